@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * kvm-ext: the interface between kvm_ext.ko and user space.
+ *
+ * open("/dev/kvm-ext") gives a descriptor without a VM. KVM_EXT_ATTACH binds it
+ * to one running VM; from then on the descriptor *is* the session. Closing it,
+ * for whatever reason, stops the tracker and leaves the VM as it was found. A
+ * VM has at most one session (EBUSY).
+ *
+ * Every argument structure starts with its own size in bytes, as the caller was
+ * compiled. A smaller (older) structure is extended with zeros, a larger
+ * (newer) one is refused with E2BIG unless the part this kernel does not know
+ * is zero. On return at most @size bytes are written. Unknown flags and
+ * non-zero reserved fields are refused with EINVAL. @size below the first
+ * published size is EINVAL.
+ *
+ * Units are in the names. Times are CLOCK_MONOTONIC nanoseconds. A page is
+ * 4 KiB of guest-physical memory and a gfn its number, whatever the size of the
+ * mapping that covers it.
+ *
+ * Errors common to all ioctls of a session:
+ *   ENOTTY  unknown ioctl
+ *   EFAULT  the argument cannot be read or written
+ *   ENOTCONN  the descriptor has no VM yet (KVM_EXT_ATTACH first)
+ *   ENODEV  the VM is gone; KVM_EXT_GET_STATS still answers
+ */
+#ifndef KVM_EXT_UAPI_H
+#define KVM_EXT_UAPI_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define KVM_EXT_DEVICE_PATH	"/dev/kvm-ext"
+#define KVM_EXT_API_VERSION	1
+
+#define KVM_EXT_IOC_MAGIC	0xEB
+/* No size in the number: the structures carry theirs and may grow. */
+#define KVM_EXT_GET_CAPS	_IO(KVM_EXT_IOC_MAGIC, 0x00)
+#define KVM_EXT_ATTACH		_IO(KVM_EXT_IOC_MAGIC, 0x01)
+#define KVM_EXT_GET_VM		_IO(KVM_EXT_IOC_MAGIC, 0x02)
+#define KVM_EXT_SET_TRACKER	_IO(KVM_EXT_IOC_MAGIC, 0x03)
+#define KVM_EXT_GET_STATS	_IO(KVM_EXT_IOC_MAGIC, 0x04)
+#define KVM_EXT_RUN_PASS	_IO(KVM_EXT_IOC_MAGIC, 0x05)
+
+enum kvm_ext_tracker_id {
+	KVM_EXT_TRACKER_OFF = 0,	/* no pass runs: the control */
+	KVM_EXT_TRACKER_ABIT = 1,	/* MMU-notifier clear_young, no flush */
+	KVM_EXT_TRACKER_ABIT_FLUSH = 2,	/* the same, then our own TLB flush */
+};
+
+enum kvm_ext_cpu_vendor {
+	KVM_EXT_VENDOR_OTHER = 0,
+	KVM_EXT_VENDOR_INTEL = 1,
+	KVM_EXT_VENDOR_AMD = 2,
+};
+
+enum kvm_ext_paging {
+	KVM_EXT_PAGING_UNKNOWN = 0,	/* no vCPU has a root yet */
+	KVM_EXT_PAGING_EPT = 1,
+	KVM_EXT_PAGING_NPT = 2,
+	KVM_EXT_PAGING_SHADOW = 3,
+};
+
+/* --- KVM_EXT_GET_CAPS: works without a VM ------------------------------- */
+
+/* What the build found in the kernel it runs on. */
+#define KVM_EXT_CAP_ELIDES_YOUNG_FLUSH	(1u << 0) /* clear_flush_young does not flush by itself */
+#define KVM_EXT_CAP_TEST_BUILD		(1u << 1) /* built with a test switch: not for use */
+
+struct kvm_ext_caps {
+	__u32 size;
+	__u32 flags;		/* in: 0 */
+	__u32 api_version;	/* out: KVM_EXT_API_VERSION */
+	__u32 caps;		/* out: KVM_EXT_CAP_* */
+	__u64 trackers;		/* out: bit n set: tracker id n is built in */
+	__u32 vendor;		/* out: enum kvm_ext_cpu_vendor */
+	__u32 sessions;		/* out: VMs attached now, all descriptors */
+};
+
+/* --- KVM_EXT_ATTACH ------------------------------------------------------ */
+
+#define KVM_EXT_RING_PAGES_DEFAULT	256u
+#define KVM_EXT_RING_PAGES_MAX		65536u
+
+/*
+ * Errors: EBADF no such descriptor; EINVAL not a KVM VM, bad @ring_pages;
+ * EBUSY the VM has a session; EISCONN this descriptor has a VM; ESRCH the VM's
+ * process is exiting; ENOMEM.
+ */
+struct kvm_ext_attach {
+	__u32 size;
+	__u32 flags;		/* in: 0 */
+	__s32 vm_fd;		/* in: an anon_inode:kvm-vm descriptor; may be closed afterwards */
+	__u32 ring_pages;	/* in/out: data pages of the ring, a power of two; 0: default */
+};
+
+/* --- KVM_EXT_GET_VM ------------------------------------------------------ */
+
+struct kvm_ext_vm {
+	__u32 size;
+	__u32 flags;		/* in: 0 */
+	__u32 vcpus;
+	__u32 memslots;		/* RAM memslots that are tracked */
+	__u64 ram_pages;	/* pages in them, each once however often it is aliased */
+	__u64 last_gfn;		/* highest gfn of them; 0 if none */
+	__u32 paging;		/* enum kvm_ext_paging */
+	__u32 root_level;	/* 4 or 5; 0 unknown */
+	__u32 ad_bits;		/* 1: hardware A/D bits in use; 0: emulated by faults; ~0: unknown */
+	__u32 address_spaces;	/* 2 where SMM has its own */
+	__u64 mapped_4k;	/* leaf mappings now present, by size */
+	__u64 mapped_2m;
+	__u64 mapped_1g;
+	__u64 exits;		/* VM exits of all vCPUs since creation */
+	__u64 remote_tlb_flushes; /* KVM's own remote flushes since creation (not ours) */
+};
+
+/* --- KVM_EXT_SET_TRACKER: any time, also live from one to another -------- */
+
+enum kvm_ext_flush_scope {
+	KVM_EXT_FLUSH_DEFAULT = 0,	/* abit: none; abit-flush: pass */
+	KVM_EXT_FLUSH_PAGE = 1,		/* after each leaf found accessed */
+	KVM_EXT_FLUSH_BATCH = 2,	/* after each @batch_pages pages scanned, if any was accessed */
+	KVM_EXT_FLUSH_PASS = 3,		/* once at the end of a pass, if any was accessed */
+};
+
+#define KVM_EXT_GRANULARITY_4K	12u
+#define KVM_EXT_GRANULARITY_2M	21u
+
+#define KVM_EXT_INTERVAL_MIN_NS	10000ull		/* 10 us */
+#define KVM_EXT_INTERVAL_MAX_NS	3600000000000ull	/* 1 h */
+
+/*
+ * The running tracker is stopped (its pass is cut short), its account closed,
+ * and the new one started before the call returns. Setting the tracker that
+ * already runs opens a new account too. On error the old one goes on.
+ *
+ * The first pass after SET_TRACKER is the *priming* pass: it clears what
+ * earlier accesses left and yields no samples (flag KVM_EXT_PASS_PRIME).
+ *
+ * Errors: EINVAL a field is out of its range, or a flush scope with a tracker
+ * that does not flush; EOPNOTSUPP this VM cannot be tracked this way (shadow
+ * paging, no hardware A bits); ERANGE the range holds no RAM.
+ */
+struct kvm_ext_tracker {
+	__u32 size;
+	__u32 flags;		/* in: 0 */
+	__u32 tracker;		/* enum kvm_ext_tracker_id */
+	__u32 granularity;	/* log2 of bytes: KVM_EXT_GRANULARITY_*; 0: 4K */
+	__u64 interval_ns;	/* start of a pass to start of the next; 0: only on KVM_EXT_RUN_PASS */
+	__u64 first_gfn;	/* range to track; */
+	__u64 npages;		/*   0: all RAM (then @first_gfn must be 0) */
+	__s32 cpu;		/* CPU the passes run on; -1: any */
+	__u32 flush_scope;	/* enum kvm_ext_flush_scope */
+	__u32 batch_pages;	/* for KVM_EXT_FLUSH_BATCH; 0: 512 */
+	__u32 reserved;
+};
+
+/* --- KVM_EXT_RUN_PASS ----------------------------------------------------- */
+
+/*
+ * Runs one pass now, waits for its end. Interval passes go on beside it.
+ * Errors: EINTR; EINVAL the tracker is `off`; ECANCELED the tracker was changed
+ * meanwhile.
+ */
+struct kvm_ext_run_pass {
+	__u32 size;
+	__u32 flags;		/* in: 0 */
+	__u64 pass;		/* out: number of the pass that ran */
+};
+
+/* --- KVM_EXT_GET_STATS: the account of the tracker set now ---------------- */
+
+#define KVM_EXT_STATE_VM_GONE	(1u << 0)
+
+struct kvm_ext_stats {
+	__u32 size;
+	__u32 flags;		/* in: 0 */
+	__u32 tracker;
+	__u32 state;		/* KVM_EXT_STATE_* */
+	__u64 epoch;		/* counts SET_TRACKER calls of this session, from 1 */
+	__u64 start_ns;		/* when this tracker was set */
+	__u64 now_ns;		/* when these figures were read */
+	__u64 interval_ns;	/* as requested */
+	__u64 passes;		/* complete, without the priming pass */
+	__u64 overruns;		/* intervals skipped because a pass took longer */
+	__u64 first_start_ns;	/* start of the first and of the last counted pass: */
+	__u64 last_start_ns;	/*   achieved interval = difference / (passes - 1) */
+	__u64 pages_scanned;	/* pages looked at in counted passes */
+	__u64 leaves_tested;	/* calls of the A-bit test, one per leaf or page */
+	__u64 samples;		/* leaves found accessed in counted passes */
+	__u64 sample_pages;	/* pages they cover */
+	__u64 lost_samples;	/* of @samples, those that did not fit the ring */
+	__u64 cpu_ns;		/* CPU time of the pass thread for this tracker, priming included */
+	__u64 prime_cpu_ns;	/* of that, the priming pass */
+	__u64 prime_ns;		/* wall time of the priming pass */
+	__u64 pass_ns_sum;	/* wall time of counted passes: mean = sum / passes */
+	__u64 pass_ns_min;
+	__u64 pass_ns_max;
+	__u64 pass_ns_p99;	/* upper edge of the histogram bucket: at most 12.5 % too high */
+	__u64 flushes;		/* TLB flushes this tracker ordered (one for all vCPUs counts 1) */
+	__u64 flush_ipis;	/* vCPUs it interrupted in guest mode to do so */
+	__u64 flush_ns;		/* wall time spent ordering them */
+	__u64 max_hold_ns;	/* longest stretch without a rescheduling point */
+	__u64 slot_changes;	/* passes that met changed memslots and went on */
+	__u64 dropped_pages;	/* findings thrown away because their memslot went */
+};
+
+/* --- the sample ring ------------------------------------------------------ */
+
+/*
+ * mmap(fd, offset 0, MAP_SHARED, PROT_READ | PROT_WRITE) of
+ * page size + @data_size: one control page, then the data. Only @data_tail is
+ * read by the kernel, and it is read once, checked, and never followed out of
+ * the ring; a nonsensical value makes the ring look full.
+ *
+ * Single producer, single consumer, counters run free (index = counter &
+ * (data_size - 1)). The kernel writes records, then @data_head with release
+ * semantics; a reader loads @data_head with acquire semantics, consumes, then
+ * stores @data_tail with release semantics. A record never wraps: a
+ * KVM_EXT_REC_PAD fills the end of the data where the next one would. Records
+ * are multiples of 8 bytes, at most KVM_EXT_REC_MAX.
+ *
+ * The descriptor polls readable when unread records exist at the end of a pass
+ * or the ring is half full; POLLHUP once the VM is gone.
+ */
+#define KVM_EXT_RING_MAGIC	0x474e5254584d564bull	/* "KVMXTRNG" */
+
+struct kvm_ext_ring {
+	__u64 magic;
+	__u32 api_version;
+	__u32 data_offset;	/* bytes from the start of the mapping */
+	__u64 data_size;	/* bytes, a power of two */
+	__u8  reserved0[40];
+	__u64 data_head;	/* written by the kernel */
+	__u64 lost_samples;	/* since attach; written by the kernel */
+	__u64 lost_records;
+	__u8  reserved1[40];
+	__u64 data_tail;	/* written by user space */
+	__u8  reserved2[56];
+};
+
+#define KVM_EXT_REC_MAX		4096u
+
+enum kvm_ext_record_type {
+	KVM_EXT_REC_PAD = 0,		/* header only: skip @size bytes */
+	KVM_EXT_REC_PASS_BEGIN = 1,
+	KVM_EXT_REC_RUN = 2,
+	KVM_EXT_REC_BITMAP = 3,
+	KVM_EXT_REC_PASS_END = 4,
+	KVM_EXT_REC_LOST = 5,
+};
+
+struct kvm_ext_record {
+	__u16 type;
+	__u16 flags;
+	__u32 size;		/* bytes, this header included */
+};
+
+/* flags of PASS_BEGIN and PASS_END */
+#define KVM_EXT_PASS_PRIME	(1u << 0)	/* the priming pass: no samples belong to it */
+#define KVM_EXT_PASS_CUT	(1u << 1)	/* END: stopped before its end; not counted */
+
+struct kvm_ext_rec_pass_begin {
+	struct kvm_ext_record h;
+	__u64 epoch;		/* as in kvm_ext_stats */
+	__u64 pass;		/* from 0 (priming) per epoch */
+	__u64 time_ns;
+	__u32 tracker;
+	__u32 granularity;
+};
+
+/* @npages pages from @gfn on found accessed, through leaves of 2^leaf_order pages. */
+struct kvm_ext_rec_run {
+	struct kvm_ext_record h;
+	__u64 pass;
+	__u64 gfn;
+	__u64 npages;
+	__u32 as_id;		/* address space: 1 is SMM */
+	__u32 leaf_order;	/* 0, 9 or 18: samples = npages >> leaf_order */
+};
+
+/* Bit i of @bits set: page @gfn + i found accessed, through a 4 KiB leaf. */
+struct kvm_ext_rec_bitmap {
+	struct kvm_ext_record h;
+	__u64 pass;
+	__u64 gfn;
+	__u32 as_id;
+	__u32 nbits;		/* valid bits; the rest of the last word is zero */
+	__u64 bits[];
+};
+
+/* The pass's own account; the sum over passes agrees with kvm_ext_stats. */
+struct kvm_ext_rec_pass_end {
+	struct kvm_ext_record h;
+	__u64 pass;
+	__u64 time_ns;
+	__u64 wall_ns;
+	__u64 cpu_ns;
+	__u64 pages_scanned;
+	__u64 leaves_tested;
+	__u64 samples;
+	__u64 sample_pages;
+	__u64 lost_samples;
+	__u64 flushes;
+	__u64 flush_ipis;
+	__u64 flush_ns;
+};
+
+/* Written before the first record that fits again after records did not. */
+struct kvm_ext_rec_lost {
+	struct kvm_ext_record h;
+	__u64 samples;
+	__u64 records;
+};
+
+#endif /* KVM_EXT_UAPI_H */
