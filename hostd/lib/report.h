@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The report model: what the daemon's account hands out, what the CLI prints.
+ * The daemon builds it and sends it as JSON; the CLI reads the JSON back, joins
+ * the workload log where one is given, and renders text or JSON. Nothing else
+ * computes a figure that a user sees.
+ */
+#ifndef KX_REPORT_H
+#define KX_REPORT_H
+
+#include <glib.h>
+#include <json-glib/json-glib.h>
+
+#define KX_REPORT_SCHEMA "kvm-ext-report/1"
+
+/*
+ * One figure. Either measured (@na is NULL) or not (@na says why, one clause,
+ * no full stop). An estimate carries the 95 % confidence interval [@low, @high]
+ * and the number of observations @n; low = high = NAN where it is no estimate.
+ */
+typedef struct {
+	double value;
+	double low, high;
+	guint64 n;
+	char *na;
+} KxFigure;
+
+/* One stretch of time with one tracker setting. Raw sums only. */
+typedef struct {
+	guint64 id;		/* unique within the VM's account, ascending */
+	char *tracker;		/* "off", "abit", … */
+	char *options;		/* canonical, "interval=100ms granularity=4K …"; equal text = equal setting */
+	gboolean open;		/* still running */
+	gint64 start_realtime_ns, end_realtime_ns; /* host CLOCK_REALTIME */
+	guint64 duration_ns;	/* CLOCK_MONOTONIC */
+
+	/* from the module (struct kvm_ext_stats); valid if has_module */
+	gboolean has_module;
+	guint64 interval_ns, passes, overruns, first_start_ns, last_start_ns;
+	guint64 pages_scanned, leaves_tested, samples, sample_pages, lost_samples;
+	guint64 cpu_ns, prime_cpu_ns, prime_ns;
+	guint64 pass_ns_sum, pass_ns_min, pass_ns_max, pass_ns_p99;
+	guint64 flushes, flush_ipis, flush_ns, max_hold_ns, slot_changes, dropped_pages;
+
+	/* from the pass records: sums for the ratio estimate of cost per sample over counted passes */
+	guint64 est_n;		/* passes */
+	double est_cost, est_samples, est_cost2, est_samples2, est_cross; /* Σc Σs Σc² Σs² Σcs; c in ns */
+
+	guint64 drain_cpu_ns;	/* the daemon's own CPU time for this VM's stream */
+	guint64 found_pages;	/* distinct pages found accessed in the window */
+
+	/* what the VM shows; a NULL reason means the value is valid */
+	guint64 exits; char *exits_na;
+	char *exits_source;	/* "module", "debugfs", "qmp" */
+	guint64 remote_tlb_flushes; char *remote_tlb_flushes_na; /* KVM's own */
+	guint64 vcpu_run_ns; char *vcpu_run_na;
+	guint64 vcpu_steal_ns; char *vcpu_steal_na; /* runnable but not running */
+
+	/* from the workload log (CLI); truth_na set where there is none */
+	double work; char *work_na;	/* units of work inside the window */
+	double work_ns;			/* the part of the window the log covers */
+	guint64 truth_touched, truth_hit;	/* recall = hit / touched */
+	guint64 truth_found, truth_true;	/* precision = true / found */
+	char *truth_na;
+} KxWindow;
+
+typedef struct {
+	char *name, *uuid;
+	guint32 pid;
+	gboolean attached;
+	char *ended;		/* why the session ended: "detached", "VM gone", …; NULL while attached */
+	guint32 vcpus, memslots, root_level, address_spaces;
+	char *paging;		/* "EPT", "NPT", "shadow", "unknown" */
+	char *ad_bits;		/* "hardware", "emulated by faults", "unknown" */
+	guint64 ram_pages, mapped_4k, mapped_2m, mapped_1g;
+	GPtrArray *windows;	/* KxWindow, in order of id */
+} KxVmReport;
+
+typedef struct {
+	char *kernel, *cpu_vendor, *cpu_model, *version;
+	char *emulated;		/* NULL: real hardware; else what emulates it */
+	guint32 cpus;
+	gint64 generated_realtime_ns;
+	GPtrArray *vms;		/* KxVmReport */
+} KxReport;
+
+KxWindow *kx_window_new(void);
+KxVmReport *kx_vm_report_new(void);
+KxReport *kx_report_new(void);
+void kx_window_free(KxWindow *w);
+void kx_vm_report_free(KxVmReport *v);
+void kx_report_free(KxReport *r);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxWindow, kx_window_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxVmReport, kx_vm_report_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxReport, kx_report_free)
+
+/* JSON both ways; the text is stable in key order and pretty-printed. */
+char *kx_report_to_json(const KxReport *r);
+KxReport *kx_report_from_json(const char *json, GError **error);
+
+/* --- rows: windows of equal tracker and options, pooled ------------------- */
+
+typedef struct {
+	char *tracker, *options;
+	guint windows;
+	double seconds;
+	KxFigure passes, samples, samples_per_s;
+	KxFigure cost_per_sample_ns;	/* host CPU of the pass thread per sample: the number that matters */
+	KxFigure total_cost_per_sample_ns; /* with the daemon's draining */
+	KxFigure interval_achieved_ns, pass_mean_ns, pass_p99_ns;
+	KxFigure cpu_percent;		/* of one CPU */
+	KxFigure pages_found;		/* mean of distinct pages per window */
+	KxFigure lost_samples;
+	KxFigure flushes_per_s, flush_ipis_per_s, kvm_flushes_per_s;
+	KxFigure exits_per_s, exits_vs_off;	/* ratio to the `off` rows of the same VM */
+	KxFigure vcpu_run_percent, vcpu_steal_percent;
+	KxFigure work_per_s, work_vs_off;
+	KxFigure recall, precision;
+} KxRow;
+
+/* Rows in order of first appearance. */
+GPtrArray *kx_vm_rows(const KxVmReport *v);
+
+/* The report for people: a header, one table a VM, notes. @width: columns, 0 = no limit. */
+char *kx_report_to_text(const KxReport *r, unsigned int width);
+
+#endif /* KX_REPORT_H */
