@@ -64,8 +64,10 @@ enum kvm_ext_paging {
 /* --- KVM_EXT_GET_CAPS: works without a VM ------------------------------- */
 
 /* What the build found in the kernel it runs on. */
-#define KVM_EXT_CAP_ELIDES_YOUNG_FLUSH	(1u << 0) /* clear_flush_young does not flush by itself */
-#define KVM_EXT_CAP_TEST_BUILD		(1u << 1) /* built with a test switch: not for use */
+/* clear_flush_young does not flush by itself */
+#define KVM_EXT_CAP_ELIDES_YOUNG_FLUSH	(1u << 0)
+/* built with a test switch: not for use */
+#define KVM_EXT_CAP_TEST_BUILD		(1u << 1)
 
 struct kvm_ext_caps {
 	__u32 size;
@@ -90,8 +92,8 @@ struct kvm_ext_caps {
 struct kvm_ext_attach {
 	__u32 size;
 	__u32 flags;		/* in: 0 */
-	__s32 vm_fd;		/* in: an anon_inode:kvm-vm descriptor; may be closed afterwards */
-	__u32 ring_pages;	/* in/out: data pages of the ring, a power of two; 0: default */
+	__s32 vm_fd;		/* in: anon_inode:kvm-vm; may be closed after */
+	__u32 ring_pages;	/* in/out: data pages, a power of two; 0: default */
 };
 
 /* --- KVM_EXT_GET_VM ------------------------------------------------------ */
@@ -105,7 +107,7 @@ struct kvm_ext_vm {
 	__u64 last_gfn;		/* highest gfn of them; 0 if none */
 	__u32 paging;		/* enum kvm_ext_paging */
 	__u32 root_level;	/* 4 or 5; 0 unknown */
-	__u32 ad_bits;		/* 1: hardware A/D bits in use; 0: emulated by faults; ~0: unknown */
+	__u32 ad_bits;		/* 1: hardware A/D bits; 0: emulated by faults; ~0: unknown */
 	__u32 address_spaces;	/* 2 where SMM has its own */
 	__u64 mapped_4k;	/* leaf mappings now present, by size */
 	__u64 mapped_2m;
@@ -119,7 +121,7 @@ struct kvm_ext_vm {
 enum kvm_ext_flush_scope {
 	KVM_EXT_FLUSH_DEFAULT = 0,	/* abit: none; abit-flush: pass */
 	KVM_EXT_FLUSH_PAGE = 1,		/* after each leaf found accessed */
-	KVM_EXT_FLUSH_BATCH = 2,	/* after each @batch_pages pages scanned, if any was accessed */
+	KVM_EXT_FLUSH_BATCH = 2,	/* per @batch_pages pages scanned, if any was accessed */
 	KVM_EXT_FLUSH_PASS = 3,		/* once at the end of a pass, if any was accessed */
 };
 
@@ -146,7 +148,7 @@ struct kvm_ext_tracker {
 	__u32 flags;		/* in: 0 */
 	__u32 tracker;		/* enum kvm_ext_tracker_id */
 	__u32 granularity;	/* log2 of bytes: KVM_EXT_GRANULARITY_*; 0: 4K */
-	__u64 interval_ns;	/* start of a pass to start of the next; 0: only on KVM_EXT_RUN_PASS */
+	__u64 interval_ns;	/* start to start of passes; 0: only on RUN_PASS */
 	__u64 first_gfn;	/* range to track; */
 	__u64 npages;		/*   0: all RAM (then @first_gfn must be 0) */
 	__s32 cpu;		/* CPU the passes run on; -1: any */

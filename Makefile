@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# kvm-ext: everything a user or CI runs is a target here; `make help` lists them.
+
+BUILD   := build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+CC      ?= gcc
+CFLAGS  ?= -O2 -g
+VERSION := 0.1.0
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+
+# Package files a goal needs; `deps` installs what is missing of them.
+PACKAGES_BUILD := mk/packages.txt hostd/packages.txt
+PACKAGES_LAB   := tests/lab/packages.txt
+PACKAGES_CHECK := mk/packages-check.txt
+
+include hostd/hostd.mk
+include kvm-ext/kvm-ext.mk
+include bench/workloads/workloads.mk
+include mk/unit.mk
+include mk/install.mk
+include mk/lint.mk
+include bench/bench.mk
+
+## all: user space, the guest workload and, where the running kernel's headers are installed, the module
+.PHONY: all
+all: hostd workload modules-if-headers
+
+## deps: install the Debian packages that building, checking and the emulated hosts need
+.PHONY: deps deps-build deps-lab
+deps:
+	mk/deps $(PACKAGES_BUILD) $(PACKAGES_LAB) $(PACKAGES_CHECK)
+deps-build:
+	@mk/deps $(PACKAGES_BUILD)
+deps-lab:
+	@mk/deps $(PACKAGES_BUILD) $(PACKAGES_LAB)
+
+## demo: install what is missing, boot the emulated host, cycle the trackers on two libvirt domains, save the report
+.PHONY: demo
+demo: deps-lab
+	@tests/demo/run
+
+## check: install what is missing, build, run all tests (under 25 minutes)
+.PHONY: check
+check: deps
+	@tests/check
+
+## check-long: the long jobs beside `make check`
+.PHONY: check-long
+check-long: deps
+	@tests/check --long
+
+## clean: remove what was built (the cache of kernels outside the tree stays)
+.PHONY: clean
+clean:
+	rm -rf $(BUILD) out
+
+## help: this list
+.PHONY: help
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST) | sort | awk -F': ' '{ printf "  %-14s %s\n", $$1, $$2 }'

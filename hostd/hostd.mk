@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# User space: library, daemon and CLI. `make hostd` builds them; build/san holds the same library
+# with the sanitizers on, for the unit tests.
+
+KX_PKGS     := gio-unix-2.0 libvirt libvirt-qemu libvirt-glib-1.0 json-glib-1.0 gsl
+KX_PKGFLAGS  = $(shell pkg-config --cflags $(KX_PKGS))
+KX_PKGLIBS   = $(shell pkg-config --libs $(KX_PKGS))
+KX_WARN     := -std=gnu11 -Wall -Wextra -Wshadow -Wmissing-prototypes -Wno-unused-parameter
+KX_CPPFLAGS  = -Iinclude -Ihostd/lib -I$(BUILD)/hostd/gen -DKX_VERSION='"$(VERSION)"' $(KX_PKGFLAGS)
+KX_HARDEN   := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+KX_SANFLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+KX_LIB_SRCS :=
+
+include hostd/daemon.mk
+include hostd/cli.mk
+
+KX_LIB_OBJS := $(KX_LIB_SRCS:%.c=$(BUILD)/obj/%.o)
+KX_SAN_OBJS := $(KX_LIB_SRCS:%.c=$(BUILD)/san/%.o)
+
+$(BUILD)/obj/%.o: %.c | $(KX_GEN)
+	@mkdir -p $(@D)
+	$(CC) $(KX_WARN) $(CFLAGS) $(KX_HARDEN) $(KX_CPPFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/san/%.o: %.c | $(KX_GEN)
+	@mkdir -p $(@D)
+	$(CC) $(KX_WARN) $(KX_SANFLAGS) $(KX_CPPFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/hostd/libkvmext.a: $(KX_LIB_OBJS)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/san/libkvmext.a: $(KX_SAN_OBJS)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+-include $(KX_LIB_OBJS:.o=.d) $(KX_SAN_OBJS:.o=.d)
+
+## hostd: the daemon kvm-extd and the CLI kvm-ext
+.PHONY: hostd
+hostd: $(BUILD)/hostd/kvm-extd $(BUILD)/hostd/kvm-ext

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+C_USER   = $(shell git ls-files 'hostd/*.[ch]' 'tests/*.[ch]' 'bench/*.[ch]')
+C_KERNEL = $(shell git ls-files 'kvm-ext/*.[ch]' 'include/kvm-ext/*.h')
+SCRIPTS  = $(shell git grep -lE '^\#!/bin/(ba)?sh' -- . ':!docs')
+
+## format: clang-format over user-space C
+.PHONY: format
+format:
+	clang-format -i $(C_USER)
+
+## lint: clang-format (check), checkpatch, cppcheck, clang-tidy, shellcheck, man pages; sparse runs with the module build
+.PHONY: lint
+lint: $(KX_GEN)
+	clang-format --dry-run -Werror $(C_USER)
+	mk/checkpatch $(C_KERNEL)
+	shellcheck -x $(SCRIPTS)
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --suppressions-list=mk/cppcheck.supp \
+		--enable=warning,performance,portability -Iinclude -Ihostd/lib $(filter %.c,$(C_USER))
+	clang-tidy --quiet $(filter hostd/%.c,$(C_USER)) -- -std=gnu11 $(KX_CPPFLAGS)
+	mk/lint-man docs/man/*

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# CMocka unit tests of user space, built with ASan and UBSan. A module adds its test to
+# KX_UNIT_TESTS; tests/unit/NAME.c alone plus the library makes build/tests/NAME.
+
+KX_UNIT_BINS := $(KX_UNIT_TESTS:%=$(BUILD)/tests/%)
+
+$(BUILD)/tests/%: tests/unit/%.c $(BUILD)/san/libkvmext.a | $(KX_GEN)
+	@mkdir -p $(@D)
+	$(CC) $(KX_WARN) $(KX_SANFLAGS) $(KX_CPPFLAGS) -MMD -MP -o $@ $< $(KX_UNIT_EXTRA_$*) \
+		$(BUILD)/san/libkvmext.a $(KX_PKGLIBS) -lcmocka -lm
+
+-include $(KX_UNIT_BINS:=.d)
+
+## unit: build and run the unit tests
+.PHONY: unit unit-build
+unit-build: hostd $(KX_UNIT_BINS) $(KX_UNIT_EXTRA_BINS)
+unit: unit-build
+	@tests/unit/run $(KX_UNIT_BINS) $(KX_UNIT_EXTRA_BINS)
