@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The CLI kvm-ext and the library parts that it shares with the daemon.
+
+KX_LIB_SRCS += hostd/lib/options.c hostd/lib/report-model.c hostd/lib/report-json.c
+
+KX_CLI_SRCS := $(wildcard hostd/cli/*.c)
+KX_CLI_OBJS := $(KX_CLI_SRCS:%.c=$(BUILD)/obj/%.o)
+
+$(BUILD)/hostd/kvm-ext: $(KX_CLI_OBJS) $(BUILD)/hostd/libkvmext.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -pie -o $@ $^ $(LDFLAGS) $(KX_PKGLIBS) -lm
+
+-include $(KX_CLI_OBJS:.o=.d)

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The report model's fields as data: one row a member, in the order the JSON shows them. */
+#ifndef KX_REPORT_INTERNAL_H
+#define KX_REPORT_INTERNAL_H
+
+#include "report.h"
+
+typedef enum {
+	KX_FIELD_STRING,
+	KX_FIELD_BOOL,
+	KX_FIELD_U32,
+	KX_FIELD_U64,
+	KX_FIELD_I64,
+	KX_FIELD_DOUBLE,
+} KxFieldType;
+
+/*
+ * @na_offset: where the string is that says why this was not measured; while
+ * that is set, the value is left out of the JSON. @needs_module: only written
+ * with has_module.
+ */
+typedef struct {
+	const char *key;
+	KxFieldType type;
+	gsize offset;
+	gssize na_offset; /* of the reason's char *; -1: always measured */
+	gboolean needs_module;
+} KxField;
+
+extern const KxField kx_window_fields[];
+extern const KxField kx_vm_fields[];
+extern const KxField kx_report_fields[];
+
+#endif /* KX_REPORT_INTERNAL_H */

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The report model as JSON, both ways. Key order is table order. Numbers of 64
+ * bits stay exact: JSON integers carry 63 of them here (json-glib's gint64), the
+ * few above are written as decimal strings. Unknown keys are ignored, so that an
+ * older CLI reads a newer daemon; a known key of the wrong type is an error.
+ */
+#include "report-internal.h"
+
+#include <errno.h>
+#include <gio/gio.h>
+#include <math.h>
+
+#define FIELD(st, t, member)                                       \
+	{                                                          \
+#member, t, G_STRUCT_OFFSET(st, member), -1, FALSE \
+	}
+#define FIELD_NA(st, t, member, reason)                                                     \
+	{                                                                                   \
+#member, t, G_STRUCT_OFFSET(st, member), G_STRUCT_OFFSET(st, reason), FALSE \
+	}
+#define FIELD_MODULE(member)                                                       \
+	{                                                                          \
+#member, KX_FIELD_U64, G_STRUCT_OFFSET(KxWindow, member), -1, TRUE \
+	}
+
+const KxField kx_window_fields[] = {
+	FIELD(KxWindow, KX_FIELD_U64, id),
+	FIELD(KxWindow, KX_FIELD_STRING, tracker),
+	FIELD(KxWindow, KX_FIELD_STRING, options),
+	FIELD(KxWindow, KX_FIELD_BOOL, open),
+	FIELD(KxWindow, KX_FIELD_I64, start_realtime_ns),
+	FIELD(KxWindow, KX_FIELD_I64, end_realtime_ns),
+	FIELD(KxWindow, KX_FIELD_U64, duration_ns),
+	FIELD(KxWindow, KX_FIELD_BOOL, has_module),
+	FIELD_MODULE(interval_ns),
+	FIELD_MODULE(passes),
+	FIELD_MODULE(overruns),
+	FIELD_MODULE(first_start_ns),
+	FIELD_MODULE(last_start_ns),
+	FIELD_MODULE(pages_scanned),
+	FIELD_MODULE(leaves_tested),
+	FIELD_MODULE(samples),
+	FIELD_MODULE(sample_pages),
+	FIELD_MODULE(lost_samples),
+	FIELD_MODULE(cpu_ns),
+	FIELD_MODULE(prime_cpu_ns),
+	FIELD_MODULE(prime_ns),
+	FIELD_MODULE(pass_ns_sum),
+	FIELD_MODULE(pass_ns_min),
+	FIELD_MODULE(pass_ns_max),
+	FIELD_MODULE(pass_ns_p99),
+	FIELD_MODULE(flushes),
+	FIELD_MODULE(flush_ipis),
+	FIELD_MODULE(flush_ns),
+	FIELD_MODULE(max_hold_ns),
+	FIELD_MODULE(slot_changes),
+	FIELD_MODULE(dropped_pages),
+	FIELD(KxWindow, KX_FIELD_U64, est_n),
+	FIELD(KxWindow, KX_FIELD_DOUBLE, est_cost),
+	FIELD(KxWindow, KX_FIELD_DOUBLE, est_samples),
+	FIELD(KxWindow, KX_FIELD_DOUBLE, est_cost2),
+	FIELD(KxWindow, KX_FIELD_DOUBLE, est_samples2),
+	FIELD(KxWindow, KX_FIELD_DOUBLE, est_cross),
+	FIELD(KxWindow, KX_FIELD_U64, drain_cpu_ns),
+	FIELD(KxWindow, KX_FIELD_U64, found_pages),
+	FIELD_NA(KxWindow, KX_FIELD_U64, exits, exits_na),
+	FIELD(KxWindow, KX_FIELD_STRING, exits_na),
+	FIELD(KxWindow, KX_FIELD_STRING, exits_source),
+	FIELD_NA(KxWindow, KX_FIELD_U64, remote_tlb_flushes, remote_tlb_flushes_na),
+	FIELD(KxWindow, KX_FIELD_STRING, remote_tlb_flushes_na),
+	FIELD_NA(KxWindow, KX_FIELD_U64, vcpu_run_ns, vcpu_run_na),
+	FIELD(KxWindow, KX_FIELD_STRING, vcpu_run_na),
+	FIELD_NA(KxWindow, KX_FIELD_U64, vcpu_steal_ns, vcpu_steal_na),
+	FIELD(KxWindow, KX_FIELD_STRING, vcpu_steal_na),
+	FIELD_NA(KxWindow, KX_FIELD_DOUBLE, work, work_na),
+	FIELD_NA(KxWindow, KX_FIELD_DOUBLE, work_ns, work_na),
+	FIELD(KxWindow, KX_FIELD_STRING, work_na),
+	FIELD_NA(KxWindow, KX_FIELD_U64, truth_touched, truth_na),
+	FIELD_NA(KxWindow, KX_FIELD_U64, truth_hit, truth_na),
+	FIELD_NA(KxWindow, KX_FIELD_U64, truth_found, truth_na),
+	FIELD_NA(KxWindow, KX_FIELD_U64, truth_true, truth_na),
+	FIELD(KxWindow, KX_FIELD_STRING, truth_na),
+	{ NULL, KX_FIELD_STRING, 0, -1, FALSE },
+};
+
+const KxField kx_vm_fields[] = {
+	FIELD(KxVmReport, KX_FIELD_STRING, name),
+	FIELD(KxVmReport, KX_FIELD_STRING, uuid),
+	FIELD(KxVmReport, KX_FIELD_U32, pid),
+	FIELD(KxVmReport, KX_FIELD_BOOL, attached),
+	FIELD(KxVmReport, KX_FIELD_STRING, ended),
+	FIELD(KxVmReport, KX_FIELD_U32, vcpus),
+	FIELD(KxVmReport, KX_FIELD_U32, memslots),
+	FIELD(KxVmReport, KX_FIELD_U32, root_level),
+	FIELD(KxVmReport, KX_FIELD_U32, address_spaces),
+	FIELD(KxVmReport, KX_FIELD_STRING, paging),
+	FIELD(KxVmReport, KX_FIELD_STRING, ad_bits),
+	FIELD(KxVmReport, KX_FIELD_U64, ram_pages),
+	FIELD(KxVmReport, KX_FIELD_U64, mapped_4k),
+	FIELD(KxVmReport, KX_FIELD_U64, mapped_2m),
+	FIELD(KxVmReport, KX_FIELD_U64, mapped_1g),
+	{ NULL, KX_FIELD_STRING, 0, -1, FALSE },
+};
+
+const KxField kx_report_fields[] = {
+	FIELD(KxReport, KX_FIELD_STRING, version),
+	FIELD(KxReport, KX_FIELD_I64, generated_realtime_ns),
+	FIELD(KxReport, KX_FIELD_STRING, kernel),
+	FIELD(KxReport, KX_FIELD_STRING, cpu_vendor),
+	FIELD(KxReport, KX_FIELD_STRING, cpu_model),
+	FIELD(KxReport, KX_FIELD_U32, cpus),
+	FIELD(KxReport, KX_FIELD_STRING, emulated),
+	{ NULL, KX_FIELD_STRING, 0, -1, FALSE },
+};
+
+/* --- writing --------------------------------------------------------------- */
+
+static void add_u64(JsonBuilder *b, guint64 value)
+{
+	g_autofree char *text = NULL;
+
+	if (value <= G_MAXINT64) {
+		json_builder_add_int_value(b, (gint64)value);
+		return;
+	}
+	text = g_strdup_printf("%" G_GUINT64_FORMAT, value);
+	json_builder_add_string_value(b, text);
+}
+
+static gboolean is_written(const KxField *f, const char *object)
+{
+	if (f->na_offset >= 0 && *(char *const *)(object + f->na_offset))
+		return FALSE;
+	if (f->needs_module && !((const KxWindow *)object)->has_module)
+		return FALSE;
+	return TRUE;
+}
+
+static void add_value(JsonBuilder *b, const KxField *f, const void *at)
+{
+	switch (f->type) {
+	case KX_FIELD_STRING: {
+		const char *s = *(char *const *)at;
+
+		if (s)
+			json_builder_add_string_value(b, s);
+		else
+			json_builder_add_null_value(b);
+		break;
+	}
+	case KX_FIELD_BOOL:
+		json_builder_add_boolean_value(b, *(const gboolean *)at);
+		break;
+	case KX_FIELD_U32:
+		json_builder_add_int_value(b, *(const guint32 *)at);
+		break;
+	case KX_FIELD_U64:
+		add_u64(b, *(const guint64 *)at);
+		break;
+	case KX_FIELD_I64:
+		json_builder_add_int_value(b, *(const gint64 *)at);
+		break;
+	case KX_FIELD_DOUBLE:
+		if (isfinite(*(const double *)at))
+			json_builder_add_double_value(b, *(const double *)at);
+		else
+			json_builder_add_null_value(b);
+		break;
+	}
+}
+
+static void add_fields(JsonBuilder *b, const KxField *fields, const void *object)
+{
+	for (const KxField *f = fields; f->key; f++) {
+		if (!is_written(f, object))
+			continue;
+		json_builder_set_member_name(b, f->key);
+		add_value(b, f, (const char *)object + f->offset);
+	}
+}
+
+static void add_vm(JsonBuilder *b, const KxVmReport *v)
+{
+	json_builder_begin_object(b);
+	add_fields(b, kx_vm_fields, v);
+	json_builder_set_member_name(b, "windows");
+	json_builder_begin_array(b);
+	for (guint i = 0; i < v->windows->len; i++) {
+		json_builder_begin_object(b);
+		add_fields(b, kx_window_fields, v->windows->pdata[i]);
+		json_builder_end_object(b);
+	}
+	json_builder_end_array(b);
+	json_builder_end_object(b);
+}
+
+char *kx_report_to_json(const KxReport *r)
+{
+	g_autoptr(JsonBuilder) b = json_builder_new();
+	g_autoptr(JsonNode) root = NULL;
+
+	json_builder_begin_object(b);
+	json_builder_set_member_name(b, "schema");
+	json_builder_add_string_value(b, KX_REPORT_SCHEMA);
+	add_fields(b, kx_report_fields, r);
+	json_builder_set_member_name(b, "vms");
+	json_builder_begin_array(b);
+	for (guint i = 0; i < r->vms->len; i++)
+		add_vm(b, r->vms->pdata[i]);
+	json_builder_end_array(b);
+	json_builder_end_object(b);
+	root = json_builder_get_root(b);
+	return json_to_string(root, TRUE);
+}
+
+/* --- reading --------------------------------------------------------------- */
+
+static gboolean wrong(GError **error, const char *where, const char *key, const char *expected)
+{
+	g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+		    "the report is not valid: “%s” of %s is not %s", key, where, expected);
+	return FALSE;
+}
+
+static gboolean read_u64(JsonNode *node, guint64 max, guint64 *value)
+{
+	GType type = json_node_get_value_type(node);
+
+	if (type == G_TYPE_INT64) {
+		gint64 i = json_node_get_int(node);
+
+		*value = (guint64)i;
+		return i >= 0 && *value <= max;
+	}
+	if (type == G_TYPE_STRING)
+		return g_ascii_string_to_unsigned(json_node_get_string(node), 10, 0, max, value,
+						  NULL);
+	return FALSE;
+}
+
+static gboolean read_value(const KxField *f, JsonNode *node, void *at, const char *where,
+			   GError **error)
+{
+	GType type = JSON_NODE_HOLDS_VALUE(node) ? json_node_get_value_type(node) : G_TYPE_INVALID;
+	guint64 u = 0;
+
+	if (JSON_NODE_HOLDS_NULL(node)) {
+		if (f->type == KX_FIELD_DOUBLE)
+			*(double *)at = NAN;
+		else if (f->type == KX_FIELD_STRING)
+			g_clear_pointer((char **)at, g_free);
+		else
+			return wrong(error, where, f->key, "a value");
+		return TRUE;
+	}
+	switch (f->type) {
+	case KX_FIELD_STRING:
+		if (type != G_TYPE_STRING)
+			return wrong(error, where, f->key, "a string");
+		g_free(*(char **)at);
+		*(char **)at = g_strdup(json_node_get_string(node));
+		break;
+	case KX_FIELD_BOOL:
+		if (type != G_TYPE_BOOLEAN)
+			return wrong(error, where, f->key, "true or false");
+		*(gboolean *)at = json_node_get_boolean(node);
+		break;
+	case KX_FIELD_U32:
+		if (!JSON_NODE_HOLDS_VALUE(node) || !read_u64(node, G_MAXUINT32, &u))
+			return wrong(error, where, f->key, "an integer from 0 to 2^32 - 1");
+		*(guint32 *)at = (guint32)u;
+		break;
+	case KX_FIELD_U64:
+		if (!JSON_NODE_HOLDS_VALUE(node) || !read_u64(node, G_MAXUINT64, &u))
+			return wrong(error, where, f->key, "an integer from 0 to 2^64 - 1");
+		*(guint64 *)at = u;
+		break;
+	case KX_FIELD_I64:
+		if (type != G_TYPE_INT64)
+			return wrong(error, where, f->key, "an integer");
+		*(gint64 *)at = json_node_get_int(node);
+		break;
+	case KX_FIELD_DOUBLE:
+		if (type != G_TYPE_DOUBLE && type != G_TYPE_INT64)
+			return wrong(error, where, f->key, "a number");
+		*(double *)at = json_node_get_double(node);
+		break;
+	}
+	return TRUE;
+}
+
+static gboolean read_fields(const KxField *fields, JsonObject *o, void *object, const char *where,
+			    GError **error)
+{
+	for (const KxField *f = fields; f->key; f++) {
+		JsonNode *node = json_object_get_member(o, f->key);
+
+		if (node && !read_value(f, node, (char *)object + f->offset, where, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+/* With has_module the module's figures are all there: a missing one must not read as 0. */
+static gboolean check_module_fields(JsonObject *o, const KxWindow *w, const char *where,
+				    GError **error)
+{
+	for (const KxField *f = kx_window_fields; f->key; f++) {
+		if (w->has_module && f->needs_module && !json_object_has_member(o, f->key))
+			return wrong(error, where, f->key, "there");
+	}
+	return TRUE;
+}
+
+/* A number that the text does not hold was not measured: make sure it says so. */
+static void note_missing(const KxField *fields, JsonObject *o, void *object)
+{
+	for (const KxField *f = fields; f->key; f++) {
+		char **reason;
+
+		if (f->na_offset < 0 || json_object_has_member(o, f->key))
+			continue;
+		reason = (char **)((char *)object + f->na_offset);
+		if (!*reason)
+			*reason = g_strdup("not in the report");
+	}
+}
+
+/* NULL without @error: the key is absent. */
+static JsonArray *get_array(JsonObject *o, const char *key, const char *where, GError **error)
+{
+	JsonNode *node = json_object_get_member(o, key);
+
+	if (!node)
+		return NULL;
+	if (!JSON_NODE_HOLDS_ARRAY(node)) {
+		wrong(error, where, key, "an array");
+		return NULL;
+	}
+	return json_node_get_array(node);
+}
+
+static JsonObject *get_element(JsonArray *a, guint i, const char *key, const char *where,
+			       GError **error)
+{
+	JsonNode *node = json_array_get_element(a, i);
+
+	if (!JSON_NODE_HOLDS_OBJECT(node)) {
+		wrong(error, where, key, "an array of objects");
+		return NULL;
+	}
+	return json_node_get_object(node);
+}
+
+static KxWindow *read_window(JsonObject *o, const char *where, GError **error)
+{
+	g_autoptr(KxWindow) w = kx_window_new();
+
+	if (!read_fields(kx_window_fields, o, w, where, error) ||
+	    !check_module_fields(o, w, where, error))
+		return NULL;
+	note_missing(kx_window_fields, o, w);
+	if (!w->tracker) {
+		wrong(error, where, "tracker", "a string");
+		return NULL;
+	}
+	if (!w->options)
+		w->options = g_strdup("");
+	return g_steal_pointer(&w);
+}
+
+static KxVmReport *read_vm(JsonObject *o, guint index, GError **error)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autofree char *where = g_strdup_printf("VM %u", index + 1);
+	GError *local = NULL;
+	JsonArray *windows;
+
+	if (!read_fields(kx_vm_fields, o, v, where, error))
+		return NULL;
+	if (!v->name) {
+		wrong(error, where, "name", "a string");
+		return NULL;
+	}
+	windows = get_array(o, "windows", where, &local);
+	if (local) {
+		g_propagate_error(error, local);
+		return NULL;
+	}
+	for (guint i = 0; windows && i < json_array_get_length(windows); i++) {
+		g_autofree char *where_w = g_strdup_printf("window %u of VM %u", i + 1, index + 1);
+		JsonObject *element = get_element(windows, i, "windows", where, error);
+		KxWindow *w = element ? read_window(element, where_w, error) : NULL;
+
+		if (!w)
+			return NULL;
+		g_ptr_array_add(v->windows, w);
+	}
+	return g_steal_pointer(&v);
+}
+
+static JsonObject *get_root(JsonParser *parser, GError **error)
+{
+	JsonNode *root = json_parser_get_root(parser);
+	JsonNode *schema;
+	JsonObject *o;
+
+	if (!root || !JSON_NODE_HOLDS_OBJECT(root)) {
+		g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+				    "this is not a report: the text is no JSON object");
+		return NULL;
+	}
+	o = json_node_get_object(root);
+	schema = json_object_get_member(o, "schema");
+	if (!schema || !JSON_NODE_HOLDS_VALUE(schema) ||
+	    g_strcmp0(json_node_get_string(schema), KX_REPORT_SCHEMA) != 0) {
+		g_autofree char *found = schema ? json_to_string(schema, FALSE) : g_strdup("none");
+
+		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+			    "this is not a report that this version reads: its schema is %s, not "
+			    "“" KX_REPORT_SCHEMA "”",
+			    found);
+		return NULL;
+	}
+	return o;
+}
+
+KxReport *kx_report_from_json(const char *json, GError **error)
+{
+	g_autoptr(JsonParser) parser = json_parser_new_immutable();
+	g_autoptr(KxReport) r = kx_report_new();
+	GError *local = NULL;
+	JsonArray *vms;
+	JsonObject *o;
+
+	if (!json_parser_load_from_data(parser, json, -1, error))
+		return NULL;
+	o = get_root(parser, error);
+	if (!o || !read_fields(kx_report_fields, o, r, "the report", error))
+		return NULL;
+	vms = get_array(o, "vms", "the report", &local);
+	if (local) {
+		g_propagate_error(error, local);
+		return NULL;
+	}
+	for (guint i = 0; vms && i < json_array_get_length(vms); i++) {
+		JsonObject *element = get_element(vms, i, "vms", "the report", error);
+		KxVmReport *v = element ? read_vm(element, i, error) : NULL;
+
+		if (!v)
+			return NULL;
+		g_ptr_array_add(r->vms, v);
+	}
+	return g_steal_pointer(&r);
+}
