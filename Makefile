@@ -17,7 +17,7 @@ PACKAGES_LAB   := tests/lab/packages.txt
 PACKAGES_CHECK := mk/packages-check.txt
 
 include hostd/hostd.mk
-include kvm-ext/kvm-ext.mk
+include mk/kmod.mk
 include bench/workloads/workloads.mk
 include mk/unit.mk
 include mk/install.mk
