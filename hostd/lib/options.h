@@ -15,35 +15,40 @@ GQuark kx_options_error_quark(void);
 typedef enum {
 	KX_OPTIONS_ERROR_UNKNOWN_KEY,
 	KX_OPTIONS_ERROR_BAD_VALUE,
-	KX_OPTIONS_ERROR_CONFLICT,	/* e.g. a flush scope with a tracker that does not flush */
+	KX_OPTIONS_ERROR_CONFLICT, /* e.g. a flush scope with a tracker that does not flush */
 } KxOptionsError;
 
 typedef struct {
-	const struct _KxTrackerRow *tracker;	/* row of the table below; never NULL */
+	const struct _KxTrackerRow *tracker; /* row of the table below; never NULL */
 	guint64 interval_ns;
-	guint32 granularity;	/* log2 of bytes */
-	guint64 first_gfn, npages;	/* npages 0: all */
-	int cpu;		/* -1: any */
+	guint32 granularity;	   /* log2 of bytes */
+	guint64 first_gfn, npages; /* npages 0: all */
+	int cpu;		   /* -1: any */
 	enum kvm_ext_flush_scope flush_scope;
 	guint32 batch_pages;
 } KxOptions;
 
 /* What the field calls it, and which options mean something to it. */
 typedef struct _KxTrackerRow {
-	const char *name;	/* "abit-flush" */
-	const char *summary;	/* one line, for help and completion */
-	int module_id;		/* enum kvm_ext_tracker_id; -1: not the module's */
-	gboolean passes;	/* interval, granularity, range, cpu apply */
-	gboolean flushes;	/* flush-scope, batch-pages apply */
+	const char *name;    /* "abit-flush" */
+	const char *summary; /* one line, for help and completion */
+	int module_id;	     /* enum kvm_ext_tracker_id; -1: not the module's */
+	gboolean passes;     /* interval, granularity, range, cpu apply */
+	gboolean flushes;    /* flush-scope, batch-pages apply */
 } KxTrackerRow;
 
-extern const KxTrackerRow kx_trackers[];	/* ends with name NULL */
+extern const KxTrackerRow kx_trackers[]; /* ends with name NULL */
 const KxTrackerRow *kx_tracker_by_name(const char *name);
 
-/* Defaults: tracker off, interval 1s, 4K, all RAM, any CPU, flush scope pass. */
+/* Defaults: tracker off, interval 1s, 4K, all RAM, any CPU, flush scope as the tracker has it (abit-flush: pass). */
 void kx_options_init(KxOptions *o);
 
-/* Sets one key from text. The message names key, value and what is accepted. */
+/*
+ * Sets one key from text. The message names key, value and what is accepted.
+ * Set "tracker" first (as kx_option_keys has it): it drops the flush options of
+ * the tracker before if they mean nothing to the new one; given afterwards they
+ * are a conflict that kx_options_check finds.
+ */
 gboolean kx_options_set(KxOptions *o, const char *key, const char *value, GError **error);
 
 /* Whole-set check after all keys are set. */

@@ -31,4 +31,13 @@ extern const KxField kx_window_fields[];
 extern const KxField kx_vm_fields[];
 extern const KxField kx_report_fields[];
 
+/* The figures of a KxRow, likewise. */
+typedef struct {
+	const char *key;
+	const char *unit;
+	gsize offset;
+} KxFigureField;
+
+extern const KxFigureField kx_row_figures[];
+
 #endif /* KX_REPORT_INTERNAL_H */

@@ -81,6 +81,7 @@ const KxField kx_window_fields[] = {
 	FIELD_NA(KxWindow, KX_FIELD_U64, truth_found, truth_na),
 	FIELD_NA(KxWindow, KX_FIELD_U64, truth_true, truth_na),
 	FIELD(KxWindow, KX_FIELD_STRING, truth_na),
+	FIELD(KxWindow, KX_FIELD_STRING, precision_na),
 	{ NULL, KX_FIELD_STRING, 0, -1, FALSE },
 };
 
@@ -180,6 +181,61 @@ static void add_fields(JsonBuilder *b, const KxField *fields, const void *object
 	}
 }
 
+static void add_double(JsonBuilder *b, const char *key, double value)
+{
+	json_builder_set_member_name(b, key);
+	json_builder_add_double_value(b, value);
+}
+
+/* {"value": 412.5, "low": …, "high": …, "n": 100, "unit": "ns"}, or {"na": "why not", …} */
+static void add_figure(JsonBuilder *b, const KxFigureField *field, const KxFigure *f)
+{
+	json_builder_set_member_name(b, field->key);
+	json_builder_begin_object(b);
+	if (f->na) {
+		json_builder_set_member_name(b, "na");
+		json_builder_add_string_value(b, f->na);
+	} else {
+		add_double(b, "value", f->value);
+		if (isfinite(f->low) && isfinite(f->high)) {
+			add_double(b, "low", f->low);
+			add_double(b, "high", f->high);
+		}
+		json_builder_set_member_name(b, "n");
+		add_u64(b, f->n);
+	}
+	json_builder_set_member_name(b, "unit");
+	json_builder_add_string_value(b, field->unit);
+	json_builder_end_object(b);
+}
+
+static void add_row(JsonBuilder *b, const KxRow *row)
+{
+	json_builder_begin_object(b);
+	json_builder_set_member_name(b, "tracker");
+	json_builder_add_string_value(b, row->tracker);
+	json_builder_set_member_name(b, "options");
+	json_builder_add_string_value(b, row->options);
+	json_builder_set_member_name(b, "windows");
+	json_builder_add_int_value(b, row->windows);
+	add_double(b, "seconds", row->seconds);
+	for (const KxFigureField *f = kx_row_figures; f->key; f++)
+		add_figure(b, f, (const KxFigure *)((const char *)row + f->offset));
+	json_builder_end_object(b);
+}
+
+/* Derived from the windows for whoever reads the JSON; not read back. */
+static void add_rows(JsonBuilder *b, const KxVmReport *v)
+{
+	g_autoptr(GPtrArray) rows = kx_vm_rows(v);
+
+	json_builder_set_member_name(b, "rows");
+	json_builder_begin_array(b);
+	for (guint i = 0; i < rows->len; i++)
+		add_row(b, rows->pdata[i]);
+	json_builder_end_array(b);
+}
+
 static void add_vm(JsonBuilder *b, const KxVmReport *v)
 {
 	json_builder_begin_object(b);
@@ -192,6 +248,7 @@ static void add_vm(JsonBuilder *b, const KxVmReport *v)
 		json_builder_end_object(b);
 	}
 	json_builder_end_array(b);
+	add_rows(b, v);
 	json_builder_end_object(b);
 }
 

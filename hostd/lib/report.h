@@ -61,7 +61,8 @@ typedef struct {
 	double work_ns;			/* the part of the window the log covers */
 	guint64 truth_touched, truth_hit;	/* recall = hit / touched */
 	guint64 truth_found, truth_true;	/* precision = true / found */
-	char *truth_na;
+	char *truth_na;		/* neither recall nor precision is known */
+	char *precision_na;	/* recall is, precision is not */
 } KxWindow;
 
 typedef struct {
@@ -107,9 +108,11 @@ typedef struct {
 	KxFigure passes, samples, samples_per_s;
 	KxFigure cost_per_sample_ns;	/* host CPU of the pass thread per sample: the number that matters */
 	KxFigure total_cost_per_sample_ns; /* with the daemon's draining */
-	KxFigure interval_achieved_ns, pass_mean_ns, pass_p99_ns;
+	KxFigure cost_vs_cheapest;	/* ratio to the cheapest row of the same VM */
+	KxFigure interval_requested_ns, interval_achieved_ns, pass_mean_ns, pass_p99_ns;
 	KxFigure cpu_percent;		/* of one CPU */
 	KxFigure pages_found;		/* mean of distinct pages per window */
+	KxFigure pages_total;		/* mean of pages looked at per pass: all RAM or the range */
 	KxFigure lost_samples;
 	KxFigure flushes_per_s, flush_ipis_per_s, kvm_flushes_per_s;
 	KxFigure exits_per_s, exits_vs_off;	/* ratio to the `off` rows of the same VM */
@@ -118,8 +121,25 @@ typedef struct {
 	KxFigure recall, precision;
 } KxRow;
 
-/* Rows in order of first appearance. */
+/* Rows (KxRow) in order of first appearance. */
 GPtrArray *kx_vm_rows(const KxVmReport *v);
+void kx_row_free(KxRow *row);
+
+/*
+ * Ratio estimator: r = Σy/Σx over @n observations, its variance by linearisation, and the 95 % interval with Student's t
+ * for n - 1 degrees of freedom. Sums add up, so windows pool by adding theirs.
+ */
+typedef struct {
+	guint64 n;
+	double y, x, y2, x2, xy;
+} KxRatioSums;
+
+void kx_ratio_add(KxRatioSums *s, double y, double x);
+void kx_ratio_pool(KxRatioSums *s, const KxRatioSums *other);
+/* FALSE if Σx is 0; *@se is NAN with fewer than 2 observations. */
+gboolean kx_ratio_estimate(const KxRatioSums *s, double *r, double *se);
+/* Half width of the 95 % interval in standard errors. */
+double kx_t_quantile(double degrees);
 
 /* The report for people: a header, one table a VM, notes. @width: columns, 0 = no limit. */
 char *kx_report_to_text(const KxReport *r, unsigned int width);

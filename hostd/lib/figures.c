@@ -1,0 +1,557 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From raw windows to the figures of a report: windows with the same tracker
+ * and options are pooled into a row. What was not measured, or cannot be said
+ * from what was, carries its reason.
+ *
+ * What the interval cannot show: passes of one window follow each other, so
+ * drift of the guest's behaviour over the window counts as scatter, and a
+ * correlation between neighbouring passes makes the interval too narrow.
+ */
+#include "report-internal.h"
+
+#include <gsl/gsl_cdf.h>
+#include <math.h>
+
+#define NS_PER_S    1e9
+#define RATE_MIN_NS 10000000.0 /* rates over less than 10 ms say nothing */
+
+#define ROW(figure, unit)                                     \
+	{                                                     \
+#figure, unit, G_STRUCT_OFFSET(KxRow, figure) \
+	}
+
+const KxFigureField kx_row_figures[] = {
+	ROW(cost_per_sample_ns, "ns"),
+	ROW(total_cost_per_sample_ns, "ns"),
+	ROW(cost_vs_cheapest, "ratio"),
+	ROW(passes, "passes"),
+	ROW(samples, "samples"),
+	ROW(samples_per_s, "1/s"),
+	ROW(pages_found, "pages"),
+	ROW(pages_total, "pages"),
+	ROW(recall, "ratio"),
+	ROW(precision, "ratio"),
+	ROW(cpu_percent, "% of one CPU"),
+	ROW(interval_requested_ns, "ns"),
+	ROW(interval_achieved_ns, "ns"),
+	ROW(pass_mean_ns, "ns"),
+	ROW(pass_p99_ns, "ns"),
+	ROW(lost_samples, "samples"),
+	ROW(flushes_per_s, "1/s"),
+	ROW(flush_ipis_per_s, "1/s"),
+	ROW(kvm_flushes_per_s, "1/s"),
+	ROW(exits_per_s, "1/s"),
+	ROW(exits_vs_off, "ratio"),
+	ROW(vcpu_run_percent, "% of one CPU"),
+	ROW(vcpu_steal_percent, "% of one CPU"),
+	ROW(work_per_s, "1/s"),
+	ROW(work_vs_off, "ratio"),
+	{ NULL, NULL, 0 },
+};
+
+void kx_row_free(KxRow *row)
+{
+	if (!row)
+		return;
+	for (const KxFigureField *f = kx_row_figures; f->key; f++)
+		g_free(((KxFigure *)((char *)row + f->offset))->na);
+	g_free(row->tracker);
+	g_free(row->options);
+	g_free(row);
+}
+
+/* --- the estimator --------------------------------------------------------- */
+
+void kx_ratio_add(KxRatioSums *s, double y, double x)
+{
+	s->n++;
+	s->y += y;
+	s->x += x;
+	s->y2 += y * y;
+	s->x2 += x * x;
+	s->xy += x * y;
+}
+
+void kx_ratio_pool(KxRatioSums *s, const KxRatioSums *other)
+{
+	s->n += other->n;
+	s->y += other->y;
+	s->x += other->x;
+	s->y2 += other->y2;
+	s->x2 += other->x2;
+	s->xy += other->xy;
+}
+
+gboolean kx_ratio_estimate(const KxRatioSums *s, double *r, double *se)
+{
+	double n = (double)s->n, residuals;
+
+	*se = NAN;
+	if (!(s->x > 0))
+		return FALSE;
+	*r = s->y / s->x;
+	if (s->n < 2)
+		return TRUE;
+	/* Σ(y - rx)²; rounding may leave it just below zero */
+	residuals = fmax(0, s->y2 - 2 * *r * s->xy + *r * *r * s->x2);
+	*se = sqrt(n / (n - 1) * residuals) / s->x;
+	return TRUE;
+}
+
+double kx_t_quantile(double degrees)
+{
+	return gsl_cdf_tdist_Pinv(0.975, degrees);
+}
+
+/* --- figures --------------------------------------------------------------- */
+
+static KxFigure figure(double value, guint64 n)
+{
+	return (KxFigure){ .value = value, .low = NAN, .high = NAN, .n = n };
+}
+
+static KxFigure unavailable(const char *reason)
+{
+	return (KxFigure){ .value = NAN, .low = NAN, .high = NAN, .na = g_strdup(reason) };
+}
+
+/* No quantity here can be negative, so neither can the lower end. */
+static KxFigure with_interval(double value, double half, guint64 n)
+{
+	return (KxFigure){
+		.value = value, .low = fmax(0, value - half), .high = value + half, .n = n
+	};
+}
+
+static KxFigure from_sums(const KxRatioSums *s, double scale, const char *no_x)
+{
+	double r, se;
+
+	if (!kx_ratio_estimate(s, &r, &se))
+		return unavailable(no_x);
+	if (isnan(se))
+		return figure(r * scale, s->n);
+	return with_interval(r * scale, kx_t_quantile((double)s->n - 1) * se * scale, s->n);
+}
+
+/*
+ * Quotient of two independent ratio estimates: relative variances add, degrees
+ * of freedom after Welch and Satterthwaite.
+ */
+static KxFigure quotient(const KxRatioSums *num, const KxRatioSums *den)
+{
+	double a, b, se_a, se_b, va, vb, q, degrees;
+
+	kx_ratio_estimate(num, &a, &se_a);
+	kx_ratio_estimate(den, &b, &se_b);
+	q = a / b;
+	if (isnan(se_a) || isnan(se_b))
+		return figure(q, num->n);
+	va = a > 0 ? (se_a / a) * (se_a / a) : 0;
+	vb = (se_b / b) * (se_b / b);
+	if (va + vb <= 0)
+		return with_interval(q, 0, num->n);
+	degrees = (va + vb) * (va + vb) /
+		  (va * va / (double)(num->n - 1) + vb * vb / (double)(den->n - 1));
+	return with_interval(q, kx_t_quantile(degrees) * q * sqrt(va + vb), num->n);
+}
+
+/* --- one row --------------------------------------------------------------- */
+
+/* What a row's windows add up to. */
+typedef struct {
+	KxRow *row;
+	GPtrArray *windows; /* KxWindow, not owned */
+	gboolean off, module;
+	double ns; /* time with module figures */
+	guint64 passes, samples, lost;
+	KxRatioSums cost, exits, work;
+	const char *exits_na, *work_na;
+} Pool;
+
+static const char off_samples[] = "off takes no samples";
+
+static void pool_free(Pool *p)
+{
+	kx_row_free(p->row);
+	g_ptr_array_unref(p->windows);
+	g_free(p);
+}
+
+static void pool_add(Pool *p, KxWindow *w)
+{
+	KxRatioSums cost = { w->est_n,	   w->est_cost,	    w->est_samples,
+			     w->est_cost2, w->est_samples2, w->est_cross };
+	double ns = (double)w->duration_ns;
+
+	g_ptr_array_add(p->windows, w);
+	p->row->windows++;
+	p->row->seconds += ns / NS_PER_S;
+	if (w->has_module) {
+		p->module = TRUE;
+		p->ns += ns;
+		p->passes += w->passes;
+		p->samples += w->samples;
+		p->lost += w->lost_samples;
+		kx_ratio_pool(&p->cost, &cost);
+	}
+	if (w->exits_na)
+		p->exits_na = w->exits_na;
+	else if (ns >= RATE_MIN_NS)
+		kx_ratio_add(&p->exits, (double)w->exits, ns / NS_PER_S);
+	if (w->work_na)
+		p->work_na = w->work_na;
+	else if (w->work_ns >= RATE_MIN_NS)
+		kx_ratio_add(&p->work, w->work, w->work_ns / NS_PER_S);
+}
+
+static Pool *pool_for(GPtrArray *pools, const KxWindow *w)
+{
+	Pool *p;
+
+	for (guint i = 0; i < pools->len; i++) {
+		p = pools->pdata[i];
+		if (g_str_equal(p->row->tracker, w->tracker) &&
+		    g_str_equal(p->row->options, w->options))
+			return p;
+	}
+	p = g_new0(Pool, 1);
+	p->windows = g_ptr_array_new();
+	p->row = g_new0(KxRow, 1);
+	p->row->tracker = g_strdup(w->tracker);
+	p->row->options = g_strdup(w->options);
+	p->off = g_str_equal(w->tracker, "off");
+	g_ptr_array_add(pools, p);
+	return p;
+}
+
+/* Why nothing of the module's account can be said; NULL if it can. */
+static const char *no_account(const Pool *p)
+{
+	if (p->off)
+		return off_samples;
+	return p->module ? NULL : "the module gave no figures";
+}
+
+static const char *no_passes(const Pool *p)
+{
+	const char *why = no_account(p);
+
+	if (why)
+		return why;
+	return p->passes ? NULL : "no pass was completed";
+}
+
+static void cost_figures(Pool *p)
+{
+	KxRow *row = p->row;
+	const char *why = no_passes(p);
+	double drain = 0;
+
+	if (!why && p->cost.n == 0)
+		why = "no record of a pass was received";
+	if (!why && !(p->cost.x > 0))
+		why = "no page was found accessed";
+	if (!why && p->cost.n < 2)
+		why = "only one pass";
+	if (why) {
+		row->cost_per_sample_ns = unavailable(why);
+		row->total_cost_per_sample_ns = unavailable(why);
+		return;
+	}
+	row->cost_per_sample_ns = from_sums(&p->cost, 1, "");
+	/* The drain is not known per pass; its mean share shifts value and interval alike. */
+	for (guint i = 0; i < p->windows->len; i++)
+		drain += (double)((KxWindow *)p->windows->pdata[i])->drain_cpu_ns;
+	drain /= p->cost.x;
+	row->total_cost_per_sample_ns = row->cost_per_sample_ns;
+	row->total_cost_per_sample_ns.value += drain;
+	row->total_cost_per_sample_ns.low += drain;
+	row->total_cost_per_sample_ns.high += drain;
+}
+
+/* Sum of a module counter over the windows that have it. */
+static double total(const Pool *p, gsize offset)
+{
+	double sum = 0;
+
+	for (guint i = 0; i < p->windows->len; i++) {
+		const char *w = p->windows->pdata[i];
+
+		if (((const KxWindow *)w)->has_module)
+			sum += (double)*(const guint64 *)(w + offset);
+	}
+	return sum;
+}
+#define TOTAL(p, member) total(p, G_STRUCT_OFFSET(KxWindow, member))
+
+static void count_figures(Pool *p)
+{
+	KxRow *row = p->row;
+	const char *why = no_account(p);
+	const char *short_why = why		      ? why
+				: p->ns < RATE_MIN_NS ? "tracked for less than 10 ms"
+						      : NULL;
+
+	row->passes = why ? unavailable(why) : figure((double)p->passes, p->row->windows);
+	row->samples = why ? unavailable(why) : figure((double)p->samples, p->passes);
+	row->lost_samples = why ? unavailable(why) : figure((double)p->lost, p->samples);
+	row->samples_per_s = short_why ? unavailable(short_why)
+				       : figure((double)p->samples * NS_PER_S / p->ns, p->samples);
+}
+
+static void pass_figures(Pool *p)
+{
+	KxRow *row = p->row;
+	const char *why = no_passes(p);
+	double between = 0, intervals = 0, p99 = 0;
+	guint64 requested = 0;
+
+	if (why) {
+		row->interval_requested_ns = unavailable(why);
+		row->interval_achieved_ns = unavailable(why);
+		row->pass_mean_ns = unavailable(why);
+		row->pass_p99_ns = unavailable(why);
+		return;
+	}
+	for (guint i = 0; i < p->windows->len; i++) {
+		const KxWindow *w = p->windows->pdata[i];
+
+		if (!w->has_module)
+			continue;
+		requested = w->interval_ns;
+		p99 = fmax(p99, (double)w->pass_ns_p99);
+		if (w->passes > 1) {
+			between += (double)(w->last_start_ns - w->first_start_ns);
+			intervals += (double)(w->passes - 1);
+		}
+	}
+	row->pass_mean_ns = figure(TOTAL(p, pass_ns_sum) / (double)p->passes, p->passes);
+	/* Quantiles do not pool; the largest of the windows' is an upper bound. */
+	row->pass_p99_ns = figure(p99, p->passes);
+	if (!requested) {
+		row->interval_requested_ns = unavailable("passes ran on request only");
+		row->interval_achieved_ns = unavailable("passes ran on request only");
+		return;
+	}
+	row->interval_requested_ns = figure((double)requested, p->row->windows);
+	row->interval_achieved_ns = intervals > 0 ? figure(between / intervals, (guint64)intervals)
+						  : unavailable("only one pass");
+}
+
+static void page_figures(Pool *p)
+{
+	const char *why = no_passes(p);
+	double found = 0;
+
+	if (why) {
+		p->row->pages_found = unavailable(why);
+		p->row->pages_total = unavailable(why);
+		return;
+	}
+	for (guint i = 0; i < p->windows->len; i++)
+		found += (double)((KxWindow *)p->windows->pdata[i])->found_pages;
+	p->row->pages_found = figure(found / p->windows->len, p->windows->len);
+	p->row->pages_total = figure(TOTAL(p, pages_scanned) / (double)p->passes, p->passes);
+}
+
+static void load_figures(Pool *p)
+{
+	KxRow *row = p->row;
+	const char *why = !p->module		? "the module gave no figures"
+			  : p->ns < RATE_MIN_NS ? "tracked for less than 10 ms"
+						: NULL;
+	double drain = 0;
+
+	if (why) {
+		row->cpu_percent = unavailable(why);
+		row->flushes_per_s = unavailable(why);
+		row->flush_ipis_per_s = unavailable(why);
+		return;
+	}
+	for (guint i = 0; i < p->windows->len; i++) {
+		const KxWindow *w = p->windows->pdata[i];
+
+		drain += w->has_module ? (double)w->drain_cpu_ns : 0;
+	}
+	row->cpu_percent = figure((TOTAL(p, cpu_ns) + drain) * 100 / p->ns, p->passes);
+	row->flushes_per_s =
+		figure(TOTAL(p, flushes) * NS_PER_S / p->ns, (guint64)TOTAL(p, flushes));
+	row->flush_ipis_per_s =
+		figure(TOTAL(p, flush_ipis) * NS_PER_S / p->ns, (guint64)TOTAL(p, flush_ipis));
+}
+
+/* A counter of the VM against wall time, over the windows where it was read. */
+static KxFigure vm_rate(const Pool *p, gsize value_offset, gsize na_offset, double scale)
+{
+	KxRatioSums s = { 0 };
+	const char *why = "tracked for less than 10 ms";
+
+	for (guint i = 0; i < p->windows->len; i++) {
+		const char *w = p->windows->pdata[i];
+		const char *na = *(char *const *)(w + na_offset);
+		double ns = (double)((const KxWindow *)w)->duration_ns;
+
+		if (na)
+			why = na;
+		else if (ns >= RATE_MIN_NS)
+			kx_ratio_add(&s, (double)*(const guint64 *)(w + value_offset), ns);
+	}
+	return from_sums(&s, scale, why);
+}
+#define VM_RATE(p, member, na, scale) \
+	vm_rate(p, G_STRUCT_OFFSET(KxWindow, member), G_STRUCT_OFFSET(KxWindow, na), scale)
+
+static void vm_figures(Pool *p)
+{
+	static const char brief[] = "tracked for less than 10 ms";
+
+	p->row->exits_per_s = from_sums(&p->exits, 1, p->exits_na ? p->exits_na : brief);
+	p->row->work_per_s = from_sums(
+		&p->work, 1, p->work_na ? p->work_na : "the workload log covers less than 10 ms");
+	p->row->kvm_flushes_per_s = VM_RATE(p, remote_tlb_flushes, remote_tlb_flushes_na, NS_PER_S);
+	p->row->vcpu_run_percent = VM_RATE(p, vcpu_run_ns, vcpu_run_na, 100);
+	p->row->vcpu_steal_percent = VM_RATE(p, vcpu_steal_ns, vcpu_steal_na, 100);
+}
+
+static KxFigure share(guint64 part, guint64 whole, const char *why, const char *if_none)
+{
+	if (whole)
+		return figure((double)part / (double)whole, whole);
+	return unavailable(why ? why : if_none);
+}
+
+static void truth_figures(Pool *p)
+{
+	guint64 touched = 0, hit = 0, found = 0, right = 0;
+	const char *recall_na = NULL, *precision_na = NULL;
+
+	if (no_passes(p)) {
+		p->row->recall = unavailable(no_passes(p));
+		p->row->precision = unavailable(no_passes(p));
+		return;
+	}
+	for (guint i = 0; i < p->windows->len; i++) {
+		const KxWindow *w = p->windows->pdata[i];
+
+		if (w->truth_na) {
+			recall_na = precision_na = w->truth_na;
+			continue;
+		}
+		touched += w->truth_touched;
+		hit += w->truth_hit;
+		if (w->precision_na) {
+			precision_na = w->precision_na;
+			continue;
+		}
+		found += w->truth_found;
+		right += w->truth_true;
+	}
+	p->row->recall = share(hit, touched, recall_na,
+			       "no valid epoch of the workload lies inside a window");
+	p->row->precision =
+		share(right, found, precision_na, "no page of the workload's arena was found");
+}
+
+/* --- against other rows ---------------------------------------------------- */
+
+static KxFigure against_off(const KxFigure *own, const KxRatioSums *num, const KxRatioSums *off,
+			    gboolean have_off, const char *off_na, gboolean is_off)
+{
+	if (own->na)
+		return unavailable(own->na);
+	if (is_off)
+		return figure(1, num->n);
+	if (!have_off)
+		return unavailable("no off window to compare with");
+	if (!(off->x > 0))
+		return unavailable(off_na ? off_na
+					  : "the off windows are too short to compare with");
+	if (!(off->y > 0))
+		return unavailable("the off windows counted none to compare with");
+	return quotient(num, off);
+}
+
+static void compare_with_off(GPtrArray *pools)
+{
+	KxRatioSums exits = { 0 }, work = { 0 };
+	const char *exits_na = NULL, *work_na = NULL;
+	gboolean have_off = FALSE;
+
+	for (guint i = 0; i < pools->len; i++) {
+		const Pool *p = pools->pdata[i];
+
+		if (!p->off)
+			continue;
+		have_off = TRUE;
+		kx_ratio_pool(&exits, &p->exits);
+		kx_ratio_pool(&work, &p->work);
+		exits_na = p->exits_na;
+		work_na = p->work_na;
+	}
+	for (guint i = 0; i < pools->len; i++) {
+		Pool *p = pools->pdata[i];
+
+		p->row->exits_vs_off = against_off(&p->row->exits_per_s, &p->exits, &exits,
+						   have_off, exits_na, p->off);
+		p->row->work_vs_off = against_off(&p->row->work_per_s, &p->work, &work, have_off,
+						  work_na, p->off);
+	}
+}
+
+static void compare_costs(GPtrArray *pools)
+{
+	const Pool *cheapest = NULL;
+
+	for (guint i = 0; i < pools->len; i++) {
+		const Pool *p = pools->pdata[i];
+
+		if (!p->row->cost_per_sample_ns.na && p->row->cost_per_sample_ns.value > 0 &&
+		    (!cheapest ||
+		     p->row->cost_per_sample_ns.value < cheapest->row->cost_per_sample_ns.value))
+			cheapest = p;
+	}
+	for (guint i = 0; i < pools->len; i++) {
+		Pool *p = pools->pdata[i];
+		const KxFigure *cost = &p->row->cost_per_sample_ns;
+
+		if (cost->na)
+			p->row->cost_vs_cheapest = unavailable(cost->na);
+		else if (!cheapest)
+			p->row->cost_vs_cheapest =
+				unavailable("no tracker used measurable CPU time");
+		else if (p == cheapest)
+			p->row->cost_vs_cheapest = figure(1, cost->n);
+		else
+			p->row->cost_vs_cheapest = quotient(&p->cost, &cheapest->cost);
+	}
+}
+
+GPtrArray *kx_vm_rows(const KxVmReport *v)
+{
+	g_autoptr(GPtrArray) pools = g_ptr_array_new_with_free_func((GDestroyNotify)pool_free);
+	GPtrArray *rows = g_ptr_array_new_with_free_func((GDestroyNotify)kx_row_free);
+
+	for (guint i = 0; i < v->windows->len; i++) {
+		KxWindow *w = v->windows->pdata[i];
+
+		pool_add(pool_for(pools, w), w);
+	}
+	for (guint i = 0; i < pools->len; i++) {
+		Pool *p = pools->pdata[i];
+
+		cost_figures(p);
+		count_figures(p);
+		pass_figures(p);
+		page_figures(p);
+		load_figures(p);
+		vm_figures(p);
+		truth_figures(p);
+	}
+	compare_with_off(pools);
+	compare_costs(pools);
+	for (guint i = 0; i < pools->len; i++)
+		g_ptr_array_add(rows, g_steal_pointer(&((Pool *)pools->pdata[i])->row));
+	return rows;
+}
