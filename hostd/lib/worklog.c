@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reader of the workload's log. A line is collected, split at spaces and handed
+ * to the row of the table that knows its first word; an epoch is kept until the
+ * next one begins (its touch lines may come in any order within), then joined
+ * into every window that it concerns and forgotten.
+ */
+#include "worklog.h"
+
+#include <errno.h>
+#include <gio/gio.h>
+#include <string.h>
+
+#include "pageset.h"
+
+#define LINE_MAX_BYTES	(64u << 20)  /* a page list of a 16 GiB guest at its worst */
+#define CHUNK_BUDGET	(128u << 10) /* 512 MiB of bitmaps, all windows together */
+#define GFN_LIMIT	(1ull << 40)
+#define OPEN_EPOCHS_MAX 16u
+
+typedef struct {
+	guint64 number;
+	gint64 begin, end;
+	gboolean ended, valid;
+	KxPageSet *touched;
+} Epoch;
+
+typedef struct {
+	KxWindow *window;
+	KxPageSet *found;
+	char *no_found;
+	KxPageSet *inside;	/* T1: valid epochs wholly inside */
+	KxPageSet *overlapping; /* T2: epochs that overlap */
+	guint valid_epochs;
+	gboolean overlaps_unfinished;
+	double work, work_ns;
+} Join;
+
+struct _KxWorklog {
+	guint64 budget;
+	GPtrArray *joins;
+	GPtrArray *epochs; /* not yet joined */
+	KxPageSet *arena;
+	GString *line;
+	guint64 line_number;
+	gboolean has_header, has_ready, has_point, at_rest;
+	gint64 ready;
+	gint64 point_time; /* the last (time, work) */
+	guint64 point_work;
+};
+
+static void epoch_free(Epoch *e)
+{
+	kx_pageset_free(e->touched);
+	g_free(e);
+}
+
+static void join_free(Join *j)
+{
+	kx_pageset_free(j->found);
+	kx_pageset_free(j->inside);
+	kx_pageset_free(j->overlapping);
+	g_free(j->no_found);
+	g_free(j);
+}
+
+KxWorklog *kx_worklog_new(void)
+{
+	KxWorklog *log = g_new0(KxWorklog, 1);
+
+	log->budget = CHUNK_BUDGET;
+	log->joins = g_ptr_array_new_with_free_func((GDestroyNotify)join_free);
+	log->epochs = g_ptr_array_new_with_free_func((GDestroyNotify)epoch_free);
+	log->arena = kx_pageset_new(&log->budget);
+	log->line = g_string_new(NULL);
+	return log;
+}
+
+void kx_worklog_free(KxWorklog *log)
+{
+	if (!log)
+		return;
+	g_ptr_array_unref(log->joins);
+	g_ptr_array_unref(log->epochs);
+	kx_pageset_free(log->arena);
+	g_string_free(log->line, TRUE);
+	g_free(log);
+}
+
+static gboolean too_many_pages(GError **error)
+{
+	g_set_error_literal(
+		error, G_IO_ERROR, G_IO_ERROR_NO_SPACE,
+		"the workload log and the windows it is joined with hold more scattered "
+		"pages than fit 512 MiB; report fewer windows at once");
+	return FALSE;
+}
+
+gboolean kx_worklog_add_window(KxWorklog *log, KxWindow *window, const guint64 (*found)[2], gsize n,
+			       const char *no_found, GError **error)
+{
+	Join *j = g_new0(Join, 1);
+
+	j->window = window;
+	j->found = kx_pageset_new(&log->budget);
+	j->inside = kx_pageset_new(&log->budget);
+	j->overlapping = kx_pageset_new(&log->budget);
+	j->no_found = g_strdup(no_found);
+	g_ptr_array_add(log->joins, j);
+	for (gsize i = 0; i < n; i++) {
+		if (!kx_pageset_add(j->found, found[i][0], found[i][1]))
+			return too_many_pages(error);
+	}
+	return TRUE;
+}
+
+/* --- work and epochs against the windows ----------------------------------- */
+
+/* Work between two points is spread evenly; each window takes its share of the time. */
+static void add_stretch(KxWorklog *log, gint64 from, gint64 to, guint64 work)
+{
+	for (guint i = 0; i < log->joins->len; i++) {
+		Join *j = log->joins->pdata[i];
+		gint64 start = MAX(from, j->window->start_realtime_ns);
+		gint64 end = MIN(to, j->window->end_realtime_ns);
+
+		if (end <= start)
+			continue;
+		j->work_ns += (double)(end - start);
+		j->work += (double)work * ((double)(end - start) / (double)(to - from));
+	}
+}
+
+/* Clocks may be stepped: a point that goes back is left out. */
+static void add_point(KxWorklog *log, gint64 time, guint64 work)
+{
+	if (log->has_point && (time <= log->point_time || work < log->point_work))
+		return;
+	if (log->has_point)
+		add_stretch(log, log->point_time, time, work - log->point_work);
+	log->has_point = TRUE;
+	log->point_time = time;
+	log->point_work = work;
+}
+
+static gboolean join_epoch(KxWorklog *log, const Epoch *e, GError **error)
+{
+	for (guint i = 0; i < log->joins->len; i++) {
+		Join *j = log->joins->pdata[i];
+		gint64 start = j->window->start_realtime_ns, end = j->window->end_realtime_ns;
+
+		if (e->begin >= end || (e->ended && e->end <= start))
+			continue;
+		j->overlaps_unfinished |= !e->ended;
+		if (!kx_pageset_add_set(j->overlapping, e->touched))
+			return too_many_pages(error);
+		if (!e->ended || !e->valid || e->begin < start || e->end > end)
+			continue;
+		j->valid_epochs++;
+		if (!kx_pageset_add_set(j->inside, e->touched))
+			return too_many_pages(error);
+	}
+	return TRUE;
+}
+
+static gboolean join_epochs(KxWorklog *log, gboolean open_too, GError **error)
+{
+	for (guint i = 0; i < log->epochs->len;) {
+		const Epoch *e = log->epochs->pdata[i];
+
+		if (!e->ended && !open_too) {
+			i++;
+			continue;
+		}
+		if (!join_epoch(log, e, error))
+			return FALSE;
+		g_ptr_array_remove_index(log->epochs, i);
+	}
+	return TRUE;
+}
+
+/* --- lines ----------------------------------------------------------------- */
+
+static gboolean malformed(KxWorklog *log, GError **error, const char *what)
+{
+	g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+		    "line %" G_GUINT64_FORMAT " of the workload log is malformed: %s",
+		    log->line_number, what);
+	return FALSE;
+}
+
+static gboolean parse_count(const char *text, guint64 *value)
+{
+	return text && g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64, value, NULL);
+}
+
+static gboolean parse_time(const char *text, gint64 *value)
+{
+	guint64 u;
+
+	if (!text || !g_ascii_string_to_unsigned(text, 10, 0, G_MAXINT64, &u, NULL))
+		return FALSE;
+	*value = (gint64)u;
+	return TRUE;
+}
+
+/* The value of key=value among the fields; NULL if it is not there. */
+static const char *value_of(char **fields, const char *key)
+{
+	gsize len = strlen(key);
+
+	for (; *fields; fields++) {
+		if (!strncmp(*fields, key, len) && (*fields)[len] == '=')
+			return *fields + len + 1;
+	}
+	return NULL;
+}
+
+/* "gfn+count,gfn+count": hexadecimal frame number, decimal count. */
+static gboolean parse_pages(KxWorklog *log, const char *text, KxPageSet *set, GError **error)
+{
+	while (text && *text) {
+		guint64 gfn, n;
+		char *end;
+
+		if (!g_ascii_isxdigit(*text))
+			return malformed(log, error, "a page list is hexadecimal gfn+count, …");
+		errno = 0;
+		gfn = g_ascii_strtoull(text, &end, 16);
+		if (errno || *end != '+' || !g_ascii_isdigit(end[1]))
+			return malformed(log, error, "a page list is hexadecimal gfn+count, …");
+		n = g_ascii_strtoull(end + 1, &end, 10);
+		if (errno || (*end && *end != ',') || !n || gfn >= GFN_LIMIT || n > GFN_LIMIT - gfn)
+			return malformed(log, error, "a run of pages is out of range");
+		if (!kx_pageset_add(set, gfn, n))
+			return too_many_pages(error);
+		text = *end ? end + 1 : end;
+	}
+	return TRUE;
+}
+
+static Epoch *find_epoch(KxWorklog *log, const char *number)
+{
+	guint64 k;
+
+	if (!parse_count(number, &k))
+		return NULL;
+	for (guint i = 0; i < log->epochs->len; i++) {
+		Epoch *e = log->epochs->pdata[i];
+
+		if (e->number == k)
+			return e;
+	}
+	return NULL;
+}
+
+static gboolean line_header(KxWorklog *log, char **f, GError **error)
+{
+	if (g_strcmp0(f[1], "1") != 0)
+		return malformed(log, error,
+				 "its format version is not 1, the one this version reads");
+	log->has_header = TRUE;
+	return TRUE;
+}
+
+static gboolean line_arena(KxWorklog *log, char **f, GError **error)
+{
+	return parse_pages(log, f[1], log->arena, error);
+}
+
+static gboolean line_ready(KxWorklog *log, char **f, GError **error)
+{
+	if (!parse_time(f[1], &log->ready))
+		return malformed(log, error, "“ready” wants a time");
+	log->has_ready = TRUE;
+	add_point(log, log->ready, 0);
+	return TRUE;
+}
+
+static gboolean line_work(KxWorklog *log, char **f, GError **error)
+{
+	guint64 work;
+	gint64 time;
+
+	if (!parse_time(f[1], &time) || !parse_count(f[2], &work))
+		return malformed(log, error, "“work” wants a time and a count");
+	add_point(log, time, work);
+	return TRUE;
+}
+
+static gboolean epoch_begin(KxWorklog *log, char **f, gint64 time, GError **error)
+{
+	Epoch *e;
+
+	if (!join_epochs(log, FALSE, error))
+		return FALSE;
+	if (log->epochs->len >= OPEN_EPOCHS_MAX || find_epoch(log, f[1]))
+		return malformed(log, error, "an epoch begins before the earlier ones ended");
+	e = g_new0(Epoch, 1);
+	e->touched = kx_pageset_new(&log->budget);
+	e->begin = time;
+	g_ptr_array_add(log->epochs, e);
+	if (!parse_count(f[1], &e->number))
+		return malformed(log, error, "an epoch has no number");
+	log->at_rest = FALSE;
+	return TRUE;
+}
+
+static gboolean epoch_end(KxWorklog *log, char **f, gint64 time, GError **error)
+{
+	Epoch *e = find_epoch(log, f[1]);
+	const char *valid = value_of(f, "valid");
+
+	if (!e || e->ended)
+		return malformed(log, error, "an epoch ends that has not begun");
+	if (time < e->begin)
+		time = e->begin; /* the guest's clock was stepped back */
+	e->end = time;
+	e->ended = TRUE;
+	e->valid = g_strcmp0(valid, "1") == 0;
+	return TRUE;
+}
+
+static gboolean line_epoch(KxWorklog *log, char **f, GError **error)
+{
+	gboolean begin = g_strcmp0(f[1] ? f[2] : NULL, "begin") == 0;
+	guint64 work;
+	gint64 time;
+
+	if (!f[1] || !f[2] || (!begin && !g_str_equal(f[2], "end")) || !parse_time(f[3], &time) ||
+	    !parse_count(value_of(f, "work"), &work))
+		return malformed(log, error,
+				 "“epoch” wants a number, begin or end, a time and work=");
+	add_point(log, time, work);
+	return begin ? epoch_begin(log, f, time, error) : epoch_end(log, f, time, error);
+}
+
+static gboolean line_touch(KxWorklog *log, char **f, GError **error)
+{
+	Epoch *e = f[1] ? find_epoch(log, f[1]) : NULL;
+
+	if (!e)
+		return malformed(log, error, "pages are touched in an epoch that is not open");
+	return parse_pages(log, f[2], e->touched, error);
+}
+
+static gboolean line_idle(KxWorklog *log, char **f, GError **error)
+{
+	gint64 time;
+
+	if (!parse_time(f[1], &time))
+		return malformed(log, error, "“idle” wants a time");
+	add_point(log, time, log->point_work);
+	log->at_rest = TRUE;
+	return TRUE;
+}
+
+static gboolean line_bye(KxWorklog *log, char **f, GError **error)
+{
+	guint64 work;
+	gint64 time;
+
+	if (!parse_time(f[1], &time) || !parse_count(value_of(f, "work"), &work))
+		return malformed(log, error, "“bye” wants a time and work=");
+	add_point(log, time, work);
+	log->at_rest = TRUE;
+	return TRUE;
+}
+
+static const struct {
+	const char *word;
+	gboolean (*parse)(KxWorklog *log, char **fields, GError **error);
+} lines[] = {
+	{ "kx-workload", line_header }, { "arena", line_arena }, { "ready", line_ready },
+	{ "work", line_work },		{ "epoch", line_epoch }, { "touch", line_touch },
+	{ "idle", line_idle },		{ "bye", line_bye },
+};
+
+static gboolean parse_line(KxWorklog *log, GError **error)
+{
+	g_auto(GStrv) fields = NULL;
+
+	log->line_number++;
+	if (log->line->len != strlen(log->line->str))
+		return malformed(log, error, "it holds a zero byte");
+	if (log->line->len && log->line->str[log->line->len - 1] == '\r')
+		g_string_truncate(log->line, log->line->len - 1); /* a serial line's */
+	fields = g_strsplit(log->line->str, " ", 10);
+	if (!log->has_header && g_strcmp0(fields[0], "kx-workload") != 0) {
+		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+			    "this is not a workload log: its first line does not start with "
+			    "“kx-workload 1”");
+		return FALSE;
+	}
+	for (guint i = 0; fields[0] && i < G_N_ELEMENTS(lines); i++) {
+		if (g_str_equal(lines[i].word, fields[0]))
+			return lines[i].parse(log, fields, error);
+	}
+	return TRUE;
+}
+
+gboolean kx_worklog_feed(KxWorklog *log, const char *text, gsize len, GError **error)
+{
+	while (len) {
+		const char *newline = memchr(text, '\n', len);
+		gsize n = newline ? (gsize)(newline - text) : len;
+
+		if (log->line->len + n > LINE_MAX_BYTES) {
+			log->line_number++;
+			return malformed(log, error, "it is longer than 64 MiB");
+		}
+		g_string_append_len(log->line, text, (gssize)n);
+		if (!newline)
+			return TRUE;
+		if (!parse_line(log, error))
+			return FALSE;
+		g_string_truncate(log->line, 0);
+		text = newline + 1;
+		len -= n + 1;
+	}
+	return TRUE;
+}
+
+/* --- results --------------------------------------------------------------- */
+
+static void set_reason(char **reason, const char *text)
+{
+	g_free(*reason);
+	*reason = g_strdup(text);
+}
+
+/*
+ * Precision needs every touch in the window to be known: what the workload did
+ * before it was ready (its initialisation touches the whole arena), in an epoch
+ * without an end and after the log's end is not.
+ */
+static const char *why_no_precision(const KxWorklog *log, const Join *j)
+{
+	if (!log->has_ready || j->window->start_realtime_ns < log->ready)
+		return "the window begins before the workload was ready";
+	if (j->overlaps_unfinished ||
+	    (!log->at_rest && log->point_time < j->window->end_realtime_ns))
+		return "the workload log ends inside the window";
+	return NULL;
+}
+
+static const char *why_no_truth(const KxWorklog *log, const Join *j)
+{
+	if (j->no_found)
+		return j->no_found;
+	if (!kx_pageset_count(log->arena))
+		return "the workload log names no arena";
+	return NULL;
+}
+
+static void fill_window(const KxWorklog *log, Join *j)
+{
+	KxWindow *w = j->window;
+
+	if (j->work_ns > 0) {
+		g_clear_pointer(&w->work_na, g_free);
+		w->work = j->work;
+		w->work_ns = j->work_ns;
+	} else {
+		set_reason(&w->work_na, "the workload log does not cover the window");
+	}
+	if (why_no_truth(log, j)) {
+		set_reason(&w->truth_na, why_no_truth(log, j));
+		return;
+	}
+	g_clear_pointer(&w->truth_na, g_free);
+	set_reason(&w->precision_na, why_no_precision(log, j));
+	w->truth_touched = kx_pageset_count_common(j->inside, log->arena, NULL);
+	w->truth_hit = kx_pageset_count_common(j->inside, log->arena, j->found);
+	w->truth_found = kx_pageset_count_common(j->found, log->arena, NULL);
+	w->truth_true = kx_pageset_count_common(j->found, log->arena, j->overlapping);
+}
+
+gboolean kx_worklog_finish(KxWorklog *log, GError **error)
+{
+	if (!log->has_header) {
+		g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+				    "this is not a workload log: it holds no complete line");
+		return FALSE;
+	}
+	if (!join_epochs(log, TRUE, error))
+		return FALSE;
+	for (guint i = 0; i < log->joins->len; i++)
+		fill_window(log, log->joins->pdata[i]);
+	return TRUE;
+}
+
+gboolean kx_worklog_read_file(KxWorklog *log, const char *path, GError **error)
+{
+	g_autoptr(GFile) file = g_file_new_for_path(path);
+	g_autoptr(GFileInputStream) in = g_file_read(file, NULL, error);
+	g_autofree char *buffer = g_malloc(65536);
+	gssize n;
+
+	if (!in)
+		return FALSE;
+	while ((n = g_input_stream_read(G_INPUT_STREAM(in), buffer, 65536, NULL, error)) > 0) {
+		if (!kx_worklog_feed(log, buffer, (gsize)n, error)) {
+			g_prefix_error(error, "%s: ", path);
+			return FALSE;
+		}
+	}
+	if (n < 0 || !kx_worklog_finish(log, error)) {
+		g_prefix_error(error, "%s: ", path);
+		return FALSE;
+	}
+	return TRUE;
+}
