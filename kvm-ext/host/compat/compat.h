@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The differences between the kernels this module builds for, and the only place
+ * that knows of them. Kbuild includes this file first into every other one. What
+ * a kernel has is found by compiling the files in probes/, never by its version:
+ * distributions carry features back.
+ */
+#ifndef KVM_EXT_COMPAT_H
+#define KVM_EXT_COMPAT_H
+
+#include <linux/kvm_host.h>
+#include <linux/mm.h>
+
+#include "probed.h"
+
+/* 6.8 made the number of address spaces a property of the VM; it was a constant. */
+static inline int kx_nr_address_spaces(struct kvm *kvm)
+{
+#ifdef HAVE_NR_MEMSLOT_AS_IDS
+	return kvm_arch_nr_memslot_as_ids(kvm);
+#else
+	return KVM_ADDRESS_SPACE_NUM;
+#endif
+}
+
+/*
+ * True if pages can be mapped for the guest in ways other than the VM's own
+ * nested page table: shadow pages, as for a nested guest. The flag exists since
+ * 5.17; without it the answer that is always safe is yes.
+ */
+static inline bool kx_has_shadow_pages(struct kvm *kvm)
+{
+#ifdef HAVE_SHADOW_ROOT_ALLOCATED
+	return smp_load_acquire(&kvm->arch.shadow_root_allocated);
+#else
+	return true;
+#endif
+}
+
+/* 6.3 made vm_flags read-only and gave it accessors. */
+static inline void kx_vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
+{
+#ifdef HAVE_VM_FLAGS_SET
+	vm_flags_set(vma, flags);
+#else
+	vma->vm_flags |= flags;
+#endif
+}
+
+static inline void kx_vm_flags_clear(struct vm_area_struct *vma, unsigned long flags)
+{
+#ifdef HAVE_VM_FLAGS_SET
+	vm_flags_clear(vma, flags);
+#else
+	vma->vm_flags &= ~flags;
+#endif
+}
+
+/* Since 6.13 KVM on x86 does not flush after clear_flush_young (a Kconfig symbol without a prompt). */
+#define KX_ELIDES_YOUNG_FLUSH	IS_ENABLED(CONFIG_KVM_ELIDE_TLB_FLUSH_IF_YOUNG)
+
+#endif /* KVM_EXT_COMPAT_H */

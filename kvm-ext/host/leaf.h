@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef KVM_EXT_LEAF_H
+#define KVM_EXT_LEAF_H
+
+#include <linux/kvm_host.h>
+
+#define KX_BLOCK_ORDER	9			/* a block: the pages of a 2M leaf */
+#define KX_BLOCK_PAGES	(1ull << KX_BLOCK_ORDER)
+#define KX_GIB_ORDER	18
+#define KX_GIB_PAGES	(1ull << KX_GIB_ORDER)
+
+/* How a block is mapped for the guest. In the order in which a larger one wins. */
+enum kx_leaf {
+	KX_LEAF_NONE,		/* not at all */
+	KX_LEAF_4K,
+	KX_LEAF_2M,
+	KX_LEAF_1G,
+	KX_LEAF_UNKNOWN,	/* in a way we cannot see */
+};
+
+/*
+ * The blocks of one GiB, as they were when they were read. The guest's faults
+ * change them at any time: a user reads again before it trusts them for long.
+ */
+struct kx_leaf_map {
+	gfn_t first, end;	/* gfns that are known; first == end: none */
+	u16 as_id;
+	u8 leaf[KX_GIB_PAGES / KX_BLOCK_PAGES];	/* enum kx_leaf, by block of the GiB */
+};
+
+static inline void kx_leaf_forget(struct kx_leaf_map *map)
+{
+	map->end = map->first;
+}
+
+/* How @gfn is mapped; reads on from there to the end of its GiB, or to @end, if it has to. */
+enum kx_leaf kx_leaf_at(struct kx_leaf_map *map, struct kvm *kvm, u16 as_id, gfn_t gfn,
+			gfn_t end);
+
+#endif /* KVM_EXT_LEAF_H */

@@ -1,0 +1,649 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The pass engine: a thread that goes over the VM's memory at an interval or on
+ * request, a block at a time, and accounts for what that costs.
+ *
+ * Between two calls into KVM the thread holds no lock, so all that can be held
+ * too long is the CPU: the clock is looked at every few calls.
+ */
+#include <linux/bitmap.h>
+#include <linux/kthread.h>
+#include <linux/sched.h>
+
+#include "flush.h"
+#include "pass.h"
+#include "ring.h"
+#include "tracker.h"
+#include "vm.h"
+
+/* The limit is 1 ms; leave room for interrupts and for the calls between two looks at the clock. */
+#define HOLD_LIMIT_NS	(200 * NSEC_PER_USEC)
+
+/* --- time ------------------------------------------------------------------ */
+
+/*
+ * CPU time of this thread, exact: the scheduler brings the sum up to date when it
+ * is entered, a tick would only do so every few milliseconds.
+ */
+static u64 cpu_time_ns(void)
+{
+	schedule();
+	return current->se.sum_exec_runtime;
+}
+
+static void begin_hold(struct kx_pass *p)
+{
+	p->hold_start_ns = ktime_get_ns();
+}
+
+static u64 held_ns(struct kx_pass *p)
+{
+	return ktime_get_ns() - p->hold_start_ns;
+}
+
+static void end_hold(struct kx_pass *p)
+{
+	p->account.max_hold_ns = max(p->account.max_hold_ns, held_ns(p));
+}
+
+bool kx_pass_rest(struct kx_pass *p)
+{
+	if (need_resched() || held_ns(p) >= HOLD_LIMIT_NS) {
+		end_hold(p);
+		cond_resched();
+		begin_hold(p);
+		kx_leaf_forget(&p->leaves);
+		p->rested = true;
+	}
+	if (kthread_should_stop() || kthread_should_park() || READ_ONCE(p->vm->gone))
+		p->stop = true;
+	return p->stop;
+}
+
+/* --- flush ----------------------------------------------------------------- */
+
+static void flush(struct kx_pass *p)
+{
+	struct kvm_ext_rec_pass_end *end = &p->account.end;
+	u64 start = ktime_get_ns();
+
+	p->unflushed = false;
+	p->unbatched_pages = 0;
+#ifndef KVM_EXT_TEST_NOFLUSH
+	end->flush_ipis += kx_flush_vm(p->vm->kvm, p->kicked);
+#endif
+	end->flushes++;
+	end->flush_ns += ktime_get_ns() - start;
+}
+
+void kx_pass_scanned(struct kx_pass *p, u64 npages, u64 tests, bool young)
+{
+	p->account.end.pages_scanned += npages;
+	p->account.end.leaves_tested += tests;
+	p->unflushed |= young;
+	p->unbatched_pages += npages;
+	switch (p->cfg.flush_scope) {
+	case KVM_EXT_FLUSH_PAGE:
+		if (young)
+			flush(p);
+		break;
+	case KVM_EXT_FLUSH_BATCH:
+		if (p->unbatched_pages < p->cfg.batch_pages)
+			break;
+		if (p->unflushed)
+			flush(p);
+		p->unbatched_pages = 0;
+		break;
+	}
+}
+
+static void flush_rest(struct kx_pass *p)
+{
+	if (p->cfg.flush_scope && p->unflushed)
+		flush(p);
+	p->unflushed = false;
+}
+
+/* --- what goes into the ring ------------------------------------------------ */
+
+/* The priming pass has no samples, though it finds some. */
+static bool priming(const struct kx_pass *p)
+{
+	return p->nr == 0;
+}
+
+static void *reserve(struct kx_pass *p, u16 type, u32 size, u64 samples)
+{
+	void *rec = kx_ring_reserve(p->ring, type, size, samples);
+
+	if (!rec)
+		p->account.end.lost_samples += samples;
+	return rec;
+}
+
+static void put_run(struct kx_pass *p)
+{
+	struct kx_run *run = &p->run;
+	struct kvm_ext_rec_run *rec;
+
+	if (!run->npages)
+		return;
+	rec = reserve(p, KVM_EXT_REC_RUN, sizeof(*rec), run->npages >> run->order);
+	if (rec) {
+		rec->pass = p->nr;
+		rec->gfn = run->gfn;
+		rec->npages = run->npages;
+		rec->as_id = run->as_id;
+		rec->leaf_order = run->order;
+		kx_ring_commit(p->ring);
+	}
+	run->npages = 0;
+}
+
+static void add_run(struct kx_pass *p, u16 as_id, gfn_t gfn, u64 npages, u8 order)
+{
+	struct kx_run *run = &p->run;
+
+	if (run->npages && run->gfn + run->npages == gfn && run->as_id == as_id &&
+	    run->order == order) {
+		run->npages += npages;
+		return;
+	}
+	put_run(p);
+	*run = (struct kx_run){ .gfn = gfn, .npages = npages, .as_id = as_id, .order = order };
+}
+
+static void put_bitmap(struct kx_pass *p, const struct kx_found *f, u64 samples)
+{
+	size_t bytes = BITS_TO_LONGS(f->npages) * sizeof(long);
+	struct kvm_ext_rec_bitmap *rec;
+
+	put_run(p);
+	rec = reserve(p, KVM_EXT_REC_BITMAP, sizeof(*rec) + bytes, samples);
+	if (!rec)
+		return;
+	rec->pass = p->nr;
+	rec->gfn = f->gfn;
+	rec->as_id = f->as_id;
+	rec->nbits = f->npages;
+	memcpy(rec->bits, f->bits, bytes);
+	kx_ring_commit(p->ring);
+}
+
+static unsigned int count_runs(const struct kx_found *f)
+{
+	unsigned int start, end, n = 0;
+
+	for_each_set_bitrange(start, end, f->bits, f->npages)
+		n++;
+	return n;
+}
+
+/* As runs or as a bitmap, whichever is smaller. */
+static void put_sparse(struct kx_pass *p, const struct kx_found *f, u64 samples)
+{
+	size_t bitmap = sizeof(struct kvm_ext_rec_bitmap) + BITS_TO_LONGS(f->npages) * sizeof(long);
+	unsigned int start, end;
+
+	if (count_runs(f) * sizeof(struct kvm_ext_rec_run) > bitmap) {
+		put_bitmap(p, f, samples);
+		return;
+	}
+	for_each_set_bitrange(start, end, f->bits, f->npages)
+		add_run(p, f->as_id, f->gfn + start, end - start, 0);
+}
+
+static void put_found(struct kx_pass *p, const struct kx_found *f)
+{
+	u64 pages = f->sparse ? bitmap_weight(f->bits, f->npages) : f->npages;
+	u64 samples = pages >> f->order;
+
+	if (!kx_slots_hold(&p->slots, f->as_id, f->gfn, f->npages, f->hva)) {
+		p->account.dropped_pages += pages;
+		return;
+	}
+	if (priming(p))
+		return;
+	p->account.end.samples += samples;
+	p->account.end.sample_pages += pages;
+	if (f->sparse)
+		put_sparse(p, f, samples);
+	else
+		add_run(p, f->as_id, f->gfn, f->npages, f->order);
+}
+
+static void wake_if_half_full(struct kx_pass *p)
+{
+	bool half_full = kx_ring_half_full(p->ring);
+
+	if (half_full && !p->told_half_full)
+		wake_up_all(p->wait);
+	p->told_half_full = half_full;
+}
+
+/* --- findings --------------------------------------------------------------- */
+
+/* True if the memslots have changed and a new snapshot was taken. */
+static bool refresh_slots(struct kx_pass *p)
+{
+	if (kx_slots_generation(p->vm->kvm) == p->slots.generation)
+		return false;
+	/* Without memory for a new snapshot the old one cannot be trusted either. */
+	if (kx_slots_take(&p->slots, p->vm->kvm))
+		p->stop = true;
+	kx_leaf_forget(&p->leaves);
+	return true;
+}
+
+/*
+ * Findings were made by hva, with a snapshot that says which gfn that is. If the
+ * memslots are still those of the snapshot they hold; else those hold that the
+ * new one confirms. True if the memslots have changed.
+ */
+static bool settle(struct kx_pass *p)
+{
+	bool changed = refresh_slots(p);
+	u32 i;
+
+	p->account.slots_changed |= changed;
+	for (i = 0; i < p->nr_found; i++)
+		put_found(p, &p->found[i]);
+	p->nr_found = 0;
+	p->rested = false;
+	wake_if_half_full(p);
+	return changed;
+}
+
+void kx_pass_found_leaf(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, u8 order)
+{
+	struct kx_found *last = p->nr_found ? &p->found[p->nr_found - 1] : NULL;
+	unsigned long hva = kx_extent_hva(x, gfn);
+
+	if (last && !last->sparse && last->order == order && last->as_id == x->as_id &&
+	    last->gfn + last->npages == gfn && last->hva + (last->npages << PAGE_SHIFT) == hva) {
+		last->npages += 1ull << order;
+		return;
+	}
+	p->found[p->nr_found++] = (struct kx_found){
+		.gfn = gfn, .npages = 1ull << order, .hva = hva,
+		.as_id = x->as_id, .order = order,
+	};
+}
+
+struct kx_found *kx_pass_found_bits(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn)
+{
+	struct kx_found *f = &p->found[p->nr_found];
+
+	*f = (struct kx_found){
+		.gfn = gfn, .hva = kx_extent_hva(x, gfn), .as_id = x->as_id, .sparse = true,
+	};
+	return f;
+}
+
+void kx_pass_found_bits_done(struct kx_pass *p, u64 npages)
+{
+	struct kx_found *f = &p->found[p->nr_found];
+
+	f->npages = npages;
+	if (!bitmap_empty(f->bits, KX_BLOCK_PAGES))
+		p->nr_found++;
+}
+
+/* --- a pass ----------------------------------------------------------------- */
+
+/* Where the scan is. Survives a change of the memslots. */
+struct cursor {
+	u16 as_id;
+	gfn_t gfn;
+};
+
+/* The extent to look at next, with the cursor moved into it; NULL at the end. */
+static const struct kx_extent *next_extent(struct kx_pass *p, struct cursor *at)
+{
+	const struct kx_extent *x;
+
+	at->gfn = max(at->gfn, p->first_gfn);
+	for (;;) {
+		if (at->gfn >= p->end_gfn) {
+			at->as_id++;
+			at->gfn = p->first_gfn;
+		}
+		x = kx_slots_from(&p->slots, at->as_id, at->gfn);
+		if (!x)
+			return NULL;
+		if (x->as_id != at->as_id) {
+			at->as_id = x->as_id;
+			at->gfn = p->first_gfn;
+			continue;
+		}
+		at->gfn = max(at->gfn, x->gfn);
+		if (at->gfn < p->end_gfn)
+			return x;
+	}
+}
+
+static void scan(struct kx_pass *p)
+{
+	struct cursor at = {};
+	const struct kx_extent *x;
+
+	do {
+		while (!p->stop && (x = next_extent(p, &at))) {
+			at.gfn = p->tracker->scan(p, x, at.gfn, min(kx_extent_end(x), p->end_gfn));
+			kx_pass_rest(p);
+			if (p->rested || p->nr_found == KX_FOUND_MAX)
+				settle(p);
+		}
+		/* Memory may have appeared behind the last of the old snapshot. */
+	} while (settle(p) && !p->stop);
+}
+
+static void put_begin(struct kx_pass *p)
+{
+	struct kvm_ext_rec_pass_begin *rec;
+
+	rec = kx_ring_reserve(p->ring, KVM_EXT_REC_PASS_BEGIN, sizeof(*rec), 0);
+	if (!rec)
+		return;
+	rec->h.flags = priming(p) ? KVM_EXT_PASS_PRIME : 0;
+	rec->epoch = p->epoch;
+	rec->pass = p->nr;
+	rec->time_ns = p->account.start_ns;
+	rec->tracker = p->tracker->id;
+	rec->granularity = p->cfg.granularity;
+	kx_ring_commit(p->ring);
+}
+
+static void put_end(struct kx_pass *p)
+{
+	struct kvm_ext_rec_pass_end *rec;
+
+	rec = kx_ring_reserve(p->ring, KVM_EXT_REC_PASS_END, sizeof(*rec), 0);
+	if (rec) {
+		*rec = p->account.end;
+		kx_ring_commit(p->ring);
+	}
+	kx_ring_end_pass(p->ring);
+}
+
+static void begin_pass(struct kx_pass *p)
+{
+	struct kx_pass_waiter *waiter;
+
+	memset(&p->account, 0, sizeof(p->account));
+	p->account.start_ns = ktime_get_ns();
+	p->stop = false;
+	kx_leaf_forget(&p->leaves);
+
+	spin_lock(&p->lock);
+	list_for_each_entry(waiter, &p->waiters, link)
+		waiter->served = !priming(p);
+	spin_unlock(&p->lock);
+	begin_hold(p);
+	refresh_slots(p);
+	put_begin(p);
+}
+
+/* Fills in the account. What remains to be done of the pass is charged to the next one. */
+static void close_account(struct kx_pass *p)
+{
+	struct kvm_ext_rec_pass_end *end = &p->account.end;
+	u64 cpu;
+
+	end_hold(p);
+	end->h = (struct kvm_ext_record){
+		.type = KVM_EXT_REC_PASS_END,
+		.size = sizeof(*end),
+		.flags = (priming(p) ? KVM_EXT_PASS_PRIME : 0) | (p->stop ? KVM_EXT_PASS_CUT : 0),
+	};
+	end->pass = p->nr;
+	end->time_ns = ktime_get_ns();
+	end->wall_ns = end->time_ns - p->account.start_ns;
+	cpu = cpu_time_ns();
+	end->cpu_ns = cpu - p->cpu_mark;
+	p->cpu_mark = cpu;
+}
+
+/* Ends the waiting of those that @which allows; caller holds the lock. */
+static void end_waiting(struct kx_pass *p, bool only_served, int err)
+{
+	struct kx_pass_waiter *waiter, *next;
+
+	list_for_each_entry_safe(waiter, next, &p->waiters, link) {
+		if (only_served && !waiter->served)
+			continue;
+		list_del_init(&waiter->link);
+		waiter->pass = p->nr;
+		waiter->err = err;
+		waiter->over = true;
+	}
+}
+
+static void end_pass(struct kx_pass *p)
+{
+	flush_rest(p);
+	put_run(p);
+	close_account(p);
+	put_end(p);
+
+	spin_lock(&p->lock);
+	kx_stats_add(&p->stats, &p->account);
+	if (!p->stop)
+		end_waiting(p, true, 0);
+	spin_unlock(&p->lock);
+	wake_up_all(p->wait);
+}
+
+/* Passes start on multiples of the interval; those that came while one ran are skipped and counted. */
+static void schedule_next(struct kx_pass *p)
+{
+	u64 interval = p->cfg.interval_ns, late, skipped;
+	ktime_t now = ktime_get();
+
+	p->next = ktime_add_ns(p->next, interval);
+	if (ktime_after(p->next, now))
+		return;
+	late = ktime_to_ns(ktime_sub(now, p->next));
+	skipped = div64_u64(late, interval) + 1;
+	p->next = ktime_add_ns(p->next, skipped * interval);
+	spin_lock(&p->lock);
+	p->stats.sum.overruns += skipped;
+	spin_unlock(&p->lock);
+}
+
+static bool timer_due(struct kx_pass *p)
+{
+	return p->cfg.interval_ns && !ktime_before(ktime_get(), p->next);
+}
+
+static void run_pass(struct kx_pass *p)
+{
+	bool timed = priming(p) || timer_due(p);
+
+	if (priming(p))
+		p->next = ktime_get();
+	begin_pass(p);
+	scan(p);
+	end_pass(p);
+	if (timed && p->cfg.interval_ns)
+		schedule_next(p);
+	p->nr++;
+}
+
+/* --- the thread --------------------------------------------------------------- */
+
+static bool pass_due(struct kx_pass *p)
+{
+	bool asked;
+
+	if (!p->tracker->scan || READ_ONCE(p->vm->gone))
+		return false;
+	if (priming(p) || timer_due(p))
+		return true;
+	spin_lock(&p->lock);
+	asked = !list_empty(&p->waiters);
+	spin_unlock(&p->lock);
+	return asked;
+}
+
+/* A late timer is a wrong interval: allow 1/64 of it, which merges wake-ups where they are rare. */
+static u64 timer_slack_ns(const struct kx_pass *p)
+{
+	return min_t(u64, p->cfg.interval_ns / 64, 50 * NSEC_PER_USEC);
+}
+
+static void sleep_until_due(struct kx_pass *p)
+{
+	bool timer = p->tracker->scan && p->cfg.interval_ns && !READ_ONCE(p->vm->gone);
+
+	set_current_state(TASK_IDLE);
+	if (!kthread_should_stop() && !kthread_should_park() && !pass_due(p)) {
+		if (timer)
+			schedule_hrtimeout_range(&p->next, timer_slack_ns(p), HRTIMER_MODE_ABS);
+		else
+			schedule();
+	}
+	__set_current_state(TASK_RUNNING);
+}
+
+static int pass_thread(void *data)
+{
+	struct kx_pass *p = data;
+
+	while (!kthread_should_stop()) {
+		if (kthread_should_park()) {
+			kthread_parkme();
+			p->cpu_mark = cpu_time_ns();
+		} else if (pass_due(p)) {
+			run_pass(p);
+		} else {
+			sleep_until_due(p);
+		}
+	}
+	return 0;
+}
+
+/* --- control, under the session's mutex ---------------------------------------- */
+
+/* Caller has the thread parked, or not yet running. */
+static void configure(struct kx_pass *p, const struct kx_tracker *tracker,
+		      const struct kvm_ext_tracker *cfg)
+{
+	p->tracker = tracker;
+	p->cfg = *cfg;
+	if (!cfg->flush_scope)
+		p->cfg.flush_scope = tracker->flush_scope;
+	if (!cfg->granularity)
+		p->cfg.granularity = KVM_EXT_GRANULARITY_4K;
+	if (!cfg->batch_pages)
+		p->cfg.batch_pages = KX_BLOCK_PAGES;
+	p->first_gfn = cfg->first_gfn;
+	p->end_gfn = cfg->npages ? cfg->first_gfn + cfg->npages : ~0ull;
+	p->nr = 0;
+}
+
+static int set_cpu(struct kx_pass *p, int cpu)
+{
+	return set_cpus_allowed_ptr(p->thread, cpu < 0 ? cpu_possible_mask : cpumask_of(cpu));
+}
+
+int kx_pass_set(struct kx_pass *p, const struct kx_tracker *tracker,
+		const struct kvm_ext_tracker *cfg)
+{
+	int err;
+
+	err = set_cpu(p, cfg->cpu);
+	if (err)
+		return err;
+	/* Returns once the thread, having cut its pass short, has parked. */
+	err = kthread_park(p->thread);
+	if (err)
+		return err;
+	configure(p, tracker, cfg);
+	spin_lock(&p->lock);
+	kx_stats_open(&p->stats, tracker->id, cfg->interval_ns, ktime_get_ns());
+	p->epoch = ++p->stats.sum.epoch;
+	end_waiting(p, false, -ECANCELED);
+	spin_unlock(&p->lock);
+	kthread_unpark(p->thread);
+	wake_up_all(p->wait);
+	return 0;
+}
+
+int kx_pass_start(struct kx_pass *p, struct kx_vm *vm, struct kx_ring *ring,
+		  wait_queue_head_t *wait)
+{
+	static const struct kvm_ext_tracker off = { .tracker = KVM_EXT_TRACKER_OFF, .cpu = -1 };
+
+	p->vm = vm;
+	p->ring = ring;
+	p->wait = wait;
+	spin_lock_init(&p->lock);
+	INIT_LIST_HEAD(&p->waiters);
+	configure(p, kx_tracker_by_id(KVM_EXT_TRACKER_OFF), &off);
+	kx_stats_open(&p->stats, KVM_EXT_TRACKER_OFF, 0, ktime_get_ns());
+	if (!zalloc_cpumask_var(&p->kicked, GFP_KERNEL))
+		return -ENOMEM;
+	p->thread = kthread_run(pass_thread, p, "kvm-ext/%d", vm->kvm->userspace_pid);
+	if (IS_ERR(p->thread)) {
+		free_cpumask_var(p->kicked);
+		return PTR_ERR(p->thread);
+	}
+	return 0;
+}
+
+void kx_pass_stop(struct kx_pass *p)
+{
+	kthread_stop(p->thread);
+	spin_lock(&p->lock);
+	end_waiting(p, false, -ENODEV);
+	spin_unlock(&p->lock);
+	wake_up_all(p->wait);
+	kx_slots_drop(&p->slots);
+	free_cpumask_var(p->kicked);
+}
+
+int kx_pass_request(struct kx_pass *p, struct kx_pass_waiter *waiter)
+{
+	if (!p->tracker->scan)
+		return -EINVAL;
+	*waiter = (struct kx_pass_waiter){};
+	spin_lock(&p->lock);
+	list_add_tail(&waiter->link, &p->waiters);
+	spin_unlock(&p->lock);
+	wake_up_process(p->thread);
+	return 0;
+}
+
+static bool waiting_over(struct kx_pass *p, const struct kx_pass_waiter *waiter)
+{
+	bool over;
+
+	spin_lock(&p->lock);
+	over = waiter->over;
+	spin_unlock(&p->lock);
+	return over;
+}
+
+int kx_pass_wait(struct kx_pass *p, struct kx_pass_waiter *waiter)
+{
+	int err = 0;
+
+	/* Not restarted after a signal: that would run a second pass. */
+	if (wait_event_interruptible(*p->wait, waiting_over(p, waiter)))
+		err = -EINTR;
+	spin_lock(&p->lock);
+	if (waiter->over)
+		err = waiter->err;
+	else
+		list_del(&waiter->link);
+	spin_unlock(&p->lock);
+	return err;
+}
+
+void kx_pass_get_stats(struct kx_pass *p, struct kvm_ext_stats *out)
+{
+	spin_lock(&p->lock);
+	kx_stats_get(&p->stats, out);
+	spin_unlock(&p->lock);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef KVM_EXT_PASS_H
+#define KVM_EXT_PASS_H
+
+#include <linux/cpumask.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <kvm-ext/uapi.h>
+
+#include "leaf.h"
+#include "slots.h"
+#include "stats.h"
+
+struct kx_ring;
+struct kx_tracker;
+struct kx_vm;
+
+/* Pages found accessed, held back until it is sure that they still belong to the memslot they were found in. */
+struct kx_found {
+	gfn_t gfn;
+	u64 npages;
+	unsigned long hva;
+	u16 as_id;
+	u8 order;		/* of the leaves they were found through */
+	bool sparse;		/* bits says which; else all */
+	DECLARE_BITMAP(bits, KX_BLOCK_PAGES);
+};
+
+#define KX_FOUND_MAX	32
+
+/* A run of found pages that may yet grow. */
+struct kx_run {
+	gfn_t gfn;
+	u64 npages;		/* 0: none */
+	u16 as_id;
+	u8 order;
+};
+
+/* Somebody waits for a pass. On the waiter's stack; in @waiters under the lock until it is over. */
+struct kx_pass_waiter {
+	struct list_head link;
+	bool served;		/* the running pass began after the request */
+	bool over;
+	int err;
+	u64 pass;
+};
+
+/*
+ * The engine that runs passes: one for each session, from kx_pass_start() to
+ * kx_pass_stop(), with a thread of its own.
+ *
+ * Configuration changes only while the thread is parked; the session's mutex
+ * keeps changes apart. @lock is a leaf and covers what is marked with it. The
+ * rest is the thread's.
+ */
+struct kx_pass {
+	struct kx_vm *vm;
+	struct kx_ring *ring;
+	wait_queue_head_t *wait;	/* woken at the end of a pass, when the ring is half full */
+	struct task_struct *thread;
+	cpumask_var_t kicked;		/* scratch for the flush */
+
+	/* configuration */
+	const struct kx_tracker *tracker;
+	struct kvm_ext_tracker cfg;	/* with defaults filled in */
+	gfn_t first_gfn, end_gfn;
+
+	spinlock_t lock;
+	struct kx_stats stats;		/* lock */
+	struct list_head waiters;	/* lock */
+
+	/* across the passes of an epoch */
+	u64 nr;				/* of the next pass; 0 is the priming pass */
+	u64 epoch;
+	ktime_t next;			/* when the next pass is due, if there is an interval */
+	u64 cpu_mark;			/* thread's CPU time that is accounted */
+	struct kx_slots slots;
+
+	/* of the running pass */
+	struct kx_pass_account account;
+	struct kx_leaf_map leaves;
+	u64 hold_start_ns;		/* last rescheduling point */
+	bool stop;
+	bool rested;			/* since findings were settled */
+	bool told_half_full;
+	bool unflushed;			/* accessed bits were cleared since the last flush */
+	u64 unbatched_pages;		/* scanned since the last batch ended */
+	struct kx_run run;
+	u32 nr_found;
+	struct kx_found found[KX_FOUND_MAX];
+};
+
+/* The engine starts with the tracker `off`. @wait outlives it. */
+int kx_pass_start(struct kx_pass *p, struct kx_vm *vm, struct kx_ring *ring,
+		  wait_queue_head_t *wait);
+void kx_pass_stop(struct kx_pass *p);
+
+/* Switches to what @cfg says, which has been checked field by field. */
+int kx_pass_set(struct kx_pass *p, const struct kx_tracker *tracker,
+		const struct kvm_ext_tracker *cfg);
+
+int kx_pass_request(struct kx_pass *p, struct kx_pass_waiter *waiter);
+/* Waits for the end of the pass; no lock held, @p may be stopped meanwhile. */
+int kx_pass_wait(struct kx_pass *p, struct kx_pass_waiter *waiter);
+
+void kx_pass_get_stats(struct kx_pass *p, struct kvm_ext_stats *out);
+
+/* --- for trackers, in the pass thread ------------------------------------- */
+
+/* True: leave at once. May sleep. */
+bool kx_pass_rest(struct kx_pass *p);
+
+/* @npages were looked at with @tests tests; flushes if the scope says so. */
+void kx_pass_scanned(struct kx_pass *p, u64 npages, u64 tests, bool young);
+
+/* A leaf of 2^@order pages at @gfn was accessed. */
+void kx_pass_found_leaf(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, u8 order);
+
+/* Where to note, with kx_found_set(), the accessed ones of up to KX_BLOCK_PAGES single pages. */
+struct kx_found *kx_pass_found_bits(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn);
+void kx_pass_found_bits_done(struct kx_pass *p, u64 npages);
+
+static inline void kx_found_set(struct kx_found *found, unsigned int i)
+{
+	__set_bit(i, found->bits);
+}
+
+#endif /* KVM_EXT_PASS_H */

@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The session: an open /dev/kvm-ext, from KVM_EXT_ATTACH on with a VM.
+ */
+#include <linux/bitfield.h>
+#include <linux/log2.h>
+#include <linux/mutex.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/workqueue.h>
+#include <kvm-ext/uapi.h>
+
+#include "pass.h"
+#include "ring.h"
+#include "session.h"
+#include "tracker.h"
+#include "vm.h"
+
+/*
+ * Without a VM: nothing but this. With one: @vm, @pass and @ring. When the VM's
+ * process exits, @gone is set and @gone_work lets go of @vm and stops @pass, so
+ * that KVM can destroy the VM; ring and account stay until the file is closed.
+ *
+ * @lock is outermost and is not taken in mmap, which is called with the caller's
+ * mmap_lock, which is taken (for the VMM's mm, maybe the same) under @lock.
+ */
+struct kx_session {
+	struct mutex lock;	/* @has_vm, and changes of all below but @gone */
+	bool has_vm;
+	bool gone;		/* WRITE_ONCE; never cleared */
+	struct kx_vm vm;
+	struct kx_pass pass;
+	struct kx_ring *ring;	/* set once, with release; freed with the session */
+	wait_queue_head_t wait;	/* pollers, and who waits for a pass */
+	struct work_struct gone_work;
+};
+
+/* --- attach and detach ------------------------------------------------------- */
+
+/* In the exiting VMM, or in whoever dropped the last reference to its memory. */
+static void session_vm_gone(struct kx_vm *vm)
+{
+	struct kx_session *s = container_of(vm, struct kx_session, vm);
+
+	WRITE_ONCE(s->gone, true);
+	wake_up_all(&s->wait);
+	queue_work(system_unbound_wq, &s->gone_work);
+}
+
+/* Caller holds @lock. */
+static void drop_vm(struct kx_session *s)
+{
+	if (!s->has_vm)
+		return;
+	s->has_vm = false;
+	kx_pass_stop(&s->pass);
+	kx_vm_detach(&s->vm);
+}
+
+static void session_gone_work(struct work_struct *work)
+{
+	struct kx_session *s = container_of(work, struct kx_session, gone_work);
+
+	mutex_lock(&s->lock);
+	drop_vm(s);
+	mutex_unlock(&s->lock);
+}
+
+static int attach(struct kx_session *s, int vm_fd, u32 ring_pages)
+{
+	struct kx_ring *ring;
+	int err;
+
+	ring = kx_ring_new(ring_pages);
+	if (!ring)
+		return -ENOMEM;
+	s->vm = (struct kx_vm){ .on_gone = session_vm_gone };
+	err = kx_vm_attach(&s->vm, vm_fd);
+	if (err)
+		goto free_ring;
+	err = kx_pass_start(&s->pass, &s->vm, ring, &s->wait);
+	if (err)
+		goto detach;
+	/* If the VM is gone already, gone_work waits for the lock to see this. */
+	s->has_vm = true;
+	/* Pairs with the acquire in ring_of(). */
+	smp_store_release(&s->ring, ring);
+	return 0;
+
+detach:
+	kx_vm_detach(&s->vm);
+free_ring:
+	kx_ring_free(ring);
+	return err;
+}
+
+static struct kx_ring *ring_of(struct kx_session *s)
+{
+	/* Pairs with the release in attach(). */
+	return smp_load_acquire(&s->ring);
+}
+
+/* What an ioctl that needs a VM says when there is none. Caller holds @lock. */
+static int check_vm(struct kx_session *s)
+{
+	if (!s->ring)
+		return -ENOTCONN;
+	return s->has_vm && !READ_ONCE(s->gone) ? 0 : -ENODEV;
+}
+
+/* --- ioctls: each gets its structure in kernel memory and may change it --------- */
+
+static int do_get_caps(struct kx_session *s, void *arg)
+{
+	struct kvm_ext_caps *caps = arg;
+
+	if (caps->flags)
+		return -EINVAL;
+	caps->api_version = KVM_EXT_API_VERSION;
+	caps->caps = KX_ELIDES_YOUNG_FLUSH ? KVM_EXT_CAP_ELIDES_YOUNG_FLUSH : 0;
+#ifdef KVM_EXT_TEST_NOFLUSH
+	caps->caps |= KVM_EXT_CAP_TEST_BUILD;
+#endif
+	caps->trackers = kx_tracker_mask();
+	caps->vendor = kx_cpu_vendor();
+	caps->sessions = kx_vm_count();
+	return 0;
+}
+
+static int do_attach(struct kx_session *s, void *arg)
+{
+	struct kvm_ext_attach *a = arg;
+	int err;
+
+	if (a->flags)
+		return -EINVAL;
+	if (!a->ring_pages)
+		a->ring_pages = KVM_EXT_RING_PAGES_DEFAULT;
+	if (a->ring_pages > KVM_EXT_RING_PAGES_MAX || !is_power_of_2(a->ring_pages))
+		return -EINVAL;
+	mutex_lock(&s->lock);
+	err = s->ring ? -EISCONN : attach(s, a->vm_fd, a->ring_pages);
+	mutex_unlock(&s->lock);
+	return err;
+}
+
+static int do_get_vm(struct kx_session *s, void *arg)
+{
+	struct kvm_ext_vm *info = arg;
+	int err;
+
+	if (info->flags)
+		return -EINVAL;
+	mutex_lock(&s->lock);
+	err = check_vm(s);
+	if (!err)
+		err = kx_vm_info(s->vm.kvm, info);
+	mutex_unlock(&s->lock);
+	return err;
+}
+
+static bool is_within(u64 value, u64 min, u64 max)
+{
+	return value >= min && value <= max;
+}
+
+/* Each field by itself and against the others, without a VM. */
+static int check_tracker(const struct kvm_ext_tracker *t, const struct kx_tracker *tracker)
+{
+	bool bad = !tracker || t->flags || t->reserved ||
+		(t->granularity && t->granularity != KVM_EXT_GRANULARITY_4K &&
+		 t->granularity != KVM_EXT_GRANULARITY_2M) ||
+		(t->interval_ns && !is_within(t->interval_ns, KVM_EXT_INTERVAL_MIN_NS,
+					     KVM_EXT_INTERVAL_MAX_NS)) ||
+		(!t->npages && t->first_gfn) ||
+		t->first_gfn + t->npages < t->first_gfn ||
+		t->cpu < -1 || (t->cpu >= 0 && (t->cpu >= nr_cpu_ids || !cpu_online(t->cpu))) ||
+		t->flush_scope > KVM_EXT_FLUSH_PASS ||
+		(t->flush_scope && !tracker->flush_scope) ||
+		(t->batch_pages && t->flush_scope != KVM_EXT_FLUSH_BATCH);
+
+	return bad ? -EINVAL : 0;
+}
+
+/* Is there RAM in the range? */
+static int check_range(struct kvm *kvm, const struct kvm_ext_tracker *t)
+{
+	gfn_t end = t->first_gfn + t->npages;
+	struct kx_slots slots = {};
+	int err;
+	u32 i;
+
+	if (!t->npages)
+		return 0;
+	err = kx_slots_take(&slots, kvm);
+	if (err)
+		return err;
+	err = -ERANGE;
+	for (i = 0; i < slots.nr; i++) {
+		const struct kx_extent *x = &slots.extents[i];
+
+		if (x->gfn < end && kx_extent_end(x) > t->first_gfn)
+			err = 0;
+	}
+	kx_slots_drop(&slots);
+	return err;
+}
+
+static int set_tracker(struct kx_session *s, const struct kx_tracker *tracker,
+		       const struct kvm_ext_tracker *t)
+{
+	int err;
+
+	err = check_vm(s);
+	if (err)
+		return err;
+	err = tracker->check ? tracker->check(s->vm.kvm) : 0;
+	if (err)
+		return err;
+	err = check_range(s->vm.kvm, t);
+	if (err)
+		return err;
+	return kx_pass_set(&s->pass, tracker, t);
+}
+
+static int do_set_tracker(struct kx_session *s, void *arg)
+{
+	const struct kvm_ext_tracker *t = arg;
+	const struct kx_tracker *tracker = kx_tracker_by_id(t->tracker);
+	int err;
+
+	err = check_tracker(t, tracker);
+	if (err)
+		return err;
+	mutex_lock(&s->lock);
+	err = set_tracker(s, tracker, t);
+	mutex_unlock(&s->lock);
+	return err;
+}
+
+static int do_get_stats(struct kx_session *s, void *arg)
+{
+	struct kvm_ext_stats *stats = arg;
+
+	if (stats->flags)
+		return -EINVAL;
+	if (!ring_of(s))
+		return -ENOTCONN;
+	kx_pass_get_stats(&s->pass, stats);
+	stats->state = READ_ONCE(s->gone) ? KVM_EXT_STATE_VM_GONE : 0;
+	stats->now_ns = ktime_get_ns();
+	return 0;
+}
+
+static int do_run_pass(struct kx_session *s, void *arg)
+{
+	struct kvm_ext_run_pass *run = arg;
+	struct kx_pass_waiter waiter;
+	int err;
+
+	if (run->flags)
+		return -EINVAL;
+	mutex_lock(&s->lock);
+	err = check_vm(s);
+	if (!err)
+		err = kx_pass_request(&s->pass, &waiter);
+	mutex_unlock(&s->lock);
+	if (err)
+		return err;
+	err = kx_pass_wait(&s->pass, &waiter);
+	run->pass = waiter.pass;
+	return err;
+}
+
+union kx_args {
+	u32 size;
+	struct kvm_ext_caps caps;
+	struct kvm_ext_attach attach;
+	struct kvm_ext_vm vm;
+	struct kvm_ext_tracker tracker;
+	struct kvm_ext_stats stats;
+	struct kvm_ext_run_pass run_pass;
+};
+
+/* By number from KVM_EXT_GET_CAPS on. @first_size: what the first published version had. */
+static const struct kx_ioctl {
+	int (*run)(struct kx_session *s, void *arg);
+	u32 size, first_size;
+} ioctls[] = {
+	[_IOC_NR(KVM_EXT_GET_CAPS)] = { do_get_caps,
+		sizeof(struct kvm_ext_caps), offsetofend(struct kvm_ext_caps, sessions) },
+	[_IOC_NR(KVM_EXT_ATTACH)] = { do_attach,
+		sizeof(struct kvm_ext_attach), offsetofend(struct kvm_ext_attach, ring_pages) },
+	[_IOC_NR(KVM_EXT_GET_VM)] = { do_get_vm,
+		sizeof(struct kvm_ext_vm), offsetofend(struct kvm_ext_vm, remote_tlb_flushes) },
+	[_IOC_NR(KVM_EXT_SET_TRACKER)] = { do_set_tracker,
+		sizeof(struct kvm_ext_tracker), offsetofend(struct kvm_ext_tracker, reserved) },
+	[_IOC_NR(KVM_EXT_GET_STATS)] = { do_get_stats,
+		sizeof(struct kvm_ext_stats), offsetofend(struct kvm_ext_stats, dropped_pages) },
+	[_IOC_NR(KVM_EXT_RUN_PASS)] = { do_run_pass,
+		sizeof(struct kvm_ext_run_pass), offsetofend(struct kvm_ext_run_pass, pass) },
+};
+
+static const struct kx_ioctl *ioctl_of(unsigned int cmd)
+{
+	const struct kx_ioctl *op;
+
+	if (cmd != _IO(KVM_EXT_IOC_MAGIC, _IOC_NR(cmd)) || _IOC_NR(cmd) >= ARRAY_SIZE(ioctls))
+		return NULL;
+	op = &ioctls[_IOC_NR(cmd)];
+	return op->run ? op : NULL;
+}
+
+static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *user = (void __user *)arg;
+	const struct kx_ioctl *op = ioctl_of(cmd);
+	union kx_args args = {};
+	u32 size;
+	int err;
+
+	if (!op)
+		return -ENOTTY;
+	if (get_user(size, (u32 __user *)user))
+		return -EFAULT;
+	if (size < op->first_size)
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	err = copy_struct_from_user(&args, op->size, user, size);
+	if (err)
+		return err;
+	err = op->run(file->private_data, &args);
+	if (err)
+		return err;
+	/* As it was checked, whatever the second copy brought. */
+	args.size = size;
+	return copy_to_user(user, &args, min(size, op->size)) ? -EFAULT : 0;
+}
+
+/* --- the file -------------------------------------------------------------------- */
+
+static int session_open(struct inode *inode, struct file *file)
+{
+	struct kx_session *s = kzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
+
+	if (!s)
+		return -ENOMEM;
+	mutex_init(&s->lock);
+	init_waitqueue_head(&s->wait);
+	INIT_WORK(&s->gone_work, session_gone_work);
+	file->private_data = s;
+	return nonseekable_open(inode, file);
+}
+
+static int session_release(struct inode *inode, struct file *file)
+{
+	struct kx_session *s = file->private_data;
+
+	mutex_lock(&s->lock);
+	drop_vm(s);
+	mutex_unlock(&s->lock);
+	/* Detaching has ended the notifier, so nobody queues the work any more. */
+	cancel_work_sync(&s->gone_work);
+	kx_ring_free(s->ring);
+	kfree(s);
+	return 0;
+}
+
+static int session_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct kx_ring *ring = ring_of(file->private_data);
+
+	return ring ? kx_ring_mmap(ring, vma) : -ENOTCONN;
+}
+
+static __poll_t session_poll(struct file *file, poll_table *wait)
+{
+	struct kx_session *s = file->private_data;
+	struct kx_ring *ring;
+	__poll_t mask = 0;
+
+	poll_wait(file, &s->wait, wait);
+	ring = ring_of(s);
+	if (ring && kx_ring_readable(ring))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	if (READ_ONCE(s->gone))
+		mask |= EPOLLHUP;
+	return mask;
+}
+
+const struct file_operations kx_session_fops = {
+	.owner = THIS_MODULE,
+	.open = session_open,
+	.release = session_release,
+	.unlocked_ioctl = session_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = session_mmap,
+	.poll = session_poll,
+};

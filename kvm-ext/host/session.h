@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef KVM_EXT_SESSION_H
+#define KVM_EXT_SESSION_H
+
+#include <linux/fs.h>
+
+extern const struct file_operations kx_session_fops;
+
+#endif /* KVM_EXT_SESSION_H */

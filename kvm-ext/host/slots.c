@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Snapshots of a VM's memslots.
+ *
+ * kvm->srcu is held only while the memslots are copied, without sleeping in
+ * between: a memslot update waits for every reader.
+ */
+#include <linux/mm.h>
+#include <linux/rbtree.h>
+#include <linux/sched.h>
+
+#include "slots.h"
+
+/* What a snapshot needs of a memslot. */
+struct raw_slot {
+	gfn_t gfn;
+	u64 npages;
+	unsigned long hva;
+	u16 as_id;
+};
+
+static struct kvm_memory_slot *slot_of(struct rb_node *node, int idx)
+{
+	return container_of(node, struct kvm_memory_slot, gfn_node[idx]);
+}
+
+/*
+ * KVM's own slots (APIC access page, TSS) hold no guest RAM, read-only slots
+ * are ROM, and an invalid one is being deleted.
+ */
+static bool is_ram(const struct kvm_memory_slot *slot)
+{
+	return slot->id >= 0 && slot->id < KVM_USER_MEM_SLOTS &&
+	       !(slot->flags & (KVM_MEM_READONLY | KVM_MEMSLOT_INVALID));
+}
+
+/* Caller holds kvm->srcu. */
+static u64 generation(struct kvm *kvm)
+{
+	u64 sum = 0;
+	int i;
+
+	for (i = 0; i < kx_nr_address_spaces(kvm); i++)
+		sum += READ_ONCE(__kvm_memslots(kvm, i)->generation);
+	return sum;
+}
+
+u64 kx_slots_generation(struct kvm *kvm)
+{
+	int idx = srcu_read_lock(&kvm->srcu);
+	u64 sum = generation(kvm);
+
+	srcu_read_unlock(&kvm->srcu, idx);
+	return sum;
+}
+
+/* Copies up to @room RAM memslots in order; returns how many there are. */
+static u32 copy_slots(struct kvm *kvm, struct raw_slot *raw, u32 room, u64 *gen)
+{
+	const struct kvm_memory_slot *slot;
+	struct kvm_memslots *set;
+	struct rb_node *node;
+	u32 n = 0;
+	int i, idx;
+
+	idx = srcu_read_lock(&kvm->srcu);
+	*gen = generation(kvm);
+	for (i = 0; i < kx_nr_address_spaces(kvm); i++) {
+		set = __kvm_memslots(kvm, i);
+		for (node = rb_first(&set->gfn_tree); node; node = rb_next(node)) {
+			slot = slot_of(node, set->node_idx);
+			if (!is_ram(slot))
+				continue;
+			if (n < room)
+				raw[n] = (struct raw_slot){
+					.gfn = slot->base_gfn,
+					.npages = slot->npages,
+					.hva = slot->userspace_addr,
+					.as_id = i,
+				};
+			n++;
+		}
+	}
+	srcu_read_unlock(&kvm->srcu, idx);
+	return n;
+}
+
+/* Adds @npages of @raw, from page @first on, as an extent of their own. */
+static void add_extent(struct kx_slots *slots, struct rb_root_cached *by_hva,
+		       const struct raw_slot *raw, u64 first, u64 npages)
+{
+	struct kx_extent *x = &slots->extents[slots->nr++];
+
+	*x = (struct kx_extent){
+		.gfn = raw->gfn + first,
+		.npages = npages,
+		.hva = raw->hva + (first << PAGE_SHIFT),
+		.as_id = raw->as_id,
+	};
+	x->node.start = x->hva;
+	x->node.last = x->hva + (npages << PAGE_SHIFT) - 1;
+	interval_tree_insert(&x->node, by_hva);
+	slots->ram_pages += npages;
+}
+
+/* @x already has the memory that @raw maps at @hva. */
+static void mark_alias(struct kx_extent *x, const struct raw_slot *raw, unsigned long hva)
+{
+	gfn_t here = x->gfn + ((hva - x->hva) >> PAGE_SHIFT);
+	gfn_t there = raw->gfn + ((hva - raw->hva) >> PAGE_SHIFT);
+
+	if (here == there && x->as_id != raw->as_id)
+		x->smm_alias = true;
+	else
+		x->alias = true;
+}
+
+/* Adds those parts of @raw that no extent has yet. */
+static void add_slot(struct kx_slots *slots, struct rb_root_cached *by_hva,
+		     const struct raw_slot *raw)
+{
+	unsigned long pos = raw->hva, last = raw->hva + (raw->npages << PAGE_SHIFT) - 1;
+	struct interval_tree_node *node;
+	struct kx_extent *x;
+
+	while (pos <= last) {
+		node = interval_tree_iter_first(by_hva, pos, last);
+		if (!node || node->start > pos) {
+			unsigned long end = node ? node->start : last + 1;
+
+			add_extent(slots, by_hva, raw, (pos - raw->hva) >> PAGE_SHIFT,
+				   (end - pos) >> PAGE_SHIFT);
+			pos = end;
+			continue;
+		}
+		x = container_of(node, struct kx_extent, node);
+		mark_alias(x, raw, pos);
+		pos = node->last + 1;
+	}
+}
+
+static int build(struct kx_slots *slots, const struct raw_slot *raw, u32 n)
+{
+	struct rb_root_cached by_hva = RB_ROOT_CACHED;
+	u32 i;
+
+	/* The ends of n intervals cut the line into at most 2n - 1 pieces, and no two extents share one. */
+	slots->extents = kvcalloc(2 * n + 1, sizeof(*slots->extents), GFP_KERNEL);
+	if (!slots->extents)
+		return -ENOMEM;
+	for (i = 0; i < n; i++) {
+		add_slot(slots, &by_hva, &raw[i]);
+		slots->last_gfn = max(slots->last_gfn, raw[i].gfn + raw[i].npages - 1);
+		cond_resched();
+	}
+	slots->memslots = n;
+	return 0;
+}
+
+int kx_slots_take(struct kx_slots *slots, struct kvm *kvm)
+{
+	struct kx_slots new = {};
+	struct raw_slot *raw = NULL;
+	u32 n = 0, room;
+	int err;
+
+	/* Allocating inside the read section would keep memslot updates waiting for reclaim. */
+	do {
+		room = n + 8;
+		kvfree(raw);
+		raw = kvcalloc(room, sizeof(*raw), GFP_KERNEL);
+		if (!raw)
+			return -ENOMEM;
+		n = copy_slots(kvm, raw, room, &new.generation);
+	} while (n > room);
+
+	err = build(&new, raw, n);
+	kvfree(raw);
+	if (err)
+		return err;
+	kx_slots_drop(slots);
+	*slots = new;
+	return 0;
+}
+
+void kx_slots_drop(struct kx_slots *slots)
+{
+	kvfree(slots->extents);
+	memset(slots, 0, sizeof(*slots));
+}
+
+const struct kx_extent *kx_slots_from(const struct kx_slots *slots, u16 as_id, gfn_t gfn)
+{
+	u32 lo = 0, hi = slots->nr;
+
+	while (lo < hi) {
+		u32 mid = lo + (hi - lo) / 2;
+		const struct kx_extent *x = &slots->extents[mid];
+
+		if (x->as_id < as_id || (x->as_id == as_id && kx_extent_end(x) <= gfn))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < slots->nr ? &slots->extents[lo] : NULL;
+}
+
+bool kx_slots_hold(const struct kx_slots *slots, u16 as_id, gfn_t gfn, u64 npages,
+		   unsigned long hva)
+{
+	const struct kx_extent *x = kx_slots_from(slots, as_id, gfn);
+
+	return x && x->as_id == as_id && x->gfn <= gfn && gfn + npages <= kx_extent_end(x) &&
+	       kx_extent_hva(x, gfn) == hva;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef KVM_EXT_SLOTS_H
+#define KVM_EXT_SLOTS_H
+
+#include <linux/interval_tree.h>
+#include <linux/kvm_host.h>
+
+/* A run of guest pages that is contiguous in the VMM's memory, too, and tracked under these gfns. */
+struct kx_extent {
+	gfn_t gfn;
+	u64 npages;
+	unsigned long hva;
+	u16 as_id;
+	bool smm_alias;		/* SMM sees all or part of it, too, at the same gfns */
+	bool alias;		/* some of it is mapped at other gfns as well */
+	struct interval_tree_node node;	/* by hva, while the snapshot is taken */
+};
+
+/*
+ * A snapshot of the RAM memslots of all address spaces, sorted by address space
+ * and gfn. KVM ages memory by hva, for all its aliases at once, so memory that
+ * is mapped twice appears once: under its gfn in the lower address space.
+ *
+ * A snapshot belongs to whoever took it; no lock. It holds no reference: that
+ * memslots have changed since shows in kx_slots_generation().
+ */
+struct kx_slots {
+	u64 generation;
+	struct kx_extent *extents;
+	u32 nr;
+	u32 memslots;
+	u64 ram_pages;
+	u64 last_gfn;
+};
+
+int kx_slots_take(struct kx_slots *slots, struct kvm *kvm);
+void kx_slots_drop(struct kx_slots *slots);
+u64 kx_slots_generation(struct kvm *kvm);
+
+/* The first extent that has @gfn of address space @as_id or follows it; NULL: none. */
+const struct kx_extent *kx_slots_from(const struct kx_slots *slots, u16 as_id, gfn_t gfn);
+
+/* Is @npages from @gfn on still mapped, and by @hva? */
+bool kx_slots_hold(const struct kx_slots *slots, u16 as_id, gfn_t gfn, u64 npages,
+		   unsigned long hva);
+
+static inline gfn_t kx_extent_end(const struct kx_extent *x)
+{
+	return x->gfn + x->npages;
+}
+
+static inline unsigned long kx_extent_hva(const struct kx_extent *x, gfn_t gfn)
+{
+	return x->hva + ((gfn - x->gfn) << PAGE_SHIFT);
+}
+
+#endif /* KVM_EXT_SLOTS_H */

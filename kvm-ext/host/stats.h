@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef KVM_EXT_STATS_H
+#define KVM_EXT_STATS_H
+
+#include <linux/types.h>
+#include <kvm-ext/uapi.h>
+
+/* Eight buckets per power of two: the upper edge is at most an eighth above the lower one. */
+#define KX_HIST_SUB_BITS	3
+#define KX_HIST_BUCKETS		((64 - KX_HIST_SUB_BITS + 1) << KX_HIST_SUB_BITS)
+
+/*
+ * The account of one tracker, from the SET_TRACKER that opened it. Kept under
+ * the lock of struct kx_pass: the pass thread adds whole passes, GET_STATS copies.
+ */
+struct kx_stats {
+	struct kvm_ext_stats sum;
+	u64 pass_ns[KX_HIST_BUCKETS];
+};
+
+/* What a pass leaves behind: its account as told in the ring, and what only the sums have. */
+struct kx_pass_account {
+	struct kvm_ext_rec_pass_end end;
+	u64 start_ns;
+	u64 max_hold_ns;
+	u64 dropped_pages;
+	bool slots_changed;
+};
+
+void kx_stats_open(struct kx_stats *stats, u32 tracker, u64 interval_ns, u64 now_ns);
+void kx_stats_add(struct kx_stats *stats, const struct kx_pass_account *pass);
+void kx_stats_get(const struct kx_stats *stats, struct kvm_ext_stats *out);
+
+#endif /* KVM_EXT_STATS_H */

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * `abit` and `abit-flush`: the accessed bits of the nested page table, tested and
+ * cleared through the operation that KVM itself registers for the kernel's page
+ * reclaim (mmu_notifier_ops.clear_young), by the VMM's addresses.
+ *
+ * The two differ in whether the engine flushes the TLB behind them. Without
+ * that, a page whose translation a vCPU has cached is accessed without its bit
+ * being set again: the next pass misses it.
+ *
+ * clear_young sees every mapping of an address: both address spaces, and the
+ * shadow pages of nested guests. It says only whether any was young. That is
+ * exact page by page where the leaves are of 4 KiB, and for a larger leaf one
+ * call is all there is to know.
+ */
+#include <linux/mmu_notifier.h>
+
+#include "leaf.h"
+#include "pass.h"
+#include "slots.h"
+#include "tracker.h"
+#include "vm.h"
+
+/* A clock is read, and perhaps the CPU yielded, once in so many calls. */
+#define CALLS_PER_REST	16
+
+static bool clear_young(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, u64 npages)
+{
+	struct mmu_notifier *mn = &p->vm->kvm->mmu_notifier;
+	unsigned long hva = kx_extent_hva(x, gfn);
+
+	return mn->ops->clear_young(mn, p->vm->kvm->mm, hva, hva + (npages << PAGE_SHIFT));
+}
+
+/* One call for all of @npages, of one leaf or taken as one. */
+static gfn_t scan_whole(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, u64 npages)
+{
+	bool young = clear_young(p, x, gfn, npages);
+
+	kx_pass_scanned(p, npages, 1, young);
+	if (young)
+		kx_pass_found_leaf(p, x, gfn, ilog2(npages));
+	return gfn + npages;
+}
+
+static gfn_t scan_pages(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, gfn_t end)
+{
+	struct kx_found *found = kx_pass_found_bits(p, x, gfn);
+	gfn_t first = gfn;
+	bool young;
+
+	while (gfn < end) {
+		young = clear_young(p, x, gfn, 1);
+		if (young)
+			kx_found_set(found, gfn - first);
+		kx_pass_scanned(p, 1, 1, young);
+		gfn++;
+		if (gfn % CALLS_PER_REST == 0 && kx_pass_rest(p))
+			break;
+	}
+	kx_pass_found_bits_done(p, gfn - first);
+	return gfn;
+}
+
+static gfn_t skip(struct kx_pass *p, gfn_t gfn, gfn_t end)
+{
+	kx_pass_scanned(p, end - gfn, 0, false);
+	return end;
+}
+
+static bool holds(const struct kx_extent *x, gfn_t gfn, u64 npages)
+{
+	return gfn >= x->gfn && gfn + npages <= kx_extent_end(x);
+}
+
+static gfn_t abit_scan(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, gfn_t end)
+{
+	gfn_t block = gfn & ~(KX_BLOCK_PAGES - 1), gib = gfn & ~(KX_GIB_PAGES - 1);
+	gfn_t stop = min(end, block + KX_BLOCK_PAGES);
+	bool whole_block = holds(x, block, KX_BLOCK_PAGES);
+	enum kx_leaf leaf;
+
+	leaf = kx_leaf_at(&p->leaves, p->vm->kvm, x->as_id, gfn, kx_extent_end(x));
+	/* Leaves larger than an extent are those that an alias cuts: then page by page. */
+	if (leaf == KX_LEAF_1G && holds(x, gib, KX_GIB_PAGES))
+		return scan_whole(p, x, gib, KX_GIB_PAGES);
+	if (leaf == KX_LEAF_2M && whole_block)
+		return scan_whole(p, x, block, KX_BLOCK_PAGES);
+	if (leaf == KX_LEAF_NONE && !x->alias) {
+		if (!x->smm_alias)
+			return skip(p, gfn, stop);
+		/*
+		 * SMM may have mapped what the VM proper has not, in a root that
+		 * is seen only while a vCPU is in SMM. One call rules it out; the
+		 * price is that such an access is known to the block, not the page.
+		 */
+		if (whole_block)
+			return scan_whole(p, x, block, KX_BLOCK_PAGES);
+	}
+	if (p->cfg.granularity == KVM_EXT_GRANULARITY_2M && whole_block)
+		return scan_whole(p, x, block, KX_BLOCK_PAGES);
+	return scan_pages(p, x, gfn, stop);
+}
+
+/* Shadow paging ages by the guest's rmaps, and without hardware bits by making pages fault: both disturb. */
+static int abit_check(struct kvm *kvm)
+{
+	struct kx_vm_paging paging;
+
+	kx_vm_paging(kvm, &paging);
+	if (paging.paging == KVM_EXT_PAGING_SHADOW || paging.ad_bits == 0)
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+const struct kx_tracker kx_tracker_abit = {
+	.id = KVM_EXT_TRACKER_ABIT,
+	.check = abit_check,
+	.scan = abit_scan,
+};
+
+const struct kx_tracker kx_tracker_abit_flush = {
+	.id = KVM_EXT_TRACKER_ABIT_FLUSH,
+	.flush_scope = KVM_EXT_FLUSH_PASS,
+	.check = abit_check,
+	.scan = abit_scan,
+};

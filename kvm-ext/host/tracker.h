@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef KVM_EXT_TRACKER_H
+#define KVM_EXT_TRACKER_H
+
+#include <linux/kvm_host.h>
+#include <kvm-ext/uapi.h>
+
+struct kx_extent;
+struct kx_pass;
+
+/*
+ * A tracker. Adding one is a file with its operations and a row in tracker.c.
+ * The engine (pass.c) owns the thread, the schedule, memslots, range, ring and
+ * account; a tracker says which pages of the block before it were accessed.
+ */
+struct kx_tracker {
+	u32 id;				/* enum kvm_ext_tracker_id */
+	u32 flush_scope;		/* what KVM_EXT_FLUSH_DEFAULT means; 0: it never flushes */
+
+	/* Can this VM be tracked so? 0 or -EOPNOTSUPP. Optional. */
+	int (*check)(struct kvm *kvm);
+
+	/*
+	 * Looks at @gfn and what follows in its 2M block, up to @end or the end
+	 * of @x; a leaf that reaches further is looked at whole. Reports with
+	 * kx_pass_scanned() and kx_pass_found_*(), asks kx_pass_rest() every few
+	 * calls into KVM and leaves when that says so. Returns the gfn to go on
+	 * from. Runs in the pass thread, holds no lock. NULL: no passes.
+	 */
+	gfn_t (*scan)(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, gfn_t end);
+};
+
+extern const struct kx_tracker kx_tracker_off;
+extern const struct kx_tracker kx_tracker_abit;
+extern const struct kx_tracker kx_tracker_abit_flush;
+
+/* NULL: not built in. */
+const struct kx_tracker *kx_tracker_by_id(u32 id);
+u64 kx_tracker_mask(void);
+
+#endif /* KVM_EXT_TRACKER_H */

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef KVM_EXT_VM_H
+#define KVM_EXT_VM_H
+
+#include <linux/kvm_host.h>
+#include <linux/list.h>
+#include <linux/mmu_notifier.h>
+
+struct kvm_ext_vm;
+
+/*
+ * A VM with a session. The file reference keeps struct kvm alive from
+ * kx_vm_attach() to kx_vm_detach(), also after the VMM's address space is gone;
+ * the notifier then says so at once, so that the owner can detach and let KVM
+ * destroy the VM.
+ */
+struct kx_vm {
+	struct list_head link;		/* in all_vms; vms_lock */
+	struct file *file;
+	struct kvm *kvm;
+	struct mmu_notifier mn;
+	bool gone;			/* set once, by the notifier; READ_ONCE */
+	bool detaching;			/* the notifier has nothing more to say */
+	void (*on_gone)(struct kx_vm *vm); /* called once, must not sleep long nor detach */
+};
+
+/* @vm->on_gone is set by the caller; it may be called before this returns. */
+int kx_vm_attach(struct kx_vm *vm, int fd);
+void kx_vm_detach(struct kx_vm *vm);
+
+unsigned int kx_vm_count(void);
+u32 kx_cpu_vendor(void);
+
+/* How the VM's memory is mapped, as far as its vCPUs tell. */
+struct kx_vm_paging {
+	u32 paging;		/* enum kvm_ext_paging */
+	u32 root_level;		/* 0: unknown */
+	u32 ad_bits;		/* as in struct kvm_ext_vm */
+};
+
+void kx_vm_paging(struct kvm *kvm, struct kx_vm_paging *out);
+int kx_vm_info(struct kvm *kvm, struct kvm_ext_vm *info);
+
+#endif /* KVM_EXT_VM_H */
