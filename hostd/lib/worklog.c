@@ -44,6 +44,7 @@ struct _KxWorklog {
 	GString *line;
 	guint64 line_number;
 	gboolean has_header, has_ready, has_point, at_rest;
+	gboolean gaps; /* lines are missing: the touched pages are not all known */
 	gint64 ready;
 	gint64 point_time; /* the last (time, work) */
 	guint64 point_work;
@@ -294,8 +295,10 @@ static gboolean epoch_begin(KxWorklog *log, char **f, gint64 time, GError **erro
 
 	if (!join_epochs(log, FALSE, error))
 		return FALSE;
-	if (log->epochs->len >= OPEN_EPOCHS_MAX || find_epoch(log, f[1]))
-		return malformed(log, error, "an epoch begins before the earlier ones ended");
+	if (log->epochs->len >= OPEN_EPOCHS_MAX || find_epoch(log, f[1])) {
+		log->gaps = TRUE;
+		return TRUE;
+	}
 	e = g_new0(Epoch, 1);
 	e->touched = kx_pageset_new(&log->budget);
 	e->begin = time;
@@ -311,8 +314,10 @@ static gboolean epoch_end(KxWorklog *log, char **f, gint64 time, GError **error)
 	Epoch *e = find_epoch(log, f[1]);
 	const char *valid = value_of(f, "valid");
 
-	if (!e || e->ended)
-		return malformed(log, error, "an epoch ends that has not begun");
+	if (!e || e->ended) {
+		log->gaps = TRUE;
+		return TRUE;
+	}
 	if (time < e->begin)
 		time = e->begin; /* the guest's clock was stepped back */
 	e->end = time;
@@ -339,8 +344,10 @@ static gboolean line_touch(KxWorklog *log, char **f, GError **error)
 {
 	Epoch *e = f[1] ? find_epoch(log, f[1]) : NULL;
 
-	if (!e)
-		return malformed(log, error, "pages are touched in an epoch that is not open");
+	if (!e) {
+		log->gaps = TRUE;
+		return TRUE;
+	}
 	return parse_pages(log, f[2], e->touched, error);
 }
 
@@ -352,6 +359,17 @@ static gboolean line_idle(KxWorklog *log, char **f, GError **error)
 		return malformed(log, error, "“idle” wants a time");
 	add_point(log, time, log->point_work);
 	log->at_rest = TRUE;
+	return TRUE;
+}
+
+/* The workload's own word on what it could not write in time. */
+static gboolean line_log(KxWorklog *log, char **f, GError **error)
+{
+	guint64 lost;
+
+	if (!parse_count(value_of(f, "lost"), &lost))
+		return malformed(log, error, "“log” wants lost=");
+	log->gaps |= lost > 0;
 	return TRUE;
 }
 
@@ -373,7 +391,7 @@ static const struct {
 } lines[] = {
 	{ "kx-workload", line_header }, { "arena", line_arena }, { "ready", line_ready },
 	{ "work", line_work },		{ "epoch", line_epoch }, { "touch", line_touch },
-	{ "idle", line_idle },		{ "bye", line_bye },
+	{ "idle", line_idle },		{ "bye", line_bye },	 { "log", line_log },
 };
 
 static gboolean parse_line(KxWorklog *log, GError **error)
@@ -448,6 +466,8 @@ static const char *why_no_truth(const KxWorklog *log, const Join *j)
 {
 	if (j->no_found)
 		return j->no_found;
+	if (log->gaps)
+		return "lines of the workload log are missing";
 	if (!kx_pageset_count(log->arena))
 		return "the workload log names no arena";
 	return NULL;
