@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "account.h"
+
+#include "error.h"
+
+#define NO_PASS G_MAXUINT64
+
+typedef struct {
+	KxWindow *w;
+	guint64 epoch;
+	guint64 start_monotonic_ns;
+	KxVmCounters *start; /* NULL once closed */
+	KxGfnSet *found;     /* while open */
+	GArray *runs;	     /* KxRun, once closed; NULL: forgotten */
+	gboolean marked;
+	struct kvm_ext_stats mark;
+	guint64 last_pass; /* whose end was seen */
+} Window;
+
+struct _KxAccount {
+	GPtrArray *windows; /* Window, ascending id */
+	guint64 next_id;
+	guint64 runs_kept;
+	gboolean in_pass; /* a PASS_BEGIN was seen, its PASS_END not yet */
+	Window *current;  /* that of the pass whose records come now; NULL: none of ours */
+	guint64 current_pass;
+	gboolean current_prime;
+	guint64 stray;
+};
+
+static void window_free(gpointer data)
+{
+	Window *win = data;
+
+	kx_window_free(win->w);
+	kx_vm_counters_free(win->start);
+	kx_gfnset_free(win->found);
+	g_clear_pointer(&win->runs, g_array_unref);
+	g_free(win);
+}
+
+KxAccount *kx_account_new(void)
+{
+	KxAccount *a = g_new0(KxAccount, 1);
+
+	a->windows = g_ptr_array_new_with_free_func(window_free);
+	a->next_id = 1;
+	return a;
+}
+
+void kx_account_free(KxAccount *a)
+{
+	if (!a)
+		return;
+	g_ptr_array_unref(a->windows);
+	g_free(a);
+}
+
+static Window *newest(const KxAccount *a)
+{
+	return a->windows->len ? a->windows->pdata[a->windows->len - 1] : NULL;
+}
+
+static Window *by_id(const KxAccount *a, guint64 id)
+{
+	Window *first;
+
+	if (!a->windows->len)
+		return NULL;
+	first = a->windows->pdata[0];
+	if (id < first->w->id || id - first->w->id >= a->windows->len)
+		return NULL;
+	return a->windows->pdata[id - first->w->id];
+}
+
+/* --- windows ------------------------------------------------------------------------------------------------------ */
+
+static void forget_runs(KxAccount *a, Window *win)
+{
+	if (!win->runs)
+		return;
+	a->runs_kept -= win->runs->len;
+	g_clear_pointer(&win->runs, g_array_unref);
+}
+
+static void stay_bounded(KxAccount *a)
+{
+	guint i;
+
+	while (a->windows->len > KX_ACCOUNT_WINDOWS_MAX) {
+		forget_runs(a, a->windows->pdata[0]);
+		if (a->current == a->windows->pdata[0])
+			a->current = NULL;
+		g_ptr_array_remove_index(a->windows, 0);
+	}
+	for (i = 0; a->runs_kept > KX_ACCOUNT_RUNS_MAX && i + 1 < a->windows->len; i++)
+		forget_runs(a, a->windows->pdata[i]);
+}
+
+guint64 kx_account_open(KxAccount *a, const char *tracker, const char *options, guint64 epoch,
+			guint64 last_gfn, const KxVmCounters *start, KxInstant now)
+{
+	Window *win = g_new0(Window, 1);
+
+	win->w = kx_window_new();
+	win->w->id = a->next_id++;
+	win->w->tracker = g_strdup(tracker);
+	win->w->options = g_strdup(options);
+	win->w->open = TRUE;
+	win->w->start_realtime_ns = now.realtime_ns;
+	win->start_monotonic_ns = now.monotonic_ns;
+	win->epoch = epoch;
+	win->start = kx_vm_counters_copy(start);
+	win->found = kx_gfnset_new(last_gfn);
+	win->last_pass = NO_PASS;
+	g_ptr_array_add(a->windows, win);
+	stay_bounded(a);
+	return win->w->id;
+}
+
+void kx_account_mark(KxAccount *a, guint64 window, const struct kvm_ext_stats *st)
+{
+	Window *win = by_id(a, window);
+
+	if (!win || !win->w->open)
+		return;
+	win->marked = st != NULL;
+	if (st)
+		win->mark = *st;
+}
+
+/* Passes that end after the mark, from their own records. */
+static void add_after_mark(Window *win, const struct kvm_ext_rec_pass_end *r)
+{
+	struct kvm_ext_stats *m = &win->mark;
+	guint64 start_ns = r->time_ns - r->wall_ns;
+
+	if (!win->marked || r->pass <= m->passes)
+		return;
+	if (!m->passes)
+		m->first_start_ns = start_ns;
+	m->last_start_ns = start_ns;
+	m->pass_ns_min = m->passes ? MIN(m->pass_ns_min, r->wall_ns) : r->wall_ns;
+	m->pass_ns_max = MAX(m->pass_ns_max, r->wall_ns);
+	if (m->passes < 100) /* of so few the 99th percentile is the longest */
+		m->pass_ns_p99 = MAX(m->pass_ns_p99, r->wall_ns);
+	m->passes++;
+	m->pass_ns_sum += r->wall_ns;
+	m->cpu_ns += r->cpu_ns;
+	m->pages_scanned += r->pages_scanned;
+	m->leaves_tested += r->leaves_tested;
+	m->samples += r->samples;
+	m->sample_pages += r->sample_pages;
+	m->lost_samples += r->lost_samples;
+	m->flushes += r->flushes;
+	m->flush_ipis += r->flush_ipis;
+	m->flush_ns += r->flush_ns;
+}
+
+static void take_stats(KxWindow *w, const struct kvm_ext_stats *st)
+{
+	w->has_module = st != NULL;
+	if (!st)
+		return;
+	w->interval_ns = st->interval_ns;
+	w->passes = st->passes;
+	w->overruns = st->overruns;
+	w->first_start_ns = st->first_start_ns;
+	w->last_start_ns = st->last_start_ns;
+	w->pages_scanned = st->pages_scanned;
+	w->leaves_tested = st->leaves_tested;
+	w->samples = st->samples;
+	w->sample_pages = st->sample_pages;
+	w->lost_samples = st->lost_samples;
+	w->cpu_ns = st->cpu_ns;
+	w->prime_cpu_ns = st->prime_cpu_ns;
+	w->prime_ns = st->prime_ns;
+	w->pass_ns_sum = st->pass_ns_sum;
+	w->pass_ns_min = st->pass_ns_min;
+	w->pass_ns_max = st->pass_ns_max;
+	w->pass_ns_p99 = st->pass_ns_p99;
+	w->flushes = st->flushes;
+	w->flush_ipis = st->flush_ipis;
+	w->flush_ns = st->flush_ns;
+	w->max_hold_ns = st->max_hold_ns;
+	w->slot_changes = st->slot_changes;
+	w->dropped_pages = st->dropped_pages;
+}
+
+/* Writes the state at @now into @w, which may be the window's own or a copy of it. */
+static void settle(const Window *win, KxWindow *w, const struct kvm_ext_stats *st,
+		   const KxVmCounters *end, KxInstant now)
+{
+	take_stats(w, st);
+	w->end_realtime_ns = now.realtime_ns;
+	w->duration_ns = now.monotonic_ns - win->start_monotonic_ns;
+	w->found_pages = kx_gfnset_count(win->found);
+	kx_vm_counters_delta(win->start, end, w);
+}
+
+void kx_account_close(KxAccount *a, guint64 window, const struct kvm_ext_stats *st,
+		      const KxVmCounters *end, KxInstant now)
+{
+	Window *win = by_id(a, window);
+
+	if (!win || !win->w->open)
+		return;
+	if (!st && win->marked)
+		st = &win->mark;
+	settle(win, win->w, st, end, now);
+	win->w->open = FALSE;
+	win->runs = kx_gfnset_runs(win->found);
+	a->runs_kept += win->runs->len;
+	g_clear_pointer(&win->found, kx_gfnset_free);
+	g_clear_pointer(&win->start, kx_vm_counters_free);
+	if (a->current == win)
+		a->current = NULL;
+	stay_bounded(a);
+}
+
+void kx_account_add_drain(KxAccount *a, guint64 cpu_ns)
+{
+	Window *win = newest(a);
+
+	if (win && win->w->open)
+		win->w->drain_cpu_ns += cpu_ns;
+}
+
+static KxWindow *copy_window(const KxWindow *w)
+{
+	KxWindow *c = kx_window_new();
+
+	g_free(c->work_na);
+	g_free(c->truth_na);
+	*c = *w;
+	c->tracker = g_strdup(w->tracker);
+	c->options = g_strdup(w->options);
+	c->exits_na = g_strdup(w->exits_na);
+	c->exits_source = g_strdup(w->exits_source);
+	c->remote_tlb_flushes_na = g_strdup(w->remote_tlb_flushes_na);
+	c->vcpu_run_na = g_strdup(w->vcpu_run_na);
+	c->vcpu_steal_na = g_strdup(w->vcpu_steal_na);
+	c->work_na = g_strdup(w->work_na);
+	c->truth_na = g_strdup(w->truth_na);
+	return c;
+}
+
+void kx_account_windows(const KxAccount *a, GPtrArray *windows, const struct kvm_ext_stats *st,
+			const KxVmCounters *counters, KxInstant now)
+{
+	guint i;
+
+	for (i = 0; i < a->windows->len; i++) {
+		const Window *win = a->windows->pdata[i];
+		KxWindow *c = copy_window(win->w);
+
+		if (win->w->open)
+			settle(win, c, st, counters, now);
+		g_ptr_array_add(windows, c);
+	}
+}
+
+GArray *kx_account_found(const KxAccount *a, guint64 window, GError **error)
+{
+	const Window *win = by_id(a, window);
+
+	if (win && win->found)
+		return kx_gfnset_runs(win->found);
+	if (win && win->runs)
+		return g_array_ref(win->runs);
+	g_set_error(error, KX_ERROR, KX_ERROR_INVALID_OPTION,
+		    win ? "window %" G_GUINT64_FORMAT
+			  ": its pages are no longer kept, later windows needed the room"
+			: "there is no window %" G_GUINT64_FORMAT " in this VM's account",
+		    window);
+	return NULL;
+}
+
+guint64 kx_account_stray(const KxAccount *a)
+{
+	return a->stray;
+}
+
+guint64 kx_account_last_pass(const KxAccount *a)
+{
+	const Window *win = newest(a);
+
+	return win ? win->last_pass : NO_PASS;
+}
+
+/* --- records ------------------------------------------------------------------------------------------------------ */
+
+static void on_pass_begin(void *data, const struct kvm_ext_rec_pass_begin *r)
+{
+	KxAccount *a = data;
+	guint i;
+
+	a->in_pass = TRUE;
+	a->current = NULL;
+	a->current_pass = r->pass;
+	a->current_prime = r->h.flags & KVM_EXT_PASS_PRIME;
+	for (i = a->windows->len; i-- > 0;) {
+		Window *win = a->windows->pdata[i];
+
+		if (win->w->open && win->epoch == r->epoch) {
+			a->current = win;
+			return;
+		}
+	}
+}
+
+/*
+ * The window a record of @pass belongs to. Where its PASS_BEGIN was lost it can only be said if a single window is open;
+ * and samples of a pass that primes do not count.
+ */
+static Window *window_of(KxAccount *a, guint64 pass)
+{
+	Window *only;
+
+	if (a->in_pass && a->current_pass == pass)
+		return a->current;
+	only = newest(a);
+	if (!only || !only->w->open)
+		return NULL;
+	if (a->windows->len > 1 && ((Window *)a->windows->pdata[a->windows->len - 2])->w->open)
+		return NULL;
+	a->in_pass = TRUE;
+	a->current = only;
+	a->current_pass = pass;
+	a->current_prime = pass == 0;
+	return only;
+}
+
+static Window *sample_window(KxAccount *a, guint64 pass)
+{
+	Window *win = window_of(a, pass);
+
+	if (!win)
+		a->stray++;
+	return win && !a->current_prime ? win : NULL;
+}
+
+static void on_run(void *data, const struct kvm_ext_rec_run *r)
+{
+	Window *win = sample_window(data, r->pass);
+
+	if (win)
+		kx_gfnset_add(win->found, r->gfn, r->npages);
+}
+
+static void on_bitmap(void *data, const struct kvm_ext_rec_bitmap *r, const guint64 *bits,
+		      gsize nwords)
+{
+	Window *win = sample_window(data, r->pass);
+
+	if (win)
+		kx_gfnset_add_bits(win->found, r->gfn, bits, nwords);
+}
+
+static void on_pass_end(void *data, const struct kvm_ext_rec_pass_end *r)
+{
+	KxAccount *a = data;
+	Window *win = window_of(a, r->pass);
+	double c = (double)r->cpu_ns, s = (double)r->samples;
+
+	a->in_pass = FALSE;
+	a->current = NULL;
+	if (!win)
+		return;
+	win->last_pass = r->pass;
+	if (r->h.flags & (KVM_EXT_PASS_PRIME | KVM_EXT_PASS_CUT))
+		return;
+	win->w->est_n++;
+	win->w->est_cost += c;
+	win->w->est_samples += s;
+	win->w->est_cost2 += c * c;
+	win->w->est_samples2 += s * s;
+	win->w->est_cross += c * s;
+	add_after_mark(win, r);
+}
+
+const KxStreamOps kx_account_sink = {
+	.pass_begin = on_pass_begin,
+	.run = on_run,
+	.bitmap = on_bitmap,
+	.pass_end = on_pass_end,
+};

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The account of one VM: windows, one for each stretch of time with one tracker setting. A window joins the tracker's own
+ * statistics, sums over its pass records, the pages found, the daemon's draining, and what the VM shows of itself. Only
+ * sums here: estimates are the report's. No system calls: whoever owns the account brings times and readings.
+ */
+#ifndef KX_ACCOUNT_H
+#define KX_ACCOUNT_H
+
+#include <glib.h>
+
+#include <kvm-ext/uapi.h>
+
+#include "gfnset.h"
+#include "kvmstat.h"
+#include "report.h"
+#include "stream.h"
+
+/* Oldest windows are dropped beyond this. */
+#define KX_ACCOUNT_WINDOWS_MAX 1024u
+/* Runs of found pages that closed windows keep in all (64 MiB); beyond it the oldest forget theirs. */
+#define KX_ACCOUNT_RUNS_MAX (4u << 20)
+
+typedef struct {
+	gint64 realtime_ns;
+	guint64 monotonic_ns;
+} KxInstant;
+
+typedef struct _KxAccount KxAccount;
+
+KxAccount *kx_account_new(void);
+void kx_account_free(KxAccount *a);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxAccount, kx_account_free)
+
+/*
+ * Opens a window and returns its id. Records of @epoch (kvm_ext_stats.epoch) go to it. The window before may still be
+ * open, to take records that are in the ring: close it then.
+ */
+guint64 kx_account_open(KxAccount *a, const char *tracker, const char *options, guint64 epoch,
+			guint64 last_gfn, const KxVmCounters *start, KxInstant now);
+
+/*
+ * To be called with the statistics read just before a switch: passes that end between that reading and the switch are
+ * then added from their own records, so that statistics and records agree at the close. @st NULL: the switch did not
+ * happen, forget the mark.
+ */
+void kx_account_mark(KxAccount *a, guint64 window, const struct kvm_ext_stats *st);
+
+/* @st NULL: use the mark's, else the window has no statistics. */
+void kx_account_close(KxAccount *a, guint64 window, const struct kvm_ext_stats *st,
+		      const KxVmCounters *end, KxInstant now);
+
+/* What kx_stream_drain calls with the account as data. */
+extern const KxStreamOps kx_account_sink;
+
+void kx_account_add_drain(KxAccount *a, guint64 cpu_ns);
+
+/* Appends copies of all windows; the open ones as they stand at @now with @st and @counters. */
+void kx_account_windows(const KxAccount *a, GPtrArray *windows, const struct kvm_ext_stats *st,
+			const KxVmCounters *counters, KxInstant now);
+
+/* KxRun of what a window found. KX_ERROR_INVALID_OPTION: no such window, or it has forgotten. */
+GArray *kx_account_found(const KxAccount *a, guint64 window, GError **error);
+
+/* Sample records that belonged to no window: their PASS_BEGIN was lost. */
+guint64 kx_account_stray(const KxAccount *a);
+/* The last pass number whose end the open window has seen; G_MAXUINT64: none. */
+guint64 kx_account_last_pass(const KxAccount *a);
+
+#endif /* KX_ACCOUNT_H */

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What /proc says about a VM's vCPU threads. The root directory is a parameter so that tests can bring their own.
+ */
+#ifndef KX_PROCSTAT_H
+#define KX_PROCSTAT_H
+
+#include <glib.h>
+#include <sys/types.h>
+
+/* /proc/PID/task/TID/schedstat: time on a CPU, and runnable but waiting for one (steal, seen from the host). */
+typedef struct {
+	pid_t tid;
+	guint64 run_ns, wait_ns;
+} KxVcpuTime;
+
+/*
+ * One KxVcpuTime a vCPU thread, ascending by tid. The threads are those QEMU names "CPU N/KVM" (debug-threads=on,
+ * libvirt's default), else those that KVM itself names in @kvm_dir ("vcpuN/pid" in the VM's debugfs directory, Linux 6.0
+ * and later; NULL: not known). KX_ERROR_FAILED says why there are none.
+ */
+GArray *kx_procstat_vcpus(const char *proc_root, pid_t pid, const char *kvm_dir, GError **error);
+
+#endif /* KX_PROCSTAT_H */

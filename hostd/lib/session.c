@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "session.h"
+
+#include <glib-unix.h>
+#include <poll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "log.h"
+#include "tracker.h"
+
+struct _KxSession {
+	grefcount refs;
+	const KxHost *host;
+	KxVmIdent ident;
+	KxOptions options;
+	char *kvm_dir;	    /* the VM's directory in debugfs */
+	KxModule *module;   /* NULL once ended */
+	KxTracker *tracker; /* NULL once ended */
+	GSource *source;
+	KxAccount *account;
+	guint64 window;	      /* the open one */
+	struct kvm_ext_vm vm; /* as last read */
+	gboolean kvm_unread;  /* neither module nor debugfs gave KVM's counters */
+	guint64 stray_logged;
+	char *ended;
+	KxSessionEnded on_ended;
+	gpointer on_ended_data;
+};
+
+static gboolean open_vm_real(const char *proc_root, pid_t pid, const char *uuid, KxVmFd *out,
+			     GError **error)
+{
+	return kx_vmfd_open(proc_root, pid, uuid, KX_VMFD_LINK, out, error);
+}
+
+const KxHost kx_host_real = {
+	.proc_root = "/proc",
+	.debugfs_root = "/sys/kernel/debug",
+	.open_vm = open_vm_real,
+};
+
+void kx_vm_ident_clear(KxVmIdent *i)
+{
+	g_clear_pointer(&i->name, g_free);
+	g_clear_pointer(&i->uuid, g_free);
+}
+
+void kx_vm_ident_copy(KxVmIdent *to, const KxVmIdent *from)
+{
+	*to = (KxVmIdent){ g_strdup(from->name), g_strdup(from->uuid), from->pid };
+}
+
+static KxInstant instant(void)
+{
+	struct timespec mono;
+
+	clock_gettime(CLOCK_MONOTONIC, &mono);
+	return (KxInstant){
+		.realtime_ns = g_get_real_time() * 1000,
+		.monotonic_ns = (guint64)mono.tv_sec * G_GUINT64_CONSTANT(1000000000) +
+				(guint64)mono.tv_nsec,
+	};
+}
+
+static guint64 thread_cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (guint64)ts.tv_sec * G_GUINT64_CONSTANT(1000000000) + (guint64)ts.tv_nsec;
+}
+
+static KxVmCounters *read_counters(KxSession *s, const KxKvmStat *qmp)
+{
+	struct kvm_ext_vm vm;
+	gboolean have = kx_module_vm(s->module, &vm, NULL);
+	KxVmCounters *c;
+
+	if (have)
+		s->vm = vm;
+	c = kx_vm_counters_read(have ? &vm : NULL, s->kvm_dir, qmp, s->host->proc_root,
+				s->ident.pid);
+	s->kvm_unread = !c->source || !g_strcmp0(c->source, "qmp");
+	return c;
+}
+
+static gboolean drain(KxSession *s, GError **error)
+{
+	guint64 start = thread_cpu_ns(), stray;
+	gboolean ok = s->tracker->ops->drain(s->tracker, &kx_account_sink, s->account, error);
+
+	kx_account_add_drain(s->account, thread_cpu_ns() - start);
+	stray = kx_account_stray(s->account);
+	if (stray > s->stray_logged && !s->stray_logged) {
+		kx_log(G_LOG_LEVEL_WARNING, "stray-samples", s->ident.name,
+		       s->options.tracker->name,
+		       "samples arrived whose pass is unknown: the ring overflowed around a "
+		       "switch; they are not counted");
+		s->stray_logged = stray;
+	}
+	return ok;
+}
+
+/* --- end ---------------------------------------------------------------------------------------------------------- */
+
+/* Everything of the session but its account. */
+static void let_go(KxSession *s)
+{
+	if (s->source) {
+		g_source_destroy(s->source);
+		g_clear_pointer(&s->source, g_source_unref);
+	}
+	g_clear_pointer(&s->tracker, kx_tracker_free);
+	g_clear_pointer(&s->module, kx_module_unref);
+}
+
+void kx_session_end(KxSession *s, const char *reason, const KxKvmStat *qmp)
+{
+	g_autoptr(KxVmCounters) counters = NULL;
+	struct kvm_ext_stats st;
+
+	if (s->ended)
+		return;
+	s->ended = g_strdup(reason);
+	counters = read_counters(s, qmp);
+	if (s->tracker->ops->stats(s->tracker, &st, NULL)) {
+		if (st.state & KVM_EXT_STATE_VM_GONE) {
+			kx_vm_counters_free(counters);
+			counters = kx_vm_counters_unavailable(
+				"the VM ended before its counters could be read");
+		}
+		kx_account_mark(s->account, s->window, &st);
+	}
+	drain(s, NULL);
+	s->tracker->ops->stop(s->tracker);
+	drain(s, NULL); /* what the last pass left, up to its cut */
+	kx_account_close(s->account, s->window, NULL, counters, instant());
+	let_go(s);
+}
+
+/* Ends by itself; @s may be freed when this returns, unless the caller holds a reference. */
+static void end_unasked(KxSession *s, const char *reason)
+{
+	kx_session_end(s, reason, NULL);
+	if (s->on_ended)
+		s->on_ended(s, s->on_ended_data);
+}
+
+static gboolean on_ring(gint fd, GIOCondition condition, gpointer data)
+{
+	g_autoptr(KxSession) s = kx_session_ref(data);
+	g_autoptr(GError) err = NULL;
+
+	if (!drain(s, &err)) {
+		end_unasked(s, err->message);
+		return G_SOURCE_REMOVE;
+	}
+	if (condition & (G_IO_HUP | G_IO_ERR | G_IO_NVAL)) {
+		end_unasked(s, "VM gone");
+		return G_SOURCE_REMOVE;
+	}
+	return G_SOURCE_CONTINUE;
+}
+
+/* --- attach ------------------------------------------------------------------------------------------------------- */
+
+static gboolean attach_module(KxSession *s, GError **error)
+{
+	KxVmFd vm = { -1, -1 };
+	struct kvm_ext_caps caps;
+	gboolean ok;
+
+	s->module = kx_module_open(s->host->module_sys, error);
+	if (!s->module || !kx_module_caps(s->module, &caps, error))
+		return FALSE;
+	if (!s->host->open_vm(s->host->proc_root, s->ident.pid, s->ident.uuid, &vm, error))
+		return FALSE;
+	s->kvm_dir = kx_kvmstat_dir(s->host->debugfs_root, s->ident.pid, vm.number);
+	ok = kx_module_attach(s->module, vm.fd, 0, error);
+	close(vm.fd); /* the module holds the file itself */
+	return ok && kx_module_vm(s->module, &s->vm, error);
+}
+
+static KxTracker *open_tracker(KxSession *s, const KxOptions *o, GError **error)
+{
+	const KxTrackerVm vm = { s->ident.pid, s->ident.uuid, s->module };
+	const KxTrackerOps *ops = kx_tracker_ops(o->tracker);
+
+	if (ops)
+		return kx_tracker_open(ops, &vm, error);
+	g_set_error(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED, "this build has no tracker \"%s\"",
+		    o->tracker->name);
+	return NULL;
+}
+
+static void open_window(KxSession *s, const KxKvmStat *qmp)
+{
+	g_autoptr(KxVmCounters) counters = read_counters(s, qmp);
+	g_autofree char *options = kx_options_to_string(&s->options);
+	struct kvm_ext_stats st = { 0 };
+
+	s->tracker->ops->stats(s->tracker, &st, NULL);
+	s->window = kx_account_open(s->account, s->options.tracker->name, options, st.epoch,
+				    s->vm.last_gfn, counters, instant());
+}
+
+static void watch(KxSession *s)
+{
+	int fd = s->tracker->ops->poll_fd(s->tracker);
+
+	if (s->source) {
+		g_source_destroy(s->source);
+		g_clear_pointer(&s->source, g_source_unref);
+	}
+	/* A tracker without a ring of its own still wants to know when the VM goes. */
+	s->source = g_unix_fd_source_new(fd >= 0 ? fd : kx_module_fd(s->module),
+					 G_IO_IN | G_IO_HUP | G_IO_ERR);
+	g_source_set_callback(s->source, G_SOURCE_FUNC(on_ring), s, NULL);
+	g_source_attach(s->source, NULL);
+}
+
+KxSession *kx_session_attach(const KxHost *host, const KxVmIdent *ident, const KxOptions *o,
+			     GError **error)
+{
+	KxSession *s = g_new0(KxSession, 1);
+
+	g_ref_count_init(&s->refs);
+	s->host = host;
+	kx_vm_ident_copy(&s->ident, ident);
+	s->options = *o;
+	s->account = kx_account_new();
+	if (!attach_module(s, error))
+		goto fail;
+	s->tracker = open_tracker(s, o, error);
+	if (!s->tracker || !s->tracker->ops->start(s->tracker, o, error))
+		goto fail;
+	open_window(s, NULL);
+	watch(s);
+	return s;
+fail:
+	let_go(s);
+	s->ended = g_strdup("attach failed");
+	kx_session_unref(s);
+	return NULL;
+}
+
+KxSession *kx_session_ref(KxSession *s)
+{
+	g_ref_count_inc(&s->refs);
+	return s;
+}
+
+void kx_session_unref(KxSession *s)
+{
+	if (!s || !g_ref_count_dec(&s->refs))
+		return;
+	kx_session_end(s, "detached", NULL);
+	kx_vm_ident_clear(&s->ident);
+	kx_account_free(s->account);
+	g_free(s->kvm_dir);
+	g_free(s->ended);
+	g_free(s);
+}
+
+void kx_session_on_ended(KxSession *s, KxSessionEnded fn, gpointer data)
+{
+	s->on_ended = fn;
+	s->on_ended_data = data;
+}
+
+const KxVmIdent *kx_session_ident(const KxSession *s)
+{
+	return &s->ident;
+}
+
+const KxOptions *kx_session_options(const KxSession *s)
+{
+	return &s->options;
+}
+
+gboolean kx_session_alive(const KxSession *s)
+{
+	return !s->ended;
+}
+
+const char *kx_session_ended(const KxSession *s)
+{
+	return s->ended;
+}
+
+void kx_session_explain_end(KxSession *s, const char *reason)
+{
+	if (g_strcmp0(s->ended, "VM gone"))
+		return;
+	g_free(s->ended);
+	s->ended = g_strdup_printf("VM gone: %s", reason);
+}
+
+gboolean kx_session_wants_qmp(const KxSession *s)
+{
+	return !s->ended && s->kvm_unread;
+}
+
+/* --- switching ---------------------------------------------------------------------------------------------------- */
+
+static gboolean check_alive(const KxSession *s, GError **error)
+{
+	if (!s->ended)
+		return TRUE;
+	g_set_error(error, KX_ERROR, KX_ERROR_VM_GONE, "VM \"%s\": the session has ended (%s)",
+		    s->ident.name, s->ended);
+	return FALSE;
+}
+
+/* Starts @o with the implementation that runs, or with another one, which then replaces it. */
+static gboolean start_tracker(KxSession *s, const KxOptions *o, KxTracker **old, GError **error)
+{
+	g_autoptr(KxTracker) next = NULL;
+
+	*old = NULL;
+	if (kx_tracker_ops(o->tracker) == s->tracker->ops)
+		return s->tracker->ops->start(s->tracker, o, error);
+	next = open_tracker(s, o, error);
+	if (!next || !next->ops->start(next, o, error))
+		return FALSE;
+	s->tracker->ops->stop(s->tracker);
+	*old = s->tracker;
+	s->tracker = g_steal_pointer(&next);
+	return TRUE;
+}
+
+gboolean kx_session_set(KxSession *s, const KxOptions *o, const KxKvmStat *qmp, GError **error)
+{
+	guint64 old_window = s->window;
+	g_autoptr(KxVmCounters) end = NULL;
+	g_autoptr(KxTracker) old = NULL;
+	struct kvm_ext_stats st;
+	KxInstant end_time;
+
+	if (!check_alive(s, error))
+		return FALSE;
+	if (s->tracker->ops->stats(s->tracker, &st, NULL))
+		kx_account_mark(s->account, old_window, &st);
+	end = read_counters(s, qmp);
+	end_time = instant();
+	/* Make room in the ring, so that the switch itself loses nothing. */
+	if (!drain(s, error) || !start_tracker(s, o, &old, error)) {
+		kx_account_mark(s->account, old_window, NULL);
+		return FALSE;
+	}
+	s->options = *o;
+	/* The switch itself belongs to neither window: the old one ended before it, the new one begins after it. */
+	open_window(s, qmp);
+	if (old)
+		old->ops->drain(old, &kx_account_sink, s->account, NULL);
+	if (!drain(s, error))
+		return FALSE;
+	kx_account_close(s->account, old_window, NULL, end, end_time);
+	watch(s);
+	return TRUE;
+}
+
+/* --- a pass now --------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+	const KxTrackerOps *ops;
+	gpointer handle;
+	guint64 pass;
+} PassJob;
+
+static void pass_job_free(gpointer data)
+{
+	PassJob *job = data;
+
+	job->ops->pass_handle_free(job->handle);
+	g_free(job);
+}
+
+static void pass_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+	PassJob *job = data;
+	GError *err = NULL;
+
+	if (job->ops->run_pass(job->handle, &job->pass, &err))
+		g_task_return_boolean(task, TRUE);
+	else
+		g_task_return_error(task, err);
+}
+
+void kx_session_run_pass_async(KxSession *s, GAsyncReadyCallback callback, gpointer data)
+{
+	g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, data);
+	GError *err = NULL;
+	PassJob *job;
+
+	/* Not the task's data: a task may be freed by its thread, a session must not. The finish drops it. */
+	kx_session_ref(s);
+	if (!check_alive(s, &err)) {
+		g_task_return_error(task, err);
+		return;
+	}
+	job = g_new0(PassJob, 1);
+	job->ops = s->tracker->ops;
+	job->handle = job->ops->pass_handle(s->tracker);
+	g_task_set_task_data(task, job, pass_job_free);
+	g_task_run_in_thread(task, pass_thread);
+}
+
+gboolean kx_session_run_pass_finish(KxSession *s, GAsyncResult *result, guint64 *pass,
+				    GError **error)
+{
+	g_autoptr(KxSession) owned = s; /* the reference taken at the start */
+	const PassJob *job = g_task_get_task_data(G_TASK(result));
+	gboolean ok = g_task_propagate_boolean(G_TASK(result), error);
+
+	if (!ok)
+		return FALSE;
+	*pass = job->pass;
+	/* The pass' records are in the ring: PASS_END is written before the module answers. */
+	return s->ended ? TRUE : drain(s, error);
+}
+
+/* --- reports ------------------------------------------------------------------------------------------------------ */
+
+static const char *const paging_names[] = {
+	[KVM_EXT_PAGING_UNKNOWN] = "unknown",
+	[KVM_EXT_PAGING_EPT] = "EPT",
+	[KVM_EXT_PAGING_NPT] = "NPT",
+	[KVM_EXT_PAGING_SHADOW] = "shadow",
+};
+
+static void describe_vm(const KxSession *s, KxVmReport *v)
+{
+	const struct kvm_ext_vm *vm = &s->vm;
+
+	v->name = g_strdup(s->ident.name);
+	v->uuid = g_strdup(s->ident.uuid);
+	v->pid = (guint32)s->ident.pid;
+	v->attached = !s->ended;
+	v->ended = g_strdup(s->ended);
+	v->vcpus = vm->vcpus;
+	v->memslots = vm->memslots;
+	v->root_level = vm->root_level;
+	v->address_spaces = vm->address_spaces;
+	v->paging = g_strdup(vm->paging < G_N_ELEMENTS(paging_names) ? paging_names[vm->paging]
+								     : "unknown");
+	v->ad_bits = g_strdup(vm->ad_bits == 1	 ? "hardware"
+			      : vm->ad_bits == 0 ? "emulated by faults"
+						 : "unknown");
+	v->ram_pages = vm->ram_pages;
+	v->mapped_4k = vm->mapped_4k;
+	v->mapped_2m = vm->mapped_2m;
+	v->mapped_1g = vm->mapped_1g;
+}
+
+KxVmReport *kx_session_report(KxSession *s, const KxKvmStat *qmp)
+{
+	KxVmReport *v = kx_vm_report_new();
+	g_autoptr(KxVmCounters) counters = NULL;
+	struct kvm_ext_stats st;
+	gboolean have = FALSE;
+
+	if (!s->ended) {
+		/* Statistics after the records they count: the sums over passes are then never ahead of them. */
+		drain(s, NULL);
+		have = s->tracker->ops->stats(s->tracker, &st, NULL);
+		counters = read_counters(s, qmp);
+	}
+	kx_account_windows(s->account, v->windows, have ? &st : NULL, counters, instant());
+	describe_vm(s, v);
+	return v;
+}
+
+GArray *kx_session_found(KxSession *s, guint64 window, GError **error)
+{
+	if (!s->ended && !drain(s, error))
+		return NULL;
+	return kx_account_found(s->account, window, error);
+}

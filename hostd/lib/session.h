@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One attached VM: the module's descriptor, the tracker, the account. It drains the ring from the main loop and ends by
+ * itself when the VM goes; the account stays readable until the last reference is dropped. One thread only, the main
+ * loop's.
+ */
+#ifndef KX_SESSION_H
+#define KX_SESSION_H
+
+#include <gio/gio.h>
+
+#include "account.h"
+#include "kvmstat.h"
+#include "module.h"
+#include "options.h"
+#include "report.h"
+#include "vmfd.h"
+
+/* What of the machine sessions use; unit tests put their own in place. */
+typedef struct {
+	const char *proc_root, *debugfs_root;
+	const KxModuleSys *module_sys; /* NULL: /dev/kvm-ext */
+	gboolean (*open_vm)(const char *proc_root, pid_t pid, const char *uuid, KxVmFd *out,
+			    GError **error);
+} KxHost;
+
+extern const KxHost kx_host_real;
+
+typedef struct {
+	char *name; /* the domain's, or what QEMU calls itself, or "pid:N" */
+	char *uuid; /* NULL: unknown */
+	pid_t pid;
+} KxVmIdent;
+
+void kx_vm_ident_clear(KxVmIdent *i);
+void kx_vm_ident_copy(KxVmIdent *to, const KxVmIdent *from);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(KxVmIdent, kx_vm_ident_clear)
+
+typedef struct _KxSession KxSession;
+
+/* Called once, when the session ended without being asked to. */
+typedef void (*KxSessionEnded)(KxSession *s, gpointer data);
+
+KxSession *kx_session_attach(const KxHost *host, const KxVmIdent *ident, const KxOptions *o,
+			     GError **error);
+KxSession *kx_session_ref(KxSession *s);
+void kx_session_unref(KxSession *s);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxSession, kx_session_unref)
+void kx_session_on_ended(KxSession *s, KxSessionEnded fn, gpointer data);
+
+const KxVmIdent *kx_session_ident(const KxSession *s);
+const KxOptions *kx_session_options(const KxSession *s);
+gboolean kx_session_alive(const KxSession *s);
+/* Why it ended; NULL while alive. The second replaces "VM gone" once somebody knows better. */
+const char *kx_session_ended(const KxSession *s);
+void kx_session_explain_end(KxSession *s, const char *reason);
+
+/*
+ * KVM's counters come from the module; where it has none and debugfs neither, the session wants QEMU asked beforehand
+ * (kx_domains_kvmstat, which can block): pass what it said as @qmp, else NULL.
+ */
+gboolean kx_session_wants_qmp(const KxSession *s);
+
+/* Switches the tracker and opens a new window. On error the old one goes on. */
+gboolean kx_session_set(KxSession *s, const KxOptions *o, const KxKvmStat *qmp, GError **error);
+
+/* A pass now, on a thread of its own; at the finish its samples are in the account. Finish must be called. */
+void kx_session_run_pass_async(KxSession *s, GAsyncReadyCallback callback, gpointer data);
+gboolean kx_session_run_pass_finish(KxSession *s, GAsyncResult *result, guint64 *pass,
+				    GError **error);
+
+/* Stops the tracker, closes the account, gives the VM back. Does nothing if it has ended. */
+void kx_session_end(KxSession *s, const char *reason, const KxKvmStat *qmp);
+
+KxVmReport *kx_session_report(KxSession *s, const KxKvmStat *qmp);
+GArray *kx_session_found(KxSession *s, guint64 window, GError **error);
+
+#endif /* KX_SESSION_H */

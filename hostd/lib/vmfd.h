@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From a VM's name to a copy of QEMU's KVM descriptor of it: pidfd_open pins the process, its command line proves that
+ * it is the one meant, pidfd_getfd copies the descriptor, and the copy is looked at once more. Needs CAP_SYS_PTRACE (or
+ * to be QEMU's own user). The errors say which step failed and what to do.
+ */
+#ifndef KX_VMFD_H
+#define KX_VMFD_H
+
+#include <glib.h>
+#include <sys/types.h>
+
+#define KX_VMFD_LINK "anon_inode:kvm-vm"
+
+typedef struct {
+	int fd;	    /* our copy, the caller's to close */
+	int number; /* what it is in QEMU; with the pid it names the VM's debugfs directory */
+} KxVmFd;
+
+/* What a QEMU says of itself on its command line. Strings are NULL where it does not say. */
+typedef struct {
+	char *name, *uuid;
+} KxQemuIdent;
+
+void kx_qemu_ident_clear(KxQemuIdent *i);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(KxQemuIdent, kx_qemu_ident_clear)
+
+/* KX_ERROR_NO_SUCH_VM if there is no such process. */
+gboolean kx_vmfd_ident(const char *proc_root, pid_t pid, KxQemuIdent *ident, GError **error);
+
+/*
+ * The pid of domain @name with @uuid: libvirt's NAME.pid in one of @state_dirs, confirmed by -uuid on the process'
+ * command line, else whichever process has that -uuid. KX_ERROR_NO_SUCH_VM if none, KX_ERROR_FAILED if several.
+ */
+pid_t kx_vmfd_find_pid(const char *proc_root, const char *const *state_dirs, const char *name,
+		       const char *uuid, GError **error);
+
+/* Where libvirt's QEMU driver keeps its pid files: of the system, and of this user's session. */
+char **kx_vmfd_state_dirs(void);
+
+/*
+ * The number of the descriptor of @pid whose link is @link. KX_ERROR_NOT_SUPPORTED if there is none (a VM without KVM),
+ * KX_ERROR_FAILED if there are several of different VMs.
+ */
+int kx_vmfd_find_number(const char *proc_root, pid_t pid, const char *link, GError **error);
+
+/*
+ * The whole way for @pid. @uuid: what its command line must say; NULL: not asked. @link: KX_VMFD_LINK (tests take
+ * another).
+ */
+gboolean kx_vmfd_open(const char *proc_root, pid_t pid, const char *uuid, const char *link,
+		      KxVmFd *out, GError **error);
+
+#endif /* KX_VMFD_H */
