@@ -18,19 +18,17 @@ static LIST_HEAD(all_vms);
 static unsigned int nr_vms;
 
 /*
- * KVM's own test (file_is_kvm) is not exported to modules since 6.18. An anonymous
- * inode by this name whose operations belong to a kvm module is nothing else.
+ * KVM's own test (file_is_kvm) is not exported to modules since 6.18. User space
+ * cannot name an anonymous inode, and no other part of the kernel uses this name.
+ * The operations have an owner since KVM sets one (not yet in 6.1).
  */
 static bool is_kvm_vm(const struct file *file)
 {
 	const struct module *owner = file->f_op->owner;
 
-	if (file_inode(file)->i_sb->s_magic != ANON_INODE_FS_MAGIC ||
-	    strcmp(file->f_path.dentry->d_name.name, "kvm-vm"))
-		return false;
-	if (!owner)
-		return IS_BUILTIN(CONFIG_KVM);
-	return strstarts(owner->name, "kvm") && owner != THIS_MODULE;
+	return file_inode(file)->i_sb->s_magic == ANON_INODE_FS_MAGIC &&
+	       !strcmp(file->f_path.dentry->d_name.name, "kvm-vm") &&
+	       (!owner || strstarts(owner->name, "kvm"));
 }
 
 static int claim(struct kx_vm *vm)

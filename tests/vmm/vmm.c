@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/kvm.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "tap.h"
+#include "vmm.h"
+
+#define CODE_GPA 0x1000ul
+#define CTL_GPA	 0x2000ul /* one page for each vCPU */
+#define LIST_GPA 0x100000ul
+#define LIST_SIZE (VMM_LIST_MAX * sizeof(uint32_t))
+
+/*
+ * The guest. ebx: its control block (struct vmm_ctl). Bit 0 of an address in the
+ * list asks for a write, which goes to the page's second word, so that no write
+ * changes what another test reads.
+ */
+__asm__(".pushsection .rodata\n"
+	"guest_start:\n"
+	".code32\n"
+	"1:	mov (%ebx), %ebp\n"		/* seq */
+	"	cmp 4(%ebx), %ebp\n"		/* done */
+	"	jne 2f\n"
+	"	hlt\n"
+	"	jmp 1b\n"
+	"2:	mov 12(%ebx), %ecx\n"		/* count */
+	"	mov 16(%ebx), %esi\n"		/* list */
+	"3:	test %ecx, %ecx\n"
+	"	jz 6f\n"
+	"	mov (%esi), %edi\n"
+	"	test $1, %edi\n"
+	"	jnz 4f\n"
+	"	mov (%edi), %eax\n"
+	"	jmp 5f\n"
+	"4:	mov %ebp, 3(%edi)\n"
+	"5:	add $4, %esi\n"
+	"	dec %ecx\n"
+	"	jmp 3b\n"
+	"6:	incl 20(%ebx)\n"		/* iters */
+	"	cmp (%ebx), %ebp\n"
+	"	jne 7f\n"
+	"	cmpl $0, 8(%ebx)\n"		/* loop */
+	"	jne 2b\n"
+	"7:	mov %ebp, 4(%ebx)\n"
+	"	jmp 1b\n"
+	".code64\n"
+	"guest_end:\n"
+	".popsection\n");
+extern const char guest_start[], guest_end[];
+
+static long futex(volatile uint32_t *word, int op, uint32_t value)
+{
+	return syscall(SYS_futex, word, op, value, NULL, NULL, 0);
+}
+
+/* --- vCPU threads ---------------------------------------------------------- */
+
+static void interrupted(int sig)
+{
+	(void)sig;
+}
+
+/* The guest has halted: it has nothing to do until seq changes. */
+static void wait_for_work(struct vmm_vcpu *vcpu)
+{
+	while (!vcpu->vm->stop && vcpu->ctl->seq == vcpu->ctl->done)
+		futex(&vcpu->ctl->seq, FUTEX_WAIT, vcpu->ctl->done);
+}
+
+static void *vcpu_thread(void *arg)
+{
+	struct vmm_vcpu *vcpu = arg;
+
+	while (!vcpu->vm->stop) {
+		if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
+			if (errno == EINTR || errno == EAGAIN)
+				continue;
+			bail("KVM_RUN");
+		}
+		vcpu->exits++;
+		if (vcpu->run->exit_reason != KVM_EXIT_HLT)
+			bail("unexpected VM exit %u", vcpu->run->exit_reason);
+		__atomic_store_n(&vcpu->halted, vcpu->ctl->done, __ATOMIC_RELEASE);
+		futex(&vcpu->halted, FUTEX_WAKE, INT32_MAX);
+		wait_for_work(vcpu);
+	}
+	return NULL;
+}
+
+static void protected_mode(struct vmm_vcpu *vcpu, uint32_t ctl_gpa)
+{
+	struct kvm_segment seg = { .limit = ~0u, .selector = 8, .type = 11, .present = 1, .db = 1,
+				   .s = 1, .g = 1 };
+	struct kvm_regs regs = { .rip = CODE_GPA, .rflags = 2, .rbx = ctl_gpa };
+	struct kvm_sregs sregs;
+
+	if (ioctl(vcpu->fd, KVM_GET_SREGS, &sregs))
+		bail("KVM_GET_SREGS");
+	sregs.cs = seg;
+	seg.type = 3;
+	seg.selector = 16;
+	sregs.ds = sregs.es = sregs.ss = sregs.fs = sregs.gs = seg;
+	sregs.cr0 |= 1;
+	if (ioctl(vcpu->fd, KVM_SET_SREGS, &sregs) || ioctl(vcpu->fd, KVM_SET_REGS, &regs))
+		bail("KVM_SET_REGS");
+}
+
+static void start_vcpu(struct vmm *vm, int i, int cpu)
+{
+	struct vmm_vcpu *vcpu = &vm->vcpu[i];
+	uint32_t ctl_gpa = CTL_GPA + i * VMM_PAGE;
+	long size = ioctl(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+	pthread_attr_t attr;
+	cpu_set_t cpus;
+
+	vcpu->vm = vm;
+	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, i);
+	if (vcpu->fd < 0 || size < 0)
+		bail("KVM_CREATE_VCPU");
+	vcpu->run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	if (vcpu->run == MAP_FAILED)
+		bail("mmap of the vCPU");
+	vcpu->ctl = (volatile struct vmm_ctl *)(vm->low + ctl_gpa);
+	vcpu->list = (uint32_t *)(vm->low + LIST_GPA + i * LIST_SIZE);
+	vcpu->ctl->list = LIST_GPA + i * LIST_SIZE;
+	protected_mode(vcpu, ctl_gpa);
+
+	pthread_attr_init(&attr);
+	if (cpu >= 0) {
+		CPU_ZERO(&cpus);
+		CPU_SET(cpu, &cpus);
+		pthread_attr_setaffinity_np(&attr, sizeof(cpus), &cpus);
+	}
+	if (pthread_create(&vcpu->thread, &attr, vcpu_thread, vcpu))
+		bail("vCPU thread");
+	pthread_attr_destroy(&attr);
+}
+
+/* --- the VM ------------------------------------------------------------------ */
+
+void vmm_create(struct vmm *vm, int nr_vcpus, int first_cpu)
+{
+	struct sigaction sa = { .sa_handler = interrupted };
+	int i;
+
+	memset(vm, 0, sizeof(*vm));
+	sigaction(SIGUSR1, &sa, NULL);
+	vm->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (vm->kvm < 0)
+		bail("/dev/kvm");
+	vm->fd = ioctl(vm->kvm, KVM_CREATE_VM, 0);
+	if (vm->fd < 0)
+		bail("KVM_CREATE_VM");
+	/* Only Intel needs it, and only without unrestricted guest; harmless elsewhere. */
+	ioctl(vm->fd, KVM_SET_TSS_ADDR, 0xfffbd000);
+	vm->low = vmm_memory(VMM_LOW_SIZE, VMM_SMALL);
+	if (!vm->low || vmm_map(vm, 0, 0, VMM_LOW_SIZE, vm->low, 0))
+		bail("low memory");
+	memcpy(vm->low + CODE_GPA, guest_start, guest_end - guest_start);
+	vm->nr_vcpus = nr_vcpus;
+	for (i = 0; i < nr_vcpus; i++)
+		start_vcpu(vm, i, first_cpu < 0 ? -1 : first_cpu + i);
+}
+
+void vmm_destroy(struct vmm *vm)
+{
+	long size = ioctl(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+	int i;
+
+	vm->stop = true;
+	for (i = 0; i < vm->nr_vcpus; i++) {
+		struct vmm_vcpu *vcpu = &vm->vcpu[i];
+
+		/* The thread may be about to enter the guest or to wait: keep knocking. */
+		while (pthread_tryjoin_np(vcpu->thread, NULL) == EBUSY) {
+			vcpu->run->immediate_exit = 1;
+			futex(&vcpu->ctl->seq, FUTEX_WAKE, INT32_MAX);
+			pthread_kill(vcpu->thread, SIGUSR1);
+			usleep(200);
+		}
+		munmap(vcpu->run, size);
+		close(vcpu->fd);
+	}
+	close(vm->fd);
+	close(vm->kvm);
+	vmm_free(vm->low, VMM_LOW_SIZE);
+}
+
+int vmm_map(struct vmm *vm, uint32_t slot, uint64_t gpa, uint64_t size, void *memory,
+	    uint32_t flags)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = slot,
+		.flags = flags,
+		.guest_phys_addr = gpa,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)memory,
+	};
+
+	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
+}
+
+/* --- memory ---------------------------------------------------------------------- */
+
+static void *aligned_anonymous(size_t size)
+{
+	size_t room = size + VMM_2M;
+	uint8_t *p = mmap(NULL, room, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *start;
+
+	if (p == MAP_FAILED)
+		return NULL;
+	start = (uint8_t *)(((uintptr_t)p + VMM_2M - 1) & ~(VMM_2M - 1));
+	if (start > p)
+		munmap(p, start - p);
+	munmap(start + size, p + room - (start + size));
+	return start;
+}
+
+void *vmm_memory(size_t size, enum vmm_backing backing)
+{
+	void *p;
+
+	if (backing == VMM_HUGETLB) {
+		p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | (21 << MAP_HUGE_SHIFT), -1, 0);
+		if (p == MAP_FAILED)
+			return NULL;
+	} else {
+		p = aligned_anonymous(size);
+		if (!p)
+			return NULL;
+		madvise(p, size, backing == VMM_THP ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	}
+	memset(p, 0, size);
+	return p;
+}
+
+void vmm_free(void *memory, size_t size)
+{
+	munmap(memory, size);
+}
+
+/* --- what the guest does ------------------------------------------------------------ */
+
+static void start(struct vmm_vcpu *vcpu, const uint32_t *list, uint32_t count, bool loop)
+{
+	if (count > VMM_LIST_MAX)
+		bail("list too long: %u", count);
+	memcpy(vcpu->list, list, count * sizeof(*list));
+	vcpu->ctl->count = count;
+	vcpu->ctl->loop = loop;
+	__atomic_store_n(&vcpu->ctl->seq, vcpu->ctl->done + 1, __ATOMIC_RELEASE);
+	futex(&vcpu->ctl->seq, FUTEX_WAKE, INT32_MAX);
+}
+
+/* Out of the guest, not only done: what its CPU has cached of the page tables is gone with the exit. */
+static void wait_halted(struct vmm_vcpu *vcpu)
+{
+	uint32_t halted;
+
+	while ((halted = __atomic_load_n(&vcpu->halted, __ATOMIC_ACQUIRE)) != vcpu->ctl->seq)
+		futex(&vcpu->halted, FUTEX_WAIT, halted);
+}
+
+void vmm_touch(struct vmm *vm, int vcpu, const uint32_t *list, uint32_t count)
+{
+	start(&vm->vcpu[vcpu], list, count, false);
+	wait_halted(&vm->vcpu[vcpu]);
+}
+
+void vmm_loop(struct vmm *vm, int vcpu, const uint32_t *list, uint32_t count)
+{
+	uint32_t before = vm->vcpu[vcpu].ctl->iters;
+
+	start(&vm->vcpu[vcpu], list, count, true);
+	/* Its pages are mapped once it has been through. */
+	while (vm->vcpu[vcpu].ctl->iters == before)
+		usleep(50);
+}
+
+void vmm_halt(struct vmm *vm, int vcpu)
+{
+	vm->vcpu[vcpu].ctl->loop = 0;
+	wait_halted(&vm->vcpu[vcpu]);
+}
+
+void vmm_wait_iters(struct vmm *vm, int vcpu, uint32_t n)
+{
+	uint32_t start = vm->vcpu[vcpu].ctl->iters;
+
+	/* The iteration under way may have passed the page in question already. */
+	while (vm->vcpu[vcpu].ctl->iters - start <= n)
+		__builtin_ia32_pause();
+}
