@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The report for people. Cost per sample stands first and in a box; what was
+ * not measured is "n/a (1)" and the number's reason stands below the table.
+ * Plain ASCII but for names, so that it survives serial lines and any pager.
+ */
+#include "report-internal.h"
+
+#include <math.h>
+
+#include "textfmt.h"
+
+#define WIDE_COLUMNS 150u /* from here on the extra columns are shown */
+
+typedef struct {
+	GString *out;
+	guint width;
+	GPtrArray *reasons; /* of the VM at hand; number = index + 1 */
+} Text;
+
+/* --- cells ----------------------------------------------------------------- */
+
+static char *na_cell(Text *t, const char *reason)
+{
+	guint i;
+
+	for (i = 0; i < t->reasons->len && !g_str_equal(t->reasons->pdata[i], reason); i++)
+		;
+	if (i == t->reasons->len)
+		g_ptr_array_add(t->reasons, g_strdup(reason));
+	return g_strdup_printf("n/a (%u)", i + 1);
+}
+
+static char *cost_cell(Text *t, const KxFigure *f)
+{
+	return kx_text_ns_interval(f->value, f->low, f->high);
+}
+
+static char *count_cell(Text *t, const KxFigure *f)
+{
+	return kx_text_count(f->value);
+}
+
+static char *number_cell(Text *t, const KxFigure *f)
+{
+	return kx_text_number(f->value);
+}
+
+/* Not rounded up to a perfect score: 0.99999 is not 1. */
+static char *share_cell(Text *t, const KxFigure *f)
+{
+	return f->value == 1 ? g_strdup("1")
+			     : g_strdup_printf("%.4f", floor(f->value * 10000) / 10000);
+}
+
+static char *ratio_cell(Text *t, const KxFigure *f)
+{
+	if (isnan(f->high))
+		return g_strdup_printf("%.2fx", f->value);
+	/* an interval is not shown as 0 because it is narrow */
+	return g_strdup_printf("%.2fx +-%.*f", f->value, f->high - f->value < 0.005 ? 3 : 2,
+			       f->high - f->value);
+}
+
+/* Two figures in a cell; the cell of the second stands alone for neither. */
+static char *pair_cell(Text *t, const KxFigure *a, const KxFigure *b, char *(*cell)(double))
+{
+	g_autofree char *left = NULL, *right = NULL;
+
+	if (a->na && b->na && g_str_equal(a->na, b->na))
+		return na_cell(t, a->na);
+	left = a->na ? na_cell(t, a->na) : cell(a->value);
+	right = b->na ? na_cell(t, b->na) : cell(b->value);
+	return g_strdup_printf("%s / %s", left, right);
+}
+
+static char *found_cell(Text *t, const KxFigure *f)
+{
+	const KxRow *row = (const KxRow *)((const char *)f - G_STRUCT_OFFSET(KxRow, pages_found));
+
+	return pair_cell(t, f, &row->pages_total, kx_text_count);
+}
+
+static char *interval_cell(Text *t, const KxFigure *f)
+{
+	const KxRow *row =
+		(const KxRow *)((const char *)f - G_STRUCT_OFFSET(KxRow, interval_achieved_ns));
+
+	return pair_cell(t, f, &row->interval_requested_ns, kx_text_ns);
+}
+
+static char *pass_cell(Text *t, const KxFigure *f)
+{
+	const KxRow *row = (const KxRow *)((const char *)f - G_STRUCT_OFFSET(KxRow, pass_mean_ns));
+
+	return pair_cell(t, f, &row->pass_p99_ns, kx_text_ns);
+}
+
+static char *run_cell(Text *t, const KxFigure *f)
+{
+	const KxRow *row =
+		(const KxRow *)((const char *)f - G_STRUCT_OFFSET(KxRow, vcpu_run_percent));
+
+	return pair_cell(t, f, &row->vcpu_steal_percent, kx_text_number);
+}
+
+/* --- columns --------------------------------------------------------------- */
+
+enum {
+	BOXED = 1,
+	PAIR = 2,  /* two figures: the cell looks at the reasons itself */
+	EXTRA = 4, /* only where there is room */
+	SPLIT = 8, /* a stacked table may begin here */
+};
+
+typedef struct {
+	const char *title;
+	gsize offset;
+	char *(*cell)(Text *t, const KxFigure *f);
+	guint flags;
+} ColumnSpec;
+
+#define FIG(member) G_STRUCT_OFFSET(KxRow, member)
+
+static const ColumnSpec columns[] = {
+	{ "COST PER SAMPLE\nhost CPU [95 % interval]", FIG(cost_per_sample_ns), cost_cell, BOXED },
+	{ "passes", FIG(passes), count_cell, 0 },
+	{ "samples", FIG(samples), count_cell, 0 },
+	{ "samples\nper s", FIG(samples_per_s), number_cell, 0 },
+	{ "pages\nfound / total", FIG(pages_found), found_cell, PAIR },
+	{ "recall", FIG(recall), share_cell, 0 },
+	{ "precision", FIG(precision), share_cell, 0 },
+	{ "interval\nachieved / asked", FIG(interval_achieved_ns), interval_cell, PAIR | SPLIT },
+	{ "pass time\nmean / p99", FIG(pass_mean_ns), pass_cell, PAIR | EXTRA },
+	{ "lost\nsamples", FIG(lost_samples), count_cell, 0 },
+	{ "host CPU\n%", FIG(cpu_percent), number_cell, 0 },
+	{ "flushes\nper s", FIG(flushes_per_s), number_cell, 0 },
+	{ "vCPU intr.\nper s", FIG(flush_ipis_per_s), number_cell, 0 },
+	{ "KVM's own\nflushes/s", FIG(kvm_flushes_per_s), number_cell, EXTRA },
+	{ "VM exits\nper s", FIG(exits_per_s), number_cell, 0 },
+	{ "exits\nvs off", FIG(exits_vs_off), ratio_cell, 0 },
+	{ "guest work\nper s", FIG(work_per_s), number_cell, 0 },
+	{ "work\nvs off", FIG(work_vs_off), ratio_cell, 0 },
+	{ "vCPUs %\nrun / steal", FIG(vcpu_run_percent), run_cell, PAIR | EXTRA },
+};
+
+/* Rows with one tracker and different options are told apart by a number. */
+static char *row_label(const GPtrArray *rows, guint index)
+{
+	const KxRow *row = rows->pdata[index];
+	guint same = 0, before = 0;
+
+	for (guint i = 0; i < rows->len; i++) {
+		if (!g_str_equal(((const KxRow *)rows->pdata[i])->tracker, row->tracker))
+			continue;
+		same++;
+		before += i < index;
+	}
+	if (same == 1)
+		return kx_text_clean(row->tracker);
+	g_autofree char *label = g_strdup_printf("%s #%u", row->tracker, before + 1);
+	return kx_text_clean(label);
+}
+
+static void print_table(Text *t, const GPtrArray *rows)
+{
+	g_autoptr(KxTable) table = kx_table_new();
+	guint64 breaks = 0;
+	guint c;
+
+	c = kx_table_add_column(table, "tracker", TRUE, FALSE);
+	for (guint i = 0; i < rows->len; i++)
+		kx_table_add_cell(table, c, row_label(rows, i));
+	for (guint k = 0; k < G_N_ELEMENTS(columns); k++) {
+		const ColumnSpec *spec = &columns[k];
+
+		if ((spec->flags & EXTRA) && t->width && t->width < WIDE_COLUMNS)
+			continue;
+		c = kx_table_add_column(table, spec->title, FALSE, spec->flags & BOXED);
+		if (spec->flags & SPLIT)
+			breaks |= 1ull << c;
+		for (guint i = 0; i < rows->len; i++) {
+			const KxFigure *f =
+				(const KxFigure *)((const char *)rows->pdata[i] + spec->offset);
+
+			kx_table_add_cell(table, c,
+					  f->na && !(spec->flags & PAIR) ? na_cell(t, f->na)
+									 : spec->cell(t, f));
+		}
+		if (k)
+			continue;
+		c = kx_table_add_column(table, "time\ntracked", FALSE, FALSE);
+		for (guint i = 0; i < rows->len; i++)
+			kx_table_add_cell(
+				table, c,
+				kx_text_ns(((const KxRow *)rows->pdata[i])->seconds * 1e9));
+	}
+	kx_table_print(table, t->out, t->width, 0, breaks);
+}
+
+/* --- below the table ------------------------------------------------------- */
+
+static void print_comparison(Text *t, const GPtrArray *rows)
+{
+	g_autofree char *base = NULL;
+
+	for (guint i = 0; i < rows->len; i++) {
+		const KxRow *row = rows->pdata[i];
+
+		if (!row->cost_vs_cheapest.na && row->cost_vs_cheapest.value == 1) {
+			base = row_label(rows, i);
+			break;
+		}
+	}
+	g_string_append(t->out, base && rows->len > 1 ? "\n" : "");
+	for (guint i = 0; base && i < rows->len; i++) {
+		const KxFigure *f = &((const KxRow *)rows->pdata[i])->cost_vs_cheapest;
+		g_autofree char *label = row_label(rows, i);
+
+		if (f->na || isnan(f->high))
+			continue;
+		g_string_append_printf(t->out,
+				       "  A sample of %s costs %.2f times one of %s "
+				       "[95 %% interval %.2f to %.2f].\n",
+				       label, f->value, base, f->low, f->high);
+	}
+}
+
+static void print_settings(Text *t, const KxVmReport *v, const GPtrArray *rows)
+{
+	const KxWindow *last = v->windows->pdata[v->windows->len - 1];
+	guint width = 0;
+
+	g_string_append(t->out, "\n  Settings\n");
+	for (guint i = 0; i < rows->len; i++) {
+		g_autofree char *label = row_label(rows, i);
+
+		width = MAX(width, kx_text_columns(label));
+	}
+	for (guint i = 0; i < rows->len; i++) {
+		const KxRow *row = rows->pdata[i];
+		g_autofree char *label = row_label(rows, i);
+		g_autofree char *options = kx_text_clean(row->options);
+		gboolean runs = last->open && g_str_equal(last->tracker, row->tracker) &&
+				g_str_equal(last->options, row->options);
+
+		g_string_append_printf(t->out, "    %s%*s  %s%s%u window%s%s\n", label,
+				       (int)(width - kx_text_columns(label)), "", options,
+				       *options ? "; " : "", row->windows,
+				       row->windows == 1 ? "" : "s", runs ? ", running" : "");
+	}
+}
+
+static void print_loss(Text *t, const char *label, const KxRow *row)
+{
+	g_autofree char *lost = kx_text_count(row->lost_samples.value);
+	g_autofree char *samples = kx_text_count(row->samples.value);
+
+	g_string_append_printf(
+		t->out,
+		"\n  %s: %s of %s samples did not fit the ring. They are counted, but "
+		"missing from\n  pages found, recall and precision.\n",
+		label, lost, samples);
+}
+
+static void print_losses(Text *t, const GPtrArray *rows)
+{
+	for (guint i = 0; i < rows->len; i++) {
+		const KxRow *row = rows->pdata[i];
+		const KxFigure *cost = &row->cost_per_sample_ns;
+		g_autofree char *label = row_label(rows, i);
+
+		if (!row->lost_samples.na && row->lost_samples.value > 0)
+			print_loss(t, label, row);
+		if (!cost->na && (double)cost->n < row->passes.value)
+			g_string_append_printf(
+				t->out,
+				"\n  %s: the records of %.0f of %.0f passes are missing; "
+				"cost per sample is from the others.\n",
+				label, row->passes.value - (double)cost->n, row->passes.value);
+	}
+}
+
+static void print_reasons(Text *t)
+{
+	if (t->reasons->len)
+		g_string_append(t->out, "\n  Not available\n");
+	for (guint i = 0; i < t->reasons->len; i++) {
+		g_autofree char *reason = kx_text_clean(t->reasons->pdata[i]);
+
+		g_string_append_printf(t->out, "    (%u) %s\n", i + 1, reason);
+	}
+}
+
+/* --- headings -------------------------------------------------------------- */
+
+static char *or_unknown(const char *text)
+{
+	return kx_text_clean(text && *text ? text : "unknown");
+}
+
+static void print_mapped(Text *t, const KxVmReport *v)
+{
+	const struct {
+		const char *size;
+		guint64 count;
+	} sizes[] = { { "4K", v->mapped_4k }, { "2M", v->mapped_2m }, { "1G", v->mapped_1g } };
+	gboolean any = FALSE;
+
+	g_string_append(t->out, "  page sizes in use: ");
+	for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
+		if (!sizes[i].count)
+			continue;
+		g_string_append_printf(t->out, "%s%" G_GUINT64_FORMAT " x %s", any ? ", " : "",
+				       sizes[i].count, sizes[i].size);
+		any = TRUE;
+	}
+	g_string_append(t->out, any ? "\n" : "n/a: no mapping was seen\n");
+}
+
+static void print_vm_heading(Text *t, const KxVmReport *v)
+{
+	g_autofree char *name = kx_text_clean(v->name);
+	g_autofree char *paging = or_unknown(v->paging);
+	g_autofree char *ad_bits = or_unknown(v->ad_bits);
+	g_autofree char *ended = kx_text_clean(v->ended ? v->ended : "detached");
+	g_autoptr(GString) title = g_string_new(name);
+
+	g_string_append(title, "  (");
+	if (v->pid)
+		g_string_append_printf(title, "pid %u, ", v->pid);
+	if (v->attached)
+		g_string_append(title, "attached)");
+	else
+		g_string_append_printf(title, "ended: %s)", ended);
+	g_string_append_printf(t->out, "\n%s\n", title->str);
+	for (guint i = kx_text_columns(title->str); i; i--)
+		g_string_append_c(t->out, '=');
+	g_string_append_c(t->out, '\n');
+
+	g_string_append_printf(t->out, "  %u vCPU%s, paging %s", v->vcpus, v->vcpus == 1 ? "" : "s",
+			       paging);
+	if (v->root_level)
+		g_string_append_printf(t->out, " with %u levels", v->root_level);
+	g_string_append_printf(t->out, ", A/D bits %s", ad_bits);
+	if (v->ram_pages) {
+		g_autofree char *bytes = kx_text_pages_bytes(v->ram_pages);
+
+		g_string_append_printf(
+			t->out, ", RAM %s = %" G_GUINT64_FORMAT " pages in %u memslot%s", bytes,
+			v->ram_pages, v->memslots, v->memslots == 1 ? "" : "s");
+	}
+	g_string_append_c(t->out, '\n');
+	print_mapped(t, v);
+}
+
+static void print_vm(Text *t, const KxVmReport *v)
+{
+	g_autoptr(GPtrArray) rows = kx_vm_rows(v);
+
+	g_ptr_array_set_size(t->reasons, 0);
+	print_vm_heading(t, v);
+	g_string_append_c(t->out, '\n');
+	if (!rows->len) {
+		g_string_append(t->out, "  No tracker was set on this VM yet.\n");
+		return;
+	}
+	print_table(t, rows);
+	print_comparison(t, rows);
+	print_losses(t, rows);
+	print_settings(t, v, rows);
+	print_reasons(t);
+}
+
+static void print_header(Text *t, const KxReport *r)
+{
+	g_autoptr(GDateTime) time =
+		g_date_time_new_from_unix_utc(r->generated_realtime_ns / 1000000000);
+	g_autofree char *when = time ? g_date_time_format(time, "%Y-%m-%d %H:%M:%S UTC") : NULL;
+	g_autofree char *version = or_unknown(r->version);
+	g_autofree char *kernel = or_unknown(r->kernel);
+	g_autofree char *vendor = or_unknown(r->cpu_vendor);
+	g_autofree char *model = or_unknown(r->cpu_model);
+	g_autofree char *emulated = r->emulated ? kx_text_clean(r->emulated) : NULL;
+
+	g_string_append_printf(t->out, "kvm-ext %s report, %s\n\n", version,
+			       when ? when : "unknown");
+	g_string_append_printf(t->out, "  kernel    %s\n", kernel);
+	g_string_append_printf(t->out, "  CPU       %s, %s", vendor, model);
+	if (r->cpus)
+		g_string_append_printf(t->out, ", %u CPU%s", r->cpus, r->cpus == 1 ? "" : "s");
+	g_string_append_c(t->out, '\n');
+	if (emulated)
+		g_string_append_printf(
+			t->out,
+			"  hardware  *** EMULATED: %s ***\n"
+			"            Times are the emulation's, not hardware's: only "
+			"ratios within this run hold.\n",
+			emulated);
+	else
+		g_string_append(t->out, "  hardware  REAL\n");
+}
+
+char *kx_report_to_text(const KxReport *r, unsigned int width)
+{
+	Text t = { .out = g_string_new(NULL), .width = width };
+
+	t.reasons = g_ptr_array_new_with_free_func(g_free);
+	print_header(&t, r);
+	if (!r->vms->len)
+		g_string_append(t.out, "\nNo VM has been attached: kvm-ext attach NAME\n");
+	for (guint i = 0; i < r->vms->len; i++)
+		print_vm(&t, r->vms->pdata[i]);
+	if (r->vms->len)
+		g_string_append(
+			t.out,
+			"\nA sample is a page (or 2M/1G leaf) found accessed in a pass; pages are "
+			"4 KiB; k, M, G are 10^3, 10^6, 10^9.\nHost CPU is that of the pass thread "
+			"per sample; host CPU % is of one CPU, with the daemon's share.\n");
+	g_ptr_array_unref(t.reasons);
+	return g_string_free(t.out, FALSE);
+}
