@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # set by lab: cpus mem numa append entry release run job shell
+#
+# An AMD host with SVM and nested paging, emulated by QEMU's TCG. Read by lab.
+
+# shellcheck disable=SC2034 # read by lab
+HOST_EMULATES='QEMU TCG (AMD SVM/NPT)'
+HOST_KVM_MODULE=kvm_amd
+
+# What the initramfs loads: the way to the root, the ports, and KVM (there
+# uncompressed: unpacking takes longer than all the rest of loading).
+AMD_MODULES='virtio_pci 9pnet_virtio 9p overlay virtio_console kvm_amd'
+
+host_check() {
+	need qemu-system-x86_64 qemu-system-x86
+}
+
+# An initramfs of busybox, our init and those modules; one per kernel and init.
+amd_build_initramfs() {
+	local file=$1 tmp module dep
+	[[ ! -e $file ]] || return 0
+	tmp=$(mktemp -d "$CACHE/.initramfs.XXXXXX")
+	mkdir -p "$tmp/root/bin" "$tmp/root"/{proc,sys,dev,lower,upper,root}
+	mkdir -p "$tmp/root/lib/modules/$release/kernel"
+	cp "$(command -v busybox)" "$tmp/root/bin/busybox"
+	cp "$LAB_DIR/initramfs-init" "$tmp/root/init"
+	chmod 755 "$tmp/root/init"
+	for module in $AMD_MODULES; do
+		# -C: options set on this machine are none of the lab's.
+		modprobe -C /dev/null -d "$entry" -S "$release" \
+			--show-depends "$module" || exit 1
+	done >"$tmp/deps"
+	while read -r dep module _; do
+		[[ $dep == insmod ]] || continue
+		dep=$tmp/root/lib/modules/$release/kernel/${module##*/}
+		case $module in
+		*.xz) xz -dc "$module" >"${dep%.xz}" ;;
+		*.zst) zstd -dcq "$module" >"${dep%.zst}" ;;
+		*) cp "$module" "$dep" ;;
+		esac
+	done <"$tmp/deps"
+	cp "$entry/usr/lib/modules/$release"/modules.{order,builtin}* \
+		"$tmp/root/lib/modules/$release/"
+	depmod -b "$tmp/root" "$release"
+	printf '%s\n' "$AMD_MODULES" >"$tmp/root/modules"
+	(cd "$tmp/root" && find . | cpio --quiet -o -H newc -R 0:0) >"$tmp/cpio"
+	mkdir -p "${file%/*}"
+	mv -f "$tmp/cpio" "$file"
+	rm -rf "$tmp"
+}
+
+# QEMU wants commas in values doubled.
+amd_value() { printf '%s' "${1//,/,,}"; }
+
+# Nodes as equal as the numbers allow; CPUs beyond the nodes' share go first.
+amd_numa() {
+	local node first=0 size=$((mem / numa)) share part
+	((numa > 1)) || return 0
+	for ((node = 0; node < numa; node++)); do
+		share=$((cpus / numa + (node < cpus % numa)))
+		part=$size
+		((node)) || part=$((mem - size * (numa - 1)))
+		printf '%s\n' -object "memory-backend-ram,id=node$node,size=${part}M"
+		if ((share)); then
+			printf '%s\n' -numa \
+				"node,nodeid=$node,memdev=node$node,cpus=$first-$((first + share - 1))"
+		else
+			printf '%s\n' -numa "node,nodeid=$node,memdev=node$node"
+		fi
+		first=$((first + share))
+	done
+}
+
+host_start() {
+	local key initramfs args=() numa_args=() line
+	key=$({
+		cat "$LAB_DIR/initramfs-init" "$LAB_DIR/hosts/amd.sh"
+		readlink -f "$entry"
+		sha256sum <"$(command -v busybox)"
+	} | sha256sum | cut -c 1-16)
+	initramfs=$CACHE/initramfs/amd-$release-$key.cpio
+	with_lock "$CACHE/lock.initramfs" amd_build_initramfs "$initramfs" ||
+		die_status 125 "cannot build the initramfs of $release"
+
+	# panic=-1 with -no-reboot: a panic ends the emulator at once.
+	# Mitigations cost time and defend nobody here; the crypto self-tests
+	# alone take seconds; TCG's TSC counts evenly.
+	line="console=ttyS0 panic=-1 mitigations=off nokaslr cryptomgr.notests=1"
+	line+=" tsc=reliable no_timer_check nowatchdog rcupdate.rcu_expedited=1"
+	line+=" random.trust_cpu=on audit=0 apparmor=0 loglevel=6$append"
+	mapfile -t numa_args < <(amd_numa)
+	args=(
+		-name kvm-ext-lab -nodefaults -no-user-config -display none -no-reboot
+		-accel tcg,thread=multi,tb-size=512
+		-machine q35,smm=off,vmport=off,hpet=off
+		-cpu 'EPYC-Milan,+svm,+npt,check=off'
+		-smp "$cpus" -m "$mem" "${numa_args[@]}"
+		-kernel "$entry/vmlinux" -initrd "$initramfs" -append "$line"
+		-chardev "file,id=log,path=$(amd_value "$LAB_OUT")/kernel.log"
+		-serial chardev:log
+		-virtfs "local,id=root,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap"
+		-virtfs "local,id=job,path=$(amd_value "$job"),mount_tag=job,security_model=none,readonly=on,multidevs=remap"
+		-virtfs "local,id=out,path=$(amd_value "$LAB_OUT"),mount_tag=out,security_model=none,multidevs=remap"
+		-device virtio-serial-pci,id=ports
+		-chardev "file,id=control,path=$(amd_value "$run")/control"
+		-device virtserialport,bus=ports.0,nr=1,chardev=control,name=control
+		-chardev "file,id=out,path=$(amd_value "$run")/out"
+		-device virtserialport,bus=ports.0,nr=2,chardev=out,name=out
+		-chardev "file,id=err,path=$(amd_value "$run")/err"
+		-device virtserialport,bus=ports.0,nr=3,chardev=err,name=err
+	)
+	if [[ -n $shell ]]; then
+		args+=(-chardev stdio,id=tty,signal=off
+			-device virtconsole,bus=ports.0,nr=0,chardev=tty)
+		qemu-system-x86_64 "${args[@]}" <&0 2>"$run/emulator.log" &
+	else
+		qemu-system-x86_64 "${args[@]}" </dev/null >/dev/null \
+			2>"$run/emulator.log" &
+	fi
+	emulator=$!
+}

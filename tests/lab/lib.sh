@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# What the lab's scripts share: where things live, how they speak and fail.
+
+LAB_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+TOP=$(cd "$LAB_DIR/../.." && pwd -P)
+CACHE=${KVM_EXT_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/kvm-ext}
+
+# depmod, insmod and friends live in sbin, which a plain user's PATH lacks.
+PATH=$PATH:/usr/sbin:/sbin
+
+say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+
+verbose() { [[ -z ${VERBOSE:-} ]] || say "$@"; }
+
+die() {
+	say "$@"
+	exit 1
+}
+
+# die_status STATUS MESSAGE...
+die_status() {
+	local status=$1
+	shift
+	say "$@"
+	exit "$status"
+}
+
+# need COMMAND PACKAGE: every missing tool is reported the same way.
+need() {
+	command -v "$1" >/dev/null ||
+		die "'$1' is missing (Debian package $2): run 'make deps'"
+}
+
+# Seconds since boot with two decimals: unlike the wall clock it never jumps.
+uptime_s() {
+	local up _
+	read -r up _ </proc/uptime
+	printf '%s\n' "$up"
+}
+
+# since START: seconds passed since an earlier uptime_s
+since() { awk -v a="$1" -v b="$(uptime_s)" 'BEGIN { printf "%.1f", b - a }'; }
+
+# with_lock FILE COMMAND...: run COMMAND while holding an exclusive lock, so
+# that two users of the cache never build the same thing twice.  The lock is
+# not inherited: a child left behind must not keep it.
+with_lock() {
+	local file=$1
+	shift
+	mkdir -p "$(dirname "$file")"
+	(
+		exec {fd}>"$file"
+		flock "$fd"
+		"$@" {fd}>&-
+	)
+}
