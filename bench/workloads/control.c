@@ -27,7 +27,6 @@ struct wl_control {
 	int fd;
 	bool eof_is_final;
 	struct wl_log *log;
-	sigset_t signals;
 };
 
 static void on_go(struct wl_control *control)
@@ -133,13 +132,30 @@ static void *read_commands(void *arg)
 	}
 }
 
+static sigset_t quit_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	return set;
+}
+
+void wl_control_block_signals(void)
+{
+	sigset_t signals = quit_signals();
+
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
 static void *wait_for_signal(void *arg)
 {
-	struct wl_control *control = arg;
+	sigset_t signals = quit_signals();
 	int signal;
 
-	sigwait(&control->signals, &signal);
-	apply(control, on_signal);
+	sigwait(&signals, &signal);
+	apply(arg, on_signal);
 	return NULL;
 }
 
@@ -164,10 +180,6 @@ struct wl_control *wl_control_start(int fd, bool running, struct wl_log *log)
 	control->eof_is_final = eof_is_final(fd);
 	pthread_mutex_init(&control->lock, NULL);
 	wl_cond_init(&control->changed);
-	sigemptyset(&control->signals);
-	sigaddset(&control->signals, SIGINT);
-	sigaddset(&control->signals, SIGTERM);
-	pthread_sigmask(SIG_BLOCK, &control->signals, NULL);
 	if (pthread_create(&reader, NULL, read_commands, control) ||
 	    pthread_create(&waiter, NULL, wait_for_signal, control))
 		return NULL;

@@ -19,9 +19,14 @@ enum wl_order {
 };
 
 /*
+ * To be called before the first thread starts: a thread that does not block the signals would take
+ * them, and the program would die without a "bye".
+ */
+void wl_control_block_signals(void);
+
+/*
  * Takes over @fd. Starts as after "go" if @running. Complaints about unknown commands go to @log.
- * NULL on failure. Must be called before any other thread starts but the log's, because it blocks
- * the signals that it waits for.
+ * NULL on failure.
  */
 struct wl_control *wl_control_start(int fd, bool running, struct wl_log *log);
 

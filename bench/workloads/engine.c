@@ -109,30 +109,38 @@ static bool log_truth(struct engine *engine)
 	return whole;
 }
 
-/* All logging but the work lines is between the two times of the epoch, not within. */
+/* Returns when it ended; nothing is touched after that. */
+static uint64_t touch_for_an_epoch(struct engine *engine)
+{
+	wl_workers_begin(engine->workers, engine->epochs);
+	attend(engine, wl_now_monotonic());
+	wl_workers_end(engine->workers);
+	return wl_now_realtime();
+}
+
+/* All logging but the work lines is between epochs, not within. */
 static bool run_epoch(struct engine *engine)
 {
-	uint64_t epoch = ++engine->epochs, ended, work;
-	bool moved, valid;
+	uint64_t epoch = ++engine->epochs, ended;
+	bool moved, known, valid;
 
 	engine->idle = false;
 	if (!look_at_frames(engine, &moved))
 		return false;
 	wl_log_flush(engine->log);
 
-	wl_log_printf(engine->log, "epoch %" PRIu64 " begin %" PRIu64 " work=%" PRIu64, epoch,
-		      wl_now_realtime(), wl_workers_work(engine->workers));
-	wl_workers_begin(engine->workers, epoch);
-	attend(engine, wl_now_monotonic());
-	wl_workers_end(engine->workers);
-	ended = wl_now_realtime();
-	work = wl_workers_work(engine->workers);
-
+	known = wl_log_printf(engine->log, "epoch %" PRIu64 " begin %" PRIu64 " work=%" PRIu64,
+			      epoch, wl_now_realtime(), wl_workers_work(engine->workers));
+	ended = touch_for_an_epoch(engine);
 	if (!look_at_frames(engine, &moved))
 		return false;
-	valid = log_truth(engine) && engine->arena_logged && !moved;
-	wl_log_printf(engine->log, "epoch %" PRIu64 " end %" PRIu64 " work=%" PRIu64 " valid=%d",
-		      epoch, ended, work, valid);
+	/* Without its first line an epoch means nothing to a reader. */
+	if (known) {
+		valid = log_truth(engine) && engine->arena_logged && !moved;
+		wl_log_printf(engine->log,
+			      "epoch %" PRIu64 " end %" PRIu64 " work=%" PRIu64 " valid=%d", epoch,
+			      ended, wl_workers_work(engine->workers), valid);
+	}
 	log_losses(engine);
 	return true;
 }

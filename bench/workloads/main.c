@@ -94,6 +94,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILED;
 	/* A log without a reader is an error to report, not a reason to die without a word. */
 	signal(SIGPIPE, SIG_IGN);
+	wl_control_block_signals();
 	log = wl_log_start(log_fd, QUEUE_BASE_BYTES + options.mem_bytes / WL_PAGE_BYTES *
 							      QUEUE_BYTES_PER_PAGE);
 	control = log ? wl_control_start(control_fd, !options.wait, log) : NULL;
