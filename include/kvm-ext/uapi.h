@@ -137,7 +137,12 @@ enum kvm_ext_flush_scope {
  * already runs opens a new account too. On error the old one goes on.
  *
  * The first pass after SET_TRACKER is the *priming* pass: it clears what
- * earlier accesses left and yields no samples (flag KVM_EXT_PASS_PRIME).
+ * earlier accesses left and yields no samples (flag KVM_EXT_PASS_PRIME). A
+ * tracker that flushes does so at its end in any case.
+ *
+ * A leaf that the range cuts, or with KVM_EXT_GRANULARITY_2M a block of 2 MiB,
+ * is tested and reported whole. What cannot be tested as one block of 2 MiB
+ * (a memslot begins or ends in it) is tested page by page at any granularity.
  *
  * Errors: EINVAL a field is out of its range, or a flush scope with a tracker
  * that does not flush; EOPNOTSUPP this VM cannot be tracked this way (shadow
@@ -153,7 +158,7 @@ struct kvm_ext_tracker {
 	__u64 npages;		/*   0: all RAM (then @first_gfn must be 0) */
 	__s32 cpu;		/* CPU the passes run on; -1: any */
 	__u32 flush_scope;	/* enum kvm_ext_flush_scope */
-	__u32 batch_pages;	/* for KVM_EXT_FLUSH_BATCH; 0: 512 */
+	__u32 batch_pages;	/* for KVM_EXT_FLUSH_BATCH, else 0; 0: 512 */
 	__u32 reserved;
 };
 

@@ -19,6 +19,12 @@
 /* The limit is 1 ms; leave room for interrupts and for the calls between two looks at the clock. */
 #define HOLD_LIMIT_NS	(200 * NSEC_PER_USEC)
 
+/* The priming pass has no samples, though it finds some. */
+static bool priming(const struct kx_pass *p)
+{
+	return p->nr == 0;
+}
+
 /* --- time ------------------------------------------------------------------ */
 
 /*
@@ -97,20 +103,19 @@ void kx_pass_scanned(struct kx_pass *p, u64 npages, u64 tests, bool young)
 	}
 }
 
+/*
+ * The priming pass flushes even if it found nothing: where another tracker, or
+ * the host's reclaim, cleared bits and did not flush, vCPUs run on translations
+ * that set none, and no pass would ever find a reason to flush.
+ */
 static void flush_rest(struct kx_pass *p)
 {
-	if (p->cfg.flush_scope && p->unflushed)
+	if (p->cfg.flush_scope && (p->unflushed || priming(p)))
 		flush(p);
 	p->unflushed = false;
 }
 
 /* --- what goes into the ring ------------------------------------------------ */
-
-/* The priming pass has no samples, though it finds some. */
-static bool priming(const struct kx_pass *p)
-{
-	return p->nr == 0;
-}
 
 static void *reserve(struct kx_pass *p, u16 type, u32 size, u64 samples)
 {

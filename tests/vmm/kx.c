@@ -143,9 +143,11 @@ void kx_samples_init(struct kx_samples *s)
 void kx_samples_clear(struct kx_samples *s)
 {
 	uint8_t *page = s->page, *smm = s->smm;
+	uint64_t n = s->end_gfn - s->first_gfn;
 
-	memset(page, 0, KX_GFNS);
-	memset(smm, 0, KX_GFNS);
+	/* Only what is set: a whole set is long to clear for a pass of microseconds. */
+	memset(page + s->first_gfn, 0, n);
+	memset(smm + s->first_gfn, 0, n);
 	memset(s, 0, sizeof(*s));
 	s->page = page;
 	s->smm = smm;
@@ -166,6 +168,12 @@ static void found(struct kx_samples *s, uint32_t as_id, uint64_t gfn, uint64_t n
 		s->bad++;
 		return;
 	}
+	if (!s->pages) {
+		s->first_gfn = gfn;
+		s->end_gfn = gfn;
+	}
+	s->first_gfn = gfn < s->first_gfn ? gfn : s->first_gfn;
+	s->end_gfn = gfn + npages > s->end_gfn ? gfn + npages : s->end_gfn;
 	for (i = 0; i < npages; i++)
 		set[gfn + i]++;
 	s->pages += npages;

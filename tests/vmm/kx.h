@@ -33,6 +33,7 @@ struct kx_samples {
 	uint64_t lost_samples, lost_records;
 	uint64_t bad;		/* records against the rules */
 	uint64_t last_pass;
+	uint64_t first_gfn, end_gfn;	/* all that is set in @page and @smm lies between */
 	struct kvm_ext_rec_pass_end sum;	/* counters of counted passes added up */
 	struct kvm_ext_rec_pass_end all;	/* of every pass, priming and cut ones, too */
 };

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the TLB flush of abit-flush is for, and that it is done.
+ *
+ * A guest runs over a few pages again and again without a VM exit. Its CPU keeps
+ * their translations, so that an access does not go through the page table and
+ * does not set an accessed bit that a pass has cleared. Passes follow each other
+ * within a millisecond, before the host's timer tick brings an exit; between two
+ * of them every page is accessed, which the guest's own counter proves. abit has
+ * to miss most of these accesses; abit-flush may miss none, by any flush scope.
+ *
+ * The module built with KVM_EXT_TEST_NOFLUSH has to fail here.
+ *
+ * What it cannot show: how many accesses abit misses on hardware, whose TLB is of
+ * another size and is shared with more; and the price of an interrupt there.
+ */
+#define _GNU_SOURCE
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "kx.h"
+#include "tap.h"
+#include "vmm.h"
+
+/* Two CPUs: the guest has one, the passes and this program the other. */
+#define GUEST_CPU 1
+#define OUR_CPU 0
+
+#define DATA_GFN (VMM_DATA_GPA / VMM_PAGE)
+#define DATA_SIZE (4ul << 20)
+#define PAGES 32u
+#define BATCH 8u
+#define ROUNDS 200
+
+static struct vmm vm;
+static struct kx kx;
+static struct kx_samples got;
+static uint32_t list[PAGES];
+
+struct result {
+	uint64_t found, full_rounds;
+	uint64_t median_gap_ns;
+	uint64_t flushes, flush_ipis, flush_ns;	/* of these passes */
+};
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static struct kvm_ext_tracker tracker(uint32_t id, uint32_t scope)
+{
+	struct kvm_ext_tracker t = kx_tracker(id);
+
+	t.first_gfn = DATA_GFN;
+	t.npages = PAGES;
+	t.cpu = OUR_CPU;
+	t.flush_scope = scope;
+	t.batch_pages = scope == KVM_EXT_FLUSH_BATCH ? BATCH : 0;
+	return t;
+}
+
+static struct result rounds(uint32_t id, uint32_t scope)
+{
+	struct kvm_ext_tracker t = tracker(id, scope);
+	static uint64_t gap[ROUNDS];
+	struct kvm_ext_stats before, after;
+	struct result r = { 0 };
+	uint64_t end_of_last;
+	int i;
+
+	kx_start(&kx, &t);
+	before = kx_stats(kx.fd);
+	end_of_last = now_ns();
+	for (i = 0; i < ROUNDS; i++) {
+		vmm_wait_iters(&vm, 0, 2);
+		kx_pass(&kx, &got);
+		gap[i] = now_ns() - end_of_last;
+		end_of_last += gap[i];
+		r.found += got.samples;
+		r.full_rounds += got.samples == PAGES;
+	}
+	qsort(gap, ROUNDS, sizeof(gap[0]), by_value);
+	r.median_gap_ns = gap[ROUNDS / 2];
+	after = kx_stats(kx.fd);
+	r.flushes = after.flushes - before.flushes;
+	r.flush_ipis = after.flush_ipis - before.flush_ipis;
+	r.flush_ns = after.flush_ns - before.flush_ns;
+	return r;
+}
+
+static void report(const char *name, const struct result *r)
+{
+	note("%s: recall %.3f, all pages in %llu of %d passes, a pass every %llu us (median), "
+	     "%llu flushes, %llu vCPU interruptions, %.1f us a flush",
+	     name, (double)r->found / ((double)PAGES * ROUNDS), (unsigned long long)r->full_rounds,
+	     ROUNDS, (unsigned long long)r->median_gap_ns / 1000,
+	     (unsigned long long)r->flushes, (unsigned long long)r->flush_ipis,
+	     r->flushes ? r->flush_ns / 1e3 / r->flushes : 0.0);
+}
+
+static void running_guest(void)
+{
+	struct result abit, page, batch, pass;
+
+	vmm_loop(&vm, 0, list, PAGES);
+	abit = rounds(KVM_EXT_TRACKER_ABIT, KVM_EXT_FLUSH_DEFAULT);
+	pass = rounds(KVM_EXT_TRACKER_ABIT_FLUSH, KVM_EXT_FLUSH_DEFAULT);
+	batch = rounds(KVM_EXT_TRACKER_ABIT_FLUSH, KVM_EXT_FLUSH_BATCH);
+	page = rounds(KVM_EXT_TRACKER_ABIT_FLUSH, KVM_EXT_FLUSH_PAGE);
+	vmm_halt(&vm, 0);
+
+	report("abit", &abit);
+	report("abit-flush by pass", &pass);
+	report("abit-flush by batch", &batch);
+	report("abit-flush by page", &page);
+
+	ok(abit.median_gap_ns < 1000000, "passes follow each other within a millisecond");
+	ok(abit.found * 2 < (uint64_t)PAGES * ROUNDS,
+	   "abit misses most accesses that go through cached translations");
+	ok_eq(pass.full_rounds, ROUNDS, "abit-flush by pass finds every page in every pass");
+	ok_eq(batch.full_rounds, ROUNDS, "abit-flush by batch finds every page in every pass");
+	ok_eq(page.full_rounds, ROUNDS, "abit-flush by page finds every page in every pass");
+
+	ok(abit.flushes == 0 && abit.flush_ipis == 0 && abit.flush_ns == 0,
+	   "abit does not flush");
+	ok_eq(pass.flushes, ROUNDS, "by pass: a flush a pass");
+	ok_eq(batch.flushes, ROUNDS * (PAGES / BATCH), "by batch: a flush a batch");
+	ok_eq(page.flushes, ROUNDS * PAGES, "by page: a flush a page");
+	ok(pass.flush_ipis <= pass.flushes &&
+	   pass.flush_ipis * 10 > pass.flushes * 8,
+	   "by pass: nearly every flush interrupts the one vCPU");
+	ok(page.flush_ipis > batch.flush_ipis &&
+	   batch.flush_ipis > pass.flush_ipis,
+	   "vCPU interruptions: by page more than by batch more than by pass");
+	ok(page.flush_ns > pass.flush_ns && pass.flush_ns > 0,
+	   "time spent in flushes: by page more than by pass");
+}
+
+static void halted_guest(void)
+{
+	struct kvm_ext_tracker t = tracker(KVM_EXT_TRACKER_ABIT_FLUSH, KVM_EXT_FLUSH_PASS);
+	struct kvm_ext_stats stats;
+
+	kx_start(&kx, &t);
+	stats = kx_stats(kx.fd);
+	vmm_touch(&vm, 0, list, PAGES);
+	kx_pass(&kx, &got);
+	ok_eq(kx_stats(kx.fd).flushes, stats.flushes + 1, "a halted guest's pages are flushed, too");
+	kx_pass(&kx, &got);
+	ok_eq(kx_stats(kx.fd).flushes, stats.flushes + 1, "a pass that finds nothing does not flush");
+	ok_eq(kx_stats(kx.fd).flush_ipis, 0, "no vCPU is interrupted when none is in guest mode");
+}
+
+static void stay_on(int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		bail("CPU %d", cpu);
+}
+
+int main(void)
+{
+	void *memory = vmm_memory(DATA_SIZE, VMM_SMALL);
+	uint32_t i;
+
+	vmm_create(&vm, 1, GUEST_CPU);
+	stay_on(OUR_CPU);
+	if (!memory || vmm_map(&vm, 1, VMM_DATA_GPA, DATA_SIZE, memory, 0))
+		bail("guest memory");
+	for (i = 0; i < PAGES; i++)
+		list[i] = vmm_read(DATA_GFN + i);
+	kx_attach(&kx, vm.fd, 0);
+	kx_samples_init(&got);
+	note("this kernel's clear_flush_young %s by itself",
+	     kx_caps(kx.fd).caps & KVM_EXT_CAP_ELIDES_YOUNG_FLUSH ? "does not flush" : "flushes");
+	running_guest();
+	halted_guest();
+	kx_samples_free(&got);
+	kx_close(&kx);
+	vmm_destroy(&vm);
+	return tap_end();
+}
