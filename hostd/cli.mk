@@ -2,7 +2,7 @@
 # The CLI kvm-ext and the library parts that it shares with the daemon.
 
 KX_LIB_SRCS += hostd/lib/options.c hostd/lib/report-model.c hostd/lib/report-json.c \
-	hostd/lib/figures.c hostd/lib/pageset.c hostd/lib/worklog.c hostd/lib/textfmt.c hostd/lib/report-text.c
+	hostd/lib/figures.c hostd/lib/pageset.c hostd/lib/worklog.c hostd/lib/textfmt.c hostd/lib/report-text.c hostd/lib/hostinfo.c hostd/lib/doctor.c
 
 KX_CLI_SRCS := $(wildcard hostd/cli/*.c)
 KX_CLI_OBJS := $(KX_CLI_SRCS:%.c=$(BUILD)/obj/%.o)

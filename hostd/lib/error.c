@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "error.h"
 
-G_DEFINE_QUARK(kx - error - quark, kx_error)
+GQuark kx_error_quark(void)
+{
+	return g_quark_from_static_string("kx-error-quark");
+}

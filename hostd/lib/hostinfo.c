@@ -45,7 +45,8 @@ static guint32 count_cpus(const char *root)
 	guint32 n = 0;
 
 	for (char **line = lines; *line; line++)
-		n += g_str_has_prefix(*line, "processor\t") || g_str_has_prefix(*line, "processor ");
+		n += g_str_has_prefix(*line, "processor\t") ||
+		     g_str_has_prefix(*line, "processor ");
 	return n;
 }
 

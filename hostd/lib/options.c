@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-G_DEFINE_QUARK(kx - options - error - quark, kx_options_error)
+G_DEFINE_QUARK(kx_options_error, kx_options_error)
 
 const KxTrackerRow kx_trackers[] = {
 	{ "off", "no tracking: the control that every other tracker is compared with",

@@ -203,6 +203,7 @@ static void print_table(Text *t, const GPtrArray *rows)
 static void print_comparison(Text *t, const GPtrArray *rows)
 {
 	g_autofree char *base = NULL;
+	gboolean first = TRUE;
 
 	for (guint i = 0; i < rows->len; i++) {
 		const KxRow *row = rows->pdata[i];
@@ -212,7 +213,6 @@ static void print_comparison(Text *t, const GPtrArray *rows)
 			break;
 		}
 	}
-	g_string_append(t->out, base && rows->len > 1 ? "\n" : "");
 	for (guint i = 0; base && i < rows->len; i++) {
 		const KxFigure *f = &((const KxRow *)rows->pdata[i])->cost_vs_cheapest;
 		g_autofree char *label = row_label(rows, i);
@@ -220,9 +220,10 @@ static void print_comparison(Text *t, const GPtrArray *rows)
 		if (f->na || isnan(f->high))
 			continue;
 		g_string_append_printf(t->out,
-				       "  A sample of %s costs %.2f times one of %s "
+				       "%s  A sample of %s costs %.2f times one of %s "
 				       "[95 %% interval %.2f to %.2f].\n",
-				       label, f->value, base, f->low, f->high);
+				       first ? "\n" : "", label, f->value, base, f->low, f->high);
+		first = FALSE;
 	}
 }
 

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the commands of kvm-ext share. */
+#ifndef KX_CLI_H
+#define KX_CLI_H
+
+#include <gio/gio.h>
+#include <json-glib/json-glib.h>
+#include <stdio.h>
+
+#include "exitcode.h"
+
+#define KX_SOCKET_PATH "/run/kvm-ext/kvm-extd.sock"
+
+typedef struct {
+	char *socket;
+	gboolean system_bus, json, quiet;
+	GDBusConnection *connection; /* made at the first call */
+	const char *bus_name;	     /* NULL: peer to peer */
+} Cli;
+
+typedef struct {
+	const char *name;
+	const char *args;     /* "DOMAIN…", for the usage line */
+	const char *summary;  /* one line */
+	const char *examples; /* shown by --help */
+	int (*run)(Cli *cli, int argc, char **argv);
+} Command;
+
+extern const Command kx_commands[]; /* ends with name NULL */
+
+int cmd_doctor(Cli *cli, int argc, char **argv);
+int cmd_list(Cli *cli, int argc, char **argv);
+int cmd_attach(Cli *cli, int argc, char **argv);
+int cmd_set(Cli *cli, int argc, char **argv);
+int cmd_detach(Cli *cli, int argc, char **argv);
+int cmd_pass(Cli *cli, int argc, char **argv);
+int cmd_report(Cli *cli, int argc, char **argv);
+int cmd_stats(Cli *cli, int argc, char **argv);
+int cmd_version(Cli *cli, int argc, char **argv);
+int cmd_help(Cli *cli, int argc, char **argv);
+
+/* --- arguments ------------------------------------------------------------- */
+
+extern Cli *kx_cli_options; /* what the common options write to */
+extern const GOptionEntry kx_common_entries[];
+
+/*
+ * Parses @entries and the common options after the command's name; prints what
+ * is wrong. FALSE: exit with KX_EXIT_USAGE. --help exits by itself.
+ */
+gboolean cli_parse(const char *command, const GOptionEntry *entries, int *argc, char ***argv);
+
+/* VMs on the command line: names, --pid N, --all. */
+typedef struct {
+	char **names, **pids;
+	gboolean all;
+} Targets;
+#define TARGET_ENTRIES(t)                                                                     \
+	{ "pid",     'p',                                                                     \
+	  0,	     G_OPTION_ARG_STRING_ARRAY,                                               \
+	  &(t).pids, "The QEMU process N, known to libvirt or not",                           \
+	  "N" },                                                                              \
+		{ "all",    'a',                                                              \
+		  0,	    G_OPTION_ARG_NONE,                                                \
+		  &(t).all, "Every VM that the command applies to",                           \
+		  NULL },                                                                     \
+	{                                                                                     \
+		G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &(t).names, NULL, NULL \
+	}
+
+typedef enum {
+	TARGETS_REQUIRED, /* none given is a usage error */
+	TARGETS_OPTIONAL, /* none given means --all */
+} TargetsMode;
+
+/*
+ * The daemon's TARGET strings. --all becomes those that are attached (or not,
+ * with @attached FALSE), which asks the daemon. NULL: *@code is the exit code
+ * and the error is printed.
+ */
+char **cli_targets(Cli *cli, const Targets *t, TargetsMode mode, gboolean attached, int *code);
+void cli_targets_clear(Targets *t);
+/* How a target is shown: control characters replaced. */
+char *cli_show(const char *target);
+
+/* --- the daemon ------------------------------------------------------------ */
+
+/*
+ * One call; @params is consumed. Over a second, "@what…" is shown on a
+ * terminal. NULL with @error: what D-Bus adds to the message is taken off.
+ */
+GVariant *cli_call(Cli *cli, const char *method, GVariant *params, const char *reply_type,
+		   const char *what, GError **error);
+GVariant *cli_property(Cli *cli, const char *name, GError **error);
+
+/* Calls @method(target, …) for each target, all of them; returns the first failure's exit code. */
+typedef GVariant *(*CliParams)(const char *target, gpointer data);
+typedef void (*CliDone)(Cli *cli, const char *target, GVariant *reply, gpointer data);
+int cli_for_each(Cli *cli, char **targets, const char *method, const char *reply_type,
+		 const char *what, CliParams params, CliDone done, gpointer data);
+
+/* --- output ---------------------------------------------------------------- */
+
+/* "kvm-ext: [target: ]message" on standard error; returns the exit code for @error. */
+int cli_fail(const char *target, const GError *error);
+/* A usage error of @command. */
+int cli_usage(const char *command, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* Standard output, unless --quiet or --json. */
+void cli_say(const Cli *cli, const char *format, ...) G_GNUC_PRINTF(2, 3);
+void cli_print_json(JsonBuilder *builder, gboolean pretty);
+
+#endif /* KX_CLI_H */

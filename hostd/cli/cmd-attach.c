@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* attach and set: both take tracker options, checked here before they are sent. */
+#include "cli.h"
+
+#include "options.h"
+
+typedef struct {
+	const char *key, *help, *value;
+} OptionHelp;
+
+static const OptionHelp option_help[] = {
+	{ "tracker", "Tracker to run: off, abit, abit-flush", "TRACKER" },
+	{ "interval", "Start of a pass to start of the next, such as 100ms; 0: only on request",
+	  "TIME" },
+	{ "granularity", "Size that is looked at: 4K or 2M", "SIZE" },
+	{ "range", "Guest page frames to track, or “all”", "GFN+PAGES" },
+	{ "cpu", "CPU that the passes run on, or “any”", "CPU" },
+	{ "flush-scope", "When abit-flush flushes: page, batch or pass", "SCOPE" },
+	{ "batch-pages", "Pages in a batch of --flush-scope batch", "N" },
+};
+
+/* One value a key of kx_option_keys, in its order. */
+typedef struct {
+	char *values[G_N_ELEMENTS(option_help)];
+	GOptionEntry entries[G_N_ELEMENTS(option_help) + 4];
+	Targets targets;
+} Arguments;
+
+static void fill_entries(Arguments *a)
+{
+	const GOptionEntry target_entries[] = { TARGET_ENTRIES(a->targets) };
+	guint n = 0;
+
+	for (; kx_option_keys[n] && n < G_N_ELEMENTS(option_help); n++) {
+		g_assert(g_str_equal(option_help[n].key, kx_option_keys[n]));
+		a->entries[n] = (GOptionEntry){ kx_option_keys[n],
+						0,
+						0,
+						G_OPTION_ARG_STRING,
+						&a->values[n],
+						option_help[n].help,
+						option_help[n].value };
+	}
+	g_assert(!kx_option_keys[n]);
+	for (guint i = 0; i < G_N_ELEMENTS(target_entries); i++)
+		a->entries[n + i] = target_entries[i];
+}
+
+static void clear(Arguments *a)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(a->values); i++)
+		g_free(a->values[i]);
+	cli_targets_clear(&a->targets);
+}
+
+/* @whole: what is not given is the default, so that the set can be checked together. */
+static gboolean check(const Arguments *a, gboolean whole, GError **error)
+{
+	KxOptions o;
+
+	kx_options_init(&o);
+	for (guint i = 0; kx_option_keys[i]; i++) {
+		if (a->values[i] && !kx_options_set(&o, kx_option_keys[i], a->values[i], error))
+			return FALSE;
+	}
+	/* without a tracker, only the daemon knows which one is meant */
+	return !(whole || a->values[0]) || kx_options_check(&o, error);
+}
+
+static GVariant *params(const char *target, gpointer data)
+{
+	const Arguments *a = data;
+	GVariantDict options;
+
+	g_variant_dict_init(&options, NULL);
+	for (guint i = 0; kx_option_keys[i]; i++) {
+		if (a->values[i])
+			g_variant_dict_insert(&options, kx_option_keys[i], "s", a->values[i]);
+	}
+	return g_variant_new("(s@a{sv})", target, g_variant_dict_end(&options));
+}
+
+static void attached(Cli *cli, const char *target, GVariant *reply, gpointer data)
+{
+	const Arguments *a = data;
+	g_autofree char *shown = cli_show(target);
+
+	cli_say(cli, "%s: attached, tracker %s", shown, a->values[0] ? a->values[0] : "off");
+}
+
+static void was_set(Cli *cli, const char *target, GVariant *reply, gpointer data)
+{
+	const Arguments *a = data;
+	g_autofree char *shown = cli_show(target);
+
+	if (a->values[0])
+		cli_say(cli, "%s: tracker %s", shown, a->values[0]);
+	else
+		cli_say(cli, "%s: options changed", shown);
+}
+
+static gboolean any_option(const Arguments *a)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(a->values); i++) {
+		if (a->values[i])
+			return TRUE;
+	}
+	return FALSE;
+}
+
+static int run(Cli *cli, const char *command, gboolean attach, int argc, char **argv)
+{
+	Arguments a = { 0 };
+	g_autoptr(GError) error = NULL;
+	g_auto(GStrv) targets = NULL;
+	int code = KX_EXIT_USAGE;
+
+	fill_entries(&a);
+	if (!cli_parse(command, a.entries, &argc, &argv))
+		goto out;
+	if (!attach && !any_option(&a)) {
+		code = cli_usage(command, "nothing to set; give --tracker or another option");
+		goto out;
+	}
+	if (!check(&a, attach, &error)) {
+		code = cli_usage(command, "%s", error->message);
+		goto out;
+	}
+	targets = cli_targets(cli, &a.targets, TARGETS_REQUIRED, !attach, &code);
+	if (targets)
+		code = cli_for_each(cli, targets, attach ? "Attach" : "SetTracker", "()",
+				    attach ? "attaching to" : "setting the tracker of", params,
+				    attach ? attached : was_set, &a);
+out:
+	clear(&a);
+	return code;
+}
+
+int cmd_attach(Cli *cli, int argc, char **argv)
+{
+	return run(cli, "attach", TRUE, argc, argv);
+}
+
+int cmd_set(Cli *cli, int argc, char **argv)
+{
+	return run(cli, "set", FALSE, argc, argv);
+}

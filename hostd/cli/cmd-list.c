@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli.h"
+
+#include "textfmt.h"
+
+static const char *lookup(GVariant *vm, const char *key)
+{
+	const char *s = "";
+
+	g_variant_lookup(vm, key, "&s", &s);
+	return s;
+}
+
+static guint32 lookup_pid(GVariant *vm)
+{
+	guint32 pid = 0;
+
+	g_variant_lookup(vm, "pid", "u", &pid);
+	return pid;
+}
+
+static gboolean is_attached(GVariant *vm)
+{
+	gboolean attached = FALSE;
+
+	g_variant_lookup(vm, "attached", "b", &attached);
+	return attached;
+}
+
+static void print_json(GVariant *vms)
+{
+	static const char *const strings[] = { "name", "uuid", "state", "tracker", "options" };
+	g_autoptr(JsonBuilder) b = json_builder_new();
+
+	json_builder_begin_array(b);
+	for (gsize i = 0; i < g_variant_n_children(vms); i++) {
+		g_autoptr(GVariant) vm = g_variant_get_child_value(vms, i);
+
+		json_builder_begin_object(b);
+		for (guint k = 0; k < G_N_ELEMENTS(strings); k++) {
+			json_builder_set_member_name(b, strings[k]);
+			json_builder_add_string_value(b, lookup(vm, strings[k]));
+		}
+		json_builder_set_member_name(b, "pid");
+		json_builder_add_int_value(b, lookup_pid(vm));
+		json_builder_set_member_name(b, "attached");
+		json_builder_add_boolean_value(b, is_attached(vm));
+		json_builder_end_object(b);
+	}
+	json_builder_end_array(b);
+	cli_print_json(b, TRUE);
+}
+
+static void print_text(const Cli *cli, GVariant *vms)
+{
+	static const char *const titles[] = { "NAME", "PID", "STATE", "TRACKER", "OPTIONS" };
+	g_autoptr(KxTable) table = kx_table_new();
+	g_autoptr(GString) out = g_string_new(NULL);
+
+	for (guint i = 0; i < G_N_ELEMENTS(titles); i++)
+		kx_table_add_column(table, titles[i], i != 1, FALSE);
+	for (gsize i = 0; i < g_variant_n_children(vms); i++) {
+		g_autoptr(GVariant) vm = g_variant_get_child_value(vms, i);
+		gboolean attached = is_attached(vm);
+		guint32 pid = lookup_pid(vm);
+
+		kx_table_add_cell(table, 0, kx_text_clean(lookup(vm, "name")));
+		kx_table_add_cell(table, 1, pid ? g_strdup_printf("%u", pid) : g_strdup("-"));
+		kx_table_add_cell(table, 2, kx_text_clean(lookup(vm, "state")));
+		kx_table_add_cell(table, 3,
+				  attached ? kx_text_clean(lookup(vm, "tracker")) : g_strdup("-"));
+		kx_table_add_cell(table, 4,
+				  attached ? kx_text_clean(lookup(vm, "options")) : g_strdup(""));
+	}
+	kx_table_print(table, out, 0, 0, 0);
+	fputs(out->str, stdout);
+}
+
+int cmd_list(Cli *cli, int argc, char **argv)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GVariant) reply = NULL, vms = NULL;
+
+	if (!cli_parse("list", NULL, &argc, &argv))
+		return KX_EXIT_USAGE;
+	reply = cli_call(cli, "List", g_variant_new("()"), "(aa{sv})", "listing the VMs", &error);
+	if (!reply)
+		return cli_fail(NULL, error);
+	vms = g_variant_get_child_value(reply, 0);
+	if (cli->json)
+		print_json(vms);
+	else if (!g_variant_n_children(vms))
+		cli_say(cli, "No VM is running here (virsh list shows libvirt's view).");
+	else
+		print_text(cli, vms);
+	return KX_EXIT_OK;
+}

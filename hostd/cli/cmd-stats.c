@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * stats: one line a VM and tick, like vmstat. The first line of a window is its
+ * average since the tracker was set, later ones what changed since the line
+ * before.
+ */
+#include "cli.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "options.h"
+#include "report.h"
+#include "textfmt.h"
+
+#define HEADER_EVERY 20
+
+typedef struct {
+	const char *title, *key;
+	gsize offset; /* guint64 in KxWindow */
+	gssize na_offset;
+	gboolean module, passes; /* the module's figure; only of trackers that pass */
+	double scale;
+} Rate;
+
+#define MODULE_RATE(title, key, member, passes, scale)                                 \
+	{                                                                              \
+		title, key, G_STRUCT_OFFSET(KxWindow, member), -1, TRUE, passes, scale \
+	}
+
+static const Rate rates[] = {
+	MODULE_RATE("passes/s", "passes_per_s", passes, TRUE, 1e9),
+	MODULE_RATE("samples/s", "samples_per_s", samples, TRUE, 1e9),
+	MODULE_RATE("cpu%", "cpu_percent", cpu_ns, FALSE, 100),
+	MODULE_RATE("flushes/s", "flushes_per_s", flushes, FALSE, 1e9),
+	MODULE_RATE("ipis/s", "flush_ipis_per_s", flush_ipis, FALSE, 1e9),
+	{ "exits/s", "exits_per_s", G_STRUCT_OFFSET(KxWindow, exits),
+	  G_STRUCT_OFFSET(KxWindow, exits_na), FALSE, FALSE, 1e9 },
+};
+
+/* The counters of a VM's last window at the tick before. */
+typedef struct {
+	guint64 window, duration_ns;
+	guint64 values[G_N_ELEMENTS(rates)];
+	gboolean valid[G_N_ELEMENTS(rates)];
+} Seen;
+
+typedef struct {
+	Targets targets;
+	gboolean follow;
+	char *interval;
+	int count;
+	guint64 interval_ns;
+	GHashTable *seen; /* name → Seen */
+	guint lines, header_at;
+} Stats;
+
+static const char *why_not(const Rate *r, const KxWindow *w)
+{
+	if (r->na_offset >= 0)
+		return *(char *const *)((const char *)w + r->na_offset);
+	if (r->module && !w->has_module)
+		return "the module gave no figures";
+	if (r->passes && g_str_equal(w->tracker, "off"))
+		return "off takes no samples";
+	return NULL;
+}
+
+static guint64 value_of(const Rate *r, const KxWindow *w)
+{
+	return *(const guint64 *)((const char *)w + r->offset);
+}
+
+/* The rate since @before, or since the window began; NULL @why if there is one. */
+static double rate_of(guint i, const KxWindow *w, const Seen *before, const char **why)
+{
+	gboolean same = before && before->window == w->id;
+	guint64 value, ns = w->duration_ns - (same ? before->duration_ns : 0);
+
+	*why = why_not(&rates[i], w);
+	if (!*why && same && !before->valid[i])
+		*why = "not measured at the tick before";
+	if (!*why && (ns == 0 || (same && w->duration_ns < before->duration_ns)))
+		*why = "no time has passed";
+	if (*why)
+		return NAN;
+	value = value_of(&rates[i], w);
+	if (same && value < before->values[i]) {
+		*why = "the counter went back";
+		return NAN;
+	}
+	return (double)(value - (same ? before->values[i] : 0)) * rates[i].scale / (double)ns;
+}
+
+static void remember(Stats *s, const char *name, const KxWindow *w)
+{
+	Seen *seen = g_new0(Seen, 1);
+
+	seen->window = w->id;
+	seen->duration_ns = w->duration_ns;
+	for (guint i = 0; i < G_N_ELEMENTS(rates); i++) {
+		seen->valid[i] = !why_not(&rates[i], w);
+		seen->values[i] = value_of(&rates[i], w);
+	}
+	g_hash_table_replace(s->seen, g_strdup(name), seen);
+}
+
+static char *key_of(const KxVmReport *v)
+{
+	return g_strdup_printf("%s/%u/%s", v->uuid ? v->uuid : "", v->pid, v->name);
+}
+
+/* --- text ------------------------------------------------------------------ */
+
+static void print_header(Stats *s, guint name_width)
+{
+	if (s->lines && s->lines - s->header_at < HEADER_EVERY)
+		return;
+	s->header_at = s->lines;
+	printf("%-*s  %-10s", (int)name_width, "name", "tracker");
+	for (guint i = 0; i < G_N_ELEMENTS(rates); i++)
+		printf("  %9s", rates[i].title);
+	putchar('\n');
+}
+
+static void print_line(const KxVmReport *v, const KxWindow *w, const Seen *before, guint name_width)
+{
+	g_autofree char *name = kx_text_clean(v->name);
+
+	printf("%s%*s  %-10s", name, (int)(name_width - kx_text_columns(name)), "", w->tracker);
+	for (guint i = 0; i < G_N_ELEMENTS(rates); i++) {
+		const char *why;
+		double rate = rate_of(i, w, before, &why);
+		g_autofree char *text = why ? g_strdup("n/a") : kx_text_number(rate);
+
+		printf("  %9s", text);
+	}
+	putchar('\n');
+}
+
+/* --- JSON: one object a line ----------------------------------------------- */
+
+static void print_object(const KxReport *r, const KxVmReport *v, const KxWindow *w,
+			 const Seen *before)
+{
+	g_autoptr(JsonBuilder) b = json_builder_new();
+
+	json_builder_begin_object(b);
+	json_builder_set_member_name(b, "time_realtime_ns");
+	json_builder_add_int_value(b, r->generated_realtime_ns);
+	json_builder_set_member_name(b, "name");
+	json_builder_add_string_value(b, v->name);
+	json_builder_set_member_name(b, "tracker");
+	json_builder_add_string_value(b, w->tracker);
+	for (guint i = 0; i < G_N_ELEMENTS(rates); i++) {
+		const char *why;
+		double rate = rate_of(i, w, before, &why);
+
+		json_builder_set_member_name(b, rates[i].key);
+		if (!why) {
+			json_builder_add_double_value(b, rate);
+			continue;
+		}
+		json_builder_begin_object(b);
+		json_builder_set_member_name(b, "na");
+		json_builder_add_string_value(b, why);
+		json_builder_end_object(b);
+	}
+	json_builder_end_object(b);
+	cli_print_json(b, FALSE);
+}
+
+/* --- ticks ----------------------------------------------------------------- */
+
+static guint widest_name(const KxReport *r)
+{
+	guint width = 8;
+
+	for (guint i = 0; i < r->vms->len; i++) {
+		g_autofree char *name = kx_text_clean(((KxVmReport *)r->vms->pdata[i])->name);
+
+		width = MAX(width, kx_text_columns(name));
+	}
+	return width;
+}
+
+static void show_vm(Cli *cli, Stats *s, const KxReport *r, const KxVmReport *v, guint name_width)
+{
+	const KxWindow *w = v->windows->pdata[v->windows->len - 1];
+	g_autofree char *key = key_of(v);
+	const Seen *before = g_hash_table_lookup(s->seen, key);
+
+	if (cli->json) {
+		print_object(r, v, w, before);
+	} else {
+		print_header(s, name_width);
+		print_line(v, w, before, name_width);
+	}
+	s->lines++;
+	remember(s, key, w);
+}
+
+/* Returns how many VMs are still attached; -1 and *@code on failure. */
+static int tick(Cli *cli, Stats *s, char **targets, int *code)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GVariant) reply = NULL;
+	g_autoptr(KxReport) r = NULL;
+	const char *json;
+	int attached = 0;
+
+	reply = cli_call(cli, "Report", g_variant_new("(^as)", targets), "(s)", "asking the daemon",
+			 &error);
+	if (reply) {
+		g_variant_get(reply, "(&s)", &json);
+		r = kx_report_from_json(json, &error);
+	}
+	if (!r) {
+		*code = cli_fail(NULL, error);
+		return -1;
+	}
+	for (guint i = 0; i < r->vms->len; i++) {
+		const KxVmReport *v = r->vms->pdata[i];
+
+		if (!v->attached || !v->windows->len)
+			continue;
+		show_vm(cli, s, r, v, widest_name(r));
+		attached++;
+	}
+	fflush(stdout);
+	return attached;
+}
+
+static int ended(Cli *cli, const Stats *s)
+{
+	if (!s->lines) {
+		cli_say(cli, "No VM is attached: kvm-ext attach NAME");
+		return s->targets.names || s->targets.pids ? KX_EXIT_STATE : KX_EXIT_OK;
+	}
+	fputs("kvm-ext: no VM is attached any more\n", stderr);
+	return KX_EXIT_VM_GONE;
+}
+
+/* Ticks do not drift: each is due a whole number of intervals after the first. */
+static int follow(Cli *cli, Stats *s, char **targets)
+{
+	gint64 start = g_get_monotonic_time();
+	int code = KX_EXIT_OK;
+
+	for (int n = 1;; n++) {
+		int attached = tick(cli, s, targets, &code);
+		gint64 due = start + (gint64)n * (gint64)(s->interval_ns / 1000);
+		gint64 now;
+
+		if (attached < 0)
+			return code;
+		if (!attached)
+			return ended(cli, s);
+		if (!s->follow || n == s->count || ferror(stdout))
+			return KX_EXIT_OK;
+		now = g_get_monotonic_time();
+		if (due > now)
+			g_usleep((gulong)(due - now));
+	}
+}
+
+static int run(Cli *cli, Stats *s)
+{
+	g_autoptr(GError) error = NULL;
+	g_auto(GStrv) targets = NULL;
+	char *all[] = { NULL };
+	int code;
+
+	if (s->interval && (!kx_parse_duration(s->interval, &s->interval_ns, &error) ||
+			    s->interval_ns < 10000000 || s->interval_ns > 86400000000000ull))
+		return cli_usage("stats", "--interval wants 10ms to 24h, not “%s”", s->interval);
+	if (s->count < 0)
+		return cli_usage("stats", "--count wants a positive number");
+	if (!s->follow && (s->interval || s->count))
+		return cli_usage("stats", "--interval and --count go with --follow");
+	if (!s->targets.names && !s->targets.pids)
+		return follow(cli, s, all);
+	targets = cli_targets(cli, &s->targets, TARGETS_OPTIONAL, TRUE, &code);
+	return targets ? follow(cli, s, targets) : code;
+}
+
+int cmd_stats(Cli *cli, int argc, char **argv)
+{
+	Stats s = { .interval_ns = 1000000000 };
+	const GOptionEntry entries[] = {
+		{ "follow", 'f', 0, G_OPTION_ARG_NONE, &s.follow, "Go on until interrupted", NULL },
+		{ "interval", 0, 0, G_OPTION_ARG_STRING, &s.interval,
+		  "Time between lines (default 1s)", "TIME" },
+		{ "count", 'n', 0, G_OPTION_ARG_INT, &s.count, "End after N lines of each VM",
+		  "N" },
+		TARGET_ENTRIES(s.targets),
+		{ 0 },
+	};
+	int code = KX_EXIT_USAGE;
+
+	s.seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	if (cli_parse("stats", entries, &argc, &argv))
+		code = run(cli, &s);
+	g_hash_table_unref(s.seen);
+	g_free(s.interval);
+	cli_targets_clear(&s.targets);
+	return code;
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Options, connection, calls and messages that all commands share. */
+#include "cli.h"
+
+#include <gio/gunixsocketaddress.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "textfmt.h"
+
+#define OBJECT_PATH	"/org/kvmext1"
+#define INTERFACE	"org.kvmext1.Manager"
+#define BUS_NAME	"org.kvmext1"
+#define CALL_TIMEOUT_MS G_MAXINT /* a pass over a large VM takes what it takes; ^C ends the wait */
+
+/* --- messages -------------------------------------------------------------- */
+
+int cli_fail(const char *target, const GError *error)
+{
+	g_autofree char *message = kx_text_clean(error->message);
+	g_autofree char *shown = target ? cli_show(target) : NULL;
+
+	fprintf(stderr, "kvm-ext: %s%s%s\n", shown ? shown : "", shown ? ": " : "", message);
+	return kx_exit_code(error);
+}
+
+int cli_usage(const char *command, const char *format, ...)
+{
+	va_list args;
+
+	fputs("kvm-ext: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fprintf(stderr, "\nTry “kvm-ext %s%s--help”.\n", command ? command : "",
+		command ? " " : "");
+	return KX_EXIT_USAGE;
+}
+
+void cli_say(const Cli *cli, const char *format, ...)
+{
+	va_list args;
+
+	if (cli->quiet || cli->json)
+		return;
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	putchar('\n');
+}
+
+void cli_print_json(JsonBuilder *builder, gboolean pretty)
+{
+	g_autoptr(JsonNode) root = json_builder_get_root(builder);
+	g_autofree char *text = json_to_string(root, pretty);
+
+	puts(text);
+}
+
+char *cli_show(const char *target)
+{
+	return kx_text_clean(target);
+}
+
+/* --- options --------------------------------------------------------------- */
+
+static Cli options;
+Cli *kx_cli_options = &options;
+
+const GOptionEntry kx_common_entries[] = {
+	{ "socket", 0, 0, G_OPTION_ARG_FILENAME, &options.socket,
+	  "Reach the daemon at this UNIX socket", "PATH" },
+	{ "system-bus", 0, 0, G_OPTION_ARG_NONE, &options.system_bus,
+	  "Reach the daemon over the D-Bus system bus", NULL },
+	{ "json", 0, 0, G_OPTION_ARG_NONE, &options.json, "Write JSON", NULL },
+	{ "quiet", 'q', 0, G_OPTION_ARG_NONE, &options.quiet,
+	  "No messages, only results and errors", NULL },
+	{ NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL },
+};
+
+static const Command *find_command(const char *name)
+{
+	for (const Command *c = kx_commands; c->name; c++) {
+		if (g_str_equal(c->name, name))
+			return c;
+	}
+	return NULL;
+}
+
+gboolean cli_parse(const char *command, const GOptionEntry *entries, int *argc, char ***argv)
+{
+	const Command *c = find_command(command);
+	g_autofree char *name = g_strdup_printf("kvm-ext %s", command);
+	g_autofree char *examples =
+		c->examples ? g_strdup_printf("Examples:\n%s", c->examples) : NULL;
+	g_autoptr(GOptionContext) context = g_option_context_new(*c->args ? c->args : NULL);
+	g_autoptr(GError) error = NULL;
+
+	g_set_prgname(name);
+	g_option_context_set_summary(context, c->summary);
+	g_option_context_set_description(context, examples);
+	if (entries)
+		g_option_context_add_main_entries(context, entries, NULL);
+	g_option_context_add_main_entries(context, kx_common_entries, NULL);
+	if (!g_option_context_parse(context, argc, argv, &error)) {
+		cli_usage(command, "%s", error->message);
+		return FALSE;
+	}
+	if (*argc > 1) {
+		g_autofree char *extra = cli_show((*argv)[1]);
+
+		cli_usage(command, "%s takes no argument “%s”", command, extra);
+		return FALSE;
+	}
+	return TRUE;
+}
+
+/* --- connection ------------------------------------------------------------ */
+
+static GDBusConnection *connect_socket(const char *path, GError **error)
+{
+	g_autofree char *escaped = g_dbus_address_escape_value(path);
+	g_autofree char *address = g_strdup_printf("unix:path=%s", escaped);
+	GDBusConnection *c;
+
+	c = g_dbus_connection_new_for_address_sync(
+		address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, NULL, error);
+	if (c)
+		return c;
+	if (error && g_error_matches(*error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED))
+		g_prefix_error(
+			error,
+			"the daemon's socket %s refuses this user; become root or a member of "
+			"the group kvm-ext: ",
+			path);
+	else
+		g_prefix_error(
+			error,
+			"the daemon kvm-extd is not reachable at %s; start it (systemctl start "
+			"kvm-extd): ",
+			path);
+	return NULL;
+}
+
+static GDBusConnection *connect_bus(GError **error)
+{
+	GDBusConnection *c = g_bus_get_sync(G_BUS_TYPE_SYSTEM, NULL, error);
+
+	if (!c)
+		g_prefix_error(error, "the system bus is not reachable; use --socket PATH: ");
+	else
+		g_dbus_connection_set_exit_on_close(c, FALSE);
+	return c;
+}
+
+static gboolean cli_connect(Cli *cli, GError **error)
+{
+	const char *path = cli->socket ? cli->socket : g_getenv("KVM_EXT_SOCKET");
+
+	if (cli->connection)
+		return TRUE;
+	if (cli->system_bus) {
+		cli->connection = connect_bus(error);
+		cli->bus_name = BUS_NAME;
+		return cli->connection != NULL;
+	}
+	cli->connection = connect_socket(path && *path ? path : KX_SOCKET_PATH, error);
+	return cli->connection != NULL;
+}
+
+/* --- calls ----------------------------------------------------------------- */
+
+typedef struct {
+	GMainLoop *loop;
+	GVariant *reply;
+	GError *error;
+	const char *what;
+	gboolean shown;
+} Call;
+
+static void call_done(GObject *source, GAsyncResult *result, gpointer data)
+{
+	Call *call = data;
+
+	call->reply =
+		g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &call->error);
+	g_main_loop_quit(call->loop);
+}
+
+static gboolean show_progress(gpointer data)
+{
+	Call *call = data;
+
+	fprintf(stderr, "\r%s…", call->what);
+	fflush(stderr);
+	call->shown = TRUE;
+	return G_SOURCE_REMOVE;
+}
+
+static gboolean is_gone(const GError *error)
+{
+	return kx_exit_code(error) == KX_EXIT_UNREACHABLE && !g_dbus_error_is_remote_error(error);
+}
+
+/* Words for what D-Bus itself says; the daemon's own messages are complete. */
+static void explain(Cli *cli, GError **error)
+{
+	g_autofree char *name = g_dbus_error_get_remote_error(*error);
+
+	g_dbus_error_strip_remote_error(*error);
+	if (is_gone(*error))
+		g_prefix_error(error,
+			       "the daemon kvm-extd went away while it was asked; see its log "
+			       "(journalctl -u kvm-extd): ");
+	else if (cli->bus_name && name && g_str_has_suffix(name, ".ServiceUnknown"))
+		g_prefix_error(error, "the daemon kvm-extd is not on the system bus; start it "
+				      "(systemctl start kvm-extd): ");
+	else if (name && g_str_equal(name, "org.freedesktop.DBus.Error.AccessDenied"))
+		g_prefix_error(error,
+			       "the daemon refuses this user; become root or a member of the "
+			       "group kvm-ext: ");
+}
+
+static GVariant *call_on(Cli *cli, const char *interface, const char *method, GVariant *params,
+			 const char *reply_type, const char *what, GError **error)
+{
+	g_autoptr(GVariant) held = g_variant_ref_sink(params);
+	g_autoptr(GMainLoop) loop = NULL;
+	Call call = { .what = what };
+	guint timer = 0;
+
+	if (!cli_connect(cli, error))
+		return NULL;
+	loop = call.loop = g_main_loop_new(NULL, FALSE);
+	g_dbus_connection_call(cli->connection, cli->bus_name, OBJECT_PATH, interface, method, held,
+			       G_VARIANT_TYPE(reply_type), G_DBUS_CALL_FLAGS_NONE, CALL_TIMEOUT_MS,
+			       NULL, call_done, &call);
+	if (what && !cli->quiet && isatty(STDERR_FILENO))
+		timer = g_timeout_add_seconds(1, show_progress, &call);
+	g_main_loop_run(loop);
+	if (timer && !call.shown)
+		g_source_remove(timer);
+	if (call.shown)
+		fputs("\r\033[K", stderr);
+	if (call.error) {
+		explain(cli, &call.error);
+		g_propagate_error(error, call.error);
+	}
+	return call.reply;
+}
+
+GVariant *cli_call(Cli *cli, const char *method, GVariant *params, const char *reply_type,
+		   const char *what, GError **error)
+{
+	return call_on(cli, INTERFACE, method, params, reply_type, what, error);
+}
+
+GVariant *cli_property(Cli *cli, const char *name, GError **error)
+{
+	g_autoptr(GVariant) reply = NULL;
+	GVariant *value = NULL;
+
+	reply = call_on(cli, "org.freedesktop.DBus.Properties", "Get",
+			g_variant_new("(ss)", INTERFACE, name), "(v)", NULL, error);
+	if (reply)
+		g_variant_get(reply, "(v)", &value);
+	return value;
+}
+
+int cli_for_each(Cli *cli, char **targets, const char *method, const char *reply_type,
+		 const char *what, CliParams params, CliDone done, gpointer data)
+{
+	int code = KX_EXIT_OK;
+
+	for (char **t = targets; *t; t++) {
+		g_autoptr(GError) error = NULL;
+		g_autoptr(GVariant) reply = NULL;
+		g_autofree char *shown = cli_show(*t);
+		g_autofree char *progress = g_strdup_printf("%s %s", what, shown);
+
+		reply = cli_call(cli, method, params(*t, data), reply_type, progress, &error);
+		if (reply) {
+			done(cli, *t, reply, data);
+			continue;
+		}
+		int failed = cli_fail(*t, error);
+		if (!code)
+			code = failed;
+	}
+	return code;
+}
+
+/* --- targets --------------------------------------------------------------- */
+
+static gboolean add_pid(GStrvBuilder *b, const char *text)
+{
+	guint64 pid;
+
+	if (!g_ascii_string_to_unsigned(text, 10, 1, G_MAXINT32, &pid, NULL))
+		return FALSE;
+	g_autofree char *target = g_strdup_printf("pid:%" G_GUINT64_FORMAT, pid);
+	g_strv_builder_add(b, target);
+	return TRUE;
+}
+
+static gboolean add_all(Cli *cli, GStrvBuilder *b, gboolean attached, GError **error)
+{
+	g_autoptr(GVariant) reply =
+		cli_call(cli, "List", g_variant_new("()"), "(aa{sv})", "asking for the VMs", error);
+	g_autoptr(GVariantIter) vms = NULL;
+	GVariant *vm;
+
+	if (!reply)
+		return FALSE;
+	g_variant_get(reply, "(aa{sv})", &vms);
+	while ((vm = g_variant_iter_next_value(vms))) {
+		g_autoptr(GVariant) held = vm;
+		g_autofree char *by_pid = NULL;
+		const char *name = "";
+		gboolean is_attached = FALSE;
+		guint32 pid = 0;
+
+		g_variant_lookup(vm, "name", "&s", &name);
+		g_variant_lookup(vm, "attached", "b", &is_attached);
+		g_variant_lookup(vm, "pid", "u", &pid);
+		by_pid = g_strdup_printf("pid:%u", pid);
+		if (!is_attached == !attached)
+			g_strv_builder_add(b, *name ? name : by_pid);
+	}
+	return TRUE;
+}
+
+static const char *bad_name(const Targets *t)
+{
+	for (char **name = t->names; name && *name; name++) {
+		if (!**name || !g_utf8_validate(*name, -1, NULL))
+			return *name;
+	}
+	return NULL;
+}
+
+char **cli_targets(Cli *cli, const Targets *t, TargetsMode mode, gboolean attached, int *code)
+{
+	g_autoptr(GStrvBuilder) b = g_strv_builder_new();
+	g_autoptr(GError) error = NULL;
+	gboolean named = (t->names && *t->names) || (t->pids && *t->pids);
+	const char *bad = bad_name(t);
+	const char *command = strrchr(g_get_prgname(), ' ') + 1;
+
+	*code = KX_EXIT_USAGE;
+	if (bad) {
+		g_autofree char *shown = cli_show(bad);
+
+		cli_usage(command, "“%s” is no VM name: it is %s", shown,
+			  *bad ? "not valid UTF-8" : "empty");
+		return NULL;
+	}
+	if (named && t->all) {
+		cli_usage(command, "--all and named VMs exclude each other");
+		return NULL;
+	}
+	if (!named && !t->all && mode == TARGETS_REQUIRED) {
+		cli_usage(command, "no VM is named; give names, --pid N or --all");
+		return NULL;
+	}
+	if (t->names)
+		g_strv_builder_addv(b, (const char **)t->names);
+	for (char **pid = t->pids; pid && *pid; pid++) {
+		if (!add_pid(b, *pid)) {
+			cli_usage(command, "--pid wants a process number, not “%s”", *pid);
+			return NULL;
+		}
+	}
+	if (!named && !add_all(cli, b, attached, &error)) {
+		*code = cli_fail(NULL, error);
+		return NULL;
+	}
+	*code = KX_EXIT_OK;
+	return g_strv_builder_end(b);
+}
+
+void cli_targets_clear(Targets *t)
+{
+	g_clear_pointer(&t->names, g_strfreev);
+	g_clear_pointer(&t->pids, g_strfreev);
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* kvm-ext: what a user types. The table of commands, and the way into one. */
+#include "cli.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <string.h>
+
+const Command kx_commands[] = {
+	{ "doctor", "", "Check what this host offers, with the remedy for what is missing",
+	  "  kvm-ext doctor\n  kvm-ext doctor --json | jq '.checks[] | select(.status == \"no\")'",
+	  cmd_doctor },
+	{ "list", "", "List the VMs and what tracks them", "  kvm-ext list\n  kvm-ext list --json",
+	  cmd_list },
+	{ "attach", "DOMAIN…", "Attach to running VMs and set their tracker",
+	  "  kvm-ext attach vm1 --tracker abit-flush --interval 100ms\n"
+	  "  kvm-ext attach \"web server\" db --tracker abit --granularity 2M --cpu 1\n"
+	  "  kvm-ext attach --pid 4242 --range 0x100000+65536 --tracker abit",
+	  cmd_attach },
+	{ "set", "DOMAIN…", "Switch the tracker of attached VMs, or its options, at once",
+	  "  kvm-ext set vm1 --tracker abit\n"
+	  "  kvm-ext set --all --tracker abit-flush --flush-scope batch --batch-pages 1024\n"
+	  "  kvm-ext set vm1 --interval 0        # from now on only “kvm-ext pass vm1”",
+	  cmd_set },
+	{ "detach", "DOMAIN…", "Stop tracking; the account stays for reports",
+	  "  kvm-ext detach vm1\n  kvm-ext detach --all", cmd_detach },
+	{ "pass", "DOMAIN…", "Run one pass now and wait until its samples are in the account",
+	  "  kvm-ext pass vm1", cmd_pass },
+	{ "report", "[DOMAIN…]", "Report what each tracker cost per sample",
+	  "  kvm-ext report vm1\n"
+	  "  kvm-ext report --json --output report.json\n"
+	  "  kvm-ext report --workload-log vm1=vm1.log --workload-log vm2=vm2.log\n"
+	  "  kvm-ext report --input report.json  # no daemon needed",
+	  cmd_report },
+	{ "stats", "[DOMAIN…]", "Show the rates of attached VMs, one line each",
+	  "  kvm-ext stats\n  kvm-ext stats --follow --interval 5s vm1 vm2\n"
+	  "  kvm-ext stats --follow --count 10 --json",
+	  cmd_stats },
+	{ "version", "", "Show the versions of this program and of the daemon", NULL, cmd_version },
+	{ "help", "[COMMAND]", "Show help on a command", "  kvm-ext help attach", cmd_help },
+	{ NULL, NULL, NULL, NULL, NULL },
+};
+
+static const Command *find(const char *name)
+{
+	for (const Command *c = kx_commands; c->name; c++) {
+		if (g_str_equal(c->name, name))
+			return c;
+	}
+	return NULL;
+}
+
+static char *command_list(void)
+{
+	GString *s = g_string_new("Commands:\n");
+
+	for (const Command *c = kx_commands; c->name; c++)
+		g_string_append_printf(s, "  %-8s  %s\n", c->name, c->summary);
+	g_string_append(s,
+			"\n“kvm-ext COMMAND --help” shows a command's options; kvm-ext(1) explains "
+			"exit codes and files.");
+	return g_string_free(s, FALSE);
+}
+
+static GOptionContext *main_context(void)
+{
+	GOptionContext *context = g_option_context_new("COMMAND [ARGUMENT…]");
+	g_autofree char *commands = command_list();
+
+	g_option_context_set_summary(
+		context,
+		"Tracks which pages a running VM uses and reports what each sample costs.");
+	g_option_context_set_description(context, commands);
+	g_option_context_add_main_entries(context, kx_common_entries, NULL);
+	/* options after the command's name are the command's */
+	g_option_context_set_strict_posix(context, TRUE);
+	return context;
+}
+
+int cmd_help(Cli *cli, int argc, char **argv)
+{
+	const Command *c = argc > 1 && argv[1][0] != '-' ? find(argv[1]) : NULL;
+	char help[] = "--help";
+	char *args[] = { NULL, help, NULL };
+
+	if (argc > 1 && argv[1][0] != '-' && !c)
+		return cli_usage(NULL, "there is no command “%s”", argv[1]);
+	if (c && c->run != cmd_help) {
+		args[0] = argv[1];
+		return c->run(cli, 2, args);
+	}
+	g_autoptr(GOptionContext) context = main_context();
+	g_autofree char *text = g_option_context_get_help(context, TRUE, NULL);
+
+	g_set_prgname("kvm-ext");
+	fputs(text, stdout);
+	return KX_EXIT_OK;
+}
+
+static int run(int argc, char **argv)
+{
+	g_autoptr(GOptionContext) context = main_context();
+	g_autoptr(GError) error = NULL;
+	const Command *c;
+
+	g_set_prgname("kvm-ext");
+	if (!g_option_context_parse(context, &argc, &argv, &error))
+		return cli_usage(NULL, "%s", error->message);
+	if (argc > 1 && g_str_equal(argv[1], "--")) {
+		argc--;
+		argv++;
+	}
+	if (argc < 2)
+		return cli_usage(NULL, "no command is given");
+	c = find(argv[1]);
+	if (!c)
+		return cli_usage(NULL, "there is no command “%s”", argv[1]);
+	return c->run(kx_cli_options, argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+	int code;
+
+	setlocale(LC_ALL, "");
+	setlocale(LC_NUMERIC, "C"); /* numbers look the same everywhere and can be parsed */
+	code = run(argc, argv);
+	g_clear_object(&kx_cli_options->connection);
+	g_clear_pointer(&kx_cli_options->socket, g_free);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fprintf(stderr, "kvm-ext: cannot write to standard output: %s\n", strerror(errno));
+		return code ? code : KX_EXIT_FAILED;
+	}
+	return code;
+}

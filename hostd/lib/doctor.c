@@ -1,0 +1,625 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A check is a row of the table and a function that looks at one thing. A
+ * check whose question cannot be answered is UNKNOWN with the reason, never YES.
+ */
+#include "doctor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <grp.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "hostinfo.h"
+
+/* --- facts ----------------------------------------------------------------- */
+
+static int ask_module(struct kvm_ext_caps *caps)
+{
+	int fd = open(KVM_EXT_DEVICE_PATH, O_RDWR | O_CLOEXEC), error = 0;
+
+	if (fd < 0)
+		return errno;
+	*caps = (struct kvm_ext_caps){ .size = sizeof(*caps) };
+	if (ioctl(fd, KVM_EXT_GET_CAPS, caps) < 0)
+		error = errno;
+	close(fd);
+	return error;
+}
+
+static int ask_kvm(void)
+{
+	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno;
+	close(fd);
+	return 0;
+}
+
+static int ask_pidfd_getfd(void)
+{
+#ifdef SYS_pidfd_getfd
+	return syscall(SYS_pidfd_getfd, -1, -1, 0) < 0 ? errno : 0;
+#else
+	return ENOSYS;
+#endif
+}
+
+static int ask_group(void)
+{
+	const struct group *g = getgrnam("kvm-ext");
+	gid_t groups[1024];
+	int n = getgroups(G_N_ELEMENTS(groups), groups);
+
+	if (geteuid() == 0)
+		return 1;
+	if (!g)
+		return -1;
+	for (int i = 0; i < n; i++) {
+		if (groups[i] == g->gr_gid)
+			return 1;
+	}
+	return getegid() == g->gr_gid;
+}
+
+void kx_doctor_probe(KxDoctorFacts *facts)
+{
+	facts->caps_error = ask_module(&facts->caps);
+	facts->kvm_error = ask_kvm();
+	facts->pidfd_error = ask_pidfd_getfd();
+	facts->group = ask_group();
+}
+
+/* --- looking at the tree --------------------------------------------------- */
+
+typedef struct {
+	const KxDoctorFacts *facts;
+	KxCheck *check;
+	const char *vendor_module; /* "kvm_intel", "kvm_amd"; NULL: unknown vendor */
+	char *vendor, *flags, *release;
+} Doctor;
+
+static void say(Doctor *d, KxCheckStatus status, const char *remedy, const char *format, ...)
+	G_GNUC_PRINTF(4, 5);
+
+static void say(Doctor *d, KxCheckStatus status, const char *remedy, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	d->check->status = status;
+	d->check->found = g_strdup_vprintf(format, args);
+	d->check->remedy = g_strdup(remedy);
+	va_end(args);
+}
+
+static gboolean exists(const Doctor *d, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static gboolean exists(const Doctor *d, const char *format, ...)
+{
+	g_autofree char *path = NULL, *full = NULL;
+	va_list args;
+
+	va_start(args, format);
+	path = g_strdup_vprintf(format, args);
+	va_end(args);
+	full = g_build_filename(d->facts->root ? d->facts->root : "/", path, NULL);
+	return g_file_test(full, G_FILE_TEST_EXISTS);
+}
+
+static char *parameter(const Doctor *d, const char *module, const char *name)
+{
+	g_autofree char *path = g_strdup_printf("sys/module/%s/parameters/%s", module, name);
+
+	return kx_read_line(d->facts->root, path);
+}
+
+static gboolean is_on(const char *value)
+{
+	return value && (*value == 'Y' || *value == 'y' || *value == '1');
+}
+
+static gboolean has_flag(const Doctor *d, const char *flag)
+{
+	g_auto(GStrv) words = g_strsplit(d->flags ? d->flags : "", " ", -1);
+
+	return g_strv_contains((const char *const *)words, flag);
+}
+
+static gboolean is_intel(const Doctor *d)
+{
+	return g_strcmp0(d->vendor_module, "kvm_intel") == 0;
+}
+
+/* A line of the kernel's configuration; NULL if there is no such file. */
+static char *kernel_config(const Doctor *d)
+{
+	g_autofree char *in_boot = g_strdup_printf("boot/config-%s", d->release);
+	g_autofree char *in_modules = g_strdup_printf("lib/modules/%s/config", d->release);
+	char *text = kx_read_line(d->facts->root, in_boot);
+
+	return text ? text : kx_read_line(d->facts->root, in_modules);
+}
+
+static gboolean config_has(const char *config, const char *option)
+{
+	g_autofree char *wanted = g_strdup_printf("\n%s=y", option);
+
+	return config && strstr(config, wanted);
+}
+
+/* --- checks: the CPU and KVM ----------------------------------------------- */
+
+static void check_cpu(Doctor *d)
+{
+	g_autofree char *model = kx_cpuinfo_value(d->facts->root, "model name");
+
+	if (!d->vendor)
+		say(d, KX_CHECK_UNKNOWN, NULL, "/proc/cpuinfo names no vendor");
+	else if (!d->vendor_module)
+		say(d, KX_CHECK_NO, "use a host with an Intel or AMD CPU", "the vendor is %s",
+		    d->vendor);
+	else
+		say(d, KX_CHECK_YES, NULL, "%s, %s", d->vendor, model ? model : "model unknown");
+}
+
+static void check_virtualization(Doctor *d)
+{
+	const char *flag = is_intel(d) ? "vmx" : "svm";
+
+	if (!d->vendor_module || !d->flags)
+		say(d, KX_CHECK_UNKNOWN, NULL, "the CPU's flags are not known");
+	else if (has_flag(d, flag))
+		say(d, KX_CHECK_YES, NULL, "the CPU has %s", flag);
+	else
+		say(d, KX_CHECK_NO,
+		    "switch virtualization on in the firmware; in a VM, give it nested "
+		    "virtualization",
+		    "the CPU's flags hold no %s", flag);
+}
+
+static void check_kvm_module(Doctor *d)
+{
+	g_autofree char *remedy = NULL;
+
+	if (!d->vendor_module) {
+		say(d, KX_CHECK_UNKNOWN, NULL, "the CPU vendor is not known");
+		return;
+	}
+	remedy = g_strdup_printf("modprobe %s", d->vendor_module);
+	if (exists(d, "sys/module/%s", d->vendor_module))
+		say(d, KX_CHECK_YES, NULL, "%s is loaded", d->vendor_module);
+	else
+		say(d, KX_CHECK_NO, remedy, "%s is not loaded", d->vendor_module);
+}
+
+/* A boolean parameter of kvm, kvm_intel or kvm_amd. */
+static void check_parameter(Doctor *d, const char *module, const char *name, const char *remedy)
+{
+	g_autofree char *value = parameter(d, module, name);
+
+	if (!value && !exists(d, "sys/module/%s", module))
+		say(d, KX_CHECK_UNKNOWN, NULL, "%s is not loaded", module);
+	else if (!value)
+		say(d, KX_CHECK_UNKNOWN, NULL, "this kernel's %s shows no parameter %s", module,
+		    name);
+	else
+		say(d, is_on(value) ? KX_CHECK_YES : KX_CHECK_NO, is_on(value) ? NULL : remedy,
+		    "%s %s=%s", module, name, value);
+}
+
+static void check_nested_paging(Doctor *d)
+{
+	if (!d->vendor_module)
+		say(d, KX_CHECK_UNKNOWN, NULL, "the CPU vendor is not known");
+	else if (is_intel(d))
+		check_parameter(d, "kvm_intel", "ept",
+				"reload kvm_intel with ept=1; a CPU without EPT cannot be used");
+	else
+		check_parameter(d, "kvm_amd", "npt",
+				"reload kvm_amd with npt=1; a CPU without NPT cannot be used");
+}
+
+static void check_ad_bits(Doctor *d)
+{
+	g_autofree char *npt = NULL;
+
+	if (!d->vendor_module) {
+		say(d, KX_CHECK_UNKNOWN, NULL, "the CPU vendor is not known");
+		return;
+	}
+	if (is_intel(d)) {
+		check_parameter(
+			d, "kvm_intel", "eptad",
+			"reload kvm_intel with eptad=1 (Haswell or newer); without, every found "
+			"access costs a fault");
+		return;
+	}
+	npt = parameter(d, "kvm_amd", "npt");
+	if (!npt)
+		say(d, KX_CHECK_UNKNOWN, NULL, "kvm_amd is not loaded");
+	else if (is_on(npt))
+		say(d, KX_CHECK_YES, NULL, "nested page tables always have them on AMD");
+	else
+		say(d, KX_CHECK_NO, "reload kvm_amd with npt=1", "kvm_amd npt=%s", npt);
+}
+
+static void check_tdp_mmu(Doctor *d)
+{
+	check_parameter(d, "kvm", "tdp_mmu",
+			"reload kvm with tdp_mmu=1; needed to walk the tables");
+}
+
+static void check_pml(Doctor *d)
+{
+	if (d->vendor_module && !is_intel(d))
+		say(d, KX_CHECK_NO, NULL, "AMD CPUs have no page-modification logging");
+	else
+		check_parameter(d, "kvm_intel", "pml",
+				"reload kvm_intel with pml=1; without, written pages are found by "
+				"write protection");
+}
+
+static void check_kvm_device(Doctor *d)
+{
+	if (!d->facts->kvm_error)
+		say(d, KX_CHECK_YES, NULL, "/dev/kvm opens");
+	else if (d->facts->kvm_error == EACCES)
+		say(d, KX_CHECK_UNKNOWN, "run as root, or join the group kvm",
+		    "/dev/kvm may not be opened by this user");
+	else
+		say(d, KX_CHECK_NO, "load the KVM module of this CPU", "/dev/kvm: %s",
+		    g_strerror(d->facts->kvm_error));
+}
+
+static void check_huge_pages(Doctor *d)
+{
+	g_autofree char *thp =
+		kx_read_line(d->facts->root, "sys/kernel/mm/transparent_hugepage/enabled");
+	g_autofree char *nx = parameter(d, "kvm", "nx_huge_pages");
+	g_autofree char *ksm = kx_read_line(d->facts->root, "sys/kernel/mm/ksm/run");
+
+	say(d, KX_CHECK_INFO, NULL, "THP %s; KSM run=%s; kvm nx_huge_pages=%s",
+	    thp ? thp : "unknown", ksm ? ksm : "unknown", nx ? nx : "unknown");
+}
+
+/* --- checks: the kernel ---------------------------------------------------- */
+
+static const char *const tested_releases[] = { "6.1.", "6.12." };
+
+static void check_kernel(Doctor *d)
+{
+	for (guint i = 0; d->release && i < G_N_ELEMENTS(tested_releases); i++) {
+		if (g_str_has_prefix(d->release, tested_releases[i])) {
+			say(d, KX_CHECK_YES, NULL, "%s; the module is tested on this series",
+			    d->release);
+			return;
+		}
+	}
+	say(d, KX_CHECK_UNKNOWN, NULL,
+	    "%s; the module is tested on 6.1 and 6.12, others may build and work",
+	    d->release ? d->release : "unknown release");
+}
+
+static void check_pidfd_getfd(Doctor *d)
+{
+	if (d->facts->pidfd_error == EBADF)
+		say(d, KX_CHECK_YES, NULL, "the kernel has it");
+	else if (d->facts->pidfd_error == ENOSYS)
+		say(d, KX_CHECK_NO, "use Linux 5.6 or newer", "the kernel does not have it");
+	else
+		say(d, KX_CHECK_UNKNOWN, "look for a seccomp filter around this process",
+		    "the call ended with: %s", g_strerror(d->facts->pidfd_error));
+}
+
+static void check_config(Doctor *d, const char *option, const char *sign, const char *use)
+{
+	g_autofree char *config = kernel_config(d);
+
+	if (config_has(config, option) || exists(d, "%s", sign))
+		say(d, KX_CHECK_YES, NULL, "%s", use);
+	else if (config)
+		say(d, KX_CHECK_NO, "use a kernel built with it; only some trackers want it",
+		    "%s is not set", option);
+	else
+		say(d, KX_CHECK_UNKNOWN, NULL, "no configuration of %s is installed",
+		    d->release ? d->release : "the running kernel");
+}
+
+static void check_kprobes(Doctor *d)
+{
+	check_config(d, "CONFIG_KPROBES", "sys/kernel/debug/kprobes",
+		     "for trackers that watch KVM's calls");
+}
+
+static void check_damon(Doctor *d)
+{
+	check_config(d, "CONFIG_DAMON_SYSFS", "sys/kernel/mm/damon/admin",
+		     "the kernel's own monitor, as a baseline");
+}
+
+static void check_debugfs(Doctor *d)
+{
+	g_autofree char *mounts = kx_read_line(d->facts->root, "proc/mounts");
+
+	if (mounts && strstr(mounts, " debugfs "))
+		say(d, KX_CHECK_YES, NULL, "mounted");
+	else
+		say(d, KX_CHECK_NO, "mount -t debugfs none /sys/kernel/debug",
+		    "not mounted; KVM's own counters cannot be read there");
+}
+
+/* --- checks: the module ---------------------------------------------------- */
+
+static char *installed_module(const Doctor *d)
+{
+	static const char *const folders[] = { "updates", "extra", "updates/dkms" };
+
+	for (guint i = 0; i < G_N_ELEMENTS(folders); i++) {
+		char *path =
+			g_strdup_printf("/lib/modules/%s/%s/kvm_ext.ko", d->release, folders[i]);
+
+		if (exists(d, "%s", path + 1))
+			return path;
+		g_free(path);
+	}
+	return NULL;
+}
+
+static void check_module(Doctor *d)
+{
+	g_autofree char *installed = installed_module(d);
+	g_autofree char *headers = NULL;
+
+	if (exists(d, "sys/module/kvm_ext")) {
+		say(d, KX_CHECK_YES, NULL, "kvm_ext is loaded");
+		return;
+	}
+	if (installed) {
+		say(d, KX_CHECK_NO, "modprobe kvm_ext", "not loaded, but installed: %s", installed);
+		return;
+	}
+	headers = g_strdup_printf("apt install linux-headers-%s, then make modules install",
+				  d->release);
+	if (exists(d, "lib/modules/%s/build", d->release))
+		say(d, KX_CHECK_NO, "make modules install, then modprobe kvm_ext",
+		    "not loaded, and not built for %s", d->release);
+	else
+		say(d, KX_CHECK_NO, headers,
+		    "not loaded, not built for %s, and its headers are missing", d->release);
+}
+
+static void check_device(Doctor *d)
+{
+	int error = d->facts->caps_error;
+
+	if (!error)
+		say(d, KX_CHECK_YES, NULL, "%s answers; %u VMs attached", KVM_EXT_DEVICE_PATH,
+		    d->facts->caps.sessions);
+	else if (error == EACCES || error == EPERM)
+		say(d, KX_CHECK_UNKNOWN,
+		    "run doctor as root to see it; the daemon does not need you to", "%s is root's",
+		    KVM_EXT_DEVICE_PATH);
+	else
+		say(d, KX_CHECK_NO, error == ENOENT ? "load the module" : "see the kernel's log",
+		    "%s: %s", KVM_EXT_DEVICE_PATH, g_strerror(error));
+}
+
+/* FALSE: the check is said to be unknown. */
+static gboolean have_caps(Doctor *d)
+{
+	if (!d->facts->caps_error)
+		return TRUE;
+	say(d, KX_CHECK_UNKNOWN, NULL, "%s cannot be asked", KVM_EXT_DEVICE_PATH);
+	return FALSE;
+}
+
+static void check_api(Doctor *d)
+{
+	guint32 version = d->facts->caps.api_version;
+
+	if (!have_caps(d))
+		return;
+	if (version == KVM_EXT_API_VERSION)
+		say(d, KX_CHECK_YES, NULL, "version %u", version);
+	else
+		say(d, KX_CHECK_NO, "install module and programs from one build",
+		    "the module speaks version %u, these programs %u", version,
+		    KVM_EXT_API_VERSION);
+}
+
+static void check_build(Doctor *d)
+{
+	if (!have_caps(d))
+		return;
+	if (d->facts->caps.caps & KVM_EXT_CAP_TEST_BUILD)
+		say(d, KX_CHECK_NO, "make modules install, then reload kvm_ext",
+		    "the module was built with a test switch; its results are wrong on purpose");
+	else
+		say(d, KX_CHECK_YES, NULL, "built for use");
+}
+
+static void check_elided(Doctor *d)
+{
+	if (!have_caps(d))
+		return;
+	if (d->facts->caps.caps & KVM_EXT_CAP_ELIDES_YOUNG_FLUSH)
+		say(d, KX_CHECK_INFO, NULL,
+		    "this kernel leaves the flush out; abit-flush orders its own");
+	else
+		say(d, KX_CHECK_INFO, NULL,
+		    "this kernel flushes; abit-flush orders its own all the same");
+}
+
+/* --- checks: around -------------------------------------------------------- */
+
+static void check_daemon(Doctor *d)
+{
+	if (d->facts->daemon_version)
+		say(d, KX_CHECK_YES, NULL, "kvm-extd %s answers", d->facts->daemon_version);
+	else
+		say(d, KX_CHECK_NO, "systemctl start kvm-extd (or run kvm-extd as root)", "%s",
+		    d->facts->daemon_error ? d->facts->daemon_error : "kvm-extd is not reachable");
+}
+
+static void check_libvirt(Doctor *d)
+{
+	static const char *const sockets[] = { "run/libvirt/libvirt-sock",
+					       "run/libvirt/virtqemud-sock" };
+	const char *uri = d->facts->libvirt_uri ? d->facts->libvirt_uri : "libvirt";
+
+	if (d->facts->libvirt == 1) {
+		say(d, KX_CHECK_YES, NULL, "the daemon is connected to %s", uri);
+		return;
+	}
+	if (d->facts->libvirt == 0) {
+		say(d, KX_CHECK_NO, "systemctl start libvirtd; without it name VMs with --pid",
+		    "the daemon is not connected to %s", uri);
+		return;
+	}
+	for (guint i = 0; i < G_N_ELEMENTS(sockets); i++) {
+		if (exists(d, "%s", sockets[i])) {
+			say(d, KX_CHECK_YES, NULL, "/%s is there", sockets[i]);
+			return;
+		}
+	}
+	say(d, KX_CHECK_NO, "install and start libvirtd; without it name VMs with --pid",
+	    "there is no socket of libvirtd or virtqemud in /run/libvirt");
+}
+
+static void check_group(Doctor *d)
+{
+	if (d->facts->group == 1)
+		say(d, KX_CHECK_YES, NULL, "this user may talk to the daemon");
+	else
+		say(d, KX_CHECK_NO,
+		    d->facts->group < 0
+			    ? "make install creates the group; then adduser USER kvm-ext"
+			    : "adduser USER kvm-ext, then log in again",
+		    "this user is neither root nor in the group kvm-ext%s",
+		    d->facts->group < 0 ? ", which does not exist" : "");
+}
+
+static void check_cpus(Doctor *d)
+{
+	g_autoptr(KxHostInfo) h = kx_hostinfo_read(d->facts->root, d->facts->root ? "" : NULL);
+
+	if (!h->cpus)
+		say(d, KX_CHECK_UNKNOWN, NULL, "/proc/cpuinfo lists none");
+	else
+		say(d, KX_CHECK_INFO, NULL, "%u%s", h->cpus,
+		    h->cpus == 1 ? "; passes take their time from the vCPUs" : "");
+}
+
+static void check_hardware(Doctor *d)
+{
+	g_autoptr(KxHostInfo) h = kx_hostinfo_read(d->facts->root, d->facts->root ? "" : NULL);
+
+	if (h->emulated)
+		say(d, KX_CHECK_INFO, NULL, "%s; only ratios within one run are worth something",
+		    h->emulated);
+	else
+		say(d, KX_CHECK_INFO, NULL, "real, as far as can be seen");
+}
+
+static const struct {
+	const char *name, *title;
+	gboolean needed;
+	void (*run)(Doctor *d);
+} table[] = {
+	{ "cpu", "CPU vendor", TRUE, check_cpu },
+	{ "virtualization", "virtualization", TRUE, check_virtualization },
+	{ "kvm-module", "KVM module", TRUE, check_kvm_module },
+	{ "nested-paging", "nested paging", TRUE, check_nested_paging },
+	{ "ad-bits", "A/D bits", TRUE, check_ad_bits },
+	{ "kvm-device", "/dev/kvm", TRUE, check_kvm_device },
+	{ "pidfd-getfd", "pidfd_getfd", TRUE, check_pidfd_getfd },
+	{ "kernel", "kernel", FALSE, check_kernel },
+	{ "module", "kvm-ext module", TRUE, check_module },
+	{ "device", "module's device", TRUE, check_device },
+	{ "api", "module's API", TRUE, check_api },
+	{ "build", "module's build", TRUE, check_build },
+	{ "young-flush", "clear_flush_young", FALSE, check_elided },
+	{ "daemon", "daemon", TRUE, check_daemon },
+	{ "group", "permission", TRUE, check_group },
+	{ "libvirt", "libvirt", FALSE, check_libvirt },
+	{ "tdp-mmu", "TDP MMU", FALSE, check_tdp_mmu },
+	{ "pml", "PML", FALSE, check_pml },
+	{ "debugfs", "debugfs", FALSE, check_debugfs },
+	{ "kprobes", "kprobes", FALSE, check_kprobes },
+	{ "damon", "DAMON", FALSE, check_damon },
+	{ "huge-pages", "huge pages", FALSE, check_huge_pages },
+	{ "cpus", "CPUs", FALSE, check_cpus },
+	{ "hardware", "hardware", FALSE, check_hardware },
+};
+
+static void check_free(KxCheck *c)
+{
+	g_free(c->found);
+	g_free(c->remedy);
+	g_free(c);
+}
+
+static const char *module_of_vendor(const char *vendor)
+{
+	if (g_strcmp0(vendor, "GenuineIntel") == 0)
+		return "kvm_intel";
+	if (g_strcmp0(vendor, "AuthenticAMD") == 0 || g_strcmp0(vendor, "HygonGenuine") == 0)
+		return "kvm_amd";
+	return NULL;
+}
+
+GPtrArray *kx_doctor_run(const KxDoctorFacts *facts)
+{
+	GPtrArray *checks = g_ptr_array_new_with_free_func((GDestroyNotify)check_free);
+	Doctor d = {
+		.facts = facts,
+		.vendor = kx_cpuinfo_value(facts->root, "vendor_id"),
+		.flags = kx_cpuinfo_value(facts->root, "flags"),
+		.release = kx_read_line(facts->root, "proc/sys/kernel/osrelease"),
+	};
+
+	if (!d.release)
+		d.release = g_strdup("unknown");
+	d.vendor_module = module_of_vendor(d.vendor);
+	for (guint i = 0; i < G_N_ELEMENTS(table); i++) {
+		d.check = g_new0(KxCheck, 1);
+		d.check->name = table[i].name;
+		d.check->title = table[i].title;
+		d.check->needed = table[i].needed;
+		table[i].run(&d);
+		g_ptr_array_add(checks, d.check);
+	}
+	g_free(d.vendor);
+	g_free(d.flags);
+	g_free(d.release);
+	return checks;
+}
+
+gboolean kx_doctor_ok(const GPtrArray *checks)
+{
+	for (guint i = 0; i < checks->len; i++) {
+		const KxCheck *c = checks->pdata[i];
+
+		if (c->needed && c->status == KX_CHECK_NO)
+			return FALSE;
+	}
+	return TRUE;
+}
+
+const char *kx_check_status_name(KxCheckStatus status)
+{
+	static const char *const status_names[] = {
+		[KX_CHECK_YES] = "yes",
+		[KX_CHECK_NO] = "no",
+		[KX_CHECK_UNKNOWN] = "unknown",
+		[KX_CHECK_INFO] = "info",
+	};
+
+	return status_names[status];
+}

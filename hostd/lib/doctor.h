@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What this host offers to kvm-ext, check by check, with the remedy for what is missing. */
+#ifndef KX_DOCTOR_H
+#define KX_DOCTOR_H
+
+#include <glib.h>
+
+#include <kvm-ext/uapi.h>
+
+typedef enum {
+	KX_CHECK_YES,
+	KX_CHECK_NO,
+	KX_CHECK_UNKNOWN,
+	KX_CHECK_INFO, /* a fact, neither good nor bad */
+} KxCheckStatus;
+
+typedef struct {
+	const char *name;  /* "nested-paging" */
+	const char *title; /* "nested paging" */
+	gboolean needed;   /* without it nothing works */
+	KxCheckStatus status;
+	char *found;  /* what was looked at and found */
+	char *remedy; /* what to do; NULL if nothing */
+} KxCheck;
+
+/* What cannot be read from files. Errors are errno values. */
+typedef struct {
+	const char *root; /* where /proc, /sys, /lib, /boot are found; NULL: / */
+	int caps_error;	  /* of asking /dev/kvm-ext; 0: @caps is valid */
+	struct kvm_ext_caps caps;
+	int kvm_error;		    /* of opening /dev/kvm */
+	int pidfd_error;	    /* of pidfd_getfd(-1, -1, 0): EBADF where the call exists */
+	int group;		    /* 1: root or a member of kvm-ext; 0: not; -1: no such group */
+	const char *daemon_version; /* NULL: not reachable, @daemon_error says why */
+	const char *daemon_error;
+	const char *libvirt_uri;
+	int libvirt; /* the daemon's connection: 1, 0, -1 unknown */
+} KxDoctorFacts;
+
+/* Fills in all but root and the daemon's part. */
+void kx_doctor_probe(KxDoctorFacts *facts);
+
+/* KxCheck, in the order of the table. */
+GPtrArray *kx_doctor_run(const KxDoctorFacts *facts);
+/* No needed check is NO. */
+gboolean kx_doctor_ok(const GPtrArray *checks);
+const char *kx_check_status_name(KxCheckStatus status);
+
+#endif /* KX_DOCTOR_H */
