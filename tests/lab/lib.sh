@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
+# shellcheck disable=SC2034 # used by those who read this
 #
 # What the lab's scripts share: where things live, how they speak and fail.
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
+# shellcheck disable=SC2054 # QEMU's options are full of commas
 # shellcheck disable=SC2154 # set by lab: cpus mem numa append entry release run job shell
 #
 # An AMD host with SVM and nested paging, emulated by QEMU's TCG. Read by lab.
