@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#define _GNU_SOURCE /* struct ucred */
+#include "listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "log.h"
+
+#define NO_GROUP ((gid_t)-1)
+
+struct _KxListener {
+	char *path;
+	int lock;
+	gid_t group; /* NO_GROUP: there is none, only root may call */
+	GDBusServer *server;
+	KxNewConnection callback;
+	gpointer data;
+};
+
+/* --- who may call ------------------------------------------------------------------------------------------------- */
+
+static gboolean in_group(int fd, gid_t primary, gid_t group)
+{
+	g_autofree gid_t *groups = NULL;
+	socklen_t len = 0;
+	guint i;
+
+	if (group == NO_GROUP)
+		return FALSE;
+	if (primary == group)
+		return TRUE;
+	/* The groups of the process as it connected, not those of the user database. */
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &len) == 0 || errno != ERANGE)
+		return FALSE;
+	groups = g_malloc(len);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len))
+		return FALSE;
+	for (i = 0; i < len / sizeof(*groups); i++) {
+		if (groups[i] == group)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* The kernel's word on who connected; runs on a thread of the server's. */
+static gboolean on_authorize(GDBusAuthObserver *observer, GIOStream *stream,
+			     GCredentials *credentials, gpointer data)
+{
+	int fd = g_socket_get_fd(g_socket_connection_get_socket(G_SOCKET_CONNECTION(stream)));
+	const KxListener *l = data;
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	    (peer.uid == 0 || peer.uid == geteuid() || in_group(fd, peer.gid, l->group)))
+		return TRUE;
+	kx_log(G_LOG_LEVEL_WARNING, "refused", NULL, NULL,
+	       "process %d of user %d may not call: it is not root and not in the group " KX_GROUP,
+	       peer.pid, (int)peer.uid);
+	return FALSE;
+}
+
+static gboolean on_mechanism(GDBusAuthObserver *observer, const char *mechanism, gpointer data)
+{
+	return !strcmp(mechanism, "EXTERNAL");
+}
+
+static gboolean on_connection(GDBusServer *server, GDBusConnection *connection, gpointer data)
+{
+	KxListener *l = data;
+
+	l->callback(connection, l->data);
+	return TRUE;
+}
+
+/* --- the socket --------------------------------------------------------------------------------------------------- */
+
+static gboolean take_lock(KxListener *l, GError **error)
+{
+	g_autofree char *path = g_strconcat(l->path, ".lock", NULL);
+	char owner[32] = "";
+	ssize_t n;
+
+	l->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (l->lock < 0) {
+		g_set_error(error, KX_ERROR, KX_ERROR_FAILED, "%s: %s", path, g_strerror(errno));
+		return FALSE;
+	}
+	if (flock(l->lock, LOCK_EX | LOCK_NB)) {
+		n = pread(l->lock, owner, sizeof(owner) - 1, 0);
+		g_set_error(error, KX_ERROR, KX_ERROR_BUSY,
+			    "another kvm-extd (pid %s) serves %s; stop it first, or use --socket",
+			    n > 0 ? g_strstrip(owner) : "unknown", l->path);
+		return FALSE;
+	}
+	/* Says who; it is the lock that counts, so a full disk does not matter. */
+	snprintf(owner, sizeof(owner), "%d\n", getpid());
+	if (ftruncate(l->lock, 0) || pwrite(l->lock, owner, strlen(owner), 0) < 0)
+		kx_log(G_LOG_LEVEL_WARNING, "lock", NULL, NULL, "%s: %s", path, g_strerror(errno));
+	return TRUE;
+}
+
+static gboolean remove_stale(const char *path, GError **error)
+{
+	struct stat st;
+
+	if (lstat(path, &st))
+		return TRUE;
+	if (!S_ISSOCK(st.st_mode)) {
+		g_set_error(error, KX_ERROR, KX_ERROR_FAILED,
+			    "%s is there and is no socket; remove it or use --socket", path);
+		return FALSE;
+	}
+	if (unlink(path) == 0)
+		return TRUE;
+	g_set_error(error, KX_ERROR, KX_ERROR_FAILED, "%s: %s", path, g_strerror(errno));
+	return FALSE;
+}
+
+/* Bound for root alone, then opened to the group. */
+static gboolean open_to_group(KxListener *l, GError **error)
+{
+	if (l->group == NO_GROUP) {
+		kx_log(G_LOG_LEVEL_MESSAGE, "no-group", NULL, NULL,
+		       "there is no group " KX_GROUP
+		       ": only root may call (groupadd --system " KX_GROUP ")");
+		return TRUE;
+	}
+	if (chown(l->path, (uid_t)-1, l->group) == 0 && chmod(l->path, 0660) == 0)
+		return TRUE;
+	g_set_error(error, KX_ERROR, KX_ERROR_FAILED,
+		    "%s cannot be opened to the group " KX_GROUP ": %s", l->path,
+		    g_strerror(errno));
+	return FALSE;
+}
+
+static gboolean start_server(KxListener *l, GError **error)
+{
+	g_autofree char *escaped = g_dbus_address_escape_value(l->path);
+	g_autofree char *address = g_strconcat("unix:path=", escaped, NULL);
+	g_autoptr(GDBusAuthObserver) observer = g_dbus_auth_observer_new();
+	g_autofree char *guid = g_dbus_generate_guid();
+	mode_t mask;
+
+	g_signal_connect(observer, "authorize-authenticated-peer", G_CALLBACK(on_authorize), l);
+	g_signal_connect(observer, "allow-mechanism", G_CALLBACK(on_mechanism), l);
+	mask = umask(0177);
+	l->server = g_dbus_server_new_sync(address, G_DBUS_SERVER_FLAGS_NONE, guid, observer, NULL,
+					   error);
+	umask(mask);
+	if (!l->server) {
+		g_prefix_error(error, "%s: ", l->path);
+		return FALSE;
+	}
+	if (!open_to_group(l, error))
+		return FALSE;
+	g_signal_connect(l->server, "new-connection", G_CALLBACK(on_connection), l);
+	g_dbus_server_start(l->server);
+	return TRUE;
+}
+
+static gboolean make_directory(const char *path, GError **error)
+{
+	g_autofree char *dir = g_path_get_dirname(path);
+
+	if (g_mkdir_with_parents(dir, 0755) == 0)
+		return TRUE;
+	g_set_error(error, KX_ERROR, KX_ERROR_FAILED, "%s: %s", dir, g_strerror(errno));
+	return FALSE;
+}
+
+KxListener *kx_listener_new(const char *path, KxNewConnection callback, gpointer data,
+			    GError **error)
+{
+	g_autoptr(KxListener) l = g_new0(KxListener, 1);
+	struct group *group = getgrnam(KX_GROUP);
+
+	l->path = g_strdup(path);
+	l->lock = -1;
+	l->group = group ? group->gr_gid : NO_GROUP;
+	l->callback = callback;
+	l->data = data;
+	if (!make_directory(path, error) || !take_lock(l, error) || !remove_stale(path, error) ||
+	    !start_server(l, error))
+		return NULL;
+	return g_steal_pointer(&l);
+}
+
+void kx_listener_free(KxListener *l)
+{
+	if (!l)
+		return;
+	if (l->server) {
+		g_dbus_server_stop(l->server);
+		g_clear_object(&l->server);
+		unlink(l->path); /* with the lock still held: it is ours */
+	}
+	/* The lock file stays; removing it would let two daemons lock two files of one name. */
+	if (l->lock >= 0)
+		close(l->lock);
+	g_free(l->path);
+	g_free(l);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The daemon's own socket: D-Bus peer to peer, for root and the group kvm-ext. A lock file beside it makes sure that
+ * there is one daemon a socket; with the lock held, a socket that is there is a dead daemon's and is replaced.
+ */
+#ifndef KX_LISTEN_H
+#define KX_LISTEN_H
+
+#include <gio/gio.h>
+
+#define KX_GROUP "kvm-ext"
+
+/* Called on the main loop for each caller that was let in. */
+typedef void (*KxNewConnection)(GDBusConnection *connection, gpointer data);
+
+typedef struct _KxListener KxListener;
+
+KxListener *kx_listener_new(const char *path, KxNewConnection callback, gpointer data,
+			    GError **error);
+void kx_listener_free(KxListener *l);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxListener, kx_listener_free)
+
+#endif /* KX_LISTEN_H */

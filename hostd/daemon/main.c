@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * kvm-extd: holds a session for each attached VM and answers on D-Bus. It never forks; systemd is told when it is ready.
+ */
+#include <errno.h>
+#include <gio/gio.h>
+#include <glib-unix.h>
+#include <locale.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "listen.h"
+#include "log.h"
+#include "service.h"
+#include "writer.h"
+
+typedef struct {
+	char *config, *socket, *libvirt_uri, *system_bus;
+	gboolean foreground, version;
+} Options;
+
+typedef struct {
+	const Options *options;
+	GMainLoop *loop;
+	KxService *service;
+	KxTristate system_bus;
+	int exit_code;
+} Daemon;
+
+/* --- systemd ------------------------------------------------------------------------------------------------------ */
+
+/* sd_notify's protocol: one datagram to the socket that the service manager names. */
+static void notify(const char *state)
+{
+	const char *path = g_getenv("NOTIFY_SOCKET");
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	socklen_t len;
+	int fd;
+
+	if (!path || (*path != '/' && *path != '@') || strlen(path) >= sizeof(addr.sun_path))
+		return;
+	memcpy(addr.sun_path, path, strlen(path));
+	if (*path == '@')
+		addr.sun_path[0] = '\0'; /* the abstract namespace */
+	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&addr, len) < 0)
+		kx_log(G_LOG_LEVEL_WARNING, "notify", NULL, NULL, "NOTIFY_SOCKET: %s",
+		       g_strerror(errno));
+	close(fd);
+}
+
+/* --- configuration ------------------------------------------------------------------------------------------------ */
+
+/* What the command line says wins over the file. */
+static KxConfig *load_config(const Options *o, GError **error)
+{
+	g_autoptr(KxConfig) c =
+		kx_config_load(o->config ? o->config : KX_CONFIG_PATH, o->config != NULL, error);
+
+	if (!c)
+		return NULL;
+	if (o->socket) {
+		g_free(c->socket);
+		c->socket = g_canonicalize_filename(o->socket, NULL);
+	}
+	if (o->libvirt_uri) {
+		g_free(c->libvirt_uri);
+		c->libvirt_uri = g_strdup(o->libvirt_uri);
+	}
+	if (o->system_bus && !kx_tristate_parse(o->system_bus, &c->system_bus, error)) {
+		g_prefix_error(error, "--system-bus=%s: ", o->system_bus);
+		return NULL;
+	}
+	if (o->foreground)
+		c->log_format = KX_LOG_TEXT;
+	return g_steal_pointer(&c);
+}
+
+static gboolean on_hangup(gpointer data)
+{
+	Daemon *d = data;
+	g_autoptr(GError) error = NULL;
+	KxConfig *c = load_config(d->options, &error);
+
+	if (!c) {
+		kx_log(G_LOG_LEVEL_WARNING, "config-refused", NULL, NULL,
+		       "the new configuration is refused, the old one stays: %s", error->message);
+		return G_SOURCE_CONTINUE;
+	}
+	kx_writer_set(c->log_format);
+	kx_service_reload(d->service, c);
+	kx_log(G_LOG_LEVEL_MESSAGE, "config-loaded", NULL, NULL,
+	       "configuration loaded anew: %u rules", c->rules->len);
+	return G_SOURCE_CONTINUE;
+}
+
+/* --- the system bus ----------------------------------------------------------------------------------------------- */
+
+static void give_up(Daemon *d, const char *why)
+{
+	kx_log(G_LOG_LEVEL_CRITICAL, "system-bus", NULL, NULL, "%s", why);
+	d->exit_code = 1;
+	g_main_loop_quit(d->loop);
+}
+
+static void on_bus(GDBusConnection *bus, const char *name, gpointer data)
+{
+	Daemon *d = data;
+
+	/* Sessions outlive the bus: the socket still answers. */
+	g_dbus_connection_set_exit_on_close(bus, FALSE);
+	kx_service_export(d->service, bus);
+}
+
+static void on_name_lost(GDBusConnection *bus, const char *name, gpointer data)
+{
+	Daemon *d = data;
+
+	if (bus && !g_dbus_connection_is_closed(bus))
+		give_up(d, "the bus name " KX_DBUS_NAME
+			   " is taken (another kvm-extd?) or not allowed to this user; "
+			   "--system-bus=no does without");
+	else if (d->system_bus == KX_YES)
+		give_up(d, "the system bus cannot be reached, and system-bus=yes asks for it");
+	else
+		kx_log(G_LOG_LEVEL_MESSAGE, "no-system-bus", NULL, NULL,
+		       "the system bus cannot be reached; the socket is the only way in");
+}
+
+/* --- life --------------------------------------------------------------------------------------------------------- */
+
+static gboolean on_terminate(gpointer data)
+{
+	Daemon *d = data;
+
+	g_main_loop_quit(d->loop);
+	return G_SOURCE_CONTINUE;
+}
+
+static void on_new_connection(GDBusConnection *connection, gpointer data)
+{
+	kx_service_export(data, connection);
+}
+
+static int run(Daemon *d, KxConfig *config, GError **error)
+{
+	g_autofree char *socket_path = g_strdup(config->socket);
+	g_autoptr(KxListener) listener = NULL;
+	guint bus = 0;
+
+	d->system_bus = config->system_bus;
+	d->loop = g_main_loop_new(NULL, FALSE);
+	d->service = kx_service_new(&kx_host_real, config);
+	listener = kx_listener_new(socket_path, on_new_connection, d->service, error);
+	if (!listener)
+		return 1;
+	g_unix_signal_add(SIGTERM, on_terminate, d);
+	g_unix_signal_add(SIGINT, on_terminate, d);
+	g_unix_signal_add(SIGHUP, on_hangup, d);
+	if (d->system_bus != KX_NO)
+		bus = g_bus_own_name(G_BUS_TYPE_SYSTEM, KX_DBUS_NAME,
+				     G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE, on_bus, NULL,
+				     on_name_lost, d, NULL);
+	kx_log(G_LOG_LEVEL_MESSAGE, "ready", NULL, NULL, "version " KX_VERSION ", listening on %s",
+	       socket_path);
+	notify("READY=1");
+	g_main_loop_run(d->loop);
+	notify("STOPPING=1");
+	if (bus)
+		g_bus_unown_name(bus);
+	return d->exit_code;
+}
+
+static gboolean parse_options(Options *o, int argc, char **argv)
+{
+	const GOptionEntry entries[] = {
+		{ "config", 'c', 0, G_OPTION_ARG_FILENAME, &o->config,
+		  "Read this file (default " KX_CONFIG_PATH ", which may be missing)", "FILE" },
+		{ "socket", 0, 0, G_OPTION_ARG_FILENAME, &o->socket,
+		  "Listen here (default " KX_SOCKET_PATH ")", "PATH" },
+		{ "libvirt-uri", 0, 0, G_OPTION_ARG_STRING, &o->libvirt_uri,
+		  "libvirt to ask (default " KX_LIBVIRT_URI "); empty: none", "URI" },
+		{ "system-bus", 0, 0, G_OPTION_ARG_STRING, &o->system_bus,
+		  "Be on the D-Bus system bus, too", "yes|no|auto" },
+		{ "foreground", 'f', 0, G_OPTION_ARG_NONE, &o->foreground,
+		  "Log text to standard error whatever the configuration says", NULL },
+		{ "version", 'V', 0, G_OPTION_ARG_NONE, &o->version, "Print the version and exit",
+		  NULL },
+		{ 0 },
+	};
+	g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+	g_autoptr(GError) error = NULL;
+
+	g_option_context_set_summary(context, "The daemon of kvm-ext: see kvm-extd(8).");
+	g_option_context_add_main_entries(context, entries, NULL);
+	if (!g_option_context_parse(context, &argc, &argv, &error)) {
+		g_printerr("kvm-extd: %s; try --help\n", error->message);
+		return FALSE;
+	}
+	if (argc > 1) {
+		g_printerr("kvm-extd: there is no argument \"%s\"; try --help\n", argv[1]);
+		return FALSE;
+	}
+	return TRUE;
+}
+
+int main(int argc, char **argv)
+{
+	Options o = { 0 };
+	Daemon d = { .options = &o };
+	g_autoptr(GError) error = NULL;
+	KxConfig *config;
+	int rc;
+
+	setlocale(LC_ALL, "");
+	if (!parse_options(&o, argc, argv))
+		return 2;
+	if (o.version) {
+		g_print("kvm-extd " KX_VERSION "\n");
+		return 0;
+	}
+	signal(SIGPIPE, SIG_IGN); /* a log pipe that closes must not end every session */
+	kx_writer_set(KX_LOG_TEXT);
+	config = load_config(&o, &error);
+	if (!config) {
+		g_printerr("kvm-extd: %s\n", error->message);
+		return 1;
+	}
+	kx_writer_set(config->log_format);
+	rc = run(&d, config, &error);
+	if (error)
+		kx_log(G_LOG_LEVEL_CRITICAL, "start-failed", NULL, NULL, "%s", error->message);
+	/* Detach before the loop's last objects go, so that VMs are back as they were whatever comes after. */
+	kx_service_free(d.service);
+	g_main_loop_unref(d.loop);
+	return rc;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* org.kvmext1.Manager on D-Bus: arguments in, the manager's answers out. */
+#ifndef KX_SERVICE_H
+#define KX_SERVICE_H
+
+#include <gio/gio.h>
+
+#include "config.h"
+#include "session.h"
+
+#define KX_DBUS_PATH "/org/kvmext1"
+#define KX_DBUS_NAME "org.kvmext1"
+
+typedef struct _KxService KxService;
+
+/* @config becomes the service's. */
+KxService *kx_service_new(const KxHost *host, KxConfig *config);
+/* Detaches every VM first. */
+void kx_service_free(KxService *s);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxService, kx_service_free)
+
+/* Serves @connection until it closes. */
+void kx_service_export(KxService *s, GDBusConnection *connection);
+void kx_service_reload(KxService *s, KxConfig *config);
+const KxConfig *kx_service_config(const KxService *s);
+
+#endif /* KX_SERVICE_H */

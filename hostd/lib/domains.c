@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "domains.h"
+
+#include <gio/gio.h>
+#include <libvirt-glib/libvirt-glib.h>
+#include <libvirt/libvirt-qemu.h>
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+
+#include "error.h"
+#include "log.h"
+
+#define RETRY_MIN_S 1u
+#define RETRY_MAX_S 30u
+/* A libvirtd that answers nothing for this long is taken for dead. */
+#define KEEPALIVE_S	5
+#define KEEPALIVE_COUNT 3u
+
+struct _KxLibvirt {
+	virConnectPtr conn;
+};
+
+typedef struct {
+	virConnectPtr conn;
+	int lifecycle; /* callback id; -1: none */
+} Connection;
+
+struct _KxDomains {
+	gatomicrefcount refs; /* the owner, and each attempt to connect that is under way */
+	char *uri;
+	KxDomainsCallback callback; /* NULL once freed */
+	gpointer data;
+	Connection *c; /* NULL: not connected */
+	guint retry;   /* source id; 0 */
+	guint retry_s;
+	gboolean told; /* that libvirt cannot be reached */
+};
+
+KxDomain *kx_domain_copy(const KxDomain *d)
+{
+	KxDomain *c = g_new0(KxDomain, 1);
+
+	*c = *d;
+	c->name = g_strdup(d->name);
+	c->uuid = g_strdup(d->uuid);
+	return c;
+}
+
+void kx_domain_free(KxDomain *d)
+{
+	if (!d)
+		return;
+	g_free(d->name);
+	g_free(d->uuid);
+	g_free(d);
+}
+
+static const char *last_message(void)
+{
+	const char *m = virGetLastErrorMessage();
+
+	return m ? m : "no reason given";
+}
+
+/* --- what libvirt calls things ------------------------------------------------------------------------------------ */
+
+static const char *const states[] = {
+	[VIR_DOMAIN_NOSTATE] = "unknown",      [VIR_DOMAIN_RUNNING] = "running",
+	[VIR_DOMAIN_BLOCKED] = "blocked",      [VIR_DOMAIN_PAUSED] = "paused",
+	[VIR_DOMAIN_SHUTDOWN] = "in shutdown", [VIR_DOMAIN_SHUTOFF] = "shut off",
+	[VIR_DOMAIN_CRASHED] = "crashed",      [VIR_DOMAIN_PMSUSPENDED] = "suspended",
+};
+
+static const char *const stop_reasons[] = {
+	[VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN] = "shut down",
+	[VIR_DOMAIN_EVENT_STOPPED_DESTROYED] = "destroyed",
+	[VIR_DOMAIN_EVENT_STOPPED_CRASHED] = "crashed",
+	[VIR_DOMAIN_EVENT_STOPPED_MIGRATED] = "migrated to another host",
+	[VIR_DOMAIN_EVENT_STOPPED_SAVED] = "saved to a file",
+	[VIR_DOMAIN_EVENT_STOPPED_FAILED] = "failed",
+	[VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT] = "reverted to a snapshot",
+};
+
+static gboolean identify(virDomainPtr dom, KxDomain *d)
+{
+	char uuid[VIR_UUID_STRING_BUFLEN];
+	const char *name = virDomainGetName(dom);
+
+	if (!name || virDomainGetUUIDString(dom, uuid) < 0)
+		return FALSE;
+	d->name = g_strdup(name);
+	d->uuid = g_strdup(uuid);
+	return TRUE;
+}
+
+/* NULL if it went meanwhile. */
+static KxDomain *describe(virDomainPtr dom)
+{
+	g_autoptr(KxDomain) d = g_new0(KxDomain, 1);
+	int state, active;
+
+	if (!identify(dom, d) || virDomainGetState(dom, &state, NULL, 0) < 0)
+		return NULL;
+	active = virDomainIsActive(dom);
+	if (active < 0)
+		return NULL;
+	d->active = active;
+	d->state = state >= 0 && (guint)state < G_N_ELEMENTS(states) ? states[state] : "unknown";
+	return g_steal_pointer(&d);
+}
+
+/* --- calls that block --------------------------------------------------------------------------------------------- */
+
+KxLibvirt *kx_domains_hold(KxDomains *d, GError **error)
+{
+	KxLibvirt *l;
+
+	if (!d->c) {
+		g_set_error(error, KX_ERROR, KX_ERROR_NO_LIBVIRT,
+			    *d->uri ? "libvirt (%s) cannot be reached; is libvirtd running? A VM "
+				      "can also be named by pid:N"
+				    : "libvirt is switched off by an empty libvirt-uri%s; name the "
+				      "VM by pid:N",
+			    d->uri);
+		return NULL;
+	}
+	l = g_new0(KxLibvirt, 1);
+	l->conn = d->c->conn;
+	virConnectRef(l->conn);
+	return l;
+}
+
+void kx_libvirt_release(KxLibvirt *l)
+{
+	if (!l)
+		return;
+	virConnectClose(l->conn);
+	g_free(l);
+}
+
+static void lookup_failed(const char *what, GError **error)
+{
+	if (virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
+		g_set_error(error, KX_ERROR, KX_ERROR_NO_SUCH_VM,
+			    "libvirt has no domain \"%s\" (kvm-ext list shows what there is)",
+			    what);
+	else
+		g_set_error(error, KX_ERROR, KX_ERROR_NO_LIBVIRT,
+			    "libvirt, asked for domain \"%s\": %s", what, last_message());
+}
+
+KxDomain *kx_libvirt_lookup(KxLibvirt *l, const char *name_or_uuid, GError **error)
+{
+	virDomainPtr dom = NULL;
+	KxDomain *d;
+
+	if (g_uuid_string_is_valid(name_or_uuid))
+		dom = virDomainLookupByUUIDString(l->conn, name_or_uuid);
+	if (!dom)
+		dom = virDomainLookupByName(l->conn, name_or_uuid);
+	if (!dom) {
+		lookup_failed(name_or_uuid, error);
+		return NULL;
+	}
+	d = describe(dom);
+	if (!d)
+		lookup_failed(name_or_uuid, error);
+	virDomainFree(dom);
+	return d;
+}
+
+GPtrArray *kx_libvirt_list(KxLibvirt *l, GError **error)
+{
+	virDomainPtr *doms = NULL;
+	GPtrArray *list;
+	int i, n;
+
+	n = virConnectListAllDomains(l->conn, &doms, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+	if (n < 0) {
+		g_set_error(error, KX_ERROR, KX_ERROR_NO_LIBVIRT,
+			    "libvirt does not list its domains: %s", last_message());
+		return NULL;
+	}
+	list = g_ptr_array_new_with_free_func((GDestroyNotify)kx_domain_free);
+	for (i = 0; i < n; i++) {
+		KxDomain *d = describe(doms[i]);
+
+		if (d)
+			g_ptr_array_add(list, d);
+		virDomainFree(doms[i]);
+	}
+	free(doms);
+	return list;
+}
+
+static char *qmp(virDomainPtr dom, const char *command, GError **error)
+{
+	g_autofree char *reply = NULL;
+	char *raw = NULL;
+
+	if (virDomainQemuMonitorCommand(dom, command, &raw, 0) < 0) {
+		g_set_error(error, KX_ERROR, KX_ERROR_NO_LIBVIRT, "QEMU's monitor: %s",
+			    last_message());
+		return NULL;
+	}
+	reply = g_strdup(raw);
+	free(raw);
+	return g_steal_pointer(&reply);
+}
+
+gboolean kx_libvirt_kvmstat(KxLibvirt *l, const char *uuid, KxKvmStat *st, GError **error)
+{
+	virDomainPtr dom = virDomainLookupByUUIDString(l->conn, uuid);
+	g_autofree char *vm = NULL, *vcpu = NULL;
+
+	if (!dom) {
+		lookup_failed(uuid, error);
+		return FALSE;
+	}
+	vm = qmp(dom, KX_KVMSTAT_QMP_VM, error);
+	if (vm)
+		vcpu = qmp(dom, KX_KVMSTAT_QMP_VCPU, error);
+	virDomainFree(dom);
+	return vcpu && kx_kvmstat_qmp(vm, vcpu, st, error);
+}
+
+/* --- the connection ----------------------------------------------------------------------------------------------- */
+
+static void connect_async(KxDomains *d);
+static void connection_close(gpointer data);
+
+static void domains_unref(KxDomains *d)
+{
+	if (!g_atomic_ref_count_dec(&d->refs))
+		return;
+	g_free(d->uri);
+	g_free(d);
+}
+
+static gboolean on_retry(gpointer data)
+{
+	KxDomains *d = data;
+
+	d->retry = 0;
+	connect_async(d);
+	return G_SOURCE_REMOVE;
+}
+
+static void retry_later(KxDomains *d)
+{
+	if (d->retry)
+		return;
+	d->retry = g_timeout_add_seconds(d->retry_s, on_retry, d);
+	d->retry_s = MIN(d->retry_s * 2, RETRY_MAX_S);
+}
+
+static void tell(KxDomains *d, KxDomainsEvent event, const KxDomain *domain, const char *detail)
+{
+	if (d->callback)
+		d->callback(event, domain, detail, d->data);
+}
+
+static gboolean lost_later(gpointer data)
+{
+	KxDomains *d = data;
+
+	if (!d->callback || !d->c || virConnectIsAlive(d->c->conn) == 1)
+		return G_SOURCE_REMOVE;
+	g_clear_pointer(&d->c, connection_close);
+	kx_log(G_LOG_LEVEL_WARNING, "libvirt-lost", NULL, NULL,
+	       "libvirt (%s): connection lost; sessions go on, connecting anew", d->uri);
+	tell(d, KX_DOMAINS_LOST, NULL, NULL);
+	d->retry_s = RETRY_MIN_S;
+	retry_later(d);
+	return G_SOURCE_REMOVE;
+}
+
+static void unref_domains(gpointer data)
+{
+	domains_unref(data);
+}
+
+/* Called inside libvirt with its locks held: only leave a note. */
+static void on_closed(virConnectPtr conn, int reason, void *data)
+{
+	KxDomains *d = data;
+
+	g_atomic_ref_count_inc(&d->refs);
+	g_idle_add_full(G_PRIORITY_DEFAULT, lost_later, d, unref_domains);
+}
+
+static void connection_close(gpointer data)
+{
+	Connection *c = data;
+
+	/* The callbacks hold the connection open. */
+	if (c->lifecycle >= 0)
+		virConnectDomainEventDeregisterAny(c->conn, c->lifecycle);
+	virConnectUnregisterCloseCallback(c->conn, on_closed);
+	virConnectClose(c->conn);
+	g_free(c);
+}
+
+static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *data)
+{
+	KxDomains *d = data;
+	KxDomain domain = { 0 };
+
+	if ((event != VIR_DOMAIN_EVENT_STARTED && event != VIR_DOMAIN_EVENT_STOPPED) ||
+	    !identify(dom, &domain))
+		return 0;
+	if (event == VIR_DOMAIN_EVENT_STARTED)
+		tell(d, KX_DOMAINS_STARTED, &domain, "started");
+	else
+		tell(d, KX_DOMAINS_STOPPED, &domain,
+		     detail >= 0 && (guint)detail < G_N_ELEMENTS(stop_reasons)
+			     ? stop_reasons[detail]
+			     : "stopped");
+	g_free(domain.name);
+	g_free(domain.uuid);
+	return 0;
+}
+
+static void quiet(void *data, virErrorPtr err)
+{
+	/* libvirt prints to stderr by default; every error here goes into a GError. */
+}
+
+/* Everything that asks libvirtd something is done here, off the main loop; events then arrive on the main loop. */
+static void connect_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+	KxDomains *d = data;
+	virConnectPtr conn = virConnectOpen(d->uri);
+	Connection *c;
+
+	if (!conn) {
+		g_task_return_new_error(task, KX_ERROR, KX_ERROR_NO_LIBVIRT, "%s", last_message());
+		return;
+	}
+	/* Not every driver has these; without them a lost connection is noticed at the next call. */
+	virConnectSetKeepAlive(conn, KEEPALIVE_S, KEEPALIVE_COUNT);
+	virConnectRegisterCloseCallback(conn, on_closed, d, NULL);
+	c = g_new0(Connection, 1);
+	c->conn = conn;
+	c->lifecycle =
+		virConnectDomainEventRegisterAny(conn, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+						 VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), d, NULL);
+	if (c->lifecycle < 0)
+		kx_log(G_LOG_LEVEL_WARNING, "libvirt-events", NULL, NULL,
+		       "libvirt (%s) gives no events (%s): domains are not attached by themselves",
+		       d->uri, last_message());
+	g_task_return_pointer(task, c, connection_close);
+}
+
+static void on_connected(GObject *source, GAsyncResult *result, gpointer data)
+{
+	KxDomains *d = data;
+	g_autoptr(GError) err = NULL;
+	Connection *c = g_task_propagate_pointer(G_TASK(result), &err);
+
+	if (c && d->callback && virConnectIsAlive(c->conn) == 1) {
+		d->c = c;
+		d->retry_s = RETRY_MIN_S;
+		d->told = FALSE;
+		kx_log(G_LOG_LEVEL_MESSAGE, "libvirt-connected", NULL, NULL,
+		       "libvirt (%s): connected", d->uri);
+		tell(d, KX_DOMAINS_CONNECTED, NULL, NULL);
+	} else {
+		g_clear_pointer(&c, connection_close);
+		if (d->callback && !d->told)
+			kx_log(G_LOG_LEVEL_WARNING, "libvirt-unreachable", NULL, NULL,
+			       "libvirt (%s) cannot be reached: %s; trying on, VMs can be named by "
+			       "pid:N",
+			       d->uri, err ? err->message : "the connection broke at once");
+		d->told = TRUE;
+		if (d->callback)
+			retry_later(d);
+	}
+	domains_unref(d);
+}
+
+static void connect_async(KxDomains *d)
+{
+	g_autoptr(GTask) task = g_task_new(NULL, NULL, on_connected, d);
+
+	g_atomic_ref_count_inc(&d->refs); /* on_connected drops it */
+	g_task_set_task_data(task, d, NULL);
+	g_task_run_in_thread(task, connect_thread);
+}
+
+KxDomains *kx_domains_new(const char *uri, KxDomainsCallback callback, gpointer data)
+{
+	static gsize once;
+	KxDomains *d = g_new0(KxDomains, 1);
+
+	if (g_once_init_enter(&once)) {
+		gvir_event_register();
+		virSetErrorFunc(NULL, quiet);
+		g_once_init_leave(&once, 1);
+	}
+	g_atomic_ref_count_init(&d->refs);
+	d->uri = g_strdup(uri);
+	d->callback = callback;
+	d->data = data;
+	d->retry_s = RETRY_MIN_S;
+	if (*uri)
+		connect_async(d);
+	return d;
+}
+
+void kx_domains_free(KxDomains *d)
+{
+	if (!d)
+		return;
+	d->callback = NULL;
+	if (d->retry)
+		g_source_remove(d->retry);
+	d->retry = 0;
+	g_clear_pointer(&d->c, connection_close);
+	domains_unref(d);
+}
+
+gboolean kx_domains_connected(KxDomains *d)
+{
+	return d->c != NULL;
+}
+
+const char *kx_domains_uri(const KxDomains *d)
+{
+	return d->uri;
+}
