@@ -83,6 +83,8 @@ static bool look_at_frames(struct engine *engine, bool *moved)
 		return false;
 	}
 	*moved = got;
+	if (*moved)
+		wl_log_printf(engine->log, "moved %" PRIu64, wl_now_realtime());
 	if (*moved || !engine->arena_logged)
 		log_arena(engine);
 	return true;
