@@ -25,10 +25,11 @@ WORKLOAD_PURE     := $(addprefix $(WORKLOAD_DIR)/,options.c pattern.c touch.c tr
 WORKLOAD_SANFLAGS  = $(or $(KX_SANFLAGS),-O1 -g -fsanitize=address,undefined)
 KX_UNIT_EXTRA_BINS += $(WORKLOAD_TESTS)
 
-$(WORKLOAD_TESTS): build/tests/%: tests/unit/%.c $(WORKLOAD_PURE) $(WORKLOAD_BINARY) $(WORKLOAD_DIR)/profiles
+$(WORKLOAD_TESTS): build/tests/%: tests/unit/%.c $(WORKLOAD_PURE) $(wildcard $(WORKLOAD_DIR)/*.h) \
+		$(WORKLOAD_BINARY) $(WORKLOAD_DIR)/profiles
 	@mkdir -p $(@D)
 	$(CC) $(WORKLOAD_CFLAGS) $(WORKLOAD_SANFLAGS) -I$(WORKLOAD_DIR) \
 		-DWL_BINARY='"$(abspath $(WORKLOAD_BINARY))"' -DWL_PROFILES='"$(abspath $(WORKLOAD_DIR)/profiles)"' \
-		-MMD -MP -o $@ $< $(WORKLOAD_PURE) -lcmocka -lm
+		-o $@ $< $(WORKLOAD_PURE) -lcmocka -lm
 
--include $(WORKLOAD_OBJS:.o=.d) $(WORKLOAD_TESTS:=.d)
+-include $(WORKLOAD_OBJS:.o=.d)
