@@ -13,4 +13,4 @@ $(BUILD)/hostd/kvm-ext: $(KX_CLI_OBJS) $(BUILD)/hostd/libkvmext.a
 
 -include $(KX_CLI_OBJS:.o=.d)
 
-KX_UNIT_TESTS += test-golden
+KX_UNIT_TESTS += test-golden test-options test-figures test-worklog test-report-json

@@ -20,7 +20,7 @@ typedef struct {
 
 typedef struct {
 	const char *name;
-	const char *args;     /* "DOMAIN…", for the usage line */
+	const char *args;     /* "DOMAIN...", for the usage line */
 	const char *summary;  /* one line */
 	const char *examples; /* shown by --help */
 	int (*run)(Cli *cli, int argc, char **argv);
@@ -86,14 +86,14 @@ char *cli_show(const char *target);
 /* --- the daemon ------------------------------------------------------------ */
 
 /*
- * One call; @params is consumed. Over a second, "@what…" is shown on a
+ * One call; @params is consumed. Over a second, "@what..." is shown on a
  * terminal. NULL with @error: what D-Bus adds to the message is taken off.
  */
 GVariant *cli_call(Cli *cli, const char *method, GVariant *params, const char *reply_type,
 		   const char *what, GError **error);
 GVariant *cli_property(Cli *cli, const char *name, GError **error);
 
-/* Calls @method(target, …) for each target, all of them; returns the first failure's exit code. */
+/* Calls @method(target, ...) for each target, all of them; returns the first failure's exit code. */
 typedef GVariant *(*CliParams)(const char *target, gpointer data);
 typedef void (*CliDone)(Cli *cli, const char *target, GVariant *reply, gpointer data);
 int cli_for_each(Cli *cli, char **targets, const char *method, const char *reply_type,

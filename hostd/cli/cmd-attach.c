@@ -13,8 +13,8 @@ static const OptionHelp option_help[] = {
 	{ "interval", "Start of a pass to start of the next, such as 100ms; 0: only on request",
 	  "TIME" },
 	{ "granularity", "Size that is looked at: 4K or 2M", "SIZE" },
-	{ "range", "Guest page frames to track, or “all”", "GFN+PAGES" },
-	{ "cpu", "CPU that the passes run on, or “any”", "CPU" },
+	{ "range", "Guest page frames to track, or 'all'", "GFN+PAGES" },
+	{ "cpu", "CPU that the passes run on, or 'any'", "CPU" },
 	{ "flush-scope", "When abit-flush flushes: page, batch or pass", "SCOPE" },
 	{ "batch-pages", "Pages in a batch of --flush-scope batch", "N" },
 };

@@ -104,7 +104,7 @@ static KxVmReport *vm_of_log(const KxReport *r, const char *log, const char **pa
 	if (!best)
 		g_set_error(
 			error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-			"--workload-log “%s” belongs to none of the %u VMs of this report; write "
+			"--workload-log '%s' belongs to none of the %u VMs of this report; write "
 			"NAME=FILE",
 			log, r->vms->len);
 	return best;

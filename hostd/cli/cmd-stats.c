@@ -273,7 +273,7 @@ static int run(Cli *cli, Stats *s)
 
 	if (s->interval && (!kx_parse_duration(s->interval, &s->interval_ns, &error) ||
 			    s->interval_ns < 10000000 || s->interval_ns > 86400000000000ull))
-		return cli_usage("stats", "--interval wants 10ms to 24h, not “%s”", s->interval);
+		return cli_usage("stats", "--interval wants 10ms to 24h, not '%s'", s->interval);
 	if (s->count < 0)
 		return cli_usage("stats", "--count wants a positive number");
 	if (!s->follow && (s->interval || s->count))

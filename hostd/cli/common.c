@@ -34,7 +34,7 @@ int cli_usage(const char *command, const char *format, ...)
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);
-	fprintf(stderr, "\nTry “kvm-ext %s%s--help”.\n", command ? command : "",
+	fprintf(stderr, "\nTry 'kvm-ext %s%s--help'.\n", command ? command : "",
 		command ? " " : "");
 	return KX_EXIT_USAGE;
 }
@@ -111,7 +111,7 @@ gboolean cli_parse(const char *command, const GOptionEntry *entries, int *argc, 
 	if (*argc > 1) {
 		g_autofree char *extra = cli_show((*argv)[1]);
 
-		cli_usage(command, "%s takes no argument “%s”", command, extra);
+		cli_usage(command, "%s takes no argument '%s'", command, extra);
 		return FALSE;
 	}
 	return TRUE;
@@ -193,7 +193,7 @@ static gboolean show_progress(gpointer data)
 {
 	Call *call = data;
 
-	fprintf(stderr, "\r%s…", call->what);
+	fprintf(stderr, "\r%s...", call->what);
 	fflush(stderr);
 	call->shown = TRUE;
 	return G_SOURCE_REMOVE;
@@ -353,7 +353,7 @@ char **cli_targets(Cli *cli, const Targets *t, TargetsMode mode, gboolean attach
 	if (bad) {
 		g_autofree char *shown = cli_show(bad);
 
-		cli_usage(command, "“%s” is no VM name: it is %s", shown,
+		cli_usage(command, "'%s' is no VM name: it is %s", shown,
 			  *bad ? "not valid UTF-8" : "empty");
 		return NULL;
 	}
@@ -369,7 +369,7 @@ char **cli_targets(Cli *cli, const Targets *t, TargetsMode mode, gboolean attach
 		g_strv_builder_addv(b, (const char **)t->names);
 	for (char **pid = t->pids; pid && *pid; pid++) {
 		if (!add_pid(b, *pid)) {
-			cli_usage(command, "--pid wants a process number, not “%s”", *pid);
+			cli_usage(command, "--pid wants a process number, not '%s'", *pid);
 			return NULL;
 		}
 	}

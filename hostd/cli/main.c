@@ -12,27 +12,27 @@ const Command kx_commands[] = {
 	  cmd_doctor },
 	{ "list", "", "List the VMs and what tracks them", "  kvm-ext list\n  kvm-ext list --json",
 	  cmd_list },
-	{ "attach", "DOMAIN…", "Attach to running VMs and set their tracker",
+	{ "attach", "DOMAIN...", "Attach to running VMs and set their tracker",
 	  "  kvm-ext attach vm1 --tracker abit-flush --interval 100ms\n"
 	  "  kvm-ext attach \"web server\" db --tracker abit --granularity 2M --cpu 1\n"
 	  "  kvm-ext attach --pid 4242 --range 0x100000+65536 --tracker abit",
 	  cmd_attach },
-	{ "set", "DOMAIN…", "Switch the tracker of attached VMs, or its options, at once",
+	{ "set", "DOMAIN...", "Switch the tracker of attached VMs, or its options, at once",
 	  "  kvm-ext set vm1 --tracker abit\n"
 	  "  kvm-ext set --all --tracker abit-flush --flush-scope batch --batch-pages 1024\n"
-	  "  kvm-ext set vm1 --interval 0        # from now on only “kvm-ext pass vm1”",
+	  "  kvm-ext set vm1 --interval 0        # from now on only 'kvm-ext pass vm1'",
 	  cmd_set },
-	{ "detach", "DOMAIN…", "Stop tracking; the account stays for reports",
+	{ "detach", "DOMAIN...", "Stop tracking; the account stays for reports",
 	  "  kvm-ext detach vm1\n  kvm-ext detach --all", cmd_detach },
-	{ "pass", "DOMAIN…", "Run one pass now and wait until its samples are in the account",
+	{ "pass", "DOMAIN...", "Run one pass now and wait until its samples are in the account",
 	  "  kvm-ext pass vm1", cmd_pass },
-	{ "report", "[DOMAIN…]", "Report what each tracker cost per sample",
+	{ "report", "[DOMAIN...]", "Report what each tracker cost per sample",
 	  "  kvm-ext report vm1\n"
 	  "  kvm-ext report --json --output report.json\n"
 	  "  kvm-ext report --workload-log vm1=vm1.log --workload-log vm2=vm2.log\n"
 	  "  kvm-ext report --input report.json  # no daemon needed",
 	  cmd_report },
-	{ "stats", "[DOMAIN…]", "Show the rates of attached VMs, one line each",
+	{ "stats", "[DOMAIN...]", "Show the rates of attached VMs, one line each",
 	  "  kvm-ext stats\n  kvm-ext stats --follow --interval 5s vm1 vm2\n"
 	  "  kvm-ext stats --follow --count 10 --json",
 	  cmd_stats },
@@ -57,14 +57,14 @@ static char *command_list(void)
 	for (const Command *c = kx_commands; c->name; c++)
 		g_string_append_printf(s, "  %-8s  %s\n", c->name, c->summary);
 	g_string_append(s,
-			"\n“kvm-ext COMMAND --help” shows a command's options; kvm-ext(1) explains "
+			"\n'kvm-ext COMMAND --help' shows a command's options; kvm-ext(1) explains "
 			"exit codes and files.");
 	return g_string_free(s, FALSE);
 }
 
 static GOptionContext *main_context(void)
 {
-	GOptionContext *context = g_option_context_new("COMMAND [ARGUMENT…]");
+	GOptionContext *context = g_option_context_new("COMMAND [ARGUMENT...]");
 	g_autofree char *commands = command_list();
 
 	g_option_context_set_summary(
@@ -84,7 +84,7 @@ int cmd_help(Cli *cli, int argc, char **argv)
 	char *args[] = { NULL, help, NULL };
 
 	if (argc > 1 && argv[1][0] != '-' && !c)
-		return cli_usage(NULL, "there is no command “%s”", argv[1]);
+		return cli_usage(NULL, "there is no command '%s'", argv[1]);
 	if (c && c->run != cmd_help) {
 		args[0] = argv[1];
 		return c->run(cli, 2, args);
@@ -114,7 +114,7 @@ static int run(int argc, char **argv)
 		return cli_usage(NULL, "no command is given");
 	c = find(argv[1]);
 	if (!c)
-		return cli_usage(NULL, "there is no command “%s”", argv[1]);
+		return cli_usage(NULL, "there is no command '%s'", argv[1]);
 	return c->run(kx_cli_options, argc - 1, argv + 1);
 }
 

@@ -94,7 +94,7 @@ gboolean kx_parse_duration(const char *text, guint64 *ns, GError **error)
 	if (parse_with_unit(text, duration_units, ns))
 		return TRUE;
 	g_set_error(error, KX_OPTIONS_ERROR, KX_OPTIONS_ERROR_BAD_VALUE,
-		    "“%s” is not a duration; write a number and a unit (ns, us, ms, s, m, h), "
+		    "'%s' is not a duration; write a number and a unit (ns, us, ms, s, m, h), "
 		    "such as 250us, 100ms or 1.5s",
 		    text);
 	return FALSE;
@@ -105,7 +105,7 @@ gboolean kx_parse_size(const char *text, guint64 *bytes, GError **error)
 	if (parse_with_unit(text, size_units, bytes))
 		return TRUE;
 	g_set_error(error, KX_OPTIONS_ERROR, KX_OPTIONS_ERROR_BAD_VALUE,
-		    "“%s” is not a size; write a number and a unit (K, M, G), such as 4K or 2M",
+		    "'%s' is not a size; write a number and a unit (K, M, G), such as 4K or 2M",
 		    text);
 	return FALSE;
 }
@@ -151,7 +151,7 @@ static gboolean parse_number(const char *text, const char *end, guint64 *value)
 static gboolean bad_value(GError **error, const char *key, const char *value, const char *accepted)
 {
 	g_set_error(error, KX_OPTIONS_ERROR, KX_OPTIONS_ERROR_BAD_VALUE,
-		    "%s “%s” is not valid; accepted: %s", key, value, accepted);
+		    "%s '%s' is not valid; accepted: %s", key, value, accepted);
 	return FALSE;
 }
 
@@ -210,7 +210,7 @@ static gboolean set_range(KxOptions *o, const char *key, const char *value, GErr
 	if (!plus || !parse_number(value, plus, &gfn) || !parse_number(plus + 1, NULL, &npages) ||
 	    !npages || gfn >= GFN_LIMIT || npages > GFN_LIMIT - gfn)
 		return bad_value(error, key, value,
-				 "“all”, or GFN+PAGES such as 0x100000+512 (the first page frame "
+				 "'all', or GFN+PAGES such as 0x100000+512 (the first page frame "
 				 "number and how many pages, at least 1, below 2^40)");
 	o->first_gfn = gfn;
 	o->npages = npages;
@@ -226,7 +226,7 @@ static gboolean set_cpu(KxOptions *o, const char *key, const char *value, GError
 		return TRUE;
 	}
 	if (!parse_number(value, NULL, &cpu) || cpu > G_MAXINT16)
-		return bad_value(error, key, value, "“any”, or the number of an online CPU");
+		return bad_value(error, key, value, "'any', or the number of an online CPU");
 	o->cpu = (int)cpu;
 	return TRUE;
 }
@@ -345,7 +345,7 @@ gboolean kx_options_set(KxOptions *o, const char *key, const char *value, GError
 	}
 	g_autofree char *known = g_strjoinv(", ", (char **)kx_option_keys);
 	g_set_error(error, KX_OPTIONS_ERROR, KX_OPTIONS_ERROR_UNKNOWN_KEY,
-		    "there is no tracker option “%s”; known are %s", key, known);
+		    "there is no tracker option '%s'; known are %s", key, known);
 	return FALSE;
 }
 
@@ -360,8 +360,8 @@ gboolean kx_options_check(const KxOptions *o, GError **error)
 	}
 	if (o->batch_pages && effective_scope(o) != KVM_EXT_FLUSH_BATCH) {
 		g_set_error(error, KX_OPTIONS_ERROR, KX_OPTIONS_ERROR_CONFLICT,
-			    "batch-pages is given but the flush scope is “%s”; add flush-scope "
-			    "“batch” or leave batch-pages out",
+			    "batch-pages is given but the flush scope is '%s'; add flush-scope "
+			    "'batch' or leave batch-pages out",
 			    flush_scopes[effective_scope(o)]);
 		return FALSE;
 	}

@@ -187,7 +187,7 @@ static void add_double(JsonBuilder *b, const char *key, double value)
 	json_builder_add_double_value(b, value);
 }
 
-/* {"value": 412.5, "low": …, "high": …, "n": 100, "unit": "ns"}, or {"na": "why not", …} */
+/* {"value": 412.5, "low": ..., "high": ..., "n": 100, "unit": "ns"}, or {"na": "why not", ...} */
 static void add_figure(JsonBuilder *b, const KxFigureField *field, const KxFigure *f)
 {
 	json_builder_set_member_name(b, field->key);
@@ -276,7 +276,7 @@ char *kx_report_to_json(const KxReport *r)
 static gboolean wrong(GError **error, const char *where, const char *key, const char *expected)
 {
 	g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-		    "the report is not valid: “%s” of %s is not %s", key, where, expected);
+		    "the report is not valid: '%s' of %s is not %s", key, where, expected);
 	return FALSE;
 }
 
@@ -476,7 +476,7 @@ static JsonObject *get_root(JsonParser *parser, GError **error)
 
 		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
 			    "this is not a report that this version reads: its schema is %s, not "
-			    "“" KX_REPORT_SCHEMA "”",
+			    "'" KX_REPORT_SCHEMA "'",
 			    found);
 		return NULL;
 	}

@@ -225,11 +225,11 @@ static gboolean parse_pages(KxWorklog *log, const char *text, KxPageSet *set, GE
 		char *end;
 
 		if (!g_ascii_isxdigit(*text))
-			return malformed(log, error, "a page list is hexadecimal gfn+count, …");
+			return malformed(log, error, "a page list is hexadecimal gfn+count, ...");
 		errno = 0;
 		gfn = g_ascii_strtoull(text, &end, 16);
 		if (errno || *end != '+' || !g_ascii_isdigit(end[1]))
-			return malformed(log, error, "a page list is hexadecimal gfn+count, …");
+			return malformed(log, error, "a page list is hexadecimal gfn+count, ...");
 		n = g_ascii_strtoull(end + 1, &end, 10);
 		if (errno || (*end && *end != ',') || !n || gfn >= GFN_LIMIT || n > GFN_LIMIT - gfn)
 			return malformed(log, error, "a run of pages is out of range");
@@ -272,7 +272,7 @@ static gboolean line_arena(KxWorklog *log, char **f, GError **error)
 static gboolean line_ready(KxWorklog *log, char **f, GError **error)
 {
 	if (!parse_time(f[1], &log->ready))
-		return malformed(log, error, "“ready” wants a time");
+		return malformed(log, error, "'ready' wants a time");
 	log->has_ready = TRUE;
 	add_point(log, log->ready, 0);
 	return TRUE;
@@ -284,7 +284,7 @@ static gboolean line_work(KxWorklog *log, char **f, GError **error)
 	gint64 time;
 
 	if (!parse_time(f[1], &time) || !parse_count(f[2], &work))
-		return malformed(log, error, "“work” wants a time and a count");
+		return malformed(log, error, "'work' wants a time and a count");
 	add_point(log, time, work);
 	return TRUE;
 }
@@ -335,7 +335,7 @@ static gboolean line_epoch(KxWorklog *log, char **f, GError **error)
 	if (!f[1] || !f[2] || (!begin && !g_str_equal(f[2], "end")) || !parse_time(f[3], &time) ||
 	    !parse_count(value_of(f, "work"), &work))
 		return malformed(log, error,
-				 "“epoch” wants a number, begin or end, a time and work=");
+				 "'epoch' wants a number, begin or end, a time and work=");
 	add_point(log, time, work);
 	return begin ? epoch_begin(log, f, time, error) : epoch_end(log, f, time, error);
 }
@@ -356,7 +356,7 @@ static gboolean line_idle(KxWorklog *log, char **f, GError **error)
 	gint64 time;
 
 	if (!parse_time(f[1], &time))
-		return malformed(log, error, "“idle” wants a time");
+		return malformed(log, error, "'idle' wants a time");
 	add_point(log, time, log->point_work);
 	log->at_rest = TRUE;
 	return TRUE;
@@ -368,7 +368,7 @@ static gboolean line_log(KxWorklog *log, char **f, GError **error)
 	guint64 lost;
 
 	if (!parse_count(value_of(f, "lost"), &lost))
-		return malformed(log, error, "“log” wants lost=");
+		return malformed(log, error, "'log' wants lost=");
 	log->gaps |= lost > 0;
 	return TRUE;
 }
@@ -379,7 +379,7 @@ static gboolean line_bye(KxWorklog *log, char **f, GError **error)
 	gint64 time;
 
 	if (!parse_time(f[1], &time) || !parse_count(value_of(f, "work"), &work))
-		return malformed(log, error, "“bye” wants a time and work=");
+		return malformed(log, error, "'bye' wants a time and work=");
 	add_point(log, time, work);
 	log->at_rest = TRUE;
 	return TRUE;
@@ -407,7 +407,7 @@ static gboolean parse_line(KxWorklog *log, GError **error)
 	if (!log->has_header && g_strcmp0(fields[0], "kx-workload") != 0) {
 		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
 			    "this is not a workload log: its first line does not start with "
-			    "“kx-workload 1”");
+			    "'kx-workload 1'");
 		return FALSE;
 	}
 	for (guint i = 0; fields[0] && i < G_N_ELEMENTS(lines); i++) {
