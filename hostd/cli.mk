@@ -1,16 +1,31 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The CLI kvm-ext and the library parts that it shares with the daemon.
 
-KX_LIB_SRCS += hostd/lib/options.c hostd/lib/report-model.c hostd/lib/report-json.c \
-	hostd/lib/figures.c hostd/lib/pageset.c hostd/lib/worklog.c hostd/lib/textfmt.c hostd/lib/report-text.c hostd/lib/hostinfo.c hostd/lib/doctor.c
+KX_LIB_SRCS += \
+	hostd/lib/doctor.c \
+	hostd/lib/figures.c \
+	hostd/lib/hostinfo.c \
+	hostd/lib/options.c \
+	hostd/lib/pageset.c \
+	hostd/lib/report-json.c \
+	hostd/lib/report-model.c \
+	hostd/lib/report-text.c \
+	hostd/lib/textfmt.c \
+	hostd/lib/worklog.c
 
 KX_CLI_SRCS := $(wildcard hostd/cli/*.c)
 KX_CLI_OBJS := $(KX_CLI_SRCS:%.c=$(BUILD)/obj/%.o)
 
 $(BUILD)/hostd/kvm-ext: $(KX_CLI_OBJS) $(BUILD)/hostd/libkvmext.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -pie -o $@ $^ $(LDFLAGS) $(KX_PKGLIBS) -lm
+	$(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ $(LDFLAGS) $(KX_PKGLIBS) -lm
 
 -include $(KX_CLI_OBJS:.o=.d)
 
-KX_UNIT_TESTS += test-golden test-options test-figures test-worklog test-report-json
+KX_UNIT_TESTS += test-golden test-options test-figures test-worklog test-report-json \
+	test-doctor test-exitcode
+KX_UNIT_EXTRA_test-exitcode := hostd/cli/exitcode.c
+
+# The CLI against a daemon that answers from canned data.
+KX_UNIT_EXTRA_BINS += tests/unit/test-cli
+unit-build: $(BUILD)/tests/fake-daemon

@@ -199,28 +199,35 @@ static gboolean show_progress(gpointer data)
 	return G_SOURCE_REMOVE;
 }
 
-static gboolean is_gone(const GError *error)
-{
-	return kx_exit_code(error) == KX_EXIT_UNREACHABLE && !g_dbus_error_is_remote_error(error);
-}
+/* What is added to D-Bus's own words; the daemon's messages are complete. */
+static const struct {
+	const char *name; /* NULL: no answer at all */
+	const char *words;
+} explanations[] = {
+	{ NULL, "the daemon kvm-extd went away while it was asked; see its log "
+		"(journalctl -u kvm-extd): " },
+	{ "org.freedesktop.DBus.Error.ServiceUnknown",
+	  "the daemon kvm-extd is not on the system bus; start it (systemctl start kvm-extd): " },
+	{ "org.freedesktop.DBus.Error.AccessDenied",
+	  "the daemon refuses this user; become root or a member of the group kvm-ext: " },
+};
 
-/* Words for what D-Bus itself says; the daemon's own messages are complete. */
-static void explain(Cli *cli, GError **error)
+/* Takes off what D-Bus adds to the message; the exit code is kept, for the error's name goes with it. */
+static GError *explain(GError *error)
 {
-	g_autofree char *name = g_dbus_error_get_remote_error(*error);
+	g_autofree char *name = g_dbus_error_get_remote_error(error);
+	GError *own;
 
-	g_dbus_error_strip_remote_error(*error);
-	if (is_gone(*error))
-		g_prefix_error(error,
-			       "the daemon kvm-extd went away while it was asked; see its log "
-			       "(journalctl -u kvm-extd): ");
-	else if (cli->bus_name && name && g_str_has_suffix(name, ".ServiceUnknown"))
-		g_prefix_error(error, "the daemon kvm-extd is not on the system bus; start it "
-				      "(systemctl start kvm-extd): ");
-	else if (name && g_str_equal(name, "org.freedesktop.DBus.Error.AccessDenied"))
-		g_prefix_error(error,
-			       "the daemon refuses this user; become root or a member of the "
-			       "group kvm-ext: ");
+	own = g_error_new_literal(KX_EXIT_ERROR, kx_exit_code(error), "");
+	g_dbus_error_strip_remote_error(error);
+	g_free(own->message);
+	own->message = g_strdup(error->message);
+	for (guint i = 0; i < G_N_ELEMENTS(explanations); i++) {
+		if (g_strcmp0(explanations[i].name, name) == 0)
+			g_prefix_error(&own, "%s", explanations[i].words);
+	}
+	g_error_free(error);
+	return own;
 }
 
 static GVariant *call_on(Cli *cli, const char *interface, const char *method, GVariant *params,
@@ -244,10 +251,8 @@ static GVariant *call_on(Cli *cli, const char *interface, const char *method, GV
 		g_source_remove(timer);
 	if (call.shown)
 		fputs("\r\033[K", stderr);
-	if (call.error) {
-		explain(cli, &call.error);
-		g_propagate_error(error, call.error);
-	}
+	if (call.error)
+		g_propagate_error(error, explain(call.error));
 	return call.reply;
 }
 

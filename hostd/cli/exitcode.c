@@ -5,6 +5,8 @@
 
 #include "options.h"
 
+G_DEFINE_QUARK(kx_exit_error, kx_exit_error)
+
 static const struct {
 	const char *name;
 	int code;
@@ -48,6 +50,8 @@ int kx_exit_code(const GError *error)
 {
 	g_autofree char *name = g_dbus_error_get_remote_error(error);
 
+	if (error->domain == KX_EXIT_ERROR)
+		return error->code;
 	for (guint i = 0; name && i < G_N_ELEMENTS(remote); i++) {
 		if (g_str_equal(remote[i].name, name))
 			return remote[i].code;

@@ -18,6 +18,10 @@ enum {
 	KX_EXIT_VM_GONE = 9,
 };
 
+/* An error whose code is the exit code already. */
+#define KX_EXIT_ERROR kx_exit_error_quark()
+GQuark kx_exit_error_quark(void);
+
 int kx_exit_code(const GError *error);
 
 #endif /* KX_EXITCODE_H */

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A daemon for the CLI's tests: the interface of hostd/dbus/org.kvmext1.xml on a UNIX socket, answered from canned data.
+ *
+ *     fake-daemon SOCKET REPORT LOG
+ *
+ * REPORT is a report as JSON; each call of Report moves its open windows on by one second. LOG gets a line for each call.
+ * Certain names bring errors: see the table. Prints "ready" once it listens; ends with its standard input.
+ */
+#include <gio/gio.h>
+#include <gio/gunixinputstream.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "report.h"
+
+static GMainLoop *loop;
+static GDBusNodeInfo *interfaces;
+static KxReport *report;
+static FILE *calls;
+
+static const struct {
+	const char *name, *uuid;
+	guint32 pid;
+	const char *state;
+	gboolean attached;
+	const char *tracker, *options;
+} vms[] = {
+	{ "vm1", "6b7f3f2e-0000-4000-8000-000000000001", 4242, "running", TRUE, "abit-flush",
+	  "interval=100ms granularity=4K flush-scope=pass" },
+	{ "vm2", "6b7f3f2e-0000-4000-8000-000000000002", 4301, "running", TRUE, "off", "" },
+	{ "web server", "6b7f3f2e-0000-4000-8000-000000000003", 4302, "running", FALSE, "", "" },
+	{ "Größe 数据库", "6b7f3f2e-0000-4000-8000-000000000004", 4303, "paused", FALSE, "", "" },
+};
+
+static const struct {
+	const char *target, *error;
+} errors[] = {
+	{ "busy", "Busy" },
+	{ "attached", "AlreadyAttached" },
+	{ "detached", "NotAttached" },
+	{ "denied", "AccessDenied" },
+	{ "gone", "VmGone" },
+	{ "shadow", "NotSupported" },
+	{ "nomodule", "NoModule" },
+	{ "nolibvirt", "NoLibvirt" },
+	{ "failed", "Failed" },
+	{ "badoption", "InvalidOption" },
+	{ "nobody", "NoSuchVm" },
+};
+
+static const char *error_of(const char *target)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(errors); i++) {
+		if (g_str_equal(errors[i].target, target))
+			return errors[i].error;
+	}
+	return NULL;
+}
+
+static GVariant *list_vms(void)
+{
+	GVariantBuilder b;
+
+	g_variant_builder_init(&b, G_VARIANT_TYPE("aa{sv}"));
+	for (guint i = 0; i < G_N_ELEMENTS(vms); i++) {
+		GVariantDict d;
+
+		g_variant_dict_init(&d, NULL);
+		g_variant_dict_insert(&d, "name", "s", vms[i].name);
+		g_variant_dict_insert(&d, "uuid", "s", vms[i].uuid);
+		g_variant_dict_insert(&d, "pid", "u", vms[i].pid);
+		g_variant_dict_insert(&d, "state", "s", vms[i].state);
+		g_variant_dict_insert(&d, "attached", "b", vms[i].attached);
+		g_variant_dict_insert(&d, "tracker", "s", vms[i].tracker);
+		g_variant_dict_insert(&d, "options", "s", vms[i].options);
+		g_variant_builder_add_value(&b, g_variant_dict_end(&d));
+	}
+	return g_variant_new("(aa{sv})", &b);
+}
+
+static void move_on(KxWindow *w)
+{
+	if (!w->open)
+		return;
+	w->duration_ns += 1000000000;
+	w->passes += 10;
+	w->samples += 2500;
+	w->cpu_ns += 20000000;
+	w->flushes += 10;
+	w->flush_ipis += 20;
+	w->exits += 5000;
+}
+
+static GVariant *make_report(char **targets)
+{
+	g_autoptr(KxReport) part = kx_report_new();
+	g_autofree char *json = NULL;
+
+	part->kernel = g_strdup(report->kernel);
+	part->version = g_strdup("0.1.0");
+	part->emulated = g_strdup(report->emulated);
+	for (guint i = 0; i < report->vms->len; i++) {
+		KxVmReport *v = report->vms->pdata[i];
+
+		if (*targets && !g_strv_contains((const char *const *)targets, v->name))
+			continue;
+		g_ptr_array_foreach(v->windows, (GFunc)(void (*)(void))move_on, NULL);
+		g_ptr_array_add(part->vms, v);
+	}
+	json = kx_report_to_json(part);
+	/* the VMs are only lent */
+	while (part->vms->len)
+		g_ptr_array_steal_index(part->vms, part->vms->len - 1);
+	return g_variant_new("(s)", json);
+}
+
+/* Every other of the first 64 pages. */
+static GVariant *found_runs(void)
+{
+	GVariantBuilder b;
+
+	g_variant_builder_init(&b, G_VARIANT_TYPE("a(tt)"));
+	for (guint64 gfn = 0x100; gfn < 0x140; gfn += 2)
+		g_variant_builder_add(&b, "(tt)", gfn, (guint64)1);
+	return g_variant_new("(a(tt))", &b);
+}
+
+static GVariant *answer(const char *method, char **targets)
+{
+	if (g_str_equal(method, "List"))
+		return list_vms();
+	if (g_str_equal(method, "Report"))
+		return make_report(targets);
+	if (g_str_equal(method, "Found"))
+		return found_runs();
+	if (g_str_equal(method, "RunPass"))
+		return g_variant_new("(t)", (guint64)17);
+	return NULL;
+}
+
+static char **targets_of(GVariant *params)
+{
+	g_autoptr(GVariant) first =
+		g_variant_n_children(params) ? g_variant_get_child_value(params, 0) : NULL;
+	char **targets = g_new0(char *, 2);
+
+	if (first && g_variant_is_of_type(first, G_VARIANT_TYPE_STRING_ARRAY)) {
+		g_free(targets);
+		return g_variant_dup_strv(first, NULL);
+	}
+	if (first)
+		targets[0] = g_variant_dup_string(first, NULL);
+	return targets;
+}
+
+static void on_call(GDBusConnection *c, const char *sender, const char *path, const char *interface,
+		    const char *method, GVariant *params, GDBusMethodInvocation *invocation,
+		    gpointer data)
+{
+	g_auto(GStrv) targets = targets_of(params);
+	g_autofree char *text = g_variant_print(params, FALSE);
+	const char *error = targets[0] ? error_of(targets[0]) : NULL;
+
+	fprintf(calls, "%s %s\n", method, text);
+	fflush(calls);
+	if (targets[0] && g_str_equal(targets[0], "crash")) {
+		g_dbus_connection_close(c, NULL, NULL, NULL);
+		g_object_unref(invocation);
+		return;
+	}
+	if (error) {
+		g_autofree char *name = g_strconcat("org.kvmext1.Error.", error, NULL);
+		g_autofree char *message = g_strdup_printf("canned %s for '%s'", error, targets[0]);
+
+		g_dbus_method_invocation_return_dbus_error(invocation, name, message);
+		return;
+	}
+	g_dbus_method_invocation_return_value(invocation, answer(method, targets));
+}
+
+static GVariant *on_get(GDBusConnection *c, const char *sender, const char *path,
+			const char *interface, const char *property, GError **error, gpointer data)
+{
+	if (g_str_equal(property, "Version"))
+		return g_variant_new_string("0.1.0-fake");
+	if (g_str_equal(property, "LibvirtUri"))
+		return g_variant_new_string("qemu:///fake");
+	return g_variant_new_boolean(TRUE);
+}
+
+static gboolean on_connection(GDBusServer *server, GDBusConnection *c, gpointer data)
+{
+	static const GDBusInterfaceVTable vtable = { on_call, on_get, NULL, { 0 } };
+	g_autoptr(GError) error = NULL;
+
+	if (!g_dbus_connection_register_object(c, "/org/kvmext1", interfaces->interfaces[0],
+					       &vtable, NULL, NULL, &error))
+		g_error("%s", error->message);
+	g_signal_connect(g_object_ref(c), "closed", G_CALLBACK(g_object_unref), NULL);
+	return TRUE;
+}
+
+static void on_input(GObject *in, GAsyncResult *result, gpointer data)
+{
+	g_main_loop_quit(loop);
+}
+
+static void load(const char *path)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *xml = NULL, *json = NULL;
+
+	if (!g_file_get_contents("hostd/dbus/org.kvmext1.xml", &xml, NULL, &error) ||
+	    !(interfaces = g_dbus_node_info_new_for_xml(xml, &error)) ||
+	    !g_file_get_contents(path, &json, NULL, &error) ||
+	    !(report = kx_report_from_json(json, &error)))
+		g_error("%s", error->message);
+}
+
+int main(int argc, char **argv)
+{
+	g_autofree char *guid = g_dbus_generate_guid(), *address = NULL;
+	g_autoptr(GInputStream) in = g_unix_input_stream_new(0, FALSE);
+	g_autoptr(GDBusServer) server = NULL;
+	g_autoptr(GError) error = NULL;
+	char byte;
+
+	if (argc != 4)
+		return 2;
+	load(argv[2]);
+	calls = fopen(argv[3], "ae");
+	if (!calls)
+		return 1;
+	address = g_strdup_printf("unix:path=%s", argv[1]);
+	server =
+		g_dbus_server_new_sync(address, G_DBUS_SERVER_FLAGS_NONE, guid, NULL, NULL, &error);
+	if (!server)
+		g_error("%s", error->message);
+	g_signal_connect(server, "new-connection", G_CALLBACK(on_connection), NULL);
+	g_dbus_server_start(server);
+	puts("ready");
+	fflush(stdout);
+	loop = g_main_loop_new(NULL, FALSE);
+	g_input_stream_read_async(in, &byte, 1, 0, NULL, on_input, NULL);
+	g_main_loop_run(loop);
+	g_dbus_server_stop(server);
+	fclose(calls);
+	return 0;
+}

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Host facts and the doctor on made-up hosts: trees of /proc and /sys in a temporary folder. */
+#define _GNU_SOURCE /* nftw */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "doctor.h"
+#include "hostinfo.h"
+
+static char *root;
+
+static void put(const char *path, const char *text)
+{
+	g_autofree char *full = g_build_filename(root, path, NULL);
+	g_autofree char *folder = g_path_get_dirname(full);
+
+	assert_int_equal(g_mkdir_with_parents(folder, 0755), 0);
+	assert_true(g_file_set_contents(full, text, -1, NULL));
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
+static int make_root(void **state)
+{
+	root = g_dir_make_tmp("kvm-ext-test-XXXXXX", NULL);
+	g_unsetenv("KVM_EXT_EMULATED");
+	return root ? 0 : -1;
+}
+
+static int remove_root(void **state)
+{
+	nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	g_clear_pointer(&root, g_free);
+	return 0;
+}
+
+static void put_cpu(const char *vendor, const char *flags)
+{
+	g_autofree char *text =
+		g_strdup_printf("processor\t: 0\nvendor_id\t: %s\nmodel name\t: Model of %s\n"
+				"flags\t\t: fpu %s\n\nprocessor\t: 1\nvendor_id\t: %s\n",
+				vendor, vendor, flags, vendor);
+
+	put("proc/cpuinfo", text);
+	put("proc/sys/kernel/osrelease", "6.1.0-40-amd64\n");
+}
+
+static KxDoctorFacts good_facts(void)
+{
+	return (KxDoctorFacts){
+		.root = root,
+		.caps = { .api_version = KVM_EXT_API_VERSION },
+		.pidfd_error = EBADF,
+		.group = 1,
+		.daemon_version = "0.1.0",
+		.libvirt = 1,
+		.libvirt_uri = "qemu:///system",
+	};
+}
+
+static const KxCheck *find(const GPtrArray *checks, const char *name)
+{
+	for (guint i = 0; i < checks->len; i++) {
+		const KxCheck *c = checks->pdata[i];
+
+		if (g_str_equal(c->name, name))
+			return c;
+	}
+	fail_msg("there is no check %s", name);
+	return NULL;
+}
+
+static void expect(const GPtrArray *checks, const char *name, KxCheckStatus status,
+		   const char *found)
+{
+	const KxCheck *c = find(checks, name);
+
+	if (c->status != status || !strstr(c->found, found))
+		fail_msg("%s is %s: %s; expected %s: %s", name, kx_check_status_name(c->status),
+			 c->found, kx_check_status_name(status), found);
+	if (c->status == KX_CHECK_NO && c->needed && !c->remedy)
+		fail_msg("%s is needed and missing, but has no remedy", name);
+}
+
+static void put_intel(void)
+{
+	put_cpu("GenuineIntel", "vmx");
+	put("sys/module/kvm_intel/parameters/ept", "Y\n");
+	put("sys/module/kvm_intel/parameters/eptad", "Y\n");
+	put("sys/module/kvm_intel/parameters/pml", "Y\n");
+	put("sys/module/kvm/parameters/tdp_mmu", "Y\n");
+	put("sys/module/kvm/parameters/nx_huge_pages", "N\n");
+	put("sys/module/kvm_ext/version", "");
+	put("proc/mounts", "debugfs /sys/kernel/debug debugfs rw 0 0\n");
+	put("boot/config-6.1.0-40-amd64",
+	    "# x\nCONFIG_KPROBES=y\n# CONFIG_DAMON_SYSFS is not set\n");
+	put("sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n");
+}
+
+static void test_intel_with_pml(void **state)
+{
+	KxDoctorFacts facts = good_facts();
+	g_autoptr(GPtrArray) checks = NULL;
+
+	put_intel();
+	checks = kx_doctor_run(&facts);
+	assert_true(kx_doctor_ok(checks));
+	expect(checks, "cpu", KX_CHECK_YES, "Model of GenuineIntel");
+	expect(checks, "virtualization", KX_CHECK_YES, "vmx");
+	expect(checks, "kvm-module", KX_CHECK_YES, "kvm_intel");
+	expect(checks, "nested-paging", KX_CHECK_YES, "ept=Y");
+	expect(checks, "ad-bits", KX_CHECK_YES, "eptad=Y");
+	expect(checks, "pml", KX_CHECK_YES, "pml=Y");
+	expect(checks, "tdp-mmu", KX_CHECK_YES, "tdp_mmu=Y");
+	expect(checks, "module", KX_CHECK_YES, "loaded");
+	expect(checks, "kernel", KX_CHECK_YES, "6.1.0-40");
+	expect(checks, "debugfs", KX_CHECK_YES, "mounted");
+	expect(checks, "kprobes", KX_CHECK_YES, "");
+	expect(checks, "damon", KX_CHECK_NO, "CONFIG_DAMON_SYSFS");
+	expect(checks, "huge-pages", KX_CHECK_INFO, "[madvise]");
+	expect(checks, "cpus", KX_CHECK_INFO, "2");
+	expect(checks, "young-flush", KX_CHECK_INFO, "this kernel flushes");
+	expect(checks, "libvirt", KX_CHECK_YES, "qemu:///system");
+}
+
+static void test_intel_without_ept(void **state)
+{
+	KxDoctorFacts facts = good_facts();
+	g_autoptr(GPtrArray) checks = NULL;
+
+	put_intel();
+	put("sys/module/kvm_intel/parameters/ept", "N\n");
+	put("sys/module/kvm_intel/parameters/eptad", "N\n");
+	put("sys/module/kvm_intel/parameters/pml", "N\n");
+	facts.caps.caps = KVM_EXT_CAP_ELIDES_YOUNG_FLUSH;
+	checks = kx_doctor_run(&facts);
+	assert_false(kx_doctor_ok(checks));
+	expect(checks, "nested-paging", KX_CHECK_NO, "ept=N");
+	expect(checks, "ad-bits", KX_CHECK_NO, "eptad=N");
+	expect(checks, "pml", KX_CHECK_NO, "pml=N");
+	expect(checks, "young-flush", KX_CHECK_INFO, "leaves the flush out");
+}
+
+static void test_amd(void **state)
+{
+	KxDoctorFacts facts = good_facts();
+	g_autoptr(GPtrArray) checks = NULL;
+
+	put_cpu("AuthenticAMD", "svm npt");
+	put("sys/module/kvm_amd/parameters/npt", "1\n");
+	put("sys/module/kvm_ext/version", "");
+	checks = kx_doctor_run(&facts);
+	assert_true(kx_doctor_ok(checks));
+	expect(checks, "virtualization", KX_CHECK_YES, "svm");
+	expect(checks, "nested-paging", KX_CHECK_YES, "npt=1");
+	expect(checks, "ad-bits", KX_CHECK_YES, "always");
+	expect(checks, "pml", KX_CHECK_NO, "AMD");
+	expect(checks, "tdp-mmu", KX_CHECK_UNKNOWN, "kvm is not loaded");
+	expect(checks, "kprobes", KX_CHECK_UNKNOWN, "no configuration");
+	expect(checks, "debugfs", KX_CHECK_NO, "not mounted");
+}
+
+static void test_nothing(void **state)
+{
+	KxDoctorFacts facts = { .root = root,
+				.caps_error = ENOENT,
+				.kvm_error = ENOENT,
+				.pidfd_error = ENOSYS,
+				.group = -1,
+				.libvirt = -1,
+				.daemon_error = "no socket" };
+	g_autoptr(GPtrArray) checks = kx_doctor_run(&facts);
+
+	assert_false(kx_doctor_ok(checks));
+	for (guint i = 0; i < checks->len; i++) {
+		const KxCheck *c = checks->pdata[i];
+
+		if (c->status == KX_CHECK_YES)
+			fail_msg("%s is yes where there is nothing: %s", c->name, c->found);
+		assert_true(c->found && *c->found);
+	}
+	expect(checks, "pidfd-getfd", KX_CHECK_NO, "");
+	expect(checks, "group", KX_CHECK_NO, "does not exist");
+	expect(checks, "daemon", KX_CHECK_NO, "no socket");
+	expect(checks, "libvirt", KX_CHECK_NO, "no socket");
+	expect(checks, "api", KX_CHECK_UNKNOWN, "cannot be asked");
+}
+
+static void test_no_virtualization(void **state)
+{
+	KxDoctorFacts facts = good_facts();
+	g_autoptr(GPtrArray) checks = NULL;
+
+	put_cpu("AuthenticAMD", "sse");
+	facts.kvm_error = EACCES;
+	checks = kx_doctor_run(&facts);
+	assert_false(kx_doctor_ok(checks));
+	expect(checks, "virtualization", KX_CHECK_NO, "svm");
+	expect(checks, "kvm-module", KX_CHECK_NO, "kvm_amd");
+	expect(checks, "kvm-device", KX_CHECK_UNKNOWN, "may not");
+}
+
+static void test_module_states(void **state)
+{
+	KxDoctorFacts facts = good_facts();
+	g_autoptr(GPtrArray) bare = NULL, headers = NULL, installed = NULL, wrong = NULL;
+
+	put_intel();
+	facts.caps_error = ENOENT;
+	remove_root(NULL);
+	make_root(NULL);
+	facts.root = root;
+	put_cpu("GenuineIntel", "vmx");
+	bare = kx_doctor_run(&facts);
+	assert_non_null(strstr(find(bare, "module")->remedy, "linux-headers-6.1.0-40-amd64"));
+	put("lib/modules/6.1.0-40-amd64/build/Makefile", "");
+	headers = kx_doctor_run(&facts);
+	assert_non_null(strstr(find(headers, "module")->remedy, "make modules"));
+	put("lib/modules/6.1.0-40-amd64/updates/kvm_ext.ko", "");
+	installed = kx_doctor_run(&facts);
+	assert_string_equal(find(installed, "module")->remedy, "modprobe kvm_ext");
+
+	facts.caps_error = 0;
+	facts.caps.api_version = KVM_EXT_API_VERSION + 1;
+	facts.caps.caps = KVM_EXT_CAP_TEST_BUILD;
+	wrong = kx_doctor_run(&facts);
+	expect(wrong, "api", KX_CHECK_NO, "version 2");
+	expect(wrong, "build", KX_CHECK_NO, "test switch");
+	assert_false(kx_doctor_ok(wrong));
+}
+
+/* --- host facts ------------------------------------------------------------ */
+
+static void expect_host(const char *signature, const char *emulated)
+{
+	g_autoptr(KxHostInfo) h = kx_hostinfo_read(root, signature);
+
+	if (g_strcmp0(h->emulated, emulated) != 0)
+		fail_msg("'%s', expected '%s'", h->emulated ? h->emulated : "real",
+			 emulated ? emulated : "real");
+}
+
+static void test_host_real(void **state)
+{
+	g_autoptr(KxHostInfo) h = NULL;
+
+	put_cpu("AuthenticAMD", "svm");
+	put("sys/class/dmi/id/sys_vendor", "Dell Inc.\n");
+	h = kx_hostinfo_read(root, "");
+	assert_null(h->emulated);
+	assert_string_equal(h->kernel, "6.1.0-40-amd64");
+	assert_string_equal(h->cpu_vendor, "AuthenticAMD");
+	assert_string_equal(h->cpu_model, "Model of AuthenticAMD");
+	assert_int_equal(h->cpus, 2);
+}
+
+static void test_host_emulated(void **state)
+{
+	put_cpu("AuthenticAMD", "svm hypervisor");
+	expect_host("", "virtual machine");
+	expect_host("TCGTCGTCGTCG", "QEMU TCG");
+	expect_host("KVMKVMKVM", "virtual machine under KVM");
+	expect_host("SomethingNew", "virtual machine");
+	put("sys/class/dmi/id/sys_vendor", "QEMU\n");
+	expect_host("", "virtual machine under QEMU");
+	put("sys/class/dmi/id/bios_vendor", "Bochs\n");
+	expect_host("", "Bochs");
+	put("proc/cpuinfo",
+	    "processor\t: 0\nmodel name\t: QEMU TCG CPU version 2.5+\nflags\t: fpu\n");
+	expect_host("", "QEMU TCG");
+}
+
+static void test_host_said(void **state)
+{
+	put_cpu("AuthenticAMD", "svm hypervisor");
+	g_setenv("KVM_EXT_EMULATED", "Bochs 3.0", TRUE);
+	expect_host("TCGTCGTCGTCG", "Bochs 3.0");
+	g_setenv("KVM_EXT_EMULATED", "no", TRUE);
+	expect_host("TCGTCGTCGTCG", NULL);
+	g_setenv("KVM_EXT_EMULATED", "", TRUE);
+	expect_host("TCGTCGTCGTCG", "QEMU TCG");
+}
+
+static void test_host_unknown(void **state)
+{
+	g_autoptr(KxHostInfo) h = kx_hostinfo_read(root, "");
+	g_autoptr(KxReport) r = kx_report_new();
+
+	assert_null(h->kernel);
+	assert_null(h->cpu_vendor);
+	assert_int_equal(h->cpus, 0);
+	kx_hostinfo_to_report(h, r);
+	assert_null(r->kernel);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, make_root, remove_root)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_intel_with_pml), TEST(test_intel_without_ept), TEST(test_amd),
+		TEST(test_nothing),	   TEST(test_no_virtualization), TEST(test_module_states),
+		TEST(test_host_real),	   TEST(test_host_emulated),	 TEST(test_host_said),
+		TEST(test_host_unknown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
