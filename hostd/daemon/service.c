@@ -285,11 +285,16 @@ KxService *kx_service_new(const KxHost *host, KxConfig *config)
 
 void kx_service_free(KxService *s)
 {
+	GList *connections;
+
 	if (!s)
 		return;
 	kx_manager_shutdown(s->manager);
 	kx_manager_unref(s->manager);
-	g_dbus_interface_skeleton_unexport(G_DBUS_INTERFACE_SKELETON(s->skeleton));
+	connections = g_dbus_interface_skeleton_get_connections(G_DBUS_INTERFACE_SKELETON(s->skeleton));
+	if (connections)
+		g_dbus_interface_skeleton_unexport(G_DBUS_INTERFACE_SKELETON(s->skeleton));
+	g_list_free_full(connections, g_object_unref);
 	g_signal_handlers_disconnect_by_data(s->skeleton, s);
 	g_object_unref(s->skeleton);
 	g_free(s);

@@ -27,7 +27,17 @@ static int sys_ioctl(int fd, unsigned long request, void *arg)
 	return ioctl(fd, request, arg);
 }
 
-static const KxModuleSys real_sys = { sys_open, sys_ioctl };
+static void *sys_map(int fd, gsize len)
+{
+	return mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+}
+
+static void sys_unmap(void *map, gsize len)
+{
+	munmap(map, len);
+}
+
+static const KxModuleSys real_sys = { sys_open, sys_ioctl, sys_map, sys_unmap };
 
 /* What an errno means where; the rows of a request come before those of any request (0). */
 static const struct {
@@ -130,7 +140,7 @@ void kx_module_unref(KxModule *m)
 		return;
 	/* The mapping holds the session open as the descriptor does. */
 	if (m->ring)
-		munmap(m->ring, m->ring_len);
+		m->sys->unmap(m->ring, m->ring_len);
 	close(m->fd);
 	g_free(m);
 }
@@ -158,7 +168,7 @@ gboolean kx_module_attach(KxModule *m, int vm_fd, guint32 ring_pages, GError **e
 	if (!call(m, KVM_EXT_ATTACH, &a, error))
 		return FALSE;
 	m->ring_len = page + a.ring_pages * page;
-	m->ring = mmap(NULL, m->ring_len, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, 0);
+	m->ring = m->sys->map(m->fd, m->ring_len);
 	if (m->ring != MAP_FAILED)
 		return TRUE;
 	g_set_error(error, KX_ERROR, KX_ERROR_FAILED,

@@ -15,6 +15,8 @@
 typedef struct {
 	int (*open)(void);
 	int (*ioctl)(int fd, unsigned long request, void *arg);
+	void *(*map)(int fd, gsize len); /* MAP_FAILED on error */
+	void (*unmap)(void *map, gsize len);
 } KxModuleSys;
 
 typedef struct _KxModule KxModule;

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The set of found pages against a plain array of flags. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "gfnset.h"
+
+#define PAGES 200000u
+
+static void check_against(const KxGfnSet *s, const gboolean *flags)
+{
+	g_autoptr(GArray) runs = kx_gfnset_runs(s);
+	g_autofree gboolean *got = g_new0(gboolean, PAGES);
+	guint64 count = 0, end = 0, j;
+	guint i;
+
+	for (i = 0; i < runs->len; i++) {
+		KxRun r = g_array_index(runs, KxRun, i);
+
+		assert_true(r.npages > 0);
+		assert_true(i == 0 || r.gfn > end); /* ascending, not touching */
+		end = r.gfn + r.npages;
+		assert_true(end <= PAGES);
+		for (j = r.gfn; j < end; j++)
+			got[j] = TRUE;
+	}
+	for (i = 0; i < PAGES; i++) {
+		assert_int_equal(got[i], flags[i]);
+		count += flags[i];
+	}
+	assert_int_equal(kx_gfnset_count(s), count);
+}
+
+static void equals_a_plain_array(void **state)
+{
+	g_autoptr(GRand) rand = g_rand_new_with_seed(11);
+	g_autoptr(KxGfnSet) s = kx_gfnset_new(PAGES);
+	g_autofree gboolean *flags = g_new0(gboolean, PAGES);
+	int round, i, j;
+
+	for (round = 0; round < 400; round++) {
+		guint64 gfn = (guint64)g_rand_int_range(rand, 0, PAGES - 300);
+
+		if (round % 2) {
+			guint64 n = (guint64)g_rand_int_range(rand, 0, 300);
+
+			kx_gfnset_add(s, gfn, n);
+			for (i = 0; i < (int)n; i++)
+				flags[gfn + i] = TRUE;
+		} else {
+			guint64 bits[4];
+
+			for (i = 0; i < 4; i++) {
+				bits[i] = ((guint64)g_rand_int(rand) << 32 | g_rand_int(rand)) &
+					  g_rand_int(rand);
+				for (j = 0; j < 64; j++)
+					flags[gfn + i * 64 + j] |= bits[i] >> j & 1;
+			}
+			kx_gfnset_add_bits(s, gfn, bits, 4);
+		}
+	}
+	check_against(s, flags);
+	assert_int_equal(kx_gfnset_overflow(s), 0);
+}
+
+static void joins_runs_over_chunks(void **state)
+{
+	g_autoptr(KxGfnSet) s = kx_gfnset_new(1 << 20);
+	g_autoptr(GArray) runs = NULL;
+
+	kx_gfnset_add(s, 32768 - 100, 70000);
+	runs = kx_gfnset_runs(s);
+	assert_int_equal(runs->len, 1);
+	assert_int_equal(g_array_index(runs, KxRun, 0).gfn, 32768 - 100);
+	assert_int_equal(g_array_index(runs, KxRun, 0).npages, 70000);
+}
+
+static void stays_within_its_bound(void **state)
+{
+	g_autoptr(KxGfnSet) s = kx_gfnset_new(1000);
+	guint64 i;
+
+	for (i = 0; i < 1000; i++)
+		kx_gfnset_add(s, i << 20, 2);
+	assert_int_equal(kx_gfnset_count(s), 64 * 2);
+	assert_int_equal(kx_gfnset_overflow(s), (1000 - 64) * 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(equals_a_plain_array),
+		cmocka_unit_test(joins_runs_over_chunks),
+		cmocka_unit_test(stays_within_its_bound),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
