@@ -76,18 +76,35 @@ static void print_text(const Cli *cli, GVariant *vms)
 	fputs(out->str, stdout);
 }
 
+static void print_names(GVariant *vms)
+{
+	for (gsize i = 0; i < g_variant_n_children(vms); i++) {
+		g_autoptr(GVariant) vm = g_variant_get_child_value(vms, i);
+		g_autofree char *name = kx_text_clean(lookup(vm, "name"));
+
+		puts(name);
+	}
+}
+
 int cmd_list(Cli *cli, int argc, char **argv)
 {
+	gboolean names = FALSE;
+	const GOptionEntry entries[] = {
+		{ "names", 0, 0, G_OPTION_ARG_NONE, &names, "Names only, one a line", NULL },
+		{ 0 },
+	};
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GVariant) reply = NULL, vms = NULL;
 
-	if (!cli_parse("list", NULL, &argc, &argv))
+	if (!cli_parse("list", entries, &argc, &argv))
 		return KX_EXIT_USAGE;
 	reply = cli_call(cli, "List", g_variant_new("()"), "(aa{sv})", "listing the VMs", &error);
 	if (!reply)
 		return cli_fail(NULL, error);
 	vms = g_variant_get_child_value(reply, 0);
-	if (cli->json)
+	if (names)
+		print_names(vms);
+	else if (cli->json)
 		print_json(vms);
 	else if (!g_variant_n_children(vms))
 		cli_say(cli, "No VM is running here (virsh list shows libvirt's view).");
