@@ -58,7 +58,7 @@ typedef struct {
 
 	/* from the workload log (CLI); truth_na set where there is none */
 	double work; char *work_na;	/* units of work inside the window */
-	double work_ns;			/* the part of the window the log covers */
+	double work_ns;			/* time inside the window in which epochs ran */
 	guint64 truth_touched, truth_hit;	/* recall = hit / touched */
 	guint64 truth_found, truth_true;	/* precision = true / found */
 	char *truth_na;		/* neither recall nor precision is known */

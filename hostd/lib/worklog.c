@@ -17,6 +17,7 @@
 #define CHUNK_BUDGET	(128u << 10) /* 512 MiB of bitmaps, all windows together */
 #define GFN_LIMIT	(1ull << 40)
 #define OPEN_EPOCHS_MAX 16u
+#define FIELDS_MAX	64
 
 typedef struct {
 	guint64 number;
@@ -43,9 +44,11 @@ struct _KxWorklog {
 	KxPageSet *arena;
 	GString *line;
 	guint64 line_number;
-	gboolean has_header, has_ready, has_point, at_rest;
-	gboolean gaps; /* lines are missing: the touched pages are not all known */
-	gint64 ready;
+	gboolean has_header, has_ready, has_point, has_moved, at_rest;
+	gboolean frames;  /* addr=gfn: the addresses are guest-physical */
+	gboolean running; /* inside an epoch: only then is work counted */
+	gboolean gaps;	  /* lines are missing: the touched pages are not all known */
+	gint64 ready, moved;
 	gint64 point_time; /* the last (time, work) */
 	guint64 point_work;
 };
@@ -137,7 +140,7 @@ static void add_point(KxWorklog *log, gint64 time, guint64 work)
 {
 	if (log->has_point && (time <= log->point_time || work < log->point_work))
 		return;
-	if (log->has_point)
+	if (log->has_point && log->running)
 		add_stretch(log, log->point_time, time, work - log->point_work);
 	log->has_point = TRUE;
 	log->point_time = time;
@@ -261,12 +264,24 @@ static gboolean line_header(KxWorklog *log, char **f, GError **error)
 		return malformed(log, error,
 				 "its format version is not 1, the one this version reads");
 	log->has_header = TRUE;
+	log->frames = g_strcmp0(value_of(f, "addr"), "gfn") == 0;
 	return TRUE;
 }
 
 static gboolean line_arena(KxWorklog *log, char **f, GError **error)
 {
 	return parse_pages(log, f[1], log->arena, error);
+}
+
+/* The frames named so far are not the workload's any more; new arena lines follow. */
+static gboolean line_moved(KxWorklog *log, char **f, GError **error)
+{
+	if (!parse_time(f[1], &log->moved))
+		return malformed(log, error, "'moved' wants a time");
+	log->has_moved = TRUE;
+	kx_pageset_free(log->arena);
+	log->arena = kx_pageset_new(&log->budget);
+	return TRUE;
 }
 
 static gboolean line_ready(KxWorklog *log, char **f, GError **error)
@@ -337,6 +352,7 @@ static gboolean line_epoch(KxWorklog *log, char **f, GError **error)
 		return malformed(log, error,
 				 "'epoch' wants a number, begin or end, a time and work=");
 	add_point(log, time, work);
+	log->running = begin;
 	return begin ? epoch_begin(log, f, time, error) : epoch_end(log, f, time, error);
 }
 
@@ -392,6 +408,7 @@ static const struct {
 	{ "kx-workload", line_header }, { "arena", line_arena }, { "ready", line_ready },
 	{ "work", line_work },		{ "epoch", line_epoch }, { "touch", line_touch },
 	{ "idle", line_idle },		{ "bye", line_bye },	 { "log", line_log },
+	{ "moved", line_moved },
 };
 
 static gboolean parse_line(KxWorklog *log, GError **error)
@@ -403,7 +420,7 @@ static gboolean parse_line(KxWorklog *log, GError **error)
 		return malformed(log, error, "it holds a zero byte");
 	if (log->line->len && log->line->str[log->line->len - 1] == '\r')
 		g_string_truncate(log->line, log->line->len - 1); /* a serial line's */
-	fields = g_strsplit(log->line->str, " ", 10);
+	fields = g_strsplit(log->line->str, " ", FIELDS_MAX);
 	if (!log->has_header && g_strcmp0(fields[0], "kx-workload") != 0) {
 		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
 			    "this is not a workload log: its first line does not start with "
@@ -466,6 +483,10 @@ static const char *why_no_truth(const KxWorklog *log, const Join *j)
 {
 	if (j->no_found)
 		return j->no_found;
+	if (!log->frames)
+		return "the workload log holds no guest-physical pages";
+	if (log->has_moved && j->window->start_realtime_ns < log->moved)
+		return "the guest moved the workload's pages after the window began";
 	if (log->gaps)
 		return "lines of the workload log are missing";
 	if (!kx_pageset_count(log->arena))
@@ -482,7 +503,7 @@ static void fill_window(const KxWorklog *log, Join *j)
 		w->work = j->work;
 		w->work_ns = j->work_ns;
 	} else {
-		set_reason(&w->work_na, "the workload log does not cover the window");
+		set_reason(&w->work_na, "by its log the workload did not run in the window");
 	}
 	if (why_no_truth(log, j)) {
 		set_reason(&w->truth_na, why_no_truth(log, j));

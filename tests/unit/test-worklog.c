@@ -10,8 +10,9 @@
 #include "pageset.h"
 #include "worklog.h"
 
-#define HEADER \
-	"kx-workload 1 pattern=uniform seed=1 arena_pages=64 ws_pages=64 epoch_ms=100 threads=1\n"
+#define HEADER                                                                                    \
+	"kx-workload 1 pattern=uniform seed=1 arena_pages=64 ws_pages=64 epoch_ms=100 threads=1 " \
+	"addr=gfn\n"
 
 static KxWindow *window(gint64 start, gint64 end)
 {
@@ -96,13 +97,60 @@ static void test_work(void **state)
 	expect_join(three_epochs, all, NULL);
 	assert_null(all->work_na);
 	assert_true(fabs(all->work - 400) < 1e-9);
-	assert_true(fabs(all->work_ns - 4000) < 1e-9);
+	assert_true(fabs(all->work_ns - 3000) < 1e-9);
 	/* half of 50 in [1250, 1500], 50 in [1500, 2000], half of 200 in [2000, 2500] */
 	expect_join(three_epochs, part, NULL);
 	assert_true(fabs(part->work - (25 + 50 + 100)) < 1e-9);
 	assert_true(fabs(part->work_ns - 1250) < 1e-9);
 	expect_join(three_epochs, after, NULL);
-	assert_string_equal(after->work_na, "the workload log does not cover the window");
+	assert_string_equal(after->work_na, "by its log the workload did not run in the window");
+}
+
+/* Between epochs the program writes its log: that time is not the workload's. */
+static void test_work_between_epochs(void **state)
+{
+	g_autoptr(KxWindow) w = window(0, 10000);
+
+	expect_join(HEADER "ready 1000\nwork 2000 0\nepoch 1 begin 2000 work=0\nepoch 1 end 3000 "
+			   "work=100 valid=1\n"
+			   "epoch 2 begin 7000 work=100\nepoch 2 end 8000 work=300 valid=1\nbye "
+			   "9000 work=300\n",
+		    w, NULL);
+	assert_true(fabs(w->work - 300) < 1e-9);
+	assert_true(fabs(w->work_ns - 2000) < 1e-9);
+}
+
+/* After a move the frames known are others: windows that began before have no truth. */
+static void test_moved(void **state)
+{
+	static const char text[] =
+		HEADER "arena 100+4\nready 1000\nepoch 1 begin 1000 work=0\ntouch 1 100+4\n"
+		       "epoch 1 end 2000 work=1 valid=0\nmoved 2100\narena 200+4\n"
+		       "epoch 2 begin 2200 work=1\ntouch 2 200+2\n"
+		       "epoch 2 end 3000 work=2 valid=1\nbye 3000 work=2\n";
+	static const guint64 found[][2] = { { 0x100, 4 }, { 0x200, 2 }, { 0, 0 } };
+	g_autoptr(KxWindow) before = window(1000, 3000), after = window(2100, 3000);
+
+	expect_join(text, before, found);
+	assert_string_equal(before->truth_na,
+			    "the guest moved the workload's pages after the window began");
+	expect_join(text, after, found);
+	assert_null(after->truth_na);
+	assert_int_equal(after->truth_touched, 2);
+	assert_int_equal(after->truth_found, 2);
+	assert_int_equal(after->truth_true, 2);
+}
+
+static void test_not_guest_physical(void **state)
+{
+	g_autoptr(KxWindow) w = window(1, 3);
+
+	expect_join("kx-workload 1 pattern=x addr=virtual\narena 100+4\nready 1\nepoch 1 begin 1 "
+		    "work=0\n"
+		    "epoch 1 end 3 work=5 valid=1\nbye 3 work=5\n",
+		    w, NULL);
+	assert_string_equal(w->truth_na, "the workload log holds no guest-physical pages");
+	assert_null(w->work_na);
 }
 
 /* Any cut into pieces gives the same. */
@@ -189,7 +237,7 @@ static void test_no_arena_or_found(void **state)
 {
 	g_autoptr(KxWorklog) log = kx_worklog_new();
 	g_autoptr(KxWindow) w = window(1, 3), forgotten = window(1, 3);
-	static const char text[] = HEADER "ready 1\nwork 3 10\n";
+	static const char text[] = HEADER "ready 1\nepoch 1 begin 1 work=0\nwork 3 10\n";
 
 	expect_join(text, w, NULL);
 	assert_string_equal(w->truth_na, "the workload log names no arena");
@@ -229,6 +277,7 @@ static void test_malformed(void **state)
 		{ HEADER "ready soon\n", "'ready'" },
 		{ HEADER "log lost=x\n", "'log'" },
 		{ HEADER "bye\n", "'bye'" },
+		{ HEADER "moved\n", "'moved'" },
 	};
 
 	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -314,7 +363,8 @@ int main(void)
 		cmocka_unit_test(test_gaps),	  cmocka_unit_test(test_no_arena_or_found),
 		cmocka_unit_test(test_malformed), cmocka_unit_test(test_zero_byte),
 		cmocka_unit_test(test_bounded),	  cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_pageset),
+		cmocka_unit_test(test_pageset),	  cmocka_unit_test(test_work_between_epochs),
+		cmocka_unit_test(test_moved),	  cmocka_unit_test(test_not_guest_physical),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
