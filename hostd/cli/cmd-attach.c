@@ -31,7 +31,7 @@ static void fill_entries(Arguments *a)
 	const GOptionEntry target_entries[] = { TARGET_ENTRIES(a->targets) };
 	guint n = 0;
 
-	for (; kx_option_keys[n] && n < G_N_ELEMENTS(option_help); n++) {
+	for (; n < G_N_ELEMENTS(option_help) && kx_option_keys[n]; n++) {
 		g_assert(g_str_equal(option_help[n].key, kx_option_keys[n]));
 		a->entries[n] = (GOptionEntry){ kx_option_keys[n],
 						0,

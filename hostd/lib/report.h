@@ -27,12 +27,12 @@ typedef struct {
 
 /* One stretch of time with one tracker setting. Raw sums only. */
 typedef struct {
-	guint64 id;		/* unique within the VM's account, ascending */
-	char *tracker;		/* "off", "abit", … */
-	char *options;		/* canonical, "interval=100ms granularity=4K …"; equal text = equal setting */
-	gboolean open;		/* still running */
+	guint64 id;    /* unique within the VM's account, ascending */
+	char *tracker; /* "off", "abit", … */
+	char *options; /* canonical, "interval=100ms granularity=4K …"; equal text = equal setting */
+	gboolean open;				   /* still running */
 	gint64 start_realtime_ns, end_realtime_ns; /* host CLOCK_REALTIME */
-	guint64 duration_ns;	/* CLOCK_MONOTONIC */
+	guint64 duration_ns;			   /* CLOCK_MONOTONIC */
 
 	/* from the module (struct kvm_ext_stats); valid if has_module */
 	gboolean has_module;
@@ -43,46 +43,52 @@ typedef struct {
 	guint64 flushes, flush_ipis, flush_ns, max_hold_ns, slot_changes, dropped_pages;
 
 	/* from the pass records: sums for the ratio estimate of cost per sample over counted passes */
-	guint64 est_n;		/* passes */
-	double est_cost, est_samples, est_cost2, est_samples2, est_cross; /* Σc Σs Σc² Σs² Σcs; c in ns */
+	guint64 est_n; /* passes */
+	double est_cost, est_samples, est_cost2, est_samples2,
+		est_cross; /* Σc Σs Σc² Σs² Σcs; c in ns */
 
-	guint64 drain_cpu_ns;	/* the daemon's own CPU time for this VM's stream */
-	guint64 found_pages;	/* distinct pages found accessed in the window */
+	guint64 drain_cpu_ns; /* the daemon's own CPU time for this VM's stream */
+	guint64 found_pages;  /* distinct pages found accessed in the window */
 
 	/* what the VM shows; a NULL reason means the value is valid */
-	guint64 exits; char *exits_na;
-	char *exits_source;	/* "module", "debugfs", "qmp" */
-	guint64 remote_tlb_flushes; char *remote_tlb_flushes_na; /* KVM's own */
-	guint64 vcpu_run_ns; char *vcpu_run_na;
-	guint64 vcpu_steal_ns; char *vcpu_steal_na; /* runnable but not running */
+	guint64 exits;
+	char *exits_na;
+	char *exits_source; /* "module", "debugfs", "qmp" */
+	guint64 remote_tlb_flushes;
+	char *remote_tlb_flushes_na; /* KVM's own */
+	guint64 vcpu_run_ns;
+	char *vcpu_run_na;
+	guint64 vcpu_steal_ns;
+	char *vcpu_steal_na; /* runnable but not running */
 
 	/* from the workload log (CLI); truth_na set where there is none */
-	double work; char *work_na;	/* units of work inside the window */
-	double work_ns;			/* time inside the window in which epochs ran */
-	guint64 truth_touched, truth_hit;	/* recall = hit / touched */
-	guint64 truth_found, truth_true;	/* precision = true / found */
-	char *truth_na;		/* neither recall nor precision is known */
-	char *precision_na;	/* recall is, precision is not */
+	double work;
+	char *work_na;			  /* units of work inside the window */
+	double work_ns;			  /* time inside the window in which epochs ran */
+	guint64 truth_touched, truth_hit; /* recall = hit / touched */
+	guint64 truth_found, truth_true;  /* precision = true / found */
+	char *truth_na;			  /* neither recall nor precision is known */
+	char *precision_na;		  /* recall is, precision is not */
 } KxWindow;
 
 typedef struct {
 	char *name, *uuid;
 	guint32 pid;
 	gboolean attached;
-	char *ended;		/* why the session ended: "detached", "VM gone", …; NULL while attached */
+	char *ended; /* why the session ended: "detached", "VM gone", …; NULL while attached */
 	guint32 vcpus, memslots, root_level, address_spaces;
-	char *paging;		/* "EPT", "NPT", "shadow", "unknown" */
-	char *ad_bits;		/* "hardware", "emulated by faults", "unknown" */
+	char *paging;  /* "EPT", "NPT", "shadow", "unknown" */
+	char *ad_bits; /* "hardware", "emulated by faults", "unknown" */
 	guint64 ram_pages, mapped_4k, mapped_2m, mapped_1g;
-	GPtrArray *windows;	/* KxWindow, in order of id */
+	GPtrArray *windows; /* KxWindow, in order of id */
 } KxVmReport;
 
 typedef struct {
 	char *kernel, *cpu_vendor, *cpu_model, *version;
-	char *emulated;		/* NULL: real hardware; else what emulates it */
+	char *emulated; /* NULL: real hardware; else what emulates it */
 	guint32 cpus;
 	gint64 generated_realtime_ns;
-	GPtrArray *vms;		/* KxVmReport */
+	GPtrArray *vms; /* KxVmReport */
 } KxReport;
 
 KxWindow *kx_window_new(void);
@@ -106,16 +112,17 @@ typedef struct {
 	guint windows;
 	double seconds;
 	KxFigure passes, samples, samples_per_s;
-	KxFigure cost_per_sample_ns;	/* host CPU of the pass thread per sample: the number that matters */
+	KxFigure
+		cost_per_sample_ns; /* host CPU of the pass thread per sample: the number that matters */
 	KxFigure total_cost_per_sample_ns; /* with the daemon's draining */
-	KxFigure cost_vs_cheapest;	/* ratio to the cheapest row of the same VM */
+	KxFigure cost_vs_cheapest;	   /* ratio to the cheapest row of the same VM */
 	KxFigure interval_requested_ns, interval_achieved_ns, pass_mean_ns, pass_p99_ns;
-	KxFigure cpu_percent;		/* of one CPU */
-	KxFigure pages_found;		/* mean of distinct pages per window */
-	KxFigure pages_total;		/* mean of pages looked at per pass: all RAM or the range */
+	KxFigure cpu_percent; /* of one CPU */
+	KxFigure pages_found; /* mean of distinct pages per window */
+	KxFigure pages_total; /* mean of pages looked at per pass: all RAM or the range */
 	KxFigure lost_samples;
 	KxFigure flushes_per_s, flush_ipis_per_s, kvm_flushes_per_s;
-	KxFigure exits_per_s, exits_vs_off;	/* ratio to the `off` rows of the same VM */
+	KxFigure exits_per_s, exits_vs_off; /* ratio to the `off` rows of the same VM */
 	KxFigure vcpu_run_percent, vcpu_steal_percent;
 	KxFigure work_per_s, work_vs_off;
 	KxFigure recall, precision;
