@@ -40,4 +40,11 @@ $(BUILD)/hostd/kvm-extd: $(KX_DAEMON_OBJS) $(BUILD)/hostd/libkvmext.a
 
 -include $(KX_DAEMON_OBJS:.o=.d)
 
-KX_UNIT_TESTS += test-stream test-gfnset test-account test-vmfd test-kvmstat test-config test-domains
+KX_UNIT_TESTS += test-stream test-gfnset test-account test-vmfd test-kvmstat test-config test-domains \
+	test-service test-daemon
+
+# The service is tested where it is; the library does not know D-Bus.
+KX_UNIT_EXTRA_test-service := -Ihostd/daemon hostd/daemon/service.c hostd/daemon/listen.c \
+	$(BUILD)/hostd/gen/kvmext1-dbus.c
+$(BUILD)/tests/test-service: hostd/daemon/service.c hostd/daemon/listen.c $(KX_GEN)
+$(BUILD)/tests/test-daemon: $(BUILD)/hostd/kvm-extd

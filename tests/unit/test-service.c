@@ -1,0 +1,532 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The service over its own socket, with a module in memory (fake-module.h): the whole way from a method call to the ring
+ * and back. Callers sit on a thread of their own, as other processes do.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+#include <glib/gstdio.h>
+
+#include "error.h"
+#include "fake-module.h"
+#include "fake-root.h"
+#include "listen.h"
+#include "report.h"
+#include "service.h"
+
+typedef struct {
+	char *root, *socket;
+	KxListener *listener;
+	KxService *service;
+	GDBusConnection *client;
+	char *self; /* "pid:N" of this process, which plays QEMU */
+	GString *events;
+} State;
+
+static void on_connection(GDBusConnection *connection, gpointer data)
+{
+	kx_service_export(data, connection);
+}
+
+static void on_signal(GDBusConnection *c, const char *sender, const char *path, const char *interface,
+		      const char *signal, GVariant *params, gpointer data)
+{
+	State *s = data;
+	const char *target, *event;
+
+	g_variant_get(params, "(&s&s@a{sv})", &target, &event, NULL);
+	g_string_append_printf(s->events, "%s ", event);
+}
+
+static void on_client(GObject *source, GAsyncResult *result, gpointer data)
+{
+	*(GDBusConnection **)data = g_dbus_connection_new_for_address_finish(result, NULL);
+	if (!*(GDBusConnection **)data)
+		fail_msg("no connection to the service");
+}
+
+static GDBusConnection *connect_to(const char *socket)
+{
+	g_autofree char *address = g_strdup_printf("unix:path=%s", socket);
+	GDBusConnection *c = NULL;
+
+	g_dbus_connection_new_for_address(address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, NULL, on_client,
+					  &c);
+	while (!c)
+		g_main_context_iteration(NULL, TRUE);
+	return c;
+}
+
+static int setup(void **state)
+{
+	static const char config[] = "[daemon]\nlibvirt-uri=\n";
+	State *s = g_new0(State, 1);
+
+	fake_reset();
+	s->root = fake_root_new();
+	s->socket = g_build_filename(s->root, "dir", "s.sock", NULL);
+	s->self = g_strdup_printf("pid:%d", getpid());
+	s->events = g_string_new(NULL);
+	s->service = kx_service_new(&fake_host, kx_config_parse(config, strlen(config), "test", NULL));
+	s->listener = kx_listener_new(s->socket, on_connection, s->service, NULL);
+	assert_non_null(s->listener);
+	s->client = connect_to(s->socket);
+	g_dbus_connection_signal_subscribe(s->client, NULL, "org.kvmext1.Manager", "Event", KX_DBUS_PATH, NULL, 0, on_signal,
+					   s, NULL);
+	*state = s;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	State *s = *state;
+
+	g_dbus_connection_close_sync(s->client, NULL, NULL);
+	g_object_unref(s->client);
+	kx_listener_free(s->listener);
+	kx_service_free(s->service);
+	while (g_main_context_iteration(NULL, FALSE))
+		;
+	fake_remove(s->root);
+	g_free(s->root);
+	g_free(s->socket);
+	g_free(s->self);
+	g_string_free(s->events, TRUE);
+	g_free(s);
+	return 0;
+}
+
+typedef struct {
+	GVariant *reply;
+	GError *error;
+	gboolean done;
+} Answer;
+
+static void on_answer(GObject *source, GAsyncResult *result, gpointer data)
+{
+	Answer *a = data;
+
+	a->reply = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &a->error);
+	a->done = TRUE;
+}
+
+static void start_call(State *s, const char *method, GVariant *params, Answer *a)
+{
+	g_dbus_connection_call(s->client, NULL, KX_DBUS_PATH, "org.kvmext1.Manager", method, params, NULL, 0, 20000, NULL,
+			       on_answer, a);
+}
+
+static void finish_call(Answer *a)
+{
+	while (!a->done)
+		g_main_context_iteration(NULL, TRUE);
+}
+
+/* NULL: it failed, as org.kvmext1.Error.@want. */
+static GVariant *call(State *s, const char *method, GVariant *params, const char *want)
+{
+	g_autofree char *name = NULL, *full = g_strdup_printf("org.kvmext1.Error.%s", want ? want : "");
+	Answer a = { 0 };
+
+	start_call(s, method, params, &a);
+	finish_call(&a);
+	if (!want) {
+		if (a.error)
+			fail_msg("%s: %s", method, a.error->message);
+		return a.reply;
+	}
+	assert_non_null(a.error);
+	name = g_dbus_error_get_remote_error(a.error);
+	assert_string_equal(name, full);
+	g_error_free(a.error);
+	return NULL;
+}
+
+static void expect(State *s, const char *method, GVariant *params, const char *want)
+{
+	g_autoptr(GVariant) reply = call(s, method, params, want);
+}
+
+static GVariant *with_options(const char *target, const char *key, ...)
+{
+	GVariantDict d;
+	va_list args;
+
+	g_variant_dict_init(&d, NULL);
+	va_start(args, key);
+	for (; key; key = va_arg(args, const char *))
+		g_variant_dict_insert(&d, key, "s", va_arg(args, const char *));
+	va_end(args);
+	return g_variant_new("(s@a{sv})", target, g_variant_dict_end(&d));
+}
+
+static KxReport *report(State *s, const char *target)
+{
+	const char *const targets[] = { target, NULL };
+	g_autoptr(GVariant) reply = call(s, "Report", g_variant_new("(^as)", targets), NULL);
+	g_autoptr(GError) error = NULL;
+	const char *json;
+	KxReport *r;
+
+	g_variant_get(reply, "(&s)", &json);
+	r = kx_report_from_json(json, &error);
+	if (!r)
+		fail_msg("%s", error->message);
+	return r;
+}
+
+static const KxWindow *window_of(const KxReport *r, guint vm, guint window)
+{
+	const KxVmReport *v = r->vms->pdata[vm];
+
+	assert_true(window < v->windows->len);
+	return v->windows->pdata[window];
+}
+
+/* --- cases -------------------------------------------------------------------------------------------------------- */
+
+static void attaches_switches_reports_detaches(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) live = NULL, after = NULL;
+	g_autoptr(GVariant) found = NULL, pass = NULL, list = NULL;
+	const KxVmReport *v;
+	guint64 gfn, n, nr;
+
+	expect(s, "Attach", with_options(s->self, "tracker", "abit", "interval", "0", NULL), NULL);
+	assert_true(fake.attached);
+	assert_int_equal(fake.tracker.tracker, KVM_EXT_TRACKER_ABIT);
+	assert_int_equal(fake.tracker.interval_ns, 0);
+	pass = call(s, "RunPass", g_variant_new("(s)", s->self), NULL);
+	g_variant_get(pass, "(t)", &nr);
+	assert_int_equal(nr, 1);
+
+	fake.passes_at_set = 1; /* one more ends just before the switch */
+	expect(s, "SetTracker", with_options(s->self, "tracker", "abit-flush", "flush-scope", "page", NULL), NULL);
+	assert_int_equal(fake.tracker.flush_scope, KVM_EXT_FLUSH_PAGE);
+	assert_int_equal(fake.tracker.interval_ns, 0); /* kept */
+	fake.found.gfn = 0x200;
+	expect(s, "RunPass", g_variant_new("(s)", s->self), NULL);
+
+	live = report(s, s->self);
+	v = live->vms->pdata[0];
+	assert_true(v->attached);
+	assert_string_equal(v->paging, "NPT");
+	assert_int_equal(v->windows->len, 2);
+	assert_string_equal(window_of(live, 0, 0)->tracker, "abit");
+	assert_false(window_of(live, 0, 0)->open);
+	assert_int_equal(window_of(live, 0, 0)->passes, 2);
+	assert_int_equal(window_of(live, 0, 0)->est_n, 2);
+	assert_int_equal(window_of(live, 0, 0)->samples, 8);
+	assert_int_equal(window_of(live, 0, 0)->found_pages, 4);
+	assert_true(window_of(live, 0, 0)->exits > 0);
+	assert_string_equal(window_of(live, 0, 0)->exits_source, "module");
+	assert_true(window_of(live, 0, 1)->open);
+	assert_int_equal(window_of(live, 0, 1)->passes, 1);
+
+	found = call(s, "Found", g_variant_new("(st)", s->self, window_of(live, 0, 1)->id), NULL);
+	found = (g_variant_get_child(found, 0, "@a(tt)", &list), found);
+	assert_int_equal(g_variant_n_children(list), 1);
+	g_variant_get_child(list, 0, "(tt)", &gfn, &n);
+	assert_int_equal(gfn, 0x200);
+	assert_int_equal(n, 4);
+
+	expect(s, "Detach", g_variant_new("(s)", s->self), NULL);
+	assert_false(fake.attached);
+	after = report(s, s->self);
+	assert_false(((KxVmReport *)after->vms->pdata[0])->attached);
+	assert_string_equal(((KxVmReport *)after->vms->pdata[0])->ended, "detached");
+	assert_int_equal(window_of(after, 0, 1)->passes, 1);
+	assert_non_null(strstr(s->events->str, "attached tracker detached"));
+}
+
+static void refuses_with_the_right_error(void **state)
+{
+	State *s = *state;
+	GVariantDict d;
+
+	expect(s, "Attach", with_options("vm1", NULL), "NoLibvirt");
+	expect(s, "Attach", with_options("pid:2147483000", NULL), "NoSuchVm");
+	expect(s, "Attach", with_options(s->self, "tracker", "warp", NULL), "InvalidOption");
+	expect(s, "Attach", with_options(s->self, "colour", "red", NULL), "InvalidOption");
+	expect(s, "Attach", with_options(s->self, "tracker", "abit", "flush-scope", "page", NULL), "InvalidOption");
+	g_variant_dict_init(&d, NULL);
+	g_variant_dict_insert(&d, "interval", "t", (guint64)5);
+	expect(s, "Attach", g_variant_new("(s@a{sv})", s->self, g_variant_dict_end(&d)), "InvalidOption");
+	expect(s, "SetTracker", with_options(s->self, "tracker", "abit", NULL), "NotAttached");
+	expect(s, "RunPass", g_variant_new("(s)", s->self), "NotAttached");
+	expect(s, "Detach", g_variant_new("(s)", s->self), "NotAttached");
+	expect(s, "Found", g_variant_new("(st)", s->self, (guint64)1), "NotAttached");
+
+	fake.device_errno = ENOENT;
+	expect(s, "Attach", with_options(s->self, NULL), "NoModule");
+	fake.device_errno = EACCES;
+	expect(s, "Attach", with_options(s->self, NULL), "AccessDenied");
+	fake.device_errno = 0;
+	fake.attach_errno = EBUSY;
+	expect(s, "Attach", with_options(s->self, NULL), "Busy");
+	fake.attach_errno = 0;
+	fake.set_errno = EOPNOTSUPP;
+	expect(s, "Attach", with_options(s->self, "tracker", "abit", NULL), "NotSupported");
+	assert_false(fake.attached);
+	fake.set_errno = 0;
+
+	expect(s, "Attach", with_options(s->self, NULL), NULL);
+	expect(s, "Attach", with_options(s->self, NULL), "AlreadyAttached");
+	expect(s, "RunPass", g_variant_new("(s)", s->self), "InvalidOption"); /* off has no pass */
+	expect(s, "Found", g_variant_new("(st)", s->self, (guint64)99), "InvalidOption");
+}
+
+static void failed_switch_keeps_the_old_tracker(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL;
+
+	expect(s, "Attach", with_options(s->self, "tracker", "abit", NULL), NULL);
+	fake.set_errno = ERANGE;
+	expect(s, "SetTracker", with_options(s->self, "range", "0x99999999+1", NULL), "InvalidOption");
+	fake.set_errno = 0;
+	expect(s, "RunPass", g_variant_new("(s)", s->self), NULL);
+	r = report(s, s->self);
+	assert_int_equal(((KxVmReport *)r->vms->pdata[0])->windows->len, 1);
+	assert_int_equal(window_of(r, 0, 0)->passes, 1);
+	assert_true(window_of(r, 0, 0)->open);
+}
+
+static void vm_that_goes_ends_its_session(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL;
+	const KxVmReport *v;
+
+	expect(s, "Attach", with_options(s->self, "tracker", "abit", NULL), NULL);
+	expect(s, "RunPass", g_variant_new("(s)", s->self), NULL);
+	fake_vm_goes();
+	while (!strstr(s->events->str, "vm-gone"))
+		g_main_context_iteration(NULL, TRUE);
+	assert_false(fake.attached);
+	expect(s, "SetTracker", with_options(s->self, "tracker", "off", NULL), "VmGone");
+	r = report(s, s->self);
+	v = r->vms->pdata[0];
+	assert_false(v->attached);
+	assert_string_equal(v->ended, "VM gone");
+	assert_int_equal(window_of(r, 0, 0)->passes, 1);
+	assert_non_null(window_of(r, 0, 0)->exits_na);
+}
+
+/* A long pass holds up nobody; what it found is there when it is answered. */
+static void pass_does_not_block_others(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL;
+	Answer pass = { 0 };
+
+	expect(s, "Attach", with_options(s->self, "tracker", "abit", NULL), NULL);
+	g_atomic_int_set(&fake.blocked, TRUE);
+	start_call(s, "RunPass", g_variant_new("(s)", s->self), &pass);
+	expect(s, "List", g_variant_new("()"), NULL);
+	expect(s, "Attach", with_options(s->self, NULL), "AlreadyAttached");
+	assert_false(pass.done);
+	g_atomic_int_set(&fake.blocked, FALSE);
+	finish_call(&pass);
+	assert_null(pass.error);
+	g_variant_unref(pass.reply);
+	r = report(s, s->self);
+	assert_int_equal(window_of(r, 0, 0)->found_pages, 4);
+}
+
+static void detach_during_a_pass(void **state)
+{
+	State *s = *state;
+	Answer pass = { 0 };
+
+	expect(s, "Attach", with_options(s->self, "tracker", "abit", NULL), NULL);
+	g_atomic_int_set(&fake.blocked, TRUE);
+	start_call(s, "RunPass", g_variant_new("(s)", s->self), &pass);
+	expect(s, "Detach", g_variant_new("(s)", s->self), NULL);
+	g_atomic_int_set(&fake.blocked, FALSE);
+	finish_call(&pass);
+	assert_non_null(pass.error); /* the tracker is off: no pass */
+	g_error_free(pass.error);
+	while (fake.attached)
+		g_main_context_iteration(NULL, FALSE);
+}
+
+static void broken_ring_ends_the_session(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL;
+
+	expect(s, "Attach", with_options(s->self, "tracker", "abit", NULL), NULL);
+	fake.ring->data_head += 4;
+	fake_signal();
+	while (!strstr(s->events->str, "vm-gone"))
+		g_main_context_iteration(NULL, TRUE);
+	r = report(s, s->self);
+	assert_non_null(strstr(((KxVmReport *)r->vms->pdata[0])->ended, "ring"));
+	expect(s, "List", g_variant_new("()"), NULL);
+}
+
+static void many_sessions_stay_bounded(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) all = NULL;
+	const char *const none[] = { NULL };
+	g_autoptr(GVariant) reply = NULL;
+	const char *json;
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		expect(s, "Attach", with_options(s->self, "tracker", "abit", NULL), NULL);
+		expect(s, "Detach", g_variant_new("(s)", s->self), NULL);
+	}
+	reply = call(s, "Report", g_variant_new("(^as)", none), NULL);
+	g_variant_get(reply, "(&s)", &json);
+	all = kx_report_from_json(json, NULL);
+	assert_int_equal(all->vms->len, 1); /* one VM: its latest account */
+}
+
+static void large_replies_arrive(void **state)
+{
+	State *s = *state;
+	g_autoptr(GVariant) reply = NULL, runs = NULL;
+	guint64 i;
+
+	expect(s, "Attach", with_options(s->self, "tracker", "abit", NULL), NULL);
+	for (i = 0; i < 100000; i++) {
+		struct kvm_ext_rec_run run = { .h = { KVM_EXT_REC_RUN, 0, sizeof(run) }, .pass = 1, .gfn = 2 * i, .npages = 1 };
+
+		if (i == 0) {
+			struct kvm_ext_rec_pass_begin b = { .h = { KVM_EXT_REC_PASS_BEGIN, 0, sizeof(b) },
+							    .epoch = fake.stats.epoch, .pass = 1 };
+
+			fake_put(&b, sizeof(b));
+		}
+		fake_put(&run, sizeof(run));
+		if (i % 100 == 99) /* drains the ring */
+			kx_report_free(report(s, s->self));
+	}
+	reply = call(s, "Found", g_variant_new("(st)", s->self, (guint64)1), NULL);
+	g_variant_get_child(reply, 0, "@a(tt)", &runs);
+	assert_int_equal(g_variant_n_children(runs), 100000);
+}
+
+/* --- the socket --------------------------------------------------------------------------------------------------- */
+
+static void second_daemon_is_refused(void **state)
+{
+	State *s = *state;
+	g_autoptr(GError) error = NULL;
+	g_autofree char *pid = g_strdup_printf("pid %d", getpid());
+
+	assert_null(kx_listener_new(s->socket, on_connection, s->service, &error));
+	assert_true(g_error_matches(error, KX_ERROR, KX_ERROR_BUSY));
+	assert_non_null(strstr(error->message, pid));
+	expect(s, "List", g_variant_new("()"), NULL); /* the first one is as it was */
+}
+
+static void stale_socket_is_replaced(void **state)
+{
+	State *s = *state;
+	g_autofree char *path = g_build_filename(s->root, "stale.sock", NULL);
+	g_autofree char *file = g_build_filename(s->root, "file", NULL);
+	g_autoptr(GError) error = NULL;
+	KxListener *l;
+	pid_t pid = fork();
+	struct stat st;
+
+	if (pid == 0) {
+		/* a daemon that is killed: socket and lock file stay behind */
+		kx_listener_new(path, on_connection, s->service, NULL);
+		raise(SIGKILL);
+	}
+	waitpid(pid, NULL, 0);
+	assert_int_equal(stat(path, &st), 0);
+	l = kx_listener_new(path, on_connection, s->service, &error);
+	assert_non_null(l);
+	assert_int_equal(stat(path, &st), 0);
+	assert_true((st.st_mode & 07777) == 0600 || (st.st_mode & 07777) == 0660);
+	kx_listener_free(l);
+	assert_int_not_equal(stat(path, &st), 0);
+
+	fake_write(s->root, "file", "precious");
+	assert_null(kx_listener_new(file, on_connection, s->service, &error));
+	assert_non_null(strstr(error->message, "no socket"));
+	assert_int_equal(stat(file, &st), 0);
+}
+
+static gboolean always(gpointer data)
+{
+	return G_SOURCE_CONTINUE;
+}
+
+/* Even where the socket's mode would let it in. */
+static void other_user_is_refused(void **state)
+{
+	State *s = *state;
+	g_autofree char *dir = g_path_get_dirname(s->socket);
+	int status = 0;
+	guint tick;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		skip(); /* only root can become somebody else */
+	chmod(s->root, 0755);
+	chmod(dir, 0755);
+	chmod(s->socket, 0666);
+	pid = fork();
+	if (pid == 0) {
+		g_autofree char *address = g_strdup_printf("unix:path=%s", s->socket);
+		char *const argv[] = { "kvm-ext-test-client", address, NULL };
+
+		if (setgid(65534) || setuid(65534))
+			_exit(9);
+		execl("/proc/self/exe", argv[0], "--client", argv[1], NULL);
+		_exit(8);
+	}
+	tick = g_timeout_add(10, always, NULL);
+	while (waitpid(pid, &status, WNOHANG) == 0)
+		g_main_context_iteration(NULL, TRUE);
+	g_source_remove(tick);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 1);
+}
+
+/* A caller as another user: 0 if it gets an answer, 1 if it is refused. */
+static int client(const char *address)
+{
+	GDBusConnection *c = g_dbus_connection_new_for_address_sync(
+		address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, NULL, NULL);
+
+	return c ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(attaches_switches_reports_detaches, setup, teardown),
+		cmocka_unit_test_setup_teardown(refuses_with_the_right_error, setup, teardown),
+		cmocka_unit_test_setup_teardown(failed_switch_keeps_the_old_tracker, setup, teardown),
+		cmocka_unit_test_setup_teardown(vm_that_goes_ends_its_session, setup, teardown),
+		cmocka_unit_test_setup_teardown(pass_does_not_block_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(detach_during_a_pass, setup, teardown),
+		cmocka_unit_test_setup_teardown(broken_ring_ends_the_session, setup, teardown),
+		cmocka_unit_test_setup_teardown(many_sessions_stay_bounded, setup, teardown),
+		cmocka_unit_test_setup_teardown(large_replies_arrive, setup, teardown),
+		cmocka_unit_test_setup_teardown(second_daemon_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(stale_socket_is_replaced, setup, teardown),
+		cmocka_unit_test_setup_teardown(other_user_is_refused, setup, teardown),
+	};
+
+	if (argc == 3 && !strcmp(argv[1], "--client"))
+		return client(argv[2]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
