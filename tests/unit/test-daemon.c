@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The built kvm-extd as a process: start, readiness, reload, stop, a second one, kill -9. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "fake-root.h"
+
+#define DAEMON "build/hostd/kvm-extd"
+
+typedef struct {
+	char *root, *socket, *config, *log, *notify;
+	int notify_fd;
+	GPid pid;
+} State;
+
+static int setup(void **state)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct timeval limit = { .tv_sec = 10 };
+	State *s = g_new0(State, 1);
+
+	s->root = fake_root_new();
+	s->socket = g_build_filename(s->root, "s.sock", NULL);
+	s->config = g_build_filename(s->root, "kvm-extd.conf", NULL);
+	s->log = g_build_filename(s->root, "log", NULL);
+	s->notify = g_build_filename(s->root, "notify", NULL);
+	fake_write(s->root, "kvm-extd.conf", "[daemon]\nlibvirt-uri=\nsystem-bus=no\n");
+	s->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	g_strlcpy(addr.sun_path, s->notify, sizeof(addr.sun_path));
+	assert_int_equal(bind(s->notify_fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	setsockopt(s->notify_fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	*state = s;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	State *s = *state;
+
+	if (s->pid) {
+		kill(s->pid, SIGKILL);
+		waitpid(s->pid, NULL, 0);
+	}
+	close(s->notify_fd);
+	fake_remove(s->root);
+	g_free(s->root);
+	g_free(s->socket);
+	g_free(s->config);
+	g_free(s->log);
+	g_free(s->notify);
+	g_free(s);
+	return 0;
+}
+
+static GPid spawn(State *s)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (!freopen(s->log, "a", stderr) || setenv("NOTIFY_SOCKET", s->notify, 1))
+			_exit(126);
+		execl(DAEMON, DAEMON, "--config", s->config, "--socket", s->socket, NULL);
+		_exit(127);
+	}
+	return pid;
+}
+
+static void expect_notice(State *s, const char *want)
+{
+	char text[64] = "";
+	ssize_t n = recv(s->notify_fd, text, sizeof(text) - 1, 0);
+
+	if (n < 0)
+		fail_msg("no %s within 10 s", want);
+	assert_string_equal(text, want);
+}
+
+static void start(State *s)
+{
+	s->pid = spawn(s);
+	expect_notice(s, "READY=1");
+}
+
+/* The exit status, or fails after 10 s. */
+static int ended(GPid pid)
+{
+	int status, i;
+
+	for (i = 0; i < 1000; i++) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+		g_usleep(10000);
+	}
+	fail_msg("the daemon did not end within 10 s");
+	return -1;
+}
+
+static gboolean logged(State *s, const char *what)
+{
+	g_autofree char *text = NULL;
+
+	return g_file_get_contents(s->log, &text, NULL, NULL) && strstr(text, what);
+}
+
+static void wait_logged(State *s, const char *what)
+{
+	int i;
+
+	for (i = 0; i < 500 && !logged(s, what); i++)
+		g_usleep(10000);
+	if (!logged(s, what))
+		fail_msg("the log does not say \"%s\"", what);
+}
+
+static GVariant *ask(State *s, const char *method, GVariant *params)
+{
+	g_autofree char *address = g_strdup_printf("unix:path=%s", s->socket);
+	g_autoptr(GDBusConnection) c = g_dbus_connection_new_for_address_sync(
+		address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, NULL, NULL);
+	GVariant *reply;
+
+	if (!c)
+		return NULL;
+	reply = g_dbus_connection_call_sync(c, NULL, "/org/kvmext1", "org.kvmext1.Manager", method, params, NULL, 0, 10000,
+					    NULL, NULL);
+	g_dbus_connection_close_sync(c, NULL, NULL);
+	return reply;
+}
+
+static void assert_answers(State *s)
+{
+	g_autoptr(GVariant) reply = ask(s, "List", NULL);
+
+	assert_non_null(reply);
+}
+
+static void starts_answers_and_stops(void **state)
+{
+	State *s = *state;
+	g_autoptr(GVariant) reply = NULL;
+
+	start(s);
+	reply = ask(s, "List", NULL);
+	assert_non_null(reply);
+	assert_string_equal(g_variant_get_type_string(reply), "(aa{sv})");
+	kill(s->pid, SIGTERM);
+	assert_int_equal(ended(s->pid), 0);
+	s->pid = 0;
+	expect_notice(s, "STOPPING=1");
+	assert_false(g_file_test(s->socket, G_FILE_TEST_EXISTS));
+}
+
+static void second_one_is_refused(void **state)
+{
+	State *s = *state;
+	g_autoptr(GVariant) reply = NULL;
+
+	start(s);
+	assert_int_equal(ended(spawn(s)), 1);
+	assert_true(logged(s, "another kvm-extd"));
+	reply = ask(s, "List", NULL);
+	assert_non_null(reply);
+}
+
+static void kill_leaves_nothing_in_the_way(void **state)
+{
+	State *s = *state;
+
+	start(s);
+	kill(s->pid, SIGKILL);
+	assert_int_equal(ended(s->pid), 128 + SIGKILL);
+	assert_true(g_file_test(s->socket, G_FILE_TEST_EXISTS));
+	start(s);
+	assert_answers(s);
+}
+
+static void reload_takes_good_and_refuses_bad(void **state)
+{
+	State *s = *state;
+
+	start(s);
+	fake_write(s->root, "kvm-extd.conf", "[daemon]\nlibvirt-uri=\nsystem-bus=no\n[domain x]\ntracker=warp\n");
+	kill(s->pid, SIGHUP);
+	wait_logged(s, "the old one stays");
+	assert_true(logged(s, "[domain x] tracker=warp"));
+	fake_write(s->root, "kvm-extd.conf",
+		   "[daemon]\nlibvirt-uri=\nsystem-bus=no\nlog-format=json\n[domain x]\ntracker=abit\n");
+	kill(s->pid, SIGHUP);
+	wait_logged(s, "\"event\":\"config-loaded\"");
+	assert_true(logged(s, "1 rules"));
+	assert_answers(s);
+}
+
+static void bad_configuration_is_refused(void **state)
+{
+	State *s = *state;
+
+	fake_write(s->root, "kvm-extd.conf", "[daemon]\nsystem-bus=perhaps\n");
+	assert_int_equal(ended(spawn(s)), 1);
+	assert_true(logged(s, "[daemon] system-bus=perhaps"));
+	unlink(s->config);
+	assert_int_equal(ended(spawn(s)), 1); /* named on the command line: must be there */
+}
+
+static void many_callers_leak_nothing(void **state)
+{
+	State *s = *state;
+	g_autofree char *dir = NULL;
+	guint before = 0, after = 0, i;
+	GDir *d;
+
+	start(s);
+	dir = g_strdup_printf("/proc/%d/fd", s->pid);
+	for (i = 0; i < 60; i++) {
+		g_autoptr(GVariant) reply = ask(s, "List", NULL);
+
+		assert_non_null(reply);
+		if (i == 10 || i == 59) {
+			g_usleep(300000); /* closed connections go when the daemon's loop comes round */
+			d = g_dir_open(dir, 0, NULL);
+			for (after = 0; g_dir_read_name(d); after++)
+				;
+			g_dir_close(d);
+			before = i == 10 ? after : before;
+		}
+	}
+	assert_in_range(after, 1, before);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(starts_answers_and_stops, setup, teardown),
+		cmocka_unit_test_setup_teardown(second_one_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(kill_leaves_nothing_in_the_way, setup, teardown),
+		cmocka_unit_test_setup_teardown(reload_takes_good_and_refuses_bad, setup, teardown),
+		cmocka_unit_test_setup_teardown(bad_configuration_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(many_callers_leak_nothing, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
