@@ -287,6 +287,7 @@ union kx_args {
 static const struct kx_ioctl {
 	int (*run)(struct kx_session *s, void *arg);
 	u32 size, first_size;
+	bool in_only;		/* the caller's structure may be constant */
 } ioctls[] = {
 	[_IOC_NR(KVM_EXT_GET_CAPS)] = { do_get_caps,
 		sizeof(struct kvm_ext_caps), offsetofend(struct kvm_ext_caps, sessions) },
@@ -295,7 +296,8 @@ static const struct kx_ioctl {
 	[_IOC_NR(KVM_EXT_GET_VM)] = { do_get_vm,
 		sizeof(struct kvm_ext_vm), offsetofend(struct kvm_ext_vm, remote_tlb_flushes) },
 	[_IOC_NR(KVM_EXT_SET_TRACKER)] = { do_set_tracker,
-		sizeof(struct kvm_ext_tracker), offsetofend(struct kvm_ext_tracker, reserved) },
+		sizeof(struct kvm_ext_tracker), offsetofend(struct kvm_ext_tracker, reserved),
+		.in_only = true },
 	[_IOC_NR(KVM_EXT_GET_STATS)] = { do_get_stats,
 		sizeof(struct kvm_ext_stats), offsetofend(struct kvm_ext_stats, dropped_pages) },
 	[_IOC_NR(KVM_EXT_RUN_PASS)] = { do_run_pass,
@@ -332,7 +334,7 @@ static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 	if (err)
 		return err;
 	err = op->run(file->private_data, &args);
-	if (err)
+	if (err || op->in_only)
 		return err;
 	/* As it was checked, whatever the second copy brought. */
 	args.size = size;

@@ -1,0 +1,523 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Beginnings and ends: attaching and detaching, switching live, intervals, a VM
+ * that ends while its session is open, and one that is killed in the middle of a
+ * pass. That nothing stays behind is checked by counting what there is: sessions,
+ * the module's references, its threads, VMs that KVM knows.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kx.h"
+#include "tap.h"
+#include "vmm.h"
+
+#define DATA_GFN (VMM_DATA_GPA / VMM_PAGE)
+#define SIZE (64ul << 20)
+#define PAGES (SIZE / VMM_PAGE)
+
+static struct vmm vm;
+static uint32_t list[PAGES];
+
+/* --- what there is ------------------------------------------------------------------------ */
+
+static int module_references(void)
+{
+	FILE *f = fopen("/sys/module/kvm_ext/refcnt", "r");
+	int n = -1;
+
+	if (!f || fscanf(f, "%d", &n) != 1)
+		bail("/sys/module/kvm_ext/refcnt");
+	fclose(f);
+	return n;
+}
+
+static int entries(const char *path, bool (*wanted)(const char *name))
+{
+	DIR *dir = opendir(path);
+	struct dirent *e;
+	int n = 0;
+
+	if (!dir)
+		bail("%s", path);
+	while ((e = readdir(dir)))
+		n += wanted(e->d_name);
+	closedir(dir);
+	return n;
+}
+
+static bool is_pass_thread(const char *pid)
+{
+	char path[300], name[32] = "";
+	FILE *f;
+
+	if (pid[0] < '0' || pid[0] > '9')
+		return false;
+	snprintf(path, sizeof(path), "/proc/%s/comm", pid);
+	f = fopen(path, "r");
+	if (!f)
+		return false;
+	if (!fgets(name, sizeof(name), f))
+		name[0] = '\0';
+	fclose(f);
+	return !strncmp(name, "kvm-ext/", 8);
+}
+
+/* KVM has a directory for each VM, by process and descriptor. */
+static bool is_vm(const char *name)
+{
+	return name[0] >= '0' && name[0] <= '9';
+}
+
+static int threads(void)
+{
+	return entries("/proc", is_pass_thread);
+}
+
+static int vms(void)
+{
+	return entries("/sys/kernel/debug/kvm", is_vm);
+}
+
+/* Ends are carried out by others than who asked for them: give them a moment. */
+static bool soon(int (*count)(void), int want)
+{
+	int i;
+
+	for (i = 0; i < 300; i++) {
+		if (count() == want)
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
+static long kernel_memory_kb(void)
+{
+	FILE *f = fopen("/proc/meminfo", "r");
+	char line[128];
+	long kb, sum = 0;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "SUnreclaim: %ld", &kb) == 1 ||
+		    sscanf(line, "VmallocUsed: %ld", &kb) == 1 ||
+		    sscanf(line, "KernelStack: %ld", &kb) == 1)
+			sum += kb;
+	}
+	fclose(f);
+	return sum;
+}
+
+/* --- a VMM of its own ------------------------------------------------------------------------ */
+
+/* Hands @fd to the process at the other end. */
+static void send_fd(int socket, int fd)
+{
+	char byte = 0, buffer[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = buffer,
+			      .msg_controllen = sizeof(buffer) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	if (sendmsg(socket, &msg, 0) != 1)
+		bail("sendmsg");
+}
+
+static int receive_fd(int socket)
+{
+	char byte, buffer[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = buffer,
+			      .msg_controllen = sizeof(buffer) };
+	struct cmsghdr *c;
+	int fd;
+
+	if (recvmsg(socket, &msg, 0) != 1 || !(c = CMSG_FIRSTHDR(&msg)))
+		bail("recvmsg");
+	memcpy(&fd, CMSG_DATA(c), sizeof(int));
+	return fd;
+}
+
+static _Noreturn void other_vmm(int socket)
+{
+	void *memory = vmm_memory(SIZE, VMM_SMALL);
+	struct vmm own;
+	uint32_t i;
+	char byte;
+
+	vmm_create(&own, 1, -1);
+	if (!memory || vmm_map(&own, 1, VMM_DATA_GPA, SIZE, memory, 0))
+		bail("guest memory");
+	for (i = 0; i < PAGES; i++)
+		list[i] = vmm_write(DATA_GFN + i);
+	vmm_loop(&own, 0, list, PAGES);
+	send_fd(socket, own.fd);
+	/* Until the parent says otherwise, or kills us. */
+	if (read(socket, &byte, 1) < 0)
+		_exit(1);
+	_exit(0);
+}
+
+struct child {
+	pid_t pid;
+	int socket;
+	int vm_fd;
+};
+
+static struct child start_vmm(void)
+{
+	int pair[2];
+	struct child c;
+
+	fflush(stdout);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		bail("socketpair");
+	c.pid = fork();
+	if (c.pid == 0) {
+		close(pair[0]);
+		other_vmm(pair[1]);
+	}
+	close(pair[1]);
+	c.socket = pair[0];
+	c.vm_fd = receive_fd(c.socket);
+	return c;
+}
+
+static bool hung_up(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = 0 };
+
+	return poll(&p, 1, 3000) == 1 && (p.revents & POLLHUP);
+}
+
+/* --- ends of the VM ------------------------------------------------------------------------------ */
+
+static void after_the_end(struct kx *kx, const char *how)
+{
+	struct kvm_ext_tracker t = kx_tracker(KVM_EXT_TRACKER_OFF);
+	struct kvm_ext_vm info = { .size = sizeof(info) };
+
+	ok(hung_up(kx->fd), "%s: the session polls POLLHUP", how);
+	ok(soon(vms, 1), "%s: KVM destroys the VM though the session is open", how);
+	ok(soon(threads, 0), "%s: the pass thread is gone", how);
+	ok_errno(kx_set(kx->fd, &t), ENODEV, "%s: SET_TRACKER", how);
+	ok_errno(kx_run_pass(kx->fd, NULL), ENODEV, "%s: RUN_PASS", how);
+	ok_errno(ioctl(kx->fd, KVM_EXT_GET_VM, &info), ENODEV, "%s: GET_VM", how);
+	ok(kx_stats(kx->fd).state & KVM_EXT_STATE_VM_GONE, "%s: GET_STATS answers and says so", how);
+	ok_eq(kx_caps(kx->fd).sessions, 0, "%s: no VM is attached any more", how);
+	ok_errno(kx_try_attach(kx->fd, vm.fd, 0), EISCONN,
+		 "%s: the session does not take another VM", how);
+}
+
+static void vmm_exits(void)
+{
+	struct kvm_ext_tracker t = kx_tracker(KVM_EXT_TRACKER_ABIT_FLUSH);
+	struct child c = start_vmm();
+	struct kx_samples got;
+	struct kx kx;
+
+	kx_attach(&kx, c.vm_fd, 0);
+	close(c.vm_fd);
+	kx_samples_init(&got);
+	kx_start(&kx, &t);
+	kx_pass(&kx, &got);
+	ok(got.samples > PAGES / 2, "another process's VM is tracked");
+	kx_run_pass(kx.fd, NULL);
+	close(c.socket);
+	waitpid(c.pid, NULL, 0);
+	after_the_end(&kx, "VMM exits");
+	kx_samples_clear(&got);
+	kx_read(&kx, &got);
+	ok(got.ends == 1 && got.samples > 0, "VMM exits: the last pass can still be read");
+	kx_samples_free(&got);
+	kx_close(&kx);
+}
+
+static void killed(int i)
+{
+	struct kvm_ext_tracker t = kx_tracker(i % 2 ? KVM_EXT_TRACKER_ABIT
+						    : KVM_EXT_TRACKER_ABIT_FLUSH);
+	struct child c = start_vmm();
+	struct kx kx;
+
+	/* Passes one after the other, so that the kill meets one. */
+	t.interval_ns = KVM_EXT_INTERVAL_MIN_NS;
+	kx_attach(&kx, c.vm_fd, 0);
+	close(c.vm_fd);
+	if (kx_set(kx.fd, &t))
+		bail("interval");
+	usleep(20000 + rand() % 5000);
+	kill(c.pid, SIGKILL);
+	waitpid(c.pid, NULL, 0);
+	close(c.socket);
+	if (i == 0)
+		after_the_end(&kx, "VMM killed in a pass");
+	else if (!hung_up(kx.fd))
+		ok(false, "VMM killed in a pass, round %d: POLLHUP", i);
+	/* Sometimes the end of the session and of the VM meet. */
+	kx_close(&kx);
+}
+
+static void killed_often(void)
+{
+	int i;
+
+	for (i = 0; i < 12; i++)
+		killed(i);
+	ok(soon(vms, 1) && soon(threads, 0), "12 VMMs killed in a pass: nothing is left of them");
+}
+
+/* The session closes just when the VM's process dies. */
+static void both_end(void)
+{
+	struct kvm_ext_tracker t = kx_tracker(KVM_EXT_TRACKER_ABIT);
+	struct child c;
+	struct kx kx;
+	int i;
+
+	t.interval_ns = 50000;
+	for (i = 0; i < 12; i++) {
+		c = start_vmm();
+		kx_attach(&kx, c.vm_fd, 1);
+		close(c.vm_fd);
+		kx_set(kx.fd, &t);
+		kill(c.pid, SIGKILL);
+		usleep(rand() % 3000);
+		kx_close(&kx);
+		waitpid(c.pid, NULL, 0);
+		close(c.socket);
+	}
+	ok(soon(vms, 1) && soon(threads, 0), "session and VM ending together, 12 times: clean");
+}
+
+/* --- sessions ---------------------------------------------------------------------------------------- */
+
+static void *pass_forever(void *arg)
+{
+	int fd = *(int *)arg;
+	long passes = 0, err = 0;
+
+	while (!err) {
+		if (kx_run_pass(fd, NULL) == 0)
+			passes++;
+		else if (errno != ECANCELED)
+			err = errno;
+	}
+	return (void *)(err == EINVAL ? passes : -err);
+}
+
+static void live_switches(void)
+{
+	static const uint32_t ids[] = { KVM_EXT_TRACKER_ABIT_FLUSH, KVM_EXT_TRACKER_ABIT };
+	struct kvm_ext_tracker t;
+	uint64_t longest = 0, start;
+	pthread_t thread;
+	struct kx kx;
+	void *passes;
+	int i;
+
+	kx_attach(&kx, vm.fd, 0);
+	t = kx_tracker(KVM_EXT_TRACKER_ABIT);
+	kx_set(kx.fd, &t);
+	pthread_create(&thread, NULL, pass_forever, &kx.fd);
+	for (i = 0; i < 200; i++) {
+		t = kx_tracker(ids[i % 2]);
+		t.interval_ns = i % 3 ? 100000 : 0;
+		t.granularity = i % 5 ? 12 : 21;
+		t.cpu = i % 4 - 1 > 1 ? -1 : i % 4 - 1;
+		start = now_ns();
+		if (kx_set(kx.fd, &t))
+			bail("switch %d", i);
+		longest = now_ns() - start > longest ? now_ns() - start : longest;
+		usleep(rand() % 2000);
+	}
+	ok_eq(kx_stats(kx.fd).epoch, 201, "200 live switches, beside passes on request");
+	note("longest SET_TRACKER: %llu us", (unsigned long long)longest / 1000);
+	/* `off` makes RUN_PASS fail, which ends the other thread. */
+	t = kx_tracker(KVM_EXT_TRACKER_OFF);
+	kx_set(kx.fd, &t);
+	pthread_join(thread, &passes);
+	ok((long)passes > 0, "passes on request went on between them (%ld)", (long)passes);
+	kx_close(&kx);
+	ok(soon(threads, 0), "200 live switches: no thread is left");
+}
+
+static void attach_cycles(void)
+{
+	struct kvm_ext_tracker t = kx_tracker(KVM_EXT_TRACKER_ABIT_FLUSH);
+	long before = 0, after;
+	struct kx kx;
+	int i;
+
+	t.interval_ns = 200000;
+	for (i = 0; i < 220; i++) {
+		/* The first few fill caches that are the kernel's to keep. */
+		if (i == 20)
+			before = kernel_memory_kb();
+		kx_attach(&kx, vm.fd, 64);
+		if (i % 3 && kx_set(kx.fd, &t))
+			bail("SET_TRACKER");
+		if (i % 4 == 0)
+			usleep(rand() % 1500);
+		kx_close(&kx);
+	}
+	after = kernel_memory_kb();
+	ok(threads() == 0, "200 attach and detach cycles: no thread is left");
+	ok_eq(module_references(), 0, "200 attach and detach cycles: the module is not in use");
+	/* A ring alone is 256 KiB. */
+	ok(after - before < 4096, "200 attach and detach cycles: no kernel memory is lost (%ld KiB)",
+	   after - before);
+}
+
+/* The kernel refuses to unload the module while a session has it in use. */
+static void unload_refused(void)
+{
+	struct kx kx;
+
+	kx_attach(&kx, vm.fd, 0);
+	ok_errno(syscall(SYS_delete_module, "kvm_ext", O_NONBLOCK), EWOULDBLOCK,
+		 "the module cannot be unloaded while a session is open");
+	kx_close(&kx);
+}
+
+/* --- intervals ------------------------------------------------------------------------------------------ */
+
+static void interval(uint64_t ns)
+{
+	struct kvm_ext_tracker t = kx_tracker(KVM_EXT_TRACKER_ABIT);
+	struct kvm_ext_stats s;
+	uint64_t slots;
+	struct kx kx;
+
+	kx_attach(&kx, vm.fd, 0);
+	t.first_gfn = DATA_GFN;
+	t.npages = 16;
+	t.interval_ns = ns;
+	kx_set(kx.fd, &t);
+	usleep(300000);
+	s = kx_stats(kx.fd);
+	/* The intervals from the priming pass to the last one: each was used or counted as skipped. */
+	slots = (s.last_start_ns - s.start_ns) / ns;
+	ok(s.passes > 1 && s.passes + s.overruns <= slots + 2 && s.passes + s.overruns + 2 >= slots,
+	   "interval %llu us: %llu passes and %llu overruns make %llu intervals",
+	   (unsigned long long)ns / 1000, (unsigned long long)s.passes,
+	   (unsigned long long)s.overruns, (unsigned long long)slots);
+	ok(s.pass_ns_min <= s.pass_ns_sum / s.passes && s.pass_ns_sum / s.passes <= s.pass_ns_max &&
+	   s.pass_ns_p99 >= s.pass_ns_min && s.pass_ns_p99 <= s.pass_ns_max + s.pass_ns_max / 8 &&
+	   s.cpu_ns > 0, "interval %llu us: the figures fit each other", (unsigned long long)ns / 1000);
+	kx_close(&kx);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* A pass of microseconds has CPU time of microseconds, not of timer ticks. */
+static void cpu_time(void)
+{
+	struct kvm_ext_tracker t = kx_tracker(KVM_EXT_TRACKER_ABIT);
+	uint64_t cpu[100], wall[100];
+	struct kx_samples got;
+	struct kx kx;
+	int i;
+
+	kx_attach(&kx, vm.fd, 0);
+	kx_samples_init(&got);
+	t.first_gfn = DATA_GFN;
+	t.npages = 64;
+	kx_start(&kx, &t);
+	for (i = 0; i < 100; i++) {
+		kx_pass(&kx, &got);
+		cpu[i] = got.sum.cpu_ns;
+		wall[i] = got.sum.wall_ns;
+	}
+	qsort(cpu, 100, sizeof(cpu[0]), by_value);
+	qsort(wall, 100, sizeof(wall[0]), by_value);
+	note("100 passes over 64 pages, median: %.1f us of CPU, %.1f us on the clock",
+	     cpu[50] / 1e3, wall[50] / 1e3);
+	ok(cpu[0] > 0 && cpu[50] < 1000000, "CPU time of a pass is finer than a timer tick");
+	/* Beyond the pass: waking up, telling its end and going to sleep. */
+	ok(cpu[50] > wall[50] / 2 && cpu[50] < 3 * wall[50] + 200000,
+	   "CPU time of a pass is near what the clock says");
+	kx_samples_free(&got);
+	kx_close(&kx);
+}
+
+/*
+ * On an emulated host any stretch can be long, because the emulator itself was not
+ * run. A stretch that is too long by construction would be so in every account.
+ */
+static void holds(uint32_t id, const char *name)
+{
+	struct kvm_ext_tracker t = kx_tracker(id);
+	uint64_t hold[25];
+	struct kx kx;
+	int i;
+
+	kx_attach(&kx, vm.fd, 0);
+	for (i = 0; i < 25; i++) {
+		vmm_touch(&vm, 0, list, PAGES);
+		kx_start(&kx, &t);
+		hold[i] = kx_stats(kx.fd).max_hold_ns;
+	}
+	qsort(hold, 25, sizeof(hold[0]), by_value);
+	ok(hold[12] > 0 && hold[12] < 1000000,
+	   "%s: longest stretch without a rescheduling point, median of 25 accounts: %llu us "
+	   "(%llu to %llu)",
+	   name, (unsigned long long)hold[12] / 1000, (unsigned long long)hold[0] / 1000,
+	   (unsigned long long)hold[24] / 1000);
+	kx_close(&kx);
+}
+
+int main(void)
+{
+	void *memory = vmm_memory(SIZE, VMM_SMALL);
+	uint32_t i;
+
+	srand(time(NULL));
+	vmm_create(&vm, 1, -1);
+	if (!memory || vmm_map(&vm, 1, VMM_DATA_GPA, SIZE, memory, 0))
+		bail("guest memory");
+	for (i = 0; i < PAGES; i++)
+		list[i] = vmm_write(DATA_GFN + i);
+	vmm_touch(&vm, 0, list, PAGES);
+
+	vmm_exits();
+	killed_often();
+	both_end();
+	live_switches();
+	attach_cycles();
+	unload_refused();
+	interval(100000);
+	interval(1000000);
+	interval(20000000);
+	cpu_time();
+	holds(KVM_EXT_TRACKER_ABIT, "abit");
+	holds(KVM_EXT_TRACKER_ABIT_FLUSH, "abit-flush");
+	ok_eq(module_references(), 0, "at the end the module is not in use");
+	vmm_destroy(&vm);
+	ok(soon(vms, 0), "at the end KVM has no VM");
+	return tap_end();
+}

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The VM's memory changes under a pass: memslots come, move and go, pages are
+ * given back to the host (a balloon, swap), the VMM forks, SMM has memory of
+ * its own.
+ *
+ * What is asked: nothing is reported where there is no memory any more, what is
+ * reported is right, the next pass is exact again.
+ */
+#define _GNU_SOURCE
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kx.h"
+#include "tap.h"
+#include "vmm.h"
+
+#define DATA_GFN (VMM_DATA_GPA / VMM_PAGE)
+#define SIZE (16ul << 20)
+#define PAGES (SIZE / VMM_PAGE)
+#define MOVED_GPA (256ul << 20)
+#define MOVED_GFN (MOVED_GPA / VMM_PAGE)
+
+static struct vmm vm;
+static struct kx kx;
+static struct kx_samples got;
+static uint32_t list[PAGES];
+
+static uint32_t every_third(uint64_t gfn)
+{
+	uint32_t n = 0, i;
+
+	for (i = 0; i < PAGES; i += 3)
+		list[n++] = vmm_write(gfn + i);
+	return n;
+}
+
+/* Of the pages from @gfn on: is every third reported, and no other? */
+static bool exactly_every_third(uint64_t gfn)
+{
+	uint32_t i;
+
+	for (i = 0; i < PAGES; i++) {
+		if (got.page[gfn + i] != (i % 3 == 0))
+			return false;
+	}
+	return true;
+}
+
+static uint64_t reported(uint64_t gfn, uint64_t npages)
+{
+	uint64_t n = 0, i;
+
+	for (i = 0; i < npages; i++)
+		n += got.page[gfn + i] != 0;
+	return n;
+}
+
+static void start(uint32_t id)
+{
+	struct kvm_ext_tracker t = kx_tracker(id);
+
+	kx_start(&kx, &t);
+}
+
+/* --- one change between two passes ----------------------------------------------------- */
+
+static void between_passes(void *memory)
+{
+	uint32_t n = every_third(DATA_GFN);
+
+	start(KVM_EXT_TRACKER_ABIT_FLUSH);
+	vmm_map(&vm, 1, VMM_DATA_GPA, SIZE, memory, 0);
+	vmm_touch(&vm, 0, list, n);
+	kx_pass(&kx, &got);
+	ok(exactly_every_third(DATA_GFN), "a memslot that appeared is tracked by the next pass");
+
+	vmm_touch(&vm, 0, list, n);
+	vmm_map(&vm, 1, VMM_DATA_GPA, 0, memory, 0);
+	kx_pass(&kx, &got);
+	ok_eq(reported(DATA_GFN, PAGES), 0, "nothing is reported of a memslot that is gone");
+
+	vmm_map(&vm, 1, VMM_DATA_GPA, SIZE, memory, 0);
+	vmm_touch(&vm, 0, list, n);
+	vmm_map(&vm, 1, MOVED_GPA, SIZE, memory, 0);
+	kx_pass(&kx, &got);
+	ok_eq(reported(DATA_GFN, PAGES) + reported(MOVED_GFN, PAGES), 0,
+	      "moving a memslot unmaps it: nothing is reported, here or there");
+	n = every_third(MOVED_GFN);
+	vmm_touch(&vm, 0, list, n);
+	kx_pass(&kx, &got);
+	ok(exactly_every_third(MOVED_GFN) && !reported(DATA_GFN, PAGES),
+	   "what is touched after the move is reported by its new gfn");
+	vmm_map(&vm, 1, MOVED_GPA, 0, memory, 0);
+}
+
+static void read_only(void *memory)
+{
+	struct kvm_ext_vm with, without;
+
+	without = kx_vm(kx.fd);
+	if (vmm_map(&vm, 1, VMM_DATA_GPA, SIZE, memory, KVM_MEM_READONLY))
+		bail("read-only memslot");
+	with = kx_vm(kx.fd);
+	ok(with.memslots == without.memslots && with.ram_pages == without.ram_pages,
+	   "a read-only memslot is no RAM");
+	vmm_map(&vm, 1, VMM_DATA_GPA, 0, memory, 0);
+}
+
+/* Two memslots of the same memory: aged by address, so known by the first one's gfns. */
+static void alias(void *memory)
+{
+	uint32_t n = every_third(DATA_GFN);
+	struct kvm_ext_vm before = kx_vm(kx.fd), after;
+	int i;
+
+	vmm_map(&vm, 1, VMM_DATA_GPA, SIZE, memory, 0);
+	vmm_map(&vm, 2, MOVED_GPA, SIZE, memory, 0);
+	after = kx_vm(kx.fd);
+	ok_eq(after.ram_pages - before.ram_pages, PAGES, "memory mapped twice counts once");
+	start(KVM_EXT_TRACKER_ABIT);
+	vmm_touch(&vm, 0, list, n);
+	kx_pass(&kx, &got);
+	ok(exactly_every_third(DATA_GFN) && !reported(MOVED_GFN, PAGES),
+	   "an access by the first gfn is reported once");
+	n = every_third(MOVED_GFN);
+	vmm_touch(&vm, 0, list, n);
+	kx_pass(&kx, &got);
+	ok(exactly_every_third(DATA_GFN) && !reported(MOVED_GFN, PAGES),
+	   "an access by the second gfn is reported by the first");
+	for (i = 1; i <= 2; i++)
+		vmm_map(&vm, i, 0, 0, memory, 0);
+}
+
+/* --- pages that go -------------------------------------------------------------------------- */
+
+static void balloon(enum vmm_backing backing, const char *name)
+{
+	uint8_t *memory = vmm_memory(SIZE, backing);
+	uint32_t n = every_third(DATA_GFN), i;
+	bool exact;
+
+	if (!memory || vmm_map(&vm, 1, VMM_DATA_GPA, SIZE, memory, 0))
+		bail("guest memory");
+	start(KVM_EXT_TRACKER_ABIT_FLUSH);
+	vmm_touch(&vm, 0, list, n);
+	madvise(memory, SIZE / 2, MADV_DONTNEED);
+	kx_pass(&kx, &got);
+	ok_eq(reported(DATA_GFN, PAGES / 2), 0, "%s: pages given back are not reported", name);
+	ok(reported(DATA_GFN + PAGES / 2, PAGES / 2) >= PAGES / 6, "%s: those that stay are", name);
+
+	/* They come back one by one, as small pages. */
+	madvise(memory, SIZE, MADV_NOHUGEPAGE);
+	madvise(memory, SIZE, MADV_DONTNEED);
+	vmm_touch(&vm, 0, list, n);
+	kx_pass(&kx, &got);
+	exact = exactly_every_third(DATA_GFN);
+	for (i = 0; i < 10; i++) {
+		vmm_touch(&vm, 0, list, n);
+		kx_pass(&kx, &got);
+		exact &= exactly_every_third(DATA_GFN);
+	}
+	ok(exact, "%s: pages that come back are reported exactly", name);
+	vmm_map(&vm, 1, VMM_DATA_GPA, 0, memory, 0);
+	vmm_free(memory, SIZE);
+}
+
+/* A fork makes the VMM's pages copy on write, which unmaps them from the guest. */
+static void vmm_forks(void *memory)
+{
+	uint32_t n = every_third(DATA_GFN);
+	int status;
+	pid_t pid;
+
+	vmm_map(&vm, 1, VMM_DATA_GPA, SIZE, memory, 0);
+	start(KVM_EXT_TRACKER_ABIT_FLUSH);
+	vmm_touch(&vm, 0, list, n);
+	pid = fork();
+	if (pid == 0) {
+		/* The descriptors are inherited, the VM's memory is not: both must be harmless. */
+		kx_run_pass(kx.fd, NULL);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	ok(WIFEXITED(status), "a child of the VMM may use the session");
+	kx_pass(&kx, &got);
+	vmm_touch(&vm, 0, list, n);
+	kx_pass(&kx, &got);
+	ok(exactly_every_third(DATA_GFN), "after the VMM forked passes are exact again");
+	ok(!(kx_stats(kx.fd).state & KVM_EXT_STATE_VM_GONE), "the child's end is not the VM's");
+	vmm_map(&vm, 1, VMM_DATA_GPA, 0, memory, 0);
+}
+
+/* --- changes in the middle of passes ----------------------------------------------------------- */
+
+static volatile bool stop_passes;
+
+static void *pass_loop(void *arg)
+{
+	(void)arg;
+	while (!stop_passes)
+		kx_run_pass(kx.fd, NULL);
+	return NULL;
+}
+
+static void during_passes(void *memory)
+{
+	uint64_t here = 0, there = 0, elsewhere = 0, gfn;
+	uint32_t n = every_third(DATA_GFN);
+	struct kvm_ext_stats stats;
+	pthread_t thread;
+	int i;
+
+	start(KVM_EXT_TRACKER_ABIT_FLUSH);
+	kx_samples_clear(&got);
+	stop_passes = false;
+	pthread_create(&thread, NULL, pass_loop, NULL);
+	for (i = 0; i < 100; i++) {
+		uint64_t gpa = i % 2 ? MOVED_GPA : VMM_DATA_GPA;
+
+		if (vmm_map(&vm, 1, gpa, SIZE, memory, 0))
+			bail("memslot");
+		n = every_third(gpa / VMM_PAGE);
+		vmm_touch(&vm, 0, list, n);
+		usleep(rand() % 4000);
+		kx_read(&kx, &got);
+		/* A memslot cannot move onto itself: half the time it goes, half the time it moves. */
+		if (i % 4 == 3)
+			vmm_map(&vm, 1, gpa, 0, memory, 0);
+	}
+	stop_passes = true;
+	pthread_join(thread, NULL);
+	kx_read(&kx, &got);
+	stats = kx_stats(kx.fd);
+	for (gfn = 0; gfn < KX_GFNS; gfn++) {
+		if (!got.page[gfn])
+			continue;
+		if (gfn >= DATA_GFN && gfn < DATA_GFN + PAGES)
+			here += (gfn - DATA_GFN) % 3 == 0 ? 1 : 1000000;
+		else if (gfn >= MOVED_GFN && gfn < MOVED_GFN + PAGES)
+			there += (gfn - MOVED_GFN) % 3 == 0 ? 1 : 1000000;
+		else if (gfn >= VMM_LOW_SIZE / VMM_PAGE)
+			elsewhere++;
+	}
+	note("%llu passes, %llu met changed memslots, %llu pages found and dropped",
+	     (unsigned long long)stats.passes, (unsigned long long)stats.slot_changes,
+	     (unsigned long long)stats.dropped_pages);
+	ok(stats.slot_changes > 0, "memslots changed while passes ran");
+	ok(here > 0 && here < 1000000 && there > 0 && there < 1000000,
+	   "both places were reported, and only pages that were touched there");
+	ok_eq(elsewhere, 0, "nothing else was");
+	ok_eq(got.bad, 0, "the ring stayed in order");
+	vmm_map(&vm, 1, 0, 0, memory, 0);
+}
+
+/* Memory that comes and goes while passes run over the rest: the rest stays exact. */
+static void balloon_during_passes(void *memory)
+{
+	uint32_t n = every_third(DATA_GFN), i;
+	uint64_t wrong = 0;
+	pthread_t thread;
+
+	vmm_map(&vm, 1, VMM_DATA_GPA, SIZE, memory, 0);
+	start(KVM_EXT_TRACKER_ABIT);
+	kx_samples_clear(&got);
+	stop_passes = false;
+	pthread_create(&thread, NULL, pass_loop, NULL);
+	for (i = 0; i < 60; i++) {
+		vmm_touch(&vm, 0, list, n);
+		madvise((uint8_t *)memory + rand() % PAGES / 2 * VMM_PAGE, SIZE / 2, MADV_DONTNEED);
+		kx_read(&kx, &got);
+	}
+	stop_passes = true;
+	pthread_join(thread, NULL);
+	kx_read(&kx, &got);
+	for (i = 0; i < PAGES; i++)
+		wrong += got.page[DATA_GFN + i] && i % 3;
+	ok(wrong == 0 && !got.bad, "pages that vanish during passes: only touched ones are reported");
+	vmm_map(&vm, 1, 0, 0, memory, 0);
+}
+
+/* --- SMM -------------------------------------------------------------------------------------------- */
+
+static void second_address_space(void *memory)
+{
+	struct kvm_ext_vm before = kx_vm(kx.fd), info;
+	uint32_t n = every_third(DATA_GFN);
+	uint8_t *smram;
+
+	if (ioctl(vm.kvm, KVM_CHECK_EXTENSION, KVM_CAP_MULTI_ADDRESS_SPACE) < 2) {
+		skip("this KVM has one address space", "memory that only SMM has is tracked");
+		return;
+	}
+	smram = vmm_memory(VMM_2M, VMM_SMALL);
+	vmm_map(&vm, 1, VMM_DATA_GPA, SIZE, memory, 0);
+	vmm_map(&vm, 1 | 1 << 16, VMM_DATA_GPA, SIZE, memory, 0);
+	vmm_map(&vm, 2 | 1 << 16, MOVED_GPA, VMM_2M, smram, 0);
+	info = kx_vm(kx.fd);
+	ok_eq(info.address_spaces, 2, "SMM has an address space");
+	ok_eq(info.memslots - before.memslots, 3, "its memslots are seen");
+	ok_eq(info.ram_pages - before.ram_pages, PAGES + VMM_2M / VMM_PAGE,
+	      "what both map counts once, what only SMM maps counts");
+	start(KVM_EXT_TRACKER_ABIT);
+	vmm_touch(&vm, 0, list, n);
+	kx_pass(&kx, &got);
+	ok(exactly_every_third(DATA_GFN), "what both map is reported exactly");
+	ok(got.sum.pages_scanned >= PAGES + VMM_2M / VMM_PAGE, "what only SMM maps is scanned");
+	ok(memchr(got.smm, 1, KX_GFNS) == NULL, "nothing is reported that SMM has not touched");
+	vmm_map(&vm, 1 | 1 << 16, VMM_DATA_GPA, 0, memory, 0);
+	vmm_map(&vm, 2 | 1 << 16, MOVED_GPA, 0, smram, 0);
+	vmm_map(&vm, 1, VMM_DATA_GPA, 0, memory, 0);
+	vmm_free(smram, VMM_2M);
+}
+
+/* A VM that has far more memory than it uses: what is not mapped costs no test. */
+static void sparse(void)
+{
+	size_t size = 1ul << 30;
+	uint8_t *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct kvm_ext_tracker t = kx_tracker(KVM_EXT_TRACKER_ABIT);
+
+	madvise(memory, size, MADV_NOHUGEPAGE);
+	vmm_map(&vm, 1, MOVED_GPA, size, memory, 0);
+	t.first_gfn = MOVED_GFN;
+	t.npages = size / VMM_PAGE;
+	list[0] = vmm_read(MOVED_GFN + 100000);
+	vmm_touch(&vm, 0, list, 1);
+	kx_start(&kx, &t);
+	vmm_touch(&vm, 0, list, 1);
+	kx_pass(&kx, &got);
+	ok(got.samples == 1 && got.page[MOVED_GFN + 100000], "one page of a GiB is found");
+	ok_eq(got.sum.pages_scanned, size / VMM_PAGE, "all its pages count as looked at");
+	ok_eq(got.sum.leaves_tested, 512, "only the block that is mapped is tested page by page");
+	vmm_map(&vm, 1, MOVED_GPA, 0, memory, 0);
+	munmap(memory, size);
+}
+
+int main(void)
+{
+	void *memory = vmm_memory(SIZE, VMM_SMALL);
+
+	srand(2);
+	if (!memory)
+		bail("guest memory");
+	vmm_create(&vm, 1, -1);
+	kx_attach(&kx, vm.fd, 0);
+	kx_samples_init(&got);
+	between_passes(memory);
+	read_only(memory);
+	alias(memory);
+	balloon(VMM_SMALL, "4K pages");
+	balloon(VMM_THP, "THP");
+	vmm_forks(memory);
+	during_passes(memory);
+	balloon_during_passes(memory);
+	second_address_space(memory);
+	sparse();
+	kx_samples_free(&got);
+	kx_close(&kx);
+	vmm_destroy(&vm);
+	return tap_end();
+}
