@@ -227,6 +227,7 @@ static int copy_fd(int pidfd, pid_t pid, int number, GError **error)
 		return fd;
 	switch (errno) {
 	case EPERM:
+	case EACCES: /* a security module, on behalf of QEMU's profile */
 		code = KX_ERROR_ACCESS_DENIED;
 		hint = ": CAP_SYS_PTRACE is needed (run as root; see kernel.yama.ptrace_scope and "
 		       "the unit's sandbox)";
