@@ -27,14 +27,32 @@ static gboolean is_attached(GVariant *vm)
 	return attached;
 }
 
-static void print_json(GVariant *vms)
+static int by_name(gconstpointer a, gconstpointer b)
+{
+	return g_strcmp0(lookup(*(GVariant *const *)a, "name"),
+			 lookup(*(GVariant *const *)b, "name"));
+}
+
+/* The daemon knows no order. */
+static GPtrArray *sorted(GVariant *reply)
+{
+	g_autoptr(GVariant) vms = g_variant_get_child_value(reply, 0);
+	GPtrArray *array = g_ptr_array_new_with_free_func((GDestroyNotify)g_variant_unref);
+
+	for (gsize i = 0; i < g_variant_n_children(vms); i++)
+		g_ptr_array_add(array, g_variant_get_child_value(vms, i));
+	g_ptr_array_sort(array, by_name);
+	return array;
+}
+
+static void print_json(const GPtrArray *vms)
 {
 	static const char *const strings[] = { "name", "uuid", "state", "tracker", "options" };
 	g_autoptr(JsonBuilder) b = json_builder_new();
 
 	json_builder_begin_array(b);
-	for (gsize i = 0; i < g_variant_n_children(vms); i++) {
-		g_autoptr(GVariant) vm = g_variant_get_child_value(vms, i);
+	for (guint i = 0; i < vms->len; i++) {
+		GVariant *vm = vms->pdata[i];
 
 		json_builder_begin_object(b);
 		for (guint k = 0; k < G_N_ELEMENTS(strings); k++) {
@@ -51,7 +69,7 @@ static void print_json(GVariant *vms)
 	cli_print_json(b, TRUE);
 }
 
-static void print_text(const Cli *cli, GVariant *vms)
+static void print_text(const GPtrArray *vms)
 {
 	static const char *const titles[] = { "NAME", "PID", "STATE", "TRACKER", "OPTIONS" };
 	g_autoptr(KxTable) table = kx_table_new();
@@ -59,8 +77,8 @@ static void print_text(const Cli *cli, GVariant *vms)
 
 	for (guint i = 0; i < G_N_ELEMENTS(titles); i++)
 		kx_table_add_column(table, titles[i], i != 1, FALSE);
-	for (gsize i = 0; i < g_variant_n_children(vms); i++) {
-		g_autoptr(GVariant) vm = g_variant_get_child_value(vms, i);
+	for (guint i = 0; i < vms->len; i++) {
+		GVariant *vm = vms->pdata[i];
 		gboolean attached = is_attached(vm);
 		guint32 pid = lookup_pid(vm);
 
@@ -76,10 +94,10 @@ static void print_text(const Cli *cli, GVariant *vms)
 	fputs(out->str, stdout);
 }
 
-static void print_names(GVariant *vms)
+static void print_names(const GPtrArray *vms)
 {
-	for (gsize i = 0; i < g_variant_n_children(vms); i++) {
-		g_autoptr(GVariant) vm = g_variant_get_child_value(vms, i);
+	for (guint i = 0; i < vms->len; i++) {
+		GVariant *vm = vms->pdata[i];
 		g_autofree char *name = kx_text_clean(lookup(vm, "name"));
 
 		puts(name);
@@ -94,21 +112,22 @@ int cmd_list(Cli *cli, int argc, char **argv)
 		{ 0 },
 	};
 	g_autoptr(GError) error = NULL;
-	g_autoptr(GVariant) reply = NULL, vms = NULL;
+	g_autoptr(GVariant) reply = NULL;
+	g_autoptr(GPtrArray) vms = NULL;
 
 	if (!cli_parse("list", entries, &argc, &argv))
 		return KX_EXIT_USAGE;
 	reply = cli_call(cli, "List", g_variant_new("()"), "(aa{sv})", "listing the VMs", &error);
 	if (!reply)
 		return cli_fail(NULL, error);
-	vms = g_variant_get_child_value(reply, 0);
+	vms = sorted(reply);
 	if (names)
 		print_names(vms);
 	else if (cli->json)
 		print_json(vms);
-	else if (!g_variant_n_children(vms))
+	else if (!vms->len)
 		cli_say(cli, "No VM is running here (virsh list shows libvirt's view).");
 	else
-		print_text(cli, vms);
+		print_text(vms);
 	return KX_EXIT_OK;
 }

@@ -28,6 +28,7 @@ const KxFigureField kx_row_figures[] = {
 	ROW(passes, "passes"),
 	ROW(samples, "samples"),
 	ROW(samples_per_s, "1/s"),
+	ROW(pages_per_sample, "pages"),
 	ROW(pages_found, "pages"),
 	ROW(pages_total, "pages"),
 	ROW(recall, "ratio"),
@@ -286,6 +287,16 @@ static double total(const Pool *p, gsize offset)
 }
 #define TOTAL(p, member) total(p, G_STRUCT_OFFSET(KxWindow, member))
 
+static KxFigure pages_per_sample(const Pool *p)
+{
+	const char *why = no_passes(p);
+
+	if (!why && !p->samples)
+		why = "no page was found accessed";
+	return why ? unavailable(why)
+		   : figure(TOTAL(p, sample_pages) / (double)p->samples, p->samples);
+}
+
 static void count_figures(Pool *p)
 {
 	KxRow *row = p->row;
@@ -296,6 +307,7 @@ static void count_figures(Pool *p)
 
 	row->passes = why ? unavailable(why) : figure((double)p->passes, p->row->windows);
 	row->samples = why ? unavailable(why) : figure((double)p->samples, p->passes);
+	row->pages_per_sample = pages_per_sample(p);
 	row->lost_samples = why ? unavailable(why) : figure((double)p->lost, p->samples);
 	row->samples_per_s = short_why ? unavailable(short_why)
 				       : figure((double)p->samples * NS_PER_S / p->ns, p->samples);

@@ -112,6 +112,7 @@ typedef struct {
 	guint windows;
 	double seconds;
 	KxFigure passes, samples, samples_per_s;
+	KxFigure pages_per_sample; /* 1 where all leaves are 4K */
 	KxFigure
 		cost_per_sample_ns; /* host CPU of the pass thread per sample: the number that matters */
 	KxFigure total_cost_per_sample_ns; /* with the daemon's draining */

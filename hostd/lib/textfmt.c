@@ -191,7 +191,7 @@ static guint column_width(const Column *c)
 	return width;
 }
 
-/* With the gap before it, and its bars. */
+/* With the gap before it (the first has none), and its bars. */
 static guint outer_width(const Column *c)
 {
 	return column_width(c) + (c->boxed ? 6 : 2);
@@ -201,7 +201,7 @@ static void print_padded(GString *out, const Column *c, const char *text)
 {
 	guint pad = column_width(c) - kx_text_columns(text);
 
-	g_string_append(out, c->boxed ? "  | " : "  ");
+	g_string_append(out, c->boxed ? "| " : "");
 	g_string_append_printf(out, "%*s", c->left ? 0 : (int)pad, "");
 	g_string_append(out, text);
 	g_string_append_printf(out, "%*s", c->left ? (int)pad : 0, "");
@@ -212,7 +212,7 @@ static void print_rule(GString *out, const Column *c)
 {
 	guint width = column_width(c);
 
-	g_string_append(out, c->boxed ? "  +-" : "  ");
+	g_string_append(out, c->boxed ? "+-" : "");
 	for (guint i = 0; i < width; i++)
 		g_string_append_c(out, '-');
 	g_string_append(out, c->boxed ? "-+" : "");
@@ -248,6 +248,8 @@ static void print_line(const KxTable *t, GString *out, guint indent, guint first
 
 		if (i && i < first)
 			continue;
+		if (i)
+			g_string_append(out, "  ");
 		if (line == LINE_RULE)
 			print_rule(out, c);
 		else
@@ -261,7 +263,7 @@ static void print_line(const KxTable *t, GString *out, guint indent, guint first
 /* The column after the last that fits beside column 0, at least one. */
 static guint fit(const KxTable *t, guint first, guint width, guint indent, guint64 breaks)
 {
-	guint used = indent + outer_width(t->columns->pdata[0]), i, last_break = 0;
+	guint used = indent + outer_width(t->columns->pdata[0]) - 2, i, last_break = 0;
 
 	for (i = first; i < t->columns->len; i++) {
 		used += outer_width(t->columns->pdata[i]);
@@ -273,15 +275,25 @@ static guint fit(const KxTable *t, guint first, guint width, guint indent, guint
 	return i;
 }
 
+static gboolean has_two_lines(const KxTable *t)
+{
+	for (guint i = 0; i < t->columns->len; i++) {
+		if (g_strv_length(((const Column *)t->columns->pdata[i])->title) == 2)
+			return TRUE;
+	}
+	return FALSE;
+}
+
 void kx_table_print(const KxTable *t, GString *out, guint width, guint indent, guint64 breaks)
 {
 	const Column *lead = t->columns->pdata[0];
+	guint top = has_two_lines(t) ? LINE_TITLE_1 : LINE_TITLE_2;
 
 	for (guint first = 1, end; first < t->columns->len; first = end) {
 		end = fit(t, first, width, indent, breaks);
 		if (first > 1)
 			g_string_append_c(out, '\n');
-		for (guint line = 0; line < LINE_ROWS + lead->cells->len; line++)
+		for (guint line = top; line < LINE_ROWS + lead->cells->len; line++)
 			print_line(t, out, indent, first, end, line);
 	}
 }

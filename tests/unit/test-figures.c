@@ -139,6 +139,7 @@ static void test_not_available(void **state)
 
 	row = rows->pdata[2];
 	is_na(&row->cost_per_sample_ns, "no page was found accessed");
+	is_na(&row->pages_per_sample, "no page was found accessed");
 	assert_null(row->samples.na);
 	near(row->samples.value, 0, "a measured zero");
 
@@ -259,6 +260,7 @@ static void test_rates_and_times(void **state)
 	w->pass_ns_p99 = 3 * MS;
 	w->pages_scanned = 3000;
 	w->found_pages = 120;
+	w->sample_pages = 300 * 512;
 	w->flushes = 3;
 	w->flush_ipis = 5;
 	w->drain_cpu_ns = 1 * MS;
@@ -275,6 +277,7 @@ static void test_rates_and_times(void **state)
 	near(row->pass_mean_ns.value, 2e6, "pass time");
 	near(row->pass_p99_ns.value, 3e6, "p99");
 	near(row->pages_found.value, 120, "found");
+	near(row->pages_per_sample.value, 512, "pages per sample");
 	near(row->pages_total.value, 1000, "total");
 	near(row->cpu_percent.value, 0.2, "CPU: 3 ms of passes and 1 ms of draining in 2 s");
 	near(row->flushes_per_s.value, 1.5, "flushes/s");

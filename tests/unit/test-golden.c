@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Each report in tests/golden/NAME.json is rendered at 120 columns and, as a wide terminal shows it, at 160, and compared
- * with NAME.120.txt and NAME.160.txt. UPDATE_GOLDEN=1 writes them anew: read the difference before committing.
+ * Each report in tests/golden/NAME.json (lab-amd was recorded, the others are made up) is rendered at 120 columns and, as
+ * a wide terminal shows it, at 160, and compared with NAME.120.txt and NAME.160.txt. UPDATE_GOLDEN=1 writes them anew:
+ * read the difference before committing.
  */
 #include <locale.h>
 #include <setjmp.h>
@@ -13,8 +14,9 @@
 #include "report.h"
 #include "textfmt.h"
 
-static const char *const names[] = { "two-vms",	     "no-truth-real", "nothing-sampled", "vm-gone",
-				     "lost-samples", "one-pass",      "names",		 "no-vms" };
+static const char *const names[] = { "two-vms", "no-truth-real", "nothing-sampled",
+				     "vm-gone", "lost-samples",	 "one-pass",
+				     "names",	"no-vms",	 "lab-amd" };
 
 static char *golden_path(const char *name, const char *suffix)
 {
