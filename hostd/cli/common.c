@@ -19,9 +19,11 @@
 
 int cli_fail(const char *target, const GError *error)
 {
-	g_autofree char *message = kx_text_clean(error->message);
-	g_autofree char *shown = target ? cli_show(target) : NULL;
+	g_autofree char *message = NULL, *shown = NULL;
 
+	g_return_val_if_fail(error != NULL, KX_EXIT_FAILED);
+	message = kx_text_clean(error->message);
+	shown = target ? cli_show(target) : NULL;
 	fprintf(stderr, "kvm-ext: %s%s%s\n", shown ? shown : "", shown ? ": " : "", message);
 	return kx_exit_code(error);
 }
