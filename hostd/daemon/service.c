@@ -291,7 +291,8 @@ void kx_service_free(KxService *s)
 		return;
 	kx_manager_shutdown(s->manager);
 	kx_manager_unref(s->manager);
-	connections = g_dbus_interface_skeleton_get_connections(G_DBUS_INTERFACE_SKELETON(s->skeleton));
+	connections =
+		g_dbus_interface_skeleton_get_connections(G_DBUS_INTERFACE_SKELETON(s->skeleton));
 	if (connections)
 		g_dbus_interface_skeleton_unexport(G_DBUS_INTERFACE_SKELETON(s->skeleton));
 	g_list_free_full(connections, g_object_unref);

@@ -19,8 +19,8 @@
 #define FAKE_DATA_SIZE 8192u
 
 typedef struct {
-	int opens;	/* descriptors handed out and not yet closed cannot be seen; opens counts open() */
-	int peer;	/* the other end of the session's descriptor: write = readable, close = VM gone */
+	int opens; /* descriptors handed out and not yet closed cannot be seen; opens counts open() */
+	int peer; /* the other end of the session's descriptor: write = readable, close = VM gone */
 	int device_errno, attach_errno, set_errno;
 	gboolean attached, gone;
 	struct kvm_ext_ring *ring;
@@ -186,7 +186,8 @@ static void fake_unmap(void *map, gsize len)
 
 static const KxModuleSys fake_sys = { fake_open, fake_ioctl, fake_map, fake_unmap };
 
-static gboolean fake_open_vm(const char *proc_root, pid_t pid, const char *uuid, KxVmFd *out, GError **error)
+static gboolean fake_open_vm(const char *proc_root, pid_t pid, const char *uuid, KxVmFd *out,
+			     GError **error)
 {
 	*out = (KxVmFd){ dup(0), 7 };
 	return TRUE;
@@ -203,7 +204,11 @@ static inline void fake_reset(void)
 {
 	if (fake.peer > 0)
 		close(fake.peer);
-	fake = (Fake){ .found = { 0x100, 4 }, .vm = { .vcpus = 2, .last_gfn = 0x10000, .paging = KVM_EXT_PAGING_NPT, .ad_bits = 1 } };
+	fake = (Fake){ .found = { 0x100, 4 },
+		       .vm = { .vcpus = 2,
+			       .last_gfn = 0x10000,
+			       .paging = KVM_EXT_PAGING_NPT,
+			       .ad_bits = 1 } };
 }
 
 /* The descriptor becomes readable; the main loop takes notice. */

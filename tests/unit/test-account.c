@@ -61,7 +61,12 @@ static void run(KxAccount *a, guint64 pass, guint64 gfn, guint64 n)
 static void end(KxAccount *a, guint64 pass, guint64 cpu, guint64 samples, guint16 flags)
 {
 	struct kvm_ext_rec_pass_end r = {
-		.h.flags = flags, .pass = pass, .cpu_ns = cpu, .samples = samples, .wall_ns = 2 * cpu, .time_ns = 1000 * pass,
+		.h.flags = flags,
+		.pass = pass,
+		.cpu_ns = cpu,
+		.samples = samples,
+		.wall_ns = 2 * cpu,
+		.time_ns = 1000 * pass,
 	};
 
 	kx_account_sink.pass_end(a, &r);
@@ -103,8 +108,8 @@ static void sums_passes(void **state)
 	w = list->pdata[0];
 	assert_true(w->open && w->has_module);
 	assert_int_equal(w->est_n, 2);
-	assert_true(w->est_cost == 400 && w->est_samples == 30 && w->est_cost2 == 100000 && w->est_samples2 == 500 &&
-		    w->est_cross == 7000);
+	assert_true(w->est_cost == 400 && w->est_samples == 30 && w->est_cost2 == 100000 &&
+		    w->est_samples2 == 500 && w->est_cross == 7000);
 	assert_int_equal(w->found_pages, 26);
 	assert_int_equal(w->duration_ns, 5000);
 	assert_int_equal(w->exits, 5000);
@@ -124,8 +129,14 @@ static void adds_passes_after_the_mark(void **state)
 {
 	g_autoptr(KxAccount) a = kx_account_new();
 	guint64 id = open_window(a, 1, 0);
-	struct kvm_ext_stats st = { .passes = 2, .samples = 30, .cpu_ns = 900, .pass_ns_sum = 600, .pass_ns_min = 200,
-				    .pass_ns_max = 400, .first_start_ns = 1, .last_start_ns = 2 };
+	struct kvm_ext_stats st = { .passes = 2,
+				    .samples = 30,
+				    .cpu_ns = 900,
+				    .pass_ns_sum = 600,
+				    .pass_ns_min = 200,
+				    .pass_ns_max = 400,
+				    .first_start_ns = 1,
+				    .last_start_ns = 2 };
 	g_autoptr(GPtrArray) list = NULL;
 	const KxWindow *w;
 

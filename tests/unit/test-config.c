@@ -32,10 +32,11 @@ static void has_defaults(void **state)
 static void reads_everything(void **state)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(KxConfig) c = parse("# comment\n[daemon]\nlibvirt-uri=qemu:///session\nsocket=/tmp/s\nsystem-bus=no\n"
-				      "log-format=json\n[domain web-*]\nflush-scope=batch\nbatch-pages=64\n"
-				      "tracker=abit-flush\ninterval=250ms\n[domain my vm α]\ntracker=abit\n[domain *]\n",
-				      &error);
+	g_autoptr(KxConfig) c = parse(
+		"# comment\n[daemon]\nlibvirt-uri=qemu:///session\nsocket=/tmp/s\nsystem-bus=no\n"
+		"log-format=json\n[domain web-*]\nflush-scope=batch\nbatch-pages=64\n"
+		"tracker=abit-flush\ninterval=250ms\n[domain my vm α]\ntracker=abit\n[domain *]\n",
+		&error);
 	const KxRule *web, *odd, *rest;
 
 	assert_null(error);
@@ -57,7 +58,8 @@ static void reads_everything(void **state)
 
 static void first_match_wins(void **state)
 {
-	g_autoptr(KxConfig) c = parse("[domain a*]\ntracker=abit\n[domain ab]\ntracker=abit-flush\n", NULL);
+	g_autoptr(KxConfig) c =
+		parse("[domain a*]\ntracker=abit\n[domain ab]\ntracker=abit-flush\n", NULL);
 
 	assert_string_equal(kx_config_match(c, "ab")->options.tracker->name, "abit");
 	assert_null(kx_config_match(c, "b"));
@@ -68,14 +70,17 @@ static void names_the_mistake(void **state)
 	static const struct {
 		const char *text, *say[3];
 	} bad[] = {
-		{ "[daemon]\nsystem-bus=maybe\n", { "x.conf", "[daemon] system-bus=maybe", "auto, yes, no" } },
+		{ "[daemon]\nsystem-bus=maybe\n",
+		  { "x.conf", "[daemon] system-bus=maybe", "auto, yes, no" } },
 		{ "[daemon]\nsocket=relative\n", { "x.conf", "socket=relative", "absolute" } },
-		{ "[daemon]\ncolour=red\n", { "[daemon] colour=red", "no such key", "libvirt-uri" } },
+		{ "[daemon]\ncolour=red\n",
+		  { "[daemon] colour=red", "no such key", "libvirt-uri" } },
 		{ "[daemon]\nlog-format=xml\n", { "log-format=xml", "text, json, journal", "" } },
 		{ "[domain x]\ntracker=pml\n", { "[domain x] tracker=pml", "abit", "off" } },
 		{ "[domain x]\ninterval=fast\n", { "[domain x] interval=fast", "", "" } },
 		{ "[domain x]\nspeed=1\n", { "[domain x] speed=", "", "" } },
-		{ "[domain x]\ntracker=abit\nflush-scope=page\n", { "[domain x]", "abit", "flush" } },
+		{ "[domain x]\ntracker=abit\nflush-scope=page\n",
+		  { "[domain x]", "abit", "flush" } },
 		{ "[domain ]\ntracker=abit\n", { "missing", "", "" } },
 		{ "[other]\n", { "[other]", "no such group", "[daemon]" } },
 		{ "key=before any group\n", { "x.conf", "", "" } },
@@ -90,7 +95,8 @@ static void names_the_mistake(void **state)
 		assert_non_null(error);
 		for (j = 0; j < 3; j++) {
 			if (!strstr(error->message, bad[i].say[j]))
-				fail_msg("\"%s\" does not say \"%s\"", error->message, bad[i].say[j]);
+				fail_msg("\"%s\" does not say \"%s\"", error->message,
+					 bad[i].say[j]);
 		}
 	}
 }
@@ -122,7 +128,8 @@ static void example_is_valid_uncommented(void **state)
 	lines = g_strsplit(text, "\n", -1);
 	for (line = lines; *line; line++) {
 		/* "#key=value" and "#[group]"; prose has a space after the mark */
-		g_string_append_printf(all, "%s\n", (*line)[0] == '#' && (*line)[1] != ' ' ? *line + 1 : *line);
+		g_string_append_printf(all, "%s\n",
+				       (*line)[0] == '#' && (*line)[1] != ' ' ? *line + 1 : *line);
 	}
 	c = parse(all->str, &error);
 	if (error)
@@ -133,9 +140,9 @@ static void example_is_valid_uncommented(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(has_defaults),	     cmocka_unit_test(reads_everything),
-		cmocka_unit_test(first_match_wins),  cmocka_unit_test(names_the_mistake),
-		cmocka_unit_test(example_is_valid),  cmocka_unit_test(example_is_valid_uncommented),
+		cmocka_unit_test(has_defaults),	    cmocka_unit_test(reads_everything),
+		cmocka_unit_test(first_match_wins), cmocka_unit_test(names_the_mistake),
+		cmocka_unit_test(example_is_valid), cmocka_unit_test(example_is_valid_uncommented),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -131,8 +131,8 @@ static GVariant *ask(State *s, const char *method, GVariant *params)
 
 	if (!c)
 		return NULL;
-	reply = g_dbus_connection_call_sync(c, NULL, "/org/kvmext1", "org.kvmext1.Manager", method, params, NULL, 0, 10000,
-					    NULL, NULL);
+	reply = g_dbus_connection_call_sync(c, NULL, "/org/kvmext1", "org.kvmext1.Manager", method,
+					    params, NULL, 0, 10000, NULL, NULL);
 	g_dbus_connection_close_sync(c, NULL, NULL);
 	return reply;
 }
@@ -189,12 +189,14 @@ static void reload_takes_good_and_refuses_bad(void **state)
 	State *s = *state;
 
 	start(s);
-	fake_write(s->root, "kvm-extd.conf", "[daemon]\nlibvirt-uri=\nsystem-bus=no\n[domain x]\ntracker=warp\n");
+	fake_write(s->root, "kvm-extd.conf",
+		   "[daemon]\nlibvirt-uri=\nsystem-bus=no\n[domain x]\ntracker=warp\n");
 	kill(s->pid, SIGHUP);
 	wait_logged(s, "the old one stays");
 	assert_true(logged(s, "[domain x] tracker=warp"));
 	fake_write(s->root, "kvm-extd.conf",
-		   "[daemon]\nlibvirt-uri=\nsystem-bus=no\nlog-format=json\n[domain x]\ntracker=abit\n");
+		   "[daemon]\nlibvirt-uri=\nsystem-bus=no\nlog-format=json\n[domain "
+		   "x]\ntracker=abit\n");
 	kill(s->pid, SIGHUP);
 	wait_logged(s, "\"event\":\"config-loaded\"");
 	assert_true(logged(s, "1 rules"));
@@ -226,7 +228,8 @@ static void many_callers_leak_nothing(void **state)
 
 		assert_non_null(reply);
 		if (i == 10 || i == 59) {
-			g_usleep(300000); /* closed connections go when the daemon's loop comes round */
+			g_usleep(
+				300000); /* closed connections go when the daemon's loop comes round */
 			d = g_dir_open(dir, 0, NULL);
 			for (after = 0; g_dir_read_name(d); after++)
 				;

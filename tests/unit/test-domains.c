@@ -14,13 +14,15 @@
 #include "error.h"
 #include "fake-root.h"
 
-#define ODD "web \xce\xb1 1"
+#define ODD  "web \xce\xb1 1"
 #define UUID "4a64cc71-19c4-2fd0-2323-3050941ea3c3"
 
 /* Two running domains, one with a space and a Greek letter in its name. */
 static const char node[] =
-	"<node><domain type='test'><name>" ODD "</name><uuid>" UUID "</uuid><memory>1024</memory><os><type>hvm</type></os></domain>"
-	"<domain type='test'><name>db</name><memory>1024</memory><os><type>hvm</type></os></domain></node>";
+	"<node><domain type='test'><name>" ODD "</name><uuid>" UUID
+	"</uuid><memory>1024</memory><os><type>hvm</type></os></domain>"
+	"<domain "
+	"type='test'><name>db</name><memory>1024</memory><os><type>hvm</type></os></domain></node>";
 
 typedef struct {
 	char *root, *uri;
@@ -138,7 +140,9 @@ static void tells_of_starts_and_stops(void **state)
 	wait_for(&s->connected, 1);
 	other = virConnectOpen("test:///default");
 	dom = virDomainCreateXML(other,
-				 "<domain type='test'><name>" ODD "</name><memory>1024</memory><os><type>hvm</type></os></domain>", 0);
+				 "<domain type='test'><name>" ODD
+				 "</name><memory>1024</memory><os><type>hvm</type></os></domain>",
+				 0);
 	assert_non_null(dom);
 	wait_for(&s->started, 1);
 	assert_string_equal(s->last, ODD);

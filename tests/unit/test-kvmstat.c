@@ -85,13 +85,22 @@ static void takes_sources_in_order(void **state)
 
 static void parses_qmp(void **state)
 {
-	static const char vm[] = "{\"return\":[{\"provider\":\"kvm\",\"stats\":[{\"name\":\"remote_tlb_flush\",\"value\":9},"
+	static const char vm[] = "{\"return\":[{\"provider\":\"kvm\",\"stats\":[{\"name\":\"remote_"
+				 "tlb_flush\",\"value\":9},"
 				 "{\"name\":\"hist\",\"value\":[1,2]}]}],\"id\":\"libvirt-1\"}";
 	static const char vcpu[] =
-		"{\"return\":[{\"qom-path\":\"/a\",\"provider\":\"kvm\",\"stats\":[{\"name\":\"exits\",\"value\":10}]},"
-		"{\"qom-path\":\"/b\",\"provider\":\"kvm\",\"stats\":[{\"name\":\"exits\",\"value\":20}]}]}";
-	static const char *const bad[] = { "", "[]", "{}", "{\"return\":3}", "{\"return\":[1]}",
-					   "{\"return\":[{\"stats\":7}]}", "{\"error\":{\"class\":\"x\"}}", "{" };
+		"{\"return\":[{\"qom-path\":\"/"
+		"a\",\"provider\":\"kvm\",\"stats\":[{\"name\":\"exits\",\"value\":10}]},"
+		"{\"qom-path\":\"/"
+		"b\",\"provider\":\"kvm\",\"stats\":[{\"name\":\"exits\",\"value\":20}]}]}";
+	static const char *const bad[] = { "",
+					   "[]",
+					   "{}",
+					   "{\"return\":3}",
+					   "{\"return\":[1]}",
+					   "{\"return\":[{\"stats\":7}]}",
+					   "{\"error\":{\"class\":\"x\"}}",
+					   "{" };
 	KxKvmStat st;
 	guint i;
 
@@ -119,9 +128,12 @@ static KxVmCounters *made(const char *source, guint64 exits, const KxVcpuTime *t
 
 static void knows_when_there_is_no_difference(void **state)
 {
-	const KxVcpuTime one[] = { { 1, 10, 1 }, { 2, 20, 2 } }, more[] = { { 1, 15, 4 }, { 2, 30, 5 }, { 3, 7, 1 } };
-	g_autoptr(KxVmCounters) start = made("module", 100, one, 2), end = made("module", 150, more, 3);
-	g_autoptr(KxVmCounters) other = made("debugfs", 150, more, 1), reset = made("module", 50, one, 2);
+	const KxVcpuTime one[] = { { 1, 10, 1 }, { 2, 20, 2 } },
+			 more[] = { { 1, 15, 4 }, { 2, 30, 5 }, { 3, 7, 1 } };
+	g_autoptr(KxVmCounters) start = made("module", 100, one, 2),
+				end = made("module", 150, more, 3);
+	g_autoptr(KxVmCounters) other = made("debugfs", 150, more, 1),
+				reset = made("module", 50, one, 2);
 	g_autoptr(KxWindow) w = kx_window_new();
 
 	kx_vm_counters_delta(start, end, w);

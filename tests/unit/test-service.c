@@ -36,8 +36,8 @@ static void on_connection(GDBusConnection *connection, gpointer data)
 	kx_service_export(data, connection);
 }
 
-static void on_signal(GDBusConnection *c, const char *sender, const char *path, const char *interface,
-		      const char *signal, GVariant *params, gpointer data)
+static void on_signal(GDBusConnection *c, const char *sender, const char *path,
+		      const char *interface, const char *signal, GVariant *params, gpointer data)
 {
 	State *s = data;
 	const char *target, *event;
@@ -58,8 +58,8 @@ static GDBusConnection *connect_to(const char *socket)
 	g_autofree char *address = g_strdup_printf("unix:path=%s", socket);
 	GDBusConnection *c = NULL;
 
-	g_dbus_connection_new_for_address(address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, NULL, on_client,
-					  &c);
+	g_dbus_connection_new_for_address(address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT,
+					  NULL, NULL, on_client, &c);
 	while (!c)
 		g_main_context_iteration(NULL, TRUE);
 	return c;
@@ -75,12 +75,13 @@ static int setup(void **state)
 	s->socket = g_build_filename(s->root, "dir", "s.sock", NULL);
 	s->self = g_strdup_printf("pid:%d", getpid());
 	s->events = g_string_new(NULL);
-	s->service = kx_service_new(&fake_host, kx_config_parse(config, strlen(config), "test", NULL));
+	s->service =
+		kx_service_new(&fake_host, kx_config_parse(config, strlen(config), "test", NULL));
 	s->listener = kx_listener_new(s->socket, on_connection, s->service, NULL);
 	assert_non_null(s->listener);
 	s->client = connect_to(s->socket);
-	g_dbus_connection_signal_subscribe(s->client, NULL, "org.kvmext1.Manager", "Event", KX_DBUS_PATH, NULL, 0, on_signal,
-					   s, NULL);
+	g_dbus_connection_signal_subscribe(s->client, NULL, "org.kvmext1.Manager", "Event",
+					   KX_DBUS_PATH, NULL, 0, on_signal, s, NULL);
 	*state = s;
 	return 0;
 }
@@ -120,8 +121,8 @@ static void on_answer(GObject *source, GAsyncResult *result, gpointer data)
 
 static void start_call(State *s, const char *method, GVariant *params, Answer *a)
 {
-	g_dbus_connection_call(s->client, NULL, KX_DBUS_PATH, "org.kvmext1.Manager", method, params, NULL, 0, 20000, NULL,
-			       on_answer, a);
+	g_dbus_connection_call(s->client, NULL, KX_DBUS_PATH, "org.kvmext1.Manager", method, params,
+			       NULL, 0, 20000, NULL, on_answer, a);
 }
 
 static void finish_call(Answer *a)
@@ -133,7 +134,8 @@ static void finish_call(Answer *a)
 /* NULL: it failed, as org.kvmext1.Error.@want. */
 static GVariant *call(State *s, const char *method, GVariant *params, const char *want)
 {
-	g_autofree char *name = NULL, *full = g_strdup_printf("org.kvmext1.Error.%s", want ? want : "");
+	g_autofree char *name = NULL,
+			*full = g_strdup_printf("org.kvmext1.Error.%s", want ? want : "");
 	Answer a = { 0 };
 
 	start_call(s, method, params, &a);
@@ -210,7 +212,8 @@ static void attaches_switches_reports_detaches(void **state)
 	assert_int_equal(nr, 1);
 
 	fake.passes_at_set = 1; /* one more ends just before the switch */
-	expect(s, "SetTracker", with_options(s->self, "tracker", "abit-flush", "flush-scope", "page", NULL), NULL);
+	expect(s, "SetTracker",
+	       with_options(s->self, "tracker", "abit-flush", "flush-scope", "page", NULL), NULL);
 	assert_int_equal(fake.tracker.flush_scope, KVM_EXT_FLUSH_PAGE);
 	assert_int_equal(fake.tracker.interval_ns, 0); /* kept */
 	fake.found.gfn = 0x200;
@@ -257,10 +260,12 @@ static void refuses_with_the_right_error(void **state)
 	expect(s, "Attach", with_options("pid:2147483000", NULL), "NoSuchVm");
 	expect(s, "Attach", with_options(s->self, "tracker", "warp", NULL), "InvalidOption");
 	expect(s, "Attach", with_options(s->self, "colour", "red", NULL), "InvalidOption");
-	expect(s, "Attach", with_options(s->self, "tracker", "abit", "flush-scope", "page", NULL), "InvalidOption");
+	expect(s, "Attach", with_options(s->self, "tracker", "abit", "flush-scope", "page", NULL),
+	       "InvalidOption");
 	g_variant_dict_init(&d, NULL);
 	g_variant_dict_insert(&d, "interval", "t", (guint64)5);
-	expect(s, "Attach", g_variant_new("(s@a{sv})", s->self, g_variant_dict_end(&d)), "InvalidOption");
+	expect(s, "Attach", g_variant_new("(s@a{sv})", s->self, g_variant_dict_end(&d)),
+	       "InvalidOption");
 	expect(s, "SetTracker", with_options(s->self, "tracker", "abit", NULL), "NotAttached");
 	expect(s, "RunPass", g_variant_new("(s)", s->self), "NotAttached");
 	expect(s, "Detach", g_variant_new("(s)", s->self), "NotAttached");
@@ -292,7 +297,8 @@ static void failed_switch_keeps_the_old_tracker(void **state)
 
 	expect(s, "Attach", with_options(s->self, "tracker", "abit", NULL), NULL);
 	fake.set_errno = ERANGE;
-	expect(s, "SetTracker", with_options(s->self, "range", "0x99999999+1", NULL), "InvalidOption");
+	expect(s, "SetTracker", with_options(s->self, "range", "0x99999999+1", NULL),
+	       "InvalidOption");
 	fake.set_errno = 0;
 	expect(s, "RunPass", g_variant_new("(s)", s->self), NULL);
 	r = report(s, s->self);
@@ -402,11 +408,16 @@ static void large_replies_arrive(void **state)
 
 	expect(s, "Attach", with_options(s->self, "tracker", "abit", NULL), NULL);
 	for (i = 0; i < 100000; i++) {
-		struct kvm_ext_rec_run run = { .h = { KVM_EXT_REC_RUN, 0, sizeof(run) }, .pass = 1, .gfn = 2 * i, .npages = 1 };
+		struct kvm_ext_rec_run run = { .h = { KVM_EXT_REC_RUN, 0, sizeof(run) },
+					       .pass = 1,
+					       .gfn = 2 * i,
+					       .npages = 1 };
 
 		if (i == 0) {
-			struct kvm_ext_rec_pass_begin b = { .h = { KVM_EXT_REC_PASS_BEGIN, 0, sizeof(b) },
-							    .epoch = fake.stats.epoch, .pass = 1 };
+			struct kvm_ext_rec_pass_begin b = { .h = { KVM_EXT_REC_PASS_BEGIN, 0,
+								   sizeof(b) },
+							    .epoch = fake.stats.epoch,
+							    .pass = 1 };
 
 			fake_put(&b, sizeof(b));
 		}
@@ -512,9 +523,11 @@ static int client(const char *address)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(attaches_switches_reports_detaches, setup, teardown),
+		cmocka_unit_test_setup_teardown(attaches_switches_reports_detaches, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(refuses_with_the_right_error, setup, teardown),
-		cmocka_unit_test_setup_teardown(failed_switch_keeps_the_old_tracker, setup, teardown),
+		cmocka_unit_test_setup_teardown(failed_switch_keeps_the_old_tracker, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(vm_that_goes_ends_its_session, setup, teardown),
 		cmocka_unit_test_setup_teardown(pass_does_not_block_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(detach_during_a_pass, setup, teardown),

@@ -16,15 +16,17 @@
 #include "fake-root.h"
 #include "vmfd.h"
 
-#define UUID1 "11111111-2222-3333-4444-555555555555"
-#define UUID2 "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
+#define UUID1	"11111111-2222-3333-4444-555555555555"
+#define UUID2	"aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
 #define EVENTFD "anon_inode:[eventfd]"
 
 static int make_root(void **state)
 {
 	char *root = fake_root_new();
-	static const char qemu1[] = "/usr/bin/qemu-system-x86_64\0-name\0guest=web \xce\xb1,debug-threads=on\0-uuid\0" UUID1;
-	static const char qemu2[] = "qemu-system-x86_64\0-name\0a,,b\0--uuid\0AAAAAAAA-BBBB-CCCC-DDDD-EEEEEEEEEEEE";
+	static const char qemu1[] = "/usr/bin/qemu-system-x86_64\0-name\0guest=web "
+				    "\xce\xb1,debug-threads=on\0-uuid\0" UUID1;
+	static const char qemu2[] =
+		"qemu-system-x86_64\0-name\0a,,b\0--uuid\0AAAAAAAA-BBBB-CCCC-DDDD-EEEEEEEEEEEE";
 	static const char liar[] = "sh\0-c\0echo -uuid " UUID1;
 
 	fake_write_len(root, "proc/100/cmdline", qemu1, sizeof(qemu1));
@@ -79,7 +81,9 @@ static void finds_pids(void **state)
 	assert_int_equal(kx_vmfd_find_pid(proc, dirs, "stale", UUID1, NULL), 100);
 	assert_int_equal(kx_vmfd_find_pid(proc, dirs, "junk", UUID2, NULL), 200);
 	assert_int_equal(kx_vmfd_find_pid(proc, NULL, NULL, UUID2, NULL), 200);
-	assert_int_equal(kx_vmfd_find_pid(proc, dirs, "none", "00000000-0000-0000-0000-000000000000", &error), 0);
+	assert_int_equal(kx_vmfd_find_pid(proc, dirs, "none",
+					  "00000000-0000-0000-0000-000000000000", &error),
+			 0);
 	assert_true(g_error_matches(error, KX_ERROR, KX_ERROR_NO_SUCH_VM));
 }
 
