@@ -9,7 +9,7 @@ typedef struct {
 } OptionHelp;
 
 static const OptionHelp option_help[] = {
-	{ "tracker", "Tracker to run: off, abit, abit-flush", "TRACKER" },
+	{ "tracker", NULL, "TRACKER" }, /* names the trackers there are */
 	{ "interval", "Start of a pass to start of the next, such as 100ms; 0: only on request",
 	  "TIME" },
 	{ "granularity", "Size that is looked at: 4K or 2M", "SIZE" },
@@ -23,23 +23,35 @@ static const OptionHelp option_help[] = {
 typedef struct {
 	char *values[G_N_ELEMENTS(option_help)];
 	GOptionEntry entries[G_N_ELEMENTS(option_help) + 4];
+	char *tracker_help;
 	Targets targets;
 } Arguments;
+
+static char *describe_trackers(void)
+{
+	GString *text = g_string_new("Tracker to run: ");
+
+	for (const KxTrackerRow *t = kx_trackers; t->name; t++)
+		g_string_append_printf(text, "%s%s", t == kx_trackers ? "" : ", ", t->name);
+	return g_string_free(text, FALSE);
+}
 
 static void fill_entries(Arguments *a)
 {
 	const GOptionEntry target_entries[] = { TARGET_ENTRIES(a->targets) };
 	guint n = 0;
 
+	a->tracker_help = describe_trackers();
 	for (; n < G_N_ELEMENTS(option_help) && kx_option_keys[n]; n++) {
 		g_assert(g_str_equal(option_help[n].key, kx_option_keys[n]));
-		a->entries[n] = (GOptionEntry){ kx_option_keys[n],
-						0,
-						0,
-						G_OPTION_ARG_STRING,
-						&a->values[n],
-						option_help[n].help,
-						option_help[n].value };
+		a->entries[n] =
+			(GOptionEntry){ kx_option_keys[n],
+					0,
+					0,
+					G_OPTION_ARG_STRING,
+					&a->values[n],
+					option_help[n].help ? option_help[n].help : a->tracker_help,
+					option_help[n].value };
 	}
 	g_assert(!kx_option_keys[n]);
 	for (guint i = 0; i < G_N_ELEMENTS(target_entries); i++)
@@ -50,6 +62,7 @@ static void clear(Arguments *a)
 {
 	for (guint i = 0; i < G_N_ELEMENTS(a->values); i++)
 		g_free(a->values[i]);
+	g_free(a->tracker_help);
 	cli_targets_clear(&a->targets);
 }
 

@@ -144,8 +144,8 @@ static KxFigure quotient(const KxRatioSums *num, const KxRatioSums *den)
 {
 	double a, b, se_a, se_b, va, vb, q, degrees;
 
-	kx_ratio_estimate(num, &a, &se_a);
-	kx_ratio_estimate(den, &b, &se_b);
+	if (!kx_ratio_estimate(num, &a, &se_a) || !kx_ratio_estimate(den, &b, &se_b) || b <= 0)
+		return unavailable("nothing was measured to compare");
 	q = a / b;
 	if (isnan(se_a) || isnan(se_b))
 		return figure(q, num->n);
