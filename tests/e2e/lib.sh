@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# For suites that run inside the emulated host: cases with names, waits with limits, the checks every suite ends with.
+
+passed=0 failed=0
+BUILD=${BUILD:-build}
+
+note() { printf '   %s\n' "$*"; }
+
+# test_case "the behaviour it holds" COMMAND…: the command's output is shown when it fails.
+test_case() {
+	local name=$1 log start=$SECONDS
+	shift
+	log=$(mktemp)
+	if ( set -eu; "$@" ) >"$log" 2>&1; then
+		passed=$((passed + 1))
+		printf 'ok   %s (%d s)\n' "$name" $((SECONDS - start))
+	else
+		failed=$((failed + 1))
+		printf 'FAIL %s (%d s)\n' "$name" $((SECONDS - start))
+		sed 's/^/     /' "$log" | tail -n 40
+	fi
+	rm -f "$log"
+}
+
+# wait_for SECONDS "what" COMMAND…: polls; a readable reason when the time is up.
+wait_for() {
+	local limit=$1 what=$2 end=$((SECONDS + $1))
+	shift 2
+	until "$@" >/dev/null 2>&1; do
+		if [ $SECONDS -ge $end ]; then
+			echo "waited $limit s in vain for: $what"
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
+# fails_with CODE COMMAND…: the command must exit with that code, and say something on stderr.
+fails_with() {
+	local want=$1 rc=0 err
+	shift
+	err=$(mktemp)
+	"$@" >/dev/null 2>"$err" || rc=$?
+	if [ $rc -ne "$want" ] || [ ! -s "$err" ]; then
+		echo "expected exit $want with a message, got exit $rc: $*"
+		cat "$err"
+		return 1
+	fi
+}
+
+same() {
+	[ "$1" = "$2" ] || { echo "$3: expected $1, got $2"; return 1; }
+}
+
+session_threads() { pgrep -c '^kvm-ext/' || true; }
+module_users() { awk '$1 == "kvm_ext" { print $3 }' /proc/modules; }
+
+# What the kernel logged that no test may cause.
+kernel_complaints() {
+	dmesg | grep -E 'WARNING|BUG|Oops|general protection|Call Trace|soft lockup|hung task|rcu.*stall|KASAN|UBSAN|refcount_t|leak' |
+		grep -vE 'Spectre|mitigation|MDS|RETBleed' || true
+}
+
+no_kernel_complaints() {
+	local found
+	found=$(kernel_complaints)
+	[ -z "$found" ] || { echo "$found"; return 1; }
+}
+
+summary() {
+	echo "$passed passed, $failed failed"
+	[ $failed -eq 0 ]
+}
