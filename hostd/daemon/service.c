@@ -35,6 +35,7 @@ static void answer_error(GDBusMethodInvocation *call, const GError *error)
 {
 	int code = KX_ERROR_FAILED;
 
+	g_assert(error);
 	if (error->domain == KX_ERROR)
 		code = error->code;
 	else if (error->domain == KX_OPTIONS_ERROR)

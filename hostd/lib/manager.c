@@ -206,7 +206,7 @@ static void tell(KxManager *m, const char *event, KxSession *s, const char *reas
 		.pid = i ? i->pid : 0,
 	};
 
-	if (s)
+	if (options)
 		kx_log(G_LOG_LEVEL_MESSAGE, event, e.vm, e.tracker, "%s (pid %d): %s%s%s%s%s", e.vm,
 		       e.pid, event, reason ? ": " : "", reason ? reason : "", *options ? ", " : "",
 		       options);

@@ -156,7 +156,7 @@ gboolean kx_module_caps(KxModule *m, struct kvm_ext_caps *caps, GError **error)
 		    "the loaded module speaks version %u of its interface, this build version %u; "
 		    "install both of one release "
 		    "and reload the module",
-		    caps->api_version, KVM_EXT_API_VERSION);
+		    caps->api_version, (guint)KVM_EXT_API_VERSION);
 	return FALSE;
 }
 

@@ -49,7 +49,7 @@ KxStream *kx_stream_new(void *map, gsize len, GError **error)
 		g_set_error(error, KX_ERROR, KX_ERROR_FAILED,
 			    "sample ring: version %u, this build reads version %u; install module "
 			    "and daemon of one release",
-			    version, KVM_EXT_API_VERSION);
+			    version, (guint)KVM_EXT_API_VERSION);
 		return NULL;
 	}
 	if (offset < sizeof(*ring) || offset % 8 || offset > len || size < KVM_EXT_REC_MAX ||

@@ -157,18 +157,21 @@ static void expect(State *s, const char *method, GVariant *params, const char *w
 	g_autoptr(GVariant) reply = call(s, method, params, want);
 }
 
-static GVariant *with_options(const char *target, const char *key, ...)
+static GVariant *with_options_list(const char *target, ...)
 {
+	const char *key;
 	GVariantDict d;
 	va_list args;
 
 	g_variant_dict_init(&d, NULL);
-	va_start(args, key);
-	for (; key; key = va_arg(args, const char *))
+	va_start(args, target);
+	while ((key = va_arg(args, const char *)))
 		g_variant_dict_insert(&d, key, "s", va_arg(args, const char *));
 	va_end(args);
 	return g_variant_new("(s@a{sv})", target, g_variant_dict_end(&d));
 }
+
+#define with_options(...) with_options_list(__VA_ARGS__, (const char *)NULL)
 
 static KxReport *report(State *s, const char *target)
 {
@@ -203,7 +206,7 @@ static void attaches_switches_reports_detaches(void **state)
 	const KxVmReport *v;
 	guint64 gfn, n, nr;
 
-	expect(s, "Attach", with_options(s->self, "tracker", "abit", "interval", "0", NULL), NULL);
+	expect(s, "Attach", with_options(s->self, "tracker", "abit", "interval", "0"), NULL);
 	assert_true(fake.attached);
 	assert_int_equal(fake.tracker.tracker, KVM_EXT_TRACKER_ABIT);
 	assert_int_equal(fake.tracker.interval_ns, 0);
@@ -213,7 +216,7 @@ static void attaches_switches_reports_detaches(void **state)
 
 	fake.passes_at_set = 1; /* one more ends just before the switch */
 	expect(s, "SetTracker",
-	       with_options(s->self, "tracker", "abit-flush", "flush-scope", "page", NULL), NULL);
+	       with_options(s->self, "tracker", "abit-flush", "flush-scope", "page"), NULL);
 	assert_int_equal(fake.tracker.flush_scope, KVM_EXT_FLUSH_PAGE);
 	assert_int_equal(fake.tracker.interval_ns, 0); /* kept */
 	fake.found.gfn = 0x200;
@@ -256,36 +259,36 @@ static void refuses_with_the_right_error(void **state)
 	State *s = *state;
 	GVariantDict d;
 
-	expect(s, "Attach", with_options("vm1", NULL), "NoLibvirt");
-	expect(s, "Attach", with_options("pid:2147483000", NULL), "NoSuchVm");
-	expect(s, "Attach", with_options(s->self, "tracker", "warp", NULL), "InvalidOption");
-	expect(s, "Attach", with_options(s->self, "colour", "red", NULL), "InvalidOption");
-	expect(s, "Attach", with_options(s->self, "tracker", "abit", "flush-scope", "page", NULL),
+	expect(s, "Attach", with_options("vm1"), "NoLibvirt");
+	expect(s, "Attach", with_options("pid:2147483000"), "NoSuchVm");
+	expect(s, "Attach", with_options(s->self, "tracker", "warp"), "InvalidOption");
+	expect(s, "Attach", with_options(s->self, "colour", "red"), "InvalidOption");
+	expect(s, "Attach", with_options(s->self, "tracker", "abit", "flush-scope", "page"),
 	       "InvalidOption");
 	g_variant_dict_init(&d, NULL);
 	g_variant_dict_insert(&d, "interval", "t", (guint64)5);
 	expect(s, "Attach", g_variant_new("(s@a{sv})", s->self, g_variant_dict_end(&d)),
 	       "InvalidOption");
-	expect(s, "SetTracker", with_options(s->self, "tracker", "abit", NULL), "NotAttached");
+	expect(s, "SetTracker", with_options(s->self, "tracker", "abit"), "NotAttached");
 	expect(s, "RunPass", g_variant_new("(s)", s->self), "NotAttached");
 	expect(s, "Detach", g_variant_new("(s)", s->self), "NotAttached");
 	expect(s, "Found", g_variant_new("(st)", s->self, (guint64)1), "NotAttached");
 
 	fake.device_errno = ENOENT;
-	expect(s, "Attach", with_options(s->self, NULL), "NoModule");
+	expect(s, "Attach", with_options(s->self), "NoModule");
 	fake.device_errno = EACCES;
-	expect(s, "Attach", with_options(s->self, NULL), "AccessDenied");
+	expect(s, "Attach", with_options(s->self), "AccessDenied");
 	fake.device_errno = 0;
 	fake.attach_errno = EBUSY;
-	expect(s, "Attach", with_options(s->self, NULL), "Busy");
+	expect(s, "Attach", with_options(s->self), "Busy");
 	fake.attach_errno = 0;
 	fake.set_errno = EOPNOTSUPP;
-	expect(s, "Attach", with_options(s->self, "tracker", "abit", NULL), "NotSupported");
+	expect(s, "Attach", with_options(s->self, "tracker", "abit"), "NotSupported");
 	assert_false(fake.attached);
 	fake.set_errno = 0;
 
-	expect(s, "Attach", with_options(s->self, NULL), NULL);
-	expect(s, "Attach", with_options(s->self, NULL), "AlreadyAttached");
+	expect(s, "Attach", with_options(s->self), NULL);
+	expect(s, "Attach", with_options(s->self), "AlreadyAttached");
 	expect(s, "RunPass", g_variant_new("(s)", s->self), "InvalidOption"); /* off has no pass */
 	expect(s, "Found", g_variant_new("(st)", s->self, (guint64)99), "InvalidOption");
 }
@@ -295,10 +298,9 @@ static void failed_switch_keeps_the_old_tracker(void **state)
 	State *s = *state;
 	g_autoptr(KxReport) r = NULL;
 
-	expect(s, "Attach", with_options(s->self, "tracker", "abit", NULL), NULL);
+	expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
 	fake.set_errno = ERANGE;
-	expect(s, "SetTracker", with_options(s->self, "range", "0x99999999+1", NULL),
-	       "InvalidOption");
+	expect(s, "SetTracker", with_options(s->self, "range", "0x99999999+1"), "InvalidOption");
 	fake.set_errno = 0;
 	expect(s, "RunPass", g_variant_new("(s)", s->self), NULL);
 	r = report(s, s->self);
@@ -313,13 +315,13 @@ static void vm_that_goes_ends_its_session(void **state)
 	g_autoptr(KxReport) r = NULL;
 	const KxVmReport *v;
 
-	expect(s, "Attach", with_options(s->self, "tracker", "abit", NULL), NULL);
+	expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
 	expect(s, "RunPass", g_variant_new("(s)", s->self), NULL);
 	fake_vm_goes();
 	while (!strstr(s->events->str, "vm-gone"))
 		g_main_context_iteration(NULL, TRUE);
 	assert_false(fake.attached);
-	expect(s, "SetTracker", with_options(s->self, "tracker", "off", NULL), "VmGone");
+	expect(s, "SetTracker", with_options(s->self, "tracker", "off"), "VmGone");
 	r = report(s, s->self);
 	v = r->vms->pdata[0];
 	assert_false(v->attached);
@@ -335,11 +337,11 @@ static void pass_does_not_block_others(void **state)
 	g_autoptr(KxReport) r = NULL;
 	Answer pass = { 0 };
 
-	expect(s, "Attach", with_options(s->self, "tracker", "abit", NULL), NULL);
+	expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
 	g_atomic_int_set(&fake.blocked, TRUE);
 	start_call(s, "RunPass", g_variant_new("(s)", s->self), &pass);
 	expect(s, "List", g_variant_new("()"), NULL);
-	expect(s, "Attach", with_options(s->self, NULL), "AlreadyAttached");
+	expect(s, "Attach", with_options(s->self), "AlreadyAttached");
 	assert_false(pass.done);
 	g_atomic_int_set(&fake.blocked, FALSE);
 	finish_call(&pass);
@@ -354,7 +356,7 @@ static void detach_during_a_pass(void **state)
 	State *s = *state;
 	Answer pass = { 0 };
 
-	expect(s, "Attach", with_options(s->self, "tracker", "abit", NULL), NULL);
+	expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
 	g_atomic_int_set(&fake.blocked, TRUE);
 	start_call(s, "RunPass", g_variant_new("(s)", s->self), &pass);
 	expect(s, "Detach", g_variant_new("(s)", s->self), NULL);
@@ -371,7 +373,7 @@ static void broken_ring_ends_the_session(void **state)
 	State *s = *state;
 	g_autoptr(KxReport) r = NULL;
 
-	expect(s, "Attach", with_options(s->self, "tracker", "abit", NULL), NULL);
+	expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
 	fake.ring->data_head += 4;
 	fake_signal();
 	while (!strstr(s->events->str, "vm-gone"))
@@ -391,7 +393,7 @@ static void many_sessions_stay_bounded(void **state)
 	int i;
 
 	for (i = 0; i < 100; i++) {
-		expect(s, "Attach", with_options(s->self, "tracker", "abit", NULL), NULL);
+		expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
 		expect(s, "Detach", g_variant_new("(s)", s->self), NULL);
 	}
 	reply = call(s, "Report", g_variant_new("(^as)", none), NULL);
@@ -406,7 +408,7 @@ static void large_replies_arrive(void **state)
 	g_autoptr(GVariant) reply = NULL, runs = NULL;
 	guint64 i;
 
-	expect(s, "Attach", with_options(s->self, "tracker", "abit", NULL), NULL);
+	expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
 	for (i = 0; i < 100000; i++) {
 		struct kvm_ext_rec_run run = { .h = { KVM_EXT_REC_RUN, 0, sizeof(run) },
 					       .pass = 1,
@@ -516,8 +518,10 @@ static int client(const char *address)
 {
 	GDBusConnection *c = g_dbus_connection_new_for_address_sync(
 		address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, NULL, NULL);
+	gboolean answered = c != NULL;
 
-	return c ? 0 : 1;
+	g_clear_object(&c);
+	return answered ? 0 : 1;
 }
 
 int main(int argc, char **argv)
