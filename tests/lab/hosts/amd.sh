@@ -74,13 +74,17 @@ amd_numa() {
 }
 
 host_start() {
-	local key initramfs args=() numa_args=() line
+	local key initramfs caps args=() numa_args=() line
 	key=$({
 		cat "$LAB_DIR/initramfs-init" "$LAB_DIR/hosts/amd.sh"
 		readlink -f "$entry"
 		sha256sum <"$(command -v busybox)"
 	} | sha256sum | cut -c 1-16)
 	initramfs=$CACHE/initramfs/amd-$release-$key.cpio
+	# libvirt's probe of QEMU takes seconds here; it checks by itself whether
+	# what it kept still holds.
+	caps=$CACHE/libvirt/amd-$release-$key
+	mkdir -p "$caps"
 	with_lock "$CACHE/lock.initramfs" amd_build_initramfs "$initramfs" ||
 		die_status 125 "cannot build the initramfs of $release"
 
@@ -89,7 +93,7 @@ host_start() {
 	# alone take seconds; TCG's TSC counts evenly.
 	line="console=ttyS0 panic=-1 mitigations=off nokaslr cryptomgr.notests=1"
 	line+=" tsc=reliable no_timer_check nowatchdog rcupdate.rcu_expedited=1"
-	line+=" random.trust_cpu=on audit=0 apparmor=0 loglevel=6$append"
+	line+=" random.trust_cpu=on audit=0 apparmor=0 printk.devkmsg=on loglevel=6$append"
 	mapfile -t numa_args < <(amd_numa)
 	# -xsave (and with it AVX): TCG's SVM does not intercept XSETBV, so KVM
 	# would never learn the guest's XCR0 and lose its SSE state at an exit.
@@ -97,7 +101,7 @@ host_start() {
 		-name kvm-ext-lab -nodefaults -no-user-config -display none -no-reboot
 		-accel tcg,thread=multi,tb-size=512
 		-machine q35,smm=off,vmport=off,hpet=off
-		-cpu 'EPYC-Milan,+svm,+npt,-xsave,check=off'
+		-cpu 'EPYC-Milan,+svm,+npt,-xsave,-avx,-avx2,-fma,-f16c,-vaes,-vpclmulqdq,check=off'
 		-smp "$cpus" -m "$mem" "${numa_args[@]}"
 		-kernel "$entry/vmlinux" -initrd "$initramfs" -append "$line"
 		-chardev "file,id=log,path=$(amd_value "$LAB_OUT")/kernel.log"
@@ -105,6 +109,7 @@ host_start() {
 		-virtfs "local,id=root,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap"
 		-virtfs "local,id=job,path=$(amd_value "$job"),mount_tag=job,security_model=none,readonly=on,multidevs=remap"
 		-virtfs "local,id=out,path=$(amd_value "$LAB_OUT"),mount_tag=out,security_model=none,multidevs=remap"
+		-virtfs "local,id=caps,path=$(amd_value "$caps"),mount_tag=caps,security_model=none,multidevs=remap"
 		-device virtio-serial-pci,id=ports
 		-chardev "file,id=control,path=$(amd_value "$run")/control"
 		-device virtserialport,bus=ports.0,nr=1,chardev=control,name=control
