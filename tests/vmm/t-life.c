@@ -28,7 +28,7 @@
 #include "vmm.h"
 
 #define DATA_GFN (VMM_DATA_GPA / VMM_PAGE)
-#define SIZE (64ul << 20)
+#define SIZE (24ul << 20)
 #define PAGES (SIZE / VMM_PAGE)
 
 static struct vmm vm;
