@@ -173,6 +173,7 @@ static void read_map(struct kx_leaf_map *map, struct kvm *kvm)
 	int i;
 
 	memset(map->leaf, KX_LEAF_NONE, sizeof(map->leaf));
+	map->read_ns = ktime_get_ns();
 	write_lock(&kvm->mmu_lock);
 	rcu_read_lock();
 	find_roots(&roots, kvm, map->as_id);

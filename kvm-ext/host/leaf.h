@@ -25,12 +25,18 @@ enum kx_leaf {
 struct kx_leaf_map {
 	gfn_t first, end;	/* gfns that are known; first == end: none */
 	u16 as_id;
+	u64 read_ns;		/* when */
 	u8 leaf[KX_GIB_PAGES / KX_BLOCK_PAGES];	/* enum kx_leaf, by block of the GiB */
 };
 
 static inline void kx_leaf_forget(struct kx_leaf_map *map)
 {
 	map->end = map->first;
+}
+
+static inline u64 kx_leaf_age_ns(const struct kx_leaf_map *map)
+{
+	return ktime_get_ns() - map->read_ns;
 }
 
 /* How @gfn is mapped; reads on from there to the end of its GiB, or to @end, if it has to. */

@@ -439,7 +439,7 @@ static void end_pass(struct kx_pass *p)
 	wake_up_all(p->wait);
 }
 
-/* Passes start on multiples of the interval; those that came while one ran are skipped and counted. */
+/* Passes start on multiples of the interval; those that a pass overran are skipped, counted. */
 static void schedule_next(struct kx_pass *p)
 {
 	u64 interval = p->cfg.interval_ns, late, skipped;

@@ -16,7 +16,7 @@ struct kx_ring;
 struct kx_tracker;
 struct kx_vm;
 
-/* Pages found accessed, held back until it is sure that they still belong to the memslot they were found in. */
+/* Pages found accessed, held back until it is sure that they still belong to the same memslot. */
 struct kx_found {
 	gfn_t gfn;
 	u64 npages;
@@ -51,8 +51,7 @@ struct kx_pass_waiter {
  * kx_pass_stop(), with a thread of its own.
  *
  * Configuration changes only while the thread is parked; the session's mutex
- * keeps changes apart. @lock is a leaf and covers what is marked with it. The
- * rest is the thread's.
+ * keeps changes apart. @lock is a leaf. The rest is the thread's.
  */
 struct kx_pass {
 	struct kx_vm *vm;
@@ -66,9 +65,9 @@ struct kx_pass {
 	struct kvm_ext_tracker cfg;	/* with defaults filled in */
 	gfn_t first_gfn, end_gfn;
 
-	spinlock_t lock;
-	struct kx_stats stats;		/* lock */
-	struct list_head waiters;	/* lock */
+	spinlock_t lock;		/* stats, waiters */
+	struct kx_stats stats;
+	struct list_head waiters;
 
 	/* across the passes of an epoch */
 	u64 nr;				/* of the next pass; 0 is the priming pass */

@@ -26,7 +26,7 @@ struct kx_ring *kx_ring_new(u32 pages);
 void kx_ring_free(struct kx_ring *ring);
 int kx_ring_mmap(struct kx_ring *ring, struct vm_area_struct *vma);
 
-/* What the producer has to write: a record of @type and @size with @samples in it. NULL: no room, counted. */
+/* Where to write a record of @type and @size with @samples in it. NULL: no room, counted. */
 void *kx_ring_reserve(struct kx_ring *ring, u16 type, u32 size, u64 samples);
 /* Publishes the record reserved last. */
 void kx_ring_commit(struct kx_ring *ring);

@@ -28,7 +28,7 @@
 struct kx_session {
 	struct mutex lock;	/* @has_vm, and changes of all below but @gone */
 	bool has_vm;
-	bool gone;		/* WRITE_ONCE; never cleared */
+	bool gone;		/* WRITE_ONCE; final once attach has succeeded */
 	struct kx_vm vm;
 	struct kx_pass pass;
 	struct kx_ring *ring;	/* set once, with release; freed with the session */
@@ -63,7 +63,9 @@ static void session_gone_work(struct work_struct *work)
 	struct kx_session *s = container_of(work, struct kx_session, gone_work);
 
 	mutex_lock(&s->lock);
-	drop_vm(s);
+	/* Not the VM of a later attach, if the one that went was never attached for good. */
+	if (READ_ONCE(s->vm.gone))
+		drop_vm(s);
 	mutex_unlock(&s->lock);
 }
 
@@ -90,6 +92,7 @@ static int attach(struct kx_session *s, int vm_fd, u32 ring_pages)
 
 detach:
 	kx_vm_detach(&s->vm);
+	WRITE_ONCE(s->gone, false);
 free_ring:
 	kx_ring_free(ring);
 	return err;

@@ -144,7 +144,7 @@ static int build(struct kx_slots *slots, const struct raw_slot *raw, u32 n)
 	struct rb_root_cached by_hva = RB_ROOT_CACHED;
 	u32 i;
 
-	/* The ends of n intervals cut the line into at most 2n - 1 pieces, and no two extents share one. */
+	/* The ends of n intervals cut the line into at most 2n - 1 pieces; no extents share one. */
 	slots->extents = kvcalloc(2 * n + 1, sizeof(*slots->extents), GFP_KERNEL);
 	if (!slots->extents)
 		return -ENOMEM;

@@ -5,7 +5,7 @@
 #include <linux/interval_tree.h>
 #include <linux/kvm_host.h>
 
-/* A run of guest pages that is contiguous in the VMM's memory, too, and tracked under these gfns. */
+/* A run of guest pages, contiguous in the VMM's memory, too, that is tracked under these gfns. */
 struct kx_extent {
 	gfn_t gfn;
 	u64 npages;

@@ -24,6 +24,9 @@
 /* A clock is read, and perhaps the CPU yielded, once in so many calls. */
 #define CALLS_PER_REST	16
 
+/* How old a map of leaves may be that a guess is built on. */
+#define FRESH_NS	(10 * NSEC_PER_USEC)
+
 static bool clear_young(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, u64 npages)
 {
 	struct mmu_notifier *mn = &p->vm->kvm->mmu_notifier;
@@ -81,6 +84,11 @@ static gfn_t abit_scan(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, 
 	enum kx_leaf leaf;
 
 	leaf = kx_leaf_at(&p->leaves, p->vm->kvm, x->as_id, gfn, kx_extent_end(x));
+	/* A page mapped since the map was read must not be taken for one of SMM's. */
+	if (leaf == KX_LEAF_NONE && x->smm_alias && kx_leaf_age_ns(&p->leaves) > FRESH_NS) {
+		kx_leaf_forget(&p->leaves);
+		leaf = kx_leaf_at(&p->leaves, p->vm->kvm, x->as_id, gfn, kx_extent_end(x));
+	}
 	/* Leaves larger than an extent are those that an alias cuts: then page by page. */
 	if (leaf == KX_LEAF_1G && holds(x, gib, KX_GIB_PAGES))
 		return scan_whole(p, x, gib, KX_GIB_PAGES);
@@ -102,7 +110,7 @@ static gfn_t abit_scan(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, 
 	return scan_pages(p, x, gfn, stop);
 }
 
-/* Shadow paging ages by the guest's rmaps, and without hardware bits by making pages fault: both disturb. */
+/* Shadow paging has rmaps to search; without hardware bits pages are made to fault. */
 static int abit_check(struct kvm *kvm)
 {
 	struct kx_vm_paging paging;

@@ -28,7 +28,8 @@ int kx_open(void)
 
 int kx_try_attach(int fd, int vm_fd, uint32_t ring_pages)
 {
-	struct kvm_ext_attach attach = { .size = sizeof(attach), .vm_fd = vm_fd,
+	struct kvm_ext_attach attach = { .size = sizeof(attach),
+					 .vm_fd = vm_fd,
 					 .ring_pages = ring_pages };
 
 	return ioctl(fd, KVM_EXT_ATTACH, &attach);
@@ -73,7 +74,8 @@ void kx_close(struct kx *kx)
 
 struct kvm_ext_tracker kx_tracker(uint32_t id)
 {
-	return (struct kvm_ext_tracker){ .size = sizeof(struct kvm_ext_tracker), .tracker = id,
+	return (struct kvm_ext_tracker){ .size = sizeof(struct kvm_ext_tracker),
+					 .tracker = id,
 					 .cpu = -1 };
 }
 
@@ -258,7 +260,7 @@ static void read_lost(struct kx_samples *s, const void *record)
 
 static const struct {
 	void (*read)(struct kx_samples *s, const void *record);
-	uint32_t size;	/* at least */
+	uint32_t size; /* at least */
 } readers[] = {
 	[KVM_EXT_REC_PASS_BEGIN] = { read_begin, sizeof(struct kvm_ext_rec_pass_begin) },
 	[KVM_EXT_REC_RUN] = { read_run, sizeof(struct kvm_ext_rec_run) },
@@ -271,7 +273,8 @@ static void read_record(struct kx_samples *s, const struct kvm_ext_record *rec)
 {
 	if (rec->type == KVM_EXT_REC_PAD)
 		return;
-	if (rec->type >= sizeof(readers) / sizeof(readers[0]) || rec->size < readers[rec->type].size)
+	if (rec->type >= sizeof(readers) / sizeof(readers[0]) ||
+	    rec->size < readers[rec->type].size)
 		s->bad++;
 	else
 		readers[rec->type].read(s, rec);

@@ -16,7 +16,7 @@ struct kx {
 	int fd;
 	struct kvm_ext_ring *ring;
 	uint8_t *data;
-	uint64_t size;		/* of the data */
+	uint64_t size; /* of the data */
 };
 
 /* Sets of pages below 4 GiB of guest memory, one byte each. */
@@ -24,18 +24,18 @@ struct kx {
 
 /* What the ring said of one pass, or of several added up. */
 struct kx_samples {
-	uint8_t *page;		/* per gfn: times found accessed */
-	uint8_t *smm;		/* the same for address space 1 */
-	uint64_t samples;	/* leaves */
+	uint8_t *page;	  /* per gfn: times found accessed */
+	uint8_t *smm;	  /* the same for address space 1 */
+	uint64_t samples; /* leaves */
 	uint64_t pages;
-	uint64_t by_order[32];	/* samples, by order of the leaf */
+	uint64_t by_order[32]; /* samples, by order of the leaf */
 	uint64_t begins, ends, primes, cuts, losts;
 	uint64_t lost_samples, lost_records;
-	uint64_t bad;		/* records against the rules */
+	uint64_t bad; /* records against the rules */
 	uint64_t last_pass;
-	uint64_t first_gfn, end_gfn;	/* all that is set in @page and @smm lies between */
-	struct kvm_ext_rec_pass_end sum;	/* counters of counted passes added up */
-	struct kvm_ext_rec_pass_end all;	/* of every pass, priming and cut ones, too */
+	uint64_t first_gfn, end_gfn;	 /* all that is set in @page and @smm lies between */
+	struct kvm_ext_rec_pass_end sum; /* counters of counted passes added up */
+	struct kvm_ext_rec_pass_end all; /* of every pass, priming and cut ones, too */
 };
 
 int kx_open(void);

@@ -19,16 +19,16 @@
 #include "tap.h"
 #include "vmm.h"
 
-#define DATA_SIZE (32ul << 20)
-#define DATA_GFN (VMM_DATA_GPA / VMM_PAGE)
+#define DATA_SIZE  (32ul << 20)
+#define DATA_GFN   (VMM_DATA_GPA / VMM_PAGE)
 #define DATA_PAGES (DATA_SIZE / VMM_PAGE)
-#define BLOCK 512u
+#define BLOCK	   512u
 
 struct setup {
 	enum vmm_backing backing;
 	uint32_t tracker;
 	uint32_t granularity;
-	bool sub_range;		/* only a part of the memory, its ends inside blocks */
+	bool sub_range; /* only a part of the memory, its ends inside blocks */
 	int rounds;
 };
 
@@ -146,7 +146,7 @@ static void run(const struct setup *setup)
 	stats = kx_stats(kx.fd);
 	/* kx_start() has had one counted pass before the rounds. */
 	ok(stats.passes == (uint64_t)setup->rounds + 1 && stats.samples >= t.leaves &&
-	   stats.samples - t.leaves <= DATA_PAGES && !stats.lost_samples,
+		   stats.samples - t.leaves <= DATA_PAGES && !stats.lost_samples,
 	   "%s: the statistics agree with the passes", name);
 	ok(stats.max_hold_ns > 0, "%s: longest stretch without a rescheduling point: %llu us", name,
 	   (unsigned long long)stats.max_hold_ns / 1000);

@@ -14,8 +14,6 @@
  * What it cannot show: how many accesses abit misses on hardware, whose TLB is of
  * another size and is shared with more; and the price of an interrupt there.
  */
-#define _GNU_SOURCE
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -25,13 +23,13 @@
 
 /* Two CPUs: the guest has one, the passes and this program the other. */
 #define GUEST_CPU 1
-#define OUR_CPU 0
+#define OUR_CPU	  0
 
-#define DATA_GFN (VMM_DATA_GPA / VMM_PAGE)
+#define DATA_GFN  (VMM_DATA_GPA / VMM_PAGE)
 #define DATA_SIZE (4ul << 20)
-#define PAGES 32u
-#define BATCH 8u
-#define ROUNDS 200
+#define PAGES	  32u
+#define BATCH	  8u
+#define ROUNDS	  200
 
 static struct vmm vm;
 static struct kx kx;
@@ -41,7 +39,7 @@ static uint32_t list[PAGES];
 struct result {
 	uint64_t found, full_rounds;
 	uint64_t median_gap_ns;
-	uint64_t flushes, flush_ipis, flush_ns;	/* of these passes */
+	uint64_t flushes, flush_ipis, flush_ns; /* of these passes */
 };
 
 static int by_value(const void *a, const void *b)
@@ -97,9 +95,8 @@ static void report(const char *name, const struct result *r)
 	note("%s: recall %.3f, all pages in %llu of %d passes, a pass every %llu us (median), "
 	     "%llu flushes, %llu vCPU interruptions, %.1f us a flush",
 	     name, (double)r->found / ((double)PAGES * ROUNDS), (unsigned long long)r->full_rounds,
-	     ROUNDS, (unsigned long long)r->median_gap_ns / 1000,
-	     (unsigned long long)r->flushes, (unsigned long long)r->flush_ipis,
-	     r->flushes ? r->flush_ns / 1e3 / r->flushes : 0.0);
+	     ROUNDS, (unsigned long long)r->median_gap_ns / 1000, (unsigned long long)r->flushes,
+	     (unsigned long long)r->flush_ipis, r->flushes ? r->flush_ns / 1e3 / r->flushes : 0.0);
 }
 
 static void running_guest(void)
@@ -125,16 +122,13 @@ static void running_guest(void)
 	ok_eq(batch.full_rounds, ROUNDS, "abit-flush by batch finds every page in every pass");
 	ok_eq(page.full_rounds, ROUNDS, "abit-flush by page finds every page in every pass");
 
-	ok(abit.flushes == 0 && abit.flush_ipis == 0 && abit.flush_ns == 0,
-	   "abit does not flush");
+	ok(abit.flushes == 0 && abit.flush_ipis == 0 && abit.flush_ns == 0, "abit does not flush");
 	ok_eq(pass.flushes, ROUNDS, "by pass: a flush a pass");
 	ok_eq(batch.flushes, ROUNDS * (PAGES / BATCH), "by batch: a flush a batch");
 	ok_eq(page.flushes, ROUNDS * PAGES, "by page: a flush a page");
-	ok(pass.flush_ipis <= pass.flushes &&
-	   pass.flush_ipis * 10 > pass.flushes * 8,
+	ok(pass.flush_ipis <= pass.flushes && pass.flush_ipis * 10 > pass.flushes * 8,
 	   "by pass: nearly every flush interrupts the one vCPU");
-	ok(page.flush_ipis > batch.flush_ipis &&
-	   batch.flush_ipis > pass.flush_ipis,
+	ok(page.flush_ipis > batch.flush_ipis && batch.flush_ipis > pass.flush_ipis,
 	   "vCPU interruptions: by page more than by batch more than by pass");
 	ok(page.flush_ns > pass.flush_ns && pass.flush_ns > 0,
 	   "time spent in flushes: by page more than by pass");
@@ -149,20 +143,12 @@ static void halted_guest(void)
 	stats = kx_stats(kx.fd);
 	vmm_touch(&vm, 0, list, PAGES);
 	kx_pass(&kx, &got);
-	ok_eq(kx_stats(kx.fd).flushes, stats.flushes + 1, "a halted guest's pages are flushed, too");
+	ok_eq(kx_stats(kx.fd).flushes, stats.flushes + 1,
+	      "a halted guest's pages are flushed, too");
 	kx_pass(&kx, &got);
-	ok_eq(kx_stats(kx.fd).flushes, stats.flushes + 1, "a pass that finds nothing does not flush");
+	ok_eq(kx_stats(kx.fd).flushes, stats.flushes + 1,
+	      "a pass that finds nothing does not flush");
 	ok_eq(kx_stats(kx.fd).flush_ipis, 0, "no vCPU is interrupted when none is in guest mode");
-}
-
-static void stay_on(int cpu)
-{
-	cpu_set_t cpus;
-
-	CPU_ZERO(&cpus);
-	CPU_SET(cpu, &cpus);
-	if (sched_setaffinity(0, sizeof(cpus), &cpus))
-		bail("CPU %d", cpu);
 }
 
 int main(void)
@@ -171,7 +157,7 @@ int main(void)
 	uint32_t i;
 
 	vmm_create(&vm, 1, GUEST_CPU);
-	stay_on(OUR_CPU);
+	vmm_stay_on(OUR_CPU);
 	if (!memory || vmm_map(&vm, 1, VMM_DATA_GPA, DATA_SIZE, memory, 0))
 		bail("guest memory");
 	for (i = 0; i < PAGES; i++)

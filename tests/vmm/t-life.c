@@ -28,8 +28,8 @@
 #include "vmm.h"
 
 #define DATA_GFN (VMM_DATA_GPA / VMM_PAGE)
-#define SIZE (24ul << 20)
-#define PAGES (SIZE / VMM_PAGE)
+#define SIZE	 (24ul << 20)
+#define PAGES	 (SIZE / VMM_PAGE)
 
 static struct vmm vm;
 static uint32_t list[PAGES];
@@ -130,7 +130,9 @@ static void send_fd(int socket, int fd)
 {
 	char byte = 0, buffer[CMSG_SPACE(sizeof(int))] = { 0 };
 	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = buffer,
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = buffer,
 			      .msg_controllen = sizeof(buffer) };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 
@@ -146,7 +148,9 @@ static int receive_fd(int socket)
 {
 	char byte, buffer[CMSG_SPACE(sizeof(int))] = { 0 };
 	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = buffer,
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = buffer,
 			      .msg_controllen = sizeof(buffer) };
 	struct cmsghdr *c;
 	int fd;
@@ -222,7 +226,8 @@ static void after_the_end(struct kx *kx, const char *how)
 	ok_errno(kx_set(kx->fd, &t), ENODEV, "%s: SET_TRACKER", how);
 	ok_errno(kx_run_pass(kx->fd, NULL), ENODEV, "%s: RUN_PASS", how);
 	ok_errno(ioctl(kx->fd, KVM_EXT_GET_VM, &info), ENODEV, "%s: GET_VM", how);
-	ok(kx_stats(kx->fd).state & KVM_EXT_STATE_VM_GONE, "%s: GET_STATS answers and says so", how);
+	ok(kx_stats(kx->fd).state & KVM_EXT_STATE_VM_GONE, "%s: GET_STATS answers and says so",
+	   how);
 	ok_eq(kx_caps(kx->fd).sessions, 0, "%s: no VM is attached any more", how);
 	ok_errno(kx_try_attach(kx->fd, vm.fd, 0), EISCONN,
 		 "%s: the session does not take another VM", how);
@@ -254,8 +259,8 @@ static void vmm_exits(void)
 
 static void killed(int i)
 {
-	struct kvm_ext_tracker t = kx_tracker(i % 2 ? KVM_EXT_TRACKER_ABIT
-						    : KVM_EXT_TRACKER_ABIT_FLUSH);
+	struct kvm_ext_tracker t =
+		kx_tracker(i % 2 ? KVM_EXT_TRACKER_ABIT : KVM_EXT_TRACKER_ABIT_FLUSH);
 	struct child c = start_vmm();
 	struct kx kx;
 
@@ -384,8 +389,8 @@ static void attach_cycles(void)
 	ok(threads() == 0, "200 attach and detach cycles: no thread is left");
 	ok_eq(module_references(), 0, "200 attach and detach cycles: the module is not in use");
 	/* A ring alone is 256 KiB. */
-	ok(after - before < 4096, "200 attach and detach cycles: no kernel memory is lost (%ld KiB)",
-	   after - before);
+	ok(after - before < 4096,
+	   "200 attach and detach cycles: no kernel memory is lost (%ld KiB)", after - before);
 }
 
 /* The kernel refuses to unload the module while a session has it in use. */
@@ -422,8 +427,9 @@ static void interval(uint64_t ns)
 	   (unsigned long long)ns / 1000, (unsigned long long)s.passes,
 	   (unsigned long long)s.overruns, (unsigned long long)slots);
 	ok(s.pass_ns_min <= s.pass_ns_sum / s.passes && s.pass_ns_sum / s.passes <= s.pass_ns_max &&
-	   s.pass_ns_p99 >= s.pass_ns_min && s.pass_ns_p99 <= s.pass_ns_max + s.pass_ns_max / 8 &&
-	   s.cpu_ns > 0, "interval %llu us: the figures fit each other", (unsigned long long)ns / 1000);
+		   s.pass_ns_p99 >= s.pass_ns_min &&
+		   s.pass_ns_p99 <= s.pass_ns_max + s.pass_ns_max / 8 && s.cpu_ns > 0,
+	   "interval %llu us: the figures fit each other", (unsigned long long)ns / 1000);
 	kx_close(&kx);
 }
 

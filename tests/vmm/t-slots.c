@@ -22,9 +22,9 @@
 #include "tap.h"
 #include "vmm.h"
 
-#define DATA_GFN (VMM_DATA_GPA / VMM_PAGE)
-#define SIZE (16ul << 20)
-#define PAGES (SIZE / VMM_PAGE)
+#define DATA_GFN  (VMM_DATA_GPA / VMM_PAGE)
+#define SIZE	  (16ul << 20)
+#define PAGES	  (SIZE / VMM_PAGE)
 #define MOVED_GPA (256ul << 20)
 #define MOVED_GFN (MOVED_GPA / VMM_PAGE)
 
@@ -282,7 +282,8 @@ static void balloon_during_passes(void *memory)
 	kx_read(&kx, &got);
 	for (i = 0; i < PAGES; i++)
 		wrong += got.page[DATA_GFN + i] && i % 3;
-	ok(wrong == 0 && !got.bad, "pages that vanish during passes: only touched ones are reported");
+	ok(wrong == 0 && !got.bad,
+	   "pages that vanish during passes: only touched ones are reported");
 	vmm_map(&vm, 1, 0, 0, memory, 0);
 }
 

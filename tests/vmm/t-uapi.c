@@ -22,9 +22,9 @@
 #include "tap.h"
 #include "vmm.h"
 
-#define DATA_GFN (VMM_DATA_GPA / VMM_PAGE)
-#define DATA_SIZE (16ul << 20)
-#define DATA_PAGES (DATA_SIZE / VMM_PAGE)
+#define DATA_GFN     (VMM_DATA_GPA / VMM_PAGE)
+#define DATA_SIZE    (16ul << 20)
+#define DATA_PAGES   (DATA_SIZE / VMM_PAGE)
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static struct vmm vm;
@@ -124,7 +124,8 @@ static void caps(int fd)
 	ok_eq(c.sessions, 0, "no session yet");
 	memset(big.newer, 0, sizeof(big.newer));
 	ok(ioctl(fd, KVM_EXT_GET_CAPS, &big) == 0 && big.caps.size == sizeof(big) &&
-	   big.caps.trackers == 7, "a newer caller, whose additions are zero, is served");
+		   big.caps.trackers == 7,
+	   "a newer caller, whose additions are zero, is served");
 }
 
 /* --- attach ---------------------------------------------------------------------------- */
@@ -182,10 +183,10 @@ struct bad_tracker {
 	struct kvm_ext_tracker t;
 };
 
-#define ON(cpu_nr, id, ...)                                                                        \
-	{                                                                                          \
-		.size = sizeof(struct kvm_ext_tracker), .tracker = (id), .cpu = (cpu_nr),          \
-		##__VA_ARGS__                                                                      \
+#define ON(cpu_nr, id, ...)                                                               \
+	{                                                                                 \
+		.size = sizeof(struct kvm_ext_tracker), .tracker = (id), .cpu = (cpu_nr), \
+		##__VA_ARGS__                                                             \
 	}
 #define T(id, ...) ON(-1, id, ##__VA_ARGS__)
 
@@ -271,15 +272,18 @@ static void mmaps(struct kx *kx)
 	struct kvm_ext_ring *ro;
 
 	ok(mmap(NULL, size - 4096, PROT_READ, MAP_SHARED, kx->fd, 0) == MAP_FAILED &&
-	   errno == EINVAL, "mmap of less than the ring");
+		   errno == EINVAL,
+	   "mmap of less than the ring");
 	ok(mmap(NULL, size + 4096, PROT_READ, MAP_SHARED, kx->fd, 0) == MAP_FAILED &&
-	   errno == EINVAL, "mmap of more than the ring");
+		   errno == EINVAL,
+	   "mmap of more than the ring");
 	ok(mmap(NULL, size, PROT_READ, MAP_SHARED, kx->fd, 4096) == MAP_FAILED && errno == EINVAL,
 	   "mmap at an offset");
 	ok(mmap(NULL, size, PROT_READ, MAP_PRIVATE, kx->fd, 0) == MAP_FAILED && errno == EINVAL,
 	   "a private mapping");
 	ok(mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED, kx->fd, 0) == MAP_FAILED &&
-	   errno == EPERM, "an executable mapping");
+		   errno == EPERM,
+	   "an executable mapping");
 	ro = mmap(NULL, size, PROT_READ, MAP_SHARED, kx->fd, 0);
 	ok(ro != MAP_FAILED && ro->magic == KVM_EXT_RING_MAGIC, "a read-only mapping is fine");
 	ok_errno(mprotect(ro, size, PROT_READ | PROT_EXEC), EACCES,

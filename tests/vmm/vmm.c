@@ -16,9 +16,9 @@
 #include "tap.h"
 #include "vmm.h"
 
-#define CODE_GPA 0x1000ul
-#define CTL_GPA	 0x2000ul /* one page for each vCPU */
-#define LIST_GPA 0x100000ul
+#define CODE_GPA  0x1000ul
+#define CTL_GPA	  0x2000ul /* one page for each vCPU */
+#define LIST_GPA  0x100000ul
 #define LIST_SIZE (VMM_LIST_MAX * sizeof(uint32_t))
 
 /*
@@ -29,13 +29,13 @@
 __asm__(".pushsection .rodata\n"
 	"guest_start:\n"
 	".code32\n"
-	"1:	mov (%ebx), %ebp\n"		/* seq */
-	"	cmp 4(%ebx), %ebp\n"		/* done */
+	"1:	mov (%ebx), %ebp\n"  /* seq */
+	"	cmp 4(%ebx), %ebp\n" /* done */
 	"	jne 2f\n"
 	"	hlt\n"
 	"	jmp 1b\n"
-	"2:	mov 12(%ebx), %ecx\n"		/* count */
-	"	mov 16(%ebx), %esi\n"		/* list */
+	"2:	mov 12(%ebx), %ecx\n" /* count */
+	"	mov 16(%ebx), %esi\n" /* list */
 	"3:	test %ecx, %ecx\n"
 	"	jz 6f\n"
 	"	mov (%esi), %edi\n"
@@ -47,10 +47,10 @@ __asm__(".pushsection .rodata\n"
 	"5:	add $4, %esi\n"
 	"	dec %ecx\n"
 	"	jmp 3b\n"
-	"6:	incl 20(%ebx)\n"		/* iters */
+	"6:	incl 20(%ebx)\n" /* iters */
 	"	cmp (%ebx), %ebp\n"
 	"	jne 7f\n"
-	"	cmpl $0, 8(%ebx)\n"		/* loop */
+	"	cmpl $0, 8(%ebx)\n" /* loop */
 	"	jne 2b\n"
 	"7:	mov %ebp, 4(%ebx)\n"
 	"	jmp 1b\n"
@@ -100,8 +100,9 @@ static void *vcpu_thread(void *arg)
 
 static void protected_mode(struct vmm_vcpu *vcpu, uint32_t ctl_gpa)
 {
-	struct kvm_segment seg = { .limit = ~0u, .selector = 8, .type = 11, .present = 1, .db = 1,
-				   .s = 1, .g = 1 };
+	struct kvm_segment seg = {
+		.limit = ~0u, .selector = 8, .type = 11, .present = 1, .db = 1, .s = 1, .g = 1
+	};
 	struct kvm_regs regs = { .rip = CODE_GPA, .rflags = 2, .rbx = ctl_gpa };
 	struct kvm_sregs sregs;
 
@@ -209,6 +210,16 @@ int vmm_map(struct vmm *vm, uint32_t slot, uint64_t gpa, uint64_t size, void *me
 	};
 
 	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
+}
+
+void vmm_stay_on(int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		bail("CPU %d", cpu);
 }
 
 /* --- memory ---------------------------------------------------------------------- */

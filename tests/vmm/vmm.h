@@ -21,27 +21,27 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define VMM_PAGE	4096ul
-#define VMM_2M		(2ul << 20)
-#define VMM_LOW_SIZE	(8ul << 20)
-#define VMM_MAX_VCPUS	4
-#define VMM_LIST_MAX	262144u
-#define VMM_DATA_GPA	(64ul << 20)	/* where tests put their memory */
+#define VMM_PAGE      4096ul
+#define VMM_2M	      (2ul << 20)
+#define VMM_LOW_SIZE  (8ul << 20)
+#define VMM_MAX_VCPUS 4
+#define VMM_LIST_MAX  262144u
+#define VMM_DATA_GPA  (64ul << 20) /* where tests put their memory */
 
 enum vmm_backing {
-	VMM_SMALL,	/* anonymous memory, never huge pages */
-	VMM_THP,	/* transparent huge pages */
-	VMM_HUGETLB,	/* 2 MiB pages of hugetlbfs */
+	VMM_SMALL,   /* anonymous memory, never huge pages */
+	VMM_THP,     /* transparent huge pages */
+	VMM_HUGETLB, /* 2 MiB pages of hugetlbfs */
 };
 
 /* The guest's side of the conversation; offsets are known to the guest code. */
 struct vmm_ctl {
-	uint32_t seq;		/* changed by us: start over */
-	uint32_t done;		/* the seq that the guest is done with */
-	uint32_t loop;		/* run the list until seq changes */
-	uint32_t count;		/* of addresses in the list */
-	uint32_t list;		/* gpa of it */
-	uint32_t iters;		/* times the guest has come to the list's end */
+	uint32_t seq;	/* changed by us: start over */
+	uint32_t done;	/* the seq that the guest is done with */
+	uint32_t loop;	/* run the list until seq changes */
+	uint32_t count; /* of addresses in the list */
+	uint32_t list;	/* gpa of it */
+	uint32_t iters; /* times the guest has come to the list's end */
 };
 
 struct vmm_vcpu {
@@ -51,7 +51,7 @@ struct vmm_vcpu {
 	pthread_t thread;
 	volatile struct vmm_ctl *ctl;
 	uint32_t *list;
-	uint32_t halted;	/* the seq after which it has left the guest */
+	uint32_t halted; /* the seq after which it has left the guest */
 	unsigned long exits;
 };
 
@@ -59,7 +59,7 @@ struct vmm {
 	int kvm, fd;
 	int nr_vcpus;
 	struct vmm_vcpu vcpu[VMM_MAX_VCPUS];
-	uint8_t *low;		/* guest memory from address 0 */
+	uint8_t *low; /* guest memory from address 0 */
 	volatile bool stop;
 };
 
@@ -74,6 +74,9 @@ void vmm_free(void *memory, size_t size);
 /* KVM_SET_USER_MEMORY_REGION; slot 0 is the low memory. @slot | 1 << 16: SMM's. Returns 0 or -1 with errno. */
 int vmm_map(struct vmm *vm, uint32_t slot, uint64_t gpa, uint64_t size, void *memory,
 	    uint32_t flags);
+
+/* Binds the calling thread. */
+void vmm_stay_on(int cpu);
 
 /* One address of a list. */
 static inline uint32_t vmm_read(uint64_t gfn)

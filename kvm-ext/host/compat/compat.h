@@ -31,6 +31,7 @@ static inline int kx_nr_address_spaces(struct kvm *kvm)
 static inline bool kx_has_shadow_pages(struct kvm *kvm)
 {
 #ifdef HAVE_SHADOW_ROOT_ALLOCATED
+	/* Pairs with the release in KVM, which sets it before the first shadow page. */
 	return smp_load_acquire(&kvm->arch.shadow_root_allocated);
 #else
 	return true;
@@ -56,7 +57,7 @@ static inline void kx_vm_flags_clear(struct vm_area_struct *vma, unsigned long f
 #endif
 }
 
-/* Since 6.13 KVM on x86 does not flush after clear_flush_young (a Kconfig symbol without a prompt). */
+/* Since 6.13 KVM on x86 does not flush after clear_flush_young (a symbol without a prompt). */
 #define KX_ELIDES_YOUNG_FLUSH	IS_ENABLED(CONFIG_KVM_ELIDE_TLB_FLUSH_IF_YOUNG)
 
 #endif /* KVM_EXT_COMPAT_H */

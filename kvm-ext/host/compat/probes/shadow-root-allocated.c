@@ -3,5 +3,5 @@
 
 bool probe(struct kvm *kvm)
 {
-	return smp_load_acquire(&kvm->arch.shadow_root_allocated);
+	return kvm->arch.shadow_root_allocated;
 }
