@@ -74,7 +74,7 @@ amd_numa() {
 }
 
 host_start() {
-	local key initramfs caps args=() numa_args=() line
+	local key initramfs caps dir args=() numa_args=() qemu=() line
 	key=$({
 		cat "$LAB_DIR/initramfs-init" "$LAB_DIR/hosts/amd.sh"
 		readlink -f "$entry"
@@ -118,12 +118,15 @@ host_start() {
 		-chardev "file,id=err,path=$(amd_value "$run")/err"
 		-device virtserialport,bus=ports.0,nr=3,chardev=err,name=err
 	)
+	dir=$("$LAB_DIR/emulator") || exit 125
+	qemu=("$dir/usr/bin/qemu-system-x86_64"
+		-L "$dir/usr/share/qemu" -L "$dir/usr/share/seabios")
 	if [[ -n $shell ]]; then
 		args+=(-chardev stdio,id=tty,signal=off
 			-device virtconsole,bus=ports.0,nr=0,chardev=tty)
-		qemu-system-x86_64 "${args[@]}" <&0 2>"$run/emulator.log" &
+		"${qemu[@]}" "${args[@]}" <&0 2>"$run/emulator.log" &
 	else
-		qemu-system-x86_64 "${args[@]}" </dev/null >/dev/null \
+		"${qemu[@]}" "${args[@]}" </dev/null >/dev/null \
 			2>"$run/emulator.log" &
 	fi
 	emulator=$!
