@@ -17,14 +17,36 @@
 
 #define NO_GROUP ((gid_t)-1)
 
+/*
+ * In a g_atomic_rc_box: the server's signals hold a reference each, for a peer
+ * that is being let in when the listener is freed is still announced later.
+ */
 struct _KxListener {
 	char *path;
 	int lock;
 	gid_t group; /* NO_GROUP: there is none, only root may call */
 	GDBusServer *server;
-	KxNewConnection callback;
+	KxNewConnection callback; /* NULL once freed */
 	gpointer data;
 };
+
+static void listener_clear(gpointer data)
+{
+	KxListener *l = data;
+
+	g_free(l->path);
+}
+
+static void listener_unref(gpointer data, GClosure *closure)
+{
+	g_atomic_rc_box_release_full(data, listener_clear);
+}
+
+static void connect_signal(gpointer instance, const char *signal, GCallback handler, KxListener *l)
+{
+	g_signal_connect_data(instance, signal, handler, g_atomic_rc_box_acquire(l), listener_unref,
+			      0);
+}
 
 /* --- who may call ------------------------------------------------------------------------------------------------- */
 
@@ -78,6 +100,8 @@ static gboolean on_connection(GDBusServer *server, GDBusConnection *connection, 
 {
 	KxListener *l = data;
 
+	if (!l->callback)
+		return FALSE; /* closes the connection */
 	l->callback(connection, l->data);
 	return TRUE;
 }
@@ -151,8 +175,8 @@ static gboolean start_server(KxListener *l, GError **error)
 	g_autofree char *guid = g_dbus_generate_guid();
 	mode_t mask;
 
-	g_signal_connect(observer, "authorize-authenticated-peer", G_CALLBACK(on_authorize), l);
-	g_signal_connect(observer, "allow-mechanism", G_CALLBACK(on_mechanism), l);
+	connect_signal(observer, "authorize-authenticated-peer", G_CALLBACK(on_authorize), l);
+	connect_signal(observer, "allow-mechanism", G_CALLBACK(on_mechanism), l);
 	mask = umask(0177);
 	l->server = g_dbus_server_new_sync(address, G_DBUS_SERVER_FLAGS_NONE, guid, observer, NULL,
 					   error);
@@ -163,7 +187,7 @@ static gboolean start_server(KxListener *l, GError **error)
 	}
 	if (!open_to_group(l, error))
 		return FALSE;
-	g_signal_connect(l->server, "new-connection", G_CALLBACK(on_connection), l);
+	connect_signal(l->server, "new-connection", G_CALLBACK(on_connection), l);
 	g_dbus_server_start(l->server);
 	return TRUE;
 }
@@ -181,7 +205,7 @@ static gboolean make_directory(const char *path, GError **error)
 KxListener *kx_listener_new(const char *path, KxNewConnection callback, gpointer data,
 			    GError **error)
 {
-	g_autoptr(KxListener) l = g_new0(KxListener, 1);
+	g_autoptr(KxListener) l = g_atomic_rc_box_new0(KxListener);
 	struct group *group = getgrnam(KX_GROUP);
 
 	l->path = g_strdup(path);
@@ -207,6 +231,6 @@ void kx_listener_free(KxListener *l)
 	/* The lock file stays; removing it would let two daemons lock two files of one name. */
 	if (l->lock >= 0)
 		close(l->lock);
-	g_free(l->path);
-	g_free(l);
+	l->callback = NULL;
+	listener_unref(l, NULL);
 }
