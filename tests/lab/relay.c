@@ -99,8 +99,7 @@ static char **read_strings(const char *path)
 static bool pass(struct stream *stream, size_t max)
 {
 	static char buffer[65536];
-	ssize_t n = read(stream->pipe[0], buffer,
-			 max < sizeof(buffer) ? max : sizeof(buffer));
+	ssize_t n = read(stream->pipe[0], buffer, max < sizeof(buffer) ? max : sizeof(buffer));
 
 	if (n < 0 && errno == EINTR)
 		return true;
@@ -120,13 +119,11 @@ static void drain(struct stream *stream)
 			break;
 }
 
-static _Noreturn void child(struct stream *streams, const char *dir,
-			    char **argv)
+static _Noreturn void child(struct stream *streams, const char *dir, char **argv)
 {
 	int null = open_or_fail("/dev/null", O_RDONLY);
 
-	if (dup2(null, 0) < 0 || dup2(streams[0].pipe[1], 1) < 0 ||
-	    dup2(streams[1].pipe[1], 2) < 0)
+	if (dup2(null, 0) < 0 || dup2(streams[0].pipe[1], 1) < 0 || dup2(streams[1].pipe[1], 2) < 0)
 		_exit(125);
 	setsid();
 	if (chdir(dir)) {
@@ -160,8 +157,7 @@ static int relay_until_exit(struct stream *streams, pid_t pid)
 	drain(&streams[1]);
 	if (waitpid(pid, &status, 0) != pid)
 		fail("waitpid");
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) :
-				     WEXITSTATUS(status);
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 int main(int argc, char **argv)
@@ -172,8 +168,7 @@ int main(int argc, char **argv)
 	pid_t pid;
 
 	if (argc != 7) {
-		fputs("usage: relay CONTROL OUT ERR DIRECTORY ENVIRONMENT ARGUMENTS\n",
-		      stderr);
+		fputs("usage: relay CONTROL OUT ERR DIRECTORY ENVIRONMENT ARGUMENTS\n", stderr);
 		return 2;
 	}
 	control = open_or_fail(argv[1], O_WRONLY);
