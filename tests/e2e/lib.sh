@@ -72,3 +72,12 @@ summary() {
 	echo "$passed passed, $failed failed"
 	[ $failed -eq 0 ]
 }
+
+# DAMON's monitor of the whole machine (on by default in some kernels since 6.17) clears accessed bits that tests count.
+quiet_damon() {
+	local enabled=/sys/module/damon_stat/parameters/enabled
+	if [ -e $enabled ] && [ "$(cat $enabled)" = Y ]; then
+		note "switching DAMON's monitor off: it clears the accessed bits that the tests count"
+		echo N >$enabled
+	fi
+}

@@ -113,7 +113,9 @@ static long kernel_memory_kb(void)
 	char line[128];
 	long kb, sum = 0;
 
-	while (f && fgets(line, sizeof(line), f)) {
+	if (!f)
+		bail("/proc/meminfo");
+	while (fgets(line, sizeof(line), f)) {
 		if (sscanf(line, "SUnreclaim: %ld", &kb) == 1 ||
 		    sscanf(line, "VmallocUsed: %ld", &kb) == 1 ||
 		    sscanf(line, "KernelStack: %ld", &kb) == 1)

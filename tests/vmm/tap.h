@@ -11,7 +11,7 @@ bool ok(bool good, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void skip(const char *why, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The environment, not what is tested, is broken: ends the program. */
-_Noreturn void bail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+__attribute__((noreturn, format(printf, 1, 2))) void bail(const char *fmt, ...);
 /* Prints the plan; the exit status of the program. */
 int tap_end(void);
 

@@ -168,6 +168,7 @@ void vmm_create(struct vmm *vm, int nr_vcpus, int first_cpu)
 	vm->low = vmm_memory(VMM_LOW_SIZE, VMM_SMALL);
 	if (!vm->low || vmm_map(vm, 0, 0, VMM_LOW_SIZE, vm->low, 0))
 		bail("low memory");
+	/* cppcheck-suppress comparePointers ; two labels of one piece of code */
 	memcpy(vm->low + CODE_GPA, guest_start, guest_end - guest_start);
 	vm->nr_vcpus = nr_vcpus;
 	for (i = 0; i < nr_vcpus; i++)
