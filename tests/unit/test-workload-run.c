@@ -53,7 +53,7 @@ static uint64_t arena_first, arena_pages;
 static void child_exec(const char *options, uid_t uid, int in, int out)
 {
 	char copy[512], *argv[40] = { (char *)WL_BINARY }, *save;
-	int argc = 1;
+	int argc = 1, binary;
 
 	snprintf(copy, sizeof(copy), "%s", options);
 	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
@@ -61,10 +61,12 @@ static void child_exec(const char *options, uid_t uid, int in, int out)
 	dup2(in, STDIN_FILENO);
 	dup2(out, STDOUT_FILENO);
 	dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
+	/* Another user may not be allowed into the directory it is in. */
+	binary = open(argv[0], O_PATH | O_CLOEXEC);
 	if (uid && (setgroups(0, NULL) || setgid(uid) || setuid(uid)))
 		_exit(98);
 	alarm(DEADLINE_S);
-	execv(argv[0], argv);
+	fexecve(binary, argv, environ);
 	_exit(97);
 }
 
