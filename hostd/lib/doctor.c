@@ -277,6 +277,20 @@ static void check_kvm_device(Doctor *d)
 		    g_strerror(d->facts->kvm_error));
 }
 
+/* DAMON_STAT, on by default in some kernels since 6.17, clears accessed bits of all memory, guests' included. */
+static void check_rivals(Doctor *d)
+{
+	g_autofree char *stat = parameter(d, "damon_stat", "enabled");
+
+	if (stat && *stat == 'Y')
+		say(d, KX_CHECK_NO,
+		    "echo N >/sys/module/damon_stat/parameters/enabled, while you measure",
+		    "DAMON's monitor of the whole system runs: accessed bits that it clears first "
+		    "are missing from samples");
+	else
+		say(d, KX_CHECK_YES, NULL, "DAMON's monitor of the whole system is not running");
+}
+
 static void check_huge_pages(Doctor *d)
 {
 	g_autofree char *thp =
@@ -553,6 +567,7 @@ static const struct {
 	{ "debugfs", "debugfs", FALSE, check_debugfs },
 	{ "kprobes", "kprobes", FALSE, check_kprobes },
 	{ "damon", "DAMON", FALSE, check_damon },
+	{ "a-bit-rivals", "undisturbed A bits", FALSE, check_rivals },
 	{ "huge-pages", "huge pages", FALSE, check_huge_pages },
 	{ "cpus", "CPUs", FALSE, check_cpus },
 	{ "hardware", "hardware", FALSE, check_hardware },

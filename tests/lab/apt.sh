@@ -36,7 +36,8 @@ mirror() {
 	done < <(apt-get indextargets \
 		--format $'$(REPO_URI)\t$(CODENAME)\t$(ORIGIN)' \
 		'Identifier: Packages')
-	die "no Debian $1 repository in this machine's apt sources: add one, run 'apt-get update', try again"
+	say "no Debian $1 repository in this machine's apt sources: add one, run 'apt-get update', try again"
+	return 1
 }
 
 # private_apt SUITE TOOL ARGS...
@@ -55,7 +56,11 @@ write_apt_config() {
 	while ((${#repos[@]})); do
 		kind=${repos[0]} codename=${repos[1]}
 		repos=("${repos[@]:2}")
-		uri=$(mirror "$kind")
+		if ! uri=$(mirror "$kind"); then
+			# The kernel of the release itself does, too.
+			[[ $kind == security ]] || return 1
+			continue
+		fi
 		printf 'deb [arch=amd64] %s %s main\n' "$uri" "$codename" \
 			>>"$dir/sources.list"
 	done
@@ -88,7 +93,7 @@ lists_fresh() {
 update_lists() {
 	lists_fresh "$1" && return
 	say "$1: reading package lists"
-	write_apt_config "$1"
+	write_apt_config "$1" || return 1
 	private_apt "$1" apt-get -q -q update >&2 -o APT::Update::Error-Mode=any ||
 		return 1
 	touch "$CACHE/apt/$1/stamp"

@@ -127,6 +127,7 @@ static void test_intel_with_pml(void **state)
 	expect(checks, "debugfs", KX_CHECK_YES, "mounted");
 	expect(checks, "kprobes", KX_CHECK_YES, "");
 	expect(checks, "damon", KX_CHECK_NO, "CONFIG_DAMON_SYSFS");
+	expect(checks, "a-bit-rivals", KX_CHECK_YES, "not running");
 	expect(checks, "huge-pages", KX_CHECK_INFO, "[madvise]");
 	expect(checks, "cpus", KX_CHECK_INFO, "2");
 	expect(checks, "young-flush", KX_CHECK_INFO, "this kernel flushes");
@@ -159,6 +160,7 @@ static void test_amd(void **state)
 	put_cpu("AuthenticAMD", "svm npt");
 	put("sys/module/kvm_amd/parameters/npt", "1\n");
 	put("sys/module/kvm_ext/version", "");
+	put("sys/module/damon_stat/parameters/enabled", "Y\n");
 	checks = kx_doctor_run(&facts);
 	assert_true(kx_doctor_ok(checks));
 	expect(checks, "virtualization", KX_CHECK_YES, "svm");
@@ -168,6 +170,7 @@ static void test_amd(void **state)
 	expect(checks, "tdp-mmu", KX_CHECK_UNKNOWN, "kvm is not loaded");
 	expect(checks, "kprobes", KX_CHECK_UNKNOWN, "no configuration");
 	expect(checks, "debugfs", KX_CHECK_NO, "not mounted");
+	expect(checks, "a-bit-rivals", KX_CHECK_NO, "missing from samples");
 }
 
 static void test_nothing(void **state)
