@@ -282,13 +282,14 @@ static void check_rivals(Doctor *d)
 {
 	g_autofree char *stat = parameter(d, "damon_stat", "enabled");
 
-	if (stat && *stat == 'Y')
+	if (!stat)
+		say(d, KX_CHECK_INFO, NULL, "no DAMON_STAT to clear them first");
+	else if (*stat == 'Y')
 		say(d, KX_CHECK_NO,
 		    "echo N >/sys/module/damon_stat/parameters/enabled, while you measure",
-		    "DAMON's monitor of the whole system runs: accessed bits that it clears first "
-		    "are missing from samples");
+		    "DAMON_STAT runs: accessed bits that it clears first are missing from samples");
 	else
-		say(d, KX_CHECK_YES, NULL, "DAMON's monitor of the whole system is not running");
+		say(d, KX_CHECK_YES, NULL, "DAMON_STAT is off");
 }
 
 static void check_huge_pages(Doctor *d)
