@@ -106,7 +106,8 @@ static gboolean on_hangup(gpointer data)
 
 static void give_up(Daemon *d, const char *why)
 {
-	kx_log(G_LOG_LEVEL_CRITICAL, "system-bus", NULL, NULL, "%s", why);
+	kx_log(G_LOG_LEVEL_CRITICAL, "system-bus", NULL, NULL, "%s, and system-bus=yes asks for it",
+	       why);
 	d->exit_code = 1;
 	g_main_loop_quit(d->loop);
 }
@@ -124,15 +125,16 @@ static void on_name_lost(GDBusConnection *bus, const char *name, gpointer data)
 {
 	Daemon *d = data;
 
-	if (bus && !g_dbus_connection_is_closed(bus))
-		give_up(d, "the bus name " KX_DBUS_NAME
-			   " is taken (another kvm-extd?) or not allowed to this user; "
-			   "--system-bus=no does without");
-	else if (d->system_bus == KX_YES)
-		give_up(d, "the system bus cannot be reached, and system-bus=yes asks for it");
+	const char *why = bus && !g_dbus_connection_is_closed(bus)
+				  ? "the bus name " KX_DBUS_NAME " is taken (another kvm-extd?) or "
+				    "not allowed (is its policy installed?)"
+				  : "the system bus cannot be reached";
+
+	if (d->system_bus == KX_YES)
+		give_up(d, why);
 	else
 		kx_log(G_LOG_LEVEL_MESSAGE, "no-system-bus", NULL, NULL,
-		       "the system bus cannot be reached; the socket is the only way in");
+		       "%s; the socket is the only way in", why);
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
