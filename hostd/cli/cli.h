@@ -8,8 +8,7 @@
 #include <stdio.h>
 
 #include "exitcode.h"
-
-#define KX_SOCKET_PATH "/run/kvm-ext/kvm-extd.sock"
+#include "names.h"
 
 typedef struct {
 	char *socket;

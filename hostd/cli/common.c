@@ -10,9 +10,6 @@
 
 #include "textfmt.h"
 
-#define OBJECT_PATH	"/org/kvmext1"
-#define INTERFACE	"org.kvmext1.Manager"
-#define BUS_NAME	"org.kvmext1"
 #define CALL_TIMEOUT_MS G_MAXINT /* a pass over a large VM takes what it takes; ^C ends the wait */
 
 /* --- messages -------------------------------------------------------------- */
@@ -165,7 +162,7 @@ static gboolean cli_connect(Cli *cli, GError **error)
 		return TRUE;
 	if (cli->system_bus) {
 		cli->connection = connect_bus(error);
-		cli->bus_name = BUS_NAME;
+		cli->bus_name = KX_DBUS_NAME;
 		return cli->connection != NULL;
 	}
 	cli->connection = connect_socket(path && *path ? path : KX_SOCKET_PATH, error);
@@ -243,9 +240,9 @@ static GVariant *call_on(Cli *cli, const char *interface, const char *method, GV
 	if (!cli_connect(cli, error))
 		return NULL;
 	loop = call.loop = g_main_loop_new(NULL, FALSE);
-	g_dbus_connection_call(cli->connection, cli->bus_name, OBJECT_PATH, interface, method, held,
-			       G_VARIANT_TYPE(reply_type), G_DBUS_CALL_FLAGS_NONE, CALL_TIMEOUT_MS,
-			       NULL, call_done, &call);
+	g_dbus_connection_call(cli->connection, cli->bus_name, KX_DBUS_PATH, interface, method,
+			       held, G_VARIANT_TYPE(reply_type), G_DBUS_CALL_FLAGS_NONE,
+			       CALL_TIMEOUT_MS, NULL, call_done, &call);
 	if (what && !cli->quiet && isatty(STDERR_FILENO))
 		timer = g_timeout_add_seconds(1, show_progress, &call);
 	g_main_loop_run(loop);
@@ -261,7 +258,7 @@ static GVariant *call_on(Cli *cli, const char *interface, const char *method, GV
 GVariant *cli_call(Cli *cli, const char *method, GVariant *params, const char *reply_type,
 		   const char *what, GError **error)
 {
-	return call_on(cli, INTERFACE, method, params, reply_type, what, error);
+	return call_on(cli, KX_DBUS_INTERFACE, method, params, reply_type, what, error);
 }
 
 GVariant *cli_property(Cli *cli, const char *name, GError **error)
@@ -270,7 +267,7 @@ GVariant *cli_property(Cli *cli, const char *name, GError **error)
 	GVariant *value = NULL;
 
 	reply = call_on(cli, "org.freedesktop.DBus.Properties", "Get",
-			g_variant_new("(ss)", INTERFACE, name), "(v)", NULL, error);
+			g_variant_new("(ss)", KX_DBUS_INTERFACE, name), "(v)", NULL, error);
 	if (reply)
 		g_variant_get(reply, "(v)", &value);
 	return value;

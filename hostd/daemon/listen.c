@@ -14,6 +14,7 @@
 
 #include "error.h"
 #include "log.h"
+#include "names.h"
 
 #define NO_GROUP ((gid_t)-1)
 

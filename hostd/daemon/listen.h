@@ -8,8 +8,6 @@
 
 #include <gio/gio.h>
 
-#define KX_GROUP "kvm-ext"
-
 /* Called on the main loop for each caller that was let in. */
 typedef void (*KxNewConnection)(GDBusConnection *connection, gpointer data);
 

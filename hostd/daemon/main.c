@@ -16,6 +16,7 @@
 #include "config.h"
 #include "listen.h"
 #include "log.h"
+#include "names.h"
 #include "service.h"
 #include "writer.h"
 

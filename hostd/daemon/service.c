@@ -5,6 +5,7 @@
 #include "kvmext1-dbus.h"
 #include "log.h"
 #include "manager.h"
+#include "names.h"
 
 /* D-Bus allows no longer array. */
 #define FOUND_MAX ((64u << 20) / sizeof(KxRun))

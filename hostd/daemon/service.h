@@ -8,9 +8,6 @@
 #include "config.h"
 #include "session.h"
 
-#define KX_DBUS_PATH "/org/kvmext1"
-#define KX_DBUS_NAME "org.kvmext1"
-
 typedef struct _KxService KxService;
 
 /* @config becomes the service's. */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "names.h"
+
 GQuark kx_config_error_quark(void)
 {
 	return g_quark_from_static_string("kx-config-error-quark");

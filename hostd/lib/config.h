@@ -11,7 +11,6 @@
 #include "options.h"
 
 #define KX_CONFIG_PATH "/etc/kvm-ext/kvm-extd.conf"
-#define KX_SOCKET_PATH "/run/kvm-ext/kvm-extd.sock"
 #define KX_LIBVIRT_URI "qemu:///system"
 
 #define KX_CONFIG_ERROR kx_config_error_quark()

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "hostinfo.h"
+#include "names.h"
 
 /* --- facts ----------------------------------------------------------------- */
 
@@ -52,7 +53,7 @@ static int ask_pidfd_getfd(void)
 
 static int ask_group(void)
 {
-	const struct group *g = getgrnam("kvm-ext");
+	const struct group *g = getgrnam(KX_GROUP);
 	gid_t groups[1024];
 	int n = getgroups(G_N_ELEMENTS(groups), groups);
 

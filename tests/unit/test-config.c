@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "config.h"
+#include "names.h"
 
 static KxConfig *parse(const char *text, GError **error)
 {

@@ -19,6 +19,7 @@
 #include "fake-module.h"
 #include "fake-root.h"
 #include "listen.h"
+#include "names.h"
 #include "report.h"
 #include "service.h"
 
