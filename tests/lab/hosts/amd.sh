@@ -95,8 +95,8 @@ host_start() {
 	line+=" tsc=reliable no_timer_check nowatchdog rcupdate.rcu_expedited=1"
 	line+=" random.trust_cpu=on audit=0 apparmor=0 printk.devkmsg=on loglevel=6$append"
 	mapfile -t numa_args < <(amd_numa)
-	# -xsave (and with it AVX): TCG's SVM does not intercept XSETBV, so KVM
-	# would never learn the guest's XCR0 and lose its SSE state at an exit.
+	# -xsave (and with it AVX): with it, guests warn of an inconsistent XSAVE
+	# state; it seems that TCG's SVM does not intercept XSETBV for KVM.
 	args=(
 		-name kvm-ext-lab -nodefaults -no-user-config -display none -no-reboot
 		-accel tcg,thread=multi,tb-size=512
