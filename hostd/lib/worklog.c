@@ -17,7 +17,9 @@
 #define CHUNK_BUDGET	(128u << 10) /* 512 MiB of bitmaps, all windows together */
 #define GFN_LIMIT	(1ull << 40)
 #define OPEN_EPOCHS_MAX 16u
-#define FIELDS_MAX	64
+/* How far the guest's clock and the host's may be apart, and a line late in the file. */
+#define CLOCK_SLACK_NS (300 * 1000000ll)
+#define FIELDS_MAX     64
 
 typedef struct {
 	guint64 number;
@@ -49,6 +51,9 @@ struct _KxWorklog {
 	gboolean running; /* inside an epoch: only then is work counted */
 	gboolean gaps;	  /* lines are missing: the touched pages are not all known */
 	gint64 ready, moved;
+	gint64 slack;	   /* times of the log are this uncertain */
+	gint64 last_time;  /* of the last line that has one */
+	char *clock_na;	   /* why the log's times cannot be compared with the windows' */
 	gint64 point_time; /* the last (time, work) */
 	guint64 point_work;
 };
@@ -88,6 +93,7 @@ void kx_worklog_free(KxWorklog *log)
 	g_ptr_array_unref(log->epochs);
 	kx_pageset_free(log->arena);
 	g_string_free(log->line, TRUE);
+	g_free(log->clock_na);
 	g_free(log);
 }
 
@@ -138,6 +144,7 @@ static void add_stretch(KxWorklog *log, gint64 from, gint64 to, guint64 work)
 /* Clocks may be stepped: a point that goes back is left out. */
 static void add_point(KxWorklog *log, gint64 time, guint64 work)
 {
+	log->last_time = time;
 	if (log->has_point && (time <= log->point_time || work < log->point_work))
 		return;
 	if (log->has_point && log->running)
@@ -153,12 +160,14 @@ static gboolean join_epoch(KxWorklog *log, const Epoch *e, GError **error)
 		Join *j = log->joins->pdata[i];
 		gint64 start = j->window->start_realtime_ns, end = j->window->end_realtime_ns;
 
-		if (e->begin >= end || (e->ended && e->end <= start))
+		/* what may overlap does, what may be outside is not inside */
+		if (e->begin >= end + log->slack || (e->ended && e->end <= start - log->slack))
 			continue;
 		j->overlaps_unfinished |= !e->ended;
 		if (!kx_pageset_add_set(j->overlapping, e->touched))
 			return too_many_pages(error);
-		if (!e->ended || !e->valid || e->begin < start || e->end > end)
+		if (!e->ended || !e->valid || e->begin < start + log->slack ||
+		    e->end > end - log->slack)
 			continue;
 		j->valid_epochs++;
 		if (!kx_pageset_add_set(j->inside, e->touched))
@@ -498,6 +507,11 @@ static void fill_window(const KxWorklog *log, Join *j)
 {
 	KxWindow *w = j->window;
 
+	if (log->clock_na) {
+		set_reason(&w->work_na, log->clock_na);
+		set_reason(&w->truth_na, log->clock_na);
+		return;
+	}
 	if (j->work_ns > 0) {
 		g_clear_pointer(&w->work_na, g_free);
 		w->work = j->work;
@@ -531,21 +545,59 @@ gboolean kx_worklog_finish(KxWorklog *log, GError **error)
 	return TRUE;
 }
 
+/* 0: not known */
+static gint64 mtime_ns(GFileInputStream *in)
+{
+	g_autoptr(GFileInfo) info = g_file_input_stream_query_info(
+		in, G_FILE_ATTRIBUTE_TIME_MODIFIED "," G_FILE_ATTRIBUTE_TIME_MODIFIED_USEC, NULL,
+		NULL);
+
+	if (!info)
+		return 0;
+	return (gint64)g_file_info_get_attribute_uint64(info, G_FILE_ATTRIBUTE_TIME_MODIFIED) *
+		       1000000000ll +
+	       g_file_info_get_attribute_uint32(info, G_FILE_ATTRIBUTE_TIME_MODIFIED_USEC) * 1000ll;
+}
+
+/*
+ * The host wrote the file's last line when the guest had just said the time:
+ * both clocks, side by side. @before, @after: the file's times of change as it
+ * was read; it may have grown meanwhile.
+ */
+static void compare_clocks(KxWorklog *log, gint64 before, gint64 after)
+{
+	gint64 off = 0;
+
+	if (log->last_time < before - CLOCK_SLACK_NS)
+		off = log->last_time - before;
+	else if (log->last_time > after + CLOCK_SLACK_NS)
+		off = log->last_time - after;
+	if (off)
+		log->clock_na = g_strdup_printf(
+			"the workload log's clock and this host's are %.1f s apart, or the log is "
+			"a copy with another time of change",
+			(double)ABS(off) / 1e9);
+}
+
 gboolean kx_worklog_read_file(KxWorklog *log, const char *path, GError **error)
 {
 	g_autoptr(GFile) file = g_file_new_for_path(path);
 	g_autoptr(GFileInputStream) in = g_file_read(file, NULL, error);
 	g_autofree char *buffer = g_malloc(65536);
+	gint64 before;
 	gssize n;
 
 	if (!in)
 		return FALSE;
+	log->slack = CLOCK_SLACK_NS;
+	before = mtime_ns(in);
 	while ((n = g_input_stream_read(G_INPUT_STREAM(in), buffer, 65536, NULL, error)) > 0) {
 		if (!kx_worklog_feed(log, buffer, (gsize)n, error)) {
 			g_prefix_error(error, "%s: ", path);
 			return FALSE;
 		}
 	}
+	compare_clocks(log, before, mtime_ns(in));
 	if (n < 0 || !kx_worklog_finish(log, error)) {
 		g_prefix_error(error, "%s: ", path);
 		return FALSE;
