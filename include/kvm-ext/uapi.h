@@ -46,6 +46,8 @@ enum kvm_ext_tracker_id {
 	KVM_EXT_TRACKER_OFF = 0,	/* no pass runs: the control */
 	KVM_EXT_TRACKER_ABIT = 1,	/* MMU-notifier clear_young, no flush */
 	KVM_EXT_TRACKER_ABIT_FLUSH = 2,	/* the same, then our own TLB flush */
+	KVM_EXT_TRACKER_DIRTY_LOG = 3,	/* KVM's dirty log: pages written */
+	KVM_EXT_TRACKER_PML_ABIT = 4,	/* A bits of those pages that the dirty log has named */
 };
 
 enum kvm_ext_cpu_vendor {
@@ -59,6 +61,21 @@ enum kvm_ext_paging {
 	KVM_EXT_PAGING_EPT = 1,
 	KVM_EXT_PAGING_NPT = 2,
 	KVM_EXT_PAGING_SHADOW = 3,
+};
+
+/* How KVM learns of a write for its dirty log. */
+enum kvm_ext_log_mechanism {
+	KVM_EXT_LOG_UNKNOWN = 0,	/* this kernel does not let us know */
+	KVM_EXT_LOG_WRITE_PROTECT = 1,	/* a fault at the first write to a page */
+	KVM_EXT_LOG_PML = 2,		/* the CPU logs it; an exit per full buffer */
+};
+
+/* How the VMM has set up the log of its VM. */
+enum kvm_ext_log_mode {
+	KVM_EXT_LOG_MODE_PLAIN = 0,	/* KVM_GET_DIRTY_LOG gets and clears */
+	KVM_EXT_LOG_MODE_MANUAL = 1,	/* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: KVM_CLEAR_DIRTY_LOG clears */
+	KVM_EXT_LOG_MODE_ALL_SET = 2,	/* the same, with KVM_DIRTY_LOG_INITIALLY_SET */
+	KVM_EXT_LOG_MODE_RING = 3,	/* KVM_CAP_DIRTY_LOG_RING: the VMM's alone, no tracker can use it */
 };
 
 /* --- KVM_EXT_GET_CAPS: works without a VM ------------------------------- */
@@ -114,12 +131,15 @@ struct kvm_ext_vm {
 	__u64 mapped_1g;
 	__u64 exits;		/* VM exits of all vCPUs since creation */
 	__u64 remote_tlb_flushes; /* KVM's own remote flushes since creation (not ours) */
+	__u32 log_mechanism;	/* enum kvm_ext_log_mechanism, whether or not anything is logged */
+	__u32 log_mode;		/* enum kvm_ext_log_mode */
+	__u64 logged_pages;	/* in memslots with a dirty log, ours and the VMM's, each address space by itself */
 };
 
 /* --- KVM_EXT_SET_TRACKER: any time, also live from one to another -------- */
 
 enum kvm_ext_flush_scope {
-	KVM_EXT_FLUSH_DEFAULT = 0,	/* abit: none; abit-flush: pass */
+	KVM_EXT_FLUSH_DEFAULT = 0,	/* abit, dirty-log: none; abit-flush, pml-abit: pass */
 	KVM_EXT_FLUSH_PAGE = 1,		/* after each leaf found accessed */
 	KVM_EXT_FLUSH_BATCH = 2,	/* per @batch_pages pages scanned, if any was accessed */
 	KVM_EXT_FLUSH_PASS = 3,		/* once at the end of a pass, if any was accessed */
@@ -144,10 +164,31 @@ enum kvm_ext_flush_scope {
  * is tested and reported whole. What cannot be tested as one block of 2 MiB
  * (a memslot begins or ends in it) is tested page by page at any granularity.
  *
- * Errors: EINVAL a field is out of its range, or a flush scope with a tracker
- * that does not flush; EOPNOTSUPP this VM cannot be tracked this way (shadow
- * paging, no hardware A bits); ERANGE the range holds no RAM.
+ * The dirty log. `dirty-log` and `pml-abit` switch the log of a memslot on and
+ * off and read it through KVM's own ioctls on the VM's file. They use only
+ * memslots that the VMM does not log, and give one back to it before its own
+ * KVM_SET_USER_MEMORY_REGION, KVM_GET_DIRTY_LOG or KVM_CLEAR_DIRTY_LOG is
+ * carried out: the VMM finds the log as if nobody had used it, and a migration
+ * loses nothing. When the VMM has switched its log off they take the memslot
+ * again; what they find in the pass that does so is not counted.
+ *
+ * Samples of the log are always pages of 4 KiB. Each address space has a log of
+ * its own: a page written in SMM and outside is a sample in each. What the
+ * guest's CPU writes on its own is in the log, too, such as the A and D bits of
+ * the guest's page tables. What the VMM itself writes is not.
+ *
+ * `pml-abit` keeps the pages that the log has named as candidates, does not clear their
+ * bits in the log, and tests and clears A bits only there. A candidate that was
+ * not accessed for KVM_EXT_CANDIDATE_PASSES to twice as many passes goes back
+ * under the log. Pages that are only read it never sees.
+ *
+ * Errors: EINVAL a field is out of its range, a flush scope with a tracker
+ * that does not flush, or a granularity of 2M with the dirty log; EOPNOTSUPP
+ * this VM cannot be tracked this way (shadow paging or no hardware A bits for
+ * A-bit trackers, a dirty ring for the log); ERANGE the range holds no RAM.
  */
+#define KVM_EXT_CANDIDATE_PASSES	8u
+
 struct kvm_ext_tracker {
 	__u32 size;
 	__u32 flags;		/* in: 0 */
@@ -178,6 +219,39 @@ struct kvm_ext_run_pass {
 /* --- KVM_EXT_GET_STATS: the account of the tracker set now ---------------- */
 
 #define KVM_EXT_STATE_VM_GONE	(1u << 0)
+/* all memory in the range is logged by the VMM itself (a migration): nothing is tracked until it stops */
+#define KVM_EXT_STATE_YIELDED	(1u << 1)
+
+/* Of the trackers that use the dirty log; zero for others. Each ioctl's time is in one figure only. */
+struct kvm_ext_log_stats {
+	__u32 mechanism;	/* enum kvm_ext_log_mechanism */
+	__u32 mode;		/* enum kvm_ext_log_mode */
+	__u64 pages;		/* in memslots that we log now */
+	__u64 vmm_pages;	/* in memslots of the range that the VMM logs: not tracked now */
+	__u64 other_pages;	/* in memslots of the range that have no log (guest_memfd): never tracked */
+	__u64 enable_ns;	/* KVM_SET_USER_MEMORY_REGION with the log on */
+	__u64 enable_pages;
+	__u64 arm_ns;		/* the first KVM_CLEAR_DIRTY_LOG of a log that starts all set */
+	__u64 arm_pages;
+	__u64 harvest_ns;	/* KVM_GET_DIRTY_LOG; in plain mode this clears, too */
+	__u64 harvest_pages;
+	__u64 clear_ns;		/* KVM_CLEAR_DIRTY_LOG */
+	__u64 clear_pages;	/* dirty pages cleared */
+	__u64 clears;		/* calls; each holds KVM's mmu_lock and flushes the TLB once */
+	__u64 pml_full_exits;	/* of this VM's process while the tracker was on */
+	__u64 candidates;	/* pml-abit: pages watched now */
+	__u64 yields;		/* memslots taken by the VMM while we logged them */
+	__u64 resumes;		/* memslots taken back after the VMM had logged them */
+	__u64 last_yield_ns;	/* 0: never */
+	__u64 last_resume_ns;
+	__u64 yielded_passes;	/* passes due while KVM_EXT_STATE_YIELDED; they did not run and are not counted */
+	__u64 errors;		/* ioctls of ours that KVM refused */
+	__u32 last_errno;	/* of the last of them; 0: none */
+	__u32 reserved;
+	/* What leaving the tracker *before* this one took, read in the account of the next: */
+	__u64 disable_ns;	/* KVM_SET_USER_MEMORY_REGION with the log off */
+	__u64 disable_pages;
+};
 
 struct kvm_ext_stats {
 	__u32 size;
@@ -210,6 +284,7 @@ struct kvm_ext_stats {
 	__u64 max_hold_ns;	/* longest stretch without a rescheduling point */
 	__u64 slot_changes;	/* passes that met changed memslots and went on */
 	__u64 dropped_pages;	/* findings thrown away because their memslot went */
+	struct kvm_ext_log_stats log;
 };
 
 /* --- the sample ring ------------------------------------------------------ */
@@ -266,6 +341,7 @@ struct kvm_ext_record {
 /* flags of PASS_BEGIN and PASS_END */
 #define KVM_EXT_PASS_PRIME	(1u << 0)	/* the priming pass: no samples belong to it */
 #define KVM_EXT_PASS_CUT	(1u << 1)	/* END: stopped before its end; not counted */
+#define KVM_EXT_PASS_YIELDED	(1u << 2)	/* END: the VMM has the log; not counted */
 
 struct kvm_ext_rec_pass_begin {
 	struct kvm_ext_record h;
@@ -286,7 +362,7 @@ struct kvm_ext_rec_run {
 	__u32 leaf_order;	/* 0, 9 or 18: samples = npages >> leaf_order */
 };
 
-/* Bit i of @bits set: page @gfn + i found accessed, through a 4 KiB leaf. */
+/* Bit i of @bits set: page @gfn + i found accessed (written), as a page of 4 KiB. */
 struct kvm_ext_rec_bitmap {
 	struct kvm_ext_record h;
 	__u64 pass;
