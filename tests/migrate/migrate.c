@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Live migration beside a tracker. Two QEMUs on one host, a guest that writes checksummed pages all along, migrations
+ * that begin at random moments, and the memory that arrived compared with the memory that was left, page by page.
+ *
+ * Every destination is the source of the next migration, so the guest goes through all of them, and looks itself for
+ * pages that are not as it had left them.
+ *
+ * What it cannot show: other ways of migrating (postcopy, multifd, over a network), and what a guest with devices does,
+ * whose QEMU writes guest memory itself.
+ */
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "tap.h"
+#include "test.h"
+#include "track.h"
+
+void test_pause(const Test *test, int min_ms, int max_ms)
+{
+	g_usleep(g_rand_int_range(test->random, min_ms * 1000, max_ms * 1000));
+}
+
+static void wait_for_guest(const Vm *vm)
+{
+	gint64 end = g_get_monotonic_time() + QMP_TIMEOUT_S * G_USEC_PER_SEC;
+
+	while (vm->box->magic != GUEST_MAGIC) {
+		if (g_get_monotonic_time() > end)
+			bail("the guest of %s does not come up (%u pages written)", vm->name,
+			     vm->box->writes);
+		g_usleep(10000);
+	}
+}
+
+static double microseconds_a_page(const Vm *vm, uint32_t loops)
+{
+	gint64 start;
+	uint32_t writes;
+
+	vm->box->loops = loops;
+	g_usleep(20000);
+	start = g_get_monotonic_time();
+	writes = vm->box->writes;
+	g_usleep(300000);
+	return (double)(g_get_monotonic_time() - start) / (vm->box->writes - writes + 1);
+}
+
+/* From two waits to the one that makes the rate: what an iteration costs depends on the machine. */
+static void set_rate(const Vm *vm, int rate)
+{
+	const uint32_t some = 100000;
+	double none_us = microseconds_a_page(vm, 0), some_us = microseconds_a_page(vm, some);
+	double loops = (1e6 / rate - none_us) / ((some_us - none_us) / some);
+
+	vm->box->loops = loops > 0 && some_us > none_us ? (uint32_t)loops : 0;
+	note("the guest can write %.0f pages/s, and writes %.0f", 1e6 / none_us,
+	     1e6 / microseconds_a_page(vm, vm->box->loops));
+}
+
+Vm *test_first_vm(const Test *test)
+{
+	gint64 start = g_get_monotonic_time();
+	Vm *vm = vm_start(&test->vm, test->backings[0], FALSE);
+
+	vm_cont(vm);
+	wait_for_guest(vm);
+	note("guest up after %.1f s",
+	     (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC);
+	set_rate(vm, test->rate);
+	return vm;
+}
+
+static void parse(Test *test, int argc, char **argv)
+{
+	const GOptionEntry entries[] = {
+		{ "migrations", 0, 0, G_OPTION_ARG_INT, &test->migrations, "How many (30)", "N" },
+		{ "tracker", 0, 0, G_OPTION_ARG_STRING, &test->tracker,
+		  "Beside: none, abit-flush, dirty-log (none)", "NAME" },
+		{ "interval-ns", 0, 0, G_OPTION_ARG_INT64, &test->interval_ns,
+		  "Of the tracker's passes (10000000)", "NS" },
+		{ "seed", 0, 0, G_OPTION_ARG_INT64, &test->seed,
+		  "Of the random moments (a new one each time)", "S" },
+		{ "cancel-every", 0, 0, G_OPTION_ARG_INT, &test->cancel_every,
+		  "Before each N-th, call another one off (4; 0: never)", "N" },
+		{ "dirty-rate", 0, 0, G_OPTION_ARG_NONE, &test->dirty_rate,
+		  "QEMU's calc-dirty-rate instead of migrations", NULL },
+		{ "rate", 0, 0, G_OPTION_ARG_INT, &test->rate,
+		  "Pages that the guest writes (3000)", "PAGES/S" },
+		{ "bandwidth", 0, 0, G_OPTION_ARG_INT64, &test->vm.bandwidth,
+		  "Of migrations (48 MiB/s)", "BYTES/S" },
+		{ "downtime-ms", 0, 0, G_OPTION_ARG_INT64, &test->vm.downtime_ms,
+		  "That a migration may take (60)", "MS" },
+		{ "memory", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &test->backings,
+		  "tmpfs for guest memory; several are taken in turn (/dev/shm)", "DIR" },
+		{ "run-dir", 0, 0, G_OPTION_ARG_FILENAME, &test->vm.run_dir,
+		  "For sockets and logs (/tmp)", "DIR" },
+		{ "guest", 0, 0, G_OPTION_ARG_FILENAME, &test->vm.guest,
+		  "Guest image (build/tests/migrate-guest)", "FILE" },
+		{ "qemu", 0, 0, G_OPTION_ARG_FILENAME, &test->vm.qemu,
+		  "QEMU (/usr/bin/qemu-system-x86_64)", "FILE" },
+		{ "accel", 0, 0, G_OPTION_ARG_STRING, &test->vm.accel,
+		  "kvm; tcg tries the harness where there is no KVM", "NAME" },
+		{ NULL }
+	};
+	g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+	g_autoptr(GError) error = NULL;
+
+	g_option_context_add_main_entries(context, entries, NULL);
+	if (g_option_context_parse(context, &argc, &argv, &error) && argc == 1 &&
+	    test->migrations > 0 && test->rate > 0 && track_knows(test->tracker))
+		return;
+	g_printerr("migrate: %s\n", error ? error->message : "bad arguments (see --help)");
+	exit(2);
+}
+
+int main(int argc, char **argv)
+{
+	static char *shm[] = { "/dev/shm", NULL };
+	Test test = {
+		.vm = { .qemu = "/usr/bin/qemu-system-x86_64",
+			.accel = "kvm",
+			.guest = "build/tests/migrate-guest",
+			.run_dir = "/tmp",
+			.bandwidth = 48 << 20,
+			.downtime_ms = 60 },
+		.backings = shm,
+		.tracker = "none",
+		.interval_ns = 10000000,
+		.migrations = 30,
+		.cancel_every = 4,
+		.rate = 3000,
+		.seed = g_random_int(),
+	};
+
+	setlocale(LC_ALL, "");
+	/* A run that hangs shows how far it came. */
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	parse(&test, argc, argv);
+	test.random = g_rand_new_with_seed((guint32)test.seed);
+	note("seed %lld", (long long)test.seed);
+	if (test.dirty_rate)
+		dirty_rate(&test);
+	else
+		migrations(&test);
+	g_rand_free(test.random);
+	return tap_end();
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Migrations, one after the other, and the count of what they lost. */
+#include <errno.h>
+#include <string.h>
+
+#include "tap.h"
+#include "test.h"
+#include "track.h"
+#include "verify.h"
+
+typedef struct {
+	unsigned int lost, stale; /* pages, of all migrations */
+	unsigned int done;
+	unsigned int least_written; /* pages, by the guest, in the migration in which it wrote least */
+	gint64 took_us;
+} Sum;
+
+static unsigned int pages_changed(const Vm *vm, const uint32_t *before)
+{
+	const volatile uint32_t *now = vm_versions(vm);
+	unsigned int n = 0, i;
+
+	for (i = 0; i < GUEST_PAGES; i++)
+		n += now[i] != before[i];
+	return n;
+}
+
+static void must_complete(Vm *vm)
+{
+	static const char *const ends[] = { "completed", "failed", "cancelled", NULL };
+	const char *end = qmp_wait_migration(vm->qmp, ends);
+
+	errno = EIO;
+	if (strcmp(end, "completed"))
+		bail("the migration of %s ended as %s", vm->name, end);
+}
+
+static void say_how(const Vm *vm, unsigned int written)
+{
+	g_autoptr(JsonNode) node = qmp_call(vm->qmp, "query-migrate", NULL);
+	JsonObject *info = json_node_get_object(node);
+	JsonObject *ram = json_object_get_object_member(info, "ram");
+
+	note("  %u pages written meanwhile; %d rounds, %d MiB, %d ms, of which the guest stood %d ms",
+	     written, (int)json_object_get_int_member(ram, "dirty-sync-count"),
+	     (int)(json_object_get_int_member(ram, "transferred") >> 20),
+	     (int)json_object_get_int_member(info, "total-time"),
+	     (int)json_object_get_int_member(info, "downtime"));
+}
+
+/* Pages of the guest that it has found changed under it. None, unless an earlier migration lost some. */
+static void guest_agrees(const Vm *vm, int number)
+{
+	if (vm->box->bad)
+		ok(FALSE, "migration %d: the guest itself found %u bad pages, page %u first", number,
+		   vm->box->bad, GUEST_FIRST_GFN + vm->box->bad_page);
+}
+
+static void judge(const Vm *source, const Vm *destination, int number, Sum *sum)
+{
+	Verdict v = verify(source, destination);
+	g_autoptr(GString) gfns = g_string_new(NULL);
+	unsigned int i;
+
+	for (i = 0; i < MIN(v.lost, VERIFY_SHOWN); i++)
+		g_string_append_printf(gfns, " %#x", v.first[i]);
+	ok(!v.lost && !v.stale && !v.unwritten,
+	   "migration %d, %s to %s: %u of %u pages lost, %u of the guest's %u not whole or old",
+	   number, source->backing, destination->backing, v.lost, v.compared, v.stale, GUEST_PAGES);
+	if (v.lost)
+		note("  lost gfns:%s%s", gfns->str, v.lost > VERIFY_SHOWN ? " …" : "");
+	sum->lost += v.lost;
+	sum->stale += v.stale;
+}
+
+/* A migration to nowhere, called off on its way: the guest runs on, and so does the tracker. */
+static void call_one_off(const Test *test, Vm *vm, Track *track, int number)
+{
+	static const char *const active[] = { "active", NULL };
+	static const char *const ends[] = { "cancelled", "completed", "failed", NULL };
+	g_autofree char *when = g_strdup_printf("migration %d, one called off before", number);
+	const char *end;
+
+	qmp_do(vm->qmp, "migrate", "{'uri': <%s>}", "exec:cat >/dev/null");
+	qmp_wait_migration(vm->qmp, active);
+	test_pause(test, 20, 300);
+	if (track && track_yields(track))
+		ok(track_stats(track).state & KVM_EXT_STATE_YIELDED, "%s: the tracker has yielded",
+		   when);
+	qmp_do(vm->qmp, "migrate_cancel", NULL);
+	end = qmp_wait_migration(vm->qmp, ends);
+	errno = EIO;
+	if (strcmp(end, "cancelled"))
+		bail("a migration that was to be called off ended as %s", end);
+	if (track && track_yields(track)) {
+		ok(track_resumed(track), "%s: the tracker works again", when);
+		track_check_samples(test, track, vm, when);
+	}
+}
+
+static void tracker_gave_way(Track *track, const struct kvm_ext_stats *before, int number)
+{
+	struct kvm_ext_stats now;
+
+	if (!track || !track_yields(track))
+		return;
+	now = track_stats(track);
+	ok(now.log.yields > before->log.yields, "migration %d: the tracker yielded", number);
+	note("  the tracker made %llu passes before, yielded %llu times", (unsigned long long)before->passes,
+	     (unsigned long long)(now.log.yields - before->log.yields));
+}
+
+static Vm *migrate(const Test *test, Vm *source, int number, Sum *sum)
+{
+	guint backings = g_strv_length(test->backings);
+	Vm *destination = vm_start(&test->vm, test->backings[number % backings], TRUE);
+	g_autofree uint32_t *versions = NULL;
+	struct kvm_ext_stats before = { 0 };
+	Track *track;
+	unsigned int written;
+	gint64 start;
+
+	/* Wherever in its passes the tracker, and in its memory the guest may be. */
+	test_pause(test, 0, 50);
+	track = track_new(test, source);
+	test_pause(test, 30, 400);
+	if (test->cancel_every && number % test->cancel_every == 0) {
+		call_one_off(test, source, track, number);
+		test_pause(test, 5, 100);
+	}
+	versions = g_memdup2((const void *)vm_versions(source), GUEST_PAGES * sizeof(uint32_t));
+	if (track)
+		before = track_stats(track);
+	start = g_get_monotonic_time();
+	qmp_do(source->qmp, "migrate", "{'uri': <%s>}", destination->migration_uri);
+	must_complete(source);
+	must_complete(destination);
+	sum->took_us += g_get_monotonic_time() - start;
+	written = pages_changed(source, versions);
+	sum->least_written = MIN(sum->least_written, written);
+	judge(source, destination, number, sum);
+	guest_agrees(source, number);
+	tracker_gave_way(track, &before, number);
+	say_how(source, written);
+	track_free(track);
+	vm_free(source);
+	sum->done++;
+	return destination;
+}
+
+void migrations(const Test *test)
+{
+	Sum sum = { .least_written = UINT_MAX };
+	Vm *vm = test_first_vm(test);
+	int i;
+
+	for (i = 1; i <= test->migrations; i++) {
+		vm = migrate(test, vm, i, &sum);
+		vm_cont(vm);
+	}
+	test_pause(test, 100, 300);
+	guest_agrees(vm, i);
+	ok(sum.least_written > 100, "the guest wrote at least %u pages in every migration",
+	   sum.least_written);
+	ok(!sum.lost && !sum.stale, "%u migrations with tracker %s: %u pages lost", sum.done, test->tracker,
+	   sum.lost);
+	note("a migration took %.2f s on average", (double)sum.took_us / sum.done / G_USEC_PER_SEC);
+	vm_free(vm);
+}

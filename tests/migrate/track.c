@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "track.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "tap.h"
+#include "vmfd.h"
+
+static const struct tracker {
+	const char *name;
+	guint32 id;
+	gboolean yields;
+} trackers[] = {
+	{ "none", KVM_EXT_TRACKER_OFF, FALSE },
+	{ "abit-flush", KVM_EXT_TRACKER_ABIT_FLUSH, FALSE },
+	{ "dirty-log", KVM_EXT_TRACKER_DIRTY_LOG, TRUE },
+};
+
+struct _Track {
+	const struct tracker *tracker;
+	struct kx kx;
+	struct kx_samples samples;
+};
+
+static const struct tracker *find(const char *name)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(trackers); i++) {
+		if (!strcmp(trackers[i].name, name))
+			return &trackers[i];
+	}
+	return NULL;
+}
+
+gboolean track_knows(const char *tracker)
+{
+	return find(tracker) != NULL;
+}
+
+Track *track_new(const Test *test, const Vm *vm)
+{
+	const struct tracker *tracker = find(test->tracker);
+	struct kvm_ext_tracker set = kx_tracker(tracker->id);
+	g_autoptr(GError) error = NULL;
+	KxVmFd vm_fd;
+	Track *t;
+
+	if (tracker->id == KVM_EXT_TRACKER_OFF)
+		return NULL;
+	if (!kx_vmfd_open("/proc", vm->pid, NULL, KX_VMFD_LINK, &vm_fd, &error))
+		bail("%s", error->message);
+	t = g_new0(Track, 1);
+	t->tracker = tracker;
+	kx_attach(&t->kx, vm_fd.fd, 0);
+	close(vm_fd.fd);
+	set.interval_ns = test->interval_ns;
+	if (kx_set(t->kx.fd, &set))
+		bail("tracker %s", tracker->name);
+	kx_samples_init(&t->samples);
+	return t;
+}
+
+void track_free(Track *t)
+{
+	if (!t)
+		return;
+	kx_close(&t->kx);
+	kx_samples_free(&t->samples);
+	g_free(t);
+}
+
+gboolean track_yields(const Track *t)
+{
+	return t->tracker->yields;
+}
+
+struct kvm_ext_stats track_stats(const Track *t)
+{
+	return kx_stats(t->kx.fd);
+}
+
+gboolean track_resumed(Track *t)
+{
+	gint64 end = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+	struct kvm_ext_stats first = track_stats(t), now = first;
+
+	while (g_get_monotonic_time() < end) {
+		now = track_stats(t);
+		/* The pass that was on its way when it was looked at may have begun before. */
+		if (!(now.state & KVM_EXT_STATE_YIELDED) && now.passes > first.passes + 2)
+			return TRUE;
+		g_usleep(5000);
+	}
+	note("state %#x, %llu passes after %llu", now.state, (unsigned long long)now.passes,
+	     (unsigned long long)first.passes);
+	return FALSE;
+}
+
+static void snapshot(const Vm *vm, uint32_t *versions)
+{
+	memcpy(versions, (const void *)vm_versions(vm), GUEST_PAGES * sizeof(*versions));
+}
+
+/* Runs a pass and takes over what it, and the passes since the last call, have found. */
+static void collect(Track *t)
+{
+	kx_samples_clear(&t->samples);
+	if (kx_run_pass(t->kx.fd, NULL))
+		bail("KVM_EXT_RUN_PASS");
+	kx_read(&t->kx, &t->samples);
+}
+
+void track_check_samples(const Test *test, Track *t, const Vm *vm, const char *when)
+{
+	static uint32_t outer[GUEST_PAGES], first[GUEST_PAGES], last[GUEST_PAGES], end[GUEST_PAGES];
+	unsigned int missed = 0, excess = 0, written = 0, i;
+	/*
+	 * A page is written first and then gets its new version in the table; in between, no snapshot knows of it. There
+	 * is one such page at each moment.
+	 */
+	uint32_t between;
+
+	snapshot(vm, outer);
+	collect(t);
+	between = vm->box->writing;
+	snapshot(vm, first);
+	test_pause(test, 100, 300);
+	snapshot(vm, last);
+	collect(t);
+	snapshot(vm, end);
+	for (i = 0; i < GUEST_PAGES; i++) {
+		gboolean found = t->samples.page[GUEST_FIRST_GFN + i];
+
+		written += first[i] != last[i];
+		missed += first[i] != last[i] && !found && i != between;
+		excess += outer[i] == end[i] && found && i != vm->box->writing;
+	}
+	ok(written > 10 && !missed, "%s: %u of %u pages that the guest wrote were not found", when,
+	   missed, written);
+	ok(!excess, "%s: %u pages were found that the guest did not write", when, excess);
+	if (t->samples.losts || t->samples.bad)
+		note("the ring lost %llu samples, %llu records were wrong",
+		     (unsigned long long)t->samples.lost_samples,
+		     (unsigned long long)t->samples.bad);
+}
