@@ -187,6 +187,8 @@ static void read_begin(struct kx_samples *s, const void *record)
 
 	s->begins++;
 	s->last_pass = begin->pass;
+	if (begin->h.flags & KVM_EXT_PASS_PRIME)
+		s->prime_ns = begin->time_ns;
 }
 
 static void read_run(struct kx_samples *s, const void *record)
@@ -244,7 +246,8 @@ static void read_end(struct kx_samples *s, const void *record)
 	s->ends++;
 	s->primes += !!(end->h.flags & KVM_EXT_PASS_PRIME);
 	s->cuts += !!(end->h.flags & KVM_EXT_PASS_CUT);
-	if (!(end->h.flags & (KVM_EXT_PASS_PRIME | KVM_EXT_PASS_CUT)))
+	s->yields += !!(end->h.flags & KVM_EXT_PASS_YIELDED);
+	if (!(end->h.flags & (KVM_EXT_PASS_PRIME | KVM_EXT_PASS_CUT | KVM_EXT_PASS_YIELDED)))
 		add(&s->sum, end);
 	add(&s->all, end);
 }

@@ -29,7 +29,8 @@ struct kx_samples {
 	uint64_t samples; /* leaves */
 	uint64_t pages;
 	uint64_t by_order[32]; /* samples, by order of the leaf */
-	uint64_t begins, ends, primes, cuts, losts;
+	uint64_t begins, ends, primes, cuts, yields, losts;
+	uint64_t prime_ns; /* when the priming pass began */
 	uint64_t lost_samples, lost_records;
 	uint64_t bad; /* records against the rules */
 	uint64_t last_pass;

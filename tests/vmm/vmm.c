@@ -20,11 +20,21 @@
 #define CTL_GPA	  0x2000ul /* one page for each vCPU */
 #define LIST_GPA  0x100000ul
 #define LIST_SIZE (VMM_LIST_MAX * sizeof(uint32_t))
+#define PML4_GPA  (LIST_GPA + VMM_MAX_VCPUS * LIST_SIZE)
+#define PDPT_GPA  (PML4_GPA + VMM_PAGE)
+#define PD_GPA	  (PDPT_GPA + VMM_PAGE) /* four, 1 GiB each */
+#define PT_GPA	  (PD_GPA + 4 * VMM_PAGE)
+#define PT_END	  (PT_GPA + 512 * VMM_PAGE)
+
+_Static_assert(PT_END <= VMM_LOW_SIZE, "the page tables fit the low memory");
 
 /*
  * The guest. ebx: its control block (struct vmm_ctl). Bit 0 of an address in the
- * list asks for a write, which goes to the page's second word, so that no write
- * changes what another test reads.
+ * list asks for a write. The same bytes mean the same in 32-bit and in 64-bit
+ * mode, which is why nothing is decremented (the short form is a prefix there).
+ *
+ * A write goes to the page's first bytes: Bochs 2.7 logs the address within the
+ * page where a CPU's page-modification log has zeros, and KVM warns of each.
  */
 __asm__(".pushsection .rodata\n"
 	"guest_start:\n"
@@ -32,7 +42,9 @@ __asm__(".pushsection .rodata\n"
 	"1:	mov (%ebx), %ebp\n"  /* seq */
 	"	cmp 4(%ebx), %ebp\n" /* done */
 	"	jne 2f\n"
+	"guest_exit:\n"
 	"	hlt\n"
+	"	nop\n"
 	"	jmp 1b\n"
 	"2:	mov 12(%ebx), %ecx\n" /* count */
 	"	mov 16(%ebx), %esi\n" /* list */
@@ -43,9 +55,9 @@ __asm__(".pushsection .rodata\n"
 	"	jnz 4f\n"
 	"	mov (%edi), %eax\n"
 	"	jmp 5f\n"
-	"4:	mov %ebp, 3(%edi)\n"
+	"4:	mov %ebp, -1(%edi)\n"
 	"5:	add $4, %esi\n"
-	"	dec %ecx\n"
+	"	sub $1, %ecx\n"
 	"	jmp 3b\n"
 	"6:	incl 20(%ebx)\n" /* iters */
 	"	cmp (%ebx), %ebp\n"
@@ -57,7 +69,9 @@ __asm__(".pushsection .rodata\n"
 	".code64\n"
 	"guest_end:\n"
 	".popsection\n");
-extern const char guest_start[], guest_end[];
+extern const char guest_start[], guest_exit[], guest_end[];
+
+static const uint8_t out_insn[] = { 0xe6, 0x10 }; /* out %al, $0x10 */
 
 static long futex(volatile uint32_t *word, int op, uint32_t value)
 {
@@ -71,7 +85,7 @@ static void interrupted(int sig)
 	(void)sig;
 }
 
-/* The guest has halted: it has nothing to do until seq changes. */
+/* The guest has left: it has nothing to do until seq changes. */
 static void wait_for_work(struct vmm_vcpu *vcpu)
 {
 	while (!vcpu->vm->stop && vcpu->ctl->seq == vcpu->ctl->done)
@@ -89,7 +103,8 @@ static void *vcpu_thread(void *arg)
 			bail("KVM_RUN");
 		}
 		vcpu->exits++;
-		if (vcpu->run->exit_reason != KVM_EXIT_HLT)
+		if (vcpu->run->exit_reason !=
+		    (vcpu->vm->config.io_exit ? KVM_EXIT_IO : KVM_EXIT_HLT))
 			bail("unexpected VM exit %u", vcpu->run->exit_reason);
 		__atomic_store_n(&vcpu->halted, vcpu->ctl->done, __ATOMIC_RELEASE);
 		futex(&vcpu->halted, FUTEX_WAKE, INT32_MAX);
@@ -98,12 +113,13 @@ static void *vcpu_thread(void *arg)
 	return NULL;
 }
 
-static void protected_mode(struct vmm_vcpu *vcpu, uint32_t ctl_gpa)
+static void set_mode(struct vmm_vcpu *vcpu, uint32_t ctl_gpa)
 {
 	struct kvm_segment seg = {
 		.limit = ~0u, .selector = 8, .type = 11, .present = 1, .db = 1, .s = 1, .g = 1
 	};
 	struct kvm_regs regs = { .rip = CODE_GPA, .rflags = 2, .rbx = ctl_gpa };
+	bool long_mode = vcpu->vm->config.mode != VMM_32;
 	struct kvm_sregs sregs;
 
 	if (ioctl(vcpu->fd, KVM_GET_SREGS, &sregs))
@@ -113,8 +129,25 @@ static void protected_mode(struct vmm_vcpu *vcpu, uint32_t ctl_gpa)
 	seg.selector = 16;
 	sregs.ds = sregs.es = sregs.ss = sregs.fs = sregs.gs = seg;
 	sregs.cr0 |= 1;
+	if (long_mode) {
+		sregs.cs.db = 0;
+		sregs.cs.l = 1;
+		sregs.cr3 = PML4_GPA;
+		sregs.cr4 |= 1 << 5;   /* PAE */
+		sregs.efer |= 0x500;   /* LME, LMA */
+		sregs.cr0 |= 1u << 31; /* PG */
+	}
 	if (ioctl(vcpu->fd, KVM_SET_SREGS, &sregs) || ioctl(vcpu->fd, KVM_SET_REGS, &regs))
 		bail("KVM_SET_REGS");
+}
+
+/* With KVM's interrupt controllers all vCPUs but the first wait for somebody to start them. */
+static void make_runnable(struct vmm_vcpu *vcpu)
+{
+	struct kvm_mp_state state = { .mp_state = KVM_MP_STATE_RUNNABLE };
+
+	if (vcpu->vm->config.irqchip && ioctl(vcpu->fd, KVM_SET_MP_STATE, &state))
+		bail("KVM_SET_MP_STATE");
 }
 
 static void start_vcpu(struct vmm *vm, int i, int cpu)
@@ -135,7 +168,8 @@ static void start_vcpu(struct vmm *vm, int i, int cpu)
 	vcpu->ctl = (volatile struct vmm_ctl *)(vm->low + ctl_gpa);
 	vcpu->list = (uint32_t *)(vm->low + LIST_GPA + i * LIST_SIZE);
 	vcpu->ctl->list = LIST_GPA + i * LIST_SIZE;
-	protected_mode(vcpu, ctl_gpa);
+	set_mode(vcpu, ctl_gpa);
+	make_runnable(vcpu);
 
 	pthread_attr_init(&attr);
 	if (cpu >= 0) {
@@ -150,12 +184,72 @@ static void start_vcpu(struct vmm *vm, int i, int cpu)
 
 /* --- the VM ------------------------------------------------------------------ */
 
-void vmm_create(struct vmm *vm, int nr_vcpus, int first_cpu)
+/* 4 GiB one to one: present, writable, a large page where bit 7 says so. */
+static void build_page_tables(struct vmm *vm)
+{
+	uint64_t *pml4 = (uint64_t *)(vm->low + PML4_GPA), *pdpt = (uint64_t *)(vm->low + PDPT_GPA);
+	uint64_t *pd = (uint64_t *)(vm->low + PD_GPA), *pt = (uint64_t *)(vm->low + PT_GPA);
+	uint64_t i;
+
+	pml4[0] = PDPT_GPA | 3;
+	for (i = 0; i < 4; i++)
+		pdpt[i] = (PD_GPA + i * VMM_PAGE) | 3;
+	for (i = 0; i < 4 * 512; i++)
+		pd[i] = i * VMM_2M | 0x83;
+	if (vm->config.mode != VMM_64_4K)
+		return;
+	for (i = 0; i < 512; i++)
+		pd[i] = (PT_GPA + i * VMM_PAGE) | 3;
+	for (i = 0; i < 512 * 512; i++)
+		pt[i] = i * VMM_PAGE | 3;
+}
+
+static void load_guest(struct vmm *vm)
+{
+	/* cppcheck-suppress comparePointers ; two labels of one piece of code */
+	memcpy(vm->low + CODE_GPA, guest_start, guest_end - guest_start);
+	if (vm->config.io_exit)
+		/* cppcheck-suppress comparePointers ; as above */
+		memcpy(vm->low + CODE_GPA + (guest_exit - guest_start), out_insn, sizeof(out_insn));
+	if (vm->config.mode != VMM_32)
+		build_page_tables(vm);
+}
+
+static void enable_cap(struct vmm *vm, uint32_t cap, uint64_t arg)
+{
+	struct kvm_enable_cap enable = { .cap = cap, .args = { arg } };
+
+	if (ioctl(vm->fd, KVM_ENABLE_CAP, &enable))
+		bail("KVM_ENABLE_CAP %u", cap);
+}
+
+static void set_up_log(struct vmm *vm)
+{
+	switch (vm->config.log) {
+	case VMM_LOG_PLAIN:
+		break;
+	case VMM_LOG_MANUAL:
+		enable_cap(vm, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
+			   KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE);
+		break;
+	case VMM_LOG_ALL_SET:
+		enable_cap(vm, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
+			   KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET);
+		break;
+	case VMM_LOG_RING:
+		enable_cap(vm, KVM_CAP_DIRTY_LOG_RING, 65536);
+		break;
+	}
+}
+
+void vmm_create_as(struct vmm *vm, const struct vmm_config *config, int nr_vcpus, int first_cpu)
 {
 	struct sigaction sa = { .sa_handler = interrupted };
 	int i;
 
 	memset(vm, 0, sizeof(*vm));
+	vm->config = *config;
+	vm->config.io_exit |= config->irqchip;
 	sigaction(SIGUSR1, &sa, NULL);
 	vm->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (vm->kvm < 0)
@@ -165,14 +259,23 @@ void vmm_create(struct vmm *vm, int nr_vcpus, int first_cpu)
 		bail("KVM_CREATE_VM");
 	/* Only Intel needs it, and only without unrestricted guest; harmless elsewhere. */
 	ioctl(vm->fd, KVM_SET_TSS_ADDR, 0xfffbd000);
+	set_up_log(vm);
+	if (vm->config.irqchip && ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0))
+		bail("KVM_CREATE_IRQCHIP");
 	vm->low = vmm_memory(VMM_LOW_SIZE, VMM_SMALL);
 	if (!vm->low || vmm_map(vm, 0, 0, VMM_LOW_SIZE, vm->low, 0))
 		bail("low memory");
-	/* cppcheck-suppress comparePointers ; two labels of one piece of code */
-	memcpy(vm->low + CODE_GPA, guest_start, guest_end - guest_start);
+	load_guest(vm);
 	vm->nr_vcpus = nr_vcpus;
 	for (i = 0; i < nr_vcpus; i++)
 		start_vcpu(vm, i, first_cpu < 0 ? -1 : first_cpu + i);
+}
+
+void vmm_create(struct vmm *vm, int nr_vcpus, int first_cpu)
+{
+	static const struct vmm_config simple;
+
+	vmm_create_as(vm, &simple, nr_vcpus, first_cpu);
 }
 
 void vmm_destroy(struct vmm *vm)
@@ -211,6 +314,26 @@ int vmm_map(struct vmm *vm, uint32_t slot, uint64_t gpa, uint64_t size, void *me
 	};
 
 	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
+}
+
+int vmm_get_log(struct vmm *vm, uint32_t slot, uint64_t *bitmap)
+{
+	struct kvm_dirty_log log = { .slot = slot, .dirty_bitmap = bitmap };
+
+	return ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log);
+}
+
+int vmm_clear_log(struct vmm *vm, uint32_t slot, uint64_t first_page, uint32_t npages,
+		  uint64_t *bitmap)
+{
+	struct kvm_clear_dirty_log log = {
+		.slot = slot,
+		.first_page = first_page,
+		.num_pages = npages,
+		.dirty_bitmap = bitmap,
+	};
+
+	return ioctl(vm->fd, KVM_CLEAR_DIRTY_LOG, &log);
 }
 
 void vmm_stay_on(int cpu)
@@ -287,10 +410,20 @@ static void wait_halted(struct vmm_vcpu *vcpu)
 		futex(&vcpu->halted, FUTEX_WAIT, halted);
 }
 
-void vmm_touch(struct vmm *vm, int vcpu, const uint32_t *list, uint32_t count)
+void vmm_begin(struct vmm *vm, int vcpu, const uint32_t *list, uint32_t count)
 {
 	start(&vm->vcpu[vcpu], list, count, false);
+}
+
+void vmm_finish(struct vmm *vm, int vcpu)
+{
 	wait_halted(&vm->vcpu[vcpu]);
+}
+
+void vmm_touch(struct vmm *vm, int vcpu, const uint32_t *list, uint32_t count)
+{
+	vmm_begin(vm, vcpu, list, count);
+	vmm_finish(vm, vcpu);
 }
 
 void vmm_loop(struct vmm *vm, int vcpu, const uint32_t *list, uint32_t count)

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A VM of a few instructions, whose guest touches exactly the pages it is told
- * to. No devices, no firmware; a virtual CPU in 32-bit protected mode without
- * paging reads a list of addresses and accesses each.
+ * to. No devices, no firmware; a virtual CPU reads a list of addresses and
+ * accesses each, in 32-bit protected mode without paging or in 64-bit mode with
+ * page tables that map 4 GiB one to one.
  *
  * The guest is spoken to through its memory. While it loops over its list it
- * makes no VM exit; with nothing to do it halts, and its thread waits outside
- * the guest. What it touches besides the pages of its list lies in the first
- * VMM_LOW_SIZE bytes: code, control blocks, lists.
+ * makes no VM exit; with nothing to do it leaves the guest, and its thread waits
+ * outside. What it touches besides the pages of its list lies in the first
+ * VMM_LOW_SIZE bytes: code, control blocks, lists, page tables. Its accesses to
+ * pages of the list are to their first bytes.
  *
- * What it cannot show: guest page tables, interrupts, and anything that needs
- * more than the 4 GiB that 32 bits reach.
+ * What it cannot show: interrupts, and anything that needs more than 4 GiB.
  */
 #ifndef VMM_H
 #define VMM_H
@@ -32,6 +33,29 @@ enum vmm_backing {
 	VMM_SMALL,   /* anonymous memory, never huge pages */
 	VMM_THP,     /* transparent huge pages */
 	VMM_HUGETLB, /* 2 MiB pages of hugetlbfs */
+};
+
+/* How the guest's CPU translates. */
+enum vmm_mode {
+	VMM_32,	   /* 32-bit, no paging */
+	VMM_64,	   /* 64-bit, pages of 2 MiB */
+	VMM_64_4K, /* 64-bit, pages of 4 KiB below 1 GiB */
+};
+
+/* How the VMM sets its log up when it creates the VM. */
+enum vmm_log {
+	VMM_LOG_PLAIN,
+	VMM_LOG_MANUAL,
+	VMM_LOG_ALL_SET,
+	VMM_LOG_RING,
+};
+
+/* All zero is a 32-bit guest that halts, without interrupt controllers, with a plain log. */
+struct vmm_config {
+	enum vmm_mode mode;
+	enum vmm_log log;
+	bool io_exit; /* a guest with nothing to do leaves by an I/O instruction instead of HLT */
+	bool irqchip; /* KVM's own interrupt controllers; then HLT would not come out: implies io_exit */
 };
 
 /* The guest's side of the conversation; offsets are known to the guest code. */
@@ -57,6 +81,7 @@ struct vmm_vcpu {
 
 struct vmm {
 	int kvm, fd;
+	struct vmm_config config;
 	int nr_vcpus;
 	struct vmm_vcpu vcpu[VMM_MAX_VCPUS];
 	uint8_t *low; /* guest memory from address 0 */
@@ -65,6 +90,7 @@ struct vmm {
 
 /* Creates a VM with its low memory and starts its vCPUs. @first_cpu: vCPU i runs on CPU (@first_cpu + i); -1: anywhere. */
 void vmm_create(struct vmm *vm, int nr_vcpus, int first_cpu);
+void vmm_create_as(struct vmm *vm, const struct vmm_config *config, int nr_vcpus, int first_cpu);
 void vmm_destroy(struct vmm *vm);
 
 /* Memory of the given backing, aligned to 2 MiB, zeroed and present. NULL: the host has none such. */
@@ -74,6 +100,11 @@ void vmm_free(void *memory, size_t size);
 /* KVM_SET_USER_MEMORY_REGION; slot 0 is the low memory. @slot | 1 << 16: SMM's. Returns 0 or -1 with errno. */
 int vmm_map(struct vmm *vm, uint32_t slot, uint64_t gpa, uint64_t size, void *memory,
 	    uint32_t flags);
+
+/* The VMM's own use of the dirty log. Return 0 or -1 with errno. A bitmap has a bit a page, whole words. */
+int vmm_get_log(struct vmm *vm, uint32_t slot, uint64_t *bitmap);
+int vmm_clear_log(struct vmm *vm, uint32_t slot, uint64_t first_page, uint32_t npages,
+		  uint64_t *bitmap);
 
 /* Binds the calling thread. */
 void vmm_stay_on(int cpu);
@@ -89,8 +120,11 @@ static inline uint32_t vmm_write(uint64_t gfn)
 	return (uint32_t)(gfn * VMM_PAGE) | 1;
 }
 
-/* Touches the pages once and returns when the guest has halted again. */
+/* Touches the pages once and returns when the guest has nothing to do again. */
 void vmm_touch(struct vmm *vm, int vcpu, const uint32_t *list, uint32_t count);
+/* The same in two steps, for several vCPUs at a time. */
+void vmm_begin(struct vmm *vm, int vcpu, const uint32_t *list, uint32_t count);
+void vmm_finish(struct vmm *vm, int vcpu);
 
 /* Touches them over and over, without VM exits, until vmm_halt(). */
 void vmm_loop(struct vmm *vm, int vcpu, const uint32_t *list, uint32_t count);
