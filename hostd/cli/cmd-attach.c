@@ -12,10 +12,10 @@ static const OptionHelp option_help[] = {
 	{ "tracker", NULL, "TRACKER" }, /* names the trackers there are */
 	{ "interval", "Start of a pass to start of the next, such as 100ms; 0: only on request",
 	  "TIME" },
-	{ "granularity", "Size that is looked at: 4K or 2M", "SIZE" },
+	{ "granularity", "Size that is looked at: 4K or 2M (dirty log: 4K only)", "SIZE" },
 	{ "range", "Guest page frames to track, or 'all'", "GFN+PAGES" },
 	{ "cpu", "CPU that the passes run on, or 'any'", "CPU" },
-	{ "flush-scope", "When abit-flush flushes: page, batch or pass", "SCOPE" },
+	{ "flush-scope", "When abit-flush and pml-abit flush: page, batch or pass", "SCOPE" },
 	{ "batch-pages", "Pages in a batch of --flush-scope batch", "N" },
 };
 

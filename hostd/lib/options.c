@@ -12,13 +12,35 @@
 G_DEFINE_QUARK(kx_options_error, kx_options_error)
 
 const KxTrackerRow kx_trackers[] = {
-	{ "off", "no tracking: the control that every other tracker is compared with",
-	  KVM_EXT_TRACKER_OFF, FALSE, FALSE },
-	{ "abit", "accessed bits through the MMU notifier, the guest's TLB is not flushed",
-	  KVM_EXT_TRACKER_ABIT, TRUE, FALSE },
-	{ "abit-flush", "accessed bits through the MMU notifier, then the guest's TLB is flushed",
-	  KVM_EXT_TRACKER_ABIT_FLUSH, TRUE, TRUE },
-	{ NULL, NULL, -1, FALSE, FALSE },
+	{ .name = "off",
+	  .summary = "no tracking: the control that every other tracker is compared with",
+	  .module_id = KVM_EXT_TRACKER_OFF },
+	{ .name = "abit",
+	  .summary = "accessed bits through the MMU notifier, the guest's TLB is not flushed",
+	  .module_id = KVM_EXT_TRACKER_ABIT,
+	  .passes = TRUE },
+	{ .name = "abit-flush",
+	  .summary = "accessed bits through the MMU notifier, then the guest's TLB is flushed",
+	  .module_id = KVM_EXT_TRACKER_ABIT_FLUSH,
+	  .passes = TRUE,
+	  .flushes = TRUE },
+	{ .name = "dirty-log",
+	  .summary = "pages written, from KVM's dirty log: by PML, or by write protection",
+	  .module_id = KVM_EXT_TRACKER_DIRTY_LOG,
+	  .passes = TRUE,
+	  .log = TRUE },
+	{ .name = "pml",
+	  .summary = "dirty-log where the CPU logs the writes (PML); refused elsewhere",
+	  .module_id = -1,
+	  .means = "dirty-log",
+	  .mechanism = KVM_EXT_LOG_PML },
+	{ .name = "pml-abit",
+	  .summary = "accessed bits of those pages alone that the dirty log has named",
+	  .module_id = KVM_EXT_TRACKER_PML_ABIT,
+	  .passes = TRUE,
+	  .flushes = TRUE,
+	  .log = TRUE },
+	{ .module_id = -1 },
 };
 
 const KxTrackerRow *kx_tracker_by_name(const char *name)
@@ -166,11 +188,14 @@ static gboolean set_tracker(KxOptions *o, const char *key, const char *value, GE
 			g_string_append_printf(names, "%s%s", names->len ? ", " : "", t->name);
 		return bad_value(error, key, value, names->str);
 	}
-	o->tracker = t;
-	if (!t->flushes) {
+	o->mechanism = t->mechanism;
+	o->tracker = t->means ? kx_tracker_by_name(t->means) : t;
+	if (!o->tracker->flushes) {
 		o->flush_scope = KVM_EXT_FLUSH_DEFAULT;
 		o->batch_pages = 0;
 	}
+	if (o->tracker->log)
+		o->granularity = KVM_EXT_GRANULARITY_4K;
 	return TRUE;
 }
 
@@ -356,6 +381,13 @@ gboolean kx_options_check(const KxOptions *o, GError **error)
 			    "tracker %s does not flush, so %s means nothing to it; leave it out or "
 			    "use tracker abit-flush",
 			    o->tracker->name, o->batch_pages ? "batch-pages" : "flush-scope");
+		return FALSE;
+	}
+	if (o->tracker->log && o->granularity != KVM_EXT_GRANULARITY_4K) {
+		g_set_error(error, KX_OPTIONS_ERROR, KX_OPTIONS_ERROR_CONFLICT,
+			    "tracker %s has no granularity but 4K: the dirty log holds a bit for "
+			    "each page of 4 KiB, however it is mapped; leave granularity out",
+			    o->tracker->name);
 		return FALSE;
 	}
 	if (o->batch_pages && effective_scope(o) != KVM_EXT_FLUSH_BATCH) {

@@ -26,6 +26,7 @@ typedef struct {
 	int cpu;		   /* -1: any */
 	enum kvm_ext_flush_scope flush_scope;
 	guint32 batch_pages;
+	enum kvm_ext_log_mechanism mechanism; /* the only one that will do; UNKNOWN: any */
 } KxOptions;
 
 /* What the field calls it, and which options mean something to it. */
@@ -35,19 +36,24 @@ typedef struct _KxTrackerRow {
 	int module_id;	     /* enum kvm_ext_tracker_id; -1: not the module's */
 	gboolean passes;     /* interval, granularity, range, cpu apply */
 	gboolean flushes;    /* flush-scope, batch-pages apply */
+	gboolean log;	     /* works on the dirty log: pages of 4K only */
+	/* Another row's name: this one is that tracker where the dirty log works by @mechanism, and is refused elsewhere. */
+	const char *means;
+	enum kvm_ext_log_mechanism mechanism;
 } KxTrackerRow;
 
 extern const KxTrackerRow kx_trackers[]; /* ends with name NULL */
+/* As it stands in the table; only kx_options_set follows @means. */
 const KxTrackerRow *kx_tracker_by_name(const char *name);
 
-/* Defaults: tracker off, interval 1s, 4K, all RAM, any CPU, flush scope as the tracker has it (abit-flush: pass). */
+/* Defaults: tracker off, interval 1s, 4K, all RAM, any CPU, flush scope as the tracker has it (pass). */
 void kx_options_init(KxOptions *o);
 
 /*
  * Sets one key from text. The message names key, value and what is accepted.
- * Set "tracker" first (as kx_option_keys has it): it drops the flush options of
- * the tracker before if they mean nothing to the new one; given afterwards they
- * are a conflict that kx_options_check finds.
+ * Set "tracker" first (as kx_option_keys has it): it drops the options of the
+ * tracker before that mean nothing to the new one; given afterwards they are a
+ * conflict that kx_options_check finds.
  */
 gboolean kx_options_set(KxOptions *o, const char *key, const char *value, GError **error);
 

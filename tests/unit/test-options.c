@@ -118,6 +118,8 @@ static void test_values(void **state)
 	} cases[] = {
 		{ "tracker", "abit-flush", "abits" },
 		{ "tracker", "off", "" },
+		{ "tracker", "dirty-log", "dirty_log" },
+		{ "tracker", "pml", "PML" },
 		{ "interval", "10us", "9us" },
 		{ "interval", "1h", "3601s" },
 		{ "interval", "0", "-1s" },
@@ -248,6 +250,70 @@ static void test_uapi(void **state)
 	assert_int_equal(t.batch_pages, 0);
 }
 
+/* The dirty log: pages of 4K only, also when 2M is left over from the tracker before. */
+static void test_log_trackers(void **state)
+{
+	static const char *const names[] = { "dirty-log", "pml-abit", "pml" };
+	struct kvm_ext_tracker t;
+	KxOptions o;
+
+	for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+		g_autoptr(GError) error = NULL;
+
+		kx_options_init(&o);
+		set(&o, "tracker", "abit");
+		set(&o, "granularity", "2M");
+		assert_true(kx_options_check(&o, NULL));
+		set(&o, "tracker", names[i]);
+		assert_true(o.tracker->log);
+		assert_true(kx_options_check(&o, NULL));
+		set(&o, "granularity", "2M");
+		assert_false(kx_options_check(&o, &error));
+		assert_true(g_error_matches(error, KX_OPTIONS_ERROR, KX_OPTIONS_ERROR_CONFLICT));
+		assert_non_null(strstr(error->message, "4 KiB"));
+	}
+
+	kx_options_init(&o);
+	set(&o, "tracker", "dirty-log");
+	kx_options_to_uapi(&o, &t);
+	assert_int_equal(t.tracker, KVM_EXT_TRACKER_DIRTY_LOG);
+	assert_int_equal(t.flush_scope, KVM_EXT_FLUSH_DEFAULT);
+	set(&o, "flush-scope", "pass");
+	assert_false(kx_options_check(&o, NULL));
+
+	set(&o, "tracker", "pml-abit");
+	kx_options_to_uapi(&o, &t);
+	assert_int_equal(t.tracker, KVM_EXT_TRACKER_PML_ABIT);
+	assert_int_equal(t.flush_scope, KVM_EXT_FLUSH_PASS);
+	set(&o, "flush-scope", "batch");
+	set(&o, "batch-pages", "64");
+	assert_true(kx_options_check(&o, NULL));
+	kx_options_to_uapi(&o, &t);
+	assert_int_equal(t.batch_pages, 64);
+}
+
+/* pml is dirty-log with a condition, and leaves it behind with the next tracker. */
+static void test_pml_means_dirty_log(void **state)
+{
+	g_autofree char *text = NULL;
+	KxOptions o;
+
+	assert_string_equal(kx_tracker_by_name("pml")->means, "dirty-log");
+	kx_options_init(&o);
+	set(&o, "tracker", "pml");
+	assert_string_equal(o.tracker->name, "dirty-log");
+	assert_int_equal(o.mechanism, KVM_EXT_LOG_PML);
+	text = kx_options_to_string(&o);
+	assert_string_equal(text, "interval=1s granularity=4K");
+	set(&o, "interval", "10ms");
+	assert_int_equal(o.mechanism, KVM_EXT_LOG_PML);
+	set(&o, "tracker", "dirty-log");
+	assert_int_equal(o.mechanism, KVM_EXT_LOG_UNKNOWN);
+	for (const KxTrackerRow *t = kx_trackers; t->name; t++)
+		assert_true(t->means ? kx_tracker_by_name(t->means)->module_id >= 0
+				     : t->module_id >= 0);
+}
+
 static void test_keys_and_trackers(void **state)
 {
 	assert_string_equal(kx_option_keys[0], "tracker");
@@ -274,6 +340,8 @@ int main(void)
 		cmocka_unit_test(test_conflicts),
 		cmocka_unit_test(test_canonical_text),
 		cmocka_unit_test(test_uapi),
+		cmocka_unit_test(test_log_trackers),
+		cmocka_unit_test(test_pml_means_dirty_log),
 		cmocka_unit_test(test_keys_and_trackers),
 	};
 
