@@ -5,6 +5,7 @@ KX_LIB_SRCS += \
 	hostd/lib/doctor.c \
 	hostd/lib/figures.c \
 	hostd/lib/hostinfo.c \
+	hostd/lib/logmech.c \
 	hostd/lib/options.c \
 	hostd/lib/pageset.c \
 	hostd/lib/report-json.c \

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "hostinfo.h"
+#include "logmech.h"
 #include "names.h"
 
 /* --- facts ----------------------------------------------------------------- */
@@ -258,12 +259,18 @@ static void check_tdp_mmu(Doctor *d)
 
 static void check_pml(Doctor *d)
 {
-	if (d->vendor_module && !is_intel(d))
-		say(d, KX_CHECK_NO, NULL, "AMD CPUs have no page-modification logging");
+	g_auto(KxLogMechanism) m = { 0 };
+
+	kx_log_mechanism(KVM_EXT_LOG_UNKNOWN, d->facts->root, &m);
+	if (m.mechanism == KVM_EXT_LOG_PML)
+		say(d, KX_CHECK_YES, NULL, "the CPU logs written pages: %s", m.host);
+	else if (m.mechanism == KVM_EXT_LOG_UNKNOWN)
+		say(d, KX_CHECK_UNKNOWN, NULL, "%s", m.host);
 	else
-		check_parameter(d, "kvm_intel", "pml",
-				"reload kvm_intel with pml=1; without, written pages are found by "
-				"write protection");
+		say(d, KX_CHECK_NO,
+		    is_intel(d) ? "reload kvm_intel with ept=1 eptad=1 pml=1, if the CPU has it"
+				: NULL,
+		    "written pages are found by write protection: %s", m.host);
 }
 
 static void check_kvm_device(Doctor *d)
@@ -345,12 +352,6 @@ static void check_config(Doctor *d, const char *option, const char *sign, const 
 	else
 		say(d, KX_CHECK_UNKNOWN, NULL, "no configuration of %s is installed",
 		    d->release ? d->release : "the running kernel");
-}
-
-static void check_kprobes(Doctor *d)
-{
-	check_config(d, "CONFIG_KPROBES", "sys/kernel/debug/kprobes",
-		     "for trackers that watch KVM's calls");
 }
 
 static void check_damon(Doctor *d)
@@ -472,6 +473,41 @@ static void check_elided(Doctor *d)
 		    "this kernel flushes; abit-flush orders its own all the same");
 }
 
+static gboolean has_tracker(const Doctor *d, enum kvm_ext_tracker_id id)
+{
+	return d->facts->caps.trackers & (1ull << id);
+}
+
+static void check_dirty_log(Doctor *d)
+{
+	g_auto(KxLogMechanism) m = { 0 };
+
+	if (!have_caps(d))
+		return;
+	kx_log_mechanism(KVM_EXT_LOG_UNKNOWN, d->facts->root, &m);
+	if (has_tracker(d, KVM_EXT_TRACKER_DIRTY_LOG))
+		say(d, KX_CHECK_YES, NULL, "trackers dirty-log and pml-abit, mechanism %s",
+		    kx_log_mechanism_name(m.mechanism));
+	else
+		say(d, KX_CHECK_NO, "make modules install, then reload kvm_ext",
+		    "the loaded module has no tracker dirty-log");
+}
+
+/* The module stands between the VMM and KVM while it tracks, so it needs nothing of the kernel for this. */
+static void check_migration(Doctor *d)
+{
+	if (!have_caps(d))
+		return;
+	if (!has_tracker(d, KVM_EXT_TRACKER_DIRTY_LOG))
+		say(d, KX_CHECK_INFO, NULL, "no tracker of this module touches the dirty log");
+	else if (d->facts->caps.caps & KVM_EXT_CAP_TEST_BUILD)
+		say(d, KX_CHECK_NO, "make modules install, then reload kvm_ext",
+		    "the module was built with a test switch: a migration may lose memory");
+	else
+		say(d, KX_CHECK_YES, NULL,
+		    "dirty-log gives way before the VMM's own use of the log takes effect");
+}
+
 /* --- checks: around -------------------------------------------------------- */
 
 static void check_daemon(Doctor *d)
@@ -566,8 +602,9 @@ static const struct {
 	{ "libvirt", "libvirt", FALSE, check_libvirt },
 	{ "tdp-mmu", "TDP MMU", FALSE, check_tdp_mmu },
 	{ "pml", "PML", FALSE, check_pml },
+	{ "dirty-log", "dirty log", FALSE, check_dirty_log },
+	{ "migration", "migration safety", FALSE, check_migration },
 	{ "debugfs", "debugfs", FALSE, check_debugfs },
-	{ "kprobes", "kprobes", FALSE, check_kprobes },
 	{ "damon", "DAMON", FALSE, check_damon },
 	{ "a-bit-rivals", "undisturbed A bits", FALSE, check_rivals },
 	{ "huge-pages", "huge pages", FALSE, check_huge_pages },
@@ -582,15 +619,6 @@ static void check_free(KxCheck *c)
 	g_free(c);
 }
 
-static const char *module_of_vendor(const char *vendor)
-{
-	if (g_strcmp0(vendor, "GenuineIntel") == 0)
-		return "kvm_intel";
-	if (g_strcmp0(vendor, "AuthenticAMD") == 0 || g_strcmp0(vendor, "HygonGenuine") == 0)
-		return "kvm_amd";
-	return NULL;
-}
-
 GPtrArray *kx_doctor_run(const KxDoctorFacts *facts)
 {
 	GPtrArray *checks = g_ptr_array_new_with_free_func((GDestroyNotify)check_free);
@@ -603,7 +631,7 @@ GPtrArray *kx_doctor_run(const KxDoctorFacts *facts)
 
 	if (!d.release)
 		d.release = g_strdup("unknown");
-	d.vendor_module = module_of_vendor(d.vendor);
+	d.vendor_module = kx_vendor_module(d.vendor);
 	for (guint i = 0; i < G_N_ELEMENTS(table); i++) {
 		d.check = g_new0(KxCheck, 1);
 		d.check->name = table[i].name;

@@ -12,7 +12,9 @@
 #include <string.h>
 
 #include "doctor.h"
+#include "error.h"
 #include "hostinfo.h"
+#include "logmech.h"
 
 static char *root;
 
@@ -59,7 +61,7 @@ static KxDoctorFacts good_facts(void)
 {
 	return (KxDoctorFacts){
 		.root = root,
-		.caps = { .api_version = KVM_EXT_API_VERSION },
+		.caps = { .api_version = KVM_EXT_API_VERSION, .trackers = 0x1f },
 		.pidfd_error = EBADF,
 		.group = 1,
 		.daemon_version = "0.1.0",
@@ -102,8 +104,7 @@ static void put_intel(void)
 	put("sys/module/kvm/parameters/nx_huge_pages", "N\n");
 	put("sys/module/kvm_ext/version", "");
 	put("proc/mounts", "debugfs /sys/kernel/debug debugfs rw 0 0\n");
-	put("boot/config-6.1.0-40-amd64",
-	    "# x\nCONFIG_KPROBES=y\n# CONFIG_DAMON_SYSFS is not set\n");
+	put("boot/config-6.1.0-40-amd64", "# x\n# CONFIG_DAMON_SYSFS is not set\n");
 	put("sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n");
 }
 
@@ -121,11 +122,12 @@ static void test_intel_with_pml(void **state)
 	expect(checks, "nested-paging", KX_CHECK_YES, "ept=Y");
 	expect(checks, "ad-bits", KX_CHECK_YES, "eptad=Y");
 	expect(checks, "pml", KX_CHECK_YES, "pml=Y");
+	expect(checks, "dirty-log", KX_CHECK_YES, "mechanism pml");
+	expect(checks, "migration", KX_CHECK_YES, "gives way");
 	expect(checks, "tdp-mmu", KX_CHECK_YES, "tdp_mmu=Y");
 	expect(checks, "module", KX_CHECK_YES, "loaded");
 	expect(checks, "kernel", KX_CHECK_YES, "6.1.0-40");
 	expect(checks, "debugfs", KX_CHECK_YES, "mounted");
-	expect(checks, "kprobes", KX_CHECK_YES, "");
 	expect(checks, "damon", KX_CHECK_NO, "CONFIG_DAMON_SYSFS");
 	expect(checks, "a-bit-rivals", KX_CHECK_INFO, "no DAMON_STAT");
 	expect(checks, "huge-pages", KX_CHECK_INFO, "[madvise]");
@@ -149,6 +151,7 @@ static void test_intel_without_ept(void **state)
 	expect(checks, "nested-paging", KX_CHECK_NO, "ept=N");
 	expect(checks, "ad-bits", KX_CHECK_NO, "eptad=N");
 	expect(checks, "pml", KX_CHECK_NO, "pml=N");
+	expect(checks, "dirty-log", KX_CHECK_YES, "mechanism write-protect");
 	expect(checks, "young-flush", KX_CHECK_INFO, "leaves the flush out");
 }
 
@@ -166,9 +169,10 @@ static void test_amd(void **state)
 	expect(checks, "virtualization", KX_CHECK_YES, "svm");
 	expect(checks, "nested-paging", KX_CHECK_YES, "npt=1");
 	expect(checks, "ad-bits", KX_CHECK_YES, "always");
-	expect(checks, "pml", KX_CHECK_NO, "AMD");
+	expect(checks, "pml", KX_CHECK_NO, "AMD without PML");
+	expect(checks, "dirty-log", KX_CHECK_YES, "mechanism write-protect");
 	expect(checks, "tdp-mmu", KX_CHECK_UNKNOWN, "kvm is not loaded");
-	expect(checks, "kprobes", KX_CHECK_UNKNOWN, "no configuration");
+	expect(checks, "damon", KX_CHECK_UNKNOWN, "no configuration");
 	expect(checks, "debugfs", KX_CHECK_NO, "not mounted");
 	expect(checks, "a-bit-rivals", KX_CHECK_NO, "missing from samples");
 }
@@ -239,7 +243,57 @@ static void test_module_states(void **state)
 	wrong = kx_doctor_run(&facts);
 	expect(wrong, "api", KX_CHECK_NO, "version 2");
 	expect(wrong, "build", KX_CHECK_NO, "test switch");
+	expect(wrong, "migration", KX_CHECK_NO, "may lose memory");
 	assert_false(kx_doctor_ok(wrong));
+}
+
+/* --- the dirty log's mechanism --------------------------------------------- */
+
+static void expect_mechanism(enum kvm_ext_log_mechanism told, enum kvm_ext_log_mechanism found,
+			     const char *host)
+{
+	g_auto(KxLogMechanism) m = { 0 };
+
+	kx_log_mechanism(told, root, &m);
+	if (m.mechanism != found || !strstr(m.host, host))
+		fail_msg("%s (%s), expected %s (%s)", kx_log_mechanism_name(m.mechanism), m.host,
+			 kx_log_mechanism_name(found), host);
+	assert_int_equal(m.told, told != KVM_EXT_LOG_UNKNOWN);
+}
+
+static void test_log_mechanism(void **state)
+{
+	expect_mechanism(KVM_EXT_LOG_UNKNOWN, KVM_EXT_LOG_UNKNOWN, "not named");
+	put_cpu("GenuineIntel", "vmx");
+	expect_mechanism(KVM_EXT_LOG_UNKNOWN, KVM_EXT_LOG_UNKNOWN, "pml=?");
+	put_intel();
+	expect_mechanism(KVM_EXT_LOG_UNKNOWN, KVM_EXT_LOG_PML, "kvm_intel ept=Y eptad=Y pml=Y");
+	put("sys/module/kvm_intel/parameters/eptad", "N\n");
+	expect_mechanism(KVM_EXT_LOG_UNKNOWN, KVM_EXT_LOG_WRITE_PROTECT, "eptad=N");
+	/* the module knows better */
+	expect_mechanism(KVM_EXT_LOG_PML, KVM_EXT_LOG_PML, "eptad=N");
+	put_cpu("AuthenticAMD", "svm");
+	expect_mechanism(KVM_EXT_LOG_UNKNOWN, KVM_EXT_LOG_WRITE_PROTECT, "AMD without PML");
+	put("sys/module/kvm_amd/parameters/npt", "Y\n");
+	put("sys/module/kvm_amd/parameters/pml", "Y\n");
+	expect_mechanism(KVM_EXT_LOG_UNKNOWN, KVM_EXT_LOG_PML, "kvm_amd npt=Y pml=Y");
+}
+
+static void test_pml_is_refused(void **state)
+{
+	KxLogMechanism pml = { .mechanism = KVM_EXT_LOG_PML, .host = (char *)"x" };
+	KxLogMechanism wp = { .mechanism = KVM_EXT_LOG_WRITE_PROTECT, .host = (char *)"pml=N" };
+	KxLogMechanism unknown = { .host = (char *)"the CPU's vendor is X" };
+	g_autoptr(GError) error = NULL, not_known = NULL;
+
+	assert_true(kx_log_mechanism_check(&pml, KVM_EXT_LOG_PML, NULL));
+	assert_true(kx_log_mechanism_check(&wp, KVM_EXT_LOG_UNKNOWN, NULL));
+	assert_false(kx_log_mechanism_check(&wp, KVM_EXT_LOG_PML, &error));
+	assert_true(g_error_matches(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED));
+	assert_non_null(strstr(error->message, "pml=N"));
+	assert_non_null(strstr(error->message, "--tracker dirty-log"));
+	assert_false(kx_log_mechanism_check(&unknown, KVM_EXT_LOG_PML, &not_known));
+	assert_non_null(strstr(not_known->message, "not known"));
 }
 
 /* --- host facts ------------------------------------------------------------ */
@@ -314,7 +368,7 @@ int main(void)
 		TEST(test_intel_with_pml), TEST(test_intel_without_ept), TEST(test_amd),
 		TEST(test_nothing),	   TEST(test_no_virtualization), TEST(test_module_states),
 		TEST(test_host_real),	   TEST(test_host_emulated),	 TEST(test_host_said),
-		TEST(test_host_unknown),
+		TEST(test_host_unknown),   TEST(test_log_mechanism),	 TEST(test_pml_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
