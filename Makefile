@@ -19,6 +19,7 @@ PACKAGES_CHECK := mk/packages-check.txt
 include hostd/hostd.mk
 include mk/kmod.mk
 include bench/workloads/workloads.mk
+include tests/lab/lab.mk
 include tests/vmm/vmm.mk
 include mk/unit.mk
 include mk/install.mk
