@@ -19,12 +19,13 @@
 #define GUEST_PAGES	8192u /* of the area; a power of two */
 #define GUEST_FIRST_GFN (GUEST_AREA / GUEST_PAGE)
 
-#define GUEST_MAGIC	0x4d494752u
-#define GUEST_NO_PAGE	UINT32_MAX
+#define GUEST_MAGIC   0x4d494752u
+#define GUEST_NO_PAGE UINT32_MAX
 
 struct guest_mailbox {
-	uint32_t magic;	   /* set once every page has been written */
-	uint32_t loops;	   /* for the driver: how long to wait between two pages; never changed in a migration */
+	uint32_t magic; /* set once every page has been written */
+	uint32_t
+		loops; /* for the driver: how long to wait between two pages; never changed in a migration */
 	uint32_t writes;   /* pages written, with wraparound */
 	uint32_t writing;  /* index of the page that is being written, else GUEST_NO_PAGE */
 	uint32_t bad;	   /* pages that the guest found other than it had left them */

@@ -67,8 +67,7 @@ Vm *test_first_vm(const Test *test)
 
 	vm_cont(vm);
 	wait_for_guest(vm);
-	note("guest up after %.1f s",
-	     (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC);
+	note("guest up after %.1f s", (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC);
 	set_rate(vm, test->rate);
 	return vm;
 }
@@ -78,17 +77,19 @@ static void parse(Test *test, int argc, char **argv)
 	const GOptionEntry entries[] = {
 		{ "migrations", 0, 0, G_OPTION_ARG_INT, &test->migrations, "How many (30)", "N" },
 		{ "tracker", 0, 0, G_OPTION_ARG_STRING, &test->tracker,
-		  "Beside: none, abit-flush, dirty-log (none)", "NAME" },
+		  "Beside: abit-flush, dirty-log, pml-abit (none)", "NAME" },
 		{ "interval-ns", 0, 0, G_OPTION_ARG_INT64, &test->interval_ns,
 		  "Of the tracker's passes (10000000)", "NS" },
 		{ "seed", 0, 0, G_OPTION_ARG_INT64, &test->seed,
 		  "Of the random moments (a new one each time)", "S" },
 		{ "cancel-every", 0, 0, G_OPTION_ARG_INT, &test->cancel_every,
 		  "Before each N-th, call another one off (4; 0: never)", "N" },
+		{ "meddle", 0, 0, G_OPTION_ARG_NONE, &test->meddle,
+		  "Attach, detach and change the tracker in the middle of migrations", NULL },
 		{ "dirty-rate", 0, 0, G_OPTION_ARG_NONE, &test->dirty_rate,
 		  "QEMU's calc-dirty-rate instead of migrations", NULL },
-		{ "rate", 0, 0, G_OPTION_ARG_INT, &test->rate,
-		  "Pages that the guest writes (3000)", "PAGES/S" },
+		{ "rate", 0, 0, G_OPTION_ARG_INT, &test->rate, "Pages that the guest writes (3000)",
+		  "PAGES/S" },
 		{ "bandwidth", 0, 0, G_OPTION_ARG_INT64, &test->vm.bandwidth,
 		  "Of migrations (48 MiB/s)", "BYTES/S" },
 		{ "downtime-ms", 0, 0, G_OPTION_ARG_INT64, &test->vm.downtime_ms,
@@ -102,7 +103,7 @@ static void parse(Test *test, int argc, char **argv)
 		{ "qemu", 0, 0, G_OPTION_ARG_FILENAME, &test->vm.qemu,
 		  "QEMU (/usr/bin/qemu-system-x86_64)", "FILE" },
 		{ "accel", 0, 0, G_OPTION_ARG_STRING, &test->vm.accel,
-		  "kvm; tcg tries the harness where there is no KVM", "NAME" },
+		  "kvm (tcg tries the harness; before QEMU 9.0 it loses pages itself)", "NAME" },
 		{ NULL }
 	};
 	g_autoptr(GOptionContext) context = g_option_context_new(NULL);

@@ -11,7 +11,9 @@
 typedef struct {
 	unsigned int lost, stale; /* pages, of all migrations */
 	unsigned int done;
-	unsigned int least_written; /* pages, by the guest, in the migration in which it wrote least */
+	unsigned int huge; /* migrations of a guest that KVM had given pages of 2M */
+	unsigned int
+		least_written; /* pages, by the guest, in the migration in which it wrote least */
 	gint64 took_us;
 } Sum;
 
@@ -35,14 +37,15 @@ static void must_complete(Vm *vm)
 		bail("the migration of %s ended as %s", vm->name, end);
 }
 
-static void say_how(const Vm *vm, unsigned int written)
+static void say_how(const Vm *vm, const char *course, unsigned int written, gint64 huge)
 {
 	g_autoptr(JsonNode) node = qmp_call(vm->qmp, "query-migrate", NULL);
 	JsonObject *info = json_node_get_object(node);
 	JsonObject *ram = json_object_get_object_member(info, "ram");
 
-	note("  %u pages written meanwhile; %d rounds, %d MiB, %d ms, of which the guest stood %d ms",
-	     written, (int)json_object_get_int_member(ram, "dirty-sync-count"),
+	note("  %s, %d pages of 2M; %u pages written; %d rounds, %d MiB, %d ms, guest stopped %d "
+	     "ms",
+	     course, (int)huge, written, (int)json_object_get_int_member(ram, "dirty-sync-count"),
 	     (int)(json_object_get_int_member(ram, "transferred") >> 20),
 	     (int)json_object_get_int_member(info, "total-time"),
 	     (int)json_object_get_int_member(info, "downtime"));
@@ -52,8 +55,8 @@ static void say_how(const Vm *vm, unsigned int written)
 static void guest_agrees(const Vm *vm, int number)
 {
 	if (vm->box->bad)
-		ok(FALSE, "migration %d: the guest itself found %u bad pages, page %u first", number,
-		   vm->box->bad, GUEST_FIRST_GFN + vm->box->bad_page);
+		ok(FALSE, "migration %d: the guest itself found %u bad pages, page %u first",
+		   number, vm->box->bad, GUEST_FIRST_GFN + vm->box->bad_page);
 }
 
 static void judge(const Vm *source, const Vm *destination, int number, Sum *sum)
@@ -98,6 +101,57 @@ static void call_one_off(const Test *test, Vm *vm, Track *track, int number)
 	}
 }
 
+/* --- what is done to the tracker while a migration is on its way --- */
+
+/* While QEMU switches its log on, or while it copies. */
+static void some_time(const Test *test)
+{
+	if (g_rand_boolean(test->random))
+		test_pause(test, 0, 15);
+	else
+		test_pause(test, 15, 400);
+}
+
+static void leave_alone(const Test *test, const Vm *vm, Track **track)
+{
+}
+
+static void attach_late(const Test *test, const Vm *vm, Track **track)
+{
+	some_time(test);
+	*track = track_new(test, vm);
+}
+
+static void detach_early(const Test *test, const Vm *vm, Track **track)
+{
+	some_time(test);
+	track_free(g_steal_pointer(track));
+}
+
+static void change_it(const Test *test, const Vm *vm, Track **track)
+{
+	int i;
+
+	for (i = 0; i < 5; i++) {
+		test_pause(test, 10, 60);
+		track_set(test, *track, i % 2 ? test->tracker : "off");
+	}
+}
+
+typedef struct {
+	const char *name;
+	gboolean attached; /* before the migration begins */
+	gboolean stays;	   /* to its end, without a break */
+	void (*meanwhile)(const Test *test, const Vm *vm, Track **track);
+} Course;
+
+static const Course steady = { "steady", TRUE, TRUE, leave_alone };
+static const Course meddling[] = {
+	{ "attached meanwhile", FALSE, FALSE, attach_late },
+	{ "detached meanwhile", TRUE, FALSE, detach_early },
+	{ "changed meanwhile", TRUE, FALSE, change_it },
+};
+
 static void tracker_gave_way(Track *track, const struct kvm_ext_stats *before, int number)
 {
 	struct kvm_ext_stats now;
@@ -105,24 +159,45 @@ static void tracker_gave_way(Track *track, const struct kvm_ext_stats *before, i
 	if (!track || !track_yields(track))
 		return;
 	now = track_stats(track);
-	ok(now.log.yields > before->log.yields, "migration %d: the tracker yielded", number);
-	note("  the tracker made %llu passes before, yielded %llu times", (unsigned long long)before->passes,
-	     (unsigned long long)(now.log.yields - before->log.yields));
+	ok(now.log.yields > before->log.yields && (now.state & KVM_EXT_STATE_YIELDED) &&
+		   !now.log.errors,
+	   "migration %d: the tracker yielded all memory, without an error", number);
+	note("  the tracker made %llu passes before; %llu memslots yielded; errors %llu, the last "
+	     "%s",
+	     (unsigned long long)before->passes,
+	     (unsigned long long)(now.log.yields - before->log.yields),
+	     (unsigned long long)now.log.errors, strerror((int)now.log.last_errno));
+}
+
+/* Starts the migration and returns when it is over at both ends: how long that took. */
+static gint64 carry_out(const Test *test, const Course *course, Vm *source, Vm *destination,
+			Track **track)
+{
+	gint64 start = g_get_monotonic_time();
+
+	qmp_do(source->qmp, "migrate", "{'uri': <%s>}", destination->migration_uri);
+	course->meanwhile(test, source, track);
+	must_complete(source);
+	must_complete(destination);
+	return g_get_monotonic_time() - start;
 }
 
 static Vm *migrate(const Test *test, Vm *source, int number, Sum *sum)
 {
+	const Course *course = test->meddle ? &meddling[number % G_N_ELEMENTS(meddling)] : &steady;
 	guint backings = g_strv_length(test->backings);
 	Vm *destination = vm_start(&test->vm, test->backings[number % backings], TRUE);
 	g_autofree uint32_t *versions = NULL;
 	struct kvm_ext_stats before = { 0 };
-	Track *track;
+	gint64 huge = vm_pages_2m(source);
+	Track *track = NULL;
 	unsigned int written;
-	gint64 start;
 
+	sum->huge += huge > 0;
 	/* Wherever in its passes the tracker, and in its memory the guest may be. */
 	test_pause(test, 0, 50);
-	track = track_new(test, source);
+	if (course->attached)
+		track = track_new(test, source);
 	test_pause(test, 30, 400);
 	if (test->cancel_every && number % test->cancel_every == 0) {
 		call_one_off(test, source, track, number);
@@ -131,17 +206,14 @@ static Vm *migrate(const Test *test, Vm *source, int number, Sum *sum)
 	versions = g_memdup2((const void *)vm_versions(source), GUEST_PAGES * sizeof(uint32_t));
 	if (track)
 		before = track_stats(track);
-	start = g_get_monotonic_time();
-	qmp_do(source->qmp, "migrate", "{'uri': <%s>}", destination->migration_uri);
-	must_complete(source);
-	must_complete(destination);
-	sum->took_us += g_get_monotonic_time() - start;
+	sum->took_us += carry_out(test, course, source, destination, &track);
 	written = pages_changed(source, versions);
 	sum->least_written = MIN(sum->least_written, written);
 	judge(source, destination, number, sum);
 	guest_agrees(source, number);
-	tracker_gave_way(track, &before, number);
-	say_how(source, written);
+	if (course->stays)
+		tracker_gave_way(track, &before, number);
+	say_how(source, course->name, written, huge);
 	track_free(track);
 	vm_free(source);
 	sum->done++;
@@ -162,8 +234,11 @@ void migrations(const Test *test)
 	guest_agrees(vm, i);
 	ok(sum.least_written > 100, "the guest wrote at least %u pages in every migration",
 	   sum.least_written);
-	ok(!sum.lost && !sum.stale, "%u migrations with tracker %s: %u pages lost", sum.done, test->tracker,
-	   sum.lost);
+	if (g_strv_length(test->backings) > 1)
+		ok(sum.huge && sum.huge < sum.done, "%u guests had pages of 2M, %u had none",
+		   sum.huge, sum.done - sum.huge);
+	ok(!sum.lost && !sum.stale, "%u migrations with tracker %s: %u pages lost", sum.done,
+	   test->tracker, sum.lost);
 	note("a migration took %.2f s on average", (double)sum.took_us / sum.done / G_USEC_PER_SEC);
 	vm_free(vm);
 }

@@ -28,12 +28,14 @@ static void take_event(Qmp *q, JsonObject *message)
 
 	if (!strcmp(name, "MIGRATION")) {
 		data = json_object_get_object_member(message, "data");
-		g_queue_push_tail(q->migration, (gpointer)g_intern_string(json_object_get_string_member(
-							data, "status")));
+		g_queue_push_tail(
+			q->migration,
+			(gpointer)g_intern_string(json_object_get_string_member(data, "status")));
 	} else if (!strcmp(name, "SHUTDOWN") || !strcmp(name, "RESET") ||
 		   !strcmp(name, "GUEST_PANICKED")) {
 		errno = EIO;
-		bail("the guest ended by itself (%s): the emulated machine is to blame, or the guest",
+		bail("the guest ended by itself (%s): the emulated machine is to blame, or the "
+		     "guest",
 		     name);
 	}
 }
@@ -155,8 +157,7 @@ Qmp *qmp_new(const char *path, GSubprocess *qemu)
 
 	q->qemu = g_object_ref(qemu);
 	q->connection = connect_when_there(path, qemu);
-	q->in = g_data_input_stream_new(
-		g_io_stream_get_input_stream(G_IO_STREAM(q->connection)));
+	q->in = g_data_input_stream_new(g_io_stream_get_input_stream(G_IO_STREAM(q->connection)));
 	g_data_input_stream_set_newline_type(q->in, G_DATA_STREAM_NEWLINE_TYPE_CR_LF);
 	q->out = g_io_stream_get_output_stream(G_IO_STREAM(q->connection));
 	q->migration = g_queue_new();

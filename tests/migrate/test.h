@@ -7,12 +7,13 @@
 
 typedef struct {
 	VmSettings vm;
-	char **backings;     /* directories for guest memory, taken in turn */
-	char *tracker;	     /* a name of track.c */
-	gint64 interval_ns;  /* of its passes */
+	char **backings;    /* directories for guest memory, taken in turn */
+	char *tracker;	    /* a name of track.c */
+	gint64 interval_ns; /* of its passes */
 	int migrations;
-	int cancel_every;    /* before every n-th migration one is started and called off; 0: none */
-	int rate;	     /* pages that the guest writes per second, about */
+	int cancel_every; /* before every n-th migration one is started and called off; 0: none */
+	int rate;	  /* pages that the guest writes per second, about */
+	gboolean meddle;  /* attach, detach and change the tracker in the middle of migrations */
 	gboolean dirty_rate; /* QEMU's calc-dirty-rate instead of migrations */
 	gint64 seed;
 	GRand *random;

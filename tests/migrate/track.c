@@ -13,8 +13,10 @@ static const struct tracker {
 	gboolean yields;
 } trackers[] = {
 	{ "none", KVM_EXT_TRACKER_OFF, FALSE },
+	{ "off", KVM_EXT_TRACKER_OFF, FALSE },
 	{ "abit-flush", KVM_EXT_TRACKER_ABIT_FLUSH, FALSE },
 	{ "dirty-log", KVM_EXT_TRACKER_DIRTY_LOG, TRUE },
+	{ "pml-abit", KVM_EXT_TRACKER_PML_ABIT, TRUE },
 };
 
 struct _Track {
@@ -37,26 +39,32 @@ gboolean track_knows(const char *tracker)
 	return find(tracker) != NULL;
 }
 
+void track_set(const Test *test, Track *t, const char *tracker)
+{
+	const struct tracker *row = find(tracker);
+	struct kvm_ext_tracker set = kx_tracker(row->id);
+
+	set.interval_ns = row->id == KVM_EXT_TRACKER_OFF ? 0 : (guint64)test->interval_ns;
+	if (kx_set(t->kx.fd, &set))
+		bail("tracker %s", tracker);
+	t->tracker = row;
+}
+
 Track *track_new(const Test *test, const Vm *vm)
 {
-	const struct tracker *tracker = find(test->tracker);
-	struct kvm_ext_tracker set = kx_tracker(tracker->id);
 	g_autoptr(GError) error = NULL;
 	KxVmFd vm_fd;
 	Track *t;
 
-	if (tracker->id == KVM_EXT_TRACKER_OFF)
+	if (!strcmp(test->tracker, "none"))
 		return NULL;
 	if (!kx_vmfd_open("/proc", vm->pid, NULL, KX_VMFD_LINK, &vm_fd, &error))
 		bail("%s", error->message);
 	t = g_new0(Track, 1);
-	t->tracker = tracker;
 	kx_attach(&t->kx, vm_fd.fd, 0);
 	close(vm_fd.fd);
-	set.interval_ns = test->interval_ns;
-	if (kx_set(t->kx.fd, &set))
-		bail("tracker %s", tracker->name);
 	kx_samples_init(&t->samples);
+	track_set(test, t, test->tracker);
 	return t;
 }
 

@@ -16,6 +16,9 @@ Track *track_new(const Test *test, const Vm *vm);
 void track_free(Track *t);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Track, track_free)
 
+/* Sets another one, or the same one anew. */
+void track_set(const Test *test, Track *t, const char *tracker);
+
 /* It gives way to QEMU by contract (and NULL does not). */
 gboolean track_yields(const Track *t);
 struct kvm_ext_stats track_stats(const Track *t);

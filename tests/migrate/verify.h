@@ -14,8 +14,10 @@
 typedef struct {
 	unsigned int compared; /* pages of RAM */
 	unsigned int lost;     /* differ from the source's */
-	unsigned int stale;    /* of the area: not the version that the destination's own table says, or not whole */
-	unsigned int unwritten; /* of the area: nothing had been written there, so nothing could be lost */
+	unsigned int
+		stale; /* of the area: not the version that the destination's own table says, or not whole */
+	unsigned int
+		unwritten; /* of the area: nothing had been written there, so nothing could be lost */
 	uint32_t first[VERIFY_SHOWN]; /* gfns of lost pages */
 } Verdict;
 

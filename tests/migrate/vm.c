@@ -33,26 +33,32 @@ static void die_with_parent(gpointer data)
 static void spawn(Vm *vm, gboolean incoming)
 {
 	const VmSettings *s = vm->settings;
-	g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_NONE);
+	g_autoptr(GSubprocessLauncher) launcher =
+		g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_NONE);
 	g_autofree char *log = g_strdup_printf("%s/%s.log", s->run_dir, vm->name);
 	g_autofree char *machine =
 		g_strdup_printf("pc,accel=%s,memory-backend=ram,vmport=off", s->accel);
+	/* Aligned, so that KVM can map a huge page of the file as one. */
 	g_autofree char *memory =
-		g_strdup_printf("memory-backend-file,id=ram,size=%u,mem-path=%s,share=on", GUEST_RAM,
-				vm->ram_path);
+		g_strdup_printf("memory-backend-file,id=ram,size=%u,mem-path=%s,share=on,align=2M",
+				GUEST_RAM, vm->ram_path);
 	g_autofree char *size = g_strdup_printf("%uM", GUEST_RAM >> 20);
 	g_autofree char *qmp = g_strdup_printf("unix:%s,server=on,wait=off", vm->qmp_path);
-	const char *argv[] = { s->qemu,	   "-name",  vm->name,	   "-nodefaults", "-no-user-config",
-			       "-display", "none",   "-no-reboot", "-machine",	  machine,
-			       "-cpu",	   strcmp(s->accel, "kvm") ? "qemu64" : "host",
-			       "-object",  memory,   "-m",	   size,	  "-kernel",
-			       s->guest,   "-qmp",   qmp,	   "-S",	  incoming ? "-incoming" : NULL,
-			       "defer",	   NULL };
+	const char *cpu = strcmp(s->accel, "kvm") ? "qemu64" : "host";
+	g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+	g_auto(GStrv) argv = NULL;
 	g_autoptr(GError) error = NULL;
 
+	g_strv_builder_add_many(builder, s->qemu, "-name", vm->name, "-nodefaults",
+				"-no-user-config", "-display", "none", "-no-reboot", "-machine",
+				machine, "-cpu", cpu, "-object", memory, "-m", size, "-kernel",
+				s->guest, "-qmp", qmp, "-S", NULL);
+	if (incoming)
+		g_strv_builder_add_many(builder, "-incoming", "defer", NULL);
+	argv = g_strv_builder_end(builder);
 	g_subprocess_launcher_set_stderr_file_path(launcher, log);
 	g_subprocess_launcher_set_child_setup(launcher, die_with_parent, NULL, NULL);
-	vm->process = g_subprocess_launcher_spawnv(launcher, argv, &error);
+	vm->process = g_subprocess_launcher_spawnv(launcher, (const char *const *)argv, &error);
 	if (!vm->process)
 		bail("%s", error->message);
 	vm->pid = atoi(g_subprocess_get_identifier(vm->process));
@@ -107,4 +113,21 @@ void vm_free(Vm *vm)
 void vm_cont(Vm *vm)
 {
 	qmp_do(vm->qmp, "cont", NULL);
+}
+
+gint64 vm_pages_2m(const Vm *vm)
+{
+	static const char debugfs[] = "/sys/kernel/debug/kvm";
+	g_autofree char *prefix = g_strdup_printf("%d-", vm->pid);
+	g_autoptr(GDir) dir = g_dir_open(debugfs, 0, NULL);
+	const char *name;
+
+	while (dir && (name = g_dir_read_name(dir))) {
+		g_autofree char *path = g_build_filename(debugfs, name, "pages_2m", NULL);
+		g_autofree char *text = NULL;
+
+		if (g_str_has_prefix(name, prefix) && g_file_get_contents(path, &text, NULL, NULL))
+			return g_ascii_strtoll(text, NULL, 10);
+	}
+	return 0;
 }

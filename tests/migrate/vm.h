@@ -10,12 +10,12 @@
 #include "qmp.h"
 
 typedef struct {
-	const char *qemu;	/* program */
-	const char *accel;	/* kvm; another one only to try the harness itself */
-	const char *guest;	/* image for -kernel */
-	const char *run_dir;	/* sockets and logs */
-	gint64 bandwidth;	/* of migrations, bytes per second */
-	gint64 downtime_ms;	/* a migration may stop the guest for so long */
+	const char *qemu;    /* program */
+	const char *accel;   /* kvm; another one only to try the harness itself */
+	const char *guest;   /* image for -kernel */
+	const char *run_dir; /* sockets and logs */
+	gint64 bandwidth;    /* of migrations, bytes per second */
+	gint64 downtime_ms;  /* a migration may stop the guest for so long */
 } VmSettings;
 
 typedef struct {
@@ -39,6 +39,8 @@ void vm_free(Vm *vm);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Vm, vm_free)
 
 void vm_cont(Vm *vm);
+/* Guest pages of 2M that KVM has mapped now. */
+gint64 vm_pages_2m(const Vm *vm);
 
 /* Page @index of the area, and its version as the guest's table has it. */
 static inline const volatile uint32_t *vm_page(const Vm *vm, uint32_t index)
