@@ -21,6 +21,7 @@ include mk/kmod.mk
 include bench/workloads/workloads.mk
 include tests/lab/lab.mk
 include tests/vmm/vmm.mk
+include tests/migrate/migrate.mk
 include mk/unit.mk
 include mk/install.mk
 include mk/lint.mk
