@@ -162,6 +162,8 @@ Qmp *qmp_new(const char *path, GSubprocess *qemu)
 	q->out = g_io_stream_get_output_stream(G_IO_STREAM(q->connection));
 	q->migration = g_queue_new();
 	greeting = read_message(q);
+	if (!greeting)
+		broken("no greeting", NULL);
 	qmp_do(q, "qmp_capabilities", NULL);
 	return q;
 }
