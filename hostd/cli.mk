@@ -7,10 +7,10 @@ KX_LIB_SRCS += \
 	hostd/lib/hostinfo.c \
 	hostd/lib/logmech.c \
 	hostd/lib/options.c \
-	hostd/lib/pageset.c \
 	hostd/lib/report-json.c \
 	hostd/lib/report-model.c \
 	hostd/lib/report-text.c \
+	hostd/lib/selftest-log.c \
 	hostd/lib/textfmt.c \
 	hostd/lib/worklog.c
 
@@ -24,7 +24,7 @@ $(BUILD)/hostd/kvm-ext: $(KX_CLI_OBJS) $(BUILD)/hostd/libkvmext.a
 -include $(KX_CLI_OBJS:.o=.d)
 
 KX_UNIT_TESTS += test-golden test-options test-figures test-worklog test-report-json \
-	test-doctor test-exitcode
+	test-doctor test-exitcode test-selftest
 KX_UNIT_EXTRA_test-exitcode := hostd/cli/exitcode.c
 
 # The CLI against a daemon that answers from canned data.

@@ -42,10 +42,10 @@ static void print_check(const KxCheck *c)
 	g_autofree char *found = kx_text_clean(c->found);
 	gboolean missing = c->needed && c->status == KX_CHECK_NO;
 
-	printf("%-8s %-18s %s\n", missing ? "MISSING" : kx_check_status_name(c->status), c->title,
+	printf("%-8s %-21s %s\n", missing ? "MISSING" : kx_check_status_name(c->status), c->title,
 	       found);
 	if (c->remedy)
-		printf("%27s -> %s\n", "", c->remedy);
+		printf("%30s -> %s\n", "", c->remedy);
 }
 
 static void print_text(const Cli *cli, const GPtrArray *checks)
@@ -87,6 +87,7 @@ int cmd_doctor(Cli *cli, int argc, char **argv)
 	if (connected && g_variant_is_of_type(connected, G_VARIANT_TYPE_BOOLEAN))
 		facts.libvirt = g_variant_get_boolean(connected);
 	checks = kx_doctor_run(&facts);
+	kx_doctor_facts_clear(&facts);
 	if (cli->json)
 		print_json(checks);
 	else

@@ -75,6 +75,12 @@ void kx_doctor_probe(KxDoctorFacts *facts)
 	facts->kvm_error = ask_kvm();
 	facts->pidfd_error = ask_pidfd_getfd();
 	facts->group = ask_group();
+	facts->selftest = facts->kvm_error ? NULL : kx_selftest_run(facts->root);
+}
+
+void kx_doctor_facts_clear(KxDoctorFacts *facts)
+{
+	g_clear_pointer(&facts->selftest, kx_selftest_free);
 }
 
 /* --- looking at the tree --------------------------------------------------- */
@@ -493,6 +499,23 @@ static void check_dirty_log(Doctor *d)
 		    "the loaded module has no tracker dirty-log");
 }
 
+static void check_log_selftest(Doctor *d)
+{
+	const KxSelftest *t = d->facts->selftest;
+
+	if (!t && d->facts->kvm_error)
+		say(d, KX_CHECK_UNKNOWN, "run doctor as a user who may open /dev/kvm",
+		    "not run: /dev/kvm: %s", g_strerror(d->facts->kvm_error));
+	else if (!t || t->outcome == KX_SELFTEST_NOT_RUN)
+		say(d, KX_CHECK_UNKNOWN, NULL, "%s", t ? t->text : "not run");
+	else if (t->outcome == KX_SELFTEST_OK)
+		say(d, KX_CHECK_YES, NULL, "%s", t->text);
+	else
+		say(d, KX_CHECK_NO,
+		    "use a kernel with the fix, or reload kvm_intel with pml=0; reports name it",
+		    "%s", t->text);
+}
+
 /* The module stands between the VMM and KVM while it tracks, so it needs nothing of the kernel for this. */
 static void check_migration(Doctor *d)
 {
@@ -603,6 +626,7 @@ static const struct {
 	{ "tdp-mmu", "TDP MMU", FALSE, check_tdp_mmu },
 	{ "pml", "PML", FALSE, check_pml },
 	{ "dirty-log", "dirty log", FALSE, check_dirty_log },
+	{ "log-selftest", "dirty log's self-test", FALSE, check_log_selftest },
 	{ "migration", "migration safety", FALSE, check_migration },
 	{ "debugfs", "debugfs", FALSE, check_debugfs },
 	{ "damon", "DAMON", FALSE, check_damon },

@@ -7,6 +7,8 @@
 
 #include <kvm-ext/uapi.h>
 
+#include "selftest-log.h"
+
 typedef enum {
 	KX_CHECK_YES,
 	KX_CHECK_NO,
@@ -34,11 +36,13 @@ typedef struct {
 	const char *daemon_version; /* NULL: not reachable, @daemon_error says why */
 	const char *daemon_error;
 	const char *libvirt_uri;
-	int libvirt; /* the daemon's connection: 1, 0, -1 unknown */
+	int libvirt;	      /* the daemon's connection: 1, 0, -1 unknown */
+	KxSelftest *selftest; /* of the dirty log; NULL: not run */
 } KxDoctorFacts;
 
-/* Fills in all but root and the daemon's part. */
+/* Fills in all but root and the daemon's part; runs the self-test, which can take KX_SELFTEST_TIMEOUT_MS. */
 void kx_doctor_probe(KxDoctorFacts *facts);
+void kx_doctor_facts_clear(KxDoctorFacts *facts);
 
 /* KxCheck, in the order of the table. */
 GPtrArray *kx_doctor_run(const KxDoctorFacts *facts);

@@ -217,6 +217,37 @@ static void test_no_virtualization(void **state)
 	expect(checks, "kvm-device", KX_CHECK_UNKNOWN, "may not");
 }
 
+static void test_selftest_line(void **state)
+{
+	static const struct {
+		KxSelftest t;
+		KxCheckStatus status;
+	} cases[] = {
+		{ { KX_SELFTEST_OK, (char *)"ok: 5 pages" }, KX_CHECK_YES },
+		{ { KX_SELFTEST_WRONG, (char *)"loses dirty pages: 3 of 5" }, KX_CHECK_NO },
+		{ { KX_SELFTEST_NOT_RUN, (char *)"not run: KVM_CREATE_VM" }, KX_CHECK_UNKNOWN },
+	};
+	KxDoctorFacts facts = good_facts();
+	g_autoptr(GPtrArray) none = NULL, denied = NULL;
+
+	put_intel();
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		KxSelftest t = cases[i].t;
+		g_autoptr(GPtrArray) checks = NULL;
+
+		facts.selftest = &t;
+		checks = kx_doctor_run(&facts);
+		expect(checks, "log-selftest", cases[i].status, t.text);
+		assert_true(kx_doctor_ok(checks));
+	}
+	facts.selftest = NULL;
+	none = kx_doctor_run(&facts);
+	expect(none, "log-selftest", KX_CHECK_UNKNOWN, "not run");
+	facts.kvm_error = EACCES;
+	denied = kx_doctor_run(&facts);
+	expect(denied, "log-selftest", KX_CHECK_UNKNOWN, "/dev/kvm: Permission denied");
+}
+
 static void test_module_states(void **state)
 {
 	KxDoctorFacts facts = good_facts();
@@ -369,6 +400,7 @@ int main(void)
 		TEST(test_nothing),	   TEST(test_no_virtualization), TEST(test_module_states),
 		TEST(test_host_real),	   TEST(test_host_emulated),	 TEST(test_host_said),
 		TEST(test_host_unknown),   TEST(test_log_mechanism),	 TEST(test_pml_is_refused),
+		TEST(test_selftest_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
