@@ -11,7 +11,7 @@
 #include <gio/gio.h>
 #include <string.h>
 
-#include "pageset.h"
+#include "gfnset.h"
 
 #define LINE_MAX_BYTES	(64u << 20)  /* a page list of a 16 GiB guest at its worst */
 #define CHUNK_BUDGET	(128u << 10) /* 512 MiB of bitmaps, all windows together */
@@ -25,15 +25,15 @@ typedef struct {
 	guint64 number;
 	gint64 begin, end;
 	gboolean ended, valid;
-	KxPageSet *touched;
+	KxGfnSet *touched;
 } Epoch;
 
 typedef struct {
 	KxWindow *window;
-	KxPageSet *found;
+	KxGfnSet *found;
 	char *no_found;
-	KxPageSet *inside;	/* T1: valid epochs wholly inside */
-	KxPageSet *overlapping; /* T2: epochs that overlap */
+	KxGfnSet *inside;      /* T1: valid epochs wholly inside */
+	KxGfnSet *overlapping; /* T2: epochs that overlap */
 	guint valid_epochs;
 	gboolean overlaps_unfinished;
 	double work, work_ns;
@@ -43,7 +43,7 @@ struct _KxWorklog {
 	guint64 budget;
 	GPtrArray *joins;
 	GPtrArray *epochs; /* not yet joined */
-	KxPageSet *arena;
+	KxGfnSet *arena;
 	GString *line;
 	guint64 line_number;
 	gboolean has_header, has_ready, has_point, has_moved, at_rest;
@@ -60,15 +60,15 @@ struct _KxWorklog {
 
 static void epoch_free(Epoch *e)
 {
-	kx_pageset_free(e->touched);
+	kx_gfnset_free(e->touched);
 	g_free(e);
 }
 
 static void join_free(Join *j)
 {
-	kx_pageset_free(j->found);
-	kx_pageset_free(j->inside);
-	kx_pageset_free(j->overlapping);
+	kx_gfnset_free(j->found);
+	kx_gfnset_free(j->inside);
+	kx_gfnset_free(j->overlapping);
 	g_free(j->no_found);
 	g_free(j);
 }
@@ -80,7 +80,7 @@ KxWorklog *kx_worklog_new(void)
 	log->budget = CHUNK_BUDGET;
 	log->joins = g_ptr_array_new_with_free_func((GDestroyNotify)join_free);
 	log->epochs = g_ptr_array_new_with_free_func((GDestroyNotify)epoch_free);
-	log->arena = kx_pageset_new(&log->budget);
+	log->arena = kx_gfnset_new_shared(&log->budget);
 	log->line = g_string_new(NULL);
 	return log;
 }
@@ -91,7 +91,7 @@ void kx_worklog_free(KxWorklog *log)
 		return;
 	g_ptr_array_unref(log->joins);
 	g_ptr_array_unref(log->epochs);
-	kx_pageset_free(log->arena);
+	kx_gfnset_free(log->arena);
 	g_string_free(log->line, TRUE);
 	g_free(log->clock_na);
 	g_free(log);
@@ -112,13 +112,13 @@ gboolean kx_worklog_add_window(KxWorklog *log, KxWindow *window, const guint64 (
 	Join *j = g_new0(Join, 1);
 
 	j->window = window;
-	j->found = kx_pageset_new(&log->budget);
-	j->inside = kx_pageset_new(&log->budget);
-	j->overlapping = kx_pageset_new(&log->budget);
+	j->found = kx_gfnset_new_shared(&log->budget);
+	j->inside = kx_gfnset_new_shared(&log->budget);
+	j->overlapping = kx_gfnset_new_shared(&log->budget);
 	j->no_found = g_strdup(no_found);
 	g_ptr_array_add(log->joins, j);
 	for (gsize i = 0; i < n; i++) {
-		if (!kx_pageset_add(j->found, found[i][0], found[i][1]))
+		if (!kx_gfnset_add(j->found, found[i][0], found[i][1]))
 			return too_many_pages(error);
 	}
 	return TRUE;
@@ -164,13 +164,13 @@ static gboolean join_epoch(KxWorklog *log, const Epoch *e, GError **error)
 		if (e->begin >= end + log->slack || (e->ended && e->end <= start - log->slack))
 			continue;
 		j->overlaps_unfinished |= !e->ended;
-		if (!kx_pageset_add_set(j->overlapping, e->touched))
+		if (!kx_gfnset_add_set(j->overlapping, e->touched))
 			return too_many_pages(error);
 		if (!e->ended || !e->valid || e->begin < start + log->slack ||
 		    e->end > end - log->slack)
 			continue;
 		j->valid_epochs++;
-		if (!kx_pageset_add_set(j->inside, e->touched))
+		if (!kx_gfnset_add_set(j->inside, e->touched))
 			return too_many_pages(error);
 	}
 	return TRUE;
@@ -230,7 +230,7 @@ static const char *value_of(char **fields, const char *key)
 }
 
 /* "gfn+count,gfn+count": hexadecimal frame number, decimal count. */
-static gboolean parse_pages(KxWorklog *log, const char *text, KxPageSet *set, GError **error)
+static gboolean parse_pages(KxWorklog *log, const char *text, KxGfnSet *set, GError **error)
 {
 	while (text && *text) {
 		guint64 gfn, n;
@@ -245,7 +245,7 @@ static gboolean parse_pages(KxWorklog *log, const char *text, KxPageSet *set, GE
 		n = g_ascii_strtoull(end + 1, &end, 10);
 		if (errno || (*end && *end != ',') || !n || gfn >= GFN_LIMIT || n > GFN_LIMIT - gfn)
 			return malformed(log, error, "a run of pages is out of range");
-		if (!kx_pageset_add(set, gfn, n))
+		if (!kx_gfnset_add(set, gfn, n))
 			return too_many_pages(error);
 		text = *end ? end + 1 : end;
 	}
@@ -288,8 +288,8 @@ static gboolean line_moved(KxWorklog *log, char **f, GError **error)
 	if (!parse_time(f[1], &log->moved))
 		return malformed(log, error, "'moved' wants a time");
 	log->has_moved = TRUE;
-	kx_pageset_free(log->arena);
-	log->arena = kx_pageset_new(&log->budget);
+	kx_gfnset_free(log->arena);
+	log->arena = kx_gfnset_new_shared(&log->budget);
 	return TRUE;
 }
 
@@ -324,7 +324,7 @@ static gboolean epoch_begin(KxWorklog *log, char **f, gint64 time, GError **erro
 		return TRUE;
 	}
 	e = g_new0(Epoch, 1);
-	e->touched = kx_pageset_new(&log->budget);
+	e->touched = kx_gfnset_new_shared(&log->budget);
 	e->begin = time;
 	g_ptr_array_add(log->epochs, e);
 	if (!parse_count(f[1], &e->number))
@@ -498,7 +498,7 @@ static const char *why_no_truth(const KxWorklog *log, const Join *j)
 		return "the guest moved the workload's pages after the window began";
 	if (log->gaps)
 		return "lines of the workload log are missing";
-	if (!kx_pageset_count(log->arena))
+	if (!kx_gfnset_count(log->arena))
 		return "the workload log names no arena";
 	return NULL;
 }
@@ -525,10 +525,10 @@ static void fill_window(const KxWorklog *log, Join *j)
 	}
 	g_clear_pointer(&w->truth_na, g_free);
 	set_reason(&w->precision_na, why_no_precision(log, j));
-	w->truth_touched = kx_pageset_count_common(j->inside, log->arena, NULL);
-	w->truth_hit = kx_pageset_count_common(j->inside, log->arena, j->found);
-	w->truth_found = kx_pageset_count_common(j->found, log->arena, NULL);
-	w->truth_true = kx_pageset_count_common(j->found, log->arena, j->overlapping);
+	w->truth_touched = kx_gfnset_count_common(j->inside, log->arena, NULL);
+	w->truth_hit = kx_gfnset_count_common(j->inside, log->arena, j->found);
+	w->truth_found = kx_gfnset_count_common(j->found, log->arena, NULL);
+	w->truth_true = kx_gfnset_count_common(j->found, log->arena, j->overlapping);
 }
 
 gboolean kx_worklog_finish(KxWorklog *log, GError **error)

@@ -48,7 +48,7 @@ static void equals_a_plain_array(void **state)
 		if (round % 2) {
 			guint64 n = (guint64)g_rand_int_range(rand, 0, 300);
 
-			kx_gfnset_add(s, gfn, n);
+			assert_true(kx_gfnset_add(s, gfn, n));
 			for (i = 0; i < (int)n; i++)
 				flags[gfn + i] = TRUE;
 		} else {
@@ -60,11 +60,10 @@ static void equals_a_plain_array(void **state)
 				for (j = 0; j < 64; j++)
 					flags[gfn + i * 64 + j] |= bits[i] >> j & 1;
 			}
-			kx_gfnset_add_bits(s, gfn, bits, 4);
+			assert_true(kx_gfnset_add_bits(s, gfn, bits, 4));
 		}
 	}
 	check_against(s, flags);
-	assert_int_equal(kx_gfnset_overflow(s), 0);
 }
 
 static void joins_runs_over_chunks(void **state)
@@ -72,7 +71,7 @@ static void joins_runs_over_chunks(void **state)
 	g_autoptr(KxGfnSet) s = kx_gfnset_new(1 << 20);
 	g_autoptr(GArray) runs = NULL;
 
-	kx_gfnset_add(s, 32768 - 100, 70000);
+	assert_true(kx_gfnset_add(s, 32768 - 100, 70000));
 	runs = kx_gfnset_runs(s);
 	assert_int_equal(runs->len, 1);
 	assert_int_equal(g_array_index(runs, KxRun, 0).gfn, 32768 - 100);
@@ -82,20 +81,71 @@ static void joins_runs_over_chunks(void **state)
 static void stays_within_its_bound(void **state)
 {
 	g_autoptr(KxGfnSet) s = kx_gfnset_new(1000);
-	guint64 i;
+	guint64 bit = 1, i;
 
 	for (i = 0; i < 1000; i++)
-		kx_gfnset_add(s, i << 20, 2);
+		assert_int_equal(kx_gfnset_add(s, i << 20, 2), i < 64);
 	assert_int_equal(kx_gfnset_count(s), 64 * 2);
-	assert_int_equal(kx_gfnset_overflow(s), (1000 - 64) * 2);
+	assert_false(kx_gfnset_add_bits(s, 64 << 20, &bit, 1));
+	assert_true(kx_gfnset_add_bits(s, 1 << 20, &bit, 1));
+	assert_int_equal(kx_gfnset_count(s), 64 * 2);
+}
+
+/* As much as there is, and at once: not a chunk after the other up to the end of the numbers. */
+static void huge_runs_end(void **state)
+{
+	g_autoptr(KxGfnSet) s = kx_gfnset_new(1000);
+
+	assert_false(kx_gfnset_add(s, 0, G_MAXUINT64));
+	assert_int_equal(kx_gfnset_count(s), 64 * 32768);
+	assert_false(kx_gfnset_add(s, G_MAXUINT64, 2));
+	assert_int_equal(kx_gfnset_count(s), 64 * 32768);
+}
+
+static void sets_share_a_budget(void **state)
+{
+	guint64 budget = 2;
+	KxGfnSet *a = kx_gfnset_new_shared(&budget), *b = kx_gfnset_new_shared(&budget);
+
+	assert_true(kx_gfnset_add(a, 5, 1));
+	assert_true(kx_gfnset_add(b, 5, 1));
+	assert_false(kx_gfnset_add(b, 1ull << 39, 1));
+	assert_int_equal(kx_gfnset_count(b), 1);
+	kx_gfnset_free(a);
+	assert_true(kx_gfnset_add(b, 1ull << 39, 1));
+	kx_gfnset_free(b);
+	assert_int_equal(budget, 2);
+}
+
+static void joins_and_intersects(void **state)
+{
+	guint64 budget = 5;
+	g_autoptr(KxGfnSet) a = kx_gfnset_new_shared(&budget), b = kx_gfnset_new_shared(&budget);
+	g_autoptr(KxGfnSet) c = kx_gfnset_new_shared(&budget);
+
+	assert_true(kx_gfnset_add(a, 32700, 136)); /* over the end of a chunk */
+	assert_true(kx_gfnset_add(a, 32760, 8));
+	assert_int_equal(kx_gfnset_count(a), 136);
+	assert_true(kx_gfnset_add(b, 32768, 1));
+	assert_true(kx_gfnset_add(b, 32835, 64));
+	assert_int_equal(kx_gfnset_count(b), 65);
+	assert_int_equal(kx_gfnset_count_common(a, b, NULL), 2);
+	assert_true(kx_gfnset_add(c, 32835, 1));
+	assert_int_equal(kx_gfnset_count_common(a, b, c), 1);
+	assert_true(kx_gfnset_add(b, 63, 2)); /* over the end of a word */
+	assert_int_equal(kx_gfnset_count(b), 67);
+	assert_true(kx_gfnset_add_set(a, b));
+	assert_int_equal(kx_gfnset_count(a), 136 + 67 - 2);
+	assert_int_equal(kx_gfnset_count_common(a, b, NULL), 67);
+	assert_false(kx_gfnset_add_set(c, a)); /* a chunk more than there is */
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(equals_a_plain_array),
-		cmocka_unit_test(joins_runs_over_chunks),
-		cmocka_unit_test(stays_within_its_bound),
+		cmocka_unit_test(equals_a_plain_array),	  cmocka_unit_test(joins_runs_over_chunks),
+		cmocka_unit_test(stays_within_its_bound), cmocka_unit_test(huge_runs_end),
+		cmocka_unit_test(sets_share_a_budget),	  cmocka_unit_test(joins_and_intersects),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "pageset.h"
 #include "worklog.h"
 
 #define HEADER                                                                                    \
@@ -334,37 +333,24 @@ static void test_hostile(void **state)
 	g_rand_free(rand);
 }
 
-static void test_pageset(void **state)
-{
-	guint64 budget = 4;
-	g_autoptr(KxPageSet) a = kx_pageset_new(&budget), b = kx_pageset_new(&budget);
-
-	assert_true(kx_pageset_add(a, 32700, 136)); /* over the end of a chunk */
-	assert_true(kx_pageset_add(a, 32760, 8));
-	assert_int_equal(kx_pageset_count(a), 136);
-	assert_true(kx_pageset_add(b, 32768, 1));
-	assert_true(kx_pageset_add(b, 32835, 64));
-	assert_int_equal(kx_pageset_count(b), 65);
-	assert_int_equal(kx_pageset_count_common(a, b, NULL), 2);
-	assert_true(kx_pageset_add(b, 63, 2)); /* over the end of a word */
-	assert_int_equal(kx_pageset_count(b), 67);
-	assert_false(kx_pageset_add(b, 1ull << 39, 1)); /* the budget of 4 chunks is used up */
-	assert_false(kx_pageset_add(b, G_MAXUINT64, 2));
-	assert_true(kx_pageset_add_set(a, b));
-	assert_int_equal(kx_pageset_count(a), 136 + 67 - 2);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_truth),	  cmocka_unit_test(test_window_edges),
-		cmocka_unit_test(test_work),	  cmocka_unit_test(test_pieces),
-		cmocka_unit_test(test_tolerated), cmocka_unit_test(test_precision_unknown),
-		cmocka_unit_test(test_gaps),	  cmocka_unit_test(test_no_arena_or_found),
-		cmocka_unit_test(test_malformed), cmocka_unit_test(test_zero_byte),
-		cmocka_unit_test(test_bounded),	  cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_pageset),	  cmocka_unit_test(test_work_between_epochs),
-		cmocka_unit_test(test_moved),	  cmocka_unit_test(test_not_guest_physical),
+		cmocka_unit_test(test_truth),
+		cmocka_unit_test(test_window_edges),
+		cmocka_unit_test(test_work),
+		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_tolerated),
+		cmocka_unit_test(test_precision_unknown),
+		cmocka_unit_test(test_gaps),
+		cmocka_unit_test(test_no_arena_or_found),
+		cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_zero_byte),
+		cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_moved),
+		cmocka_unit_test(test_work_between_epochs),
+		cmocka_unit_test(test_not_guest_physical),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
