@@ -15,47 +15,49 @@ static void line(const char *verdict, const char *fmt, va_list args)
 	vprintf(fmt, args);
 }
 
-bool ok(bool good, const char *fmt, ...)
+static bool result(bool good, const char *fmt, va_list args)
 {
-	va_list args;
-
-	va_start(args, fmt);
 	line(good ? "ok" : "not ok", fmt, args);
-	va_end(args);
 	putchar('\n');
 	failed += !good;
 	return good;
 }
 
-bool tap_eq(long long got, long long want, const char *fmt, ...)
+bool ok(bool good, const char *fmt, ...)
 {
-	bool good = got == want;
 	va_list args;
 
 	va_start(args, fmt);
-	line(good ? "ok" : "not ok", fmt, args);
+	result(good, fmt, args);
 	va_end(args);
-	putchar('\n');
+	return good;
+}
+
+bool tap_eq(long long got, long long want, const char *fmt, ...)
+{
+	bool good;
+	va_list args;
+
+	va_start(args, fmt);
+	good = result(got == want, fmt, args);
+	va_end(args);
 	if (!good)
 		note("got %lld (%#llx), want %lld (%#llx)", got, got, want, want);
-	failed += !good;
 	return good;
 }
 
 bool tap_errno(long ret, int want, const char *fmt, ...)
 {
 	int err = errno;
-	bool good = ret == -1 && err == want;
+	bool good;
 	va_list args;
 
 	va_start(args, fmt);
-	line(good ? "ok" : "not ok", fmt, args);
+	good = result(ret == -1 && err == want, fmt, args);
 	va_end(args);
-	putchar('\n');
 	if (!good)
 		note("returned %ld (%s), want %s", ret, ret == -1 ? strerror(err) : "no error",
 		     strerror(want));
-	failed += !good;
 	return good;
 }
 
