@@ -13,7 +13,10 @@ declare -A SUITE_REPOS=(
 	[backports]='archive bookworm-backports'
 	[trixie-backports]='archive trixie-backports'
 	[cloud]='archive bookworm security bookworm-security'
+	[bochs]='archive trixie'
 )
+# suites of which the sources are wanted, too
+SUITES_WITH_SOURCE=' bochs '
 
 check_suite() {
 	[[ -n ${SUITE_REPOS[$1]:-} ]] ||
@@ -63,6 +66,9 @@ write_apt_config() {
 		fi
 		printf 'deb [arch=amd64] %s %s main\n' "$uri" "$codename" \
 			>>"$dir/sources.list"
+		[[ $SUITES_WITH_SOURCE != *" $suite "* ]] ||
+			printf 'deb-src %s %s main\n' "$uri" "$codename" \
+				>>"$dir/sources.list"
 	done
 	# Proxies and the like still come from the system's own apt.conf; its
 	# hooks do not, they would clean up the system's cache.

@@ -57,3 +57,13 @@ with_lock() {
 		"$@" {fd}>&-
 	)
 }
+
+# make_disk FILE LABEL KIB [DIRECTORY]: an ext4 image, filled without mounting.
+# Its size is that of whole emulated cylinders (16 heads, 63 sectors).
+make_disk() {
+	local file=$1 label=$2 kib=$3 cylinder=$((16 * 63 / 2))
+	kib=$(((kib + cylinder - 1) / cylinder * cylinder))
+	rm -f "$file"
+	mke2fs -q -t ext4 -O ^has_journal,^resize_inode,^metadata_csum -m 0 -b 4096 \
+		-L "$label" ${4:+-d "$4"} "$file" "${kib}k" >&2
+}

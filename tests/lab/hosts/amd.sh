@@ -8,47 +8,14 @@
 # shellcheck disable=SC2034 # read by lab
 HOST_EMULATES='QEMU TCG (AMD SVM/NPT)'
 HOST_KVM_MODULE=kvm_amd
+HOST_CPUS=2
+HOST_MEM=3072
 
-# What the initramfs loads: the way to the root, the ports, and KVM (there
-# uncompressed: unpacking takes longer than all the rest of loading).
+# What the initramfs loads: the way to the root, the ports, and KVM.
 AMD_MODULES='virtio_pci 9pnet_virtio 9p overlay virtio_console kvm_amd'
 
 host_check() {
 	need qemu-system-x86_64 qemu-system-x86
-}
-
-# An initramfs of busybox, our init and those modules; one per kernel and init.
-amd_build_initramfs() {
-	local file=$1 tmp module dep
-	[[ ! -e $file ]] || return 0
-	tmp=$(mktemp -d "$CACHE/.initramfs.XXXXXX")
-	mkdir -p "$tmp/root/bin" "$tmp/root"/{proc,sys,dev,lower,upper,root}
-	mkdir -p "$tmp/root/lib/modules/$release/kernel"
-	cp "$(command -v busybox)" "$tmp/root/bin/busybox"
-	cp "$LAB_DIR/initramfs-init" "$tmp/root/init"
-	chmod 755 "$tmp/root/init"
-	for module in $AMD_MODULES; do
-		# -C: options set on this machine are none of the lab's.
-		modprobe -C /dev/null -d "$entry" -S "$release" \
-			--show-depends "$module" || exit 1
-	done >"$tmp/deps"
-	while read -r dep module _; do
-		[[ $dep == insmod ]] || continue
-		dep=$tmp/root/lib/modules/$release/kernel/${module##*/}
-		case $module in
-		*.xz) xz -dc "$module" >"${dep%.xz}" ;;
-		*.zst) zstd -dcq "$module" >"${dep%.zst}" ;;
-		*) cp "$module" "$dep" ;;
-		esac
-	done <"$tmp/deps"
-	cp "$entry/usr/lib/modules/$release"/modules.{order,builtin}* \
-		"$tmp/root/lib/modules/$release/"
-	depmod -b "$tmp/root" "$release"
-	printf '%s\n' "$AMD_MODULES" >"$tmp/root/modules"
-	(cd "$tmp/root" && find . | cpio --quiet -o -H newc -R 0:0) >"$tmp/cpio"
-	mkdir -p "${file%/*}"
-	mv -f "$tmp/cpio" "$file"
-	rm -rf "$tmp"
 }
 
 # QEMU wants commas in values doubled.
@@ -74,19 +41,12 @@ amd_numa() {
 }
 
 host_start() {
-	local key initramfs caps dir args=() numa_args=() qemu=() line
-	key=$({
-		cat "$LAB_DIR/initramfs-init" "$LAB_DIR/hosts/amd.sh"
-		readlink -f "$entry"
-		sha256sum <"$(command -v busybox)"
-	} | sha256sum | cut -c 1-16)
-	initramfs=$CACHE/initramfs/amd-$release-$key.cpio
+	local initramfs host_key caps dir args=() numa_args=() qemu=() line
+	get_initramfs "$AMD_MODULES"
 	# libvirt's probe of QEMU takes seconds here; it checks by itself whether
 	# what it kept still holds.
-	caps=$CACHE/libvirt/amd-$release-$key
+	caps=$CACHE/libvirt/$host_key
 	mkdir -p "$caps"
-	with_lock "$CACHE/lock.initramfs" amd_build_initramfs "$initramfs" ||
-		die_status 125 "cannot build the initramfs of $release"
 
 	# panic=-1 with -no-reboot: a panic ends the emulator at once.
 	# Mitigations cost time and defend nobody here; the crypto self-tests
@@ -131,3 +91,7 @@ host_start() {
 	fi
 	emulator=$!
 }
+
+# The inner side looks after these by itself.
+host_last_call() { :; }
+host_collect() { :; }

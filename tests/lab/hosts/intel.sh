@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # set by lab: cpus mem numa append entry release run job shell with
+#
+# An Intel host with VMX, EPT (A/D bits) and PML, emulated by Bochs. Read by lab.
+#
+# Bochs passes no directory on, so the host has disks: the packages it needs
+# (made once), and one of this run, with this checkout, the kernel's modules and
+# the job. A third disk takes what comes back; the streams leave by an I/O port.
+
+# shellcheck disable=SC2034 # read by lab
+HOST_EMULATES='Bochs (Intel VMX/EPT/PML)'
+HOST_KVM_MODULE=kvm_intel
+HOST_CPUS=1
+HOST_MEM=1280
+# Instructions to an emulated second.
+INTEL_IPS=${LAB_IPS:-200000000}
+
+# What the initramfs loads: the way to the disks.
+INTEL_MODULES='ata_piix sd_mod crc32c_generic? ext4 overlay'
+# What can be loaded in there, with all that these need.
+INTEL_MODULES_INSIDE='kvm_intel tun vhost_net vsock_loopback loop msr cpuid bridge'
+
+host_check() {
+	((numa == 1)) || die_status 2 "intel: Bochs has no NUMA nodes, use amd"
+	[[ -z $shell ]] || die_status 2 "intel: Bochs has no terminal to give, --shell is there with amd only"
+	((EUID == 0)) || die_status 2 "intel: filling disks with the right owners needs root"
+	need xorriso xorriso
+	need mke2fs e2fsprogs
+	need debugfs e2fsprogs
+	[[ -e /usr/lib/ISOLINUX/isolinux.bin ]] || die "isolinux.bin is missing (Debian package isolinux): run 'make deps'"
+	[[ -e /usr/lib/syslinux/modules/bios/ldlinux.c32 ]] || die "ldlinux.c32 is missing (Debian package syslinux-common): run 'make deps'"
+}
+
+# --- the disk of this run -----------------------------------------------------------
+
+# Makes a directory of the tree like this machine's, and those above it.
+intel_directory() {
+	local path=$1
+	[[ ! -d $tree$path && $path != / ]] || return 0
+	intel_directory "$(dirname "$path")"
+	mkdir "$tree$path"
+	[[ ! -d $path ]] || {
+		chmod --reference="$path" "$tree$path"
+		chown --reference="$path" "$tree$path"
+	}
+}
+
+# intel_add PATH [TAR-OPTION...]: the same under the same name
+intel_add() {
+	local path=$1
+	shift
+	intel_directory "$(dirname "$path")"
+	tar -C "$(dirname "$path")" "$@" -cf - -- "$(basename "$path")" |
+		tar -C "$tree$(dirname "$path")" -xpf -
+}
+
+# A cached kernel's modules are loaded from where they lie; of the guests' kernel
+# nothing else is wanted.
+intel_add_kernels() {
+	local guest module path dir=$entry/usr/lib/modules/$release
+	intel_directory "$dir"
+	cp "$dir"/modules.* "$tree$dir/"
+	for module in $INTEL_MODULES_INSIDE; do
+		modprobe -C /dev/null -d "$entry" -S "$release" --show-depends "$module" ||
+			die_status 125 "kernel $release has no module $module"
+	done | while read -r _ path _; do
+		path=$dir${path#*/lib/modules/"$release"}
+		mkdir -p "$tree${path%/*}"
+		cp "$path" "$tree$path"
+	done
+	guest=$("$LAB_DIR/kernels" dir cloud 2>/dev/null) || return 0
+	intel_add "$guest/vmlinux"
+	intel_add "$guest/usr/lib/modules"
+	intel_directory "$CACHE/kernels/suites"
+	cp -P "$CACHE/kernels/suites/"* "$tree$CACHE/kernels/suites/"
+}
+
+# Without what only building needs, and without other kernels' modules.
+intel_add_checkout() {
+	local path name=${TOP#/} leave_out=(--exclude-vcs)
+	for path in out build/obj build/san build/tests 'build/*.o' 'build/*.d' 'build/*.a' 'build/*.cmd'; do
+		leave_out+=(--exclude="$name/$path")
+	done
+	for path in "$TOP"/build/kmod/*; do
+		case ${path##*/} in
+		"$release" | "$release"-*) ;;
+		*) leave_out+=(--exclude="${path#/}") ;;
+		esac
+	done
+	intel_directory "$(dirname "$TOP")"
+	tar -C / "${leave_out[@]}" -cf - -- "$name" | tar -C "$tree" -xpf -
+}
+
+intel_run_disk() {
+	local tree=$run/disk/tree caps_inside=/var/cache/libvirt/qemu/capabilities path
+	mkdir -p "$tree"
+	mv "$job" "$run/disk/job"
+	intel_add_checkout
+	intel_directory "$PWD"
+	for path in "${with[@]}"; do
+		intel_add "$path"
+	done
+	intel_add_kernels
+	if compgen -G "$caps/*" >/dev/null; then
+		mkdir -p "$tree$caps_inside"
+		cp -a "$caps/." "$tree$caps_inside/"
+	fi
+	path=$(du -s --apparent-size -k "$run/disk" | cut -f 1)
+	make_disk "$run/run.ext4" kx-run $((path * 6 / 5 + 16384)) "$run/disk"
+	rm -rf "$run/disk"
+}
+
+# --- the rest of the machine ----------------------------------------------------------
+
+intel_boot_disc() {
+	local line dir=$run/boot
+	mkdir -p "$dir/isolinux"
+	cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 "$dir/isolinux/"
+	cp "$entry/vmlinuz" "$dir/vmlinuz"
+	cp "$initramfs" "$dir/initrd"
+	# reboot=t: where a reset would boot again, a triple fault ends Bochs.
+	# The TSC counts far more than Bochs executes, so that with it a second is
+	# long; acpi_pm goes by Bochs's own clock. Of KVM only APICv is not as it
+	# should be: Bochs wants a page-aligned posted-interrupt descriptor where
+	# the architecture says 64 bytes.
+	line="console=ttyS0,115200 panic=-1 reboot=t mitigations=off nokaslr"
+	line+=" cryptomgr.notests=1 tsc_early_khz=$((INTEL_IPS / 1000)) tsc=reliable no_timer_check"
+	line+=" nowatchdog rcupdate.rcu_expedited=1 random.trust_cpu=on audit=0"
+	line+=" apparmor=0 printk.devkmsg=on loglevel=5 kvm_intel.enable_apicv=0$append"
+	cat >"$dir/isolinux/isolinux.cfg" <<END
+default lab
+prompt 0
+timeout 1
+label lab
+ kernel /vmlinuz
+ append initrd=/initrd $line
+END
+	xorriso -as mkisofs -quiet -o "$run/boot.iso" -b isolinux/isolinux.bin \
+		-c isolinux/boot.cat -no-emul-boot -boot-load-size 4 -boot-info-table \
+		"$dir" 2>"$run/xorriso.log" || {
+		cat "$run/xorriso.log" >&2
+		die_status 125 "cannot make the disc to boot from"
+	}
+	rm -rf "$dir"
+}
+
+intel_settings() {
+	cat <<END
+config_interface: textconfig
+display_library: nogui
+romimage: file="$bochs/bios"
+vgaromimage: file="$bochs/vgabios"
+cpu: model=corei7_skylake_x, count=$cpus, ips=$INTEL_IPS, reset_on_triple_fault=0, ignore_bad_msrs=1
+memory: guest=$mem, host=$mem
+clock: sync=none, time0=utc
+pci: enabled=1, chipset=i440fx
+ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
+ata0-master: type=disk, path="$packages", mode=volatile, cylinders=0, translation=auto
+ata0-slave: type=disk, path="$run/run.ext4", mode=flat, cylinders=0, translation=auto
+ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15
+ata1-master: type=cdrom, path="$run/boot.iso", status=inserted
+ata1-slave: type=disk, path="$run/out.ext4", mode=flat, cylinders=0, translation=auto
+boot: cdrom
+com1: enabled=1, mode=file, dev="$run/serial"
+port_e9_hack: enabled=1
+log: "$run/bochs.log"
+panic: action=fatal
+error: action=report
+info: action=report
+debug: action=ignore
+END
+}
+
+host_start() {
+	local initramfs packages bochs variant=up
+	((cpus == 1)) || variant=smp
+	bochs=$("$LAB_DIR/bochs" "$variant") || exit 125
+	packages=$("$LAB_DIR/packages-image") || exit 125
+	get_initramfs "$INTEL_MODULES"
+	caps=$CACHE/libvirt/$host_key
+	add_program ports
+	intel_run_disk
+	intel_boot_disc
+	# The output is sparse: only what is written takes room.
+	make_disk "$run/out.ext4" kx-out $((1024 * 1024))
+	intel_settings >"$run/bochsrc"
+	mkfifo "$run/port"
+	: >"$run/serial"
+	verbose "disks after $(since "$started") s"
+	"${TOP}/build/lab/ports" outside "$run/out" "$run/err" "$LAB_OUT/kernel.log" \
+		"$run/control" <"$run/port" 2>"$run/emulator.log" &
+	streams=$!
+	"$bochs/bochs" -q -f "$run/bochsrc" </dev/null >"$run/port" 2>&1 &
+	emulator=$!
+}
+
+# The inner side looks at this block once a second of its own.
+host_last_call() {
+	printf stop | dd of="$run/out.ext4" conv=notrunc status=none
+}
+
+host_collect() {
+	wait "$streams" || :
+	if [[ -s $run/serial ]]; then
+		{
+			echo '--- serial console: early messages, and the last ones of a kernel that died'
+			cat "$run/serial"
+		} >>"$LAB_OUT/kernel.log"
+	fi
+	mkdir -p "$run/back" "$caps"
+	debugfs -R "rdump /out /caps \"$run/back\"" "$run/out.ext4" >"$run/debugfs.log" 2>&1 || :
+	[[ ! -d $run/back/out ]] || cp -a "$run/back/out/." "$LAB_OUT/"
+	[[ ! -d $run/back/caps ]] || cp -a "$run/back/caps/." "$caps/"
+}

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # set by lab: entry release kind
+#
+# The initramfs of an emulated host. Read by lab.
+
+# build_initramfs FILE MODULES: busybox, initramfs-init, the host's way to its
+# root (hosts/KIND-root) and MODULES with what they need ("?": not every kernel
+# has it as a module), there uncompressed: unpacking takes longer than all the
+# rest of loading.
+build_initramfs() {
+	local file=$1 modules=$2 tmp module dep
+	[[ ! -e $file ]] || return 0
+	tmp=$(mktemp -d "$CACHE/.initramfs.XXXXXX")
+	mkdir -p "$tmp/root/bin" "$tmp/root"/{proc,sys,dev,lower,upper,root}
+	mkdir -p "$tmp/root/lib/modules/$release/kernel"
+	cp "$(command -v busybox)" "$tmp/root/bin/busybox"
+	cp "$LAB_DIR/initramfs-init" "$tmp/root/init"
+	cp "$LAB_DIR/hosts/$kind-root" "$tmp/root/host"
+	chmod 755 "$tmp/root/init"
+	for module in $modules; do
+		# -C: options set on this machine are none of the lab's.
+		modprobe -C /dev/null -d "$entry" -S "$release" \
+			--show-depends "${module%\?}" || [[ $module == *\? ]] || exit 1
+	done >"$tmp/deps" 2>"$tmp/log" || {
+		cat "$tmp/log" >&2
+		exit 1
+	}
+	while read -r dep module _; do
+		[[ $dep == insmod ]] || continue
+		dep=$tmp/root/lib/modules/$release/kernel/${module##*/}
+		case $module in
+		*.xz) xz -dc "$module" >"${dep%.xz}" ;;
+		*.zst) zstd -dcq "$module" >"${dep%.zst}" ;;
+		*) cp "$module" "$dep" ;;
+		esac
+	done <"$tmp/deps"
+	cp "$entry/usr/lib/modules/$release"/modules.{order,builtin}* \
+		"$tmp/root/lib/modules/$release/"
+	depmod -b "$tmp/root" "$release"
+	printf '%s\n' "${modules//\?/}" >"$tmp/root/modules"
+	(cd "$tmp/root" && find . | cpio --quiet -o -H newc -R 0:0) >"$tmp/cpio"
+	mkdir -p "${file%/*}"
+	mv -f "$tmp/cpio" "$file"
+	rm -rf "$tmp"
+}
+
+# get_initramfs MODULES: sets `initramfs` to it, one per kernel and content, and
+# `host_key` to what tells this kind of host from others in the cache.
+get_initramfs() {
+	host_key=$({
+		cat "$LAB_DIR/initramfs-init" "$LAB_DIR/initramfs.sh" "$LAB_DIR/hosts/$kind"{.sh,-root}
+		readlink -f "$entry"
+		sha256sum <"$(command -v busybox)"
+	} | sha256sum | cut -c 1-16)
+	host_key=$kind-$release-$host_key
+	initramfs=$CACHE/initramfs/$host_key.cpio
+	with_lock "$CACHE/lock.initramfs" build_initramfs "$initramfs" "$1" ||
+		die_status 125 "cannot build the initramfs of $release"
+}
