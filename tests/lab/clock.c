@@ -148,9 +148,10 @@ static bool read_answer(int fd, uint64_t token, struct message *message)
 static bool ask(int fd, struct reading *reading)
 {
 	static uint64_t token;
-	struct message message = { .token = ++token };
+	struct message message = { 0 };
 	int64_t before = now(CLOCK_REALTIME), after;
 
+	message.token = ++token;
 	if (write(fd, &message, sizeof(message)) != sizeof(message) ||
 	    !read_answer(fd, token, &message))
 		return false;
