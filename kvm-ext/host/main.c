@@ -9,6 +9,8 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 
+#include "interpose.h"
+#include "pml.h"
 #include "session.h"
 
 static struct miscdevice device = {
@@ -18,7 +20,29 @@ static struct miscdevice device = {
 	.fops = &kx_session_fops,
 };
 
-module_misc_device(device);
+static int __init kvm_ext_init(void)
+{
+	int err;
+
+	err = kx_pml_init();
+	if (err)
+		return err;
+	err = misc_register(&device);
+	if (err)
+		kx_pml_exit();
+	return err;
+}
+
+/* No session is open, or the module would not go. */
+static void __exit kvm_ext_exit(void)
+{
+	misc_deregister(&device);
+	kx_pml_exit();
+	kx_interpose_exit();
+}
+
+module_init(kvm_ext_init);
+module_exit(kvm_ext_exit);
 
 MODULE_DESCRIPTION("Page-access tracking of running KVM virtual machines");
 MODULE_AUTHOR("The kvm-ext authors");

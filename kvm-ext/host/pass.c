@@ -226,6 +226,23 @@ static void wake_if_half_full(struct kx_pass *p)
 	p->told_half_full = half_full;
 }
 
+void kx_pass_found_pages(struct kx_pass *p, u16 as_id, gfn_t gfn, unsigned int npages,
+			 const unsigned long *bits)
+{
+	struct kx_found *f = &p->found[0];
+	u64 pages;
+
+	*f = (struct kx_found){ .gfn = gfn, .npages = npages, .as_id = as_id, .sparse = true };
+	bitmap_copy_clear_tail(f->bits, bits, npages);
+	pages = bitmap_weight(f->bits, npages);
+	if (!pages || priming(p))
+		return;
+	p->account.end.samples += pages;
+	p->account.end.sample_pages += pages;
+	put_sparse(p, f, pages);
+	wake_if_half_full(p);
+}
+
 /* --- findings --------------------------------------------------------------- */
 
 /* True if the memslots have changed and a new snapshot was taken. */
@@ -378,6 +395,7 @@ static void begin_pass(struct kx_pass *p)
 	memset(&p->account, 0, sizeof(p->account));
 	p->account.start_ns = ktime_get_ns();
 	p->stop = false;
+	p->yielded = false;
 	kx_leaf_forget(&p->leaves);
 
 	spin_lock(&p->lock);
@@ -385,7 +403,8 @@ static void begin_pass(struct kx_pass *p)
 		waiter->served = !priming(p);
 	spin_unlock(&p->lock);
 	begin_hold(p);
-	refresh_slots(p);
+	if (p->tracker->scan)
+		refresh_slots(p);
 	put_begin(p);
 }
 
@@ -399,7 +418,9 @@ static void close_account(struct kx_pass *p)
 	end->h = (struct kvm_ext_record){
 		.type = KVM_EXT_REC_PASS_END,
 		.size = sizeof(*end),
-		.flags = (priming(p) ? KVM_EXT_PASS_PRIME : 0) | (p->stop ? KVM_EXT_PASS_CUT : 0),
+		.flags = (priming(p) ? KVM_EXT_PASS_PRIME : 0) |
+			 (p->stop ? KVM_EXT_PASS_CUT : 0) |
+			 (p->yielded ? KVM_EXT_PASS_YIELDED : 0),
 	};
 	end->pass = p->nr;
 	end->time_ns = ktime_get_ns();
@@ -424,36 +445,37 @@ static void end_waiting(struct kx_pass *p, bool only_served, int err)
 	}
 }
 
-static void end_pass(struct kx_pass *p)
+/* Passes start on multiples of the interval; how many of these has the one that ends overrun? */
+static u64 schedule_next(struct kx_pass *p)
 {
-	flush_rest(p);
-	put_run(p);
-	close_account(p);
-	put_end(p);
-
-	spin_lock(&p->lock);
-	kx_stats_add(&p->stats, &p->account);
-	if (!p->stop)
-		end_waiting(p, true, 0);
-	spin_unlock(&p->lock);
-	wake_up_all(p->wait);
-}
-
-/* Passes start on multiples of the interval; those that a pass overran are skipped, counted. */
-static void schedule_next(struct kx_pass *p)
-{
-	u64 interval = p->cfg.interval_ns, late, skipped;
+	u64 interval = p->cfg.interval_ns, skipped;
 	ktime_t now = ktime_get();
 
 	p->next = ktime_add_ns(p->next, interval);
 	if (ktime_after(p->next, now))
-		return;
-	late = ktime_to_ns(ktime_sub(now, p->next));
-	skipped = div64_u64(late, interval) + 1;
+		return 0;
+	skipped = div64_u64(ktime_to_ns(ktime_sub(now, p->next)), interval) + 1;
 	p->next = ktime_add_ns(p->next, skipped * interval);
+	return skipped;
+}
+
+static void end_pass(struct kx_pass *p, bool timed)
+{
+	u64 skipped;
+
+	flush_rest(p);
+	put_run(p);
+	close_account(p);
+	put_end(p);
+	skipped = timed ? schedule_next(p) : 0;
+
 	spin_lock(&p->lock);
+	kx_stats_add(&p->stats, &p->account);
 	p->stats.sum.overruns += skipped;
+	if (!p->stop)
+		end_waiting(p, true, 0);
 	spin_unlock(&p->lock);
+	wake_up_all(p->wait);
 }
 
 static bool timer_due(struct kx_pass *p)
@@ -468,20 +490,26 @@ static void run_pass(struct kx_pass *p)
 	if (priming(p))
 		p->next = ktime_get();
 	begin_pass(p);
-	scan(p);
-	end_pass(p);
-	if (timed && p->cfg.interval_ns)
-		schedule_next(p);
+	if (p->tracker->pass)
+		p->tracker->pass(p);
+	else
+		scan(p);
+	end_pass(p, timed && p->cfg.interval_ns);
 	p->nr++;
 }
 
 /* --- the thread --------------------------------------------------------------- */
 
+static bool has_passes(const struct kx_pass *p)
+{
+	return p->tracker->scan || p->tracker->pass;
+}
+
 static bool pass_due(struct kx_pass *p)
 {
 	bool asked;
 
-	if (!p->tracker->scan || READ_ONCE(p->vm->gone))
+	if (!has_passes(p) || READ_ONCE(p->vm->gone))
 		return false;
 	if (priming(p) || timer_due(p))
 		return true;
@@ -499,7 +527,7 @@ static u64 timer_slack_ns(const struct kx_pass *p)
 
 static void sleep_until_due(struct kx_pass *p)
 {
-	bool timer = p->tracker->scan && p->cfg.interval_ns && !READ_ONCE(p->vm->gone);
+	bool timer = has_passes(p) && p->cfg.interval_ns && !READ_ONCE(p->vm->gone);
 
 	set_current_state(TASK_IDLE);
 	if (!kthread_should_stop() && !kthread_should_park() && !pass_due(p)) {
@@ -511,12 +539,19 @@ static void sleep_until_due(struct kx_pass *p)
 	__set_current_state(TASK_RUNNING);
 }
 
+static void leave(struct kx_pass *p)
+{
+	if (p->tracker->leave)
+		p->tracker->leave(p);
+}
+
 static int pass_thread(void *data)
 {
 	struct kx_pass *p = data;
 
 	while (!kthread_should_stop()) {
 		if (kthread_should_park()) {
+			leave(p);
 			kthread_parkme();
 			p->cpu_mark = cpu_time_ns();
 		} else if (pass_due(p)) {
@@ -525,6 +560,7 @@ static int pass_thread(void *data)
 			sleep_until_due(p);
 		}
 	}
+	leave(p);
 	return 0;
 }
 
@@ -565,6 +601,7 @@ int kx_pass_set(struct kx_pass *p, const struct kx_tracker *tracker,
 	if (err)
 		return err;
 	configure(p, tracker, cfg);
+	kx_log_open(&p->log, p->first_gfn, p->end_gfn);
 	spin_lock(&p->lock);
 	kx_stats_open(&p->stats, tracker->id, cfg->interval_ns, ktime_get_ns());
 	p->epoch = ++p->stats.sum.epoch;
@@ -585,6 +622,7 @@ int kx_pass_start(struct kx_pass *p, struct kx_vm *vm, struct kx_ring *ring,
 	p->wait = wait;
 	spin_lock_init(&p->lock);
 	INIT_LIST_HEAD(&p->waiters);
+	kx_log_init(&p->log, vm);
 	configure(p, kx_tracker_by_id(KVM_EXT_TRACKER_OFF), &off);
 	kx_stats_open(&p->stats, KVM_EXT_TRACKER_OFF, 0, ktime_get_ns());
 	if (!zalloc_cpumask_var(&p->kicked, GFP_KERNEL))
@@ -610,7 +648,7 @@ void kx_pass_stop(struct kx_pass *p)
 
 int kx_pass_request(struct kx_pass *p, struct kx_pass_waiter *waiter)
 {
-	if (!p->tracker->scan)
+	if (!has_passes(p))
 		return -EINVAL;
 	*waiter = (struct kx_pass_waiter){};
 	spin_lock(&p->lock);
@@ -651,4 +689,5 @@ void kx_pass_get_stats(struct kx_pass *p, struct kvm_ext_stats *out)
 	spin_lock(&p->lock);
 	kx_stats_get(&p->stats, out);
 	spin_unlock(&p->lock);
+	out->state = kx_log_get_stats(&p->log, &out->log) ? KVM_EXT_STATE_YIELDED : 0;
 }

@@ -9,6 +9,7 @@
 #include <kvm-ext/uapi.h>
 
 #include "leaf.h"
+#include "log.h"
 #include "slots.h"
 #include "stats.h"
 
@@ -75,12 +76,14 @@ struct kx_pass {
 	ktime_t next;			/* when the next pass is due, if there is an interval */
 	u64 cpu_mark;			/* thread's CPU time that is accounted */
 	struct kx_slots slots;
+	struct kx_log log;		/* for trackers that use it */
 
 	/* of the running pass */
 	struct kx_pass_account account;
 	struct kx_leaf_map leaves;
 	u64 hold_start_ns;		/* last rescheduling point */
 	bool stop;
+	bool yielded;			/* the VMM had all there was to look at */
 	bool rested;			/* since findings were settled */
 	bool told_half_full;
 	bool unflushed;			/* accessed bits were cleared since the last flush */
@@ -103,6 +106,7 @@ int kx_pass_request(struct kx_pass *p, struct kx_pass_waiter *waiter);
 /* Waits for the end of the pass; no lock held, @p may be stopped meanwhile. */
 int kx_pass_wait(struct kx_pass *p, struct kx_pass_waiter *waiter);
 
+/* Fills in all but @now_ns, and what of @state the engine knows. */
 void kx_pass_get_stats(struct kx_pass *p, struct kvm_ext_stats *out);
 
 /* --- for trackers, in the pass thread ------------------------------------- */
@@ -119,6 +123,13 @@ void kx_pass_found_leaf(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn,
 /* Where to note, with kx_found_set(), the accessed ones of up to KX_BLOCK_PAGES single pages. */
 struct kx_found *kx_pass_found_bits(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn);
 void kx_pass_found_bits_done(struct kx_pass *p, u64 npages);
+
+/*
+ * For trackers that know their gfns for certain: pages @gfn + i with bit i of
+ * @bits, @npages in all and no more than KX_BLOCK_PAGES, were found.
+ */
+void kx_pass_found_pages(struct kx_pass *p, u16 as_id, gfn_t gfn, unsigned int npages,
+			 const unsigned long *bits);
 
 static inline void kx_found_set(struct kx_found *found, unsigned int i)
 {

@@ -122,7 +122,7 @@ static int do_get_caps(struct kx_session *s, void *arg)
 		return -EINVAL;
 	caps->api_version = KVM_EXT_API_VERSION;
 	caps->caps = KX_ELIDES_YOUNG_FLUSH ? KVM_EXT_CAP_ELIDES_YOUNG_FLUSH : 0;
-#ifdef KVM_EXT_TEST_NOFLUSH
+#if defined(KVM_EXT_TEST_NOFLUSH) || defined(KVM_EXT_TEST_NOYIELD)
 	caps->caps |= KVM_EXT_CAP_TEST_BUILD;
 #endif
 	caps->trackers = kx_tracker_mask();
@@ -174,6 +174,7 @@ static int check_tracker(const struct kvm_ext_tracker *t, const struct kx_tracke
 	bool bad = !tracker || t->flags || t->reserved ||
 		(t->granularity && t->granularity != KVM_EXT_GRANULARITY_4K &&
 		 t->granularity != KVM_EXT_GRANULARITY_2M) ||
+		(t->granularity == KVM_EXT_GRANULARITY_2M && tracker->pages_only) ||
 		(t->interval_ns && !is_within(t->interval_ns, KVM_EXT_INTERVAL_MIN_NS,
 					     KVM_EXT_INTERVAL_MAX_NS)) ||
 		(!t->npages && t->first_gfn) ||
@@ -251,7 +252,8 @@ static int do_get_stats(struct kx_session *s, void *arg)
 	if (!ring_of(s))
 		return -ENOTCONN;
 	kx_pass_get_stats(&s->pass, stats);
-	stats->state = READ_ONCE(s->gone) ? KVM_EXT_STATE_VM_GONE : 0;
+	if (READ_ONCE(s->gone))
+		stats->state |= KVM_EXT_STATE_VM_GONE;
 	stats->now_ns = ktime_get_ns();
 	return 0;
 }

@@ -11,14 +11,6 @@
 
 #include "slots.h"
 
-/* What a snapshot needs of a memslot. */
-struct raw_slot {
-	gfn_t gfn;
-	u64 npages;
-	unsigned long hva;
-	u16 as_id;
-};
-
 static struct kvm_memory_slot *slot_of(struct rb_node *node, int idx)
 {
 	return container_of(node, struct kvm_memory_slot, gfn_node[idx]);
@@ -55,7 +47,7 @@ u64 kx_slots_generation(struct kvm *kvm)
 }
 
 /* Copies up to @room RAM memslots in order; returns how many there are. */
-static u32 copy_slots(struct kvm *kvm, struct raw_slot *raw, u32 room, u64 *gen)
+static u32 copy_slots(struct kvm *kvm, struct kx_memslot *raw, u32 room, u64 *gen)
 {
 	const struct kvm_memory_slot *slot;
 	struct kvm_memslots *set;
@@ -72,11 +64,13 @@ static u32 copy_slots(struct kvm *kvm, struct raw_slot *raw, u32 room, u64 *gen)
 			if (!is_ram(slot))
 				continue;
 			if (n < room)
-				raw[n] = (struct raw_slot){
+				raw[n] = (struct kx_memslot){
 					.gfn = slot->base_gfn,
 					.npages = slot->npages,
 					.hva = slot->userspace_addr,
+					.flags = slot->flags,
 					.as_id = i,
+					.id = slot->id,
 				};
 			n++;
 		}
@@ -87,7 +81,7 @@ static u32 copy_slots(struct kvm *kvm, struct raw_slot *raw, u32 room, u64 *gen)
 
 /* Adds @npages of @raw, from page @first on, as an extent of their own. */
 static void add_extent(struct kx_slots *slots, struct rb_root_cached *by_hva,
-		       const struct raw_slot *raw, u64 first, u64 npages)
+		       const struct kx_memslot *raw, u64 first, u64 npages)
 {
 	struct kx_extent *x = &slots->extents[slots->nr++];
 
@@ -104,7 +98,7 @@ static void add_extent(struct kx_slots *slots, struct rb_root_cached *by_hva,
 }
 
 /* @x already has the memory that @raw maps at @hva. */
-static void mark_alias(struct kx_extent *x, const struct raw_slot *raw, unsigned long hva)
+static void mark_alias(struct kx_extent *x, const struct kx_memslot *raw, unsigned long hva)
 {
 	gfn_t here = x->gfn + ((hva - x->hva) >> PAGE_SHIFT);
 	gfn_t there = raw->gfn + ((hva - raw->hva) >> PAGE_SHIFT);
@@ -117,7 +111,7 @@ static void mark_alias(struct kx_extent *x, const struct raw_slot *raw, unsigned
 
 /* Adds those parts of @raw that no extent has yet. */
 static void add_slot(struct kx_slots *slots, struct rb_root_cached *by_hva,
-		     const struct raw_slot *raw)
+		     const struct kx_memslot *raw)
 {
 	unsigned long pos = raw->hva, last = raw->hva + (raw->npages << PAGE_SHIFT) - 1;
 	struct interval_tree_node *node;
@@ -139,7 +133,7 @@ static void add_slot(struct kx_slots *slots, struct rb_root_cached *by_hva,
 	}
 }
 
-static int build(struct kx_slots *slots, const struct raw_slot *raw, u32 n)
+static int build(struct kx_slots *slots, const struct kx_memslot *raw, u32 n)
 {
 	struct rb_root_cached by_hva = RB_ROOT_CACHED;
 	u32 i;
@@ -150,6 +144,8 @@ static int build(struct kx_slots *slots, const struct raw_slot *raw, u32 n)
 		return -ENOMEM;
 	for (i = 0; i < n; i++) {
 		add_slot(slots, &by_hva, &raw[i]);
+		if (raw[i].flags & KVM_MEM_LOG_DIRTY_PAGES)
+			slots->logged_pages += raw[i].npages;
 		slots->last_gfn = max(slots->last_gfn, raw[i].gfn + raw[i].npages - 1);
 		cond_resched();
 	}
@@ -157,12 +153,10 @@ static int build(struct kx_slots *slots, const struct raw_slot *raw, u32 n)
 	return 0;
 }
 
-int kx_slots_take(struct kx_slots *slots, struct kvm *kvm)
+int kx_memslots_take(struct kx_memslots *set, struct kvm *kvm)
 {
-	struct kx_slots new = {};
-	struct raw_slot *raw = NULL;
+	struct kx_memslot *raw = NULL;
 	u32 n = 0, room;
-	int err;
 
 	/* Allocating inside the read section would keep memslot updates waiting for reclaim. */
 	do {
@@ -171,11 +165,25 @@ int kx_slots_take(struct kx_slots *slots, struct kvm *kvm)
 		raw = kvcalloc(room, sizeof(*raw), GFP_KERNEL);
 		if (!raw)
 			return -ENOMEM;
-		n = copy_slots(kvm, raw, room, &new.generation);
+		n = copy_slots(kvm, raw, room, &set->generation);
 	} while (n > room);
+	set->slots = raw;
+	set->nr = n;
+	return 0;
+}
 
-	err = build(&new, raw, n);
-	kvfree(raw);
+int kx_slots_take(struct kx_slots *slots, struct kvm *kvm)
+{
+	struct kx_slots new = {};
+	struct kx_memslots set;
+	int err;
+
+	err = kx_memslots_take(&set, kvm);
+	if (err)
+		return err;
+	new.generation = set.generation;
+	err = build(&new, set.slots, set.nr);
+	kvfree(set.slots);
 	if (err)
 		return err;
 	kx_slots_drop(slots);

@@ -5,6 +5,25 @@
 #include <linux/interval_tree.h>
 #include <linux/kvm_host.h>
 
+/* A memslot of guest RAM, as it was. */
+struct kx_memslot {
+	gfn_t gfn;
+	u64 npages;
+	unsigned long hva;
+	u32 flags;		/* KVM_MEM_* */
+	u16 as_id;
+	u16 id;
+};
+
+/* All of them, by address space and gfn. @slots is the caller's to kvfree(). */
+struct kx_memslots {
+	u64 generation;
+	struct kx_memslot *slots;
+	u32 nr;
+};
+
+int kx_memslots_take(struct kx_memslots *set, struct kvm *kvm);
+
 /* A run of guest pages, contiguous in the VMM's memory, too, that is tracked under these gfns. */
 struct kx_extent {
 	gfn_t gfn;
@@ -30,6 +49,7 @@ struct kx_slots {
 	u32 nr;
 	u32 memslots;
 	u64 ram_pages;
+	u64 logged_pages;	/* in memslots with a dirty log, each by itself */
 	u64 last_gfn;
 };
 

@@ -93,7 +93,7 @@ void kx_stats_add(struct kx_stats *stats, const struct kx_pass_account *pass)
 	if (end->h.flags & KVM_EXT_PASS_PRIME) {
 		sum->prime_cpu_ns = end->cpu_ns;
 		sum->prime_ns = end->wall_ns;
-	} else if (!(end->h.flags & KVM_EXT_PASS_CUT)) {
+	} else if (!(end->h.flags & (KVM_EXT_PASS_CUT | KVM_EXT_PASS_YIELDED))) {
 		add_counted(stats, pass);
 	}
 }

@@ -13,8 +13,7 @@
  * exact page by page where the leaves are of 4 KiB, and for a larger leaf one
  * call is all there is to know.
  */
-#include <linux/mmu_notifier.h>
-
+#include "abit.h"
 #include "leaf.h"
 #include "pass.h"
 #include "slots.h"
@@ -29,10 +28,7 @@
 
 static bool clear_young(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, u64 npages)
 {
-	struct mmu_notifier *mn = &p->vm->kvm->mmu_notifier;
-	unsigned long hva = kx_extent_hva(x, gfn);
-
-	return mn->ops->clear_young(mn, p->vm->kvm->mm, hva, hva + (npages << PAGE_SHIFT));
+	return kx_clear_young(p->vm->kvm, kx_extent_hva(x, gfn), npages);
 }
 
 /* One call for all of @npages, of one leaf or taken as one. */
@@ -111,7 +107,7 @@ static gfn_t abit_scan(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, 
 }
 
 /* Shadow paging has rmaps to search; without hardware bits pages are made to fault. */
-static int abit_check(struct kvm *kvm)
+int kx_abit_check(struct kvm *kvm)
 {
 	struct kx_vm_paging paging;
 
@@ -123,13 +119,13 @@ static int abit_check(struct kvm *kvm)
 
 const struct kx_tracker kx_tracker_abit = {
 	.id = KVM_EXT_TRACKER_ABIT,
-	.check = abit_check,
+	.check = kx_abit_check,
 	.scan = abit_scan,
 };
 
 const struct kx_tracker kx_tracker_abit_flush = {
 	.id = KVM_EXT_TRACKER_ABIT_FLUSH,
 	.flush_scope = KVM_EXT_FLUSH_PASS,
-	.check = abit_check,
+	.check = kx_abit_check,
 	.scan = abit_scan,
 };

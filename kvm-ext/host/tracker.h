@@ -16,6 +16,7 @@ struct kx_pass;
 struct kx_tracker {
 	u32 id;				/* enum kvm_ext_tracker_id */
 	u32 flush_scope;		/* what KVM_EXT_FLUSH_DEFAULT means; 0: it never flushes */
+	bool pages_only;		/* its samples are pages, whatever maps them */
 
 	/* Can this VM be tracked so? 0 or -EOPNOTSUPP. Optional. */
 	int (*check)(struct kvm *kvm);
@@ -25,14 +26,25 @@ struct kx_tracker {
 	 * of @x; a leaf that reaches further is looked at whole. Reports with
 	 * kx_pass_scanned() and kx_pass_found_*(), asks kx_pass_rest() every few
 	 * calls into KVM and leaves when that says so. Returns the gfn to go on
-	 * from. Runs in the pass thread, holds no lock. NULL: no passes.
+	 * from. Runs in the pass thread, holds no lock.
 	 */
 	gfn_t (*scan)(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, gfn_t end);
+
+	/*
+	 * Instead of @scan, a whole pass of a tracker that does not go by address:
+	 * reports with kx_pass_scanned() and kx_pass_found_pages(). Neither: no passes.
+	 */
+	void (*pass)(struct kx_pass *p);
+
+	/* Undoes what passes have left in the VM. In the pass thread. Optional. */
+	void (*leave)(struct kx_pass *p);
 };
 
 extern const struct kx_tracker kx_tracker_off;
 extern const struct kx_tracker kx_tracker_abit;
 extern const struct kx_tracker kx_tracker_abit_flush;
+extern const struct kx_tracker kx_tracker_dirty_log;
+extern const struct kx_tracker kx_tracker_pml_abit;
 
 /* NULL: not built in. */
 const struct kx_tracker *kx_tracker_by_id(u32 id);

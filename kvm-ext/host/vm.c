@@ -9,6 +9,7 @@
 #include <linux/sched/mm.h>
 #include <kvm-ext/uapi.h>
 
+#include "log.h"
 #include "slots.h"
 #include "vm.h"
 
@@ -194,6 +195,9 @@ int kx_vm_info(struct kvm *kvm, struct kvm_ext_vm *info)
 	info->mapped_1g = atomic64_read(&kvm->stat.pages_1g);
 	info->exits = sum_exits(kvm);
 	info->remote_tlb_flushes = READ_ONCE(kvm->stat.generic.remote_tlb_flush);
+	info->log_mechanism = kx_log_mechanism(kvm);
+	info->log_mode = kx_log_mode(kvm);
+	info->logged_pages = slots.logged_pages;
 	kx_slots_drop(&slots);
 	return 0;
 }

@@ -57,6 +57,19 @@ static inline void kx_vm_flags_clear(struct vm_area_struct *vma, unsigned long f
 #endif
 }
 
+/* 6.8 brought memory that only the guest can reach; its memslots can have no dirty log. */
+static inline bool kx_can_log(u32 slot_flags)
+{
+#ifdef KVM_MEM_GUEST_MEMFD
+	return !(slot_flags & KVM_MEM_GUEST_MEMFD);
+#else
+	return true;
+#endif
+}
+
+/* enum kvm_ext_log_mechanism: how KVM learns of writes to this VM's memory. May sleep. */
+u32 kx_cpu_logs_writes(struct kvm *kvm);
+
 /* Since 6.13 KVM on x86 does not flush after clear_flush_young (a symbol without a prompt). */
 #define KX_ELIDES_YOUNG_FLUSH	IS_ENABLED(CONFIG_KVM_ELIDE_TLB_FLUSH_IF_YOUNG)
 

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A pass over the dirty log, a block of pages at a time.
+ */
+#include <linux/bitmap.h>
+
+#include "log.h"
+#include "log-walk.h"
+#include "pass.h"
+
+/*
+ * Pages whose bits one KVM_CLEAR_DIRTY_LOG may clear: KVM holds its mmu_lock as
+ * long as that takes, and flushes the TLB once for it.
+ */
+#define CLEAR_PAGES_MAX	2048
+
+/* Pages [@from, @to) of @s have been shown, with @set of them to be cleared. */
+struct pending {
+	u64 from, to, set;
+};
+
+static void clear_pending(struct kx_pass *p, struct kx_log_slot *s, struct pending *pending,
+			  bool changed)
+{
+	u64 npages = pending->to - pending->from;
+
+	if (pending->set && kx_log_is_manual(&p->log) &&
+	    (!changed || kx_log_write(&p->log, pending->from, npages)))
+		kx_log_clear(&p->log, s, pending->from, npages, pending->set);
+	pending->from = pending->to;
+	pending->set = 0;
+}
+
+static u64 show(struct kx_pass *p, struct kx_log_slot *s, const struct kx_log_walk *walk,
+		u64 first, unsigned int npages)
+{
+	unsigned long *bits = kx_log_words(&p->log, first);
+
+	if (bitmap_empty(bits, npages) && !(walk->watch && !s->fresh))
+		return 0;
+	if (s->fresh)
+		return bitmap_weight(bits, npages);
+	return walk->block(p, s, first, npages, bits);
+}
+
+/* [@first, @end) of @s, in one piece. */
+static void walk_piece(struct kx_pass *p, struct kx_log_slot *s, const struct kx_log_walk *walk,
+		       u64 first, u64 end)
+{
+	struct pending pending = { .from = first, .to = first };
+
+	while (pending.to < end && !p->stop) {
+		unsigned int npages = min_t(u64, KX_BLOCK_PAGES, end - pending.to);
+
+		if (!pending.set)
+			pending.from = pending.to;
+		pending.set += show(p, s, walk, pending.to, npages);
+		pending.to += npages;
+		if (pending.set >= CLEAR_PAGES_MAX)
+			clear_pending(p, s, &pending, walk->watch && !s->fresh);
+		kx_pass_rest(p);
+	}
+	clear_pending(p, s, &pending, walk->watch && !s->fresh);
+}
+
+static void walk_slot(struct kx_pass *p, struct kx_log_slot *s, const struct kx_log_walk *walk)
+{
+	u64 first, end, piece_end;
+
+	if (!s->wanted || !kx_log_harvest(&p->log, s))
+		return;
+	first = p->first_gfn > s->gfn ? round_down(p->first_gfn - s->gfn, KX_BLOCK_PAGES) : 0;
+	end = min(s->npages, p->end_gfn - s->gfn);
+	/* KVM clears by 64, or to the end. */
+	end = min(s->npages, round_up(end, BITS_PER_LONG));
+	for (; first < end && !kx_pass_rest(p); first = piece_end) {
+		piece_end = min(end, round_down(first, KX_LOG_PIECE) + KX_LOG_PIECE);
+		if (!kx_log_read(&p->log, first, piece_end - first)) {
+			p->stop = true;
+			break;
+		}
+		kx_pass_scanned(p, piece_end - first, 0, false);
+		walk_piece(p, s, walk, first, piece_end);
+	}
+	if (!p->stop)
+		s->fresh = false;
+}
+
+void kx_log_walk(struct kx_pass *p, const struct kx_log_walk *walk)
+{
+	u32 i;
+
+	if (kx_log_begin(&p->log, walk->watch)) {
+		p->stop = true;
+		return;
+	}
+	for (i = 0; i < p->log.nr && !p->stop; i++)
+		walk_slot(p, &p->log.slots[i], walk);
+	p->yielded = kx_log_yielded(&p->log);
+	kx_log_end(&p->log);
+}
+
+void kx_log_found(struct kx_pass *p, const struct kx_log_slot *s, u64 first, unsigned int npages,
+		  const unsigned long *bits)
+{
+	DECLARE_BITMAP(found, KX_BLOCK_PAGES);
+	gfn_t gfn = s->gfn + first;
+
+	bitmap_copy_clear_tail(found, bits, npages);
+	if (gfn < p->first_gfn)
+		bitmap_clear(found, 0, min_t(u64, p->first_gfn - gfn, npages));
+	if (gfn + npages > p->end_gfn)
+		bitmap_clear(found, p->end_gfn - gfn, gfn + npages - p->end_gfn);
+	kx_pass_found_pages(p, s->as_id, gfn, npages, found);
+}

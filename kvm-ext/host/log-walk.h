@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef KVM_EXT_LOG_WALK_H
+#define KVM_EXT_LOG_WALK_H
+
+#include <linux/types.h>
+
+struct kx_log_slot;
+struct kx_pass;
+
+/*
+ * A pass over the dirty log: harvests each memslot, shows the bits of each block
+ * of up to KX_BLOCK_PAGES pages to @block, and clears in the log what that leaves set.
+ */
+struct kx_log_walk {
+	/*
+	 * Bit i of @bits: page @first + i of @s, of @npages, is in the log. Leaves
+	 * those set that are to be logged again, and returns how many. Not called
+	 * for a memslot that is fresh, whose log is only cleared.
+	 */
+	u64 (*block)(struct kx_pass *p, struct kx_log_slot *s, u64 first, unsigned int npages,
+		     unsigned long *bits);
+	bool watch;		/* memslots have candidates; @block is called for empty blocks, too */
+};
+
+void kx_log_walk(struct kx_pass *p, const struct kx_log_walk *walk);
+
+/* Reports those of a block's pages that are in the tracker's range. */
+void kx_log_found(struct kx_pass *p, const struct kx_log_slot *s, u64 first, unsigned int npages,
+		  const unsigned long *bits);
+
+#endif /* KVM_EXT_LOG_WALK_H */

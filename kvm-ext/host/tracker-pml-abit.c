@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * `pml-abit`: the dirty log names pages that are used, and accessed bits are then
+ * looked at only there. A page that was written once is a candidate: its bit in
+ * the log is left set, so that writing it costs nothing more, and each pass
+ * tests and clears its accessed bit. A candidate that goes unused is cleared in
+ * the log and waits there for its next write.
+ *
+ * What it misses: pages that are only read, always; and an access of a candidate
+ * in the moment between its last test and its return to the log.
+ */
+#include <linux/bitmap.h>
+
+#include "abit.h"
+#include "log.h"
+#include "log-walk.h"
+#include "pass.h"
+#include "tracker.h"
+#include "vm.h"
+
+#define CALLS_PER_REST	16
+
+/* Tests and clears the accessed bits of the candidates among @npages pages; @young gets what is found. */
+static void test_candidates(struct kx_pass *p, struct kx_log_slot *s, u64 first,
+			    unsigned int npages, const unsigned long *candidates,
+			    unsigned long *young)
+{
+	unsigned int i, calls = 0;
+	bool accessed;
+
+	for_each_set_bit(i, candidates, npages) {
+		accessed = kx_clear_young(p->vm->kvm, s->hva + ((first + i) << PAGE_SHIFT), 1);
+		if (accessed)
+			__set_bit(i, young);
+		kx_pass_scanned(p, 0, 1, accessed);
+		if (++calls % CALLS_PER_REST == 0 && kx_pass_rest(p))
+			break;
+	}
+}
+
+static u64 block(struct kx_pass *p, struct kx_log_slot *s, u64 first, unsigned int npages,
+		 unsigned long *bits)
+{
+	unsigned long *candidates = s->candidates + BIT_WORD(first);
+	unsigned long *seen = s->seen + BIT_WORD(first);
+	DECLARE_BITMAP(young, KX_BLOCK_PAGES) = {};
+
+	bitmap_or(candidates, candidates, bits, npages);
+	/* What is not known to be this memslot's any more is not tested. */
+	if (READ_ONCE(s->ours))
+		test_candidates(p, s, first, npages, candidates, young);
+	kx_log_found(p, s, first, npages, young);
+	bitmap_or(seen, seen, young, npages);
+	bitmap_zero(bits, npages);
+	if (p->nr % KVM_EXT_CANDIDATE_PASSES || p->stop)
+		return 0;
+	bitmap_andnot(bits, candidates, seen, npages);
+	bitmap_copy(candidates, seen, npages);
+	bitmap_zero(seen, npages);
+	return bitmap_weight(bits, npages);
+}
+
+static u64 count_candidates(const struct kx_log *log)
+{
+	const struct kx_log_slot *s;
+	u64 n = 0;
+
+	for (s = log->slots; s < log->slots + log->nr; s++) {
+		if (s->candidates)
+			n += bitmap_weight(s->candidates, s->npages);
+	}
+	return n;
+}
+
+static void pml_abit_pass(struct kx_pass *p)
+{
+	static const struct kx_log_walk walk = { .block = block, .watch = true };
+
+	kx_log_walk(p, &walk);
+	kx_log_set_candidates(&p->log, count_candidates(&p->log));
+}
+
+static void pml_abit_leave(struct kx_pass *p)
+{
+	kx_log_leave(&p->log);
+}
+
+static int pml_abit_check(struct kvm *kvm)
+{
+	int err = kx_abit_check(kvm);
+
+	return err ? err : kx_log_check(kvm);
+}
+
+const struct kx_tracker kx_tracker_pml_abit = {
+	.id = KVM_EXT_TRACKER_PML_ABIT,
+	.flush_scope = KVM_EXT_FLUSH_PASS,
+	.pages_only = true,
+	.check = pml_abit_check,
+	.pass = pml_abit_pass,
+	.leave = pml_abit_leave,
+};
