@@ -6,23 +6,19 @@
  * the module's references, its threads, VMs that KVM knows.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "kx.h"
 #include "tap.h"
 #include "vmm.h"
@@ -34,187 +30,6 @@
 static struct vmm vm;
 static uint32_t list[PAGES];
 
-/* --- what there is ------------------------------------------------------------------------ */
-
-static int module_references(void)
-{
-	FILE *f = fopen("/sys/module/kvm_ext/refcnt", "r");
-	int n = -1;
-
-	if (!f || fscanf(f, "%d", &n) != 1)
-		bail("/sys/module/kvm_ext/refcnt");
-	fclose(f);
-	return n;
-}
-
-static int entries(const char *path, bool (*wanted)(const char *name))
-{
-	DIR *dir = opendir(path);
-	struct dirent *e;
-	int n = 0;
-
-	if (!dir)
-		bail("%s", path);
-	while ((e = readdir(dir)))
-		n += wanted(e->d_name);
-	closedir(dir);
-	return n;
-}
-
-static bool is_pass_thread(const char *pid)
-{
-	char path[300], name[32] = "";
-	FILE *f;
-
-	if (pid[0] < '0' || pid[0] > '9')
-		return false;
-	snprintf(path, sizeof(path), "/proc/%s/comm", pid);
-	f = fopen(path, "r");
-	if (!f)
-		return false;
-	if (!fgets(name, sizeof(name), f))
-		name[0] = '\0';
-	fclose(f);
-	return !strncmp(name, "kvm-ext/", 8);
-}
-
-/* KVM has a directory for each VM, by process and descriptor. */
-static bool is_vm(const char *name)
-{
-	return name[0] >= '0' && name[0] <= '9';
-}
-
-static int threads(void)
-{
-	return entries("/proc", is_pass_thread);
-}
-
-static int vms(void)
-{
-	return entries("/sys/kernel/debug/kvm", is_vm);
-}
-
-/* Ends are carried out by others than who asked for them: give them a moment. */
-static bool soon(int (*count)(void), int want)
-{
-	int i;
-
-	for (i = 0; i < 300; i++) {
-		if (count() == want)
-			return true;
-		usleep(10000);
-	}
-	return false;
-}
-
-static long kernel_memory_kb(void)
-{
-	FILE *f = fopen("/proc/meminfo", "r");
-	char line[128];
-	long kb, sum = 0;
-
-	if (!f)
-		bail("/proc/meminfo");
-	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "SUnreclaim: %ld", &kb) == 1 ||
-		    sscanf(line, "VmallocUsed: %ld", &kb) == 1 ||
-		    sscanf(line, "KernelStack: %ld", &kb) == 1)
-			sum += kb;
-	}
-	fclose(f);
-	return sum;
-}
-
-/* --- a VMM of its own ------------------------------------------------------------------------ */
-
-/* Hands @fd to the process at the other end. */
-static void send_fd(int socket, int fd)
-{
-	char byte = 0, buffer[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = buffer,
-			      .msg_controllen = sizeof(buffer) };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	if (sendmsg(socket, &msg, 0) != 1)
-		bail("sendmsg");
-}
-
-static int receive_fd(int socket)
-{
-	char byte, buffer[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = buffer,
-			      .msg_controllen = sizeof(buffer) };
-	struct cmsghdr *c;
-	int fd;
-
-	if (recvmsg(socket, &msg, 0) != 1 || !(c = CMSG_FIRSTHDR(&msg)))
-		bail("recvmsg");
-	memcpy(&fd, CMSG_DATA(c), sizeof(int));
-	return fd;
-}
-
-static _Noreturn void other_vmm(int socket)
-{
-	void *memory = vmm_memory(SIZE, VMM_SMALL);
-	struct vmm own;
-	uint32_t i;
-	char byte;
-
-	vmm_create(&own, 1, -1);
-	if (!memory || vmm_map(&own, 1, VMM_DATA_GPA, SIZE, memory, 0))
-		bail("guest memory");
-	for (i = 0; i < PAGES; i++)
-		list[i] = vmm_write(DATA_GFN + i);
-	vmm_loop(&own, 0, list, PAGES);
-	send_fd(socket, own.fd);
-	/* Until the parent says otherwise, or kills us. */
-	if (read(socket, &byte, 1) < 0)
-		_exit(1);
-	_exit(0);
-}
-
-struct child {
-	pid_t pid;
-	int socket;
-	int vm_fd;
-};
-
-static struct child start_vmm(void)
-{
-	int pair[2];
-	struct child c;
-
-	fflush(stdout);
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
-		bail("socketpair");
-	c.pid = fork();
-	if (c.pid == 0) {
-		close(pair[0]);
-		other_vmm(pair[1]);
-	}
-	close(pair[1]);
-	c.socket = pair[0];
-	c.vm_fd = receive_fd(c.socket);
-	return c;
-}
-
-static bool hung_up(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = 0 };
-
-	return poll(&p, 1, 3000) == 1 && (p.revents & POLLHUP);
-}
-
 /* --- ends of the VM ------------------------------------------------------------------------------ */
 
 static void after_the_end(struct kx *kx, const char *how)
@@ -224,7 +39,7 @@ static void after_the_end(struct kx *kx, const char *how)
 
 	ok(hung_up(kx->fd), "%s: the session polls POLLHUP", how);
 	ok(soon(vms, 1), "%s: KVM destroys the VM though the session is open", how);
-	ok(soon(threads, 0), "%s: the pass thread is gone", how);
+	ok(soon(session_threads, 0), "%s: the pass thread is gone", how);
 	ok_errno(kx_set(kx->fd, &t), ENODEV, "%s: SET_TRACKER", how);
 	ok_errno(kx_run_pass(kx->fd, NULL), ENODEV, "%s: RUN_PASS", how);
 	ok_errno(ioctl(kx->fd, KVM_EXT_GET_VM, &info), ENODEV, "%s: GET_VM", how);
@@ -238,7 +53,7 @@ static void after_the_end(struct kx *kx, const char *how)
 static void vmm_exits(void)
 {
 	struct kvm_ext_tracker t = kx_tracker(KVM_EXT_TRACKER_ABIT_FLUSH);
-	struct child c = start_vmm();
+	struct child c = child_start(PAGES);
 	struct kx_samples got;
 	struct kx kx;
 
@@ -263,7 +78,7 @@ static void killed(int i)
 {
 	struct kvm_ext_tracker t =
 		kx_tracker(i % 2 ? KVM_EXT_TRACKER_ABIT : KVM_EXT_TRACKER_ABIT_FLUSH);
-	struct child c = start_vmm();
+	struct child c = child_start(PAGES);
 	struct kx kx;
 
 	/* Passes one after the other, so that the kill meets one. */
@@ -290,7 +105,8 @@ static void killed_often(void)
 
 	for (i = 0; i < 12; i++)
 		killed(i);
-	ok(soon(vms, 1) && soon(threads, 0), "12 VMMs killed in a pass: nothing is left of them");
+	ok(soon(vms, 1) && soon(session_threads, 0),
+	   "12 VMMs killed in a pass: nothing is left of them");
 }
 
 /* The session closes just when the VM's process dies. */
@@ -303,7 +119,7 @@ static void both_end(void)
 
 	t.interval_ns = 50000;
 	for (i = 0; i < 12; i++) {
-		c = start_vmm();
+		c = child_start(PAGES);
 		kx_attach(&kx, c.vm_fd, 1);
 		close(c.vm_fd);
 		kx_set(kx.fd, &t);
@@ -313,7 +129,8 @@ static void both_end(void)
 		waitpid(c.pid, NULL, 0);
 		close(c.socket);
 	}
-	ok(soon(vms, 1) && soon(threads, 0), "session and VM ending together, 12 times: clean");
+	ok(soon(vms, 1) && soon(session_threads, 0),
+	   "session and VM ending together, 12 times: clean");
 }
 
 /* --- sessions ---------------------------------------------------------------------------------------- */
@@ -365,7 +182,7 @@ static void live_switches(void)
 	pthread_join(thread, &passes);
 	ok((long)passes > 0, "passes on request went on between them (%ld)", (long)passes);
 	kx_close(&kx);
-	ok(soon(threads, 0), "200 live switches: no thread is left");
+	ok(soon(session_threads, 0), "200 live switches: no thread is left");
 }
 
 static void attach_cycles(void)
@@ -388,7 +205,7 @@ static void attach_cycles(void)
 		kx_close(&kx);
 	}
 	after = kernel_memory_kb();
-	ok(threads() == 0, "200 attach and detach cycles: no thread is left");
+	ok(session_threads() == 0, "200 attach and detach cycles: no thread is left");
 	ok_eq(module_references(), 0, "200 attach and detach cycles: the module is not in use");
 	/* A ring alone is 256 KiB. */
 	ok(after - before < 4096,
@@ -411,27 +228,39 @@ static void unload_refused(void)
 static void interval(uint64_t ns)
 {
 	struct kvm_ext_tracker t = kx_tracker(KVM_EXT_TRACKER_ABIT);
+	uint64_t counted, least, most;
+	struct kx_samples got;
 	struct kvm_ext_stats s;
-	uint64_t slots;
 	struct kx kx;
 
 	kx_attach(&kx, vm.fd, 0);
+	kx_samples_init(&got);
 	t.first_gfn = DATA_GFN;
 	t.npages = 16;
 	t.interval_ns = ns;
 	kx_set(kx.fd, &t);
-	usleep(300000);
-	s = kx_stats(kx.fd);
-	/* The intervals from the priming pass to the last one: each was used or counted as skipped. */
-	slots = (s.last_start_ns - s.start_ns) / ns;
-	ok(s.passes > 1 && s.passes + s.overruns <= slots + 2 && s.passes + s.overruns + 2 >= slots,
-	   "interval %llu us: %llu passes and %llu overruns make %llu intervals",
+	do {
+		usleep(20000);
+		s = kx_stats(kx.fd);
+	} while (s.passes < 20 || s.now_ns - s.start_ns < 300000000);
+	/*
+	 * Intervals count from the priming pass, which begins some time after the
+	 * account was opened. Each up to the last pass was used or counted as
+	 * skipped, and none beyond now.
+	 */
+	most = (now_ns() - s.start_ns) / ns;
+	kx_read(&kx, &got);
+	least = (s.last_start_ns - got.prime_ns) / ns;
+	counted = s.passes + s.overruns;
+	ok(got.prime_ns >= s.start_ns && counted >= least && counted <= most,
+	   "interval %llu us: %llu passes and %llu overruns make %llu to %llu intervals",
 	   (unsigned long long)ns / 1000, (unsigned long long)s.passes,
-	   (unsigned long long)s.overruns, (unsigned long long)slots);
+	   (unsigned long long)s.overruns, (unsigned long long)least, (unsigned long long)most);
 	ok(s.pass_ns_min <= s.pass_ns_sum / s.passes && s.pass_ns_sum / s.passes <= s.pass_ns_max &&
 		   s.pass_ns_p99 >= s.pass_ns_min &&
 		   s.pass_ns_p99 <= s.pass_ns_max + s.pass_ns_max / 8 && s.cpu_ns > 0,
 	   "interval %llu us: the figures fit each other", (unsigned long long)ns / 1000);
+	kx_samples_free(&got);
 	kx_close(&kx);
 }
 
