@@ -208,7 +208,10 @@ struct kvm_ext_tracker {
 /*
  * Runs one pass now, waits for its end. Interval passes go on beside it.
  * Errors: EINTR; EINVAL the tracker is `off`; ECANCELED the tracker was changed
- * meanwhile.
+ * meanwhile. With the dirty log: EAGAIN a task of the VMM is in an ioctl on its
+ * memslots and does not come out; EBUSY somebody else has replaced the VM file's
+ * operations; ENOMEM; EFAULT the VMM has unmapped the tracker's buffer. The
+ * passes at the interval try again.
  */
 struct kvm_ext_run_pass {
 	__u32 size;

@@ -76,7 +76,7 @@ static void walk_slot(struct kx_pass *p, struct kx_log_slot *s, const struct kx_
 	for (; first < end && !kx_pass_rest(p); first = piece_end) {
 		piece_end = min(end, round_down(first, KX_LOG_PIECE) + KX_LOG_PIECE);
 		if (!kx_log_read(&p->log, first, piece_end - first)) {
-			p->stop = true;
+			kx_pass_fail(p, -EFAULT);
 			break;
 		}
 		kx_pass_scanned(p, piece_end - first, 0, false);
@@ -88,10 +88,12 @@ static void walk_slot(struct kx_pass *p, struct kx_log_slot *s, const struct kx_
 
 void kx_log_walk(struct kx_pass *p, const struct kx_log_walk *walk)
 {
+	int err;
 	u32 i;
 
-	if (kx_log_begin(&p->log, walk->watch)) {
-		p->stop = true;
+	err = kx_log_begin(&p->log, walk->watch);
+	if (err) {
+		kx_pass_fail(p, err);
 		return;
 	}
 	for (i = 0; i < p->log.nr && !p->stop; i++)

@@ -66,6 +66,12 @@ bool kx_pass_rest(struct kx_pass *p)
 	return p->stop;
 }
 
+void kx_pass_fail(struct kx_pass *p, int err)
+{
+	p->error = err;
+	p->stop = true;
+}
+
 /* --- flush ----------------------------------------------------------------- */
 
 static void flush(struct kx_pass *p)
@@ -395,6 +401,7 @@ static void begin_pass(struct kx_pass *p)
 	memset(&p->account, 0, sizeof(p->account));
 	p->account.start_ns = ktime_get_ns();
 	p->stop = false;
+	p->error = 0;
 	p->yielded = false;
 	kx_leaf_forget(&p->leaves);
 
@@ -472,8 +479,8 @@ static void end_pass(struct kx_pass *p, bool timed)
 	spin_lock(&p->lock);
 	kx_stats_add(&p->stats, &p->account);
 	p->stats.sum.overruns += skipped;
-	if (!p->stop)
-		end_waiting(p, true, 0);
+	if (!p->stop || p->error)
+		end_waiting(p, true, p->error);
 	spin_unlock(&p->lock);
 	wake_up_all(p->wait);
 }

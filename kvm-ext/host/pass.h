@@ -83,6 +83,7 @@ struct kx_pass {
 	struct kx_leaf_map leaves;
 	u64 hold_start_ns;		/* last rescheduling point */
 	bool stop;
+	int error;			/* why it could not be run; 0 */
 	bool yielded;			/* the VMM had all there was to look at */
 	bool rested;			/* since findings were settled */
 	bool told_half_full;
@@ -113,6 +114,9 @@ void kx_pass_get_stats(struct kx_pass *p, struct kvm_ext_stats *out);
 
 /* True: leave at once. May sleep. */
 bool kx_pass_rest(struct kx_pass *p);
+
+/* The pass cannot be run, or not to its end: leave. Whoever waits for it is told @err. */
+void kx_pass_fail(struct kx_pass *p, int err);
 
 /* @npages were looked at with @tests tests; flushes if the scope says so. */
 void kx_pass_scanned(struct kx_pass *p, u64 npages, u64 tests, bool young);
