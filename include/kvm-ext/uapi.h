@@ -73,9 +73,10 @@ enum kvm_ext_log_mechanism {
 /* How the VMM has set up the log of its VM. */
 enum kvm_ext_log_mode {
 	KVM_EXT_LOG_MODE_PLAIN = 0,	/* KVM_GET_DIRTY_LOG gets and clears */
-	KVM_EXT_LOG_MODE_MANUAL = 1,	/* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: KVM_CLEAR_DIRTY_LOG clears */
+	/* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: KVM_CLEAR_DIRTY_LOG clears */
+	KVM_EXT_LOG_MODE_MANUAL = 1,
 	KVM_EXT_LOG_MODE_ALL_SET = 2,	/* the same, with KVM_DIRTY_LOG_INITIALLY_SET */
-	KVM_EXT_LOG_MODE_RING = 3,	/* KVM_CAP_DIRTY_LOG_RING: the VMM's alone, no tracker can use it */
+	KVM_EXT_LOG_MODE_RING = 3,	/* KVM_CAP_DIRTY_LOG_RING: no tracker can use it */
 };
 
 /* --- KVM_EXT_GET_CAPS: works without a VM ------------------------------- */
@@ -133,7 +134,7 @@ struct kvm_ext_vm {
 	__u64 remote_tlb_flushes; /* KVM's own remote flushes since creation (not ours) */
 	__u32 log_mechanism;	/* enum kvm_ext_log_mechanism, whether or not anything is logged */
 	__u32 log_mode;		/* enum kvm_ext_log_mode */
-	__u64 logged_pages;	/* in memslots with a dirty log, ours and the VMM's, each address space by itself */
+	__u64 logged_pages;	/* in memslots with a log, ours and the VMM's, each by itself */
 };
 
 /* --- KVM_EXT_SET_TRACKER: any time, also live from one to another -------- */
@@ -222,16 +223,16 @@ struct kvm_ext_run_pass {
 /* --- KVM_EXT_GET_STATS: the account of the tracker set now ---------------- */
 
 #define KVM_EXT_STATE_VM_GONE	(1u << 0)
-/* all memory in the range is logged by the VMM itself (a migration): nothing is tracked until it stops */
+/* the VMM itself logs all memory of the range (a migration): nothing is tracked until it ends */
 #define KVM_EXT_STATE_YIELDED	(1u << 1)
 
-/* Of the trackers that use the dirty log; zero for others. Each ioctl's time is in one figure only. */
+/* Of the trackers that use the dirty log; zero for others. An ioctl's time is in one figure only. */
 struct kvm_ext_log_stats {
 	__u32 mechanism;	/* enum kvm_ext_log_mechanism */
 	__u32 mode;		/* enum kvm_ext_log_mode */
 	__u64 pages;		/* in memslots that we log now */
-	__u64 vmm_pages;	/* in memslots of the range that the VMM logs: not tracked now */
-	__u64 other_pages;	/* in memslots of the range that have no log (guest_memfd): never tracked */
+	__u64 vmm_pages;	/* in memslots that the VMM logs: not tracked now */
+	__u64 other_pages;	/* in memslots that have no log (guest_memfd): never tracked */
 	__u64 enable_ns;	/* KVM_SET_USER_MEMORY_REGION with the log on */
 	__u64 enable_pages;
 	__u64 arm_ns;		/* the first KVM_CLEAR_DIRTY_LOG of a log that starts all set */
@@ -247,7 +248,7 @@ struct kvm_ext_log_stats {
 	__u64 resumes;		/* memslots taken back after the VMM had logged them */
 	__u64 last_yield_ns;	/* 0: never */
 	__u64 last_resume_ns;
-	__u64 yielded_passes;	/* passes due while KVM_EXT_STATE_YIELDED; they did not run and are not counted */
+	__u64 yielded_passes;	/* passes that found KVM_EXT_STATE_YIELDED: not counted */
 	__u64 errors;		/* ioctls of ours that KVM refused */
 	__u32 last_errno;	/* of the last of them; 0: none */
 	__u32 reserved;
