@@ -226,7 +226,7 @@ struct kvm_ext_run_pass {
 /* the VMM itself logs all memory of the range (a migration): nothing is tracked until it ends */
 #define KVM_EXT_STATE_YIELDED	(1u << 1)
 
-/* Of the trackers that use the dirty log; zero for others. An ioctl's time is in one figure only. */
+/* Of the trackers that use the dirty log; zero for others. An ioctl's time is in one figure. */
 struct kvm_ext_log_stats {
 	__u32 mechanism;	/* enum kvm_ext_log_mechanism */
 	__u32 mode;		/* enum kvm_ext_log_mode */
