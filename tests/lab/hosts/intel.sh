@@ -25,11 +25,8 @@ host_check() {
 	((numa == 1)) || die_status 2 "intel: Bochs has no NUMA nodes, use amd"
 	[[ -z $shell ]] || die_status 2 "intel: Bochs has no terminal to give, --shell is there with amd only"
 	((EUID == 0)) || die_status 2 "intel: filling disks with the right owners needs root"
-	need xorriso xorriso
 	need mke2fs e2fsprogs
 	need debugfs e2fsprogs
-	[[ -e /usr/lib/ISOLINUX/isolinux.bin ]] || die "isolinux.bin is missing (Debian package isolinux): run 'make deps'"
-	[[ -e /usr/lib/syslinux/modules/bios/ldlinux.c32 ]] || die "ldlinux.c32 is missing (Debian package syslinux-common): run 'make deps'"
 }
 
 # --- the disk of this run -----------------------------------------------------------
@@ -113,36 +110,19 @@ intel_run_disk() {
 
 # --- the rest of the machine ----------------------------------------------------------
 
-intel_boot_disc() {
-	local line dir=$run/boot
-	mkdir -p "$dir/isolinux"
-	cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 "$dir/isolinux/"
-	cp "$entry/vmlinuz" "$dir/vmlinuz"
-	cp "$initramfs" "$dir/initrd"
+intel_boot_disk() {
+	local line
 	# reboot=t: where a reset would boot again, a triple fault ends Bochs.
-	# The TSC counts far more than Bochs executes, so that with it a second is
-	# long; acpi_pm goes by Bochs's own clock. Of KVM only APICv is not as it
-	# should be: Bochs wants a page-aligned posted-interrupt descriptor where
-	# the architecture says 64 bytes.
+	# tsc_early_khz: the TSC counts instructions, of which there are so many a
+	# second; what CPUID says of it would make each second seventeen.
+	# Of KVM only APICv is not as it should be: Bochs wants a page-aligned
+	# posted-interrupt descriptor where the architecture says 64 bytes.
 	line="console=ttyS0,115200 panic=-1 reboot=t mitigations=off nokaslr"
 	line+=" cryptomgr.notests=1 tsc_early_khz=$((INTEL_IPS / 1000)) tsc=reliable no_timer_check"
 	line+=" nowatchdog rcupdate.rcu_expedited=1 random.trust_cpu=on audit=0"
 	line+=" apparmor=0 printk.devkmsg=on loglevel=5 kvm_intel.enable_apicv=0$append"
-	cat >"$dir/isolinux/isolinux.cfg" <<END
-default lab
-prompt 0
-timeout 1
-label lab
- kernel /vmlinuz
- append initrd=/initrd $line
-END
-	xorriso -as mkisofs -quiet -o "$run/boot.iso" -b isolinux/isolinux.bin \
-		-c isolinux/boot.cat -no-emul-boot -boot-load-size 4 -boot-info-table \
-		"$dir" 2>"$run/xorriso.log" || {
-		cat "$run/xorriso.log" >&2
-		die_status 125 "cannot make the disc to boot from"
-	}
-	rm -rf "$dir"
+	"$TOP/build/lab/pvh" "$TOP/build/lab/boot" "$entry/vmlinux" "$initramfs" "$line" \
+		"$run/boot.disk" || die_status 125 "cannot make the disk to boot from"
 }
 
 intel_settings() {
@@ -156,12 +136,12 @@ memory: guest=$mem, host=$mem
 clock: sync=none, time0=utc
 pci: enabled=1, chipset=i440fx
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
-ata0-master: type=disk, path="$packages", mode=volatile, cylinders=0, translation=auto
-ata0-slave: type=disk, path="$run/run.ext4", mode=flat, cylinders=0, translation=auto
+ata0-master: type=disk, path="$run/boot.disk", mode=flat, cylinders=0, translation=auto
+ata0-slave: type=disk, path="$packages", mode=volatile, cylinders=0, translation=auto
 ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15
-ata1-master: type=cdrom, path="$run/boot.iso", status=inserted
+ata1-master: type=disk, path="$run/run.ext4", mode=flat, cylinders=0, translation=auto
 ata1-slave: type=disk, path="$run/out.ext4", mode=flat, cylinders=0, translation=auto
-boot: cdrom
+boot: disk
 com1: enabled=1, mode=file, dev="$run/serial"
 port_e9_hack: enabled=1
 log: "$run/bochs.log"
@@ -180,8 +160,10 @@ host_start() {
 	get_initramfs "$INTEL_MODULES"
 	caps=$CACHE/libvirt/$host_key
 	add_program ports
+	build_program pvh pvh.c boot.h
+	build_program boot boot.S boot.h -m32 -nostdlib -Wl,-Ttext=0x7c00,--oformat=binary,--build-id=none
 	intel_run_disk
-	intel_boot_disc
+	intel_boot_disk
 	# The output is sparse: only what is written takes room.
 	make_disk "$run/out.ext4" kx-out $((1024 * 1024))
 	intel_settings >"$run/bochsrc"
