@@ -87,6 +87,18 @@ struct kvm_ext_stats track_stats(const Track *t)
 	return kx_stats(t->kx.fd);
 }
 
+gboolean track_has_yielded(Track *t)
+{
+	gint64 end = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+
+	while (!(track_stats(t).state & KVM_EXT_STATE_YIELDED)) {
+		if (g_get_monotonic_time() > end)
+			return FALSE;
+		g_usleep(5000);
+	}
+	return TRUE;
+}
+
 gboolean track_resumed(Track *t)
 {
 	gint64 end = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;

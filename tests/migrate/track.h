@@ -29,6 +29,8 @@ struct kvm_ext_stats track_stats(const Track *t);
  */
 void track_check_samples(const Test *test, Track *t, const Vm *vm, const char *when);
 
+/* Has it given way with all memory? It may have been set only now, and gets the time to find out. */
+gboolean track_has_yielded(Track *t);
 /* Waits until it works again after having given way; FALSE if it does not. */
 gboolean track_resumed(Track *t);
 
