@@ -4,6 +4,15 @@
 #
 # The initramfs of an emulated host. Read by lab.
 
+# unpack_module FILE: to stdout
+unpack_module() {
+	case $1 in
+	*.xz) xz -dc "$1" ;;
+	*.zst) zstd -dcq "$1" ;;
+	*) cat "$1" ;;
+	esac
+}
+
 # build_initramfs FILE MODULES: busybox, initramfs-init, the host's way to its
 # root (hosts/KIND-root) and MODULES with what they need ("?": not every kernel
 # has it as a module), there uncompressed: unpacking takes longer than all the
@@ -29,11 +38,9 @@ build_initramfs() {
 	while read -r dep module _; do
 		[[ $dep == insmod ]] || continue
 		dep=$tmp/root/lib/modules/$release/kernel/${module##*/}
-		case $module in
-		*.xz) xz -dc "$module" >"${dep%.xz}" ;;
-		*.zst) zstd -dcq "$module" >"${dep%.zst}" ;;
-		*) cp "$module" "$dep" ;;
-		esac
+		dep=${dep%.[xz]*}
+		unpack_module "$module" >"$dep"
+		[[ -z ${HOST_STRIPS:-} ]] || strip --strip-debug "$dep"
 	done <"$tmp/deps"
 	cp "$entry/usr/lib/modules/$release"/modules.{order,builtin}* \
 		"$tmp/root/lib/modules/$release/"

@@ -65,5 +65,5 @@ make_disk() {
 	kib=$(((kib + cylinder - 1) / cylinder * cylinder))
 	rm -f "$file"
 	mke2fs -q -t ext4 -O ^has_journal,^resize_inode,^metadata_csum -m 0 -b 4096 \
-		-L "$label" ${4:+-d "$4"} "$file" "${kib}k" >&2
+		-L "$label" ${4:+-d "$4"} "$file" "${kib}k" >/dev/null
 }
