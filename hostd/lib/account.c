@@ -2,6 +2,7 @@
 #include "account.h"
 
 #include "error.h"
+#include "logmech.h"
 
 #define NO_PASS G_MAXUINT64
 
@@ -14,7 +15,19 @@ typedef struct {
 	GArray *runs;	     /* KxRun, once closed; NULL: forgotten */
 	gboolean marked;
 	struct kvm_ext_stats mark;
+	guint64 unmarked; /* pass numbers that the mark does not count, for these did not end or gave way */
 	guint64 last_pass; /* whose end was seen */
+	struct {
+		gboolean known;
+		guint64 ns, pages;
+	} disabled;
+	struct {
+		gboolean now;
+		guint64 from_ns,
+			until_ns; /* CLOCK_MONOTONIC; of the stretch at hand, of the last */
+		guint64 ns;	  /* of the stretches that are over */
+		guint64 passes;	  /* as last seen */
+	} yield;
 } Window;
 
 struct _KxAccount {
@@ -26,6 +39,7 @@ struct _KxAccount {
 	guint64 current_pass;
 	gboolean current_prime;
 	guint64 stray;
+	guint64 yielded_passes;
 };
 
 static void window_free(gpointer data)
@@ -129,13 +143,148 @@ void kx_account_mark(KxAccount *a, guint64 window, const struct kvm_ext_stats *s
 		win->mark = *st;
 }
 
+/* --- the dirty log ------------------------------------------------------------------------------------------------ */
+
+static gboolean uses_log(const struct kvm_ext_stats *st)
+{
+	return st->tracker == KVM_EXT_TRACKER_DIRTY_LOG || st->tracker == KVM_EXT_TRACKER_PML_ABIT;
+}
+
+static Window *by_epoch(const KxAccount *a, guint64 epoch)
+{
+	for (guint i = a->windows->len; i-- > 0;) {
+		Window *win = a->windows->pdata[i];
+
+		if (win->epoch == epoch)
+			return win;
+	}
+	return NULL;
+}
+
+static void replace(char **to, const char *from)
+{
+	g_free(*to);
+	*to = g_strdup(from);
+}
+
+static void put_disabled(const Window *win, KxWindow *w)
+{
+	if (!w->has_log)
+		return;
+	w->log_disable_ns = win->disabled.ns;
+	w->log_disable_pages = win->disabled.pages;
+	replace(&w->log_disable_na,
+		win->disabled.known ? NULL : "known when the tracker is left: it still runs");
+}
+
+static void end_yield(Window *win, guint64 until_ns)
+{
+	win->yield.now = FALSE;
+	win->yield.ns += until_ns - win->yield.from_ns;
+	win->yield.until_ns = until_ns;
+}
+
+/* A moment that the module gives, if it lies where it must; else the nearest bound. */
+static guint64 between(guint64 ns, guint64 low, guint64 high)
+{
+	return ns >= low && ns <= high ? ns : ns < low ? low : high;
+}
+
+/*
+ * The module says when it last gave a memslot away and when it last took one back. A stretch between two readings shows
+ * only in the passes that were due in it.
+ */
+static void note_yield(Window *win, const struct kvm_ext_stats *st)
+{
+	const struct kvm_ext_log_stats *l = &st->log;
+	guint64 since = MAX(st->start_ns, win->yield.until_ns);
+	gboolean now = st->state & KVM_EXT_STATE_YIELDED;
+
+	if (!win->yield.now && (now || l->yielded_passes > win->yield.passes)) {
+		win->yield.now = TRUE;
+		/* The tracker may have been set when the VMM had the log already. */
+		win->yield.from_ns =
+			l->last_yield_ns ? between(l->last_yield_ns, since, st->now_ns) : since;
+	}
+	if (win->yield.now && !now)
+		end_yield(win, between(l->last_resume_ns, win->yield.from_ns, st->now_ns));
+	win->yield.passes = l->yielded_passes;
+}
+
+void kx_account_saw(KxAccount *a, const struct kvm_ext_stats *st)
+{
+	Window *win = by_epoch(a, st->epoch), *before = by_epoch(a, st->epoch - 1);
+
+	if (before && !before->disabled.known) {
+		before->disabled.known = TRUE;
+		before->disabled.ns = st->log.disable_ns;
+		before->disabled.pages = st->log.disable_pages;
+		put_disabled(before, before->w);
+	}
+	if (win && win->w->open && uses_log(st))
+		note_yield(win, st);
+}
+
+void kx_account_yielded_to(KxAccount *a, guint64 window, const char *what)
+{
+	Window *win = by_id(a, window);
+
+	if (win)
+		replace(&win->w->log_yielded_to, what);
+}
+
+guint64 kx_account_yielded_passes(const KxAccount *a)
+{
+	return a->yielded_passes;
+}
+
+static void take_log(KxWindow *w, const struct kvm_ext_stats *st)
+{
+	const struct kvm_ext_log_stats *l = &st->log;
+
+	w->has_log = uses_log(st);
+	if (!w->has_log)
+		return;
+	replace(&w->log_mechanism, kx_log_mechanism_name(l->mechanism));
+	replace(&w->log_mode, kx_log_mode_name(l->mode));
+	w->log_pages = l->pages;
+	w->log_vmm_pages = l->vmm_pages;
+	w->log_other_pages = l->other_pages;
+	w->log_enable_ns = l->enable_ns;
+	w->log_enable_pages = l->enable_pages;
+	w->log_arm_ns = l->arm_ns;
+	w->log_arm_pages = l->arm_pages;
+	w->log_harvest_ns = l->harvest_ns;
+	w->log_harvest_pages = l->harvest_pages;
+	w->log_dirty_pages = st->sample_pages;
+	w->log_clear_ns = l->clear_ns;
+	w->log_clear_pages = l->clear_pages;
+	w->log_clears = l->clears;
+	w->pml_full_exits = l->pml_full_exits;
+	w->log_candidates = l->candidates;
+	w->log_errors = l->errors;
+	w->log_last_errno = l->last_errno;
+	w->log_yields = l->yields;
+	w->log_resumes = l->resumes;
+	w->log_yielded_passes = l->yielded_passes;
+}
+
+/* --- statistics --------------------------------------------------------------------------------------------------- */
+
 /* Passes that end after the mark, from their own records. */
+static gboolean is_after_mark(const Window *win, guint64 pass)
+{
+	const struct kvm_ext_stats *m = &win->mark;
+
+	return win->marked && pass > m->passes + m->log.yielded_passes + win->unmarked;
+}
+
 static void add_after_mark(Window *win, const struct kvm_ext_rec_pass_end *r)
 {
 	struct kvm_ext_stats *m = &win->mark;
 	guint64 start_ns = r->time_ns - r->wall_ns;
 
-	if (!win->marked || r->pass <= m->passes)
+	if (!is_after_mark(win, r->pass))
 		return;
 	if (!m->passes)
 		m->first_start_ns = start_ns;
@@ -162,6 +311,7 @@ static void take_stats(KxWindow *w, const struct kvm_ext_stats *st)
 	w->has_module = st != NULL;
 	if (!st)
 		return;
+	take_log(w, st);
 	w->interval_ns = st->interval_ns;
 	w->passes = st->passes;
 	w->overruns = st->overruns;
@@ -192,6 +342,10 @@ static void settle(const Window *win, KxWindow *w, const struct kvm_ext_stats *s
 		   const KxVmCounters *end, KxInstant now)
 {
 	take_stats(w, st);
+	put_disabled(win, w);
+	w->log_yielded_ns = win->yield.ns;
+	if (win->yield.now && now.monotonic_ns > win->yield.from_ns)
+		w->log_yielded_ns += now.monotonic_ns - win->yield.from_ns;
 	w->end_realtime_ns = now.realtime_ns;
 	w->duration_ns = now.monotonic_ns - win->start_monotonic_ns;
 	w->found_pages = kx_gfnset_count(win->found);
@@ -208,6 +362,8 @@ void kx_account_close(KxAccount *a, guint64 window, const struct kvm_ext_stats *
 	if (!st && win->marked)
 		st = &win->mark;
 	settle(win, win->w, st, end, now);
+	if (win->w->has_log && !win->disabled.known)
+		replace(&win->w->log_disable_na, "not known: the VM ended first");
 	win->w->open = FALSE;
 	win->runs = kx_gfnset_runs(win->found);
 	a->runs_kept += win->runs->len;
@@ -240,6 +396,10 @@ static KxWindow *copy_window(const KxWindow *w)
 	c->remote_tlb_flushes_na = g_strdup(w->remote_tlb_flushes_na);
 	c->vcpu_run_na = g_strdup(w->vcpu_run_na);
 	c->vcpu_steal_na = g_strdup(w->vcpu_steal_na);
+	c->log_mechanism = g_strdup(w->log_mechanism);
+	c->log_mode = g_strdup(w->log_mode);
+	c->log_disable_na = g_strdup(w->log_disable_na);
+	c->log_yielded_to = g_strdup(w->log_yielded_to);
 	c->work_na = g_strdup(w->work_na);
 	c->truth_na = g_strdup(w->truth_na);
 	return c;
@@ -368,8 +528,15 @@ static void on_pass_end(void *data, const struct kvm_ext_rec_pass_end *r)
 	if (!win)
 		return;
 	win->last_pass = r->pass;
-	if (r->h.flags & (KVM_EXT_PASS_PRIME | KVM_EXT_PASS_CUT))
+	if (r->h.flags & KVM_EXT_PASS_PRIME)
 		return;
+	if (r->h.flags & (KVM_EXT_PASS_CUT | KVM_EXT_PASS_YIELDED)) {
+		gboolean cut = r->h.flags & KVM_EXT_PASS_CUT;
+
+		a->yielded_passes += !cut;
+		win->unmarked += cut || is_after_mark(win, r->pass);
+		return;
+	}
 	win->w->est_n++;
 	win->w->est_cost += c;
 	win->w->est_samples += s;

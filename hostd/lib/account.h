@@ -46,6 +46,14 @@ guint64 kx_account_open(KxAccount *a, const char *tracker, const char *options, 
  */
 void kx_account_mark(KxAccount *a, guint64 window, const struct kvm_ext_stats *st);
 
+/*
+ * To be called with every reading of the statistics. Leaving a setting has its price in the account of the setting after
+ * it: it goes to the window it belongs to. And from here the account knows when the memory was the VMM's own to log.
+ */
+void kx_account_saw(KxAccount *a, const struct kvm_ext_stats *st);
+/* To what the log was left in @window: "migration", … */
+void kx_account_yielded_to(KxAccount *a, guint64 window, const char *what);
+
 /* @st NULL: use the mark's, else the window has no statistics. */
 void kx_account_close(KxAccount *a, guint64 window, const struct kvm_ext_stats *st,
 		      const KxVmCounters *end, KxInstant now);
@@ -64,6 +72,8 @@ GArray *kx_account_found(const KxAccount *a, guint64 window, GError **error);
 
 /* Sample records that belonged to no window: their PASS_BEGIN was lost. */
 guint64 kx_account_stray(const KxAccount *a);
+/* Pass records so far that say the VMM had the log. */
+guint64 kx_account_yielded_passes(const KxAccount *a);
 /* The last pass number whose end the open window has seen; G_MAXUINT64: none. */
 guint64 kx_account_last_pass(const KxAccount *a);
 

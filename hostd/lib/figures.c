@@ -48,6 +48,19 @@ const KxFigureField kx_row_figures[] = {
 	ROW(vcpu_steal_percent, "% of one CPU"),
 	ROW(work_per_s, "1/s"),
 	ROW(work_vs_off, "ratio"),
+	ROW(log_enable_ns_per_page, "ns"),
+	ROW(log_arm_ns_per_page, "ns"),
+	ROW(log_harvest_ns_per_page, "ns"),
+	ROW(log_harvest_ns_per_dirty, "ns"),
+	ROW(log_clear_ns_per_dirty, "ns"),
+	ROW(log_disable_ns_per_page, "ns"),
+	ROW(pml_full_per_s, "1/s"),
+	ROW(log_vmm_pages, "pages"),
+	ROW(log_other_pages, "pages"),
+	ROW(log_candidates, "pages"),
+	ROW(log_yields, "memslots"),
+	ROW(log_resumes, "memslots"),
+	ROW(log_yielded_seconds, "s"),
 	{ NULL, NULL, 0 },
 };
 
@@ -59,6 +72,7 @@ void kx_row_free(KxRow *row)
 		g_free(((KxFigure *)((char *)row + f->offset))->na);
 	g_free(row->tracker);
 	g_free(row->options);
+	g_free(row->mechanism);
 	g_free(row);
 }
 
@@ -165,13 +179,28 @@ typedef struct {
 	KxRow *row;
 	GPtrArray *windows; /* KxWindow, not owned */
 	gboolean off, module;
-	double ns; /* time with module figures */
+	double ns; /* time with module figures, without what was yielded */
 	guint64 passes, samples, lost;
 	KxRatioSums cost, exits, work;
 	const char *exits_na, *work_na;
 } Pool;
 
 static const char off_samples[] = "off takes no samples";
+static const char gave_way[] =
+	"the VMM logged its memory itself for a part of the window, which was not tracked";
+
+static gboolean yielded(const KxWindow *w)
+{
+	return w->has_log && (w->log_yielded_ns || w->log_yielded_passes);
+}
+
+/* Time in which the tracker was at work. */
+static double tracked_ns(const KxWindow *w)
+{
+	guint64 away = w->has_log ? MIN(w->log_yielded_ns, w->duration_ns) : 0;
+
+	return (double)(w->duration_ns - away);
+}
 
 static void pool_free(Pool *p)
 {
@@ -184,7 +213,7 @@ static void pool_add(Pool *p, KxWindow *w)
 {
 	KxRatioSums cost = { w->est_n,	   w->est_cost,	    w->est_samples,
 			     w->est_cost2, w->est_samples2, w->est_cross };
-	double ns = (double)w->duration_ns;
+	double ns = tracked_ns(w);
 
 	g_ptr_array_add(p->windows, w);
 	p->row->windows++;
@@ -197,24 +226,27 @@ static void pool_add(Pool *p, KxWindow *w)
 		p->lost += w->lost_samples;
 		kx_ratio_pool(&p->cost, &cost);
 	}
-	if (w->exits_na)
-		p->exits_na = w->exits_na;
+	/* What the VM shows cannot be told apart by who caused it. */
+	if (w->exits_na || yielded(w))
+		p->exits_na = w->exits_na ? w->exits_na : gave_way;
 	else if (ns >= RATE_MIN_NS)
 		kx_ratio_add(&p->exits, (double)w->exits, ns / NS_PER_S);
-	if (w->work_na)
-		p->work_na = w->work_na;
+	if (w->work_na || yielded(w))
+		p->work_na = w->work_na ? w->work_na : gave_way;
 	else if (w->work_ns >= RATE_MIN_NS)
 		kx_ratio_add(&p->work, w->work, w->work_ns / NS_PER_S);
 }
 
 static Pool *pool_for(GPtrArray *pools, const KxWindow *w)
 {
+	const char *mechanism = w->has_log ? w->log_mechanism : NULL;
 	Pool *p;
 
 	for (guint i = 0; i < pools->len; i++) {
 		p = pools->pdata[i];
 		if (g_str_equal(p->row->tracker, w->tracker) &&
-		    g_str_equal(p->row->options, w->options))
+		    g_str_equal(p->row->options, w->options) &&
+		    g_strcmp0(p->row->mechanism, mechanism) == 0)
 			return p;
 	}
 	p = g_new0(Pool, 1);
@@ -222,6 +254,7 @@ static Pool *pool_for(GPtrArray *pools, const KxWindow *w)
 	p->row = g_new0(KxRow, 1);
 	p->row->tracker = g_strdup(w->tracker);
 	p->row->options = g_strdup(w->options);
+	p->row->mechanism = g_strdup(mechanism);
 	p->off = g_str_equal(w->tracker, "off");
 	g_ptr_array_add(pools, p);
 	return p;
@@ -239,9 +272,13 @@ static const char *no_passes(const Pool *p)
 {
 	const char *why = no_account(p);
 
-	if (why)
+	if (why || p->passes)
 		return why;
-	return p->passes ? NULL : "no pass was completed";
+	for (guint i = 0; i < p->windows->len; i++) {
+		if (yielded(p->windows->pdata[i]))
+			return "no pass was completed while the log was not the VMM's";
+	}
+	return "no pass was completed";
 }
 
 static void cost_figures(Pool *p)
@@ -318,6 +355,7 @@ static void pass_figures(Pool *p)
 	KxRow *row = p->row;
 	const char *why = no_passes(p);
 	double between = 0, intervals = 0, p99 = 0;
+	const char *no_interval = "only one pass";
 	guint64 requested = 0;
 
 	if (why) {
@@ -334,7 +372,9 @@ static void pass_figures(Pool *p)
 			continue;
 		requested = w->interval_ns;
 		p99 = fmax(p99, (double)w->pass_ns_p99);
-		if (w->passes > 1) {
+		if (yielded(w)) {
+			no_interval = gave_way;
+		} else if (w->passes > 1) {
 			between += (double)(w->last_start_ns - w->first_start_ns);
 			intervals += (double)(w->passes - 1);
 		}
@@ -349,7 +389,7 @@ static void pass_figures(Pool *p)
 	}
 	row->interval_requested_ns = figure((double)requested, p->row->windows);
 	row->interval_achieved_ns = intervals > 0 ? figure(between / intervals, (guint64)intervals)
-						  : unavailable("only one pass");
+						  : unavailable(no_interval);
 }
 
 static void page_figures(Pool *p)
@@ -405,8 +445,8 @@ static KxFigure vm_rate(const Pool *p, gsize value_offset, gsize na_offset, doub
 		const char *na = *(char *const *)(w + na_offset);
 		double ns = (double)((const KxWindow *)w)->duration_ns;
 
-		if (na)
-			why = na;
+		if (na || yielded((const KxWindow *)w))
+			why = na ? na : gave_way;
 		else if (ns >= RATE_MIN_NS)
 			kx_ratio_add(&s, (double)*(const guint64 *)(w + value_offset), ns);
 	}
@@ -447,8 +487,8 @@ static void truth_figures(Pool *p)
 	for (guint i = 0; i < p->windows->len; i++) {
 		const KxWindow *w = p->windows->pdata[i];
 
-		if (w->truth_na) {
-			recall_na = precision_na = w->truth_na;
+		if (w->truth_na || yielded(w)) {
+			recall_na = precision_na = w->truth_na ? w->truth_na : gave_way;
 			continue;
 		}
 		touched += w->truth_touched;
@@ -464,6 +504,128 @@ static void truth_figures(Pool *p)
 			       "no valid epoch of the workload lies inside a window");
 	p->row->precision =
 		share(right, found, precision_na, "no page of the workload's arena was found");
+}
+
+/* --- the dirty log --------------------------------------------------------- */
+
+static double log_total(const Pool *p, gsize offset, gsize na_offset)
+{
+	double sum = 0;
+
+	for (guint i = 0; i < p->windows->len; i++) {
+		const char *w = p->windows->pdata[i];
+
+		if (((const KxWindow *)w)->has_log &&
+		    !(na_offset && *(char *const *)(w + na_offset)))
+			sum += (double)*(const guint64 *)(w + offset);
+	}
+	return sum;
+}
+#define LOG(member) log_total(p, G_STRUCT_OFFSET(KxWindow, member), 0)
+#define LOG_NA(member, na) \
+	log_total(p, G_STRUCT_OFFSET(KxWindow, member), G_STRUCT_OFFSET(KxWindow, na))
+
+static KxFigure per_page(double ns, double pages, const char *if_none)
+{
+	return pages > 0 ? figure(ns / pages, (guint64)pages) : unavailable(if_none);
+}
+
+static const char *why_not_disabled(const Pool *p)
+{
+	for (guint i = p->windows->len; i-- > 0;) {
+		const KxWindow *w = p->windows->pdata[i];
+
+		if (w->has_log && w->log_disable_na)
+			return w->log_disable_na;
+	}
+	return "no memslot was left to switch off";
+}
+
+static const KxWindow *last_log(const Pool *p)
+{
+	const KxWindow *last = NULL;
+
+	for (guint i = 0; i < p->windows->len; i++) {
+		const KxWindow *w = p->windows->pdata[i];
+
+		if (w->has_log)
+			last = w;
+	}
+	return last;
+}
+
+static KxFigure pml_full(const Pool *p)
+{
+	if (g_strcmp0(p->row->mechanism, "pml") != 0)
+		return unavailable("the mechanism is not PML");
+	if (p->ns < RATE_MIN_NS)
+		return unavailable("tracked for less than 10 ms");
+	return figure(LOG(pml_full_exits) * NS_PER_S / p->ns, (guint64)LOG(pml_full_exits));
+}
+
+static const gsize log_figures[] = {
+	G_STRUCT_OFFSET(KxRow, log_enable_ns_per_page),
+	G_STRUCT_OFFSET(KxRow, log_arm_ns_per_page),
+	G_STRUCT_OFFSET(KxRow, log_disable_ns_per_page),
+	G_STRUCT_OFFSET(KxRow, log_harvest_ns_per_page),
+	G_STRUCT_OFFSET(KxRow, log_harvest_ns_per_dirty),
+	G_STRUCT_OFFSET(KxRow, log_clear_ns_per_dirty),
+	G_STRUCT_OFFSET(KxRow, pml_full_per_s),
+	G_STRUCT_OFFSET(KxRow, log_vmm_pages),
+	G_STRUCT_OFFSET(KxRow, log_other_pages),
+	G_STRUCT_OFFSET(KxRow, log_yields),
+	G_STRUCT_OFFSET(KxRow, log_resumes),
+	G_STRUCT_OFFSET(KxRow, log_yielded_seconds),
+	G_STRUCT_OFFSET(KxRow, log_candidates),
+};
+
+static void no_log(KxRow *row)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(log_figures); i++)
+		*(KxFigure *)((char *)row + log_figures[i]) =
+			unavailable("the tracker does not use the dirty log");
+}
+
+static void log_costs(Pool *p)
+{
+	KxRow *row = p->row;
+
+	row->log_enable_ns_per_page =
+		per_page(LOG(log_enable_ns), LOG(log_enable_pages), "no memslot was switched on");
+	row->log_arm_ns_per_page = per_page(LOG(log_arm_ns), LOG(log_arm_pages),
+					    "the log does not start all set, or nothing was armed");
+	row->log_harvest_ns_per_page =
+		per_page(LOG(log_harvest_ns), LOG(log_harvest_pages), "the log was not read");
+	row->log_harvest_ns_per_dirty =
+		per_page(LOG(log_harvest_ns), LOG(log_dirty_pages), "no page was found written");
+	row->log_clear_ns_per_dirty = per_page(LOG(log_clear_ns), LOG(log_clear_pages),
+					       g_strcmp0(last_log(p)->log_mode, "plain") == 0
+						       ? "reading the log clears it, too"
+						       : "no page was cleared");
+	row->log_disable_ns_per_page =
+		per_page(LOG_NA(log_disable_ns, log_disable_na),
+			 LOG_NA(log_disable_pages, log_disable_na), why_not_disabled(p));
+}
+
+static void log_figures_of(Pool *p)
+{
+	KxRow *row = p->row;
+	const KxWindow *last = last_log(p);
+
+	if (!last) {
+		no_log(row);
+		return;
+	}
+	log_costs(p);
+	row->pml_full_per_s = pml_full(p);
+	row->log_vmm_pages = figure((double)last->log_vmm_pages, 1);
+	row->log_other_pages = figure((double)last->log_other_pages, 1);
+	row->log_candidates = g_str_equal(row->tracker, "pml-abit")
+				      ? figure((double)last->log_candidates, 1)
+				      : unavailable("only pml-abit watches candidates");
+	row->log_yields = figure(LOG(log_yields), row->windows);
+	row->log_resumes = figure(LOG(log_resumes), row->windows);
+	row->log_yielded_seconds = figure(LOG(log_yielded_ns) / NS_PER_S, row->windows);
 }
 
 /* --- against other rows ---------------------------------------------------- */
@@ -560,10 +722,75 @@ GPtrArray *kx_vm_rows(const KxVmReport *v)
 		load_figures(p);
 		vm_figures(p);
 		truth_figures(p);
+		log_figures_of(p);
 	}
 	compare_with_off(pools);
 	compare_costs(pools);
 	for (guint i = 0; i < pools->len; i++)
 		g_ptr_array_add(rows, g_steal_pointer(&((Pool *)pools->pdata[i])->row));
 	return rows;
+}
+
+/* --- what goes with the rows ----------------------------------------------- */
+
+char *kx_tracker_label(const char *tracker, const char *mechanism)
+{
+	if (!mechanism || g_str_equal(mechanism, "unknown"))
+		return g_strdup(tracker);
+	return g_strdup_printf("%s (%s)", tracker, mechanism);
+}
+
+static void note_candidates(GPtrArray *notes, const KxRow *row)
+{
+	if (row->log_candidates.na)
+		return;
+	g_ptr_array_add(notes,
+			g_strdup("pml-abit misses pages that are only read: it tests accessed "
+				 "bits of those pages alone that the dirty log has named."));
+	g_ptr_array_add(notes, g_strdup_printf("pml-abit watches %.0f pages now.",
+					       row->log_candidates.value));
+}
+
+static void note_untracked(GPtrArray *notes, const char *label, const KxRow *row)
+{
+	if (row->log_vmm_pages.value > 0)
+		g_ptr_array_add(notes,
+				g_strdup_printf("%s: %.0f pages were not tracked at the end, for "
+						"the VMM logs them itself.",
+						label, row->log_vmm_pages.value));
+	if (row->log_other_pages.value > 0)
+		g_ptr_array_add(notes,
+				g_strdup_printf("%s: %.0f pages were not tracked, for KVM keeps "
+						"no log of their memslots.",
+						label, row->log_other_pages.value));
+	if (row->log_yielded_seconds.value > 0)
+		g_ptr_array_add(notes,
+				g_strdup_printf("%s: yielded for %.3f s, in which the VMM logged "
+						"its memory; that time counts nowhere.",
+						label, row->log_yielded_seconds.value));
+}
+
+GPtrArray *kx_vm_notes(const GPtrArray *rows)
+{
+	GPtrArray *notes = g_ptr_array_new_with_free_func(g_free);
+	gboolean first = TRUE;
+
+	for (guint i = 0; i < rows->len; i++) {
+		const KxRow *row = rows->pdata[i];
+		g_autofree char *label = kx_tracker_label(row->tracker, row->mechanism);
+
+		if (row->log_yields.na)
+			continue;
+		if (first)
+			g_ptr_array_add(
+				notes,
+				g_strdup("The dirty log names pages written, not pages read. Pages "
+					 "that the guest's CPU writes by itself (page tables' A/D "
+					 "bits) are included: the guest half that tells them apart "
+					 "is not there."));
+		first = FALSE;
+		note_candidates(notes, row);
+		note_untracked(notes, label, row);
+	}
+	return notes;
 }

@@ -16,15 +16,15 @@ typedef enum {
 
 /*
  * @na_offset: where the string is that says why this was not measured; while
- * that is set, the value is left out of the JSON. @needs_module: only written
- * with has_module.
+ * that is set, the value is left out of the JSON. @needs_offset: of the gboolean
+ * (has_module, has_log) without which it is not written.
  */
 typedef struct {
 	const char *key;
 	KxFieldType type;
 	gsize offset;
-	gssize na_offset; /* of the reason's char *; -1: always measured */
-	gboolean needs_module;
+	gssize na_offset;    /* of the reason's char *; -1: always measured */
+	gssize needs_offset; /* -1: always written */
 } KxField;
 
 extern const KxField kx_window_fields[];

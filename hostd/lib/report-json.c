@@ -11,18 +11,23 @@
 #include <gio/gio.h>
 #include <math.h>
 
-#define FIELD(st, t, member)                                       \
-	{                                                          \
-#member, t, G_STRUCT_OFFSET(st, member), -1, FALSE \
+#define FIELD(st, t, member)                                    \
+	{                                                       \
+#member, t, G_STRUCT_OFFSET(st, member), -1, -1 \
 	}
-#define FIELD_NA(st, t, member, reason)                                                     \
-	{                                                                                   \
-#member, t, G_STRUCT_OFFSET(st, member), G_STRUCT_OFFSET(st, reason), FALSE \
+#define FIELD_NA(st, t, member, reason)                                                  \
+	{                                                                                \
+#member, t, G_STRUCT_OFFSET(st, member), G_STRUCT_OFFSET(st, reason), -1 \
 	}
-#define FIELD_MODULE(member)                                                       \
-	{                                                                          \
-#member, KX_FIELD_U64, G_STRUCT_OFFSET(KxWindow, member), -1, TRUE \
+#define FIELD_WITH(has, t, member, na)                                                            \
+	{                                                                                         \
+#member, t, G_STRUCT_OFFSET(KxWindow, member), na, G_STRUCT_OFFSET(KxWindow, has) \
 	}
+#define FIELD_MODULE(member)	 FIELD_WITH(has_module, KX_FIELD_U64, member, -1)
+#define FIELD_LOG(member)	 FIELD_WITH(has_log, KX_FIELD_U64, member, -1)
+#define FIELD_LOG_STRING(member) FIELD_WITH(has_log, KX_FIELD_STRING, member, -1)
+#define FIELD_LOG_NA(member, reason) \
+	FIELD_WITH(has_log, KX_FIELD_U64, member, G_STRUCT_OFFSET(KxWindow, reason))
 
 const KxField kx_window_fields[] = {
 	FIELD(KxWindow, KX_FIELD_U64, id),
@@ -56,6 +61,34 @@ const KxField kx_window_fields[] = {
 	FIELD_MODULE(max_hold_ns),
 	FIELD_MODULE(slot_changes),
 	FIELD_MODULE(dropped_pages),
+	FIELD(KxWindow, KX_FIELD_BOOL, has_log),
+	FIELD_LOG_STRING(log_mechanism),
+	FIELD_LOG_STRING(log_mode),
+	FIELD_LOG(log_pages),
+	FIELD_LOG(log_vmm_pages),
+	FIELD_LOG(log_other_pages),
+	FIELD_LOG(log_enable_ns),
+	FIELD_LOG(log_enable_pages),
+	FIELD_LOG(log_arm_ns),
+	FIELD_LOG(log_arm_pages),
+	FIELD_LOG(log_harvest_ns),
+	FIELD_LOG(log_harvest_pages),
+	FIELD_LOG(log_dirty_pages),
+	FIELD_LOG(log_clear_ns),
+	FIELD_LOG(log_clear_pages),
+	FIELD_LOG(log_clears),
+	FIELD_LOG_NA(log_disable_ns, log_disable_na),
+	FIELD_LOG_NA(log_disable_pages, log_disable_na),
+	FIELD_LOG_STRING(log_disable_na),
+	FIELD_LOG(pml_full_exits),
+	FIELD_LOG(log_candidates),
+	FIELD_LOG(log_errors),
+	FIELD_LOG(log_last_errno),
+	FIELD_LOG(log_yields),
+	FIELD_LOG(log_resumes),
+	FIELD_LOG(log_yielded_ns),
+	FIELD_LOG(log_yielded_passes),
+	FIELD_LOG_STRING(log_yielded_to),
 	FIELD(KxWindow, KX_FIELD_U64, est_n),
 	FIELD(KxWindow, KX_FIELD_DOUBLE, est_cost),
 	FIELD(KxWindow, KX_FIELD_DOUBLE, est_samples),
@@ -82,7 +115,7 @@ const KxField kx_window_fields[] = {
 	FIELD_NA(KxWindow, KX_FIELD_U64, truth_true, truth_na),
 	FIELD(KxWindow, KX_FIELD_STRING, truth_na),
 	FIELD(KxWindow, KX_FIELD_STRING, precision_na),
-	{ NULL, KX_FIELD_STRING, 0, -1, FALSE },
+	{ NULL, KX_FIELD_STRING, 0, -1, -1 },
 };
 
 const KxField kx_vm_fields[] = {
@@ -101,7 +134,11 @@ const KxField kx_vm_fields[] = {
 	FIELD(KxVmReport, KX_FIELD_U64, mapped_4k),
 	FIELD(KxVmReport, KX_FIELD_U64, mapped_2m),
 	FIELD(KxVmReport, KX_FIELD_U64, mapped_1g),
-	{ NULL, KX_FIELD_STRING, 0, -1, FALSE },
+	FIELD(KxVmReport, KX_FIELD_STRING, log_mechanism),
+	FIELD(KxVmReport, KX_FIELD_STRING, log_mechanism_source),
+	FIELD(KxVmReport, KX_FIELD_STRING, log_mode),
+	FIELD(KxVmReport, KX_FIELD_STRING, yielded),
+	{ NULL, KX_FIELD_STRING, 0, -1, -1 },
 };
 
 const KxField kx_report_fields[] = {
@@ -112,7 +149,9 @@ const KxField kx_report_fields[] = {
 	FIELD(KxReport, KX_FIELD_STRING, cpu_model),
 	FIELD(KxReport, KX_FIELD_U32, cpus),
 	FIELD(KxReport, KX_FIELD_STRING, emulated),
-	{ NULL, KX_FIELD_STRING, 0, -1, FALSE },
+	FIELD(KxReport, KX_FIELD_STRING, log_selftest),
+	FIELD(KxReport, KX_FIELD_STRING, log_selftest_text),
+	{ NULL, KX_FIELD_STRING, 0, -1, -1 },
 };
 
 /* --- writing --------------------------------------------------------------- */
@@ -129,13 +168,16 @@ static void add_u64(JsonBuilder *b, guint64 value)
 	json_builder_add_string_value(b, text);
 }
 
+static gboolean has_part(const KxField *f, const char *object)
+{
+	return f->needs_offset < 0 || *(const gboolean *)(object + f->needs_offset);
+}
+
 static gboolean is_written(const KxField *f, const char *object)
 {
 	if (f->na_offset >= 0 && *(char *const *)(object + f->na_offset))
 		return FALSE;
-	if (f->needs_module && !((const KxWindow *)object)->has_module)
-		return FALSE;
-	return TRUE;
+	return has_part(f, object);
 }
 
 static void add_value(JsonBuilder *b, const KxField *f, const void *at)
@@ -216,6 +258,11 @@ static void add_row(JsonBuilder *b, const KxRow *row)
 	json_builder_add_string_value(b, row->tracker);
 	json_builder_set_member_name(b, "options");
 	json_builder_add_string_value(b, row->options);
+	json_builder_set_member_name(b, "mechanism");
+	if (row->mechanism)
+		json_builder_add_string_value(b, row->mechanism);
+	else
+		json_builder_add_null_value(b);
 	json_builder_set_member_name(b, "windows");
 	json_builder_add_int_value(b, row->windows);
 	add_double(b, "seconds", row->seconds);
@@ -228,11 +275,17 @@ static void add_row(JsonBuilder *b, const KxRow *row)
 static void add_rows(JsonBuilder *b, const KxVmReport *v)
 {
 	g_autoptr(GPtrArray) rows = kx_vm_rows(v);
+	g_autoptr(GPtrArray) notes = kx_vm_notes(rows);
 
 	json_builder_set_member_name(b, "rows");
 	json_builder_begin_array(b);
 	for (guint i = 0; i < rows->len; i++)
 		add_row(b, rows->pdata[i]);
+	json_builder_end_array(b);
+	json_builder_set_member_name(b, "notes");
+	json_builder_begin_array(b);
+	for (guint i = 0; i < notes->len; i++)
+		json_builder_add_string_value(b, notes->pdata[i]);
 	json_builder_end_array(b);
 }
 
@@ -359,12 +412,12 @@ static gboolean read_fields(const KxField *fields, JsonObject *o, void *object, 
 	return TRUE;
 }
 
-/* With has_module the module's figures are all there: a missing one must not read as 0. */
-static gboolean check_module_fields(JsonObject *o, const KxWindow *w, const char *where,
-				    GError **error)
+/* With has_module the module's figures are all there, with has_log the log's: a missing one must not read as 0. */
+static gboolean check_parts(JsonObject *o, const KxWindow *w, const char *where, GError **error)
 {
 	for (const KxField *f = kx_window_fields; f->key; f++) {
-		if (w->has_module && f->needs_module && !json_object_has_member(o, f->key))
+		if (f->needs_offset >= 0 && is_written(f, (const char *)w) &&
+		    !json_object_has_member(o, f->key))
 			return wrong(error, where, f->key, "there");
 	}
 	return TRUE;
@@ -376,7 +429,7 @@ static void note_missing(const KxField *fields, JsonObject *o, void *object)
 	for (const KxField *f = fields; f->key; f++) {
 		char **reason;
 
-		if (f->na_offset < 0 || json_object_has_member(o, f->key))
+		if (f->na_offset < 0 || !has_part(f, object) || json_object_has_member(o, f->key))
 			continue;
 		reason = (char **)((char *)object + f->na_offset);
 		if (!*reason)
@@ -414,8 +467,7 @@ static KxWindow *read_window(JsonObject *o, const char *where, GError **error)
 {
 	g_autoptr(KxWindow) w = kx_window_new();
 
-	if (!read_fields(kx_window_fields, o, w, where, error) ||
-	    !check_module_fields(o, w, where, error))
+	if (!read_fields(kx_window_fields, o, w, where, error) || !check_parts(o, w, where, error))
 		return NULL;
 	note_missing(kx_window_fields, o, w);
 	if (!w->tracker) {

@@ -148,6 +148,8 @@ static const ColumnSpec columns[] = {
 static char *row_label(const GPtrArray *rows, guint index)
 {
 	const KxRow *row = rows->pdata[index];
+	g_autofree char *name = kx_tracker_label(row->tracker, row->mechanism);
+	g_autofree char *label = NULL;
 	guint same = 0, before = 0;
 
 	for (guint i = 0; i < rows->len; i++) {
@@ -157,9 +159,27 @@ static char *row_label(const GPtrArray *rows, guint index)
 		before += i < index;
 	}
 	if (same == 1)
-		return kx_text_clean(row->tracker);
-	g_autofree char *label = g_strdup_printf("%s #%u", row->tracker, before + 1);
+		return kx_text_clean(name);
+	label = g_strdup_printf("%s #%u", name, before + 1);
 	return kx_text_clean(label);
+}
+
+static char *figure_cell(Text *t, const KxRow *row, const ColumnSpec *spec)
+{
+	const KxFigure *f = (const KxFigure *)((const char *)row + spec->offset);
+
+	return f->na && !(spec->flags & PAIR) ? na_cell(t, f->na) : spec->cell(t, f);
+}
+
+static guint add_labels(KxTable *table, const GPtrArray *rows, gboolean (*shown)(const KxRow *))
+{
+	guint c = kx_table_add_column(table, "tracker", TRUE, FALSE);
+
+	for (guint i = 0; i < rows->len; i++) {
+		if (!shown || shown(rows->pdata[i]))
+			kx_table_add_cell(table, c, row_label(rows, i));
+	}
+	return c;
 }
 
 static void print_table(Text *t, const GPtrArray *rows)
@@ -168,9 +188,7 @@ static void print_table(Text *t, const GPtrArray *rows)
 	guint64 breaks = 0;
 	guint c;
 
-	c = kx_table_add_column(table, "tracker", TRUE, FALSE);
-	for (guint i = 0; i < rows->len; i++)
-		kx_table_add_cell(table, c, row_label(rows, i));
+	add_labels(table, rows, NULL);
 	for (guint k = 0; k < G_N_ELEMENTS(columns); k++) {
 		const ColumnSpec *spec = &columns[k];
 
@@ -179,14 +197,8 @@ static void print_table(Text *t, const GPtrArray *rows)
 		c = kx_table_add_column(table, spec->title, FALSE, spec->flags & BOXED);
 		if (spec->flags & SPLIT)
 			breaks |= 1ull << c;
-		for (guint i = 0; i < rows->len; i++) {
-			const KxFigure *f =
-				(const KxFigure *)((const char *)rows->pdata[i] + spec->offset);
-
-			kx_table_add_cell(table, c,
-					  f->na && !(spec->flags & PAIR) ? na_cell(t, f->na)
-									 : spec->cell(t, f));
-		}
+		for (guint i = 0; i < rows->len; i++)
+			kx_table_add_cell(table, c, figure_cell(t, rows->pdata[i], spec));
 		if (k)
 			continue;
 		c = kx_table_add_column(table, "time\ntracked", FALSE, FALSE);
@@ -196,6 +208,72 @@ static void print_table(Text *t, const GPtrArray *rows)
 				kx_text_ns(((const KxRow *)rows->pdata[i])->seconds * 1e9));
 	}
 	kx_table_print(table, t->out, t->width, 2, breaks);
+}
+
+/* --- the dirty log's table -------------------------------------------------- */
+
+static char *ns_cell(Text *t, const KxFigure *f)
+{
+	return kx_text_ns(f->value);
+}
+
+static char *seconds_cell(Text *t, const KxFigure *f)
+{
+	return kx_text_ns(f->value * 1e9);
+}
+
+static char *yields_cell(Text *t, const KxFigure *f)
+{
+	const KxRow *row = (const KxRow *)((const char *)f - G_STRUCT_OFFSET(KxRow, log_yields));
+
+	return pair_cell(t, f, &row->log_resumes, kx_text_count);
+}
+
+static const ColumnSpec log_columns[] = {
+	{ "enable\nper page", FIG(log_enable_ns_per_page), ns_cell, 0 },
+	{ "arm\nper page", FIG(log_arm_ns_per_page), ns_cell, 0 },
+	{ "harvest\nper page", FIG(log_harvest_ns_per_page), ns_cell, 0 },
+	{ "harvest\nper dirty", FIG(log_harvest_ns_per_dirty), ns_cell, 0 },
+	{ "clear\nper dirty", FIG(log_clear_ns_per_dirty), ns_cell, 0 },
+	{ "disable\nper page", FIG(log_disable_ns_per_page), ns_cell, 0 },
+	{ "PML-full\nexits/s", FIG(pml_full_per_s), number_cell, 0 },
+	{ "not tracked\npages", FIG(log_vmm_pages), count_cell, 0 },
+	{ "memslots\nyielded / back", FIG(log_yields), yields_cell, PAIR },
+	{ "time\nyielded", FIG(log_yielded_seconds), seconds_cell, 0 },
+};
+
+static gboolean uses_log(const KxRow *row)
+{
+	return !row->log_yields.na;
+}
+
+static gboolean any_log(const GPtrArray *rows)
+{
+	for (guint i = 0; i < rows->len; i++) {
+		if (uses_log(rows->pdata[i]))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+static void print_log_table(Text *t, const GPtrArray *rows)
+{
+	g_autoptr(KxTable) table = kx_table_new();
+
+	if (!any_log(rows))
+		return;
+	g_string_append(t->out, "\n  The dirty log's own costs: host time of KVM's ioctls\n\n");
+	add_labels(table, rows, uses_log);
+	for (guint k = 0; k < G_N_ELEMENTS(log_columns); k++) {
+		const ColumnSpec *spec = &log_columns[k];
+		guint c = kx_table_add_column(table, spec->title, FALSE, FALSE);
+
+		for (guint i = 0; i < rows->len; i++) {
+			if (uses_log(rows->pdata[i]))
+				kx_table_add_cell(table, c, figure_cell(t, rows->pdata[i], spec));
+		}
+	}
+	kx_table_print(table, t->out, t->width, 2, 0);
 }
 
 /* --- below the table ------------------------------------------------------- */
@@ -303,6 +381,39 @@ static void print_losses(Text *t, const GPtrArray *rows)
 	}
 }
 
+/* Folded at spaces: a note is a sentence or two. */
+static void print_folded(Text *t, const char *text, guint indent)
+{
+	guint width = MAX(t->width ? MIN(t->width, 110u) : 110u, indent + 40u);
+	g_auto(GStrv) words = g_strsplit(text, " ", -1);
+	guint column = 0;
+
+	for (char **word = words; *word; word++) {
+		guint n = kx_text_columns(*word);
+
+		if (column && column + 1 + n > width) {
+			g_string_append_c(t->out, '\n');
+			column = 0;
+		}
+		g_string_append_printf(t->out, "%*s%s", column ? 1 : (int)indent, "", *word);
+		column += n + (column ? 1 : indent);
+	}
+	g_string_append_c(t->out, '\n');
+}
+
+static void print_notes(Text *t, const GPtrArray *rows)
+{
+	g_autoptr(GPtrArray) notes = kx_vm_notes(rows);
+
+	for (guint i = 0; i < notes->len; i++) {
+		g_autofree char *note = kx_text_clean(notes->pdata[i]);
+
+		if (!i)
+			g_string_append_c(t->out, '\n');
+		print_folded(t, note, 2);
+	}
+}
+
 static void print_reasons(Text *t)
 {
 	if (t->reasons->len)
@@ -340,6 +451,21 @@ static void print_mapped(Text *t, const KxVmReport *v)
 	g_string_append(t->out, any ? "\n" : "n/a: no mapping was seen\n");
 }
 
+static void print_log_heading(Text *t, const KxVmReport *v)
+{
+	g_autofree char *mechanism = or_unknown(v->log_mechanism);
+	g_autofree char *source = or_unknown(v->log_mechanism_source);
+	g_autofree char *mode = or_unknown(v->log_mode);
+	g_autofree char *yielded = v->yielded ? kx_text_clean(v->yielded) : NULL;
+
+	if (v->log_mechanism)
+		g_string_append_printf(t->out, "  dirty log: %s, from %s; mode %s\n", mechanism,
+				       source, mode);
+	if (yielded)
+		g_string_append_printf(t->out, "  yielded: %s: nothing is tracked until it ends\n",
+				       yielded);
+}
+
 static void print_vm_heading(Text *t, const KxVmReport *v)
 {
 	g_autofree char *name = kx_text_clean(v->name);
@@ -374,6 +500,7 @@ static void print_vm_heading(Text *t, const KxVmReport *v)
 	}
 	g_string_append_c(t->out, '\n');
 	print_mapped(t, v);
+	print_log_heading(t, v);
 }
 
 static void print_vm(Text *t, const KxVmReport *v)
@@ -388,11 +515,42 @@ static void print_vm(Text *t, const KxVmReport *v)
 		return;
 	}
 	print_table(t, rows);
+	print_log_table(t, rows);
 	print_comparison(t, rows);
 	print_leaves(t, rows);
 	print_losses(t, rows);
+	print_notes(t, rows);
 	print_settings(t, v, rows);
 	print_reasons(t);
+}
+
+static gboolean used_log(const KxReport *r)
+{
+	for (guint i = 0; i < r->vms->len; i++) {
+		const KxVmReport *v = r->vms->pdata[i];
+
+		for (guint k = 0; k < v->windows->len; k++) {
+			if (((const KxWindow *)v->windows->pdata[k])->has_log)
+				return TRUE;
+		}
+	}
+	return FALSE;
+}
+
+/* A kernel that is known to be wrong is named whatever the report is about. */
+static void print_selftest(Text *t, const KxReport *r)
+{
+	g_autofree char *text = or_unknown(r->log_selftest_text);
+
+	if (g_strcmp0(r->log_selftest, "wrong") == 0)
+		g_string_append_printf(t->out,
+				       "  dirty log *** THIS KERNEL %s ***\n"
+				       "            What dirty-log and pml-abit find here can be "
+				       "less than what was "
+				       "written.\n",
+				       text);
+	else if (r->log_selftest && used_log(r))
+		g_string_append_printf(t->out, "  dirty log self-test %s\n", text);
 }
 
 static void print_header(Text *t, const KxReport *r)
@@ -422,6 +580,7 @@ static void print_header(Text *t, const KxReport *r)
 			emulated);
 	else
 		g_string_append(t->out, "  hardware  REAL\n");
+	print_selftest(t, r);
 }
 
 char *kx_report_to_text(const KxReport *r, unsigned int width)

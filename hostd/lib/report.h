@@ -42,6 +42,22 @@ typedef struct {
 	guint64 pass_ns_sum, pass_ns_min, pass_ns_max, pass_ns_p99;
 	guint64 flushes, flush_ipis, flush_ns, max_hold_ns, slot_changes, dropped_pages;
 
+	/* of trackers that use the dirty log (struct kvm_ext_log_stats); valid if has_log */
+	gboolean has_log;
+	char *log_mechanism,
+		*log_mode; /* "pml", "write-protect"; "plain", "initially-all-set", … */
+	guint64 log_pages, log_vmm_pages, log_other_pages;
+	guint64 log_enable_ns, log_enable_pages, log_arm_ns, log_arm_pages;
+	guint64 log_harvest_ns, log_harvest_pages, log_dirty_pages; /* dirty: found by then */
+	guint64 log_clear_ns, log_clear_pages, log_clears;
+	guint64 log_disable_ns, log_disable_pages; /* told by the account of the setting after it */
+	char *log_disable_na;
+	guint64 pml_full_exits, log_candidates, log_errors, log_last_errno;
+	guint64 log_yields, log_resumes; /* memslots that the VMM took, and that were taken back */
+	guint64 log_yielded_ns,
+		log_yielded_passes; /* all memory was the VMM's to log: not tracked */
+	char *log_yielded_to;	    /* "migration", …; NULL: nothing yielded */
+
 	/* from the pass records: sums for the ratio estimate of cost per sample over counted passes */
 	guint64 est_n; /* passes */
 	double est_cost, est_samples, est_cost2, est_samples2,
@@ -80,12 +96,17 @@ typedef struct {
 	char *paging;  /* "EPT", "NPT", "shadow", "unknown" */
 	char *ad_bits; /* "hardware", "emulated by faults", "unknown" */
 	guint64 ram_pages, mapped_4k, mapped_2m, mapped_1g;
+	/* "pml", …; "module", or what of the host it was concluded from; "plain", …; NULL: not asked */
+	char *log_mechanism, *log_mechanism_source, *log_mode;
+	char *yielded; /* to what the dirty log is left now: "migration", …; NULL: it is tracked */
 	GPtrArray *windows; /* KxWindow, in order of id */
 } KxVmReport;
 
 typedef struct {
 	char *kernel, *cpu_vendor, *cpu_model, *version;
 	char *emulated; /* NULL: real hardware; else what emulates it */
+	char *log_selftest; /* of the dirty log on this kernel: "ok", "wrong", "not-run"; NULL: not asked */
+	char *log_selftest_text; /* "loses dirty pages: …" */
 	guint32 cpus;
 	gint64 generated_realtime_ns;
 	GPtrArray *vms; /* KxVmReport */
@@ -109,8 +130,9 @@ KxReport *kx_report_from_json(const char *json, GError **error);
 
 typedef struct {
 	char *tracker, *options;
+	char *mechanism; /* of the dirty log; NULL: not used */
 	guint windows;
-	double seconds;
+	double seconds; /* tracked: without the time that was yielded */
 	KxFigure passes, samples, samples_per_s;
 	KxFigure pages_per_sample; /* 1 where all leaves are 4K */
 	KxFigure
@@ -127,10 +149,22 @@ typedef struct {
 	KxFigure vcpu_run_percent, vcpu_steal_percent;
 	KxFigure work_per_s, work_vs_off;
 	KxFigure recall, precision;
+	/* the dirty log's ioctls, each in one figure: time per page of the memslots, or per page found dirty */
+	KxFigure log_enable_ns_per_page, log_arm_ns_per_page, log_disable_ns_per_page;
+	KxFigure log_harvest_ns_per_page, log_harvest_ns_per_dirty, log_clear_ns_per_dirty;
+	KxFigure pml_full_per_s;
+	KxFigure log_vmm_pages,
+		log_other_pages; /* of the range, not tracked at the end of the row's last window */
+	KxFigure log_yields, log_resumes, log_yielded_seconds;
+	KxFigure log_candidates; /* pml-abit: pages watched, likewise */
 } KxRow;
 
 /* Rows (KxRow) in order of first appearance. */
 GPtrArray *kx_vm_rows(const KxVmReport *v);
+/* What must be known to read the rows right: sentences, char *. */
+GPtrArray *kx_vm_notes(const GPtrArray *rows);
+/* "dirty-log (pml)": the tracker, and the mechanism where one is known. */
+char *kx_tracker_label(const char *tracker, const char *mechanism);
 void kx_row_free(KxRow *row);
 
 /*
