@@ -82,6 +82,8 @@ static GVariant *entry_variant(const KxVmEntry *e)
 	g_variant_dict_insert(&d, "attached", "b", e->attached);
 	g_variant_dict_insert(&d, "tracker", "s", e->tracker ? e->tracker : "");
 	g_variant_dict_insert(&d, "options", "s", e->options ? e->options : "");
+	g_variant_dict_insert(&d, "mechanism", "s", e->mechanism ? e->mechanism : "");
+	g_variant_dict_insert(&d, "yielded", "s", e->yielded ? e->yielded : "");
 	return g_variant_dict_end(&d);
 }
 

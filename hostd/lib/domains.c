@@ -75,7 +75,7 @@ static const char *const stop_reasons[] = {
 	[VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN] = "shut down",
 	[VIR_DOMAIN_EVENT_STOPPED_DESTROYED] = "destroyed",
 	[VIR_DOMAIN_EVENT_STOPPED_CRASHED] = "crashed",
-	[VIR_DOMAIN_EVENT_STOPPED_MIGRATED] = "migrated to another host",
+	[VIR_DOMAIN_EVENT_STOPPED_MIGRATED] = "migrated away",
 	[VIR_DOMAIN_EVENT_STOPPED_SAVED] = "saved to a file",
 	[VIR_DOMAIN_EVENT_STOPPED_FAILED] = "failed",
 	[VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT] = "reverted to a snapshot",
@@ -222,6 +222,60 @@ gboolean kx_libvirt_kvmstat(KxLibvirt *l, const char *uuid, KxKvmStat *st, GErro
 		vcpu = qmp(dom, KX_KVMSTAT_QMP_VCPU, error);
 	virDomainFree(dom);
 	return vcpu && kx_kvmstat_qmp(vm, vcpu, st, error);
+}
+
+/* Jobs that make QEMU log what the guest writes. */
+static const char *const log_jobs[] = {
+	[VIR_DOMAIN_JOB_OPERATION_SAVE] = "saving the VM to a file",
+	[VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT] = "migration",
+	[VIR_DOMAIN_JOB_OPERATION_SNAPSHOT] = "snapshot",
+	[VIR_DOMAIN_JOB_OPERATION_DUMP] = "dump of the VM's memory",
+};
+
+static const char *job_of(virDomainPtr dom)
+{
+	virTypedParameterPtr params = NULL;
+	const char *name = NULL;
+	int type, n = 0, operation;
+
+	if (virDomainGetJobStats(dom, &type, &params, &n, 0) < 0)
+		return NULL;
+	if (type != VIR_DOMAIN_JOB_NONE &&
+	    virTypedParamsGetInt(params, n, VIR_DOMAIN_JOB_OPERATION, &operation) == 1 &&
+	    operation >= 0 && (guint)operation < G_N_ELEMENTS(log_jobs))
+		name = log_jobs[operation];
+	virTypedParamsFree(params, n);
+	return name;
+}
+
+static gboolean measures_dirty_rate(virDomainPtr dom)
+{
+	virDomainPtr doms[] = { dom, NULL };
+	virDomainStatsRecordPtr *records = NULL;
+	int status = -1;
+
+	if (virDomainListGetStats(doms, VIR_DOMAIN_STATS_DIRTYRATE, &records, 0) < 0)
+		return FALSE;
+	if (records && records[0] &&
+	    virTypedParamsGetInt(records[0]->params, records[0]->nparams, "dirtyrate.calc_status",
+				 &status) < 0)
+		status = -1;
+	virDomainStatsRecordListFree(records);
+	return status == VIR_DOMAIN_DIRTYRATE_MEASURING;
+}
+
+const char *kx_libvirt_uses_log(KxLibvirt *l, const char *uuid)
+{
+	virDomainPtr dom = virDomainLookupByUUIDString(l->conn, uuid);
+	const char *what;
+
+	if (!dom)
+		return NULL;
+	what = job_of(dom);
+	if (!what && measures_dirty_rate(dom))
+		what = "dirty-rate calculation";
+	virDomainFree(dom);
+	return what;
 }
 
 /* --- the connection ----------------------------------------------------------------------------------------------- */

@@ -26,7 +26,7 @@ typedef enum {
 	KX_DOMAINS_CONNECTED, /* @domain NULL */
 	KX_DOMAINS_LOST,      /* likewise */
 	KX_DOMAINS_STARTED,
-	KX_DOMAINS_STOPPED, /* @detail: "destroyed", "crashed", "migrated", … */
+	KX_DOMAINS_STOPPED, /* @detail: "destroyed", "crashed", "migrated away", … */
 } KxDomainsEvent;
 
 /* On the main loop. Of @domain only name and uuid are set. */
@@ -56,5 +56,7 @@ KxDomain *kx_libvirt_lookup(KxLibvirt *l, const char *name_or_uuid, GError **err
 GPtrArray *kx_libvirt_list(KxLibvirt *l, GError **error);
 /* Blocks. KVM's counters as QEMU gives them. */
 gboolean kx_libvirt_kvmstat(KxLibvirt *l, const char *uuid, KxKvmStat *st, GError **error);
+/* Blocks. What libvirt does with the domain now that needs QEMU's dirty log: "migration", …; NULL: nothing it knows of. */
+const char *kx_libvirt_uses_log(KxLibvirt *l, const char *uuid);
 
 #endif /* KX_DOMAINS_H */

@@ -20,7 +20,10 @@ struct _KxManager {
 	GQueue ended;	     /* KxSession, the latest first */
 	GHashTable *
 		let_alone; /* "PID UUID" of VMs that a user detached: rules do not attach them again */
+	GHashTable *asking; /* KxSession → the Call that asks libvirt why it yielded; not owned */
 	gboolean was_connected;
+	KxSelftest *selftest; /* of the dirty log; NULL: not yet */
+	char *selftest_key;   /* for which it holds, or is under way */
 };
 
 /* --- a call: work on a thread, then the rest on the main loop ------------------------------------------------------- */
@@ -40,6 +43,10 @@ struct _Call {
 	KxVmIdent ident;
 	GPtrArray *entries;  /* KxVmEntry */
 	GHashTable *kvmstat; /* UUID → KxKvmStat, asked of QEMU */
+	KxSelftest *selftest;
+	KxSession *session;	/* that yielded */
+	gint64 yielded_at;	/* CLOCK_REALTIME, ns */
+	const char *yielded_to; /* NULL: libvirt knows of nothing */
 	gboolean (*work)(Call *c, GError **error);
 	void (*then)(Call *c, GError *error); /* owns the call; @error is the work's, to take */
 };
@@ -68,6 +75,8 @@ static void call_free(Call *c)
 	kx_vm_ident_clear(&c->ident);
 	g_clear_pointer(&c->entries, g_ptr_array_unref);
 	g_clear_pointer(&c->kvmstat, g_hash_table_unref);
+	kx_selftest_free(c->selftest);
+	g_clear_pointer(&c->session, kx_session_unref);
 	kx_manager_unref(c->m);
 	g_free(c);
 }
@@ -214,6 +223,112 @@ static void tell(KxManager *m, const char *event, KxSession *s, const char *reas
 		m->callback(&e, m->data);
 }
 
+/* --- the VMM's own use of the dirty log --------------------------------------------------------------------------- */
+
+/* "12:04:05.678 UTC": a log line comes later than what it tells of. */
+static char *time_text(gint64 realtime_ns)
+{
+	g_autoptr(GDateTime) second = g_date_time_new_from_unix_utc(realtime_ns / 1000000000);
+	g_autofree char *text = second ? g_date_time_format(second, "%H:%M:%S") : g_strdup("?");
+
+	return g_strdup_printf("%s.%03d UTC", text, (int)(realtime_ns / 1000000 % 1000));
+}
+
+static void tell_yield(KxManager *m, const char *event, KxSession *s, const char *reason,
+		       const char *how)
+{
+	const KxVmIdent *i = kx_session_ident(s);
+	const KxOptions *o = kx_session_options(s);
+	g_autofree char *options = kx_options_to_string(o);
+	const KxEvent e = {
+		.event = event,
+		.vm = i->name,
+		.uuid = i->uuid,
+		.tracker = o->tracker->name,
+		.options = options,
+		.reason = reason,
+		.pid = i->pid,
+	};
+
+	kx_log(G_LOG_LEVEL_MESSAGE, event, i->name, o->tracker->name, "%s (pid %d): %s: %s; %s",
+	       i->name, i->pid, event, reason, how);
+	if (m->callback)
+		m->callback(&e, m->data);
+}
+
+static void say_yielded(KxManager *m, KxSession *s, const char *to, gint64 realtime_ns)
+{
+	g_autofree char *when = time_text(realtime_ns);
+	g_autofree char *how = g_strdup_printf("%s stands still since %s",
+					       kx_session_options(s)->tracker->name, when);
+
+	tell_yield(m, "yielded", s, to, how);
+}
+
+/* The beginning is told before what comes after it, whether libvirt has answered or not. */
+static void stop_asking(KxManager *m, KxSession *s)
+{
+	const Call *c = g_hash_table_lookup(m->asking, s);
+
+	if (!c)
+		return;
+	g_hash_table_remove(m->asking, s);
+	say_yielded(m, s, KX_YIELDED_UNKNOWN, c->yielded_at);
+}
+
+static gboolean why_yielded_work(Call *c, GError **error)
+{
+	c->yielded_to = kx_libvirt_uses_log(c->libvirt, kx_session_ident(c->session)->uuid);
+	return TRUE;
+}
+
+static void why_yielded_then(Call *c, GError *error)
+{
+	if (g_hash_table_lookup(c->m->asking, c->session) == c) {
+		const char *to = c->yielded_to ? c->yielded_to : KX_YIELDED_UNKNOWN;
+
+		g_hash_table_remove(c->m->asking, c->session);
+		kx_session_yielded_to(c->session, to);
+		say_yielded(c->m, c->session, to, c->yielded_at);
+	}
+	call_done(c, error);
+}
+
+static void on_yielded(KxManager *m, KxSession *s, const KxYield *y)
+{
+	KxLibvirt *l = kx_session_ident(s)->uuid ? kx_domains_hold(m->domains, NULL) : NULL;
+	Call *c;
+
+	if (!l) {
+		say_yielded(m, s, KX_YIELDED_UNKNOWN, y->realtime_ns);
+		return;
+	}
+	c = call_new(m, NULL, NULL, NULL);
+	c->libvirt = l;
+	c->session = kx_session_ref(s);
+	c->yielded_at = y->realtime_ns;
+	g_hash_table_insert(m->asking, s, c);
+	call_run(c, why_yielded_work, why_yielded_then);
+}
+
+static void on_resumed(KxManager *m, KxSession *s, const KxYield *y)
+{
+	g_autofree char *when = time_text(y->realtime_ns);
+	g_autofree char *how = g_strdup_printf("%s goes on since %s, it stood still for %.3f s",
+					       kx_session_options(s)->tracker->name, when,
+					       (double)y->lasted_ns / 1e9);
+
+	stop_asking(m, s);
+	tell_yield(m, "resumed", s, kx_session_yielded(s), how);
+}
+
+static void on_session_yield(KxSession *s, const KxYield *y, gpointer data)
+{
+	(y->yielded ? on_yielded : on_resumed)(data, s, y);
+}
+
+/* --- sessions that end --------------------------------------------------------------------------------------------- */
+
 static void retire(KxManager *m, KxSession *s)
 {
 	g_queue_push_head(&m->ended, kx_session_ref(s));
@@ -227,8 +342,59 @@ static void on_session_ended(KxSession *s, gpointer data)
 	g_autoptr(KxSession) held = kx_session_ref(s);
 	KxManager *m = data;
 
+	stop_asking(m, s);
 	retire(m, s);
 	tell(m, "vm-gone", s, kx_session_ended(s));
+}
+
+/* --- the dirty log's self-test ------------------------------------------------------------------------------------ */
+
+static gboolean selftest_work(Call *c, GError **error)
+{
+	c->selftest = c->m->host->selftest(c->m->host->root);
+	return TRUE;
+}
+
+static void selftest_then(Call *c, GError *error)
+{
+	KxManager *m = c->m;
+
+	kx_selftest_free(m->selftest);
+	m->selftest = g_steal_pointer(&c->selftest);
+	if (m->selftest && m->callback)
+		kx_log(m->selftest->outcome == KX_SELFTEST_WRONG ? G_LOG_LEVEL_WARNING
+								 : G_LOG_LEVEL_MESSAGE,
+		       "log-selftest", NULL, NULL, "the dirty log's self-test: %s",
+		       m->selftest->text);
+	call_done(c, error);
+}
+
+/* Anew when KVM's module was loaded anew; in the background, for it can take a second. */
+static void refresh_selftest(KxManager *m)
+{
+	g_autofree char *key = m->host->selftest ? kx_selftest_key(m->host->root) : NULL;
+
+	if (!key || g_strcmp0(key, m->selftest_key) == 0)
+		return;
+	g_free(m->selftest_key);
+	m->selftest_key = g_steal_pointer(&key);
+	g_clear_pointer(&m->selftest, kx_selftest_free);
+	call_run(call_new(m, NULL, NULL, NULL), selftest_work, selftest_then);
+}
+
+static void selftest_to_report(KxManager *m, KxReport *r)
+{
+	g_autoptr(KxSelftest) none = NULL;
+	const KxSelftest *t;
+
+	refresh_selftest(m);
+	if (!m->host->selftest)
+		return;
+	t = m->selftest;
+	if (!t)
+		t = none = kx_selftest_not_run("it has not come to an end yet");
+	r->log_selftest = g_strdup(kx_selftest_outcome_name(t->outcome));
+	r->log_selftest_text = g_strdup(t->text);
 }
 
 /* --- list --------------------------------------------------------------------------------------------------------- */
@@ -241,6 +407,8 @@ static void entry_free(gpointer data)
 	g_free(e->state);
 	g_free(e->tracker);
 	g_free(e->options);
+	g_free(e->mechanism);
+	g_free(e->yielded);
 	g_free(e);
 }
 
@@ -308,6 +476,11 @@ static void list_then(Call *c, GError *error)
 		e->attached = TRUE;
 		e->tracker = g_strdup(kx_session_options(s)->tracker->name);
 		e->options = kx_options_to_string(kx_session_options(s));
+		if (!kx_session_options(s)->tracker->log)
+			continue;
+		e->mechanism =
+			g_strdup(kx_log_mechanism_name(kx_session_log_mechanism(s)->mechanism));
+		e->yielded = g_strdup(kx_session_yielded(s));
 	}
 	g_task_return_pointer(c->task, g_steal_pointer(&c->entries),
 			      (GDestroyNotify)g_ptr_array_unref);
@@ -389,7 +562,9 @@ static KxSession *attach(KxManager *m, const KxVmIdent *ident, const KxOptions *
 	s = kx_session_attach(m->host, ident, o, error);
 	if (!s)
 		return NULL;
+	refresh_selftest(m);
 	kx_session_on_ended(s, on_session_ended, m);
+	kx_session_on_yield(s, on_session_yield, m);
 	g_ptr_array_add(m->sessions, s);
 	return s;
 }
@@ -667,6 +842,7 @@ static char *make_report(const Call *c, GPtrArray *sessions)
 	kx_hostinfo_to_report(host, r);
 	r->version = g_strdup(KX_VERSION);
 	r->generated_realtime_ns = g_get_real_time() * 1000;
+	selftest_to_report(c->m, r);
 	for (i = 0; i < sessions->len; i++)
 		g_ptr_array_add(r->vms, kx_session_report(sessions->pdata[i],
 							  asked(c, sessions->pdata[i])));
@@ -786,8 +962,11 @@ static void domain_stopped(KxManager *m, const KxDomain *d, const char *why)
 	if (!s)
 		return;
 	if (kx_session_alive(s)) {
-		if (kx_vmfd_ident(m->host->proc_root, kx_session_ident(s)->pid, &q, NULL) && q.uuid)
+		if (kx_vmfd_ident(m->host->proc_root, kx_session_ident(s)->pid, &q, NULL) &&
+		    q.uuid) {
+			kx_session_expect_end(s, why);
 			return;
+		}
 		kx_session_end(s, "VM gone", NULL);
 		kx_session_explain_end(s, why);
 		on_session_ended(s, m);
@@ -837,7 +1016,9 @@ KxManager *kx_manager_new(const KxHost *host, KxConfig *config, KxManagerCallbac
 	m->sessions = g_ptr_array_new_with_free_func((GDestroyNotify)kx_session_unref);
 	g_queue_init(&m->ended);
 	m->let_alone = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	m->asking = g_hash_table_new(NULL, NULL);
 	m->domains = kx_domains_new(config->libvirt_uri, on_domains, m);
+	refresh_selftest(m);
 	return m;
 }
 
@@ -863,6 +1044,9 @@ void kx_manager_unref(KxManager *m)
 	g_ptr_array_unref(m->sessions);
 	g_queue_clear_full(&m->ended, (GDestroyNotify)kx_session_unref);
 	g_hash_table_unref(m->let_alone);
+	g_hash_table_unref(m->asking);
+	kx_selftest_free(m->selftest);
+	g_free(m->selftest_key);
 	kx_config_free(m->config);
 	g_free(m);
 }

@@ -16,7 +16,10 @@
 /* Accounts kept of sessions that ended. */
 #define KX_MANAGER_ENDED_MAX 64u
 
-/* EVENT of org.kvmext1.Manager: attached, tracker, detached, vm-gone, libvirt-lost, libvirt-back. Strings may be NULL. */
+/*
+ * EVENT of org.kvmext1.Manager: attached, tracker, detached, vm-gone, yielded, resumed, libvirt-lost, libvirt-back. Strings
+ * may be NULL.
+ */
 typedef struct {
 	const char *event, *vm, *uuid, *tracker, *options, *reason;
 	pid_t pid;
@@ -30,6 +33,8 @@ typedef void (*KxManagerLibvirt)(gboolean connected, gpointer data);
 typedef struct {
 	KxVmIdent ident;
 	char *state, *tracker, *options;
+	char *mechanism; /* of the dirty log, where the tracker uses it; else NULL */
+	char *yielded;	 /* to what it is left now; NULL: to nothing */
 	gboolean attached;
 } KxVmEntry;
 

@@ -18,16 +18,31 @@ struct _KxSession {
 	char *kvm_dir;	    /* the VM's directory in debugfs */
 	KxModule *module;   /* NULL once ended */
 	KxTracker *tracker; /* NULL once ended */
-	GSource *source;
+	GSource *source, *poll;
 	KxAccount *account;
 	guint64 window;	      /* the open one */
 	struct kvm_ext_vm vm; /* as last read */
 	gboolean kvm_unread;  /* neither module nor debugfs gave KVM's counters */
 	guint64 stray_logged;
+	KxLogMechanism log;
+	struct {
+		gboolean now;
+		char *to;	   /* NULL: not known */
+		guint64 since_ns;  /* CLOCK_MONOTONIC */
+		guint64 passes;	   /* due meanwhile, as last seen of this tracker */
+		guint64 seen_ends; /* pass records with the flag */
+	} yield;
 	char *ended;
+	char *expected_end;
+	gint64 expected_at; /* g_get_monotonic_time() */
 	KxSessionEnded on_ended;
 	gpointer on_ended_data;
+	KxSessionYield on_yield;
+	gpointer on_yield_data;
 };
+
+/* A stopped domain's process is gone within this. */
+#define EXPECT_END_US (10 * G_USEC_PER_SEC)
 
 static gboolean open_vm_real(const char *proc_root, pid_t pid, const char *uuid, KxVmFd *out,
 			     GError **error)
@@ -39,6 +54,7 @@ const KxHost kx_host_real = {
 	.proc_root = "/proc",
 	.debugfs_root = "/sys/kernel/debug",
 	.open_vm = open_vm_real,
+	.selftest = kx_selftest_run,
 };
 
 void kx_vm_ident_clear(KxVmIdent *i)
@@ -86,6 +102,17 @@ static KxVmCounters *read_counters(KxSession *s, const KxKvmStat *qmp)
 	return c;
 }
 
+/* Every reading goes to the account, too. */
+static gboolean read_stats(KxSession *s, struct kvm_ext_stats *st)
+{
+	if (!s->tracker->ops->stats(s->tracker, st, NULL))
+		return FALSE;
+	if (st->log.mechanism == KVM_EXT_LOG_UNKNOWN)
+		st->log.mechanism = s->log.mechanism;
+	kx_account_saw(s->account, st);
+	return TRUE;
+}
+
 static gboolean drain(KxSession *s, GError **error)
 {
 	guint64 start = thread_cpu_ns(), stray;
@@ -103,6 +130,105 @@ static gboolean drain(KxSession *s, GError **error)
 	return ok;
 }
 
+/* --- the VMM's own use of the dirty log --------------------------------------------------------------------------- */
+
+static void tell_yield(KxSession *s, gboolean yielded, guint64 at_ns, guint64 lasted_ns)
+{
+	KxInstant now = instant();
+	const KxYield y = {
+		.yielded = yielded,
+		.realtime_ns = now.realtime_ns - (gint64)(now.monotonic_ns - at_ns),
+		.lasted_ns = lasted_ns,
+	};
+
+	if (s->on_yield)
+		s->on_yield(s, &y, s->on_yield_data);
+}
+
+static void begin_yield(KxSession *s, const struct kvm_ext_stats *st)
+{
+	s->yield.now = TRUE;
+	g_clear_pointer(&s->yield.to, g_free);
+	s->yield.since_ns = CLAMP(st->log.last_yield_ns, st->start_ns, st->now_ns);
+	kx_account_yielded_to(s->account, s->window, KX_YIELDED_UNKNOWN);
+	tell_yield(s, TRUE, s->yield.since_ns, 0);
+}
+
+static void end_yield(KxSession *s, const struct kvm_ext_stats *st)
+{
+	guint64 at_ns = st->log.last_resume_ns;
+
+	if (at_ns < s->yield.since_ns || at_ns > st->now_ns)
+		at_ns = st->now_ns;
+	tell_yield(s, FALSE, at_ns, at_ns - s->yield.since_ns);
+	s->yield.now = FALSE;
+	g_clear_pointer(&s->yield.to, g_free);
+}
+
+/* One that began and ended between two readings shows in the passes that were due meanwhile. */
+static void look_for_yield(KxSession *s)
+{
+	struct kvm_ext_stats st;
+	gboolean now;
+
+	s->yield.seen_ends = kx_account_yielded_passes(s->account);
+	if (!s->options.tracker->log || !read_stats(s, &st))
+		return;
+	now = st.state & KVM_EXT_STATE_YIELDED;
+	if (!s->yield.now && (now || st.log.yielded_passes > s->yield.passes))
+		begin_yield(s, &st);
+	s->yield.passes = st.log.yielded_passes;
+	if (s->yield.now && !now)
+		end_yield(s, &st);
+}
+
+static gboolean on_poll(gpointer data)
+{
+	g_autoptr(KxSession) s = kx_session_ref(data);
+
+	look_for_yield(s);
+	return G_SOURCE_CONTINUE;
+}
+
+static void stop_polling(KxSession *s)
+{
+	if (!s->poll)
+		return;
+	g_source_destroy(s->poll);
+	g_clear_pointer(&s->poll, g_source_unref);
+}
+
+static void start_polling(KxSession *s)
+{
+	stop_polling(s);
+	if (!s->options.tracker->log)
+		return;
+	s->poll = g_timeout_source_new(KX_SESSION_POLL_MS);
+	g_source_set_callback(s->poll, on_poll, s, NULL);
+	g_source_attach(s->poll, NULL);
+}
+
+const char *kx_session_yielded(const KxSession *s)
+{
+	if (s->ended || !s->yield.now)
+		return NULL;
+	return s->yield.to ? s->yield.to : KX_YIELDED_UNKNOWN;
+}
+
+void kx_session_yielded_to(KxSession *s, const char *what)
+{
+	if (!s->yield.now)
+		return;
+	g_free(s->yield.to);
+	s->yield.to = g_strdup(what);
+	kx_account_yielded_to(s->account, s->window, what);
+}
+
+const KxLogMechanism *kx_session_log_mechanism(const KxSession *s)
+{
+	return &s->log;
+}
+
 /* --- end ---------------------------------------------------------------------------------------------------------- */
 
 /* Everything of the session but its account. */
@@ -112,6 +238,7 @@ static void let_go(KxSession *s)
 		g_source_destroy(s->source);
 		g_clear_pointer(&s->source, g_source_unref);
 	}
+	stop_polling(s);
 	g_clear_pointer(&s->tracker, kx_tracker_free);
 	g_clear_pointer(&s->module, kx_module_unref);
 }
@@ -125,7 +252,7 @@ void kx_session_end(KxSession *s, const char *reason, const KxKvmStat *qmp)
 		return;
 	s->ended = g_strdup(reason);
 	counters = read_counters(s, qmp);
-	if (s->tracker->ops->stats(s->tracker, &st, NULL)) {
+	if (read_stats(s, &st)) {
 		if (st.state & KVM_EXT_STATE_VM_GONE) {
 			kx_vm_counters_free(counters);
 			counters = kx_vm_counters_unavailable(
@@ -135,15 +262,23 @@ void kx_session_end(KxSession *s, const char *reason, const KxKvmStat *qmp)
 	}
 	drain(s, NULL);
 	s->tracker->ops->stop(s->tracker);
-	drain(s, NULL); /* what the last pass left, up to its cut */
+	read_stats(s, &st); /* what leaving the tracker took */
+	drain(s, NULL);	    /* what the last pass left, up to its cut */
 	kx_account_close(s->account, s->window, NULL, counters, instant());
 	let_go(s);
+}
+
+static gboolean is_expected(const KxSession *s)
+{
+	return s->expected_end && g_get_monotonic_time() - s->expected_at < EXPECT_END_US;
 }
 
 /* Ends by itself; @s may be freed when this returns, unless the caller holds a reference. */
 static void end_unasked(KxSession *s, const char *reason)
 {
 	kx_session_end(s, reason, NULL);
+	if (is_expected(s))
+		kx_session_explain_end(s, s->expected_end);
 	if (s->on_ended)
 		s->on_ended(s, s->on_ended_data);
 }
@@ -161,6 +296,8 @@ static gboolean on_ring(gint fd, GIOCondition condition, gpointer data)
 		end_unasked(s, "VM gone");
 		return G_SOURCE_REMOVE;
 	}
+	if (kx_account_yielded_passes(s->account) != s->yield.seen_ends)
+		look_for_yield(s);
 	return G_SOURCE_CONTINUE;
 }
 
@@ -180,7 +317,27 @@ static gboolean attach_module(KxSession *s, GError **error)
 	s->kvm_dir = kx_kvmstat_dir(s->host->debugfs_root, s->ident.pid, vm.number);
 	ok = kx_module_attach(s->module, vm.fd, 0, error);
 	close(vm.fd); /* the module holds the file itself */
-	return ok && kx_module_vm(s->module, &s->vm, error);
+	if (!ok || !kx_module_vm(s->module, &s->vm, error))
+		return FALSE;
+	kx_log_mechanism(s->vm.log_mechanism, s->host->root, &s->log);
+	return TRUE;
+}
+
+/* What the module would refuse without saying why. */
+static gboolean check_log(const KxSession *s, const KxOptions *o, GError **error)
+{
+	if (!o->tracker->log)
+		return TRUE;
+	if (s->vm.log_mode == KVM_EXT_LOG_MODE_RING) {
+		g_set_error(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
+			    "tracker %s: this VM runs with KVM's dirty ring, which belongs to its "
+			    "VMM alone, and KVM keeps no dirty log beside it; use abit or "
+			    "abit-flush, or start the VM without dirty-ring-size (libvirt: "
+			    "<dirty-ring>)",
+			    o->tracker->name);
+		return FALSE;
+	}
+	return kx_log_mechanism_check(&s->log, o->mechanism, error);
 }
 
 static KxTracker *open_tracker(KxSession *s, const KxOptions *o, GError **error)
@@ -201,7 +358,9 @@ static void open_window(KxSession *s, const KxKvmStat *qmp)
 	g_autofree char *options = kx_options_to_string(&s->options);
 	struct kvm_ext_stats st = { 0 };
 
-	s->tracker->ops->stats(s->tracker, &st, NULL);
+	read_stats(s, &st);
+	s->yield.passes = 0;
+	s->yield.now = FALSE;
 	s->window = kx_account_open(s->account, s->options.tracker->name, options, st.epoch,
 				    s->vm.last_gfn, counters, instant());
 }
@@ -219,6 +378,7 @@ static void watch(KxSession *s)
 					 G_IO_IN | G_IO_HUP | G_IO_ERR);
 	g_source_set_callback(s->source, G_SOURCE_FUNC(on_ring), s, NULL);
 	g_source_attach(s->source, NULL);
+	start_polling(s);
 }
 
 KxSession *kx_session_attach(const KxHost *host, const KxVmIdent *ident, const KxOptions *o,
@@ -231,7 +391,7 @@ KxSession *kx_session_attach(const KxHost *host, const KxVmIdent *ident, const K
 	kx_vm_ident_copy(&s->ident, ident);
 	s->options = *o;
 	s->account = kx_account_new();
-	if (!attach_module(s, error))
+	if (!attach_module(s, error) || !check_log(s, o, error))
 		goto fail;
 	s->tracker = open_tracker(s, o, error);
 	if (!s->tracker || !s->tracker->ops->start(s->tracker, o, error))
@@ -259,7 +419,10 @@ void kx_session_unref(KxSession *s)
 	kx_session_end(s, "detached", NULL);
 	kx_vm_ident_clear(&s->ident);
 	kx_account_free(s->account);
+	kx_log_mechanism_clear(&s->log);
+	g_free(s->yield.to);
 	g_free(s->kvm_dir);
+	g_free(s->expected_end);
 	g_free(s->ended);
 	g_free(s);
 }
@@ -268,6 +431,12 @@ void kx_session_on_ended(KxSession *s, KxSessionEnded fn, gpointer data)
 {
 	s->on_ended = fn;
 	s->on_ended_data = data;
+}
+
+void kx_session_on_yield(KxSession *s, KxSessionYield fn, gpointer data)
+{
+	s->on_yield = fn;
+	s->on_yield_data = data;
 }
 
 const KxVmIdent *kx_session_ident(const KxSession *s)
@@ -296,6 +465,13 @@ void kx_session_explain_end(KxSession *s, const char *reason)
 		return;
 	g_free(s->ended);
 	s->ended = g_strdup_printf("VM gone: %s", reason);
+}
+
+void kx_session_expect_end(KxSession *s, const char *reason)
+{
+	g_free(s->expected_end);
+	s->expected_end = g_strdup(reason);
+	s->expected_at = g_get_monotonic_time();
 }
 
 gboolean kx_session_wants_qmp(const KxSession *s)
@@ -339,9 +515,9 @@ gboolean kx_session_set(KxSession *s, const KxOptions *o, const KxKvmStat *qmp, 
 	struct kvm_ext_stats st;
 	KxInstant end_time;
 
-	if (!check_alive(s, error))
+	if (!check_alive(s, error) || !check_log(s, o, error))
 		return FALSE;
-	if (s->tracker->ops->stats(s->tracker, &st, NULL))
+	if (read_stats(s, &st))
 		kx_account_mark(s->account, old_window, &st);
 	end = read_counters(s, qmp);
 	end_time = instant();
@@ -453,6 +629,11 @@ static void describe_vm(const KxSession *s, KxVmReport *v)
 	v->mapped_4k = vm->mapped_4k;
 	v->mapped_2m = vm->mapped_2m;
 	v->mapped_1g = vm->mapped_1g;
+	v->log_mechanism = g_strdup(kx_log_mechanism_name(s->log.mechanism));
+	v->log_mechanism_source =
+		g_strdup_printf(s->log.told ? "module (host: %s)" : "host: %s", s->log.host);
+	v->log_mode = g_strdup(kx_log_mode_name(vm->log_mode));
+	v->yielded = g_strdup(kx_session_yielded(s));
 }
 
 KxVmReport *kx_session_report(KxSession *s, const KxKvmStat *qmp)
@@ -465,7 +646,8 @@ KxVmReport *kx_session_report(KxSession *s, const KxKvmStat *qmp)
 	if (!s->ended) {
 		/* Statistics after the records they count: the sums over passes are then never ahead of them. */
 		drain(s, NULL);
-		have = s->tracker->ops->stats(s->tracker, &st, NULL);
+		look_for_yield(s);
+		have = read_stats(s, &st);
 		counters = read_counters(s, qmp);
 	}
 	kx_account_windows(s->account, v->windows, have ? &st : NULL, counters, instant());

@@ -11,17 +11,21 @@
 
 #include "account.h"
 #include "kvmstat.h"
+#include "logmech.h"
 #include "module.h"
 #include "options.h"
 #include "report.h"
+#include "selftest-log.h"
 #include "vmfd.h"
 
 /* What of the machine sessions use; unit tests put their own in place. */
 typedef struct {
 	const char *proc_root, *debugfs_root;
+	const char *root;	       /* where /proc/cpuinfo and /sys/module are found; NULL: / */
 	const KxModuleSys *module_sys; /* NULL: /dev/kvm-ext */
 	gboolean (*open_vm)(const char *proc_root, pid_t pid, const char *uuid, KxVmFd *out,
 			    GError **error);
+	KxSelftest *(*selftest)(const char *root); /* of the dirty log, may block; NULL: none */
 } KxHost;
 
 extern const KxHost kx_host_real;
@@ -41,12 +45,24 @@ typedef struct _KxSession KxSession;
 /* Called once, when the session ended without being asked to. */
 typedef void (*KxSessionEnded)(KxSession *s, gpointer data);
 
+/* Called when the VMM begins to log its memory itself, so that the tracker has given way, and when it has ended that. */
+typedef struct {
+	gboolean yielded;
+	gint64 realtime_ns; /* of the moment itself, as near as it is known */
+	guint64 lasted_ns;  /* at the end: since the beginning */
+} KxYield;
+typedef void (*KxSessionYield)(KxSession *s, const KxYield *yield, gpointer data);
+
+/* While a tracker of the log runs the module is asked this often, beside what its records tell. */
+#define KX_SESSION_POLL_MS 250u
+
 KxSession *kx_session_attach(const KxHost *host, const KxVmIdent *ident, const KxOptions *o,
 			     GError **error);
 KxSession *kx_session_ref(KxSession *s);
 void kx_session_unref(KxSession *s);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxSession, kx_session_unref)
 void kx_session_on_ended(KxSession *s, KxSessionEnded fn, gpointer data);
+void kx_session_on_yield(KxSession *s, KxSessionYield fn, gpointer data);
 
 const KxVmIdent *kx_session_ident(const KxSession *s);
 const KxOptions *kx_session_options(const KxSession *s);
@@ -54,6 +70,16 @@ gboolean kx_session_alive(const KxSession *s);
 /* Why it ended; NULL while alive. The second replaces "VM gone" once somebody knows better. */
 const char *kx_session_ended(const KxSession *s);
 void kx_session_explain_end(KxSession *s, const char *reason);
+/* The same, said before it ends, and forgotten if it does not within some seconds. */
+void kx_session_expect_end(KxSession *s, const char *reason);
+
+/* To what the log is left now: "migration", …; NULL: to nothing. The second says what it is once somebody knows. */
+const char *kx_session_yielded(const KxSession *s);
+void kx_session_yielded_to(KxSession *s, const char *what);
+#define KX_YIELDED_UNKNOWN "the VMM logs its memory"
+
+/* How the dirty log works on this VM; never NULL. */
+const KxLogMechanism *kx_session_log_mechanism(const KxSession *s);
 
 /*
  * KVM's counters come from the module; where it has none and debugfs neither, the session wants QEMU asked beforehand
