@@ -3,6 +3,7 @@
 #include "cli.h"
 
 #include "options.h"
+#include "report.h"
 
 typedef struct {
 	const char *key, *help, *value;
@@ -93,21 +94,67 @@ static GVariant *params(const char *target, gpointer data)
 	return g_variant_new("(s@a{sv})", target, g_variant_dict_end(&options));
 }
 
+static gboolean is_called(GVariant *vm, const char *target)
+{
+	g_autofree char *by_pid = NULL;
+	const char *name = "", *uuid = "";
+	guint32 pid = 0;
+
+	g_variant_lookup(vm, "name", "&s", &name);
+	g_variant_lookup(vm, "uuid", "&s", &uuid);
+	g_variant_lookup(vm, "pid", "u", &pid);
+	by_pid = g_strdup_printf("pid:%u", pid);
+	return g_str_equal(target, name) || g_str_equal(target, by_pid) ||
+	       (*uuid && g_ascii_strcasecmp(target, uuid) == 0);
+}
+
+/* How the dirty log works on @target, as the daemon knows it; NULL: it does not say. */
+static char *ask_mechanism(Cli *cli, const char *target)
+{
+	g_autoptr(GVariant) reply =
+		cli_call(cli, "List", g_variant_new("()"), "(aa{sv})", NULL, NULL);
+	g_autoptr(GVariant) vms = reply ? g_variant_get_child_value(reply, 0) : NULL;
+
+	for (gsize i = 0; vms && i < g_variant_n_children(vms); i++) {
+		g_autoptr(GVariant) vm = g_variant_get_child_value(vms, i);
+		char *mechanism = NULL;
+
+		if (is_called(vm, target) && g_variant_lookup(vm, "mechanism", "s", &mechanism))
+			return mechanism;
+	}
+	return NULL;
+}
+
+/* "dirty-log (pml)": the tracker that was asked for, and how it works there. */
+static char *tracker_text(Cli *cli, const Arguments *a, const char *target)
+{
+	const char *name = a->values[0] ? a->values[0] : "off";
+	const KxTrackerRow *row = kx_tracker_by_name(name);
+	g_autofree char *mechanism = NULL;
+
+	if (row->means)
+		row = kx_tracker_by_name(row->means);
+	if (row->log && !cli->quiet && !cli->json)
+		mechanism = ask_mechanism(cli, target);
+	return kx_tracker_label(row->name, mechanism && *mechanism ? mechanism : NULL);
+}
+
 static void attached(Cli *cli, const char *target, GVariant *reply, gpointer data)
 {
-	const Arguments *a = data;
 	g_autofree char *shown = cli_show(target);
+	g_autofree char *tracker = tracker_text(cli, data, target);
 
-	cli_say(cli, "%s: attached, tracker %s", shown, a->values[0] ? a->values[0] : "off");
+	cli_say(cli, "%s: attached, tracker %s", shown, tracker);
 }
 
 static void was_set(Cli *cli, const char *target, GVariant *reply, gpointer data)
 {
 	const Arguments *a = data;
 	g_autofree char *shown = cli_show(target);
+	g_autofree char *tracker = a->values[0] ? tracker_text(cli, a, target) : NULL;
 
-	if (a->values[0])
-		cli_say(cli, "%s: tracker %s", shown, a->values[0]);
+	if (tracker)
+		cli_say(cli, "%s: tracker %s", shown, tracker);
 	else
 		cli_say(cli, "%s: options changed", shown);
 }

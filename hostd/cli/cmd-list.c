@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli.h"
 
+#include "report.h"
 #include "textfmt.h"
 
 static const char *lookup(GVariant *vm, const char *key)
@@ -47,7 +48,8 @@ static GPtrArray *sorted(GVariant *reply)
 
 static void print_json(const GPtrArray *vms)
 {
-	static const char *const strings[] = { "name", "uuid", "state", "tracker", "options" };
+	static const char *const strings[] = { "name",	  "uuid",      "state",	 "tracker",
+					       "options", "mechanism", "yielded" };
 	g_autoptr(JsonBuilder) b = json_builder_new();
 
 	json_builder_begin_array(b);
@@ -69,6 +71,18 @@ static void print_json(const GPtrArray *vms)
 	cli_print_json(b, TRUE);
 }
 
+/* "dirty-log (pml), yielded: migration" */
+static char *tracker_text(GVariant *vm)
+{
+	const char *mechanism = lookup(vm, "mechanism"), *yielded = lookup(vm, "yielded");
+	g_autofree char *label =
+		kx_tracker_label(lookup(vm, "tracker"), *mechanism ? mechanism : NULL);
+	g_autofree char *text =
+		g_strconcat(label, *yielded ? ", yielded: " : "", *yielded ? yielded : "", NULL);
+
+	return kx_text_clean(text);
+}
+
 static void print_text(const GPtrArray *vms)
 {
 	static const char *const titles[] = { "NAME", "PID", "STATE", "TRACKER", "OPTIONS" };
@@ -85,8 +99,7 @@ static void print_text(const GPtrArray *vms)
 		kx_table_add_cell(table, 0, kx_text_clean(lookup(vm, "name")));
 		kx_table_add_cell(table, 1, pid ? g_strdup_printf("%u", pid) : g_strdup("-"));
 		kx_table_add_cell(table, 2, kx_text_clean(lookup(vm, "state")));
-		kx_table_add_cell(table, 3,
-				  attached ? kx_text_clean(lookup(vm, "tracker")) : g_strdup("-"));
+		kx_table_add_cell(table, 3, attached ? tracker_text(vm) : g_strdup("-"));
 		kx_table_add_cell(table, 4,
 				  attached ? kx_text_clean(lookup(vm, "options")) : g_strdup(""));
 	}

@@ -55,6 +55,11 @@ typedef struct {
 	guint lines, header_at;
 } Stats;
 
+static char *label_of(const KxWindow *w)
+{
+	return kx_tracker_label(w->tracker, w->has_log ? w->log_mechanism : NULL);
+}
+
 static const char *why_not(const Rate *r, const KxWindow *w)
 {
 	if (r->na_offset >= 0)
@@ -71,13 +76,23 @@ static guint64 value_of(const Rate *r, const KxWindow *w)
 	return *(const guint64 *)((const char *)w + r->offset);
 }
 
+/* What the tracker would have found had it not given way is not 0. */
+static const char *why_yielded(guint i, const KxVmReport *v)
+{
+	return v->yielded && rates[i].passes ? "yielded to the VMM's own use of the dirty log"
+					     : NULL;
+}
+
 /* The rate since @before, or since the window began; NULL @why if there is one. */
-static double rate_of(guint i, const KxWindow *w, const Seen *before, const char **why)
+static double rate_of(guint i, const KxVmReport *v, const KxWindow *w, const Seen *before,
+		      const char **why)
 {
 	gboolean same = before && before->window == w->id;
 	guint64 value, ns = w->duration_ns - (same ? before->duration_ns : 0);
 
 	*why = why_not(&rates[i], w);
+	if (!*why)
+		*why = why_yielded(i, v);
 	if (!*why && same && !before->valid[i])
 		*why = "not measured at the tick before";
 	if (!*why && (ns == 0 || (same && w->duration_ns < before->duration_ns)))
@@ -112,33 +127,51 @@ static char *key_of(const KxVmReport *v)
 
 /* --- text ------------------------------------------------------------------ */
 
-static void print_header(Stats *s, guint name_width)
+/* Of the columns of text before the rates. */
+typedef struct {
+	guint name, tracker;
+} Widths;
+
+static void print_header(Stats *s, Widths width)
 {
 	if (s->lines && s->lines - s->header_at < HEADER_EVERY)
 		return;
 	s->header_at = s->lines;
-	printf("%-*s  %-10s", (int)name_width, "name", "tracker");
+	printf("%-*s  %-*s", (int)width.name, "name", (int)width.tracker, "tracker");
 	for (guint i = 0; i < G_N_ELEMENTS(rates); i++)
 		printf("  %9s", rates[i].title);
 	putchar('\n');
 }
 
-static void print_line(const KxVmReport *v, const KxWindow *w, const Seen *before, guint name_width)
+static void print_line(const KxVmReport *v, const KxWindow *w, const Seen *before, Widths width)
 {
-	g_autofree char *name = kx_text_clean(v->name);
+	g_autofree char *name = kx_text_clean(v->name), *label = label_of(w);
+	g_autofree char *yielded = v->yielded ? kx_text_clean(v->yielded) : NULL;
 
-	printf("%s%*s  %-10s", name, (int)(name_width - kx_text_columns(name)), "", w->tracker);
+	printf("%s%*s  %-*s", name, (int)(width.name - kx_text_columns(name)), "",
+	       (int)width.tracker, label);
 	for (guint i = 0; i < G_N_ELEMENTS(rates); i++) {
 		const char *why;
-		double rate = rate_of(i, w, before, &why);
+		double rate = rate_of(i, v, w, before, &why);
 		g_autofree char *text = why ? g_strdup("n/a") : kx_text_number(rate);
 
 		printf("  %9s", text);
 	}
+	if (yielded)
+		printf("  yielded: %s", yielded);
 	putchar('\n');
 }
 
 /* --- JSON: one object a line ----------------------------------------------- */
+
+static void add_string(JsonBuilder *b, const char *key, const char *value)
+{
+	json_builder_set_member_name(b, key);
+	if (value)
+		json_builder_add_string_value(b, value);
+	else
+		json_builder_add_null_value(b);
+}
 
 static void print_object(const KxReport *r, const KxVmReport *v, const KxWindow *w,
 			 const Seen *before)
@@ -152,9 +185,11 @@ static void print_object(const KxReport *r, const KxVmReport *v, const KxWindow 
 	json_builder_add_string_value(b, v->name);
 	json_builder_set_member_name(b, "tracker");
 	json_builder_add_string_value(b, w->tracker);
+	add_string(b, "mechanism", w->has_log ? w->log_mechanism : NULL);
+	add_string(b, "yielded", v->yielded);
 	for (guint i = 0; i < G_N_ELEMENTS(rates); i++) {
 		const char *why;
-		double rate = rate_of(i, w, before, &why);
+		double rate = rate_of(i, v, w, before, &why);
 
 		json_builder_set_member_name(b, rates[i].key);
 		if (!why) {
@@ -172,19 +207,24 @@ static void print_object(const KxReport *r, const KxVmReport *v, const KxWindow 
 
 /* --- ticks ----------------------------------------------------------------- */
 
-static guint widest_name(const KxReport *r)
+static Widths widths_of(const KxReport *r)
 {
-	guint width = 8;
+	Widths width = { 8, 10 };
 
 	for (guint i = 0; i < r->vms->len; i++) {
-		g_autofree char *name = kx_text_clean(((KxVmReport *)r->vms->pdata[i])->name);
+		const KxVmReport *v = r->vms->pdata[i];
+		g_autofree char *name = kx_text_clean(v->name), *label = NULL;
 
-		width = MAX(width, kx_text_columns(name));
+		width.name = MAX(width.name, kx_text_columns(name));
+		if (!v->windows->len)
+			continue;
+		label = label_of(v->windows->pdata[v->windows->len - 1]);
+		width.tracker = MAX(width.tracker, kx_text_columns(label));
 	}
 	return width;
 }
 
-static void show_vm(Cli *cli, Stats *s, const KxReport *r, const KxVmReport *v, guint name_width)
+static void show_vm(Cli *cli, Stats *s, const KxReport *r, const KxVmReport *v)
 {
 	const KxWindow *w = v->windows->pdata[v->windows->len - 1];
 	g_autofree char *key = key_of(v);
@@ -193,8 +233,8 @@ static void show_vm(Cli *cli, Stats *s, const KxReport *r, const KxVmReport *v, 
 	if (cli->json) {
 		print_object(r, v, w, before);
 	} else {
-		print_header(s, name_width);
-		print_line(v, w, before, name_width);
+		print_header(s, widths_of(r));
+		print_line(v, w, before, widths_of(r));
 	}
 	s->lines++;
 	remember(s, key, w);
@@ -224,7 +264,7 @@ static int tick(Cli *cli, Stats *s, char **targets, int *code)
 
 		if (!v->attached || !v->windows->len)
 			continue;
-		show_vm(cli, s, r, v, widest_name(r));
+		show_vm(cli, s, r, v);
 		attached++;
 	}
 	fflush(stdout);
