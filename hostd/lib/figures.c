@@ -268,17 +268,31 @@ static const char *no_account(const Pool *p)
 	return p->module ? NULL : "the module gave no figures";
 }
 
+static gboolean gave_way_all_the_time(const Pool *p)
+{
+	gboolean any = FALSE;
+
+	for (guint i = 0; i < p->windows->len; i++)
+		any |= yielded(p->windows->pdata[i]);
+	return any && !p->passes;
+}
+
 static const char *no_passes(const Pool *p)
 {
 	const char *why = no_account(p);
 
 	if (why || p->passes)
 		return why;
-	for (guint i = 0; i < p->windows->len; i++) {
-		if (yielded(p->windows->pdata[i]))
-			return "no pass was completed while the log was not the VMM's";
-	}
-	return "no pass was completed";
+	return gave_way_all_the_time(p) ? "no pass was completed while the log was not the VMM's"
+					: "no pass was completed";
+}
+
+/* Nothing found because nothing was looked at is not 0. */
+static const char *no_counts(const Pool *p)
+{
+	const char *why = no_account(p);
+
+	return why || !gave_way_all_the_time(p) ? why : no_passes(p);
 }
 
 static void cost_figures(Pool *p)
@@ -337,12 +351,13 @@ static KxFigure pages_per_sample(const Pool *p)
 static void count_figures(Pool *p)
 {
 	KxRow *row = p->row;
-	const char *why = no_account(p);
+	const char *why = no_counts(p);
 	const char *short_why = why		      ? why
 				: p->ns < RATE_MIN_NS ? "tracked for less than 10 ms"
 						      : NULL;
 
-	row->passes = why ? unavailable(why) : figure((double)p->passes, p->row->windows);
+	row->passes = no_account(p) ? unavailable(no_account(p))
+				    : figure((double)p->passes, p->row->windows);
 	row->samples = why ? unavailable(why) : figure((double)p->samples, p->passes);
 	row->pages_per_sample = pages_per_sample(p);
 	row->lost_samples = why ? unavailable(why) : figure((double)p->lost, p->samples);
@@ -740,15 +755,30 @@ char *kx_tracker_label(const char *tracker, const char *mechanism)
 	return g_strdup_printf("%s (%s)", tracker, mechanism);
 }
 
-static void note_candidates(GPtrArray *notes, const KxRow *row)
+char *kx_row_label(const GPtrArray *rows, guint index)
+{
+	const KxRow *row = rows->pdata[index];
+	g_autofree char *name = kx_tracker_label(row->tracker, row->mechanism);
+	guint same = 0, before = 0;
+
+	for (guint i = 0; i < rows->len; i++) {
+		if (!g_str_equal(((const KxRow *)rows->pdata[i])->tracker, row->tracker))
+			continue;
+		same++;
+		before += i < index;
+	}
+	return same == 1 ? g_steal_pointer(&name) : g_strdup_printf("%s #%u", name, before + 1);
+}
+
+static void note_candidates(GPtrArray *notes, const char *label, const KxRow *row)
 {
 	if (row->log_candidates.na)
 		return;
 	g_ptr_array_add(notes,
-			g_strdup("pml-abit misses pages that are only read: it tests accessed "
-				 "bits of those pages alone that the dirty log has named."));
-	g_ptr_array_add(notes, g_strdup_printf("pml-abit watches %.0f pages now.",
-					       row->log_candidates.value));
+			g_strdup_printf("%s misses pages that are only read: it tests accessed "
+					"bits of those pages alone that the dirty log has "
+					"named, at last %.0f pages.",
+					label, row->log_candidates.value));
 }
 
 static void note_untracked(GPtrArray *notes, const char *label, const KxRow *row)
@@ -789,7 +819,7 @@ GPtrArray *kx_vm_notes(const GPtrArray *rows)
 					 "bits) are included: the guest half that tells them apart "
 					 "is not there."));
 		first = FALSE;
-		note_candidates(notes, row);
+		note_candidates(notes, label, row);
 		note_untracked(notes, label, row);
 	}
 	return notes;

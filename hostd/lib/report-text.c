@@ -144,23 +144,10 @@ static const ColumnSpec columns[] = {
 	{ "vCPUs %\nrun / steal", FIG(vcpu_run_percent), run_cell, PAIR | EXTRA },
 };
 
-/* Rows with one tracker and different options are told apart by a number. */
 static char *row_label(const GPtrArray *rows, guint index)
 {
-	const KxRow *row = rows->pdata[index];
-	g_autofree char *name = kx_tracker_label(row->tracker, row->mechanism);
-	g_autofree char *label = NULL;
-	guint same = 0, before = 0;
+	g_autofree char *label = kx_row_label(rows, index);
 
-	for (guint i = 0; i < rows->len; i++) {
-		if (!g_str_equal(((const KxRow *)rows->pdata[i])->tracker, row->tracker))
-			continue;
-		same++;
-		before += i < index;
-	}
-	if (same == 1)
-		return kx_text_clean(name);
-	label = g_strdup_printf("%s #%u", name, before + 1);
 	return kx_text_clean(label);
 }
 

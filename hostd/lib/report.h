@@ -165,6 +165,8 @@ GPtrArray *kx_vm_rows(const KxVmReport *v);
 GPtrArray *kx_vm_notes(const GPtrArray *rows);
 /* "dirty-log (pml)": the tracker, and the mechanism where one is known. */
 char *kx_tracker_label(const char *tracker, const char *mechanism);
+/* The same for a row; rows with one tracker and different options are told apart by a number: "abit #2". */
+char *kx_row_label(const GPtrArray *rows, guint index);
 void kx_row_free(KxRow *row);
 
 /*

@@ -31,7 +31,10 @@ typedef struct {
 		guint64 gfn, npages;
 	} found;
 	guint64 passes_at_set; /* passes that end between GET_STATS and the switch of the next SET_TRACKER */
-	gint blocked;	       /* RUN_PASS waits while it is set */
+	gboolean yielded;		   /* the VMM has the log */
+	guint64 disable_ns, disable_pages; /* what leaving the tracker takes: in the next account */
+	int selftests;
+	gint blocked; /* RUN_PASS waits while it is set */
 } Fake;
 
 static Fake fake;
@@ -54,7 +57,9 @@ static inline void fake_put(const void *record, guint32 size)
 
 static inline guint64 fake_pass(guint16 flags)
 {
-	guint64 pass = flags & KVM_EXT_PASS_PRIME ? 0 : fake.stats.passes + 1;
+	guint64 pass = flags & KVM_EXT_PASS_PRIME
+			       ? 0
+			       : fake.stats.passes + fake.stats.log.yielded_passes + 1;
 	struct kvm_ext_rec_pass_begin begin = {
 		.h = { KVM_EXT_REC_PASS_BEGIN, flags, sizeof(begin) },
 		.epoch = fake.stats.epoch,
@@ -81,10 +86,13 @@ static inline guint64 fake_pass(guint16 flags)
 	if (!(flags & KVM_EXT_PASS_PRIME))
 		fake_put(&run, sizeof(run));
 	fake_put(&end, sizeof(end));
+	if (flags & KVM_EXT_PASS_YIELDED)
+		fake.stats.log.yielded_passes++;
 	if (flags)
 		return pass;
 	fake.stats.passes++;
 	fake.stats.samples += fake.found.npages;
+	fake.stats.sample_pages += fake.found.npages;
 	fake.stats.cpu_ns += 1000;
 	fake.stats.pass_ns_sum += 2000;
 	return pass;
@@ -113,6 +121,11 @@ static inline int fake_fail(int err)
 	return -1;
 }
 
+static inline guint64 fake_now(void)
+{
+	return (guint64)g_get_monotonic_time() * 1000;
+}
+
 static inline int fake_set(const struct kvm_ext_tracker *t)
 {
 	if (fake.set_errno)
@@ -122,7 +135,14 @@ static inline int fake_set(const struct kvm_ext_tracker *t)
 	for (; fake.passes_at_set; fake.passes_at_set--)
 		fake_pass(0);
 	fake.tracker = *t;
-	fake.stats = (struct kvm_ext_stats){ .epoch = fake.stats.epoch + 1, .tracker = t->tracker };
+	fake.stats = (struct kvm_ext_stats){ .epoch = fake.stats.epoch + 1,
+					     .tracker = t->tracker,
+					     .start_ns = fake_now(),
+					     .log = { .disable_ns = fake.disable_ns,
+						      .disable_pages = fake.disable_pages } };
+	fake.disable_ns = fake.disable_pages = 0;
+	if (t->tracker == KVM_EXT_TRACKER_DIRTY_LOG || t->tracker == KVM_EXT_TRACKER_PML_ABIT)
+		fake.stats.log.mechanism = fake.vm.log_mechanism;
 	if (t->tracker != KVM_EXT_TRACKER_OFF)
 		fake_pass(KVM_EXT_PASS_PRIME);
 	return 0;
@@ -151,7 +171,9 @@ static int fake_ioctl(int fd, unsigned long request, void *arg)
 		return fake_set(arg);
 	case KVM_EXT_GET_STATS:
 		fake.stats.size = sizeof(fake.stats);
-		fake.stats.state = fake.gone ? KVM_EXT_STATE_VM_GONE : 0;
+		fake.stats.state = (fake.gone ? KVM_EXT_STATE_VM_GONE : 0) |
+				   (fake.yielded ? KVM_EXT_STATE_YIELDED : 0);
+		fake.stats.now_ns = fake_now();
 		memcpy(arg, &fake.stats, sizeof(fake.stats));
 		return 0;
 	case KVM_EXT_RUN_PASS:
@@ -193,11 +215,21 @@ static gboolean fake_open_vm(const char *proc_root, pid_t pid, const char *uuid,
 	return TRUE;
 }
 
+static KxSelftest *fake_selftest(const char *root)
+{
+	g_atomic_int_inc(&fake.selftests);
+	return kx_selftest_judge(
+		&(KxSelftestRaw){ .count = { [KX_SELFTEST_HLT] = { 1, 9, 3, 0 } } },
+		KVM_EXT_LOG_PML);
+}
+
 static const KxHost fake_host = {
 	.proc_root = "/proc",
 	.debugfs_root = "/nonexistent",
 	.module_sys = &fake_sys,
 	.open_vm = fake_open_vm,
+	.root = "/nonexistent",
+	.selftest = fake_selftest,
 };
 
 static inline void fake_reset(void)

@@ -277,6 +277,207 @@ static void keeps_drain_cost_with_the_open_window(void **state)
 	assert_int_equal(((KxWindow *)list->pdata[0])->drain_cpu_ns, 70);
 }
 
+static struct kvm_ext_stats log_stats(guint64 epoch, guint64 now)
+{
+	return (struct kvm_ext_stats){
+		.epoch = epoch,
+		.tracker = KVM_EXT_TRACKER_DIRTY_LOG,
+		.now_ns = now,
+		.sample_pages = 40,
+		.log = { .mechanism = KVM_EXT_LOG_PML,
+			 .mode = KVM_EXT_LOG_MODE_ALL_SET,
+			 .pages = 1000,
+			 .vmm_pages = 16,
+			 .other_pages = 2,
+			 .enable_ns = 11,
+			 .enable_pages = 12,
+			 .arm_ns = 13,
+			 .arm_pages = 14,
+			 .harvest_ns = 15,
+			 .harvest_pages = 16,
+			 .clear_ns = 17,
+			 .clear_pages = 18,
+			 .clears = 19,
+			 .pml_full_exits = 20,
+			 .candidates = 21,
+			 .yields = 22,
+			 .resumes = 23,
+			 .errors = 24,
+			 .last_errno = 25 },
+	};
+}
+
+/* What leaving a tracker took is told by the account after it, and belongs to the one before it. */
+static void joins_disable_to_its_window(void **state)
+{
+	g_autoptr(KxAccount) a = kx_account_new();
+	guint64 one = open_window(a, 1, 0), two;
+	struct kvm_ext_stats first = log_stats(1, 50), second = log_stats(2, 150);
+	struct kvm_ext_stats off = { .epoch = 3, .now_ns = 250 };
+	g_autoptr(GPtrArray) during = NULL, between = NULL, after = NULL;
+	const KxWindow *w;
+
+	kx_account_saw(a, &first);
+	during = windows(a, &first, 60);
+	w = during->pdata[0];
+	assert_true(w->has_log);
+	assert_string_equal(w->log_mechanism, "pml");
+	assert_string_equal(w->log_mode, "initially-all-set");
+	assert_int_equal(w->log_pages, 1000);
+	assert_int_equal(w->log_vmm_pages, 16);
+	assert_int_equal(w->log_other_pages, 2);
+	assert_int_equal(w->log_enable_ns, 11);
+	assert_int_equal(w->log_arm_pages, 14);
+	assert_int_equal(w->log_harvest_ns, 15);
+	assert_int_equal(w->log_dirty_pages, 40);
+	assert_int_equal(w->log_clears, 19);
+	assert_int_equal(w->pml_full_exits, 20);
+	assert_int_equal(w->log_yields, 22);
+	assert_non_null(strstr(w->log_disable_na, "still runs"));
+
+	kx_account_mark(a, one, &first);
+	second.log.disable_ns = 7000;
+	second.log.disable_pages = 70;
+	kx_account_saw(a, &second);
+	two = open_window(a, 2, 100);
+	close_window(a, one, NULL, 100);
+	between = windows(a, &second, 160);
+	w = between->pdata[0];
+	assert_null(w->log_disable_na);
+	assert_int_equal(w->log_disable_ns, 7000);
+	assert_int_equal(w->log_disable_pages, 70);
+	assert_non_null(((const KxWindow *)between->pdata[1])->log_disable_na);
+
+	/* also when the account after it is read late; and a later reading changes nothing */
+	close_window(a, two, &second, 200);
+	off.log.disable_ns = 9;
+	off.log.disable_pages = 3;
+	kx_account_saw(a, &off);
+	off.log.disable_ns = 10;
+	kx_account_saw(a, &off);
+	after = windows(a, NULL, 300);
+	w = after->pdata[1];
+	assert_null(w->log_disable_na);
+	assert_int_equal(w->log_disable_ns, 9);
+	assert_int_equal(((const KxWindow *)after->pdata[0])->log_disable_ns, 7000);
+}
+
+static void says_that_disable_was_never_told(void **state)
+{
+	g_autoptr(KxAccount) a = kx_account_new();
+	guint64 id = open_window(a, 1, 0);
+	struct kvm_ext_stats st = log_stats(1, 50);
+	g_autoptr(GPtrArray) list = NULL;
+
+	kx_account_saw(a, &st);
+	close_window(a, id, &st, 100);
+	list = windows(a, NULL, 200);
+	assert_non_null(strstr(((KxWindow *)list->pdata[0])->log_disable_na, "VM ended"));
+}
+
+static guint64 yielded_ns(KxAccount *a, const struct kvm_ext_stats *st, guint64 now)
+{
+	g_autoptr(GPtrArray) list = windows(a, st, now);
+
+	return ((KxWindow *)list->pdata[0])->log_yielded_ns;
+}
+
+static void measures_yielded_time(void **state)
+{
+	g_autoptr(KxAccount) a = kx_account_new();
+	guint64 id = open_window(a, 1, 0);
+	struct kvm_ext_stats st = log_stats(1, 100);
+	g_autoptr(GPtrArray) list = NULL;
+
+	kx_account_saw(a, &st);
+	assert_int_equal(yielded_ns(a, &st, 110), 0);
+	/* noticed at 300, but the module knows that it was at 250 */
+	st.state = KVM_EXT_STATE_YIELDED;
+	st.now_ns = 300;
+	st.log.last_yield_ns = 250;
+	st.log.yielded_passes = 5;
+	kx_account_saw(a, &st);
+	kx_account_yielded_to(a, id, "migration");
+	assert_int_equal(yielded_ns(a, &st, 400), 150);
+	st.state = 0;
+	st.now_ns = 600;
+	st.log.last_resume_ns = 550;
+	kx_account_saw(a, &st);
+	assert_int_equal(yielded_ns(a, &st, 700), 300);
+	/* a short one between two readings: only the passes due in it show it */
+	st.now_ns = 900;
+	st.log.last_yield_ns = 800;
+	st.log.last_resume_ns = 810;
+	st.log.yielded_passes = 6;
+	kx_account_saw(a, &st);
+	assert_int_equal(yielded_ns(a, &st, 950), 310);
+	/* memslots that came and went without a pass due: nothing was missed */
+	st.now_ns = 1000;
+	st.log.last_yield_ns = 960;
+	st.log.last_resume_ns = 961;
+	kx_account_saw(a, &st);
+	assert_int_equal(yielded_ns(a, &st, 1100), 310);
+	close_window(a, id, &st, 1200);
+	list = windows(a, NULL, 9999);
+	assert_int_equal(((KxWindow *)list->pdata[0])->log_yielded_ns, 310);
+	assert_string_equal(((KxWindow *)list->pdata[0])->log_yielded_to, "migration");
+}
+
+/* Set while the VMM has the log; and moments that lie outside the window are not believed. */
+static void yielded_from_the_start(void **state)
+{
+	g_autoptr(KxAccount) a = kx_account_new();
+	struct kvm_ext_stats st = log_stats(1, 150);
+
+	open_window(a, 1, 100);
+	st.start_ns = 100;
+	st.state = KVM_EXT_STATE_YIELDED;
+	st.log.last_yield_ns = 0;
+	kx_account_saw(a, &st);
+	assert_int_equal(yielded_ns(a, &st, 200), 100);
+	st.state = 0;
+	st.now_ns = 300;
+	st.log.last_resume_ns = 99999;
+	kx_account_saw(a, &st);
+	assert_int_equal(yielded_ns(a, &st, 400), 200);
+}
+
+static void yielded_passes_do_not_count(void **state)
+{
+	g_autoptr(KxAccount) a = kx_account_new();
+	guint64 id = open_window(a, 1, 0);
+	struct kvm_ext_stats st = log_stats(1, 100);
+	g_autoptr(GPtrArray) list = NULL;
+	const KxWindow *w;
+	guint64 pass;
+
+	for (pass = 1; pass <= 3; pass++) {
+		begin(a, 1, pass);
+		end(a, pass, 100, 10, pass == 2 ? KVM_EXT_PASS_YIELDED : 0);
+	}
+	assert_int_equal(kx_account_yielded_passes(a), 1);
+	begin(a, 1, 4);
+	end(a, 4, 100, 10, KVM_EXT_PASS_CUT); /* failed, and took a number */
+	/* passes 1 and 3 are in the statistics, 2 gave way there as well */
+	st.passes = 2;
+	st.samples = 20;
+	st.cpu_ns = 200;
+	st.log.yielded_passes = 1;
+	kx_account_mark(a, id, &st);
+	begin(a, 1, 5);
+	end(a, 5, 1000, 7, KVM_EXT_PASS_YIELDED);
+	begin(a, 1, 6);
+	end(a, 6, 100, 10, 0);
+	close_window(a, id, NULL, 1000);
+	list = windows(a, NULL, 2000);
+	w = list->pdata[0];
+	assert_int_equal(w->est_n, 3);
+	assert_true(w->est_samples == 30);
+	assert_int_equal(w->passes, 3);
+	assert_int_equal(w->samples, 30);
+	assert_int_equal(w->cpu_ns, 300);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,6 +489,11 @@ int main(void)
 		cmocka_unit_test(stays_bounded),
 		cmocka_unit_test(forgets_the_oldest_pages_first),
 		cmocka_unit_test(keeps_drain_cost_with_the_open_window),
+		cmocka_unit_test(joins_disable_to_its_window),
+		cmocka_unit_test(says_that_disable_was_never_told),
+		cmocka_unit_test(measures_yielded_time),
+		cmocka_unit_test(yielded_from_the_start),
+		cmocka_unit_test(yielded_passes_do_not_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <string.h>
 
 #include "report.h"
 
@@ -316,6 +317,169 @@ static void test_truth(void **state)
 	near(row->precision.value, 94.0 / 95, "precision of the windows that have one");
 }
 
+/* --- the dirty log --------------------------------------------------------- */
+
+static KxWindow *add_log_window(KxVmReport *v, const char *tracker, guint64 duration)
+{
+	static const double passes[][2] = { { 1e6, 100 }, { 1e6, 100 }, { 1e6, 100 } };
+	KxWindow *w = add_window(v, tracker, "o", duration);
+
+	add_passes(w, passes, 3);
+	w->interval_ns = 100 * MS;
+	w->first_start_ns = 1;
+	w->last_start_ns = 1 + 200 * MS;
+	w->has_log = TRUE;
+	w->log_mechanism = g_strdup("pml");
+	w->log_mode = g_strdup("initially-all-set");
+	w->log_enable_ns = 2000;
+	w->log_enable_pages = 1000;
+	w->log_arm_ns = 5000;
+	w->log_arm_pages = 1000;
+	w->log_harvest_ns = 9000;
+	w->log_harvest_pages = 3000;
+	w->log_dirty_pages = 300;
+	w->log_clear_ns = 6000;
+	w->log_clear_pages = 300;
+	w->log_clears = 3;
+	w->log_disable_ns = 4000;
+	w->log_disable_pages = 1000;
+	w->pml_full_exits = 50;
+	give_exits(w, 1000);
+	return w;
+}
+
+static void test_log_costs(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL;
+	KxWindow *one, *open;
+	KxRow *off, *row;
+
+	add_window(v, "off", "", S);
+	one = add_log_window(v, "dirty-log", S);
+	one->log_vmm_pages = 77;
+	open = add_log_window(v, "dirty-log", S);
+	open->log_harvest_ns = 27000;
+	open->log_disable_ns = open->log_disable_pages = 999999;
+	replace(&open->log_disable_na, "known when the tracker is left");
+	open->log_vmm_pages = 16;
+	open->log_yields = 2;
+	open->log_resumes = 1;
+	rows = kx_vm_rows(v);
+	off = rows->pdata[0];
+	is_na(&off->log_enable_ns_per_page, "the tracker does not use the dirty log");
+	is_na(&off->log_yields, "the tracker does not use the dirty log");
+	row = rows->pdata[1];
+	assert_string_equal(row->mechanism, "pml");
+	assert_int_equal(row->windows, 2);
+	near(row->log_enable_ns_per_page.value, 2, "enable");
+	near(row->log_arm_ns_per_page.value, 5, "arm");
+	near(row->log_harvest_ns_per_page.value, 6, "harvest per page");
+	near(row->log_harvest_ns_per_dirty.value, 60, "harvest per dirty page");
+	near(row->log_clear_ns_per_dirty.value, 20, "clear");
+	near(row->log_disable_ns_per_page.value, 4, "disable: of the window that has it");
+	near(row->pml_full_per_s.value, 50, "PML-full");
+	near(row->log_vmm_pages.value, 16, "not tracked, at the last reading");
+	near(row->log_yields.value, 2, "yields");
+	near(row->log_resumes.value, 1, "resumes");
+	near(row->log_yielded_seconds.value, 0, "a measured zero");
+	is_na(&row->log_candidates, "only pml-abit watches candidates");
+	near(row->exits_per_s.value, 1000, "memslots alone do not spoil a window");
+}
+
+static void test_log_not_available(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL, notes = NULL;
+	KxWindow *w = add_log_window(v, "pml-abit", S);
+	KxRow *row;
+
+	replace(&w->log_mechanism, "write-protect");
+	replace(&w->log_mode, "plain");
+	w->log_arm_pages = w->log_clear_pages = w->log_enable_pages = w->log_dirty_pages = 0;
+	w->log_harvest_pages = w->log_disable_pages = 0;
+	w->log_candidates = 5;
+	w->log_other_pages = 3;
+	rows = kx_vm_rows(v);
+	row = only_row(rows);
+	is_na(&row->log_enable_ns_per_page, "no memslot was switched on");
+	is_na(&row->log_arm_ns_per_page, "the log does not start all set, or nothing was armed");
+	is_na(&row->log_harvest_ns_per_page, "the log was not read");
+	is_na(&row->log_harvest_ns_per_dirty, "no page was found written");
+	is_na(&row->log_clear_ns_per_dirty, "reading the log clears it, too");
+	is_na(&row->log_disable_ns_per_page, "no memslot was left to switch off");
+	is_na(&row->pml_full_per_s, "the mechanism is not PML");
+	near(row->log_candidates.value, 5, "candidates");
+	notes = kx_vm_notes(rows);
+	assert_int_equal(notes->len, 3);
+	assert_non_null(strstr(notes->pdata[0], "page tables' A/D"));
+	assert_non_null(strstr(notes->pdata[1], "pml-abit (write-protect) misses pages"));
+	assert_non_null(strstr(notes->pdata[2], "3 pages were not tracked"));
+}
+
+/* A stretch that the VMM had the log for is no measurement of anything. */
+static void test_yielded(void **state)
+{
+	static const char why[] =
+		"the VMM logged its memory itself for a part of the window, which was not tracked";
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) mixed = NULL, only = NULL, never = NULL;
+	KxWindow *w;
+	KxRow *row;
+
+	w = add_log_window(v, "dirty-log", 10 * S);
+	w->log_yielded_ns = 9 * S;
+	w->log_yielded_passes = 90;
+	w->last_start_ns = 1 + 10 * S;
+	replace(&w->vcpu_run_na, NULL);
+	replace(&w->truth_na, NULL);
+	w->truth_touched = 100;
+	w->truth_hit = 1;
+	give_work(w, 1, 1e9);
+	only = kx_vm_rows(v);
+	row = only_row(only);
+	near(row->seconds, 1, "tracked time");
+	near(row->samples_per_s.value, 300, "samples over the tracked time");
+	near(row->pml_full_per_s.value, 50, "PML-full over the tracked time");
+	near(row->log_yielded_seconds.value, 9, "yielded");
+	assert_null(row->cost_per_sample_ns.na);
+	is_na(&row->exits_per_s, why);
+	is_na(&row->work_per_s, why);
+	is_na(&row->vcpu_run_percent, why);
+	is_na(&row->recall, why);
+	is_na(&row->interval_achieved_ns, why);
+
+	add_log_window(v, "dirty-log", S);
+	mixed = kx_vm_rows(v);
+	row = only_row(mixed);
+	near(row->exits_per_s.value, 1000, "of the window that did not yield");
+	near(row->interval_achieved_ns.value, 100e6, "likewise");
+
+	g_ptr_array_set_size(v->windows, 0);
+	w = add_window(v, "dirty-log", "o", S);
+	w->has_log = TRUE;
+	w->log_mechanism = g_strdup("pml");
+	w->log_mode = g_strdup("plain");
+	w->log_yielded_ns = S;
+	never = kx_vm_rows(v);
+	row = only_row(never);
+	is_na(&row->samples, "no pass was completed while the log was not the VMM's");
+	is_na(&row->cost_per_sample_ns, "no pass was completed while the log was not the VMM's");
+	near(row->passes.value, 0, "passes");
+	near(row->seconds, 0, "nothing was tracked");
+}
+
+static void test_labels(void **state)
+{
+	g_autofree char *pml = kx_tracker_label("dirty-log", "pml");
+	g_autofree char *plain = kx_tracker_label("abit", NULL);
+	g_autofree char *unknown = kx_tracker_label("dirty-log", "unknown");
+
+	assert_string_equal(pml, "dirty-log (pml)");
+	assert_string_equal(plain, "abit");
+	assert_string_equal(unknown, "dirty-log");
+}
+
 /* --- simulation ------------------------------------------------------------ */
 
 /* Sum of uniforms: bounded, skew-free, good enough beside a skewed multiplier. */
@@ -388,11 +552,19 @@ static void test_estimator_edges(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cost_per_sample), cmocka_unit_test(test_not_available),
-		cmocka_unit_test(test_against_off),	cmocka_unit_test(test_ratio_interval),
-		cmocka_unit_test(test_no_off),		cmocka_unit_test(test_rates_and_times),
-		cmocka_unit_test(test_truth),		cmocka_unit_test(test_coverage),
+		cmocka_unit_test(test_cost_per_sample),
+		cmocka_unit_test(test_not_available),
+		cmocka_unit_test(test_against_off),
+		cmocka_unit_test(test_ratio_interval),
+		cmocka_unit_test(test_no_off),
+		cmocka_unit_test(test_rates_and_times),
+		cmocka_unit_test(test_truth),
+		cmocka_unit_test(test_coverage),
 		cmocka_unit_test(test_estimator_edges),
+		cmocka_unit_test(test_log_costs),
+		cmocka_unit_test(test_log_not_available),
+		cmocka_unit_test(test_yielded),
+		cmocka_unit_test(test_labels),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,9 +14,9 @@
 #include "report.h"
 #include "textfmt.h"
 
-static const char *const names[] = { "two-vms", "no-truth-real", "nothing-sampled",
-				     "vm-gone", "lost-samples",	 "one-pass",
-				     "names",	"no-vms",	 "lab-amd" };
+static const char *const names[] = { "two-vms",	     "no-truth-real", "nothing-sampled", "vm-gone",
+				     "lost-samples", "one-pass",      "names",		 "no-vms",
+				     "lab-amd",	     "dirty-log" };
 
 static char *golden_path(const char *name, const char *suffix)
 {

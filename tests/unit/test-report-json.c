@@ -118,6 +118,8 @@ static void test_refused(void **state)
 		", \"windows\": [{\"tracker\": \"off\", \"est_cost\": \"1\"}]",
 		", \"windows\": [{\"tracker\": \"off\", \"start_realtime_ns\": 1.5}]",
 		", \"windows\": [{\"tracker\": \"off\", \"has_module\": true}]",
+		", \"windows\": [{\"tracker\": \"dirty-log\", \"has_log\": true}]",
+		", \"yielded\": true",
 	};
 	static const char *const texts[] = {
 		"",
@@ -148,6 +150,43 @@ static void test_refused(void **state)
 			fail_msg("accepted: %s", texts[i]);
 		assert_non_null(error);
 	}
+}
+
+/* The log's part is there as a whole or not at all. */
+static void test_log_part(void **state)
+{
+	g_autoptr(KxReport) r = sample();
+	KxWindow *w = ((KxVmReport *)r->vms->pdata[0])->windows->pdata[0];
+	g_autofree char *without = NULL, *with_log = NULL;
+	g_autoptr(KxReport) plain = NULL, back = NULL;
+	g_autoptr(GError) error = NULL;
+
+	w->log_yields = 5;
+	without = kx_report_to_json(r);
+	assert_null(strstr(without, "log_yielded_passes\""));
+	plain = kx_report_from_json(without, NULL);
+	assert_null(((KxWindow *)((KxVmReport *)plain->vms->pdata[0])->windows->pdata[0])
+			    ->log_disable_na);
+
+	w->has_log = TRUE;
+	w->log_mechanism = g_strdup("pml");
+	w->log_mode = g_strdup("plain");
+	w->log_disable_na = g_strdup("not yet");
+	w->log_disable_ns = 7; /* not valid, so not written */
+	r->log_selftest = g_strdup("wrong");
+	((KxVmReport *)r->vms->pdata[0])->yielded = g_strdup("migration");
+	with_log = kx_report_to_json(r);
+	back = kx_report_from_json(with_log, &error);
+	if (!back)
+		fail_msg("%s", error->message);
+	w = ((KxVmReport *)back->vms->pdata[0])->windows->pdata[0];
+	assert_true(w->has_log);
+	assert_string_equal(w->log_mechanism, "pml");
+	assert_int_equal(w->log_yields, 5);
+	assert_string_equal(w->log_disable_na, "not yet");
+	assert_int_equal(w->log_disable_ns, 0);
+	assert_string_equal(back->log_selftest, "wrong");
+	assert_string_equal(((KxVmReport *)back->vms->pdata[0])->yielded, "migration");
 }
 
 /* Figures for whoever reads the JSON: a value or a reason, never both, never a bare 0. */
@@ -183,9 +222,8 @@ static void test_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exact),
-		cmocka_unit_test(test_tolerant),
-		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_exact),	cmocka_unit_test(test_tolerant),
+		cmocka_unit_test(test_refused), cmocka_unit_test(test_log_part),
 		cmocka_unit_test(test_rows),
 	};
 
