@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <linux/kvm.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +28,8 @@ void dirty_seed(void)
 {
 	const char *seed = getenv("KX_SEED");
 
+	/* If the host dies, the last line says where. */
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	state = seed ? strtoull(seed, NULL, 0) : 20260;
 	note("seed %llu", (unsigned long long)state);
 	/* Neighbouring seeds are not to begin alike. */
@@ -96,6 +99,17 @@ void dirty_pick(struct dirty_set *set, uint32_t n)
 	set->count = n + reads;
 }
 
+void dirty_drop_reads(struct dirty_set *set)
+{
+	uint32_t n = 0, i;
+
+	for (i = 0; i < set->count; i++) {
+		if (set->list[i] & 1)
+			set->list[n++] = set->list[i];
+	}
+	set->count = n;
+}
+
 /* --- the guest ---------------------------------------------------------------------- */
 
 static void touch_list(struct vmm *vm, const uint32_t *list, uint32_t count)
@@ -136,6 +150,12 @@ void dirty_unmap(struct vmm *vm)
 {
 	if (vmm_map(vm, DIRTY_SLOT, VMM_DATA_GPA, 0, NULL, 0))
 		bail("memslot");
+}
+
+void dirty_settle(struct vmm *vm, struct kx *kx, struct kx_samples *got)
+{
+	dirty_touch_all(vm);
+	kx_pass(kx, got);
 }
 
 /* --- what was found -------------------------------------------------------------------- */

@@ -92,6 +92,19 @@ static void wait_for_work(struct vmm_vcpu *vcpu)
 		futex(&vcpu->ctl->seq, FUTEX_WAIT, vcpu->ctl->done);
 }
 
+static _Noreturn void unexpected_exit(struct vmm_vcpu *vcpu)
+{
+	struct kvm_regs regs = { 0 };
+	struct kvm_sregs sregs = { 0 };
+
+	ioctl(vcpu->fd, KVM_GET_REGS, &regs);
+	ioctl(vcpu->fd, KVM_GET_SREGS, &sregs);
+	bail("unexpected VM exit %u: rip %#llx rbx %#llx rcx %#llx rsi %#llx rdi %#llx cr2 %#llx "
+	     "cr3 %#llx cs %#x",
+	     vcpu->run->exit_reason, regs.rip, regs.rbx, regs.rcx, regs.rsi, regs.rdi, sregs.cr2,
+	     sregs.cr3, sregs.cs.selector);
+}
+
 static void *vcpu_thread(void *arg)
 {
 	struct vmm_vcpu *vcpu = arg;
@@ -105,7 +118,7 @@ static void *vcpu_thread(void *arg)
 		vcpu->exits++;
 		if (vcpu->run->exit_reason !=
 		    (vcpu->vm->config.io_exit ? KVM_EXIT_IO : KVM_EXIT_HLT))
-			bail("unexpected VM exit %u", vcpu->run->exit_reason);
+			unexpected_exit(vcpu);
 		__atomic_store_n(&vcpu->halted, vcpu->ctl->done, __ATOMIC_RELEASE);
 		futex(&vcpu->halted, FUTEX_WAKE, INT32_MAX);
 		wait_for_work(vcpu);
@@ -424,6 +437,24 @@ void vmm_touch(struct vmm *vm, int vcpu, const uint32_t *list, uint32_t count)
 {
 	vmm_begin(vm, vcpu, list, count);
 	vmm_finish(vm, vcpu);
+}
+
+void vmm_age_page_tables(struct vmm *vm)
+{
+	uint64_t *entry = (uint64_t *)(vm->low + PML4_GPA), *end = (uint64_t *)(vm->low + PT_END);
+	struct kvm_sregs sregs;
+	int i;
+
+	for (; entry < end; entry++)
+		*entry &= ~0x60ull;
+	for (i = 0; i < vm->nr_vcpus; i++) {
+		/* A change of CR4.PGE empties a CPU's TLB. */
+		if (ioctl(vm->vcpu[i].fd, KVM_GET_SREGS, &sregs))
+			bail("KVM_GET_SREGS");
+		sregs.cr4 ^= 1 << 7; /* PGE */
+		if (ioctl(vm->vcpu[i].fd, KVM_SET_SREGS, &sregs))
+			bail("KVM_SET_SREGS");
+	}
 }
 
 void vmm_loop(struct vmm *vm, int vcpu, const uint32_t *list, uint32_t count)

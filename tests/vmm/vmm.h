@@ -126,6 +126,12 @@ void vmm_touch(struct vmm *vm, int vcpu, const uint32_t *list, uint32_t count);
 void vmm_begin(struct vmm *vm, int vcpu, const uint32_t *list, uint32_t count);
 void vmm_finish(struct vmm *vm, int vcpu);
 
+/*
+ * Clears the accessed and dirty bits of a 64-bit guest's page tables, and what
+ * its CPUs have cached of them. Its CPUs set them anew, which are writes.
+ */
+void vmm_age_page_tables(struct vmm *vm);
+
 /* Touches them over and over, without VM exits, until vmm_halt(). */
 void vmm_loop(struct vmm *vm, int vcpu, const uint32_t *list, uint32_t count);
 void vmm_halt(struct vmm *vm, int vcpu);
