@@ -235,7 +235,7 @@ static char *time_text(gint64 realtime_ns)
 }
 
 static void tell_yield(KxManager *m, const char *event, KxSession *s, const char *reason,
-		       const char *how)
+		       const char *what, const char *how)
 {
 	const KxVmIdent *i = kx_session_ident(s);
 	const KxOptions *o = kx_session_options(s);
@@ -250,8 +250,8 @@ static void tell_yield(KxManager *m, const char *event, KxSession *s, const char
 		.pid = i->pid,
 	};
 
-	kx_log(G_LOG_LEVEL_MESSAGE, event, i->name, o->tracker->name, "%s (pid %d): %s: %s; %s",
-	       i->name, i->pid, event, reason, how);
+	kx_log(G_LOG_LEVEL_MESSAGE, event, i->name, o->tracker->name, "%s (pid %d): %s; %s",
+	       i->name, i->pid, what, how);
 	if (m->callback)
 		m->callback(&e, m->data);
 }
@@ -262,7 +262,9 @@ static void say_yielded(KxManager *m, KxSession *s, const char *to, gint64 realt
 	g_autofree char *how = g_strdup_printf("%s stands still since %s",
 					       kx_session_options(s)->tracker->name, when);
 
-	tell_yield(m, "yielded", s, to, how);
+	g_autofree char *what = g_strdup_printf("yielded: %s", to);
+
+	tell_yield(m, "yielded", s, to, what, how);
 }
 
 /* The beginning is told before what comes after it, whether libvirt has answered or not. */
@@ -318,8 +320,10 @@ static void on_resumed(KxManager *m, KxSession *s, const KxYield *y)
 					       kx_session_options(s)->tracker->name, when,
 					       (double)y->lasted_ns / 1e9);
 
+	g_autofree char *what = g_strdup_printf("resumed (yielded: %s)", kx_session_yielded(s));
+
 	stop_asking(m, s);
-	tell_yield(m, "resumed", s, kx_session_yielded(s), how);
+	tell_yield(m, "resumed", s, kx_session_yielded(s), what, how);
 }
 
 static void on_session_yield(KxSession *s, const KxYield *y, gpointer data)

@@ -24,13 +24,17 @@ static const struct {
 	guint32 pid;
 	const char *state;
 	gboolean attached;
-	const char *tracker, *options;
+	const char *tracker, *options, *mechanism, *yielded;
 } vms[] = {
 	{ "vm1", "6b7f3f2e-0000-4000-8000-000000000001", 4242, "running", TRUE, "abit-flush",
-	  "interval=100ms granularity=4K flush-scope=pass" },
-	{ "vm2", "6b7f3f2e-0000-4000-8000-000000000002", 4301, "running", TRUE, "off", "" },
-	{ "web server", "6b7f3f2e-0000-4000-8000-000000000003", 4302, "running", FALSE, "", "" },
-	{ "Größe 数据库", "6b7f3f2e-0000-4000-8000-000000000004", 4303, "paused", FALSE, "", "" },
+	  "interval=100ms granularity=4K flush-scope=pass", "", "" },
+	{ "vm2", "6b7f3f2e-0000-4000-8000-000000000002", 4301, "running", TRUE, "off", "", "", "" },
+	{ "web server", "6b7f3f2e-0000-4000-8000-000000000003", 4302, "running", FALSE, "", "",
+	  "pml", "" },
+	{ "Größe 数据库", "6b7f3f2e-0000-4000-8000-000000000004", 4303, "paused", FALSE, "", "", "",
+	  "" },
+	{ "logged", "6b7f3f2e-0000-4000-8000-000000000005", 4304, "running", TRUE, "dirty-log",
+	  "interval=10ms granularity=4K", "pml", "migration" },
 };
 
 static const struct {
@@ -74,6 +78,8 @@ static GVariant *list_vms(void)
 		g_variant_dict_insert(&d, "attached", "b", vms[i].attached);
 		g_variant_dict_insert(&d, "tracker", "s", vms[i].tracker);
 		g_variant_dict_insert(&d, "options", "s", vms[i].options);
+		g_variant_dict_insert(&d, "mechanism", "s", vms[i].mechanism);
+		g_variant_dict_insert(&d, "yielded", "s", vms[i].yielded);
 		g_variant_builder_add_value(&b, g_variant_dict_end(&d));
 	}
 	return g_variant_new("(aa{sv})", &b);

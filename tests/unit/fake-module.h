@@ -20,7 +20,8 @@
 
 typedef struct {
 	int opens; /* descriptors handed out and not yet closed cannot be seen; opens counts open() */
-	int peer; /* the other end of the session's descriptor: write = readable, close = VM gone */
+	int fd;	   /* the session's descriptor */
+	int peer; /* its other end: write = readable, close = VM gone */
 	int device_errno, attach_errno, set_errno;
 	gboolean attached, gone;
 	struct kvm_ext_ring *ring;
@@ -112,6 +113,7 @@ static int fake_open(void)
 	if (fake.peer > 0)
 		close(fake.peer);
 	fake.peer = pair[1];
+	fake.fd = pair[0];
 	return pair[0];
 }
 
@@ -252,6 +254,18 @@ static inline void fake_signal(void)
 		return;
 	while (g_main_context_iteration(NULL, FALSE))
 		;
+}
+
+/* Records are there: readable until the main loop has looked once. */
+static inline void fake_wake(void)
+{
+	char byte = 0;
+
+	if (send(fake.peer, &byte, 1, MSG_NOSIGNAL) != 1)
+		return;
+	g_main_context_iteration(NULL, TRUE);
+	if (recv(fake.fd, &byte, 1, MSG_DONTWAIT) != 1)
+		g_error("the session's descriptor was closed meanwhile");
 }
 
 static inline void fake_vm_goes(void)

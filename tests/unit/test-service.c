@@ -433,6 +433,188 @@ static void large_replies_arrive(void **state)
 	assert_int_equal(g_variant_n_children(runs), 100000);
 }
 
+/* --- the dirty log ------------------------------------------------------------------------------------------------ */
+
+static void wait_for(State *s, const char *event)
+{
+	while (!strstr(s->events->str, event))
+		g_main_context_iteration(NULL, TRUE);
+}
+
+static void pml_is_refused_where_there_is_none(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL;
+
+	fake.vm.log_mechanism = KVM_EXT_LOG_WRITE_PROTECT;
+	expect(s, "Attach", with_options(s->self, "tracker", "pml"), "NotSupported");
+	assert_false(fake.attached);
+	expect(s, "Attach", with_options(s->self, "tracker", "dirty-log"), NULL);
+	expect(s, "SetTracker", with_options(s->self, "tracker", "pml"), "NotSupported");
+	expect(s, "SetTracker", with_options(s->self, "granularity", "2M"), "InvalidOption");
+	expect(s, "Detach", g_variant_new("(s)", s->self), NULL);
+
+	fake.vm.log_mechanism = KVM_EXT_LOG_UNKNOWN; /* and nothing to read on this host */
+	expect(s, "Attach", with_options(s->self, "tracker", "pml"), "NotSupported");
+	fake.vm.log_mechanism = KVM_EXT_LOG_PML;
+	expect(s, "Attach", with_options(s->self, "tracker", "pml"), NULL);
+	assert_int_equal(fake.tracker.tracker, KVM_EXT_TRACKER_DIRTY_LOG);
+	r = report(s, s->self);
+	assert_string_equal(((KxVmReport *)r->vms->pdata[0])->log_mechanism, "pml");
+	assert_string_equal(window_of(r, 0, 0)->tracker, "dirty-log");
+	assert_string_equal(window_of(r, 0, 0)->log_mechanism, "pml");
+}
+
+static void dirty_ring_is_refused_with_the_reason(void **state)
+{
+	State *s = *state;
+	Answer a = { 0 };
+
+	fake.vm.log_mode = KVM_EXT_LOG_MODE_RING;
+	start_call(s, "Attach", with_options(s->self, "tracker", "dirty-log"), &a);
+	finish_call(&a);
+	assert_non_null(strstr(a.error->message, "dirty ring"));
+	assert_non_null(strstr(a.error->message, "dirty-ring-size"));
+	g_error_free(a.error);
+	expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
+	expect(s, "SetTracker", with_options(s->self, "tracker", "pml-abit"), "NotSupported");
+	assert_int_equal(fake.tracker.tracker, KVM_EXT_TRACKER_ABIT);
+}
+
+/* What List says of the one VM that is attached. */
+static char *listed(State *s, const char *key)
+{
+	g_autoptr(GVariant) reply = call(s, "List", g_variant_new("()"), NULL);
+	g_autoptr(GVariant) vms = g_variant_get_child_value(reply, 0);
+	g_autoptr(GVariant) vm = g_variant_get_child_value(vms, 0);
+	char *text = NULL;
+
+	assert_true(g_variant_lookup(vm, key, "s", &text));
+	return text;
+}
+
+static void yields_are_seen_and_counted(void **state)
+{
+	State *s = *state;
+	g_autofree char *before = NULL, *during = NULL, *after = NULL, *mechanism = NULL;
+	g_autoptr(KxReport) live = NULL, later = NULL;
+
+	fake.vm.log_mechanism = KVM_EXT_LOG_PML;
+	expect(s, "Attach", with_options(s->self, "tracker", "dirty-log"), NULL);
+	expect(s, "RunPass", g_variant_new("(s)", s->self), NULL);
+	before = listed(s, "yielded");
+	mechanism = listed(s, "mechanism");
+	assert_string_equal(before, "");
+	assert_string_equal(mechanism, "pml");
+
+	/* The flag of a pass tells it at once, without the next look at the statistics. */
+	fake.yielded = TRUE;
+	fake.stats.log.last_yield_ns = fake_now();
+	fake.stats.log.vmm_pages = 4096;
+	fake.stats.log.yields = 3;
+	fake_pass(KVM_EXT_PASS_YIELDED);
+	fake_wake();
+	wait_for(s, "yielded");
+	during = listed(s, "yielded");
+	assert_string_equal(during, "the VMM logs its memory"); /* no libvirt here to ask */
+	g_usleep(20000);
+	live = report(s, s->self);
+	assert_string_equal(((KxVmReport *)live->vms->pdata[0])->yielded,
+			    "the VMM logs its memory");
+	assert_true(window_of(live, 0, 0)->log_yielded_ns >= 20000000);
+	assert_int_equal(window_of(live, 0, 0)->log_vmm_pages, 4096);
+	assert_int_equal(window_of(live, 0, 0)->passes, 1);
+	assert_int_equal(window_of(live, 0, 0)->est_n, 1);
+
+	fake.yielded = FALSE;
+	fake.stats.log.last_resume_ns = fake_now();
+	fake.stats.log.resumes = 3;
+	wait_for(s, "resumed");
+	after = listed(s, "yielded");
+	assert_string_equal(after, "");
+	expect(s, "RunPass", g_variant_new("(s)", s->self), NULL);
+	later = report(s, s->self);
+	assert_null(((KxVmReport *)later->vms->pdata[0])->yielded);
+	assert_true(window_of(later, 0, 0)->log_yielded_ns >= 20000000);
+	assert_string_equal(window_of(later, 0, 0)->log_yielded_to, "the VMM logs its memory");
+	assert_int_equal(window_of(later, 0, 0)->passes, 2);
+	assert_int_equal(window_of(later, 0, 0)->est_n, 2);
+	assert_int_equal(window_of(later, 0, 0)->log_yields, 3);
+}
+
+/* One that is over before anybody looks is told with both its moments. */
+static void short_yields_are_told_too(void **state)
+{
+	State *s = *state;
+	const char *told;
+
+	expect(s, "Attach", with_options(s->self, "tracker", "pml-abit"), NULL);
+	fake_pass(KVM_EXT_PASS_YIELDED);
+	fake.stats.log.last_yield_ns = fake.stats.log.last_resume_ns = fake_now();
+	fake_wake();
+	wait_for(s, "resumed");
+	told = strstr(s->events->str, "yielded");
+	assert_non_null(told);
+	assert_non_null(strstr(told, "resumed"));
+	/* once, though the counter stands */
+	expect(s, "List", g_variant_new("()"), NULL);
+	assert_null(strstr(strstr(told, "resumed"), "yielded"));
+}
+
+static void leaving_the_log_is_charged_to_its_window(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL, after = NULL;
+
+	fake.vm.log_mechanism = KVM_EXT_LOG_PML;
+	expect(s, "Attach", with_options(s->self, "tracker", "dirty-log"), NULL);
+	fake.disable_ns = 700;
+	fake.disable_pages = 7;
+	expect(s, "SetTracker", with_options(s->self, "tracker", "pml-abit"), NULL);
+	r = report(s, s->self);
+	assert_null(window_of(r, 0, 0)->log_disable_na);
+	assert_int_equal(window_of(r, 0, 0)->log_disable_ns, 700);
+	assert_non_null(window_of(r, 0, 1)->log_disable_na);
+	fake.disable_ns = 800;
+	fake.disable_pages = 8;
+	expect(s, "Detach", g_variant_new("(s)", s->self), NULL);
+	after = report(s, s->self);
+	assert_int_equal(window_of(after, 0, 0)->log_disable_pages, 7);
+	assert_int_equal(window_of(after, 0, 1)->log_disable_ns, 800);
+	assert_null(window_of(after, 0, 1)->log_disable_na);
+}
+
+/* A VM that goes while the VMM has its log: told, ended, nothing hangs. */
+static void vm_that_goes_while_yielded(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL;
+
+	expect(s, "Attach", with_options(s->self, "tracker", "dirty-log"), NULL);
+	fake.yielded = TRUE;
+	wait_for(s, "yielded");
+	fake_vm_goes();
+	wait_for(s, "vm-gone");
+	r = report(s, s->self);
+	assert_null(((KxVmReport *)r->vms->pdata[0])->yielded);
+	assert_string_equal(((KxVmReport *)r->vms->pdata[0])->ended, "VM gone");
+	assert_non_null(strstr(window_of(r, 0, 0)->log_disable_na, "VM ended"));
+}
+
+static void selftest_stands_in_every_report(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL;
+
+	while (!g_atomic_int_get(&fake.selftests))
+		g_main_context_iteration(NULL, TRUE);
+	expect(s, "Attach", with_options(s->self, "tracker", "off"), NULL);
+	r = report(s, s->self);
+	assert_string_equal(r->log_selftest, "wrong");
+	assert_non_null(strstr(r->log_selftest_text, "3 of 9 missing"));
+	assert_int_equal(fake.selftests, 1); /* once for each load of KVM */
+}
+
 /* --- the socket --------------------------------------------------------------------------------------------------- */
 
 static void second_daemon_is_refused(void **state)
@@ -550,6 +732,16 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(broken_ring_ends_the_session, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_sessions_stay_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(large_replies_arrive, setup, teardown),
+		cmocka_unit_test_setup_teardown(pml_is_refused_where_there_is_none, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(dirty_ring_is_refused_with_the_reason, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(yields_are_seen_and_counted, setup, teardown),
+		cmocka_unit_test_setup_teardown(short_yields_are_told_too, setup, teardown),
+		cmocka_unit_test_setup_teardown(leaving_the_log_is_charged_to_its_window, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(vm_that_goes_while_yielded, setup, teardown),
+		cmocka_unit_test_setup_teardown(selftest_stands_in_every_report, setup, teardown),
 		cmocka_unit_test_setup_teardown(second_daemon_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(stale_socket_is_replaced, setup, teardown),
 		cmocka_unit_test_setup_teardown(other_user_is_refused, setup, teardown),
