@@ -76,7 +76,7 @@ bool soon(int (*count)(void), int want)
 {
 	int i;
 
-	for (i = 0; i < 300; i++) {
+	for (i = 0; i < 1000; i++) {
 		if (count() == want)
 			return true;
 		usleep(10000);
@@ -185,5 +185,5 @@ bool hung_up(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = 0 };
 
-	return poll(&p, 1, 3000) == 1 && (p.revents & POLLHUP);
+	return poll(&p, 1, 10000) == 1 && (p.revents & POLLHUP);
 }

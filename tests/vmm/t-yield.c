@@ -372,7 +372,7 @@ static void side_by_side(enum vmm_log log)
 #define LOOP_PAGES  96u
 #define LOOP_STRIDE 47u
 
-_Static_assert(LOOP_PAGES * LOOP_STRIDE <= DIRTY_PAGES, "the loop stays in its memory");
+_Static_assert(LOOP_PAGES *LOOP_STRIDE <= DIRTY_PAGES, "the loop stays in its memory");
 
 static void write_loop(struct model *m)
 {
