@@ -170,6 +170,20 @@ static void refuses_qmp_politely(void **state)
 	kx_domains_free(d);
 }
 
+/* The test driver has no jobs: what cannot be asked is not guessed. */
+static void knows_of_no_use_of_the_log(void **state)
+{
+	State *s = *state;
+	KxDomains *d = kx_domains_new(s->uri, on_event, s);
+	g_autoptr(KxLibvirt) l = NULL;
+
+	wait_for(&s->connected, 1);
+	l = kx_domains_hold(d, NULL);
+	assert_null(kx_libvirt_uses_log(l, UUID));
+	assert_null(kx_libvirt_uses_log(l, "00000000-0000-4000-8000-000000000000"));
+	kx_domains_free(d);
+}
+
 /* Unreachable, then there: it connects by itself. */
 static void tries_again(void **state)
 {
@@ -216,6 +230,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(looks_up_and_lists, setup, teardown),
 		cmocka_unit_test_setup_teardown(tells_of_starts_and_stops, setup, teardown),
 		cmocka_unit_test_setup_teardown(refuses_qmp_politely, setup, teardown),
+		cmocka_unit_test_setup_teardown(knows_of_no_use_of_the_log, setup, teardown),
 		cmocka_unit_test_setup_teardown(tries_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(does_without_libvirt, setup, teardown),
 		cmocka_unit_test_setup_teardown(may_be_freed_at_once, setup, teardown),

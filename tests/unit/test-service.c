@@ -601,6 +601,32 @@ static void vm_that_goes_while_yielded(void **state)
 	assert_non_null(strstr(window_of(r, 0, 0)->log_disable_na, "VM ended"));
 }
 
+static void on_ended(KxSession *session, gpointer data)
+{
+	*(gboolean *)data = TRUE;
+}
+
+/* libvirt tells of a migration's end while the process still is there; the session ends with it, and for that reason. */
+static void migrated_away_is_the_reason(void **state)
+{
+	KxVmIdent ident = { (char *)"vm1", NULL, getpid() };
+	g_autoptr(KxSession) session = NULL;
+	gboolean ended = FALSE;
+	KxOptions o;
+
+	kx_options_init(&o);
+	assert_true(kx_options_set(&o, "tracker", "dirty-log", NULL));
+	session = kx_session_attach(&fake_host, &ident, &o, NULL);
+	assert_non_null(session);
+	kx_session_on_ended(session, on_ended, &ended);
+	kx_session_expect_end(session, "migrated away");
+	assert_true(kx_session_alive(session));
+	fake_vm_goes();
+	while (!ended)
+		g_main_context_iteration(NULL, TRUE);
+	assert_string_equal(kx_session_ended(session), "VM gone: migrated away");
+}
+
 static void selftest_stands_in_every_report(void **state)
 {
 	State *s = *state;
@@ -741,6 +767,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(leaving_the_log_is_charged_to_its_window, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(vm_that_goes_while_yielded, setup, teardown),
+		cmocka_unit_test_setup_teardown(migrated_away_is_the_reason, setup, teardown),
 		cmocka_unit_test_setup_teardown(selftest_stands_in_every_report, setup, teardown),
 		cmocka_unit_test_setup_teardown(second_daemon_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(stale_socket_is_replaced, setup, teardown),
