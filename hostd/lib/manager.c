@@ -388,15 +388,13 @@ static void refresh_selftest(KxManager *m)
 
 static void selftest_to_report(KxManager *m, KxReport *r)
 {
-	g_autoptr(KxSelftest) none = NULL;
-	const KxSelftest *t;
+	g_autoptr(KxSelftest) t = NULL;
 
 	refresh_selftest(m);
 	if (!m->host->selftest)
 		return;
-	t = m->selftest;
-	if (!t)
-		t = none = kx_selftest_not_run("it has not come to an end yet");
+	t = m->selftest ? kx_selftest_copy(m->selftest)
+			: kx_selftest_not_run("it has not come to an end yet");
 	r->log_selftest = g_strdup(kx_selftest_outcome_name(t->outcome));
 	r->log_selftest_text = g_strdup(t->text);
 }

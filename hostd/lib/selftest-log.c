@@ -53,13 +53,18 @@ __asm__(".pushsection .rodata\n"
 	"kx_selftest_guest:\n"
 	"	kx_selftest_write_list\n"
 	"	out %al, $0x10\n"
-	"kx_selftest_guest_hlt:\n"
+	"3:\n"
 	"	kx_selftest_write_list\n"
 	"	hlt\n"
-	"kx_selftest_guest_end:\n"
+	"2:\n"
 	".code64\n"
+	".balign 4\n"
+	"kx_selftest_guest_size: .long 2b - kx_selftest_guest\n"
+	"kx_selftest_guest_hlt: .long 3b - kx_selftest_guest\n"
 	".popsection\n");
-extern const char kx_selftest_guest[], kx_selftest_guest_hlt[], kx_selftest_guest_end[];
+extern const char kx_selftest_guest[];
+extern const guint32 kx_selftest_guest_size,
+	kx_selftest_guest_hlt; /* bytes; where the second begins */
 
 typedef struct {
 	KxSelftestRaw *raw;
@@ -102,8 +107,7 @@ static gboolean make_vm(Vm *v)
 	if (v->memory == MAP_FAILED)
 		return failed(v, "mmap of the guest's memory");
 	madvise(v->memory, LOW_SIZE + DATA_SIZE, MADV_NOHUGEPAGE);
-	memcpy(v->memory + CODE_GPA, kx_selftest_guest,
-	       (gsize)(kx_selftest_guest_end - kx_selftest_guest));
+	memcpy(v->memory + CODE_GPA, kx_selftest_guest, kx_selftest_guest_size);
 	return map_slot(v, 0, 0, 0, LOW_SIZE, v->memory) &&
 	       map_slot(v, DATA_SLOT, KVM_MEM_LOG_DIRTY_PAGES, DATA_GPA, DATA_SIZE,
 			v->memory + LOW_SIZE);
@@ -142,7 +146,7 @@ static gboolean run_guest(Vm *v, KxSelftestExit kind)
 	struct kvm_regs regs = { .rip = CODE_GPA, .rflags = 2 };
 
 	if (kind == KX_SELFTEST_HLT)
-		regs.rip += (guint64)(kx_selftest_guest_hlt - kx_selftest_guest);
+		regs.rip += kx_selftest_guest_hlt;
 	if (ioctl(v->vcpu, KVM_SET_REGS, &regs))
 		return failed(v, "KVM_SET_REGS");
 	while (ioctl(v->vcpu, KVM_RUN, 0)) {
