@@ -49,6 +49,8 @@ static Rate measure(Vm *vm)
 	r.qemu = (double)wait_measured(vm);
 	for (i = 0; i < GUEST_PAGES; i++)
 		changed += vm_versions(vm)[i] != before[i];
+	if (changed < VM_ALIVE_PAGES)
+		vm_died("it wrote %u pages in a second", changed);
 	r.truth = (double)changed * GUEST_PAGE / (1 << 20) * G_USEC_PER_SEC /
 		  (double)(g_get_monotonic_time() - start);
 	return r;

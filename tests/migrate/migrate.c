@@ -29,8 +29,7 @@ static void wait_for_guest(const Vm *vm)
 
 	while (vm->box->magic != GUEST_MAGIC) {
 		if (g_get_monotonic_time() > end)
-			bail("the guest of %s does not come up (%u pages written)", vm->name,
-			     vm->box->writes);
+			vm_died("it did not come up, %u pages written", vm->box->writes);
 		g_usleep(10000);
 	}
 }

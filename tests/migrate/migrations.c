@@ -215,6 +215,8 @@ static Vm *migrate(const Test *test, Vm *source, int number, Sum *sum)
 	sum->least_written = MIN(sum->least_written, written);
 	judge(source, destination, number, sum);
 	guest_agrees(source, number);
+	if (written < VM_ALIVE_PAGES)
+		vm_died("migration %d, it wrote %u pages", number, written);
 	tracker_gave_way(track, &before, course->stays, number);
 	say_how(source, course->name, written, huge);
 	track_free(track);
@@ -235,8 +237,7 @@ void migrations(const Test *test)
 	}
 	test_pause(test, 100, 300);
 	guest_agrees(vm, i);
-	ok(sum.least_written > 100, "the guest wrote at least %u pages in every migration",
-	   sum.least_written);
+	note("the guest wrote at least %u pages in every migration", sum.least_written);
 	if (g_strv_length(test->backings) > 1)
 		ok(sum.huge && sum.huge < sum.done, "%u guests had pages of 2M, %u had none",
 		   sum.huge, sum.done - sum.huge);

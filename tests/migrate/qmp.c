@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tap.h"
+#include "vm.h"
 
 struct _Qmp {
 	GSubprocess *qemu;
@@ -33,10 +34,7 @@ static void take_event(Qmp *q, JsonObject *message)
 			(gpointer)g_intern_string(json_object_get_string_member(data, "status")));
 	} else if (!strcmp(name, "SHUTDOWN") || !strcmp(name, "RESET") ||
 		   !strcmp(name, "GUEST_PANICKED")) {
-		errno = EIO;
-		bail("the guest ended by itself (%s): the emulated machine is to blame, or the "
-		     "guest",
-		     name);
+		vm_died("%s", name);
 	}
 }
 

@@ -110,6 +110,18 @@ void vm_free(Vm *vm)
 	g_free(vm);
 }
 
+void vm_died(const char *format, ...)
+{
+	g_autofree char *how = NULL;
+	va_list args;
+
+	va_start(args, format);
+	how = g_strdup_vprintf(format, args);
+	va_end(args);
+	note("the guest died by itself: %s", how);
+	exit(VM_DIED);
+}
+
 void vm_cont(Vm *vm)
 {
 	qmp_do(vm->qmp, "cont", NULL);

@@ -39,6 +39,16 @@ void vm_free(Vm *vm);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Vm, vm_free)
 
 void vm_cont(Vm *vm);
+
+/*
+ * Emulated hosts have guests that die of registers that are not theirs, with no module in sight: they end, or stand
+ * still. Says which it was and ends the test program with VM_DIED, for the caller to start again, with nothing proven.
+ */
+#define VM_DIED 3
+/* A guest that lives writes more in any stretch of this test. */
+#define VM_ALIVE_PAGES 50
+G_GNUC_NORETURN G_GNUC_PRINTF(1, 2) void vm_died(const char *format, ...);
+
 /* Guest pages of 2M that KVM has mapped now. */
 gint64 vm_pages_2m(const Vm *vm);
 
