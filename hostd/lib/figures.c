@@ -61,6 +61,7 @@ const KxFigureField kx_row_figures[] = {
 	ROW(log_yields, "memslots"),
 	ROW(log_resumes, "memslots"),
 	ROW(log_yielded_seconds, "s"),
+	ROW(log_errors, "ioctls"),
 	{ NULL, NULL, 0 },
 };
 
@@ -569,6 +570,19 @@ static const KxWindow *last_log(const Pool *p)
 	return last;
 }
 
+static int last_errno(const Pool *p)
+{
+	int err = 0;
+
+	for (guint i = 0; i < p->windows->len; i++) {
+		const KxWindow *w = p->windows->pdata[i];
+
+		if (w->has_log && w->log_errors)
+			err = (int)w->log_last_errno;
+	}
+	return err;
+}
+
 static KxFigure pml_full(const Pool *p)
 {
 	if (g_strcmp0(p->row->mechanism, "pml") != 0)
@@ -592,6 +606,7 @@ static const gsize log_figures[] = {
 	G_STRUCT_OFFSET(KxRow, log_resumes),
 	G_STRUCT_OFFSET(KxRow, log_yielded_seconds),
 	G_STRUCT_OFFSET(KxRow, log_candidates),
+	G_STRUCT_OFFSET(KxRow, log_errors),
 };
 
 static void no_log(KxRow *row)
@@ -640,6 +655,8 @@ static void log_figures_of(Pool *p)
 				      : unavailable("only pml-abit watches candidates");
 	row->log_yields = figure(LOG(log_yields), row->windows);
 	row->log_resumes = figure(LOG(log_resumes), row->windows);
+	row->log_errors = figure(LOG(log_errors), row->windows);
+	row->log_last_errno = last_errno(p);
 	row->log_yielded_seconds = figure(LOG(log_yielded_ns) / NS_PER_S, row->windows);
 }
 
@@ -793,6 +810,12 @@ static void note_untracked(GPtrArray *notes, const char *label, const KxRow *row
 				g_strdup_printf("%s: %.0f pages were not tracked, for KVM keeps "
 						"no log of their memslots.",
 						label, row->log_other_pages.value));
+	if (row->log_errors.value > 0)
+		g_ptr_array_add(notes,
+				g_strdup_printf("%s: KVM refused %.0f of the tracker's own ioctls, "
+						"the last with: %s.",
+						label, row->log_errors.value,
+						g_strerror(row->log_last_errno)));
 	if (row->log_yielded_seconds.value > 0)
 		g_ptr_array_add(notes,
 				g_strdup_printf("%s: yielded for %.3f s, in which the VMM logged "

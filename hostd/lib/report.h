@@ -157,6 +157,8 @@ typedef struct {
 		log_other_pages; /* of the range, not tracked at the end of the row's last window */
 	KxFigure log_yields, log_resumes, log_yielded_seconds;
 	KxFigure log_candidates; /* pml-abit: pages watched, likewise */
+	KxFigure log_errors;	 /* ioctls of the tracker that KVM refused */
+	int log_last_errno;	 /* of the last of them; 0: none */
 } KxRow;
 
 /* Rows (KxRow) in order of first appearance. */

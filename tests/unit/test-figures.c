@@ -400,6 +400,8 @@ static void test_log_not_available(void **state)
 	w->log_harvest_pages = w->log_disable_pages = 0;
 	w->log_candidates = 5;
 	w->log_other_pages = 3;
+	w->log_errors = 2;
+	w->log_last_errno = 12;
 	rows = kx_vm_rows(v);
 	row = only_row(rows);
 	is_na(&row->log_enable_ns_per_page, "no memslot was switched on");
@@ -411,10 +413,12 @@ static void test_log_not_available(void **state)
 	is_na(&row->pml_full_per_s, "the mechanism is not PML");
 	near(row->log_candidates.value, 5, "candidates");
 	notes = kx_vm_notes(rows);
-	assert_int_equal(notes->len, 3);
+	assert_int_equal(notes->len, 4);
 	assert_non_null(strstr(notes->pdata[0], "page tables' A/D"));
 	assert_non_null(strstr(notes->pdata[1], "pml-abit (write-protect) misses pages"));
 	assert_non_null(strstr(notes->pdata[2], "3 pages were not tracked"));
+	assert_non_null(strstr(notes->pdata[3], "refused 2 of the tracker's own ioctls"));
+	assert_non_null(strstr(notes->pdata[3], "Cannot allocate memory"));
 }
 
 /* A stretch that the VMM had the log for is no measurement of anything. */
