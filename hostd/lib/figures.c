@@ -823,25 +823,34 @@ static void note_untracked(GPtrArray *notes, const char *label, const KxRow *row
 						label, row->log_yielded_seconds.value));
 }
 
-GPtrArray *kx_vm_notes(const GPtrArray *rows)
+static void note_log(GPtrArray *notes, const KxVmReport *v)
+{
+	g_ptr_array_add(
+		notes,
+		g_strdup("The dirty log names pages written, not pages read. Pages that the "
+			 "guest's CPU writes by itself (page tables' A/D bits) are included: "
+			 "the guest half that tells them apart is not there."));
+	if (v->address_spaces > 1)
+		g_ptr_array_add(
+			notes,
+			g_strdup_printf(
+				"The VM has %u address spaces (SMM has its own), each with a "
+				"log of its own: pages are looked at and counted in each.",
+				v->address_spaces));
+}
+
+GPtrArray *kx_vm_notes(const KxVmReport *v, const GPtrArray *rows)
 {
 	GPtrArray *notes = g_ptr_array_new_with_free_func(g_free);
-	gboolean first = TRUE;
 
 	for (guint i = 0; i < rows->len; i++) {
 		const KxRow *row = rows->pdata[i];
-		g_autofree char *label = kx_tracker_label(row->tracker, row->mechanism);
+		g_autofree char *label = kx_row_label(rows, i);
 
 		if (row->log_yields.na)
 			continue;
-		if (first)
-			g_ptr_array_add(
-				notes,
-				g_strdup("The dirty log names pages written, not pages read. Pages "
-					 "that the guest's CPU writes by itself (page tables' A/D "
-					 "bits) are included: the guest half that tells them apart "
-					 "is not there."));
-		first = FALSE;
+		if (!notes->len)
+			note_log(notes, v);
 		note_candidates(notes, label, row);
 		note_untracked(notes, label, row);
 	}

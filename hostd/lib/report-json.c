@@ -275,7 +275,7 @@ static void add_row(JsonBuilder *b, const KxRow *row)
 static void add_rows(JsonBuilder *b, const KxVmReport *v)
 {
 	g_autoptr(GPtrArray) rows = kx_vm_rows(v);
-	g_autoptr(GPtrArray) notes = kx_vm_notes(rows);
+	g_autoptr(GPtrArray) notes = kx_vm_notes(v, rows);
 
 	json_builder_set_member_name(b, "rows");
 	json_builder_begin_array(b);

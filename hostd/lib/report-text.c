@@ -388,9 +388,9 @@ static void print_folded(Text *t, const char *text, guint indent)
 	g_string_append_c(t->out, '\n');
 }
 
-static void print_notes(Text *t, const GPtrArray *rows)
+static void print_notes(Text *t, const KxVmReport *v, const GPtrArray *rows)
 {
-	g_autoptr(GPtrArray) notes = kx_vm_notes(rows);
+	g_autoptr(GPtrArray) notes = kx_vm_notes(v, rows);
 
 	for (guint i = 0; i < notes->len; i++) {
 		g_autofree char *note = kx_text_clean(notes->pdata[i]);
@@ -506,7 +506,7 @@ static void print_vm(Text *t, const KxVmReport *v)
 	print_comparison(t, rows);
 	print_leaves(t, rows);
 	print_losses(t, rows);
-	print_notes(t, rows);
+	print_notes(t, v, rows);
 	print_settings(t, v, rows);
 	print_reasons(t);
 }

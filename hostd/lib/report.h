@@ -164,7 +164,7 @@ typedef struct {
 /* Rows (KxRow) in order of first appearance. */
 GPtrArray *kx_vm_rows(const KxVmReport *v);
 /* What must be known to read the rows right: sentences, char *. */
-GPtrArray *kx_vm_notes(const GPtrArray *rows);
+GPtrArray *kx_vm_notes(const KxVmReport *v, const GPtrArray *rows);
 /* "dirty-log (pml)": the tracker, and the mechanism where one is known. */
 char *kx_tracker_label(const char *tracker, const char *mechanism);
 /* The same for a row; rows with one tracker and different options are told apart by a number: "abit #2". */

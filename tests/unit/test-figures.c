@@ -412,7 +412,7 @@ static void test_log_not_available(void **state)
 	is_na(&row->log_disable_ns_per_page, "no memslot was left to switch off");
 	is_na(&row->pml_full_per_s, "the mechanism is not PML");
 	near(row->log_candidates.value, 5, "candidates");
-	notes = kx_vm_notes(rows);
+	notes = kx_vm_notes(v, rows);
 	assert_int_equal(notes->len, 4);
 	assert_non_null(strstr(notes->pdata[0], "page tables' A/D"));
 	assert_non_null(strstr(notes->pdata[1], "pml-abit (write-protect) misses pages"));

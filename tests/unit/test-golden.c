@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Each report in tests/golden/NAME.json (lab-amd was recorded, the others are made up) is rendered at 120 columns and, as
+ * Each report in tests/golden/NAME.json (those named lab- were recorded, the others are made up) is rendered at 120 columns and, as
  * a wide terminal shows it, at 160, and compared with NAME.120.txt and NAME.160.txt. UPDATE_GOLDEN=1 writes them anew:
  * read the difference before committing.
  */
