@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Each report in tests/golden/NAME.json (those named lab- were recorded, the others are made up) is rendered at 120 columns and, as
- * a wide terminal shows it, at 160, and compared with NAME.120.txt and NAME.160.txt. UPDATE_GOLDEN=1 writes them anew:
- * read the difference before committing.
+ * Each report in tests/golden/NAME.json (those named lab- were recorded, the others are made up) is rendered at 120
+ * columns and, as a wide terminal shows it, at 160, and compared with NAME.120.txt and NAME.160.txt. UPDATE_GOLDEN=1
+ * writes them anew: read the difference before committing.
  */
 #include <locale.h>
 #include <setjmp.h>
@@ -16,7 +16,7 @@
 
 static const char *const names[] = { "two-vms",	     "no-truth-real", "nothing-sampled", "vm-gone",
 				     "lost-samples", "one-pass",      "names",		 "no-vms",
-				     "lab-amd",	     "dirty-log" };
+				     "lab-amd",	     "dirty-log",     "lab-amd-log" };
 
 static char *golden_path(const char *name, const char *suffix)
 {
