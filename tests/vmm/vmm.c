@@ -6,6 +6,7 @@
 #include <linux/kvm.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -96,13 +97,18 @@ static _Noreturn void unexpected_exit(struct vmm_vcpu *vcpu)
 {
 	struct kvm_regs regs = { 0 };
 	struct kvm_sregs sregs = { 0 };
+	char state[160];
 
 	ioctl(vcpu->fd, KVM_GET_REGS, &regs);
 	ioctl(vcpu->fd, KVM_GET_SREGS, &sregs);
-	bail("unexpected VM exit %u: rip %#llx rbx %#llx rcx %#llx rsi %#llx rdi %#llx cr2 %#llx "
-	     "cr3 %#llx cs %#x",
-	     vcpu->run->exit_reason, regs.rip, regs.rbx, regs.rcx, regs.rsi, regs.rdi, sregs.cr2,
-	     sregs.cr3, sregs.cs.selector);
+	snprintf(state, sizeof(state),
+		 "rip %#llx rbx %#llx rcx %#llx rsi %#llx rdi %#llx cr2 %#llx cr3 %#llx cs %#x",
+		 regs.rip, regs.rbx, regs.rcx, regs.rsi, regs.rdi, sregs.cr2, sregs.cr3,
+		 sregs.cs.selector);
+	if (vcpu->run->exit_reason != KVM_EXIT_SHUTDOWN)
+		bail("unexpected VM exit %u: %s", vcpu->run->exit_reason, state);
+	note("the guest died by itself: %s", state);
+	exit(VMM_DIED);
 }
 
 static void *vcpu_thread(void *arg)
@@ -478,6 +484,7 @@ void vmm_wait_iters(struct vmm *vm, int vcpu, uint32_t n)
 	uint32_t start = vm->vcpu[vcpu].ctl->iters;
 
 	/* The iteration under way may have passed the page in question already. */
+	/* Where there is one CPU, it is the guest that needs it. */
 	while (vm->vcpu[vcpu].ctl->iters - start <= n)
-		__builtin_ia32_pause();
+		sched_yield();
 }

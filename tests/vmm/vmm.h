@@ -27,6 +27,7 @@
 #define VMM_LOW_SIZE  (8ul << 20)
 #define VMM_MAX_VCPUS 4
 #define VMM_LIST_MAX  262144u
+#define VMM_DIED      3		   /* exit status of a test program whose guest's CPU shut down */
 #define VMM_DATA_GPA  (64ul << 20) /* where tests put their memory */
 
 enum vmm_backing {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The module's test programs: static, they run in emulated hosts of other distributions as well.
 
-VMM_TESTS := $(patsubst tests/vmm/%.c,$(BUILD)/vmm/%,$(wildcard tests/vmm/t-*.c)) $(BUILD)/vmm/scan
+VMM_TESTS := $(patsubst tests/vmm/%.c,$(BUILD)/vmm/%,$(wildcard tests/vmm/t-*.c)) $(BUILD)/vmm/scan $(BUILD)/vmm/dirtylog
 VMM_LIB   := $(addprefix $(BUILD)/vmm/,vmm.o kx.o tap.o child.o dirty.o)
 VMM_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wstrict-prototypes -Werror -Iinclude -Itests/vmm -pthread
 
@@ -9,7 +9,7 @@ $(BUILD)/vmm/%.o: tests/vmm/%.c
 	@mkdir -p $(@D)
 	$(CC) $(VMM_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/vmm/scan.o: bench/scan.c
+$(BUILD)/vmm/%.o: bench/%.c
 	@mkdir -p $(@D)
 	$(CC) $(VMM_CFLAGS) -MMD -MP -c -o $@ $<
 
