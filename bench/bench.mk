@@ -6,3 +6,24 @@
 .PHONY: bench-scan
 bench-scan: deps-lab
 	@bench/scan
+
+## bench-dirtylog: the dirty log's phases against KVM's own dirty_log_perf_test and QEMU's calc-dirty-rate (HOST=amd|intel)
+.PHONY: bench-dirtylog bench-dirtylog-build
+HOST ?= amd
+bench-dirtylog: deps-lab
+	@bench/dirtylog --host $(HOST)
+
+BENCH_QEMU := $(BUILD)/bench/dirtylog-qemu
+bench-dirtylog-build: $(BUILD)/vmm/dirtylog $(BENCH_QEMU) $(MIGRATE_GUEST)
+
+$(BUILD)/obj/bench/%.o: bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(KX_WARN) -Werror $(CFLAGS) $(KX_CPPFLAGS) -Itests/vmm -MMD -MP -c -o $@ $<
+
+# As needed: of the library only the way to a VM's descriptor is used, and libvirt takes long to load.
+$(BENCH_QEMU): $(BUILD)/obj/bench/dirtylog-qemu.o $(addprefix $(BUILD)/obj/tests/migrate/,vm.o qmp.o) \
+		$(BUILD)/vmm/kx.o $(BUILD)/vmm/tap.o $(BUILD)/hostd/libkvmext.a
+	@mkdir -p $(@D)
+	$(CC) -Wl,--as-needed -o $@ $^ $(KX_PKGLIBS)
+
+-include $(BUILD)/obj/bench/dirtylog-qemu.d
