@@ -29,12 +29,14 @@ build_initramfs() {
 	chmod 755 "$tmp/root/init"
 	for module in $modules; do
 		# -C: options set on this machine are none of the lab's.
-		modprobe -C /dev/null -d "$entry" -S "$release" \
-			--show-depends "${module%\?}" || [[ $module == *\? ]] || exit 1
-	done >"$tmp/deps" 2>"$tmp/log" || {
-		cat "$tmp/log" >&2
-		exit 1
-	}
+		if modprobe -C /dev/null -d "$entry" -S "$release" \
+			--show-depends "${module%\?}" >>"$tmp/deps" 2>"$tmp/log"; then
+			printf '%s\n' "${module%\?}" >>"$tmp/root/modules"
+		elif [[ $module != *\? ]]; then
+			cat "$tmp/log" >&2
+			exit 1
+		fi
+	done
 	while read -r dep module _; do
 		[[ $dep == insmod ]] || continue
 		dep=$tmp/root/lib/modules/$release/kernel/${module##*/}
@@ -45,7 +47,6 @@ build_initramfs() {
 	cp "$entry/usr/lib/modules/$release"/modules.{order,builtin}* \
 		"$tmp/root/lib/modules/$release/"
 	depmod -b "$tmp/root" "$release"
-	printf '%s\n' "${modules//\?/}" >"$tmp/root/modules"
 	(cd "$tmp/root" && find . | cpio --quiet -o -H newc -R 0:0) >"$tmp/cpio"
 	mkdir -p "${file%/*}"
 	mv -f "$tmp/cpio" "$file"

@@ -61,7 +61,7 @@ intel_add() {
 intel_add_kernels() {
 	local guest module path copy dir=$entry/usr/lib/modules/$release
 	intel_directory "$dir"
-	ln -s usr/lib "$tree$entry/lib"
+	ln -sfn usr/lib "$tree$entry/lib"
 	cp "$dir"/modules.{order,builtin}* "$tree$dir/"
 	for module in $INTEL_MODULES_INSIDE; do
 		modprobe -C /dev/null -d "$entry" -S "$release" --show-depends "$module" ||
@@ -77,6 +77,7 @@ intel_add_kernels() {
 	guest=$("$LAB_DIR/kernels" dir cloud 2>/dev/null) || return 0
 	intel_add "$guest/vmlinux"
 	intel_add "$guest/usr/lib/modules"
+	ln -sfn usr/lib "$tree$guest/lib"
 	intel_directory "$CACHE/kernels/suites"
 	cp -P "$CACHE/kernels/suites/"* "$tree$CACHE/kernels/suites/"
 }
