@@ -529,15 +529,16 @@ static void print_selftest(Text *t, const KxReport *r)
 {
 	g_autofree char *text = or_unknown(r->log_selftest_text);
 
-	if (g_strcmp0(r->log_selftest, "wrong") == 0)
-		g_string_append_printf(t->out,
-				       "  dirty log *** THIS KERNEL %s ***\n"
-				       "            What dirty-log and pml-abit find here can be "
-				       "less than what was "
-				       "written.\n",
-				       text);
-	else if (r->log_selftest && used_log(r))
+	if (g_strcmp0(r->log_selftest, "wrong") == 0) {
+		g_string_append(t->out, "  dirty log *** WRONG ON THIS KERNEL ***\n");
+		print_folded(t, text, 12);
+		print_folded(t,
+			     "What dirty-log and pml-abit find here can be less than what was "
+			     "written.",
+			     12);
+	} else if (r->log_selftest && used_log(r)) {
 		g_string_append_printf(t->out, "  dirty log self-test %s\n", text);
+	}
 }
 
 static void print_header(Text *t, const KxReport *r)
