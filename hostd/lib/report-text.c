@@ -537,7 +537,9 @@ static void print_selftest(Text *t, const KxReport *r)
 			     "written.",
 			     12);
 	} else if (r->log_selftest && used_log(r)) {
-		g_string_append_printf(t->out, "  dirty log self-test %s\n", text);
+		g_autofree char *line = g_strdup_printf("dirty log self-test %s", text);
+
+		print_folded(t, line, 2);
 	}
 }
 
