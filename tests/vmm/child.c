@@ -12,7 +12,7 @@
 #include "tap.h"
 #include "vmm.h"
 
-/* --- what there is ------------------------------------------------------------------------ */
+/* --- what there is -------------------------------------------------------- */
 
 int module_references(void)
 {
@@ -102,7 +102,7 @@ long kernel_memory_kb(void)
 	return sum;
 }
 
-/* --- a VMM of its own ------------------------------------------------------------------------ */
+/* --- a VMM of its own ----------------------------------------------------- */
 
 /* Hands @fd to the process at the other end. */
 static void send_fd(int socket, int fd)

@@ -20,7 +20,7 @@ const char *const dirty_backing_name[] = {
 	[VMM_HUGETLB] = "hugetlb 2M pages",
 };
 
-/* --- random sets ----------------------------------------------------------------- */
+/* --- random sets ---------------------------------------------------------- */
 
 static uint64_t state;
 
@@ -110,7 +110,7 @@ void dirty_drop_reads(struct dirty_set *set)
 	set->count = n;
 }
 
-/* --- the guest ---------------------------------------------------------------------- */
+/* --- the guest ------------------------------------------------------------ */
 
 static void touch_list(struct vmm *vm, const uint32_t *list, uint32_t count)
 {
@@ -158,7 +158,7 @@ void dirty_settle(struct vmm *vm, struct kx *kx, struct kx_samples *got)
 	kx_pass(kx, got);
 }
 
-/* --- what was found -------------------------------------------------------------------- */
+/* --- what was found ------------------------------------------------------- */
 
 struct dirty_diff dirty_compare(const struct dirty_set *set, const struct kx_samples *got)
 {
@@ -197,7 +197,7 @@ bool dirty_account_agrees(const struct kx_samples *got)
 	       got->by_order[0] == got->samples;
 }
 
-/* --- the mechanism ------------------------------------------------------------------------ */
+/* --- the mechanism -------------------------------------------------------- */
 
 const char *dirty_mechanism_name(uint32_t mechanism)
 {

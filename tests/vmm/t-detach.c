@@ -44,7 +44,7 @@ static struct kvm_ext_tracker tracker(uint32_t id, uint64_t interval_ns)
 	return t;
 }
 
-/* --- ways to end ------------------------------------------------------------------------ */
+/* --- ways to end ---------------------------------------------------------- */
 
 static void some_rounds(struct kx *kx, uint32_t id)
 {
@@ -184,7 +184,7 @@ static void ends(enum vmm_log log, enum vmm_backing backing)
 	vmm_free(memory, DIRTY_SIZE);
 }
 
-/* --- the VMM's address space ------------------------------------------------------------------ */
+/* --- the VMM's address space ---------------------------------------------- */
 
 static char maps[2][1 << 16];
 
@@ -227,7 +227,7 @@ static void mappings(void)
 	vmm_free(memory, DIRTY_SIZE);
 }
 
-/* --- the guest's speed ---------------------------------------------------------------------------- */
+/* --- the guest's speed ---------------------------------------------------- */
 
 #define SPEED_PAGES 256u
 
@@ -276,7 +276,7 @@ static void throughput(void)
 	vmm_free(memory, DIRTY_SIZE);
 }
 
-/* --- a VMM that dies ------------------------------------------------------------------------------------ */
+/* --- a VMM that dies ------------------------------------------------------ */
 
 static void killed(int i)
 {

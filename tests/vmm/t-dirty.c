@@ -72,7 +72,7 @@ static void end(void *memory)
 	vmm_free(memory, DIRTY_SIZE);
 }
 
-/* --- exactness --------------------------------------------------------------------- */
+/* --- exactness ------------------------------------------------------------ */
 
 struct tally {
 	int bad_rounds, odd_accounts;
@@ -214,7 +214,7 @@ static void further(void)
 		exact(&setups[i]);
 }
 
-/* --- the CPU's log --------------------------------------------------------------------- */
+/* --- the CPU's log -------------------------------------------------------- */
 
 #define TRACEFS	   "/sys/kernel/tracing"
 #define FULL_EVENT TRACEFS "/events/kvm/kvm_pml_full/enable"
@@ -306,7 +306,7 @@ static void halts(void)
 	end(memory);
 }
 
-/* --- what is refused --------------------------------------------------------------------- */
+/* --- what is refused ------------------------------------------------------ */
 
 static void refusals(void)
 {
@@ -361,7 +361,7 @@ static void ring(void)
 	end(memory);
 }
 
-/* --- ranges and memslots -------------------------------------------------------------------- */
+/* --- ranges and memslots -------------------------------------------------- */
 
 /* The set, cut to a range; the rest counts as not written. */
 static void cut(struct dirty_set *s, uint32_t first, uint32_t end_page)

@@ -72,7 +72,7 @@ static void track(uint32_t id, uint64_t first_gfn, uint64_t npages, uint64_t int
 	kx_start(&kx, &t);
 }
 
-/* --- the VMM --------------------------------------------------------------------------- */
+/* --- the VMM -------------------------------------------------------------- */
 
 /* What the VMM has to find, for a memslot of up to DIRTY_PAGES. */
 struct model {
@@ -198,7 +198,7 @@ static void ok_tracks_again(uint32_t id, const char *name, const char *when)
 		     (unsigned long long)diff.extra, (unsigned long long)diff.twice);
 }
 
-/* --- from beginning to end, one memslot ---------------------------------------------------- */
+/* --- from beginning to end, one memslot ----------------------------------- */
 
 static void ok_yielded(const char *name, uint64_t before, uint64_t after)
 {
@@ -278,7 +278,7 @@ static void migration(enum vmm_log log, uint32_t id)
 	end();
 }
 
-/* --- the VMM asks for a log that it has not switched on ------------------------------------------ */
+/* --- the VMM asks for a log that it has not switched on ------------------- */
 
 struct answer {
 	int get, get_errno, clear, clear_errno;
@@ -317,7 +317,7 @@ static void no_log_of_the_vmm(enum vmm_log log)
 	end();
 }
 
-/* --- one memslot is the VMM's, one is ours -------------------------------------------------------- */
+/* --- one memslot is the VMM's, one is ours -------------------------------- */
 
 static void write_second(struct model *m, uint32_t step)
 {
@@ -367,7 +367,7 @@ static void side_by_side(enum vmm_log log)
 	vmm_free(second, SECOND_SIZE);
 }
 
-/* --- a guest that writes all the while ---------------------------------------------------------------- */
+/* --- a guest that writes all the while ------------------------------------ */
 
 #define LOOP_PAGES  96u
 #define LOOP_STRIDE 47u
@@ -428,7 +428,7 @@ static void running_guest(enum vmm_log log)
 	end();
 }
 
-/* --- many threads ------------------------------------------------------------------------------------------ */
+/* --- many threads --------------------------------------------------------- */
 
 #define THREADS 8
 #define CYCLES	40
