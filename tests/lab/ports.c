@@ -136,7 +136,12 @@ static int inside(const char *dir, const char *device_path, char **command)
 		if (poll(fds, STREAMS, POLL_MS) < 0 && errno != EINTR)
 			fail("poll");
 		look_for_stop(device, command);
-		/* Whoever writes to control has written the rest before. */
+		/*
+		 * Whoever writes to control has written the rest before; only what
+		 * copies the kernel's messages may be a little behind.
+		 */
+		if (something_in(fds[CONTROL].fd))
+			usleep(50000);
 		for (int i = 0; i < STREAMS; i++) {
 			while (something_in(fds[i].fd))
 				if (send_frame(fds[i].fd, i))

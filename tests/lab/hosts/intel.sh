@@ -137,7 +137,7 @@ intel_boot_disk() {
 intel_settings() {
 	cat <<END
 config_interface: textconfig
-display_library: nogui
+display_library: $(cat "$bochs/display" 2>/dev/null || echo nogui)
 romimage: file="$bochs/bios"
 vgaromimage: file="$bochs/vgabios"
 cpu: model=corei7_skylake_x, count=$cpus, ips=$INTEL_IPS, reset_on_triple_fault=0, ignore_bad_msrs=1
