@@ -114,6 +114,7 @@ static GArray *traced_calls(void)
 
 static void tell_qemu(const GArray *calls, guint64 dirty)
 {
+	guint sets = 0, gets = 0, clears = 0;
 	double enable = 0, arm = 0, harvest = 0, disable = 0, first_get = 0;
 
 	for (guint i = 0; i < calls->len; i++) {
@@ -123,6 +124,9 @@ static void tell_qemu(const GArray *calls, guint64 dirty)
 
 		if (took < 0)
 			bail("an ioctl of QEMU's has no end");
+		sets += c->cmd == KVM_SET_USER_MEMORY_REGION;
+		gets += c->cmd == KVM_GET_DIRTY_LOG;
+		clears += c->cmd == KVM_CLEAR_DIRTY_LOG;
 		if (c->cmd == KVM_GET_DIRTY_LOG && !first_get)
 			first_get = c->start;
 		if (c->cmd == KVM_SET_USER_MEMORY_REGION)
@@ -132,6 +136,9 @@ static void tell_qemu(const GArray *calls, guint64 dirty)
 		else if (at_end)
 			harvest += took;
 	}
+	note("calc-dirty-rate: KVM_SET_USER_MEMORY_REGION %u times, KVM_GET_DIRTY_LOG %u, "
+	     "KVM_CLEAR_DIRTY_LOG %u",
+	     sets, gets, clears);
 	if (!enable || !harvest || !disable)
 		bail("calc-dirty-rate did not use the log: %u ioctls", calls->len);
 	phase("qemu", "enable", (guint64)(enable * 1e9), dirty);

@@ -95,15 +95,14 @@ int main(int argc, char **argv)
 	snprintf(source, sizeof(source), "ours-%s-%s", argv[4], argv[5]);
 
 	vmm_create_as(&vm, &config, 1, -1);
-	memory = vmm_memory(pages * VMM_PAGE, backing);
+	/* Like the selftest's: what its guest only reads is the host's page of zeros. */
+	memory = vmm_fresh_memory(pages * VMM_PAGE, backing);
 	if (!memory || vmm_map(&vm, 1, VMM_DATA_GPA, pages * VMM_PAGE, memory, 0))
 		bail("guest memory");
-	/* All are mapped before the log is switched on. */
-	for (i = 0; i < pages; i++)
-		list[i] = vmm_write(DATA_GFN + i);
-	vmm_touch(&vm, 0, list, pages);
 	for (i = 0; i < pages; i++)
 		list[i] = i % one_in ? vmm_read(DATA_GFN + i) : vmm_write(DATA_GFN + i);
+	/* All are mapped before the log is switched on. */
+	vmm_touch(&vm, 0, list, pages);
 	kx_attach(&kx, vm.fd, 0);
 	run(atoi(argv[3]));
 	kx_close(&kx);

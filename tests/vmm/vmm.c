@@ -383,7 +383,7 @@ static void *aligned_anonymous(size_t size)
 	return start;
 }
 
-void *vmm_memory(size_t size, enum vmm_backing backing)
+void *vmm_fresh_memory(size_t size, enum vmm_backing backing)
 {
 	void *p;
 
@@ -398,7 +398,15 @@ void *vmm_memory(size_t size, enum vmm_backing backing)
 			return NULL;
 		madvise(p, size, backing == VMM_THP ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	}
-	memset(p, 0, size);
+	return p;
+}
+
+void *vmm_memory(size_t size, enum vmm_backing backing)
+{
+	void *p = vmm_fresh_memory(size, backing);
+
+	if (p)
+		memset(p, 0, size);
 	return p;
 }
 

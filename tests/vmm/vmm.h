@@ -96,6 +96,8 @@ void vmm_destroy(struct vmm *vm);
 
 /* Memory of the given backing, aligned to 2 MiB, zeroed and present. NULL: the host has none such. */
 void *vmm_memory(size_t size, enum vmm_backing backing);
+/* The same, never touched. */
+void *vmm_fresh_memory(size_t size, enum vmm_backing backing);
 void vmm_free(void *memory, size_t size);
 
 /* KVM_SET_USER_MEMORY_REGION; slot 0 is the low memory. @slot | 1 << 16: SMM's. Returns 0 or -1 with errno. */
