@@ -430,14 +430,15 @@ static void running_guest(enum vmm_log log)
 
 /* --- many threads --------------------------------------------------------- */
 
-#define THREADS 8
-#define CYCLES	40
+#define THREADS	       8
+#define CYCLES	       40
+#define CYCLES_ONE_CPU 6 /* each change of a memslot waits for other tasks to have had the CPU */
 
 static pthread_mutex_t vcpu_lock[2] = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER };
 
 struct user {
 	pthread_t thread;
-	int nr;
+	int nr, cycles;
 	void *memory;
 	struct model model;
 	uint64_t answered; /* times KVM gave a log that was not on */
@@ -499,7 +500,7 @@ static void *user_thread(void *arg)
 	unsigned int seed = u->nr;
 	int i;
 
-	for (i = 0; i < CYCLES; i++)
+	for (i = 0; i < u->cycles; i++)
 		user_cycle(u, &seed);
 	return NULL;
 }
@@ -519,6 +520,7 @@ static void many_threads(enum vmm_log log, uint32_t id)
 	for (i = 0; i < THREADS; i++) {
 		users[i] = (struct user){
 			.nr = i,
+			.cycles = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? CYCLES : CYCLES_ONE_CPU,
 			.memory = vmm_memory(VMM_2M, i % 2 ? VMM_THP : VMM_SMALL),
 			.model = { .log = log, .slot = SECOND_SLOT + i, .words = SECOND_WORDS },
 		};
