@@ -87,7 +87,7 @@ static void parse(Test *test, int argc, char **argv)
 		  "Attach, detach and change the tracker in the middle of migrations", NULL },
 		{ "dirty-rate", 0, 0, G_OPTION_ARG_NONE, &test->dirty_rate,
 		  "QEMU's calc-dirty-rate instead of migrations", NULL },
-		{ "rate", 0, 0, G_OPTION_ARG_INT, &test->rate, "Pages that the guest writes (3000)",
+		{ "rate", 0, 0, G_OPTION_ARG_INT, &test->rate, "Pages that the guest writes (2000)",
 		  "PAGES/S" },
 		{ "bandwidth", 0, 0, G_OPTION_ARG_INT64, &test->vm.bandwidth,
 		  "Of migrations (48 MiB/s)", "BYTES/S" },
@@ -131,7 +131,7 @@ int main(int argc, char **argv)
 		.interval_ns = 10000000,
 		.migrations = 30,
 		.cancel_every = 4,
-		.rate = 3000,
+		.rate = 2000,
 		.seed = g_random_int(),
 	};
 

@@ -41,8 +41,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Vm, vm_free)
 void vm_cont(Vm *vm);
 
 /*
- * Emulated hosts have guests that die of registers that are not theirs, with no module in sight: they end, or stand
- * still. Says which it was and ends the test program with VM_DIED, for the caller to start again, with nothing proven.
+ * Under TCG's SVM a guest dies now and then of an instruction pointer that is not its own, after a nested page fault and
+ * with no module loaded: it ends, or stands still. Seen here about once in some minutes of dirty logging. This says
+ * which it was and ends the test program with VM_DIED, for the caller to start again, with nothing proven.
  */
 #define VM_DIED 3
 /* A guest that lives writes more in any stretch of this test. */
