@@ -7,11 +7,11 @@
 bench-scan: deps-lab
 	@bench/scan
 
-## bench-dirtylog: the dirty log's phases against KVM's own dirty_log_perf_test and QEMU's calc-dirty-rate (HOST=amd|intel)
+## bench-dirtylog: the dirty log's phases against KVM's own dirty_log_perf_test and QEMU's calc-dirty-rate (BENCH_HOST=amd|intel)
 .PHONY: bench-dirtylog bench-dirtylog-build
-HOST ?= amd
+BENCH_HOST ?= amd
 bench-dirtylog: deps-lab
-	@bench/dirtylog --host $(HOST)
+	@bench/dirtylog --host $(BENCH_HOST)
 
 BENCH_QEMU := $(BUILD)/bench/dirtylog-qemu
 bench-dirtylog-build: $(BUILD)/vmm/dirtylog $(BENCH_QEMU) $(MIGRATE_GUEST)

@@ -64,6 +64,7 @@ END {
 	table("KVM's dirty_log_perf_test, 4K pages, log initially all set, " vm, "ours-all-set-4K", "selftest-all-set-4K", "test")
 	table("KVM's dirty_log_perf_test, 2M pages, log initially all set, " vm, "ours-all-set-2M", "selftest-all-set-2M", "test")
 	table("QEMU's calc-dirty-rate (dirty-bitmap), one QEMU VM, windows of 1 s", "ours-qemu", "qemu", "QEMU")
+	print "n/a: the other has no such phase (calc-dirty-rate clears nothing that it has read), or see below"
 	printf "headline: dirty-log to dirty_log_perf_test (4K, all set): enable %s, harvest %s, clear %s, disable %s; ", \
 		ratio("ours-all-set-4K", "selftest-all-set-4K", "enable"), ratio("ours-all-set-4K", "selftest-all-set-4K", "harvest"), \
 		ratio("ours-all-set-4K", "selftest-all-set-4K", "clear"), ratio("ours-all-set-4K", "selftest-all-set-4K", "disable")
