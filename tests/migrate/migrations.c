@@ -12,8 +12,7 @@ typedef struct {
 	unsigned int lost, stale; /* pages, of all migrations */
 	unsigned int done;
 	unsigned int huge; /* migrations of a guest that KVM had given pages of 2M */
-	unsigned int
-		least_written; /* pages, by the guest, in the migration in which it wrote least */
+	unsigned int least_written; /* pages, by the guest, while any one of them ran */
 	gint64 took_us;
 } Sum;
 
@@ -43,8 +42,7 @@ static void say_how(const Vm *vm, const char *course, unsigned int written, gint
 	JsonObject *info = json_node_get_object(node);
 	JsonObject *ram = json_object_get_object_member(info, "ram");
 
-	note("  %s, %d pages of 2M; %u pages written; %d rounds, %d MiB, %d ms, guest stopped %d "
-	     "ms",
+	note("  %s, %d pages of 2M; %u pages written; %d rounds, %d MiB, %d ms, stopped for %d ms",
 	     course, (int)huge, written, (int)json_object_get_int_member(ram, "dirty-sync-count"),
 	     (int)(json_object_get_int_member(ram, "transferred") >> 20),
 	     (int)json_object_get_int_member(info, "total-time"),
