@@ -132,6 +132,23 @@ static void *vcpu_thread(void *arg)
 	return NULL;
 }
 
+#define CPUID_ENTRIES 256
+
+/* A CPU like the host's: newer kernels refuse modes of which the CPU does not say that it has them. */
+static void set_cpuid(struct vmm_vcpu *vcpu)
+{
+	size_t size = sizeof(struct kvm_cpuid2) + CPUID_ENTRIES * sizeof(struct kvm_cpuid_entry2);
+	struct kvm_cpuid2 *cpuid = calloc(1, size);
+
+	if (!cpuid)
+		bail("memory");
+	cpuid->nent = CPUID_ENTRIES;
+	if (ioctl(vcpu->vm->kvm, KVM_GET_SUPPORTED_CPUID, cpuid) ||
+	    ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid))
+		bail("KVM_SET_CPUID2");
+	free(cpuid);
+}
+
 static void set_mode(struct vmm_vcpu *vcpu, uint32_t ctl_gpa)
 {
 	struct kvm_segment seg = {
@@ -149,6 +166,7 @@ static void set_mode(struct vmm_vcpu *vcpu, uint32_t ctl_gpa)
 	sregs.ds = sregs.es = sregs.ss = sregs.fs = sregs.gs = seg;
 	sregs.cr0 |= 1;
 	if (long_mode) {
+		set_cpuid(vcpu);
 		sregs.cs.db = 0;
 		sregs.cs.l = 1;
 		sregs.cr3 = PML4_GPA;
