@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -118,8 +119,8 @@ void vm_died(const char *format, ...)
 	va_start(args, format);
 	how = g_strdup_vprintf(format, args);
 	va_end(args);
-	note("the guest died by itself: %s", how);
-	exit(VM_DIED);
+	errno = EIO;
+	bail("the guest died by itself: %s", how);
 }
 
 void vm_cont(Vm *vm)

@@ -40,14 +40,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Vm, vm_free)
 
 void vm_cont(Vm *vm);
 
-/*
- * Under TCG's SVM a guest dies now and then of an instruction pointer that is not its own, after a nested page fault and
- * with no module loaded: it ends, or stands still. Seen here about once in some minutes of dirty logging. This says
- * which it was and ends the test program with VM_DIED, for the caller to start again, with nothing proven.
- */
-#define VM_DIED 3
-/* A guest that lives writes more in any stretch of this test. */
+/* A guest that lives writes more than this in any stretch of the test. */
 #define VM_ALIVE_PAGES 50
+/* It ended by itself, or stands still: what was to be tested did not take place. Ends the test program as failed. */
 __attribute__((noreturn, format(printf, 1, 2))) void vm_died(const char *format, ...);
 
 /* Guest pages of 2M that KVM has mapped now. */
