@@ -5,8 +5,8 @@
  * which writes pages at a steady pace.
  *
  * QEMU's phases are the ioctls of its threads that run no vCPU, as the kernel
- * traces them: the switching on, the clearing at the start (which QEMU does
- * itself), the reading at the end of its second, the switching off. It never
+ * traces them: the switching on, the clearing at the start (QEMU 7.2 was seen to
+ * do none), the reading at the end of its second, the switching off. It never
  * clears what it has read. A traced ioctl includes the way into the kernel and
  * is known to a microsecond; ours are timed around the same ioctls.
  *

@@ -325,8 +325,13 @@ int main(void)
 		ends(log, VMM_THP);
 	ends(VMM_LOG_PLAIN, VMM_HUGETLB);
 	mappings();
-	throughput();
-	killed_often();
+	if (vmm_no_loop()) {
+		skip(vmm_no_loop(), "the guest's speed after the tracker");
+		skip(vmm_no_loop(), "VMMs killed in passes over the log: nothing is left of them");
+	} else {
+		throughput();
+		killed_often();
+	}
 	ok_eq(module_references(), 0, "at the end the module is not in use");
 	kx_samples_free(&got);
 	return tap_end();

@@ -6,7 +6,6 @@
 #include <linux/kvm.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -97,18 +96,13 @@ static _Noreturn void unexpected_exit(struct vmm_vcpu *vcpu)
 {
 	struct kvm_regs regs = { 0 };
 	struct kvm_sregs sregs = { 0 };
-	char state[160];
 
 	ioctl(vcpu->fd, KVM_GET_REGS, &regs);
 	ioctl(vcpu->fd, KVM_GET_SREGS, &sregs);
-	snprintf(state, sizeof(state),
-		 "rip %#llx rbx %#llx rcx %#llx rsi %#llx rdi %#llx cr2 %#llx cr3 %#llx cs %#x",
-		 regs.rip, regs.rbx, regs.rcx, regs.rsi, regs.rdi, sregs.cr2, sregs.cr3,
-		 sregs.cs.selector);
-	if (vcpu->run->exit_reason != KVM_EXIT_SHUTDOWN)
-		bail("unexpected VM exit %u: %s", vcpu->run->exit_reason, state);
-	note("the guest died by itself: %s", state);
-	exit(VMM_DIED);
+	bail("unexpected VM exit %u: rip %#llx rbx %#llx rcx %#llx rsi %#llx rdi %#llx cr2 %#llx "
+	     "cr3 %#llx cs %#x",
+	     vcpu->run->exit_reason, regs.rip, regs.rbx, regs.rcx, regs.rsi, regs.rdi, sregs.cr2,
+	     sregs.cr3, sregs.cs.selector);
 }
 
 static void *vcpu_thread(void *arg)
@@ -154,7 +148,8 @@ static void set_mode(struct vmm_vcpu *vcpu, uint32_t ctl_gpa)
 	struct kvm_segment seg = {
 		.limit = ~0u, .selector = 8, .type = 11, .present = 1, .db = 1, .s = 1, .g = 1
 	};
-	struct kvm_regs regs = { .rip = CODE_GPA, .rflags = 2, .rbx = ctl_gpa };
+	/* Interrupts on: none comes for the guest, and the host's are not to be held back. */
+	struct kvm_regs regs = { .rip = CODE_GPA, .rflags = 0x202, .rbx = ctl_gpa };
 	bool long_mode = vcpu->vm->config.mode != VMM_32;
 	struct kvm_sregs sregs;
 
@@ -487,6 +482,11 @@ void vmm_age_page_tables(struct vmm *vm)
 		if (ioctl(vm->vcpu[i].fd, KVM_SET_SREGS, &sregs))
 			bail("KVM_SET_SREGS");
 	}
+}
+
+const char *vmm_no_loop(void)
+{
+	return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? NULL : "one CPU, which a looping guest keeps";
 }
 
 void vmm_loop(struct vmm *vm, int vcpu, const uint32_t *list, uint32_t count)
