@@ -155,8 +155,8 @@ com1: enabled=1, mode=file, dev="$run/serial"
 port_e9_hack: enabled=1
 log: "$run/bochs.log"
 panic: action=fatal
-error: action=report
-info: action=report
+error: action=ignore
+info: action=ignore
 debug: action=ignore
 END
 }
