@@ -325,13 +325,8 @@ int main(void)
 		ends(log, VMM_THP);
 	ends(VMM_LOG_PLAIN, VMM_HUGETLB);
 	mappings();
-	if (vmm_no_loop()) {
-		skip(vmm_no_loop(), "the guest's speed after the tracker");
-		skip(vmm_no_loop(), "VMMs killed in passes over the log: nothing is left of them");
-	} else {
-		throughput();
-		killed_often();
-	}
+	throughput();
+	killed_often();
 	ok_eq(module_references(), 0, "at the end the module is not in use");
 	kx_samples_free(&got);
 	return tap_end();

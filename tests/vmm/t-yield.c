@@ -393,14 +393,12 @@ static void running_guest(enum vmm_log log)
 
 	snprintf(name, sizeof(name), "a guest that writes all the while, %s log",
 		 dirty_log_name[log]);
-	if (vmm_no_loop()) {
-		skip(vmm_no_loop(), "%s: the VMM sees exactly what it would without us", name);
-		return;
-	}
 	begin(log, 1);
 	for (i = 0; i < LOOP_PAGES; i++)
 		list[i] = vmm_write(DIRTY_GFN + i * LOOP_STRIDE);
-	track(KVM_EXT_TRACKER_DIRTY_LOG, DIRTY_GFN, DIRTY_PAGES, 50000);
+	/* On one CPU passes that follow each other leave the guest none. */
+	track(KVM_EXT_TRACKER_DIRTY_LOG, DIRTY_GFN, DIRTY_PAGES,
+	      sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 50000 : 2000000);
 	vmm_loop(&vm, 0, list, LOOP_PAGES);
 	for (round = 0; round < 25; round++) {
 		/* Passes on every side of the moment. */

@@ -148,7 +148,10 @@ static void set_mode(struct vmm_vcpu *vcpu, uint32_t ctl_gpa)
 	struct kvm_segment seg = {
 		.limit = ~0u, .selector = 8, .type = 11, .present = 1, .db = 1, .s = 1, .g = 1
 	};
-	/* Interrupts on: none comes for the guest, and the host's are not to be held back. */
+	/*
+	 * Interrupts on, though none comes for the guest: while they are off Bochs
+	 * holds back the host's, too, and a looping guest keeps the CPU for ever.
+	 */
 	struct kvm_regs regs = { .rip = CODE_GPA, .rflags = 0x202, .rbx = ctl_gpa };
 	bool long_mode = vcpu->vm->config.mode != VMM_32;
 	struct kvm_sregs sregs;
@@ -482,11 +485,6 @@ void vmm_age_page_tables(struct vmm *vm)
 		if (ioctl(vm->vcpu[i].fd, KVM_SET_SREGS, &sregs))
 			bail("KVM_SET_SREGS");
 	}
-}
-
-const char *vmm_no_loop(void)
-{
-	return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? NULL : "one CPU, which a looping guest keeps";
 }
 
 void vmm_loop(struct vmm *vm, int vcpu, const uint32_t *list, uint32_t count)

@@ -134,12 +134,6 @@ void vmm_finish(struct vmm *vm, int vcpu);
  */
 void vmm_age_page_tables(struct vmm *vm);
 
-/*
- * NULL, or why a guest must not loop here: with one CPU nobody can be relied upon
- * to take it away from a guest that makes no VM exit. The emulated Intel host does
- * not, and hangs.
- */
-const char *vmm_no_loop(void);
 /* Touches them over and over, without VM exits, until vmm_halt(). */
 void vmm_loop(struct vmm *vm, int vcpu, const uint32_t *list, uint32_t count);
 void vmm_halt(struct vmm *vm, int vcpu);
