@@ -176,7 +176,10 @@ enum kvm_ext_flush_scope {
  * Samples of the log are always pages of 4 KiB. Each address space has a log of
  * its own: a page written in SMM and outside is a sample in each. What the
  * guest's CPU writes on its own is in the log, too, such as the A and D bits of
- * the guest's page tables. What the VMM itself writes is not.
+ * the guest's page tables. What the VMM itself writes is not. KVM takes a page
+ * for written when it is first mapped while the log is on, even if it is read:
+ * after memory was unmapped (reclaim, a memslot set anew, huge pages put back)
+ * the log names too many pages once, never too few.
  *
  * `pml-abit` keeps the pages that the log has named as candidates, does not clear their
  * bits in the log, and tests and clears A bits only there. A candidate that was
