@@ -19,7 +19,7 @@ struct kx_log_walk {
 	 */
 	u64 (*block)(struct kx_pass *p, struct kx_log_slot *s, u64 first, unsigned int npages,
 		     unsigned long *bits);
-	bool watch;		/* memslots have candidates; @block is called for empty blocks, too */
+	bool watch;		/* memslots have candidates; @block gets empty blocks, too */
 };
 
 void kx_log_walk(struct kx_pass *p, const struct kx_log_walk *walk);

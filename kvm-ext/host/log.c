@@ -122,7 +122,7 @@ static long disable(struct kx_log *log, struct kx_log_slot *s)
 /* By number: 32-bit programs give other sizes. The first member of every argument is the slot. */
 enum {
 	NR_SET_REGION = _IOC_NR(KVM_SET_USER_MEMORY_REGION),
-	NR_SET_REGION2 = 0x49,	/* KVM_SET_USER_MEMORY_REGION2, where there is one; begins like the first */
+	NR_SET_REGION2 = 0x49,	/* KVM_SET_USER_MEMORY_REGION2, where there is one; begins alike */
 	NR_GET_LOG = _IOC_NR(KVM_GET_DIRTY_LOG),
 	NR_CLEAR_LOG = _IOC_NR(KVM_CLEAR_DIRTY_LOG),
 };
@@ -222,7 +222,7 @@ static long vmm_log_ioctl(struct kx_log *log, unsigned int cmd, unsigned long ar
 	u32 number, flags;
 	long ret;
 
-	/* The slot, and the flags of a region. If they cannot be read, KVM cannot read them either. */
+	/* The slot, and the flags of a region. What cannot be read here KVM cannot read either. */
 	if (get_user(number, &user[0]) || get_user(flags, &user[1]))
 		return kx_kvm_ioctl(log->vm->file, cmd, arg, compat);
 	mutex_lock(&log->lock);
@@ -321,7 +321,8 @@ static bool take(struct kx_log *log, struct kx_log_slot *s, u32 flags, bool watc
 {
 	if (flags & KVM_MEM_LOG_DIRTY_PAGES && !s->ours) {
 		s->taken = true;
-		s->ours = s->fresh = !YIELDS;
+		s->ours = !YIELDS;
+		s->fresh = !YIELDS;
 		return true;
 	}
 	if (watch && make_room_for_candidates(s))
@@ -530,7 +531,7 @@ void kx_log_clear(struct kx_log *log, struct kx_log_slot *s, u64 first, u64 npag
 	mutex_unlock(&log->lock);
 }
 
-/* --- account ------------------------------------------------------------------------------------ */
+/* --- account ------------------------------------------------------------------------------- */
 
 void kx_log_init(struct kx_log *log, struct kx_vm *vm)
 {
@@ -552,7 +553,8 @@ void kx_log_open(struct kx_log *log, gfn_t first_gfn, gfn_t end_gfn)
 	fresh.disable_pages = log->disable_pages;
 	log->stats = fresh;
 	atomic64_set(&log->pml.exits, 0);
-	log->disable_ns = log->disable_pages = 0;
+	log->disable_ns = 0;
+	log->disable_pages = 0;
 	log->first_gfn = first_gfn;
 	log->end_gfn = end_gfn;
 	mutex_unlock(&log->lock);
