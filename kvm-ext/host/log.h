@@ -36,13 +36,13 @@ struct kx_log_slot {
 	bool wanted;		/* overlaps the tracker's range */
 	bool ours;
 	bool taken;		/* the VMM took it, or had it when we came */
-	bool fresh;		/* its log was never read: what is in it is not known to be recent */
+	bool fresh;		/* its log was never read: how old is what is in it? */
 	/* pml-abit, else NULL: pages it watches, and which of them were accessed lately */
 	unsigned long *candidates, *seen;
 };
 
 struct kx_log {
-	struct mutex lock;
+	struct mutex lock;	/* as said above */
 	struct kx_vm *vm;
 	struct kx_interposer interposer;
 	bool entered;
@@ -95,7 +95,7 @@ void kx_log_leave(struct kx_log *log);
 
 /* Gets the log of @s into the buffer. False: it is not ours, or KVM refused. */
 bool kx_log_harvest(struct kx_log *log, struct kx_log_slot *s);
-/* Bits of @npages pages from page @first of the harvested memslot on, out of the buffer and back. */
+/* Bits of @npages pages from page @first of the harvested memslot: out of the buffer, and back. */
 bool kx_log_read(struct kx_log *log, u64 first, u64 npages);
 bool kx_log_write(struct kx_log *log, u64 first, u64 npages);
 /*

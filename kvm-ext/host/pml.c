@@ -13,7 +13,7 @@
 
 static DEFINE_MUTEX(lock);		/* both below */
 static struct tracepoint *pml_full;	/* NULL: KVM is not there, or has none */
-static LIST_HEAD(counters);		/* read under RCU; the probe is registered while there are any */
+static LIST_HEAD(counters);		/* read under RCU; any: the probe is registered */
 
 static void on_pml_full(void *data, unsigned int vcpu_id)
 {

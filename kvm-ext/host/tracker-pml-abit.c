@@ -20,7 +20,7 @@
 
 #define CALLS_PER_REST	16
 
-/* Tests and clears the accessed bits of the candidates among @npages pages; @young gets what is found. */
+/* Tests and clears the accessed bits of the candidates; @young gets what is found. */
 static void test_candidates(struct kx_pass *p, struct kx_log_slot *s, u64 first,
 			    unsigned int npages, const unsigned long *candidates,
 			    unsigned long *young)
