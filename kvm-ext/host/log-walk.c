@@ -36,10 +36,10 @@ static u64 show(struct kx_pass *p, struct kx_log_slot *s, const struct kx_log_wa
 {
 	unsigned long *bits = kx_log_words(&p->log, first);
 
-	if (bitmap_empty(bits, npages) && !(walk->watch && !s->fresh))
-		return 0;
 	if (s->fresh)
 		return bitmap_weight(bits, npages);
+	if (bitmap_empty(bits, npages) && !walk->watch)
+		return 0;
 	return walk->block(p, s, first, npages, bits);
 }
 
@@ -48,6 +48,7 @@ static void walk_piece(struct kx_pass *p, struct kx_log_slot *s, const struct kx
 		       u64 first, u64 end)
 {
 	struct pending pending = { .from = first, .to = first };
+	bool changed = walk->watch && !s->fresh;	/* by @block */
 
 	while (pending.to < end && !p->stop) {
 		unsigned int npages = min_t(u64, KX_BLOCK_PAGES, end - pending.to);
@@ -57,10 +58,10 @@ static void walk_piece(struct kx_pass *p, struct kx_log_slot *s, const struct kx
 		pending.set += show(p, s, walk, pending.to, npages);
 		pending.to += npages;
 		if (pending.set >= CLEAR_PAGES_MAX)
-			clear_pending(p, s, &pending, walk->watch && !s->fresh);
+			clear_pending(p, s, &pending, changed);
 		kx_pass_rest(p);
 	}
-	clear_pending(p, s, &pending, walk->watch && !s->fresh);
+	clear_pending(p, s, &pending, changed);
 }
 
 static void walk_slot(struct kx_pass *p, struct kx_log_slot *s, const struct kx_log_walk *walk)
@@ -100,6 +101,11 @@ void kx_log_walk(struct kx_pass *p, const struct kx_log_walk *walk)
 		walk_slot(p, &p->log.slots[i], walk);
 	p->yielded = kx_log_yielded(&p->log);
 	kx_log_end(&p->log);
+}
+
+void kx_log_walk_leave(struct kx_pass *p)
+{
+	kx_log_leave(&p->log);
 }
 
 void kx_log_found(struct kx_pass *p, const struct kx_log_slot *s, u64 first, unsigned int npages,

@@ -23,6 +23,8 @@ struct kx_log_walk {
 };
 
 void kx_log_walk(struct kx_pass *p, const struct kx_log_walk *walk);
+/* For struct kx_tracker: what passes have left in the VM. */
+void kx_log_walk_leave(struct kx_pass *p);
 
 /* Reports those of a block's pages that are in the tracker's range. */
 void kx_log_found(struct kx_pass *p, const struct kx_log_slot *s, u64 first, unsigned int npages,

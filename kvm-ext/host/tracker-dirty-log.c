@@ -28,15 +28,10 @@ static void dirty_log_pass(struct kx_pass *p)
 	kx_log_walk(p, &walk);
 }
 
-static void dirty_log_leave(struct kx_pass *p)
-{
-	kx_log_leave(&p->log);
-}
-
 const struct kx_tracker kx_tracker_dirty_log = {
 	.id = KVM_EXT_TRACKER_DIRTY_LOG,
 	.pages_only = true,
 	.check = kx_log_check,
 	.pass = dirty_log_pass,
-	.leave = dirty_log_leave,
+	.leave = kx_log_walk_leave,
 };

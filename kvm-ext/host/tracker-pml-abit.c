@@ -80,11 +80,6 @@ static void pml_abit_pass(struct kx_pass *p)
 	kx_log_set_candidates(&p->log, count_candidates(&p->log));
 }
 
-static void pml_abit_leave(struct kx_pass *p)
-{
-	kx_log_leave(&p->log);
-}
-
 static int pml_abit_check(struct kvm *kvm)
 {
 	int err = kx_abit_check(kvm);
@@ -98,5 +93,5 @@ const struct kx_tracker kx_tracker_pml_abit = {
 	.pages_only = true,
 	.check = pml_abit_check,
 	.pass = pml_abit_pass,
-	.leave = pml_abit_leave,
+	.leave = kx_log_walk_leave,
 };
