@@ -48,6 +48,8 @@ enum kvm_ext_tracker_id {
 	KVM_EXT_TRACKER_ABIT_FLUSH = 2,	/* the same, then our own TLB flush */
 	KVM_EXT_TRACKER_DIRTY_LOG = 3,	/* KVM's dirty log: pages written */
 	KVM_EXT_TRACKER_PML_ABIT = 4,	/* A bits of those pages that the dirty log has named */
+	KVM_EXT_TRACKER_EPT_WALK = 5,	/* A bits of the nested page table itself, table by table */
+	KVM_EXT_TRACKER_TRAP = 6,	/* the first access to pages whose mapping was removed */
 };
 
 enum kvm_ext_cpu_vendor {
@@ -140,11 +142,32 @@ struct kvm_ext_vm {
 /* --- KVM_EXT_SET_TRACKER: any time, also live from one to another -------- */
 
 enum kvm_ext_flush_scope {
-	KVM_EXT_FLUSH_DEFAULT = 0,	/* abit, dirty-log: none; abit-flush, pml-abit: pass */
+	/* abit, dirty-log, trap: none; abit-flush, pml-abit, ept-walk: pass */
+	KVM_EXT_FLUSH_DEFAULT = 0,
 	KVM_EXT_FLUSH_PAGE = 1,		/* after each leaf found accessed */
 	KVM_EXT_FLUSH_BATCH = 2,	/* per @batch_pages pages scanned, if any was accessed */
 	KVM_EXT_FLUSH_PASS = 3,		/* once at the end of a pass, if any was accessed */
+	KVM_EXT_FLUSH_NONE = 4,		/* never: ept-walk alone, which then skips nothing */
 };
+
+/* flags of struct kvm_ext_tracker */
+/* ept-walk: read every table, also those below an entry whose A bit is clear */
+#define KVM_EXT_SET_NO_SKIP	(1u << 0)
+/* trackers of A bits: measure how many accesses go through stale TLB entries */
+#define KVM_EXT_SET_STALENESS	(1u << 1)
+
+/* A run of guest pages. */
+struct kvm_ext_range {
+	__u64 gfn;
+	__u64 npages;
+};
+
+#define KVM_EXT_RANGES_MAX	4096u
+#define KVM_EXT_REGIONS_MAX	1048576u
+#define KVM_EXT_AGGREGATION_PASSES_DEFAULT	20u
+#define KVM_EXT_TRAP_FAULTS_DEFAULT		1000u	/* a second */
+#define KVM_EXT_TRAP_FAULTS_MAX			1000000u
+#define KVM_EXT_TRAP_TIME_DEFAULT		10000u	/* ppm of the vCPUs' time: 1 % */
 
 #define KVM_EXT_GRANULARITY_4K	12u
 #define KVM_EXT_GRANULARITY_2M	21u
@@ -186,16 +209,50 @@ enum kvm_ext_flush_scope {
  * not accessed for KVM_EXT_CANDIDATE_PASSES to twice as many passes goes back
  * under the log. Pages that are only read it never sees.
  *
- * Errors: EINVAL a field is out of its range, a flush scope with a tracker
- * that does not flush, or a granularity of 2M with the dirty log; EOPNOTSUPP
+ * `ept-walk` reads the A bits in the VM's own nested page table and clears them
+ * there. What nested guests map in tables of their own it does not see
+ * (KVM_EXT_STATE_NESTED). The CPU sets A bits on every level: unless
+ * KVM_EXT_SET_NO_SKIP or KVM_EXT_FLUSH_NONE is given, they are cleared on every
+ * level, and what lies below an entry that was not used is not read. Such pages
+ * count as scanned. A leaf that the range cuts is reported whole.
+ *
+ * Staleness. With KVM_EXT_SET_STALENESS passes come in pairs, of which one, in
+ * random order, flushes the TLB after each leaf it finds accessed (the control)
+ * and the other as @flush_scope has it. What the pass after each of them finds
+ * says how many accesses the policy misses: the pass that was preceded by a
+ * control has KVM_EXT_PASS_CONTROL. Passes 1 and 2 are a pair, 3 and 4, and so
+ * on. @interval_ns is then from the end of a pass to the start of the next.
+ *
+ * Regions. With @regions_max a pass does not look at every page but at one page,
+ * chosen at random, of each of at most @regions_max regions of adjacent pages;
+ * it tests the page chosen by the pass before and chooses the next. After
+ * @aggregation_passes passes the regions are written to the ring with the number
+ * of accesses found in each, neighbours that are alike are merged, and regions
+ * are split at random while there are few. There are @regions_min at least. With
+ * @regions_min = @regions_max = the number of pages each page is a region. A
+ * sample is a check that found its page accessed.
+ *
+ * `trap` removes the mappings of pages that it chooses from the range or ranges
+ * and records the first fault that each then takes: a sample. A page is armed
+ * from then to this fault; a larger mapping is armed, and faults, whole. It keeps
+ * up to @trap_share_ppm of the pages armed, at random, but never more than could
+ * fault at once without exceeding @trap_faults_per_s or, at what a fault has been
+ * seen to cost, @trap_time_ppm of the vCPUs' time. What stays untouched stays
+ * armed and keeps its part of these. A pass collects the faults and arms again.
+ * Leaving the tracker disarms all; a mapping comes back with the next access.
+ *
+ * Errors: EINVAL a field is out of its range, or set for a tracker to which it
+ * means nothing (a flush scope with one that does not flush, 2M with the dirty
+ * log or regions, regions without A bits, staleness with regions); EOPNOTSUPP
  * this VM cannot be tracked this way (shadow paging or no hardware A bits for
- * A-bit trackers, a dirty ring for the log); ERANGE the range holds no RAM.
+ * A-bit trackers, a dirty ring for the log); ERANGE the range holds no RAM;
+ * E2BIG more separate stretches of memory than @regions_max; ENOMEM.
  */
 #define KVM_EXT_CANDIDATE_PASSES	8u
 
 struct kvm_ext_tracker {
 	__u32 size;
-	__u32 flags;		/* in: 0 */
+	__u32 flags;		/* KVM_EXT_SET_* */
 	__u32 tracker;		/* enum kvm_ext_tracker_id */
 	__u32 granularity;	/* log2 of bytes: KVM_EXT_GRANULARITY_*; 0: 4K */
 	__u64 interval_ns;	/* start to start of passes; 0: only on RUN_PASS */
@@ -205,6 +262,15 @@ struct kvm_ext_tracker {
 	__u32 flush_scope;	/* enum kvm_ext_flush_scope */
 	__u32 batch_pages;	/* for KVM_EXT_FLUSH_BATCH, else 0; 0: 512 */
 	__u32 reserved;
+	__u32 regions_min;	/* 1 to @regions_max */
+	__u32 regions_max;	/* 1 to KVM_EXT_REGIONS_MAX; 0: no regions */
+	__u32 aggregation_passes; /* 0: KVM_EXT_AGGREGATION_PASSES_DEFAULT */
+	__u32 trap_share_ppm;	/* of the pages, kept armed if the budget allows; 0: all */
+	__u32 trap_faults_per_s; /* in any second; 0: KVM_EXT_TRAP_FAULTS_DEFAULT */
+	__u32 trap_time_ppm;	/* of the vCPUs' time; 0: KVM_EXT_TRAP_TIME_DEFAULT */
+	__u64 ranges;		/* trap: struct kvm_ext_range[@nr_ranges], within the range above */
+	__u32 nr_ranges;	/* 0: no list; at most KVM_EXT_RANGES_MAX, sorted, apart */
+	__u32 reserved2;
 };
 
 /* --- KVM_EXT_RUN_PASS ----------------------------------------------------- */
@@ -228,6 +294,8 @@ struct kvm_ext_run_pass {
 #define KVM_EXT_STATE_VM_GONE	(1u << 0)
 /* the VMM itself logs all memory of the range (a migration): nothing is tracked until it ends */
 #define KVM_EXT_STATE_YIELDED	(1u << 1)
+/* ept-walk: a vCPU was seen to host nested guests; what they map is not covered */
+#define KVM_EXT_STATE_NESTED	(1u << 2)
 
 /* Of the trackers that use the dirty log; zero for others. An ioctl's time is in one figure. */
 struct kvm_ext_log_stats {
@@ -258,6 +326,52 @@ struct kvm_ext_log_stats {
 	/* What leaving the tracker *before* this one took, read in the account of the next: */
 	__u64 disable_ns;	/* KVM_SET_USER_MEMORY_REGION with the log off */
 	__u64 disable_pages;
+};
+
+/* Of `ept-walk`, all passes; zero for others. */
+struct kvm_ext_walk_stats {
+	__u64 tables_read;	/* tables of any level of which entries were looked at */
+	__u64 subtrees_skipped;	/* entries above the last level with a clear A bit */
+	__u64 pages_skipped;	/* that these could map */
+	__u64 upper_cleared;	/* A bits cleared above the last level */
+	__u64 upper_restored;	/* of these, set again: an access met the clearing */
+	__u64 holds;		/* times that KVM's mmu_lock was held, for writing */
+	__u64 hold_ns;
+	__u64 max_hold_ns;
+	__u64 contended;	/* holds that ended early because others waited for the lock */
+};
+
+/* Of a setting with KVM_EXT_SET_STALENESS, counted passes; zero for others. */
+struct kvm_ext_staleness_stats {
+	__u64 passes;		/* after the policy under test */
+	__u64 samples;
+	__u64 control_passes;	/* after the control */
+	__u64 control_samples;
+};
+
+/* Of a setting with regions; zero for others. */
+struct kvm_ext_regions_stats {
+	__u64 regions;		/* now */
+	__u64 aggregations;
+	__u64 checks;		/* pages tested in counted passes: at most @regions_max a pass */
+	__u64 max_checks;	/* in one pass */
+	__u64 splits;
+	__u64 merges;
+};
+
+/* Of `trap`; zero for others. "Pages" are mappings of any size. */
+struct kvm_ext_trap_stats {
+	__u64 eligible;		/* pages that may be armed */
+	__u64 armed;		/* now */
+	__u64 armings;
+	__u64 faults;		/* first faults: as many samples, in the ring or lost */
+	__u64 lost;		/* of these, no room until the next pass collected them */
+	__u64 fault_ns;		/* vCPU time from first faults to the entries after them */
+	__u64 timed_faults;	/* whose time this is */
+	__u64 max_faults_per_s;	/* most in any one second */
+	__u64 max_time_ppm;	/* most of the vCPUs' time in any one second */
+	__u64 zap_ns;		/* removing mappings: with KVM's flush of the TLB each time */
+	__u64 held_passes;	/* passes that armed less than the share for the budget's sake */
 };
 
 struct kvm_ext_stats {
@@ -292,6 +406,10 @@ struct kvm_ext_stats {
 	__u64 slot_changes;	/* passes that met changed memslots and went on */
 	__u64 dropped_pages;	/* findings thrown away because their memslot went */
 	struct kvm_ext_log_stats log;
+	struct kvm_ext_walk_stats walk;
+	struct kvm_ext_staleness_stats staleness;
+	struct kvm_ext_regions_stats regions;
+	struct kvm_ext_trap_stats trap;
 };
 
 /* --- the sample ring ------------------------------------------------------ */
@@ -337,6 +455,8 @@ enum kvm_ext_record_type {
 	KVM_EXT_REC_BITMAP = 3,
 	KVM_EXT_REC_PASS_END = 4,
 	KVM_EXT_REC_LOST = 5,
+	KVM_EXT_REC_FAULTS = 6,
+	KVM_EXT_REC_REGIONS = 7,
 };
 
 struct kvm_ext_record {
@@ -349,6 +469,7 @@ struct kvm_ext_record {
 #define KVM_EXT_PASS_PRIME	(1u << 0)	/* the priming pass: no samples belong to it */
 #define KVM_EXT_PASS_CUT	(1u << 1)	/* END: stopped before its end; not counted */
 #define KVM_EXT_PASS_YIELDED	(1u << 2)	/* END: the VMM has the log; not counted */
+#define KVM_EXT_PASS_CONTROL	(1u << 3)	/* what was accessed since a control pass */
 
 struct kvm_ext_rec_pass_begin {
 	struct kvm_ext_record h;
@@ -377,6 +498,61 @@ struct kvm_ext_rec_bitmap {
 	__u32 as_id;
 	__u32 nbits;		/* valid bits; the rest of the last word is zero */
 	__u64 bits[];
+};
+
+/* What the first access to an armed page was. */
+enum kvm_ext_access {
+	KVM_EXT_ACCESS_READ = 0,
+	KVM_EXT_ACCESS_WRITE = 1,
+	KVM_EXT_ACCESS_EXEC = 2,
+};
+
+/* flags of struct kvm_ext_fault */
+#define KVM_EXT_FAULT_PAGE_WALK	(1u << 0)	/* by the CPU, in the guest's page tables */
+
+struct kvm_ext_fault {
+	__u64 time_ns;
+	__u64 tsc;		/* of the host, at the same moment */
+	__u64 gfn;		/* that was accessed; armed was the mapping of 2^order pages around it */
+	__u32 vcpu;		/* vcpu_id */
+	__u8  access;		/* enum kvm_ext_access */
+	__u8  order;		/* 0, 9 or 18 */
+	__u8  flags;		/* KVM_EXT_FAULT_* */
+	__u8  reserved;
+};
+
+/* trap: the first faults that the pass collected, in the order of their times but for ties. */
+struct kvm_ext_rec_faults {
+	struct kvm_ext_record h;
+	__u64 pass;
+	__u32 nr;
+	__u32 reserved;
+	struct kvm_ext_fault faults[];
+};
+
+struct kvm_ext_region {
+	__u64 gfn;
+	__u64 npages;
+	__u32 as_id;
+	__u32 accesses;		/* checks that found their page accessed, of @checks */
+	__u32 age;		/* aggregations since its access rate last changed much */
+	__u32 reserved;
+};
+
+/*
+ * All regions at the end of an aggregation, in order, in as many records as that
+ * takes; they come before the PASS_END of its last pass.
+ */
+struct kvm_ext_rec_regions {
+	struct kvm_ext_record h;
+	__u64 pass;
+	__u64 aggregation;	/* from 0 per epoch */
+	__u64 time_ns;
+	__u32 checks;		/* of each region */
+	__u32 first;		/* index of the first region in this record, of */
+	__u32 total;
+	__u32 nr;		/* regions in this record */
+	struct kvm_ext_region regions[];
 };
 
 /* The pass's own account; the sum over passes agrees with kvm_ext_stats. */
