@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The walk of a nested page table for its accessed bits.
+ */
+#include "walk.h"
+
+#define ENTRY_READ	BIT_ULL(0)
+#define ENTRY_WRITE	BIT_ULL(1)
+#define ENTRY_LARGE	BIT_ULL(7)
+
+static unsigned int index_of(u64 gfn, int level)
+{
+	return (gfn >> (9 * (level - 1))) & (KX_ENTRIES - 1);
+}
+
+/* Pages that one entry of a table of this level maps. */
+static u64 pages_of(int level)
+{
+	return 1ull << (9 * (level - 1));
+}
+
+/* Where the range of pages below the entry for @gfn ends, or at @end. */
+static u64 end_of(u64 gfn, int level, u64 end)
+{
+	return min_t(u64, end, (gfn | (pages_of(level) - 1)) + 1);
+}
+
+static bool is_table(u64 entry, int level)
+{
+	return level > KX_LEVEL_1G || (level > KX_LEVEL_4K && !(entry & ENTRY_LARGE));
+}
+
+static void set_bit64(u64 *words, unsigned int bit)
+{
+	words[bit / 64] |= BIT_ULL(bit % 64);
+}
+
+static bool test_bit64(const u64 *words, unsigned int bit)
+{
+	return words[bit / 64] & BIT_ULL(bit % 64);
+}
+
+/* --- entries ----------------------------------------------------------------- */
+
+static bool is_young(const struct kx_walk *w, u64 entry)
+{
+	u64 young = ENTRY_READ | w->accessed;
+
+	return (entry & young) == young;
+}
+
+/*
+ * True if no CPU has anything left to set in the entry: accessed, and either not
+ * writable or dirty. Not writable alone would not do: KVM's fast page fault makes
+ * such an entry writable, and so open to D, without a lock. KVM writes entries of
+ * this kind without a locked instruction for the same reason.
+ */
+static bool is_settled(const struct kx_walk *w, u64 entry)
+{
+	u64 settled = ENTRY_READ | ENTRY_WRITE | w->accessed | w->dirty;
+
+	return (entry & settled) == settled;
+}
+
+/* Clears A if the entry maps something; one that does not is not ours to change. */
+static bool take(const struct kx_walk *w, u64 *entry)
+{
+	u64 old = READ_ONCE(*entry);
+
+	do {
+		if (!is_young(w, old))
+			return false;
+		if (is_settled(w, old)) {
+			WRITE_ONCE(*entry, old & ~w->accessed);
+			return true;
+		}
+	} while (!try_cmpxchg64(entry, &old, old & ~w->accessed));
+	return true;
+}
+
+/* --- a table of the last level -------------------------------------------------- */
+
+/* Entries @i to @end, all of one word of the result. */
+static u64 take_some(struct kx_walk *w, u64 *table, unsigned int i, unsigned int end)
+{
+	u64 bits = 0;
+
+	for (; i < end; i++) {
+		w->leaves += READ_ONCE(table[i]) & ENTRY_READ;
+		if (take(w, &table[i]))
+			bits |= BIT_ULL(i % 64);
+	}
+	return bits;
+}
+
+/* 64 entries, four at a time as long as the four are alike. */
+static u64 take_word(struct kx_walk *w, u64 *table, unsigned int first)
+{
+	const u64 accessed = w->accessed;
+	u64 a, b, c, d, bits = 0;
+	unsigned int i;
+	u64 *e;
+
+	for (i = 0; i < 64; i += 4) {
+		e = &table[first + i];
+		a = READ_ONCE(e[0]);
+		b = READ_ONCE(e[1]);
+		c = READ_ONCE(e[2]);
+		d = READ_ONCE(e[3]);
+		if (is_settled(w, a & b & c & d)) {
+			WRITE_ONCE(e[0], a & ~accessed);
+			WRITE_ONCE(e[1], b & ~accessed);
+			WRITE_ONCE(e[2], c & ~accessed);
+			WRITE_ONCE(e[3], d & ~accessed);
+			bits |= 0xfull << i;
+			w->leaves += 4;
+		} else if (!((a | b | c | d) & accessed)) {
+			w->leaves += (a & ENTRY_READ) + (b & ENTRY_READ) + (c & ENTRY_READ) +
+				     (d & ENTRY_READ);
+		} else {
+			bits |= take_some(w, table, first + i, first + i + 4);
+		}
+	}
+	return bits;
+}
+
+static void add_pages(struct kx_walk *w, unsigned int block, unsigned int word, u64 bits)
+{
+	struct kx_window *window = w->window;
+
+	if (!bits)
+		return;
+	if (!test_bit64(window->blocks, block)) {
+		set_bit64(window->blocks, block);
+		memset(window->pages[block], 0, sizeof(window->pages[block]));
+	}
+	window->pages[block][word] |= bits;
+	w->found += __builtin_popcountll(bits);
+}
+
+/* Pages @gfn to @end of the block that @table maps. True: none was accessed. */
+static bool take_table(struct kx_walk *w, u64 *table, u64 gfn, u64 end)
+{
+	unsigned int block = index_of(gfn, KX_LEVEL_2M), i = index_of(gfn, KX_LEVEL_4K);
+	unsigned int last = i + (end - gfn), stop;
+	bool quiet = true;
+	u64 bits;
+
+	w->tables++;
+	for (; i < last; i = stop) {
+		stop = min_t(unsigned int, last, (i | 63) + 1);
+		if (stop - i == 64)
+			bits = take_word(w, table, i);
+		else
+			bits = take_some(w, table, i, stop);
+		add_pages(w, block, i / 64, bits);
+		quiet &= !bits;
+	}
+	return quiet;
+}
+
+/* --- the levels above -------------------------------------------------------------- */
+
+/* A leaf that is larger than a page. True: it was not accessed. */
+static bool take_large(struct kx_walk *w, u64 *entry, int level, u64 gfn)
+{
+	w->leaves++;
+	if (!take(w, entry))
+		return true;
+	w->found++;
+	if (level == KX_LEVEL_1G)
+		w->window->whole = true;
+	else
+		set_bit64(w->window->leaves, index_of(gfn, KX_LEVEL_2M));
+	return false;
+}
+
+static bool must_stop(struct kx_walk *w)
+{
+	return w->nr_idle == KX_IDLE_MAX || w->stop(w);
+}
+
+/* Nothing was accessed below: from now on its own bit can speak for it. */
+static void retire(struct kx_walk *w, u64 *entry, int level, u64 gfn)
+{
+	if (w->nr_idle == KX_IDLE_MAX || !take(w, entry))
+		return;
+	w->idle[w->nr_idle++] = (struct kx_idle){ .gfn = gfn, .level = level - 1 };
+	w->cleared++;
+}
+
+static bool walk_upper(struct kx_walk *w, u64 *table, int level, u64 *at, u64 end);
+
+/*
+ * What one entry above the last level maps of pages *@at to @end, which do not
+ * reach beyond it. Advances *@at over what was looked at. True: there was nothing to
+ * be found, and there is nothing whose bit is set or was so just now.
+ */
+static bool walk_entry(struct kx_walk *w, u64 *entry, int level, u64 *at, u64 end)
+{
+	bool all = end - *at == pages_of(level), quiet;
+	u64 old = READ_ONCE(*entry), first = *at, *child;
+
+	*at = end;
+	if (!(old & ENTRY_READ))
+		return true;
+	if (!is_table(old, level))
+		return take_large(w, entry, level, first);
+	if (w->skip && !(old & w->accessed)) {
+		w->skipped++;
+		w->skipped_pages += end - first;
+		return true;
+	}
+	child = w->table(w, old & w->address);
+	if (!child)
+		return false;
+	*at = first;
+	if (level > KX_LEVEL_2M) {
+		quiet = walk_upper(w, child, level - 1, at, end);
+	} else {
+		quiet = take_table(w, child, first, end);
+		*at = end;
+	}
+	if (w->skip && quiet && all && *at == end && level <= KX_LEVEL_1G)
+		retire(w, entry, level, first);
+	return false;
+}
+
+static bool walk_upper(struct kx_walk *w, u64 *table, int level, u64 *at, u64 end)
+{
+	u64 tables = ++w->tables, next;
+	bool quiet = true;
+
+	while (*at < end) {
+		next = end_of(*at, level, end);
+		quiet &= walk_entry(w, &table[index_of(*at, level)], level, at, next);
+		if (*at < next)
+			return false;
+		if (w->tables == tables)
+			continue;
+		tables = w->tables;
+		if (*at < end && must_stop(w))
+			return false;
+	}
+	return quiet;
+}
+
+u64 kx_walk(struct kx_walk *w, u64 *root, int level, u64 gfn, u64 end)
+{
+	u64 at = gfn;
+
+	walk_upper(w, root, level, &at, end);
+	return at;
+}
+
+void kx_window_clear(struct kx_window *window, u64 gfn)
+{
+	window->gfn = gfn;
+	window->whole = false;
+	memset(window->leaves, 0, sizeof(window->leaves));
+	memset(window->blocks, 0, sizeof(window->blocks));
+}
+
+/* --- single entries -------------------------------------------------------------------- */
+
+/* The entry on the way to @gfn in a table of level @target, or where the way ends above. */
+static u64 *entry_at(struct kx_walk *w, u64 *table, int level, u64 gfn, int target, int *at)
+{
+	u64 *entry, value;
+
+	for (;; level--) {
+		entry = &table[index_of(gfn, level)];
+		value = READ_ONCE(*entry);
+		*at = level;
+		if (level == target || !(value & ENTRY_READ) || !is_table(value, level))
+			return entry;
+		table = w->table(w, value & w->address);
+		if (!table)
+			return NULL;
+	}
+}
+
+static bool any_young(const struct kx_walk *w, const u64 *table)
+{
+	unsigned int i;
+
+	for (i = 0; i < KX_ENTRIES; i++) {
+		if (is_young(w, READ_ONCE(table[i])))
+			return true;
+	}
+	return false;
+}
+
+void kx_walk_recheck(struct kx_walk *w, u64 *root, int level, const struct kx_idle *idle)
+{
+	u64 *entry, *table, old;
+	int at;
+
+	entry = entry_at(w, root, level, idle->gfn, idle->level + 1, &at);
+	if (!entry || at != idle->level + 1)
+		return;
+	old = READ_ONCE(*entry);
+	if (!(old & ENTRY_READ) || !is_table(old, at) || (old & w->accessed))
+		return;
+	table = w->table(w, old & w->address);
+	if (!table || !any_young(w, table))
+		return;
+	while (!try_cmpxchg64(entry, &old, old | w->accessed)) {
+		if (!(old & ENTRY_READ) || !is_table(old, at))
+			return;
+	}
+	w->restored++;
+}
+
+bool kx_walk_page(struct kx_walk *w, u64 *root, int level, u64 gfn, int *leaf_level)
+{
+	u64 *entry = entry_at(w, root, level, gfn, KX_LEVEL_4K, leaf_level);
+
+	return entry && take(w, entry);
+}
