@@ -4,15 +4,6 @@
 #
 # The initramfs of an emulated host. Read by lab.
 
-# unpack_module FILE: to stdout
-unpack_module() {
-	case $1 in
-	*.xz) xz -dc "$1" ;;
-	*.zst) zstd -dcq "$1" ;;
-	*) cat "$1" ;;
-	esac
-}
-
 # build_initramfs FILE MODULES: busybox, initramfs-init, the host's way to its
 # root (hosts/KIND-root) and MODULES with what they need ("?": not every kernel
 # has it as a module), there uncompressed: unpacking takes longer than all the

@@ -58,6 +58,15 @@ with_lock() {
 	)
 }
 
+# unpack_module FILE: to stdout
+unpack_module() {
+	case $1 in
+	*.xz) xz -dc "$1" ;;
+	*.zst) zstd -dcq "$1" ;;
+	*) cat "$1" ;;
+	esac
+}
+
 # make_disk FILE LABEL KIB [DIRECTORY]: an ext4 image, filled without mounting.
 # Its size is that of whole emulated cylinders (16 heads, 63 sectors).
 make_disk() {
