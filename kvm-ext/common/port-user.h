@@ -19,6 +19,7 @@ typedef uint64_t u64;
 #define try_cmpxchg64(p, old, new) \
 	__atomic_compare_exchange_n(p, old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 #define BIT_ULL(n)	  (1ull << (n))
+#define hweight64(x)	  __builtin_popcountll(x)
 #define likely(x)	  __builtin_expect(!!(x), 1)
 #define unlikely(x)	  __builtin_expect(!!(x), 0)
 #define min_t(type, a, b) ((type)(a) < (type)(b) ? (type)(a) : (type)(b))

@@ -32,13 +32,14 @@ struct kx_region {
 };
 
 struct kx_regions {
-	struct kx_region *region;	/* by address space and gfn */
-	u32 nr;
+	struct kx_region *region;	/* by address space and gfn; moves as regions change */
+	u32 nr;				/* @min to @max, or fewer if there are fewer pages */
 	u32 min, max;
-	u32 checks;			/* of each region in this aggregation */
+	u32 checks;			/* of each region in this aggregation; counted by the caller */
 	u64 splits, merges;		/* since kx_regions_init() */
-	u64 seed;
 	/* private */
+	u64 seed;
+	u64 pages;
 	struct kx_region *spare;
 	u32 last_nr;
 };
@@ -50,22 +51,23 @@ void kx_regions_init(struct kx_regions *s, void *memory, u32 min, u32 max, u64 s
 
 /*
  * Says what memory there is: @nr stretches by address space and gfn, which do not
- * overlap. The first time it is cut evenly, in proportion to the stretches' sizes,
- * into @min regions or as many as there are pages if that is fewer; later, regions
- * keep what they know of the memory that stays. -E2BIG: more stretches than @max.
+ * overlap. The first time it is cut evenly, in proportion to the stretches' sizes: into
+ * @min regions or more, so that none is larger than 1/@min of all pages, as far as @max
+ * allows. Later, regions keep what they know of the memory that stays, new memory is cut
+ * like that, and where there would be more than @max, neighbours are merged that are most
+ * alike. -E2BIG: more separate stretches than @max; nothing has changed.
  */
 int kx_regions_set(struct kx_regions *s, const struct kx_stretch *stretches, u32 nr);
 
-/* The next page to watch in @r, at random. */
+/* Chooses a page of @r at random: it is @r->watched from now on, and returned. */
 u64 kx_region_choose(struct kx_regions *s, struct kx_region *r);
 
 /*
- * The end of an aggregation, after the caller has taken the counts and ages: ages,
- * merges, splits, and starts to count anew.
+ * The end of an aggregation, in this order: kx_regions_age(), which ages regions by what
+ * was found; the caller takes counts and ages; kx_regions_adapt(), which merges, splits
+ * and starts to count anew. Then no region is watched: choose pages after it, not before.
  */
-void kx_regions_adapt(struct kx_regions *s);
-
-/* Ages regions by what this aggregation found, before its counts are taken. */
 void kx_regions_age(struct kx_regions *s);
+void kx_regions_adapt(struct kx_regions *s);
 
 #endif /* KVM_EXT_REGIONS_H */

@@ -4,15 +4,6 @@
  */
 #include "walk.h"
 
-#define ENTRY_READ	BIT_ULL(0)
-#define ENTRY_WRITE	BIT_ULL(1)
-#define ENTRY_LARGE	BIT_ULL(7)
-
-static unsigned int index_of(u64 gfn, int level)
-{
-	return (gfn >> (9 * (level - 1))) & (KX_ENTRIES - 1);
-}
-
 /* Pages that one entry of a table of this level maps. */
 static u64 pages_of(int level)
 {
@@ -27,7 +18,7 @@ static u64 end_of(u64 gfn, int level, u64 end)
 
 static bool is_table(u64 entry, int level)
 {
-	return level > KX_LEVEL_1G || (level > KX_LEVEL_4K && !(entry & ENTRY_LARGE));
+	return level > KX_LEVEL_1G || (level > KX_LEVEL_4K && !(entry & KX_ENTRY_LARGE));
 }
 
 static void set_bit64(u64 *words, unsigned int bit)
@@ -44,7 +35,7 @@ static bool test_bit64(const u64 *words, unsigned int bit)
 
 static bool is_young(const struct kx_walk *w, u64 entry)
 {
-	u64 young = ENTRY_READ | w->accessed;
+	u64 young = KX_ENTRY_READ | w->accessed;
 
 	return (entry & young) == young;
 }
@@ -57,7 +48,7 @@ static bool is_young(const struct kx_walk *w, u64 entry)
  */
 static bool is_settled(const struct kx_walk *w, u64 entry)
 {
-	u64 settled = ENTRY_READ | ENTRY_WRITE | w->accessed | w->dirty;
+	u64 settled = KX_ENTRY_READ | KX_ENTRY_WRITE | w->accessed | w->dirty;
 
 	return (entry & settled) == settled;
 }
@@ -86,7 +77,7 @@ static u64 take_some(struct kx_walk *w, u64 *table, unsigned int i, unsigned int
 	u64 bits = 0;
 
 	for (; i < end; i++) {
-		w->leaves += READ_ONCE(table[i]) & ENTRY_READ;
+		w->sums.leaves += READ_ONCE(table[i]) & KX_ENTRY_READ;
 		if (take(w, &table[i]))
 			bits |= BIT_ULL(i % 64);
 	}
@@ -113,10 +104,10 @@ static u64 take_word(struct kx_walk *w, u64 *table, unsigned int first)
 			WRITE_ONCE(e[2], c & ~accessed);
 			WRITE_ONCE(e[3], d & ~accessed);
 			bits |= 0xfull << i;
-			w->leaves += 4;
+			w->sums.leaves += 4;
 		} else if (!((a | b | c | d) & accessed)) {
-			w->leaves += (a & ENTRY_READ) + (b & ENTRY_READ) + (c & ENTRY_READ) +
-				     (d & ENTRY_READ);
+			w->sums.leaves += (a & KX_ENTRY_READ) + (b & KX_ENTRY_READ) +
+					  (c & KX_ENTRY_READ) + (d & KX_ENTRY_READ);
 		} else {
 			bits |= take_some(w, table, first + i, first + i + 4);
 		}
@@ -124,7 +115,7 @@ static u64 take_word(struct kx_walk *w, u64 *table, unsigned int first)
 	return bits;
 }
 
-static void add_pages(struct kx_walk *w, unsigned int block, unsigned int word, u64 bits)
+static void note_pages(struct kx_walk *w, unsigned int block, unsigned int word, u64 bits)
 {
 	struct kx_window *window = w->window;
 
@@ -135,25 +126,25 @@ static void add_pages(struct kx_walk *w, unsigned int block, unsigned int word, 
 		memset(window->pages[block], 0, sizeof(window->pages[block]));
 	}
 	window->pages[block][word] |= bits;
-	w->found += __builtin_popcountll(bits);
+	w->sums.found += hweight64(bits);
 }
 
 /* Pages @gfn to @end of the block that @table maps. True: none was accessed. */
 static bool take_table(struct kx_walk *w, u64 *table, u64 gfn, u64 end)
 {
-	unsigned int block = index_of(gfn, KX_LEVEL_2M), i = index_of(gfn, KX_LEVEL_4K);
+	unsigned int block = kx_index_of(gfn, KX_LEVEL_2M), i = kx_index_of(gfn, KX_LEVEL_4K);
 	unsigned int last = i + (end - gfn), stop;
 	bool quiet = true;
 	u64 bits;
 
-	w->tables++;
+	w->sums.tables++;
 	for (; i < last; i = stop) {
 		stop = min_t(unsigned int, last, (i | 63) + 1);
 		if (stop - i == 64)
 			bits = take_word(w, table, i);
 		else
 			bits = take_some(w, table, i, stop);
-		add_pages(w, block, i / 64, bits);
+		note_pages(w, block, i / 64, bits);
 		quiet &= !bits;
 	}
 	return quiet;
@@ -164,14 +155,14 @@ static bool take_table(struct kx_walk *w, u64 *table, u64 gfn, u64 end)
 /* A leaf that is larger than a page. True: it was not accessed. */
 static bool take_large(struct kx_walk *w, u64 *entry, int level, u64 gfn)
 {
-	w->leaves++;
+	w->sums.leaves++;
 	if (!take(w, entry))
 		return true;
-	w->found++;
+	w->sums.found++;
 	if (level == KX_LEVEL_1G)
 		w->window->whole = true;
 	else
-		set_bit64(w->window->leaves, index_of(gfn, KX_LEVEL_2M));
+		set_bit64(w->window->leaves, kx_index_of(gfn, KX_LEVEL_2M));
 	return false;
 }
 
@@ -186,7 +177,7 @@ static void retire(struct kx_walk *w, u64 *entry, int level, u64 gfn)
 	if (w->nr_idle == KX_IDLE_MAX || !take(w, entry))
 		return;
 	w->idle[w->nr_idle++] = (struct kx_idle){ .gfn = gfn, .level = level - 1 };
-	w->cleared++;
+	w->sums.cleared++;
 }
 
 static bool walk_upper(struct kx_walk *w, u64 *table, int level, u64 *at, u64 end);
@@ -202,13 +193,13 @@ static bool walk_entry(struct kx_walk *w, u64 *entry, int level, u64 *at, u64 en
 	u64 old = READ_ONCE(*entry), first = *at, *child;
 
 	*at = end;
-	if (!(old & ENTRY_READ))
+	if (!(old & KX_ENTRY_READ))
 		return true;
 	if (!is_table(old, level))
 		return take_large(w, entry, level, first);
 	if (w->skip && !(old & w->accessed)) {
-		w->skipped++;
-		w->skipped_pages += end - first;
+		w->sums.skipped++;
+		w->sums.skipped_pages += end - first;
 		return true;
 	}
 	child = w->table(w, old & w->address);
@@ -221,24 +212,24 @@ static bool walk_entry(struct kx_walk *w, u64 *entry, int level, u64 *at, u64 en
 		quiet = take_table(w, child, first, end);
 		*at = end;
 	}
-	if (w->skip && quiet && all && *at == end && level <= KX_LEVEL_1G)
+	if (w->retire && quiet && all && *at == end && level <= KX_LEVEL_1G)
 		retire(w, entry, level, first);
 	return false;
 }
 
 static bool walk_upper(struct kx_walk *w, u64 *table, int level, u64 *at, u64 end)
 {
-	u64 tables = ++w->tables, next;
+	u64 tables = ++w->sums.tables, next;
 	bool quiet = true;
 
 	while (*at < end) {
 		next = end_of(*at, level, end);
-		quiet &= walk_entry(w, &table[index_of(*at, level)], level, at, next);
+		quiet &= walk_entry(w, &table[kx_index_of(*at, level)], level, at, next);
 		if (*at < next)
 			return false;
-		if (w->tables == tables)
+		if (w->sums.tables == tables)
 			continue;
-		tables = w->tables;
+		tables = w->sums.tables;
 		if (*at < end && must_stop(w))
 			return false;
 	}
@@ -269,10 +260,10 @@ static u64 *entry_at(struct kx_walk *w, u64 *table, int level, u64 gfn, int targ
 	u64 *entry, value;
 
 	for (;; level--) {
-		entry = &table[index_of(gfn, level)];
+		entry = &table[kx_index_of(gfn, level)];
 		value = READ_ONCE(*entry);
 		*at = level;
-		if (level == target || !(value & ENTRY_READ) || !is_table(value, level))
+		if (level == target || !(value & KX_ENTRY_READ) || !is_table(value, level))
 			return entry;
 		table = w->table(w, value & w->address);
 		if (!table)
@@ -300,21 +291,22 @@ void kx_walk_recheck(struct kx_walk *w, u64 *root, int level, const struct kx_id
 	if (!entry || at != idle->level + 1)
 		return;
 	old = READ_ONCE(*entry);
-	if (!(old & ENTRY_READ) || !is_table(old, at) || (old & w->accessed))
+	if (!(old & KX_ENTRY_READ) || !is_table(old, at) || (old & w->accessed))
 		return;
 	table = w->table(w, old & w->address);
 	if (!table || !any_young(w, table))
 		return;
 	while (!try_cmpxchg64(entry, &old, old | w->accessed)) {
-		if (!(old & ENTRY_READ) || !is_table(old, at))
+		if (!(old & KX_ENTRY_READ) || !is_table(old, at))
 			return;
 	}
-	w->restored++;
+	w->sums.restored++;
 }
 
-bool kx_walk_page(struct kx_walk *w, u64 *root, int level, u64 gfn, int *leaf_level)
+bool kx_walk_page(struct kx_walk *w, u64 *root, int level, u64 gfn, bool clear)
 {
-	u64 *entry = entry_at(w, root, level, gfn, KX_LEVEL_4K, leaf_level);
+	int at;
+	u64 *entry = entry_at(w, root, level, gfn, KX_LEVEL_4K, &at);
 
-	return entry && take(w, entry);
+	return entry && (clear ? take(w, entry) : is_young(w, READ_ONCE(*entry)));
 }

@@ -22,6 +22,10 @@
 #include "port.h"
 
 #define KX_ENTRIES	512u			/* in a table of any level */
+#define KX_ENTRY_READ	BIT_ULL(0)
+#define KX_ENTRY_WRITE	BIT_ULL(1)
+#define KX_ENTRY_LARGE	BIT_ULL(7)
+
 #define KX_LEVEL_4K	1
 #define KX_LEVEL_2M	2
 #define KX_LEVEL_1G	3
@@ -31,6 +35,12 @@
 #define KX_BLOCK_PAGES	(1ull << KX_BLOCK_ORDER)
 #define KX_GIB_ORDER	18
 #define KX_GIB_PAGES	(1ull << KX_GIB_ORDER)
+
+/* The entry for @gfn in a table of @level. */
+static inline unsigned int kx_index_of(u64 gfn, int level)
+{
+	return (gfn >> (9 * (level - 1))) & (KX_ENTRIES - 1);
+}
 
 /* What was found accessed in one GiB of guest memory. Words of 64, lowest bit first. */
 struct kx_window {
@@ -49,6 +59,14 @@ struct kx_idle {
 
 #define KX_IDLE_MAX	1024u
 
+struct kx_walk_sums {
+	u64 leaves;				/* present entries that map memory */
+	u64 found;				/* of these, accessed */
+	u64 tables;				/* looked into */
+	u64 skipped, skipped_pages;		/* entries, and what they could map */
+	u64 cleared, restored;			/* entries above the last level */
+};
+
 struct kx_walk {
 	/* the format */
 	u64 accessed, dirty;			/* masks */
@@ -59,17 +77,15 @@ struct kx_walk {
 	/* Asked after each table: stop here? */
 	bool (*stop)(struct kx_walk *w);
 
-	bool skip;				/* trust and clear A above the last level */
+	bool skip;				/* what lies below an entry whose A is clear */
+	bool retire;				/* clear A above the last level, too */
 	struct kx_window *window;
 
 	/* Cleared above the last level and not rechecked. kx_walk() ends when it is full. */
 	struct kx_idle idle[KX_IDLE_MAX];
 	u32 nr_idle;
 
-	/* sums */
-	u64 leaves;				/* present entries that map memory */
-	u64 found;				/* of these, accessed */
-	u64 tables, skipped, skipped_pages, cleared, restored;
+	struct kx_walk_sums sums;
 };
 
 void kx_window_clear(struct kx_window *window, u64 gfn);
@@ -89,7 +105,7 @@ u64 kx_walk(struct kx_walk *w, u64 *root, int level, u64 gfn, u64 end);
  */
 void kx_walk_recheck(struct kx_walk *w, u64 *root, int level, const struct kx_idle *idle);
 
-/* What maps one page: tests and clears its accessed bit. No other entry is changed. */
-bool kx_walk_page(struct kx_walk *w, u64 *root, int level, u64 gfn, int *leaf_level);
+/* What maps one page: tests, and if told clears, its accessed bit. No other entry is changed. */
+bool kx_walk_page(struct kx_walk *w, u64 *root, int level, u64 gfn, bool clear);
 
 #endif /* KVM_EXT_WALK_H */

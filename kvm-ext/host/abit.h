@@ -17,6 +17,14 @@ static inline bool kx_clear_young(struct kvm *kvm, unsigned long hva, u64 npages
 	return mn->ops->clear_young(mn, kvm->mm, hva, hva + (npages << PAGE_SHIFT));
 }
 
+/* The same for the page at @hva, without clearing. */
+static inline bool kx_test_young(struct kvm *kvm, unsigned long hva)
+{
+	struct mmu_notifier *mn = &kvm->mmu_notifier;
+
+	return mn->ops->test_young(mn, kvm->mm, hva);
+}
+
 /* -EOPNOTSUPP where accessed bits are none of the hardware's, or have to be searched for. */
 int kx_abit_check(struct kvm *kvm);
 

@@ -4,10 +4,7 @@
 
 #include <linux/kvm_host.h>
 
-#define KX_BLOCK_ORDER	9			/* a block: the pages of a 2M leaf */
-#define KX_BLOCK_PAGES	(1ull << KX_BLOCK_ORDER)
-#define KX_GIB_ORDER	18
-#define KX_GIB_PAGES	(1ull << KX_GIB_ORDER)
+#include "../common/walk.h"
 
 /* How a block is mapped for the guest. In the order in which a larger one wins. */
 enum kx_leaf {

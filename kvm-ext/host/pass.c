@@ -8,22 +8,18 @@
  */
 #include <linux/bitmap.h>
 #include <linux/kthread.h>
+#include <linux/random.h>
 #include <linux/sched.h>
 
 #include "flush.h"
 #include "pass.h"
+#include "region-pass.h"
 #include "ring.h"
 #include "tracker.h"
 #include "vm.h"
 
 /* The limit is 1 ms; leave room for interrupts and for the calls between two looks at the clock. */
 #define HOLD_LIMIT_NS	(200 * NSEC_PER_USEC)
-
-/* The priming pass has no samples, though it finds some. */
-static bool priming(const struct kx_pass *p)
-{
-	return p->nr == 0;
-}
 
 /* --- time ------------------------------------------------------------------ */
 
@@ -52,6 +48,13 @@ static void end_hold(struct kx_pass *p)
 	p->account.max_hold_ns = max(p->account.max_hold_ns, held_ns(p));
 }
 
+bool kx_pass_must_stop(struct kx_pass *p)
+{
+	if (kthread_should_stop() || kthread_should_park() || READ_ONCE(p->vm->gone))
+		p->stop = true;
+	return p->stop;
+}
+
 bool kx_pass_rest(struct kx_pass *p)
 {
 	if (need_resched() || held_ns(p) >= HOLD_LIMIT_NS) {
@@ -61,9 +64,7 @@ bool kx_pass_rest(struct kx_pass *p)
 		kx_leaf_forget(&p->leaves);
 		p->rested = true;
 	}
-	if (kthread_should_stop() || kthread_should_park() || READ_ONCE(p->vm->gone))
-		p->stop = true;
-	return p->stop;
+	return kx_pass_must_stop(p);
 }
 
 void kx_pass_fail(struct kx_pass *p, int err)
@@ -94,7 +95,7 @@ void kx_pass_scanned(struct kx_pass *p, u64 npages, u64 tests, bool young)
 	p->account.end.leaves_tested += tests;
 	p->unflushed |= young;
 	p->unbatched_pages += npages;
-	switch (p->cfg.flush_scope) {
+	switch (p->flush_scope) {
 	case KVM_EXT_FLUSH_PAGE:
 		if (young)
 			flush(p);
@@ -109,6 +110,13 @@ void kx_pass_scanned(struct kx_pass *p, u64 npages, u64 tests, bool young)
 	}
 }
 
+void kx_pass_flush(struct kx_pass *p, bool always)
+{
+	if (p->flush_scope != KVM_EXT_FLUSH_NONE && (p->unflushed || always))
+		flush(p);
+	p->unflushed = false;
+}
+
 /*
  * The priming pass flushes even if it found nothing: where another tracker, or
  * the host's reclaim, cleared bits and did not flush, vCPUs run on translations
@@ -116,20 +124,23 @@ void kx_pass_scanned(struct kx_pass *p, u64 npages, u64 tests, bool young)
  */
 static void flush_rest(struct kx_pass *p)
 {
-	if (p->cfg.flush_scope && (p->unflushed || priming(p)))
-		flush(p);
-	p->unflushed = false;
+	kx_pass_flush(p, kx_pass_priming(p));
 }
 
 /* --- what goes into the ring ------------------------------------------------ */
 
-static void *reserve(struct kx_pass *p, u16 type, u32 size, u64 samples)
+void *kx_pass_reserve(struct kx_pass *p, u16 type, u32 size, u64 samples)
 {
 	void *rec = kx_ring_reserve(p->ring, type, size, samples);
 
 	if (!rec)
 		p->account.end.lost_samples += samples;
 	return rec;
+}
+
+void kx_pass_commit(struct kx_pass *p)
+{
+	kx_ring_commit(p->ring);
 }
 
 static void put_run(struct kx_pass *p)
@@ -139,7 +150,7 @@ static void put_run(struct kx_pass *p)
 
 	if (!run->npages)
 		return;
-	rec = reserve(p, KVM_EXT_REC_RUN, sizeof(*rec), run->npages >> run->order);
+	rec = kx_pass_reserve(p, KVM_EXT_REC_RUN, sizeof(*rec), run->npages >> run->order);
 	if (rec) {
 		rec->pass = p->nr;
 		rec->gfn = run->gfn;
@@ -170,7 +181,7 @@ static void put_bitmap(struct kx_pass *p, const struct kx_found *f, u64 samples)
 	struct kvm_ext_rec_bitmap *rec;
 
 	put_run(p);
-	rec = reserve(p, KVM_EXT_REC_BITMAP, sizeof(*rec) + bytes, samples);
+	rec = kx_pass_reserve(p, KVM_EXT_REC_BITMAP, sizeof(*rec) + bytes, samples);
 	if (!rec)
 		return;
 	rec->pass = p->nr;
@@ -204,6 +215,12 @@ static void put_sparse(struct kx_pass *p, const struct kx_found *f, u64 samples)
 		add_run(p, f->as_id, f->gfn + start, end - start, 0);
 }
 
+void kx_pass_found_samples(struct kx_pass *p, u64 samples, u64 pages)
+{
+	p->account.end.samples += samples;
+	p->account.end.sample_pages += pages;
+}
+
 static void put_found(struct kx_pass *p, const struct kx_found *f)
 {
 	u64 pages = f->sparse ? bitmap_weight(f->bits, f->npages) : f->npages;
@@ -213,10 +230,9 @@ static void put_found(struct kx_pass *p, const struct kx_found *f)
 		p->account.dropped_pages += pages;
 		return;
 	}
-	if (priming(p))
+	if (kx_pass_priming(p))
 		return;
-	p->account.end.samples += samples;
-	p->account.end.sample_pages += pages;
+	kx_pass_found_samples(p, samples, pages);
 	if (f->sparse)
 		put_sparse(p, f, samples);
 	else
@@ -241,11 +257,19 @@ void kx_pass_found_pages(struct kx_pass *p, u16 as_id, gfn_t gfn, unsigned int n
 	*f = (struct kx_found){ .gfn = gfn, .npages = npages, .as_id = as_id, .sparse = true };
 	bitmap_copy_clear_tail(f->bits, bits, npages);
 	pages = bitmap_weight(f->bits, npages);
-	if (!pages || priming(p))
+	if (!pages || kx_pass_priming(p))
 		return;
-	p->account.end.samples += pages;
-	p->account.end.sample_pages += pages;
+	kx_pass_found_samples(p, pages, pages);
 	put_sparse(p, f, pages);
+	wake_if_half_full(p);
+}
+
+void kx_pass_found_mapping(struct kx_pass *p, u16 as_id, gfn_t gfn, u8 order)
+{
+	if (kx_pass_priming(p))
+		return;
+	kx_pass_found_samples(p, 1, 1ull << order);
+	add_run(p, as_id, gfn, 1ull << order, order);
 	wake_if_half_full(p);
 }
 
@@ -366,6 +390,12 @@ static void scan(struct kx_pass *p)
 	} while (settle(p) && !p->stop);
 }
 
+static u16 record_flags(const struct kx_pass *p)
+{
+	return (kx_pass_priming(p) ? KVM_EXT_PASS_PRIME : 0) |
+	       (p->after_control ? KVM_EXT_PASS_CONTROL : 0);
+}
+
 static void put_begin(struct kx_pass *p)
 {
 	struct kvm_ext_rec_pass_begin *rec;
@@ -373,7 +403,7 @@ static void put_begin(struct kx_pass *p)
 	rec = kx_ring_reserve(p->ring, KVM_EXT_REC_PASS_BEGIN, sizeof(*rec), 0);
 	if (!rec)
 		return;
-	rec->h.flags = priming(p) ? KVM_EXT_PASS_PRIME : 0;
+	rec->h.flags = record_flags(p);
 	rec->epoch = p->epoch;
 	rec->pass = p->nr;
 	rec->time_ns = p->account.start_ns;
@@ -394,6 +424,23 @@ static void put_end(struct kx_pass *p)
 	kx_ring_end_pass(p->ring);
 }
 
+/*
+ * In pairs of passes, 0 and 1, 2 and 3, …, one is the control: it flushes after
+ * each leaf found. What it is good for shows in what the pass after it finds.
+ */
+static void choose_scope(struct kx_pass *p)
+{
+	p->after_control = p->control;
+	p->control = false;
+	p->flush_scope = p->cfg.flush_scope;
+	if (!(p->cfg.flags & KVM_EXT_SET_STALENESS))
+		return;
+	p->account.staleness = true;
+	p->control = p->nr % 2 ? !p->after_control : get_random_u32() & 1;
+	if (p->control)
+		p->flush_scope = KVM_EXT_FLUSH_PAGE;
+}
+
 static void begin_pass(struct kx_pass *p)
 {
 	struct kx_pass_waiter *waiter;
@@ -403,14 +450,15 @@ static void begin_pass(struct kx_pass *p)
 	p->stop = false;
 	p->error = 0;
 	p->yielded = false;
+	choose_scope(p);
 	kx_leaf_forget(&p->leaves);
 
 	spin_lock(&p->lock);
 	list_for_each_entry(waiter, &p->waiters, link)
-		waiter->served = !priming(p);
+		waiter->served = !kx_pass_priming(p);
 	spin_unlock(&p->lock);
 	begin_hold(p);
-	if (p->tracker->scan)
+	if (p->tracker->scan || p->regions)
 		refresh_slots(p);
 	put_begin(p);
 }
@@ -425,8 +473,7 @@ static void close_account(struct kx_pass *p)
 	end->h = (struct kvm_ext_record){
 		.type = KVM_EXT_REC_PASS_END,
 		.size = sizeof(*end),
-		.flags = (priming(p) ? KVM_EXT_PASS_PRIME : 0) |
-			 (p->stop ? KVM_EXT_PASS_CUT : 0) |
+		.flags = record_flags(p) | (p->stop ? KVM_EXT_PASS_CUT : 0) |
 			 (p->yielded ? KVM_EXT_PASS_YIELDED : 0),
 	};
 	end->pass = p->nr;
@@ -452,12 +499,20 @@ static void end_waiting(struct kx_pass *p, bool only_served, int err)
 	}
 }
 
-/* Passes start on multiples of the interval; how many of these has the one that ends overrun? */
+/*
+ * Passes start on multiples of the interval; how many of these has the one that
+ * ends overrun? With controls, which take longer, what is to be compared are the
+ * times between passes.
+ */
 static u64 schedule_next(struct kx_pass *p)
 {
 	u64 interval = p->cfg.interval_ns, skipped;
 	ktime_t now = ktime_get();
 
+	if (p->account.staleness) {
+		p->next = ktime_add_ns(now, interval);
+		return 0;
+	}
 	p->next = ktime_add_ns(p->next, interval);
 	if (ktime_after(p->next, now))
 		return 0;
@@ -492,12 +547,14 @@ static bool timer_due(struct kx_pass *p)
 
 static void run_pass(struct kx_pass *p)
 {
-	bool timed = priming(p) || timer_due(p);
+	bool timed = kx_pass_priming(p) || timer_due(p);
 
-	if (priming(p))
+	if (kx_pass_priming(p))
 		p->next = ktime_get();
 	begin_pass(p);
-	if (p->tracker->pass)
+	if (p->regions)
+		kx_region_pass(p);
+	else if (p->tracker->pass)
 		p->tracker->pass(p);
 	else
 		scan(p);
@@ -518,7 +575,7 @@ static bool pass_due(struct kx_pass *p)
 
 	if (!has_passes(p) || READ_ONCE(p->vm->gone))
 		return false;
-	if (priming(p) || timer_due(p))
+	if (kx_pass_priming(p) || timer_due(p))
 		return true;
 	spin_lock(&p->lock);
 	asked = !list_empty(&p->waiters);
@@ -573,14 +630,49 @@ static int pass_thread(void *data)
 
 /* --- control, under the session's mutex ---------------------------------------- */
 
-/* Caller has the thread parked, or not yet running. */
-static void configure(struct kx_pass *p, const struct kx_tracker *tracker,
-		      const struct kvm_ext_tracker *cfg)
+/* What a setting needs besides its fields. */
+struct state {
+	void *tracker;
+	struct kx_region_pass *regions;
+};
+
+static void drop_state(const struct kx_tracker *tracker, const struct state *state)
 {
+	if (state->tracker)
+		tracker->cleanup(state->tracker);
+	kx_region_pass_free(state->regions);
+}
+
+static int make_state(struct kx_vm *vm, const struct kx_tracker *tracker,
+		      const struct kx_setting *setting, struct state *state)
+{
+	*state = (struct state){};
+	if (tracker->setup)
+		state->tracker = tracker->setup(vm, setting);
+	if (IS_ERR(state->tracker))
+		return PTR_ERR(state->tracker);
+	if (!setting->cfg.regions_max)
+		return 0;
+	state->regions = kx_region_pass_new(vm, &setting->cfg);
+	if (!IS_ERR(state->regions))
+		return 0;
+	if (state->tracker)
+		tracker->cleanup(state->tracker);
+	return PTR_ERR(state->regions);
+}
+
+/* Caller has the thread parked, or not yet running. Returns what is not needed any more. */
+static struct state configure(struct kx_pass *p, const struct kx_tracker *tracker,
+			      const struct kvm_ext_tracker *cfg, const struct state *state)
+{
+	struct state old = { .tracker = p->state, .regions = p->regions };
+
 	p->tracker = tracker;
+	p->state = state->tracker;
+	p->regions = state->regions;
 	p->cfg = *cfg;
 	if (!cfg->flush_scope)
-		p->cfg.flush_scope = tracker->flush_scope;
+		p->cfg.flush_scope = tracker->flush_scope ?: KVM_EXT_FLUSH_NONE;
 	if (!cfg->granularity)
 		p->cfg.granularity = KVM_EXT_GRANULARITY_4K;
 	if (!cfg->batch_pages)
@@ -588,6 +680,8 @@ static void configure(struct kx_pass *p, const struct kx_tracker *tracker,
 	p->first_gfn = cfg->first_gfn;
 	p->end_gfn = cfg->npages ? cfg->first_gfn + cfg->npages : ~0ull;
 	p->nr = 0;
+	p->control = false;
+	return old;
 }
 
 static int set_cpu(struct kx_pass *p, int cpu)
@@ -596,18 +690,26 @@ static int set_cpu(struct kx_pass *p, int cpu)
 }
 
 int kx_pass_set(struct kx_pass *p, const struct kx_tracker *tracker,
-		const struct kvm_ext_tracker *cfg)
+		const struct kx_setting *setting)
 {
+	const struct kvm_ext_tracker *cfg = &setting->cfg;
+	const struct kx_tracker *old_tracker = p->tracker;
+	struct state state, old;
 	int err;
 
+	err = make_state(p->vm, tracker, setting, &state);
+	if (err)
+		return err;
 	err = set_cpu(p, cfg->cpu);
-	if (err)
-		return err;
 	/* Returns once the thread, having cut its pass short, has parked. */
-	err = kthread_park(p->thread);
-	if (err)
+	if (!err)
+		err = kthread_park(p->thread);
+	if (err) {
+		drop_state(tracker, &state);
 		return err;
-	configure(p, tracker, cfg);
+	}
+	old = configure(p, tracker, cfg, &state);
+	drop_state(old_tracker, &old);
 	kx_log_open(&p->log, p->first_gfn, p->end_gfn);
 	spin_lock(&p->lock);
 	kx_stats_open(&p->stats, tracker->id, cfg->interval_ns, ktime_get_ns());
@@ -630,7 +732,7 @@ int kx_pass_start(struct kx_pass *p, struct kx_vm *vm, struct kx_ring *ring,
 	spin_lock_init(&p->lock);
 	INIT_LIST_HEAD(&p->waiters);
 	kx_log_init(&p->log, vm);
-	configure(p, kx_tracker_by_id(KVM_EXT_TRACKER_OFF), &off);
+	configure(p, kx_tracker_by_id(KVM_EXT_TRACKER_OFF), &off, &(struct state){});
 	kx_stats_open(&p->stats, KVM_EXT_TRACKER_OFF, 0, ktime_get_ns());
 	if (!zalloc_cpumask_var(&p->kicked, GFP_KERNEL))
 		return -ENOMEM;
@@ -649,6 +751,9 @@ void kx_pass_stop(struct kx_pass *p)
 	end_waiting(p, false, -ENODEV);
 	spin_unlock(&p->lock);
 	wake_up_all(p->wait);
+	drop_state(p->tracker, &(struct state){ .tracker = p->state, .regions = p->regions });
+	p->state = NULL;
+	p->regions = NULL;
 	kx_slots_drop(&p->slots);
 	free_cpumask_var(p->kicked);
 }
@@ -696,5 +801,6 @@ void kx_pass_get_stats(struct kx_pass *p, struct kvm_ext_stats *out)
 	spin_lock(&p->lock);
 	kx_stats_get(&p->stats, out);
 	spin_unlock(&p->lock);
-	out->state = kx_log_get_stats(&p->log, &out->log) ? KVM_EXT_STATE_YIELDED : 0;
+	if (kx_log_get_stats(&p->log, &out->log))
+		out->state |= KVM_EXT_STATE_YIELDED;
 }

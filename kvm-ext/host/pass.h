@@ -13,7 +13,9 @@
 #include "slots.h"
 #include "stats.h"
 
+struct kx_region_pass;
 struct kx_ring;
+struct kx_setting;
 struct kx_tracker;
 struct kx_vm;
 
@@ -65,6 +67,8 @@ struct kx_pass {
 	const struct kx_tracker *tracker;
 	struct kvm_ext_tracker cfg;	/* with defaults filled in */
 	gfn_t first_gfn, end_gfn;
+	void *state;			/* the tracker's; NULL: none */
+	struct kx_region_pass *regions;	/* NULL: no regions */
 
 	spinlock_t lock;		/* stats, waiters */
 	struct kx_stats stats;
@@ -82,6 +86,9 @@ struct kx_pass {
 	struct kx_pass_account account;
 	struct kx_leaf_map leaves;
 	u64 hold_start_ns;		/* last rescheduling point */
+	u32 flush_scope;		/* the setting's, or that of a control; not DEFAULT */
+	bool control;			/* it is a control of staleness, */
+	bool after_control;		/* and so was the one before */
 	bool stop;
 	int error;			/* why it could not be run; 0 */
 	bool yielded;			/* the VMM had all there was to look at */
@@ -99,9 +106,9 @@ int kx_pass_start(struct kx_pass *p, struct kx_vm *vm, struct kx_ring *ring,
 		  wait_queue_head_t *wait);
 void kx_pass_stop(struct kx_pass *p);
 
-/* Switches to what @cfg says, which has been checked field by field. */
+/* Switches to @setting, which has been checked field by field. */
 int kx_pass_set(struct kx_pass *p, const struct kx_tracker *tracker,
-		const struct kvm_ext_tracker *cfg);
+		const struct kx_setting *setting);
 
 int kx_pass_request(struct kx_pass *p, struct kx_pass_waiter *waiter);
 /* Waits for the end of the pass; no lock held, @p may be stopped meanwhile. */
@@ -118,8 +125,19 @@ bool kx_pass_rest(struct kx_pass *p);
 /* The pass cannot be run, or not to its end: leave. Whoever waits for it is told @err. */
 void kx_pass_fail(struct kx_pass *p, int err);
 
+/* The pass is cut short, or the engine wants the thread: leave. Does not sleep. */
+bool kx_pass_must_stop(struct kx_pass *p);
+
+static inline bool kx_pass_priming(const struct kx_pass *p)
+{
+	return p->nr == 0;
+}
+
 /* @npages were looked at with @tests tests; flushes if the scope says so. */
 void kx_pass_scanned(struct kx_pass *p, u64 npages, u64 tests, bool young);
+
+/* Flushes now, unless it never does, if bits were cleared since the last flush or @always. */
+void kx_pass_flush(struct kx_pass *p, bool always);
 
 /* A leaf of 2^@order pages at @gfn was accessed. */
 void kx_pass_found_leaf(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, u8 order);
@@ -134,6 +152,14 @@ void kx_pass_found_bits_done(struct kx_pass *p, u64 npages);
  */
 void kx_pass_found_pages(struct kx_pass *p, u16 as_id, gfn_t gfn, unsigned int npages,
 			 const unsigned long *bits);
+/* The same for a leaf of 2^@order pages. */
+void kx_pass_found_mapping(struct kx_pass *p, u16 as_id, gfn_t gfn, u8 order);
+/* Samples that are told by records of the tracker's own. */
+void kx_pass_found_samples(struct kx_pass *p, u64 samples, u64 pages);
+
+/* A record of the tracker's own with @samples in it; NULL: no room. Then kx_pass_commit(). */
+void *kx_pass_reserve(struct kx_pass *p, u16 type, u32 size, u64 samples);
+void kx_pass_commit(struct kx_pass *p);
 
 static inline void kx_found_set(struct kx_found *found, unsigned int i)
 {

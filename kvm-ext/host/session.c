@@ -168,10 +168,31 @@ static bool is_within(u64 value, u64 min, u64 max)
 	return value >= min && value <= max;
 }
 
+/* A page of a region is what is tested, so there is no granularity to choose. */
+static bool regions_valid(const struct kvm_ext_tracker *t, const struct kx_tracker *tracker)
+{
+	if (!t->regions_max)
+		return !t->regions_min && !t->aggregation_passes;
+	return tracker->probe && is_within(t->regions_min, 1, t->regions_max) &&
+	       t->regions_max <= KVM_EXT_REGIONS_MAX && !(t->flags & KVM_EXT_SET_STALENESS) &&
+	       t->granularity != KVM_EXT_GRANULARITY_2M;
+}
+
+static bool trap_valid(const struct kvm_ext_tracker *t, const struct kx_tracker *tracker)
+{
+	if (!tracker->traps)
+		return !t->trap_share_ppm && !t->trap_faults_per_s && !t->trap_time_ppm &&
+		       !t->ranges && !t->nr_ranges && !t->reserved2;
+	return t->trap_share_ppm <= 1000000 && t->trap_time_ppm <= 1000000 &&
+	       t->trap_faults_per_s <= KVM_EXT_TRAP_FAULTS_MAX && !t->reserved2 &&
+	       t->nr_ranges <= KVM_EXT_RANGES_MAX && !t->ranges == !t->nr_ranges;
+}
+
 /* Each field by itself and against the others, without a VM. */
 static int check_tracker(const struct kvm_ext_tracker *t, const struct kx_tracker *tracker)
 {
-	bool bad = !tracker || t->flags || t->reserved ||
+	bool bad = !tracker || t->reserved ||
+		(t->flags & ~tracker->flags) ||
 		(t->granularity && t->granularity != KVM_EXT_GRANULARITY_4K &&
 		 t->granularity != KVM_EXT_GRANULARITY_2M) ||
 		(t->granularity == KVM_EXT_GRANULARITY_2M && tracker->pages_only) ||
@@ -180,9 +201,10 @@ static int check_tracker(const struct kvm_ext_tracker *t, const struct kx_tracke
 		(!t->npages && t->first_gfn) ||
 		t->first_gfn + t->npages < t->first_gfn ||
 		t->cpu < -1 || (t->cpu >= 0 && (t->cpu >= nr_cpu_ids || !cpu_online(t->cpu))) ||
-		t->flush_scope > KVM_EXT_FLUSH_PASS ||
-		(t->flush_scope && !tracker->flush_scope) ||
-		(t->batch_pages && t->flush_scope != KVM_EXT_FLUSH_BATCH);
+		t->flush_scope > KVM_EXT_FLUSH_NONE ||
+		(t->flush_scope && !(tracker->flush_scopes & BIT(t->flush_scope))) ||
+		(t->batch_pages && t->flush_scope != KVM_EXT_FLUSH_BATCH) ||
+		!regions_valid(t, tracker) || !trap_valid(t, tracker);
 
 	return bad ? -EINVAL : 0;
 }
@@ -212,7 +234,7 @@ static int check_range(struct kvm *kvm, const struct kvm_ext_tracker *t)
 }
 
 static int set_tracker(struct kx_session *s, const struct kx_tracker *tracker,
-		       const struct kvm_ext_tracker *t)
+		       const struct kx_setting *setting)
 {
 	int err;
 
@@ -222,24 +244,49 @@ static int set_tracker(struct kx_session *s, const struct kx_tracker *tracker,
 	err = tracker->check ? tracker->check(s->vm.kvm) : 0;
 	if (err)
 		return err;
-	err = check_range(s->vm.kvm, t);
+	err = check_range(s->vm.kvm, &setting->cfg);
 	if (err)
 		return err;
-	return kx_pass_set(&s->pass, tracker, t);
+	return kx_pass_set(&s->pass, tracker, setting);
+}
+
+/* Copies the list of ranges, which have to be sorted and apart. The caller frees it. */
+static int get_ranges(struct kx_setting *setting)
+{
+	u32 nr = setting->cfg.nr_ranges, i;
+	struct kvm_ext_range *r;
+	u64 end = 0;
+
+	if (!nr)
+		return 0;
+	r = vmemdup_user(u64_to_user_ptr(setting->cfg.ranges), nr * sizeof(*r));
+	if (IS_ERR(r))
+		return PTR_ERR(r);
+	setting->ranges = r;
+	for (i = 0; i < nr; i++) {
+		if (r[i].gfn < end || !r[i].npages || r[i].gfn + r[i].npages < r[i].gfn)
+			return -EINVAL;
+		end = r[i].gfn + r[i].npages;
+	}
+	return 0;
 }
 
 static int do_set_tracker(struct kx_session *s, void *arg)
 {
-	const struct kvm_ext_tracker *t = arg;
-	const struct kx_tracker *tracker = kx_tracker_by_id(t->tracker);
+	struct kx_setting setting = { .cfg = *(const struct kvm_ext_tracker *)arg };
+	const struct kx_tracker *tracker = kx_tracker_by_id(setting.cfg.tracker);
 	int err;
 
-	err = check_tracker(t, tracker);
+	err = check_tracker(&setting.cfg, tracker);
 	if (err)
 		return err;
-	mutex_lock(&s->lock);
-	err = set_tracker(s, tracker, t);
-	mutex_unlock(&s->lock);
+	err = get_ranges(&setting);
+	if (!err) {
+		mutex_lock(&s->lock);
+		err = set_tracker(s, tracker, &setting);
+		mutex_unlock(&s->lock);
+	}
+	kvfree(setting.ranges);
 	return err;
 }
 

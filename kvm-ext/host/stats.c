@@ -77,6 +77,32 @@ static void add_counted(struct kx_stats *stats, const struct kx_pass_account *pa
 	stats->pass_ns[bucket_of(end->wall_ns)]++;
 }
 
+static void add_to_pair(struct kx_stats *stats, const struct kvm_ext_rec_pass_end *end)
+{
+	struct kvm_ext_staleness_stats *sum = &stats->sum.staleness;
+
+	if (end->h.flags & KVM_EXT_PASS_CONTROL) {
+		sum->control_passes++;
+		sum->control_samples += end->samples;
+	} else {
+		sum->passes++;
+		sum->samples += end->samples;
+	}
+}
+
+static void add_walk(struct kvm_ext_walk_stats *sum, const struct kvm_ext_walk_stats *pass)
+{
+	sum->tables_read += pass->tables_read;
+	sum->subtrees_skipped += pass->subtrees_skipped;
+	sum->pages_skipped += pass->pages_skipped;
+	sum->upper_cleared += pass->upper_cleared;
+	sum->upper_restored += pass->upper_restored;
+	sum->holds += pass->holds;
+	sum->hold_ns += pass->hold_ns;
+	sum->max_hold_ns = max(sum->max_hold_ns, pass->max_hold_ns);
+	sum->contended += pass->contended;
+}
+
 /* What a pass costs counts whether or not the pass does. */
 void kx_stats_add(struct kx_stats *stats, const struct kx_pass_account *pass)
 {
@@ -90,11 +116,17 @@ void kx_stats_add(struct kx_stats *stats, const struct kx_pass_account *pass)
 	sum->max_hold_ns = max(sum->max_hold_ns, pass->max_hold_ns);
 	sum->slot_changes += pass->slots_changed;
 	sum->dropped_pages += pass->dropped_pages;
+	sum->state |= pass->state;
+	add_walk(&sum->walk, &pass->walk);
+	sum->regions = pass->regions;
+	sum->trap = pass->trap;
 	if (end->h.flags & KVM_EXT_PASS_PRIME) {
 		sum->prime_cpu_ns = end->cpu_ns;
 		sum->prime_ns = end->wall_ns;
 	} else if (!(end->h.flags & (KVM_EXT_PASS_CUT | KVM_EXT_PASS_YIELDED))) {
 		add_counted(stats, pass);
+		if (pass->staleness)
+			add_to_pair(stats, end);
 	}
 }
 

@@ -24,7 +24,12 @@ struct kx_pass_account {
 	u64 start_ns;
 	u64 max_hold_ns;
 	u64 dropped_pages;
+	u32 state;		/* KVM_EXT_STATE_*, kept until the tracker is changed */
 	bool slots_changed;
+	bool staleness;		/* the pass is one of a pair */
+	struct kvm_ext_walk_stats walk;
+	struct kvm_ext_regions_stats regions;	/* as of now, if there are any */
+	struct kvm_ext_trap_stats trap;		/* as of now */
 };
 
 void kx_stats_open(struct kx_stats *stats, u32 tracker, u64 interval_ns, u64 now_ns);

@@ -16,6 +16,7 @@
 #include "abit.h"
 #include "leaf.h"
 #include "pass.h"
+#include "region-pass.h"
 #include "slots.h"
 #include "tracker.h"
 #include "vm.h"
@@ -106,6 +107,20 @@ static gfn_t abit_scan(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, 
 	return scan_pages(p, x, gfn, stop);
 }
 
+static void abit_probe(struct kx_pass *p, struct kx_probe *probes, u32 nr, bool clear)
+{
+	struct kvm *kvm = p->vm->kvm;
+	struct kx_probe *probe;
+	unsigned long hva;
+
+	for (probe = probes; probe < probes + nr; probe++) {
+		hva = kx_extent_hva(probe->x, probe->gfn);
+		probe->young = clear ? kx_clear_young(kvm, hva, 1) : kx_test_young(kvm, hva);
+		if (clear)
+			kx_pass_scanned(p, 0, 0, probe->young);
+	}
+}
+
 /* Shadow paging has rmaps to search; without hardware bits pages are made to fault. */
 int kx_abit_check(struct kvm *kvm)
 {
@@ -119,13 +134,18 @@ int kx_abit_check(struct kvm *kvm)
 
 const struct kx_tracker kx_tracker_abit = {
 	.id = KVM_EXT_TRACKER_ABIT,
+	.flags = KVM_EXT_SET_STALENESS,
 	.check = kx_abit_check,
 	.scan = abit_scan,
+	.probe = abit_probe,
 };
 
 const struct kx_tracker kx_tracker_abit_flush = {
 	.id = KVM_EXT_TRACKER_ABIT_FLUSH,
 	.flush_scope = KVM_EXT_FLUSH_PASS,
+	.flush_scopes = KX_FLUSH_SCOPES,
+	.flags = KVM_EXT_SET_STALENESS,
 	.check = kx_abit_check,
 	.scan = abit_scan,
+	.probe = abit_probe,
 };

@@ -90,6 +90,8 @@ static int pml_abit_check(struct kvm *kvm)
 const struct kx_tracker kx_tracker_pml_abit = {
 	.id = KVM_EXT_TRACKER_PML_ABIT,
 	.flush_scope = KVM_EXT_FLUSH_PASS,
+	.flush_scopes = KX_FLUSH_SCOPES,
+	.flags = KVM_EXT_SET_STALENESS,
 	.pages_only = true,
 	.check = pml_abit_check,
 	.pass = pml_abit_pass,

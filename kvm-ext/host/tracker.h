@@ -7,6 +7,17 @@
 
 struct kx_extent;
 struct kx_pass;
+struct kx_probe;
+struct kx_vm;
+
+/* What KVM_EXT_SET_TRACKER asks for. */
+struct kx_setting {
+	struct kvm_ext_tracker cfg;
+	struct kvm_ext_range *ranges;	/* cfg.nr_ranges of them; NULL: none */
+};
+
+#define KX_FLUSH_SCOPES \
+	(BIT(KVM_EXT_FLUSH_PAGE) | BIT(KVM_EXT_FLUSH_BATCH) | BIT(KVM_EXT_FLUSH_PASS))
 
 /*
  * A tracker. Adding one is a file with its operations and a row in tracker.c.
@@ -16,7 +27,10 @@ struct kx_pass;
 struct kx_tracker {
 	u32 id;				/* enum kvm_ext_tracker_id */
 	u32 flush_scope;		/* what KVM_EXT_FLUSH_DEFAULT means; 0: it never flushes */
+	u32 flush_scopes;		/* bit n: enum kvm_ext_flush_scope n may be asked for */
+	u32 flags;			/* KVM_EXT_SET_* that may be asked for */
 	bool pages_only;		/* its samples are pages, whatever maps them */
+	bool traps;			/* the fields for traps mean something to it */
 
 	/* Can this VM be tracked so? 0 or -EOPNOTSUPP. Optional. */
 	int (*check)(struct kvm *kvm);
@@ -38,6 +52,20 @@ struct kx_tracker {
 
 	/* Undoes what passes have left in the VM. In the pass thread. Optional. */
 	void (*leave)(struct kx_pass *p);
+
+	/*
+	 * With regions: tests, and if told clears, the accessed bits of what maps single
+	 * pages. What it cleared it says with kx_pass_scanned(). Optional: no regions.
+	 */
+	void (*probe)(struct kx_pass *p, struct kx_probe *probes, u32 nr, bool clear);
+
+	/*
+	 * Makes what the tracker keeps for the VM with this setting, @p->state from then
+	 * on; an error leaves the running tracker as it is. Optional, both or none.
+	 */
+	void *(*setup)(struct kx_vm *vm, const struct kx_setting *setting);
+	/* Frees it; the thread is parked, or gone. */
+	void (*cleanup)(void *state);
 };
 
 extern const struct kx_tracker kx_tracker_off;
@@ -45,6 +73,7 @@ extern const struct kx_tracker kx_tracker_abit;
 extern const struct kx_tracker kx_tracker_abit_flush;
 extern const struct kx_tracker kx_tracker_dirty_log;
 extern const struct kx_tracker kx_tracker_pml_abit;
+extern const struct kx_tracker kx_tracker_ept_walk;
 
 /* NULL: not built in. */
 const struct kx_tracker *kx_tracker_by_id(u32 id);

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A pass over regions: tests the page that each region watches, and chooses the
+ * next. All tests come before the first bit is cleared: several regions may lie in
+ * one large leaf, which has one bit.
+ */
+#include <linux/err.h>
+#include <linux/mm.h>
+#include <linux/random.h>
+#include <linux/slab.h>
+
+#include "../common/regions.h"
+#include "pass.h"
+#include "region-pass.h"
+#include "slots.h"
+#include "tracker.h"
+#include "vm.h"
+
+#define BATCH	64u
+
+struct kx_region_pass {
+	struct kx_regions regions;
+	void *memory;
+	struct kx_stretch *stretches;	/* room for @regions.max */
+	u64 generation;			/* of the memslots they were made of */
+	u64 checks, max_checks, aggregations;
+	u32 aggregation_passes;
+	struct kx_probe probes[BATCH];
+	struct kx_region *probed[BATCH];
+	u32 nr_probes;
+};
+
+/* --- memory --------------------------------------------------------------------- */
+
+/* The VM's memory in the range, in as few stretches as it has. */
+static int find_stretches(struct kx_region_pass *rp, const struct kx_slots *slots, gfn_t first,
+			  gfn_t end, u32 *nr)
+{
+	struct kx_stretch *last = NULL;
+	const struct kx_extent *x;
+	gfn_t from, to;
+
+	*nr = 0;
+	for (x = slots->extents; x < slots->extents + slots->nr; x++) {
+		from = max(first, x->gfn);
+		to = min(end, kx_extent_end(x));
+		if (from >= to)
+			continue;
+		if (last && last->as_id == x->as_id && last->gfn + last->npages == from) {
+			last->npages += to - from;
+			continue;
+		}
+		if (*nr == rp->regions.max)
+			return -E2BIG;
+		last = &rp->stretches[(*nr)++];
+		*last = (struct kx_stretch){ .gfn = from, .npages = to - from, .as_id = x->as_id };
+	}
+	return 0;
+}
+
+static int take_memory(struct kx_region_pass *rp, const struct kx_slots *slots, gfn_t first,
+		       gfn_t end)
+{
+	u32 nr;
+	int err;
+
+	err = find_stretches(rp, slots, first, end, &nr);
+	if (err)
+		return err;
+	rp->generation = slots->generation;
+	return kx_regions_set(&rp->regions, rp->stretches, nr);
+}
+
+struct kx_region_pass *kx_region_pass_new(struct kx_vm *vm, const struct kvm_ext_tracker *cfg)
+{
+	gfn_t end = cfg->npages ? cfg->first_gfn + cfg->npages : ~0ull;
+	struct kx_slots slots = {};
+	struct kx_region_pass *rp;
+	int err = -ENOMEM;
+
+	rp = kzalloc(sizeof(*rp), GFP_KERNEL_ACCOUNT);
+	if (!rp)
+		return ERR_PTR(err);
+	rp->memory = kvzalloc(kx_regions_bytes(cfg->regions_max), GFP_KERNEL_ACCOUNT);
+	rp->stretches = kvcalloc(cfg->regions_max, sizeof(*rp->stretches), GFP_KERNEL_ACCOUNT);
+	if (!rp->memory || !rp->stretches)
+		goto free;
+	rp->aggregation_passes = cfg->aggregation_passes ?: KVM_EXT_AGGREGATION_PASSES_DEFAULT;
+	kx_regions_init(&rp->regions, rp->memory, cfg->regions_min, cfg->regions_max,
+			get_random_u64());
+	err = kx_slots_take(&slots, vm->kvm);
+	if (err)
+		goto free;
+	err = take_memory(rp, &slots, cfg->first_gfn, end);
+	kx_slots_drop(&slots);
+	if (!err)
+		return rp;
+free:
+	kx_region_pass_free(rp);
+	return ERR_PTR(err);
+}
+
+void kx_region_pass_free(struct kx_region_pass *rp)
+{
+	if (!rp)
+		return;
+	kvfree(rp->stretches);
+	kvfree(rp->memory);
+	kfree(rp);
+}
+
+/* --- probes ---------------------------------------------------------------------- */
+
+/* Adds a page to the batch, if it is still there. */
+static void add_probe(struct kx_pass *p, struct kx_region *r, gfn_t gfn)
+{
+	const struct kx_extent *x = kx_slots_from(&p->slots, r->as_id, gfn);
+	struct kx_region_pass *rp = p->regions;
+
+	if (!x || x->as_id != r->as_id || gfn < x->gfn)
+		return;
+	rp->probed[rp->nr_probes] = r;
+	rp->probes[rp->nr_probes++] = (struct kx_probe){ .x = x, .gfn = gfn };
+}
+
+static void note_checks(struct kx_pass *p)
+{
+	struct kx_region_pass *rp = p->regions;
+	u32 i;
+
+	for (i = 0; i < rp->nr_probes; i++) {
+		kx_pass_scanned(p, 1, 1, false);
+		rp->checks++;
+		if (!rp->probes[i].young)
+			continue;
+		rp->probed[i]->accesses++;
+		kx_pass_found_samples(p, 1, 1);
+	}
+}
+
+/* Tests (and clears) what is in the batch; true: leave. */
+static bool run_batch(struct kx_pass *p, bool clear)
+{
+	struct kx_region_pass *rp = p->regions;
+
+	p->tracker->probe(p, rp->probes, rp->nr_probes, clear);
+	if (!clear)
+		note_checks(p);
+	rp->nr_probes = 0;
+	return kx_pass_rest(p);
+}
+
+static void check_all(struct kx_pass *p)
+{
+	struct kx_region_pass *rp = p->regions;
+	u64 before = rp->checks;
+	struct kx_region *r;
+
+	for (r = rp->regions.region; r < rp->regions.region + rp->regions.nr; r++) {
+		if (r->watching)
+			add_probe(p, r, r->watched);
+		if (rp->nr_probes == BATCH && run_batch(p, false))
+			return;
+	}
+	run_batch(p, false);
+	rp->max_checks = max(rp->max_checks, rp->checks - before);
+}
+
+static void watch_all(struct kx_pass *p)
+{
+	struct kx_region_pass *rp = p->regions;
+	struct kx_region *r;
+
+	for (r = rp->regions.region; r < rp->regions.region + rp->regions.nr; r++) {
+		r->watched = kx_region_choose(&rp->regions, r);
+		r->watching = true;
+		add_probe(p, r, r->watched);
+		if (rp->nr_probes == BATCH && run_batch(p, true))
+			return;
+	}
+	run_batch(p, true);
+}
+
+/* --- aggregation -------------------------------------------------------------------- */
+
+#define REGIONS_PER_RECORD \
+	((KVM_EXT_REC_MAX - sizeof(struct kvm_ext_rec_regions)) / sizeof(struct kvm_ext_region))
+
+static void put_regions(struct kx_pass *p, u32 first, u32 nr, u64 now)
+{
+	struct kx_region_pass *rp = p->regions;
+	struct kvm_ext_rec_regions *rec;
+	u32 i;
+
+	rec = kx_pass_reserve(p, KVM_EXT_REC_REGIONS, struct_size(rec, regions, nr), 0);
+	if (!rec)
+		return;
+	rec->pass = p->nr;
+	rec->aggregation = rp->aggregations;
+	rec->time_ns = now;
+	rec->checks = rp->regions.checks;
+	rec->first = first;
+	rec->total = rp->regions.nr;
+	rec->nr = nr;
+	for (i = 0; i < nr; i++) {
+		const struct kx_region *r = &rp->regions.region[first + i];
+
+		rec->regions[i] = (struct kvm_ext_region){
+			.gfn = r->gfn, .npages = r->npages, .as_id = r->as_id,
+			.accesses = r->accesses, .age = r->age,
+		};
+	}
+	kx_pass_commit(p);
+}
+
+static void aggregate(struct kx_pass *p)
+{
+	struct kx_region_pass *rp = p->regions;
+	u64 now = ktime_get_ns();
+	u32 first, nr;
+
+	kx_regions_age(&rp->regions);
+	for (first = 0; first < rp->regions.nr; first += nr) {
+		nr = min_t(u32, rp->regions.nr - first, REGIONS_PER_RECORD);
+		put_regions(p, first, nr, now);
+		kx_pass_rest(p);
+	}
+	kx_regions_adapt(&rp->regions);
+	rp->aggregations++;
+}
+
+void kx_region_pass(struct kx_pass *p)
+{
+	struct kx_region_pass *rp = p->regions;
+	int err;
+
+	rp->nr_probes = 0;
+	if (rp->generation != p->slots.generation) {
+		err = take_memory(rp, &p->slots, p->first_gfn, p->end_gfn);
+		if (err) {
+			kx_pass_fail(p, err);
+			return;
+		}
+	}
+	if (!kx_pass_priming(p)) {
+		check_all(p);
+		if (p->stop)
+			return;
+		rp->regions.checks++;
+		if (rp->regions.checks == rp->aggregation_passes)
+			aggregate(p);
+	}
+	watch_all(p);
+	p->account.regions = (struct kvm_ext_regions_stats){
+		.regions = rp->regions.nr,
+		.aggregations = rp->aggregations,
+		.checks = rp->checks,
+		.max_checks = rp->max_checks,
+		.splits = rp->regions.splits,
+		.merges = rp->regions.merges,
+	};
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A VM's nested page tables, from outside KVM's MMU.
+ *
+ * Why mmu_lock is held for writing. A table is freed by whoever has unlinked it,
+ * after an RCU grace period (TDP MMU) or at once (the older MMU), and unlinking
+ * takes the lock, for reading or writing. Writers so keep every table below a root
+ * where it is. They also keep the root: a vCPU gives its root up under the lock for
+ * reading, and forgets the address only after it has handed the page to RCU, so
+ * that a reader, or RCU alone, could find the address of a page about to be freed.
+ */
+#include <linux/mm.h>
+
+#include "roots.h"
+
+u64 *kx_table_at(u64 entry)
+{
+	/* Memory encryption takes its bits from above x86_phys_bits. */
+	u64 pa = entry & GENMASK_ULL(boot_cpu_data.x86_phys_bits - 1, PAGE_SHIFT);
+
+	return pfn_valid(pa >> PAGE_SHIFT) ? phys_to_virt(pa) : NULL;
+}
+
+/*
+ * A vCPU in a nested guest may run on a root of its own that it leaves behind
+ * where we do not see it; so does every vCPU whose guest is a hypervisor.
+ */
+static bool hosts_guests(struct kvm_vcpu *vcpu)
+{
+	return (READ_ONCE(vcpu->arch.efer) & EFER_SVME) ||
+	       (READ_ONCE(vcpu->arch.cr4) & X86_CR4_VMXE);
+}
+
+static void add_root(struct kx_roots *roots, hpa_t hpa, int level, bool smm)
+{
+	u64 *table = kx_table_at(hpa);
+	int i;
+
+	for (i = 0; i < roots->nr; i++) {
+		if (roots->root[i].table == table)
+			return;
+	}
+	if (!table || roots->nr == KX_ROOTS_MAX)
+		roots->more = true;
+	else
+		roots->root[roots->nr++] = (struct kx_root){ table, level, smm };
+}
+
+void kx_roots_find(struct kx_roots *roots, struct kvm *kvm, unsigned int as_mask)
+{
+	union kvm_mmu_page_role role;
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+	hpa_t hpa;
+
+	lockdep_assert_held_write(&kvm->mmu_lock);
+	roots->nr = 0;
+	roots->more = kx_has_shadow_pages(kvm);
+	roots->nested = false;
+	kvm_for_each_vcpu(i, vcpu, kvm) {
+		hpa = READ_ONCE(vcpu->arch.root_mmu.root.hpa);
+		role.word = READ_ONCE(vcpu->arch.root_mmu.root_role.word);
+		if (hosts_guests(vcpu))
+			roots->nested = true;
+		if (!VALID_PAGE(hpa) || !(as_mask & BIT(role.smm)))
+			continue;
+		if (!role.direct || role.level < 4)
+			roots->more = true;
+		else
+			add_root(roots, hpa, role.level, role.smm);
+	}
+	roots->more |= roots->nested;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef KVM_EXT_ROOTS_H
+#define KVM_EXT_ROOTS_H
+
+#include <linux/kvm_host.h>
+
+/* Both address spaces, each with one more of another depth. */
+#define KX_ROOTS_MAX	4
+
+struct kx_root {
+	u64 *table;
+	int level;
+	bool smm;
+};
+
+/* The nested page tables that a VM's vCPUs use. */
+struct kx_roots {
+	struct kx_root root[KX_ROOTS_MAX];
+	int nr;
+	bool more;		/* there may be others that we do not see */
+	bool nested;		/* a vCPU hosts guests of its own, in tables of its own */
+};
+
+/*
+ * Those of the address spaces in @as_mask. The caller holds mmu_lock for writing,
+ * and what it has found is good until it lets go.
+ */
+void kx_roots_find(struct kx_roots *roots, struct kvm *kvm, unsigned int as_mask);
+
+/* The table that an entry points to; NULL: not memory. */
+u64 *kx_table_at(u64 entry);
+
+#endif /* KVM_EXT_ROOTS_H */

@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * `ept-walk`: the accessed bits of the VM's own nested page table (EPT, NPT), read
+ * and cleared in place, a table of 512 entries at a time (common/walk.c).
+ *
+ * Safe beside KVM, on kernels 6.1 to 7.2, because of these rules of its MMU:
+ *
+ * - Tables below a root, and the root, stay where they are while mmu_lock is held
+ *   for writing (roots.c says why reading would not do).
+ * - Who changes an entry under the lock is shut out. What is left are the CPUs,
+ *   which set A and D with locked instructions; KVM's fast page fault, which makes
+ *   an entry writable by compare-and-exchange, only if it is not; and since 6.15
+ *   KVM's ageing, which clears A. An entry that is readable, writable, accessed and
+ *   dirty is touched by none but the last, so a plain store loses nothing; KVM
+ *   itself writes such entries so (spte_has_volatile_bits() and its successor).
+ *   Any other entry is changed by compare-and-exchange.
+ * - KVM never looks at the accessed bit of an entry above the last level. It sets it
+ *   in each one it makes.
+ * - Clearing A needs no flush for correctness: KVM's own ageing does none. What it
+ *   needs one for is our own: see kx_walk_recheck().
+ *
+ * The lock is given up after 50 us, after each table if others wait for it, and the
+ * walk goes on from there: nothing but a guest page number is kept.
+ */
+#include <linux/err.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "../common/walk.h"
+#include "abit.h"
+#include "leaf.h"
+#include "pass.h"
+#include "region-pass.h"
+#include "roots.h"
+#include "slots.h"
+#include "tracker.h"
+#include "vm.h"
+
+#define HOLD_LIMIT_NS	(50 * NSEC_PER_USEC)
+
+/* A stretch of memory whose tables are walked under these gfns. */
+struct piece {
+	gfn_t gfn;
+	u64 npages;
+	u16 as_id;
+};
+
+struct ept_walk {
+	struct kx_walk walk;
+	struct kx_window window;
+	struct kvm *kvm;
+	struct kx_roots roots;
+	u64 hold_start_ns;
+	bool contended;
+
+	/*
+	 * What clear A bits above the last level say is not to be trusted in this pass,
+	 * in the next: bits were cleared that could not be rechecked, or an epoch begins.
+	 */
+	bool distrust, distrust_next;
+
+	u64 generation;		/* of the memslots, when @pieces was made */
+	struct piece *pieces;
+	u32 nr;
+};
+
+/* --- the lock ------------------------------------------------------------------ */
+
+/* SMM's table maps the VM's memory, too: with the VM proper's it is walked as well. */
+static void begin_hold(struct ept_walk *e, u16 as_id)
+{
+	unsigned int as_mask = as_id ? BIT(as_id) : BIT(0) | BIT(1);
+
+	write_lock(&e->kvm->mmu_lock);
+	e->hold_start_ns = ktime_get_ns();
+	e->contended = false;
+	kx_roots_find(&e->roots, e->kvm, as_mask);
+}
+
+static void end_hold(struct kx_pass *p, struct ept_walk *e)
+{
+	struct kvm_ext_walk_stats *walk = &p->account.walk;
+	u64 held = ktime_get_ns() - e->hold_start_ns;
+
+	write_unlock(&e->kvm->mmu_lock);
+	walk->holds++;
+	walk->hold_ns += held;
+	walk->max_hold_ns = max(walk->max_hold_ns, held);
+	walk->contended += e->contended;
+	if (e->roots.nested)
+		p->account.state |= KVM_EXT_STATE_NESTED;
+}
+
+static bool must_let_go(struct ept_walk *e)
+{
+	e->contended |= rwlock_is_contended(&e->kvm->mmu_lock);
+	return e->contended || need_resched() ||
+	       ktime_get_ns() - e->hold_start_ns >= HOLD_LIMIT_NS;
+}
+
+static bool stop(struct kx_walk *w)
+{
+	return must_let_go(container_of(w, struct ept_walk, walk));
+}
+
+static u64 *table(struct kx_walk *w, u64 address)
+{
+	return kx_table_at(address);
+}
+
+/* --- memory -------------------------------------------------------------------- */
+
+/*
+ * The memslots of the VM proper, aliases as well: each has entries of its own. Of
+ * SMM's only what the VM proper does not have under the same gfns; the rest is
+ * walked together with it.
+ */
+static int take_pieces(struct ept_walk *e)
+{
+	struct kx_slots slots = {};
+	struct kx_memslots set;
+	struct piece *pieces;
+	u32 i, n = 0;
+	int err;
+
+	err = kx_slots_take(&slots, e->kvm);
+	if (err)
+		return err;
+	err = kx_memslots_take(&set, e->kvm);
+	if (err)
+		goto drop_slots;
+	pieces = kvcalloc(set.nr + slots.nr + 1, sizeof(*pieces), GFP_KERNEL_ACCOUNT);
+	err = pieces ? 0 : -ENOMEM;
+	if (err)
+		goto free_set;
+	for (i = 0; i < set.nr; i++) {
+		const struct kx_memslot *m = &set.slots[i];
+
+		if (!m->as_id)
+			pieces[n++] = (struct piece){ m->gfn, m->npages, 0 };
+	}
+	for (i = 0; i < slots.nr; i++) {
+		const struct kx_extent *x = &slots.extents[i];
+
+		if (x->as_id)
+			pieces[n++] = (struct piece){ x->gfn, x->npages, x->as_id };
+	}
+	kvfree(e->pieces);
+	e->pieces = pieces;
+	e->nr = n;
+	/* If they changed in between, the next look at the generation shows it. */
+	e->generation = min(set.generation, slots.generation);
+free_set:
+	kvfree(set.slots);
+drop_slots:
+	kx_slots_drop(&slots);
+	return err;
+}
+
+/* The piece that has (@as_id, @gfn) or follows it. */
+static const struct piece *piece_from(const struct ept_walk *e, u16 as_id, gfn_t gfn)
+{
+	const struct piece *x;
+
+	for (x = e->pieces; x < e->pieces + e->nr; x++) {
+		if (x->as_id > as_id || (x->as_id == as_id && x->gfn + x->npages > gfn))
+			return x;
+	}
+	return NULL;
+}
+
+/* --- what was found ------------------------------------------------------------ */
+
+static bool in_piece(const struct piece *x, gfn_t gfn, u64 npages)
+{
+	return gfn >= x->gfn && gfn + npages <= x->gfn + x->npages;
+}
+
+static void put_block(struct kx_pass *p, struct ept_walk *e, const struct piece *x,
+		      unsigned int block)
+{
+	gfn_t gfn = e->window.gfn + block * KX_BLOCK_PAGES;
+	bool leaf = e->window.leaves[block / 64] & BIT_ULL(block % 64);
+
+	if (leaf || (p->cfg.granularity == KVM_EXT_GRANULARITY_2M &&
+		     in_piece(x, gfn, KX_BLOCK_PAGES)))
+		kx_pass_found_mapping(p, x->as_id, gfn, KX_BLOCK_ORDER);
+	else
+		kx_pass_found_pages(p, x->as_id, gfn, KX_BLOCK_PAGES,
+				    (unsigned long *)e->window.pages[block]);
+}
+
+static void put_window(struct kx_pass *p, struct ept_walk *e, const struct piece *x)
+{
+	unsigned int word;
+	u64 blocks;
+
+	if (e->window.whole) {
+		kx_pass_found_mapping(p, x->as_id, e->window.gfn, KX_GIB_ORDER);
+		return;
+	}
+	for (word = 0; word < KX_ENTRIES / 64; word++) {
+		blocks = e->window.leaves[word] | e->window.blocks[word];
+		for (; blocks; blocks &= blocks - 1)
+			put_block(p, e, x, word * 64 + __ffs64(blocks));
+	}
+}
+
+/* --- a pass -------------------------------------------------------------------- */
+
+/* SMM's table is in sight only while a vCPU is in SMM, so no bit of it could be rechecked. */
+static gfn_t walk_root(struct kx_pass *p, struct ept_walk *e, const struct kx_root *root,
+		       gfn_t gfn, gfn_t end)
+{
+	bool may_skip = p->flush_scope != KVM_EXT_FLUSH_NONE &&
+			!(p->cfg.flags & KVM_EXT_SET_NO_SKIP);
+
+	e->walk.retire = may_skip && !root->smm;
+	e->walk.skip = e->walk.retire && !e->distrust;
+	return kx_walk(&e->walk, root->table, root->level, gfn, end);
+}
+
+/* What one hold of the lock allows of pages @gfn to @end; returns where it ended. */
+static gfn_t walk_some(struct kx_pass *p, struct ept_walk *e, u16 as_id, gfn_t gfn, gfn_t end)
+{
+	const struct kx_walk_sums *sums = &e->walk.sums, before = *sums;
+	gfn_t next = end;
+	int i;
+
+	begin_hold(e, as_id);
+	/* Each root as far as the one before came. */
+	for (i = 0; i < e->roots.nr; i++)
+		next = walk_root(p, e, &e->roots.root[i], gfn, next);
+	e->distrust_next |= e->distrust && !e->roots.nr;
+	end_hold(p, e);
+	kx_pass_scanned(p, next - gfn, sums->leaves - before.leaves,
+			sums->found > before.found || sums->cleared > before.cleared);
+	return next;
+}
+
+/* Where the leaf around @gfn ends, as far as one can be seen. */
+static gfn_t end_of_leaf(struct kx_pass *p, u16 as_id, gfn_t gfn, gfn_t end)
+{
+	switch (kx_leaf_at(&p->leaves, p->vm->kvm, as_id, gfn, end)) {
+	case KX_LEAF_1G:
+		return end;
+	case KX_LEAF_2M:
+	case KX_LEAF_NONE:
+		return min(end, (gfn | (KX_BLOCK_PAGES - 1)) + 1);
+	default:
+		return gfn + 1;
+	}
+}
+
+/* How far a hold may go before the flush that the scope wants after it. */
+static gfn_t end_of_batch(struct kx_pass *p, u16 as_id, gfn_t gfn, gfn_t end)
+{
+	switch (p->flush_scope) {
+	case KVM_EXT_FLUSH_PAGE:
+		return end_of_leaf(p, as_id, gfn, end);
+	case KVM_EXT_FLUSH_BATCH:
+		return min(end, gfn + p->cfg.batch_pages - p->unbatched_pages);
+	default:
+		return end;
+	}
+}
+
+/* Sees to what accesses met the clearing of A above the last level. */
+static void recheck(struct kx_pass *p, struct ept_walk *e)
+{
+	u32 i, r, n = e->walk.nr_idle;
+
+	if (!n)
+		return;
+	kx_pass_flush(p, true);
+	for (i = 0; i < n; ) {
+		begin_hold(e, 0);
+		e->distrust_next |= !e->roots.nr;
+		do {
+			for (r = 0; r < e->roots.nr; r++)
+				kx_walk_recheck(&e->walk, e->roots.root[r].table,
+						e->roots.root[r].level, &e->walk.idle[i]);
+		} while (++i < n && !must_let_go(e));
+		end_hold(p, e);
+		kx_pass_rest(p);
+	}
+	e->walk.nr_idle = 0;
+}
+
+static void walk_window(struct kx_pass *p, struct ept_walk *e, const struct piece *x, gfn_t gfn,
+			gfn_t end)
+{
+	kx_window_clear(&e->window, gfn & ~(KX_GIB_PAGES - 1));
+	while (gfn < end) {
+		gfn = walk_some(p, e, x->as_id, gfn, end_of_batch(p, x->as_id, gfn, end));
+		if (e->walk.nr_idle == KX_IDLE_MAX)
+			recheck(p, e);
+		if (kx_pass_rest(p))
+			break;
+	}
+	put_window(p, e, x);
+}
+
+static void walk_all(struct kx_pass *p, struct ept_walk *e)
+{
+	const struct piece *x;
+	gfn_t gfn = 0, end;
+	u16 as_id = 0;
+
+	while (!p->stop) {
+		if (e->generation != kx_slots_generation(e->kvm)) {
+			p->account.slots_changed = e->pieces;
+			if (take_pieces(e))
+				kx_pass_fail(p, -ENOMEM);
+			continue;
+		}
+		x = piece_from(e, as_id, gfn);
+		if (!x)
+			break;
+		if (x->as_id != as_id)
+			gfn = 0;
+		as_id = x->as_id;
+		gfn = max3(gfn, x->gfn, p->first_gfn);
+		end = min3(x->gfn + x->npages, p->end_gfn, (gfn | (KX_GIB_PAGES - 1)) + 1);
+		if (gfn < end)
+			walk_window(p, e, x, gfn, end);
+		/* Past the range, too: on to the next piece. */
+		gfn = gfn < end ? end : x->gfn + x->npages;
+	}
+}
+
+static void ept_walk_pass(struct kx_pass *p)
+{
+	struct kvm_ext_walk_stats *walk = &p->account.walk;
+	struct ept_walk *e = p->state;
+	struct kx_walk_sums *sums = &e->walk.sums;
+
+	*sums = (struct kx_walk_sums){};
+	e->distrust = e->distrust_next || kx_pass_priming(p);
+	e->distrust_next = false;
+	walk_all(p, e);
+	recheck(p, e);
+	e->distrust_next |= e->distrust && p->stop;
+	walk->tables_read = sums->tables;
+	walk->subtrees_skipped = sums->skipped;
+	walk->pages_skipped = sums->skipped_pages;
+	walk->upper_cleared = sums->cleared;
+	walk->upper_restored = sums->restored;
+}
+
+/* --- single pages, for regions ------------------------------------------------- */
+
+static bool probe_page(struct ept_walk *e, const struct kx_probe *probe, bool clear)
+{
+	bool young = false;
+	int i;
+
+	for (i = 0; i < e->roots.nr; i++)
+		young |= kx_walk_page(&e->walk, e->roots.root[i].table, e->roots.root[i].level,
+				      probe->gfn, clear);
+	return young;
+}
+
+static void ept_walk_probe(struct kx_pass *p, struct kx_probe *probes, u32 nr, bool clear)
+{
+	struct kx_probe *probe = probes, *end = probes + nr;
+	struct ept_walk *e = p->state;
+	bool any = false;
+	u16 as_id;
+
+	while (probe < end) {
+		as_id = probe->x->as_id;
+		begin_hold(e, as_id);
+		do {
+			probe->young = probe_page(e, probe, clear);
+			any |= probe->young;
+		} while (++probe < end && probe->x->as_id == as_id && !must_let_go(e));
+		end_hold(p, e);
+	}
+	if (clear)
+		kx_pass_scanned(p, 0, 0, any);
+}
+
+/* --- the tracker --------------------------------------------------------------- */
+
+static void *ept_walk_setup(struct kx_vm *vm, const struct kx_setting *setting)
+{
+	bool npt = boot_cpu_has(X86_FEATURE_SVM);
+	struct ept_walk *e = kvzalloc(sizeof(*e), GFP_KERNEL_ACCOUNT);
+
+	if (!e)
+		return ERR_PTR(-ENOMEM);
+	e->kvm = vm->kvm;
+	e->walk.accessed = npt ? BIT_ULL(5) : BIT_ULL(8);
+	e->walk.dirty = npt ? BIT_ULL(6) : BIT_ULL(9);
+	e->walk.address = GENMASK_ULL(51, PAGE_SHIFT);
+	e->walk.table = table;
+	e->walk.stop = stop;
+	e->walk.window = &e->window;
+	return e;
+}
+
+static void ept_walk_cleanup(void *state)
+{
+	struct ept_walk *e = state;
+
+	kvfree(e->pieces);
+	kvfree(e);
+}
+
+const struct kx_tracker kx_tracker_ept_walk = {
+	.id = KVM_EXT_TRACKER_EPT_WALK,
+	.flush_scope = KVM_EXT_FLUSH_PASS,
+	.flush_scopes = KX_FLUSH_SCOPES | BIT(KVM_EXT_FLUSH_NONE),
+	.flags = KVM_EXT_SET_NO_SKIP | KVM_EXT_SET_STALENESS,
+	.check = kx_abit_check,
+	.setup = ept_walk_setup,
+	.cleanup = ept_walk_cleanup,
+	.pass = ept_walk_pass,
+	.probe = ept_walk_probe,
+};
