@@ -104,7 +104,7 @@ void dirty_drop_reads(struct dirty_set *set)
 	uint32_t n = 0, i;
 
 	for (i = 0; i < set->count; i++) {
-		if (set->list[i] & 1)
+		if (vmm_entry_access(set->list[i]) == VMM_WRITE)
 			set->list[n++] = set->list[i];
 	}
 	set->count = n;
@@ -112,22 +112,9 @@ void dirty_drop_reads(struct dirty_set *set)
 
 /* --- the guest ------------------------------------------------------------ */
 
-static void touch_list(struct vmm *vm, const uint32_t *list, uint32_t count)
-{
-	uint32_t share = count / vm->nr_vcpus, first;
-	int i;
-
-	for (i = 0; i < vm->nr_vcpus; i++) {
-		first = i * share;
-		vmm_begin(vm, i, list + first, i == vm->nr_vcpus - 1 ? count - first : share);
-	}
-	for (i = 0; i < vm->nr_vcpus; i++)
-		vmm_finish(vm, i);
-}
-
 void dirty_touch(struct vmm *vm, const struct dirty_set *set)
 {
-	touch_list(vm, set->list, set->count);
+	vmm_touch_shared(vm, set->list, set->count);
 }
 
 void dirty_touch_all(struct vmm *vm)
@@ -137,7 +124,7 @@ void dirty_touch_all(struct vmm *vm)
 
 	for (i = 0; i < DIRTY_PAGES; i++)
 		all[i] = vmm_write(DIRTY_GFN + i);
-	touch_list(vm, all, DIRTY_PAGES);
+	vmm_touch_shared(vm, all, DIRTY_PAGES);
 }
 
 void dirty_map(struct vmm *vm, void *memory, uint32_t flags)

@@ -187,6 +187,7 @@ static void read_begin(struct kx_samples *s, const void *record)
 
 	s->begins++;
 	s->last_pass = begin->pass;
+	s->last_flags = begin->h.flags;
 	if (begin->h.flags & KVM_EXT_PASS_PRIME)
 		s->prime_ns = begin->time_ns;
 }
@@ -247,6 +248,12 @@ static void read_end(struct kx_samples *s, const void *record)
 	s->primes += !!(end->h.flags & KVM_EXT_PASS_PRIME);
 	s->cuts += !!(end->h.flags & KVM_EXT_PASS_CUT);
 	s->yields += !!(end->h.flags & KVM_EXT_PASS_YIELDED);
+	s->controls += !!(end->h.flags & KVM_EXT_PASS_CONTROL);
+	/* Its PASS_BEGIN may have been read before @s was cleared. */
+	if (s->begins &&
+	    (end->pass != s->last_pass ||
+	     ((end->h.flags ^ s->last_flags) & (KVM_EXT_PASS_PRIME | KVM_EXT_PASS_CONTROL))))
+		s->bad++;
 	if (!(end->h.flags & (KVM_EXT_PASS_PRIME | KVM_EXT_PASS_CUT | KVM_EXT_PASS_YIELDED)))
 		add(&s->sum, end);
 	add(&s->all, end);
@@ -261,6 +268,44 @@ static void read_lost(struct kx_samples *s, const void *record)
 	s->lost_records += lost->records;
 }
 
+static void read_faults(struct kx_samples *s, const void *record)
+{
+	const struct kvm_ext_rec_faults *rec = record;
+	uint64_t last_ns = 0;
+	uint32_t i;
+
+	if (!rec->nr || rec->h.size != sizeof(*rec) + rec->nr * sizeof(rec->faults[0])) {
+		s->bad++;
+		return;
+	}
+	for (i = 0; i < rec->nr; i++) {
+		const struct kvm_ext_fault *f = &rec->faults[i];
+
+		if (f->access > KVM_EXT_ACCESS_EXEC || f->flags & ~KVM_EXT_FAULT_PAGE_WALK ||
+		    f->reserved || f->time_ns < last_ns ||
+		    (f->order != 0 && f->order != 9 && f->order != 18)) {
+			s->bad++;
+			continue;
+		}
+		last_ns = f->time_ns;
+		s->faults++;
+		s->samples++;
+		s->by_order[f->order]++;
+		found(s, 0, f->gfn >> f->order << f->order, 1ull << f->order);
+	}
+}
+
+static void read_regions(struct kx_samples *s, const void *record)
+{
+	const struct kvm_ext_rec_regions *rec = record;
+
+	if (!rec->nr || rec->first + rec->nr > rec->total ||
+	    rec->h.size != sizeof(*rec) + rec->nr * sizeof(rec->regions[0]))
+		s->bad++;
+	else
+		s->regions += rec->nr;
+}
+
 static const struct {
 	void (*read)(struct kx_samples *s, const void *record);
 	uint32_t size; /* at least */
@@ -270,6 +315,8 @@ static const struct {
 	[KVM_EXT_REC_BITMAP] = { read_bitmap, sizeof(struct kvm_ext_rec_bitmap) },
 	[KVM_EXT_REC_PASS_END] = { read_end, sizeof(struct kvm_ext_rec_pass_end) },
 	[KVM_EXT_REC_LOST] = { read_lost, sizeof(struct kvm_ext_rec_lost) },
+	[KVM_EXT_REC_FAULTS] = { read_faults, sizeof(struct kvm_ext_rec_faults) },
+	[KVM_EXT_REC_REGIONS] = { read_regions, sizeof(struct kvm_ext_rec_regions) },
 };
 
 static void read_record(struct kx_samples *s, const struct kvm_ext_record *rec)
@@ -297,6 +344,8 @@ void kx_read(struct kx *kx, struct kx_samples *s)
 		    rec->size > kx->size - (tail & (kx->size - 1)))
 			bail("a record of %u bytes does not fit the ring", rec->size);
 		read_record(s, rec);
+		if (kx->hook)
+			kx->hook(kx->hook_arg, rec);
 		tail += rec->size;
 	}
 	__atomic_store_n(&kx->ring->data_tail, tail, __ATOMIC_RELEASE);

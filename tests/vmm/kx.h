@@ -17,10 +17,14 @@ struct kx {
 	struct kvm_ext_ring *ring;
 	uint8_t *data;
 	uint64_t size; /* of the data */
+
+	/* Optional: shown each record that is read, after its own fields were checked. */
+	void (*hook)(void *arg, const struct kvm_ext_record *record);
+	void *hook_arg;
 };
 
-/* Sets of pages below 4 GiB of guest memory, one byte each. */
-#define KX_GFNS (1u << 20)
+/* Sets of pages of guest memory (below VMM_GPA_END), one byte each. */
+#define KX_GFNS (1u << 23)
 
 /* What the ring said of one pass, or of several added up. */
 struct kx_samples {
@@ -29,11 +33,14 @@ struct kx_samples {
 	uint64_t samples; /* leaves */
 	uint64_t pages;
 	uint64_t by_order[32]; /* samples, by order of the leaf */
-	uint64_t begins, ends, primes, cuts, yields, losts;
+	uint64_t begins, ends, primes, cuts, yields, controls, losts;
+	uint64_t faults;   /* of trap: these are samples, too */
+	uint64_t regions;  /* as often as they were written */
 	uint64_t prime_ns; /* when the priming pass began */
 	uint64_t lost_samples, lost_records;
 	uint64_t bad; /* records against the rules */
 	uint64_t last_pass;
+	uint16_t last_flags;		 /* of its PASS_BEGIN */
 	uint64_t first_gfn, end_gfn;	 /* all that is set in @page and @smm lies between */
 	struct kvm_ext_rec_pass_end sum; /* counters of counted passes added up */
 	struct kvm_ext_rec_pass_end all; /* of every pass, priming and cut ones, too */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #define _GNU_SOURCE
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -22,20 +23,28 @@
 #define LIST_SIZE (VMM_LIST_MAX * sizeof(uint32_t))
 #define PML4_GPA  (LIST_GPA + VMM_MAX_VCPUS * LIST_SIZE)
 #define PDPT_GPA  (PML4_GPA + VMM_PAGE)
-#define PD_GPA	  (PDPT_GPA + VMM_PAGE) /* four, 1 GiB each */
-#define PT_GPA	  (PD_GPA + 4 * VMM_PAGE)
+#define GIBS	  (VMM_GPA_END >> 30)
+#define PD_GPA	  (PDPT_GPA + VMM_PAGE) /* one for each GiB */
+#define PT_GPA	  (PD_GPA + GIBS * VMM_PAGE)
 #define PT_END	  (PT_GPA + 512 * VMM_PAGE)
 
 _Static_assert(PT_END <= VMM_LOW_SIZE, "the page tables fit the low memory");
 
+#define CODE_OFFSET 64 /* of what is called in a page */
+#define STRING(x)   #x
+#define TEXT(x)	    STRING(x)
+
 /*
- * The guest. ebx: its control block (struct vmm_ctl). Bit 0 of an address in the
- * list asks for a write. The same bytes mean the same in 32-bit and in 64-bit
- * mode, which is why nothing is decremented (the short form is a prefix there).
+ * The guest. ebx: its control block (struct vmm_ctl), edi: the address of the page,
+ * edx: what to do with it. The same bytes mean the same in 32-bit and in 64-bit mode,
+ * which is why nothing is decremented (the short form is a prefix there). WIDE is that
+ * prefix, for 64 bits; in 32-bit mode it decrements eax, which nobody uses.
  *
  * A write goes to the page's first bytes: Bochs 2.7 logs the address within the
  * page where a CPU's page-modification log has zeros, and KVM warns of each.
  */
+#define WIDE ".byte 0x48\n"
+
 __asm__(".pushsection .rodata\n"
 	"guest_start:\n"
 	".code32\n"
@@ -49,29 +58,37 @@ __asm__(".pushsection .rodata\n"
 	"2:	mov 12(%ebx), %ecx\n" /* count */
 	"	mov 16(%ebx), %esi\n" /* list */
 	"3:	test %ecx, %ecx\n"
-	"	jz 6f\n"
+	"	jz 7f\n"
 	"	mov (%esi), %edi\n"
-	"	test $1, %edi\n"
+	"	mov %edi, %edx\n"
+	"	and $-4, %edi\n" WIDE "	shl $10, %edi\n"
+	"	and $3, %edx\n"
 	"	jnz 4f\n"
-	"	mov (%edi), %eax\n"
-	"	jmp 5f\n"
-	"4:	mov %ebp, -1(%edi)\n"
-	"5:	add $4, %esi\n"
-	"	sub $1, %ecx\n"
-	"	jmp 3b\n"
-	"6:	incl 20(%ebx)\n" /* iters */
-	"	cmp (%ebx), %ebp\n"
-	"	jne 7f\n"
-	"	cmpl $0, 8(%ebx)\n" /* loop */
-	"	jne 2b\n"
-	"7:	mov %ebp, 4(%ebx)\n"
-	"	jmp 1b\n"
-	".code64\n"
-	"guest_end:\n"
-	".popsection\n");
+	"	mov (%edi), %eax\n" /* VMM_READ */
+	"	jmp 6f\n"
+	"4:	cmp $1, %edx\n"
+	"	jne 5f\n"
+	"	mov %ebp, (%edi)\n" /* VMM_WRITE */
+	"	jmp 6f\n"
+	"5:\n" WIDE "	lea " TEXT(CODE_OFFSET) "(%edi), %edi\n"
+						"	call *%edi\n" /* VMM_EXEC */
+						"6:	add $4, %esi\n"
+						"	sub $1, %ecx\n"
+						"	jmp 3b\n"
+						"7:	incl 20(%ebx)\n" /* iters */
+						"	cmp (%ebx), %ebp\n"
+						"	jne 8f\n"
+						"	cmpl $0, 8(%ebx)\n" /* loop */
+						"	jne 2b\n"
+						"8:	mov %ebp, 4(%ebx)\n"
+						"	jmp 1b\n"
+						".code64\n"
+						"guest_end:\n"
+						".popsection\n");
 extern const char guest_start[], guest_exit[], guest_end[];
 
 static const uint8_t out_insn[] = { 0xe6, 0x10 }; /* out %al, $0x10 */
+static const uint8_t ret_insn = 0xc3;
 
 static long futex(volatile uint32_t *word, int op, uint32_t value)
 {
@@ -143,6 +160,17 @@ static void set_cpuid(struct vmm_vcpu *vcpu)
 	free(cpuid);
 }
 
+/* Virtualisation on, as a host's kernel has it: EFER.SVME, or CR4.VMXE. */
+static void host_guests(struct kvm_sregs *sregs)
+{
+	unsigned int max, vendor, c, d;
+
+	if (__get_cpuid(0, &max, &vendor, &c, &d) && vendor == signature_INTEL_ebx)
+		sregs->cr4 |= 1 << 13;
+	else
+		sregs->efer |= 1 << 12;
+}
+
 static void set_mode(struct vmm_vcpu *vcpu, uint32_t ctl_gpa)
 {
 	struct kvm_segment seg = {
@@ -152,8 +180,10 @@ static void set_mode(struct vmm_vcpu *vcpu, uint32_t ctl_gpa)
 	 * Interrupts on, though none comes for the guest: while they are off Bochs
 	 * holds back the host's, too, and a looping guest keeps the CPU for ever.
 	 */
-	struct kvm_regs regs = { .rip = CODE_GPA, .rflags = 0x202, .rbx = ctl_gpa };
-	bool long_mode = vcpu->vm->config.mode != VMM_32;
+	struct kvm_regs regs = {
+		.rip = CODE_GPA, .rflags = 0x202, .rbx = ctl_gpa, .rsp = ctl_gpa + VMM_PAGE
+	};
+	const struct vmm_config *config = &vcpu->vm->config;
 	struct kvm_sregs sregs;
 
 	if (ioctl(vcpu->fd, KVM_GET_SREGS, &sregs))
@@ -163,8 +193,11 @@ static void set_mode(struct vmm_vcpu *vcpu, uint32_t ctl_gpa)
 	seg.selector = 16;
 	sregs.ds = sregs.es = sregs.ss = sregs.fs = sregs.gs = seg;
 	sregs.cr0 |= 1;
-	if (long_mode) {
+	if (config->mode != VMM_32 || config->hosts_guests)
 		set_cpuid(vcpu);
+	if (config->hosts_guests)
+		host_guests(&sregs);
+	if (config->mode != VMM_32) {
 		sregs.cs.db = 0;
 		sregs.cs.l = 1;
 		sregs.cr3 = PML4_GPA;
@@ -219,7 +252,7 @@ static void start_vcpu(struct vmm *vm, int i, int cpu)
 
 /* --- the VM ------------------------------------------------------------------ */
 
-/* 4 GiB one to one: present, writable, a large page where bit 7 says so. */
+/* All memory one to one: present, writable, a large page where bit 7 says so. */
 static void build_page_tables(struct vmm *vm)
 {
 	uint64_t *pml4 = (uint64_t *)(vm->low + PML4_GPA), *pdpt = (uint64_t *)(vm->low + PDPT_GPA);
@@ -227,9 +260,9 @@ static void build_page_tables(struct vmm *vm)
 	uint64_t i;
 
 	pml4[0] = PDPT_GPA | 3;
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < GIBS; i++)
 		pdpt[i] = (PD_GPA + i * VMM_PAGE) | 3;
-	for (i = 0; i < 4 * 512; i++)
+	for (i = 0; i < GIBS * 512; i++)
 		pd[i] = i * VMM_2M | 0x83;
 	if (vm->config.mode != VMM_64_4K)
 		return;
@@ -399,21 +432,24 @@ static void *aligned_anonymous(size_t size)
 	return start;
 }
 
+static void *hugetlb(size_t size, int order)
+{
+	void *p =
+		mmap(NULL, size, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | (order << MAP_HUGE_SHIFT), -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
 void *vmm_fresh_memory(size_t size, enum vmm_backing backing)
 {
 	void *p;
 
-	if (backing == VMM_HUGETLB) {
-		p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | (21 << MAP_HUGE_SHIFT), -1, 0);
-		if (p == MAP_FAILED)
-			return NULL;
-	} else {
-		p = aligned_anonymous(size);
-		if (!p)
-			return NULL;
+	if (backing == VMM_HUGETLB || backing == VMM_HUGETLB_1G)
+		return hugetlb(size, backing == VMM_HUGETLB ? 21 : 30);
+	p = aligned_anonymous(size);
+	if (p)
 		madvise(p, size, backing == VMM_THP ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-	}
 	return p;
 }
 
@@ -424,6 +460,11 @@ void *vmm_memory(size_t size, enum vmm_backing backing)
 	if (p)
 		memset(p, 0, size);
 	return p;
+}
+
+void vmm_put_code(void *page)
+{
+	memcpy((uint8_t *)page + CODE_OFFSET, &ret_insn, sizeof(ret_insn));
 }
 
 void vmm_free(void *memory, size_t size)
@@ -467,6 +508,19 @@ void vmm_touch(struct vmm *vm, int vcpu, const uint32_t *list, uint32_t count)
 {
 	vmm_begin(vm, vcpu, list, count);
 	vmm_finish(vm, vcpu);
+}
+
+void vmm_touch_shared(struct vmm *vm, const uint32_t *list, uint32_t count)
+{
+	uint32_t share = count / vm->nr_vcpus, first;
+	int i;
+
+	for (i = 0; i < vm->nr_vcpus; i++) {
+		first = i * share;
+		vmm_begin(vm, i, list + first, i == vm->nr_vcpus - 1 ? count - first : share);
+	}
+	for (i = 0; i < vm->nr_vcpus; i++)
+		vmm_finish(vm, i);
 }
 
 void vmm_age_page_tables(struct vmm *vm)

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A VM of a few instructions, whose guest touches exactly the pages it is told
- * to. No devices, no firmware; a virtual CPU reads a list of addresses and
- * accesses each, in 32-bit protected mode without paging or in 64-bit mode with
- * page tables that map 4 GiB one to one.
+ * to. No devices, no firmware; a virtual CPU reads a list of pages and accesses
+ * each, in 32-bit protected mode without paging or in 64-bit mode with page tables
+ * that map VMM_GPA_END bytes one to one. A 32-bit guest has 4 GiB.
  *
  * The guest is spoken to through its memory. While it loops over its list it
  * makes no VM exit; with nothing to do it leaves the guest, and its thread waits
  * outside. What it touches besides the pages of its list lies in the first
- * VMM_LOW_SIZE bytes: code, control blocks, lists, page tables. Its accesses to
- * pages of the list are to their first bytes.
+ * VMM_LOW_SIZE bytes: code, control blocks, stacks, lists, page tables. It reads and
+ * writes the first bytes of a page and calls what vmm_put_code() has put there.
  *
- * What it cannot show: interrupts, and anything that needs more than 4 GiB.
+ * Large memory: a list has VMM_LIST_MAX pages, so more are touched in parts. Memory
+ * of vmm_fresh_memory() takes room only where the guest writes: what it only reads is
+ * the host's zero page (VMM_THP: its huge one). At VMM_HIGH_GPA a memslot may have any
+ * size; one that reaches over the last 20 MiB below 4 GiB meets KVM's own.
+ *
+ * What it cannot show: interrupts.
  */
 #ifndef VMM_H
 #define VMM_H
@@ -28,11 +33,14 @@
 #define VMM_MAX_VCPUS 4
 #define VMM_LIST_MAX  262144u
 #define VMM_DATA_GPA  (64ul << 20) /* where tests put their memory */
+#define VMM_HIGH_GPA  (4ul << 30)  /* and 64-bit guests' large memory */
+#define VMM_GPA_END   (32ul << 30)
 
 enum vmm_backing {
-	VMM_SMALL,   /* anonymous memory, never huge pages */
-	VMM_THP,     /* transparent huge pages */
-	VMM_HUGETLB, /* 2 MiB pages of hugetlbfs */
+	VMM_SMALL,	/* anonymous memory, never huge pages */
+	VMM_THP,	/* transparent huge pages */
+	VMM_HUGETLB,	/* 2 MiB pages of hugetlbfs */
+	VMM_HUGETLB_1G, /* 1 GiB pages of hugetlbfs, mapped as such where gpa and size are multiples */
 };
 
 /* How the guest's CPU translates. */
@@ -56,6 +64,7 @@ struct vmm_config {
 	enum vmm_log log;
 	bool io_exit; /* a guest with nothing to do leaves by an I/O instruction instead of HLT */
 	bool irqchip; /* KVM's own interrupt controllers; then HLT would not come out: implies io_exit */
+	bool hosts_guests; /* its CPUs have virtualisation switched on */
 };
 
 /* The guest's side of the conversation; offsets are known to the guest code. */
@@ -63,7 +72,7 @@ struct vmm_ctl {
 	uint32_t seq;	/* changed by us: start over */
 	uint32_t done;	/* the seq that the guest is done with */
 	uint32_t loop;	/* run the list until seq changes */
-	uint32_t count; /* of addresses in the list */
+	uint32_t count; /* of pages in the list */
 	uint32_t list;	/* gpa of it */
 	uint32_t iters; /* times the guest has come to the list's end */
 };
@@ -111,20 +120,53 @@ int vmm_clear_log(struct vmm *vm, uint32_t slot, uint64_t first_page, uint32_t n
 /* Binds the calling thread. */
 void vmm_stay_on(int cpu);
 
-/* One address of a list. */
+/* What the guest does with a page of its list. */
+enum vmm_access {
+	VMM_READ,
+	VMM_WRITE,
+	VMM_EXEC,
+};
+
+/* One entry of a list. The guest's code knows the format. */
+static inline uint32_t vmm_entry(uint64_t gfn, enum vmm_access access)
+{
+	return (uint32_t)gfn << 2 | access;
+}
+
 static inline uint32_t vmm_read(uint64_t gfn)
 {
-	return (uint32_t)(gfn * VMM_PAGE);
+	return vmm_entry(gfn, VMM_READ);
 }
 
 static inline uint32_t vmm_write(uint64_t gfn)
 {
-	return (uint32_t)(gfn * VMM_PAGE) | 1;
+	return vmm_entry(gfn, VMM_WRITE);
 }
+
+/* A page of a list with VMM_EXEC, of which nothing is read or written. */
+static inline uint32_t vmm_exec(uint64_t gfn)
+{
+	return vmm_entry(gfn, VMM_EXEC);
+}
+
+static inline uint64_t vmm_entry_gfn(uint32_t entry)
+{
+	return entry >> 2;
+}
+
+static inline enum vmm_access vmm_entry_access(uint32_t entry)
+{
+	return entry & 3;
+}
+
+/* Gives the page at @page of our memory something to be called for: it returns at once. */
+void vmm_put_code(void *page);
 
 /* Touches the pages once and returns when the guest has nothing to do again. */
 void vmm_touch(struct vmm *vm, int vcpu, const uint32_t *list, uint32_t count);
-/* The same in two steps, for several vCPUs at a time. */
+/* All vCPUs at a time, each with its share. */
+void vmm_touch_shared(struct vmm *vm, const uint32_t *list, uint32_t count);
+/* One vCPU's in two steps. */
 void vmm_begin(struct vmm *vm, int vcpu, const uint32_t *list, uint32_t count);
 void vmm_finish(struct vmm *vm, int vcpu);
 
