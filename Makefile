@@ -22,6 +22,7 @@ include bench/workloads/workloads.mk
 include tests/lab/lab.mk
 include tests/vmm/vmm.mk
 include tests/migrate/migrate.mk
+include kvm-ext/common/common.mk
 include mk/unit.mk
 include mk/install.mk
 include mk/lint.mk

@@ -122,7 +122,7 @@ static bool sweep_stretch(struct sweep *w)
 		else if (w->stretch->as_id == w->rest.as_id &&
 			 w->stretch->gfn == w->rest.gfn + w->rest.npages)
 			w->rest.npages += w->stretch->npages;
-		else if (w->stretch->npages)
+		else
 			break;
 		w->stretch++;
 	}
@@ -341,7 +341,7 @@ static void split(struct kx_regions *s)
 	u32 room = s->max - s->nr, parts = 2, n = 0, i, k;
 	struct kx_region *to = s->spare;
 
-	/* What differs may be in the middle of a region, where no half shows it. */
+	/* What differs may be in the middle of a region, where no half shows it. There is room. */
 	if (s->nr == s->last_nr && s->nr < s->max / 3)
 		parts = 3;
 	s->last_nr = s->nr;
@@ -350,7 +350,7 @@ static void split(struct kx_regions *s)
 		bool chosen = draw_below(s, s->nr - i) < room;
 
 		to[n++] = s->region[i];
-		for (k = 1; chosen && k < parts && room && to[n - 1].npages > 1; k++, n++, room--)
+		for (k = 1; chosen && k < parts && to[n - 1].npages > 1; k++, n++, room--)
 			split_one(s, &to[n - 1], &to[n]);
 	}
 	s->spare = s->region;

@@ -35,7 +35,7 @@ struct kx_regions {
 	struct kx_region *region;	/* by address space and gfn; moves as regions change */
 	u32 nr;				/* @min to @max, or fewer if there are fewer pages */
 	u32 min, max;
-	u32 checks;			/* of each region in this aggregation; counted by the caller */
+	u32 checks;			/* in this aggregation, of each region: the caller counts */
 	u64 splits, merges;		/* since kx_regions_init() */
 	/* private */
 	u64 seed;
