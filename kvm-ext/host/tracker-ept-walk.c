@@ -302,6 +302,19 @@ static void walk_window(struct kx_pass *p, struct ept_walk *e, const struct piec
 	put_window(p, e, x);
 }
 
+/* A block that the range cuts is looked at whole, where it counts as one. */
+static void widen(const struct kx_pass *p, const struct piece *x, gfn_t *gfn, gfn_t *end)
+{
+	gfn_t first = round_down(*gfn, KX_BLOCK_PAGES), last = round_down(*end - 1, KX_BLOCK_PAGES);
+
+	if (p->cfg.granularity != KVM_EXT_GRANULARITY_2M)
+		return;
+	if (in_piece(x, first, KX_BLOCK_PAGES))
+		*gfn = first;
+	if (in_piece(x, last, KX_BLOCK_PAGES))
+		*end = last + KX_BLOCK_PAGES;
+}
+
 static void walk_all(struct kx_pass *p, struct ept_walk *e)
 {
 	const struct piece *x;
@@ -323,8 +336,10 @@ static void walk_all(struct kx_pass *p, struct ept_walk *e)
 		as_id = x->as_id;
 		gfn = max3(gfn, x->gfn, p->first_gfn);
 		end = min3(x->gfn + x->npages, p->end_gfn, (gfn | (KX_GIB_PAGES - 1)) + 1);
-		if (gfn < end)
+		if (gfn < end) {
+			widen(p, x, &gfn, &end);
 			walk_window(p, e, x, gfn, end);
+		}
 		/* Past the range, too: on to the next piece. */
 		gfn = gfn < end ? end : x->gfn + x->npages;
 	}
