@@ -4,11 +4,13 @@
 KX_LIB_SRCS += \
 	hostd/lib/doctor.c \
 	hostd/lib/figures.c \
+	hostd/lib/figures-parts.c \
 	hostd/lib/hostinfo.c \
 	hostd/lib/logmech.c \
 	hostd/lib/options.c \
 	hostd/lib/report-json.c \
 	hostd/lib/report-model.c \
+	hostd/lib/report-notes.c \
 	hostd/lib/report-text.c \
 	hostd/lib/selftest-log.c \
 	hostd/lib/textfmt.c \

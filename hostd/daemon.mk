@@ -7,6 +7,7 @@ KX_LIB_SRCS += \
 	hostd/lib/domains.c \
 	hostd/lib/error.c \
 	hostd/lib/gfnset.c \
+	hostd/lib/heat.c \
 	hostd/lib/kvmstat.c \
 	hostd/lib/log.c \
 	hostd/lib/manager.c \
@@ -40,7 +41,7 @@ $(BUILD)/hostd/kvm-extd: $(KX_DAEMON_OBJS) $(BUILD)/hostd/libkvmext.a
 
 -include $(KX_DAEMON_OBJS:.o=.d)
 
-KX_UNIT_TESTS += test-stream test-gfnset test-account test-vmfd test-kvmstat test-config test-domains \
+KX_UNIT_TESTS += test-stream test-gfnset test-heat test-account test-vmfd test-kvmstat test-config test-domains \
 	test-service test-daemon
 
 # The service is tested where it is; the library does not know D-Bus.

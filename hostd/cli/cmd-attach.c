@@ -5,36 +5,29 @@
 #include "options.h"
 #include "report.h"
 
-typedef struct {
-	const char *key, *help, *value;
-} OptionHelp;
+#define KEYS_MAX 16
 
-static const OptionHelp option_help[] = {
-	{ "tracker", NULL, "TRACKER" }, /* names the trackers there are */
-	{ "interval", "Start of a pass to start of the next, such as 100ms; 0: only on request",
-	  "TIME" },
-	{ "granularity", "Size that is looked at: 4K or 2M (dirty log: 4K only)", "SIZE" },
-	{ "range", "Guest page frames to track, or 'all'", "GFN+PAGES" },
-	{ "cpu", "CPU that the passes run on, or 'any'", "CPU" },
-	{ "flush-scope", "When abit-flush and pml-abit flush: page, batch or pass", "SCOPE" },
-	{ "batch-pages", "Pages in a batch of --flush-scope batch", "N" },
-};
-
-/* One value a key of kx_option_keys, in its order. */
+/* One value and one help a key of kx_option_keys, in its order. */
 typedef struct {
-	char *values[G_N_ELEMENTS(option_help)];
-	GOptionEntry entries[G_N_ELEMENTS(option_help) + 4];
-	char *tracker_help;
+	char *values[KEYS_MAX], *helps[KEYS_MAX];
+	GOptionEntry entries[KEYS_MAX + 4];
 	Targets targets;
 } Arguments;
 
-static char *describe_trackers(void)
+static gboolean is_switch(const KxOptionKey *k)
 {
-	GString *text = g_string_new("Tracker to run: ");
+	return g_str_equal(k->value, "yes|no");
+}
 
-	for (const KxTrackerRow *t = kx_trackers; t->name; t++)
-		g_string_append_printf(text, "%s%s", t == kx_trackers ? "" : ", ", t->name);
-	return g_string_free(text, FALSE);
+/* A key that not all trackers take says which do; that of the tracker itself, which there are. */
+static char *help_of(const KxOptionKey *k)
+{
+	g_autofree char *trackers = kx_trackers_that(k->needs);
+
+	if (k->needs)
+		return g_strdup_printf("%s; for %s", k->help, trackers);
+	return k == kx_option_keys ? g_strdup_printf("%s: %s", k->help, trackers)
+				   : g_strdup(k->help);
 }
 
 static void fill_entries(Arguments *a)
@@ -42,28 +35,39 @@ static void fill_entries(Arguments *a)
 	const GOptionEntry target_entries[] = { TARGET_ENTRIES(a->targets) };
 	guint n = 0;
 
-	a->tracker_help = describe_trackers();
-	for (; n < G_N_ELEMENTS(option_help) && kx_option_keys[n]; n++) {
-		g_assert(g_str_equal(option_help[n].key, kx_option_keys[n]));
+	for (const KxOptionKey *k = kx_option_keys; k->key; k++, n++) {
+		g_assert(n < KEYS_MAX);
+		a->helps[n] = help_of(k);
 		a->entries[n] =
-			(GOptionEntry){ kx_option_keys[n],
-					0,
-					0,
-					G_OPTION_ARG_STRING,
-					&a->values[n],
-					option_help[n].help ? option_help[n].help : a->tracker_help,
-					option_help[n].value };
+			(GOptionEntry){ k->key,	       0,	    0,	     G_OPTION_ARG_STRING,
+					&a->values[n], a->helps[n], k->value };
 	}
-	g_assert(!kx_option_keys[n]);
 	for (guint i = 0; i < G_N_ELEMENTS(target_entries); i++)
 		a->entries[n + i] = target_entries[i];
 }
 
+/* "--staleness" alone means "--staleness=yes"; the word after it may be a domain. */
+static void complete_switches(int argc, char **argv, GPtrArray *owned)
+{
+	for (int i = 1; i < argc && !g_str_equal(argv[i], "--"); i++) {
+		const KxOptionKey *k =
+			g_str_has_prefix(argv[i], "--") ? kx_option_key(argv[i] + 2) : NULL;
+
+		if (!k || !is_switch(k) ||
+		    (i + 1 < argc &&
+		     (g_str_equal(argv[i + 1], "yes") || g_str_equal(argv[i + 1], "no"))))
+			continue;
+		argv[i] = g_strconcat(argv[i], "=yes", NULL);
+		g_ptr_array_add(owned, argv[i]);
+	}
+}
+
 static void clear(Arguments *a)
 {
-	for (guint i = 0; i < G_N_ELEMENTS(a->values); i++)
+	for (guint i = 0; i < KEYS_MAX; i++) {
 		g_free(a->values[i]);
-	g_free(a->tracker_help);
+		g_free(a->helps[i]);
+	}
 	cli_targets_clear(&a->targets);
 }
 
@@ -73,8 +77,8 @@ static gboolean check(const Arguments *a, gboolean whole, GError **error)
 	KxOptions o;
 
 	kx_options_init(&o);
-	for (guint i = 0; kx_option_keys[i]; i++) {
-		if (a->values[i] && !kx_options_set(&o, kx_option_keys[i], a->values[i], error))
+	for (guint i = 0; kx_option_keys[i].key; i++) {
+		if (a->values[i] && !kx_options_set(&o, kx_option_keys[i].key, a->values[i], error))
 			return FALSE;
 	}
 	/* without a tracker, only the daemon knows which one is meant */
@@ -87,9 +91,9 @@ static GVariant *params(const char *target, gpointer data)
 	GVariantDict options;
 
 	g_variant_dict_init(&options, NULL);
-	for (guint i = 0; kx_option_keys[i]; i++) {
+	for (guint i = 0; kx_option_keys[i].key; i++) {
 		if (a->values[i])
-			g_variant_dict_insert(&options, kx_option_keys[i], "s", a->values[i]);
+			g_variant_dict_insert(&options, kx_option_keys[i].key, "s", a->values[i]);
 	}
 	return g_variant_new("(s@a{sv})", target, g_variant_dict_end(&options));
 }
@@ -134,7 +138,7 @@ static char *tracker_text(Cli *cli, const Arguments *a, const char *target)
 
 	if (row->means)
 		row = kx_tracker_by_name(row->means);
-	if (row->log && !cli->quiet && !cli->json)
+	if ((row->can & KX_CAN_LOG) && !cli->quiet && !cli->json)
 		mechanism = ask_mechanism(cli, target);
 	return kx_tracker_label(row->name, mechanism && *mechanism ? mechanism : NULL);
 }
@@ -172,10 +176,12 @@ static int run(Cli *cli, const char *command, gboolean attach, int argc, char **
 {
 	Arguments a = { 0 };
 	g_autoptr(GError) error = NULL;
+	g_autoptr(GPtrArray) owned = g_ptr_array_new_with_free_func(g_free);
 	g_auto(GStrv) targets = NULL;
 	int code = KX_EXIT_USAGE;
 
 	fill_entries(&a);
+	complete_switches(argc, argv, owned);
 	if (!cli_parse(command, a.entries, &argc, &argv))
 		goto out;
 	if (!attach && !any_option(&a)) {

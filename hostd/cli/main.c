@@ -20,6 +20,9 @@ const Command kx_commands[] = {
 	{ "set", "DOMAIN...", "Switch the tracker of attached VMs, or its options, at once",
 	  "  kvm-ext set vm1 --tracker abit\n"
 	  "  kvm-ext set --all --tracker abit-flush --flush-scope batch --batch-pages 1024\n"
+	  "  kvm-ext set vm1 --tracker abit --staleness      # how many accesses it misses\n"
+	  "  kvm-ext set vm1 --tracker ept-walk --regions 10:1000 --aggregation 20s\n"
+	  "  kvm-ext set vm1 --tracker trap --pages hottest:1% --fault-budget 500\n"
 	  "  kvm-ext set vm1 --interval 0        # from now on only 'kvm-ext pass vm1'",
 	  cmd_set },
 	{ "detach", "DOMAIN...", "Stop tracking; the account stays for reports",

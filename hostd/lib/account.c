@@ -6,6 +6,15 @@
 
 #define NO_PASS G_MAXUINT64
 
+/* Passes 1 and 2 are a pair, 3 and 4, and so on: one after the policy, one after the control. */
+typedef struct {
+	guint64 pair; /* the pass' number + 1, halved; 0: none yet */
+	guint ends;   /* of this pair, so far */
+	gboolean cut;
+	gboolean have[2]; /* after the policy, after the control */
+	double samples[2];
+} Pair;
+
 typedef struct {
 	KxWindow *w;
 	guint64 epoch;
@@ -17,6 +26,8 @@ typedef struct {
 	struct kvm_ext_stats mark;
 	guint64 unmarked; /* pass numbers that the mark does not count, for these did not end or gave way */
 	guint64 last_pass; /* whose end was seen */
+	Pair pair;
+	KxRegions *coming; /* of an aggregation whose records are not all there yet */
 	struct {
 		gboolean known;
 		guint64 ns, pages;
@@ -34,6 +45,7 @@ struct _KxAccount {
 	GPtrArray *windows; /* Window, ascending id */
 	guint64 next_id;
 	guint64 runs_kept;
+	guint64 regions_kept;
 	gboolean in_pass; /* a PASS_BEGIN was seen, its PASS_END not yet */
 	Window *current;  /* that of the pass whose records come now; NULL: none of ours */
 	guint64 current_pass;
@@ -50,6 +62,7 @@ static void window_free(gpointer data)
 	kx_vm_counters_free(win->start);
 	kx_gfnset_free(win->found);
 	g_clear_pointer(&win->runs, g_array_unref);
+	kx_regions_free(win->coming);
 	g_free(win);
 }
 
@@ -97,35 +110,61 @@ static void forget_runs(KxAccount *a, Window *win)
 	g_clear_pointer(&win->runs, g_array_unref);
 }
 
+static void replace(char **to, const char *from)
+{
+	g_free(*to);
+	*to = g_strdup(from);
+}
+
+static void forget_regions(KxAccount *a, Window *win, const char *why)
+{
+	if (!win->w->regions)
+		return;
+	a->regions_kept -= win->w->regions->list->len;
+	g_clear_pointer(&win->w->regions, kx_regions_free);
+	replace(&win->w->regions_na, why);
+}
+
 static void stay_bounded(KxAccount *a)
 {
 	guint i;
 
 	while (a->windows->len > KX_ACCOUNT_WINDOWS_MAX) {
 		forget_runs(a, a->windows->pdata[0]);
+		forget_regions(a, a->windows->pdata[0], NULL);
 		if (a->current == a->windows->pdata[0])
 			a->current = NULL;
 		g_ptr_array_remove_index(a->windows, 0);
 	}
 	for (i = 0; a->runs_kept > KX_ACCOUNT_RUNS_MAX && i + 1 < a->windows->len; i++)
 		forget_runs(a, a->windows->pdata[i]);
+	for (i = 0; a->regions_kept > KX_ACCOUNT_REGIONS_MAX && i + 1 < a->windows->len; i++)
+		forget_regions(a, a->windows->pdata[i],
+			       "no longer kept, later windows needed the room");
 }
 
-guint64 kx_account_open(KxAccount *a, const char *tracker, const char *options, guint64 epoch,
-			guint64 last_gfn, const KxVmCounters *start, KxInstant now)
+guint64 kx_account_open(KxAccount *a, const KxSetting *setting, const KxVmCounters *start,
+			KxInstant now)
 {
 	Window *win = g_new0(Window, 1);
 
 	win->w = kx_window_new();
 	win->w->id = a->next_id++;
-	win->w->tracker = g_strdup(tracker);
-	win->w->options = g_strdup(options);
+	win->w->tracker = g_strdup(setting->tracker);
+	win->w->options = g_strdup(setting->options);
+	win->w->has_staleness = setting->staleness;
+	win->w->has_regions = setting->regions_max != 0;
+	win->w->regions_max = setting->regions_max;
+	if (win->w->has_regions)
+		win->w->regions_na = g_strdup("no aggregation was completed");
+	win->w->trap_faults_budget = setting->trap_faults_per_s;
+	win->w->trap_time_budget_ppm = setting->trap_time_ppm;
 	win->w->open = TRUE;
 	win->w->start_realtime_ns = now.realtime_ns;
 	win->start_monotonic_ns = now.monotonic_ns;
-	win->epoch = epoch;
+	win->epoch = setting->epoch;
 	win->start = kx_vm_counters_copy(start);
-	win->found = kx_gfnset_new(last_gfn);
+	win->found = kx_gfnset_new(setting->last_gfn);
 	win->last_pass = NO_PASS;
 	g_ptr_array_add(a->windows, win);
 	stay_bounded(a);
@@ -159,12 +198,6 @@ static Window *by_epoch(const KxAccount *a, guint64 epoch)
 			return win;
 	}
 	return NULL;
-}
-
-static void replace(char **to, const char *from)
-{
-	g_free(*to);
-	*to = g_strdup(from);
 }
 
 static void put_disabled(const Window *win, KxWindow *w)
@@ -306,12 +339,64 @@ static void add_after_mark(Window *win, const struct kvm_ext_rec_pass_end *r)
 	m->flush_ns += r->flush_ns;
 }
 
+static void take_walk(KxWindow *w, const struct kvm_ext_stats *st)
+{
+	const struct kvm_ext_walk_stats *s = &st->walk;
+
+	w->has_walk = st->tracker == KVM_EXT_TRACKER_EPT_WALK;
+	w->walk_tables_read = s->tables_read;
+	w->walk_subtrees_skipped = s->subtrees_skipped;
+	w->walk_pages_skipped = s->pages_skipped;
+	w->walk_upper_cleared = s->upper_cleared;
+	w->walk_upper_restored = s->upper_restored;
+	w->walk_holds = s->holds;
+	w->walk_hold_ns = s->hold_ns;
+	w->walk_max_hold_ns = s->max_hold_ns;
+	w->walk_contended = s->contended;
+	w->walk_nested |= (st->state & KVM_EXT_STATE_NESTED) != 0;
+}
+
+static void take_regions(KxWindow *w, const struct kvm_ext_regions_stats *s)
+{
+	w->regions_now = s->regions;
+	w->regions_aggregations = s->aggregations;
+	w->regions_checks = s->checks;
+	w->regions_max_checks = s->max_checks;
+	w->regions_splits = s->splits;
+	w->regions_merges = s->merges;
+}
+
+static void take_trap(KxWindow *w, const struct kvm_ext_stats *st)
+{
+	const struct kvm_ext_trap_stats *s = &st->trap;
+
+	w->has_trap = st->tracker == KVM_EXT_TRACKER_TRAP;
+	w->trap_eligible = s->eligible;
+	w->trap_armed = s->armed;
+	w->trap_armings = s->armings;
+	w->trap_faults = s->faults;
+	w->trap_lost = s->lost;
+	w->trap_fault_ns = s->fault_ns;
+	w->trap_timed_faults = s->timed_faults;
+	w->trap_max_faults_per_s = s->max_faults_per_s;
+	w->trap_max_time_ppm = s->max_time_ppm;
+	w->trap_zap_ns = s->zap_ns;
+	w->trap_held_passes = s->held_passes;
+}
+
 static void take_stats(KxWindow *w, const struct kvm_ext_stats *st)
 {
 	w->has_module = st != NULL;
 	if (!st)
 		return;
 	take_log(w, st);
+	take_walk(w, st);
+	take_regions(w, &st->regions);
+	take_trap(w, st);
+	w->stale_passes = st->staleness.passes;
+	w->stale_samples = st->staleness.samples;
+	w->stale_control_passes = st->staleness.control_passes;
+	w->stale_control_samples = st->staleness.control_samples;
 	w->interval_ns = st->interval_ns;
 	w->passes = st->passes;
 	w->overruns = st->overruns;
@@ -369,6 +454,7 @@ void kx_account_close(KxAccount *a, guint64 window, const struct kvm_ext_stats *
 	a->runs_kept += win->runs->len;
 	g_clear_pointer(&win->found, kx_gfnset_free);
 	g_clear_pointer(&win->start, kx_vm_counters_free);
+	g_clear_pointer(&win->coming, kx_regions_free);
 	if (a->current == win)
 		a->current = NULL;
 	stay_bounded(a);
@@ -400,6 +486,8 @@ static KxWindow *copy_window(const KxWindow *w)
 	c->log_mode = g_strdup(w->log_mode);
 	c->log_disable_na = g_strdup(w->log_disable_na);
 	c->log_yielded_to = g_strdup(w->log_yielded_to);
+	c->regions = kx_regions_copy(w->regions);
+	c->regions_na = g_strdup(w->regions_na);
 	c->work_na = g_strdup(w->work_na);
 	c->truth_na = g_strdup(w->truth_na);
 	return c;
@@ -517,6 +605,127 @@ static void on_bitmap(void *data, const struct kvm_ext_rec_bitmap *r, const guin
 		kx_gfnset_add_bits(win->found, r->gfn, bits, nwords);
 }
 
+static void count_access(KxWindow *w, const struct kvm_ext_fault *f)
+{
+	guint64 *const of_access[] = {
+		[KVM_EXT_ACCESS_READ] = &w->trap_reads,
+		[KVM_EXT_ACCESS_WRITE] = &w->trap_writes,
+		[KVM_EXT_ACCESS_EXEC] = &w->trap_execs,
+	};
+
+	++*of_access[f->access];
+	w->trap_page_walks += (f->flags & KVM_EXT_FAULT_PAGE_WALK) != 0;
+}
+
+/* Of a larger mapping only the page is known that was accessed, and it alone was found. */
+static void on_faults(void *data, const struct kvm_ext_rec_faults *r,
+		      const struct kvm_ext_fault *faults)
+{
+	Window *win = sample_window(data, r->pass);
+
+	for (guint32 i = 0; win && i < r->nr; i++) {
+		kx_gfnset_add(win->found, faults[i].gfn, 1);
+		count_access(win->w, &faults[i]);
+	}
+}
+
+/* A window that has more than all may keep, keeps the hottest. */
+static void trim_regions(KxRegions *r)
+{
+	GArray *ranked;
+
+	if (r->list->len <= KX_ACCOUNT_REGIONS_MAX)
+		return;
+	ranked = kx_regions_ranked(r);
+	g_array_set_size(ranked, KX_ACCOUNT_REGIONS_MAX);
+	g_array_unref(r->list);
+	r->list = ranked;
+	kx_regions_sort(r);
+}
+
+static void finish_regions(KxAccount *a, Window *win)
+{
+	trim_regions(win->coming);
+	forget_regions(a, win, NULL);
+	win->w->regions = g_steal_pointer(&win->coming);
+	replace(&win->w->regions_na, NULL);
+	a->regions_kept += win->w->regions->list->len;
+	stay_bounded(a);
+}
+
+/* An aggregation of which a record was lost is no picture of the memory: it is dropped. */
+static void on_regions(void *data, const struct kvm_ext_rec_regions *r,
+		       const struct kvm_ext_region *regions)
+{
+	KxAccount *a = data;
+	Window *win = sample_window(a, r->pass);
+
+	if (!win)
+		return;
+	if (!r->first) {
+		kx_regions_free(win->coming);
+		win->coming = kx_regions_new();
+		win->coming->aggregation = r->aggregation;
+		win->coming->checks = r->checks;
+		win->coming->total = r->total;
+	}
+	if (!win->coming || win->coming->aggregation != r->aggregation ||
+	    win->coming->total != r->total || win->coming->list->len != r->first) {
+		g_clear_pointer(&win->coming, kx_regions_free);
+		return;
+	}
+	for (guint32 i = 0; i < r->nr; i++) {
+		KxRegion g = { regions[i].gfn, regions[i].npages, regions[i].as_id,
+			       regions[i].accesses, regions[i].age };
+
+		g_array_append_val(win->coming->list, g);
+	}
+	if (win->coming->list->len == r->total)
+		finish_regions(a, win);
+}
+
+static void add_pair(KxWindow *w, const Pair *p)
+{
+	KxRatioSums s = { w->stale_pairs, w->stale_p,  w->stale_k,
+			  w->stale_p2,	  w->stale_k2, w->stale_cross };
+
+	if (p->cut || !p->have[0] || !p->have[1]) {
+		w->stale_dropped++;
+		return;
+	}
+	kx_ratio_add(&s, p->samples[0], p->samples[1]);
+	w->stale_pairs = s.n;
+	w->stale_p = s.y;
+	w->stale_k = s.x;
+	w->stale_p2 = s.y2;
+	w->stale_k2 = s.x2;
+	w->stale_cross = s.xy;
+}
+
+/* Pairs of which nothing was seen were lost whole. */
+static void pair_up(Window *win, const struct kvm_ext_rec_pass_end *r)
+{
+	gboolean control = (r->h.flags & KVM_EXT_PASS_CONTROL) != 0;
+	guint64 pair = (r->pass + 1) / 2;
+	Pair *p = &win->pair;
+
+	if (!win->w->has_staleness)
+		return;
+	if (pair != p->pair) {
+		if (p->ends == 1)
+			win->w->stale_dropped++;
+		if (pair > p->pair)
+			win->w->stale_dropped += pair - p->pair - 1;
+		*p = (Pair){ .pair = pair };
+	}
+	p->ends++;
+	p->cut |= (r->h.flags & (KVM_EXT_PASS_CUT | KVM_EXT_PASS_YIELDED)) != 0;
+	p->have[control] = TRUE;
+	p->samples[control] = (double)r->samples;
+	if (p->ends == 2)
+		add_pair(win->w, p);
+}
+
 static void on_pass_end(void *data, const struct kvm_ext_rec_pass_end *r)
 {
 	KxAccount *a = data;
@@ -530,6 +739,7 @@ static void on_pass_end(void *data, const struct kvm_ext_rec_pass_end *r)
 	win->last_pass = r->pass;
 	if (r->h.flags & KVM_EXT_PASS_PRIME)
 		return;
+	pair_up(win, r);
 	if (r->h.flags & (KVM_EXT_PASS_CUT | KVM_EXT_PASS_YIELDED)) {
 		gboolean cut = r->h.flags & KVM_EXT_PASS_CUT;
 
@@ -551,4 +761,6 @@ const KxStreamOps kx_account_sink = {
 	.run = on_run,
 	.bitmap = on_bitmap,
 	.pass_end = on_pass_end,
+	.faults = on_faults,
+	.regions = on_regions,
 };

@@ -18,6 +18,8 @@
 
 /* Oldest windows are dropped beyond this. */
 #define KX_ACCOUNT_WINDOWS_MAX 1024u
+/* Regions that windows keep in all; beyond it the oldest windows forget theirs, the newest its coldest. */
+#define KX_ACCOUNT_REGIONS_MAX 65536u
 /* Runs of found pages that closed windows keep in all (64 MiB); beyond it the oldest forget theirs. */
 #define KX_ACCOUNT_RUNS_MAX (4u << 20)
 
@@ -26,6 +28,16 @@ typedef struct {
 	guint64 monotonic_ns;
 } KxInstant;
 
+/* What a window is opened with. */
+typedef struct {
+	const char *tracker, *options;		  /* name; canonical text */
+	guint64 epoch;				  /* kvm_ext_stats.epoch */
+	guint64 last_gfn;			  /* of the VM */
+	gboolean staleness;			  /* accesses missed are measured */
+	guint32 regions_max;			  /* 0: no regions */
+	guint32 trap_faults_per_s, trap_time_ppm; /* budgets of trap */
+} KxSetting;
+
 typedef struct _KxAccount KxAccount;
 
 KxAccount *kx_account_new(void);
@@ -33,11 +45,11 @@ void kx_account_free(KxAccount *a);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxAccount, kx_account_free)
 
 /*
- * Opens a window and returns its id. Records of @epoch (kvm_ext_stats.epoch) go to it. The window before may still be
- * open, to take records that are in the ring: close it then.
+ * Opens a window and returns its id. Records of its epoch go to it. The window before may still be open, to take records
+ * that are in the ring: close it then.
  */
-guint64 kx_account_open(KxAccount *a, const char *tracker, const char *options, guint64 epoch,
-			guint64 last_gfn, const KxVmCounters *start, KxInstant now);
+guint64 kx_account_open(KxAccount *a, const KxSetting *setting, const KxVmCounters *start,
+			KxInstant now);
 
 /*
  * To be called with the statistics read just before a switch: passes that end between that reading and the switch are

@@ -155,23 +155,22 @@ static gboolean load_options(KxOptions *o, GKeyFile *file, const char *group, co
 {
 	g_auto(GStrv) names = g_key_file_get_keys(file, group, NULL, NULL);
 	g_autoptr(GError) why = NULL;
-	const char *const *known;
 	char **key;
 
 	for (key = names; *key; key++) {
-		if (g_strv_contains(kx_option_keys, *key))
+		if (kx_option_key(*key))
 			continue;
 		kx_options_set(o, *key, "", &why);
 		return bad(origin, group, *key, NULL, why, error);
 	}
-	for (known = kx_option_keys; *known; known++) {
+	for (const KxOptionKey *k = kx_option_keys; k->key; k++) {
 		g_autofree char *value = NULL;
 
-		if (!g_key_file_has_key(file, group, *known, NULL))
+		if (!g_key_file_has_key(file, group, k->key, NULL))
 			continue;
-		value = g_key_file_get_string(file, group, *known, &why);
-		if (!value || !kx_options_set(o, *known, value, &why))
-			return bad(origin, group, *known, value, why, error);
+		value = g_key_file_get_string(file, group, k->key, &why);
+		if (!value || !kx_options_set(o, k->key, value, &why))
+			return bad(origin, group, k->key, value, why, error);
 	}
 	if (kx_options_check(o, &why))
 		return TRUE;

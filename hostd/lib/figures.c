@@ -8,17 +8,18 @@
  * drift of the guest's behaviour over the window counts as scatter, and a
  * correlation between neighbouring passes makes the interval too narrow.
  */
-#include "report-internal.h"
+#include "figures-internal.h"
 
 #include <gsl/gsl_cdf.h>
 #include <math.h>
 
-#define NS_PER_S    1e9
-#define RATE_MIN_NS 10000000.0 /* rates over less than 10 ms say nothing */
-
-#define ROW(figure, unit)                                     \
-	{                                                     \
-#figure, unit, G_STRUCT_OFFSET(KxRow, figure) \
+#define ROW(figure, unit)                                                  \
+	{                                                                  \
+#figure, unit, G_STRUCT_OFFSET(KxRow, figure), KX_PART_ANY \
+	}
+#define PART(part, figure, unit)                                              \
+	{                                                                     \
+#figure, unit, G_STRUCT_OFFSET(KxRow, figure), KX_PART_##part \
 	}
 
 const KxFigureField kx_row_figures[] = {
@@ -33,6 +34,8 @@ const KxFigureField kx_row_figures[] = {
 	ROW(pages_total, "pages"),
 	ROW(recall, "ratio"),
 	ROW(precision, "ratio"),
+	PART(MISSED, missed, "ratio"),
+	PART(MISSED, missed_dropped, "pairs of passes"),
 	ROW(cpu_percent, "% of one CPU"),
 	ROW(interval_requested_ns, "ns"),
 	ROW(interval_achieved_ns, "ns"),
@@ -48,21 +51,52 @@ const KxFigureField kx_row_figures[] = {
 	ROW(vcpu_steal_percent, "% of one CPU"),
 	ROW(work_per_s, "1/s"),
 	ROW(work_vs_off, "ratio"),
-	ROW(log_enable_ns_per_page, "ns"),
-	ROW(log_arm_ns_per_page, "ns"),
-	ROW(log_harvest_ns_per_page, "ns"),
-	ROW(log_harvest_ns_per_dirty, "ns"),
-	ROW(log_clear_ns_per_dirty, "ns"),
-	ROW(log_disable_ns_per_page, "ns"),
-	ROW(pml_full_per_s, "1/s"),
-	ROW(log_vmm_pages, "pages"),
-	ROW(log_other_pages, "pages"),
-	ROW(log_candidates, "pages"),
-	ROW(log_yields, "memslots"),
-	ROW(log_resumes, "memslots"),
-	ROW(log_yielded_seconds, "s"),
-	ROW(log_errors, "ioctls"),
-	{ NULL, NULL, 0 },
+	PART(LOG, log_enable_ns_per_page, "ns"),
+	PART(LOG, log_arm_ns_per_page, "ns"),
+	PART(LOG, log_harvest_ns_per_page, "ns"),
+	PART(LOG, log_harvest_ns_per_dirty, "ns"),
+	PART(LOG, log_clear_ns_per_dirty, "ns"),
+	PART(LOG, log_disable_ns_per_page, "ns"),
+	PART(LOG, pml_full_per_s, "1/s"),
+	PART(LOG, log_vmm_pages, "pages"),
+	PART(LOG, log_other_pages, "pages"),
+	PART(LOG, log_candidates, "pages"),
+	PART(LOG, log_yields, "memslots"),
+	PART(LOG, log_resumes, "memslots"),
+	PART(LOG, log_yielded_seconds, "s"),
+	PART(LOG, log_errors, "ioctls"),
+	PART(WALK, walk_tables_per_pass, "tables"),
+	PART(WALK, walk_subtrees_per_pass, "subtrees"),
+	PART(WALK, walk_pages_skipped_per_pass, "pages"),
+	PART(WALK, walk_cleared, "entries"),
+	PART(WALK, walk_restored, "entries"),
+	PART(WALK, walk_holds_per_pass, "holds"),
+	PART(WALK, walk_hold_mean_ns, "ns"),
+	PART(WALK, walk_hold_max_ns, "ns"),
+	PART(WALK, walk_contended, "holds"),
+	PART(REGIONS, regions_now, "regions"),
+	PART(REGIONS, regions_limit, "regions"),
+	PART(REGIONS, regions_checks_per_pass, "pages"),
+	PART(REGIONS, regions_max_checks, "pages"),
+	PART(REGIONS, regions_aggregations, "aggregations"),
+	PART(REGIONS, regions_splits, "regions"),
+	PART(REGIONS, regions_merges, "regions"),
+	PART(TRAP, trap_faults_per_s, "1/s"),
+	PART(TRAP, trap_max_faults_per_s, "1/s"),
+	PART(TRAP, trap_budget_faults_per_s, "1/s"),
+	PART(TRAP, trap_reads, "faults"),
+	PART(TRAP, trap_writes, "faults"),
+	PART(TRAP, trap_execs, "faults"),
+	PART(TRAP, trap_page_walks, "faults"),
+	PART(TRAP, trap_ns_per_fault, "ns"),
+	PART(TRAP, trap_max_vcpu_percent, "% of the vCPUs' time"),
+	PART(TRAP, trap_budget_vcpu_percent, "% of the vCPUs' time"),
+	PART(TRAP, trap_armed, "mappings"),
+	PART(TRAP, trap_eligible, "mappings"),
+	PART(TRAP, trap_zap_ns_per_page, "ns"),
+	PART(TRAP, trap_held_passes, "passes"),
+	PART(TRAP, trap_lost, "faults"),
+	{ NULL, NULL, 0, KX_PART_ANY },
 };
 
 void kx_row_free(KxRow *row)
@@ -122,14 +156,20 @@ double kx_t_quantile(double degrees)
 
 /* --- figures --------------------------------------------------------------- */
 
-static KxFigure figure(double value, guint64 n)
+KxFigure kx_figure(double value, guint64 n)
 {
 	return (KxFigure){ .value = value, .low = NAN, .high = NAN, .n = n };
 }
 
-static KxFigure unavailable(const char *reason)
+KxFigure kx_unavailable(const char *reason)
 {
 	return (KxFigure){ .value = NAN, .low = NAN, .high = NAN, .na = g_strdup(reason) };
+}
+
+void kx_figure_void(KxFigure *f, const char *reason)
+{
+	g_free(f->na);
+	*f = kx_unavailable(reason);
 }
 
 /* No quantity here can be negative, so neither can the lower end. */
@@ -140,14 +180,14 @@ static KxFigure with_interval(double value, double half, guint64 n)
 	};
 }
 
-static KxFigure from_sums(const KxRatioSums *s, double scale, const char *no_x)
+KxFigure kx_figure_from_sums(const KxRatioSums *s, double scale, const char *no_x)
 {
 	double r, se;
 
 	if (!kx_ratio_estimate(s, &r, &se))
-		return unavailable(no_x);
+		return kx_unavailable(no_x);
 	if (isnan(se))
-		return figure(r * scale, s->n);
+		return kx_figure(r * scale, s->n);
 	return with_interval(r * scale, kx_t_quantile((double)s->n - 1) * se * scale, s->n);
 }
 
@@ -160,10 +200,10 @@ static KxFigure quotient(const KxRatioSums *num, const KxRatioSums *den)
 	double a, b, se_a, se_b, va, vb, q, degrees;
 
 	if (!kx_ratio_estimate(num, &a, &se_a) || !kx_ratio_estimate(den, &b, &se_b) || b <= 0)
-		return unavailable("nothing was measured to compare");
+		return kx_unavailable("nothing was measured to compare");
 	q = a / b;
 	if (isnan(se_a) || isnan(se_b))
-		return figure(q, num->n);
+		return kx_figure(q, num->n);
 	va = a > 0 ? (se_a / a) * (se_a / a) : 0;
 	vb = (se_b / b) * (se_b / b);
 	if (va + vb <= 0)
@@ -174,17 +214,6 @@ static KxFigure quotient(const KxRatioSums *num, const KxRatioSums *den)
 }
 
 /* --- one row --------------------------------------------------------------- */
-
-/* What a row's windows add up to. */
-typedef struct {
-	KxRow *row;
-	GPtrArray *windows; /* KxWindow, not owned */
-	gboolean off, module;
-	double ns; /* time with module figures, without what was yielded */
-	guint64 passes, samples, lost;
-	KxRatioSums cost, exits, work;
-	const char *exits_na, *work_na;
-} Pool;
 
 static const char off_samples[] = "off takes no samples";
 static const char gave_way[] =
@@ -203,22 +232,35 @@ static double tracked_ns(const KxWindow *w)
 	return (double)(w->duration_ns - away);
 }
 
-static void pool_free(Pool *p)
+static void pool_free(KxPool *p)
 {
 	kx_row_free(p->row);
 	g_ptr_array_unref(p->windows);
 	g_free(p);
 }
 
-static void pool_add(Pool *p, KxWindow *w)
+static guint parts_of(const KxWindow *w)
+{
+	return 1u << KX_PART_ANY | (guint)w->has_log << KX_PART_LOG |
+	       (guint)w->has_walk << KX_PART_WALK | (guint)w->has_staleness << KX_PART_MISSED |
+	       (guint)w->has_regions << KX_PART_REGIONS | (guint)w->has_trap << KX_PART_TRAP;
+}
+
+static gboolean has(const KxPool *p, KxPart part)
+{
+	return p->row->parts & 1u << part;
+}
+
+static void pool_add(KxPool *p, KxWindow *w)
 {
 	KxRatioSums cost = { w->est_n,	   w->est_cost,	    w->est_samples,
 			     w->est_cost2, w->est_samples2, w->est_cross };
 	double ns = tracked_ns(w);
 
 	g_ptr_array_add(p->windows, w);
+	p->row->parts |= parts_of(w);
 	p->row->windows++;
-	p->row->seconds += ns / NS_PER_S;
+	p->row->seconds += ns / KX_NS_PER_S;
 	if (w->has_module) {
 		p->module = TRUE;
 		p->ns += ns;
@@ -230,18 +272,18 @@ static void pool_add(Pool *p, KxWindow *w)
 	/* What the VM shows cannot be told apart by who caused it. */
 	if (w->exits_na || yielded(w))
 		p->exits_na = w->exits_na ? w->exits_na : gave_way;
-	else if (ns >= RATE_MIN_NS)
-		kx_ratio_add(&p->exits, (double)w->exits, ns / NS_PER_S);
+	else if (ns >= KX_RATE_MIN_NS)
+		kx_ratio_add(&p->exits, (double)w->exits, ns / KX_NS_PER_S);
 	if (w->work_na || yielded(w))
 		p->work_na = w->work_na ? w->work_na : gave_way;
-	else if (w->work_ns >= RATE_MIN_NS)
-		kx_ratio_add(&p->work, w->work, w->work_ns / NS_PER_S);
+	else if (w->work_ns >= KX_RATE_MIN_NS)
+		kx_ratio_add(&p->work, w->work, w->work_ns / KX_NS_PER_S);
 }
 
-static Pool *pool_for(GPtrArray *pools, const KxWindow *w)
+static KxPool *pool_for(GPtrArray *pools, const KxWindow *w)
 {
 	const char *mechanism = w->has_log ? w->log_mechanism : NULL;
-	Pool *p;
+	KxPool *p;
 
 	for (guint i = 0; i < pools->len; i++) {
 		p = pools->pdata[i];
@@ -250,26 +292,28 @@ static Pool *pool_for(GPtrArray *pools, const KxWindow *w)
 		    g_strcmp0(p->row->mechanism, mechanism) == 0)
 			return p;
 	}
-	p = g_new0(Pool, 1);
+	p = g_new0(KxPool, 1);
 	p->windows = g_ptr_array_new();
 	p->row = g_new0(KxRow, 1);
 	p->row->tracker = g_strdup(w->tracker);
 	p->row->options = g_strdup(w->options);
 	p->row->mechanism = g_strdup(mechanism);
+	p->row->staleness = w->has_staleness;
+	p->row->missed_by = pools->len;
 	p->off = g_str_equal(w->tracker, "off");
 	g_ptr_array_add(pools, p);
 	return p;
 }
 
 /* Why nothing of the module's account can be said; NULL if it can. */
-static const char *no_account(const Pool *p)
+static const char *no_account(const KxPool *p)
 {
 	if (p->off)
 		return off_samples;
 	return p->module ? NULL : "the module gave no figures";
 }
 
-static gboolean gave_way_all_the_time(const Pool *p)
+static gboolean gave_way_all_the_time(const KxPool *p)
 {
 	gboolean any = FALSE;
 
@@ -278,7 +322,7 @@ static gboolean gave_way_all_the_time(const Pool *p)
 	return any && !p->passes;
 }
 
-static const char *no_passes(const Pool *p)
+const char *kx_pool_no_passes(const KxPool *p)
 {
 	const char *why = no_account(p);
 
@@ -289,17 +333,17 @@ static const char *no_passes(const Pool *p)
 }
 
 /* Nothing found because nothing was looked at is not 0. */
-static const char *no_counts(const Pool *p)
+static const char *no_counts(const KxPool *p)
 {
 	const char *why = no_account(p);
 
-	return why || !gave_way_all_the_time(p) ? why : no_passes(p);
+	return why || !gave_way_all_the_time(p) ? why : kx_pool_no_passes(p);
 }
 
-static void cost_figures(Pool *p)
+static void cost_figures(KxPool *p)
 {
 	KxRow *row = p->row;
-	const char *why = no_passes(p);
+	const char *why = kx_pool_no_passes(p);
 	double drain = 0;
 
 	if (!why && p->cost.n == 0)
@@ -309,11 +353,11 @@ static void cost_figures(Pool *p)
 	if (!why && p->cost.n < 2)
 		why = "only one pass";
 	if (why) {
-		row->cost_per_sample_ns = unavailable(why);
-		row->total_cost_per_sample_ns = unavailable(why);
+		row->cost_per_sample_ns = kx_unavailable(why);
+		row->total_cost_per_sample_ns = kx_unavailable(why);
 		return;
 	}
-	row->cost_per_sample_ns = from_sums(&p->cost, 1, "");
+	row->cost_per_sample_ns = kx_figure_from_sums(&p->cost, 1, "");
 	/* The drain is not known per pass; its mean share shifts value and interval alike. */
 	for (guint i = 0; i < p->windows->len; i++)
 		drain += (double)((KxWindow *)p->windows->pdata[i])->drain_cpu_ns;
@@ -324,61 +368,81 @@ static void cost_figures(Pool *p)
 	row->total_cost_per_sample_ns.high += drain;
 }
 
-/* Sum of a module counter over the windows that have it. */
-static double total(const Pool *p, gsize offset)
+double kx_pool_total(const KxPool *p, gsize has_offset, gsize offset, gssize na_offset)
 {
 	double sum = 0;
 
 	for (guint i = 0; i < p->windows->len; i++) {
 		const char *w = p->windows->pdata[i];
 
-		if (((const KxWindow *)w)->has_module)
+		if (*(const gboolean *)(w + has_offset) &&
+		    !(na_offset >= 0 && *(char *const *)(w + na_offset)))
 			sum += (double)*(const guint64 *)(w + offset);
 	}
 	return sum;
 }
+
+const KxWindow *kx_pool_last(const KxPool *p, gsize has_offset)
+{
+	const char *last = NULL;
+
+	for (guint i = 0; i < p->windows->len; i++) {
+		const char *w = p->windows->pdata[i];
+
+		if (*(const gboolean *)(w + has_offset))
+			last = w;
+	}
+	return (const KxWindow *)last;
+}
+
+/* Sum of a module counter over the windows that have it. */
+static double total(const KxPool *p, gsize offset)
+{
+	return kx_pool_total(p, G_STRUCT_OFFSET(KxWindow, has_module), offset, -1);
+}
 #define TOTAL(p, member) total(p, G_STRUCT_OFFSET(KxWindow, member))
 
-static KxFigure pages_per_sample(const Pool *p)
+static KxFigure pages_per_sample(const KxPool *p)
 {
-	const char *why = no_passes(p);
+	const char *why = kx_pool_no_passes(p);
 
 	if (!why && !p->samples)
 		why = "no page was found accessed";
-	return why ? unavailable(why)
-		   : figure(TOTAL(p, sample_pages) / (double)p->samples, p->samples);
+	return why ? kx_unavailable(why)
+		   : kx_figure(TOTAL(p, sample_pages) / (double)p->samples, p->samples);
 }
 
-static void count_figures(Pool *p)
+static void count_figures(KxPool *p)
 {
 	KxRow *row = p->row;
 	const char *why = no_counts(p);
-	const char *short_why = why		      ? why
-				: p->ns < RATE_MIN_NS ? "tracked for less than 10 ms"
-						      : NULL;
+	const char *short_why = why			 ? why
+				: p->ns < KX_RATE_MIN_NS ? "tracked for less than 10 ms"
+							 : NULL;
 
-	row->passes = no_account(p) ? unavailable(no_account(p))
-				    : figure((double)p->passes, p->row->windows);
-	row->samples = why ? unavailable(why) : figure((double)p->samples, p->passes);
+	row->passes = no_account(p) ? kx_unavailable(no_account(p))
+				    : kx_figure((double)p->passes, p->row->windows);
+	row->samples = why ? kx_unavailable(why) : kx_figure((double)p->samples, p->passes);
 	row->pages_per_sample = pages_per_sample(p);
-	row->lost_samples = why ? unavailable(why) : figure((double)p->lost, p->samples);
-	row->samples_per_s = short_why ? unavailable(short_why)
-				       : figure((double)p->samples * NS_PER_S / p->ns, p->samples);
+	row->lost_samples = why ? kx_unavailable(why) : kx_figure((double)p->lost, p->samples);
+	row->samples_per_s =
+		short_why ? kx_unavailable(short_why)
+			  : kx_figure((double)p->samples * KX_NS_PER_S / p->ns, p->samples);
 }
 
-static void pass_figures(Pool *p)
+static void pass_figures(KxPool *p)
 {
 	KxRow *row = p->row;
-	const char *why = no_passes(p);
+	const char *why = kx_pool_no_passes(p);
 	double between = 0, intervals = 0, p99 = 0;
 	const char *no_interval = "only one pass";
 	guint64 requested = 0;
 
 	if (why) {
-		row->interval_requested_ns = unavailable(why);
-		row->interval_achieved_ns = unavailable(why);
-		row->pass_mean_ns = unavailable(why);
-		row->pass_p99_ns = unavailable(why);
+		row->interval_requested_ns = kx_unavailable(why);
+		row->interval_achieved_ns = kx_unavailable(why);
+		row->pass_mean_ns = kx_unavailable(why);
+		row->pass_p99_ns = kx_unavailable(why);
 		return;
 	}
 	for (guint i = 0; i < p->windows->len; i++) {
@@ -395,47 +459,51 @@ static void pass_figures(Pool *p)
 			intervals += (double)(w->passes - 1);
 		}
 	}
-	row->pass_mean_ns = figure(TOTAL(p, pass_ns_sum) / (double)p->passes, p->passes);
+	row->pass_mean_ns = kx_figure(TOTAL(p, pass_ns_sum) / (double)p->passes, p->passes);
 	/* Quantiles do not pool; the largest of the windows' is an upper bound. */
-	row->pass_p99_ns = figure(p99, p->passes);
+	row->pass_p99_ns = kx_figure(p99, p->passes);
 	if (!requested) {
-		row->interval_requested_ns = unavailable("passes ran on request only");
-		row->interval_achieved_ns = unavailable("passes ran on request only");
+		row->interval_requested_ns = kx_unavailable("passes ran on request only");
+		row->interval_achieved_ns = kx_unavailable("passes ran on request only");
 		return;
 	}
-	row->interval_requested_ns = figure((double)requested, p->row->windows);
-	row->interval_achieved_ns = intervals > 0 ? figure(between / intervals, (guint64)intervals)
-						  : unavailable(no_interval);
+	row->interval_requested_ns = kx_figure((double)requested, p->row->windows);
+	row->interval_achieved_ns = intervals > 0
+					    ? kx_figure(between / intervals, (guint64)intervals)
+					    : kx_unavailable(no_interval);
 }
 
-static void page_figures(Pool *p)
+static void page_figures(KxPool *p)
 {
-	const char *why = no_passes(p);
+	const char *why = kx_pool_no_passes(p);
 	double found = 0;
 
 	if (why) {
-		p->row->pages_found = unavailable(why);
-		p->row->pages_total = unavailable(why);
+		p->row->pages_found = kx_unavailable(why);
+		p->row->pages_total = kx_unavailable(why);
 		return;
 	}
 	for (guint i = 0; i < p->windows->len; i++)
 		found += (double)((KxWindow *)p->windows->pdata[i])->found_pages;
-	p->row->pages_found = figure(found / p->windows->len, p->windows->len);
-	p->row->pages_total = figure(TOTAL(p, pages_scanned) / (double)p->passes, p->passes);
+	p->row->pages_found = kx_figure(found / p->windows->len, p->windows->len);
+	p->row->pages_total =
+		has(p, KX_PART_TRAP)
+			? kx_unavailable("a trap looks at no page")
+			: kx_figure(TOTAL(p, pages_scanned) / (double)p->passes, p->passes);
 }
 
-static void load_figures(Pool *p)
+static void load_figures(KxPool *p)
 {
 	KxRow *row = p->row;
-	const char *why = !p->module		? "the module gave no figures"
-			  : p->ns < RATE_MIN_NS ? "tracked for less than 10 ms"
-						: NULL;
+	const char *why = !p->module		   ? "the module gave no figures"
+			  : p->ns < KX_RATE_MIN_NS ? "tracked for less than 10 ms"
+						   : NULL;
 	double drain = 0;
 
 	if (why) {
-		row->cpu_percent = unavailable(why);
-		row->flushes_per_s = unavailable(why);
-		row->flush_ipis_per_s = unavailable(why);
+		row->cpu_percent = kx_unavailable(why);
+		row->flushes_per_s = kx_unavailable(why);
+		row->flush_ipis_per_s = kx_unavailable(why);
 		return;
 	}
 	for (guint i = 0; i < p->windows->len; i++) {
@@ -443,15 +511,15 @@ static void load_figures(Pool *p)
 
 		drain += w->has_module ? (double)w->drain_cpu_ns : 0;
 	}
-	row->cpu_percent = figure((TOTAL(p, cpu_ns) + drain) * 100 / p->ns, p->passes);
+	row->cpu_percent = kx_figure((TOTAL(p, cpu_ns) + drain) * 100 / p->ns, p->passes);
 	row->flushes_per_s =
-		figure(TOTAL(p, flushes) * NS_PER_S / p->ns, (guint64)TOTAL(p, flushes));
-	row->flush_ipis_per_s =
-		figure(TOTAL(p, flush_ipis) * NS_PER_S / p->ns, (guint64)TOTAL(p, flush_ipis));
+		kx_figure(TOTAL(p, flushes) * KX_NS_PER_S / p->ns, (guint64)TOTAL(p, flushes));
+	row->flush_ipis_per_s = kx_figure(TOTAL(p, flush_ipis) * KX_NS_PER_S / p->ns,
+					  (guint64)TOTAL(p, flush_ipis));
 }
 
 /* A counter of the VM against wall time, over the windows where it was read. */
-static KxFigure vm_rate(const Pool *p, gsize value_offset, gsize na_offset, double scale)
+static KxFigure vm_rate(const KxPool *p, gsize value_offset, gsize na_offset, double scale)
 {
 	KxRatioSums s = { 0 };
 	const char *why = "tracked for less than 10 ms";
@@ -463,22 +531,23 @@ static KxFigure vm_rate(const Pool *p, gsize value_offset, gsize na_offset, doub
 
 		if (na || yielded((const KxWindow *)w))
 			why = na ? na : gave_way;
-		else if (ns >= RATE_MIN_NS)
+		else if (ns >= KX_RATE_MIN_NS)
 			kx_ratio_add(&s, (double)*(const guint64 *)(w + value_offset), ns);
 	}
-	return from_sums(&s, scale, why);
+	return kx_figure_from_sums(&s, scale, why);
 }
 #define VM_RATE(p, member, na, scale) \
 	vm_rate(p, G_STRUCT_OFFSET(KxWindow, member), G_STRUCT_OFFSET(KxWindow, na), scale)
 
-static void vm_figures(Pool *p)
+static void vm_figures(KxPool *p)
 {
 	static const char brief[] = "tracked for less than 10 ms";
 
-	p->row->exits_per_s = from_sums(&p->exits, 1, p->exits_na ? p->exits_na : brief);
-	p->row->work_per_s = from_sums(
+	p->row->exits_per_s = kx_figure_from_sums(&p->exits, 1, p->exits_na ? p->exits_na : brief);
+	p->row->work_per_s = kx_figure_from_sums(
 		&p->work, 1, p->work_na ? p->work_na : "the workload log covers less than 10 ms");
-	p->row->kvm_flushes_per_s = VM_RATE(p, remote_tlb_flushes, remote_tlb_flushes_na, NS_PER_S);
+	p->row->kvm_flushes_per_s =
+		VM_RATE(p, remote_tlb_flushes, remote_tlb_flushes_na, KX_NS_PER_S);
 	p->row->vcpu_run_percent = VM_RATE(p, vcpu_run_ns, vcpu_run_na, 100);
 	p->row->vcpu_steal_percent = VM_RATE(p, vcpu_steal_ns, vcpu_steal_na, 100);
 }
@@ -486,18 +555,22 @@ static void vm_figures(Pool *p)
 static KxFigure share(guint64 part, guint64 whole, const char *why, const char *if_none)
 {
 	if (whole)
-		return figure((double)part / (double)whole, whole);
-	return unavailable(why ? why : if_none);
+		return kx_figure((double)part / (double)whole, whole);
+	return kx_unavailable(why ? why : if_none);
 }
 
-static void truth_figures(Pool *p)
+static void truth_figures(KxPool *p)
 {
 	guint64 touched = 0, hit = 0, found = 0, right = 0;
 	const char *recall_na = NULL, *precision_na = NULL;
 
-	if (no_passes(p)) {
-		p->row->recall = unavailable(no_passes(p));
-		p->row->precision = unavailable(no_passes(p));
+	const char *why = kx_pool_no_passes(p);
+
+	if (!why && has(p, KX_PART_REGIONS))
+		why = "regions: one page stands for all of its region";
+	if (why) {
+		p->row->recall = kx_unavailable(why);
+		p->row->precision = kx_unavailable(why);
 		return;
 	}
 	for (guint i = 0; i < p->windows->len; i++) {
@@ -516,148 +589,12 @@ static void truth_figures(Pool *p)
 		found += w->truth_found;
 		right += w->truth_true;
 	}
-	p->row->recall = share(hit, touched, recall_na,
-			       "no valid epoch of the workload lies inside a window");
+	p->row->recall = has(p, KX_PART_TRAP)
+				 ? kx_unavailable("traps: only pages that are armed can be found")
+				 : share(hit, touched, recall_na,
+					 "no valid epoch of the workload lies inside a window");
 	p->row->precision =
 		share(right, found, precision_na, "no page of the workload's arena was found");
-}
-
-/* --- the dirty log --------------------------------------------------------- */
-
-static double log_total(const Pool *p, gsize offset, gsize na_offset)
-{
-	double sum = 0;
-
-	for (guint i = 0; i < p->windows->len; i++) {
-		const char *w = p->windows->pdata[i];
-
-		if (((const KxWindow *)w)->has_log &&
-		    !(na_offset && *(char *const *)(w + na_offset)))
-			sum += (double)*(const guint64 *)(w + offset);
-	}
-	return sum;
-}
-#define LOG(member) log_total(p, G_STRUCT_OFFSET(KxWindow, member), 0)
-#define LOG_NA(member, na) \
-	log_total(p, G_STRUCT_OFFSET(KxWindow, member), G_STRUCT_OFFSET(KxWindow, na))
-
-static KxFigure per_page(double ns, double pages, const char *if_none)
-{
-	return pages > 0 ? figure(ns / pages, (guint64)pages) : unavailable(if_none);
-}
-
-static const char *why_not_disabled(const Pool *p)
-{
-	for (guint i = p->windows->len; i-- > 0;) {
-		const KxWindow *w = p->windows->pdata[i];
-
-		if (w->has_log && w->log_disable_na)
-			return w->log_disable_na;
-	}
-	return "no memslot was left to switch off";
-}
-
-static const KxWindow *last_log(const Pool *p)
-{
-	const KxWindow *last = NULL;
-
-	for (guint i = 0; i < p->windows->len; i++) {
-		const KxWindow *w = p->windows->pdata[i];
-
-		if (w->has_log)
-			last = w;
-	}
-	return last;
-}
-
-static int last_errno(const Pool *p)
-{
-	int err = 0;
-
-	for (guint i = 0; i < p->windows->len; i++) {
-		const KxWindow *w = p->windows->pdata[i];
-
-		if (w->has_log && w->log_errors)
-			err = (int)w->log_last_errno;
-	}
-	return err;
-}
-
-static KxFigure pml_full(const Pool *p)
-{
-	if (g_strcmp0(p->row->mechanism, "pml") != 0)
-		return unavailable("the mechanism is not PML");
-	if (p->ns < RATE_MIN_NS)
-		return unavailable("tracked for less than 10 ms");
-	return figure(LOG(pml_full_exits) * NS_PER_S / p->ns, (guint64)LOG(pml_full_exits));
-}
-
-static const gsize log_figures[] = {
-	G_STRUCT_OFFSET(KxRow, log_enable_ns_per_page),
-	G_STRUCT_OFFSET(KxRow, log_arm_ns_per_page),
-	G_STRUCT_OFFSET(KxRow, log_disable_ns_per_page),
-	G_STRUCT_OFFSET(KxRow, log_harvest_ns_per_page),
-	G_STRUCT_OFFSET(KxRow, log_harvest_ns_per_dirty),
-	G_STRUCT_OFFSET(KxRow, log_clear_ns_per_dirty),
-	G_STRUCT_OFFSET(KxRow, pml_full_per_s),
-	G_STRUCT_OFFSET(KxRow, log_vmm_pages),
-	G_STRUCT_OFFSET(KxRow, log_other_pages),
-	G_STRUCT_OFFSET(KxRow, log_yields),
-	G_STRUCT_OFFSET(KxRow, log_resumes),
-	G_STRUCT_OFFSET(KxRow, log_yielded_seconds),
-	G_STRUCT_OFFSET(KxRow, log_candidates),
-	G_STRUCT_OFFSET(KxRow, log_errors),
-};
-
-static void no_log(KxRow *row)
-{
-	for (guint i = 0; i < G_N_ELEMENTS(log_figures); i++)
-		*(KxFigure *)((char *)row + log_figures[i]) =
-			unavailable("the tracker does not use the dirty log");
-}
-
-static void log_costs(Pool *p)
-{
-	KxRow *row = p->row;
-
-	row->log_enable_ns_per_page =
-		per_page(LOG(log_enable_ns), LOG(log_enable_pages), "no memslot was switched on");
-	row->log_arm_ns_per_page = per_page(LOG(log_arm_ns), LOG(log_arm_pages),
-					    "the log does not start all set, or nothing was armed");
-	row->log_harvest_ns_per_page =
-		per_page(LOG(log_harvest_ns), LOG(log_harvest_pages), "the log was not read");
-	row->log_harvest_ns_per_dirty =
-		per_page(LOG(log_harvest_ns), LOG(log_dirty_pages), "no page was found written");
-	row->log_clear_ns_per_dirty = per_page(LOG(log_clear_ns), LOG(log_clear_pages),
-					       g_strcmp0(last_log(p)->log_mode, "plain") == 0
-						       ? "reading the log clears it, too"
-						       : "no page was cleared");
-	row->log_disable_ns_per_page =
-		per_page(LOG_NA(log_disable_ns, log_disable_na),
-			 LOG_NA(log_disable_pages, log_disable_na), why_not_disabled(p));
-}
-
-static void log_figures_of(Pool *p)
-{
-	KxRow *row = p->row;
-	const KxWindow *last = last_log(p);
-
-	if (!last) {
-		no_log(row);
-		return;
-	}
-	log_costs(p);
-	row->pml_full_per_s = pml_full(p);
-	row->log_vmm_pages = figure((double)last->log_vmm_pages, 1);
-	row->log_other_pages = figure((double)last->log_other_pages, 1);
-	row->log_candidates = g_str_equal(row->tracker, "pml-abit")
-				      ? figure((double)last->log_candidates, 1)
-				      : unavailable("only pml-abit watches candidates");
-	row->log_yields = figure(LOG(log_yields), row->windows);
-	row->log_resumes = figure(LOG(log_resumes), row->windows);
-	row->log_errors = figure(LOG(log_errors), row->windows);
-	row->log_last_errno = last_errno(p);
-	row->log_yielded_seconds = figure(LOG(log_yielded_ns) / NS_PER_S, row->windows);
 }
 
 /* --- against other rows ---------------------------------------------------- */
@@ -666,16 +603,16 @@ static KxFigure against_off(const KxFigure *own, const KxRatioSums *num, const K
 			    gboolean have_off, const char *off_na, gboolean is_off)
 {
 	if (own->na)
-		return unavailable(own->na);
+		return kx_unavailable(own->na);
 	if (is_off)
-		return figure(1, num->n);
+		return kx_figure(1, num->n);
 	if (!have_off)
-		return unavailable("no off window to compare with");
+		return kx_unavailable("no off window to compare with");
 	if (!(off->x > 0))
-		return unavailable(off_na ? off_na
-					  : "the off windows are too short to compare with");
+		return kx_unavailable(off_na ? off_na
+					     : "the off windows are too short to compare with");
 	if (!(off->y > 0))
-		return unavailable("the off windows counted none to compare with");
+		return kx_unavailable("the off windows counted none to compare with");
 	return quotient(num, off);
 }
 
@@ -686,7 +623,7 @@ static void compare_with_off(GPtrArray *pools)
 	gboolean have_off = FALSE;
 
 	for (guint i = 0; i < pools->len; i++) {
-		const Pool *p = pools->pdata[i];
+		const KxPool *p = pools->pdata[i];
 
 		if (!p->off)
 			continue;
@@ -697,7 +634,7 @@ static void compare_with_off(GPtrArray *pools)
 		work_na = p->work_na;
 	}
 	for (guint i = 0; i < pools->len; i++) {
-		Pool *p = pools->pdata[i];
+		KxPool *p = pools->pdata[i];
 
 		p->row->exits_vs_off = against_off(&p->row->exits_per_s, &p->exits, &exits,
 						   have_off, exits_na, p->off);
@@ -708,10 +645,10 @@ static void compare_with_off(GPtrArray *pools)
 
 static void compare_costs(GPtrArray *pools)
 {
-	const Pool *cheapest = NULL;
+	const KxPool *cheapest = NULL;
 
 	for (guint i = 0; i < pools->len; i++) {
-		const Pool *p = pools->pdata[i];
+		const KxPool *p = pools->pdata[i];
 
 		if (!p->row->cost_per_sample_ns.na && p->row->cost_per_sample_ns.value > 0 &&
 		    (!cheapest ||
@@ -719,19 +656,39 @@ static void compare_costs(GPtrArray *pools)
 			cheapest = p;
 	}
 	for (guint i = 0; i < pools->len; i++) {
-		Pool *p = pools->pdata[i];
+		KxPool *p = pools->pdata[i];
 		const KxFigure *cost = &p->row->cost_per_sample_ns;
 
 		if (cost->na)
-			p->row->cost_vs_cheapest = unavailable(cost->na);
+			p->row->cost_vs_cheapest = kx_unavailable(cost->na);
 		else if (!cheapest)
 			p->row->cost_vs_cheapest =
-				unavailable("no tracker used measurable CPU time");
+				kx_unavailable("no tracker used measurable CPU time");
 		else if (p == cheapest)
-			p->row->cost_vs_cheapest = figure(1, cost->n);
+			p->row->cost_vs_cheapest = kx_figure(1, cost->n);
 		else
 			p->row->cost_vs_cheapest = quotient(&p->cost, &cheapest->cost);
 	}
+}
+
+/* What the control takes cannot be told from what the policy under test takes. */
+static void void_costs(KxRow *row)
+{
+	static const char why[] = "measured with staleness, whose control flushes after each page";
+	KxFigure *const costs[] = {
+		&row->cost_per_sample_ns, &row->total_cost_per_sample_ns,
+		&row->pass_mean_ns,	  &row->pass_p99_ns,
+		&row->cpu_percent,	  &row->flushes_per_s,
+		&row->flush_ipis_per_s,	  &row->kvm_flushes_per_s,
+		&row->exits_per_s,	  &row->vcpu_run_percent,
+		&row->vcpu_steal_percent, &row->work_per_s,
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(costs); i++)
+		kx_figure_void(costs[i], why);
+	kx_figure_void(
+		&row->interval_achieved_ns,
+		"with staleness an interval is from the end of a pass to the start of the next");
 }
 
 GPtrArray *kx_vm_rows(const KxVmReport *v)
@@ -745,7 +702,7 @@ GPtrArray *kx_vm_rows(const KxVmReport *v)
 		pool_add(pool_for(pools, w), w);
 	}
 	for (guint i = 0; i < pools->len; i++) {
-		Pool *p = pools->pdata[i];
+		KxPool *p = pools->pdata[i];
 
 		cost_figures(p);
 		count_figures(p);
@@ -754,12 +711,15 @@ GPtrArray *kx_vm_rows(const KxVmReport *v)
 		load_figures(p);
 		vm_figures(p);
 		truth_figures(p);
-		log_figures_of(p);
+		kx_part_figures(p);
+		if (p->row->staleness)
+			void_costs(p->row);
 	}
+	kx_lend_missed(pools);
 	compare_with_off(pools);
 	compare_costs(pools);
 	for (guint i = 0; i < pools->len; i++)
-		g_ptr_array_add(rows, g_steal_pointer(&((Pool *)pools->pdata[i])->row));
+		g_ptr_array_add(rows, g_steal_pointer(&((KxPool *)pools->pdata[i])->row));
 	return rows;
 }
 
@@ -785,74 +745,4 @@ char *kx_row_label(const GPtrArray *rows, guint index)
 		before += i < index;
 	}
 	return same == 1 ? g_steal_pointer(&name) : g_strdup_printf("%s #%u", name, before + 1);
-}
-
-static void note_candidates(GPtrArray *notes, const char *label, const KxRow *row)
-{
-	if (row->log_candidates.na)
-		return;
-	g_ptr_array_add(notes,
-			g_strdup_printf("%s misses pages that are only read: it tests accessed "
-					"bits of those pages alone that the dirty log has "
-					"named, at last %.0f pages.",
-					label, row->log_candidates.value));
-}
-
-static void note_untracked(GPtrArray *notes, const char *label, const KxRow *row)
-{
-	if (row->log_vmm_pages.value > 0)
-		g_ptr_array_add(notes,
-				g_strdup_printf("%s: %.0f pages were not tracked at the end, for "
-						"the VMM logs them itself.",
-						label, row->log_vmm_pages.value));
-	if (row->log_other_pages.value > 0)
-		g_ptr_array_add(notes,
-				g_strdup_printf("%s: %.0f pages were not tracked, for KVM keeps "
-						"no log of their memslots.",
-						label, row->log_other_pages.value));
-	if (row->log_errors.value > 0)
-		g_ptr_array_add(notes,
-				g_strdup_printf("%s: KVM refused %.0f of the tracker's own ioctls, "
-						"the last with: %s.",
-						label, row->log_errors.value,
-						g_strerror(row->log_last_errno)));
-	if (row->log_yielded_seconds.value > 0)
-		g_ptr_array_add(notes,
-				g_strdup_printf("%s: yielded for %.3f s, in which the VMM logged "
-						"its memory; that time counts nowhere.",
-						label, row->log_yielded_seconds.value));
-}
-
-static void note_log(GPtrArray *notes, const KxVmReport *v)
-{
-	g_ptr_array_add(
-		notes,
-		g_strdup("The dirty log names pages written, not pages read. Pages that the "
-			 "guest's CPU writes by itself (page tables' A/D bits) are included: "
-			 "the guest half that tells them apart is not there."));
-	if (v->address_spaces > 1)
-		g_ptr_array_add(
-			notes,
-			g_strdup_printf(
-				"The VM has %u address spaces (SMM has its own), each with a "
-				"log of its own: pages are looked at and counted in each.",
-				v->address_spaces));
-}
-
-GPtrArray *kx_vm_notes(const KxVmReport *v, const GPtrArray *rows)
-{
-	GPtrArray *notes = g_ptr_array_new_with_free_func(g_free);
-
-	for (guint i = 0; i < rows->len; i++) {
-		const KxRow *row = rows->pdata[i];
-		g_autofree char *label = kx_row_label(rows, i);
-
-		if (row->log_yields.na)
-			continue;
-		if (!notes->len)
-			note_log(notes, v);
-		note_candidates(notes, label, row);
-		note_untracked(notes, label, row);
-	}
-	return notes;
 }

@@ -478,7 +478,7 @@ static void list_then(Call *c, GError *error)
 		e->attached = TRUE;
 		e->tracker = g_strdup(kx_session_options(s)->tracker->name);
 		e->options = kx_options_to_string(kx_session_options(s));
-		if (!kx_session_options(s)->tracker->log)
+		if (!(kx_session_options(s)->tracker->can & KX_CAN_LOG))
 			continue;
 		e->mechanism =
 			g_strdup(kx_log_mechanism_name(kx_session_log_mechanism(s)->mechanism));
@@ -591,7 +591,6 @@ static void attach_then(Call *c, GError *error)
 
 static gboolean apply_options(KxOptions *o, GHashTable *options, GError **error)
 {
-	const char *const *key;
 	GHashTableIter it;
 	gpointer given;
 
@@ -599,14 +598,14 @@ static gboolean apply_options(KxOptions *o, GHashTable *options, GError **error)
 		return TRUE;
 	g_hash_table_iter_init(&it, options);
 	while (g_hash_table_iter_next(&it, &given, NULL)) {
-		if (!g_strv_contains(kx_option_keys, given))
+		if (!kx_option_key(given))
 			return kx_options_set(o, given, "", error);
 	}
 	/* In the table's order: the tracker comes first and decides what the others mean. */
-	for (key = kx_option_keys; *key; key++) {
-		const char *value = g_hash_table_lookup(options, *key);
+	for (const KxOptionKey *k = kx_option_keys; k->key; k++) {
+		const char *value = g_hash_table_lookup(options, k->key);
 
-		if (value && !kx_options_set(o, *key, value, error))
+		if (value && !kx_options_set(o, k->key, value, error))
 			return FALSE;
 	}
 	return kx_options_check(o, error);

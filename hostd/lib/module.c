@@ -56,10 +56,6 @@ static const struct {
 	{ KVM_EXT_ATTACH, EISCONN, KX_ERROR_ALREADY_ATTACHED, "this session has a VM already" },
 	{ KVM_EXT_SET_TRACKER, EINVAL, KX_ERROR_INVALID_OPTION,
 	  "the module refuses an option of the tracker" },
-	{ KVM_EXT_SET_TRACKER, EOPNOTSUPP, KX_ERROR_NOT_SUPPORTED,
-	  "this VM cannot be tracked this way: it runs with shadow paging, or its CPU has no "
-	  "hardware A bits in the "
-	  "nested tables (kvm-ext doctor says which)" },
 	{ KVM_EXT_SET_TRACKER, ERANGE, KX_ERROR_INVALID_OPTION,
 	  "the range holds no RAM of this VM" },
 	{ KVM_EXT_RUN_PASS, EINVAL, KX_ERROR_INVALID_OPTION,
@@ -184,10 +180,42 @@ gboolean kx_module_vm(KxModule *m, struct kvm_ext_vm *vm, GError **error)
 	return call(m, KVM_EXT_GET_VM, vm, error);
 }
 
+static const char *unsupported(const struct kvm_ext_vm *vm)
+{
+	if (vm->paging == KVM_EXT_PAGING_SHADOW)
+		return "it runs with shadow paging (kvm_intel ept=0, kvm_amd npt=0), whose tables "
+		       "are not the VM's memory";
+	if (vm->ad_bits == 0)
+		return "its CPU has no hardware A bits in the nested tables (kvm_intel eptad=0, or "
+		       "an old CPU)";
+	return "KVM keeps no table for it that this tracker could read (kvm-ext doctor says what "
+	       "the host has)";
+}
+
+/* What an errno does not say, the VM may. */
+static gboolean fail_set(KxModule *m, const struct kvm_ext_tracker *t, int err, GError **error)
+{
+	struct kvm_ext_vm vm;
+
+	if (err == EOPNOTSUPP && kx_module_vm(m, &vm, NULL))
+		g_set_error(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
+			    "this VM cannot be tracked this way: %s", unsupported(&vm));
+	else if (err == E2BIG && t->regions_max && kx_module_vm(m, &vm, NULL))
+		g_set_error(
+			error, KX_ERROR, KX_ERROR_INVALID_OPTION,
+			"%u regions at most are too few: each separate stretch of memory needs "
+			"one, "
+			"and this VM's %u memslots make more than that; allow %u, or give a range",
+			t->regions_max, vm.memslots, MAX(vm.memslots, t->regions_max + 1));
+	else
+		return fail(KVM_EXT_SET_TRACKER, err, error);
+	return FALSE;
+}
+
 gboolean kx_module_set(KxModule *m, struct kvm_ext_tracker *t, GError **error)
 {
 	t->size = sizeof(*t);
-	return call(m, KVM_EXT_SET_TRACKER, t, error);
+	return m->sys->ioctl(m->fd, KVM_EXT_SET_TRACKER, t) == 0 || fail_set(m, t, errno, error);
 }
 
 gboolean kx_module_stats(KxModule *m, struct kvm_ext_stats *st, GError **error)

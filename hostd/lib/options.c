@@ -18,17 +18,21 @@ const KxTrackerRow kx_trackers[] = {
 	{ .name = "abit",
 	  .summary = "accessed bits through the MMU notifier, the guest's TLB is not flushed",
 	  .module_id = KVM_EXT_TRACKER_ABIT,
-	  .passes = TRUE },
+	  .can = KX_CAN_PASS | KX_CAN_ABITS | KX_CAN_REGIONS },
 	{ .name = "abit-flush",
 	  .summary = "accessed bits through the MMU notifier, then the guest's TLB is flushed",
 	  .module_id = KVM_EXT_TRACKER_ABIT_FLUSH,
-	  .passes = TRUE,
-	  .flushes = TRUE },
+	  .can = KX_CAN_PASS | KX_CAN_ABITS | KX_CAN_REGIONS | KX_CAN_FLUSH },
+	{ .name = "ept-walk",
+	  .summary =
+		  "accessed bits from the nested page table itself, what was not used is skipped",
+	  .module_id = KVM_EXT_TRACKER_EPT_WALK,
+	  .can = KX_CAN_PASS | KX_CAN_ABITS | KX_CAN_REGIONS | KX_CAN_FLUSH | KX_CAN_NOT_FLUSH |
+		 KX_CAN_SKIP },
 	{ .name = "dirty-log",
 	  .summary = "pages written, from KVM's dirty log: by PML, or by write protection",
 	  .module_id = KVM_EXT_TRACKER_DIRTY_LOG,
-	  .passes = TRUE,
-	  .log = TRUE },
+	  .can = KX_CAN_PASS | KX_CAN_LOG },
 	{ .name = "pml",
 	  .summary = "dirty-log where the CPU logs the writes (PML); refused elsewhere",
 	  .module_id = -1,
@@ -37,9 +41,11 @@ const KxTrackerRow kx_trackers[] = {
 	{ .name = "pml-abit",
 	  .summary = "accessed bits of those pages alone that the dirty log has named",
 	  .module_id = KVM_EXT_TRACKER_PML_ABIT,
-	  .passes = TRUE,
-	  .flushes = TRUE,
-	  .log = TRUE },
+	  .can = KX_CAN_PASS | KX_CAN_ABITS | KX_CAN_FLUSH | KX_CAN_LOG },
+	{ .name = "trap",
+	  .summary = "the first access to pages whose mapping was removed: when, by whom, how",
+	  .module_id = KVM_EXT_TRACKER_TRAP,
+	  .can = KX_CAN_PASS | KX_CAN_TRAP },
 	{ .module_id = -1 },
 };
 
@@ -50,6 +56,17 @@ const KxTrackerRow *kx_tracker_by_name(const char *name)
 			return t;
 	}
 	return NULL;
+}
+
+char *kx_trackers_that(guint can)
+{
+	GString *names = g_string_new(NULL);
+
+	for (const KxTrackerRow *t = kx_trackers; t->name; t++) {
+		if ((t->can & can) == can)
+			g_string_append_printf(names, "%s%s", names->len ? ", " : "", t->name);
+	}
+	return g_string_free(names, FALSE);
 }
 
 /* --- text of numbers ------------------------------------------------------- */
@@ -70,6 +87,8 @@ static const Unit size_units[] = {
 	{ "G", 1ull << 30 },   { "M", 1ull << 20 },   { "K", 1ull << 10 }, { "GiB", 1ull << 30 },
 	{ "MiB", 1ull << 20 }, { "KiB", 1ull << 10 }, { "B", 1 },	   { NULL, 0 },
 };
+
+static const Unit share_units[] = { { "%", 10000 }, { NULL, 0 } }; /* to parts of a million */
 
 /*
  * Unsigned decimal with an optional fraction, then a unit; strtod would take
@@ -177,24 +196,52 @@ static gboolean bad_value(GError **error, const char *key, const char *value, co
 	return FALSE;
 }
 
+static const KxOptions defaults = {
+	.tracker = kx_trackers,
+	.interval_ns = 1000000000,
+	.granularity = KVM_EXT_GRANULARITY_4K,
+	.cpu = -1,
+	.flush_scope = KVM_EXT_FLUSH_DEFAULT,
+	.skip = TRUE,
+	.faults_per_s = KVM_EXT_TRAP_FAULTS_DEFAULT,
+	.vcpu_ppm = KVM_EXT_TRAP_TIME_DEFAULT,
+};
+
+static gboolean is_default(const KxOptions *o, const KxOptionKey *k)
+{
+	return memcmp((const char *)o + k->offset, (const char *)&defaults + k->offset, k->size) ==
+	       0;
+}
+
+static gboolean is_for(const KxOptionKey *k, const KxTrackerRow *t)
+{
+	return (t->can & k->needs) == k->needs;
+}
+
+/* Looks at pages of 4 KiB alone, or at whole mappings whatever their size. */
+static gboolean has_no_granularity(const KxTrackerRow *t)
+{
+	return t->can & (KX_CAN_LOG | KX_CAN_TRAP);
+}
+
 static gboolean set_tracker(KxOptions *o, const char *key, const char *value, GError **error)
 {
 	const KxTrackerRow *t = kx_tracker_by_name(value);
 
 	if (!t) {
-		g_autoptr(GString) names = g_string_new(NULL);
+		g_autofree char *names = kx_trackers_that(0);
 
-		for (t = kx_trackers; t->name; t++)
-			g_string_append_printf(names, "%s%s", names->len ? ", " : "", t->name);
-		return bad_value(error, key, value, names->str);
+		return bad_value(error, key, value, names);
 	}
 	o->mechanism = t->mechanism;
 	o->tracker = t->means ? kx_tracker_by_name(t->means) : t;
-	if (!o->tracker->flushes) {
-		o->flush_scope = KVM_EXT_FLUSH_DEFAULT;
-		o->batch_pages = 0;
+	for (const KxOptionKey *k = kx_option_keys; k->key; k++) {
+		if (!is_for(k, o->tracker))
+			memcpy((char *)o + k->offset, (const char *)&defaults + k->offset, k->size);
 	}
-	if (o->tracker->log)
+	if (o->flush_scope == KVM_EXT_FLUSH_NONE && !(o->tracker->can & KX_CAN_NOT_FLUSH))
+		o->flush_scope = KVM_EXT_FLUSH_DEFAULT;
+	if (has_no_granularity(o->tracker))
 		o->granularity = KVM_EXT_GRANULARITY_4K;
 	return TRUE;
 }
@@ -223,22 +270,26 @@ static gboolean set_granularity(KxOptions *o, const char *key, const char *value
 
 #define GFN_LIMIT (1ull << 40) /* 52 bits of physical address, 12 of them inside the page */
 
+/* GFN+PAGES, up to @end (NULL: the terminating zero) */
+static gboolean parse_range(const char *text, const char *end, guint64 *gfn, guint64 *npages)
+{
+	const char *plus = strchr(text, '+');
+
+	return plus && (!end || plus < end) && parse_number(text, plus, gfn) &&
+	       parse_number(plus + 1, end, npages) && *npages && *gfn < GFN_LIMIT &&
+	       *npages <= GFN_LIMIT - *gfn;
+}
+
 static gboolean set_range(KxOptions *o, const char *key, const char *value, GError **error)
 {
-	const char *plus = strchr(value, '+');
-	guint64 gfn, npages;
+	guint64 gfn = 0, npages = 0;
 
-	if (g_str_equal(value, "all")) {
-		o->first_gfn = o->npages = 0;
-		return TRUE;
-	}
-	if (!plus || !parse_number(value, plus, &gfn) || !parse_number(plus + 1, NULL, &npages) ||
-	    !npages || gfn >= GFN_LIMIT || npages > GFN_LIMIT - gfn)
+	if (!g_str_equal(value, "all") && !parse_range(value, NULL, &gfn, &npages))
 		return bad_value(error, key, value,
 				 "'all', or GFN+PAGES such as 0x100000+512 (the first page frame "
 				 "number and how many pages, at least 1, below 2^40)");
-	o->first_gfn = gfn;
-	o->npages = npages;
+	o->range.first_gfn = gfn;
+	o->range.npages = npages;
 	return TRUE;
 }
 
@@ -257,15 +308,14 @@ static gboolean set_cpu(KxOptions *o, const char *key, const char *value, GError
 }
 
 static const char *const flush_scopes[] = {
-	[KVM_EXT_FLUSH_DEFAULT] = NULL,
-	[KVM_EXT_FLUSH_PAGE] = "page",
-	[KVM_EXT_FLUSH_BATCH] = "batch",
-	[KVM_EXT_FLUSH_PASS] = "pass",
+	[KVM_EXT_FLUSH_DEFAULT] = NULL,	 [KVM_EXT_FLUSH_PAGE] = "page",
+	[KVM_EXT_FLUSH_BATCH] = "batch", [KVM_EXT_FLUSH_PASS] = "pass",
+	[KVM_EXT_FLUSH_NONE] = "none",
 };
 
 static gboolean set_flush_scope(KxOptions *o, const char *key, const char *value, GError **error)
 {
-	for (guint i = KVM_EXT_FLUSH_PAGE; i <= KVM_EXT_FLUSH_PASS; i++) {
+	for (guint i = KVM_EXT_FLUSH_PAGE; i < G_N_ELEMENTS(flush_scopes); i++) {
 		if (g_str_equal(flush_scopes[i], value)) {
 			o->flush_scope = (enum kvm_ext_flush_scope)i;
 			if (i != KVM_EXT_FLUSH_BATCH)
@@ -273,7 +323,7 @@ static gboolean set_flush_scope(KxOptions *o, const char *key, const char *value
 			return TRUE;
 		}
 	}
-	return bad_value(error, key, value, "page, batch, pass");
+	return bad_value(error, key, value, "page, batch, pass; ept-walk: none as well");
 }
 
 #define BATCH_PAGES_DEFAULT 512u
@@ -289,6 +339,167 @@ static gboolean set_batch_pages(KxOptions *o, const char *key, const char *value
 	return TRUE;
 }
 
+static gboolean parse_yes_no(const char *key, const char *value, gboolean *yes, GError **error)
+{
+	*yes = g_str_equal(value, "yes");
+	return *yes || g_str_equal(value, "no") || bad_value(error, key, value, "yes, no");
+}
+
+static gboolean set_skip(KxOptions *o, const char *key, const char *value, GError **error)
+{
+	return parse_yes_no(key, value, &o->skip, error);
+}
+
+static gboolean set_staleness(KxOptions *o, const char *key, const char *value, GError **error)
+{
+	return parse_yes_no(key, value, &o->staleness, error);
+}
+
+static gboolean set_regions(KxOptions *o, const char *key, const char *value, GError **error)
+{
+	const char *colon = strchr(value, ':');
+	guint64 min = 0, max = 0;
+
+	if (!g_str_equal(value, "none") &&
+	    (!colon || !parse_number(value, colon, &min) || !parse_number(colon + 1, NULL, &max) ||
+	     !min || min > max || max > KVM_EXT_REGIONS_MAX))
+		return bad_value(error, key, value,
+				 "MIN:MAX such as 10:1000 (least and most regions, 1 to 2^20), or "
+				 "'none': page by page");
+	o->regions.min = (guint32)min;
+	o->regions.max = (guint32)max;
+	if (!max)
+		o->aggregation_ns = 0;
+	return TRUE;
+}
+
+static gboolean set_aggregation(KxOptions *o, const char *key, const char *value, GError **error)
+{
+	guint64 ns;
+
+	if (!parse_with_unit(value, duration_units, &ns) || !ns)
+		return bad_value(
+			error, key, value,
+			"a multiple of the interval, such as 2s (20 intervals if not given)");
+	o->aggregation_ns = ns;
+	return TRUE;
+}
+
+static int compare_ranges(const void *a, const void *b)
+{
+	const struct kvm_ext_range *x = a, *y = b;
+
+	return x->gfn < y->gfn ? -1 : x->gfn > y->gfn;
+}
+
+/* Sorted, and what touches or overlaps is one. */
+static void settle_ranges(KxPages *p)
+{
+	guint32 n = 0;
+
+	qsort(p->ranges, p->nr, sizeof(*p->ranges), compare_ranges);
+	for (guint32 i = 1; i < p->nr; i++) {
+		struct kvm_ext_range *last = &p->ranges[n], next = p->ranges[i];
+
+		if (next.gfn <= last->gfn + last->npages)
+			last->npages =
+				MAX(last->gfn + last->npages, next.gfn + next.npages) - last->gfn;
+		else
+			p->ranges[++n] = next;
+	}
+	/* What is equal compares equal: nothing is left over behind the end. */
+	memset(&p->ranges[n + 1], 0, (p->nr - n - 1) * sizeof(*p->ranges));
+	p->nr = n + 1;
+}
+
+static gboolean parse_list(const char *value, KxPages *p)
+{
+	const char *end;
+
+	p->kind = KX_PAGES_LIST;
+	for (const char *at = value;; at = end + 1) {
+		struct kvm_ext_range r = { 0 };
+
+		end = strchr(at, ',');
+		if (p->nr == KX_OPTIONS_RANGES_MAX)
+			return FALSE;
+		if (!parse_range(at, end, (guint64 *)&r.gfn, (guint64 *)&r.npages))
+			return FALSE;
+		p->ranges[p->nr++] = r;
+		if (!end)
+			break;
+	}
+	settle_ranges(p);
+	return TRUE;
+}
+
+#define SHARE_DEFAULT 100000u /* ppm */
+#define SHARE_MAX     1000000u
+
+static const char *const pages_kinds[] = {
+	[KX_PAGES_ALL] = "all",
+	[KX_PAGES_RANDOM] = "random",
+	[KX_PAGES_HOTTEST] = "hottest",
+	[KX_PAGES_COLDEST] = "coldest",
+};
+
+static gboolean parse_pages(const char *value, KxPages *p)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(pages_kinds); i++) {
+		const char *rest = value + strlen(pages_kinds[i]);
+		guint64 ppm = SHARE_DEFAULT;
+
+		if (!g_str_has_prefix(value, pages_kinds[i]) || (*rest && *rest != ':'))
+			continue;
+		p->kind = (KxPagesKind)i;
+		if (i == KX_PAGES_ALL)
+			return !*rest;
+		if (*rest &&
+		    (!parse_with_unit(rest + 1, share_units, &ppm) || !ppm || ppm > SHARE_MAX))
+			return FALSE;
+		p->share_ppm = (guint32)ppm;
+		return TRUE;
+	}
+	return parse_list(value, p);
+}
+
+static gboolean set_pages(KxOptions *o, const char *key, const char *value, GError **error)
+{
+	KxPages p;
+
+	memset(&p, 0, sizeof(p));
+	if (!parse_pages(value, &p))
+		return bad_value(error, key, value,
+				 "all, random:SHARE, hottest:SHARE, coldest:SHARE (such as 5%; 10% "
+				 "if not given), or GFN+PAGES,GFN+PAGES… (256 at most)");
+	o->pages = p;
+	return TRUE;
+}
+
+static gboolean set_fault_budget(KxOptions *o, const char *key, const char *value, GError **error)
+{
+	const char *end = g_str_has_suffix(value, "/s") ? value + strlen(value) - 2 : NULL;
+	guint64 n;
+
+	if (!parse_number(value, end, &n) || !n || n > KVM_EXT_TRAP_FAULTS_MAX)
+		return bad_value(error, key, value, "1 to 1000000 faults a second");
+	o->faults_per_s = (guint32)n;
+	return TRUE;
+}
+
+static gboolean set_vcpu_budget(KxOptions *o, const char *key, const char *value, GError **error)
+{
+	guint64 ppm;
+
+	if (!parse_with_unit(value, share_units, &ppm) || !ppm || ppm > SHARE_MAX)
+		return bad_value(error, key, value,
+				 "a share of the vCPUs' time such as 1% or 0.5%");
+	o->vcpu_ppm = (guint32)ppm;
+	return TRUE;
+}
+
+/* --- and back to text ------------------------------------------------------ */
+
 static char *interval_text(const KxOptions *o)
 {
 	return kx_format_duration(o->interval_ns);
@@ -296,15 +507,17 @@ static char *interval_text(const KxOptions *o)
 
 static char *granularity_text(const KxOptions *o)
 {
+	if (o->tracker->can & KX_CAN_TRAP)
+		return NULL;
 	return g_strdup(o->granularity == KVM_EXT_GRANULARITY_2M ? "2M" : "4K");
 }
 
 static char *range_text(const KxOptions *o)
 {
-	if (!o->npages)
+	if (!o->range.npages)
 		return NULL;
-	return g_strdup_printf("0x%" G_GINT64_MODIFIER "x+%" G_GUINT64_FORMAT, o->first_gfn,
-			       o->npages);
+	return g_strdup_printf("0x%" G_GINT64_MODIFIER "x+%" G_GUINT64_FORMAT, o->range.first_gfn,
+			       o->range.npages);
 }
 
 static char *cpu_text(const KxOptions *o)
@@ -314,7 +527,7 @@ static char *cpu_text(const KxOptions *o)
 
 static enum kvm_ext_flush_scope effective_scope(const KxOptions *o)
 {
-	if (o->tracker->flushes && o->flush_scope == KVM_EXT_FLUSH_DEFAULT)
+	if (o->tracker->can & KX_CAN_FLUSH && o->flush_scope == KVM_EXT_FLUSH_DEFAULT)
 		return KVM_EXT_FLUSH_PASS;
 	return o->flush_scope;
 }
@@ -331,107 +544,387 @@ static char *batch_pages_text(const KxOptions *o)
 	return g_strdup_printf("%u", o->batch_pages ? o->batch_pages : BATCH_PAGES_DEFAULT);
 }
 
-typedef struct {
-	const char *key;
-	gboolean (*set)(KxOptions *o, const char *key, const char *value, GError **error);
-	char *(*text)(const KxOptions *o); /* NULL result: the default, not written */
-	gboolean flush_only;
-} Key;
+static char *skip_text(const KxOptions *o)
+{
+	return g_strdup(kx_options_skips(o) ? "yes" : "no");
+}
 
-static const Key keys[] = {
-	{ "tracker", set_tracker, NULL, FALSE },
-	{ "interval", set_interval, interval_text, FALSE },
-	{ "granularity", set_granularity, granularity_text, FALSE },
-	{ "range", set_range, range_text, FALSE },
-	{ "cpu", set_cpu, cpu_text, FALSE },
-	{ "flush-scope", set_flush_scope, flush_scope_text, TRUE },
-	{ "batch-pages", set_batch_pages, batch_pages_text, TRUE },
+static char *staleness_text(const KxOptions *o)
+{
+	return o->staleness ? g_strdup("yes") : NULL;
+}
+
+static char *regions_text(const KxOptions *o)
+{
+	return o->regions.max ? g_strdup_printf("%u:%u", o->regions.min, o->regions.max) : NULL;
+}
+
+static char *aggregation_text(const KxOptions *o)
+{
+	guint64 ns = o->aggregation_ns ? o->aggregation_ns
+				       : o->interval_ns * KVM_EXT_AGGREGATION_PASSES_DEFAULT;
+
+	return o->regions.max && ns ? kx_format_duration(ns) : NULL;
+}
+
+static char *share_text(guint32 ppm)
+{
+	char digits[G_ASCII_DTOSTR_BUF_SIZE];
+
+	g_ascii_formatd(digits, sizeof(digits), "%.7g", ppm / 10000.0);
+	return g_strconcat(digits, "%", NULL);
+}
+
+static char *range_list_text(const KxPages *p)
+{
+	GString *s = g_string_new(NULL);
+
+	for (guint32 i = 0; i < p->nr; i++)
+		g_string_append_printf(s, "%s0x%" G_GINT64_MODIFIER "x+%" G_GUINT64_FORMAT,
+				       i ? "," : "", (guint64)p->ranges[i].gfn,
+				       (guint64)p->ranges[i].npages);
+	return g_string_free(s, FALSE);
+}
+
+static char *pages_text(const KxOptions *o)
+{
+	g_autofree char *share = share_text(o->pages.share_ppm);
+
+	if (o->pages.kind == KX_PAGES_LIST)
+		return range_list_text(&o->pages);
+	if (o->pages.kind == KX_PAGES_ALL)
+		return g_strdup(pages_kinds[KX_PAGES_ALL]);
+	return g_strdup_printf("%s:%s", pages_kinds[o->pages.kind], share);
+}
+
+static char *fault_budget_text(const KxOptions *o)
+{
+	return g_strdup_printf("%u/s", o->faults_per_s);
+}
+
+static char *vcpu_budget_text(const KxOptions *o)
+{
+	return share_text(o->vcpu_ppm);
+}
+
+#define MEMBERS(member) \
+	.offset = G_STRUCT_OFFSET(KxOptions, member), .size = sizeof(((KxOptions *)NULL)->member)
+#define TRACKERS_THAT_FLUSH   .needs = KX_CAN_FLUSH, .lack = "does not flush"
+#define TRACKERS_WITH_REGIONS .needs = KX_CAN_REGIONS, .lack = "does not sample regions"
+#define TRACKERS_THAT_TRAP    .needs = KX_CAN_TRAP, .lack = "sets no traps"
+
+const KxOptionKey kx_option_keys[] = {
+	{ .key = "tracker",
+	  .value = "TRACKER",
+	  .help = "Tracker to run",
+	  MEMBERS(tracker),
+	  .set = set_tracker },
+	{ .key = "interval",
+	  .value = "TIME",
+	  .help = "Start of a pass to start of the next, such as 100ms; 0: only on request",
+	  MEMBERS(interval_ns),
+	  .set = set_interval,
+	  .text = interval_text },
+	{ .key = "granularity",
+	  .value = "SIZE",
+	  .help = "Size that is looked at: 4K or 2M (dirty log, regions: 4K only)",
+	  MEMBERS(granularity),
+	  .set = set_granularity,
+	  .text = granularity_text },
+	{ .key = "range",
+	  .value = "GFN+PAGES",
+	  .help = "Guest page frames to track, or 'all'",
+	  MEMBERS(range),
+	  .set = set_range,
+	  .text = range_text },
+	{ .key = "cpu",
+	  .value = "CPU",
+	  .help = "CPU that the passes run on, or 'any'",
+	  MEMBERS(cpu),
+	  .set = set_cpu,
+	  .text = cpu_text },
+	{ .key = "flush-scope",
+	  .value = "SCOPE",
+	  .help = "When to flush: page, batch or pass; ept-walk: or none, and then it skips "
+		  "nothing",
+	  TRACKERS_THAT_FLUSH,
+	  MEMBERS(flush_scope),
+	  .set = set_flush_scope,
+	  .text = flush_scope_text },
+	{ .key = "batch-pages",
+	  .value = "N",
+	  .help = "Pages in a batch of --flush-scope batch",
+	  TRACKERS_THAT_FLUSH,
+	  MEMBERS(batch_pages),
+	  .set = set_batch_pages,
+	  .text = batch_pages_text },
+	{ .key = "skip",
+	  .value = "yes|no",
+	  .help = "Leave out what lies below an entry that was not used",
+	  .needs = KX_CAN_SKIP,
+	  .lack = "walks no page table",
+	  MEMBERS(skip),
+	  .set = set_skip,
+	  .text = skip_text },
+	{ .key = "staleness",
+	  .value = "yes|no",
+	  .help = "Measure how many accesses stale TLB entries hide; there are no costs then",
+	  .needs = KX_CAN_ABITS,
+	  .lack = "tests no accessed bits",
+	  MEMBERS(staleness),
+	  .set = set_staleness,
+	  .text = staleness_text },
+	{ .key = "regions",
+	  .value = "MIN:MAX",
+	  .help = "Check a page of each of so many regions instead of every page, or 'none'",
+	  TRACKERS_WITH_REGIONS,
+	  MEMBERS(regions),
+	  .set = set_regions,
+	  .text = regions_text },
+	{ .key = "aggregation",
+	  .value = "TIME",
+	  .help = "Regions are read, merged and split after it (20 intervals)",
+	  TRACKERS_WITH_REGIONS,
+	  MEMBERS(aggregation_ns),
+	  .set = set_aggregation,
+	  .text = aggregation_text },
+	{ .key = "pages",
+	  .value = "PAGES",
+	  .help = "Pages to set traps on: all, random:5%, hottest:5%, coldest:5%, GFN+PAGES,…",
+	  TRACKERS_THAT_TRAP,
+	  MEMBERS(pages),
+	  .set = set_pages,
+	  .text = pages_text },
+	{ .key = "fault-budget",
+	  .value = "N",
+	  .help = "Most faults in a second (1000)",
+	  TRACKERS_THAT_TRAP,
+	  MEMBERS(faults_per_s),
+	  .set = set_fault_budget,
+	  .text = fault_budget_text },
+	{ .key = "vcpu-budget",
+	  .value = "PERCENT",
+	  .help = "Most of the vCPUs' time that faults may take (1%)",
+	  TRACKERS_THAT_TRAP,
+	  MEMBERS(vcpu_ppm),
+	  .set = set_vcpu_budget,
+	  .text = vcpu_budget_text },
+	{ .key = NULL },
 };
 
-const char *const kx_option_keys[] = { "tracker", "interval",	 "granularity", "range",
-				       "cpu",	  "flush-scope", "batch-pages", NULL };
+const KxOptionKey *kx_option_key(const char *key)
+{
+	for (const KxOptionKey *k = kx_option_keys; k->key; k++) {
+		if (g_str_equal(k->key, key))
+			return k;
+	}
+	return NULL;
+}
 
 void kx_options_init(KxOptions *o)
 {
-	*o = (KxOptions){
-		.tracker = kx_trackers,
-		.interval_ns = 1000000000,
-		.granularity = KVM_EXT_GRANULARITY_4K,
-		.cpu = -1,
-		.flush_scope = KVM_EXT_FLUSH_DEFAULT,
-	};
+	*o = defaults;
 }
 
 gboolean kx_options_set(KxOptions *o, const char *key, const char *value, GError **error)
 {
-	for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
-		if (g_str_equal(keys[i].key, key))
-			return keys[i].set(o, key, value, error);
-	}
-	g_autofree char *known = g_strjoinv(", ", (char **)kx_option_keys);
+	const KxOptionKey *k = kx_option_key(key);
+	g_autoptr(GString) known = NULL;
+
+	if (k)
+		return k->set(o, key, value, error);
+	known = g_string_new(NULL);
+	for (k = kx_option_keys; k->key; k++)
+		g_string_append_printf(known, "%s%s", known->len ? ", " : "", k->key);
 	g_set_error(error, KX_OPTIONS_ERROR, KX_OPTIONS_ERROR_UNKNOWN_KEY,
-		    "there is no tracker option '%s'; known are %s", key, known);
+		    "there is no tracker option '%s'; known are %s", key, known->str);
 	return FALSE;
+}
+
+/* --- what does not go together --------------------------------------------- */
+
+static gboolean conflict(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static gboolean conflict(GError **error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (error)
+		*error = g_error_new_valist(KX_OPTIONS_ERROR, KX_OPTIONS_ERROR_CONFLICT, format,
+					    args);
+	va_end(args);
+	return FALSE;
+}
+
+/* What was given though the tracker has no use for it. */
+static gboolean check_keys(const KxOptions *o, GError **error)
+{
+	for (const KxOptionKey *k = kx_option_keys; k->key; k++) {
+		g_autofree char *others = NULL;
+
+		if (is_for(k, o->tracker) || is_default(o, k))
+			continue;
+		others = kx_trackers_that(k->needs);
+		return conflict(
+			error,
+			"tracker %s %s, so %s means nothing to it; leave it out, or use one "
+			"of: %s",
+			o->tracker->name, k->lack, k->key, others);
+	}
+	return TRUE;
+}
+
+static gboolean check_flush(const KxOptions *o, GError **error)
+{
+	if (o->flush_scope == KVM_EXT_FLUSH_NONE && !(o->tracker->can & KX_CAN_NOT_FLUSH))
+		return conflict(error,
+				"tracker %s always flushes; flush-scope none is ept-walk's alone, "
+				"and abit never flushes",
+				o->tracker->name);
+	if (o->batch_pages && effective_scope(o) != KVM_EXT_FLUSH_BATCH)
+		return conflict(error,
+				"batch-pages is given but the flush scope is '%s'; add flush-scope "
+				"'batch' or leave batch-pages out",
+				flush_scopes[effective_scope(o)]);
+	return TRUE;
+}
+
+static gboolean check_granularity(const KxOptions *o, GError **error)
+{
+	if (o->granularity == KVM_EXT_GRANULARITY_4K)
+		return TRUE;
+	if (o->tracker->can & KX_CAN_LOG)
+		return conflict(
+			error,
+			"tracker %s has no granularity but 4K: the dirty log holds a bit for "
+			"each page of 4 KiB, however it is mapped; leave granularity out",
+			o->tracker->name);
+	if (has_no_granularity(o->tracker))
+		return conflict(
+			error,
+			"tracker %s has no granularity: it takes mappings as they are; leave "
+			"granularity out",
+			o->tracker->name);
+	if (o->regions.max)
+		return conflict(error,
+				"regions are of pages of 4 KiB, one of which is checked: set "
+				"granularity 4K with them");
+	return TRUE;
+}
+
+static gboolean check_regions(const KxOptions *o, GError **error)
+{
+	if (o->regions.max && o->staleness)
+		return conflict(
+			error,
+			"staleness and regions exclude each other, for a miss rate compares all "
+			"pages and regions look at a few: set staleness no, or regions none");
+	if (!o->aggregation_ns)
+		return TRUE;
+	if (!o->regions.max)
+		return conflict(error, "aggregation is given without regions; add regions MIN:MAX "
+				       "or leave aggregation out");
+	if (!o->interval_ns)
+		return conflict(error,
+				"aggregation is given but passes run on request only: give an "
+				"interval, or leave aggregation out (20 passes)");
+	if (o->aggregation_ns % o->interval_ns ||
+	    o->aggregation_ns / o->interval_ns > G_MAXUINT32) {
+		g_autofree char *aggregation = kx_format_duration(o->aggregation_ns);
+		g_autofree char *interval = kx_format_duration(o->interval_ns);
+
+		return conflict(
+			error,
+			"aggregation %s is not a multiple of the interval %s, from 1 to 2^32 "
+			"times",
+			aggregation, interval);
+	}
+	return TRUE;
+}
+
+static gboolean check_pages(const KxOptions *o, GError **error)
+{
+	const KxPages *p = &o->pages;
+
+	for (guint32 i = 0; o->range.npages && i < p->nr; i++) {
+		if (p->ranges[i].gfn < o->range.first_gfn ||
+		    p->ranges[i].gfn + p->ranges[i].npages > o->range.first_gfn + o->range.npages)
+			return conflict(error,
+					"pages: 0x%" G_GINT64_MODIFIER "x+%" G_GUINT64_FORMAT
+					" is not within the range; leave range out",
+					(guint64)p->ranges[i].gfn, (guint64)p->ranges[i].npages);
+	}
+	return TRUE;
 }
 
 gboolean kx_options_check(const KxOptions *o, GError **error)
 {
-	if (!o->tracker->flushes && (o->flush_scope != KVM_EXT_FLUSH_DEFAULT || o->batch_pages)) {
-		g_set_error(error, KX_OPTIONS_ERROR, KX_OPTIONS_ERROR_CONFLICT,
-			    "tracker %s does not flush, so %s means nothing to it; leave it out or "
-			    "use tracker abit-flush",
-			    o->tracker->name, o->batch_pages ? "batch-pages" : "flush-scope");
-		return FALSE;
-	}
-	if (o->tracker->log && o->granularity != KVM_EXT_GRANULARITY_4K) {
-		g_set_error(error, KX_OPTIONS_ERROR, KX_OPTIONS_ERROR_CONFLICT,
-			    "tracker %s has no granularity but 4K: the dirty log holds a bit for "
-			    "each page of 4 KiB, however it is mapped; leave granularity out",
-			    o->tracker->name);
-		return FALSE;
-	}
-	if (o->batch_pages && effective_scope(o) != KVM_EXT_FLUSH_BATCH) {
-		g_set_error(error, KX_OPTIONS_ERROR, KX_OPTIONS_ERROR_CONFLICT,
-			    "batch-pages is given but the flush scope is '%s'; add flush-scope "
-			    "'batch' or leave batch-pages out",
-			    flush_scopes[effective_scope(o)]);
-		return FALSE;
-	}
-	return TRUE;
+	return check_keys(o, error) && check_flush(o, error) && check_granularity(o, error) &&
+	       check_regions(o, error) && check_pages(o, error);
+}
+
+/* --- to others ------------------------------------------------------------- */
+
+gboolean kx_options_skips(const KxOptions *o)
+{
+	return (o->tracker->can & KX_CAN_SKIP) && o->skip &&
+	       effective_scope(o) != KVM_EXT_FLUSH_NONE;
+}
+
+guint32 kx_options_aggregation_passes(const KxOptions *o)
+{
+	return o->aggregation_ns && o->interval_ns ? (guint32)(o->aggregation_ns / o->interval_ns)
+						   : 0;
 }
 
 char *kx_options_to_string(const KxOptions *o)
 {
 	g_autoptr(GString) s = g_string_new(NULL);
 
-	for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
-		g_autofree char *text = NULL;
+	for (const KxOptionKey *k = kx_option_keys; k->key && o->tracker->can; k++) {
+		g_autofree char *text = k->text && is_for(k, o->tracker) ? k->text(o) : NULL;
 
-		if (!keys[i].text ||
-		    (keys[i].flush_only ? !o->tracker->flushes : !o->tracker->passes))
-			continue;
-		text = keys[i].text(o);
 		if (text)
-			g_string_append_printf(s, "%s%s=%s", s->len ? " " : "", keys[i].key, text);
+			g_string_append_printf(s, "%s%s=%s", s->len ? " " : "", k->key, text);
 	}
 	return g_string_free(g_steal_pointer(&s), FALSE);
 }
 
+static void trap_to_uapi(const KxOptions *o, struct kvm_ext_tracker *t)
+{
+	t->trap_share_ppm = o->pages.kind == KX_PAGES_RANDOM ? o->pages.share_ppm : 0;
+	t->trap_faults_per_s = o->faults_per_s;
+	t->trap_time_ppm = o->vcpu_ppm;
+	t->nr_ranges = o->pages.nr;
+	t->ranges = o->pages.nr ? (guint64)(guintptr)o->pages.ranges : 0;
+}
+
 void kx_options_to_uapi(const KxOptions *o, struct kvm_ext_tracker *t)
 {
+	guint can = o->tracker->can;
+
 	memset(t, 0, sizeof(*t));
 	t->size = sizeof(*t);
 	t->tracker = (guint32)o->tracker->module_id;
 	t->cpu = -1;
-	if (!o->tracker->passes)
+	if (!(can & KX_CAN_PASS))
 		return;
 	t->granularity = o->granularity;
 	t->interval_ns = o->interval_ns;
-	t->first_gfn = o->first_gfn;
-	t->npages = o->npages;
+	t->first_gfn = o->range.first_gfn;
+	t->npages = o->range.npages;
 	t->cpu = o->cpu;
-	if (!o->tracker->flushes)
-		return;
-	t->flush_scope = effective_scope(o);
-	t->batch_pages = t->flush_scope == KVM_EXT_FLUSH_BATCH ? o->batch_pages : 0;
+	t->flags = (can & KX_CAN_SKIP && !o->skip ? KVM_EXT_SET_NO_SKIP : 0) |
+		   (o->staleness ? KVM_EXT_SET_STALENESS : 0);
+	if (can & KX_CAN_FLUSH) {
+		t->flush_scope = effective_scope(o);
+		t->batch_pages = t->flush_scope == KVM_EXT_FLUSH_BATCH ? o->batch_pages : 0;
+	}
+	if (o->regions.max) {
+		t->regions_min = o->regions.min;
+		t->regions_max = o->regions.max;
+		t->aggregation_passes = kx_options_aggregation_passes(o);
+	}
+	if (can & KX_CAN_TRAP)
+		trap_to_uapi(o, t);
 }

@@ -18,25 +18,63 @@ typedef enum {
 	KX_OPTIONS_ERROR_CONFLICT, /* e.g. a flush scope with a tracker that does not flush */
 } KxOptionsError;
 
+/* Which pages a trap is set on. */
+typedef enum {
+	KX_PAGES_ALL, /* of the range, chosen at random as far as the budget goes */
+	KX_PAGES_RANDOM,
+	KX_PAGES_HOTTEST, /* by what this VM's trackers have found so far */
+	KX_PAGES_COLDEST,
+	KX_PAGES_LIST,
+} KxPagesKind;
+
+/* Ranges that can be named one by one. */
+#define KX_OPTIONS_RANGES_MAX 256u
+
+typedef struct {
+	KxPagesKind kind;
+	guint32 share_ppm; /* of the range's pages; RANDOM, HOTTEST, COLDEST */
+	guint32 nr;
+	struct kvm_ext_range ranges[KX_OPTIONS_RANGES_MAX]; /* LIST: sorted, apart */
+} KxPages;
+
 typedef struct {
 	const struct _KxTrackerRow *tracker; /* row of the table below; never NULL */
 	guint64 interval_ns;
-	guint32 granularity;	   /* log2 of bytes */
-	guint64 first_gfn, npages; /* npages 0: all */
-	int cpu;		   /* -1: any */
+	guint32 granularity; /* log2 of bytes */
+	struct {
+		guint64 first_gfn, npages; /* npages 0: all */
+	} range;
+	int cpu; /* -1: any */
 	enum kvm_ext_flush_scope flush_scope;
 	guint32 batch_pages;
+	gboolean skip, staleness;
+	struct {
+		guint32 min, max; /* 0: page by page */
+	} regions;
+	guint64 aggregation_ns; /* 0: the default number of passes */
+	KxPages pages;
+	guint32 faults_per_s, vcpu_ppm;	      /* budgets of trap */
 	enum kvm_ext_log_mechanism mechanism; /* the only one that will do; UNKNOWN: any */
 } KxOptions;
 
-/* What the field calls it, and which options mean something to it. */
+/* What a tracker can do, and so which options mean something to it. */
+enum {
+	KX_CAN_PASS = 1 << 0,	   /* has passes */
+	KX_CAN_FLUSH = 1 << 1,	   /* flushes the guest's TLB */
+	KX_CAN_NOT_FLUSH = 1 << 2, /* or leaves that out */
+	KX_CAN_LOG = 1 << 3,	   /* works on the dirty log */
+	KX_CAN_ABITS = 1 << 4,	   /* tests accessed bits, of which stale TLB entries leave none */
+	KX_CAN_REGIONS = 1 << 5,
+	KX_CAN_SKIP = 1 << 6,
+	KX_CAN_TRAP = 1 << 7,
+};
+
+/* What the field calls it. */
 typedef struct _KxTrackerRow {
 	const char *name;    /* "abit-flush" */
 	const char *summary; /* one line, for help and completion */
 	int module_id;	     /* enum kvm_ext_tracker_id; -1: not the module's */
-	gboolean passes;     /* interval, granularity, range, cpu apply */
-	gboolean flushes;    /* flush-scope, batch-pages apply */
-	gboolean log;	     /* works on the dirty log: pages of 4K only */
+	guint can;	     /* KX_CAN_* */
 	/* Another row's name: this one is that tracker where the dirty log works by @mechanism, and is refused elsewhere. */
 	const char *means;
 	enum kvm_ext_log_mechanism mechanism;
@@ -45,6 +83,8 @@ typedef struct _KxTrackerRow {
 extern const KxTrackerRow kx_trackers[]; /* ends with name NULL */
 /* As it stands in the table; only kx_options_set follows @means. */
 const KxTrackerRow *kx_tracker_by_name(const char *name);
+/* Names of those that can do all of @can, "a, b, c". */
+char *kx_trackers_that(guint can);
 
 /* Defaults: tracker off, interval 1s, 4K, all RAM, any CPU, flush scope as the tracker has it (pass). */
 void kx_options_init(KxOptions *o);
@@ -60,13 +100,31 @@ gboolean kx_options_set(KxOptions *o, const char *key, const char *value, GError
 /* Whole-set check after all keys are set. */
 gboolean kx_options_check(const KxOptions *o, GError **error);
 
-/* Keys a user may give, NULL-terminated, for completion and GOption tables. */
-extern const char *const kx_option_keys[];
+/* A key that a user may give: on the command line, in the configuration file, over D-Bus. */
+typedef struct {
+	const char *key;
+	const char *value; /* what its value is called in help; "yes|no": may be left out there */
+	const char *help;
+	guint needs;	  /* KX_CAN_*: trackers without them refuse it; 0: all take it */
+	const char *lack; /* what is to be said of these: "does not flush" */
+	gsize offset,
+		size; /* of its members in KxOptions, which are the default if it was not given */
+	gboolean (*set)(KxOptions *o, const char *key, const char *value, GError **error);
+	char *(*text)(const KxOptions *o); /* NULL result: the default, not written */
+} KxOptionKey;
+
+extern const KxOptionKey kx_option_keys[]; /* in the order to be set in; ends with key NULL */
+const KxOptionKey *kx_option_key(const char *key);
+
+/* Passes of an aggregation; 0: the module's default. */
+guint32 kx_options_aggregation_passes(const KxOptions *o);
+/* Skips what was not used: asked for, and possible. */
+gboolean kx_options_skips(const KxOptions *o);
 
 /* Canonical text of the options that matter to the tracker ("interval=100ms granularity=4K …"); "" for off. */
 char *kx_options_to_string(const KxOptions *o);
 
-/* Fills the module's structure. */
+/* Fills the module's structure, which may point into @o. Pages by heat are the caller's to fill in. */
 void kx_options_to_uapi(const KxOptions *o, struct kvm_ext_tracker *t);
 
 /* "250us", "1.5s", "100ms", "2m" → ns; "64K" "2M" "1G" → bytes. */

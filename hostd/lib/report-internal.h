@@ -28,14 +28,17 @@ typedef struct {
 } KxField;
 
 extern const KxField kx_window_fields[];
+extern const KxField kx_regions_fields[];
+extern const KxField kx_region_fields[];
 extern const KxField kx_vm_fields[];
 extern const KxField kx_report_fields[];
 
-/* The figures of a KxRow, likewise. */
+/* The figures of a KxRow, likewise. Those of a part that a row does not have are n/a. */
 typedef struct {
 	const char *key;
 	const char *unit;
 	gsize offset;
+	KxPart part;
 } KxFigureField;
 
 extern const KxFigureField kx_row_figures[];

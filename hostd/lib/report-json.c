@@ -28,6 +28,11 @@
 #define FIELD_LOG_STRING(member) FIELD_WITH(has_log, KX_FIELD_STRING, member, -1)
 #define FIELD_LOG_NA(member, reason) \
 	FIELD_WITH(has_log, KX_FIELD_U64, member, G_STRUCT_OFFSET(KxWindow, reason))
+#define FIELD_WALK(member)	FIELD_WITH(has_walk, KX_FIELD_U64, member, -1)
+#define FIELD_STALE(member)	FIELD_WITH(has_staleness, KX_FIELD_U64, member, -1)
+#define FIELD_STALE_SUM(member) FIELD_WITH(has_staleness, KX_FIELD_DOUBLE, member, -1)
+#define FIELD_REGIONS(member)	FIELD_WITH(has_regions, KX_FIELD_U64, member, -1)
+#define FIELD_TRAP(member)	FIELD_WITH(has_trap, KX_FIELD_U64, member, -1)
 
 const KxField kx_window_fields[] = {
 	FIELD(KxWindow, KX_FIELD_U64, id),
@@ -89,6 +94,56 @@ const KxField kx_window_fields[] = {
 	FIELD_LOG(log_yielded_ns),
 	FIELD_LOG(log_yielded_passes),
 	FIELD_LOG_STRING(log_yielded_to),
+	FIELD(KxWindow, KX_FIELD_BOOL, has_walk),
+	FIELD_WALK(walk_tables_read),
+	FIELD_WALK(walk_subtrees_skipped),
+	FIELD_WALK(walk_pages_skipped),
+	FIELD_WALK(walk_upper_cleared),
+	FIELD_WALK(walk_upper_restored),
+	FIELD_WALK(walk_holds),
+	FIELD_WALK(walk_hold_ns),
+	FIELD_WALK(walk_max_hold_ns),
+	FIELD_WALK(walk_contended),
+	FIELD_WITH(has_walk, KX_FIELD_BOOL, walk_nested, -1),
+	FIELD(KxWindow, KX_FIELD_BOOL, has_staleness),
+	FIELD_STALE(stale_passes),
+	FIELD_STALE(stale_samples),
+	FIELD_STALE(stale_control_passes),
+	FIELD_STALE(stale_control_samples),
+	FIELD_STALE(stale_pairs),
+	FIELD_STALE(stale_dropped),
+	FIELD_STALE_SUM(stale_p),
+	FIELD_STALE_SUM(stale_k),
+	FIELD_STALE_SUM(stale_p2),
+	FIELD_STALE_SUM(stale_k2),
+	FIELD_STALE_SUM(stale_cross),
+	FIELD(KxWindow, KX_FIELD_BOOL, has_regions),
+	FIELD_REGIONS(regions_max),
+	FIELD_REGIONS(regions_now),
+	FIELD_REGIONS(regions_aggregations),
+	FIELD_REGIONS(regions_checks),
+	FIELD_REGIONS(regions_max_checks),
+	FIELD_REGIONS(regions_splits),
+	FIELD_REGIONS(regions_merges),
+	FIELD_WITH(has_regions, KX_FIELD_STRING, regions_na, -1),
+	FIELD(KxWindow, KX_FIELD_BOOL, has_trap),
+	FIELD_TRAP(trap_faults_budget),
+	FIELD_TRAP(trap_time_budget_ppm),
+	FIELD_TRAP(trap_eligible),
+	FIELD_TRAP(trap_armed),
+	FIELD_TRAP(trap_armings),
+	FIELD_TRAP(trap_faults),
+	FIELD_TRAP(trap_lost),
+	FIELD_TRAP(trap_fault_ns),
+	FIELD_TRAP(trap_timed_faults),
+	FIELD_TRAP(trap_max_faults_per_s),
+	FIELD_TRAP(trap_max_time_ppm),
+	FIELD_TRAP(trap_zap_ns),
+	FIELD_TRAP(trap_held_passes),
+	FIELD_TRAP(trap_reads),
+	FIELD_TRAP(trap_writes),
+	FIELD_TRAP(trap_execs),
+	FIELD_TRAP(trap_page_walks),
 	FIELD(KxWindow, KX_FIELD_U64, est_n),
 	FIELD(KxWindow, KX_FIELD_DOUBLE, est_cost),
 	FIELD(KxWindow, KX_FIELD_DOUBLE, est_samples),
@@ -116,6 +171,19 @@ const KxField kx_window_fields[] = {
 	FIELD(KxWindow, KX_FIELD_STRING, truth_na),
 	FIELD(KxWindow, KX_FIELD_STRING, precision_na),
 	{ NULL, KX_FIELD_STRING, 0, -1, -1 },
+};
+
+const KxField kx_regions_fields[] = {
+	FIELD(KxRegions, KX_FIELD_U64, aggregation),
+	FIELD(KxRegions, KX_FIELD_U32, checks),
+	FIELD(KxRegions, KX_FIELD_U32, total),
+	{ NULL, KX_FIELD_STRING, 0, -1, -1 },
+};
+
+const KxField kx_region_fields[] = {
+	FIELD(KxRegion, KX_FIELD_U64, gfn),   FIELD(KxRegion, KX_FIELD_U64, npages),
+	FIELD(KxRegion, KX_FIELD_U32, as_id), FIELD(KxRegion, KX_FIELD_U32, accesses),
+	FIELD(KxRegion, KX_FIELD_U32, age),   { NULL, KX_FIELD_STRING, 0, -1, -1 },
 };
 
 const KxField kx_vm_fields[] = {
@@ -289,6 +357,22 @@ static void add_rows(JsonBuilder *b, const KxVmReport *v)
 	json_builder_end_array(b);
 }
 
+static void add_regions(JsonBuilder *b, const KxRegions *r)
+{
+	json_builder_set_member_name(b, "regions");
+	json_builder_begin_object(b);
+	add_fields(b, kx_regions_fields, r);
+	json_builder_set_member_name(b, "list");
+	json_builder_begin_array(b);
+	for (guint i = 0; i < r->list->len; i++) {
+		json_builder_begin_object(b);
+		add_fields(b, kx_region_fields, &g_array_index(r->list, KxRegion, i));
+		json_builder_end_object(b);
+	}
+	json_builder_end_array(b);
+	json_builder_end_object(b);
+}
+
 static void add_vm(JsonBuilder *b, const KxVmReport *v)
 {
 	json_builder_begin_object(b);
@@ -296,8 +380,12 @@ static void add_vm(JsonBuilder *b, const KxVmReport *v)
 	json_builder_set_member_name(b, "windows");
 	json_builder_begin_array(b);
 	for (guint i = 0; i < v->windows->len; i++) {
+		const KxWindow *w = v->windows->pdata[i];
+
 		json_builder_begin_object(b);
-		add_fields(b, kx_window_fields, v->windows->pdata[i]);
+		add_fields(b, kx_window_fields, w);
+		if (w->regions)
+			add_regions(b, w->regions);
 		json_builder_end_object(b);
 	}
 	json_builder_end_array(b);
@@ -463,11 +551,44 @@ static JsonObject *get_element(JsonArray *a, guint i, const char *key, const cha
 	return json_node_get_object(node);
 }
 
+/* TRUE without regions: the key is absent. */
+static gboolean read_regions(JsonObject *window, KxRegions **regions, const char *where,
+			     GError **error)
+{
+	JsonNode *node = json_object_get_member(window, "regions");
+	g_autoptr(KxRegions) r = kx_regions_new();
+	GError *local = NULL;
+	JsonArray *list;
+
+	if (!node)
+		return TRUE;
+	if (!JSON_NODE_HOLDS_OBJECT(node))
+		return wrong(error, where, "regions", "an object");
+	if (!read_fields(kx_regions_fields, json_node_get_object(node), r, where, error))
+		return FALSE;
+	list = get_array(json_node_get_object(node), "list", where, &local);
+	if (local) {
+		g_propagate_error(error, local);
+		return FALSE;
+	}
+	for (guint i = 0; list && i < json_array_get_length(list); i++) {
+		JsonObject *o = get_element(list, i, "list", where, error);
+		KxRegion g = { 0 };
+
+		if (!o || !read_fields(kx_region_fields, o, &g, where, error))
+			return FALSE;
+		g_array_append_val(r->list, g);
+	}
+	*regions = g_steal_pointer(&r);
+	return TRUE;
+}
+
 static KxWindow *read_window(JsonObject *o, const char *where, GError **error)
 {
 	g_autoptr(KxWindow) w = kx_window_new();
 
-	if (!read_fields(kx_window_fields, o, w, where, error) || !check_parts(o, w, where, error))
+	if (!read_fields(kx_window_fields, o, w, where, error) ||
+	    !read_regions(o, &w->regions, where, error) || !check_parts(o, w, where, error))
 		return NULL;
 	note_missing(kx_window_fields, o, w);
 	if (!w->tracker) {

@@ -4,6 +4,68 @@
 
 #include "report-internal.h"
 
+KxRegions *kx_regions_new(void)
+{
+	KxRegions *r = g_new0(KxRegions, 1);
+
+	r->list = g_array_new(FALSE, TRUE, sizeof(KxRegion));
+	return r;
+}
+
+KxRegions *kx_regions_copy(const KxRegions *r)
+{
+	KxRegions *c = r ? g_new(KxRegions, 1) : NULL;
+
+	if (!r)
+		return NULL;
+	*c = *r;
+	c->list = g_array_copy(r->list);
+	return c;
+}
+
+void kx_regions_free(KxRegions *r)
+{
+	if (!r)
+		return;
+	g_array_unref(r->list);
+	g_free(r);
+}
+
+static gint hotter_first(gconstpointer a, gconstpointer b)
+{
+	const KxRegion *x = a, *y = b;
+
+	if (x->accesses != y->accesses)
+		return x->accesses > y->accesses ? -1 : 1;
+	if (x->npages != y->npages)
+		return x->npages > y->npages ? -1 : 1;
+	if (x->age != y->age)
+		return x->age > y->age ? -1 : 1;
+	return x->gfn < y->gfn ? -1 : x->gfn > y->gfn;
+}
+
+GArray *kx_regions_ranked(const KxRegions *r)
+{
+	GArray *list = g_array_copy(r->list);
+
+	g_array_sort(list, hotter_first);
+	return list;
+}
+
+static gint lower_first(gconstpointer a, gconstpointer b)
+{
+	const KxRegion *x = a, *y = b;
+
+	if (x->as_id != y->as_id)
+		return x->as_id < y->as_id ? -1 : 1;
+	return x->gfn < y->gfn ? -1 : x->gfn > y->gfn;
+}
+
+void kx_regions_sort(KxRegions *r)
+{
+	g_array_sort(r->list, lower_first);
+}
+
 KxWindow *kx_window_new(void)
 {
 	KxWindow *w = g_new0(KxWindow, 1);
@@ -44,6 +106,7 @@ void kx_window_free(KxWindow *w)
 	if (!w)
 		return;
 	free_strings(kx_window_fields, w);
+	kx_regions_free(w->regions);
 	g_free(w);
 }
 

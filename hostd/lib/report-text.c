@@ -158,15 +158,41 @@ static char *figure_cell(Text *t, const KxRow *row, const ColumnSpec *spec)
 	return f->na && !(spec->flags & PAIR) ? na_cell(t, f->na) : spec->cell(t, f);
 }
 
-static guint add_labels(KxTable *table, const GPtrArray *rows, gboolean (*shown)(const KxRow *))
+static gboolean has(const KxRow *row, guint parts)
+{
+	return (row->parts & parts) == parts;
+}
+
+static gboolean any_has(const GPtrArray *rows, guint parts)
+{
+	for (guint i = 0; i < rows->len; i++) {
+		if (has(rows->pdata[i], parts))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+static void add_labels(KxTable *table, const GPtrArray *rows, guint parts)
 {
 	guint c = kx_table_add_column(table, "tracker", TRUE, FALSE);
 
 	for (guint i = 0; i < rows->len; i++) {
-		if (!shown || shown(rows->pdata[i]))
+		if (has(rows->pdata[i], parts))
 			kx_table_add_cell(table, c, row_label(rows, i));
 	}
-	return c;
+}
+
+/* Which row a rate was measured in: not in those whose costs are known. */
+static void add_missed_by(KxTable *table, const GPtrArray *rows)
+{
+	guint c = kx_table_add_column(table, "measured\nin", TRUE, FALSE);
+
+	for (guint i = 0; i < rows->len; i++) {
+		const KxRow *row = rows->pdata[i];
+
+		if (has(row, 1u << KX_PART_MISSED))
+			kx_table_add_cell(table, c, row_label(rows, row->missed_by));
+	}
 }
 
 static void print_table(Text *t, const GPtrArray *rows)
@@ -175,7 +201,7 @@ static void print_table(Text *t, const GPtrArray *rows)
 	guint64 breaks = 0;
 	guint c;
 
-	add_labels(table, rows, NULL);
+	add_labels(table, rows, 0);
 	for (guint k = 0; k < G_N_ELEMENTS(columns); k++) {
 		const ColumnSpec *spec = &columns[k];
 
@@ -197,7 +223,7 @@ static void print_table(Text *t, const GPtrArray *rows)
 	kx_table_print(table, t->out, t->width, 2, breaks);
 }
 
-/* --- the dirty log's table -------------------------------------------------- */
+/* --- tables of parts --------------------------------------------------------- */
 
 static char *ns_cell(Text *t, const KxFigure *f)
 {
@@ -229,38 +255,207 @@ static const ColumnSpec log_columns[] = {
 	{ "time\nyielded", FIG(log_yielded_seconds), seconds_cell, 0 },
 };
 
-static gboolean uses_log(const KxRow *row)
+/* A share that may be below 0 by chance. */
+static char *missed_cell(Text *t, const KxFigure *f)
 {
-	return !row->log_yields.na;
+	if (isnan(f->high))
+		return g_strdup_printf("%.2f %%", f->value * 100);
+	return g_strdup_printf("%.2f %% [%.2f, %.2f]", f->value * 100, f->low * 100, f->high * 100);
 }
 
-static gboolean any_log(const GPtrArray *rows)
+static char *pairs_cell(Text *t, const KxFigure *f)
 {
-	for (guint i = 0; i < rows->len; i++) {
-		if (uses_log(rows->pdata[i]))
-			return TRUE;
-	}
-	return FALSE;
+	const KxRow *row = (const KxRow *)((const char *)f - FIG(missed));
+	const KxFigure pairs = { .value = (double)f->n };
+
+	if (f->na)
+		return na_cell(t, f->na);
+	return pair_cell(t, &pairs, &row->missed_dropped, kx_text_count);
 }
 
-static void print_log_table(Text *t, const GPtrArray *rows)
+static const ColumnSpec missed_columns[] = {
+	{ "missed\n[95 % interval]", FIG(missed), missed_cell, 0 },
+	{ "pairs of passes\nused / dropped", FIG(missed), pairs_cell, PAIR },
+};
+
+static const ColumnSpec walk_columns[] = {
+	{ "tables\nper pass", FIG(walk_tables_per_pass), number_cell, 0 },
+	{ "subtrees\nskipped", FIG(walk_subtrees_per_pass), number_cell, 0 },
+	{ "pages\nskipped", FIG(walk_pages_skipped_per_pass), number_cell, 0 },
+	{ "upper A\ncleared", FIG(walk_cleared), count_cell, 0 },
+	{ "upper A\nrestored", FIG(walk_restored), count_cell, 0 },
+	{ "holds of\nmmu_lock", FIG(walk_holds_per_pass), number_cell, 0 },
+	{ "hold\nmean", FIG(walk_hold_mean_ns), ns_cell, 0 },
+	{ "hold\nlongest", FIG(walk_hold_max_ns), ns_cell, 0 },
+	{ "ended for\nothers", FIG(walk_contended), count_cell, 0 },
+};
+
+static char *checks_cell(Text *t, const KxFigure *f)
+{
+	const KxRow *row = (const KxRow *)((const char *)f - FIG(regions_max_checks));
+
+	return pair_cell(t, f, &row->regions_limit, kx_text_count);
+}
+
+static char *splits_cell(Text *t, const KxFigure *f)
+{
+	const KxRow *row = (const KxRow *)((const char *)f - FIG(regions_splits));
+
+	return pair_cell(t, f, &row->regions_merges, kx_text_count);
+}
+
+static const ColumnSpec regions_columns[] = {
+	{ "regions\nnow", FIG(regions_now), count_cell, 0 },
+	{ "checks\nper pass", FIG(regions_checks_per_pass), number_cell, 0 },
+	{ "most in a pass\n/ limit", FIG(regions_max_checks), checks_cell, PAIR },
+	{ "aggregations", FIG(regions_aggregations), count_cell, 0 },
+	{ "splits\n/ merges", FIG(regions_splits), splits_cell, PAIR },
+};
+
+static char *budget_cell(Text *t, const KxFigure *f)
+{
+	const KxRow *row = (const KxRow *)((const char *)f - FIG(trap_max_faults_per_s));
+
+	return pair_cell(t, f, &row->trap_budget_faults_per_s, kx_text_count);
+}
+
+static char *vcpu_cell(Text *t, const KxFigure *f)
+{
+	const KxRow *row = (const KxRow *)((const char *)f - FIG(trap_max_vcpu_percent));
+
+	return pair_cell(t, f, &row->trap_budget_vcpu_percent, kx_text_number);
+}
+
+static char *armed_cell(Text *t, const KxFigure *f)
+{
+	const KxRow *row = (const KxRow *)((const char *)f - FIG(trap_armed));
+
+	return pair_cell(t, f, &row->trap_eligible, kx_text_count);
+}
+
+static char *access_cell(Text *t, const KxFigure *f)
+{
+	const KxRow *row = (const KxRow *)((const char *)f - FIG(trap_reads));
+	g_autofree char *r = kx_text_count(f->value), *w = kx_text_count(row->trap_writes.value);
+	g_autofree char *x = kx_text_count(row->trap_execs.value);
+
+	return g_strdup_printf("%s / %s / %s", r, w, x);
+}
+
+static const ColumnSpec trap_columns[] = {
+	{ "faults\nper s", FIG(trap_faults_per_s), number_cell, 0 },
+	{ "most in 1 s\n/ budget", FIG(trap_max_faults_per_s), budget_cell, PAIR },
+	{ "reads / writes\n/ fetches", FIG(trap_reads), access_cell, 0 },
+	{ "page\nwalks", FIG(trap_page_walks), count_cell, 0 },
+	{ "vCPU time\nper fault", FIG(trap_ns_per_fault), ns_cell, 0 },
+	{ "vCPU %, most\nin 1 s / budget", FIG(trap_max_vcpu_percent), vcpu_cell, PAIR },
+	{ "armed\n/ eligible", FIG(trap_armed), armed_cell, PAIR },
+	{ "passes\nheld", FIG(trap_held_passes), count_cell, 0 },
+	{ "arming\nper page", FIG(trap_zap_ns_per_page), ns_cell, 0 },
+};
+
+static void print_part_table(Text *t, const GPtrArray *rows, KxPart part, const char *heading,
+			     const ColumnSpec *specs, guint n)
 {
 	g_autoptr(KxTable) table = kx_table_new();
+	guint bit = 1u << part;
 
-	if (!any_log(rows))
+	if (!any_has(rows, bit))
 		return;
-	g_string_append(t->out, "\n  The dirty log's own costs: host time of KVM's ioctls\n\n");
-	add_labels(table, rows, uses_log);
-	for (guint k = 0; k < G_N_ELEMENTS(log_columns); k++) {
-		const ColumnSpec *spec = &log_columns[k];
-		guint c = kx_table_add_column(table, spec->title, FALSE, FALSE);
+	g_string_append_printf(t->out, "\n  %s\n\n", heading);
+	add_labels(table, rows, bit);
+	for (guint k = 0; k < n; k++) {
+		guint c = kx_table_add_column(table, specs[k].title, FALSE, FALSE);
 
 		for (guint i = 0; i < rows->len; i++) {
-			if (uses_log(rows->pdata[i]))
-				kx_table_add_cell(table, c, figure_cell(t, rows->pdata[i], spec));
+			if (has(rows->pdata[i], bit))
+				kx_table_add_cell(table, c,
+						  figure_cell(t, rows->pdata[i], &specs[k]));
 		}
 	}
+	if (part == KX_PART_MISSED)
+		add_missed_by(table, rows);
 	kx_table_print(table, t->out, t->width, 2, 0);
+}
+
+static const struct {
+	KxPart part;
+	const char *heading;
+	const ColumnSpec *columns;
+	guint n;
+} part_tables[] = {
+	{ KX_PART_LOG, "The dirty log's own costs: host time of KVM's ioctls", log_columns,
+	  G_N_ELEMENTS(log_columns) },
+	{ KX_PART_MISSED, "Accesses missed, for their translation was cached", missed_columns,
+	  G_N_ELEMENTS(missed_columns) },
+	{ KX_PART_WALK, "The walk of the nested page table", walk_columns,
+	  G_N_ELEMENTS(walk_columns) },
+	{ KX_PART_REGIONS, "Regions: one page of each is checked in a pass", regions_columns,
+	  G_N_ELEMENTS(regions_columns) },
+	{ KX_PART_TRAP, "Traps: first accesses to pages whose mapping was removed", trap_columns,
+	  G_N_ELEMENTS(trap_columns) },
+};
+
+static void print_part_tables(Text *t, const GPtrArray *rows)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(part_tables); i++)
+		print_part_table(t, rows, part_tables[i].part, part_tables[i].heading,
+				 part_tables[i].columns, part_tables[i].n);
+}
+
+/* --- the hottest regions ----------------------------------------------------- */
+
+#define HOTTEST_SHOWN 10u
+
+static void region_row(KxTable *table, const KxRegion *g, guint rank, guint32 checks)
+{
+	char *cells[] = {
+		g_strdup_printf("%u", rank),
+		g_strdup_printf("0x%" G_GINT64_MODIFIER "x", g->gfn),
+		g_strdup_printf("0x%" G_GINT64_MODIFIER "x%s", g->gfn << 12,
+				g->as_id ? " (SMM)" : ""),
+		kx_text_pages_bytes(g->npages),
+		g_strdup_printf("%u / %u", g->accesses, checks),
+		g_strdup_printf("%u", g->age),
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(cells); i++)
+		kx_table_add_cell(table, i, cells[i]);
+}
+
+static void print_hottest_of(Text *t, const char *label, const KxRegions *r)
+{
+	static const char *const titles[] = { "rank", "first gfn",	    "address",
+					      "size", "accessed\n/ checks", "age\naggregations" };
+	g_autoptr(KxTable) table = kx_table_new();
+	g_autoptr(GArray) ranked = kx_regions_ranked(r);
+	guint shown = MIN(ranked->len, HOTTEST_SHOWN);
+
+	for (guint i = 0; i < G_N_ELEMENTS(titles); i++)
+		kx_table_add_column(table, titles[i], FALSE, FALSE);
+	for (guint i = 0; i < shown; i++)
+		region_row(table, &g_array_index(ranked, KxRegion, i), i + 1, r->checks);
+	g_string_append_printf(t->out,
+			       "\n  %s: the hottest %u of %u regions, in its last aggregation "
+			       "(number %" G_GUINT64_FORMAT ")\n\n",
+			       label, shown, r->total, r->aggregation + 1);
+	kx_table_print(table, t->out, t->width, 2, 0);
+}
+
+static void print_hottest(Text *t, const GPtrArray *rows)
+{
+	for (guint i = 0; i < rows->len; i++) {
+		const KxRow *row = rows->pdata[i];
+		g_autofree char *label = row_label(rows, i);
+
+		if (!has(row, 1u << KX_PART_REGIONS))
+			continue;
+		if (row->regions)
+			print_hottest_of(t, label, row->regions);
+		else
+			g_string_append_printf(t->out, "\n  %s: hottest regions n/a: %s\n", label,
+					       row->regions_na);
+	}
 }
 
 /* --- below the table ------------------------------------------------------- */
@@ -502,7 +697,8 @@ static void print_vm(Text *t, const KxVmReport *v)
 		return;
 	}
 	print_table(t, rows);
-	print_log_table(t, rows);
+	print_part_tables(t, rows);
+	print_hottest(t, rows);
 	print_comparison(t, rows);
 	print_leaves(t, rows);
 	print_losses(t, rows);

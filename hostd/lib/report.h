@@ -25,6 +25,29 @@ typedef struct {
 	char *na;
 } KxFigure;
 
+typedef struct {
+	guint64 gfn, npages;
+	guint32 as_id;
+	guint32 accesses; /* checks that found their page accessed */
+	guint32 age;	  /* aggregations since that last changed much */
+} KxRegion;
+
+/* What an aggregation found. */
+typedef struct {
+	guint64 aggregation; /* from 0 in its window */
+	guint32 checks;	     /* of each region */
+	guint32 total;	     /* regions there were: of more than are kept, these are the hottest */
+	GArray *list;	     /* KxRegion, by address space and gfn */
+} KxRegions;
+
+KxRegions *kx_regions_new(void);
+KxRegions *kx_regions_copy(const KxRegions *r); /* NULL: NULL */
+void kx_regions_free(KxRegions *r);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxRegions, kx_regions_free)
+/* Hottest first: by accesses, then the larger, then the older one. Of KxRegion. */
+GArray *kx_regions_ranked(const KxRegions *r);
+void kx_regions_sort(KxRegions *r); /* by address space and gfn */
+
 /* One stretch of time with one tracker setting. Raw sums only. */
 typedef struct {
 	guint64 id;    /* unique within the VM's account, ascending */
@@ -57,6 +80,38 @@ typedef struct {
 	guint64 log_yielded_ns,
 		log_yielded_passes; /* all memory was the VMM's to log: not tracked */
 	char *log_yielded_to;	    /* "migration", …; NULL: nothing yielded */
+
+	/* of ept-walk (struct kvm_ext_walk_stats); valid if has_walk */
+	gboolean has_walk;
+	guint64 walk_tables_read, walk_subtrees_skipped, walk_pages_skipped;
+	guint64 walk_upper_cleared, walk_upper_restored;
+	guint64 walk_holds, walk_hold_ns, walk_max_hold_ns, walk_contended;
+	gboolean walk_nested; /* nested guests were seen, whose own tables are not covered */
+
+	/*
+	 * with staleness measured (struct kvm_ext_staleness_stats); valid if has_staleness. From pairs of passes: sums for
+	 * the ratio estimate of samples after the policy (p) to samples after the control (k).
+	 */
+	gboolean has_staleness;
+	guint64 stale_passes, stale_samples, stale_control_passes, stale_control_samples;
+	guint64 stale_pairs, stale_dropped; /* complete; with a cut or missing pass */
+	double stale_p, stale_k, stale_p2, stale_k2, stale_cross; /* Σp Σk Σp² Σk² Σpk */
+
+	/* of region sampling (struct kvm_ext_regions_stats); valid if has_regions */
+	gboolean has_regions;
+	guint64 regions_max; /* as asked for */
+	guint64 regions_now, regions_aggregations, regions_checks, regions_max_checks;
+	guint64 regions_splits, regions_merges;
+	KxRegions *regions; /* of the last aggregation; NULL: @regions_na says why */
+	char *regions_na;
+
+	/* of trap (struct kvm_ext_trap_stats, and its records); valid if has_trap */
+	gboolean has_trap;
+	guint64 trap_faults_budget, trap_time_budget_ppm; /* as asked for */
+	guint64 trap_eligible, trap_armed, trap_armings, trap_faults, trap_lost;
+	guint64 trap_fault_ns, trap_timed_faults, trap_max_faults_per_s, trap_max_time_ppm;
+	guint64 trap_zap_ns, trap_held_passes;
+	guint64 trap_reads, trap_writes, trap_execs, trap_page_walks; /* of those in the ring */
 
 	/* from the pass records: sums for the ratio estimate of cost per sample over counted passes */
 	guint64 est_n; /* passes */
@@ -128,9 +183,23 @@ KxReport *kx_report_from_json(const char *json, GError **error);
 
 /* --- rows: windows of equal tracker and options, pooled ------------------- */
 
+/* What not every row has figures of. */
+typedef enum {
+	KX_PART_ANY, /* all rows */
+	KX_PART_LOG,
+	KX_PART_WALK,
+	KX_PART_MISSED, /* accesses missed: measured here, or for the same setting in another row */
+	KX_PART_REGIONS,
+	KX_PART_TRAP,
+	KX_PARTS
+} KxPart;
+
 typedef struct {
 	char *tracker, *options;
 	char *mechanism; /* of the dirty log; NULL: not used */
+	guint parts;	 /* bit of each KxPart */
+	gboolean staleness;
+	guint missed_by; /* index of the row that measured what this one misses */
 	guint windows;
 	double seconds; /* tracked: without the time that was yielded */
 	KxFigure passes, samples, samples_per_s;
@@ -149,6 +218,8 @@ typedef struct {
 	KxFigure vcpu_run_percent, vcpu_steal_percent;
 	KxFigure work_per_s, work_vs_off;
 	KxFigure recall, precision;
+	/* of the accesses that a control finds, the share that left no A bit; of pairs of passes */
+	KxFigure missed, missed_dropped;
 	/* the dirty log's ioctls, each in one figure: time per page of the memslots, or per page found dirty */
 	KxFigure log_enable_ns_per_page, log_arm_ns_per_page, log_disable_ns_per_page;
 	KxFigure log_harvest_ns_per_page, log_harvest_ns_per_dirty, log_clear_ns_per_dirty;
@@ -159,6 +230,22 @@ typedef struct {
 	KxFigure log_candidates; /* pml-abit: pages watched, likewise */
 	KxFigure log_errors;	 /* ioctls of the tracker that KVM refused */
 	int log_last_errno;	 /* of the last of them; 0: none */
+	/* ept-walk: per pass, priming included */
+	KxFigure walk_tables_per_pass, walk_subtrees_per_pass, walk_pages_skipped_per_pass;
+	KxFigure walk_cleared, walk_restored; /* A bits above the last level */
+	KxFigure walk_holds_per_pass, walk_hold_mean_ns, walk_hold_max_ns, walk_contended;
+	gboolean walk_nested;
+	/* regions: as of the last window, or in all of them */
+	KxFigure regions_now, regions_limit, regions_checks_per_pass, regions_max_checks;
+	KxFigure regions_aggregations, regions_splits, regions_merges;
+	const KxRegions *regions; /* of the row's last window, whose they are; NULL: @regions_na */
+	const char *regions_na;
+	/* trap */
+	KxFigure trap_faults_per_s, trap_max_faults_per_s, trap_budget_faults_per_s;
+	KxFigure trap_reads, trap_writes, trap_execs, trap_page_walks;
+	KxFigure trap_ns_per_fault, trap_max_vcpu_percent, trap_budget_vcpu_percent;
+	KxFigure trap_armed, trap_eligible; /* at the end of the row's last window */
+	KxFigure trap_zap_ns_per_page, trap_held_passes, trap_lost;
 } KxRow;
 
 /* Rows (KxRow) in order of first appearance. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "heat.h"
 #include "log.h"
 #include "tracker.h"
 
@@ -20,6 +21,7 @@ struct _KxSession {
 	KxTracker *tracker; /* NULL once ended */
 	GSource *source, *poll;
 	KxAccount *account;
+	KxHeat *heat;	      /* NULL before the VM is known */
 	guint64 window;	      /* the open one */
 	struct kvm_ext_vm vm; /* as last read */
 	gboolean kvm_unread;  /* neither module nor debugfs gave KVM's counters */
@@ -113,10 +115,55 @@ static gboolean read_stats(KxSession *s, struct kvm_ext_stats *st)
 	return TRUE;
 }
 
+/* Records go to the account and, next to it, to the heat. */
+#define TO_BOTH(kind, record)                                     \
+	static void on_##kind(void *data, const struct record *r) \
+	{                                                         \
+		const KxSession *s = data;                        \
+                                                                  \
+		kx_account_sink.kind(s->account, r);              \
+		kx_heat_sink.kind(s->heat, r);                    \
+	}
+
+TO_BOTH(pass_begin, kvm_ext_rec_pass_begin)
+TO_BOTH(run, kvm_ext_rec_run)
+TO_BOTH(pass_end, kvm_ext_rec_pass_end)
+
+static void on_bitmap(void *data, const struct kvm_ext_rec_bitmap *r, const guint64 *bits,
+		      gsize nwords)
+{
+	const KxSession *s = data;
+
+	kx_account_sink.bitmap(s->account, r, bits, nwords);
+	kx_heat_sink.bitmap(s->heat, r, bits, nwords);
+}
+
+/* Traps say nothing of the pages that have none: no heat. */
+static void on_faults(void *data, const struct kvm_ext_rec_faults *r,
+		      const struct kvm_ext_fault *faults)
+{
+	kx_account_sink.faults(((const KxSession *)data)->account, r, faults);
+}
+
+static void on_regions(void *data, const struct kvm_ext_rec_regions *r,
+		       const struct kvm_ext_region *regions)
+{
+	kx_account_sink.regions(((const KxSession *)data)->account, r, regions);
+}
+
+static const KxStreamOps session_sink = {
+	.pass_begin = on_pass_begin,
+	.run = on_run,
+	.bitmap = on_bitmap,
+	.pass_end = on_pass_end,
+	.faults = on_faults,
+	.regions = on_regions,
+};
+
 static gboolean drain(KxSession *s, GError **error)
 {
 	guint64 start = thread_cpu_ns(), stray;
-	gboolean ok = s->tracker->ops->drain(s->tracker, &kx_account_sink, s->account, error);
+	gboolean ok = s->tracker->ops->drain(s->tracker, &session_sink, s, error);
 
 	kx_account_add_drain(s->account, thread_cpu_ns() - start);
 	stray = kx_account_stray(s->account);
@@ -172,7 +219,7 @@ static void look_for_yield(KxSession *s)
 	gboolean now;
 
 	s->yield.seen_ends = kx_account_yielded_passes(s->account);
-	if (!s->options.tracker->log || !read_stats(s, &st))
+	if (!(s->options.tracker->can & KX_CAN_LOG) || !read_stats(s, &st))
 		return;
 	now = st.state & KVM_EXT_STATE_YIELDED;
 	if (!s->yield.now && (now || st.log.yielded_passes > s->yield.passes))
@@ -201,7 +248,7 @@ static void stop_polling(KxSession *s)
 static void start_polling(KxSession *s)
 {
 	stop_polling(s);
-	if (!s->options.tracker->log)
+	if (!(s->options.tracker->can & KX_CAN_LOG))
 		return;
 	s->poll = g_timeout_source_new(KX_SESSION_POLL_MS);
 	g_source_set_callback(s->poll, on_poll, s, NULL);
@@ -320,13 +367,14 @@ static gboolean attach_module(KxSession *s, GError **error)
 	if (!ok || !kx_module_vm(s->module, &s->vm, error))
 		return FALSE;
 	kx_log_mechanism(s->vm.log_mechanism, s->host->root, &s->log);
+	s->heat = kx_heat_new(s->vm.last_gfn);
 	return TRUE;
 }
 
 /* What the module would refuse without saying why. */
 static gboolean check_log(const KxSession *s, const KxOptions *o, GError **error)
 {
-	if (!o->tracker->log)
+	if (!(o->tracker->can & KX_CAN_LOG))
 		return TRUE;
 	if (s->vm.log_mode == KVM_EXT_LOG_MODE_RING) {
 		g_set_error(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
@@ -342,7 +390,7 @@ static gboolean check_log(const KxSession *s, const KxOptions *o, GError **error
 
 static KxTracker *open_tracker(KxSession *s, const KxOptions *o, GError **error)
 {
-	const KxTrackerVm vm = { s->ident.pid, s->ident.uuid, s->module };
+	const KxTrackerVm vm = { s->ident.pid, s->ident.uuid, s->module, &s->vm, s->heat };
 	const KxTrackerOps *ops = kx_tracker_ops(o->tracker);
 
 	if (ops)
@@ -356,13 +404,24 @@ static void open_window(KxSession *s, const KxKvmStat *qmp)
 {
 	g_autoptr(KxVmCounters) counters = read_counters(s, qmp);
 	g_autofree char *options = kx_options_to_string(&s->options);
+	const KxOptions *o = &s->options;
+	gboolean trap = o->tracker->can & KX_CAN_TRAP;
 	struct kvm_ext_stats st = { 0 };
+	KxSetting setting = {
+		.tracker = o->tracker->name,
+		.options = options,
+		.last_gfn = s->vm.last_gfn,
+		.staleness = o->staleness,
+		.regions_max = o->regions.max,
+		.trap_faults_per_s = trap ? o->faults_per_s : 0,
+		.trap_time_ppm = trap ? o->vcpu_ppm : 0,
+	};
 
 	read_stats(s, &st);
+	setting.epoch = st.epoch;
 	s->yield.passes = 0;
 	s->yield.now = FALSE;
-	s->window = kx_account_open(s->account, s->options.tracker->name, options, st.epoch,
-				    s->vm.last_gfn, counters, instant());
+	s->window = kx_account_open(s->account, &setting, counters, instant());
 }
 
 static void watch(KxSession *s)
@@ -419,6 +478,7 @@ void kx_session_unref(KxSession *s)
 	kx_session_end(s, "detached", NULL);
 	kx_vm_ident_clear(&s->ident);
 	kx_account_free(s->account);
+	kx_heat_free(s->heat);
 	kx_log_mechanism_clear(&s->log);
 	g_free(s->yield.to);
 	g_free(s->kvm_dir);
@@ -530,7 +590,7 @@ gboolean kx_session_set(KxSession *s, const KxOptions *o, const KxKvmStat *qmp, 
 	/* The switch itself belongs to neither window: the old one ended before it, the new one begins after it. */
 	open_window(s, qmp);
 	if (old)
-		old->ops->drain(old, &kx_account_sink, s->account, NULL);
+		old->ops->drain(old, &session_sink, s, NULL);
 	if (!drain(s, error))
 		return FALSE;
 	kx_account_close(s->account, old_window, NULL, end, end_time);

@@ -18,6 +18,8 @@ struct _KxStream {
 		struct kvm_ext_rec_bitmap bitmap;
 		struct kvm_ext_rec_pass_end pass_end;
 		struct kvm_ext_rec_lost lost;
+		struct kvm_ext_rec_faults faults;
+		struct kvm_ext_rec_regions regions;
 		guint64 words[KVM_EXT_REC_MAX / 8];
 	} rec; /* the record at hand, copied out before it is looked at */
 };
@@ -87,15 +89,23 @@ static const char *check_pass_begin(const KxStream *s)
 	return NULL;
 }
 
+static gboolean is_guest_memory(guint64 gfn, guint64 npages)
+{
+	return gfn < KX_GFN_END && npages > 0 && npages <= KX_GFN_END - gfn;
+}
+
+static gboolean is_leaf_order(guint order)
+{
+	return order == 0 || order == 9 || order == 18;
+}
+
 static const char *check_run(const KxStream *s)
 {
 	const struct kvm_ext_rec_run *r = &s->rec.run;
 
-	if (r->gfn >= KX_GFN_END || r->npages == 0 || r->npages > KX_GFN_END - r->gfn)
+	if (!is_guest_memory(r->gfn, r->npages))
 		return "run beyond guest memory";
-	if (r->leaf_order != 0 && r->leaf_order != 9 && r->leaf_order != 18)
-		return "run with an unknown leaf size";
-	return NULL;
+	return is_leaf_order(r->leaf_order) ? NULL : "run with an unknown leaf size";
 }
 
 static const char *check_bitmap(const KxStream *s)
@@ -106,12 +116,65 @@ static const char *check_bitmap(const KxStream *s)
 
 	if (r->nbits == 0 || need > have)
 		return "bitmap longer than its record";
-	if (r->gfn >= KX_GFN_END || r->nbits > KX_GFN_END - r->gfn)
+	if (!is_guest_memory(r->gfn, r->nbits))
 		return "bitmap beyond guest memory";
 	/* The UAPI promises zeros there; do not count what it cannot mean. */
 	if (r->nbits % 64 && s->rec.words[sizeof(*r) / 8 + need - 1] >> r->nbits % 64)
 		return "bitmap with bits beyond its end";
 	return NULL;
+}
+
+/* Of @nr elements of @bytes each behind the first @fixed bytes. */
+static gboolean holds(const KxStream *s, gsize fixed, guint32 nr, gsize bytes)
+{
+	return nr <= (s->rec.h.size - fixed) / bytes;
+}
+
+static const char *check_faults(const KxStream *s)
+{
+	const struct kvm_ext_rec_faults *r = &s->rec.faults;
+
+	if (!holds(s, sizeof(*r), r->nr, sizeof(r->faults[0])))
+		return "more faults than their record holds";
+	for (guint32 i = 0; i < r->nr; i++) {
+		const struct kvm_ext_fault *f = &r->faults[i];
+
+		if (!is_guest_memory(f->gfn, 1))
+			return "fault beyond guest memory";
+		if (f->access > KVM_EXT_ACCESS_EXEC)
+			return "fault of an unknown access";
+		if (!is_leaf_order(f->order))
+			return "fault with an unknown leaf size";
+	}
+	return NULL;
+}
+
+static const char *check_region(const struct kvm_ext_rec_regions *r, guint32 i)
+{
+	const struct kvm_ext_region *now = &r->regions[i], *before = i ? now - 1 : NULL;
+
+	if (!is_guest_memory(now->gfn, now->npages))
+		return "region beyond guest memory";
+	if (now->accesses > r->checks)
+		return "region accessed more often than checked";
+	if (before && (now->as_id < before->as_id ||
+		       (now->as_id == before->as_id && now->gfn < before->gfn + before->npages)))
+		return "regions out of order";
+	return NULL;
+}
+
+static const char *check_regions(const KxStream *s)
+{
+	const struct kvm_ext_rec_regions *r = &s->rec.regions;
+	const char *wrong = NULL;
+
+	if (!holds(s, sizeof(*r), r->nr, sizeof(r->regions[0])))
+		return "more regions than their record holds";
+	if (r->total > KVM_EXT_REGIONS_MAX || r->first > r->total || r->nr > r->total - r->first)
+		return "more regions than there are";
+	for (guint32 i = 0; i < r->nr && !wrong; i++)
+		wrong = check_region(r, i);
+	return wrong;
 }
 
 static void give_pass_begin(const KxStream *s, const KxStreamOps *ops, void *data)
@@ -146,6 +209,18 @@ static void give_lost(const KxStream *s, const KxStreamOps *ops, void *data)
 		ops->lost(data, &s->rec.lost);
 }
 
+static void give_faults(const KxStream *s, const KxStreamOps *ops, void *data)
+{
+	if (ops->faults)
+		ops->faults(data, &s->rec.faults, s->rec.faults.faults);
+}
+
+static void give_regions(const KxStream *s, const KxStreamOps *ops, void *data)
+{
+	if (ops->regions)
+		ops->regions(data, &s->rec.regions, s->rec.regions.regions);
+}
+
 /* A type that is not here comes from a newer module of the same version: it is skipped. */
 static const struct {
 	guint32 min_size;
@@ -159,6 +234,8 @@ static const struct {
 	[KVM_EXT_REC_PASS_END] = { sizeof(struct kvm_ext_rec_pass_end), check_pass_begin,
 				   give_pass_end },
 	[KVM_EXT_REC_LOST] = { sizeof(struct kvm_ext_rec_lost), check_pass_begin, give_lost },
+	[KVM_EXT_REC_FAULTS] = { sizeof(struct kvm_ext_rec_faults), check_faults, give_faults },
+	[KVM_EXT_REC_REGIONS] = { sizeof(struct kvm_ext_rec_regions), check_regions, give_regions },
 };
 
 /* Checks and delivers the record at s->tail; NULL or what is wrong. *size: how far to go on. */

@@ -21,6 +21,10 @@ typedef struct {
 		       gsize nwords);
 	void (*pass_end)(void *data, const struct kvm_ext_rec_pass_end *r);
 	void (*lost)(void *data, const struct kvm_ext_rec_lost *r);
+	void (*faults)(void *data, const struct kvm_ext_rec_faults *r,
+		       const struct kvm_ext_fault *faults);
+	void (*regions)(void *data, const struct kvm_ext_rec_regions *r,
+			const struct kvm_ext_region *regions);
 } KxStreamOps;
 
 typedef struct _KxStream KxStream;

@@ -5,6 +5,8 @@
  */
 #include "tracker.h"
 
+#include "error.h"
+
 static gboolean module_serves(const KxTrackerRow *row)
 {
 	return row->module_id >= 0;
@@ -24,11 +26,39 @@ static void module_close(KxTracker *t)
 	kx_stream_free(t->priv);
 }
 
+/* Pages by heat: what is hot now, as ranges. */
+static gboolean pick_pages(const KxTracker *t, const KxOptions *o, KxHeatPick *pick,
+			   struct kvm_ext_tracker *m, GError **error)
+{
+	gboolean hottest = o->pages.kind == KX_PAGES_HOTTEST;
+	guint64 pages = m->npages ? m->npages : t->vm.vm->ram_pages;
+	guint64 last = m->npages ? m->npages : t->vm.vm->last_gfn + 1;
+	guint64 want = (guint64)((double)pages * o->pages.share_ppm / 1e6);
+
+	if (!kx_heat_pick(t->vm.heat, hottest, m->first_gfn, last, want, KVM_EXT_RANGES_MAX,
+			  pick)) {
+		g_set_error(error, KX_ERROR, KX_ERROR_INVALID_OPTION,
+			    "pages %s: nothing is known yet of how hot this VM's pages are; run a "
+			    "tracker of accessed bits first (abit, abit-flush or ept-walk, some "
+			    "passes of it), or take pages random",
+			    hottest ? "hottest" : "coldest");
+		return FALSE;
+	}
+	m->ranges = (guint64)(guintptr)pick->ranges->data;
+	m->nr_ranges = pick->ranges->len;
+	m->trap_share_ppm = pick->share_ppm;
+	return TRUE;
+}
+
 static gboolean module_start(KxTracker *t, const KxOptions *o, GError **error)
 {
+	g_auto(KxHeatPick) pick = { 0 };
 	struct kvm_ext_tracker m = { 0 };
 
 	kx_options_to_uapi(o, &m);
+	if ((o->pages.kind == KX_PAGES_HOTTEST || o->pages.kind == KX_PAGES_COLDEST) &&
+	    !pick_pages(t, o, &pick, &m, error))
+		return FALSE;
 	return kx_module_set(t->vm.module, &m, error);
 }
 

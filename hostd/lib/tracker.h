@@ -10,6 +10,7 @@
 #include <glib.h>
 #include <sys/types.h>
 
+#include "heat.h"
 #include "module.h"
 #include "options.h"
 #include "stream.h"
@@ -17,8 +18,10 @@
 /* The VM a tracker works on. Everything is the session's and outlives the tracker. */
 typedef struct {
 	pid_t pid;
-	const char *uuid; /* NULL: unknown */
-	KxModule *module; /* the session's descriptor */
+	const char *uuid;	     /* NULL: unknown */
+	KxModule *module;	     /* the session's descriptor */
+	const struct kvm_ext_vm *vm; /* as last read */
+	const KxHeat *heat;
 } KxTrackerVm;
 
 typedef struct _KxTracker KxTracker;

@@ -33,7 +33,11 @@ static guint64 open_window(KxAccount *a, guint64 epoch, guint64 now)
 {
 	g_autoptr(KxVmCounters) c = counters(100 + now, 10 + now, 1000 + now, 50 + now);
 
-	return kx_account_open(a, "abit", "interval=1s", epoch, 1 << 20, c, at(now));
+	const KxSetting setting = {
+		.tracker = "abit", .options = "interval=1s", .epoch = epoch, .last_gfn = 1 << 20
+	};
+
+	return kx_account_open(a, &setting, c, at(now));
 }
 
 static void close_window(KxAccount *a, guint64 id, const struct kvm_ext_stats *st, guint64 now)

@@ -265,7 +265,7 @@ static void test_log_trackers(void **state)
 		set(&o, "granularity", "2M");
 		assert_true(kx_options_check(&o, NULL));
 		set(&o, "tracker", names[i]);
-		assert_true(o.tracker->log);
+		assert_true(o.tracker->can & KX_CAN_LOG);
 		assert_true(kx_options_check(&o, NULL));
 		set(&o, "granularity", "2M");
 		assert_false(kx_options_check(&o, &error));
@@ -316,15 +316,15 @@ static void test_pml_means_dirty_log(void **state)
 
 static void test_keys_and_trackers(void **state)
 {
-	assert_string_equal(kx_option_keys[0], "tracker");
+	assert_string_equal(kx_option_keys[0].key, "tracker");
 	assert_string_equal(kx_tracker_by_name("abit")->name, "abit");
 	assert_null(kx_tracker_by_name("abit "));
-	for (guint i = 0; kx_option_keys[i]; i++) {
+	for (const KxOptionKey *k = kx_option_keys; k->key; k++) {
 		g_autoptr(GError) error = NULL;
 		KxOptions o;
 
 		kx_options_init(&o);
-		assert_false(kx_options_set(&o, kx_option_keys[i], "?", &error));
+		assert_false(kx_options_set(&o, k->key, "?", &error));
 		assert_true(g_error_matches(error, KX_OPTIONS_ERROR, KX_OPTIONS_ERROR_BAD_VALUE));
 	}
 }

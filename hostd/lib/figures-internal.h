@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files that compute figures share. */
+#ifndef KX_FIGURES_INTERNAL_H
+#define KX_FIGURES_INTERNAL_H
+
+#include "report-internal.h"
+
+#define KX_NS_PER_S    1e9
+#define KX_RATE_MIN_NS 10000000.0 /* rates over less than 10 ms say nothing */
+
+/* What a row's windows add up to. */
+typedef struct {
+	KxRow *row;
+	GPtrArray *windows; /* KxWindow, not owned */
+	gboolean off, module;
+	double ns; /* time with module figures, without what was yielded */
+	guint64 passes, samples, lost;
+	KxRatioSums cost, exits, work;
+	const char *exits_na, *work_na;
+} KxPool;
+
+KxFigure kx_figure(double value, guint64 n);
+KxFigure kx_unavailable(const char *reason);
+/* The ratio estimate with its interval; n/a for @no_x where Σx is 0. */
+KxFigure kx_figure_from_sums(const KxRatioSums *s, double scale, const char *no_x);
+/* In place of what @f was. */
+void kx_figure_void(KxFigure *f, const char *reason);
+
+/* Why a row has no passes to speak of; NULL if it has. */
+const char *kx_pool_no_passes(const KxPool *p);
+/* Sum of a guint64 over the windows with the gboolean at @has_offset, without those whose reason at @na_offset is set. */
+double kx_pool_total(const KxPool *p, gsize has_offset, gsize offset, gssize na_offset);
+/* The last window with that gboolean; NULL: none. */
+const KxWindow *kx_pool_last(const KxPool *p, gsize has_offset);
+
+/* Figures of the parts that the row has, and n/a for those that it has not. */
+void kx_part_figures(KxPool *p);
+/* Rows that were measured without staleness show what was measured for the same setting. */
+void kx_lend_missed(GPtrArray *pools);
+
+#endif /* KX_FIGURES_INTERNAL_H */

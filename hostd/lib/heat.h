@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How hot each guest page is now: in how many passes it was found accessed since attach, halved every KX_HEAT_PASSES
+ * passes, whichever tracker found it. Fed from the stream, next to the account. Memory is bounded: a byte a page where
+ * something was found.
+ */
+#ifndef KX_HEAT_H
+#define KX_HEAT_H
+
+#include <glib.h>
+
+#include <kvm-ext/uapi.h>
+
+#include "stream.h"
+
+/* Steady access of every pass comes to twice as much: it fits a byte. */
+#define KX_HEAT_PASSES 64u
+
+typedef struct _KxHeat KxHeat;
+
+/* @last_gfn: the highest frame expected. Twice as much, and never more than 1 TiB of found memory, is the bound. */
+KxHeat *kx_heat_new(guint64 last_gfn);
+void kx_heat_free(KxHeat *h);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxHeat, kx_heat_free)
+
+/* What kx_stream_drain calls with the heat as data. */
+extern const KxStreamOps kx_heat_sink;
+
+/* 0: not found for long, or never. */
+guint kx_heat_of(const KxHeat *h, guint64 gfn);
+
+typedef struct {
+	GArray *ranges; /* struct kvm_ext_range, ascending, apart */
+	guint64 pages;	/* in them */
+	guint32 share_ppm; /* of these pages, so that as many come out as were asked for; 1000000: all */
+} KxHeatPick;
+
+/*
+ * The @want hottest, or coldest, pages of the @npages from @first_gfn on, in at most @max_ranges ranges. Pages equally
+ * hot are told apart by nothing but their address; so if the first class alone has more than @want, all of it is given
+ * with a share to be taken at random. Where there would be more ranges the hottest (coldest: largest) of them are kept.
+ * FALSE: nothing was found yet.
+ */
+gboolean kx_heat_pick(const KxHeat *h, gboolean hottest, guint64 first_gfn, guint64 npages,
+		      guint64 want, guint max_ranges, KxHeatPick *pick);
+void kx_heat_pick_clear(KxHeatPick *pick);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(KxHeatPick, kx_heat_pick_clear)
+
+#endif /* KX_HEAT_H */

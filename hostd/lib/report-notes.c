@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What must be known to read a VM's rows right, as sentences. */
+#include "report.h"
+
+/* --- the dirty log ---------------------------------------------------------- */
+
+static void note_candidates(GPtrArray *notes, const char *label, const KxRow *row)
+{
+	if (row->log_candidates.na)
+		return;
+	g_ptr_array_add(notes,
+			g_strdup_printf("%s misses pages that are only read: it tests accessed "
+					"bits of those pages alone that the dirty log has "
+					"named, at last %.0f pages.",
+					label, row->log_candidates.value));
+}
+
+static void note_untracked(GPtrArray *notes, const char *label, const KxRow *row)
+{
+	if (row->log_vmm_pages.value > 0)
+		g_ptr_array_add(notes,
+				g_strdup_printf("%s: %.0f pages were not tracked at the end, for "
+						"the VMM logs them itself.",
+						label, row->log_vmm_pages.value));
+	if (row->log_other_pages.value > 0)
+		g_ptr_array_add(notes,
+				g_strdup_printf("%s: %.0f pages were not tracked, for KVM keeps "
+						"no log of their memslots.",
+						label, row->log_other_pages.value));
+	if (row->log_errors.value > 0)
+		g_ptr_array_add(notes,
+				g_strdup_printf("%s: KVM refused %.0f of the tracker's own ioctls, "
+						"the last with: %s.",
+						label, row->log_errors.value,
+						g_strerror(row->log_last_errno)));
+	if (row->log_yielded_seconds.value > 0)
+		g_ptr_array_add(notes,
+				g_strdup_printf("%s: yielded for %.3f s, in which the VMM logged "
+						"its memory; that time counts nowhere.",
+						label, row->log_yielded_seconds.value));
+}
+
+static void note_log(GPtrArray *notes, const KxVmReport *v)
+{
+	g_ptr_array_add(
+		notes,
+		g_strdup("The dirty log names pages written, not pages read. Pages that the "
+			 "guest's CPU writes by itself (page tables' A/D bits) are included: "
+			 "the guest half that tells them apart is not there."));
+	if (v->address_spaces > 1)
+		g_ptr_array_add(
+			notes,
+			g_strdup_printf(
+				"The VM has %u address spaces (SMM has its own), each with a "
+				"log of its own: pages are looked at and counted in each.",
+				v->address_spaces));
+}
+
+static void note_logging(GPtrArray *notes, const char *label, const KxRow *row)
+{
+	note_candidates(notes, label, row);
+	note_untracked(notes, label, row);
+}
+
+/* --- the other parts -------------------------------------------------------- */
+
+static void note_walk(GPtrArray *notes, const char *label, const KxRow *row)
+{
+	if (row->walk_nested)
+		g_ptr_array_add(notes,
+				g_strdup_printf("%s: nested guests: pages they map in tables "
+						"of their own (L2) are not covered.",
+						label));
+}
+
+static void explain_missed(GPtrArray *notes, const KxVmReport *v)
+{
+	g_ptr_array_add(
+		notes,
+		g_strdup("Missed are accesses that left no A bit because the vCPU still had the "
+			 "translation cached: the share by which a pass finds less than one that "
+			 "was preceded by a control, which flushes after each page; passes come in "
+			 "such pairs, in random order. It cannot tell the policy from the guest: a "
+			 "workload that changes from one interval to the next widens the interval, "
+			 "and no more."));
+}
+
+static void note_missed(GPtrArray *notes, const char *label, const KxRow *row)
+{
+	if (row->staleness && row->missed_dropped.value > 0)
+		g_ptr_array_add(notes,
+				g_strdup_printf("%s: %.0f pairs of passes were dropped, for a pass "
+						"of them was cut short or its record is missing.",
+						label, row->missed_dropped.value));
+}
+
+static void note_regions(GPtrArray *notes, const char *label, const KxRow *row)
+{
+	g_ptr_array_add(notes,
+			g_strdup_printf("A sample of %s is a check that found its page accessed; "
+					"that page stands for its region.",
+					label));
+}
+
+static void explain_trap(GPtrArray *notes, const KxVmReport *v)
+{
+	g_ptr_array_add(
+		notes,
+		g_strdup("A sample of trap is the first access to a page, or 2M/1G leaf, whose "
+			 "mapping was removed. The fault is paid by the vCPU, not by the pass "
+			 "thread: its time is in a figure of its own."));
+}
+
+static void note_trap(GPtrArray *notes, const char *label, const KxRow *row)
+{
+	if (row->trap_lost.value > 0)
+		g_ptr_array_add(
+			notes,
+			g_strdup_printf("%s: %.0f of its faults found no room until the next "
+					"pass collected them: they are counted, but not "
+					"known further.",
+					label, row->trap_lost.value));
+	if (row->trap_max_faults_per_s.value > 1.1 * row->trap_budget_faults_per_s.value)
+		g_ptr_array_add(
+			notes, g_strdup_printf("%s: OVER ITS BUDGET: %.0f faults in one second, of "
+					       "%.0f.",
+					       label, row->trap_max_faults_per_s.value,
+					       row->trap_budget_faults_per_s.value));
+}
+
+/* What is said once for a VM, and what of each row that has the part. */
+static const struct {
+	void (*explain)(GPtrArray *notes, const KxVmReport *v);
+	void (*of_row)(GPtrArray *notes, const char *label, const KxRow *row);
+} parts[KX_PARTS] = {
+	[KX_PART_LOG] = { note_log, note_logging },
+	[KX_PART_WALK] = { NULL, note_walk },
+	[KX_PART_MISSED] = { explain_missed, note_missed },
+	[KX_PART_REGIONS] = { NULL, note_regions },
+	[KX_PART_TRAP] = { explain_trap, note_trap },
+};
+
+static void note_part(GPtrArray *notes, const KxVmReport *v, const KxRow *row, const char *label,
+		      guint *said)
+{
+	for (guint i = 0; i < KX_PARTS; i++) {
+		if (!(row->parts & 1u << i) || !parts[i].of_row)
+			continue;
+		if (parts[i].explain && !(*said & 1u << i))
+			parts[i].explain(notes, v);
+		*said |= 1u << i;
+		parts[i].of_row(notes, label, row);
+	}
+}
+
+GPtrArray *kx_vm_notes(const KxVmReport *v, const GPtrArray *rows)
+{
+	GPtrArray *notes = g_ptr_array_new_with_free_func(g_free);
+	guint said = 0;
+
+	for (guint i = 0; i < rows->len; i++) {
+		const KxRow *row = rows->pdata[i];
+		g_autofree char *label = kx_row_label(rows, i);
+
+		note_part(notes, v, row, label, &said);
+	}
+	return notes;
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Heat fed with records made by hand, and what is chosen by it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "heat.h"
+
+static void begin(KxHeat *h, guint16 flags)
+{
+	struct kvm_ext_rec_pass_begin r = { .h.flags = flags };
+
+	kx_heat_sink.pass_begin(h, &r);
+}
+
+static void end(KxHeat *h)
+{
+	struct kvm_ext_rec_pass_end r = { 0 };
+
+	kx_heat_sink.pass_end(h, &r);
+}
+
+static void run(KxHeat *h, guint64 gfn, guint64 n)
+{
+	struct kvm_ext_rec_run r = { .gfn = gfn, .npages = n };
+
+	kx_heat_sink.run(h, &r);
+}
+
+/* @times passes that each find the one run. */
+static void passes(KxHeat *h, guint times, guint64 gfn, guint64 n)
+{
+	while (times--) {
+		begin(h, 0);
+		if (n)
+			run(h, gfn, n);
+		end(h);
+	}
+}
+
+static struct kvm_ext_range range(const KxHeatPick *p, guint i)
+{
+	assert_true(i < p->ranges->len);
+	return g_array_index(p->ranges, struct kvm_ext_range, i);
+}
+
+static void counts_passes(void **state)
+{
+	g_autoptr(KxHeat) h = kx_heat_new(1 << 20);
+	const guint64 bits[] = { 5, 1ull << 63 };
+	const struct kvm_ext_rec_bitmap bitmap = { .gfn = 0x1fff, .nbits = 128 };
+
+	begin(h, KVM_EXT_PASS_PRIME);
+	run(h, 7, 1);
+	end(h);
+	assert_int_equal(kx_heat_of(h, 7), 0);
+	passes(h, 3, 0xffe, 4); /* over the border of two chunks */
+	assert_int_equal(kx_heat_of(h, 0xffd), 0);
+	assert_int_equal(kx_heat_of(h, 0xffe), 3);
+	assert_int_equal(kx_heat_of(h, 0x1001), 3);
+	assert_int_equal(kx_heat_of(h, 0x1002), 0);
+	begin(h, 0);
+	kx_heat_sink.bitmap(h, &bitmap, bits, 2);
+	end(h);
+	assert_int_equal(kx_heat_of(h, 0x1fff), 1);
+	assert_int_equal(kx_heat_of(h, 0x2000), 0);
+	assert_int_equal(kx_heat_of(h, 0x2001), 1);
+	assert_int_equal(kx_heat_of(h, 0x1fff + 127), 1);
+	assert_int_equal(kx_heat_of(h, 1ull << 39), 0);
+}
+
+/* What is no longer used cools down, whether its chunk is looked at or not; steady use saturates below a byte. */
+static void cools_down(void **state)
+{
+	g_autoptr(KxHeat) h = kx_heat_new(1 << 20);
+
+	passes(h, KX_HEAT_PASSES - 1, 100, 1);
+	assert_int_equal(kx_heat_of(h, 100), KX_HEAT_PASSES - 1);
+	passes(h, 1, 0x8000, 1);
+	assert_int_equal(kx_heat_of(h, 100), (KX_HEAT_PASSES - 1) / 2);
+	passes(h, KX_HEAT_PASSES, 0x8000, 1);
+	assert_int_equal(kx_heat_of(h, 100), (KX_HEAT_PASSES - 1) / 4);
+	passes(h, KX_HEAT_PASSES * 20, 0x8000, 1);
+	assert_int_equal(kx_heat_of(h, 100), 0);
+	assert_in_range(kx_heat_of(h, 0x8000), KX_HEAT_PASSES - 1, 2 * KX_HEAT_PASSES);
+	passes(h, 3, 100, 1);
+	assert_int_equal(kx_heat_of(h, 100), 3);
+}
+
+static void picks_the_hottest(void **state)
+{
+	g_autoptr(KxHeat) h = kx_heat_new(1 << 20);
+	g_auto(KxHeatPick) few = { 0 }, more = { 0 }, all = { 0 }, part = { 0 };
+
+	passes(h, 2, 0x100, 10);
+	passes(h, 5, 0x200, 4);
+	passes(h, 9, 0x5000, 2);
+	/* the two hottest classes whole */
+	assert_true(kx_heat_pick(h, TRUE, 0, 1 << 20, 6, 4096, &few));
+	assert_int_equal(few.ranges->len, 2);
+	assert_int_equal(range(&few, 0).gfn, 0x200);
+	assert_int_equal(range(&few, 0).npages, 4);
+	assert_int_equal(range(&few, 1).gfn, 0x5000);
+	assert_int_equal(few.share_ppm, 1000000);
+	assert_int_equal(few.pages, 6);
+	/* three pages of the third class: those of the lowest address */
+	assert_true(kx_heat_pick(h, TRUE, 0, 1 << 20, 9, 4096, &more));
+	assert_int_equal(more.pages, 9);
+	assert_int_equal(range(&more, 0).gfn, 0x100);
+	assert_int_equal(range(&more, 0).npages, 3);
+	/* never what was not found, however many are wanted */
+	assert_true(kx_heat_pick(h, TRUE, 0, 1 << 20, 100000, 4096, &all));
+	assert_int_equal(all.pages, 16);
+	assert_int_equal(all.share_ppm, 1000000);
+	/* one class that is larger than wanted: all of it, and a share */
+	assert_true(kx_heat_pick(h, TRUE, 0x100, 0x10, 4, 4096, &part));
+	assert_int_equal(part.pages, 10);
+	assert_int_equal(part.share_ppm, 400000);
+}
+
+static void picks_the_coldest(void **state)
+{
+	g_autoptr(KxHeat) h = kx_heat_new(1 << 20);
+	g_auto(KxHeatPick) cold = { 0 }, warm = { 0 };
+
+	passes(h, 4, 0x1000, 0x1000);
+	passes(h, 1, 0x1000, 0x800);
+	/* what was never found is coldest: more than wanted, so a share of it */
+	assert_true(kx_heat_pick(h, FALSE, 0, 0x4000, 0x1000, 4096, &cold));
+	assert_int_equal(cold.ranges->len, 2);
+	assert_int_equal(range(&cold, 0).gfn, 0);
+	assert_int_equal(range(&cold, 0).npages, 0x1000);
+	assert_int_equal(range(&cold, 1).gfn, 0x2000);
+	assert_int_equal(range(&cold, 1).npages, 0x2000);
+	assert_int_equal(cold.share_ppm, 333333);
+	/* inside the found part: heat 4 before heat 5 */
+	assert_true(kx_heat_pick(h, FALSE, 0x1000, 0x1000, 0x800, 4096, &warm));
+	assert_int_equal(warm.ranges->len, 1);
+	assert_int_equal(range(&warm, 0).gfn, 0x1800);
+	assert_int_equal(range(&warm, 0).npages, 0x800);
+	assert_int_equal(warm.share_ppm, 1000000);
+}
+
+static void knows_nothing_yet(void **state)
+{
+	g_autoptr(KxHeat) h = kx_heat_new(1 << 20);
+	g_auto(KxHeatPick) pick = { 0 };
+
+	assert_false(kx_heat_pick(h, TRUE, 0, 1 << 20, 10, 4096, &pick));
+	assert_false(kx_heat_pick(h, FALSE, 0, 1 << 20, 10, 4096, &pick));
+	passes(h, 1, 0x9000, 1);
+	assert_false(kx_heat_pick(h, TRUE, 0, 0x9000, 10, 4096, &pick));
+	assert_true(kx_heat_pick(h, TRUE, 0, 0x9001, 10, 4096, &pick));
+	assert_int_equal(pick.pages, 1);
+}
+
+/* Every second page is hot: no more ranges than allowed, and the best of them. */
+static void stays_within_the_ranges(void **state)
+{
+	g_autoptr(KxHeat) h = kx_heat_new(1 << 20);
+	g_auto(KxHeatPick) pick = { 0 };
+	guint i;
+
+	begin(h, 0);
+	for (i = 0; i < 1000; i++)
+		run(h, 2 * i, 1);
+	end(h);
+	passes(h, 1, 1500, 1);
+	passes(h, 1, 100, 3);
+	assert_true(kx_heat_pick(h, TRUE, 0, 1 << 20, 100000, 8, &pick));
+	assert_int_equal(pick.ranges->len, 8);
+	for (i = 1; i < 8; i++)
+		assert_true(range(&pick, i).gfn >
+			    range(&pick, i - 1).gfn + range(&pick, i - 1).npages);
+	for (i = 0; i < 8 && range(&pick, i).gfn != 100; i++)
+		;
+	assert_int_equal(range(&pick, i).npages, 3);
+	for (i = 0; i < 8 && range(&pick, i).gfn != 1500; i++)
+		;
+	assert_int_equal(range(&pick, i).npages, 1);
+}
+
+static void stays_within_its_memory(void **state)
+{
+	g_autoptr(KxHeat) h = kx_heat_new(0);
+
+	/* 64 chunks are its budget; what comes after is not kept, and does no harm */
+	passes(h, 1, 0, 65 << 12);
+	assert_int_equal(kx_heat_of(h, (64 << 12) - 1), 1);
+	assert_int_equal(kx_heat_of(h, 64 << 12), 0);
+	passes(h, 1, 1ull << 38, 1ull << 20);
+	assert_int_equal(kx_heat_of(h, 1ull << 38), 0);
+	passes(h, 1, 0, 1);
+	assert_int_equal(kx_heat_of(h, 0), 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(counts_passes),
+		cmocka_unit_test(cools_down),
+		cmocka_unit_test(picks_the_hottest),
+		cmocka_unit_test(picks_the_coldest),
+		cmocka_unit_test(knows_nothing_yet),
+		cmocka_unit_test(stays_within_the_ranges),
+		cmocka_unit_test(stays_within_its_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
