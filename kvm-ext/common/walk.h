@@ -5,16 +5,20 @@
  *
  * Formats: Intel SDM volume 3, "EPT paging-structure entries" and "Accessed and
  * dirty flags for EPT"; AMD APM volume 2, "Nested paging" (the format of ordinary
- * long-mode tables). In both, bit 0 set means that the guest can read there, which
- * KVM grants for all RAM it maps and for nothing else; bit 1 that it can write; bit
- * 7 above the last level makes a leaf. Only the places of A and D differ.
+ * long-mode tables). In both, bit 0 set means that the guest can read there, bit 1
+ * that it can write; bit 7 above the last level makes a leaf. Only the places of A
+ * and D differ. What KVM maps can be read; so can, in NPT, its entries for MMIO, but
+ * for a reserved bit: they have a generation where A, D and bit 7 are. Bit 11, which
+ * both formats ignore, is KVM's mark of entries that are neither empty, nor for MMIO,
+ * nor being removed.
  *
  * A is set on every level of a walk. An entry above the last level whose A bit is
  * clear says that nothing below it was accessed since it was cleared, if no CPU had
  * the entry cached at that time: see kx_walk_recheck().
  *
- * The caller sees to it that the tables stay where they are, and that nobody
- * but the CPUs, and compare-and-exchange by others, changes an entry meanwhile.
+ * The caller sees to it that the tables stay where they are, that nobody changes an
+ * entry meanwhile but the CPUs, and others by compare-and-exchange; and nobody, but
+ * for the accessed bit, one that is readable, writable, accessed and dirty.
  */
 #ifndef KVM_EXT_WALK_H
 #define KVM_EXT_WALK_H
@@ -22,9 +26,9 @@
 #include "port.h"
 
 #define KX_ENTRIES	512u			/* in a table of any level */
-#define KX_ENTRY_READ	BIT_ULL(0)
 #define KX_ENTRY_WRITE	BIT_ULL(1)
 #define KX_ENTRY_LARGE	BIT_ULL(7)
+#define KX_ENTRY_MAPS	BIT_ULL(11)
 
 #define KX_LEVEL_4K	1
 #define KX_LEVEL_2M	2

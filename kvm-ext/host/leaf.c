@@ -19,7 +19,7 @@ static const u64 *walk_to(const struct kx_root *root, gfn_t gfn, int level, enum
 
 	for (l = root->level; table && l > level; l--) {
 		entry = READ_ONCE(table[kx_index_of(gfn, l)]);
-		if (!(entry & KX_ENTRY_READ)) {
+		if (!(entry & KX_ENTRY_MAPS)) {
 			*leaf = KX_LEAF_NONE;
 			return NULL;
 		}
@@ -35,7 +35,7 @@ static const u64 *walk_to(const struct kx_root *root, gfn_t gfn, int level, enum
 
 static enum kx_leaf block_leaf(u64 entry)
 {
-	if (!(entry & KX_ENTRY_READ))
+	if (!(entry & KX_ENTRY_MAPS))
 		return KX_LEAF_NONE;
 	return entry & KX_ENTRY_LARGE ? KX_LEAF_2M : KX_LEAF_4K;
 }

@@ -9,8 +9,8 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 
+#include "events.h"
 #include "interpose.h"
-#include "pml.h"
 #include "session.h"
 
 static struct miscdevice device = {
@@ -24,12 +24,12 @@ static int __init kvm_ext_init(void)
 {
 	int err;
 
-	err = kx_pml_init();
+	err = kx_events_init();
 	if (err)
 		return err;
 	err = misc_register(&device);
 	if (err)
-		kx_pml_exit();
+		kx_events_exit();
 	return err;
 }
 
@@ -37,7 +37,7 @@ static int __init kvm_ext_init(void)
 static void __exit kvm_ext_exit(void)
 {
 	misc_deregister(&device);
-	kx_pml_exit();
+	kx_events_exit();
 	kx_interpose_exit();
 }
 

@@ -3,21 +3,17 @@
 #define KVM_EXT_PML_H
 
 #include <linux/atomic.h>
-#include <linux/list.h>
 #include <linux/mm_types.h>
 
 /* Exits of one process' vCPUs because a PML buffer was full. */
 struct kx_pml_counter {
-	struct list_head link;
 	const struct mm_struct *mm;
+	bool counting;
 	atomic64_t exits;
 };
 
 /* Counts on from what @counter has. Where KVM has no such event it stays as it is. */
 void kx_pml_count(struct kx_pml_counter *counter, const struct mm_struct *mm);
 void kx_pml_count_end(struct kx_pml_counter *counter);
-
-int kx_pml_init(void);
-void kx_pml_exit(void);
 
 #endif /* KVM_EXT_PML_H */

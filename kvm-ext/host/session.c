@@ -209,28 +209,37 @@ static int check_tracker(const struct kvm_ext_tracker *t, const struct kx_tracke
 	return bad ? -EINVAL : 0;
 }
 
-/* Is there RAM in the range? */
-static int check_range(struct kvm *kvm, const struct kvm_ext_tracker *t)
+static bool holds_ram(const struct kx_slots *slots, const struct kvm_ext_range *range)
 {
-	gfn_t end = t->first_gfn + t->npages;
+	const struct kx_extent *x;
+
+	for (x = slots->extents; x < slots->extents + slots->nr; x++) {
+		if (x->gfn < range->gfn + range->npages && kx_extent_end(x) > range->gfn)
+			return true;
+	}
+	return false;
+}
+
+/* Is there RAM in the range, or in one of the ranges? */
+static int check_range(struct kvm *kvm, const struct kx_setting *setting)
+{
+	const struct kvm_ext_tracker *t = &setting->cfg;
+	struct kvm_ext_range whole = { .gfn = t->first_gfn, .npages = t->npages };
+	u32 nr = setting->ranges ? t->nr_ranges : 1;
 	struct kx_slots slots = {};
+	bool found = !whole.npages && !setting->ranges;
 	int err;
 	u32 i;
 
-	if (!t->npages)
+	if (found)
 		return 0;
 	err = kx_slots_take(&slots, kvm);
 	if (err)
 		return err;
-	err = -ERANGE;
-	for (i = 0; i < slots.nr; i++) {
-		const struct kx_extent *x = &slots.extents[i];
-
-		if (x->gfn < end && kx_extent_end(x) > t->first_gfn)
-			err = 0;
-	}
+	for (i = 0; i < nr && !found; i++)
+		found = holds_ram(&slots, setting->ranges ? &setting->ranges[i] : &whole);
 	kx_slots_drop(&slots);
-	return err;
+	return found ? 0 : -ERANGE;
 }
 
 static int set_tracker(struct kx_session *s, const struct kx_tracker *tracker,
@@ -244,7 +253,7 @@ static int set_tracker(struct kx_session *s, const struct kx_tracker *tracker,
 	err = tracker->check ? tracker->check(s->vm.kvm) : 0;
 	if (err)
 		return err;
-	err = check_range(s->vm.kvm, &setting->cfg);
+	err = check_range(s->vm.kvm, setting);
 	if (err)
 		return err;
 	return kx_pass_set(&s->pass, tracker, setting);

@@ -69,6 +69,7 @@ struct ept_walk {
 
 /* SMM's table maps the VM's memory, too: with the VM proper's it is walked as well. */
 static void begin_hold(struct ept_walk *e, u16 as_id)
+	__acquires(&e->kvm->mmu_lock)
 {
 	unsigned int as_mask = as_id ? BIT(as_id) : BIT(0) | BIT(1);
 
@@ -79,6 +80,7 @@ static void begin_hold(struct ept_walk *e, u16 as_id)
 }
 
 static void end_hold(struct kx_pass *p, struct ept_walk *e)
+	__releases(&e->kvm->mmu_lock)
 {
 	struct kvm_ext_walk_stats *walk = &p->account.walk;
 	u64 held = ktime_get_ns() - e->hold_start_ns;

@@ -11,6 +11,7 @@ static const struct kx_tracker *const trackers[] = {
 	&kx_tracker_dirty_log,
 	&kx_tracker_pml_abit,
 	&kx_tracker_ept_walk,
+	&kx_tracker_trap,
 };
 
 const struct kx_tracker *kx_tracker_by_id(u32 id)

@@ -74,6 +74,7 @@ extern const struct kx_tracker kx_tracker_abit_flush;
 extern const struct kx_tracker kx_tracker_dirty_log;
 extern const struct kx_tracker kx_tracker_pml_abit;
 extern const struct kx_tracker kx_tracker_ept_walk;
+extern const struct kx_tracker kx_tracker_trap;
 
 /* NULL: not built in. */
 const struct kx_tracker *kx_tracker_by_id(u32 id);

@@ -67,6 +67,13 @@ static inline bool kx_can_log(u32 slot_flags)
 #endif
 }
 
+/*
+ * A kernel with control-flow integrity checks the types of what tracepoints call. The
+ * event of a VM entry has had another argument since 6.9, in a header that KVM keeps
+ * to itself.
+ */
+#define KX_CAN_PROBE	(!IS_ENABLED(CONFIG_CFI_CLANG) && !IS_ENABLED(CONFIG_CFI))
+
 /* enum kvm_ext_log_mechanism: how KVM learns of writes to this VM's memory. May sleep. */
 u32 kx_cpu_logs_writes(struct kvm *kvm);
 

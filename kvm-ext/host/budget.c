@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Limits of what traps cost the guest.
+ */
+#include <linux/math64.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+
+#include "budget.h"
+
+/* Until so many faults were timed, what one costs is not known: no more are armed. */
+#define FIRST_FAULTS	16
+
+int kx_budget_init(struct kx_budget *b, u32 faults_per_s, u64 time_ns_per_s)
+{
+	*b = (struct kx_budget){ .faults_per_s = faults_per_s, .time_ns_per_s = time_ns_per_s };
+	raw_spin_lock_init(&b->time_lock);
+	b->times = kvcalloc(faults_per_s, sizeof(*b->times), GFP_KERNEL_ACCOUNT);
+	return b->times ? 0 : -ENOMEM;
+}
+
+void kx_budget_free(struct kx_budget *b)
+{
+	kvfree(b->times);
+}
+
+/* --- faults -------------------------------------------------------------------- */
+
+/* Forgets those that no second which is not over has. */
+static void forget(struct kx_budget *b, u64 now_ns)
+{
+	while (b->nr && b->times[b->oldest] + NSEC_PER_SEC <= now_ns) {
+		b->oldest = (b->oldest + 1) % b->faults_per_s;
+		b->nr--;
+	}
+}
+
+void kx_budget_faulted(struct kx_budget *b, u64 time_ns)
+{
+	b->outstanding--;
+	forget(b, time_ns);
+	/* Never: there are no more in a second than this. */
+	if (WARN_ON_ONCE(b->nr == b->faults_per_s))
+		return;
+	b->times[(b->oldest + b->nr++) % b->faults_per_s] = time_ns;
+	b->most = max(b->most, b->nr);
+}
+
+/* --- time ------------------------------------------------------------------------ */
+
+/* What the last second had, and the bucket that it began in. Caller holds the lock. */
+static u64 last_second(const struct kx_budget *b, u64 now_ns)
+{
+	u64 nr = div_u64(now_ns, KX_BUDGET_BUCKET_NS), sum = 0, i;
+
+	for (i = 0; i <= NSEC_PER_SEC / KX_BUDGET_BUCKET_NS && i <= nr; i++) {
+		if (b->bucket[(nr - i) % KX_BUDGET_BUCKETS].nr == nr - i)
+			sum += b->bucket[(nr - i) % KX_BUDGET_BUCKETS].ns;
+	}
+	return sum;
+}
+
+void kx_budget_took(struct kx_budget *b, u64 now_ns, u64 ns)
+{
+	u64 nr = div_u64(now_ns, KX_BUDGET_BUCKET_NS);
+	typeof(*b->bucket) *bucket = &b->bucket[nr % KX_BUDGET_BUCKETS];
+
+	raw_spin_lock(&b->time_lock);
+	if (bucket->nr != nr) {
+		bucket->nr = nr;
+		bucket->ns = 0;
+	}
+	bucket->ns += ns;
+	b->fault_ns += ns;
+	b->timed++;
+	b->most_ns = max(b->most_ns, last_second(b, now_ns));
+	raw_spin_unlock(&b->time_lock);
+}
+
+/* --- what is left ------------------------------------------------------------------ */
+
+/* By time: as many as use up the rest of it, if they take a quarter more than they did so far. */
+static u64 allowed_by_time(struct kx_budget *b, u64 now_ns)
+{
+	u64 spent, mean;
+
+	raw_spin_lock(&b->time_lock);
+	spent = last_second(b, now_ns);
+	mean = b->timed ? div64_u64(b->fault_ns * 5 / 4, b->timed) + 1 : 0;
+	raw_spin_unlock(&b->time_lock);
+	if (b->timed < FIRST_FAULTS)
+		return FIRST_FAULTS;
+	return spent < b->time_ns_per_s ? div64_u64(b->time_ns_per_s - spent, mean) : 0;
+}
+
+u32 kx_budget_left(struct kx_budget *b, u64 now_ns)
+{
+	u64 by_time = allowed_by_time(b, now_ns), by_faults;
+
+	forget(b, now_ns);
+	by_faults = b->faults_per_s - b->nr;
+	by_faults = min(by_faults, by_time);
+	return by_faults > b->outstanding ? by_faults - b->outstanding : 0;
+}

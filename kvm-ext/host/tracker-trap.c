@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * `trap`: mappings are removed, and the next access to each faults.
+ *
+ * A mapping is removed the way the kernel does it when it takes a page from a
+ * process: through the MMU notifier that KVM has registered, with a range of our
+ * own. KVM removes the entries and flushes; the page stays where it is, and the
+ * guest's next access maps it again. KVM's tracepoint at the fault says who it was.
+ *
+ * A mapping is marked as armed before it is removed, so that no fault is missed.
+ * A fault that KVM was handling meanwhile is handled by it once more, since the
+ * notifier has been called: that one is seen. Whoever clears the mark has the
+ * sample: further faults, of other vCPUs or of KVM trying again, find none.
+ *
+ * What it cannot see: accesses by the VMM, and by devices. What KVM maps in a table
+ * of a nested guest goes with the mapping, but a fault of a nested guest is not ours.
+ */
+#include <linux/err.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/random.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <asm/msr.h>
+
+#include "armed.h"
+#include "budget.h"
+#include "events.h"
+#include "leaf.h"
+#include "pass.h"
+#include "slots.h"
+#include "tracker.h"
+#include "vm.h"
+
+/* The CPU's words for a fault: Intel's exit qualification, AMD's error code. */
+#define EPT_WRITE	BIT_ULL(1)
+#define EPT_FETCH	BIT_ULL(2)
+#define EPT_LINEAR	BIT_ULL(7)
+#define EPT_FINAL	BIT_ULL(8)
+#define NPF_WRITE	BIT_ULL(1)
+#define NPF_FETCH	BIT_ULL(4)
+#define NPF_PAGE_WALK	BIT_ULL(33)
+
+#define FAULTS_PER_RECORD \
+	((KVM_EXT_REC_MAX - sizeof(struct kvm_ext_rec_faults)) / sizeof(struct kvm_ext_fault))
+
+/* What takes longer has another reason than the fault. */
+#define SENSIBLE_NS	(100 * NSEC_PER_MSEC)
+
+/* Pages armed by one removal, where all pages are to be. */
+#define RUN_MAX		64u
+
+struct trap {
+	struct kvm *kvm;
+	u32 share_ppm;
+	struct kvm_ext_range *ranges;
+	u32 nr_ranges;
+	struct kx_areas __rcu *areas;	/* changed by the pass thread */
+	struct kx_budget budget;
+	struct kvm_ext_trap_stats stats;
+	u64 armed_pages;		/* of 4 KiB, as far as faults were collected */
+
+	/* What vCPUs leave for the pass thread. A circle of budget.faults_per_s. */
+	raw_spinlock_t lock;
+	struct kvm_ext_fault *faults;
+	u32 oldest, nr;
+
+	/* by vcpu_idx: when it took a fault of ours and is not yet back in the guest; else 0 */
+	u64 *since_ns;
+	bool hears_faults, hears_entries;
+};
+
+static struct kx_areas *areas_of(const struct trap *t)
+{
+	return rcu_dereference_protected(t->areas, true);
+}
+
+/* --- in the vCPUs' tasks --------------------------------------------------------- */
+
+static u8 access_of(u64 error_code, u8 *flags)
+{
+	bool intel = boot_cpu_has(X86_FEATURE_VMX);
+
+	if (intel ? (error_code & (EPT_LINEAR | EPT_FINAL)) == EPT_LINEAR :
+		    !!(error_code & NPF_PAGE_WALK))
+		*flags |= KVM_EXT_FAULT_PAGE_WALK;
+	if (error_code & (intel ? EPT_WRITE : NPF_WRITE))
+		return KVM_EXT_ACCESS_WRITE;
+	if (error_code & (intel ? EPT_FETCH : NPF_FETCH))
+		return KVM_EXT_ACCESS_EXEC;
+	return KVM_EXT_ACCESS_READ;
+}
+
+static void push(struct trap *t, struct kvm_ext_fault *fault)
+{
+	u32 size = t->budget.faults_per_s;
+
+	raw_spin_lock(&t->lock);
+	fault->time_ns = ktime_get_ns();
+	fault->tsc = rdtsc();
+	/* Never full: no more are armed between two collections than there is room for. */
+	if (t->nr < size)
+		t->faults[(t->oldest + t->nr++) % size] = *fault;
+	else
+		t->stats.lost++;
+	raw_spin_unlock(&t->lock);
+}
+
+/* Caller is in an RCU read section. */
+static bool disarm(struct trap *t, struct kvm_vcpu *vcpu, gfn_t gfn, u8 *order)
+{
+	struct kx_areas *areas;
+	struct kx_area *area;
+
+	areas = rcu_dereference(t->areas);
+	area = areas ? kx_area_of(areas, gfn) : NULL;
+	return area && (area->smm || !(vcpu->arch.hflags & HF_SMM_MASK)) &&
+	       kx_area_disarm(area, gfn, order);
+}
+
+static void on_page_fault(void *data, struct kvm_vcpu *vcpu, u64 gpa, u64 error_code)
+{
+	struct kvm_ext_fault fault = { .gfn = gpa >> PAGE_SHIFT, .vcpu = vcpu->vcpu_id };
+	struct trap *t = data;
+
+	/* A nested guest's address is none of this VM's. */
+	if (vcpu->kvm != t->kvm || (vcpu->arch.hflags & HF_GUEST_MASK))
+		return;
+	/* To the end, so that who waits for readers has what they left. */
+	rcu_read_lock();
+	if (disarm(t, vcpu, fault.gfn, &fault.order)) {
+		fault.access = access_of(error_code, &fault.flags);
+		push(t, &fault);
+		WRITE_ONCE(t->since_ns[vcpu->vcpu_idx], fault.time_ns);
+	}
+	rcu_read_unlock();
+}
+
+static void on_entry(void *data, struct kvm_vcpu *vcpu)
+{
+	struct trap *t = data;
+	u64 since, now;
+
+	if (vcpu->kvm != t->kvm)
+		return;
+	since = READ_ONCE(t->since_ns[vcpu->vcpu_idx]);
+	if (!since)
+		return;
+	WRITE_ONCE(t->since_ns[vcpu->vcpu_idx], 0);
+	now = ktime_get_ns();
+	/* A VM that was paused meanwhile says nothing of what a fault takes. */
+	if (now - since < SENSIBLE_NS)
+		kx_budget_took(&t->budget, now, now - since);
+}
+
+/* --- collecting --------------------------------------------------------------------- */
+
+static u32 pull(struct trap *t, struct kvm_ext_fault *to, u32 room)
+{
+	u32 size = t->budget.faults_per_s, n;
+
+	raw_spin_lock(&t->lock);
+	room = min(room, t->nr);
+	for (n = 0; n < room; n++)
+		to[n] = t->faults[(t->oldest + n) % size];
+	t->oldest = (t->oldest + n) % size;
+	t->nr -= n;
+	raw_spin_unlock(&t->lock);
+	return n;
+}
+
+static void put_faults(struct kx_pass *p, const struct kvm_ext_fault *faults, u32 nr)
+{
+	struct kvm_ext_rec_faults *rec;
+
+	rec = kx_pass_reserve(p, KVM_EXT_REC_FAULTS, struct_size(rec, faults, nr), nr);
+	if (!rec)
+		return;
+	rec->pass = p->nr;
+	rec->nr = nr;
+	rec->reserved = 0;
+	memcpy(rec->faults, faults, nr * sizeof(*faults));
+	kx_pass_commit(p);
+}
+
+static void collect(struct kx_pass *p, struct trap *t)
+{
+	struct kvm_ext_fault faults[32];
+	u64 pages;
+	u32 n, i;
+
+	while ((n = pull(t, faults, ARRAY_SIZE(faults)))) {
+		pages = 0;
+		for (i = 0; i < n; i++) {
+			kx_budget_faulted(&t->budget, faults[i].time_ns);
+			pages += 1ull << faults[i].order;
+		}
+		t->stats.faults += n;
+		t->armed_pages -= pages;
+		kx_pass_found_samples(p, n, pages);
+		put_faults(p, faults, n);
+		kx_pass_rest(p);
+	}
+}
+
+/* --- arming --------------------------------------------------------------------------- */
+
+/* What is armed is forgotten, and counts as if it had faulted: it still may. */
+static void forget_armed(struct kx_pass *p, struct trap *t, struct kx_areas *areas)
+{
+	struct kx_areas *old = areas_of(t);
+	u64 now;
+
+	rcu_assign_pointer(t->areas, areas);
+	synchronize_rcu();
+	kx_areas_free(old);
+	collect(p, t);
+	now = ktime_get_ns();
+	while (t->budget.outstanding)
+		kx_budget_faulted(&t->budget, now);
+	t->armed_pages = 0;
+}
+
+static int take_memory(struct kx_pass *p, struct trap *t)
+{
+	struct kx_areas *areas;
+	struct kx_slots slots = {};
+	int err;
+
+	if (areas_of(t) && areas_of(t)->generation == kx_slots_generation(t->kvm))
+		return 0;
+	err = kx_slots_take(&slots, t->kvm);
+	if (err)
+		return err;
+	areas = kx_areas_new(&slots, p->first_gfn, p->end_gfn, t->ranges, t->nr_ranges);
+	kx_slots_drop(&slots);
+	if (!areas)
+		return -ENOMEM;
+	p->account.slots_changed = areas_of(t);
+	forget_armed(p, t, areas);
+	return 0;
+}
+
+/* As the kernel's reclaim does before it takes pages away, which we do not. */
+static void remove_mappings(struct trap *t, unsigned long hva, u64 npages)
+{
+	struct mmu_notifier *mn = &t->kvm->mmu_notifier;
+	struct mmu_notifier_range range = {
+		.mm = t->kvm->mm,
+		.start = hva,
+		.end = hva + (npages << PAGE_SHIFT),
+		.flags = MMU_NOTIFIER_RANGE_BLOCKABLE,
+		.event = MMU_NOTIFY_CLEAR,
+	};
+	u64 start = ktime_get_ns();
+
+	mn->ops->invalidate_range_start(mn, &range);
+	mn->ops->invalidate_range_end(mn, &range);
+	t->stats.zap_ns += ktime_get_ns() - start;
+}
+
+/* By what size of mapping can @gfn be armed, all of which is in the area? */
+static u8 order_at(struct kx_pass *p, const struct kx_area *area, gfn_t gfn)
+{
+	gfn_t end = area->gfn + area->npages, first;
+	u8 order = 0;
+
+	switch (kx_leaf_at(&p->leaves, p->vm->kvm, 0, gfn, end)) {
+	case KX_LEAF_NONE:	/* the first access may map it by one of these */
+	case KX_LEAF_2M:
+		order = KX_BLOCK_ORDER;
+		break;
+	case KX_LEAF_1G:
+		order = KX_GIB_ORDER;
+		break;
+	default:
+		break;
+	}
+	first = gfn & ~((1ull << order) - 1);
+	/* A part of a larger mapping would take the rest with it. */
+	return first >= area->gfn && first + (1ull << order) <= end ? order : U8_MAX;
+}
+
+static void arm(struct trap *t, struct kx_area *area, gfn_t gfn, u8 order, u32 nr)
+{
+	unsigned long *bits, bit;
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		bits = kx_area_bits(area, gfn + i, order, &bit);
+		set_bit(bit, bits);
+	}
+	remove_mappings(t, area->hva + ((gfn - area->gfn) << PAGE_SHIFT), (u64)nr << order);
+	kx_budget_armed(&t->budget, nr);
+	t->stats.armings += nr;
+	t->armed_pages += (u64)nr << order;
+}
+
+/* Single pages from @gfn on that follow each other and are not armed: at most @max. */
+static u32 run_from(struct kx_pass *p, struct kx_area *area, gfn_t gfn, u32 max)
+{
+	gfn_t end = min(area->gfn + area->npages, (gfn | (KX_BLOCK_PAGES - 1)) + 1);
+	u32 n = 0;
+
+	max = min_t(u64, max, end - gfn);
+	while (n < max && !kx_area_is_armed(area, gfn + n))
+		n++;
+	return n;
+}
+
+/* Arms what is at or follows the @index'th page, up to @max pages. Returns where to go on. */
+static u64 arm_at(struct kx_pass *p, struct trap *t, u64 index, u32 max)
+{
+	struct kx_area *area = kx_area_at(areas_of(t), index);
+	gfn_t gfn = area->gfn + index - area->first;
+	u32 nr = 1;
+	u8 order;
+
+	if (kx_area_is_armed(area, gfn))
+		return index + 1;
+	order = order_at(p, area, gfn);
+	if (order == U8_MAX)
+		return index + 1;
+	if (order)
+		gfn &= ~((1ull << order) - 1);
+	else
+		nr = run_from(p, area, gfn, max);
+	arm(t, area, gfn, order, nr);
+	return area->first + (gfn - area->gfn) + ((u64)nr << order);
+}
+
+/*
+ * Up to @want pages, none of them more likely than another: from a random one
+ * on to the next that is not armed. All of them: one after the other.
+ */
+static void arm_some(struct kx_pass *p, struct trap *t, u64 want, u32 left)
+{
+	u64 total = areas_of(t)->npages, end = t->armed_pages + want, index, tries;
+	bool all = t->share_ppm == 1000000;
+	u64 outstanding = t->budget.outstanding;
+
+	index = get_random_u64() % total;
+	for (tries = 0; tries < total && t->armed_pages < end && !kx_pass_rest(p); tries++) {
+		u32 room = left - (t->budget.outstanding - outstanding);
+
+		if (!room)
+			break;
+		index = arm_at(p, t, index % total, all ? min(room, RUN_MAX) : 1);
+		if (!all)
+			index = get_random_u64() % total;
+	}
+	kx_pass_scanned(p, t->armed_pages + want - end, 0, false);
+}
+
+static void arm_share(struct kx_pass *p, struct trap *t)
+{
+	u64 pages = areas_of(t)->npages;
+	u64 target = max(mul_u64_u64_div_u64(pages, t->share_ppm, 1000000), 1ull);
+	u32 left = kx_budget_left(&t->budget, ktime_get_ns());
+
+	if (!pages || target <= t->armed_pages)
+		return;
+	if (left < target - t->armed_pages)
+		t->stats.held_passes++;
+	if (left)
+		arm_some(p, t, target - t->armed_pages, left);
+}
+
+static void put_stats(struct kx_pass *p, struct trap *t)
+{
+	u64 vcpus = max(atomic_read(&t->kvm->online_vcpus), 1);
+	struct kx_budget *b = &t->budget;
+
+	t->stats.eligible = areas_of(t) ? areas_of(t)->npages : 0;
+	t->stats.armed = b->outstanding;
+	t->stats.max_faults_per_s = b->most;
+	raw_spin_lock(&b->time_lock);
+	t->stats.fault_ns = b->fault_ns;
+	t->stats.timed_faults = b->timed;
+	t->stats.max_time_ppm = div64_u64(b->most_ns, vcpus * (NSEC_PER_SEC / 1000000));
+	raw_spin_unlock(&b->time_lock);
+	p->account.trap = t->stats;
+}
+
+static void trap_pass(struct kx_pass *p)
+{
+	struct trap *t = p->state;
+	int err;
+
+	collect(p, t);
+	err = take_memory(p, t);
+	if (err)
+		kx_pass_fail(p, err);
+	else if (!p->stop)
+		arm_share(p, t);
+	put_stats(p, t);
+}
+
+/* --- the tracker ------------------------------------------------------------------------ */
+
+static void trap_cleanup(void *state)
+{
+	struct trap *t = state;
+
+	if (t->hears_faults)
+		kx_event_unprobe(KX_EVENT_PAGE_FAULT, on_page_fault, t);
+	if (t->hears_entries)
+		kx_event_unprobe(KX_EVENT_ENTRY, on_entry, t);
+	kx_areas_free(areas_of(t));
+	kx_budget_free(&t->budget);
+	kvfree(t->since_ns);
+	kvfree(t->faults);
+	kvfree(t->ranges);
+	kfree(t);
+}
+
+static int listen(struct trap *t)
+{
+	t->hears_entries = !kx_event_probe(KX_EVENT_ENTRY, on_entry, t);
+	t->hears_faults = !kx_event_probe(KX_EVENT_PAGE_FAULT, on_page_fault, t);
+	return t->hears_entries && t->hears_faults ? 0 : -EOPNOTSUPP;
+}
+
+static int fill_in(struct trap *t, const struct kx_setting *setting)
+{
+	const struct kvm_ext_tracker *cfg = &setting->cfg;
+	u64 vcpus = max(atomic_read(&t->kvm->online_vcpus), 1);
+	u32 faults = cfg->trap_faults_per_s ?: KVM_EXT_TRAP_FAULTS_DEFAULT;
+	u32 ppm = cfg->trap_time_ppm ?: KVM_EXT_TRAP_TIME_DEFAULT;
+	int err;
+
+	t->share_ppm = cfg->trap_share_ppm ?: 1000000;
+	t->nr_ranges = cfg->nr_ranges;
+	err = kx_budget_init(&t->budget, faults, vcpus * ppm * (NSEC_PER_SEC / 1000000));
+	t->faults = kvcalloc(faults, sizeof(*t->faults), GFP_KERNEL_ACCOUNT);
+	t->since_ns = kvcalloc(KVM_MAX_VCPUS, sizeof(*t->since_ns), GFP_KERNEL_ACCOUNT);
+	if (setting->ranges)
+		t->ranges = kvmalloc_array(cfg->nr_ranges, sizeof(*t->ranges), GFP_KERNEL_ACCOUNT);
+	if (err || !t->faults || !t->since_ns || (setting->ranges && !t->ranges))
+		return -ENOMEM;
+	if (setting->ranges)
+		memcpy(t->ranges, setting->ranges, cfg->nr_ranges * sizeof(*t->ranges));
+	return 0;
+}
+
+static void *trap_setup(struct kx_vm *vm, const struct kx_setting *setting)
+{
+	struct trap *t = kzalloc(sizeof(*t), GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!t)
+		return ERR_PTR(-ENOMEM);
+	t->kvm = vm->kvm;
+	raw_spin_lock_init(&t->lock);
+	err = fill_in(t, setting);
+	if (!err)
+		err = listen(t);
+	if (!err)
+		return t;
+	trap_cleanup(t);
+	return ERR_PTR(err);
+}
+
+/* With shadow paging the fault's address is not a guest-physical one. */
+static int trap_check(struct kvm *kvm)
+{
+	struct kx_vm_paging paging;
+
+	kx_vm_paging(kvm, &paging);
+	return paging.paging == KVM_EXT_PAGING_SHADOW || !KX_CAN_PROBE ? -EOPNOTSUPP : 0;
+}
+
+const struct kx_tracker kx_tracker_trap = {
+	.id = KVM_EXT_TRACKER_TRAP,
+	.pages_only = true,
+	.traps = true,
+	.check = trap_check,
+	.setup = trap_setup,
+	.cleanup = trap_cleanup,
+	.pass = trap_pass,
+};
