@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * kvm-ext: the channel between the daemon on the host and kvm_ext_guest.ko in the
+ * guest. It is the memory of an ivshmem-plain device (PCI 1af4:1110, BAR 2), which
+ * the daemon plugs into the running VM. Nobody is interrupted for it: both ends look
+ * at it once per epoch.
+ *
+ * Every page has one writer, named below. All numbers are little endian. Who reads
+ * what the other side writes reads it once, checks it, and uses the copy; the guest
+ * is trusted with nothing, and can at worst lie about itself. Fields called reserved
+ * are zero and ignored.
+ *
+ *   offset                        writer   what
+ *   KVM_EXT_CHANNEL_ID_AT         host     identification; before the device is plugged
+ *   KVM_EXT_CHANNEL_COMMAND_AT    host     what the guest is to do
+ *   KVM_EXT_CHANNEL_TAIL_AT       host     how far the ring was read
+ *   KVM_EXT_CHANNEL_STATUS_AT     guest    who it is, what it does, what that costs
+ *   KVM_EXT_CHANNEL_HEAD_AT       guest    how far the ring was written
+ *   KVM_EXT_CHANNEL_DECLARED_AT   guest    memory that the host is to leave alone
+ *   KVM_EXT_CHANNEL_TABLES_AT     guest    where the watched processes' page tables are
+ *   KVM_EXT_CHANNEL_RING_AT       guest    the ring's data
+ *
+ * A side that starts again (module reloaded, guest rebooted or migrated, daemon
+ * restarted) does so by its own number, @instance: the other sees it change and starts
+ * again, too. The ring is empty then: head and tail both go to zero, the guest's first.
+ */
+#ifndef KVM_EXT_CHANNEL_H
+#define KVM_EXT_CHANNEL_H
+
+#include <linux/types.h>
+
+#define KVM_EXT_CHANNEL_PCI_VENDOR	0x1af4
+#define KVM_EXT_CHANNEL_PCI_DEVICE	0x1110
+#define KVM_EXT_CHANNEL_PCI_BAR		2
+
+#define KVM_EXT_CHANNEL_MAGIC		0x4e48435458564d4bull	/* "KMVXTCHN" */
+#define KVM_EXT_CHANNEL_VERSION		1u
+
+#define KVM_EXT_CHANNEL_ID_AT		0x0000u
+#define KVM_EXT_CHANNEL_COMMAND_AT	0x1000u
+#define KVM_EXT_CHANNEL_TAIL_AT		0x2000u
+#define KVM_EXT_CHANNEL_STATUS_AT	0x3000u
+#define KVM_EXT_CHANNEL_HEAD_AT		0x4000u
+#define KVM_EXT_CHANNEL_DECLARED_AT	0x5000u
+#define KVM_EXT_CHANNEL_TABLES_AT	0x6000u
+#define KVM_EXT_CHANNEL_TABLES_SIZE	0x80000u
+#define KVM_EXT_CHANNEL_RING_AT		0x100000u
+#define KVM_EXT_CHANNEL_SIZE		0x400000u		/* of the whole device: 4 MiB */
+#define KVM_EXT_CHANNEL_RING_SIZE	0x200000u		/* a power of two */
+
+#define KVM_EXT_CHANNEL_PROCESSES	16u
+#define KVM_EXT_CHANNEL_NAME		16u	/* as TASK_COMM_LEN, with its zero */
+
+/* --- identification ---------------------------------------------------------------- */
+
+/* The guest claims a device only if @magic, @version and @size are as it knows them. */
+struct kvm_ext_channel_id {
+	__u64 magic;
+	__u32 version;
+	__u32 size;
+	__u64 instance;		/* of the daemon's end; never 0; changes when it starts again */
+	__u64 reserved[5];
+};
+
+/* --- host to guest ------------------------------------------------------------------- */
+
+enum kvm_ext_channel_sampler {
+	KVM_EXT_SAMPLER_NONE = 0,
+	KVM_EXT_SAMPLER_EVENTS = 1,	/* guest-pebs: addresses of sampled events */
+	KVM_EXT_SAMPLER_ABIT = 2,	/* guest-abit: accessed bits of the guest's page tables */
+};
+
+enum kvm_ext_channel_event {
+	KVM_EXT_EVENT_AUTO = 0,		/* the CPU's own, by its model; or refused */
+	KVM_EXT_EVENT_PAGE_FAULTS = 1,	/* the surrogate: the guest's software event */
+	KVM_EXT_EVENT_RAW = 2,		/* @config, @config1 */
+};
+
+/* How the event's samples are collected. */
+enum kvm_ext_channel_policy {
+	KVM_EXT_POLICY_FIXED = 0,	/* fixed period, drained at context switches */
+	KVM_EXT_POLICY_BUDGET = 1,	/* the period adapts to use @budget_ppm of the CPUs */
+	KVM_EXT_POLICY_POLL = 2,	/* a thread that does nothing else drains */
+};
+
+#define KVM_EXT_COMMAND_RAW_SAMPLES	(1u << 0)	/* SAMPLES records as well */
+#define KVM_EXT_COMMAND_FLUSH		(1u << 1)	/* abit: flush the guest's TLB behind a scan */
+
+/*
+ * The writer makes @seq odd, writes, makes it even (each with release semantics); the
+ * reader copies all, and takes the copy if @seq was the same and even before and after.
+ * It looks once per epoch, and acknowledges with @acked in the status.
+ */
+struct kvm_ext_channel_command {
+	__u32 seq;
+	__u32 sampler;		/* enum kvm_ext_channel_sampler */
+	__u32 event;		/* enum kvm_ext_channel_event */
+	__u32 policy;		/* enum kvm_ext_channel_policy */
+	__u64 config;		/* for KVM_EXT_EVENT_RAW */
+	__u64 config1;
+	__u64 period;		/* events per sample; 0: 4093 */
+	__u64 epoch_ns;		/* 0: 500 ms; 10 ms to 10 s */
+	__u64 interval_ns;	/* abit: start to start of scans; 0: an epoch */
+	__u32 budget_ppm;	/* 0: 30000 (3 %) */
+	__u32 flags;		/* KVM_EXT_COMMAND_* */
+	__u32 granularity;	/* log2 of the smallest range's bytes, 12 to 30; 0: 21 */
+	__u32 max_ranges;	/* per process; 0: 500; at most 4096 */
+	__u64 epoch;		/* the daemon's number of this setting; comes back in records */
+	/* Whom to watch, by thread group id or by name; none: those with the most memory. */
+	__u32 nr_pids;
+	__u32 nr_names;
+	__s32 pids[KVM_EXT_CHANNEL_PROCESSES];
+	char names[KVM_EXT_CHANNEL_PROCESSES][KVM_EXT_CHANNEL_NAME];
+};
+
+/* --- guest to host --------------------------------------------------------------------- */
+
+enum kvm_ext_channel_state {
+	KVM_EXT_GUEST_ABSENT = 0,	/* nobody has claimed the device */
+	KVM_EXT_GUEST_IDLE = 1,
+	KVM_EXT_GUEST_RUNNING = 2,
+	KVM_EXT_GUEST_FAILED = 3,	/* @error says why the command could not be done */
+};
+
+/* What the sampler cost the guest since it was started; times are of the guest's CPUs. */
+struct kvm_ext_channel_account {
+	__u64 samples;		/* taken; abit: pages found accessed */
+	__u64 classified;	/* of these, belong to a watched process and have an address */
+	__u64 dropped_queue;	/* lost between interrupt and classifier */
+	__u64 dropped_ring;	/* records that did not fit the channel */
+	__u64 interrupts;	/* performance-monitoring interrupts */
+	__u64 interrupt_ns;	/* in overflow handlers */
+	__u64 drain_ns;		/* taking samples out of the queue */
+	__u64 classify_ns;
+	__u64 report_ns;	/* writing records */
+	__u64 scan_ns;		/* abit */
+	__u64 flushes;
+	__u64 flush_ns;
+	__u64 scans;		/* abit: complete ones */
+	__u64 pages_scanned;
+	__u64 epochs;
+	__u64 max_scan_ns;
+	__u64 memory_bytes;	/* held now */
+	__u64 period;		/* now */
+};
+
+/* Consistent under @seq as the command is. Written at least once per epoch. */
+struct kvm_ext_channel_status {
+	__u32 seq;
+	__u32 state;		/* enum kvm_ext_channel_state */
+	__u64 magic;		/* as in the identification: the device is claimed */
+	__u64 instance;		/* of the guest's end; never 0 */
+	__u64 host_instance;	/* that it has seen in the identification */
+	__u64 heartbeat;	/* counts looks at the command */
+	__u64 time_ns;		/* guest's CLOCK_MONOTONIC, and its TSC at the same moment */
+	__u64 tsc;
+	__u32 acked;		/* seq of the command that was carried out, or failed */
+	__u32 error;		/* errno; 0: none */
+	__u32 surrogate;	/* 1: the event is not the one the tracker is named after */
+	__u32 cpus;
+	__u64 epoch;		/* of the command that runs */
+	__u64 start_ns;		/* guest's time when it was started */
+	char event[48];		/* what is sampled, such as "sw:page-faults"; ends with zero */
+	char release[64];	/* the guest's kernel */
+	__u64 work;		/* the workload's own counter, if it has told one */
+	__u64 work_writers;
+	struct kvm_ext_channel_account account;
+};
+
+/* Guest-physical memory that has to stay mapped: PEBS buffers of CPUs before Ice Lake. */
+#define KVM_EXT_CHANNEL_DECLARED_MAX	128u
+
+struct kvm_ext_channel_span {
+	__u64 gfn;
+	__u64 npages;
+};
+
+struct kvm_ext_channel_declared {
+	__u32 seq;		/* as above */
+	__u32 nr;
+	struct kvm_ext_channel_span span[KVM_EXT_CHANNEL_DECLARED_MAX];
+};
+
+/* Pages of guest-physical memory that hold the watched processes' page tables. */
+struct kvm_ext_channel_tables {
+	__u32 seq;
+	__u32 nr;		/* listed */
+	__u64 total;		/* there are; more than are listed if they do not fit */
+	__u64 gfn[];
+};
+
+#define KVM_EXT_CHANNEL_TABLES_MAX \
+	((KVM_EXT_CHANNEL_TABLES_SIZE - sizeof(struct kvm_ext_channel_tables)) / sizeof(__u64))
+
+/* --- the ring ------------------------------------------------------------------------------ */
+
+/*
+ * Single producer (the guest), single consumer. Counters run free; a record's place is
+ * counter & (KVM_EXT_CHANNEL_RING_SIZE - 1). A record never wraps: a PAD fills the end.
+ * Records are multiples of 8 bytes, at most KVM_EXT_CHANNEL_REC_MAX. Each counter is
+ * written with release semantics and read with acquire semantics. A producer without room
+ * counts the loss in its account and goes on.
+ */
+struct kvm_ext_channel_position {
+	__u64 bytes;		/* head, or tail */
+	__u64 instance;		/* of the guest's end: a position of another one means nothing */
+};
+
+#define KVM_EXT_CHANNEL_REC_MAX		65536u
+
+enum kvm_ext_channel_record_type {
+	KVM_EXT_CHANNEL_PAD = 0,
+	KVM_EXT_CHANNEL_RANGES = 1,
+	KVM_EXT_CHANNEL_PAGES = 2,
+	KVM_EXT_CHANNEL_SAMPLES = 3,
+};
+
+struct kvm_ext_channel_record {
+	__u16 type;
+	__u16 reserved;
+	__u32 size;		/* bytes, this header included */
+};
+
+/* One range of a process' addresses. */
+struct kvm_ext_channel_range {
+	__u64 start;
+	__u64 size;
+	__u64 accesses;		/* decayed count: the classifier's */
+	__u32 age;		/* epochs since it was split off */
+	__u32 reserved;
+};
+
+/* What a process' classifier knew at the end of an epoch, ranked: the hottest first. */
+struct kvm_ext_channel_ranges {
+	struct kvm_ext_channel_record h;
+	__u64 epoch;		/* as in the command */
+	__u64 number;		/* of the guest's epoch, from 0 */
+	__u64 time_ns;		/* guest's */
+	__s32 pid;
+	__u32 samples;		/* in this epoch */
+	char name[KVM_EXT_CHANNEL_NAME];
+	__u32 total;		/* ranges it has */
+	__u32 nr;		/* in this record: the hottest */
+	struct kvm_ext_channel_range range[];
+};
+
+/* Which pages the hottest of these ranges are, in guest-physical memory, as runs. */
+struct kvm_ext_channel_pages {
+	struct kvm_ext_channel_record h;
+	__u64 epoch;
+	__u64 number;
+	__s32 pid;
+	__u32 rank;		/* of the range, from 0 */
+	__u64 start;		/* its first address */
+	__u32 reserved;
+	__u32 nr;
+	struct kvm_ext_channel_span span[];
+};
+
+struct kvm_ext_channel_sample {
+	__u64 address;		/* guest-virtual */
+	__u64 tsc;		/* guest's */
+};
+
+/* On request. */
+struct kvm_ext_channel_samples {
+	struct kvm_ext_channel_record h;
+	__u64 epoch;
+	__s32 pid;
+	__u32 nr;
+	struct kvm_ext_channel_sample sample[];
+};
+
+#endif /* KVM_EXT_CHANNEL_H */
