@@ -78,8 +78,8 @@ enum kvm_ext_channel_event {
 
 /* How the event's samples are collected. */
 enum kvm_ext_channel_policy {
-	KVM_EXT_POLICY_FIXED = 0,	/* fixed period, drained at context switches */
-	KVM_EXT_POLICY_BUDGET = 1,	/* the period adapts to use @budget_ppm of the CPUs */
+	KVM_EXT_POLICY_FIXED = 0,	/* drained at context switches */
+	KVM_EXT_POLICY_BUDGET = 1,	/* period adapts to use @budget_ppm of CPU time */
 	KVM_EXT_POLICY_POLL = 2,	/* a thread that does nothing else drains */
 };
 
