@@ -18,6 +18,7 @@ typedef uint64_t u64;
 #define WRITE_ONCE(x, value) (*(volatile typeof(x) *)&(x) = (value))
 #define try_cmpxchg64(p, old, new) \
 	__atomic_compare_exchange_n(p, old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+#define port_rest()	  ((void)0)
 #define BIT_ULL(n)	  (1ull << (n))
 #define hweight64(x)	  __builtin_popcountll(x)
 #define likely(x)	  __builtin_expect(!!(x), 1)

@@ -13,8 +13,12 @@
 #include <linux/errno.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
+#include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/types.h>
+
+/* Lets others have the CPU; only where no lock is held. */
+#define port_rest()	cond_resched()
 
 #else
 #include "port-user.h"

@@ -22,6 +22,13 @@ static u64 draw_below(struct kx_regions *s, u64 n)
 	return draw(s) % n;
 }
 
+/* The @n'th of many: a million regions take many milliseconds. */
+static void step(u64 n)
+{
+	if (n % 1024 == 1023)
+		port_rest();
+}
+
 static u64 difference(u64 a, u64 b)
 {
 	return a > b ? a - b : b - a;
@@ -181,6 +188,7 @@ static void count_pieces(struct tally *t, const struct kx_regions *s,
 	memset(t, 0, sizeof(*t));
 	sweep_start(&w, s, stretches, nr);
 	while (sweep_next(&w, &piece, &first)) {
+		step(t->pieces);
 		t->pages += piece.npages;
 		t->pieces++;
 		if (first)
@@ -203,6 +211,7 @@ static u32 collect_pieces(struct kx_regions *s, const struct kx_stretch *stretch
 
 	sweep_start(&w, s, stretches, nr);
 	while (sweep_next(&w, &piece, &first)) {
+		step(n);
 		if (!first && alike(&before, &piece, limit))
 			due += excess;
 		if (due >= t->pairs && due) {
@@ -249,6 +258,7 @@ static void cut_to_size(struct kx_regions *s, u32 n)
 	for (r = s->spare; r < s->spare + n; r++) {
 		u64 before = due, k = 1;
 
+		step(r - s->spare);
 		due += div64_u64(r->npages - 1, limit);
 		if (wanted)
 			k += mul_u64_u64_div_u64(due, cuts, wanted) -
@@ -296,6 +306,7 @@ void kx_regions_age(struct kx_regions *s)
 	struct kx_region *r;
 
 	for (r = s->region; r < s->region + s->nr; r++) {
+		step(r - s->region);
 		if (difference(r->accesses, r->last_accesses) > tolerance(s))
 			r->age = 0;
 		else if (r->age < (u32)-1)
@@ -312,6 +323,7 @@ static void merge(struct kx_regions *s)
 	for (i = 1; i < s->nr; i++) {
 		const struct kx_region *r = &s->region[i];
 
+		step(i);
 		if (nr > least && adjacent(l, r) && l->npages + r->npages <= limit &&
 		    difference(l->accesses, r->accesses) <= tolerance(s)) {
 			join(l, r);
@@ -349,6 +361,7 @@ static void split(struct kx_regions *s)
 	for (i = 0; i < s->nr; i++) {
 		bool chosen = draw_below(s, s->nr - i) < room;
 
+		step(i);
 		to[n++] = s->region[i];
 		for (k = 1; chosen && k < parts && to[n - 1].npages > 1; k++, n++, room--)
 			split_one(s, &to[n - 1], &to[n]);
@@ -365,6 +378,7 @@ void kx_regions_adapt(struct kx_regions *s)
 	merge(s);
 	split(s);
 	for (r = s->region; r < s->region + s->nr; r++) {
+		step(r - s->region);
 		r->last_accesses = r->accesses;
 		r->accesses = 0;
 		r->watching = false;

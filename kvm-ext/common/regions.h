@@ -5,8 +5,8 @@
  * and split again at random, so that borders move to where the access rate changes.
  * The method is DAMON's (Park et al., Middleware '19); regions never cross a hole.
  *
- * The owner brings memory once and keeps calls apart; no call allocates, each takes
- * time in proportion to the regions.
+ * The owner brings memory once and keeps calls apart; no call allocates. Those that
+ * take time in proportion to the regions may sleep, where there is a kernel to sleep in.
  */
 #ifndef KVM_EXT_REGIONS_H
 #define KVM_EXT_REGIONS_H
