@@ -216,7 +216,7 @@ static bool walk_entry(struct kx_walk *w, u64 *entry, int level, u64 *at, u64 en
 		quiet = take_table(w, child, first, end);
 		*at = end;
 	}
-	if (w->retire && quiet && all && *at == end && level <= KX_LEVEL_1G)
+	if (w->retire && quiet && all)
 		retire(w, entry, level, first);
 	return false;
 }
