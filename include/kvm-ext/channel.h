@@ -23,6 +23,11 @@
  * A side that starts again (module reloaded, guest rebooted or migrated, daemon
  * restarted) does so by its own number, @instance: the other sees it change and starts
  * again, too. The ring is empty then: head and tail both go to zero, the guest's first.
+ *
+ * The daemon starts with a tail of instance 0, and looks at the ring only when the
+ * status names its own @host_instance. The guest that sees a new one takes a new
+ * @instance of its own, and carries out the command that stands there, as it does when
+ * it claims the device.
  */
 #ifndef KVM_EXT_CHANNEL_H
 #define KVM_EXT_CHANNEL_H
@@ -123,6 +128,7 @@ enum kvm_ext_channel_state {
 };
 
 /* What the sampler cost the guest since it was started; times are of the guest's CPUs. */
+/* The times exclude each other: their sum is the cost. */
 struct kvm_ext_channel_account {
 	__u64 samples;		/* taken; abit: pages found accessed */
 	__u64 classified;	/* of these, belong to a watched process and have an address */
@@ -144,7 +150,10 @@ struct kvm_ext_channel_account {
 	__u64 period;		/* now */
 };
 
-/* Consistent under @seq as the command is. Written at least once per epoch. */
+/*
+ * Consistent under @seq as the command is. Written at least once per epoch, idle or not
+ * (then every 500 ms): behind the records of the epoch that it counts in @epochs.
+ */
 struct kvm_ext_channel_status {
 	__u32 seq;
 	__u32 state;		/* enum kvm_ext_channel_state */
@@ -200,6 +209,9 @@ struct kvm_ext_channel_tables {
  * Records are multiples of 8 bytes, at most KVM_EXT_CHANNEL_REC_MAX. Each counter is
  * written with release semantics and read with acquire semantics. A producer without room
  * counts the loss in its account and goes on.
+ *
+ * To change @instance, write 0 there, then @bytes, then the new one. Who reads a position
+ * reads @instance before and behind @bytes; a change, or 0, is an empty ring.
  */
 struct kvm_ext_channel_position {
 	__u64 bytes;		/* head, or tail */
