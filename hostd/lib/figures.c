@@ -473,11 +473,15 @@ static void pass_figures(KxPool *p)
 					    : kx_unavailable(no_interval);
 }
 
+static const char sampled[] = "regions: one page stands for all of its region";
+
 static void page_figures(KxPool *p)
 {
 	const char *why = kx_pool_no_passes(p);
 	double found = 0;
 
+	if (!why && has(p, KX_PART_REGIONS))
+		why = sampled;
 	if (why) {
 		p->row->pages_found = kx_unavailable(why);
 		p->row->pages_total = kx_unavailable(why);
@@ -567,7 +571,7 @@ static void truth_figures(KxPool *p)
 	const char *why = kx_pool_no_passes(p);
 
 	if (!why && has(p, KX_PART_REGIONS))
-		why = "regions: one page stands for all of its region";
+		why = sampled;
 	if (why) {
 		p->row->recall = kx_unavailable(why);
 		p->row->precision = kx_unavailable(why);

@@ -85,11 +85,23 @@ static Chunk *chunk_for(KxHeat *h, guint64 gfn)
 	return c;
 }
 
-static void warm(Chunk *c, guint64 gfn)
+static void warm(Chunk *c, guint64 gfn, guint by)
 {
 	guint8 *heat = &c->heat[gfn & (CHUNK_PAGES - 1)];
 
-	*heat += *heat < HEAT_CLASSES - 1;
+	*heat = (guint8)MIN(*heat + by, HEAT_CLASSES - 1);
+}
+
+static void warm_range(KxHeat *h, guint64 gfn, guint64 npages, guint by)
+{
+	for (guint64 end = gfn + npages; gfn < end; gfn++) {
+		Chunk *c = chunk_for(h, gfn);
+
+		if (c)
+			warm(c, gfn, by);
+		else
+			gfn |= CHUNK_PAGES - 1; /* on to the next chunk, which may exist */
+	}
 }
 
 static void on_pass_begin(void *data, const struct kvm_ext_rec_pass_begin *r)
@@ -101,14 +113,8 @@ static void on_run(void *data, const struct kvm_ext_rec_run *r)
 {
 	KxHeat *h = data;
 
-	for (guint64 gfn = r->gfn; !h->prime && gfn < r->gfn + r->npages; gfn++) {
-		Chunk *c = chunk_for(h, gfn);
-
-		if (c)
-			warm(c, gfn);
-		else
-			gfn |= CHUNK_PAGES - 1; /* on to the next chunk, which may exist */
-	}
+	if (!h->prime)
+		warm_range(h, r->gfn, r->npages, 1);
 }
 
 static void on_bitmap(void *data, const struct kvm_ext_rec_bitmap *r, const guint64 *bits,
@@ -122,8 +128,19 @@ static void on_bitmap(void *data, const struct kvm_ext_rec_bitmap *r, const guin
 			Chunk *c = chunk_for(h, gfn);
 
 			if (c)
-				warm(c, gfn);
+				warm(c, gfn, 1);
 		}
+	}
+}
+
+/* A page stands for its region: all of it was found as often. */
+static void on_regions(void *data, const struct kvm_ext_rec_regions *r,
+		       const struct kvm_ext_region *regions)
+{
+	for (guint32 i = 0; i < r->nr; i++) {
+		if (regions[i].accesses)
+			warm_range(data, regions[i].gfn, regions[i].npages,
+				   MIN(regions[i].accesses, HEAT_CLASSES - 1));
 	}
 }
 
@@ -140,6 +157,7 @@ const KxStreamOps kx_heat_sink = {
 	.run = on_run,
 	.bitmap = on_bitmap,
 	.pass_end = on_pass_end,
+	.regions = on_regions,
 };
 
 /* --- choosing ----------------------------------------------------------------------------------------------------- */

@@ -148,7 +148,10 @@ static void on_faults(void *data, const struct kvm_ext_rec_faults *r,
 static void on_regions(void *data, const struct kvm_ext_rec_regions *r,
 		       const struct kvm_ext_region *regions)
 {
-	kx_account_sink.regions(((const KxSession *)data)->account, r, regions);
+	const KxSession *s = data;
+
+	kx_account_sink.regions(s->account, r, regions);
+	kx_heat_sink.regions(s->heat, r, regions);
 }
 
 static const KxStreamOps session_sink = {
