@@ -120,11 +120,13 @@ void kx_pass_flush(struct kx_pass *p, bool always)
 /*
  * The priming pass flushes even if it found nothing: where another tracker, or
  * the host's reclaim, cleared bits and did not flush, vCPUs run on translations
- * that set none, and no pass would ever find a reason to flush.
+ * that set none, and no pass would ever find a reason to flush. A control does
+ * so for the same reason: the pass before it may have been one of a policy that
+ * does not flush.
  */
 static void flush_rest(struct kx_pass *p)
 {
-	kx_pass_flush(p, kx_pass_priming(p));
+	kx_pass_flush(p, kx_pass_priming(p) || p->control);
 }
 
 /* --- what goes into the ring ------------------------------------------------ */
