@@ -33,14 +33,14 @@ static bool test_bit64(const u64 *words, unsigned int bit)
 
 /* --- entries ----------------------------------------------------------------- */
 
-static bool maps(u64 entry)
+static bool maps(const struct kx_walk *w, u64 entry)
 {
-	return entry & KX_ENTRY_MAPS;
+	return entry & w->maps;
 }
 
 static bool is_young(const struct kx_walk *w, u64 entry)
 {
-	u64 young = KX_ENTRY_MAPS | w->accessed;
+	u64 young = w->maps | w->accessed;
 
 	return (entry & young) == young;
 }
@@ -53,7 +53,7 @@ static bool is_young(const struct kx_walk *w, u64 entry)
  */
 static bool is_settled(const struct kx_walk *w, u64 entry)
 {
-	u64 settled = KX_ENTRY_MAPS | KX_ENTRY_WRITE | w->accessed | w->dirty;
+	u64 settled = w->maps | KX_ENTRY_WRITE | w->accessed | w->dirty;
 
 	return (entry & settled) == settled;
 }
@@ -82,7 +82,7 @@ static u64 take_some(struct kx_walk *w, u64 *table, unsigned int i, unsigned int
 	u64 bits = 0;
 
 	for (; i < end; i++) {
-		w->sums.leaves += maps(READ_ONCE(table[i]));
+		w->sums.leaves += maps(w, READ_ONCE(table[i]));
 		if (take(w, &table[i]))
 			bits |= BIT_ULL(i % 64);
 	}
@@ -111,7 +111,7 @@ static u64 take_word(struct kx_walk *w, u64 *table, unsigned int first)
 			bits |= 0xfull << i;
 			w->sums.leaves += 4;
 		} else if (!((a | b | c | d) & accessed)) {
-			w->sums.leaves += maps(a) + maps(b) + maps(c) + maps(d);
+			w->sums.leaves += maps(w, a) + maps(w, b) + maps(w, c) + maps(w, d);
 		} else {
 			bits |= take_some(w, table, first + i, first + i + 4);
 		}
@@ -197,7 +197,7 @@ static bool walk_entry(struct kx_walk *w, u64 *entry, int level, u64 *at, u64 en
 	u64 old = READ_ONCE(*entry), first = *at, *child;
 
 	*at = end;
-	if (!maps(old))
+	if (!maps(w, old))
 		return true;
 	if (!is_table(old, level))
 		return take_large(w, entry, level, first);
@@ -267,7 +267,7 @@ static u64 *entry_at(struct kx_walk *w, u64 *table, int level, u64 gfn, int targ
 		entry = &table[kx_index_of(gfn, level)];
 		value = READ_ONCE(*entry);
 		*at = level;
-		if (level == target || !maps(value) || !is_table(value, level))
+		if (level == target || !maps(w, value) || !is_table(value, level))
 			return entry;
 		table = w->table(w, value & w->address);
 		if (!table)
@@ -295,13 +295,13 @@ void kx_walk_recheck(struct kx_walk *w, u64 *root, int level, const struct kx_id
 	if (!entry || at != idle->level + 1)
 		return;
 	old = READ_ONCE(*entry);
-	if (!maps(old) || !is_table(old, at) || (old & w->accessed))
+	if (!maps(w, old) || !is_table(old, at) || (old & w->accessed))
 		return;
 	table = w->table(w, old & w->address);
 	if (!table || !any_young(w, table))
 		return;
 	while (!try_cmpxchg64(entry, &old, old | w->accessed)) {
-		if (!maps(old) || !is_table(old, at))
+		if (!maps(w, old) || !is_table(old, at))
 			return;
 	}
 	w->sums.restored++;

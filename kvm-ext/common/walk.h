@@ -10,7 +10,8 @@
  * and D differ. What KVM maps can be read; so can, in NPT, its entries for MMIO, but
  * for a reserved bit: they have a generation where A, D and bit 7 are. Bit 11, which
  * both formats ignore, is KVM's mark of entries that are neither empty, nor for MMIO,
- * nor being removed.
+ * nor being removed. Ordinary tables, of processes, are walked as well; there bit 0 is
+ * the mark (@maps).
  *
  * A is set on every level of a walk. An entry above the last level whose A bit is
  * clear says that nothing below it was accessed since it was cleared, if no CPU had
@@ -26,9 +27,10 @@
 #include "port.h"
 
 #define KX_ENTRIES	512u			/* in a table of any level */
+#define KX_ENTRY_PRESENT	BIT_ULL(0)	/* of ordinary tables */
 #define KX_ENTRY_WRITE	BIT_ULL(1)
 #define KX_ENTRY_LARGE	BIT_ULL(7)
-#define KX_ENTRY_MAPS	BIT_ULL(11)
+#define KX_ENTRY_MAPS	BIT_ULL(11)		/* of nested ones, by KVM */
 
 #define KX_LEVEL_4K	1
 #define KX_LEVEL_2M	2
@@ -73,7 +75,13 @@ struct kx_walk_sums {
 
 struct kx_walk {
 	/* the format */
-	u64 accessed, dirty;			/* masks */
+	u64 maps;				/* the bit of what maps something: KX_ENTRY_* */
+	u64 accessed;				/* the bit */
+	/*
+	 * The bit; or bits that are never all set: then no entry is written but by
+	 * compare-and-exchange, as others may change any entry at any time.
+	 */
+	u64 dirty;
 	u64 address;				/* bits of an entry that are one */
 
 	/* Where the table at @address is; NULL: nowhere. */

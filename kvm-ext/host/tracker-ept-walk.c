@@ -409,6 +409,7 @@ static void *ept_walk_setup(struct kx_vm *vm, const struct kx_setting *setting)
 	if (!e)
 		return ERR_PTR(-ENOMEM);
 	e->kvm = vm->kvm;
+	e->walk.maps = KX_ENTRY_MAPS;
 	e->walk.accessed = npt ? BIT_ULL(5) : BIT_ULL(8);
 	e->walk.dirty = npt ? BIT_ULL(6) : BIT_ULL(9);
 	e->walk.address = GENMASK_ULL(51, PAGE_SHIFT);

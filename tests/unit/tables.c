@@ -64,6 +64,7 @@ void tables_init(struct tables *t, const struct tables_format *format, int level
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (t->memory == MAP_FAILED)
 		abort();
+	t->walk.maps = KX_ENTRY_MAPS;
 	t->walk.accessed = format->accessed;
 	t->walk.dirty = format->dirty;
 	t->walk.address = ADDRESS;
