@@ -2,10 +2,13 @@
 # Each benchmark is a script bench/NAME, run as `make bench-NAME`: it boots the emulated host, prints a table and,
 # last, one headline line.
 
-## bench-scan: ns per page of abit and abit-flush, 4K and 2M leaves, 64 MiB to 2 GiB, side by side
+## bench-scan: ns per page of abit, ept-walk with and without skipping, and the kernel's DAMON, 64 MiB to 8 GiB
 .PHONY: bench-scan
 bench-scan: deps-lab
 	@bench/scan
+
+# Those that have the kernel's DAMON beside them.
+$(BUILD)/vmm/scan: $(BUILD)/vmm/damon.o
 
 ## bench-dirtylog: the dirty log's phases against KVM's own dirty_log_perf_test and QEMU's calc-dirty-rate (BENCH_HOST=amd|intel)
 .PHONY: bench-dirtylog bench-dirtylog-build

@@ -1,109 +1,214 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What a pass costs per page: abit against abit-flush by its three scopes, for
- * leaves of 4 KiB and of 2 MiB, for VMs of 64 MiB to 2 GiB, all of it touched
- * before each pass.
+ * What a pass costs per page that the VM has mapped, and per page that its guest
+ * touched: abit, which asks KVM's MMU notifier page by page; ept-walk without and
+ * with skipping; DAMON, the kernel's own. VMs of 64 MiB to 8 GiB in 4K pages; 0.1 %
+ * to 100 % of them touched between two passes, either pages drawn evenly or runs of
+ * 512 pages (2 MiB, not aligned) drawn evenly. Another table has 2M pages and
+ * abit-flush by its scopes.
  *
- * In a round each tracker in turn has one pass, so that what else happens on the
- * machine hits all alike; the figure is the median over rounds. While a pass
- * runs the vCPU is in guest mode, so a flush has somebody to interrupt.
+ * All memory is present, written once, and mapped in the nested table before
+ * anything is measured. For a figure: the tracker is set (its priming pass clears all),
+ * pages are touched and a pass goes by, other pages are touched and a pass is
+ * measured: so ept-walk pays for tables that were in use in the pass before, too. In
+ * a round each tracker in turn has one such pass, so that what else happens on the
+ * machine hits all alike; a figure is the median over rounds. Every pass has to find
+ * exactly the pages that were touched, or the program ends.
+ *
+ * While a pass runs the vCPU is in guest mode, so a flush has somebody to interrupt.
+ *
+ * DAMON looks at one page of each region. With as many regions as pages it can be
+ * compared with a pass of ours, and that is done where the VM is small: each region
+ * is an object of many files. How it is meant to be used (5 ms, 100 ms, 10 to 1000
+ * regions) has a table of its own. Its cost is CPU time of its thread; ours is
+ * wall time of the pass.
  *
  * What it cannot show: nanoseconds of real hardware. On an emulated host only
  * the ratios between figures of one run mean anything.
+ *
+ * usage: scan [MIB…]
  */
+#include <errno.h>
+#include <linux/kvm.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include "damon.h"
 #include "kx.h"
 #include "tap.h"
 #include "vmm.h"
 
-#define DATA_GFN     (VMM_DATA_GPA / VMM_PAGE)
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define ROUNDS	     5
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+#define DATA_GFN	 (VMM_HIGH_GPA / VMM_PAGE)
+#define COUNT(array)	 (sizeof(array) / sizeof((array)[0]))
+#define MIB		 (1ull << 20)
+#define ROUNDS_MAX	 5
+#define RUN_PAGES	 512u
+#define LARGE_LEAVES_MIB 2048u
 
 /* The guest has one CPU, the passes the other: else a flush would find the vCPU waiting for the pass. */
 #define GUEST_CPU 1
 #define OUR_CPU	  0
-#define MIB	  (1ull << 20)
 
-static const struct way {
+struct way {
 	const char *name;
-	uint32_t tracker, scope;
-	uint64_t max_leaves; /* more take too long */
-} ways[] = {
-	{ "abit", KVM_EXT_TRACKER_ABIT, KVM_EXT_FLUSH_DEFAULT, ~0ull },
-	{ "flush/pass", KVM_EXT_TRACKER_ABIT_FLUSH, KVM_EXT_FLUSH_PASS, ~0ull },
-	{ "flush/batch", KVM_EXT_TRACKER_ABIT_FLUSH, KVM_EXT_FLUSH_BATCH, ~0ull },
-	{ "flush/page", KVM_EXT_TRACKER_ABIT_FLUSH, KVM_EXT_FLUSH_PAGE, 20000 },
+	uint32_t tracker, flags, scope;
 };
 
-static const struct {
-	const char *name;
-	enum vmm_backing backing;
-	uint64_t pages;
-} leaves[] = { { "4K", VMM_SMALL, 1 }, { "2M", VMM_THP, 512 } };
+static const struct way abit = { "abit", KVM_EXT_TRACKER_ABIT, 0, 0 };
+static const struct way walk_all = { "walk all", KVM_EXT_TRACKER_EPT_WALK, KVM_EXT_SET_NO_SKIP, 0 };
+static const struct way walk_skip = { "walk, skip", KVM_EXT_TRACKER_EPT_WALK, 0, 0 };
+static const struct way flush_pass = { "flush/pass", KVM_EXT_TRACKER_ABIT_FLUSH, 0,
+				       KVM_EXT_FLUSH_PASS };
+static const struct way flush_batch = { "flush/batch", KVM_EXT_TRACKER_ABIT_FLUSH, 0,
+					KVM_EXT_FLUSH_BATCH };
+static const struct way flush_page = { "flush/page", KVM_EXT_TRACKER_ABIT_FLUSH, 0,
+				       KVM_EXT_FLUSH_PAGE };
 
-static const uint64_t sizes_mib[] = { 64, 256, 1024, 2048 };
+static uint64_t sizes_mib[] = { 64, 512, 2048, 8192 };
+static size_t nr_sizes = COUNT(sizes_mib);
+static const uint32_t shares_ppm[] = { 1000, 10000, 100000, 1000000 };
 
-struct figure {
-	double ns_per_page, ns_per_leaf; /* wall time; 0: not measured */
-	double cpu_ns_per_page;
-	uint64_t max_hold_ns;
+enum spread {
+	EVEN,
+	RUNS,
 };
+static const char *const spread_names[] = { "even", "runs" };
 
-static struct figure figures[COUNT(leaves)][COUNT(sizes_mib)][COUNT(ways)];
 static struct vmm vm;
 static struct kx kx;
-static uint32_t list[VMM_LIST_MAX];
+static struct kx_samples got;
+static uint8_t *memory; /* of the largest VM; the others have its beginning */
+static uint64_t room;
 
-static void touch_all(uint64_t npages, uint64_t step)
+/* --- what the guest touches ----------------------------------------------------------- */
+
+static uint32_t list[VMM_LIST_MAX];
+static uint8_t *touched; /* per page of the VM: 1 or 0 */
+static uint64_t npages;	 /* of the VM */
+static uint64_t random_state = 20261121;
+
+static uint64_t draw(uint64_t below)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return random_state % below;
+}
+
+static void draw_pages(uint64_t n, enum spread spread)
+{
+	uint64_t left = n, page, run;
+
+	memset(touched, n == npages, npages);
+	while (left && n < npages) {
+		run = spread == RUNS ? RUN_PAGES : 1;
+		for (page = draw(npages); run && left; run--, page++) {
+			if (page == npages || touched[page])
+				break;
+			touched[page] = 1;
+			left--;
+		}
+	}
+}
+
+/* Of each leaf of @step pages the first. */
+static void touch(uint64_t step)
 {
 	uint64_t page = 0;
 	uint32_t n;
 
 	while (page < npages) {
-		for (n = 0; n < VMM_LIST_MAX && page < npages; page += step)
-			list[n++] = vmm_read(DATA_GFN + page);
+		for (n = 0; n < VMM_LIST_MAX && page < npages; page += step) {
+			if (touched[page])
+				list[n++] = vmm_read(DATA_GFN + page);
+		}
 		vmm_touch(&vm, 0, list, n);
 	}
 }
 
-struct cost {
-	double wall, cpu;
-};
+/* --- the VM ------------------------------------------------------------------------------ */
 
-/* One pass over memory that was touched to the last page. */
-static struct cost one_pass(const struct way *way, uint64_t npages, uint64_t step, uint64_t *hold)
+struct pre_fault {
+	uint64_t gpa, size, flags, padding[5];
+};
+#define PRE_FAULT _IOWR(KVMIO, 0xd5, struct pre_fault)
+
+/* By KVM_PRE_FAULT_MEMORY (since 6.11), or page by page, which takes twenty times as long. */
+static void map_all(uint64_t step)
+{
+	struct pre_fault range = { .gpa = VMM_HIGH_GPA, .size = npages * VMM_PAGE };
+	int ret = 0;
+
+	while (range.size && !ret) {
+		ret = ioctl(vm.vcpu[0].fd, PRE_FAULT, &range);
+		ret = ret && errno == EINTR ? 0 : ret;
+	}
+	memset(touched, 1, npages);
+	touch(step);
+}
+
+static void begin_vm(uint64_t mib, uint64_t step)
+{
+	npages = mib * MIB / VMM_PAGE;
+	if (vmm_map(&vm, 1, VMM_HIGH_GPA, npages * VMM_PAGE, memory, 0))
+		bail("%llu MiB of guest memory", (unsigned long long)mib);
+	map_all(step);
+}
+
+static void end_vm(void)
+{
+	vmm_map(&vm, 1, VMM_HIGH_GPA, 0, memory, 0);
+}
+
+static void take_memory(uint64_t mib, enum vmm_backing backing)
+{
+	room = mib * MIB;
+	memory = vmm_fresh_memory(room, backing);
+	if (!memory || madvise(memory, room, MADV_POPULATE_WRITE))
+		bail("%llu MiB of memory", (unsigned long long)mib);
+}
+
+/* --- passes -------------------------------------------------------------------------------- */
+
+static void start(const struct way *way)
 {
 	struct kvm_ext_tracker t = kx_tracker(way->tracker);
-	uint32_t elsewhere = vmm_read(VMM_LOW_SIZE / VMM_PAGE - 1);
-	struct kvm_ext_stats before, after;
 
+	t.flags = way->flags;
 	t.first_gfn = DATA_GFN;
 	t.npages = npages;
 	t.cpu = OUR_CPU;
 	t.flush_scope = way->scope;
 	kx_start(&kx, &t);
-	touch_all(npages, step);
+}
+
+/* Wall time of a pass over what was touched, which has to be found to the page. */
+static double one_pass(const struct way *way, uint64_t step, uint64_t *hold)
+{
+	uint32_t elsewhere = vmm_read(VMM_LOW_SIZE / VMM_PAGE - 1);
+	struct kvm_ext_stats before, after;
+
+	touch(step);
 	vmm_loop(&vm, 0, &elsewhere, 1);
 	before = kx_stats(kx.fd);
-	if (kx_run_pass(kx.fd, NULL))
-		bail("pass");
+	kx_pass(&kx, &got);
 	after = kx_stats(kx.fd);
 	vmm_halt(&vm, 0);
-	kx_discard(&kx);
-	if (after.sample_pages - before.sample_pages != npages ||
-	    after.leaves_tested - before.leaves_tested != npages / step)
-		bail("%s: %llu pages found of %llu, %llu leaves tested", way->name,
-		     (unsigned long long)(after.sample_pages - before.sample_pages),
-		     (unsigned long long)npages,
-		     (unsigned long long)(after.leaves_tested - before.leaves_tested));
+	if (got.bad || got.lost_records || got.samples != after.samples - before.samples ||
+	    memcmp(got.page + DATA_GFN, touched, npages) != 0)
+		bail("%s of %llu pages: what was found is not what was touched", way->name,
+		     (unsigned long long)npages);
 	*hold = after.max_hold_ns > *hold ? after.max_hold_ns : *hold;
-	return (struct cost){ (double)(after.pass_ns_sum - before.pass_ns_sum),
-			      (double)(after.cpu_ns - before.cpu_ns) };
+	return (double)(after.pass_ns_sum - before.pass_ns_sum);
 }
 
 static int by_value(const void *a, const void *b)
@@ -113,91 +218,324 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void measure(size_t leaf, size_t size)
+struct cell {
+	uint64_t pages; /* touched */
+	enum spread spread;
+	uint64_t step; /* pages of a leaf */
+	int rounds;
+};
+
+/* ns of a pass, the median, for each of @nr ways. */
+static void measure(const struct cell *cell, const struct way *const *ways, size_t nr, double *ns,
+		    uint64_t *hold)
 {
-	uint64_t npages = sizes_mib[size] * MIB / VMM_PAGE, step = leaves[leaf].pages;
-	double wall[COUNT(ways)][ROUNDS], cpu[COUNT(ways)][ROUNDS];
-	void *memory = vmm_memory(npages * VMM_PAGE, leaves[leaf].backing);
-	struct figure *f = figures[leaf][size];
-	struct cost cost;
+	double all[8][ROUNDS_MAX];
 	int round;
 	size_t w;
 
-	if (!memory || vmm_map(&vm, 1, VMM_DATA_GPA, npages * VMM_PAGE, memory, 0))
-		bail("%llu MiB of guest memory", (unsigned long long)sizes_mib[size]);
-	touch_all(npages, step);
-	for (round = 0; round < ROUNDS; round++) {
-		for (w = 0; w < COUNT(ways); w++) {
-			if (npages / step > ways[w].max_leaves)
-				continue;
-			cost = one_pass(&ways[w], npages, step, &f[w].max_hold_ns);
-			wall[w][round] = cost.wall;
-			cpu[w][round] = cost.cpu;
+	for (round = 0; round < cell->rounds; round++) {
+		for (w = 0; w < nr; w++) {
+			start(ways[w]);
+			draw_pages(cell->pages, cell->spread);
+			one_pass(ways[w], cell->step, hold);
+			draw_pages(cell->pages, cell->spread);
+			all[w][round] = one_pass(ways[w], cell->step, hold);
 		}
 	}
-	for (w = 0; w < COUNT(ways); w++) {
-		if (npages / step > ways[w].max_leaves)
-			continue;
-		qsort(wall[w], ROUNDS, sizeof(double), by_value);
-		qsort(cpu[w], ROUNDS, sizeof(double), by_value);
-		f[w].ns_per_page = wall[w][ROUNDS / 2] / npages;
-		f[w].ns_per_leaf = wall[w][ROUNDS / 2] / (npages / step);
-		f[w].cpu_ns_per_page = cpu[w][ROUNDS / 2] / npages;
+	for (w = 0; w < nr; w++) {
+		qsort(all[w], cell->rounds, sizeof(double), by_value);
+		ns[w] = all[w][cell->rounds / 2];
 	}
-	vmm_map(&vm, 1, VMM_DATA_GPA, 0, memory, 0);
-	vmm_free(memory, npages * VMM_PAGE);
 }
 
-static void row(size_t leaf, size_t size)
+/* --- the first table ------------------------------------------------------------------------ */
+
+static const struct way *const main_ways[] = { &abit, &walk_all, &walk_skip };
+
+/* How many times cheaper than abit, for the last line. */
+static struct {
+	double all_touched; /* the least of all sizes */
+	double runs, even;  /* the largest VM, the smallest share */
+	double abit, damon; /* ns per page of the smallest VM */
+} headline;
+
+static void note_headline(size_t size, uint32_t ppm, enum spread spread, const double *ns)
 {
-	const struct figure *f = figures[leaf][size];
+	double skip = ns[0] / ns[2];
+
+	if (!size)
+		headline.abit = ns[0] / (double)npages;
+	if (ppm == 1000000 && (!headline.all_touched || skip < headline.all_touched))
+		headline.all_touched = skip;
+	if (size == nr_sizes - 1 && ppm == shares_ppm[0])
+		*(spread == RUNS ? &headline.runs : &headline.even) = skip;
+}
+
+static void row(size_t size, uint32_t ppm, enum spread spread)
+{
+	struct cell cell = { npages * ppm / 1000000, spread, 1, sizes_mib[size] > 2048 ? 3 : 5 };
+	double ns[COUNT(main_ways)];
+	uint64_t hold = 0;
 	size_t w;
 
-	printf("%-6s %5llu MiB", leaves[leaf].name, (unsigned long long)sizes_mib[size]);
-	for (w = 0; w < COUNT(ways); w++) {
-		if (f[w].ns_per_page > 0)
-			printf(" %12.2f", f[w].ns_per_page);
-		else
-			printf(" %12s", "n/a");
-	}
-	printf(" %12.0f %12.0f %10.0f\n", f[0].ns_per_leaf, f[1].ns_per_leaf,
-	       f[1].max_hold_ns / 1e3);
+	measure(&cell, main_ways, COUNT(main_ways), ns, &hold);
+	printf("%5llu MiB %6.1f %% %4s", (unsigned long long)sizes_mib[size], ppm / 1e4,
+	       ppm == 1000000 ? "" : spread_names[spread]);
+	for (w = 0; w < COUNT(main_ways); w++)
+		printf(" %10.3f", ns[w] / (double)npages);
+	for (w = 0; w < COUNT(main_ways); w++)
+		printf(" %10.1f", ns[w] / (double)cell.pages);
+	printf(" %8.0fx %8.0fx %8.0f\n", ns[0] / ns[1], ns[0] / ns[2], (double)hold / 1e3);
 	fflush(stdout);
+	note_headline(size, ppm, spread, ns);
 }
 
 static void table(void)
 {
-	size_t leaf, size, w;
+	size_t size, share;
 
-	printf("ns per page of a pass, all pages touched, median of %d rounds\n", ROUNDS);
-	printf("%-6s %9s", "leaves", "VM");
-	for (w = 0; w < COUNT(ways); w++)
-		printf(" %12s", ways[w].name);
-	printf(" %12s %12s %10s\n", "abit/leaf", "flush/leaf", "hold us");
-	for (leaf = 0; leaf < COUNT(leaves); leaf++) {
-		for (size = 0; size < COUNT(sizes_mib); size++) {
-			measure(leaf, size);
-			row(leaf, size);
+	printf("A pass over 4K pages: ns per page. runs: touched in runs of %u pages\n", RUN_PAGES);
+	printf("%9s %8s %4s %32s %32s %19s %8s\n", "VM", "touched", "", "per mapped page",
+	       "per touched page", "abit costs, times", "longest");
+	printf("%9s %8s %4s %10s %10s %10s %10s %10s %10s %9s %9s %8s\n", "", "", "", abit.name,
+	       walk_all.name, walk_skip.name, abit.name, walk_all.name, walk_skip.name, "all",
+	       "skip", "hold us");
+	for (size = 0; size < nr_sizes; size++) {
+		begin_vm(sizes_mib[size], 1);
+		for (share = 0; share < COUNT(shares_ppm); share++) {
+			row(size, shares_ppm[share], EVEN);
+			if (shares_ppm[share] < 1000000)
+				row(size, shares_ppm[share], RUNS);
 		}
+		end_vm();
 	}
-	printf("n/a: a flush for each of so many pages takes minutes here\n");
 }
 
-int main(void)
-{
-	const size_t largest = COUNT(sizes_mib) - 1;
-	const struct figure *small = figures[0][largest], *huge = figures[1][largest];
+/* --- DAMON ------------------------------------------------------------------------------------- */
 
-	vmm_create(&vm, 1, GUEST_CPU);
+#define PAGEWISE_MIB 64u
+
+static struct damon damon;
+static struct damon_region *regions; /* room for one a page of PAGEWISE_MIB */
+static uint64_t regions_max = PAGEWISE_MIB * MIB / VMM_PAGE;
+
+static uint32_t list_touched(void)
+{
+	uint64_t page;
+	uint32_t n = 0;
+
+	for (page = 0; page < npages && n < VMM_LIST_MAX; page++) {
+		if (touched[page])
+			list[n++] = vmm_read(DATA_GFN + page);
+	}
+	return n;
+}
+
+static void whole_vm(struct damon_region *region)
+{
+	*region = (struct damon_region){ .start = (uintptr_t)memory,
+					 .end = (uintptr_t)memory + npages * VMM_PAGE };
+}
+
+/* Returns false, having said why, if this kernel's DAMON cannot be used. */
+static bool start_damon(const struct damon_attrs *attrs, size_t nr)
+{
+	int ret = damon_start(&damon, getpid(), attrs, regions, nr);
+
+	if (ret)
+		printf("DAMON: n/a: %s: %s\n", damon.failed, strerror(-ret));
+	return !ret;
+}
+
+struct damon_cost {
+	double cpu_ns, passes, regions, wall_ns;
+};
+
+static struct damon_cost damon_cost(unsigned int ms)
+{
+	struct damon_cost c = { (double)damon_cpu_ns(&damon), (double)damon_sleeps(&damon),
+				(double)damon_regions_seen(&damon), (double)now_ns() };
+
+	usleep(ms * 1000);
+	return (struct damon_cost){ (double)damon_cpu_ns(&damon) - c.cpu_ns,
+				    (double)damon_sleeps(&damon) - c.passes,
+				    (double)damon_regions_seen(&damon) - c.regions,
+				    (double)now_ns() - c.wall_ns };
+}
+
+/* Pages that DAMON takes for accessed and that were, and that it does and were not. */
+static bool judge_damon(uint64_t *right, uint64_t *wrong)
+{
+	ssize_t nr = damon_regions(&damon, regions, regions_max), i;
+	uint64_t page;
+
+	*right = *wrong = 0;
+	for (i = 0; i < nr; i++) {
+		page = (regions[i].start - (uintptr_t)memory) / VMM_PAGE;
+		if (regions[i].accesses && touched[page])
+			++*right;
+		else if (regions[i].accesses)
+			++*wrong;
+	}
+	return nr == (ssize_t)npages;
+}
+
+static double damon_row(uint32_t ppm)
+{
+	/* Long enough that what it does between sleeps changes little of it. */
+	const struct damon_attrs attrs = { 500000, 500000, npages, npages };
+	uint64_t page, right = 0, wrong = 0;
+	struct damon_cost cost;
+	uint32_t n;
+	bool read;
+
+	for (page = 0; page < npages; page++)
+		regions[page] =
+			(struct damon_region){ (uintptr_t)memory + page * VMM_PAGE,
+					       (uintptr_t)memory + (page + 1) * VMM_PAGE, 0, 0 };
+	draw_pages(npages * ppm / 1000000, EVEN);
+	n = list_touched();
+	vmm_loop(&vm, 0, list, n);
+	if (!start_damon(&attrs, npages))
+		return 0;
+	usleep(1000000);
+	cost = damon_cost(4000);
+	read = judge_damon(&right, &wrong);
+	damon_stop(&damon);
+	vmm_halt(&vm, 0);
+	printf("%5u MiB %6.1f %% %10.1f %10.1f", PAGEWISE_MIB, ppm / 1e4,
+	       cost.cpu_ns / cost.passes / (double)npages, cost.cpu_ns / cost.passes / n);
+	if (read)
+		printf(" %9llu of %u, %llu not touched\n", (unsigned long long)right, n,
+		       (unsigned long long)wrong);
+	else
+		printf(" n/a: it did not hand over all regions\n");
+	fflush(stdout);
+	return cost.cpu_ns / cost.passes / (double)npages;
+}
+
+static void damon_page_by_page(void)
+{
+	printf("\nDAMON with a region a page: ns of its thread's CPU time per page and sampling\n");
+	printf("%9s %8s %10s %10s %9s\n", "VM", "touched", "per mapped", "per touched", "found");
+	begin_vm(PAGEWISE_MIB, 1);
+	headline.damon = damon_row(10000);
+	damon_row(1000000);
+	end_vm();
+}
+
+static void damon_as_meant(uint64_t mib)
+{
+	const struct damon_attrs attrs = { 5000, 100000, 10, 1000 };
+	struct damon_cost cost;
+	double checks;
+
+	begin_vm(mib, 1);
+	draw_pages(npages / 10, RUNS);
+	vmm_loop(&vm, 0, list, list_touched());
+	whole_vm(regions);
+	if (start_damon(&attrs, 1)) {
+		usleep(2000000);
+		cost = damon_cost(2000);
+		checks = damon_checks(&damon, 1000);
+		damon_stop(&damon);
+		printf("%5llu MiB %9.0f %9.1f %10.0f %12.4f %9.1f\n", (unsigned long long)mib,
+		       cost.regions / (cost.passes / 20), checks,
+		       cost.cpu_ns / cost.passes / checks,
+		       cost.cpu_ns / cost.passes / (double)npages,
+		       100 * cost.cpu_ns / cost.wall_ns);
+		fflush(stdout);
+	}
+	vmm_halt(&vm, 0);
+	end_vm();
+}
+
+static void damon_tables(void)
+{
+	size_t size;
+
+	regions = calloc(regions_max, sizeof(*regions));
+	if (!regions)
+		bail("memory");
+	damon_page_by_page();
+	printf("\nDAMON as it comes (5 ms, 100 ms, 10 to 1000 regions), 10 %% touched in runs: "
+	       "ns of CPU time\n");
+	printf("%9s %9s %9s %10s %12s %9s\n", "VM", "regions", "checks", "per check", "per mapped",
+	       "CPU %");
+	for (size = 0; size < nr_sizes; size++)
+		damon_as_meant(sizes_mib[size]);
+}
+
+/* --- the flush's scopes, large leaves ---------------------------------------------------------- */
+
+static const struct way *const scope_ways[] = { &abit,	     &flush_pass, &flush_batch,
+						&flush_page, &walk_all,	  &walk_skip };
+
+static void scopes_row(uint64_t mib, enum vmm_backing backing)
+{
+	struct cell cell = { .step = backing == VMM_THP ? 512 : 1, .rounds = ROUNDS_MAX };
+	double ns[COUNT(scope_ways)];
+	uint64_t hold = 0;
+	size_t w;
+
+	take_memory(mib, backing);
+	begin_vm(mib, cell.step);
+	cell.pages = npages;
+	measure(&cell, scope_ways, COUNT(scope_ways), ns, &hold);
+	printf("%5llu MiB %6s", (unsigned long long)mib, backing == VMM_THP ? "2M" : "4K");
+	for (w = 0; w < COUNT(scope_ways); w++)
+		printf(" %11.1f", ns[w] / (double)(npages / cell.step));
+	printf("\n");
+	fflush(stdout);
+	end_vm();
+	vmm_free(memory, room);
+}
+
+static void scopes(void)
+{
+	size_t w;
+
+	printf("\nA pass with all touched, by the flush's scope: ns per leaf\n%9s %6s", "VM",
+	       "leaves");
+	for (w = 0; w < COUNT(scope_ways); w++)
+		printf(" %11s", scope_ways[w]->name);
+	printf("\n");
+	scopes_row(64, VMM_SMALL);
+	scopes_row(LARGE_LEAVES_MIB, VMM_THP);
+}
+
+int main(int argc, char **argv)
+{
+	const struct vmm_config config = { .mode = VMM_64 };
+	uint64_t largest = PAGEWISE_MIB;
+	size_t i;
+
+	if (argc > 1)
+		nr_sizes =
+			(size_t)argc - 1 < COUNT(sizes_mib) ? (size_t)argc - 1 : COUNT(sizes_mib);
+	for (i = 0; i < nr_sizes; i++) {
+		if (argc > 1)
+			sizes_mib[i] = strtoull(argv[i + 1], NULL, 10);
+		largest = sizes_mib[i] > largest ? sizes_mib[i] : largest;
+	}
+	touched = calloc((largest > LARGE_LEAVES_MIB ? largest : LARGE_LEAVES_MIB) * MIB / VMM_PAGE,
+			 1);
+	if (!touched)
+		bail("memory");
+	vmm_create_as(&vm, &config, 1, GUEST_CPU);
 	vmm_stay_on(OUR_CPU);
+	kx_samples_init(&got);
 	kx_attach(&kx, vm.fd, 4096);
+	scopes();
+	take_memory(largest, VMM_SMALL);
 	table();
-	printf("headline: 2 GiB of 4K leaves: abit-flush by pass costs %.2f times abit, by batch "
-	       "%.2f times; 64 MiB: by page %.0f times; 2M leaves cut a pass of abit to 1/%.0f\n",
-	       small[1].ns_per_page / small[0].ns_per_page,
-	       small[2].ns_per_page / small[0].ns_per_page,
-	       figures[0][0][3].ns_per_page / figures[0][0][0].ns_per_page,
-	       small[0].ns_per_page / huge[0].ns_per_page);
+	damon_tables();
+	printf("headline: at 100 %% touched a pass of ept-walk costs 1/%.0f of one of abit (the "
+	       "least "
+	       "of the sizes; wanted: 1/50); of %llu MiB with %.1f %% touched 1/%.0f if in runs, "
+	       "1/%.0f if anywhere (wanted: 1/1000); DAMON page by page: %.1f times abit\n",
+	       headline.all_touched, (unsigned long long)sizes_mib[nr_sizes - 1],
+	       shares_ppm[0] / 1e4, headline.runs, headline.even, headline.damon / headline.abit);
 	kx_close(&kx);
 	vmm_destroy(&vm);
 	return 0;

@@ -13,6 +13,7 @@ KX_LIB_SRCS :=
 
 include hostd/daemon.mk
 include hostd/cli.mk
+include hostd/guest.mk
 
 KX_LIB_OBJS := $(KX_LIB_SRCS:%.c=$(BUILD)/obj/%.o)
 KX_SAN_OBJS := $(KX_LIB_SRCS:%.c=$(BUILD)/san/%.o)

@@ -341,8 +341,10 @@ static gboolean set_batch_pages(KxOptions *o, const char *key, const char *value
 
 static gboolean parse_yes_no(const char *key, const char *value, gboolean *yes, GError **error)
 {
+	if (!g_str_equal(value, "yes") && !g_str_equal(value, "no"))
+		return bad_value(error, key, value, "yes, no");
 	*yes = g_str_equal(value, "yes");
-	return *yes || g_str_equal(value, "no") || bad_value(error, key, value, "yes, no");
+	return TRUE;
 }
 
 static gboolean set_skip(KxOptions *o, const char *key, const char *value, GError **error)

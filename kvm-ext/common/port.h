@@ -10,6 +10,7 @@
 
 #include <linux/atomic.h>
 #include <linux/bitmap.h>
+#include <linux/cache.h>
 #include <linux/errno.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>

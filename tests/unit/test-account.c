@@ -29,15 +29,18 @@ static KxInstant at(guint64 ns)
 	return (KxInstant){ (gint64)(1000000 + ns), ns };
 }
 
-static guint64 open_window(KxAccount *a, guint64 epoch, guint64 now)
+static guint64 open_setting(KxAccount *a, KxSetting setting, guint64 now)
 {
 	g_autoptr(KxVmCounters) c = counters(100 + now, 10 + now, 1000 + now, 50 + now);
 
-	const KxSetting setting = {
-		.tracker = "abit", .options = "interval=1s", .epoch = epoch, .last_gfn = 1 << 20
-	};
-
+	setting.options = "interval=1s";
+	setting.last_gfn = 1 << 20;
 	return kx_account_open(a, &setting, c, at(now));
+}
+
+static guint64 open_window(KxAccount *a, guint64 epoch, guint64 now)
+{
+	return open_setting(a, (KxSetting){ .tracker = "abit", .epoch = epoch }, now);
 }
 
 static void close_window(KxAccount *a, guint64 id, const struct kvm_ext_stats *st, guint64 now)
@@ -482,6 +485,228 @@ static void yielded_passes_do_not_count(void **state)
 	assert_int_equal(w->cpu_ns, 300);
 }
 
+/* --- what only some trackers have --- */
+
+/* Pairs are 1 and 2, 3 and 4, …, in either order; a pair with a pass cut, missing or of the wrong kind is dropped. */
+static void pairs_passes(void **state)
+{
+	g_autoptr(KxAccount) a = kx_account_new();
+	static const struct {
+		guint64 pass, samples;
+		guint16 flags;
+	} ends[] = {
+		{ 1, 80, 0 },
+		{ 2, 100, KVM_EXT_PASS_CONTROL },
+		{ 3, 110, KVM_EXT_PASS_CONTROL },
+		{ 4, 90, 0 },
+		{ 5, 1000, 0 }, /* its control is cut */
+		{ 6, 1000, KVM_EXT_PASS_CONTROL | KVM_EXT_PASS_CUT },
+		{ 7, 1000, 0 },			    /* 8 and 9 are lost */
+		{ 10, 1000, KVM_EXT_PASS_CONTROL }, /* so this one is alone, too */
+		{ 15, 1000, 0 },		    /* 11 to 14 are lost */
+		{ 16, 1000, 0 },		    /* not after a control */
+		{ 17, 50, 0 },
+		{ 18, 60, KVM_EXT_PASS_CONTROL },
+		{ 19, 1000, 0 }, /* the window ends first */
+	};
+	const struct kvm_ext_stats st = { .passes = 12, .staleness = { 1, 2, 3, 4 } };
+	g_autoptr(GPtrArray) list = NULL;
+	const KxWindow *w;
+
+	open_setting(a, (KxSetting){ .tracker = "abit", .epoch = 1, .staleness = TRUE }, 0);
+	begin(a, 1, 0);
+	end(a, 0, 1, 77, KVM_EXT_PASS_PRIME);
+	for (guint i = 0; i < G_N_ELEMENTS(ends); i++) {
+		begin(a, 1, ends[i].pass);
+		end(a, ends[i].pass, 1, ends[i].samples, ends[i].flags);
+	}
+	list = windows(a, &st, 100);
+	w = list->pdata[0];
+	assert_true(w->has_staleness);
+	assert_int_equal(w->stale_pairs, 3);
+	assert_true(w->stale_p == 80 + 90 + 50 && w->stale_k == 100 + 110 + 60);
+	assert_true(w->stale_p2 == 6400 + 8100 + 2500 && w->stale_k2 == 10000 + 12100 + 3600);
+	assert_true(w->stale_cross == 8000 + 9900 + 3000);
+	/* 5+6, 7+8, 9+10, 11+12, 13+14, 15+16 */
+	assert_int_equal(w->stale_dropped, 6);
+	assert_int_equal(w->stale_control_samples, 4);
+}
+
+static void no_pairs_without_staleness(void **state)
+{
+	g_autoptr(KxAccount) a = kx_account_new();
+	g_autoptr(GPtrArray) list = NULL;
+
+	open_window(a, 1, 0);
+	begin(a, 1, 3);
+	end(a, 3, 1, 5, 0);
+	list = windows(a, NULL, 100);
+	assert_false(((KxWindow *)list->pdata[0])->has_staleness);
+	assert_int_equal(((KxWindow *)list->pdata[0])->stale_dropped, 0);
+}
+
+static void give_regions(KxAccount *a, guint64 pass, guint64 aggregation, guint32 first, guint32 nr,
+			 guint32 total)
+{
+	g_autofree struct kvm_ext_region *g = g_new0(struct kvm_ext_region, nr + 1);
+	const struct kvm_ext_rec_regions r = { .pass = pass,
+					       .aggregation = aggregation,
+					       .checks = 20,
+					       .first = first,
+					       .total = total,
+					       .nr = nr };
+
+	for (guint32 i = 0; i < nr; i++)
+		g[i] = (struct kvm_ext_region){ .gfn = 10ull * (first + i),
+						.npages = 10,
+						.accesses = (first + i) % 21,
+						.age = (guint32)aggregation };
+	kx_account_sink.regions(a, &r, g);
+}
+
+static const KxSetting with_regions = { .tracker = "abit", .epoch = 1, .regions_max = 100 };
+
+static void keeps_the_last_aggregation(void **state)
+{
+	const struct kvm_ext_stats st = { .passes = 9, .regions = { 3, 2, 70, 8, 5, 4 } };
+	g_autoptr(KxAccount) a = kx_account_new();
+	g_autoptr(GPtrArray) none = NULL, list = NULL, after = NULL;
+	guint64 id = open_setting(a, with_regions, 0);
+	const KxWindow *w;
+
+	none = windows(a, &st, 10);
+	assert_null(((KxWindow *)none->pdata[0])->regions);
+	assert_string_equal(((KxWindow *)none->pdata[0])->regions_na,
+			    "no aggregation was completed");
+	begin(a, 1, 20);
+	give_regions(a, 20, 0, 0, 2, 3);
+	give_regions(a, 20, 0, 2, 1, 3);
+	end(a, 20, 1, 1, 0);
+	begin(a, 1, 40);
+	give_regions(a, 40, 1, 0, 4, 4);
+	end(a, 40, 1, 1, 0);
+	begin(a, 1, 60); /* a record of this one is lost, of the next the first */
+	give_regions(a, 60, 2, 0, 2, 6);
+	give_regions(a, 60, 2, 4, 2, 6);
+	end(a, 60, 1, 1, 0);
+	begin(a, 1, 80);
+	give_regions(a, 80, 3, 2, 2, 4);
+	list = windows(a, &st, 10);
+	w = list->pdata[0];
+	assert_true(w->has_regions);
+	assert_null(w->regions_na);
+	assert_int_equal(w->regions->aggregation, 1);
+	assert_int_equal(w->regions->list->len, 4);
+	assert_int_equal(w->regions->total, 4);
+	assert_int_equal(w->regions->checks, 20);
+	assert_int_equal(g_array_index(w->regions->list, KxRegion, 3).gfn, 30);
+	assert_int_equal(g_array_index(w->regions->list, KxRegion, 3).accesses, 3);
+	assert_int_equal(w->regions_now, 3);
+	assert_int_equal(w->regions_max_checks, 8);
+	assert_int_equal(w->regions_max, 100);
+	/* a closed window still has them */
+	close_window(a, id, &st, 20);
+	after = windows(a, NULL, 30);
+	assert_int_equal(((KxWindow *)after->pdata[0])->regions->list->len, 4);
+}
+
+static void keeps_regions_within_bounds(void **state)
+{
+	g_autoptr(KxAccount) a = kx_account_new();
+	guint64 one = open_setting(a, with_regions, 0);
+	g_autoptr(GPtrArray) list = NULL;
+	const KxWindow *w;
+	guint32 least = G_MAXUINT32;
+	KxSetting next = with_regions;
+
+	begin(a, 1, 1);
+	give_regions(a, 1, 0, 0, 1000, 1000);
+	end(a, 1, 1, 1, 0);
+	close_window(a, one, NULL, 10);
+	next.epoch = 2;
+	open_setting(a, next, 20);
+	begin(a, 2, 1);
+	give_regions(a, 1, 0, 0, KX_ACCOUNT_REGIONS_MAX + 5000, KX_ACCOUNT_REGIONS_MAX + 5000);
+	end(a, 1, 1, 1, 0);
+	list = windows(a, NULL, 30);
+	w = list->pdata[0];
+	assert_null(w->regions);
+	assert_non_null(strstr(w->regions_na, "no longer kept"));
+	w = list->pdata[1];
+	assert_int_equal(w->regions->list->len, KX_ACCOUNT_REGIONS_MAX);
+	assert_int_equal(w->regions->total, KX_ACCOUNT_REGIONS_MAX + 5000);
+	for (guint i = 0; i < w->regions->list->len; i++) {
+		const KxRegion *g = &g_array_index(w->regions->list, KxRegion, i);
+
+		least = MIN(least, g->accesses);
+		assert_true(!i || g->gfn > g[-1].gfn);
+	}
+	assert_int_equal(least, 1); /* the coldest are left out: 3359 of 0, the rest of 1 */
+}
+
+static void counts_faults(void **state)
+{
+	static const struct kvm_ext_fault faults[] = {
+		{ .gfn = 10, .access = KVM_EXT_ACCESS_READ },
+		{ .gfn = 11, .access = KVM_EXT_ACCESS_WRITE },
+		{ .gfn = 11, .access = KVM_EXT_ACCESS_WRITE, .flags = KVM_EXT_FAULT_PAGE_WALK },
+		{ .gfn = 515, .access = KVM_EXT_ACCESS_EXEC, .order = 9 },
+	};
+	const struct kvm_ext_rec_faults r = { .pass = 1, .nr = G_N_ELEMENTS(faults) };
+	const struct kvm_ext_stats st = {
+		.tracker = KVM_EXT_TRACKER_TRAP,
+		.passes = 1,
+		.trap = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 },
+	};
+	g_autoptr(KxAccount) a = kx_account_new();
+	g_autoptr(GPtrArray) list = NULL;
+	const KxWindow *w;
+
+	open_setting(a,
+		     (KxSetting){ .tracker = "trap",
+				  .epoch = 1,
+				  .trap_faults_per_s = 500,
+				  .trap_time_ppm = 20000 },
+		     0);
+	begin(a, 1, 1);
+	kx_account_sink.faults(a, &r, faults);
+	end(a, 1, 1, 4, 0);
+	list = windows(a, &st, 10);
+	w = list->pdata[0];
+	assert_true(w->has_trap);
+	assert_int_equal(w->trap_reads, 1);
+	assert_int_equal(w->trap_writes, 2);
+	assert_int_equal(w->trap_execs, 1);
+	assert_int_equal(w->trap_page_walks, 1);
+	assert_int_equal(w->found_pages, 3);
+	assert_int_equal(w->trap_eligible, 1);
+	assert_int_equal(w->trap_faults, 4);
+	assert_int_equal(w->trap_held_passes, 11);
+	assert_int_equal(w->trap_faults_budget, 500);
+	assert_int_equal(w->trap_time_budget_ppm, 20000);
+}
+
+static void takes_the_walk(void **state)
+{
+	struct kvm_ext_stats st = { .tracker = KVM_EXT_TRACKER_EPT_WALK,
+				    .state = KVM_EXT_STATE_NESTED,
+				    .passes = 1,
+				    .walk = { 1, 2, 3, 4, 5, 6, 7, 8, 9 } };
+	g_autoptr(KxAccount) a = kx_account_new();
+	g_autoptr(GPtrArray) list = NULL;
+	guint64 id = open_window(a, 1, 0);
+	const KxWindow *w;
+
+	close_window(a, id, &st, 10);
+	list = windows(a, NULL, 20);
+	w = list->pdata[0];
+	assert_true(w->has_walk && w->walk_nested);
+	assert_int_equal(w->walk_tables_read, 1);
+	assert_int_equal(w->walk_upper_restored, 5);
+	assert_int_equal(w->walk_max_hold_ns, 8);
+	assert_int_equal(w->walk_contended, 9);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -498,6 +723,12 @@ int main(void)
 		cmocka_unit_test(measures_yielded_time),
 		cmocka_unit_test(yielded_from_the_start),
 		cmocka_unit_test(yielded_passes_do_not_count),
+		cmocka_unit_test(pairs_passes),
+		cmocka_unit_test(no_pairs_without_staleness),
+		cmocka_unit_test(keeps_the_last_aggregation),
+		cmocka_unit_test(keeps_regions_within_bounds),
+		cmocka_unit_test(counts_faults),
+		cmocka_unit_test(takes_the_walk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

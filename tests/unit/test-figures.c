@@ -473,6 +473,230 @@ static void test_yielded(void **state)
 	near(row->seconds, 0, "nothing was tracked");
 }
 
+/* --- parts ----------------------------------------------------------------- */
+
+static void add_pairs(KxWindow *w, const double (*pairs)[2], guint n)
+{
+	w->has_staleness = TRUE;
+	w->stale_pairs += n;
+	for (guint i = 0; i < n; i++) {
+		double p = pairs[i][0], k = pairs[i][1];
+
+		w->stale_p += p;
+		w->stale_k += k;
+		w->stale_p2 += p * p;
+		w->stale_k2 += k * k;
+		w->stale_cross += p * k;
+	}
+}
+
+/*
+ * Pairs (80, 100) (90, 110) (70, 90): r = 240/300 = 0.8. Residuals p - r k: 0, 2, -2; their squares sum to 8.
+ * se = sqrt(3/2 · 8) / 300 = 0.0115470; t(0.975, 2) = 4.3026527; half = 0.0496828.
+ */
+static void test_missed(void **state)
+{
+	static const double first[][2] = { { 80, 100 } }, second[][2] = { { 90, 110 }, { 70, 90 } };
+	static const double passes[][2] = { { 100, 10 }, { 220, 20 }, { 300, 30 } };
+	static const char why[] = "measured with staleness, whose control flushes after each page";
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL;
+	const KxRow *row;
+	KxWindow *w;
+
+	add_passes(add_window(v, "abit", "interval=1s granularity=4K", S), passes, 3);
+	w = add_window(v, "abit", "interval=1s granularity=4K staleness=yes", S);
+	add_passes(w, passes, 3);
+	add_pairs(w, first, 1);
+	w->stale_dropped = 2;
+	w = add_window(v, "abit", "interval=1s granularity=4K staleness=yes", S);
+	add_passes(w, passes, 3);
+	add_pairs(w, second, 2);
+	replace(&w->exits_na, NULL);
+	w->exits = 1000;
+	/* others: another interval, another tracker */
+	add_passes(add_window(v, "abit", "interval=2s granularity=4K", S), passes, 3);
+	add_passes(add_window(v, "abit-flush", "interval=1s granularity=4K", S), passes, 3);
+	rows = kx_vm_rows(v);
+	assert_int_equal(rows->len, 4);
+
+	row = rows->pdata[1];
+	near(row->missed.value, 0.2, "missed");
+	near(row->missed.low, 0.2 - 0.0496828, "low");
+	near(row->missed.high, 0.2 + 0.0496828, "high");
+	assert_int_equal(row->missed.n, 3);
+	near(row->missed_dropped.value, 2, "dropped");
+	assert_int_equal(row->missed_by, 1);
+	is_na(&row->cost_per_sample_ns, why);
+	is_na(&row->total_cost_per_sample_ns, why);
+	is_na(&row->cost_vs_cheapest, why);
+	is_na(&row->cpu_percent, why);
+	is_na(&row->exits_per_s, why);
+	is_na(&row->exits_vs_off, why);
+	is_na(&row->pass_mean_ns, why);
+	is_na(&row->flushes_per_s, why);
+	near(row->samples.value, 120, "samples stay");
+
+	row = rows->pdata[0];
+	near(row->missed.value, 0.2, "lent to the same setting");
+	assert_int_equal(row->missed.n, 3);
+	assert_int_equal(row->missed_by, 1);
+	assert_null(row->cost_per_sample_ns.na);
+	is_na(&((KxRow *)rows->pdata[2])->missed, "not measured for this setting: set staleness");
+	is_na(&((KxRow *)rows->pdata[3])->missed, "not measured for this setting: set staleness");
+}
+
+static void test_missed_not_available(void **state)
+{
+	static const double one[][2] = { { 80, 100 } }, none[][2] = { { 5, 0 }, { 0, 0 } },
+			    more[][2] = { { 101, 100 }, { 103, 100 } };
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL;
+
+	add_window(v, "abit", "a staleness=yes", S)->has_staleness = TRUE;
+	add_pairs(add_window(v, "abit", "b staleness=yes", S), one, 1);
+	add_pairs(add_window(v, "abit", "c staleness=yes", S), none, 2);
+	add_pairs(add_window(v, "abit", "d staleness=yes", S), more, 2);
+	rows = kx_vm_rows(v);
+	is_na(&((KxRow *)rows->pdata[0])->missed, "no pair of passes was completed");
+	is_na(&((KxRow *)rows->pdata[1])->missed, "only one pair of passes");
+	is_na(&((KxRow *)rows->pdata[2])->missed, "the control found no page accessed");
+	/* more than the control by chance: below 0, and said so */
+	near(((KxRow *)rows->pdata[3])->missed.value, -0.02, "below 0");
+	assert_true(((KxRow *)rows->pdata[3])->missed.low < -0.02);
+}
+
+static void test_walk(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL, notes = NULL;
+	const KxRow *row;
+
+	for (guint i = 0; i < 2; i++) {
+		KxWindow *w = add_window(v, "ept-walk", "o", S);
+
+		w->passes = 9; /* and one that primes */
+		w->has_walk = TRUE;
+		w->walk_tables_read = 40;
+		w->walk_subtrees_skipped = 20;
+		w->walk_pages_skipped = 10240;
+		w->walk_holds = 10 * i;
+		w->walk_hold_ns = 5000 * i;
+		w->walk_max_hold_ns = 900 * i;
+		w->walk_upper_restored = i;
+		w->walk_nested = i == 1;
+	}
+	add_window(v, "abit", "o", S)->passes = 1;
+	rows = kx_vm_rows(v);
+	row = rows->pdata[0];
+	near(row->walk_tables_per_pass.value, 4, "tables");
+	near(row->walk_subtrees_per_pass.value, 2, "subtrees");
+	near(row->walk_pages_skipped_per_pass.value, 1024, "pages skipped");
+	near(row->walk_hold_mean_ns.value, 500, "mean hold");
+	near(row->walk_hold_max_ns.value, 900, "longest hold");
+	near(row->walk_restored.value, 1, "restored");
+	assert_true(row->walk_nested);
+	notes = kx_vm_notes(v, rows);
+	assert_int_equal(notes->len, 1);
+	assert_non_null(strstr(notes->pdata[0], "(L2) are not covered"));
+	row = rows->pdata[1];
+	is_na(&row->walk_tables_per_pass, "only ept-walk walks the page table");
+}
+
+static void test_regions(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL;
+	const KxRow *row;
+
+	for (guint i = 0; i < 2; i++) {
+		KxWindow *w = add_window(v, "abit", "regions=1:100", S);
+
+		w->passes = 10;
+		w->has_regions = TRUE;
+		w->regions_max = 100;
+		w->regions_now = 50 + i;
+		w->regions_checks = 400;
+		w->regions_max_checks = 90 - i;
+		w->regions_aggregations = 3;
+		w->regions_splits = 5;
+		w->regions_na = g_strdup("no aggregation was completed");
+		replace(&w->truth_na, NULL);
+	}
+	rows = kx_vm_rows(v);
+	row = only_row(rows);
+	near(row->regions_now.value, 51, "of the last window");
+	near(row->regions_checks_per_pass.value, 40, "checks per pass");
+	near(row->regions_max_checks.value, 90, "most");
+	near(row->regions_limit.value, 100, "limit");
+	near(row->regions_aggregations.value, 6, "aggregations");
+	is_na(&row->recall, "regions: one page stands for all of its region");
+	is_na(&row->pages_found, "regions: one page stands for all of its region");
+	assert_null(row->regions);
+	assert_string_equal(row->regions_na, "no aggregation was completed");
+}
+
+static void test_regions_ranked(void **state)
+{
+	static const KxRegion list[] = {
+		{ 0, 10, 0, 5, 1 }, { 10, 10, 0, 9, 0 }, { 20, 30, 0, 9, 0 }, { 50, 10, 0, 5, 7 }
+	};
+	static const guint64 order[] = { 20, 10, 50, 0 };
+	g_autoptr(KxRegions) r = kx_regions_new();
+	g_autoptr(GArray) ranked = NULL;
+
+	g_array_append_vals(r->list, list, G_N_ELEMENTS(list));
+	ranked = kx_regions_ranked(r);
+	for (guint i = 0; i < G_N_ELEMENTS(order); i++)
+		assert_int_equal(g_array_index(ranked, KxRegion, i).gfn, order[i]);
+	assert_int_equal(g_array_index(r->list, KxRegion, 0).gfn, 0);
+}
+
+static void test_trap(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL, notes = NULL;
+	const KxRow *row;
+	KxWindow *w;
+
+	for (guint i = 0; i < 2; i++) {
+		w = add_window(v, "trap", "pages=all", 2 * S);
+		w->passes = w->samples = w->trap_faults = 100;
+		w->has_trap = TRUE;
+		w->trap_faults_budget = 100;
+		w->trap_time_budget_ppm = 10000;
+		w->trap_eligible = 4000 + i;
+		w->trap_armed = 60 + i;
+		w->trap_armings = 150;
+		w->trap_zap_ns = 300000;
+		w->trap_fault_ns = 90000;
+		w->trap_timed_faults = 90;
+		w->trap_max_faults_per_s = 95 + 20 * i;
+		w->trap_max_time_ppm = 5000 + 1000 * i;
+		w->trap_reads = 70;
+		w->trap_lost = 3;
+		w->truth_touched = w->truth_hit = 5;
+		replace(&w->truth_na, NULL);
+	}
+	rows = kx_vm_rows(v);
+	row = only_row(rows);
+	near(row->trap_faults_per_s.value, 50, "faults per s");
+	near(row->trap_max_faults_per_s.value, 115, "most");
+	near(row->trap_budget_faults_per_s.value, 100, "budget");
+	near(row->trap_ns_per_fault.value, 1000, "time per fault");
+	near(row->trap_max_vcpu_percent.value, 0.6, "vCPU time");
+	near(row->trap_budget_vcpu_percent.value, 1, "its budget");
+	near(row->trap_armed.value, 61, "armed");
+	near(row->trap_zap_ns_per_page.value, 2000, "arming");
+	near(row->trap_reads.value, 140, "reads");
+	is_na(&row->recall, "traps: only pages that are armed can be found");
+	notes = kx_vm_notes(v, rows);
+	assert_int_equal(notes->len, 3);
+	assert_non_null(strstr(notes->pdata[0], "paid by the vCPU"));
+	assert_non_null(strstr(notes->pdata[1], "6 of its faults found no room"));
+	assert_non_null(strstr(notes->pdata[2], "OVER ITS BUDGET: 115 faults"));
+}
+
 static void test_labels(void **state)
 {
 	g_autofree char *pml = kx_tracker_label("dirty-log", "pml");
@@ -568,6 +792,12 @@ int main(void)
 		cmocka_unit_test(test_log_costs),
 		cmocka_unit_test(test_log_not_available),
 		cmocka_unit_test(test_yielded),
+		cmocka_unit_test(test_missed),
+		cmocka_unit_test(test_missed_not_available),
+		cmocka_unit_test(test_walk),
+		cmocka_unit_test(test_regions),
+		cmocka_unit_test(test_regions_ranked),
+		cmocka_unit_test(test_trap),
 		cmocka_unit_test(test_labels),
 	};
 

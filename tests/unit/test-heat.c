@@ -72,6 +72,26 @@ static void counts_passes(void **state)
 	assert_int_equal(kx_heat_of(h, 1ull << 39), 0);
 }
 
+/* A page stands for its region. */
+static void takes_regions(void **state)
+{
+	static const struct kvm_ext_region regions[] = {
+		{ .gfn = 0x10, .npages = 4, .accesses = 7 },
+		{ .gfn = 0x14, .npages = 9, .accesses = 0 },
+		{ .gfn = 0x50, .npages = 1, .accesses = 999 }
+	};
+	const struct kvm_ext_rec_regions r = { .checks = 999, .total = 3, .nr = 3 };
+	g_autoptr(KxHeat) h = kx_heat_new(1 << 20);
+
+	begin(h, 0);
+	kx_heat_sink.regions(h, &r, regions);
+	end(h);
+	assert_int_equal(kx_heat_of(h, 0x10), 7);
+	assert_int_equal(kx_heat_of(h, 0x13), 7);
+	assert_int_equal(kx_heat_of(h, 0x14), 0);
+	assert_int_equal(kx_heat_of(h, 0x50), 255);
+}
+
 /* What is no longer used cools down, whether its chunk is looked at or not; steady use saturates below a byte. */
 static void cools_down(void **state)
 {
@@ -201,6 +221,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(counts_passes),
+		cmocka_unit_test(takes_regions),
 		cmocka_unit_test(cools_down),
 		cmocka_unit_test(picks_the_hottest),
 		cmocka_unit_test(picks_the_coldest),

@@ -137,6 +137,30 @@ static void test_values(void **state)
 		{ "flush-scope", "batch", "default" },
 		{ "batch-pages", "1", "0" },
 		{ "batch-pages", "1073741824", "1073741825" },
+		{ "flush-scope", "none", "never" },
+		{ "skip", "no", "false" },
+		{ "staleness", "yes", "1" },
+		{ "regions", "10:1000", "10" },
+		{ "regions", "1:1", "0:1" },
+		{ "regions", "1:1048576", "1:1048577" },
+		{ "regions", "none", "5:4" },
+		{ "regions", "0x10:0x20", "10:20:30" },
+		{ "aggregation", "2s", "0" },
+		{ "aggregation", "100ms", "20" },
+		{ "pages", "all", "all:5%" },
+		{ "pages", "random", "random:" },
+		{ "pages", "random:0.0001%", "random:0.00001%" },
+		{ "pages", "hottest:100%", "hottest:100.1%" },
+		{ "pages", "coldest:5%", "coldest:5" },
+		{ "pages", "coldest", "cold" },
+		{ "pages", "0x100+16,5+1", "0x100+16," },
+		{ "pages", "0+1", "1+0" },
+		{ "pages", "0xffffffffff+1", "1+1,,2+1" },
+		{ "fault-budget", "1000000", "1000001" },
+		{ "fault-budget", "500/s", "0" },
+		{ "fault-budget", "1", "/s" },
+		{ "vcpu-budget", "0.5%", "0%" },
+		{ "vcpu-budget", "100%", "101%" },
 	};
 
 	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -200,6 +224,110 @@ static void test_conflicts(void **state)
 	assert_true(kx_options_check(&o, NULL));
 }
 
+/* Each set of keys and values, in order, and a word of why it does not go together; NULL: it does. */
+static void test_what_goes_together(void **state)
+{
+	static const struct {
+		const char *keys[5][2];
+		const char *why;
+	} cases[] = {
+		{ { { "tracker", "abit" }, { "flush-scope", "page" } },
+		  "abit-flush, ept-walk, pml-abit" },
+		{ { { "tracker", "abit-flush" }, { "flush-scope", "none" } }, "always flushes" },
+		{ { { "tracker", "pml-abit" }, { "flush-scope", "none" } }, "always flushes" },
+		{ { { "tracker", "ept-walk" }, { "flush-scope", "none" } }, NULL },
+		{ { { "tracker", "ept-walk" }, { "skip", "no" }, { "granularity", "2M" } }, NULL },
+		{ { { "tracker", "abit" }, { "skip", "no" } }, "walks no page table" },
+		{ { { "tracker", "abit" }, { "staleness", "yes" } }, NULL },
+		{ { { "tracker", "pml-abit" }, { "staleness", "yes" } }, NULL },
+		{ { { "tracker", "dirty-log" }, { "staleness", "yes" } },
+		  "tests no accessed bits" },
+		{ { { "tracker", "off" }, { "staleness", "yes" } }, "tests no accessed bits" },
+		{ { { "tracker", "abit" }, { "staleness", "yes" }, { "regions", "1:9" } },
+		  "regions none" },
+		{ { { "tracker", "pml-abit" }, { "regions", "1:9" } },
+		  "abit, abit-flush, ept-walk" },
+		{ { { "tracker", "abit" }, { "regions", "1:9" }, { "granularity", "2M" } },
+		  "granularity 4K" },
+		{ { { "tracker", "abit" }, { "aggregation", "2s" } }, "without regions" },
+		{ { { "tracker", "abit" }, { "regions", "1:9" }, { "aggregation", "2s" } }, NULL },
+		{ { { "tracker", "abit" },
+		    { "regions", "1:9" },
+		    { "interval", "300ms" },
+		    { "aggregation", "1s" } },
+		  "not a multiple of the interval 300ms" },
+		{ { { "tracker", "abit" },
+		    { "regions", "1:9" },
+		    { "interval", "0" },
+		    { "aggregation", "1s" } },
+		  "on request only" },
+		{ { { "tracker", "trap" },
+		    { "pages", "hottest:1%" },
+		    { "fault-budget", "5" },
+		    { "vcpu-budget", "2%" } },
+		  NULL },
+		{ { { "tracker", "ept-walk" }, { "pages", "all" } }, NULL }, /* the default */
+		{ { { "tracker", "ept-walk" }, { "pages", "random" } }, "sets no traps" },
+		{ { { "tracker", "abit" }, { "fault-budget", "5" } }, "use one of: trap" },
+		{ { { "tracker", "trap" }, { "granularity", "2M" } },
+		  "takes mappings as they are" },
+		{ { { "tracker", "trap" }, { "range", "100+50" }, { "pages", "100+10,140+11" } },
+		  "0x8c+11 is not within the range" },
+		{ { { "tracker", "trap" }, { "range", "100+50" }, { "pages", "100+10,140+10" } },
+		  NULL },
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(GError) error = NULL;
+		KxOptions o;
+
+		kx_options_init(&o);
+		for (guint k = 0; k < 5 && cases[i].keys[k][0]; k++)
+			set(&o, cases[i].keys[k][0], cases[i].keys[k][1]);
+		if (kx_options_check(&o, &error) != !cases[i].why)
+			fail_msg("case %u: %s", i, error ? error->message : "nothing is said");
+		if (!cases[i].why)
+			continue;
+		assert_true(g_error_matches(error, KX_OPTIONS_ERROR, KX_OPTIONS_ERROR_CONFLICT));
+		if (!strstr(error->message, cases[i].why))
+			fail_msg("case %u: %s", i, error->message);
+	}
+}
+
+/* A switch of tracker leaves behind what the new one cannot do, and keeps the rest. */
+static void test_switch_drops_what_is_meaningless(void **state)
+{
+	g_autofree char *walk = NULL, *abit = NULL, *trap = NULL, *again = NULL;
+	KxOptions o;
+
+	kx_options_init(&o);
+	set(&o, "tracker", "ept-walk");
+	set(&o, "interval", "100ms");
+	set(&o, "flush-scope", "none");
+	set(&o, "regions", "10:100");
+	set(&o, "aggregation", "2s");
+	walk = kx_options_to_string(&o);
+	assert_string_equal(walk, "interval=100ms granularity=4K flush-scope=none skip=no "
+				  "regions=10:100 aggregation=2s");
+	set(&o, "tracker", "abit");
+	assert_true(kx_options_check(&o, NULL));
+	abit = kx_options_to_string(&o);
+	assert_string_equal(abit, "interval=100ms granularity=4K regions=10:100 aggregation=2s");
+	set(&o, "tracker", "trap");
+	assert_true(kx_options_check(&o, NULL));
+	trap = kx_options_to_string(&o);
+	assert_string_equal(trap, "interval=100ms pages=all fault-budget=1000/s vcpu-budget=1%");
+	set(&o, "tracker", "abit-flush");
+	assert_true(kx_options_check(&o, NULL));
+	again = kx_options_to_string(&o);
+	assert_string_equal(again, "interval=100ms granularity=4K flush-scope=pass");
+	/* none is ept-walk's alone */
+	set(&o, "tracker", "ept-walk");
+	set(&o, "flush-scope", "none");
+	set(&o, "tracker", "abit-flush");
+	assert_true(kx_options_check(&o, NULL));
+}
+
 static void test_canonical_text(void **state)
 {
 	g_autofree char *off = NULL, *abit = NULL, *flush = NULL, *batch = NULL;
@@ -248,6 +376,129 @@ static void test_uapi(void **state)
 	assert_int_equal(t.cpu, 1);
 	assert_int_equal(t.flush_scope, KVM_EXT_FLUSH_PASS);
 	assert_int_equal(t.batch_pages, 0);
+}
+
+static void test_uapi_of_new_trackers(void **state)
+{
+	struct kvm_ext_tracker t;
+	KxOptions o;
+
+	kx_options_init(&o);
+	set(&o, "tracker", "ept-walk");
+	kx_options_to_uapi(&o, &t);
+	assert_int_equal(t.tracker, KVM_EXT_TRACKER_EPT_WALK);
+	assert_int_equal(t.flush_scope, KVM_EXT_FLUSH_PASS);
+	assert_int_equal(t.flags, 0);
+	set(&o, "skip", "no");
+	set(&o, "staleness", "yes");
+	set(&o, "flush-scope", "none");
+	kx_options_to_uapi(&o, &t);
+	assert_int_equal(t.flags, KVM_EXT_SET_NO_SKIP | KVM_EXT_SET_STALENESS);
+	assert_int_equal(t.flush_scope, KVM_EXT_FLUSH_NONE);
+
+	kx_options_init(&o);
+	set(&o, "tracker", "abit");
+	set(&o, "regions", "10:1000");
+	kx_options_to_uapi(&o, &t);
+	assert_int_equal(t.regions_min, 10);
+	assert_int_equal(t.regions_max, 1000);
+	assert_int_equal(t.aggregation_passes, 0);
+	set(&o, "aggregation", "5s");
+	kx_options_to_uapi(&o, &t);
+	assert_int_equal(t.aggregation_passes, 5);
+	assert_int_equal(t.trap_faults_per_s, 0);
+	assert_int_equal(t.ranges, 0);
+}
+
+static void test_uapi_of_trap(void **state)
+{
+	g_autofree char *text = NULL;
+	const struct kvm_ext_range *ranges;
+	struct kvm_ext_tracker t;
+	KxOptions o;
+
+	kx_options_init(&o);
+	set(&o, "tracker", "trap");
+	kx_options_to_uapi(&o, &t);
+	assert_int_equal(t.tracker, KVM_EXT_TRACKER_TRAP);
+	assert_int_equal(t.granularity, KVM_EXT_GRANULARITY_4K);
+	assert_int_equal(t.trap_share_ppm, 0);
+	assert_int_equal(t.trap_faults_per_s, KVM_EXT_TRAP_FAULTS_DEFAULT);
+	assert_int_equal(t.trap_time_ppm, KVM_EXT_TRAP_TIME_DEFAULT);
+	assert_true(!t.ranges && !t.nr_ranges);
+	set(&o, "pages", "random:2.5%");
+	set(&o, "fault-budget", "77");
+	set(&o, "vcpu-budget", "0.25%");
+	kx_options_to_uapi(&o, &t);
+	assert_int_equal(t.trap_share_ppm, 25000);
+	assert_int_equal(t.trap_faults_per_s, 77);
+	assert_int_equal(t.trap_time_ppm, 2500);
+	/* sorted; what touches or overlaps is one */
+	set(&o, "pages", "0x300+1,0x100+16,0x110+4,0x102+2,0x200+8,0x204+8");
+	kx_options_to_uapi(&o, &t);
+	ranges = (const struct kvm_ext_range *)(guintptr)t.ranges;
+	assert_int_equal(t.nr_ranges, 3);
+	assert_int_equal(ranges[0].gfn, 0x100);
+	assert_int_equal(ranges[0].npages, 20);
+	assert_int_equal(ranges[1].gfn, 0x200);
+	assert_int_equal(ranges[1].npages, 12);
+	assert_int_equal(ranges[2].gfn, 0x300);
+	assert_int_equal(t.trap_share_ppm, 0);
+	text = kx_options_to_string(&o);
+	assert_string_equal(text, "interval=1s pages=0x100+20,0x200+12,0x300+1 fault-budget=77/s "
+				  "vcpu-budget=0.25%");
+}
+
+/* As many as there is room for, and one more. */
+static void test_longest_list(void **state)
+{
+	g_autoptr(GString) list = g_string_new("0+1");
+	g_autoptr(GError) error = NULL;
+	KxOptions o;
+
+	for (guint i = 1; i < KX_OPTIONS_RANGES_MAX; i++)
+		g_string_append_printf(list, ",%u+1", 2 * i);
+	kx_options_init(&o);
+	set(&o, "tracker", "trap");
+	set(&o, "pages", list->str);
+	assert_int_equal(o.pages.nr, KX_OPTIONS_RANGES_MAX);
+	g_string_append(list, ",9999+1");
+	assert_false(kx_options_set(&o, "pages", list->str, &error));
+	assert_non_null(strstr(error->message, "256"));
+}
+
+/* The text says all: read back, it is the same setting. */
+static void test_text_reads_back(void **state)
+{
+	static const char *const settings[][4] = {
+		{ "ept-walk", "skip", "no" },	       { "ept-walk", "regions", "3:9" },
+		{ "abit", "staleness", "yes" },	       { "trap", "pages", "5+1,9+2" },
+		{ "trap", "pages", "coldest:0.01%" },  { "trap", "vcpu-budget", "12.5%" },
+		{ "pml-abit", "flush-scope", "page" },
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(settings); i++) {
+		g_autofree char *text = NULL, *again = NULL;
+		g_auto(GStrv) words = NULL;
+		KxOptions o, back;
+
+		kx_options_init(&o);
+		set(&o, "tracker", settings[i][0]);
+		set(&o, settings[i][1], settings[i][2]);
+		text = kx_options_to_string(&o);
+		kx_options_init(&back);
+		set(&back, "tracker", settings[i][0]);
+		words = g_strsplit(text, " ", -1);
+		for (char **word = words; *word; word++) {
+			char *equals = strchr(*word, '=');
+
+			*equals = '\0';
+			set(&back, *word, equals + 1);
+		}
+		again = kx_options_to_string(&back);
+		assert_string_equal(text, again);
+		assert_true(kx_options_check(&back, NULL));
+	}
 }
 
 /* The dirty log: pages of 4K only, also when 2M is left over from the tracker before. */
@@ -338,8 +589,14 @@ int main(void)
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_unknown_key),
 		cmocka_unit_test(test_conflicts),
+		cmocka_unit_test(test_what_goes_together),
+		cmocka_unit_test(test_switch_drops_what_is_meaningless),
 		cmocka_unit_test(test_canonical_text),
 		cmocka_unit_test(test_uapi),
+		cmocka_unit_test(test_uapi_of_new_trackers),
+		cmocka_unit_test(test_uapi_of_trap),
+		cmocka_unit_test(test_longest_list),
+		cmocka_unit_test(test_text_reads_back),
 		cmocka_unit_test(test_log_trackers),
 		cmocka_unit_test(test_pml_means_dirty_log),
 		cmocka_unit_test(test_keys_and_trackers),

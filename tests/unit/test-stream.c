@@ -21,7 +21,7 @@ typedef struct {
 } Ring;
 
 typedef struct {
-	guint begins, runs, bitmaps, ends, losts;
+	guint begins, runs, bitmaps, ends, losts, faults, regions;
 	guint64 pages, last_pass, bits;
 } Seen;
 
@@ -64,7 +64,31 @@ static void on_lost(void *data, const struct kvm_ext_rec_lost *r)
 	((Seen *)data)->losts++;
 }
 
-static const KxStreamOps ops = { on_begin, on_run, on_bitmap, on_end, on_lost };
+static void on_faults(void *data, const struct kvm_ext_rec_faults *r,
+		      const struct kvm_ext_fault *faults)
+{
+	Seen *s = data;
+
+	for (guint32 i = 0; i < r->nr; i++) {
+		assert_true(faults[i].gfn < KX_GFN_END && faults[i].access <= KVM_EXT_ACCESS_EXEC);
+		s->faults++;
+	}
+}
+
+static void on_regions(void *data, const struct kvm_ext_rec_regions *r,
+		       const struct kvm_ext_region *regions)
+{
+	Seen *s = data;
+
+	for (guint32 i = 0; i < r->nr; i++) {
+		assert_true(regions[i].gfn + regions[i].npages <= KX_GFN_END);
+		s->regions++;
+	}
+}
+
+static const KxStreamOps ops = {
+	on_begin, on_run, on_bitmap, on_end, on_lost, on_faults, on_regions
+};
 
 static void ring_init(Ring *r)
 {
@@ -319,6 +343,124 @@ static void refuses_broken_bitmaps(void **state)
 	}
 }
 
+typedef struct {
+	struct kvm_ext_rec_faults r;
+	struct kvm_ext_fault faults[3];
+} Faults;
+
+static Faults faults_of(void)
+{
+	return (Faults){
+		.r = { .h = { KVM_EXT_REC_FAULTS, 0, sizeof(Faults) }, .pass = 1, .nr = 3 },
+		.faults = { { .gfn = 5, .access = KVM_EXT_ACCESS_READ },
+			    { .gfn = KX_GFN_END - 1, .access = KVM_EXT_ACCESS_WRITE, .order = 9 },
+			    { .gfn = 0, .access = KVM_EXT_ACCESS_EXEC, .order = 18 } }
+	};
+}
+
+typedef struct {
+	struct kvm_ext_rec_regions r;
+	struct kvm_ext_region regions[3];
+} Regions;
+
+static Regions regions_of(void)
+{
+	return (Regions){ .r = { .h = { KVM_EXT_REC_REGIONS, 0, sizeof(Regions) },
+				 .pass = 1,
+				 .checks = 20,
+				 .first = 2,
+				 .total = 5,
+				 .nr = 3 },
+			  .regions = { { .gfn = 0, .npages = 16, .accesses = 20 },
+				       { .gfn = 16, .npages = KX_GFN_END - 16 },
+				       { .gfn = 3, .npages = 1, .as_id = 1 } } };
+}
+
+static void delivers_faults_and_regions(void **state)
+{
+	Regions regions = regions_of();
+	Faults faults = faults_of();
+	Seen s = { 0 };
+	Ring r;
+
+	ring_init(&r);
+	assert_true(put(&r, &faults) && put(&r, &regions));
+	faults.r.nr = 1; /* a record may have room to spare */
+	regions.r.nr = 0;
+	assert_true(put(&r, &faults) && put(&r, &regions));
+	assert_true(drain(&r, &s, NULL));
+	assert_int_equal(s.faults, 4);
+	assert_int_equal(s.regions, 3);
+	ring_clear(&r);
+}
+
+static void refused(const void *record)
+{
+	Seen s = { 0 };
+	Ring r;
+
+	ring_init(&r);
+	assert_true(put(&r, record));
+	assert_false(drain(&r, &s, NULL));
+	assert_int_equal(s.faults + s.regions, 0);
+	ring_clear(&r);
+}
+
+/* One field wrong at a time. */
+static void refuses_broken_faults(void **state)
+{
+	static const struct {
+		guint32 nr;
+		guint64 gfn;
+		guint8 access, order;
+	} bad[] = {
+		{ 4, 0, 0, 0 },		  { G_MAXUINT32, 0, 0, 0 },
+		{ 0x08000000, 0, 0, 0 },  { 3, KX_GFN_END, 0, 0 },
+		{ 3, G_MAXUINT64, 0, 0 }, { 3, 0, KVM_EXT_ACCESS_EXEC + 1, 0 },
+		{ 3, 0, 255, 0 },	  { 3, 0, 0, 1 },
+		{ 3, 0, 0, 27 },
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+		Faults f = faults_of();
+
+		f.r.nr = bad[i].nr;
+		f.faults[2].gfn = bad[i].gfn;
+		f.faults[2].access = bad[i].access;
+		f.faults[2].order = bad[i].order;
+		refused(&f);
+	}
+}
+
+static void refuses_broken_regions(void **state)
+{
+	static const struct {
+		guint32 nr, first, total;
+		struct kvm_ext_region last;
+	} bad[] = {
+		{ 4, 0, 5, { .gfn = 3, .npages = 1, .as_id = 1 } },
+		{ G_MAXUINT32, 0, 5, { .gfn = 3, .npages = 1, .as_id = 1 } },
+		{ 3, 3, 5, { .gfn = 3, .npages = 1, .as_id = 1 } },
+		{ 3, G_MAXUINT32, 5, { .gfn = 3, .npages = 1, .as_id = 1 } },
+		{ 3, 2, KVM_EXT_REGIONS_MAX + 1, { .gfn = 3, .npages = 1, .as_id = 1 } },
+		{ 3, 2, 5, { .gfn = 3, .npages = 0, .as_id = 1 } },
+		{ 3, 2, 5, { .gfn = 3, .npages = KX_GFN_END, .as_id = 1 } },
+		{ 3, 2, 5, { .gfn = KX_GFN_END, .npages = 1, .as_id = 1 } },
+		{ 3, 2, 5, { .gfn = 3, .npages = 1, .as_id = 1, .accesses = 21 } },
+		{ 3, 2, 5, { .gfn = 3, .npages = 1 } }, /* below the one before it */
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+		Regions g = regions_of();
+
+		g.r.nr = bad[i].nr;
+		g.r.first = bad[i].first;
+		g.r.total = bad[i].total;
+		g.regions[2] = bad[i].last;
+		refused(&g);
+	}
+}
+
 static void refuses_absurd_heads(void **state)
 {
 	static const guint64 heads[] = { DATA + 8, 4, G_MAXUINT64 - 7, 1ull << 40 };
@@ -339,7 +481,9 @@ static void refuses_absurd_heads(void **state)
 static void survives_random_bytes(void **state)
 {
 	g_autoptr(GRand) rand = g_rand_new_with_seed(7);
-	guint refused = 0, round, i;
+	const Regions regions = regions_of();
+	const Faults faults = faults_of();
+	guint errors = 0, round, i;
 
 	for (round = 0; round < 3000; round++) {
 		Seen s = { 0 };
@@ -350,6 +494,8 @@ static void survives_random_bytes(void **state)
 			struct kvm_ext_rec_run run = run_of(i, 1);
 
 			put(&r, &run);
+			if (i % 50 == 0)
+				put(&r, i ? (const void *)&regions : &faults);
 		}
 		for (i = g_rand_int_range(rand, 1, 40); i-- > 0;) {
 			guint at = (guint)g_rand_int_range(rand, 0, 150 * 40);
@@ -360,10 +506,10 @@ static void survives_random_bytes(void **state)
 			r.ring->data_head = (guint64)g_rand_int_range(rand, 0, DATA + 64) & ~7ull;
 		if (round % 7 == 0)
 			r.ring->data_size = g_rand_int(rand); /* checked once, not read again */
-		refused += !drain(&r, &s, NULL);
+		errors += !drain(&r, &s, NULL);
 		ring_clear(&r);
 	}
-	assert_in_range(refused, 1000, 3000);
+	assert_in_range(errors, 1000, 3000);
 }
 
 static void counts_losses(void **state)
@@ -387,6 +533,9 @@ int main(void)
 		cmocka_unit_test(refuses_what_is_no_ring),
 		cmocka_unit_test(refuses_broken_records),
 		cmocka_unit_test(refuses_broken_bitmaps),
+		cmocka_unit_test(delivers_faults_and_regions),
+		cmocka_unit_test(refuses_broken_faults),
+		cmocka_unit_test(refuses_broken_regions),
 		cmocka_unit_test(refuses_absurd_heads),
 		cmocka_unit_test(survives_random_bytes),
 		cmocka_unit_test(counts_losses),

@@ -50,7 +50,7 @@ static const struct call {
 	{ "GET_VM", KVM_EXT_GET_VM, sizeof(struct kvm_ext_vm),
 	  offsetof(struct kvm_ext_vm, log_mechanism) },
 	{ "SET_TRACKER", KVM_EXT_SET_TRACKER, sizeof(struct kvm_ext_tracker),
-	  sizeof(struct kvm_ext_tracker) },
+	  offsetof(struct kvm_ext_tracker, regions_min) },
 	{ "GET_STATS", KVM_EXT_GET_STATS, sizeof(struct kvm_ext_stats),
 	  offsetof(struct kvm_ext_stats, log) },
 	{ "RUN_PASS", KVM_EXT_RUN_PASS, sizeof(struct kvm_ext_run_pass),
@@ -127,7 +127,8 @@ static void caps(int fd)
 	struct kvm_ext_caps c = kx_caps(fd);
 
 	ok_eq(c.api_version, KVM_EXT_API_VERSION, "API version");
-	ok_eq(c.trackers, 31, "trackers off, abit, abit-flush, dirty-log, pml-abit");
+	ok_eq(c.trackers, 127,
+	      "trackers off, abit, abit-flush, dirty-log, pml-abit, ept-walk, trap");
 	ok_eq(c.vendor, intel ? KVM_EXT_VENDOR_INTEL : KVM_EXT_VENDOR_AMD, "the CPU's vendor");
 	ok_eq(c.sessions, 0, "no session yet");
 	memset(big.newer, 0, sizeof(big.newer));
@@ -136,22 +137,28 @@ static void caps(int fd)
 	   "a newer caller, whose additions are zero, is served");
 }
 
+/* What a program of some release has of a structure that has grown since. */
+static void older_size(int fd, const struct call *c, uint32_t size)
+{
+	static union arg arg;
+
+	memset(&arg, 0, sizeof(arg));
+	memset(arg.bytes + size, 0x55, c->size - size);
+	ok(call(fd, c, &arg, size) == 0 && arg.size == size && arg.bytes[size] == 0x55 &&
+		   arg.bytes[c->size - 1] == 0x55,
+	   "%s: an older caller, of %u bytes, is served", c->name, size);
+}
+
 /* A program compiled before these grew: served, and nothing is written behind what it has. */
 static void older_callers(int fd)
 {
-	static union arg arg;
 	size_t i;
 
 	for (i = 0; i < COUNT(calls); i++) {
-		const struct call *c = &calls[i];
-
-		if (c->first == c->size)
-			continue;
-		memset(&arg, 0, sizeof(arg));
-		memset(arg.bytes + c->first, 0x55, c->size - c->first);
-		ok(call(fd, c, &arg, c->first) == 0 && arg.size == c->first &&
-			   arg.bytes[c->first] == 0x55 && arg.bytes[c->size - 1] == 0x55,
-		   "%s: an older caller is served", c->name);
+		if (calls[i].first != calls[i].size)
+			older_size(fd, &calls[i], calls[i].first);
+		if (calls[i].cmd == KVM_EXT_GET_STATS)
+			older_size(fd, &calls[i], offsetof(struct kvm_ext_stats, walk));
 	}
 }
 
@@ -217,10 +224,21 @@ struct bad_tracker {
 	}
 #define T(id, ...) ON(-1, id, ##__VA_ARGS__)
 
+#define WALK		     KVM_EXT_TRACKER_EPT_WALK
+#define TRAP		     KVM_EXT_TRACKER_TRAP
+#define RANGES(id, list, nr) T(id, .ranges = (uintptr_t)(list), .nr_ranges = (nr))
+
+static const struct kvm_ext_range good_ranges[] = { { DATA_GFN, 8 }, { DATA_GFN + 8, 1 } };
+static const struct kvm_ext_range empty_range[] = { { DATA_GFN, 0 } };
+static const struct kvm_ext_range wrapping_range[] = { { ~0ull - 1, 3 } };
+static const struct kvm_ext_range unsorted_ranges[] = { { DATA_GFN + 8, 1 }, { DATA_GFN, 8 } };
+static const struct kvm_ext_range overlapping_ranges[] = { { DATA_GFN, 8 }, { DATA_GFN + 7, 8 } };
+static const struct kvm_ext_range far_ranges[] = { { 1ull << 24, 8 }, { 1ull << 40, 8 } };
+
 static void bad_trackers(struct kx *kx)
 {
-	static const struct bad_tracker bad[] = {
-		{ "an unknown tracker", EINVAL, T(5) },
+	const struct bad_tracker bad[] = {
+		{ "an unknown tracker", EINVAL, T(7) },
 		{ "tracker ~0", EINVAL, T(~0u) },
 		{ "granularity 1", EINVAL, T(1, .granularity = 1) },
 		{ "granularity 13", EINVAL, T(1, .granularity = 13) },
@@ -236,11 +254,61 @@ static void bad_trackers(struct kx *kx)
 		{ "CPU -2", EINVAL, ON(-2, 1) },
 		{ "CPU 100000", EINVAL, ON(100000, 1) },
 		{ "CPU 77", EINVAL, ON(77, 1) },
-		{ "flush scope 4", EINVAL, T(2, .flush_scope = 4) },
+		{ "flush scope 5", EINVAL, T(WALK, .flush_scope = 5) },
+		{ "no flush with abit-flush", EINVAL, T(2, .flush_scope = KVM_EXT_FLUSH_NONE) },
 		{ "a flush scope with abit", EINVAL, T(1, .flush_scope = KVM_EXT_FLUSH_PASS) },
 		{ "a flush scope with off", EINVAL, T(0, .flush_scope = KVM_EXT_FLUSH_PAGE) },
 		{ "a batch without its scope", EINVAL, T(2, .batch_pages = 7) },
 		{ "the reserved field", EINVAL, T(1, .reserved = 1) },
+		{ "the other reserved field", EINVAL, T(TRAP, .reserved2 = 1) },
+		{ "the other reserved field with abit", EINVAL, T(1, .reserved2 = 1) },
+		{ "an unknown flag", EINVAL, T(WALK, .flags = 4) },
+		{ "all flags", EINVAL, T(WALK, .flags = ~0u) },
+		{ "NO_SKIP with abit", EINVAL, T(1, .flags = KVM_EXT_SET_NO_SKIP) },
+		{ "staleness with off", EINVAL, T(0, .flags = KVM_EXT_SET_STALENESS) },
+		{ "staleness with the log", EINVAL, T(3, .flags = KVM_EXT_SET_STALENESS) },
+		{ "staleness with trap", EINVAL, T(TRAP, .flags = KVM_EXT_SET_STALENESS) },
+		{ "staleness with regions", EINVAL,
+		  T(1, .flags = KVM_EXT_SET_STALENESS, .regions_min = 1, .regions_max = 9) },
+		{ "regions without a minimum", EINVAL, T(1, .regions_max = 9) },
+		{ "regions without a maximum", EINVAL, T(1, .regions_min = 9) },
+		{ "fewer regions than the minimum", EINVAL,
+		  T(1, .regions_min = 10, .regions_max = 9) },
+		{ "too many regions", EINVAL,
+		  T(1, .regions_min = 1, .regions_max = KVM_EXT_REGIONS_MAX + 1) },
+		{ "~0 regions", EINVAL, T(WALK, .regions_min = ~0u, .regions_max = ~0u) },
+		{ "an aggregation without regions", EINVAL, T(1, .aggregation_passes = 9) },
+		{ "regions with off", EINVAL, T(0, .regions_min = 1, .regions_max = 9) },
+		{ "regions with the log", EINVAL, T(3, .regions_min = 1, .regions_max = 9) },
+		{ "regions with pml-abit", EINVAL, T(4, .regions_min = 1, .regions_max = 9) },
+		{ "regions with trap", EINVAL, T(TRAP, .regions_min = 1, .regions_max = 9) },
+		{ "regions of 2M", EINVAL,
+		  T(1, .granularity = 21, .regions_min = 1, .regions_max = 9) },
+		{ "two stretches of memory, one region", E2BIG,
+		  T(WALK, .regions_min = 1, .regions_max = 1) },
+		{ "trap by blocks", EINVAL, T(TRAP, .granularity = 21) },
+		{ "trap with a flush scope", EINVAL, T(TRAP, .flush_scope = 3) },
+		{ "a share above one", EINVAL, T(TRAP, .trap_share_ppm = 1000001) },
+		{ "a share of the time above one", EINVAL, T(TRAP, .trap_time_ppm = 1000001) },
+		{ "too many faults", EINVAL,
+		  T(TRAP, .trap_faults_per_s = KVM_EXT_TRAP_FAULTS_MAX + 1) },
+		{ "a share with abit", EINVAL, T(1, .trap_share_ppm = 1) },
+		{ "faults with ept-walk", EINVAL, T(WALK, .trap_faults_per_s = 1) },
+		{ "a share of the time with off", EINVAL, T(0, .trap_time_ppm = 1) },
+		{ "ranges with abit", EINVAL, RANGES(1, good_ranges, 2) },
+		{ "ranges with ept-walk", EINVAL, RANGES(WALK, good_ranges, 2) },
+		{ "ranges without a number", EINVAL, RANGES(TRAP, good_ranges, 0) },
+		{ "a number without ranges", EINVAL, T(TRAP, .nr_ranges = 1) },
+		{ "too many ranges", EINVAL, RANGES(TRAP, good_ranges, KVM_EXT_RANGES_MAX + 1) },
+		{ "~0 ranges", EINVAL, RANGES(TRAP, good_ranges, ~0u) },
+		{ "ranges at a kernel address", EFAULT,
+		  T(TRAP, .ranges = 0xffff800000000000ull, .nr_ranges = 1) },
+		{ "ranges at address 16", EFAULT, T(TRAP, .ranges = 16, .nr_ranges = 1) },
+		{ "an empty range", EINVAL, RANGES(TRAP, empty_range, 1) },
+		{ "a range of the list that wraps", EINVAL, RANGES(TRAP, wrapping_range, 1) },
+		{ "ranges in another order", EINVAL, RANGES(TRAP, unsorted_ranges, 2) },
+		{ "ranges that overlap", EINVAL, RANGES(TRAP, overlapping_ranges, 2) },
+		{ "ranges without RAM", ERANGE, RANGES(TRAP, far_ranges, 2) },
 	};
 	struct kvm_ext_stats before, after;
 	struct kvm_ext_tracker t = kx_tracker(KVM_EXT_TRACKER_ABIT);
@@ -258,7 +326,7 @@ static void bad_trackers(struct kx *kx)
 
 static void good_trackers(struct kx *kx)
 {
-	static const struct bad_tracker good[] = {
+	const struct bad_tracker good[] = {
 		{ "the shortest interval", 0, T(1, .interval_ns = KVM_EXT_INTERVAL_MIN_NS) },
 		{ "the longest interval", 0, T(1, .interval_ns = KVM_EXT_INTERVAL_MAX_NS) },
 		{ "one page", 0, T(2, .first_gfn = DATA_GFN, .npages = 1) },
@@ -266,6 +334,21 @@ static void good_trackers(struct kx *kx)
 		{ "a batch of one", 0, T(2, .flush_scope = KVM_EXT_FLUSH_BATCH, .batch_pages = 1) },
 		{ "a batch of 2^32 - 1", 0, T(2, .flush_scope = 2, .batch_pages = ~0u) },
 		{ "CPU 0", 0, ON(0, 1) },
+		{ "ept-walk", 0, T(WALK) },
+		{ "ept-walk without a flush", 0, T(WALK, .flush_scope = KVM_EXT_FLUSH_NONE) },
+		{ "both flags", 0, T(WALK, .flags = KVM_EXT_SET_NO_SKIP | KVM_EXT_SET_STALENESS) },
+		{ "staleness with pml-abit", 0, T(4, .flags = KVM_EXT_SET_STALENESS) },
+		{ "as many regions as there may be", 0,
+		  T(WALK, .regions_min = 1, .regions_max = KVM_EXT_REGIONS_MAX) },
+		{ "an aggregation of 2^32 - 1 passes", 0,
+		  T(1, .regions_min = 9, .regions_max = 9, .aggregation_passes = ~0u) },
+		{ "trap", 0, T(TRAP) },
+		{ "trap with all at its limit", 0,
+		  T(TRAP, .trap_share_ppm = 1000000, .trap_time_ppm = 1000000,
+		    .trap_faults_per_s = KVM_EXT_TRAP_FAULTS_MAX) },
+		{ "trap with all at its least", 0,
+		  T(TRAP, .trap_share_ppm = 1, .trap_time_ppm = 1, .trap_faults_per_s = 1) },
+		{ "ranges", 0, RANGES(TRAP, good_ranges, 2) },
 		{ "off", 0, T(0) },
 	};
 	uint64_t epoch = kx_stats(kx->fd).epoch;

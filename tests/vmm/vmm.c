@@ -407,9 +407,13 @@ int vmm_clear_log(struct vmm *vm, uint32_t slot, uint64_t first_page, uint32_t n
 void vmm_stay_on(int cpu)
 {
 	cpu_set_t cpus;
+	int i;
 
 	CPU_ZERO(&cpus);
-	CPU_SET(cpu, &cpus);
+	for (i = 0; i < CPU_SETSIZE; i++) {
+		if (cpu < 0 || i == cpu)
+			CPU_SET(i, &cpus);
+	}
 	if (sched_setaffinity(0, sizeof(cpus), &cpus))
 		bail("CPU %d", cpu);
 }

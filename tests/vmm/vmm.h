@@ -117,7 +117,7 @@ int vmm_get_log(struct vmm *vm, uint32_t slot, uint64_t *bitmap);
 int vmm_clear_log(struct vmm *vm, uint32_t slot, uint64_t first_page, uint32_t npages,
 		  uint64_t *bitmap);
 
-/* Binds the calling thread. */
+/* Binds the calling thread, and the threads that it starts; -1: anywhere. */
 void vmm_stay_on(int cpu);
 
 /* What the guest does with a page of its list. */

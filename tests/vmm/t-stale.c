@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * KVM_EXT_SET_STALENESS: is the share of accesses that a tracker misses, because they
+ * go through a stale TLB entry, what it is known to be?
+ *
+ * The guest of t-flush: it runs over a few pages without a VM exit, and all of them
+ * are accessed between two passes. So a policy that flushes misses none. One that
+ * does not flush misses all but what an exit happened to flush for it, while its
+ * control finds them all.
+ *
+ * What it cannot show: how many are missed on hardware (see t-flush).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "kx.h"
+#include "tap.h"
+#include "vmm.h"
+
+/* Two CPUs: the guest has one, the passes and this program the other. */
+#define GUEST_CPU 1
+#define OUR_CPU	  0
+
+#define DATA_GFN     (VMM_DATA_GPA / VMM_PAGE)
+#define DATA_SIZE    (4ul << 20)
+#define PAGES	     32u
+#define BATCH	     8u
+#define ROUNDS	     200 /* passes: half of them after a control */
+#define INTERVAL_NS  3000000ull
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static struct vmm vm;
+static struct kx kx;
+static struct kx_samples got;
+static uint32_t list[PAGES];
+
+static const struct policy {
+	const char *name;
+	uint32_t tracker, scope, flags;
+	bool flushes;
+} policies[] = {
+	{ "abit", KVM_EXT_TRACKER_ABIT, 0, 0, false },
+	{ "abit-flush by pass", KVM_EXT_TRACKER_ABIT_FLUSH, KVM_EXT_FLUSH_PASS, 0, true },
+	{ "abit-flush by batch", KVM_EXT_TRACKER_ABIT_FLUSH, KVM_EXT_FLUSH_BATCH, 0, true },
+	{ "ept-walk by pass", KVM_EXT_TRACKER_EPT_WALK, KVM_EXT_FLUSH_PASS, 0, true },
+	{ "ept-walk by batch", KVM_EXT_TRACKER_EPT_WALK, KVM_EXT_FLUSH_BATCH, 0, true },
+	{ "ept-walk reading all", KVM_EXT_TRACKER_EPT_WALK, KVM_EXT_FLUSH_PASS, KVM_EXT_SET_NO_SKIP,
+	  true },
+	{ "ept-walk without a flush", KVM_EXT_TRACKER_EPT_WALK, KVM_EXT_FLUSH_NONE, 0, false },
+};
+
+struct tally {
+	uint64_t passes, samples;
+};
+
+/* By what went before: [0] the policy, [1] the control. */
+struct result {
+	struct tally all[2];
+	struct tally timely[2];	   /* without pass 1, which follows the priming pass at once */
+	uint64_t first_is_control; /* pairs */
+	uint64_t bad_pairs;	   /* without exactly one of each */
+	uint64_t bad;
+	uint64_t median_gap_ns;
+	struct kvm_ext_staleness_stats stats;
+	uint64_t stats_passes, stats_samples;
+};
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static struct kvm_ext_tracker tracker(const struct policy *policy)
+{
+	struct kvm_ext_tracker t = kx_tracker(policy->tracker);
+
+	t.first_gfn = DATA_GFN;
+	t.npages = PAGES;
+	t.cpu = OUR_CPU;
+	t.flags = policy->flags | KVM_EXT_SET_STALENESS;
+	t.flush_scope = policy->scope;
+	t.batch_pages = policy->scope == KVM_EXT_FLUSH_BATCH ? BATCH : 0;
+	return t;
+}
+
+static void count(struct tally *t)
+{
+	t->passes++;
+	t->samples += got.samples;
+}
+
+/* One pass, number @nr of the account, in @r; returns whether a control went before it. */
+static bool one_pass(struct result *r, uint64_t nr)
+{
+	bool control;
+
+	vmm_wait_iters(&vm, 0, 2);
+	kx_pass(&kx, &got);
+	control = got.controls;
+	count(&r->all[control]);
+	count(&r->timely[control]);
+	r->bad += got.bad || got.begins != 1 || got.ends != 1 || got.last_pass != nr ||
+		  got.sum.samples != got.samples;
+	return control;
+}
+
+static struct result rounds(const struct policy *policy)
+{
+	struct kvm_ext_tracker t = tracker(policy);
+	static uint64_t gap[ROUNDS];
+	struct result r = { 0 };
+	struct kvm_ext_stats s;
+	uint64_t end_of_last;
+	bool first = false, control;
+	int i;
+
+	if (kx_set(kx.fd, &t))
+		bail("SET_TRACKER");
+	/* The first pass to be asked for is pass 1: it comes after the priming pass. */
+	if (kx_run_pass(kx.fd, NULL))
+		bail("RUN_PASS");
+	kx_samples_clear(&got);
+	kx_read(&kx, &got);
+	first = got.controls;
+	r.bad += got.last_pass != 1 || got.begins != 2 || got.ends != 2 || got.bad;
+	count(&r.all[first]);
+	end_of_last = now_ns();
+	for (i = 2; i <= ROUNDS; i++) {
+		control = one_pass(&r, i);
+		gap[i - 2] = now_ns() - end_of_last;
+		end_of_last += gap[i - 2];
+		if (i % 2) {
+			first = control;
+			continue;
+		}
+		r.first_is_control += first;
+		r.bad_pairs += first == control;
+	}
+	qsort(gap, ROUNDS - 1, sizeof(gap[0]), by_value);
+	r.median_gap_ns = gap[ROUNDS / 2];
+	s = kx_stats(kx.fd);
+	r.stats = s.staleness;
+	r.stats_passes = s.passes;
+	r.stats_samples = s.samples;
+	return r;
+}
+
+/* As in t-flush: what is missed shows only if nothing takes the guest off its CPU in between. */
+static struct result quick_rounds(const struct policy *policy)
+{
+	const uint64_t deadline = now_ns() + 20000000000ull;
+	struct result best = rounds(policy), r;
+
+	while (!policy->flushes && best.median_gap_ns >= 500000 && now_ns() < deadline) {
+		r = rounds(policy);
+		if (r.median_gap_ns < best.median_gap_ns)
+			best = r;
+	}
+	return best;
+}
+
+static double recall(const struct tally *t)
+{
+	return t->passes ? (double)t->samples / (double)(PAGES * t->passes) : 0;
+}
+
+static void run(const struct policy *policy)
+{
+	struct result r = quick_rounds(policy);
+	double test = recall(&r.timely[0]), control = recall(&r.timely[1]);
+
+	note("%s: found after it %.3f, after the control %.3f, a pass every %llu us (median)",
+	     policy->name, test, control, (unsigned long long)r.median_gap_ns / 1000);
+	ok_eq(r.bad, 0, "%s: the passes and their accounts are in order", policy->name);
+	ok(r.all[0].passes == ROUNDS / 2 && r.all[1].passes == ROUNDS / 2 && !r.bad_pairs,
+	   "%s: each pair of passes has one after the policy and one after the control",
+	   policy->name);
+	ok(r.first_is_control > ROUNDS / 2 / 5 && r.first_is_control < ROUNDS / 2 * 4 / 5,
+	   "%s: in random order (%llu of %d pairs begin with the control)", policy->name,
+	   (unsigned long long)r.first_is_control, ROUNDS / 2);
+	ok(r.stats.passes == r.all[0].passes && r.stats.samples == r.all[0].samples &&
+		   r.stats.control_passes == r.all[1].passes &&
+		   r.stats.control_samples == r.all[1].samples &&
+		   r.stats_passes == r.all[0].passes + r.all[1].passes &&
+		   r.stats_samples == r.all[0].samples + r.all[1].samples,
+	   "%s: the statistics agree with the records", policy->name);
+	ok(control > 0.99, "%s: after the control nearly all is found", policy->name);
+	if (policy->flushes)
+		ok(test > 0.99, "%s: it misses next to nothing", policy->name);
+	else
+		ok(test * 2 < control, "%s: it misses most", policy->name);
+}
+
+/* --- the interval is one of rest ------------------------------------------------ */
+
+static struct rest {
+	uint64_t end_ns, shortest_ns;
+	int pauses;
+} rest;
+
+static void see_pauses(void *arg, const struct kvm_ext_record *record)
+{
+	const struct kvm_ext_rec_pass_begin *begin = (const void *)record;
+	const struct kvm_ext_rec_pass_end *end = (const void *)record;
+
+	(void)arg;
+	if (record->type == KVM_EXT_REC_PASS_END)
+		rest.end_ns = end->time_ns;
+	if (record->type != KVM_EXT_REC_PASS_BEGIN || !rest.end_ns)
+		return;
+	rest.pauses++;
+	if (begin->time_ns - rest.end_ns < rest.shortest_ns)
+		rest.shortest_ns = begin->time_ns - rest.end_ns;
+}
+
+static void interval(void)
+{
+	struct kvm_ext_tracker t = tracker(&policies[0]);
+	struct kvm_ext_stats s;
+
+	rest = (struct rest){ .shortest_ns = ~0ull };
+	t.interval_ns = INTERVAL_NS;
+	kx_discard(&kx);
+	if (kx_set(kx.fd, &t))
+		bail("SET_TRACKER");
+	do {
+		usleep(20000);
+		s = kx_stats(kx.fd);
+	} while (s.passes < 60);
+	t = kx_tracker(KVM_EXT_TRACKER_OFF);
+	kx_set(kx.fd, &t);
+	kx.hook = see_pauses;
+	kx_read(&kx, &got);
+	kx.hook = NULL;
+	ok(rest.pauses >= 60 && rest.shortest_ns >= INTERVAL_NS,
+	   "with an interval of %llu us passes rest for %llu us at least between two",
+	   INTERVAL_NS / 1000, (unsigned long long)rest.shortest_ns / 1000);
+	ok(s.staleness.passes + s.staleness.control_passes == s.passes &&
+		   s.staleness.samples + s.staleness.control_samples == s.samples,
+	   "and each is counted as one of the two");
+}
+
+int main(void)
+{
+	void *memory = vmm_memory(DATA_SIZE, VMM_SMALL);
+	uint32_t i;
+
+	vmm_create(&vm, 1, GUEST_CPU);
+	vmm_stay_on(OUR_CPU);
+	if (!memory || vmm_map(&vm, 1, VMM_DATA_GPA, DATA_SIZE, memory, 0))
+		bail("guest memory");
+	for (i = 0; i < PAGES; i++)
+		list[i] = vmm_read(DATA_GFN + i);
+	kx_attach(&kx, vm.fd, 0);
+	kx_samples_init(&got);
+	vmm_loop(&vm, 0, list, PAGES);
+	for (i = 0; i < COUNT(policies); i++)
+		run(&policies[i]);
+	interval();
+	vmm_halt(&vm, 0);
+	kx_samples_free(&got);
+	kx_close(&kx);
+	vmm_destroy(&vm);
+	return tap_end();
+}

@@ -1,0 +1,744 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The tracker that removes mappings: does every armed page that the guest touches make
+ * exactly one sample, with the right access; is the budget held whatever the guest does;
+ * is nothing left behind?
+ *
+ * What it cannot show: what a fault costs on hardware, and with it how many a share of
+ * the vCPUs' time allows there.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
+#include "child.h"
+#include "kx.h"
+#include "tap.h"
+#include "vmm.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define DATA_GFN     (VMM_DATA_GPA / VMM_PAGE)
+#define BLOCK	     (VMM_2M / VMM_PAGE)
+#define SIZE	     (8ul << 20)
+#define PAGES	     (SIZE / VMM_PAGE)
+#define SECOND	     1000000000ull
+#define NO_LIMIT     1000000u /* faults a second, and ppm of the vCPUs' time */
+
+static struct vmm vm;
+static struct kx kx;
+static struct kx_samples got;
+static uint32_t list[VMM_LIST_MAX];
+
+static const struct vmm_config config_32;
+static const struct vmm_config config_64 = { .mode = VMM_64_4K };
+
+/* All faults that were read since the last clear_faults(). */
+static struct {
+	struct kvm_ext_fault *fault;
+	uint32_t n, room;
+} seen;
+
+static void clear_faults(void)
+{
+	seen.n = 0;
+	kx_samples_clear(&got);
+}
+
+static void see_faults(void *arg, const struct kvm_ext_record *record)
+{
+	const struct kvm_ext_rec_faults *rec = (const void *)record;
+	uint32_t i;
+
+	(void)arg;
+	if (record->type != KVM_EXT_REC_FAULTS)
+		return;
+	for (i = 0; i < rec->nr; i++) {
+		if (seen.n == seen.room) {
+			seen.room = seen.room ? 2 * seen.room : 4096;
+			seen.fault = realloc(seen.fault, seen.room * sizeof(seen.fault[0]));
+			if (!seen.fault)
+				bail("memory");
+		}
+		seen.fault[seen.n++] = rec->faults[i];
+	}
+}
+
+static bool one_cpu(void)
+{
+	return sysconf(_SC_NPROCESSORS_ONLN) < 2;
+}
+
+static void begin(const struct vmm_config *config, int nr_vcpus)
+{
+	vmm_create_as(&vm, config, nr_vcpus, -1);
+	kx_attach(&kx, vm.fd, 1024);
+	kx_samples_init(&got);
+	kx.hook = see_faults;
+}
+
+static void end(void)
+{
+	kx_samples_free(&got);
+	kx_close(&kx);
+	vmm_destroy(&vm);
+}
+
+/* Guest memory, written to the last page: mapped writable, with code in each page. */
+static uint8_t *map_data(enum vmm_backing backing)
+{
+	uint8_t *memory = vmm_memory(SIZE, backing);
+	uint32_t i;
+
+	if (!memory || vmm_map(&vm, 1, VMM_DATA_GPA, SIZE, memory, 0))
+		bail("guest memory");
+	for (i = 0; i < PAGES; i++) {
+		vmm_put_code(memory + i * VMM_PAGE);
+		list[i] = vmm_write(DATA_GFN + i);
+	}
+	vmm_touch(&vm, 0, list, PAGES);
+	return memory;
+}
+
+static void unmap_data(void *memory)
+{
+	vmm_map(&vm, 1, VMM_DATA_GPA, 0, memory, 0);
+	vmm_free(memory, SIZE);
+}
+
+static struct kvm_ext_tracker trap(uint64_t gfn, uint64_t npages)
+{
+	struct kvm_ext_tracker t = kx_tracker(KVM_EXT_TRACKER_TRAP);
+
+	t.first_gfn = gfn;
+	t.npages = npages;
+	t.trap_faults_per_s = NO_LIMIT;
+	t.trap_time_ppm = NO_LIMIT;
+	return t;
+}
+
+/* A pass: what faulted since the last, added to what was seen. */
+static void pass(void)
+{
+	if (kx_run_pass(kx.fd, NULL))
+		bail("RUN_PASS");
+	kx_read(&kx, &got);
+}
+
+static struct kvm_ext_trap_stats stats(void)
+{
+	return kx_stats(kx.fd).trap;
+}
+
+/* Passes until @want mappings are armed; what faulted until then is dropped. */
+static bool arm(uint64_t want)
+{
+	int i;
+
+	for (i = 0; i < 50; i++) {
+		if (stats().armed == want) {
+			kx_discard(&kx);
+			clear_faults();
+			return true;
+		}
+		if (kx_run_pass(kx.fd, NULL))
+			bail("RUN_PASS");
+		kx_discard(&kx);
+	}
+	note("armed: %llu mappings instead of %llu", (unsigned long long)stats().armed,
+	     (unsigned long long)want);
+	return false;
+}
+
+static bool start(const struct kvm_ext_tracker *t, uint64_t want)
+{
+	kx_start(&kx, t);
+	return arm(want);
+}
+
+static void off(void)
+{
+	struct kvm_ext_tracker t = kx_tracker(KVM_EXT_TRACKER_OFF);
+
+	if (kx_set(kx.fd, &t))
+		bail("off");
+}
+
+/* --- one sample each, and the right one ------------------------------------------- */
+
+static const uint8_t access_of[] = { [VMM_READ] = KVM_EXT_ACCESS_READ,
+				     [VMM_WRITE] = KVM_EXT_ACCESS_WRITE,
+				     [VMM_EXEC] = KVM_EXT_ACCESS_EXEC };
+
+/* By page: 1 + the access that came first in the guest's lists; 0: none. */
+static uint8_t first_access[PAGES];
+static uint8_t by_vcpu[PAGES];
+
+static uint32_t random_accesses(int nr_vcpus)
+{
+	unsigned int one_in = 1 + rand() % 20;
+	uint32_t n = 0, i, times;
+
+	memset(first_access, 0, sizeof(first_access));
+	for (i = 0; i < PAGES; i++) {
+		if (rand() % one_in)
+			continue;
+		for (times = 1 + rand() % 3; times; times--) {
+			enum vmm_access a = rand() % 3;
+
+			if (!first_access[i])
+				first_access[i] = 1 + access_of[a];
+			list[n++] = vmm_entry(DATA_GFN + i, a);
+		}
+		by_vcpu[i] = 0;
+	}
+	(void)nr_vcpus;
+	return n;
+}
+
+struct tally {
+	uint64_t missed, twice, wrong_page, wrong_access, wrong_vcpu, wrong_time, wrong_order, odd;
+	uint64_t touched;
+};
+
+static void check_times(struct tally *t, const uint64_t ns[2], const uint64_t tsc[2])
+{
+	uint32_t i;
+
+	for (i = 0; i < seen.n; i++) {
+		const struct kvm_ext_fault *f = &seen.fault[i];
+
+		t->wrong_time += f->time_ns < ns[0] || f->time_ns > ns[1] || f->tsc < tsc[0] ||
+				 f->tsc > tsc[1] ||
+				 (i && (f->time_ns < f[-1].time_ns || f->tsc < f[-1].tsc));
+	}
+}
+
+static void check_faults(struct tally *t)
+{
+	static uint8_t times[PAGES];
+	uint32_t i;
+
+	memset(times, 0, sizeof(times));
+	for (i = 0; i < seen.n; i++) {
+		const struct kvm_ext_fault *f = &seen.fault[i];
+		uint64_t page = f->gfn - DATA_GFN;
+
+		if (page >= PAGES || !first_access[page]) {
+			t->wrong_page++;
+			continue;
+		}
+		t->twice += times[page]++ > 0;
+		t->wrong_access += f->access != first_access[page] - 1;
+		t->wrong_vcpu += f->vcpu != by_vcpu[page];
+		t->wrong_order += f->order != 0;
+	}
+	for (i = 0; i < PAGES; i++) {
+		t->touched += !!first_access[i];
+		t->missed += first_access[i] && !times[i];
+	}
+}
+
+static void one_each(const char *name, int rounds)
+{
+	struct kvm_ext_tracker t = trap(DATA_GFN, PAGES);
+	struct tally sum = { 0 };
+	uint64_t ns[2], tsc[2];
+	struct kvm_ext_stats s;
+	bool armed = start(&t, PAGES);
+	uint32_t n;
+	int i, vcpu;
+
+	for (i = 0; i < rounds; i++) {
+		n = random_accesses(1);
+		vcpu = i % vm.nr_vcpus;
+		memset(by_vcpu, vcpu, sizeof(by_vcpu));
+		ns[0] = now_ns();
+		tsc[0] = __rdtsc();
+		vmm_touch(&vm, vcpu, list, n);
+		ns[1] = now_ns();
+		tsc[1] = __rdtsc();
+		pass();
+		check_times(&sum, ns, tsc);
+		check_faults(&sum);
+		sum.odd += got.bad || got.sum.samples != seen.n || got.sum.lost_samples;
+		armed &= arm(PAGES);
+	}
+	s = kx_stats(kx.fd);
+	ok(armed, "%s: all pages are armed before each round", name);
+	ok(!sum.missed && !sum.twice && !sum.wrong_page && sum.touched,
+	   "%s: each touched page makes one sample, no other any (%llu in %d rounds)", name,
+	   (unsigned long long)sum.touched, rounds);
+	if (sum.missed || sum.twice || sum.wrong_page)
+		note("%llu missed, %llu twice, %llu not touched", (unsigned long long)sum.missed,
+		     (unsigned long long)sum.twice, (unsigned long long)sum.wrong_page);
+	ok_eq(sum.wrong_access, 0, "%s: with the access that came first, read, write or execute",
+	      name);
+	ok_eq(sum.wrong_vcpu, 0, "%s: with the vCPU", name);
+	ok_eq(sum.wrong_time, 0, "%s: with a time, in ns and of the TSC, when it was", name);
+	ok_eq(sum.wrong_order, 0, "%s: by mappings of one page", name);
+	ok(!sum.odd && s.trap.faults == s.samples && s.trap.faults == sum.touched && !s.trap.lost,
+	   "%s: accounts and statistics agree (%llu faults)", name,
+	   (unsigned long long)s.trap.faults);
+	ok(s.trap.eligible == PAGES && s.trap.armings == s.trap.faults + s.trap.armed,
+	   "%s: what was armed has faulted or is armed still", name);
+	ok(s.trap.timed_faults > 0 && s.trap.fault_ns / s.trap.timed_faults > 100,
+	   "%s: a fault takes the vCPU %llu us", name,
+	   (unsigned long long)(s.trap.timed_faults ? s.trap.fault_ns / s.trap.timed_faults / 1000
+						    : 0));
+}
+
+/* Two vCPUs touch the same pages at the same time: still one sample each. */
+static void both(void)
+{
+	struct kvm_ext_tracker t = trap(DATA_GFN, PAGES);
+	struct tally sum = { 0 };
+	uint32_t i;
+	int round;
+
+	start(&t, PAGES);
+	for (round = 0; round < 10; round++) {
+		for (i = 0; i < PAGES; i++) {
+			list[i] = vmm_write(DATA_GFN + i);
+			first_access[i] = 1 + KVM_EXT_ACCESS_WRITE;
+		}
+		vmm_begin(&vm, 0, list, PAGES);
+		vmm_begin(&vm, 1, list, PAGES);
+		vmm_finish(&vm, 0);
+		vmm_finish(&vm, 1);
+		pass();
+		check_faults(&sum);
+		arm(PAGES);
+	}
+	ok(!sum.missed && !sum.twice && !sum.wrong_page,
+	   "two vCPUs at the same pages at once: one sample each");
+}
+
+/* --- which pages ---------------------------------------------------------------------- */
+
+static uint32_t all_pages(enum vmm_access access)
+{
+	uint32_t i;
+
+	for (i = 0; i < PAGES; i++)
+		list[i] = vmm_entry(DATA_GFN + i, access);
+	return PAGES;
+}
+
+static void share(void)
+{
+	struct kvm_ext_tracker t = trap(DATA_GFN, PAGES);
+	const uint64_t want = PAGES / 4;
+	uint64_t odd = 0, found = 0, chosen = 0;
+	uint32_t i;
+	int round;
+
+	t.trap_share_ppm = 250000;
+	start(&t, want);
+	memset(by_vcpu, 0, sizeof(by_vcpu));
+	for (round = 0; round < 12; round++) {
+		odd += !arm(want);
+		vmm_touch(&vm, 0, list, all_pages(VMM_READ));
+		pass();
+		odd += seen.n != want;
+		for (i = 0; i < seen.n; i++)
+			by_vcpu[seen.fault[i].gfn - DATA_GFN] = 1;
+		found += seen.n;
+	}
+	for (i = 0; i < PAGES; i++)
+		chosen += by_vcpu[i];
+	ok_eq(odd, 0,
+	      "a share of a quarter: as many are armed, and as many fault (%llu in 12 rounds)",
+	      (unsigned long long)found);
+	/* All but 0.75^12 are expected: 97 %. */
+	ok(chosen > PAGES * 9 / 10 && chosen < PAGES,
+	   "a share: others each time (%llu of %lu pages in 12 rounds)", (unsigned long long)chosen,
+	   PAGES);
+}
+
+static void ranges(void)
+{
+	static const struct kvm_ext_range range[] = { { DATA_GFN + 3, 10 },
+						      { DATA_GFN + 100, 500 },
+						      { DATA_GFN + 600, 1 },
+						      { DATA_GFN + PAGES - 7, 7 } };
+	struct kvm_ext_tracker t = trap(DATA_GFN, PAGES);
+	uint64_t wrong = 0, total = 0, i, r;
+
+	t.ranges = (uintptr_t)range;
+	t.nr_ranges = COUNT(range);
+	for (r = 0; r < COUNT(range); r++)
+		total += range[r].npages;
+	ok(start(&t, total), "a list of ranges: all of them is armed (%llu pages)",
+	   (unsigned long long)total);
+	vmm_touch(&vm, 0, list, all_pages(VMM_WRITE));
+	pass();
+	for (i = 0; i < seen.n; i++) {
+		for (r = 0; r < COUNT(range); r++) {
+			if (seen.fault[i].gfn - range[r].gfn < range[r].npages)
+				break;
+		}
+		wrong += r == COUNT(range);
+	}
+	ok(seen.n == total && !wrong, "a list of ranges: nothing else faults");
+	ok_eq(stats().eligible, total, "a list of ranges: nothing else may be armed");
+}
+
+static void larger_leaves(enum vmm_backing backing, const char *name)
+{
+	struct kvm_ext_tracker t = trap(DATA_GFN, PAGES);
+	uint8_t *memory = map_data(backing);
+	uint64_t odd = 0;
+	uint32_t i, n;
+
+	odd += !start(&t, PAGES / BLOCK);
+	for (i = 0; i < 10; i++) {
+		n = random_accesses(1);
+		vmm_touch(&vm, 0, list, n);
+		pass();
+		odd += got.bad || got.by_order[9] != seen.n || seen.n > PAGES / BLOCK;
+		for (; n--;)
+			odd += !got.page[vmm_entry_gfn(list[n])];
+		for (n = 0; n < seen.n; n++)
+			odd += got.page[seen.fault[n].gfn] != 1;
+		odd += !arm(PAGES / BLOCK);
+	}
+	ok_eq(odd, 0, "%s: one sample of 512 pages for each that was touched", name);
+	ok_eq(kx_vm(kx.fd).mapped_4k > 600, 0, "%s: they come back as large as they were", name);
+	off();
+	unmap_data(memory);
+}
+
+/* Page tables and code of the guest are memory, too. */
+static void low_memory(void)
+{
+	struct kvm_ext_tracker t = trap(0, VMM_LOW_SIZE / VMM_PAGE);
+	uint64_t walks = 0, code = 0, other = 0;
+	uint32_t i;
+
+	kx_start(&kx, &t);
+	clear_faults();
+	list[0] = vmm_write(DATA_GFN);
+	vmm_touch(&vm, 0, list, 1);
+	pass();
+	for (i = 0; i < seen.n; i++) {
+		if (seen.fault[i].flags & KVM_EXT_FAULT_PAGE_WALK)
+			walks++;
+		else if (seen.fault[i].access == KVM_EXT_ACCESS_EXEC)
+			code += seen.fault[i].gfn == 1;
+		else
+			other++;
+	}
+	/* At least: top, 1 GiB, 2 MiB, 4 KiB for the code, another for the data. */
+	ok(walks >= 4, "64-bit guest: its page tables fault as such (%llu)",
+	   (unsigned long long)walks);
+	ok_eq(code, 1, "64-bit guest: so does its code, once");
+	ok(other >= 2, "64-bit guest: and its list and control block (%llu)",
+	   (unsigned long long)other);
+	off();
+}
+
+/* --- the budget -------------------------------------------------------------------------- */
+
+/* Most faults in any one second: of a sliding one that begins with each. */
+static uint32_t most_in_a_second(void)
+{
+	uint32_t first = 0, last, most = 0;
+
+	for (last = 0; last < seen.n; last++) {
+		while (seen.fault[last].time_ns - seen.fault[first].time_ns >= SECOND)
+			first++;
+		if (last - first + 1 > most)
+			most = last - first + 1;
+	}
+	return most;
+}
+
+static void sweep(int vcpus)
+{
+	uint32_t half = PAGES / vcpus, i;
+
+	all_pages(VMM_WRITE);
+	for (i = 0; i < (uint32_t)vcpus; i++)
+		vmm_loop(&vm, i, list + i * half, half);
+}
+
+static uint64_t sweeps(int vcpus)
+{
+	uint64_t n = 0;
+	int i;
+
+	for (i = 0; i < vcpus; i++)
+		n += vm.vcpu[i].ctl->iters;
+	return n;
+}
+
+struct budget {
+	const char *name;
+	uint32_t faults_per_s, time_ppm;
+};
+
+static void hold(const struct budget *b, int seconds)
+{
+	struct kvm_ext_tracker t = trap(DATA_GFN, PAGES);
+	uint64_t stop, before, touched, ran;
+	struct kvm_ext_stats s;
+	uint32_t most;
+
+	t.trap_faults_per_s = b->faults_per_s;
+	t.trap_time_ppm = b->time_ppm;
+	t.interval_ns = 10000000;
+	kx_discard(&kx);
+	clear_faults();
+	before = sweeps(vm.nr_vcpus);
+	if (kx_set(kx.fd, &t))
+		bail("SET_TRACKER");
+	stop = now_ns() + seconds * SECOND;
+	while (now_ns() < stop) {
+		usleep(50000);
+		kx_read(&kx, &got);
+	}
+	s = kx_stats(kx.fd);
+	kx_read(&kx, &got);
+	touched = (sweeps(vm.nr_vcpus) - before) * (PAGES / vm.nr_vcpus);
+	ran = s.now_ns - s.start_ns;
+	most = most_in_a_second();
+	note("%s: the guest touched %llu pages a second; %u faults, at most %u in a second (the "
+	     "tracker says %llu); %llu ppm of the vCPUs' time, at most %llu in a second; %llu us a "
+	     "fault",
+	     b->name, (unsigned long long)(touched * SECOND / ran), seen.n, most,
+	     (unsigned long long)s.trap.max_faults_per_s,
+	     (unsigned long long)(s.trap.fault_ns / vm.nr_vcpus * 1000000 / ran),
+	     (unsigned long long)s.trap.max_time_ppm,
+	     (unsigned long long)(s.trap.timed_faults ? s.trap.fault_ns / s.trap.timed_faults / 1000
+						      : 0));
+	ok(most <= b->faults_per_s + b->faults_per_s / 10,
+	   "%s: in no second more faults than a tenth above the budget", b->name);
+	ok(s.trap.max_time_ppm <= b->time_ppm + b->time_ppm / 10,
+	   "%s: in no second more of the vCPUs' time", b->name);
+	ok(s.trap.max_faults_per_s >= most && s.trap.max_faults_per_s <= b->faults_per_s * 11 / 10,
+	   "%s: the statistics say so, too", b->name);
+	ok(seen.n > 0 && s.trap.held_passes > 0 && s.trap.faults == s.samples && !got.bad,
+	   "%s: and that it was for the budget's sake", b->name);
+}
+
+/* The budget is there to be used. */
+static void budgets(void)
+{
+	const int vcpus = one_cpu() ? 1 : 2, seconds = one_cpu() ? 3 : 5;
+	static const struct budget few = { "500 faults a second", 500, NO_LIMIT };
+	static const struct budget time = { "1 % of the time", NO_LIMIT, 10000 };
+	uint8_t *memory;
+
+	begin(&config_32, vcpus);
+	memory = map_data(VMM_SMALL);
+	sweep(vcpus);
+	hold(&few, seconds);
+	ok(seen.n >= few.faults_per_s * (unsigned int)seconds / 2,
+	   "%s: of which at least half is used", few.name);
+	hold(&time, seconds);
+	ok(stats().max_time_ppm >= time.time_ppm / 4, "%s: of which some is used", time.name);
+	off();
+	while (vm.nr_vcpus--)
+		vmm_halt(&vm, vm.nr_vcpus);
+	vm.nr_vcpus = vcpus;
+	unmap_data(memory);
+	end();
+}
+
+/* --- changes, and ends ----------------------------------------------------------------------- */
+
+/* The guest has written all pages, each with the number of its errand: is that what is there? */
+static uint64_t wrong_content(const uint8_t *memory)
+{
+	uint32_t want, wrong = 0, i;
+
+	vmm_touch(&vm, 0, list, all_pages(VMM_WRITE));
+	want = vm.vcpu[0].ctl->seq;
+	for (i = 0; i < PAGES; i++)
+		wrong += *(const uint32_t *)(memory + i * VMM_PAGE) != want;
+	return wrong;
+}
+
+static void memory_changes(void)
+{
+	struct kvm_ext_tracker t = trap(DATA_GFN, PAGES);
+	uint8_t *memory = map_data(VMM_SMALL);
+	uint32_t i;
+	pid_t pid;
+
+	start(&t, PAGES);
+	madvise(memory, SIZE / 2, MADV_DONTNEED);
+	vmm_touch(&vm, 0, list, all_pages(VMM_WRITE));
+	pass();
+	ok(seen.n == PAGES && !got.bad,
+	   "pages given back while armed: one sample each all the same");
+	arm(PAGES);
+
+	pid = fork();
+	if (pid == 0)
+		_exit(0);
+	waitpid(pid, NULL, 0);
+	vmm_touch(&vm, 0, list, all_pages(VMM_READ));
+	vmm_touch(&vm, 0, list, all_pages(VMM_WRITE));
+	pass();
+	for (i = 0; i < seen.n && seen.fault[i].access == KVM_EXT_ACCESS_READ; i++)
+		;
+	ok(seen.n == PAGES && i == PAGES, "the VMM forks: one sample each, the first access");
+	arm(PAGES);
+
+	vmm_map(&vm, 1, VMM_DATA_GPA, 0, memory, 0);
+	pass();
+	ok(seen.n == 0 && stats().armed == 0,
+	   "the memslot goes: nothing faulted, nothing is armed");
+	vmm_map(&vm, 1, VMM_DATA_GPA, SIZE, memory, 0);
+	vmm_touch(&vm, 0, list, all_pages(VMM_WRITE));
+	for (i = 0; i < 5; i++)
+		pass();
+	vmm_touch(&vm, 0, list, all_pages(VMM_WRITE));
+	arm(PAGES);
+	vmm_touch(&vm, 0, list, all_pages(VMM_EXEC));
+	pass();
+	ok_eq(seen.n, PAGES, "the memslot is back: one sample each again");
+	ok_eq(wrong_content(memory), 0, "what the guest writes arrives");
+	off();
+	unmap_data(memory);
+}
+
+static void leaving(void)
+{
+	struct kvm_ext_tracker t = trap(DATA_GFN, PAGES), abit = kx_tracker(KVM_EXT_TRACKER_ABIT);
+	uint8_t *memory = map_data(VMM_SMALL);
+
+	start(&t, PAGES);
+	off();
+	vmm_touch(&vm, 0, list, all_pages(VMM_READ));
+	usleep(20000);
+	kx_read(&kx, &got);
+	ok(seen.n == 0 && kx_stats(kx.fd).samples == 0,
+	   "switched off while all is armed: no sample");
+	ok_eq(wrong_content(memory), 0, "switched off: the guest goes on");
+	ok(kx_vm(kx.fd).mapped_4k >= PAGES, "switched off: all is mapped again");
+
+	start(&t, PAGES);
+	kx_start(&kx, &abit);
+	vmm_touch(&vm, 0, list, all_pages(VMM_READ));
+	clear_faults();
+	pass();
+	ok(seen.n == 0 && got.sum.samples >= PAGES,
+	   "switched to another tracker: only its samples");
+
+	start(&t, PAGES);
+	kx_close(&kx);
+	ok_eq(wrong_content(memory), 0, "the session closes while all is armed: the guest goes on");
+	ok(soon(session_threads, 0), "and no thread is left");
+	kx_attach(&kx, vm.fd, 1024);
+	kx.hook = see_faults;
+	start(&t, PAGES);
+	vmm_touch(&vm, 0, list, all_pages(VMM_READ));
+	pass();
+	ok_eq(seen.n, PAGES, "a new session arms them again");
+	off();
+	unmap_data(memory);
+}
+
+/* Switches, and ends of the session, while the guest takes faults all the time. */
+static void under_load(int vcpus)
+{
+	struct kvm_ext_tracker t = trap(DATA_GFN, PAGES);
+	uint8_t *memory;
+	uint64_t before;
+	int i;
+
+	begin(&config_32, vcpus);
+	memory = map_data(VMM_SMALL);
+	sweep(vcpus);
+	t.interval_ns = 1000000;
+	for (i = 0; i < 40; i++) {
+		if (kx_set(kx.fd, &t))
+			bail("trap");
+		usleep(rand() % 10000);
+		if (i % 2) {
+			off();
+		} else {
+			kx_close(&kx);
+			kx_attach(&kx, vm.fd, 1024);
+		}
+	}
+	before = sweeps(vcpus);
+	usleep(100000);
+	ok(sweeps(vcpus) > before, "40 ends under load: the guest goes on");
+	for (i = 0; i < vcpus; i++)
+		vmm_halt(&vm, i);
+	ok_eq(wrong_content(memory), 0, "40 ends under load: what it writes arrives");
+	unmap_data(memory);
+	end();
+	ok(soon(session_threads, 0) && soon(module_references, 0),
+	   "40 ends under load: nothing is left");
+}
+
+static void killed(void)
+{
+	struct kvm_ext_tracker t = kx_tracker(KVM_EXT_TRACKER_TRAP);
+	struct child c;
+	int i;
+
+	t.trap_faults_per_s = NO_LIMIT;
+	t.trap_time_ppm = NO_LIMIT;
+	t.interval_ns = 1000000;
+	for (i = 0; i < 10; i++) {
+		c = child_start(PAGES);
+		kx_attach(&kx, c.vm_fd, 0);
+		close(c.vm_fd);
+		if (kx_set(kx.fd, &t))
+			bail("trap");
+		usleep(rand() % 30000);
+		kill(c.pid, SIGKILL);
+		waitpid(c.pid, NULL, 0);
+		close(c.socket);
+		if (!hung_up(kx.fd))
+			ok(false, "VMM killed while it traps, round %d: POLLHUP", i);
+		kx_close(&kx);
+	}
+	ok(soon(vms, 0) && soon(session_threads, 0) && soon(module_references, 0),
+	   "10 VMMs killed while they trap: nothing is left of them");
+}
+
+int main(void)
+{
+	const int vcpus = one_cpu() ? 1 : 2, rounds = one_cpu() ? 10 : 30;
+	uint8_t *memory;
+
+	srand(5);
+	begin(&config_32, 2);
+	memory = map_data(VMM_SMALL);
+	one_each("32-bit guest", rounds);
+	both();
+	share();
+	ranges();
+	off();
+	unmap_data(memory);
+	larger_leaves(VMM_THP, "THP");
+	larger_leaves(VMM_HUGETLB, "hugetlb 2M pages");
+	memory_changes();
+	leaving();
+	end();
+
+	begin(&config_64, 1);
+	memory = map_data(VMM_SMALL);
+	one_each("64-bit guest", rounds);
+	low_memory();
+	unmap_data(memory);
+	end();
+
+	budgets();
+	under_load(vcpus);
+	killed();
+	return tap_end();
+}
