@@ -160,7 +160,7 @@ void kx_channel_free(KxChannel *c)
 guint32 kx_channel_command(KxChannel *c, const struct kvm_ext_channel_command *command)
 {
 	struct kvm_ext_channel_command *shared = (void *)(c->map + KVM_EXT_CHANNEL_COMMAND_AT);
-	g_autoptr(GMutexLocker) locked = g_mutex_locker_new(&c->lock);
+	g_autoptr(GMutexLocker) locked G_GNUC_UNUSED = g_mutex_locker_new(&c->lock);
 
 	c->command = *command;
 	store32(&shared->seq, c->seq + 1);
@@ -176,7 +176,7 @@ guint32 kx_channel_command(KxChannel *c, const struct kvm_ext_channel_command *c
 
 void kx_channel_commanded(KxChannel *c, struct kvm_ext_channel_command *command)
 {
-	g_autoptr(GMutexLocker) locked = g_mutex_locker_new(&c->lock);
+	g_autoptr(GMutexLocker) locked G_GNUC_UNUSED = g_mutex_locker_new(&c->lock);
 
 	*command = c->command;
 }
@@ -215,7 +215,7 @@ static gboolean read_status(const KxChannel *c, KxChannelStatus *st)
 
 gboolean kx_channel_status(KxChannel *c, KxChannelStatus *st)
 {
-	g_autoptr(GMutexLocker) locked = g_mutex_locker_new(&c->lock);
+	g_autoptr(GMutexLocker) locked G_GNUC_UNUSED = g_mutex_locker_new(&c->lock);
 
 	return read_status(c, st);
 }
@@ -272,7 +272,7 @@ static void note_time(KxChannel *c, const KxChannelStatus *st, guint64 now_ns)
 
 KxChannelState kx_channel_look(KxChannel *c, guint64 now_ns, KxChannelStatus *st)
 {
-	g_autoptr(GMutexLocker) locked = g_mutex_locker_new(&c->lock);
+	g_autoptr(GMutexLocker) locked G_GNUC_UNUSED = g_mutex_locker_new(&c->lock);
 	guint64 patience = KX_CHANNEL_PATIENCE_NS + 4 * MIN(c->command.epoch_ns, TIME_MAX / 8);
 	KxChannelStatus now;
 
@@ -326,14 +326,14 @@ static gboolean host_time(const KxChannel *c, guint64 guest_ns, guint64 *host_ns
 
 gboolean kx_channel_time(KxChannel *c, guint64 guest_ns, guint64 *host_ns, guint64 *error_ns)
 {
-	g_autoptr(GMutexLocker) locked = g_mutex_locker_new(&c->lock);
+	g_autoptr(GMutexLocker) locked G_GNUC_UNUSED = g_mutex_locker_new(&c->lock);
 
 	return host_time(c, guest_ns, host_ns, error_ns);
 }
 
 gboolean kx_channel_tsc_time(KxChannel *c, guint64 tsc, guint64 *host_ns, guint64 *error_ns)
 {
-	g_autoptr(GMutexLocker) locked = g_mutex_locker_new(&c->lock);
+	g_autoptr(GMutexLocker) locked G_GNUC_UNUSED = g_mutex_locker_new(&c->lock);
 	double ticks, ns, guest;
 
 	if (c->last.time_ns <= c->first.time_ns || c->last.tsc <= c->first.tsc)
@@ -476,14 +476,14 @@ static gboolean read_head(KxChannel *c, guint64 *head)
 
 void kx_channel_drain(KxChannel *c, const KxChannelOps *ops, void *data)
 {
-	g_autoptr(GMutexLocker) locked = g_mutex_locker_new(&c->lock);
+	g_autoptr(GMutexLocker) locked G_GNUC_UNUSED = g_mutex_locker_new(&c->lock);
 	guint64 head;
 
 	if (!read_head(c, &head) || head == c->tail)
 		return;
 	if (head - c->tail > KVM_EXT_CHANNEL_RING_SIZE || head % 8) {
 		c->counts.resyncs++;
-		c->tail = head & ~(guint64)7;
+		c->tail = head = head & ~(guint64)7;
 	}
 	while (c->tail != head) {
 		guint32 size = one_record(c, head - c->tail, ops, data);
@@ -500,7 +500,7 @@ void kx_channel_drain(KxChannel *c, const KxChannelOps *ops, void *data)
 
 void kx_channel_counts(KxChannel *c, KxChannelCounts *counts)
 {
-	g_autoptr(GMutexLocker) locked = g_mutex_locker_new(&c->lock);
+	g_autoptr(GMutexLocker) locked G_GNUC_UNUSED = g_mutex_locker_new(&c->lock);
 
 	*counts = c->counts;
 }
@@ -509,7 +509,7 @@ void kx_channel_counts(KxChannel *c, KxChannelCounts *counts)
 
 GArray *kx_channel_declared(KxChannel *c)
 {
-	g_autoptr(GMutexLocker) locked = g_mutex_locker_new(&c->lock);
+	g_autoptr(GMutexLocker) locked G_GNUC_UNUSED = g_mutex_locker_new(&c->lock);
 	struct kvm_ext_channel_declared d;
 	GArray *spans;
 
@@ -525,7 +525,7 @@ GArray *kx_channel_declared(KxChannel *c)
 
 GArray *kx_channel_tables(KxChannel *c, guint64 *total)
 {
-	g_autoptr(GMutexLocker) locked = g_mutex_locker_new(&c->lock);
+	g_autoptr(GMutexLocker) locked G_GNUC_UNUSED = g_mutex_locker_new(&c->lock);
 	g_autofree struct kvm_ext_channel_tables *t = g_malloc(KVM_EXT_CHANNEL_TABLES_SIZE);
 	GArray *gfns;
 	guint32 nr;
