@@ -120,6 +120,13 @@ static void note_trap(GPtrArray *notes, const char *label, const KxRow *row)
 					"pass collected them: they are counted, but not "
 					"known further.",
 					label, row->trap_lost.value));
+	if (row->trap_max_vcpu_percent.value > 1.1 * row->trap_budget_vcpu_percent.value)
+		g_ptr_array_add(
+			notes,
+			g_strdup_printf("%s: OVER ITS BUDGET: in one second faults took %.2f %% "
+					"of the vCPUs' time, of %.2f %%.",
+					label, row->trap_max_vcpu_percent.value,
+					row->trap_budget_vcpu_percent.value));
 	if (row->trap_max_faults_per_s.value > 1.1 * row->trap_budget_faults_per_s.value)
 		g_ptr_array_add(
 			notes, g_strdup_printf("%s: OVER ITS BUDGET: %.0f faults in one second, of "

@@ -655,7 +655,7 @@ static void test_regions_ranked(void **state)
 static void test_trap(void **state)
 {
 	g_autoptr(KxVmReport) v = kx_vm_report_new();
-	g_autoptr(GPtrArray) rows = NULL, notes = NULL;
+	g_autoptr(GPtrArray) rows = NULL, over = NULL, notes = NULL;
 	const KxRow *row;
 	KxWindow *w;
 
@@ -690,6 +690,13 @@ static void test_trap(void **state)
 	near(row->trap_zap_ns_per_page.value, 2000, "arming");
 	near(row->trap_reads.value, 140, "reads");
 	is_na(&row->recall, "traps: only pages that are armed can be found");
+	((KxWindow *)v->windows->pdata[0])->trap_max_time_ppm = 20000;
+	over = kx_vm_rows(v);
+	notes = kx_vm_notes(v, over);
+	assert_int_equal(notes->len, 4);
+	assert_non_null(
+		strstr(notes->pdata[2], "faults took 2.00 % of the vCPUs' time, of 1.00 %"));
+	g_ptr_array_unref(notes);
 	notes = kx_vm_notes(v, rows);
 	assert_int_equal(notes->len, 3);
 	assert_non_null(strstr(notes->pdata[0], "paid by the vCPU"));
