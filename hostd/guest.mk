@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The guest's side of the daemon: the channel, its device, the trackers behind it.
 
-KX_LIB_SRCS += hostd/lib/channel.c
+KX_LIB_SRCS += \
+	hostd/lib/channel.c \
+	hostd/lib/hotplug.c
 
-KX_UNIT_TESTS += test-channel
+KX_UNIT_TESTS += test-channel test-hotplug
 
 # The fuzzer needs clang; what it found worth keeping is replayed by every `make unit`, with any compiler.
 KX_UNIT_EXTRA_BINS += $(BUILD)/tests/fuzz-channel-replay

@@ -138,6 +138,11 @@ void kx_libvirt_release(KxLibvirt *l)
 	g_free(l);
 }
 
+struct _virConnect *kx_libvirt_connection(KxLibvirt *l)
+{
+	return l->conn;
+}
+
 static void lookup_failed(const char *what, GError **error)
 {
 	if (virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)

@@ -50,6 +50,8 @@ KxLibvirt *kx_domains_hold(KxDomains *d, GError **error);
 void kx_libvirt_release(KxLibvirt *l);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxLibvirt, kx_libvirt_release)
 
+/* libvirt's own; a held connection's. */
+struct _virConnect *kx_libvirt_connection(KxLibvirt *l);
 /* Blocks. By UUID if it is one and there is such a domain, else by name. KX_ERROR_NO_SUCH_VM, KX_ERROR_NO_LIBVIRT. */
 KxDomain *kx_libvirt_lookup(KxLibvirt *l, const char *name_or_uuid, GError **error);
 /* Blocks. The active domains: KxDomain. */
