@@ -267,7 +267,7 @@ struct kvm_ext_tracker {
 	__u32 aggregation_passes; /* 0: KVM_EXT_AGGREGATION_PASSES_DEFAULT */
 	__u32 trap_share_ppm;	/* of the pages, kept armed if the budget allows; 0: all */
 	__u32 trap_faults_per_s; /* in any second; 0: KVM_EXT_TRAP_FAULTS_DEFAULT */
-	__u32 trap_time_ppm;	/* of the vCPUs' time; 0: KVM_EXT_TRAP_TIME_DEFAULT */
+	__u32 trap_time_ppm;	/* of the vCPUs' time; 0: 1 %; 1000000: no limit */
 	__u64 ranges;		/* trap: struct kvm_ext_range[@nr_ranges], within the range above */
 	__u32 nr_ranges;	/* 0: no list; at most KVM_EXT_RANGES_MAX, sorted, apart */
 	__u32 reserved2;

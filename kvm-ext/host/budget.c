@@ -84,6 +84,8 @@ static u64 allowed_by_time(struct kx_budget *b, u64 now_ns)
 {
 	u64 spent, mean;
 
+	if (b->time_ns_per_s == KX_NO_LIMIT)
+		return KX_NO_LIMIT;
 	raw_spin_lock(&b->time_lock);
 	spent = last_second(b, now_ns);
 	mean = b->timed ? div64_u64(b->fault_ns * 5 / 4, b->timed) + 1 : 0;

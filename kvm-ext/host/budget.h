@@ -8,6 +8,8 @@
 #define KX_BUDGET_BUCKETS	64
 #define KX_BUDGET_BUCKET_NS	(NSEC_PER_SEC / 32)
 
+#define KX_NO_LIMIT		U64_MAX
+
 /*
  * How many mappings may be armed without more faults in any second than allowed,
  * and more time of the vCPUs.
@@ -21,7 +23,7 @@
  */
 struct kx_budget {
 	u32 faults_per_s;
-	u64 time_ns_per_s;		/* of all vCPUs */
+	u64 time_ns_per_s;		/* of all vCPUs; KX_NO_LIMIT */
 	u64 outstanding;		/* armed, as far as faults were collected */
 
 	/* times of the last faults: a circle of @faults_per_s */

@@ -431,7 +431,9 @@ static int fill_in(struct trap *t, const struct kx_setting *setting)
 
 	t->share_ppm = cfg->trap_share_ppm ?: 1000000;
 	t->nr_ranges = cfg->nr_ranges;
-	err = kx_budget_init(&t->budget, faults, vcpus * ppm * (NSEC_PER_SEC / 1000000));
+	/* All of their time is no limit. */
+	err = kx_budget_init(&t->budget, faults, ppm == 1000000 ? KX_NO_LIMIT :
+			     vcpus * ppm * (NSEC_PER_SEC / 1000000));
 	t->faults = kvcalloc(faults, sizeof(*t->faults), GFP_KERNEL_ACCOUNT);
 	t->since_ns = kvcalloc(KVM_MAX_VCPUS, sizeof(*t->since_ns), GFP_KERNEL_ACCOUNT);
 	if (setting->ranges)
