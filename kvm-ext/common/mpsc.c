@@ -86,9 +86,8 @@ u32 kx_mpsc_pop(struct kx_mpsc *r, struct kx_sample *samples, u32 max)
 			.flags = (u16)meta & ~KX_SAMPLE_RING_BIT,
 		};
 	}
-	/* The places are the producers' when all has been read. */
 	if (n)
-		smp_store_release(&r->head, head + n);
+		smp_store_release(&r->head, head + n);	/* all of it has been read */
 	return n;
 }
 

@@ -2,8 +2,8 @@
 /*
  * The range classifier: which parts of an address space are accessed most, told by
  * sampled accesses. The space is cut into ranges, coarse where nothing happens and fine
- * where the heat is. Addresses may be bytes, frame numbers, or anything else counted
- * by a u64; "size" and "granularity" are in the same unit.
+ * where the heat is. Addresses are bytes, or anything else counted by a u64, and sizes
+ * and the granularity in the same unit; who has frame numbers shifts them.
  *
  * The method is that of Demeter (SOSP '25), whose rules these are; what they leave
  * open is decided in ranges.c:

@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the published rules leave open, or what would go wrong with their letter:
+ *
+ * - A range that is all of the space has no neighbours. The space starts as two halves and
+ *   never has fewer than two ranges. So 2 MiB in 64 TiB, 25 halvings, are 24 splits away.
+ * - At an edge of the space the one neighbour there is has to be exceeded. No range splits
+ *   that would not also exceed a neighbour without accesses.
+ * - A neighbour at most half as large does not hold a range back, whatever its accesses:
+ *   it has been looked into further, so that its heat is known to be its own. Else what is
+ *   hot across a border would be found on its hotter side only, and beside a hot spot
+ *   nothing else would.
+ * - What is hot across the very middle of a border makes both sides alike, and neither
+ *   exceeds the other. Such a pair splits if each exceeds its outer neighbour. Three
+ *   alike in a row are heat without structure, and stay: uniform heat is cut a few
+ *   times, and no further.
+ * - Samples scatter. More accesses are taken for more only if the difference is also above
+ *   three standard deviations of what it would be for equally hot ranges (Poisson), as many
+ *   samples would otherwise cut uniform heat down to where tau_split is above the scatter.
+ * - The half of a range's accesses that a new range is given is a guess, and much too high for
+ *   the half that is cold. A range splits only if at least a quarter of its accesses are
+ *   of the epoch that ends; at a steady rate half of them are.
+ * - Where there is no room for all splits that are due, those with most accesses go first;
+ *   before that, neighbours are merged that together have less than half of what the
+ *   hottest of these has, those with least first. So memory follows heat that moves,
+ *   even if what it leaves is never quite without accesses.
+ */
+#include "ranges.h"
+
+/* Of ranges that are to be split now; they are not idle. */
+#define IDLE_DUE	((u32)-1)
+
+static u64 last_of(const struct kx_ranges *s, u32 i)
+{
+	return i + 1 < s->nr ? s->start[i + 1] - 1 : s->config.last;
+}
+
+/* Less than 2^64, since a space of more than a granule has two ranges. */
+static u64 size_of(const struct kx_ranges *s, u32 i)
+{
+	return last_of(s, i) - s->start[i] + 1;
+}
+
+/* Where to halve the range, between two granules: its start if it is but one. */
+static u64 middle_of(const struct kx_ranges *s, u32 i)
+{
+	u64 first = s->start[i] >> s->config.granularity;
+	u64 last = last_of(s, i) >> s->config.granularity;
+
+	if (first == last)
+		return s->start[i];
+	return (first + (last - first) / 2 + 1) << s->config.granularity;
+}
+
+static bool divisible(const struct kx_ranges *s, u32 i)
+{
+	return middle_of(s, i) != s->start[i];
+}
+
+/* --- the sample path ---------------------------------------------------------------------- */
+
+/*
+ * The last range that starts at @address or before. As many steps each time, and a form of which
+ * GCC makes conditional moves: samples come in no order that a CPU could predict.
+ */
+static u32 find(const u64 *start, u32 nr, u64 address)
+{
+	const u64 *at = start;
+
+	while (nr > 1) {
+		u32 half = nr / 2;
+
+		at = at[half] <= address ? at + half : at;
+		nr -= half;
+	}
+	return at - start;
+}
+
+#define FIND_AT_ONCE	4u
+
+/* The same for four addresses, whose steps the CPU takes side by side. */
+static void find_four(const u64 *start, u32 nr, const struct kx_sample *samples, u32 *found)
+{
+	const u64 *at0 = start, *at1 = start, *at2 = start, *at3 = start;
+	u64 address0 = samples[0].address, address1 = samples[1].address;
+	u64 address2 = samples[2].address, address3 = samples[3].address;
+
+	while (nr > 1) {
+		u32 half = nr / 2;
+
+		at0 = at0[half] <= address0 ? at0 + half : at0;
+		at1 = at1[half] <= address1 ? at1 + half : at1;
+		at2 = at2[half] <= address2 ? at2 + half : at2;
+		at3 = at3[half] <= address3 ? at3 + half : at3;
+		nr -= half;
+	}
+	found[0] = at0 - start;
+	found[1] = at1 - start;
+	found[2] = at2 - start;
+	found[3] = at3 - start;
+}
+
+static bool inside(const struct kx_ranges *s, u64 address)
+{
+	return address - s->config.first <= s->config.last - s->config.first;
+}
+
+void kx_ranges_add(struct kx_ranges *s, u64 address, u64 weight)
+{
+	if (unlikely(!inside(s, address))) {
+		s->outside++;
+		return;
+	}
+	s->fresh[find(s->start, s->nr, address)] += weight;
+	s->added += weight;
+}
+
+/* An address outside is searched for like any other, which does no harm, and not counted. */
+void kx_ranges_add_batch(struct kx_ranges *s, const struct kx_sample *samples, u32 nr)
+{
+	u64 added = 0, outside = 0;
+	u32 i, k, found[FIND_AT_ONCE];
+
+	for (i = 0; i + FIND_AT_ONCE <= nr; i += FIND_AT_ONCE) {
+		find_four(s->start, s->nr, samples + i, found);
+		for (k = 0; k < FIND_AT_ONCE; k++) {
+			u64 weight = samples[i + k].weight;
+
+			if (unlikely(!inside(s, samples[i + k].address))) {
+				outside++;
+				continue;
+			}
+			s->fresh[found[k]] += weight;
+			added += weight;
+		}
+	}
+	s->added += added;
+	s->outside += outside;
+	for (; i < nr; i++)
+		kx_ranges_add(s, samples[i].address, samples[i].weight);
+}
+
+/* --- order -------------------------------------------------------------------------------- */
+
+typedef bool before_fn(const struct kx_ranges *s, u32 a, u32 b);
+
+static bool more_accesses(const struct kx_ranges *s, u32 a, u32 b)
+{
+	return s->accesses[a] != s->accesses[b] ? s->accesses[a] > s->accesses[b] : a < b;
+}
+
+/* By accesses / size, exactly: crosswise, in 128 bits. */
+static bool hotter(const struct kx_ranges *s, u32 a, u32 b)
+{
+	u64 size_a = size_of(s, a), size_b = size_of(s, b);
+	u64 a_high = mul_u64_u64_shr(s->accesses[a], size_b, 64);
+	u64 b_high = mul_u64_u64_shr(s->accesses[b], size_a, 64);
+	u64 a_low = s->accesses[a] * size_b, b_low = s->accesses[b] * size_a;
+
+	if (a_high != b_high)
+		return a_high > b_high;
+	if (a_low != b_low)
+		return a_low > b_low;
+	if (s->age[a] != s->age[b])
+		return s->age[a] < s->age[b];
+	return a < b;
+}
+
+/* Moves the entry at @i of a heap, whose top is what comes last, down to its place. */
+static void sift(const struct kx_ranges *s, u32 i, u32 n, before_fn *before)
+{
+	u32 *order = s->order, moved = order[i], child;
+
+	for (; (child = 2 * i + 1) < n; i = child) {
+		if (child + 1 < n && before(s, order[child], order[child + 1]))
+			child++;
+		if (!before(s, moved, order[child]))
+			break;
+		order[i] = order[child];
+	}
+	order[i] = moved;
+}
+
+/* Heapsort: no memory, no recursion, no bad case. */
+static void sort_order(const struct kx_ranges *s, u32 n, before_fn *before)
+{
+	u32 i;
+
+	for (i = n / 2; i-- > 0;)
+		sift(s, i, n, before);
+	for (i = n; i-- > 1;) {
+		u32 top = s->order[0];
+
+		s->order[0] = s->order[i];
+		s->order[i] = top;
+		sift(s, 0, i, before);
+	}
+}
+
+/* --- the epoch ---------------------------------------------------------------------------- */
+
+static void count(struct kx_ranges *s)
+{
+	u32 i;
+
+	for (i = 0; i < s->nr; i++) {
+		s->accesses[i] = s->accesses[i] / 2 + s->fresh[i];
+		if (s->age[i] < (u32)-1)
+			s->age[i]++;
+		if (s->accesses[i])
+			s->idle[i] = 0;
+		else if (s->idle[i] < s->config.tau_merge)
+			s->idle[i]++;
+	}
+}
+
+static void copy_range(struct kx_ranges *s, u32 to, u32 from)
+{
+	s->start[to] = s->start[from];
+	s->fresh[to] = s->fresh[from];
+	s->accesses[to] = s->accesses[from];
+	s->age[to] = s->age[from];
+	s->idle[to] = s->idle[from];
+}
+
+typedef bool merge_fn(const struct kx_ranges *s, u32 left, u32 right, u64 limit);
+
+static bool both_idle(const struct kx_ranges *s, u32 left, u32 right, u64 limit)
+{
+	return s->idle[left] >= s->config.tau_merge && s->idle[right] >= s->config.tau_merge;
+}
+
+static bool both_quiet(const struct kx_ranges *s, u32 left, u32 right, u64 limit)
+{
+	return s->accesses[left] + s->accesses[right] <= limit;
+}
+
+/* Merges neighbours, @most times or fewer. */
+static void merge(struct kx_ranges *s, merge_fn *alike, u64 limit, u32 most)
+{
+	u32 left = 0, merges = 0, i;
+
+	most = min_t(u32, most, s->nr > KX_RANGES_MIN ? s->nr - KX_RANGES_MIN : 0);
+	for (i = 1; i < s->nr; i++) {
+		if (merges < most && alike(s, left, i, limit)) {
+			s->fresh[left] += s->fresh[i];
+			s->accesses[left] += s->accesses[i];
+			s->idle[left] = min_t(u32, s->idle[left], s->idle[i]);
+			s->age[left] = 0;
+			merges++;
+		} else {
+			copy_range(s, ++left, i);
+		}
+	}
+	s->nr -= merges;
+	s->merges += merges;
+}
+
+/* As many as the CPUs could have brought about, and more than scatter. */
+static bool exceeds(const struct kx_ranges *s, u64 a, u64 b)
+{
+	u64 excess = a - b;
+
+	if (a <= b || excess <= (u64)s->config.tau_split * s->config.vcpus)
+		return false;
+	return excess > (u32)-1 || excess * excess > 9 * (a + b);
+}
+
+/* @j has been cut at least once more than @i. */
+static bool is_finer(const struct kx_ranges *s, u32 j, u32 i)
+{
+	return size_of(s, j) <= size_of(s, i) / 2;
+}
+
+/* Whether the range on that side of @i lets it be split; @j is out of bounds at an edge. */
+static bool gives_way(const struct kx_ranges *s, u32 i, u32 j)
+{
+	return j >= s->nr || is_finer(s, j, i) || exceeds(s, s->accesses[i], s->accesses[j]);
+}
+
+static bool alike(const struct kx_ranges *s, u32 i, u32 j)
+{
+	u64 a, b;
+
+	if (j >= s->nr || is_finer(s, i, j) || is_finer(s, j, i))
+		return false;
+	a = s->accesses[i];
+	b = s->accesses[j];
+	return exceeds(s, b, 0) && !exceeds(s, a, b) && !exceeds(s, b, a);
+}
+
+/* At a steady rate half of the accesses are of the epoch that ends. */
+static bool lasts(const struct kx_ranges *s, u32 i)
+{
+	return s->fresh[i] >= s->accesses[i] / 4;
+}
+
+static bool due(const struct kx_ranges *s, u32 i)
+{
+	u32 first = i, last = i;
+
+	if (!exceeds(s, s->accesses[i], 0) || !lasts(s, i) || !divisible(s, i))
+		return false;
+	if (alike(s, i, i - 1))
+		first--;
+	if (alike(s, i, i + 1))
+		last++;
+	if (last - first > 1 || (first < i && alike(s, first, first - 1)) ||
+	    (last > i && alike(s, last, last + 1)))
+		return false;
+	return gives_way(s, first, first - 1) && gives_way(s, last, last + 1);
+}
+
+/* Puts the ranges that are due into the order array. */
+static u32 collect_due(struct kx_ranges *s)
+{
+	u32 n = 0, i;
+
+	for (i = 0; i < s->nr; i++) {
+		if (due(s, i))
+			s->order[n++] = i;
+	}
+	return n;
+}
+
+/*
+ * Merges so that all splits that are due find room, as far as what is merged is worth less. The
+ * limit grows, so that what has the least accesses goes first.
+ */
+static void make_room(struct kx_ranges *s, u32 nr_due)
+{
+	u64 most = 0, limit;
+	u32 i;
+
+	for (i = 0; i < nr_due; i++)
+		most = max_t(u64, most, s->accesses[s->order[i]]);
+	for (limit = 0; limit < most / 2 && s->config.max - s->nr < nr_due; limit = 2 * limit + 1)
+		merge(s, both_quiet, limit, nr_due - (s->config.max - s->nr));
+}
+
+static void halve(struct kx_ranges *s, u32 i, u32 right)
+{
+	s->start[right] = middle_of(s, i);
+	s->accesses[right] = s->accesses[i] / 2;
+	s->accesses[i] -= s->accesses[right];
+	s->age[i] = 0;
+	s->age[right] = 0;
+	s->idle[i] = 0;
+	s->idle[right] = 0;
+}
+
+/* Halves the first @n of the order array. From the right, so that all are moved only once. */
+static void split(struct kx_ranges *s, u32 n)
+{
+	u32 i, left = n;
+
+	for (i = 0; i < n; i++)
+		s->idle[s->order[i]] = IDLE_DUE;
+	for (i = s->nr; left; ) {
+		i--;
+		if (s->idle[i] == IDLE_DUE) {
+			halve(s, i, i + left);
+			left--;
+		}
+		copy_range(s, i + left, i);
+	}
+	s->nr += n;
+	s->splits += n;
+}
+
+void kx_ranges_epoch(struct kx_ranges *s)
+{
+	u32 n, room;
+
+	count(s);
+	merge(s, both_idle, 0, (u32)-1);
+
+	n = collect_due(s);
+	if (n > s->config.max - s->nr) {
+		make_room(s, n);
+		n = collect_due(s);
+	}
+	room = s->config.max - s->nr;
+	if (n > room) {
+		sort_order(s, n, more_accesses);
+		s->denied += n - room;
+		n = room;
+	}
+	split(s, n);
+	memset(s->fresh, 0, sizeof(*s->fresh) * s->nr);
+	s->epochs++;
+}
+
+/* --- the rest ----------------------------------------------------------------------------- */
+
+size_t kx_ranges_bytes(u32 max)
+{
+	return (size_t)(max ? max : KX_RANGES_MAX) * (3 * sizeof(u64) + 3 * sizeof(u32));
+}
+
+static void set_default(u32 *field, u32 value)
+{
+	if (!*field)
+		*field = value;
+}
+
+int kx_ranges_init(struct kx_ranges *s, void *memory, const struct kx_ranges_config *config)
+{
+	struct kx_ranges_config c = *config;
+
+	set_default(&c.granularity, KX_RANGES_GRANULARITY);
+	set_default(&c.max, KX_RANGES_MAX);
+	set_default(&c.tau_split, KX_RANGES_TAU_SPLIT);
+	set_default(&c.tau_merge, KX_RANGES_TAU_MERGE);
+	set_default(&c.vcpus, 1);
+	if (c.first > c.last || c.granularity > KX_RANGES_GRANULARITY_MAX || c.max < KX_RANGES_MIN)
+		return -EINVAL;
+
+	memset(s, 0, sizeof(*s));
+	memset(memory, 0, kx_ranges_bytes(c.max));
+	s->config = c;
+	s->start = memory;
+	s->fresh = s->start + c.max;
+	s->accesses = s->fresh + c.max;
+	s->age = (u32 *)(s->accesses + c.max);
+	s->idle = s->age + c.max;
+	s->order = s->idle + c.max;
+
+	s->start[0] = c.first;
+	s->nr = 1;
+	s->start[1] = middle_of(s, 0);
+	if (s->start[1] != s->start[0])
+		s->nr = 2;
+	return 0;
+}
+
+/* Accesses for each granule, times 2^32. */
+static u64 heat_of(const struct kx_ranges *s, u32 i)
+{
+	u64 granules = (last_of(s, i) >> s->config.granularity) -
+		       (s->start[i] >> s->config.granularity) + 1;
+
+	if (s->accesses[i] >> 32 >= granules)
+		return (u64)-1;
+	return mul_u64_u64_div_u64(s->accesses[i], BIT_ULL(32), granules);
+}
+
+void kx_ranges_get(const struct kx_ranges *s, u32 i, struct kx_range *range)
+{
+	range->start = s->start[i];
+	range->size = size_of(s, i);
+	range->accesses = s->accesses[i];
+	range->heat = heat_of(s, i);
+	range->age = s->age[i];
+}
+
+u32 kx_ranges_rank(struct kx_ranges *s)
+{
+	u32 i;
+
+	for (i = 0; i < s->nr; i++)
+		s->order[i] = i;
+	sort_order(s, s->nr, hotter);
+	return s->nr;
+}
+
+void kx_ranges_ranked(const struct kx_ranges *s, u32 rank, struct kx_range *range)
+{
+	kx_ranges_get(s, s->order[rank], range);
+}
