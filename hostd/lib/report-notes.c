@@ -88,10 +88,11 @@ static void explain_missed(GPtrArray *notes, const KxVmReport *v)
 static void note_missed(GPtrArray *notes, const char *label, const KxRow *row)
 {
 	if (row->staleness && row->missed_dropped.value > 0)
-		g_ptr_array_add(notes,
-				g_strdup_printf("%s: %.0f pairs of passes were dropped, for a pass "
-						"of them was cut short or its record is missing.",
-						label, row->missed_dropped.value));
+		g_ptr_array_add(
+			notes,
+			g_strdup_printf("%s: pairs of passes dropped, for one of the two was cut "
+					"short or its record is missing: %.0f.",
+					label, row->missed_dropped.value));
 }
 
 static void note_regions(GPtrArray *notes, const char *label, const KxRow *row)

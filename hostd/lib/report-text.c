@@ -390,10 +390,10 @@ static const struct {
 	  G_N_ELEMENTS(missed_columns) },
 	{ KX_PART_WALK, "The walk of the nested page table", walk_columns,
 	  G_N_ELEMENTS(walk_columns) },
-	{ KX_PART_REGIONS, "Regions: one page of each is checked in a pass", regions_columns,
-	  G_N_ELEMENTS(regions_columns) },
 	{ KX_PART_TRAP, "Traps: first accesses to pages whose mapping was removed", trap_columns,
 	  G_N_ELEMENTS(trap_columns) },
+	{ KX_PART_REGIONS, "Regions: one page of each is checked in a pass", regions_columns,
+	  G_N_ELEMENTS(regions_columns) },
 };
 
 static void print_part_tables(Text *t, const GPtrArray *rows)

@@ -17,7 +17,8 @@
 static const char *const names[] = { "two-vms",	  "no-truth-real", "nothing-sampled",
 				     "vm-gone",	  "lost-samples",  "one-pass",
 				     "names",	  "no-vms",	   "lab-amd",
-				     "dirty-log", "lab-amd-log",   "lab-intel-log" };
+				     "dirty-log", "lab-amd-log",   "lab-intel-log",
+				     "parts" };
 
 static char *golden_path(const char *name, const char *suffix)
 {
