@@ -46,16 +46,14 @@ static bool is_young(const struct kx_walk *w, u64 entry)
 }
 
 /*
- * True if no CPU has anything left to set in the entry: accessed, and either not
- * writable or dirty. Not writable alone would not do: KVM's fast page fault makes
- * such an entry writable, and so open to D, without a lock. KVM writes entries of
- * this kind without a locked instruction for the same reason.
+ * Set in a settled entry, one in which no CPU has anything left to set: accessed,
+ * writable and dirty. Not writable would not do: KVM's fast page fault makes such an
+ * entry writable, and so open to D, without a lock. KVM writes entries of this kind
+ * without a locked instruction for the same reason.
  */
-static bool is_settled(const struct kx_walk *w, u64 entry)
+static u64 settled_bits(const struct kx_walk *w)
 {
-	u64 settled = w->maps | KX_ENTRY_WRITE | w->accessed | w->dirty;
-
-	return (entry & settled) == settled;
+	return w->maps | KX_ENTRY_WRITE | w->accessed | w->dirty;
 }
 
 /* Clears A if the entry maps something; one that does not is not ours to change. */
@@ -66,7 +64,7 @@ static bool take(const struct kx_walk *w, u64 *entry)
 	do {
 		if (!is_young(w, old))
 			return false;
-		if (is_settled(w, old)) {
+		if ((old & settled_bits(w)) == settled_bits(w)) {
 			WRITE_ONCE(*entry, old & ~w->accessed);
 			return true;
 		}
@@ -89,32 +87,90 @@ static u64 take_some(struct kx_walk *w, u64 *table, unsigned int i, unsigned int
 	return bits;
 }
 
-/* 64 entries, four at a time as long as the four are alike. */
-static u64 take_word(struct kx_walk *w, u64 *table, unsigned int first)
-{
-	const u64 accessed = w->accessed;
-	u64 a, b, c, d, bits = 0;
-	unsigned int i;
-	u64 *e;
+/*
+ * Loops over a group are unrolled, which at -O2 the compiler does not do by itself: its
+ * entries then stay in registers.
+ */
+#define GROUP	8u
 
-	for (i = 0; i < 64; i += 4) {
-		e = &table[first + i];
-		a = READ_ONCE(e[0]);
-		b = READ_ONCE(e[1]);
-		c = READ_ONCE(e[2]);
-		d = READ_ONCE(e[3]);
-		if (is_settled(w, a & b & c & d)) {
-			WRITE_ONCE(e[0], a & ~accessed);
-			WRITE_ONCE(e[1], b & ~accessed);
-			WRITE_ONCE(e[2], c & ~accessed);
-			WRITE_ONCE(e[3], d & ~accessed);
-			bits |= 0xfull << i;
-			w->sums.leaves += 4;
-		} else if (!((a | b | c | d) & accessed)) {
-			w->sums.leaves += maps(w, a) + maps(w, b) + maps(w, c) + maps(w, d);
+/* Reads a group of entries to @e, and takes it if all of it is settled. */
+static __always_inline bool take_group(u64 *group, u64 *e, u64 settled, u64 accessed)
+{
+	u64 all = ~0ull;
+	unsigned int i;
+
+#pragma GCC unroll 8
+	for (i = 0; i < GROUP; i++) {
+		e[i] = READ_ONCE(group[i]);
+		all &= e[i];
+	}
+	if ((all & settled) != settled)
+		return false;
+#pragma GCC unroll 8
+	for (i = 0; i < GROUP; i++)
+		WRITE_ONCE(group[i], e[i] & ~accessed);
+	return true;
+}
+
+/* The accessed bits of a group, whether or not its entries map anything. */
+static __always_inline u64 accessed_bits(const u64 *e, u64 accessed)
+{
+	u64 bits = 0;
+	unsigned int i;
+
+#pragma GCC unroll 8
+	for (i = 0; i < GROUP; i++)
+		bits = 2 * bits + (e[GROUP - 1 - i] & accessed);
+	return bits >> __builtin_ctzll(accessed);
+}
+
+static __always_inline unsigned int leaves_in(const struct kx_walk *w, const u64 *e)
+{
+	unsigned int i, n = 0;
+	u64 all = ~0ull;
+
+#pragma GCC unroll 8
+	for (i = 0; i < GROUP; i++)
+		all &= e[i];
+	if (likely(maps(w, all)))
+		return GROUP;
+#pragma GCC unroll 8
+	for (i = 0; i < GROUP; i++)
+		n += maps(w, e[i]);
+	return n;
+}
+
+/*
+ * 64 entries. Where the guest is busy they are all settled, and elsewhere few are young: the
+ * first loop is for the one, the other decides nothing by entry, since nothing is as slow as
+ * a branch that is taken at random.
+ */
+static u64 take_word(struct kx_walk *w, u64 *word)
+{
+	const u64 settled = settled_bits(w), accessed = w->accessed;
+	u64 e[GROUP], young = 0, bits;
+	unsigned int i, leaves;
+
+	for (i = 0; i < 64; i += GROUP) {
+		if (!take_group(word + i, e, settled, accessed))
+			break;
+	}
+	bits = i < 64 ? BIT_ULL(i) - 1 : ~0ull;
+	leaves = i;
+	for (; i < 64; i += GROUP) {
+		if (take_group(word + i, e, settled, accessed)) {
+			bits |= 0xffull << i;
+			leaves += GROUP;
 		} else {
-			bits |= take_some(w, table, first + i, first + i + 4);
+			young |= accessed_bits(e, accessed) << i;
+			leaves += leaves_in(w, e);
 		}
+	}
+	w->sums.leaves += leaves;
+	for (; young; young &= young - 1) {
+		i = __builtin_ctzll(young);
+		if (take(w, &word[i]))
+			bits |= BIT_ULL(i);
 	}
 	return bits;
 }
@@ -145,7 +201,7 @@ static bool take_table(struct kx_walk *w, u64 *table, u64 gfn, u64 end)
 	for (; i < last; i = stop) {
 		stop = min_t(unsigned int, last, (i | 63) + 1);
 		if (stop - i == 64)
-			bits = take_word(w, table, i);
+			bits = take_word(w, &table[i]);
 		else
 			bits = take_some(w, table, i, stop);
 		note_pages(w, block, i / 64, bits);
