@@ -26,6 +26,7 @@ typedef struct {
 	gboolean attached, gone;
 	struct kvm_ext_ring *ring;
 	struct kvm_ext_tracker tracker;
+	struct kvm_ext_range range; /* the first of its list, which is the caller's */
 	struct kvm_ext_stats stats;
 	struct kvm_ext_vm vm;
 	struct {
@@ -137,6 +138,8 @@ static inline int fake_set(const struct kvm_ext_tracker *t)
 	for (; fake.passes_at_set; fake.passes_at_set--)
 		fake_pass(0);
 	fake.tracker = *t;
+	if (t->nr_ranges)
+		fake.range = *(const struct kvm_ext_range *)(guintptr)t->ranges;
 	fake.stats = (struct kvm_ext_stats){ .epoch = fake.stats.epoch + 1,
 					     .tracker = t->tracker,
 					     .start_ns = fake_now(),

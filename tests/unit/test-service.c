@@ -294,6 +294,73 @@ static void refuses_with_the_right_error(void **state)
 	expect(s, "Found", g_variant_new("(st)", s->self, (guint64)99), "InvalidOption");
 }
 
+static char *why_not(State *s, const char *method, GVariant *params)
+{
+	Answer a = { 0 };
+	char *text;
+
+	start_call(s, method, params, &a);
+	finish_call(&a);
+	assert_non_null(a.error);
+	g_dbus_error_strip_remote_error(a.error);
+	text = g_strdup(a.error->message);
+	g_error_free(a.error);
+	return text;
+}
+
+/* What the module says with a number, the VM explains. */
+static void refusals_give_the_reason(void **state)
+{
+	State *s = *state;
+	g_autofree char *shadow = NULL, *no_bits = NULL, *regions = NULL, *old = NULL;
+
+	fake.set_errno = EOPNOTSUPP;
+	fake.vm.paging = KVM_EXT_PAGING_SHADOW;
+	shadow = why_not(s, "Attach", with_options(s->self, "tracker", "ept-walk"));
+	assert_non_null(strstr(shadow, "shadow paging"));
+	fake.vm.paging = KVM_EXT_PAGING_EPT;
+	fake.vm.ad_bits = 0;
+	no_bits = why_not(s, "Attach", with_options(s->self, "tracker", "ept-walk"));
+	assert_non_null(strstr(no_bits, "no hardware A bits"));
+	fake.set_errno = E2BIG;
+	fake.vm.memslots = 9;
+	regions = why_not(s, "Attach", with_options(s->self, "tracker", "abit", "regions", "1:3"));
+	assert_non_null(strstr(regions, "3 regions at most are too few"));
+	assert_non_null(strstr(regions, "allow 9"));
+	old = why_not(s, "Attach", with_options(s->self, "tracker", "abit"));
+	assert_non_null(strstr(old, "older than the daemon"));
+}
+
+/* Heat is what this VM's trackers have found: nothing at first, and then it names pages. */
+static void traps_by_heat(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL;
+	g_autofree char *why = NULL;
+
+	fake.vm.ram_pages = 400;
+	why = why_not(s, "Attach", with_options(s->self, "tracker", "trap", "pages", "hottest:1%"));
+	assert_non_null(strstr(why, "run a tracker of accessed bits first"));
+	expect(s, "Attach", with_options(s->self, "tracker", "abit", "interval", "0"), NULL);
+	expect(s, "SetTracker", with_options(s->self, "tracker", "trap", "pages", "coldest"),
+	       "InvalidOption");
+	assert_int_equal(fake.tracker.tracker, KVM_EXT_TRACKER_ABIT);
+	expect(s, "RunPass", g_variant_new("(s)", s->self), NULL);
+	expect(s, "SetTracker",
+	       with_options(s->self, "tracker", "trap", "pages", "hottest:1%", "fault-budget", "7"),
+	       NULL);
+	assert_int_equal(fake.tracker.tracker, KVM_EXT_TRACKER_TRAP);
+	assert_int_equal(fake.tracker.nr_ranges, 1);
+	assert_int_equal(fake.range.gfn, fake.found.gfn);
+	assert_int_equal(fake.range.npages, fake.found.npages);
+	assert_int_equal(fake.tracker.trap_share_ppm, 1000000);
+	assert_int_equal(fake.tracker.trap_faults_per_s, 7);
+	r = report(s, s->self);
+	assert_true(window_of(r, 0, 1)->has_trap);
+	assert_int_equal(window_of(r, 0, 1)->trap_faults_budget, 7);
+	assert_int_equal(window_of(r, 0, 1)->trap_time_budget_ppm, KVM_EXT_TRAP_TIME_DEFAULT);
+}
+
 static void failed_switch_keeps_the_old_tracker(void **state)
 {
 	State *s = *state;
@@ -750,6 +817,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(attaches_switches_reports_detaches, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(refuses_with_the_right_error, setup, teardown),
+		cmocka_unit_test_setup_teardown(refusals_give_the_reason, setup, teardown),
+		cmocka_unit_test_setup_teardown(traps_by_heat, setup, teardown),
 		cmocka_unit_test_setup_teardown(failed_switch_keeps_the_old_tracker, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(vm_that_goes_ends_its_session, setup, teardown),
