@@ -527,7 +527,8 @@ static void survives_a_hostile_guest(void **state)
 		      " bad, %" G_GUINT64_FORMAT " resyncs\n",
 		      looks, h.writes, counts(f).records, counts(f).bad, counts(f).resyncs);
 	assert_true(looks > 200);
-	assert_true(seen.ranges > 0 && counts(f).bad > 0 && counts(f).resyncs > 0);
+	/* Whether nonsense shows as a bad record or as a position to start over from is chance. */
+	assert_true(seen.ranges > 0 && counts(f).bad + counts(f).resyncs > 0);
 	/* The sanitizer keeps freed memory for a while; beyond that nothing may grow. */
 	assert_true(peak_kib() - peak < 320 * 1024);
 }
