@@ -23,6 +23,7 @@ include tests/lab/lab.mk
 include tests/vmm/vmm.mk
 include tests/migrate/migrate.mk
 include kvm-ext/common/common.mk
+include tests/fuzz/fuzz.mk
 include mk/unit.mk
 include mk/install.mk
 include mk/lint.mk
