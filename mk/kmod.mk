@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The host module. `modules` builds for an installed kernel, `kmod` for one of the lab's kernels, whose headers are in the
+# The modules: the host's and the guest's. `modules` builds for an installed kernel, `kmod` for one of the lab's kernels, whose headers are in the
 # cache. Each kernel has its own build/kmod/RELEASE. Further parameters (W=1 SPARSE=1 …): kvm-ext/Makefile.
 
 KERNEL ?= $(shell uname -r)
 KDIR   ?= /lib/modules/$(KERNEL)/build
 KMOD   := $(BUILD)/kmod/$(KERNEL)/kvm_ext.ko
 
-## modules: kvm_ext.ko for the running kernel (KERNEL=RELEASE or KDIR=DIR for another)
+## modules: kvm_ext.ko and kvm_ext_guest.ko for the running kernel (KERNEL=RELEASE or KDIR=DIR for another)
 .PHONY: modules modules-if-headers kmod
 modules:
 	@test -e $(KDIR)/Makefile || { echo "no kernel headers in $(KDIR): install linux-headers-$(KERNEL), \
@@ -17,7 +17,7 @@ modules-if-headers:
 	@if [ -e $(KDIR)/Makefile ]; then $(MAKE) --no-print-directory modules; \
 	else echo "module not built: no headers for the running kernel in $(KDIR)"; fi
 
-## kmod: kvm_ext.ko for a kernel of the lab (SUITE=bookworm|backports|trixie-backports)
+## kmod: both modules for a kernel of the lab (SUITE=bookworm|backports|trixie-backports)
 SUITE ?= bookworm
 kmod:
 	@tests/lab/kernels get $(SUITE) >/dev/null

@@ -2,7 +2,7 @@
 /*
  * The differences between the kernels this module builds for, and the only place
  * that knows of them. Kbuild includes this file first into every other one. What
- * a kernel has is found by compiling the files in probes/, never by its version:
+ * a kernel has is found by compiling the files in ../../compat/probes, never by its version:
  * distributions carry features back.
  */
 #ifndef KVM_EXT_COMPAT_H

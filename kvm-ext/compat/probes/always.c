@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Compiles on every kernel whose headers are complete. */
-#include <linux/kvm_host.h>
+#include <linux/mm.h>
 
-unsigned long probe(struct kvm *kvm)
+struct mm_struct *probe(struct vm_area_struct *vma)
 {
-	return kvm->userspace_pid;
+	return vma->vm_mm;
 }

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/err.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/utsname.h>
+#include <asm/timex.h>
+
+#include "agent.h"
+#include "command.h"
+#include "declared.h"
+#include "report.h"
+#include "sampler.h"
+#include "work.h"
+
+#define IDLE_NS		(100 * NSEC_PER_MSEC)	/* between looks while no sampler runs */
+#define LOOK_NS		(100 * NSEC_PER_MSEC)	/* at most, while one does */
+#define TORN_MAX	10u
+
+/* --- what the samplers find ----------------------------------------------------- */
+
+void kx_agent_classify(struct kx_agent *a, struct kx_process *p, u64 address, u32 weight)
+{
+	kx_ranges_add(&p->ranges, address, weight);
+	p->samples++;
+	a->account.classified++;
+	if (!p->raw)
+		return;
+	p->raw[p->nr_raw++] = (struct kvm_ext_channel_sample){
+		.address = address, .tsc = rdtsc_ordered(),
+	};
+	if (p->nr_raw == KX_RAW_MAX)
+		kx_report_raw(a, p);
+}
+
+/* --- status ---------------------------------------------------------------------- */
+
+static void put_status(struct kx_agent *a)
+{
+	struct kvm_ext_channel_status *s = &a->status;
+
+	s->magic = KVM_EXT_CHANNEL_MAGIC;
+	s->instance = a->link.instance;
+	s->host_instance = a->link.host_instance;
+	s->cpus = num_online_cpus();
+	s->work = kx_work(&s->work_writers);
+	a->account.dropped_ring = a->link.dropped;
+	a->account.memory_bytes = a->memory_bytes + a->watch.memory_bytes;
+	s->account = a->account;
+	s->time_ns = ktime_get_ns();
+	s->tsc = rdtsc_ordered();
+	kx_link_put_status(&a->link, s);
+}
+
+/* --- switching ----------------------------------------------------------------------- */
+
+static void stop_sampler(struct kx_agent *a)
+{
+	if (a->sampler) {
+		a->sampler->stop(a);
+		kx_declare(&a->link);
+	}
+	a->sampler = NULL;
+	a->state = NULL;
+	kx_watch_drop(&a->watch);
+	kx_link_begin_tables(&a->link);
+	kx_link_end_tables(&a->link, 0);
+	a->status.state = KVM_EXT_GUEST_IDLE;
+	a->status.error = 0;
+	a->status.surrogate = 0;
+	memset(a->status.event, 0, sizeof(a->status.event));
+}
+
+static int start_sampler(struct kx_agent *a)
+{
+	const struct kx_sampler *sampler = kx_sampler_by_id(a->command.sampler);
+	int err;
+
+	if (!sampler)
+		return -EINVAL;
+	kx_watch_refresh(&a->watch, &a->command);
+	err = sampler->start(a);
+	if (err) {
+		kx_watch_drop(&a->watch);
+		return err;
+	}
+	a->sampler = sampler;
+	a->status.state = KVM_EXT_GUEST_RUNNING;
+	a->status.start_ns = ktime_get_ns();
+	a->epoch_end = ktime_add_ns(ktime_get(), a->command.epoch_ns);
+	kx_declare(&a->link);
+	return 0;
+}
+
+static void fail(struct kx_agent *a, int err)
+{
+	a->status.state = KVM_EXT_GUEST_FAILED;
+	a->status.error = -err;
+}
+
+/* Carries out @command, whose number is then acknowledged whatever came of it. */
+static void obey(struct kx_agent *a, const struct kvm_ext_channel_command *command)
+{
+	int err;
+
+	stop_sampler(a);
+	a->command = *command;
+	memset(&a->account, 0, sizeof(a->account));
+	a->link.dropped = 0;
+	a->epoch_number = 0;
+	a->watch.failed = 0;
+	a->status.epoch = command->epoch;
+	a->status.start_ns = 0;
+	err = kx_command_check(&a->command);
+	if (!err && a->command.sampler != KVM_EXT_SAMPLER_NONE)
+		err = start_sampler(a);
+	if (err)
+		fail(a, err);
+	a->status.acked = command->seq;
+}
+
+/* --- looking at the host's side -------------------------------------------------------- */
+
+/* The daemon has started again, or for the first time: so do we. */
+static void start_over(struct kx_agent *a, u64 host_instance)
+{
+	stop_sampler(a);
+	kx_link_start(&a->link, host_instance);
+	kx_declare(&a->link);
+	memset(&a->account, 0, sizeof(a->account));
+	a->status.acked = 0;
+	a->status.epoch = 0;
+	a->torn = 0;
+}
+
+/* The writer has stopped in the middle of a command: what it wants cannot be known. */
+static void lose_command(struct kx_agent *a)
+{
+	if (++a->torn != TORN_MAX)
+		return;
+	stop_sampler(a);
+	fail(a, -EBADMSG);
+}
+
+static void look(struct kx_agent *a)
+{
+	struct kvm_ext_channel_command command;
+	u64 host = kx_link_host_instance(&a->link);
+
+	if (host != a->link.host_instance)
+		start_over(a, host);
+	a->status.heartbeat++;
+	if (kx_link_command_seq(&a->link) == a->status.acked) {
+		a->torn = 0;
+		return;
+	}
+	if (!kx_link_command(&a->link, &command)) {
+		lose_command(a);
+		return;
+	}
+	a->torn = 0;
+	if (command.seq != a->status.acked)
+		obey(a, &command);
+}
+
+/* --- the thread ----------------------------------------------------------------------------- */
+
+static void end_epoch(struct kx_agent *a)
+{
+	a->sampler->epoch(a);
+	kx_report_epoch(a);
+	a->account.epochs++;
+	a->epoch_number++;
+	put_status(a);
+	kx_watch_refresh(&a->watch, &a->command);
+	/* Epochs that were missed are not made up for. */
+	a->epoch_end = ktime_add_ns(a->epoch_end, a->command.epoch_ns);
+	if (ktime_before(a->epoch_end, ktime_get()))
+		a->epoch_end = ktime_add_ns(ktime_get(), a->command.epoch_ns);
+}
+
+static void sleep_until(ktime_t when)
+{
+	set_current_state(TASK_IDLE);
+	if (!kthread_should_stop())
+		schedule_hrtimeout_range(&when, 50 * NSEC_PER_USEC, HRTIMER_MODE_ABS);
+	__set_current_state(TASK_RUNNING);
+}
+
+/* Returns when it is to be called again. */
+static ktime_t run_sampler(struct kx_agent *a)
+{
+	ktime_t next = a->sampler->collect(a);
+
+	if (!ktime_before(ktime_get(), a->epoch_end))
+		end_epoch(a);
+	return ktime_before(next, a->epoch_end) ? next : a->epoch_end;
+}
+
+static int agent_thread(void *data)
+{
+	struct kx_agent *a = data;
+	ktime_t next_look = 0, next;
+
+	while (!kthread_should_stop()) {
+		if (!ktime_before(ktime_get(), next_look)) {
+			look(a);
+			put_status(a);
+			next_look = ktime_add_ns(ktime_get(), a->sampler ?
+					min_t(u64, LOOK_NS, a->command.epoch_ns) : IDLE_NS);
+		}
+		next = next_look;
+		if (a->sampler) {
+			next = run_sampler(a);
+			next = ktime_before(next, next_look) ? next : next_look;
+		}
+		if (ktime_before(ktime_get(), next))
+			sleep_until(next);
+		else
+			cond_resched();
+	}
+	stop_sampler(a);
+	kx_link_end(&a->link);
+	return 0;
+}
+
+struct kx_agent *kx_agent_start(void *memory)
+{
+	struct kx_agent *a = kvzalloc(sizeof(*a), GFP_KERNEL);
+	int err = -ENOMEM;
+
+	if (!a)
+		return ERR_PTR(err);
+	a->link.memory = memory;
+	a->scratch = kvmalloc(kx_report_scratch_bytes(), GFP_KERNEL);
+	if (!a->scratch)
+		goto free;
+	a->memory_bytes = sizeof(*a) + kx_report_scratch_bytes();
+	strscpy(a->status.release, init_utsname()->release, sizeof(a->status.release));
+	a->thread = kthread_run(agent_thread, a, "kvm-ext-guest");
+	if (!IS_ERR(a->thread))
+		return a;
+	err = PTR_ERR(a->thread);
+free:
+	kvfree(a->scratch);
+	kvfree(a);
+	return ERR_PTR(err);
+}
+
+void kx_agent_end(struct kx_agent *a)
+{
+	kthread_stop(a->thread);
+	kvfree(a->scratch);
+	kvfree(a);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A command that was checked, with its defaults filled in. */
+#ifndef KVM_EXT_COMMAND_H
+#define KVM_EXT_COMMAND_H
+
+#include <linux/types.h>
+#include <kvm-ext/channel.h>
+
+/*
+ * Checks a copy of a command and fills in the defaults. Negative errno: a field is
+ * out of its range. Whether this kernel and CPU can do it is for the sampler to say.
+ */
+int kx_command_check(struct kvm_ext_channel_command *command);
+
+#endif /* KVM_EXT_COMMAND_H */

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The differences between the kernels that the guest's module builds for. As in the
+ * host's (../host/compat/compat.h), what a kernel has is found by compiling.
+ */
+#ifndef KVM_EXT_GUEST_COMPAT_H
+#define KVM_EXT_GUEST_COMPAT_H
+
+#include <linux/types.h>
+#include <asm/msr.h>
+
+#include "probed.h"
+
+/* 6.16 renamed the accessors of model-specific registers. */
+static inline int kx_rdmsr_safe(u32 msr, u64 *value)
+{
+#ifdef HAVE_RDMSRQ
+	return rdmsrq_safe(msr, value);
+#else
+	return rdmsrl_safe(msr, value);
+#endif
+}
+
+#endif /* KVM_EXT_GUEST_COMPAT_H */

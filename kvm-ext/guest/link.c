@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/build_bug.h>
+#include <linux/random.h>
+#include <linux/string.h>
+
+#include "link.h"
+
+#define COPY_ATTEMPTS	64
+
+static_assert(sizeof(struct kvm_ext_channel_command) <= PAGE_SIZE);
+static_assert(sizeof(struct kvm_ext_channel_status) <= PAGE_SIZE);
+static_assert(sizeof(struct kvm_ext_channel_declared) <= PAGE_SIZE);
+static_assert(!(KVM_EXT_CHANNEL_RING_SIZE & (KVM_EXT_CHANNEL_RING_SIZE - 1)));
+
+/* Numbers that order what is beside them; each pairs with the other on the host's side. */
+static u64 get64(const u64 *p)
+{
+	/* What the writer stored before the number is there to be read behind it. */
+	return smp_load_acquire(p);
+}
+
+static u32 get32(const u32 *p)
+{
+	/* As above. */
+	return smp_load_acquire(p);
+}
+
+static void put64(u64 *p, u64 value)
+{
+	/* What was stored before is seen by who sees the number. */
+	smp_store_release(p, value);
+}
+
+bool kx_link_identified(const void *memory)
+{
+	const struct kvm_ext_channel_id *id = memory + KVM_EXT_CHANNEL_ID_AT;
+
+	return READ_ONCE(id->magic) == KVM_EXT_CHANNEL_MAGIC &&
+	       READ_ONCE(id->version) == KVM_EXT_CHANNEL_VERSION &&
+	       READ_ONCE(id->size) == KVM_EXT_CHANNEL_SIZE && READ_ONCE(id->instance);
+}
+
+u64 kx_link_host_instance(const struct kx_link *l)
+{
+	const struct kvm_ext_channel_id *id = l->memory + KVM_EXT_CHANNEL_ID_AT;
+
+	return get64(&id->instance);
+}
+
+/* --- positions ----------------------------------------------------------------- */
+
+static struct kvm_ext_channel_position *head_of(const struct kx_link *l)
+{
+	return l->memory + KVM_EXT_CHANNEL_HEAD_AT;
+}
+
+/* The tail; one of another instance, or that changes under our eyes, is that of a ring unread. */
+static u64 read_tail(const struct kx_link *l)
+{
+	struct kvm_ext_channel_position *tail = l->memory + KVM_EXT_CHANNEL_TAIL_AT;
+	u64 instance, bytes;
+
+	instance = get64(&tail->instance);
+	bytes = get64(&tail->bytes);
+	if (instance != l->instance || READ_ONCE(tail->instance) != instance)
+		return 0;
+	return bytes;
+}
+
+static void set_head_instance(struct kx_link *l, u64 instance)
+{
+	struct kvm_ext_channel_position *head = head_of(l);
+
+	put64(&head->instance, 0);
+	put64(&head->bytes, 0);
+	put64(&head->instance, instance);
+}
+
+void kx_link_start(struct kx_link *l, u64 host_instance)
+{
+	u64 old = l->instance;
+
+	do {
+		l->instance = get_random_u64();
+	} while (!l->instance || l->instance == old);
+	l->host_instance = host_instance;
+	l->head = 0;
+	l->dropped = 0;
+	set_head_instance(l, l->instance);
+}
+
+void kx_link_end(struct kx_link *l)
+{
+	struct kvm_ext_channel_status none = { .state = KVM_EXT_GUEST_ABSENT };
+
+	set_head_instance(l, 0);
+	kx_link_put_declared(l, NULL, 0);
+	kx_link_begin_tables(l);
+	kx_link_end_tables(l, 0);
+	kx_link_put_status(l, &none);
+}
+
+/* --- what is consistent under a number that is odd while it is written ------------ */
+
+static void begin_write(u32 *seq)
+{
+	WRITE_ONCE(*seq, READ_ONCE(*seq) | 1);
+	/* What follows is not to be seen before the odd number is. */
+	smp_wmb();
+}
+
+static void end_write(u32 *seq)
+{
+	/* Nor the even number before all of it. */
+	smp_store_release(seq, READ_ONCE(*seq) + 1);
+}
+
+u32 kx_link_command_seq(const struct kx_link *l)
+{
+	const struct kvm_ext_channel_command *command = l->memory + KVM_EXT_CHANNEL_COMMAND_AT;
+
+	return get32(&command->seq);
+}
+
+bool kx_link_command(const struct kx_link *l, struct kvm_ext_channel_command *command)
+{
+	const struct kvm_ext_channel_command *shared = l->memory + KVM_EXT_CHANNEL_COMMAND_AT;
+	unsigned int i;
+	u32 seq;
+
+	for (i = 0; i < COPY_ATTEMPTS; i++) {
+		seq = get32(&shared->seq);
+		if (!(seq & 1)) {
+			memcpy(command, shared, sizeof(*command));
+			/* The copy is made before the number is looked at again. */
+			smp_rmb();
+			if (READ_ONCE(shared->seq) == seq) {
+				command->seq = seq;
+				return true;
+			}
+		}
+		cpu_relax();
+	}
+	return false;
+}
+
+void kx_link_put_status(struct kx_link *l, const struct kvm_ext_channel_status *status)
+{
+	struct kvm_ext_channel_status *shared = l->memory + KVM_EXT_CHANNEL_STATUS_AT;
+	const size_t at = offsetofend(struct kvm_ext_channel_status, seq);
+
+	begin_write(&shared->seq);
+	memcpy((void *)shared + at, (const void *)status + at, sizeof(*shared) - at);
+	end_write(&shared->seq);
+}
+
+void kx_link_put_declared(struct kx_link *l, const struct kvm_ext_channel_span *spans, u32 nr)
+{
+	struct kvm_ext_channel_declared *shared = l->memory + KVM_EXT_CHANNEL_DECLARED_AT;
+
+	nr = min_t(u32, nr, KVM_EXT_CHANNEL_DECLARED_MAX);
+	begin_write(&shared->seq);
+	shared->nr = nr;
+	if (nr)
+		memcpy(shared->span, spans, nr * sizeof(*spans));
+	end_write(&shared->seq);
+}
+
+static struct kvm_ext_channel_tables *tables_of(struct kx_link *l)
+{
+	return l->memory + KVM_EXT_CHANNEL_TABLES_AT;
+}
+
+void kx_link_begin_tables(struct kx_link *l)
+{
+	begin_write(&tables_of(l)->seq);
+}
+
+void kx_link_add_table(struct kx_link *l, u64 nth, u64 gfn)
+{
+	if (nth < KVM_EXT_CHANNEL_TABLES_MAX)
+		WRITE_ONCE(tables_of(l)->gfn[nth], gfn);
+}
+
+void kx_link_end_tables(struct kx_link *l, u64 total)
+{
+	struct kvm_ext_channel_tables *tables = tables_of(l);
+
+	WRITE_ONCE(tables->nr, min_t(u64, total, KVM_EXT_CHANNEL_TABLES_MAX));
+	WRITE_ONCE(tables->total, total);
+	end_write(&tables->seq);
+}
+
+/* --- the ring -------------------------------------------------------------------- */
+
+static void *ring_at(const struct kx_link *l, u64 position)
+{
+	return l->memory + KVM_EXT_CHANNEL_RING_AT + (position & (KVM_EXT_CHANNEL_RING_SIZE - 1));
+}
+
+static void put_header(const struct kx_link *l, u64 position, u16 type, u32 size)
+{
+	*(struct kvm_ext_channel_record *)ring_at(l, position) =
+		(struct kvm_ext_channel_record){ .type = type, .size = size };
+}
+
+void *kx_link_reserve(struct kx_link *l, u32 max)
+{
+	u64 used = l->head - read_tail(l);
+	u32 rest = KVM_EXT_CHANNEL_RING_SIZE - (l->head & (KVM_EXT_CHANNEL_RING_SIZE - 1));
+	u32 pad = rest < max ? rest : 0;
+
+	/* A tail in front of the head is nonsense, and also more than the ring holds. */
+	if (used > KVM_EXT_CHANNEL_RING_SIZE || KVM_EXT_CHANNEL_RING_SIZE - used < pad + max) {
+		l->dropped++;
+		return NULL;
+	}
+	if (pad) {
+		put_header(l, l->head, KVM_EXT_CHANNEL_PAD, pad);
+		l->head += pad;
+	}
+	l->reserved = max;
+	return ring_at(l, l->head);
+}
+
+void kx_link_commit(struct kx_link *l, u16 type, u32 size)
+{
+	if (WARN_ON_ONCE(size > l->reserved || size % 8))
+		return;
+	put_header(l, l->head, type, size);
+	l->head += size;
+	l->reserved = 0;
+	put64(&head_of(l)->bytes, l->head);
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/io.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/string.h>
+
+#include "agent.h"
+#include "report.h"
+#include "tables.h"
+
+#define RANGES_MAX	((KVM_EXT_CHANNEL_REC_MAX - sizeof(struct kvm_ext_channel_ranges)) / \
+			 sizeof(struct kvm_ext_channel_range))
+#define HOT_MAX		64u	/* ranges whose pages are told */
+#define SPANS_MAX	1024u	/* in a record */
+/* Table entries looked at for the pages of one process, and for the tables of all. */
+#define PAGES_BUDGET	(1ull << 18)
+#define TABLES_BUDGET	(1ull << 20)
+
+/* --- raw samples ------------------------------------------------------------------- */
+
+void kx_report_raw(struct kx_agent *a, struct kx_process *p)
+{
+	u32 size = sizeof(struct kvm_ext_channel_samples) + p->nr_raw * sizeof(*p->raw);
+	struct kvm_ext_channel_samples *rec;
+
+	if (!p->nr_raw)
+		return;
+	rec = kx_link_reserve(&a->link, size);
+	if (rec) {
+		rec->epoch = a->command.epoch;
+		rec->pid = p->tgid;
+		rec->nr = p->nr_raw;
+		memcpy(rec->sample, p->raw, p->nr_raw * sizeof(*p->raw));
+		kx_link_commit(&a->link, KVM_EXT_CHANNEL_SAMPLES, size);
+	}
+	p->nr_raw = 0;
+}
+
+/* --- ranges -------------------------------------------------------------------------- */
+
+/* Those that were accessed: the ranked ones up to the first that was not. */
+static u32 count_hot(const struct kx_process *p, u32 ranked)
+{
+	struct kx_range range;
+	u32 n;
+
+	for (n = 0; n < ranked && n < RANGES_MAX; n++) {
+		kx_ranges_ranked(&p->ranges, n, &range);
+		if (!range.accesses)
+			break;
+	}
+	return n;
+}
+
+static void put_ranges(struct kx_agent *a, struct kx_process *p, u32 nr)
+{
+	u32 i, size = sizeof(struct kvm_ext_channel_ranges) +
+		      nr * sizeof(struct kvm_ext_channel_range);
+	struct kvm_ext_channel_ranges *rec = kx_link_reserve(&a->link, size);
+	struct kx_range range;
+
+	if (!rec)
+		return;
+	rec->epoch = a->command.epoch;
+	rec->number = a->epoch_number;
+	rec->time_ns = ktime_get_ns();
+	rec->pid = p->tgid;
+	rec->samples = p->samples;
+	memcpy(rec->name, p->name, sizeof(rec->name));
+	rec->total = p->ranges.nr;
+	rec->nr = nr;
+	for (i = 0; i < nr; i++) {
+		kx_ranges_ranked(&p->ranges, i, &range);
+		rec->range[i] = (struct kvm_ext_channel_range){
+			.start = range.start,
+			.size = range.size,
+			.accesses = range.accesses,
+			.age = range.age,
+		};
+	}
+	kx_link_commit(&a->link, KVM_EXT_CHANNEL_RANGES, size);
+}
+
+/* --- pages ----------------------------------------------------------------------------- */
+
+/* Runs of guest-physical pages, made in memory of our own and copied when whole. */
+struct pages {
+	struct kx_tables_visit visit;
+	struct kvm_ext_channel_span span[SPANS_MAX];
+	u32 nr;
+};
+
+static bool add_span(struct kx_tables_visit *v, u64 vpn, u64 npages, u64 gfn)
+{
+	struct pages *p = container_of(v, struct pages, visit);
+	struct kvm_ext_channel_span *last = p->nr ? &p->span[p->nr - 1] : NULL;
+
+	if (last && last->gfn + last->npages == gfn) {
+		last->npages += npages;
+		return true;
+	}
+	if (p->nr == SPANS_MAX)
+		return false;
+	p->span[p->nr++] = (struct kvm_ext_channel_span){ .gfn = gfn, .npages = npages };
+	return true;
+}
+
+static void put_pages(struct kx_agent *a, struct kx_process *p, u32 rank, u64 start,
+		      const struct pages *pages)
+{
+	u32 size = sizeof(struct kvm_ext_channel_pages) + pages->nr * sizeof(*pages->span);
+	struct kvm_ext_channel_pages *rec = kx_link_reserve(&a->link, size);
+
+	if (!rec)
+		return;
+	rec->epoch = a->command.epoch;
+	rec->number = a->epoch_number;
+	rec->pid = p->tgid;
+	rec->rank = rank;
+	rec->start = start;
+	rec->reserved = 0;
+	rec->nr = pages->nr;
+	memcpy(rec->span, pages->span, pages->nr * sizeof(*pages->span));
+	kx_link_commit(&a->link, KVM_EXT_CHANNEL_PAGES, size);
+}
+
+static void put_all_pages(struct kx_agent *a, struct kx_process *p, u32 nr)
+{
+	struct kx_tables tables = kx_tables_of(p->mm);
+	struct pages *pages = a->scratch;
+	struct kx_range range;
+	u32 rank;
+
+	pages->visit = (struct kx_tables_visit){ .leaf = add_span, .budget = PAGES_BUDGET };
+	for (rank = 0; rank < min(nr, HOT_MAX) && pages->visit.budget; rank++) {
+		kx_ranges_ranked(&p->ranges, rank, &range);
+		pages->nr = 0;
+		kx_tables_visit(&tables, range.start >> PAGE_SHIFT,
+				(range.start + range.size) >> PAGE_SHIFT, &pages->visit);
+		if (pages->nr)
+			put_pages(a, p, rank, range.start, pages);
+	}
+}
+
+/* --- tables ------------------------------------------------------------------------------ */
+
+struct table_list {
+	struct kx_tables_visit visit;
+	struct kx_link *link;
+	u64 total;
+};
+
+static void add_table(struct kx_tables_visit *v, u64 gfn)
+{
+	struct table_list *list = container_of(v, struct table_list, visit);
+
+	kx_link_add_table(list->link, list->total++, gfn);
+}
+
+static void list_tables(struct table_list *list, struct mm_struct *mm)
+{
+	struct kx_tables tables = kx_tables_of(mm);
+
+	add_table(&list->visit, virt_to_phys(tables.root) >> PAGE_SHIFT);
+	kx_tables_visit(&tables, 0, tables.end, &list->visit);
+}
+
+/* --- an epoch ------------------------------------------------------------------------------ */
+
+static void report_process(struct kx_agent *a, struct kx_process *p, struct table_list *list)
+{
+	u32 nr;
+
+	kx_report_raw(a, p);
+	nr = count_hot(p, kx_ranges_rank(&p->ranges));
+	put_ranges(a, p, nr);
+	/* A process that is gone has neither pages nor tables. */
+	if (mmget_not_zero(p->mm)) {
+		put_all_pages(a, p, nr);
+		list_tables(list, p->mm);
+		mmput_async(p->mm);
+	}
+	p->samples = 0;
+}
+
+void kx_report_epoch(struct kx_agent *a)
+{
+	struct table_list list = {
+		.visit = { .table = add_table, .upper_only = true, .budget = TABLES_BUDGET },
+		.link = &a->link,
+	};
+	u64 mark = ktime_get_ns();
+	u32 i;
+
+	for (i = 0; i < a->watch.nr; i++)
+		kx_ranges_epoch(&a->watch.process[i]->ranges);
+	kx_charge(&a->account.classify_ns, &mark);
+	kx_link_begin_tables(&a->link);
+	for (i = 0; i < a->watch.nr; i++)
+		report_process(a, a->watch.process[i], &list);
+	kx_link_end_tables(&a->link, list.total);
+	kx_charge(&a->account.report_ns, &mark);
+}
+
+size_t kx_report_scratch_bytes(void)
+{
+	return sizeof(struct pages);
+}

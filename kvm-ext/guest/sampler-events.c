@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * guest-pebs: the addresses that perf's events bring, on every CPU, of watched processes.
+ *
+ *   overflow handler, or a drain of perf's buffer -> ring -> agent's thread -> classifier
+ *
+ * The handler runs wherever the event happens: in an NMI, at a context switch, in a
+ * page fault. It may interrupt itself. So it touches only the ring, and counters of its
+ * CPU by single instructions.
+ *
+ * Large PEBS. With a fixed period, and nothing asked for but what is in the record,
+ * perf lets the CPU fill a buffer and takes the records out at context switches, with
+ * no interrupt. But then it does not call overflow handlers: to it only what an
+ * interrupt finds is an overflow, and of these records only the last. All others go to
+ * perf_event_output(), for the readers of a mapped buffer, which our events have not. So
+ * for these events that function is probed, and the records are taken there. What
+ * comes through the handler besides is what an interrupt brought, which is how
+ * interrupts are counted. Without the probe samples would be lost unseen; then the event
+ * is refused. When kprobes could not run it, that is counted (nmissed), and is a loss.
+ *
+ * CPUs that come and go are looked for at each epoch. Not in callbacks of CPU hotplug:
+ * making an event takes the very lock under which these are called.
+ */
+#include <linux/err.h>
+#include <linux/kprobes.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/perf_event.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/timekeeping.h>
+#include <linux/slab.h>
+
+#include "../common/mpsc.h"
+#include "agent.h"
+#include "event.h"
+#include "sampler.h"
+
+#define RING_ENTRIES	(1u << 16)
+#define BATCH		256u
+#define COLLECT_NS	(10 * NSEC_PER_MSEC)
+
+/* Since the start; written on the CPU, read by the agent. */
+struct counters {
+	u64 samples, interrupts, ns;
+};
+
+struct events {
+	struct kx_event what;
+	u64 period;
+	struct kx_watch *watch;
+	struct kx_mpsc ring;
+	void *ring_memory;
+	struct counters __percpu *counters;
+	struct perf_event *(*event)[KX_EVENTS_MAX];	/* of each possible CPU */
+	bool probing;
+	u64 missed_before;				/* by the probe, of others */
+	u64 epoch_start_ns, cost_before_ns;		/* for the budget */
+	struct kx_sample batch[BATCH];
+};
+
+/* --- samples, in any context ------------------------------------------------------- */
+
+/*
+ * Records are drained before their task is switched out, or while it runs: it is the
+ * current one. Only its own memory is meant: neither the kernel's half, nor what a
+ * kernel thread has borrowed.
+ */
+static void take(struct events *s, const struct perf_sample_data *data)
+{
+	struct kx_sample sample = { .space = current->tgid, .weight = 1 };
+
+	this_cpu_inc(s->counters->samples);
+	if (!(data->sample_flags & PERF_SAMPLE_ADDR) || !data->addr ||
+	    data->addr >= TASK_SIZE_MAX || (current->flags & PF_KTHREAD))
+		return;
+	sample.address = data->addr;
+	if (kx_watch_has(s->watch, sample.space))
+		kx_mpsc_push(&s->ring, &sample);
+}
+
+static void overflow(struct perf_event *event, struct perf_sample_data *data, struct pt_regs *regs)
+{
+	struct events *s = event->overflow_handler_context;
+	u64 start = ktime_get_mono_fast_ns();
+
+	if (in_nmi())
+		this_cpu_inc(s->counters->interrupts);
+	take(s, data);
+	this_cpu_add(s->counters->ns, ktime_get_mono_fast_ns() - start);
+}
+
+/* perf_event_output(event, data, regs) is about to run. */
+static int before_output(struct kprobe *probe, struct pt_regs *regs)
+{
+	struct perf_event *event = (struct perf_event *)regs_get_kernel_argument(regs, 0);
+	const struct perf_sample_data *data = (void *)regs_get_kernel_argument(regs, 1);
+	struct events *s;
+	u64 start;
+
+	if (event->overflow_handler != overflow)
+		return 0;
+	start = ktime_get_mono_fast_ns();
+	s = event->overflow_handler_context;
+	take(s, data);
+	this_cpu_add(s->counters->ns, ktime_get_mono_fast_ns() - start);
+	return 0;
+}
+
+/* --- the probe, one for all agents -------------------------------------------------- */
+
+static DEFINE_MUTEX(probe_lock);
+static unsigned int probe_users;
+static struct kprobe output_probe;
+
+static int get_probe(struct events *s)
+{
+	int err = 0;
+
+	mutex_lock(&probe_lock);
+	if (!probe_users) {
+		output_probe = (struct kprobe){
+			.symbol_name = "perf_event_output",
+			.pre_handler = before_output,
+		};
+		err = register_kprobe(&output_probe);
+	}
+	if (!err) {
+		probe_users++;
+		s->probing = true;
+		s->missed_before = output_probe.nmissed;
+	}
+	mutex_unlock(&probe_lock);
+	return err ? -EOPNOTSUPP : 0;
+}
+
+static void put_probe(struct events *s)
+{
+	mutex_lock(&probe_lock);
+	if (s->probing && !--probe_users)
+		unregister_kprobe(&output_probe);
+	mutex_unlock(&probe_lock);
+}
+
+/* --- events on CPUs ----------------------------------------------------------------- */
+
+static void release_cpu(struct events *s, int cpu)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->what.nr; i++) {
+		if (s->event[cpu][i])
+			perf_event_release_kernel(s->event[cpu][i]);
+		s->event[cpu][i] = NULL;
+	}
+}
+
+static int create(struct events *s, int cpu, unsigned int i)
+{
+	struct perf_event_attr attr = s->what.attr[i];
+	struct perf_event *event;
+
+	attr.sample_period = s->period;
+	event = perf_event_create_kernel_counter(&attr, cpu, NULL, overflow, s);
+	if (IS_ERR(event))
+		return PTR_ERR(event);
+	s->event[cpu][i] = event;
+	/* A pinned event for which there was no counter. */
+	return READ_ONCE(event->state) == PERF_EVENT_STATE_ERROR ? -EBUSY : 0;
+}
+
+static int create_cpu(struct events *s, int cpu)
+{
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < s->what.nr; i++) {
+		err = create(s, cpu, i);
+		if (err) {
+			release_cpu(s, cpu);
+			return err;
+		}
+	}
+	return 0;
+}
+
+/* Perf switches the events of a CPU that leaves off; they do not come back with it. */
+static bool is_running(const struct events *s, int cpu)
+{
+	return s->event[cpu][0] && READ_ONCE(s->event[cpu][0]->state) > PERF_EVENT_STATE_OFF;
+}
+
+/* Events on all CPUs that are online, on no others. */
+static int follow_cpus(struct events *s)
+{
+	int cpu, err, first = 0;
+
+	for_each_possible_cpu(cpu) {
+		if (cpu_online(cpu) == is_running(s, cpu))
+			continue;
+		release_cpu(s, cpu);
+		if (!cpu_online(cpu))
+			continue;
+		err = create_cpu(s, cpu);
+		/* It may be gone since it was found online. */
+		if (err && cpu_online(cpu) && !first)
+			first = err;
+	}
+	return first;
+}
+
+static void set_period(struct events *s, u64 period)
+{
+	unsigned int i;
+	int cpu;
+
+	if (period == s->period)
+		return;
+	s->period = period;
+	for_each_possible_cpu(cpu) {
+		for (i = 0; i < s->what.nr; i++) {
+			if (s->event[cpu][i])
+				perf_event_period(s->event[cpu][i], period);
+		}
+	}
+}
+
+/* --- the account ----------------------------------------------------------------------- */
+
+static void add_up(struct kx_agent *a, const struct events *s)
+{
+	struct kvm_ext_channel_account *account = &a->account;
+	struct counters sum = {};
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		const struct counters *c = per_cpu_ptr(s->counters, cpu);
+
+		sum.samples += READ_ONCE(c->samples);
+		sum.interrupts += READ_ONCE(c->interrupts);
+		sum.ns += READ_ONCE(c->ns);
+	}
+	account->samples = sum.samples;
+	account->interrupts = sum.interrupts;
+	account->interrupt_ns = sum.ns;
+	account->dropped_queue = kx_mpsc_dropped(&s->ring) +
+				 (s->probing ? output_probe.nmissed - s->missed_before : 0);
+	account->period = s->period;
+}
+
+/* Time of the CPUs, as Memtis counts it: in parts of one CPU's. */
+static u64 cost_ns(const struct kvm_ext_channel_account *account)
+{
+	return account->interrupt_ns + account->drain_ns + account->classify_ns +
+	       account->report_ns;
+}
+
+/*
+ * Holds the cost to the budget: within a sixth of it the period stays, outside it moves in
+ * proportion, at most by half or double in an epoch, for one epoch says little.
+ */
+static void keep_budget(struct kx_agent *a, struct events *s)
+{
+	u64 now = ktime_get_ns(), cost = cost_ns(&a->account), spent = cost - s->cost_before_ns;
+	u64 budget = mul_u64_u64_div_u64(now - s->epoch_start_ns, a->command.budget_ppm, 1000000);
+	u64 period = s->period;
+
+	s->epoch_start_ns = now;
+	s->cost_before_ns = cost;
+	if (!budget || (spent * 6 >= budget * 5 && spent * 6 <= budget * 7))
+		return;
+	period = mul_u64_u64_div_u64(period, spent, budget);
+	period = clamp_t(u64, period, (s->period + 1) / 2, s->period * 2);
+	set_period(s, clamp_t(u64, period, s->what.min_period, 1ull << 40));
+}
+
+static void events_epoch(struct kx_agent *a)
+{
+	struct events *s = a->state;
+
+	follow_cpus(s);
+	add_up(a, s);
+	if (a->command.policy == KVM_EXT_POLICY_BUDGET)
+		keep_budget(a, s);
+}
+
+/* --- what was gathered --------------------------------------------------------------- */
+
+static void classify_batch(struct kx_agent *a, const struct kx_sample *batch, u32 nr)
+{
+	struct kx_process *p = NULL;
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		if (!p || p->tgid != batch[i].space)
+			p = kx_watch_find(&a->watch, batch[i].space);
+		if (p)
+			kx_agent_classify(a, p, batch[i].address, batch[i].weight);
+	}
+}
+
+static ktime_t events_collect(struct kx_agent *a)
+{
+	struct events *s = a->state;
+	u64 mark = ktime_get_ns();
+	u32 nr, sum = 0;
+
+	do {
+		nr = kx_mpsc_pop(&s->ring, s->batch, BATCH);
+		kx_charge(&a->account.drain_ns, &mark);
+		if (!nr)
+			break;
+		classify_batch(a, s->batch, nr);
+		kx_charge(&a->account.classify_ns, &mark);
+		sum += nr;
+		cond_resched();
+		/* Producers that are faster than this are not to hold up the epoch. */
+	} while (sum < RING_ENTRIES);
+	return a->command.policy == KVM_EXT_POLICY_POLL ? 0 : ktime_add_ns(ktime_get(), COLLECT_NS);
+}
+
+/* --- the sampler ------------------------------------------------------------------------ */
+
+static u64 bytes_held(void)
+{
+	return sizeof(struct events) + kx_mpsc_bytes(RING_ENTRIES) +
+	       num_possible_cpus() * sizeof(struct counters) +
+	       nr_cpu_ids * sizeof(*((struct events *)0)->event);
+}
+
+static void free_events(struct events *s)
+{
+	free_percpu(s->counters);
+	kvfree(s->ring_memory);
+	kvfree(s->event);
+	kvfree(s);
+}
+
+static struct events *alloc_events(void)
+{
+	struct events *s = kvzalloc(sizeof(*s), GFP_KERNEL);
+
+	if (!s)
+		return NULL;
+	s->counters = alloc_percpu(struct counters);
+	s->event = kvcalloc(nr_cpu_ids, sizeof(*s->event), GFP_KERNEL);
+	s->ring_memory = kvmalloc(kx_mpsc_bytes(RING_ENTRIES), GFP_KERNEL);
+	if (s->counters && s->event && s->ring_memory &&
+	    !kx_mpsc_init(&s->ring, s->ring_memory, RING_ENTRIES))
+		return s;
+	free_events(s);
+	return NULL;
+}
+
+/* A handler may have been interrupted by the removal of its event: RCU waits for it. */
+static void end_events(struct events *s)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		release_cpu(s, cpu);
+	put_probe(s);
+	synchronize_rcu();
+	free_events(s);
+}
+
+static int events_start(struct kx_agent *a)
+{
+	struct events *s = alloc_events();
+	int err = -ENOMEM;
+
+	if (!s)
+		return err;
+	s->watch = &a->watch;
+	s->period = a->command.period;
+	err = kx_event_choose(&s->what, &a->command);
+	if (!err && s->period < s->what.min_period)
+		err = -ERANGE;
+	if (!err && s->what.buffered)
+		err = get_probe(s);
+	if (!err)
+		err = follow_cpus(s);
+	if (err) {
+		end_events(s);
+		return err;
+	}
+	s->epoch_start_ns = ktime_get_ns();
+	a->state = s;
+	a->memory_bytes += bytes_held();
+	a->status.surrogate = s->what.surrogate;
+	memcpy(a->status.event, s->what.name, sizeof(a->status.event));
+	return 0;
+}
+
+static void events_stop(struct kx_agent *a)
+{
+	end_events(a->state);
+	a->memory_bytes -= bytes_held();
+}
+
+const struct kx_sampler kx_sampler_events = {
+	.id = KVM_EXT_SAMPLER_EVENTS,
+	.start = events_start,
+	.stop = events_stop,
+	.collect = events_collect,
+	.epoch = events_epoch,
+};

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The page tables of a process, looked at without a lock, as get_user_pages_fast()
+ * does. Pages are counted from address 0 on (vpn); only the user's half is looked at.
+ */
+#ifndef KVM_EXT_TABLES_H
+#define KVM_EXT_TABLES_H
+
+#include <linux/types.h>
+
+struct mm_struct;
+
+/*
+ * While interrupts are off here, no table of any process is freed or put to another
+ * use. A table that was unlinked waits for one of two things before that, and both wait
+ * for us: an RCU grace period (interrupts off is a read-side section), or an interrupt
+ * to every CPU that may be walking (tlb_remove_table_sync_one(), and the flush
+ * before a table is freed where the kernel does not use RCU for them).
+ *
+ * It does not keep the mm: the caller has it from mmget_not_zero().
+ */
+#define KX_TABLES_HOLD_NS	(20 * NSEC_PER_USEC)
+
+struct kx_tables {
+	u64 *root;
+	int level;			/* of the root: 4 or 5 */
+	u64 end;			/* vpn behind the user's half */
+};
+
+struct kx_tables kx_tables_of(struct mm_struct *mm);
+
+/* Where the entry's table is; NULL: nowhere that we can read. */
+u64 *kx_tables_at(u64 entry);
+
+/* The first vpn from @vpn on below which there is a table of level 2; or @end. May sleep. */
+u64 kx_tables_next(const struct kx_tables *t, u64 vpn, u64 end);
+
+struct kx_tables_visit {
+	/* What maps @npages pages from @vpn on. False: enough. */
+	bool (*leaf)(struct kx_tables_visit *v, u64 vpn, u64 npages, u64 gfn);
+	/* A page that is a table, the root excepted. */
+	void (*table)(struct kx_tables_visit *v, u64 gfn);
+	bool upper_only;		/* tables of level 1 are told of, and not looked into */
+	u64 budget;			/* entries to look at */
+};
+
+/* Visits what maps @vpn to @end. Both functions are called with interrupts off. May sleep. */
+void kx_tables_visit(const struct kx_tables *t, u64 vpn, u64 end, struct kx_tables_visit *v);
+
+#endif /* KVM_EXT_TABLES_H */

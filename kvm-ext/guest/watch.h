@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The processes that are watched: which ones they are, looked up anew in each epoch,
+ * and what is known of the memory of each. All of it is for one thread, the agent's;
+ * interrupts only ask for kx_watch_has().
+ */
+#ifndef KVM_EXT_WATCH_H
+#define KVM_EXT_WATCH_H
+
+#include <linux/types.h>
+#include <kvm-ext/channel.h>
+
+#include "../common/ranges.h"
+
+struct mm_struct;
+
+struct kx_process {
+	pid_t tgid;
+	/*
+	 * The structure is held (mmgrab), the memory is not: mmget_not_zero() before a
+	 * look at its tables. Another program in the same process is another mm.
+	 */
+	struct mm_struct *mm;
+	char name[KVM_EXT_CHANNEL_NAME];
+	u32 samples;				/* in this epoch */
+	struct kx_ranges ranges;
+	void *ranges_memory;
+	struct kvm_ext_channel_sample *raw;	/* not yet written; NULL: nobody asked */
+	u32 nr_raw;
+};
+
+#define KX_RAW_MAX	1024u			/* in a record */
+
+struct kx_watch {
+	struct kx_process *process[KVM_EXT_CHANNEL_PROCESSES];
+	u32 nr;
+	const struct kvm_ext_channel_command *command;
+	pid_t tgid[KVM_EXT_CHANNEL_PROCESSES];	/* for interrupts; 0: free */
+	u64 memory_bytes;
+	u64 failed;				/* processes left out for want of memory */
+};
+
+/* Looks for the processes that @command (which stays the caller's) tells of. */
+void kx_watch_refresh(struct kx_watch *w, const struct kvm_ext_channel_command *command);
+void kx_watch_drop(struct kx_watch *w);
+
+/* Any context. An answer may be an epoch old. */
+bool kx_watch_has(const struct kx_watch *w, pid_t tgid);
+struct kx_process *kx_watch_find(struct kx_watch *w, pid_t tgid);
+
+#endif /* KVM_EXT_WATCH_H */
