@@ -140,6 +140,40 @@ void kx_ranges_add_batch(struct kx_ranges *s, const struct kx_sample *samples, u
 		kx_ranges_add(s, samples[i].address, samples[i].weight);
 }
 
+/* Of the run's weight, what its first @size addresses have. */
+static u64 part_of(u64 weight, u64 size, u64 whole)
+{
+	return size == whole ? weight : mul_u64_u64_div_u64(weight, size, whole);
+}
+
+/*
+ * A range is given the difference between what is due up to its end and what is due up to its
+ * start, so that what division cuts off is given to a later one.
+ */
+void kx_ranges_add_run(struct kx_ranges *s, u64 start, u64 size, u64 weight)
+{
+	u64 last = start + size - 1, at = max_t(u64, start, s->config.first);
+	u64 end = min_t(u64, last, s->config.last), given, part;
+	u32 i;
+
+	if (unlikely(at != start || end != last || !size || last < start)) {
+		s->outside++;
+		if (at > end || !size)
+			return;
+	}
+	given = at == start ? 0 : part_of(weight, at - start, size);
+	for (i = find(s->start, s->nr, at); ; i++) {
+		u64 to = min_t(u64, end, last_of(s, i));
+
+		part = part_of(weight, to - start + 1, size) - given;
+		s->fresh[i] += part;
+		s->added += part;
+		given += part;
+		if (to == end)
+			break;
+	}
+}
+
 /* --- order -------------------------------------------------------------------------------- */
 
 typedef bool before_fn(const struct kx_ranges *s, u32 a, u32 b);

@@ -78,6 +78,14 @@ int kx_ranges_init(struct kx_ranges *s, void *memory, const struct kx_ranges_con
 void kx_ranges_add(struct kx_ranges *s, u64 address, u64 weight);
 /* The same for @nr samples with their weights, whatever their space and flags say. */
 void kx_ranges_add_batch(struct kx_ranges *s, const struct kx_sample *samples, u32 nr);
+/*
+ * A run of @size addresses from @start, accessed @weight times in all, evenly: each range gets its
+ * part, by size, and the parts' sum is exact. What of the run is outside of the space has
+ * no effect and counts as one sample outside; the rest counts in proportion. Takes time in
+ * proportion to the ranges that the run touches. A run may end where u64 does; one that goes
+ * on from 0 after that, or is empty, is outside.
+ */
+void kx_ranges_add_run(struct kx_ranges *s, u64 start, u64 size, u64 weight);
 
 /* The end of an epoch. What was added since the last takes effect on accesses and ranges now. */
 void kx_ranges_epoch(struct kx_ranges *s);
