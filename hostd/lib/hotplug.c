@@ -23,6 +23,7 @@
 #define OTHERS_ACCESS 0077
 
 struct _KxPlug {
+	gatomicrefcount refs;
 	char *path, *name;
 	guint8 *map;
 	KxChannel *channel;
@@ -364,10 +365,25 @@ static gboolean check_state(const Target *t, const KxPlugVm *vm, GError **error)
 	return FALSE;
 }
 
+/* A plug whose file is neither made nor taken yet; *@x: what the domain looks like. */
+static KxPlug *plug_new(const KxPlugVm *vm, const Target *t, KxPlugXml *x, GError **error)
+{
+	g_autofree char *xml = t->sys->xml(t->domain, error);
+	KxPlug *p;
+
+	if (!xml || !kx_plug_read_xml(xml, vm->uuid, x, error))
+		return NULL;
+	p = g_new0(KxPlug, 1);
+	g_atomic_ref_count_init(&p->refs);
+	p->name = file_name(vm->uuid);
+	p->path = g_build_filename(vm->dir ? vm->dir : SHM_DIR, p->name, NULL);
+	p->was_there = x->plugged;
+	return p;
+}
+
 KxPlug *kx_plug_in(const KxPlugVm *vm, GError **error)
 {
-	g_autoptr(KxPlug) p = g_new0(KxPlug, 1);
-	g_autofree char *xml = NULL;
+	g_autoptr(KxPlug) p = NULL;
 	g_auto(Target) t = { 0 };
 	KxPlugXml x;
 	uid_t uid;
@@ -380,19 +396,37 @@ KxPlug *kx_plug_in(const KxPlugVm *vm, GError **error)
 		return NULL;
 	}
 	target_of(vm, &t);
-	if (!check_state(&t, vm, error))
+	if (!check_state(&t, vm, error) || !qemu_user(vm, &uid, &gid, error))
 		return NULL;
-	xml = t.sys->xml(t.domain, error);
-	if (!xml || !kx_plug_read_xml(xml, vm->uuid, &x, error) ||
-	    !qemu_user(vm, &uid, &gid, error))
-		return NULL;
-	p->name = file_name(vm->uuid);
-	p->path = g_build_filename(vm->dir ? vm->dir : SHM_DIR, p->name, NULL);
-	p->was_there = x.plugged;
-	if (x.plugged ? !take_file(p, uid, error)
-		      : !make_file(p, uid, gid, error) || !attach_device(p, &t, vm, &x, error))
+	p = plug_new(vm, &t, &x, error);
+	if (!p ||
+	    (x.plugged ? !take_file(p, uid, error)
+		       : !make_file(p, uid, gid, error) || !attach_device(p, &t, vm, &x, error)))
 		return NULL;
 	return g_steal_pointer(&p);
+}
+
+KxPlug *kx_plug_find(const KxPlugVm *vm)
+{
+	g_autoptr(KxPlug) p = NULL;
+	g_auto(Target) t = { 0 };
+	KxPlugXml x;
+	uid_t uid;
+	gid_t gid;
+
+	target_of(vm, &t);
+	if (!t.domain || !qemu_user(vm, &uid, &gid, NULL))
+		return NULL;
+	p = plug_new(vm, &t, &x, NULL);
+	if (p && !x.plugged)
+		unlink(p->path);
+	return p && x.plugged && take_file(p, uid, NULL) ? g_steal_pointer(&p) : NULL;
+}
+
+KxPlug *kx_plug_ref(KxPlug *p)
+{
+	g_atomic_ref_count_inc(&p->refs);
+	return p;
 }
 
 KxChannel *kx_plug_channel(KxPlug *p)
@@ -469,7 +503,7 @@ gboolean kx_plug_out(KxPlug *p, const KxPlugVm *vm, guint timeout_ms, GError **e
 
 	kx_channel_command(p->channel, &nothing);
 	target_of(vm, &t);
-	gone = kill(vm->pid, 0) && errno == ESRCH;
+	gone = vm->gone || (kill(vm->pid, 0) && errno == ESRCH);
 	if (!gone && !t.domain) {
 		g_set_error(error, KX_ERROR, KX_ERROR_NO_LIBVIRT,
 			    "VM \"%s\": libvirt cannot be reached, so the channel's device stays "
@@ -485,9 +519,9 @@ gboolean kx_plug_out(KxPlug *p, const KxPlugVm *vm, guint timeout_ms, GError **e
 	return TRUE;
 }
 
-void kx_plug_free(KxPlug *p)
+void kx_plug_unref(KxPlug *p)
 {
-	if (!p)
+	if (!p || !g_atomic_ref_count_dec(&p->refs))
 		return;
 	kx_channel_free(p->channel);
 	if (p->map)

@@ -16,6 +16,8 @@
 
 /* How long a guest has to let go of the device. */
 #define KX_PLUG_PATIENCE_MS 15000u
+/* The same when the daemon stops. */
+#define KX_PLUG_SHUTDOWN_MS 5000u
 /* How long a module that is loaded in the guest has to take a device that was plugged. */
 #define KX_PLUG_CLAIM_MS 10000u
 
@@ -36,6 +38,7 @@ typedef struct {
 	const char *name;     /* for messages */
 	const char *uuid;
 	pid_t pid;
+	gboolean gone;		     /* the VM has ended, whatever libvirt still says */
 	const char *dir, *proc_root; /* NULL: /dev/shm, /proc */
 } KxPlugVm;
 
@@ -58,6 +61,9 @@ gboolean kx_plug_left_behind(const char *dir, const char *uuid);
  * a device, domain paused, …), KX_ERROR_ACCESS_DENIED: the VM is then as it was.
  */
 KxPlug *kx_plug_in(const KxPlugVm *vm, GError **error);
+/* Blocks. Takes over the channel that is plugged; NULL: none is, or it cannot be. A file that no device uses is removed. */
+KxPlug *kx_plug_find(const KxPlugVm *vm);
+KxPlug *kx_plug_ref(KxPlug *p);
 KxChannel *kx_plug_channel(KxPlug *p);
 /* Whether it was found rather than made. */
 gboolean kx_plug_was_there(const KxPlug *p);
@@ -66,12 +72,12 @@ gboolean kx_plug_wait_claimed(KxPlug *p, guint timeout_ms, GError **error);
 
 /*
  * Blocks. Unplugs and removes the file. Where the VM is gone only the latter. If the guest does not let go (KX_ERROR_BUSY)
- * device and file stay. Frees nothing.
+ * device and file stay. Drops no reference.
  */
 gboolean kx_plug_out(KxPlug *p, const KxPlugVm *vm, guint timeout_ms, GError **error);
-/* Leaves device and file where they are. */
-void kx_plug_free(KxPlug *p);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxPlug, kx_plug_free)
+/* Leaves device and file where they are. On any thread. */
+void kx_plug_unref(KxPlug *p);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxPlug, kx_plug_unref)
 
 extern const KxPlugSys kx_plug_libvirt;
 

@@ -149,7 +149,7 @@ static void takes_over(void **state)
 	assert_true(g_file_get_contents(f->file, &map, &len, NULL));
 	fake_guest_at(&guest, (guint8 *)map);
 	instance = guest.id->instance;
-	g_clear_pointer(&first, kx_plug_free);
+	g_clear_pointer(&first, kx_plug_unref);
 	assert_true(exists(f));
 	second = kx_plug_in(&f->vm, NULL);
 	assert_non_null(second);
@@ -266,6 +266,20 @@ static void cleans_up_after_a_vm_that_went(void **state)
 	assert_false(exists(f));
 }
 
+/* After a daemon that died: the device is found, a file without one is removed. */
+static void finds_what_was_left(void **state)
+{
+	Fixture *f = *state;
+	g_autoptr(KxPlug) p = kx_plug_in(&f->vm, NULL), found = kx_plug_find(&f->vm);
+
+	assert_non_null(found);
+	assert_true(kx_plug_was_there(found));
+	f->d.plugged = FALSE;
+	assert_null(kx_plug_find(&f->vm));
+	assert_false(exists(f));
+	assert_int_equal(f->d.attaches, 1);
+}
+
 static void waits_for_the_module(void **state)
 {
 	Fixture *f = *state;
@@ -287,6 +301,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(says_why_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(says_that_the_guest_holds_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(cleans_up_after_a_vm_that_went, setup, teardown),
+		cmocka_unit_test_setup_teardown(finds_what_was_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(waits_for_the_module, setup, teardown),
 	};
 
