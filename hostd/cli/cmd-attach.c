@@ -5,7 +5,7 @@
 #include "options.h"
 #include "report.h"
 
-#define KEYS_MAX 16
+#define KEYS_MAX 24
 
 /* One value and one help a key of kx_option_keys, in its order. */
 typedef struct {

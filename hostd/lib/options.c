@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <kvm-ext/channel.h>
+
 G_DEFINE_QUARK(kx_options_error, kx_options_error)
 
 const KxTrackerRow kx_trackers[] = {
@@ -46,6 +48,14 @@ const KxTrackerRow kx_trackers[] = {
 	  .summary = "the first access to pages whose mapping was removed: when, by whom, how",
 	  .module_id = KVM_EXT_TRACKER_TRAP,
 	  .can = KX_CAN_PASS | KX_CAN_TRAP },
+	{ .name = "guest-pebs",
+	  .summary = "in the guest: addresses of sampled memory accesses (PEBS, IBS)",
+	  .module_id = -1,
+	  .can = KX_CAN_GUEST | KX_CAN_EVENTS },
+	{ .name = "guest-abit",
+	  .summary = "in the guest: accessed bits of the guest's own page tables",
+	  .module_id = -1,
+	  .can = KX_CAN_GUEST | KX_CAN_SCAN },
 	{ .module_id = -1 },
 };
 
@@ -609,11 +619,215 @@ static char *vcpu_budget_text(const KxOptions *o)
 	return share_text(o->vcpu_ppm);
 }
 
+/* --- of trackers in the guest ----------------------------------------------- */
+
+static const char *const guest_events[] = {
+	[KVM_EXT_EVENT_AUTO] = "auto",
+	[KVM_EXT_EVENT_PAGE_FAULTS] = "page-faults",
+	[KVM_EXT_EVENT_RAW] = "raw",
+};
+
+static const char *const guest_policies[] = {
+	[KVM_EXT_POLICY_FIXED] = "fixed",
+	[KVM_EXT_POLICY_BUDGET] = "budget",
+	[KVM_EXT_POLICY_POLL] = "poll",
+};
+
+static gboolean parse_raw_event(const char *text, KxGuestOptions *g)
+{
+	const char *colon = strchr(text, ':');
+
+	g->event.config1 = 0;
+	return parse_number(text, colon, &g->event.config) &&
+	       (!colon || parse_number(colon + 1, NULL, &g->event.config1));
+}
+
+static gboolean set_event(KxOptions *o, const char *key, const char *value, GError **error)
+{
+	KxGuestOptions g = o->guest;
+	const char *name = g_str_has_prefix(value, "sw:") ? value + strlen("sw:") : value;
+
+	g.event.config = g.event.config1 = 0;
+	if (g_str_equal(value, guest_events[KVM_EXT_EVENT_AUTO]))
+		g.event.kind = KVM_EXT_EVENT_AUTO;
+	else if (g_str_equal(name, guest_events[KVM_EXT_EVENT_PAGE_FAULTS]))
+		g.event.kind = KVM_EXT_EVENT_PAGE_FAULTS;
+	else if (g_str_has_prefix(value, "raw:") && parse_raw_event(value + strlen("raw:"), &g))
+		g.event.kind = KVM_EXT_EVENT_RAW;
+	else
+		return bad_value(
+			error, key, value,
+			"auto, page-faults (a surrogate where the CPU has no events with "
+			"addresses), raw:CONFIG or raw:CONFIG:CONFIG1 such as raw:0x1cd:0x40");
+	o->guest = g;
+	return TRUE;
+}
+
+static gboolean set_policy(KxOptions *o, const char *key, const char *value, GError **error)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(guest_policies); i++) {
+		if (g_str_equal(guest_policies[i], value)) {
+			o->guest.policy = i;
+			return TRUE;
+		}
+	}
+	return bad_value(error, key, value, "fixed, budget, poll");
+}
+
+static gboolean set_period(KxOptions *o, const char *key, const char *value, GError **error)
+{
+	guint64 n;
+
+	if (!parse_number(value, NULL, &n) || !n || n > 1ull << 40)
+		return bad_value(error, key, value, "1 to 2^40 events a sample");
+	o->guest.period = n;
+	return TRUE;
+}
+
+static gboolean set_budget(KxOptions *o, const char *key, const char *value, GError **error)
+{
+	guint64 ppm;
+
+	if (!parse_with_unit(value, share_units, &ppm) || !ppm || ppm > SHARE_MAX)
+		return bad_value(error, key, value, "a share of the guest's CPU time such as 3%");
+	o->guest.budget_ppm = (guint32)ppm;
+	return TRUE;
+}
+
+static gboolean set_epoch(KxOptions *o, const char *key, const char *value, GError **error)
+{
+	guint64 ns;
+
+	if (!parse_with_unit(value, duration_units, &ns) || ns < 10000000 || ns > 10000000000)
+		return bad_value(error, key, value, "10ms to 10s, such as 500ms");
+	o->guest.epoch_ns = ns;
+	return TRUE;
+}
+
+static gboolean set_range_size(KxOptions *o, const char *key, const char *value, GError **error)
+{
+	guint64 bytes;
+
+	if (!parse_with_unit(value, size_units, &bytes) || bytes < 4096 || bytes > 1ull << 30 ||
+	    (bytes & (bytes - 1)))
+		return bad_value(error, key, value, "a power of two from 4K to 1G, such as 2M");
+	o->guest.range_order = (guint32)__builtin_ctzll(bytes);
+	return TRUE;
+}
+
+static gboolean set_flush(KxOptions *o, const char *key, const char *value, GError **error)
+{
+	return parse_yes_no(key, value, &o->guest.flush, error);
+}
+
+static gboolean add_process(KxGuestOptions *g, const char *word)
+{
+	gsize len = strlen(word);
+	guint64 pid;
+
+	if (parse_number(word, NULL, &pid)) {
+		if (!pid || pid > G_MAXINT32 || g->processes.nr_pids == KX_OPTIONS_PROCESSES_MAX)
+			return FALSE;
+		g->processes.pids[g->processes.nr_pids++] = (gint32)pid;
+		return TRUE;
+	}
+	if (!len || len >= KX_OPTIONS_PROCESS_NAME ||
+	    g->processes.nr_names == KX_OPTIONS_PROCESSES_MAX)
+		return FALSE;
+	for (const char *p = word; *p; p++) {
+		if (!g_ascii_isgraph(*p))
+			return FALSE;
+	}
+	memcpy(g->processes.names[g->processes.nr_names++], word, len);
+	return TRUE;
+}
+
+static gboolean set_processes(KxOptions *o, const char *key, const char *value, GError **error)
+{
+	g_auto(GStrv) words = g_strsplit(value, ",", -1);
+	KxGuestOptions g = o->guest;
+
+	memset(&g.processes, 0, sizeof(g.processes));
+	for (char **word = words; !g_str_equal(value, "largest") && (*word || word == words);
+	     word++) {
+		if (!*word || !add_process(&g, *word))
+			return bad_value(
+				error, key, value,
+				"'largest', or up to 16 numbers and 16 names (of up to 15 "
+				"characters) of the guest's processes, with commas between");
+	}
+	o->guest = g;
+	return TRUE;
+}
+
+static char *event_text(const KxOptions *o)
+{
+	const KxGuestOptions *g = &o->guest;
+
+	if (g->event.kind != KVM_EXT_EVENT_RAW)
+		return g_strdup(guest_events[g->event.kind]);
+	return g->event.config1
+		       ? g_strdup_printf("raw:0x%" G_GINT64_MODIFIER "x:0x%" G_GINT64_MODIFIER "x",
+					 g->event.config, g->event.config1)
+		       : g_strdup_printf("raw:0x%" G_GINT64_MODIFIER "x", g->event.config);
+}
+
+static char *policy_text(const KxOptions *o)
+{
+	return g_strdup(guest_policies[o->guest.policy]);
+}
+
+static char *period_text(const KxOptions *o)
+{
+	return o->guest.period ? g_strdup_printf("%" G_GUINT64_FORMAT, o->guest.period) : NULL;
+}
+
+static char *budget_text(const KxOptions *o)
+{
+	return o->guest.policy == KVM_EXT_POLICY_BUDGET && o->guest.budget_ppm
+		       ? share_text(o->guest.budget_ppm)
+		       : NULL;
+}
+
+static char *epoch_text(const KxOptions *o)
+{
+	return o->guest.epoch_ns ? kx_format_duration(o->guest.epoch_ns) : NULL;
+}
+
+static char *range_size_text(const KxOptions *o)
+{
+	guint order = o->guest.range_order;
+
+	if (!order)
+		return NULL;
+	return order < 20   ? g_strdup_printf("%uK", 1u << (order - 10))
+	       : order < 30 ? g_strdup_printf("%uM", 1u << (order - 20))
+			    : g_strdup("1G");
+}
+
+static char *flush_text(const KxOptions *o)
+{
+	return g_strdup(o->guest.flush ? "yes" : "no");
+}
+
+static char *processes_text(const KxOptions *o)
+{
+	GString *s = g_string_new(NULL);
+
+	for (guint i = 0; i < o->guest.processes.nr_pids; i++)
+		g_string_append_printf(s, "%s%d", s->len ? "," : "", o->guest.processes.pids[i]);
+	for (guint i = 0; i < o->guest.processes.nr_names; i++)
+		g_string_append_printf(s, "%s%s", s->len ? "," : "", o->guest.processes.names[i]);
+	return g_string_free(s, !s->len);
+}
+
 #define MEMBERS(member) \
 	.offset = G_STRUCT_OFFSET(KxOptions, member), .size = sizeof(((KxOptions *)NULL)->member)
 #define TRACKERS_THAT_FLUSH   .needs = KX_CAN_FLUSH, .lack = "does not flush"
 #define TRACKERS_WITH_REGIONS .needs = KX_CAN_REGIONS, .lack = "does not sample regions"
 #define TRACKERS_THAT_TRAP    .needs = KX_CAN_TRAP, .lack = "sets no traps"
+#define TRACKERS_OF_GUESTS    .needs = KX_CAN_GUEST, .lack = "does not run in the guest"
+#define TRACKERS_OF_EVENTS    .needs = KX_CAN_EVENTS, .lack = "samples no events"
 
 const KxOptionKey kx_option_keys[] = {
 	{ .key = "tracker",
@@ -711,6 +925,63 @@ const KxOptionKey kx_option_keys[] = {
 	  MEMBERS(vcpu_ppm),
 	  .set = set_vcpu_budget,
 	  .text = vcpu_budget_text },
+	{ .key = "event",
+	  .value = "EVENT",
+	  .help = "What is sampled: auto, page-faults (a surrogate), raw:CONFIG[:CONFIG1]",
+	  TRACKERS_OF_EVENTS,
+	  MEMBERS(guest.event),
+	  .set = set_event,
+	  .text = event_text },
+	{ .key = "policy",
+	  .value = "POLICY",
+	  .help = "How samples are collected: fixed, budget or poll",
+	  TRACKERS_OF_EVENTS,
+	  MEMBERS(guest.policy),
+	  .set = set_policy,
+	  .text = policy_text },
+	{ .key = "period",
+	  .value = "N",
+	  .help = "Events per sample (4093)",
+	  TRACKERS_OF_EVENTS,
+	  MEMBERS(guest.period),
+	  .set = set_period,
+	  .text = period_text },
+	{ .key = "budget",
+	  .value = "PERCENT",
+	  .help = "With --policy budget: the guest's CPU time that sampling may take (3%)",
+	  TRACKERS_OF_EVENTS,
+	  MEMBERS(guest.budget_ppm),
+	  .set = set_budget,
+	  .text = budget_text },
+	{ .key = "flush",
+	  .value = "yes|no",
+	  .help = "Flush the guest's TLB behind each scan",
+	  .needs = KX_CAN_SCAN,
+	  .lack = "does not scan the guest's page tables",
+	  MEMBERS(guest.flush),
+	  .set = set_flush,
+	  .text = flush_text },
+	{ .key = "epoch",
+	  .value = "TIME",
+	  .help = "After it ranges are split, merged and reported (500ms)",
+	  TRACKERS_OF_GUESTS,
+	  MEMBERS(guest.epoch_ns),
+	  .set = set_epoch,
+	  .text = epoch_text },
+	{ .key = "range-size",
+	  .value = "SIZE",
+	  .help = "Smallest range that is told apart, from 4K to 1G (2M)",
+	  TRACKERS_OF_GUESTS,
+	  MEMBERS(guest.range_order),
+	  .set = set_range_size,
+	  .text = range_size_text },
+	{ .key = "processes",
+	  .value = "NAMES",
+	  .help = "The guest's processes to watch, by name or number, or 'largest'",
+	  TRACKERS_OF_GUESTS,
+	  MEMBERS(guest.processes),
+	  .set = set_processes,
+	  .text = processes_text },
 	{ .key = NULL },
 };
 
@@ -859,10 +1130,20 @@ static gboolean check_pages(const KxOptions *o, GError **error)
 	return TRUE;
 }
 
+static gboolean check_guest(const KxOptions *o, GError **error)
+{
+	if (o->guest.budget_ppm && o->guest.policy != KVM_EXT_POLICY_BUDGET)
+		return conflict(error,
+				"budget is given but the policy is '%s'; add policy 'budget' or "
+				"leave budget out",
+				guest_policies[o->guest.policy]);
+	return TRUE;
+}
+
 gboolean kx_options_check(const KxOptions *o, GError **error)
 {
 	return check_keys(o, error) && check_flush(o, error) && check_granularity(o, error) &&
-	       check_regions(o, error) && check_pages(o, error);
+	       check_regions(o, error) && check_pages(o, error) && check_guest(o, error);
 }
 
 /* --- to others ------------------------------------------------------------- */
@@ -879,12 +1160,18 @@ guint32 kx_options_aggregation_passes(const KxOptions *o)
 						   : 0;
 }
 
+/* What all trackers take means nothing to one that has no passes of its own. */
+static gboolean is_written(const KxOptionKey *k, const KxTrackerRow *t)
+{
+	return is_for(k, t) && (k->needs || (t->can & KX_CAN_PASS));
+}
+
 char *kx_options_to_string(const KxOptions *o)
 {
 	g_autoptr(GString) s = g_string_new(NULL);
 
 	for (const KxOptionKey *k = kx_option_keys; k->key && o->tracker->can; k++) {
-		g_autofree char *text = k->text && is_for(k, o->tracker) ? k->text(o) : NULL;
+		g_autofree char *text = k->text && is_written(k, o->tracker) ? k->text(o) : NULL;
 
 		if (text)
 			g_string_append_printf(s, "%s%s=%s", s->len ? " " : "", k->key, text);

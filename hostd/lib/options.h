@@ -37,6 +37,28 @@ typedef struct {
 	struct kvm_ext_range ranges[KX_OPTIONS_RANGES_MAX]; /* LIST: sorted, apart */
 } KxPages;
 
+/* Processes of the guest that can be named, as many numbers and as many names. */
+#define KX_OPTIONS_PROCESSES_MAX 16u
+#define KX_OPTIONS_PROCESS_NAME	 16u /* with its zero */
+
+/* What a tracker in the guest is told; numbers as in include/kvm-ext/channel.h, 0 for their defaults. */
+typedef struct {
+	struct {
+		guint64 config, config1; /* of a raw one */
+		guint64 kind;
+	} event;
+	guint32 policy;
+	guint64 period, epoch_ns;
+	guint32 budget_ppm;
+	guint32 range_order; /* log2 of the smallest range's bytes */
+	gboolean flush;
+	struct {
+		guint32 nr_pids, nr_names; /* none: those that hold the most memory */
+		gint32 pids[KX_OPTIONS_PROCESSES_MAX];
+		char names[KX_OPTIONS_PROCESSES_MAX][KX_OPTIONS_PROCESS_NAME];
+	} processes;
+} KxGuestOptions;
+
 typedef struct {
 	const struct _KxTrackerRow *tracker; /* row of the table below; never NULL */
 	guint64 interval_ns;
@@ -55,6 +77,7 @@ typedef struct {
 	KxPages pages;
 	guint32 faults_per_s, vcpu_ppm;	      /* budgets of trap */
 	enum kvm_ext_log_mechanism mechanism; /* the only one that will do; UNKNOWN: any */
+	KxGuestOptions guest;
 } KxOptions;
 
 /* What a tracker can do, and so which options mean something to it. */
@@ -67,6 +90,9 @@ enum {
 	KX_CAN_REGIONS = 1 << 5,
 	KX_CAN_SKIP = 1 << 6,
 	KX_CAN_TRAP = 1 << 7,
+	KX_CAN_GUEST = 1 << 8,	/* runs in the guest, behind a channel */
+	KX_CAN_EVENTS = 1 << 9, /* there, on sampled events */
+	KX_CAN_SCAN = 1 << 10,	/* there, on the guest's own page tables */
 };
 
 /* What the field calls it. */
