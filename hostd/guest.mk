@@ -3,7 +3,8 @@
 
 KX_LIB_SRCS += \
 	hostd/lib/channel.c \
-	hostd/lib/hotplug.c
+	hostd/lib/hotplug.c \
+	hostd/lib/tracker-guest.c
 
 KX_UNIT_TESTS += test-channel test-hotplug
 

@@ -57,7 +57,7 @@ typedef struct {
 
 static char *label_of(const KxWindow *w)
 {
-	return kx_tracker_label(w->tracker, w->has_log ? w->log_mechanism : NULL);
+	return kx_tracker_label(w->tracker, kx_window_mechanism(w));
 }
 
 static const char *why_not(const Rate *r, const KxWindow *w)

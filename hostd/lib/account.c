@@ -437,6 +437,33 @@ static void settle(const Window *win, KxWindow *w, const struct kvm_ext_stats *s
 	kx_vm_counters_delta(win->start, end, w);
 }
 
+void kx_account_guest(KxAccount *a, const struct kvm_ext_stats *st, const KxGuestView *view)
+{
+	Window *win = by_epoch(a, st->epoch);
+	KxWindow *w = win ? win->w : NULL;
+
+	if (!w || !w->open)
+		return;
+	w->has_guest = TRUE;
+	replace(&w->guest_event, *view->event ? view->event : NULL);
+	replace(&w->guest_release, *view->release ? view->release : NULL);
+	replace(&w->guest_silent, view->silent);
+	w->guest_classified = view->sum.classified;
+	w->guest_dropped_queue = view->sum.dropped_queue;
+	w->guest_dropped_ring = view->sum.dropped_ring;
+	w->guest_interrupts = view->sum.interrupts;
+	w->guest_interrupt_ns = view->sum.interrupt_ns;
+	w->guest_drain_ns = view->sum.drain_ns;
+	w->guest_classify_ns = view->sum.classify_ns;
+	w->guest_report_ns = view->sum.report_ns;
+	w->guest_scan_ns = view->sum.scan_ns;
+	w->guest_flush_ns = view->sum.flush_ns;
+	w->guest_memory_bytes = view->sum.memory_bytes;
+	w->guest_period = view->sum.period;
+	w->guest_restarts = view->restarts;
+	w->guest_bad_records = view->bad_records;
+}
+
 void kx_account_close(KxAccount *a, guint64 window, const struct kvm_ext_stats *st,
 		      const KxVmCounters *end, KxInstant now)
 {
@@ -488,6 +515,9 @@ static KxWindow *copy_window(const KxWindow *w)
 	c->log_yielded_to = g_strdup(w->log_yielded_to);
 	c->regions = kx_regions_copy(w->regions);
 	c->regions_na = g_strdup(w->regions_na);
+	c->guest_event = g_strdup(w->guest_event);
+	c->guest_release = g_strdup(w->guest_release);
+	c->guest_silent = g_strdup(w->guest_silent);
 	c->work_na = g_strdup(w->work_na);
 	c->truth_na = g_strdup(w->truth_na);
 	return c;

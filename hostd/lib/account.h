@@ -15,6 +15,7 @@
 #include "kvmstat.h"
 #include "report.h"
 #include "stream.h"
+#include "tracker.h"
 
 /* Oldest windows are dropped beyond this. */
 #define KX_ACCOUNT_WINDOWS_MAX 1024u
@@ -65,6 +66,9 @@ void kx_account_mark(KxAccount *a, guint64 window, const struct kvm_ext_stats *s
 void kx_account_saw(KxAccount *a, const struct kvm_ext_stats *st);
 /* To what the log was left in @window: "migration", … */
 void kx_account_yielded_to(KxAccount *a, guint64 window, const char *what);
+
+/* What a tracker in the guest knows beside its statistics, with every reading of them. */
+void kx_account_guest(KxAccount *a, const struct kvm_ext_stats *st, const KxGuestView *view);
 
 /* @st NULL: use the mark's, else the window has no statistics. */
 void kx_account_close(KxAccount *a, guint64 window, const struct kvm_ext_stats *st,

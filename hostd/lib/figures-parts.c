@@ -269,6 +269,56 @@ static void trap_figures(KxPool *p)
 		per_page(TRAP(trap_zap_ns), TRAP(trap_armings), "nothing was armed");
 }
 
+/* --- trackers in the guest ------------------------------------------------- */
+
+#define GUEST(member) SUM(has_guest, member)
+
+static KxFigure guest_rate(const KxPool *p, double sum, double scale)
+{
+	return p->ns < KX_RATE_MIN_NS ? kx_unavailable("tracked for less than 10 ms")
+				      : kx_figure(sum * scale / p->ns, p->passes);
+}
+
+static void guest_stages(KxPool *p)
+{
+	const struct {
+		KxFigure *figure;
+		double ns;
+	} stages[] = {
+		{ &p->row->guest_interrupt_ns_per_sample, GUEST(guest_interrupt_ns) },
+		{ &p->row->guest_drain_ns_per_sample, GUEST(guest_drain_ns) },
+		{ &p->row->guest_classify_ns_per_sample, GUEST(guest_classify_ns) },
+		{ &p->row->guest_report_ns_per_sample, GUEST(guest_report_ns) },
+		{ &p->row->guest_scan_ns_per_sample, GUEST(guest_scan_ns) },
+		{ &p->row->guest_flush_ns_per_sample, GUEST(guest_flush_ns) },
+	};
+	double all = 0;
+
+	for (guint i = 0; i < G_N_ELEMENTS(stages); i++) {
+		*stages[i].figure =
+			per_page(stages[i].ns, (double)p->samples, "no sample was taken");
+		all += stages[i].ns;
+	}
+	p->row->guest_cpu_percent = guest_rate(p, all, 100);
+}
+
+static void guest_figures(KxPool *p)
+{
+	KxRow *row = p->row;
+	const KxWindow *last = kx_pool_last(p, HAS(has_guest));
+
+	guest_stages(p);
+	row->guest_silent = last->guest_silent;
+	row->guest_interrupts_per_s = guest_rate(p, GUEST(guest_interrupts), KX_NS_PER_S);
+	row->guest_classified_share =
+		per_page(GUEST(guest_classified), (double)p->samples, "no sample was taken");
+	row->guest_period = last->guest_event ? kx_figure((double)last->guest_period, 1)
+					      : kx_unavailable("no events are sampled");
+	row->guest_dropped_queue = kx_figure(GUEST(guest_dropped_queue), p->samples);
+	row->guest_dropped_ring = kx_figure(GUEST(guest_dropped_ring), p->passes);
+	row->guest_memory_bytes = kx_figure((double)last->guest_memory_bytes, 1);
+}
+
 /* --- all of them ----------------------------------------------------------- */
 
 static const struct {
@@ -280,6 +330,7 @@ static const struct {
 	[KX_PART_MISSED] = { missed_figures, "not measured for this setting: set staleness" },
 	[KX_PART_REGIONS] = { regions_figures, "no regions were asked for" },
 	[KX_PART_TRAP] = { trap_figures, "only trap sets traps" },
+	[KX_PART_GUEST] = { guest_figures, "the tracker does not run in the guest" },
 };
 
 void kx_part_figures(KxPool *p)

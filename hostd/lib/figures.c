@@ -96,6 +96,19 @@ const KxFigureField kx_row_figures[] = {
 	PART(TRAP, trap_zap_ns_per_page, "ns"),
 	PART(TRAP, trap_held_passes, "passes"),
 	PART(TRAP, trap_lost, "faults"),
+	PART(GUEST, guest_cpu_percent, "% of one guest CPU"),
+	PART(GUEST, guest_interrupt_ns_per_sample, "ns"),
+	PART(GUEST, guest_drain_ns_per_sample, "ns"),
+	PART(GUEST, guest_classify_ns_per_sample, "ns"),
+	PART(GUEST, guest_report_ns_per_sample, "ns"),
+	PART(GUEST, guest_scan_ns_per_sample, "ns"),
+	PART(GUEST, guest_flush_ns_per_sample, "ns"),
+	PART(GUEST, guest_interrupts_per_s, "1/s"),
+	PART(GUEST, guest_classified_share, "ratio"),
+	PART(GUEST, guest_period, "events"),
+	PART(GUEST, guest_dropped_queue, "samples"),
+	PART(GUEST, guest_dropped_ring, "records"),
+	PART(GUEST, guest_memory_bytes, "bytes"),
 	{ NULL, NULL, 0, KX_PART_ANY },
 };
 
@@ -243,7 +256,8 @@ static guint parts_of(const KxWindow *w)
 {
 	return 1u << KX_PART_ANY | (guint)w->has_log << KX_PART_LOG |
 	       (guint)w->has_walk << KX_PART_WALK | (guint)w->has_staleness << KX_PART_MISSED |
-	       (guint)w->has_regions << KX_PART_REGIONS | (guint)w->has_trap << KX_PART_TRAP;
+	       (guint)w->has_regions << KX_PART_REGIONS | (guint)w->has_trap << KX_PART_TRAP |
+	       (guint)w->has_guest << KX_PART_GUEST;
 }
 
 static gboolean has(const KxPool *p, KxPart part)
@@ -282,7 +296,7 @@ static void pool_add(KxPool *p, KxWindow *w)
 
 static KxPool *pool_for(GPtrArray *pools, const KxWindow *w)
 {
-	const char *mechanism = w->has_log ? w->log_mechanism : NULL;
+	const char *mechanism = kx_window_mechanism(w);
 	KxPool *p;
 
 	for (guint i = 0; i < pools->len; i++) {
@@ -491,8 +505,9 @@ static void page_figures(KxPool *p)
 		found += (double)((KxWindow *)p->windows->pdata[i])->found_pages;
 	p->row->pages_found = kx_figure(found / p->windows->len, p->windows->len);
 	p->row->pages_total =
-		has(p, KX_PART_TRAP)
-			? kx_unavailable("a trap looks at no page")
+		has(p, KX_PART_TRAP) ? kx_unavailable("a trap looks at no page")
+		: has(p, KX_PART_GUEST) && !(TOTAL(p, pages_scanned) > 0)
+			? kx_unavailable("events are sampled, no page is looked at")
 			: kx_figure(TOTAL(p, pages_scanned) / (double)p->passes, p->passes);
 }
 
@@ -515,7 +530,9 @@ static void load_figures(KxPool *p)
 
 		drain += w->has_module ? (double)w->drain_cpu_ns : 0;
 	}
-	row->cpu_percent = kx_figure((TOTAL(p, cpu_ns) + drain) * 100 / p->ns, p->passes);
+	/* The sampler's time is the guest's, and has a figure of its own. */
+	row->cpu_percent = kx_figure(
+		((has(p, KX_PART_GUEST) ? 0 : TOTAL(p, cpu_ns)) + drain) * 100 / p->ns, p->passes);
 	row->flushes_per_s =
 		kx_figure(TOTAL(p, flushes) * KX_NS_PER_S / p->ns, (guint64)TOTAL(p, flushes));
 	row->flush_ipis_per_s = kx_figure(TOTAL(p, flush_ipis) * KX_NS_PER_S / p->ns,
@@ -728,6 +745,11 @@ GPtrArray *kx_vm_rows(const KxVmReport *v)
 }
 
 /* --- what goes with the rows ----------------------------------------------- */
+
+const char *kx_window_mechanism(const KxWindow *w)
+{
+	return w->has_log ? w->log_mechanism : w->has_guest ? w->guest_event : NULL;
+}
 
 char *kx_tracker_label(const char *tracker, const char *mechanism)
 {

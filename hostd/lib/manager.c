@@ -24,6 +24,7 @@ struct _KxManager {
 	gboolean was_connected;
 	KxSelftest *selftest; /* of the dirty log; NULL: not yet */
 	char *selftest_key;   /* for which it holds, or is under way */
+	GHashTable *plugging; /* UUIDs of VMs whose channel is being changed */
 };
 
 /* --- a call: work on a thread, then the rest on the main loop ------------------------------------------------------- */
@@ -47,6 +48,10 @@ struct _Call {
 	KxSession *session;	/* that yielded */
 	gint64 yielded_at;	/* CLOCK_REALTIME, ns */
 	const char *yielded_to; /* NULL: libvirt knows of nothing */
+	KxPlug *plug;		/* of the guest's channel */
+	gboolean gone;		/* the VM has ended */
+	char *plugging;		/* the UUID that is in the manager's set for us */
+	GError *error;		/* to be answered with when what comes after it is done */
 	gboolean (*work)(Call *c, GError **error);
 	void (*then)(Call *c, GError *error); /* owns the call; @error is the work's, to take */
 };
@@ -77,6 +82,11 @@ static void call_free(Call *c)
 	g_clear_pointer(&c->kvmstat, g_hash_table_unref);
 	kx_selftest_free(c->selftest);
 	g_clear_pointer(&c->session, kx_session_unref);
+	kx_plug_unref(c->plug);
+	if (c->plugging)
+		g_hash_table_remove(c->m->plugging, c->plugging);
+	g_free(c->plugging);
+	g_clear_error(&c->error);
 	kx_manager_unref(c->m);
 	g_free(c);
 }
@@ -331,6 +341,106 @@ static void on_session_yield(KxSession *s, const KxYield *y, gpointer data)
 	(y->yielded ? on_yielded : on_resumed)(data, s, y);
 }
 
+/* --- the channel to the guest ------------------------------------------------------------------------------------- */
+
+static gboolean runs_in_guest(const KxOptions *o)
+{
+	return o->tracker->can & KX_CAN_GUEST;
+}
+
+/* One change at a time: two ends of a channel on our side would be one too many. */
+static gboolean begin_plugging(Call *c, const char *uuid, GError **error)
+{
+	if (!uuid || c->plugging)
+		return TRUE;
+	if (g_hash_table_contains(c->m->plugging, uuid)) {
+		g_set_error(error, KX_ERROR, KX_ERROR_BUSY,
+			    "the channel to the guest of VM \"%s\" is being changed already; try "
+			    "again when that is done",
+			    c->target ? c->target : uuid);
+		return FALSE;
+	}
+	c->plugging = g_strdup(uuid);
+	g_hash_table_add(c->m->plugging, g_strdup(uuid));
+	return TRUE;
+}
+
+static KxPlugVm plug_vm(const Call *c)
+{
+	const KxHost *h = c->m->host;
+
+	return (KxPlugVm){
+		.sys = h->plug_sys,
+		.domain = h->plug_domain,
+		.dir = h->shm_dir,
+		.proc_root = h->proc_root,
+		.libvirt = c->libvirt,
+		.name = c->ident.name,
+		.uuid = c->ident.uuid,
+		.pid = c->ident.pid,
+		.gone = c->gone,
+	};
+}
+
+static gboolean unplug_work(Call *c, GError **error)
+{
+	KxPlugVm vm = plug_vm(c);
+
+	return kx_plug_out(c->plug, &vm, KX_PLUG_PATIENCE_MS, error);
+}
+
+/* The error before it says more than one of the cleaning up. */
+static void unplug_then(Call *c, GError *error)
+{
+	if (error && (c->error || !c->task))
+		kx_log(G_LOG_LEVEL_WARNING, "channel", c->ident.name, NULL, "%s", error->message);
+	if (c->error) {
+		g_clear_error(&error);
+		error = g_steal_pointer(&c->error);
+	}
+	call_done(c, error);
+}
+
+/* Plugged in, taken by the module there, and told: an error leaves no channel that was not there before. */
+static gboolean plug_work(Call *c, GError **error)
+{
+	KxPlugVm vm = plug_vm(c);
+	gboolean ours = !c->plug;
+
+	if (!runs_in_guest(&c->auto_options)) {
+		if (ours && vm.uuid && kx_plug_left_behind(vm.dir, vm.uuid))
+			c->plug = kx_plug_find(&vm);
+		return TRUE;
+	}
+	if (ours)
+		c->plug = kx_plug_in(&vm, error);
+	if (!c->plug)
+		return FALSE;
+	if (kx_plug_wait_claimed(c->plug, KX_PLUG_CLAIM_MS, error) &&
+	    kx_tracker_guest_propose(kx_plug_channel(c->plug), &c->auto_options, error))
+		return TRUE;
+	if (ours)
+		kx_plug_out(c->plug, &vm, KX_PLUG_PATIENCE_MS, NULL);
+	g_clear_pointer(&c->plug, kx_plug_unref);
+	return FALSE;
+}
+
+/* After a session: the VM gets its slot back. */
+static void unplug_after(Call *c, KxSession *s, gboolean gone)
+{
+	c->plug = kx_session_take_plug(s);
+	if (!c->plug || !begin_plugging(c, kx_session_ident(s)->uuid, NULL)) {
+		call_done(c, NULL);
+		return;
+	}
+	kx_vm_ident_clear(&c->ident);
+	kx_vm_ident_copy(&c->ident, kx_session_ident(s));
+	c->gone = gone;
+	if (!c->libvirt)
+		c->libvirt = kx_domains_hold(c->m->domains, NULL);
+	call_run(c, unplug_work, unplug_then);
+}
+
 /* --- sessions that end --------------------------------------------------------------------------------------------- */
 
 static void retire(KxManager *m, KxSession *s)
@@ -349,6 +459,8 @@ static void on_session_ended(KxSession *s, gpointer data)
 	stop_asking(m, s);
 	retire(m, s);
 	tell(m, "vm-gone", s, kx_session_ended(s));
+	if (kx_session_plug(s) && m->domains)
+		unplug_after(call_new(m, NULL, NULL, NULL), s, TRUE);
 }
 
 /* --- the dirty log's self-test ------------------------------------------------------------------------------------ */
@@ -478,10 +590,7 @@ static void list_then(Call *c, GError *error)
 		e->attached = TRUE;
 		e->tracker = g_strdup(kx_session_options(s)->tracker->name);
 		e->options = kx_options_to_string(kx_session_options(s));
-		if (!(kx_session_options(s)->tracker->can & KX_CAN_LOG))
-			continue;
-		e->mechanism =
-			g_strdup(kx_log_mechanism_name(kx_session_log_mechanism(s)->mechanism));
+		e->mechanism = g_strdup(kx_session_mechanism(s));
 		e->yielded = g_strdup(kx_session_yielded(s));
 	}
 	g_task_return_pointer(c->task, g_steal_pointer(&c->entries),
@@ -550,7 +659,8 @@ static gboolean attach_work(Call *c, GError **error)
 	return pid && resolve_pid(c, pid, error);
 }
 
-static KxSession *attach(KxManager *m, const KxVmIdent *ident, const KxOptions *o, GError **error)
+static KxSession *attach(KxManager *m, const KxVmIdent *ident, const KxOptions *o, KxPlug **plug,
+			 GError **error)
 {
 	KxSession *s = find_pid(m, ident->pid);
 
@@ -561,9 +671,10 @@ static KxSession *attach(KxManager *m, const KxVmIdent *ident, const KxOptions *
 			    ident->name, kx_session_options(s)->tracker->name);
 		return NULL;
 	}
-	s = kx_session_attach(m->host, ident, o, error);
+	s = kx_session_attach(m->host, ident, o, *plug, error);
 	if (!s)
 		return NULL;
+	*plug = NULL;
 	refresh_selftest(m);
 	kx_session_on_ended(s, on_session_ended, m);
 	kx_session_on_yield(s, on_session_yield, m);
@@ -573,7 +684,7 @@ static KxSession *attach(KxManager *m, const KxVmIdent *ident, const KxOptions *
 
 static void attach_then(Call *c, GError *error)
 {
-	KxSession *s = error ? NULL : attach(c->m, &c->ident, &c->auto_options, &error);
+	KxSession *s = error ? NULL : attach(c->m, &c->ident, &c->auto_options, &c->plug, &error);
 
 	if (s) {
 		g_autofree char *key = alone_key(&c->ident);
@@ -586,7 +697,23 @@ static void attach_then(Call *c, GError *error)
 		       "%s is not attached though a rule of the configuration says so: %s",
 		       c->target, error->message);
 	}
-	call_done(c, error);
+	if (!error || !c->plug) {
+		call_done(c, error);
+		return;
+	}
+	c->error = error;
+	call_run(c, unplug_work, unplug_then);
+}
+
+static void resolve_then(Call *c, GError *error)
+{
+	KxSession *s = error ? NULL : find_pid(c->m, c->ident.pid);
+
+	/* One that is attached already has its channel: attaching is refused, it is left alone. */
+	if (error || s || !begin_plugging(c, c->ident.uuid, &error))
+		attach_then(c, error);
+	else
+		call_run(c, plug_work, attach_then);
 }
 
 static gboolean apply_options(KxOptions *o, GHashTable *options, GError **error)
@@ -625,15 +752,15 @@ void kx_manager_attach_async(KxManager *m, const char *target, GHashTable *optio
 			    "VM \"%s\" is attached already (tracker %s); kvm-ext set changes the "
 			    "tracker",
 			    target, kx_session_options(s)->tracker->name);
-	} else if (apply_options(&c->auto_options, options, &error) && !parse_pid(target, &pid)) {
+	} else if (apply_options(&c->auto_options, options, &error)) {
 		c->libvirt = kx_domains_hold(m->domains, &error);
-		if (g_uuid_string_is_valid(target))
+		if (g_uuid_string_is_valid(target) || parse_pid(target, &pid))
 			g_clear_error(&error);
 	}
 	if (error)
 		call_done(c, error);
 	else
-		call_run(c, attach_work, attach_then);
+		call_run(c, attach_work, resolve_then);
 }
 
 /* --- what is to be asked of QEMU before a window is opened or closed ------------------------------------------------ */
@@ -709,13 +836,56 @@ static void set_then(Call *c, GError *error)
 	call_done(c, error);
 }
 
+/* The guest runs it by now; the session's window follows. */
+static void told_then(Call *c, GError *error)
+{
+	KxSession *s = error ? NULL : need_alive(c->m, c->target, &error);
+
+	if (s && !kx_session_plug(s))
+		kx_session_give_plug(s, g_steal_pointer(&c->plug));
+	if (s) {
+		g_clear_pointer(&c->libvirt, kx_libvirt_release); /* ask_qemu holds its own */
+		ask_qemu_for(c, set_then);
+	} else if (c->plug && c->session && !kx_session_plug(c->session)) {
+		c->error = error;
+		call_run(c, unplug_work, unplug_then);
+	} else {
+		call_done(c, error);
+	}
+}
+
+/* A tracker in the guest is first told to the guest, which can refuse it. */
+static void tell_guest(Call *c, KxSession *s)
+{
+	GError *error = NULL;
+
+	if (!begin_plugging(c, kx_session_ident(s)->uuid, &error)) {
+		call_done(c, error);
+		return;
+	}
+	c->session = kx_session_ref(s);
+	kx_vm_ident_copy(&c->ident, kx_session_ident(s));
+	c->plug = kx_session_plug(s) ? kx_plug_ref(kx_session_plug(s)) : NULL;
+	c->libvirt = kx_domains_hold(c->m->domains, NULL);
+	call_run(c, plug_work, told_then);
+}
+
 void kx_manager_set_async(KxManager *m, const char *target, GHashTable *options,
 			  GAsyncReadyCallback callback, gpointer data)
 {
 	Call *c = call_new(m, target, callback, data);
+	GError *error = NULL;
+	KxSession *s = need_alive(m, target, &error);
 
 	c->options = options ? g_hash_table_ref(options) : NULL;
-	ask_qemu_for(c, set_then);
+	if (s)
+		c->auto_options = *kx_session_options(s);
+	if (!s || !apply_options(&c->auto_options, options, &error))
+		call_done(c, error);
+	else if (runs_in_guest(&c->auto_options))
+		tell_guest(c, s);
+	else
+		ask_qemu_for(c, set_then);
 }
 
 static void detach_then(Call *c, GError *error)
@@ -729,7 +899,10 @@ static void detach_then(Call *c, GError *error)
 		g_hash_table_add(c->m->let_alone, alone_key(kx_session_ident(s)));
 		tell(c->m, "detached", s, NULL);
 	}
-	call_done(c, error);
+	if (s && kx_session_plug(s))
+		unplug_after(c, s, FALSE);
+	else
+		call_done(c, error);
 }
 
 void kx_manager_detach_async(KxManager *m, const char *target, GAsyncReadyCallback callback,
@@ -908,7 +1081,7 @@ static void attach_by_rule(KxManager *m, const char *name, const char *uuid)
 	c->auto_options = rule->options;
 	c->libvirt = kx_domains_hold(m->domains, NULL);
 	if (c->libvirt)
-		call_run(c, attach_work, attach_then);
+		call_run(c, attach_work, resolve_then);
 	else
 		call_done(c, NULL);
 }
@@ -1018,9 +1191,30 @@ KxManager *kx_manager_new(const KxHost *host, KxConfig *config, KxManagerCallbac
 	g_queue_init(&m->ended);
 	m->let_alone = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	m->asking = g_hash_table_new(NULL, NULL);
+	m->plugging = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	m->domains = kx_domains_new(config->libvirt_uri, on_domains, m);
 	refresh_selftest(m);
 	return m;
+}
+
+/* There is no main loop to wait in any more, and a guest that does not let go keeps the device for the next daemon. */
+static void unplug_now(KxManager *m, KxSession *s)
+{
+	g_autoptr(KxPlug) plug = kx_session_take_plug(s);
+	g_autoptr(KxLibvirt) libvirt = plug ? kx_domains_hold(m->domains, NULL) : NULL;
+	const KxVmIdent *i = kx_session_ident(s);
+	g_autoptr(GError) error = NULL;
+	const KxPlugVm vm = { .sys = m->host->plug_sys,
+			      .domain = m->host->plug_domain,
+			      .dir = m->host->shm_dir,
+			      .proc_root = m->host->proc_root,
+			      .libvirt = libvirt,
+			      .name = i->name,
+			      .uuid = i->uuid,
+			      .pid = i->pid };
+
+	if (plug && !kx_plug_out(plug, &vm, KX_PLUG_SHUTDOWN_MS, &error))
+		kx_log(G_LOG_LEVEL_WARNING, "channel", i->name, NULL, "%s", error->message);
 }
 
 void kx_manager_shutdown(KxManager *m)
@@ -1031,6 +1225,7 @@ void kx_manager_shutdown(KxManager *m)
 		kx_session_end(s, "the daemon stopped", NULL);
 		retire(m, s);
 		tell(m, "detached", s, "the daemon stopped");
+		unplug_now(m, s);
 	}
 	m->callback = NULL;
 	g_clear_pointer(&m->domains, kx_domains_free);
@@ -1046,6 +1241,7 @@ void kx_manager_unref(KxManager *m)
 	g_queue_clear_full(&m->ended, (GDestroyNotify)kx_session_unref);
 	g_hash_table_unref(m->let_alone);
 	g_hash_table_unref(m->asking);
+	g_hash_table_unref(m->plugging);
 	kx_selftest_free(m->selftest);
 	g_free(m->selftest_key);
 	kx_config_free(m->config);

@@ -28,11 +28,13 @@
 #define FIELD_LOG_STRING(member) FIELD_WITH(has_log, KX_FIELD_STRING, member, -1)
 #define FIELD_LOG_NA(member, reason) \
 	FIELD_WITH(has_log, KX_FIELD_U64, member, G_STRUCT_OFFSET(KxWindow, reason))
-#define FIELD_WALK(member)	FIELD_WITH(has_walk, KX_FIELD_U64, member, -1)
-#define FIELD_STALE(member)	FIELD_WITH(has_staleness, KX_FIELD_U64, member, -1)
-#define FIELD_STALE_SUM(member) FIELD_WITH(has_staleness, KX_FIELD_DOUBLE, member, -1)
-#define FIELD_REGIONS(member)	FIELD_WITH(has_regions, KX_FIELD_U64, member, -1)
-#define FIELD_TRAP(member)	FIELD_WITH(has_trap, KX_FIELD_U64, member, -1)
+#define FIELD_WALK(member)	   FIELD_WITH(has_walk, KX_FIELD_U64, member, -1)
+#define FIELD_STALE(member)	   FIELD_WITH(has_staleness, KX_FIELD_U64, member, -1)
+#define FIELD_STALE_SUM(member)	   FIELD_WITH(has_staleness, KX_FIELD_DOUBLE, member, -1)
+#define FIELD_REGIONS(member)	   FIELD_WITH(has_regions, KX_FIELD_U64, member, -1)
+#define FIELD_TRAP(member)	   FIELD_WITH(has_trap, KX_FIELD_U64, member, -1)
+#define FIELD_GUEST(member)	   FIELD_WITH(has_guest, KX_FIELD_U64, member, -1)
+#define FIELD_GUEST_STRING(member) FIELD_WITH(has_guest, KX_FIELD_STRING, member, -1)
 
 const KxField kx_window_fields[] = {
 	FIELD(KxWindow, KX_FIELD_U64, id),
@@ -144,6 +146,24 @@ const KxField kx_window_fields[] = {
 	FIELD_TRAP(trap_writes),
 	FIELD_TRAP(trap_execs),
 	FIELD_TRAP(trap_page_walks),
+	FIELD(KxWindow, KX_FIELD_BOOL, has_guest),
+	FIELD_GUEST_STRING(guest_event),
+	FIELD_GUEST_STRING(guest_release),
+	FIELD_GUEST_STRING(guest_silent),
+	FIELD_GUEST(guest_classified),
+	FIELD_GUEST(guest_dropped_queue),
+	FIELD_GUEST(guest_dropped_ring),
+	FIELD_GUEST(guest_interrupts),
+	FIELD_GUEST(guest_interrupt_ns),
+	FIELD_GUEST(guest_drain_ns),
+	FIELD_GUEST(guest_classify_ns),
+	FIELD_GUEST(guest_report_ns),
+	FIELD_GUEST(guest_scan_ns),
+	FIELD_GUEST(guest_flush_ns),
+	FIELD_GUEST(guest_memory_bytes),
+	FIELD_GUEST(guest_period),
+	FIELD_GUEST(guest_restarts),
+	FIELD_GUEST(guest_bad_records),
 	FIELD(KxWindow, KX_FIELD_U64, est_n),
 	FIELD(KxWindow, KX_FIELD_DOUBLE, est_cost),
 	FIELD(KxWindow, KX_FIELD_DOUBLE, est_samples),

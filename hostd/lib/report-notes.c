@@ -136,6 +136,36 @@ static void note_trap(GPtrArray *notes, const char *label, const KxRow *row)
 					       row->trap_budget_faults_per_s.value));
 }
 
+static void explain_guest(GPtrArray *notes, const KxVmReport *v)
+{
+	g_ptr_array_add(
+		notes,
+		g_strdup("Trackers in the guest run there: their cost per sample is CPU time of "
+			 "the guest, as its own module counts it, not of the host; and the guest "
+			 "can say what it likes. Pages found are those of the hottest ranges."));
+}
+
+static void note_guest(GPtrArray *notes, const char *label, const KxRow *row)
+{
+	if (row->mechanism && g_str_has_suffix(row->mechanism, "surrogate"))
+		g_ptr_array_add(
+			notes,
+			g_strdup_printf("%s: the event is a surrogate, and no memory access as "
+					"the CPU samples it: neither its cost nor what it finds "
+					"is that of PEBS.",
+					label));
+	if (row->guest_dropped_queue.value > 0 || row->guest_dropped_ring.value > 0)
+		g_ptr_array_add(
+			notes,
+			g_strdup_printf("%s: the guest dropped %.0f samples before they were "
+					"classified, and %.0f records that did not fit the "
+					"channel.",
+					label, row->guest_dropped_queue.value,
+					row->guest_dropped_ring.value));
+	if (row->guest_silent)
+		g_ptr_array_add(notes, g_strdup_printf("%s: %s", label, row->guest_silent));
+}
+
 /* What is said once for a VM, and what of each row that has the part. */
 static const struct {
 	void (*explain)(GPtrArray *notes, const KxVmReport *v);
@@ -146,6 +176,7 @@ static const struct {
 	[KX_PART_MISSED] = { explain_missed, note_missed },
 	[KX_PART_REGIONS] = { NULL, note_regions },
 	[KX_PART_TRAP] = { explain_trap, note_trap },
+	[KX_PART_GUEST] = { explain_guest, note_guest },
 };
 
 static void note_part(GPtrArray *notes, const KxVmReport *v, const KxRow *row, const char *label,

@@ -354,6 +354,33 @@ static const ColumnSpec trap_columns[] = {
 	{ "arming\nper page", FIG(trap_zap_ns_per_page), ns_cell, 0 },
 };
 
+static char *dropped_cell(Text *t, const KxFigure *f)
+{
+	const KxRow *row = (const KxRow *)((const char *)f - FIG(guest_dropped_queue));
+
+	return pair_cell(t, f, &row->guest_dropped_ring, kx_text_count);
+}
+
+static char *bytes_cell(Text *t, const KxFigure *f)
+{
+	return kx_text_pages_bytes((guint64)(f->value / 4096));
+}
+
+static const ColumnSpec guest_columns[] = {
+	{ "guest CPU\n%", FIG(guest_cpu_percent), number_cell, 0 },
+	{ "interrupt\nper sample", FIG(guest_interrupt_ns_per_sample), ns_cell, 0 },
+	{ "drain\nper sample", FIG(guest_drain_ns_per_sample), ns_cell, 0 },
+	{ "classify\nper sample", FIG(guest_classify_ns_per_sample), ns_cell, 0 },
+	{ "report\nper sample", FIG(guest_report_ns_per_sample), ns_cell, 0 },
+	{ "scan\nper sample", FIG(guest_scan_ns_per_sample), ns_cell, 0 },
+	{ "flush\nper sample", FIG(guest_flush_ns_per_sample), ns_cell, 0 },
+	{ "interrupts\nper s", FIG(guest_interrupts_per_s), number_cell, 0 },
+	{ "classified\nshare", FIG(guest_classified_share), share_cell, 0 },
+	{ "period", FIG(guest_period), count_cell, 0 },
+	{ "dropped\nsamples / records", FIG(guest_dropped_queue), dropped_cell, PAIR },
+	{ "memory", FIG(guest_memory_bytes), bytes_cell, 0 },
+};
+
 static void print_part_table(Text *t, const GPtrArray *rows, KxPart part, const char *heading,
 			     const ColumnSpec *specs, guint n)
 {
@@ -390,6 +417,8 @@ static const struct {
 	  G_N_ELEMENTS(missed_columns) },
 	{ KX_PART_WALK, "The walk of the nested page table", walk_columns,
 	  G_N_ELEMENTS(walk_columns) },
+	{ KX_PART_GUEST, "Trackers in the guest: time of the guest's CPUs", guest_columns,
+	  G_N_ELEMENTS(guest_columns) },
 	{ KX_PART_TRAP, "Traps: first accesses to pages whose mapping was removed", trap_columns,
 	  G_N_ELEMENTS(trap_columns) },
 	{ KX_PART_REGIONS, "Regions: one page of each is checked in a pass", regions_columns,

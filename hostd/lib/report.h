@@ -113,6 +113,16 @@ typedef struct {
 	guint64 trap_zap_ns, trap_held_passes;
 	guint64 trap_reads, trap_writes, trap_execs, trap_page_walks; /* of those in the ring */
 
+	/* of trackers in the guest (struct kvm_ext_channel_account); valid if has_guest. Times are the guest's CPUs'. */
+	gboolean has_guest;
+	char *guest_event;   /* what is sampled: "sw:page-faults, surrogate"; NULL: accessed bits */
+	char *guest_release; /* its kernel; NULL: it has not said */
+	char *guest_silent;  /* why nothing came at the end; NULL: it answers */
+	guint64 guest_classified, guest_dropped_queue, guest_dropped_ring, guest_interrupts;
+	guint64 guest_interrupt_ns, guest_drain_ns, guest_classify_ns, guest_report_ns;
+	guint64 guest_scan_ns, guest_flush_ns, guest_memory_bytes, guest_period;
+	guint64 guest_restarts, guest_bad_records; /* of its end; that contradicted themselves */
+
 	/* from the pass records: sums for the ratio estimate of cost per sample over counted passes */
 	guint64 est_n; /* passes */
 	double est_cost, est_samples, est_cost2, est_samples2,
@@ -191,12 +201,13 @@ typedef enum {
 	KX_PART_MISSED, /* accesses missed: measured here, or for the same setting in another row */
 	KX_PART_REGIONS,
 	KX_PART_TRAP,
+	KX_PART_GUEST,
 	KX_PARTS
 } KxPart;
 
 typedef struct {
 	char *tracker, *options;
-	char *mechanism; /* of the dirty log; NULL: not used */
+	char *mechanism; /* of the dirty log, or the event that a guest samples; NULL: neither */
 	guint parts;	 /* bit of each KxPart */
 	gboolean staleness;
 	guint missed_by; /* index of the row that measured what this one misses */
@@ -246,12 +257,21 @@ typedef struct {
 	KxFigure trap_ns_per_fault, trap_max_vcpu_percent, trap_budget_vcpu_percent;
 	KxFigure trap_armed, trap_eligible; /* at the end of the row's last window */
 	KxFigure trap_zap_ns_per_page, trap_held_passes, trap_lost;
+	/* trackers in the guest: its CPUs' time, per sample by stage and in all */
+	KxFigure guest_cpu_percent, guest_interrupt_ns_per_sample, guest_drain_ns_per_sample;
+	KxFigure guest_classify_ns_per_sample, guest_report_ns_per_sample;
+	KxFigure guest_scan_ns_per_sample, guest_flush_ns_per_sample;
+	KxFigure guest_interrupts_per_s, guest_classified_share, guest_period;
+	KxFigure guest_dropped_queue, guest_dropped_ring, guest_memory_bytes;
+	const char *guest_silent; /* of the row's last window, whose it is */
 } KxRow;
 
 /* Rows (KxRow) in order of first appearance. */
 GPtrArray *kx_vm_rows(const KxVmReport *v);
 /* What must be known to read the rows right: sentences, char *. */
 GPtrArray *kx_vm_notes(const KxVmReport *v, const GPtrArray *rows);
+/* How the window's tracker works there: the dirty log's mechanism, or the event that a guest samples; NULL: neither. */
+const char *kx_window_mechanism(const KxWindow *w);
 /* "dirty-log (pml)": the tracker, and the mechanism where one is known. */
 char *kx_tracker_label(const char *tracker, const char *mechanism);
 /* The same for a row; rows with one tracker and different options are told apart by a number: "abit #2". */

@@ -20,6 +20,8 @@ struct _KxSession {
 	KxModule *module;   /* NULL once ended */
 	KxTracker *tracker; /* NULL once ended */
 	GSource *source, *poll;
+	GSource *gone; /* where the tracker's descriptor does not tell that the VM went */
+	KxPlug *plug;  /* NULL: no channel to the guest */
 	KxAccount *account;
 	KxHeat *heat;	      /* NULL before the VM is known */
 	guint64 window;	      /* the open one */
@@ -112,6 +114,8 @@ static gboolean read_stats(KxSession *s, struct kvm_ext_stats *st)
 	if (st->log.mechanism == KVM_EXT_LOG_UNKNOWN)
 		st->log.mechanism = s->log.mechanism;
 	kx_account_saw(s->account, st);
+	if (s->tracker->ops->guest)
+		kx_account_guest(s->account, st, s->tracker->ops->guest(s->tracker));
 	return TRUE;
 }
 
@@ -281,13 +285,19 @@ const KxLogMechanism *kx_session_log_mechanism(const KxSession *s)
 
 /* --- end ---------------------------------------------------------------------------------------------------------- */
 
-/* Everything of the session but its account. */
+static void stop_source(GSource **source)
+{
+	if (!*source)
+		return;
+	g_source_destroy(*source);
+	g_clear_pointer(source, g_source_unref);
+}
+
+/* Everything of the session but its account, and the channel, which others unplug. */
 static void let_go(KxSession *s)
 {
-	if (s->source) {
-		g_source_destroy(s->source);
-		g_clear_pointer(&s->source, g_source_unref);
-	}
+	stop_source(&s->source);
+	stop_source(&s->gone);
 	stop_polling(s);
 	g_clear_pointer(&s->tracker, kx_tracker_free);
 	g_clear_pointer(&s->module, kx_module_unref);
@@ -393,7 +403,9 @@ static gboolean check_log(const KxSession *s, const KxOptions *o, GError **error
 
 static KxTracker *open_tracker(KxSession *s, const KxOptions *o, GError **error)
 {
-	const KxTrackerVm vm = { s->ident.pid, s->ident.uuid, s->module, &s->vm, s->heat };
+	const KxTrackerVm vm = { s->ident.pid, s->ident.uuid,
+				 s->module,    &s->vm,
+				 s->heat,      s->plug ? kx_plug_channel(s->plug) : NULL };
 	const KxTrackerOps *ops = kx_tracker_ops(o->tracker);
 
 	if (ops)
@@ -427,24 +439,31 @@ static void open_window(KxSession *s, const KxKvmStat *qmp)
 	s->window = kx_account_open(s->account, &setting, counters, instant());
 }
 
+static GSource *watch_fd(KxSession *s, int fd, GIOCondition condition)
+{
+	GSource *source = g_unix_fd_source_new(fd, condition);
+
+	g_source_set_callback(source, G_SOURCE_FUNC(on_ring), s, NULL);
+	g_source_attach(source, NULL);
+	return source;
+}
+
 static void watch(KxSession *s)
 {
-	int fd = s->tracker->ops->poll_fd(s->tracker);
+	int fd = s->tracker->ops->poll_fd(s->tracker), module = kx_module_fd(s->module);
 
-	if (s->source) {
-		g_source_destroy(s->source);
-		g_clear_pointer(&s->source, g_source_unref);
-	}
-	/* A tracker without a ring of its own still wants to know when the VM goes. */
-	s->source = g_unix_fd_source_new(fd >= 0 ? fd : kx_module_fd(s->module),
-					 G_IO_IN | G_IO_HUP | G_IO_ERR);
-	g_source_set_callback(s->source, G_SOURCE_FUNC(on_ring), s, NULL);
-	g_source_attach(s->source, NULL);
+	stop_source(&s->source);
+	stop_source(&s->gone);
+	/* A tracker with a descriptor of its own still wants to know when the VM goes. */
+	if (fd >= 0)
+		s->source = watch_fd(s, fd, G_IO_IN | G_IO_HUP | G_IO_ERR);
+	if (fd != module)
+		s->gone = watch_fd(s, module, G_IO_HUP | G_IO_ERR);
 	start_polling(s);
 }
 
 KxSession *kx_session_attach(const KxHost *host, const KxVmIdent *ident, const KxOptions *o,
-			     GError **error)
+			     KxPlug *plug, GError **error)
 {
 	KxSession *s = g_new0(KxSession, 1);
 
@@ -453,6 +472,7 @@ KxSession *kx_session_attach(const KxHost *host, const KxVmIdent *ident, const K
 	kx_vm_ident_copy(&s->ident, ident);
 	s->options = *o;
 	s->account = kx_account_new();
+	s->plug = plug;
 	if (!attach_module(s, error) || !check_log(s, o, error))
 		goto fail;
 	s->tracker = open_tracker(s, o, error);
@@ -463,6 +483,7 @@ KxSession *kx_session_attach(const KxHost *host, const KxVmIdent *ident, const K
 	return s;
 fail:
 	let_go(s);
+	s->plug = NULL;
 	s->ended = g_strdup("attach failed");
 	kx_session_unref(s);
 	return NULL;
@@ -482,6 +503,7 @@ void kx_session_unref(KxSession *s)
 	kx_vm_ident_clear(&s->ident);
 	kx_account_free(s->account);
 	kx_heat_free(s->heat);
+	kx_plug_unref(s->plug);
 	kx_log_mechanism_clear(&s->log);
 	g_free(s->yield.to);
 	g_free(s->kvm_dir);
@@ -537,6 +559,37 @@ void kx_session_expect_end(KxSession *s, const char *reason)
 	s->expected_at = g_get_monotonic_time();
 }
 
+KxPlug *kx_session_plug(const KxSession *s)
+{
+	return s->plug;
+}
+
+void kx_session_give_plug(KxSession *s, KxPlug *plug)
+{
+	g_return_if_fail(!s->plug);
+	s->plug = plug;
+}
+
+KxPlug *kx_session_take_plug(KxSession *s)
+{
+	g_return_val_if_fail(s->ended, NULL);
+	return g_steal_pointer(&s->plug);
+}
+
+const KxGuestView *kx_session_guest(const KxSession *s)
+{
+	return s->tracker && s->tracker->ops->guest ? s->tracker->ops->guest(s->tracker) : NULL;
+}
+
+const char *kx_session_mechanism(const KxSession *s)
+{
+	const KxGuestView *guest = kx_session_guest(s);
+
+	if (s->options.tracker->can & KX_CAN_LOG)
+		return kx_log_mechanism_name(s->log.mechanism);
+	return guest && *guest->event ? guest->event : NULL;
+}
+
 gboolean kx_session_wants_qmp(const KxSession *s)
 {
 	return !s->ended && s->kvm_unread;
@@ -557,6 +610,7 @@ static gboolean check_alive(const KxSession *s, GError **error)
 static gboolean start_tracker(KxSession *s, const KxOptions *o, KxTracker **old, GError **error)
 {
 	g_autoptr(KxTracker) next = NULL;
+	struct kvm_ext_stats st;
 
 	*old = NULL;
 	if (kx_tracker_ops(o->tracker) == s->tracker->ops)
@@ -565,6 +619,8 @@ static gboolean start_tracker(KxSession *s, const KxOptions *o, KxTracker **old,
 	if (!next || !next->ops->start(next, o, error))
 		return FALSE;
 	s->tracker->ops->stop(s->tracker);
+	if (s->tracker->ops->stats(s->tracker, &st, NULL))
+		kx_account_saw(s->account, &st); /* what leaving it took */
 	*old = s->tracker;
 	s->tracker = g_steal_pointer(&next);
 	return TRUE;

@@ -11,11 +11,13 @@
 
 #include "account.h"
 #include "kvmstat.h"
+#include "hotplug.h"
 #include "logmech.h"
 #include "module.h"
 #include "options.h"
 #include "report.h"
 #include "selftest-log.h"
+#include "tracker.h"
 #include "vmfd.h"
 
 /* What of the machine sessions use; unit tests put their own in place. */
@@ -26,6 +28,9 @@ typedef struct {
 	gboolean (*open_vm)(const char *proc_root, pid_t pid, const char *uuid, KxVmFd *out,
 			    GError **error);
 	KxSelftest *(*selftest)(const char *root); /* of the dirty log, may block; NULL: none */
+	const KxPlugSys *plug_sys;		   /* NULL: libvirt's, and /dev/shm */
+	gpointer plug_domain;
+	const char *shm_dir;
 } KxHost;
 
 extern const KxHost kx_host_real;
@@ -56,8 +61,9 @@ typedef void (*KxSessionYield)(KxSession *s, const KxYield *yield, gpointer data
 /* While a tracker of the log runs the module is asked this often, beside what its records tell. */
 #define KX_SESSION_POLL_MS 250u
 
+/* @plug: of the guest's channel, NULL: none is plugged in. The session takes it over unless it fails. */
 KxSession *kx_session_attach(const KxHost *host, const KxVmIdent *ident, const KxOptions *o,
-			     GError **error);
+			     KxPlug *plug, GError **error);
 KxSession *kx_session_ref(KxSession *s);
 void kx_session_unref(KxSession *s);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxSession, kx_session_unref)
@@ -80,6 +86,18 @@ void kx_session_yielded_to(KxSession *s, const char *what);
 
 /* How the dirty log works on this VM; never NULL. */
 const KxLogMechanism *kx_session_log_mechanism(const KxSession *s);
+
+/*
+ * The channel to the guest. It stays with the session, whatever tracker runs, until whoever unplugs it takes it; only an
+ * ended one gives it away.
+ */
+KxPlug *kx_session_plug(const KxSession *s);
+void kx_session_give_plug(KxSession *s, KxPlug *plug);
+KxPlug *kx_session_take_plug(KxSession *s);
+/* What a tracker in the guest knows, NULL: none runs. */
+const KxGuestView *kx_session_guest(const KxSession *s);
+/* How the tracker works on this VM, as kx_window_mechanism(); NULL: it is not asked. */
+const char *kx_session_mechanism(const KxSession *s);
 
 /*
  * KVM's counters come from the module; where it has none and debugfs neither, the session wants QEMU asked beforehand

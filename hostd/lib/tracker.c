@@ -3,6 +3,7 @@
 
 static const KxTrackerOps *const implementations[] = {
 	&kx_tracker_module,
+	&kx_tracker_guest,
 };
 
 const KxTrackerOps *kx_tracker_ops(const KxTrackerRow *row)

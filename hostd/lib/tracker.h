@@ -10,6 +10,7 @@
 #include <glib.h>
 #include <sys/types.h>
 
+#include "channel.h"
 #include "heat.h"
 #include "module.h"
 #include "options.h"
@@ -22,9 +23,32 @@ typedef struct {
 	KxModule *module;	     /* the session's descriptor */
 	const struct kvm_ext_vm *vm; /* as last read */
 	const KxHeat *heat;
+	KxChannel *channel; /* to the guest; NULL: none is plugged in */
 } KxTrackerVm;
 
 typedef struct _KxTracker KxTracker;
+
+/* One process of the guest, as its classifier saw it last. */
+typedef struct {
+	gint32 pid;
+	char name[KVM_EXT_CHANNEL_NAME];
+	guint32 total;	/* ranges it has; the hottest are listed */
+	GArray *ranges; /* struct kvm_ext_channel_range, hottest first */
+	guint64 look;	/* of ours at which it came; older ones are dropped */
+} KxGuestProcess;
+
+/* What only a tracker in the guest knows, beside its account in the module's terms. */
+typedef struct {
+	char event[64]; /* "": no event; "…, surrogate" */
+	char release[64];
+	const char *silent; /* why nothing comes; NULL: it answers */
+	/* of all that this setting cost, over restarts of the guest's end */
+	struct kvm_ext_channel_account sum;
+	guint64 restarts, bad_records;
+	guint64 work; /* the workload's own counter; meaningless without writers */
+	guint64 work_writers;
+	GPtrArray *processes; /* KxGuestProcess */
+} KxGuestView;
 
 typedef struct {
 	const char *name; /* of the implementation, for logs */
@@ -47,6 +71,8 @@ typedef struct {
 	/* The descriptor that polls readable when there is something to drain; -1: none. */
 	int (*poll_fd)(KxTracker *t);
 	gboolean (*drain)(KxTracker *t, const KxStreamOps *sink, gpointer data, GError **error);
+	/* What it knows of the guest, as of the last drain; NULL: it does not run there. */
+	const KxGuestView *(*guest)(const KxTracker *t);
 } KxTrackerOps;
 
 struct _KxTracker {
@@ -63,5 +89,9 @@ void kx_tracker_free(KxTracker *t);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxTracker, kx_tracker_free)
 
 extern const KxTrackerOps kx_tracker_module;
+extern const KxTrackerOps kx_tracker_guest;
+
+/* Blocks, until the guest carries out what @o asks for. KX_ERROR_NOT_SUPPORTED: it cannot, and goes on as before. */
+gboolean kx_tracker_guest_propose(KxChannel *channel, const KxOptions *o, GError **error);
 
 #endif /* KX_TRACKER_H */

@@ -683,7 +683,7 @@ static void migrated_away_is_the_reason(void **state)
 
 	kx_options_init(&o);
 	assert_true(kx_options_set(&o, "tracker", "dirty-log", NULL));
-	session = kx_session_attach(&fake_host, &ident, &o, NULL);
+	session = kx_session_attach(&fake_host, &ident, &o, NULL, NULL);
 	assert_non_null(session);
 	kx_session_on_ended(session, on_ended, &ended);
 	kx_session_expect_end(session, "migrated away");
