@@ -41,6 +41,7 @@
 #define KVM_EXT_SET_TRACKER	_IO(KVM_EXT_IOC_MAGIC, 0x03)
 #define KVM_EXT_GET_STATS	_IO(KVM_EXT_IOC_MAGIC, 0x04)
 #define KVM_EXT_RUN_PASS	_IO(KVM_EXT_IOC_MAGIC, 0x05)
+#define KVM_EXT_SET_EXCLUDED	_IO(KVM_EXT_IOC_MAGIC, 0x06)
 
 enum kvm_ext_tracker_id {
 	KVM_EXT_TRACKER_OFF = 0,	/* no pass runs: the control */
@@ -287,6 +288,38 @@ struct kvm_ext_run_pass {
 	__u32 size;
 	__u32 flags;		/* in: 0 */
 	__u64 pass;		/* out: number of the pass that ran */
+};
+
+/* --- KVM_EXT_SET_EXCLUDED: pages that no tracker touches ------------------- */
+
+#define KVM_EXT_EXCLUDED_PAGES_MAX	16384u	/* 64 MiB */
+
+/*
+ * Replaces the list of guest pages that trackers leave alone, whichever runs: their
+ * A bits are not cleared, they get no trap, and are not logged anew. They are brought
+ * into the VMM's memory and pinned there until the list changes or the session ends.
+ * Memory that one mapping may cover together with such a page, a huge page of the
+ * host, is left alone whole. None of it is in samples or in pages scanned.
+ *
+ * The running tracker's pass is cut short and the tracker goes on with the new list,
+ * in the same account; nothing is touched any more when the call returns. A page whose
+ * mapping a trap has removed comes back with its next access, as ever.
+ *
+ * A log that KVM_EXT_LOG_MODE_ALL_SET starts full is never cleared for these pages: the
+ * CPU has nothing to log. In other modes KVM arms a memslot as a whole: one with such a
+ * page is then not logged by us.
+ *
+ * Errors: EINVAL the list is not sorted, or not apart; E2BIG more pages than
+ * KVM_EXT_EXCLUDED_PAGES_MAX; EFAULT memory cannot be pinned; ENOMEM. On error the
+ * old list holds.
+ */
+struct kvm_ext_excluded {
+	__u32 size;
+	__u32 flags;		/* in: 0 */
+	__u64 ranges;		/* in: struct kvm_ext_range[@nr_ranges] */
+	__u32 nr_ranges;	/* in: 0: none; at most KVM_EXT_RANGES_MAX, sorted, apart */
+	__u32 reserved;
+	__u64 pages;		/* out: of these, are RAM: excluded and pinned */
 };
 
 /* --- KVM_EXT_GET_STATS: the account of the tracker set now ---------------- */

@@ -36,6 +36,7 @@ static u64 show(struct kx_pass *p, struct kx_log_slot *s, const struct kx_log_wa
 {
 	unsigned long *bits = kx_log_words(&p->log, first);
 
+	kx_log_exclude(&p->log, s, first, npages, bits);
 	if (s->fresh)
 		return bitmap_weight(bits, npages);
 	if (bitmap_empty(bits, npages) && !walk->watch)
@@ -48,7 +49,7 @@ static void walk_piece(struct kx_pass *p, struct kx_log_slot *s, const struct kx
 		       u64 first, u64 end)
 {
 	struct pending pending = { .from = first, .to = first };
-	bool changed = walk->watch && !s->fresh;	/* by @block */
+	bool changed = s->cut || (walk->watch && !s->fresh);	/* by @block */
 
 	while (pending.to < end && !p->stop) {
 		unsigned int npages = min_t(u64, KX_BLOCK_PAGES, end - pending.to);

@@ -268,6 +268,11 @@ static u64 wanted_pages(const struct kx_log *log, const struct kx_log_slot *s)
 	return end > first ? end - first : 0;
 }
 
+static bool is_cut(const struct kx_log *log, const struct kx_log_slot *s)
+{
+	return kx_excluded_from(&log->vm->excluded, s->hva, s->hva + (s->npages << PAGE_SHIFT));
+}
+
 static bool same_place(const struct kx_log_slot *s, const struct kx_memslot *m)
 {
 	return s->as_id == m->as_id && s->id == m->id && s->gfn == m->gfn &&
@@ -342,9 +347,9 @@ static int sync_slots(struct kx_log *log, bool watch)
 	int err;
 
 	if (log->slots && !log->incomplete &&
-	    kx_slots_generation(log->vm->kvm) == log->generation)
+	    kx_slots_generation(log->vm) == log->generation)
 		return 0;
-	err = kx_memslots_take(&set, log->vm->kvm);
+	err = kx_memslots_take(&set, log->vm);
 	if (err)
 		return err;
 	slots = kvcalloc(set.nr + 1, sizeof(*slots), GFP_KERNEL_ACCOUNT);
@@ -362,7 +367,11 @@ static int sync_slots(struct kx_log *log, bool watch)
 			.as_id = m->as_id, .id = m->id,
 		};
 		inherit(log, s, m);
+		s->cut = is_cut(log, s);
 		s->wanted = wanted_pages(log, s);
+		/* Only a log that starts full lets us choose what KVM arms. */
+		if (s->cut && kx_log_mode(log->vm->kvm) != KVM_EXT_LOG_MODE_ALL_SET)
+			s->wanted = false;
 		if (s->wanted)
 			largest = max(largest, s->npages);
 	}
@@ -377,7 +386,7 @@ static int sync_slots(struct kx_log *log, bool watch)
 			log->incomplete = true;
 	}
 	/* The VMM's changes wait for the lock; KVM's own concern no memory of the guest's. */
-	log->generation = kx_slots_generation(log->vm->kvm);
+	log->generation = kx_slots_generation(log->vm);
 	kvfree(set.slots);
 	return err;
 }
@@ -510,6 +519,21 @@ bool kx_log_write(struct kx_log *log, u64 first, u64 npages)
 	size_t bytes = BITS_TO_LONGS(npages) * sizeof(long);
 
 	return !copy_to_user(bits_at(log, first), kx_log_words(log, first), bytes);
+}
+
+void kx_log_exclude(struct kx_log *log, const struct kx_log_slot *s, u64 first,
+		    unsigned int npages, unsigned long *bits)
+{
+	unsigned long start = s->hva + (first << PAGE_SHIFT), at = start, from, to;
+	unsigned long end = start + ((unsigned long)npages << PAGE_SHIFT);
+	const struct kx_hva_span *span;
+
+	while (s->cut && (span = kx_excluded_from(&log->vm->excluded, at, end))) {
+		from = max(span->start, start);
+		to = min(span->end, end);
+		bitmap_clear(bits, (from - start) >> PAGE_SHIFT, (to - from) >> PAGE_SHIFT);
+		at = to;
+	}
 }
 
 void kx_log_clear(struct kx_log *log, struct kx_log_slot *s, u64 first, u64 npages, u64 set)

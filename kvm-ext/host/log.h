@@ -33,7 +33,8 @@ struct kx_log_slot {
 	u32 flags;		/* without KVM_MEM_LOG_DIRTY_PAGES */
 	u16 as_id;
 	u16 id;
-	bool wanted;		/* overlaps the tracker's range */
+	bool wanted;		/* overlaps the tracker's range, and may be logged */
+	bool cut;		/* some of it is excluded */
 	bool ours;
 	bool taken;		/* the VMM took it, or had it when we came */
 	bool fresh;		/* its log was never read: how old is what is in it? */
@@ -106,6 +107,9 @@ bool kx_log_write(struct kx_log *log, u64 first, u64 npages);
 void kx_log_clear(struct kx_log *log, struct kx_log_slot *s, u64 first, u64 npages, u64 set);
 /* True if harvesting does not clear. */
 bool kx_log_is_manual(const struct kx_log *log);
+/* Takes out of @bits, of @npages pages from page @first of @s, those that are excluded. */
+void kx_log_exclude(struct kx_log *log, const struct kx_log_slot *s, u64 first,
+		    unsigned int npages, unsigned long *bits);
 /* At the end of a pass: was all that is wanted in the VMM's hands? Counts it. */
 bool kx_log_yielded(struct kx_log *log);
 void kx_log_set_candidates(struct kx_log *log, u64 candidates);

@@ -280,10 +280,10 @@ void kx_pass_found_mapping(struct kx_pass *p, u16 as_id, gfn_t gfn, u8 order)
 /* True if the memslots have changed and a new snapshot was taken. */
 static bool refresh_slots(struct kx_pass *p)
 {
-	if (kx_slots_generation(p->vm->kvm) == p->slots.generation)
+	if (kx_slots_generation(p->vm) == p->slots.generation)
 		return false;
 	/* Without memory for a new snapshot the old one cannot be trusted either. */
-	if (kx_slots_take(&p->slots, p->vm->kvm))
+	if (kx_slots_take(&p->slots, p->vm))
 		p->stop = true;
 	kx_leaf_forget(&p->leaves);
 	return true;
@@ -691,6 +691,17 @@ static int set_cpu(struct kx_pass *p, int cpu)
 	return set_cpus_allowed_ptr(p->thread, cpu < 0 ? cpu_possible_mask : cpumask_of(cpu));
 }
 
+int kx_pass_pause(struct kx_pass *p)
+{
+	/* Returns once the thread, having cut its pass short, has parked. */
+	return kthread_park(p->thread);
+}
+
+void kx_pass_resume(struct kx_pass *p)
+{
+	kthread_unpark(p->thread);
+}
+
 int kx_pass_set(struct kx_pass *p, const struct kx_tracker *tracker,
 		const struct kx_setting *setting)
 {
@@ -703,9 +714,8 @@ int kx_pass_set(struct kx_pass *p, const struct kx_tracker *tracker,
 	if (err)
 		return err;
 	err = set_cpu(p, cfg->cpu);
-	/* Returns once the thread, having cut its pass short, has parked. */
 	if (!err)
-		err = kthread_park(p->thread);
+		err = kx_pass_pause(p);
 	if (err) {
 		drop_state(tracker, &state);
 		return err;
@@ -718,7 +728,7 @@ int kx_pass_set(struct kx_pass *p, const struct kx_tracker *tracker,
 	p->epoch = ++p->stats.sum.epoch;
 	end_waiting(p, false, -ECANCELED);
 	spin_unlock(&p->lock);
-	kthread_unpark(p->thread);
+	kx_pass_resume(p);
 	wake_up_all(p->wait);
 	return 0;
 }

@@ -110,6 +110,10 @@ void kx_pass_stop(struct kx_pass *p);
 int kx_pass_set(struct kx_pass *p, const struct kx_tracker *tracker,
 		const struct kx_setting *setting);
 
+/* Cuts the running pass short, leaves nothing of the tracker in the VM, and waits. */
+int kx_pass_pause(struct kx_pass *p);
+void kx_pass_resume(struct kx_pass *p);
+
 int kx_pass_request(struct kx_pass *p, struct kx_pass_waiter *waiter);
 /* Waits for the end of the pass; no lock held, @p may be stopped meanwhile. */
 int kx_pass_wait(struct kx_pass *p, struct kx_pass_waiter *waiter);

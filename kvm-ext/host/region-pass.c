@@ -88,7 +88,7 @@ struct kx_region_pass *kx_region_pass_new(struct kx_vm *vm, const struct kvm_ext
 	rp->aggregation_passes = cfg->aggregation_passes ?: KVM_EXT_AGGREGATION_PASSES_DEFAULT;
 	kx_regions_init(&rp->regions, rp->memory, cfg->regions_min, cfg->regions_max,
 			get_random_u64());
-	err = kx_slots_take(&slots, vm->kvm);
+	err = kx_slots_take(&slots, vm);
 	if (err)
 		goto free;
 	err = take_memory(rp, &slots, cfg->first_gfn, end);

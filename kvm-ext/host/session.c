@@ -158,7 +158,7 @@ static int do_get_vm(struct kx_session *s, void *arg)
 	mutex_lock(&s->lock);
 	err = check_vm(s);
 	if (!err)
-		err = kx_vm_info(s->vm.kvm, info);
+		err = kx_vm_info(&s->vm, info);
 	mutex_unlock(&s->lock);
 	return err;
 }
@@ -221,7 +221,7 @@ static bool holds_ram(const struct kx_slots *slots, const struct kvm_ext_range *
 }
 
 /* Is there RAM in the range, or in one of the ranges? */
-static int check_range(struct kvm *kvm, const struct kx_setting *setting)
+static int check_range(struct kx_vm *vm, const struct kx_setting *setting)
 {
 	const struct kvm_ext_tracker *t = &setting->cfg;
 	struct kvm_ext_range whole = { .gfn = t->first_gfn, .npages = t->npages };
@@ -233,7 +233,7 @@ static int check_range(struct kvm *kvm, const struct kx_setting *setting)
 
 	if (found)
 		return 0;
-	err = kx_slots_take(&slots, kvm);
+	err = kx_slots_take(&slots, vm);
 	if (err)
 		return err;
 	for (i = 0; i < nr && !found; i++)
@@ -253,25 +253,25 @@ static int set_tracker(struct kx_session *s, const struct kx_tracker *tracker,
 	err = tracker->check ? tracker->check(s->vm.kvm) : 0;
 	if (err)
 		return err;
-	err = check_range(s->vm.kvm, setting);
+	err = check_range(&s->vm, setting);
 	if (err)
 		return err;
 	return kx_pass_set(&s->pass, tracker, setting);
 }
 
-/* Copies the list of ranges, which have to be sorted and apart. The caller frees it. */
-static int get_ranges(struct kx_setting *setting)
+/* Copies a list of ranges, which have to be sorted and apart. The caller frees it. */
+static int get_ranges(struct kvm_ext_range **ranges, u64 user, u32 nr)
 {
-	u32 nr = setting->cfg.nr_ranges, i;
 	struct kvm_ext_range *r;
 	u64 end = 0;
+	u32 i;
 
 	if (!nr)
 		return 0;
-	r = vmemdup_user(u64_to_user_ptr(setting->cfg.ranges), nr * sizeof(*r));
+	r = vmemdup_user(u64_to_user_ptr(user), nr * sizeof(*r));
 	if (IS_ERR(r))
 		return PTR_ERR(r);
-	setting->ranges = r;
+	*ranges = r;
 	for (i = 0; i < nr; i++) {
 		if (r[i].gfn < end || !r[i].npages || r[i].gfn + r[i].npages < r[i].gfn)
 			return -EINVAL;
@@ -289,7 +289,7 @@ static int do_set_tracker(struct kx_session *s, void *arg)
 	err = check_tracker(&setting.cfg, tracker);
 	if (err)
 		return err;
-	err = get_ranges(&setting);
+	err = get_ranges(&setting.ranges, setting.cfg.ranges, setting.cfg.nr_ranges);
 	if (!err) {
 		mutex_lock(&s->lock);
 		err = set_tracker(s, tracker, &setting);
@@ -334,6 +334,48 @@ static int do_run_pass(struct kx_session *s, void *arg)
 	return err;
 }
 
+static int set_excluded(struct kx_session *s, const struct kvm_ext_range *ranges, u32 nr,
+			u64 *pages)
+{
+	struct kx_excluded excluded;
+	int err;
+
+	err = check_vm(s);
+	if (err)
+		return err;
+	err = kx_excluded_make(&excluded, &s->vm, ranges, nr);
+	if (err)
+		return err;
+	err = kx_pass_pause(&s->pass);
+	if (!err) {
+		*pages = excluded.npages;
+		swap(s->vm.excluded, excluded);
+		s->vm.excluded_changes++;
+		kx_pass_resume(&s->pass);
+	}
+	kx_excluded_drop(&excluded, &s->vm);
+	return err;
+}
+
+static int do_set_excluded(struct kx_session *s, void *arg)
+{
+	struct kvm_ext_excluded *x = arg;
+	struct kvm_ext_range *ranges = NULL;
+	int err;
+
+	if (x->flags || x->reserved || x->nr_ranges > KVM_EXT_RANGES_MAX ||
+	    !x->ranges != !x->nr_ranges)
+		return -EINVAL;
+	err = get_ranges(&ranges, x->ranges, x->nr_ranges);
+	if (!err) {
+		mutex_lock(&s->lock);
+		err = set_excluded(s, ranges, x->nr_ranges, &x->pages);
+		mutex_unlock(&s->lock);
+	}
+	kvfree(ranges);
+	return err;
+}
+
 union kx_args {
 	u32 size;
 	struct kvm_ext_caps caps;
@@ -342,6 +384,7 @@ union kx_args {
 	struct kvm_ext_tracker tracker;
 	struct kvm_ext_stats stats;
 	struct kvm_ext_run_pass run_pass;
+	struct kvm_ext_excluded excluded;
 };
 
 /* By number from KVM_EXT_GET_CAPS on. @first_size: what the first published version had. */
@@ -363,6 +406,8 @@ static const struct kx_ioctl {
 		sizeof(struct kvm_ext_stats), offsetofend(struct kvm_ext_stats, dropped_pages) },
 	[_IOC_NR(KVM_EXT_RUN_PASS)] = { do_run_pass,
 		sizeof(struct kvm_ext_run_pass), offsetofend(struct kvm_ext_run_pass, pass) },
+	[_IOC_NR(KVM_EXT_SET_EXCLUDED)] = { do_set_excluded,
+		sizeof(struct kvm_ext_excluded), offsetofend(struct kvm_ext_excluded, pages) },
 };
 
 static const struct kx_ioctl *ioctl_of(unsigned int cmd)

@@ -9,7 +9,9 @@
 #include <linux/rbtree.h>
 #include <linux/sched.h>
 
+#include "excluded.h"
 #include "slots.h"
+#include "vm.h"
 
 static struct kvm_memory_slot *slot_of(struct rb_node *node, int idx)
 {
@@ -27,36 +29,37 @@ static bool is_ram(const struct kvm_memory_slot *slot)
 }
 
 /* Caller holds kvm->srcu. */
-static u64 generation(struct kvm *kvm)
+static u64 generation(struct kx_vm *vm)
 {
-	u64 sum = 0;
+	u64 sum = vm->excluded_changes;
 	int i;
 
-	for (i = 0; i < kx_nr_address_spaces(kvm); i++)
-		sum += READ_ONCE(__kvm_memslots(kvm, i)->generation);
+	for (i = 0; i < kx_nr_address_spaces(vm->kvm); i++)
+		sum += READ_ONCE(__kvm_memslots(vm->kvm, i)->generation);
 	return sum;
 }
 
-u64 kx_slots_generation(struct kvm *kvm)
+u64 kx_slots_generation(struct kx_vm *vm)
 {
-	int idx = srcu_read_lock(&kvm->srcu);
-	u64 sum = generation(kvm);
+	int idx = srcu_read_lock(&vm->kvm->srcu);
+	u64 sum = generation(vm);
 
-	srcu_read_unlock(&kvm->srcu, idx);
+	srcu_read_unlock(&vm->kvm->srcu, idx);
 	return sum;
 }
 
 /* Copies up to @room RAM memslots in order; returns how many there are. */
-static u32 copy_slots(struct kvm *kvm, struct kx_memslot *raw, u32 room, u64 *gen)
+static u32 copy_slots(struct kx_vm *vm, struct kx_memslot *raw, u32 room, u64 *gen)
 {
 	const struct kvm_memory_slot *slot;
+	struct kvm *kvm = vm->kvm;
 	struct kvm_memslots *set;
 	struct rb_node *node;
 	u32 n = 0;
 	int i, idx;
 
 	idx = srcu_read_lock(&kvm->srcu);
-	*gen = generation(kvm);
+	*gen = generation(vm);
 	for (i = 0; i < kx_nr_address_spaces(kvm); i++) {
 		set = __kvm_memslots(kvm, i);
 		for (node = rb_first(&set->gfn_tree); node; node = rb_next(node)) {
@@ -153,7 +156,7 @@ static int build(struct kx_slots *slots, const struct kx_memslot *raw, u32 n)
 	return 0;
 }
 
-int kx_memslots_take(struct kx_memslots *set, struct kvm *kvm)
+int kx_memslots_take(struct kx_memslots *set, struct kx_vm *vm)
 {
 	struct kx_memslot *raw = NULL;
 	u32 n = 0, room;
@@ -165,30 +168,86 @@ int kx_memslots_take(struct kx_memslots *set, struct kvm *kvm)
 		raw = kvcalloc(room, sizeof(*raw), GFP_KERNEL);
 		if (!raw)
 			return -ENOMEM;
-		n = copy_slots(kvm, raw, room, &set->generation);
+		n = copy_slots(vm, raw, room, &set->generation);
 	} while (n > room);
 	set->slots = raw;
 	set->nr = n;
 	return 0;
 }
 
-int kx_slots_take(struct kx_slots *slots, struct kvm *kvm)
+/* What of @m from *@pos on is not excluded, up to what is; advances *@pos behind that. */
+static struct kx_memslot next_piece(const struct kx_memslot *m, const struct kx_excluded *excluded,
+				    u64 *pos)
+{
+	unsigned long from = m->hva + (*pos << PAGE_SHIFT), to = m->hva + (m->npages << PAGE_SHIFT);
+	const struct kx_hva_span *span = kx_excluded_from(excluded, from, to);
+	struct kx_memslot piece = *m;
+	unsigned long end = span ? max(span->start, from) : to;
+
+	piece.gfn += *pos;
+	piece.hva = from;
+	piece.npages = (end - from) >> PAGE_SHIFT;
+	*pos = ((span ? min(span->end, to) : to) - m->hva) >> PAGE_SHIFT;
+	return piece;
+}
+
+int kx_memslots_cut(struct kx_memslots *set, const struct kx_excluded *excluded)
+{
+	struct kx_memslot *pieces, piece;
+	u32 i, n = 0;
+	u64 pos;
+
+	if (!excluded->nr)
+		return 0;
+	/* A span cuts each alias of its memory. */
+	pieces = kvcalloc((u64)set->nr * (excluded->nr + 1), sizeof(*pieces), GFP_KERNEL);
+	if (!pieces)
+		return -ENOMEM;
+	for (i = 0; i < set->nr; i++) {
+		for (pos = 0; pos < set->slots[i].npages; ) {
+			piece = next_piece(&set->slots[i], excluded, &pos);
+			if (piece.npages)
+				pieces[n++] = piece;
+		}
+		cond_resched();
+	}
+	kvfree(set->slots);
+	set->slots = pieces;
+	set->nr = n;
+	return 0;
+}
+
+static int take_slots(struct kx_slots *slots, struct kx_vm *vm, const struct kx_excluded *excluded)
 {
 	struct kx_slots new = {};
 	struct kx_memslots set;
 	int err;
 
-	err = kx_memslots_take(&set, kvm);
+	err = kx_memslots_take(&set, vm);
 	if (err)
 		return err;
 	new.generation = set.generation;
-	err = build(&new, set.slots, set.nr);
+	err = kx_memslots_cut(&set, excluded);
+	if (!err)
+		err = build(&new, set.slots, set.nr);
 	kvfree(set.slots);
 	if (err)
 		return err;
 	kx_slots_drop(slots);
 	*slots = new;
 	return 0;
+}
+
+int kx_slots_take(struct kx_slots *slots, struct kx_vm *vm)
+{
+	return take_slots(slots, vm, &vm->excluded);
+}
+
+int kx_slots_take_all(struct kx_slots *slots, struct kx_vm *vm)
+{
+	static const struct kx_excluded none;
+
+	return take_slots(slots, vm, &none);
 }
 
 void kx_slots_drop(struct kx_slots *slots)

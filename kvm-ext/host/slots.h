@@ -22,7 +22,12 @@ struct kx_memslots {
 	u32 nr;
 };
 
-int kx_memslots_take(struct kx_memslots *set, struct kvm *kvm);
+struct kx_excluded;
+struct kx_vm;
+
+int kx_memslots_take(struct kx_memslots *set, struct kx_vm *vm);
+/* Leaves pieces of them, without what is excluded. */
+int kx_memslots_cut(struct kx_memslots *set, const struct kx_excluded *excluded);
 
 /* A run of guest pages, contiguous in the VMM's memory, too, that is tracked under these gfns. */
 struct kx_extent {
@@ -53,9 +58,12 @@ struct kx_slots {
 	u64 last_gfn;
 };
 
-int kx_slots_take(struct kx_slots *slots, struct kvm *kvm);
+/* Without what is excluded; or all, for who only counts. */
+int kx_slots_take(struct kx_slots *slots, struct kx_vm *vm);
+int kx_slots_take_all(struct kx_slots *slots, struct kx_vm *vm);
 void kx_slots_drop(struct kx_slots *slots);
-u64 kx_slots_generation(struct kvm *kvm);
+/* Grows with each change of the memslots, or of what is excluded. */
+u64 kx_slots_generation(struct kx_vm *vm);
 
 /* The first extent that has @gfn of address space @as_id or follows it; NULL: none. */
 const struct kx_extent *kx_slots_from(const struct kx_slots *slots, u16 as_id, gfn_t gfn);

@@ -49,6 +49,7 @@ struct piece {
 struct ept_walk {
 	struct kx_walk walk;
 	struct kx_window window;
+	struct kx_vm *vm;
 	struct kvm *kvm;
 	struct kx_roots roots;
 	u64 hold_start_ns;
@@ -126,12 +127,15 @@ static int take_pieces(struct ept_walk *e)
 	u32 i, n = 0;
 	int err;
 
-	err = kx_slots_take(&slots, e->kvm);
+	err = kx_slots_take(&slots, e->vm);
 	if (err)
 		return err;
-	err = kx_memslots_take(&set, e->kvm);
+	err = kx_memslots_take(&set, e->vm);
 	if (err)
 		goto drop_slots;
+	err = kx_memslots_cut(&set, &e->vm->excluded);
+	if (err)
+		goto free_set;
 	pieces = kvcalloc(set.nr + slots.nr + 1, sizeof(*pieces), GFP_KERNEL_ACCOUNT);
 	err = pieces ? 0 : -ENOMEM;
 	if (err)
@@ -324,7 +328,7 @@ static void walk_all(struct kx_pass *p, struct ept_walk *e)
 	u16 as_id = 0;
 
 	while (!p->stop) {
-		if (e->generation != kx_slots_generation(e->kvm)) {
+		if (e->generation != kx_slots_generation(e->vm)) {
 			p->account.slots_changed = e->pieces;
 			if (take_pieces(e))
 				kx_pass_fail(p, -ENOMEM);
@@ -408,6 +412,7 @@ static void *ept_walk_setup(struct kx_vm *vm, const struct kx_setting *setting)
 
 	if (!e)
 		return ERR_PTR(-ENOMEM);
+	e->vm = vm;
 	e->kvm = vm->kvm;
 	e->walk.maps = KX_ENTRY_MAPS;
 	e->walk.accessed = npt ? BIT_ULL(5) : BIT_ULL(8);

@@ -51,6 +51,7 @@
 #define RUN_MAX		64u
 
 struct trap {
+	struct kx_vm *vm;
 	struct kvm *kvm;
 	u32 share_ppm;
 	struct kvm_ext_range *ranges;
@@ -227,9 +228,9 @@ static int take_memory(struct kx_pass *p, struct trap *t)
 	struct kx_slots slots = {};
 	int err;
 
-	if (areas_of(t) && areas_of(t)->generation == kx_slots_generation(t->kvm))
+	if (areas_of(t) && areas_of(t)->generation == kx_slots_generation(t->vm))
 		return 0;
-	err = kx_slots_take(&slots, t->kvm);
+	err = kx_slots_take(&slots, t->vm);
 	if (err)
 		return err;
 	areas = kx_areas_new(&slots, p->first_gfn, p->end_gfn, t->ranges, t->nr_ranges);
@@ -452,6 +453,7 @@ static void *trap_setup(struct kx_vm *vm, const struct kx_setting *setting)
 
 	if (!t)
 		return ERR_PTR(-ENOMEM);
+	t->vm = vm;
 	t->kvm = vm->kvm;
 	raw_spin_lock_init(&t->lock);
 	err = fill_in(t, setting);

@@ -117,6 +117,7 @@ void kx_vm_detach(struct kx_vm *vm)
 	WRITE_ONCE(vm->detaching, true);
 	/* Waits for a running vm_mm_release(). */
 	mmu_notifier_unregister(&vm->mn, vm->kvm->mm);
+	kx_excluded_drop(&vm->excluded, vm);
 	unclaim(vm);
 	fput(vm->file);
 }
@@ -172,13 +173,14 @@ static u64 sum_exits(struct kvm *kvm)
 	return sum;
 }
 
-int kx_vm_info(struct kvm *kvm, struct kvm_ext_vm *info)
+int kx_vm_info(struct kx_vm *vm, struct kvm_ext_vm *info)
 {
+	struct kvm *kvm = vm->kvm;
 	struct kx_slots slots = {};
 	struct kx_vm_paging paging;
 	int err;
 
-	err = kx_slots_take(&slots, kvm);
+	err = kx_slots_take_all(&slots, vm);
 	if (err)
 		return err;
 	kx_vm_paging(kvm, &paging);

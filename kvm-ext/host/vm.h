@@ -6,6 +6,8 @@
 #include <linux/list.h>
 #include <linux/mmu_notifier.h>
 
+#include "excluded.h"
+
 struct kvm_ext_vm;
 
 /*
@@ -22,6 +24,8 @@ struct kx_vm {
 	bool gone;			/* set once, by the notifier; READ_ONCE */
 	bool detaching;			/* the notifier has nothing more to say */
 	void (*on_gone)(struct kx_vm *vm); /* called once, must not sleep long nor detach */
+	struct kx_excluded excluded;	/* as said there */
+	u64 excluded_changes;
 };
 
 /* @vm->on_gone is set by the caller; it may be called before this returns. */
@@ -39,6 +43,6 @@ struct kx_vm_paging {
 };
 
 void kx_vm_paging(struct kvm *kvm, struct kx_vm_paging *out);
-int kx_vm_info(struct kvm *kvm, struct kvm_ext_vm *info);
+int kx_vm_info(struct kx_vm *vm, struct kvm_ext_vm *info);
 
 #endif /* KVM_EXT_VM_H */

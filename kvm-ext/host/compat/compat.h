@@ -57,6 +57,17 @@ static inline void kx_vm_flags_clear(struct vm_area_struct *vma, unsigned long f
 #endif
 }
 
+/* 6.5 took an argument away that nobody needed. The caller holds @mm's lock for reading. */
+static inline long kx_pin_user_pages(struct mm_struct *mm, unsigned long start,
+				     unsigned long nr, unsigned int flags, struct page **pages)
+{
+#ifdef HAVE_PIN_USER_PAGES_VMAS
+	return pin_user_pages_remote(mm, start, nr, flags, pages, NULL, NULL);
+#else
+	return pin_user_pages_remote(mm, start, nr, flags, pages, NULL);
+#endif
+}
+
 /* 6.8 brought memory that only the guest can reach; its memslots can have no dirty log. */
 static inline bool kx_can_log(u32 slot_flags)
 {

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory that the guest needs to stay as it is: a CPU that writes its samples into a
+ * buffer of the guest's, as those with PEBS before Ice Lake do, loses them if that
+ * meets a missing mapping.
+ */
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+
+#include "excluded.h"
+#include "slots.h"
+#include "vm.h"
+
+const struct kx_hva_span *kx_excluded_from(const struct kx_excluded *x, unsigned long start,
+					   unsigned long end)
+{
+	const struct kx_hva_span *span;
+
+	for (span = x->spans; span < x->spans + x->nr; span++) {
+		if (span->end > start)
+			return span->start < end ? span : NULL;
+	}
+	return NULL;
+}
+
+/* --- which memory it is ------------------------------------------------------------ */
+
+/* Calls @add for each part of @ranges that is RAM of the VM proper, with its length in pages. */
+static int for_each_part(const struct kx_memslots *set, const struct kvm_ext_range *ranges, u32 nr,
+			 int (*add)(void *data, unsigned long hva, u64 npages), void *data)
+{
+	const struct kvm_ext_range *r;
+	const struct kx_memslot *m;
+	gfn_t first, end;
+	int err = 0;
+
+	for (r = ranges; r < ranges + nr; r++) {
+		for (m = set->slots; m < set->slots + set->nr && !err; m++) {
+			first = max(r->gfn, m->gfn);
+			end = min(r->gfn + r->npages, m->gfn + m->npages);
+			if (!m->as_id && first < end)
+				err = add(data, m->hva + ((first - m->gfn) << PAGE_SHIFT),
+					  end - first);
+		}
+	}
+	return err;
+}
+
+static int count(void *data, unsigned long hva, u64 npages)
+{
+	u64 *sum = data;
+
+	*sum += npages;
+	return *sum > KVM_EXT_EXCLUDED_PAGES_MAX ? -E2BIG : 0;
+}
+
+/* --- pinning ----------------------------------------------------------------------- */
+
+struct pinning {
+	struct kx_excluded *x;
+	struct mm_struct *mm;
+};
+
+/* Mappings are no larger than the folio that they map. */
+static struct kx_hva_span span_of(struct page *page, unsigned long hva)
+{
+	struct folio *folio = page_folio(page);
+	unsigned long start = hva - (folio_page_idx(folio, page) << PAGE_SHIFT);
+
+	return (struct kx_hva_span){ start, start + folio_size(folio) };
+}
+
+static int pin(void *data, unsigned long hva, u64 npages)
+{
+	struct pinning *pinning = data;
+	struct kx_excluded *x = pinning->x;
+	struct page **pages = x->pages + x->npages;
+	long got, i;
+
+	mmap_read_lock(pinning->mm);
+	got = kx_pin_user_pages(pinning->mm, hva, npages, FOLL_WRITE | FOLL_LONGTERM, pages);
+	mmap_read_unlock(pinning->mm);
+	for (i = 0; i < got; i++)
+		x->spans[x->npages++] = span_of(pages[i], hva + (i << PAGE_SHIFT));
+	if (got > 0)
+		atomic64_add(got, &pinning->mm->pinned_vm);
+	if (got == npages)
+		return 0;
+	return got == -ENOMEM ? -ENOMEM : -EFAULT;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct kx_hva_span *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* A span for each page becomes one for each stretch. */
+static void join_spans(struct kx_excluded *x)
+{
+	struct kx_hva_span *last = NULL;
+	u64 i;
+
+	sort(x->spans, x->npages, sizeof(*x->spans), by_start, NULL);
+	for (i = 0; i < x->npages; i++) {
+		if (last && x->spans[i].start <= last->end) {
+			last->end = max(last->end, x->spans[i].end);
+			continue;
+		}
+		last = &x->spans[x->nr++];
+		*last = x->spans[i];
+	}
+}
+
+static int pin_all(struct kx_excluded *x, struct kx_vm *vm, const struct kx_memslots *set,
+		   const struct kvm_ext_range *ranges, u32 nr)
+{
+	struct pinning pinning = { .x = x, .mm = vm->kvm->mm };
+	int err;
+
+	if (!mmget_not_zero(pinning.mm))
+		return -ENODEV;
+	err = for_each_part(set, ranges, nr, pin, &pinning);
+	mmput(pinning.mm);
+	join_spans(x);
+	return err;
+}
+
+int kx_excluded_make(struct kx_excluded *x, struct kx_vm *vm, const struct kvm_ext_range *ranges,
+		     u32 nr)
+{
+	struct kx_memslots set;
+	u64 npages = 0;
+	int err;
+
+	*x = (struct kx_excluded){};
+	err = kx_memslots_take(&set, vm);
+	if (err)
+		return err;
+	err = for_each_part(&set, ranges, nr, count, &npages);
+	if (err || !npages)
+		goto free_set;
+	x->pages = kvcalloc(npages, sizeof(*x->pages), GFP_KERNEL_ACCOUNT);
+	x->spans = kvcalloc(npages, sizeof(*x->spans), GFP_KERNEL_ACCOUNT);
+	if (x->pages && x->spans)
+		err = pin_all(x, vm, &set, ranges, nr);
+	else
+		err = -ENOMEM;
+	if (err)
+		kx_excluded_drop(x, vm);
+free_set:
+	kvfree(set.slots);
+	return err;
+}
+
+void kx_excluded_drop(struct kx_excluded *x, struct kx_vm *vm)
+{
+	if (x->npages) {
+		unpin_user_pages(x->pages, x->npages);
+		atomic64_sub(x->npages, &vm->kvm->mm->pinned_vm);
+	}
+	kvfree(x->pages);
+	kvfree(x->spans);
+	*x = (struct kx_excluded){};
+}
