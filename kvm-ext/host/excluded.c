@@ -20,7 +20,7 @@ const struct kx_hva_span *kx_excluded_from(const struct kx_excluded *x, unsigned
 
 	for (span = x->spans; span < x->spans + x->nr; span++) {
 		if (span->end > start)
-			return span->start < end ? span : NULL;
+			return start < end && span->start < end ? span : NULL;
 	}
 	return NULL;
 }
