@@ -9,10 +9,28 @@ KX_TABLES_SAN := $(BUILD)/san/tests/unit/tables.o
 $(KX_TABLES_SAN): KX_CPPFLAGS += -Ikvm-ext/common
 -include $(KX_TABLES_SAN:.o=.d)
 
-KX_UNIT_TESTS += test-ranges test-regions test-walk
+KX_UNIT_TESTS += test-mpsc test-mpsc-steps test-ranges test-regions test-walk
+KX_UNIT_EXTRA_test-mpsc := -Ikvm-ext/common $(KX_COMMON_SAN)/mpsc.o
+KX_UNIT_EXTRA_test-mpsc-steps := -Ikvm-ext/common $(BUILD)/obj/kvm-ext/common/mpsc.o
 KX_UNIT_EXTRA_test-ranges := -Ikvm-ext/common $(KX_COMMON_SAN)/ranges.o
 KX_UNIT_EXTRA_test-regions := -Ikvm-ext/common $(KX_COMMON_SAN)/regions.o
 KX_UNIT_EXTRA_test-walk := -Ikvm-ext/common $(KX_COMMON_SAN)/walk.o $(KX_TABLES_SAN)
+$(BUILD)/tests/test-mpsc: $(KX_COMMON_SAN)/mpsc.o
+$(BUILD)/tests/test-mpsc-steps: $(BUILD)/obj/kvm-ext/common/mpsc.o
 $(BUILD)/tests/test-ranges: $(KX_COMMON_SAN)/ranges.o
 $(BUILD)/tests/test-regions: $(KX_COMMON_SAN)/regions.o
 $(BUILD)/tests/test-walk: $(KX_COMMON_SAN)/walk.o $(KX_TABLES_SAN)
+
+# Not all at once with the other sanitizers: ThreadSanitizer is built on its own.
+KX_TSAN := $(BUILD)/tests/tsan-mpsc
+$(KX_TSAN): tests/unit/test-mpsc.c tests/unit/mpsc-samples.h kvm-ext/common/mpsc.c $(wildcard kvm-ext/common/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(KX_WARN) -O1 -g -fsanitize=thread -Ikvm-ext/common -o $@ $(filter %.c,$^) -lcmocka
+
+KX_UNIT_EXTRA_BINS += tests/unit/test-tsan
+unit-build: $(KX_TSAN)
+
+## tsan: the sample ring under ThreadSanitizer, which has to find what is taken out of it (part of unit)
+.PHONY: tsan
+tsan: $(KX_TSAN)
+	@tests/unit/test-tsan

@@ -62,7 +62,7 @@ bool kx_mpsc_push(struct kx_mpsc *r, const struct kx_sample *sample)
 	} while (!try_cmpxchg64(&r->tail, &position, position + 1));
 
 	slot = r->slot + WORDS * (position & r->mask);
-	WRITE_ONCE(slot[0], sample->address);
+	slot[0] = sample->address;
 	/* With the consumer's acquire: whoever sees the lap change sees the address. */
 	smp_store_release(&slot[1], meta_of(sample) | lap_bit(r, position));
 	return true;
@@ -80,7 +80,7 @@ u32 kx_mpsc_pop(struct kx_mpsc *r, struct kx_sample *samples, u32 max)
 		if ((meta & KX_SAMPLE_RING_BIT) != lap_bit(r, head + n))
 			break;
 		samples[n] = (struct kx_sample) {
-			.address = READ_ONCE(slot[0]),
+			.address = slot[0],
 			.space = meta >> META_SPACE,
 			.weight = (u16)(meta >> META_WEIGHT),
 			.flags = (u16)meta & ~KX_SAMPLE_RING_BIT,

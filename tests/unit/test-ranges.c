@@ -444,6 +444,62 @@ static void test_decay_and_merge(void **state)
 	free(f.memory);
 }
 
+static u32 age_of(const struct kx_ranges *s, u32 i)
+{
+	struct kx_range r;
+
+	kx_ranges_get(s, i, &r);
+	return r.age;
+}
+
+/* Epochs since the borders last changed; and of equals the younger ranks first. */
+static void test_age(void **state)
+{
+	struct kx_range r;
+	struct fixture f;
+
+	make(&f, (struct kx_ranges_config){ .last = TIB - 1 });
+	heat(&f.s, 0, 64);
+	epoch(&f.s);
+	assert_int_equal(f.s.nr, 3);
+	assert_int_equal(age_of(&f.s, 0), 0);
+	assert_int_equal(age_of(&f.s, 1), 0);
+	assert_int_equal(age_of(&f.s, 2), 1);
+	free(f.memory);
+
+	make(&f, (struct kx_ranges_config){ .last = TIB - 1, .tau_merge = 1 });
+	heat(&f.s, 1, 64);
+	epoch(&f.s);
+	assert_int_equal(f.s.nr, 3);
+	assert_int_equal(age_of(&f.s, 0), 1);
+	assert_int_equal(age_of(&f.s, 1), 0);
+	assert_int_equal(age_of(&f.s, 2), 0);
+
+	f.s.config.tau_split = 1000;
+	heat(&f.s, 0, 64);
+	heat(&f.s, 1, 32 - 16);
+	heat(&f.s, 2, 32 - 16);
+	epoch(&f.s);
+	assert_int_equal(age_of(&f.s, 0), 2);
+	assert_int_equal(age_of(&f.s, 1), 1);
+	kx_ranges_rank(&f.s);
+	kx_ranges_ranked(&f.s, 0, &r);
+	assert_int_equal(r.start, TIB / 2);
+	kx_ranges_ranked(&f.s, 2, &r);
+	assert_int_equal(r.start, 0);
+
+	/* The right ones have 32, which is none after six epochs, and become one; the left stays. */
+	for (u32 e = 0; e < 6; e++) {
+		assert_int_equal(f.s.nr, 3);
+		heat(&f.s, 0, 1);
+		epoch(&f.s);
+	}
+	assert_int_equal(f.s.nr, 2);
+	assert_int_equal(age_of(&f.s, 0), 8);
+	assert_int_equal(age_of(&f.s, 1), 0);
+	free(f.memory);
+}
+
 static bool ranks_before(const struct kx_range *a, const struct kx_range *b)
 {
 	unsigned __int128 x = (unsigned __int128)a->accesses * b->size;
@@ -904,15 +960,25 @@ static void test_recorded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_config),	    cmocka_unit_test(test_one_granule),
-		cmocka_unit_test(test_whole_space), cmocka_unit_test(test_outside),
-		cmocka_unit_test(test_random),	    cmocka_unit_test(test_runs),
-		cmocka_unit_test(test_run_edges),   cmocka_unit_test(test_threshold),
-		cmocka_unit_test(test_scatter),	    cmocka_unit_test(test_decay_and_merge),
-		cmocka_unit_test(test_rank),	    cmocka_unit_test(test_heat),
-		cmocka_unit_test(test_claim),	    cmocka_unit_test(test_claim_across_borders),
-		cmocka_unit_test(test_uniform),	    cmocka_unit_test(test_zipf),
-		cmocka_unit_test(test_stairs),	    cmocka_unit_test(test_phases),
+		cmocka_unit_test(test_config),
+		cmocka_unit_test(test_one_granule),
+		cmocka_unit_test(test_whole_space),
+		cmocka_unit_test(test_outside),
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_runs),
+		cmocka_unit_test(test_run_edges),
+		cmocka_unit_test(test_threshold),
+		cmocka_unit_test(test_scatter),
+		cmocka_unit_test(test_decay_and_merge),
+		cmocka_unit_test(test_age),
+		cmocka_unit_test(test_rank),
+		cmocka_unit_test(test_heat),
+		cmocka_unit_test(test_claim),
+		cmocka_unit_test(test_claim_across_borders),
+		cmocka_unit_test(test_uniform),
+		cmocka_unit_test(test_zipf),
+		cmocka_unit_test(test_stairs),
+		cmocka_unit_test(test_phases),
 		cmocka_unit_test(test_recorded),
 	};
 
