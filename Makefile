@@ -24,6 +24,7 @@ include tests/vmm/vmm.mk
 include tests/migrate/migrate.mk
 include kvm-ext/common/common.mk
 include tests/fuzz/fuzz.mk
+include tests/model/model.mk
 include mk/unit.mk
 include mk/install.mk
 include mk/lint.mk
