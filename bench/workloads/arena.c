@@ -64,7 +64,25 @@ static void populate(unsigned char *base, uint32_t pages)
 		*(volatile uint64_t *)(base + page * WL_PAGE_BYTES) = WL_STAMP | page;
 }
 
-int wl_arena_create(struct wl_arena *arena, uint32_t pages, bool thp)
+/* The same pages twice, shared: what one mapping lets go of, the other keeps. */
+static int map_alias(struct wl_arena *arena, size_t bytes)
+{
+	int fd = memfd_create("kx-workload", MFD_CLOEXEC);
+	void *base = MAP_FAILED, *locked = MAP_FAILED;
+
+	if (fd >= 0 && !ftruncate(fd, bytes)) {
+		base = mmap(arena->base, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+			    0);
+		locked = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	}
+	if (base == MAP_FAILED || locked == MAP_FAILED)
+		return fail(arena, errno, "cannot map the arena twice");
+	close(fd);
+	arena->locked = locked;
+	return 0;
+}
+
+int wl_arena_create(struct wl_arena *arena, uint32_t pages, bool thp, bool aliased)
 {
 	size_t bytes = pages * WL_PAGE_BYTES;
 
@@ -76,12 +94,15 @@ int wl_arena_create(struct wl_arena *arena, uint32_t pages, bool thp)
 	arena->base = map_aligned(bytes);
 	if (!arena->frames.frame || !arena->frames.order || !arena->base)
 		return fail(arena, ENOMEM, "cannot map the arena");
+	arena->locked = arena->base;
+	if (aliased && map_alias(arena, bytes))
+		return -ENOMEM;
 	/* EINVAL: a kernel without huge pages, which is what "off" asks for. */
 	if (madvise(arena->base, bytes, thp ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) &&
 	    (thp || errno != EINVAL))
 		return fail(arena, errno, "madvise for huge pages");
-	populate(arena->base, pages);
-	if (mlock(arena->base, bytes))
+	populate(arena->locked, pages);
+	if (mlock(arena->locked, bytes))
 		return fail(arena, errno, "mlock of the arena (root, or raise the limit)");
 	return 0;
 }
@@ -109,7 +130,7 @@ static bool in_a_guest(void)
 static int scan_frames(struct wl_arena *arena, bool *same)
 {
 	uint64_t entries[4096];
-	uint64_t first = (uintptr_t)arena->base / WL_PAGE_BYTES;
+	uint64_t first = (uintptr_t)arena->locked / WL_PAGE_BYTES;
 
 	*same = true;
 	for (uint32_t done = 0; done < arena->frames.pages;) {

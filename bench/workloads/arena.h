@@ -11,14 +11,18 @@
 #include "truth.h"
 
 struct wl_arena {
-	unsigned char *base; /* 2 MiB aligned */
+	unsigned char *base;   /* 2 MiB aligned */
+	unsigned char *locked; /* where the pages are mapped all the time: the same, or an alias */
 	struct wl_frames frames;
 	int pagemap_fd; /* -1: frames are virtual page numbers */
 	char why[160];	/* after a failure: what failed, for a human */
 };
 
-/* Returns 0 or a negative errno with @arena->why set. Frames are not known yet. */
-int wl_arena_create(struct wl_arena *arena, uint32_t pages, bool thp);
+/*
+ * Returns 0 or a negative errno with @arena->why set. Frames are not known yet. With @aliased
+ * the pages may be unmapped at @base at any time (MADV_DONTNEED), and stay what they are.
+ */
+int wl_arena_create(struct wl_arena *arena, uint32_t pages, bool thp, bool aliased);
 
 /* Makes the frames the arena's virtual page numbers, for tests outside a guest. */
 int wl_arena_use_virtual(struct wl_arena *arena);

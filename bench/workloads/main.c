@@ -31,8 +31,8 @@ enum {
 #define QUEUE_BASE_BYTES     (1ull << 20)
 #define QUEUE_BYTES_PER_PAGE 16
 
-static void log_first_line(const struct wl_options *o, const char *addr, long long huge_bytes,
-			   struct wl_log *log)
+static void log_first_line(const struct wl_options *o, const char *addr,
+			   const struct wl_arena *arena, long long huge_bytes, struct wl_log *log)
 {
 	char huge[32] = "n/a";
 
@@ -43,11 +43,13 @@ static void log_first_line(const struct wl_options *o, const char *addr, long lo
 		      " ws_pages=%" PRIu64 " page_bytes=%lu read_share=%g rate=%" PRIu64
 		      " thp=%s epoch_ms=%" PRIu64 " threads=%" PRIu64
 		      " addr=%s epoch_touches=%" PRIu64 " hot_pages=%" PRIu64
-		      " hot_share=%g theta=%g step_epochs=%" PRIu64 " huge_bytes=%s",
+		      " hot_share=%g theta=%g step_epochs=%" PRIu64 " huge_bytes=%s faults=%s"
+		      " base=%" PRIxPTR,
 		      wl_pattern_names[o->pattern], o->seed, o->mem_bytes / WL_PAGE_BYTES,
 		      o->ws_bytes / WL_PAGE_BYTES, WL_PAGE_BYTES, o->read_share, o->rate,
 		      o->thp ? "on" : "off", o->epoch_ms, o->threads, addr, o->epoch_touches,
-		      o->hot_bytes / WL_PAGE_BYTES, o->hot_share, o->theta, o->step_epochs, huge);
+		      o->hot_bytes / WL_PAGE_BYTES, o->hot_share, o->theta, o->step_epochs, huge,
+		      o->faults ? "on" : "off", (uintptr_t)arena->base);
 }
 
 /* The log must say what happened, or a host that waits for "ready" waits for ever. */
@@ -62,16 +64,17 @@ static int give_up(const struct wl_arena *arena, struct wl_log *log, int status)
 static int run(const struct wl_options *options, struct wl_log *log, struct wl_control *control)
 {
 	struct wl_arena arena;
-	int err = wl_arena_create(&arena, options->mem_bytes / WL_PAGE_BYTES, options->thp);
+	int err = wl_arena_create(&arena, options->mem_bytes / WL_PAGE_BYTES, options->thp,
+				  options->faults);
 
 	if (!err)
 		err = options->virtual ? wl_arena_use_virtual(&arena) : wl_arena_use_gfns(&arena);
 	if (err) {
-		log_first_line(options, "none", -1, log);
+		log_first_line(options, "none", &arena, -1, log);
 		return give_up(&arena, log, err == -ENXIO ? EXIT_NO_GFNS : EXIT_FAILED);
 	}
-	log_first_line(options, options->virtual ? "virtual" : "gfn", wl_arena_huge_bytes(&arena),
-		       log);
+	log_first_line(options, options->virtual ? "virtual" : "gfn", &arena,
+		       wl_arena_huge_bytes(&arena), log);
 	return wl_engine_run(options, &arena, log, control) ? EXIT_OK : EXIT_FAILED;
 }
 

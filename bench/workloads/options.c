@@ -69,6 +69,8 @@ static const struct spec specs[] = {
 	  "stairs: epochs until the window moves by its size (4)" },
 	{ "theta", REAL, AT(theta), 0, 10, NULL, 0, "F", "zipf: exponent (0.99)" },
 	{ "threads", COUNT, AT(threads), 1, 1024, NULL, 0, "N", "touching threads (1)" },
+	{ "faults", FLAG, AT(faults), 0, 0, NULL, 0, NULL,
+	  "unmap the working set before each batch of touches: they fault" },
 	{ "log", TEXT, AT(log_path), 0, 0, NULL, 0, "PATH",
 	  "where the log goes (standard output)" },
 	{ "control", TEXT, AT(control_path), 0, 0, NULL, 0, "PATH",
@@ -216,6 +218,8 @@ static bool settle(struct wl_options *options)
 		return fail("--mem is too large: page numbers have 32 bits");
 	if (options->threads > options->ws_bytes / WL_PAGE_BYTES)
 		return fail("--threads is larger than the number of pages in --ws");
+	if (options->faults && options->thp)
+		return fail("--faults is for small pages: not with --thp on");
 	if (options->pattern == WL_IDLE && options->epoch_touches)
 		return fail("--pattern idle never touches: --epoch-touches would never end");
 	return true;

@@ -25,6 +25,7 @@ struct wl_options {
 	double theta;
 	const char *log_path;	  /* NULL: standard output */
 	const char *control_path; /* NULL: standard input */
+	bool faults;
 	bool wait;
 	bool virtual;
 };

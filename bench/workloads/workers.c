@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "clock.h"
 #include "touch.h"
@@ -61,6 +62,8 @@ static uint64_t touch_some(struct worker *worker, uint64_t n)
 		size_t batch = wl_cursor_fill(&worker->cursor, &all->pattern, worker->picks,
 					      left < BATCH ? left : BATCH);
 
+		if (all->options->faults)
+			madvise(all->arena, all->options->ws_bytes, MADV_DONTNEED);
 		wl_touch(all->arena, worker->picks, batch, all->epoch, worker->touched,
 			 worker->written);
 		done += batch;

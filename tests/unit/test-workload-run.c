@@ -236,7 +236,7 @@ static void predict(struct wl_cursor *cursor, const struct wl_pattern *pattern, 
 	free(picks);
 }
 
-static void check_lockstep(enum wl_pattern_kind kind)
+static void check_lockstep(enum wl_pattern_kind kind, const char *more)
 {
 	static struct truth truth, predicted;
 	static uint64_t memory[MAX_WORDS];
@@ -260,8 +260,8 @@ static void check_lockstep(enum wl_pattern_kind kind)
 	wl_cursor_init(&cursor, &pattern, 0);
 	snprintf(options, sizeof(options),
 		 "--virtual --wait --pattern %s --mem 4M --ws 3M --hot-bytes 400K --hot-share 0.75 "
-		 "--theta 0.9 --step-epochs 1 --seed 11 --epoch-touches 700",
-		 wl_pattern_names[kind]);
+		 "--theta 0.9 --step-epochs 1 --seed 11 --epoch-touches 700%s",
+		 wl_pattern_names[kind], more);
 	child = child_start(options, 0);
 	expect_setup(child);
 	for (uint64_t epoch = 1; epoch <= 4; epoch++) {
@@ -290,7 +290,46 @@ static void test_lockstep_log_memory_and_generator_agree(void **state)
 {
 	(void)state;
 	for (int kind = 0; kind < WL_IDLE; kind++)
-		check_lockstep(kind);
+		check_lockstep(kind, "");
+}
+
+/* Minor faults of the child so far. */
+static unsigned long faults_of(const struct child *child)
+{
+	unsigned long faults = 0;
+	char path[64], text[1024];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", child->pid);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	assert_non_null(fgets(text, sizeof(text), file));
+	fclose(file);
+	assert_int_equal(sscanf(strrchr(text, ')'), ") %*c %*d %*d %*d %*d %*d %*u %lu", &faults),
+			 1);
+	return faults;
+}
+
+static void test_faults_lose_no_page(void **state)
+{
+	static struct truth truth;
+	unsigned long before;
+	struct child *child;
+
+	(void)state;
+	for (int kind = 0; kind < WL_IDLE; kind++)
+		check_lockstep(kind, " --faults");
+
+	child = child_start(
+		"--virtual --wait --mem 1M --read-share 0 --epoch-touches 4096 --faults", 0);
+	expect_setup(child);
+	before = faults_of(child);
+	command(child, "epoch\n");
+	assert_true(read_epoch(child, &truth));
+	/* 16 batches of 256 touches; each finds well more than half as many of the 256 pages. */
+	assert_true(faults_of(child) - before > 16 * 128);
+	command(child, "quit\n");
+	assert_int_equal(child_end(child), 0);
 }
 
 static void test_threads_do_all_the_work(void **state)
@@ -542,6 +581,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lockstep_log_memory_and_generator_agree),
+		cmocka_unit_test(test_faults_lose_no_page),
 		cmocka_unit_test(test_threads_do_all_the_work),
 		cmocka_unit_test(test_timed_epoch_is_exact_too),
 		cmocka_unit_test(test_idle_pattern_touches_nothing),
