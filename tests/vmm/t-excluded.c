@@ -298,10 +298,11 @@ static void changes(void)
 	vmm_loop(&vm, 0, list, PAGES);
 	for (int i = 0; i < 40; i++) {
 		struct kvm_ext_tracker t = kx_tracker(ids[i / 10]);
+		uint32_t nr = i % (NR_CHOSEN + 1);
 
 		t.interval_ns = 1000000;
 		good &= i % 10 || !kx_set(kx.fd, &t);
-		good &= !exclude(kx.fd, chosen, i % (NR_CHOSEN + 1), NULL);
+		good &= !exclude(kx.fd, nr ? chosen : NULL, nr, NULL);
 		usleep(2000);
 		kx_discard(&kx);
 	}
