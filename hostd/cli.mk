@@ -8,6 +8,7 @@ KX_LIB_SRCS += \
 	hostd/lib/hostinfo.c \
 	hostd/lib/logmech.c \
 	hostd/lib/options.c \
+	hostd/lib/report-heat.c \
 	hostd/lib/report-json.c \
 	hostd/lib/report-model.c \
 	hostd/lib/report-notes.c \
@@ -25,7 +26,7 @@ $(BUILD)/hostd/kvm-ext: $(KX_CLI_OBJS) $(BUILD)/hostd/libkvmext.a
 
 -include $(KX_CLI_OBJS:.o=.d)
 
-KX_UNIT_TESTS += test-golden test-options test-figures test-worklog test-report-json \
+KX_UNIT_TESTS += test-golden test-options test-figures test-worklog test-report-json test-report-heat \
 	test-doctor test-exitcode test-selftest
 KX_UNIT_EXTRA_test-exitcode := hostd/cli/exitcode.c
 

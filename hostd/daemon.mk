@@ -13,6 +13,7 @@ KX_LIB_SRCS += \
 	hostd/lib/manager.c \
 	hostd/lib/module.c \
 	hostd/lib/procstat.c \
+	hostd/lib/rangemap.c \
 	hostd/lib/session.c \
 	hostd/lib/stream.c \
 	hostd/lib/tracker.c \
@@ -41,7 +42,7 @@ $(BUILD)/hostd/kvm-extd: $(KX_DAEMON_OBJS) $(BUILD)/hostd/libkvmext.a
 
 -include $(KX_DAEMON_OBJS:.o=.d)
 
-KX_UNIT_TESTS += test-stream test-gfnset test-heat test-account test-vmfd test-kvmstat test-config test-domains \
+KX_UNIT_TESTS += test-stream test-gfnset test-heat test-rangemap test-account test-vmfd test-kvmstat test-config test-domains \
 	test-service test-daemon
 
 # The service is tested where it is; the library does not know D-Bus.

@@ -6,7 +6,7 @@ KX_LIB_SRCS += \
 	hostd/lib/hotplug.c \
 	hostd/lib/tracker-guest.c
 
-KX_UNIT_TESTS += test-channel test-hotplug
+KX_UNIT_TESTS += test-channel test-hotplug test-guest
 
 # The fuzzer needs clang; what it found worth keeping is replayed by every `make unit`, with any compiler.
 KX_UNIT_EXTRA_BINS += $(BUILD)/tests/fuzz-channel-replay

@@ -33,6 +33,7 @@ int cmd_attach(Cli *cli, int argc, char **argv);
 int cmd_set(Cli *cli, int argc, char **argv);
 int cmd_detach(Cli *cli, int argc, char **argv);
 int cmd_pass(Cli *cli, int argc, char **argv);
+int cmd_heat(Cli *cli, int argc, char **argv);
 int cmd_report(Cli *cli, int argc, char **argv);
 int cmd_stats(Cli *cli, int argc, char **argv);
 int cmd_version(Cli *cli, int argc, char **argv);

@@ -35,6 +35,10 @@ const Command kx_commands[] = {
 	  "  kvm-ext report --workload-log vm1=vm1.log --workload-log vm2=vm2.log\n"
 	  "  kvm-ext report --input report.json  # no daemon needed",
 	  cmd_report },
+	{ "heat", "DOMAIN...", "Show the hottest ranges of a VM's memory",
+	  "  kvm-ext heat vm1\n  kvm-ext heat vm1 --tracker ept-walk --top 5\n"
+	  "  kvm-ext heat vm1 --json | jq '.[0].heat.agreement'",
+	  cmd_heat },
 	{ "stats", "[DOMAIN...]", "Show the rates of attached VMs, one line each",
 	  "  kvm-ext stats\n  kvm-ext stats --follow --interval 5s vm1 vm2\n"
 	  "  kvm-ext stats --follow --count 10 --json",

@@ -228,6 +228,20 @@ static gboolean on_found(KxDbusManager *skeleton, GDBusMethodInvocation *call, c
 	return TRUE;
 }
 
+static gboolean on_heat(KxDbusManager *skeleton, GDBusMethodInvocation *call, const char *target,
+			gpointer data)
+{
+	KxService *s = data;
+	g_autoptr(GError) error = NULL;
+	g_autofree char *json = kx_manager_heat(s->manager, target, &error);
+
+	if (json)
+		kx_dbus_manager_complete_heat(NULL, call, json);
+	else
+		answer_error(call, error);
+	return TRUE;
+}
+
 /* --- events ------------------------------------------------------------------------------------------------------- */
 
 static void add_string(GVariantDict *d, const char *key, const char *value)
@@ -274,6 +288,7 @@ KxService *kx_service_new(const KxHost *host, KxConfig *config)
 		{ "handle-detach", G_CALLBACK(on_detach) },
 		{ "handle-report", G_CALLBACK(on_report) },
 		{ "handle-found", G_CALLBACK(on_found) },
+		{ "handle-heat", G_CALLBACK(on_heat) },
 	};
 	KxService *s = g_new0(KxService, 1);
 	guint i;

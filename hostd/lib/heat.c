@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "rangemap.h"
+
 #define CHUNK_SHIFT  12u
 #define CHUNK_PAGES  (1u << CHUNK_SHIFT)
 #define CHUNKS_MAX   (1u << 16)
@@ -14,7 +16,21 @@ typedef struct {
 	guint8 heat[CHUNK_PAGES];
 } Chunk;
 
+/* What one tracker has found, in all of its windows. */
+typedef struct {
+	const KxTrackerRow *row;
+	guint64 epoch; /* of its last window */
+	char *options, *mechanism;
+	const char *partial;
+	KxRangeMap *map;
+	GPtrArray *processes; /* KxHeatMap, of the guest's; NULL: none */
+} Finder;
+
 struct _KxHeat {
+	guint64 last_gfn;
+	guint vcpus;
+	GPtrArray *finders; /* Finder, that used last at the end */
+	Finder *now;	    /* whose pass it is; NULL: nobody's */
 	GHashTable *chunks; /* by index */
 	Chunk *last;	    /* frames come in ascending order, so the next is mostly here */
 	guint64 budget;	    /* chunks that may still be made */
@@ -22,10 +38,24 @@ struct _KxHeat {
 	gboolean prime;
 };
 
-KxHeat *kx_heat_new(guint64 last_gfn)
+static void finder_free(gpointer data)
+{
+	Finder *f = data;
+
+	kx_rangemap_free(f->map);
+	g_clear_pointer(&f->processes, g_ptr_array_unref);
+	g_free(f->options);
+	g_free(f->mechanism);
+	g_free(f);
+}
+
+KxHeat *kx_heat_new(guint64 last_gfn, guint vcpus)
 {
 	KxHeat *h = g_new0(KxHeat, 1);
 
+	h->last_gfn = last_gfn;
+	h->vcpus = vcpus;
+	h->finders = g_ptr_array_new_with_free_func(finder_free);
 	h->chunks = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
 	h->budget = MIN((last_gfn >> CHUNK_SHIFT) * 2 + 64, CHUNKS_MAX);
 	return h;
@@ -36,7 +66,68 @@ void kx_heat_free(KxHeat *h)
 	if (!h)
 		return;
 	g_hash_table_unref(h->chunks);
+	g_ptr_array_unref(h->finders);
 	g_free(h);
+}
+
+/* --- whose records --------------------------------------------------------------------------------------------------- */
+
+/* Takes it out of its place, for it is put at the end. */
+static Finder *take_finder(KxHeat *h, const KxTrackerRow *row)
+{
+	Finder *f;
+
+	for (guint i = 0; i < h->finders->len; i++) {
+		f = h->finders->pdata[i];
+		if (f->row == row)
+			return g_ptr_array_steal_index(h->finders, i);
+	}
+	f = g_new0(Finder, 1);
+	f->row = row;
+	return f;
+}
+
+static Finder *finder_of(const KxHeat *h, guint64 epoch)
+{
+	for (guint i = h->finders->len; i-- > 0;) {
+		Finder *f = h->finders->pdata[i];
+
+		if (f->epoch == epoch)
+			return f;
+	}
+	return NULL;
+}
+
+/* Why its map is not one of all memory. */
+static const char *partial(const KxOptions *o)
+{
+	if (o->range.npages)
+		return "it looked at a part of the memory";
+	if (o->tracker->can & KX_CAN_TRAP && o->pages.kind != KX_PAGES_ALL &&
+	    o->pages.kind != KX_PAGES_RANDOM)
+		return "it watched pages that were chosen";
+	return NULL;
+}
+
+void kx_heat_open(KxHeat *h, guint64 epoch, const KxOptions *o, const char *mechanism)
+{
+	Finder *f;
+
+	if (!(o->tracker->can & KX_CAN_FIND))
+		return;
+	f = take_finder(h, o->tracker);
+	g_ptr_array_add(h->finders, f);
+	if (f->map &&
+	    (!kx_rangemap_is(f->map, o->epoch_ns, o->range_order) || f->partial != partial(o)))
+		g_clear_pointer(&f->map, kx_rangemap_free);
+	if (!f->map)
+		f->map = kx_rangemap_new(h->last_gfn, h->vcpus, o->epoch_ns, o->range_order);
+	f->partial = partial(o);
+	f->epoch = epoch;
+	g_free(f->options);
+	f->options = kx_options_to_string(o);
+	g_free(f->mechanism);
+	f->mechanism = g_strdup(mechanism);
 }
 
 /* --- feeding ------------------------------------------------------------------------------------------------------ */
@@ -106,7 +197,16 @@ static void warm_range(KxHeat *h, guint64 gfn, guint64 npages, guint by)
 
 static void on_pass_begin(void *data, const struct kvm_ext_rec_pass_begin *r)
 {
-	((KxHeat *)data)->prime = r->h.flags & KVM_EXT_PASS_PRIME;
+	KxHeat *h = data;
+
+	h->prime = r->h.flags & KVM_EXT_PASS_PRIME;
+	h->now = h->prime ? NULL : finder_of(h, r->epoch);
+}
+
+/* Its runs say where the hottest memory is, and how hot it is says something else. */
+static gboolean ranks_itself(const Finder *f)
+{
+	return f->row->can & KX_CAN_GUEST;
 }
 
 static void on_run(void *data, const struct kvm_ext_rec_run *r)
@@ -115,6 +215,16 @@ static void on_run(void *data, const struct kvm_ext_rec_run *r)
 
 	if (!h->prime)
 		warm_range(h, r->gfn, r->npages, 1);
+	if (h->now && !ranks_itself(h->now))
+		kx_rangemap_add(h->now->map, r->gfn, r->npages, r->npages);
+}
+
+static void on_ranked(void *data, guint64 gfn, guint64 npages, guint64 accesses)
+{
+	const KxHeat *h = data;
+
+	if (h->now)
+		kx_rangemap_add(h->now->map, gfn, npages, accesses);
 }
 
 static void on_bitmap(void *data, const struct kvm_ext_rec_bitmap *r, const guint64 *bits,
@@ -122,6 +232,8 @@ static void on_bitmap(void *data, const struct kvm_ext_rec_bitmap *r, const guin
 {
 	KxHeat *h = data;
 
+	if (h->now)
+		kx_rangemap_add_bits(h->now->map, r->gfn, bits, nwords);
 	for (gsize i = 0; !h->prime && i < nwords; i++) {
 		for (guint64 word = bits[i]; word; word &= word - 1) {
 			guint64 gfn = r->gfn + i * 64 + (guint)__builtin_ctzll(word);
@@ -137,11 +249,27 @@ static void on_bitmap(void *data, const struct kvm_ext_rec_bitmap *r, const guin
 static void on_regions(void *data, const struct kvm_ext_rec_regions *r,
 		       const struct kvm_ext_region *regions)
 {
+	const KxHeat *h = data;
+
 	for (guint32 i = 0; i < r->nr; i++) {
-		if (regions[i].accesses)
-			warm_range(data, regions[i].gfn, regions[i].npages,
-				   MIN(regions[i].accesses, HEAT_CLASSES - 1));
+		const struct kvm_ext_region *g = &regions[i];
+
+		if (!g->accesses)
+			continue;
+		warm_range(data, g->gfn, g->npages, MIN(g->accesses, HEAT_CLASSES - 1));
+		if (h->now)
+			kx_rangemap_add(h->now->map, g->gfn, g->npages, g->accesses * g->npages);
 	}
+}
+
+/* Traps say nothing of the pages that have none: no page is the hotter for one. */
+static void on_faults(void *data, const struct kvm_ext_rec_faults *r,
+		      const struct kvm_ext_fault *faults)
+{
+	const KxHeat *h = data;
+
+	for (guint32 i = 0; h->now && i < r->nr; i++)
+		kx_rangemap_add(h->now->map, faults[i].gfn, 1, 1);
 }
 
 static void on_pass_end(void *data, const struct kvm_ext_rec_pass_end *r)
@@ -150,6 +278,9 @@ static void on_pass_end(void *data, const struct kvm_ext_rec_pass_end *r)
 
 	h->passes += !h->prime;
 	h->prime = FALSE;
+	if (h->now)
+		kx_rangemap_end_pass(h->now->map, r->time_ns);
+	h->now = NULL;
 }
 
 const KxStreamOps kx_heat_sink = {
@@ -157,8 +288,88 @@ const KxStreamOps kx_heat_sink = {
 	.run = on_run,
 	.bitmap = on_bitmap,
 	.pass_end = on_pass_end,
+	.faults = on_faults,
 	.regions = on_regions,
+	.ranked = on_ranked,
 };
+
+/* --- maps ------------------------------------------------------------------------------------------------------------ */
+
+static KxHeatMap *map_of_process(const KxGuestProcess *p)
+{
+	KxHeatMap *m = kx_heat_map_new();
+
+	m->process = g_strdup(p->name);
+	m->pid = (guint32)p->pid;
+	m->ranges_total = p->total;
+	for (guint i = 0; i < p->ranges->len; i++) {
+		const struct kvm_ext_channel_range *g =
+			&g_array_index(p->ranges, struct kvm_ext_channel_range, i);
+		KxHeatRange r = { g->start, g->size, g->accesses, g->age, 0 };
+
+		if (g->accesses)
+			g_array_append_val(m->ranges, r);
+	}
+	return m;
+}
+
+void kx_heat_take_processes(KxHeat *h, guint64 epoch, const GPtrArray *processes)
+{
+	Finder *f = finder_of(h, epoch);
+
+	if (!f)
+		return;
+	g_clear_pointer(&f->processes, g_ptr_array_unref);
+	f->processes = g_ptr_array_new_with_free_func((GDestroyNotify)kx_heat_map_free);
+	for (guint i = 0; i < processes->len; i++)
+		g_ptr_array_add(f->processes, map_of_process(processes->pdata[i]));
+}
+
+static void identify(const Finder *f, KxHeatMap *m, guint64 running)
+{
+	m->tracker = g_strdup(f->row->name);
+	m->options = g_strdup(f->options);
+	m->mechanism = g_strdup(f->mechanism);
+	m->running = running && f->epoch == running;
+}
+
+static KxHeatMap *copy_map(const KxHeatMap *m)
+{
+	KxHeatMap *c = kx_heat_map_new();
+
+	c->process = g_strdup(m->process);
+	c->pid = m->pid;
+	c->ranges_total = m->ranges_total;
+	g_array_append_vals(c->ranges, m->ranges->data, m->ranges->len);
+	return c;
+}
+
+KxHeatReport *kx_heat_report(KxHeat *h, guint64 running, guint64 ram_pages)
+{
+	KxHeatReport *r = kx_heat_report_new();
+
+	for (guint i = 0; i < h->finders->len; i++) {
+		const Finder *f = h->finders->pdata[i];
+		KxHeatMap *m = kx_rangemap_report(f->map);
+
+		identify(f, m, running);
+		m->partial = g_strdup(f->partial);
+		g_ptr_array_add(r->maps, m);
+	}
+	/* After all of them, so that a map's number is that of its bit. */
+	for (guint i = 0; i < h->finders->len; i++) {
+		const Finder *f = h->finders->pdata[i];
+
+		for (guint k = 0; f->processes && k < f->processes->len; k++) {
+			KxHeatMap *m = copy_map(f->processes->pdata[k]);
+
+			identify(f, m, running);
+			g_ptr_array_add(r->maps, m);
+		}
+	}
+	kx_heat_compare(r, ram_pages << 12);
+	return r;
+}
 
 /* --- choosing ----------------------------------------------------------------------------------------------------- */
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How hot each guest page is now: in how many passes it was found accessed since attach, halved every KX_HEAT_PASSES
- * passes, whichever tracker found it. Fed from the stream, next to the account. Memory is bounded: a byte a page where
- * something was found.
+ * How hot the VM's memory is now, fed from the stream, next to the account. In two ways: for each page, in how many passes
+ * it was found accessed since attach, halved every KX_HEAT_PASSES passes, whichever tracker found it, which is what pages
+ * are chosen by; and for each tracker by itself, as ranges (rangemap.h), which is what people are shown and trackers
+ * compared by. Memory is bounded: a byte a page where something was found, and a fixed map for each tracker there is.
  */
 #ifndef KX_HEAT_H
 #define KX_HEAT_H
@@ -11,6 +12,9 @@
 
 #include <kvm-ext/uapi.h>
 
+#include "guestview.h"
+#include "options.h"
+#include "report.h"
 #include "stream.h"
 
 /* Steady access of every pass comes to twice as much: it fits a byte. */
@@ -19,14 +23,21 @@
 typedef struct _KxHeat KxHeat;
 
 /* @last_gfn: the highest frame expected. Twice as much, and never more than 1 TiB of found memory, is the bound. */
-KxHeat *kx_heat_new(guint64 last_gfn);
+KxHeat *kx_heat_new(guint64 last_gfn, guint vcpus);
 void kx_heat_free(KxHeat *h);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxHeat, kx_heat_free)
 
 /* What kx_stream_drain calls with the heat as data. */
 extern const KxStreamOps kx_heat_sink;
 
-/* 0: not found for long, or never. */
+/* Records that bear @epoch come from a tracker with this setting. @mechanism as of a window; NULL: none. */
+void kx_heat_open(KxHeat *h, guint64 epoch, const KxOptions *o, const char *mechanism);
+/* What the guest's tracker with @epoch knows of its processes by their own addresses. */
+void kx_heat_take_processes(KxHeat *h, guint64 epoch, const GPtrArray *processes);
+/* The maps, that used last at the end, and behind them those of guest processes. @running: its epoch; 0: none. */
+KxHeatReport *kx_heat_report(KxHeat *h, guint64 running, guint64 ram_pages);
+
+/* Of a page. 0: not found for long, or never. */
 guint kx_heat_of(const KxHeat *h, guint64 gfn);
 
 typedef struct {

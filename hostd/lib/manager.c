@@ -977,6 +977,18 @@ static gboolean has_ident(const GPtrArray *sessions, const KxSession *s)
 	return FALSE;
 }
 
+static KxSession *need_account(KxManager *m, const char *target, GError **error)
+{
+	KxSession *s = find_account(m, target);
+
+	if (!s)
+		g_set_error(error, KX_ERROR, KX_ERROR_NOT_ATTACHED,
+			    "VM \"%s\" has no account: it has not been attached since the daemon "
+			    "started",
+			    target);
+	return s;
+}
+
 /* The accounts that @targets name; all of them, each VM's latest, if it names none. */
 static GPtrArray *accounts(KxManager *m, const char *const *targets, GError **error)
 {
@@ -985,15 +997,10 @@ static GPtrArray *accounts(KxManager *m, const char *const *targets, GError **er
 	guint i;
 
 	for (; targets && *targets; targets++) {
-		KxSession *s = find_account(m, *targets);
+		KxSession *s = need_account(m, *targets, error);
 
-		if (!s) {
-			g_set_error(error, KX_ERROR, KX_ERROR_NOT_ATTACHED,
-				    "VM \"%s\" has no account: it has not been attached since the "
-				    "daemon started",
-				    *targets);
+		if (!s)
 			return NULL;
-		}
 		g_ptr_array_add(list, s);
 	}
 	if (list->len)
@@ -1058,14 +1065,23 @@ char *kx_manager_report_finish(GAsyncResult *result, GError **error)
 
 GArray *kx_manager_found(KxManager *m, const char *target, guint64 window, GError **error)
 {
-	KxSession *s = find_account(m, target);
+	KxSession *s = need_account(m, target, error);
 
-	if (s)
-		return kx_session_found(s, window, error);
-	g_set_error(error, KX_ERROR, KX_ERROR_NOT_ATTACHED,
-		    "VM \"%s\" has no account: it has not been attached since the daemon started",
-		    target);
-	return NULL;
+	return s ? kx_session_found(s, window, error) : NULL;
+}
+
+char *kx_manager_heat(KxManager *m, const char *target, GError **error)
+{
+	KxSession *s = need_account(m, target, error);
+	g_autoptr(KxReport) r = NULL;
+
+	if (!s)
+		return NULL;
+	r = kx_report_new();
+	r->version = g_strdup(KX_VERSION);
+	r->generated_realtime_ns = g_get_real_time() * 1000;
+	g_ptr_array_add(r->vms, kx_session_heat(s));
+	return kx_report_to_json(r);
 }
 
 /* --- rules -------------------------------------------------------------------------------------------------------- */

@@ -78,5 +78,7 @@ char *kx_manager_report_finish(GAsyncResult *result, GError **error);
 
 /* KxRun of a window of the VM's latest account. */
 GArray *kx_manager_found(KxManager *m, const char *target, guint64 window, GError **error);
+/* A report (JSON) of the VM's latest account that has its heat, and nothing of its windows. */
+char *kx_manager_heat(KxManager *m, const char *target, GError **error);
 
 #endif /* KX_MANAGER_H */

@@ -20,21 +20,21 @@ const KxTrackerRow kx_trackers[] = {
 	{ .name = "abit",
 	  .summary = "accessed bits through the MMU notifier, the guest's TLB is not flushed",
 	  .module_id = KVM_EXT_TRACKER_ABIT,
-	  .can = KX_CAN_PASS | KX_CAN_ABITS | KX_CAN_REGIONS },
+	  .can = KX_CAN_FIND | KX_CAN_PASS | KX_CAN_ABITS | KX_CAN_REGIONS },
 	{ .name = "abit-flush",
 	  .summary = "accessed bits through the MMU notifier, then the guest's TLB is flushed",
 	  .module_id = KVM_EXT_TRACKER_ABIT_FLUSH,
-	  .can = KX_CAN_PASS | KX_CAN_ABITS | KX_CAN_REGIONS | KX_CAN_FLUSH },
+	  .can = KX_CAN_FIND | KX_CAN_PASS | KX_CAN_ABITS | KX_CAN_REGIONS | KX_CAN_FLUSH },
 	{ .name = "ept-walk",
 	  .summary =
 		  "accessed bits from the nested page table itself, what was not used is skipped",
 	  .module_id = KVM_EXT_TRACKER_EPT_WALK,
-	  .can = KX_CAN_PASS | KX_CAN_ABITS | KX_CAN_REGIONS | KX_CAN_FLUSH | KX_CAN_NOT_FLUSH |
-		 KX_CAN_SKIP },
+	  .can = KX_CAN_FIND | KX_CAN_PASS | KX_CAN_ABITS | KX_CAN_REGIONS | KX_CAN_FLUSH |
+		 KX_CAN_NOT_FLUSH | KX_CAN_SKIP },
 	{ .name = "dirty-log",
 	  .summary = "pages written, from KVM's dirty log: by PML, or by write protection",
 	  .module_id = KVM_EXT_TRACKER_DIRTY_LOG,
-	  .can = KX_CAN_PASS | KX_CAN_LOG },
+	  .can = KX_CAN_FIND | KX_CAN_PASS | KX_CAN_LOG },
 	{ .name = "pml",
 	  .summary = "dirty-log where the CPU logs the writes (PML); refused elsewhere",
 	  .module_id = -1,
@@ -43,19 +43,19 @@ const KxTrackerRow kx_trackers[] = {
 	{ .name = "pml-abit",
 	  .summary = "accessed bits of those pages alone that the dirty log has named",
 	  .module_id = KVM_EXT_TRACKER_PML_ABIT,
-	  .can = KX_CAN_PASS | KX_CAN_ABITS | KX_CAN_FLUSH | KX_CAN_LOG },
+	  .can = KX_CAN_FIND | KX_CAN_PASS | KX_CAN_ABITS | KX_CAN_FLUSH | KX_CAN_LOG },
 	{ .name = "trap",
 	  .summary = "the first access to pages whose mapping was removed: when, by whom, how",
 	  .module_id = KVM_EXT_TRACKER_TRAP,
-	  .can = KX_CAN_PASS | KX_CAN_TRAP },
+	  .can = KX_CAN_FIND | KX_CAN_PASS | KX_CAN_TRAP },
 	{ .name = "guest-pebs",
 	  .summary = "in the guest: addresses of sampled memory accesses (PEBS, IBS)",
 	  .module_id = -1,
-	  .can = KX_CAN_GUEST | KX_CAN_EVENTS },
+	  .can = KX_CAN_FIND | KX_CAN_GUEST | KX_CAN_EVENTS },
 	{ .name = "guest-abit",
 	  .summary = "in the guest: accessed bits of the guest's own page tables",
 	  .module_id = -1,
-	  .can = KX_CAN_GUEST | KX_CAN_SCAN },
+	  .can = KX_CAN_FIND | KX_CAN_GUEST | KX_CAN_SCAN },
 	{ .module_id = -1 },
 };
 
@@ -700,7 +700,7 @@ static gboolean set_epoch(KxOptions *o, const char *key, const char *value, GErr
 
 	if (!parse_with_unit(value, duration_units, &ns) || ns < 10000000 || ns > 10000000000)
 		return bad_value(error, key, value, "10ms to 10s, such as 500ms");
-	o->guest.epoch_ns = ns;
+	o->epoch_ns = ns;
 	return TRUE;
 }
 
@@ -711,7 +711,7 @@ static gboolean set_range_size(KxOptions *o, const char *key, const char *value,
 	if (!parse_with_unit(value, size_units, &bytes) || bytes < 4096 || bytes > 1ull << 30 ||
 	    (bytes & (bytes - 1)))
 		return bad_value(error, key, value, "a power of two from 4K to 1G, such as 2M");
-	o->guest.range_order = (guint32)__builtin_ctzll(bytes);
+	o->range_order = (guint32)__builtin_ctzll(bytes);
 	return TRUE;
 }
 
@@ -791,12 +791,12 @@ static char *budget_text(const KxOptions *o)
 
 static char *epoch_text(const KxOptions *o)
 {
-	return o->guest.epoch_ns ? kx_format_duration(o->guest.epoch_ns) : NULL;
+	return o->epoch_ns ? kx_format_duration(o->epoch_ns) : NULL;
 }
 
 static char *range_size_text(const KxOptions *o)
 {
-	guint order = o->guest.range_order;
+	guint order = o->range_order;
 
 	if (!order)
 		return NULL;
@@ -827,6 +827,7 @@ static char *processes_text(const KxOptions *o)
 #define TRACKERS_WITH_REGIONS .needs = KX_CAN_REGIONS, .lack = "does not sample regions"
 #define TRACKERS_THAT_TRAP    .needs = KX_CAN_TRAP, .lack = "sets no traps"
 #define TRACKERS_OF_GUESTS    .needs = KX_CAN_GUEST, .lack = "does not run in the guest"
+#define TRACKERS_THAT_FIND    .needs = KX_CAN_FIND, .lack = "finds nothing"
 #define TRACKERS_OF_EVENTS    .needs = KX_CAN_EVENTS, .lack = "samples no events"
 
 const KxOptionKey kx_option_keys[] = {
@@ -963,16 +964,16 @@ const KxOptionKey kx_option_keys[] = {
 	  .text = flush_text },
 	{ .key = "epoch",
 	  .value = "TIME",
-	  .help = "After it ranges are split, merged and reported (500ms)",
-	  TRACKERS_OF_GUESTS,
-	  MEMBERS(guest.epoch_ns),
+	  .help = "After it ranges of heat are split, merged and, by a guest, reported (500ms)",
+	  TRACKERS_THAT_FIND,
+	  MEMBERS(epoch_ns),
 	  .set = set_epoch,
 	  .text = epoch_text },
 	{ .key = "range-size",
 	  .value = "SIZE",
-	  .help = "Smallest range that is told apart, from 4K to 1G (2M)",
-	  TRACKERS_OF_GUESTS,
-	  MEMBERS(guest.range_order),
+	  .help = "Smallest range whose heat is told apart, from 4K to 1G (4K; in the guest 2M)",
+	  TRACKERS_THAT_FIND,
+	  MEMBERS(range_order),
 	  .set = set_range_size,
 	  .text = range_size_text },
 	{ .key = "processes",

@@ -48,9 +48,8 @@ typedef struct {
 		guint64 kind;
 	} event;
 	guint32 policy;
-	guint64 period, epoch_ns;
+	guint64 period;
 	guint32 budget_ppm;
-	guint32 range_order; /* log2 of the smallest range's bytes */
 	gboolean flush;
 	struct {
 		guint32 nr_pids, nr_names; /* none: those that hold the most memory */
@@ -77,6 +76,8 @@ typedef struct {
 	KxPages pages;
 	guint32 faults_per_s, vcpu_ppm;	      /* budgets of trap */
 	enum kvm_ext_log_mechanism mechanism; /* the only one that will do; UNKNOWN: any */
+	guint64 epoch_ns;		      /* of the range classifier; 0: 500 ms */
+	guint32 range_order; /* log2 of the smallest range's bytes; 0: 4K on the host, 2M in the guest */
 	KxGuestOptions guest;
 } KxOptions;
 
@@ -93,6 +94,7 @@ enum {
 	KX_CAN_GUEST = 1 << 8,	/* runs in the guest, behind a channel */
 	KX_CAN_EVENTS = 1 << 9, /* there, on sampled events */
 	KX_CAN_SCAN = 1 << 10,	/* there, on the guest's own page tables */
+	KX_CAN_FIND = 1 << 11,	/* finds something that heat can be made of */
 };
 
 /* What the field calls it. */

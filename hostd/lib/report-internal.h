@@ -32,6 +32,12 @@ extern const KxField kx_regions_fields[];
 extern const KxField kx_region_fields[];
 extern const KxField kx_vm_fields[];
 extern const KxField kx_report_fields[];
+extern const KxField kx_heat_map_fields[];
+extern const KxField kx_heat_range_fields[];
+extern const KxField kx_agreement_fields[];
+
+/* Frees and clears every string that @fields know of @object: so none can be forgotten. */
+void kx_free_strings(const KxField *fields, void *object);
 
 /* The figures of a KxRow, likewise. Those of a part that a row does not have are n/a. */
 typedef struct {
@@ -42,5 +48,11 @@ typedef struct {
 } KxFigureField;
 
 extern const KxFigureField kx_row_figures[];
+
+/* What takes the place of something that is not there for @reason. */
+typedef char *KxWhyNot(const char *reason, gpointer data);
+/* Heat as a report shows it: briefly, and nothing if there is none. */
+void kx_heat_print(const KxHeatReport *h, GString *out, guint width, KxWhyNot *why_not,
+		   gpointer data);
 
 #endif /* KX_REPORT_INTERNAL_H */

@@ -242,6 +242,46 @@ const KxField kx_report_fields[] = {
 	{ NULL, KX_FIELD_STRING, 0, -1, -1 },
 };
 
+const KxField kx_heat_map_fields[] = {
+	FIELD(KxHeatMap, KX_FIELD_STRING, tracker),
+	FIELD(KxHeatMap, KX_FIELD_STRING, mechanism),
+	FIELD(KxHeatMap, KX_FIELD_STRING, options),
+	FIELD(KxHeatMap, KX_FIELD_STRING, process),
+	FIELD(KxHeatMap, KX_FIELD_U32, pid),
+	FIELD(KxHeatMap, KX_FIELD_BOOL, running),
+	FIELD(KxHeatMap, KX_FIELD_STRING, partial),
+	FIELD(KxHeatMap, KX_FIELD_U64, granularity_bytes),
+	FIELD(KxHeatMap, KX_FIELD_U64, epoch_ns),
+	FIELD(KxHeatMap, KX_FIELD_U64, epochs),
+	FIELD(KxHeatMap, KX_FIELD_U64, samples),
+	FIELD(KxHeatMap, KX_FIELD_U64, outside),
+	FIELD(KxHeatMap, KX_FIELD_U64, accesses),
+	FIELD(KxHeatMap, KX_FIELD_U64, half_bytes),
+	FIELD(KxHeatMap, KX_FIELD_U32, ranges_total),
+	FIELD(KxHeatMap, KX_FIELD_U32, ranges_hot),
+	{ NULL, KX_FIELD_STRING, 0, -1, -1 },
+};
+
+const KxField kx_heat_range_fields[] = {
+	FIELD(KxHeatRange, KX_FIELD_U64, start),    FIELD(KxHeatRange, KX_FIELD_U64, size),
+	FIELD(KxHeatRange, KX_FIELD_U64, accesses), FIELD(KxHeatRange, KX_FIELD_U32, age),
+	{ NULL, KX_FIELD_STRING, 0, -1, -1 },
+};
+
+const KxField kx_agreement_fields[] = {
+	FIELD(KxAgreement, KX_FIELD_STRING, a),
+	FIELD(KxAgreement, KX_FIELD_STRING, b),
+	FIELD(KxAgreement, KX_FIELD_U64, samples_a),
+	FIELD(KxAgreement, KX_FIELD_U64, samples_b),
+	FIELD_NA(KxAgreement, KX_FIELD_U64, bytes, na),
+	FIELD_NA(KxAgreement, KX_FIELD_U64, common, na),
+	FIELD_NA(KxAgreement, KX_FIELD_DOUBLE, f1, na),
+	FIELD_NA(KxAgreement, KX_FIELD_DOUBLE, jaccard, na),
+	FIELD_NA(KxAgreement, KX_FIELD_DOUBLE, by_chance, na),
+	FIELD(KxAgreement, KX_FIELD_STRING, na),
+	{ NULL, KX_FIELD_STRING, 0, -1, -1 },
+};
+
 /* --- writing --------------------------------------------------------------- */
 
 static void add_u64(JsonBuilder *b, guint64 value)
@@ -393,10 +433,60 @@ static void add_regions(JsonBuilder *b, const KxRegions *r)
 	json_builder_end_object(b);
 }
 
+/* "heat": accesses for each page, for whoever reads the JSON; "seen_by": numbers of maps. */
+static void add_heat_range(JsonBuilder *b, const KxHeatRange *r)
+{
+	json_builder_begin_object(b);
+	add_fields(b, kx_heat_range_fields, r);
+	add_double(b, "heat", kx_heat_of_range(r));
+	json_builder_set_member_name(b, "seen_by");
+	json_builder_begin_array(b);
+	for (guint i = 0; i < KX_HEAT_SEEN_MAX; i++) {
+		if (r->seen_by & 1u << i)
+			json_builder_add_int_value(b, i);
+	}
+	json_builder_end_array(b);
+	json_builder_end_object(b);
+}
+
+static void add_heat_map(JsonBuilder *b, const KxHeatMap *m)
+{
+	json_builder_begin_object(b);
+	add_fields(b, kx_heat_map_fields, m);
+	json_builder_set_member_name(b, "ranges");
+	json_builder_begin_array(b);
+	for (guint i = 0; i < m->ranges->len; i++)
+		add_heat_range(b, &g_array_index(m->ranges, KxHeatRange, i));
+	json_builder_end_array(b);
+	json_builder_end_object(b);
+}
+
+static void add_heat(JsonBuilder *b, const KxHeatReport *h)
+{
+	json_builder_set_member_name(b, "heat");
+	json_builder_begin_object(b);
+	json_builder_set_member_name(b, "maps");
+	json_builder_begin_array(b);
+	for (guint i = 0; i < h->maps->len; i++)
+		add_heat_map(b, h->maps->pdata[i]);
+	json_builder_end_array(b);
+	json_builder_set_member_name(b, "agreement");
+	json_builder_begin_array(b);
+	for (guint i = 0; i < h->agreement->len; i++) {
+		json_builder_begin_object(b);
+		add_fields(b, kx_agreement_fields, h->agreement->pdata[i]);
+		json_builder_end_object(b);
+	}
+	json_builder_end_array(b);
+	json_builder_end_object(b);
+}
+
 static void add_vm(JsonBuilder *b, const KxVmReport *v)
 {
 	json_builder_begin_object(b);
 	add_fields(b, kx_vm_fields, v);
+	if (v->heat)
+		add_heat(b, v->heat);
 	json_builder_set_member_name(b, "windows");
 	json_builder_begin_array(b);
 	for (guint i = 0; i < v->windows->len; i++) {
@@ -430,6 +520,28 @@ char *kx_report_to_json(const KxReport *r)
 	json_builder_end_object(b);
 	root = json_builder_get_root(b);
 	return json_to_string(root, TRUE);
+}
+
+static gboolean is_identity(const char *key)
+{
+	static const char *const keys[] = { "name", "uuid", "pid", "attached", "ended", NULL };
+
+	return g_strv_contains(keys, key);
+}
+
+/* For `kvm-ext heat --json`: who it is, and all that is known of its heat. */
+void kx_heat_add_json(JsonBuilder *b, const KxVmReport *v)
+{
+	json_builder_begin_object(b);
+	for (const KxField *f = kx_vm_fields; f->key; f++) {
+		if (!is_identity(f->key))
+			continue;
+		json_builder_set_member_name(b, f->key);
+		add_value(b, f, (const char *)v + f->offset);
+	}
+	if (v->heat)
+		add_heat(b, v->heat);
+	json_builder_end_object(b);
 }
 
 /* --- reading --------------------------------------------------------------- */
@@ -620,6 +732,96 @@ static KxWindow *read_window(JsonObject *o, const char *where, GError **error)
 	return g_steal_pointer(&w);
 }
 
+/* Calls @read for each object of the array @key, which may be absent. */
+typedef gboolean (*ReadFn)(JsonObject *o, void *to, const char *where, GError **error);
+
+static gboolean read_each(JsonObject *o, const char *key, ReadFn read, void *to, const char *where,
+			  GError **error)
+{
+	GError *local = NULL;
+	JsonArray *list = get_array(o, key, where, &local);
+
+	if (local) {
+		g_propagate_error(error, local);
+		return FALSE;
+	}
+	for (guint i = 0; list && i < json_array_get_length(list); i++) {
+		JsonObject *element = get_element(list, i, key, where, error);
+
+		if (!element || !read(element, to, where, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean read_heat_range(JsonObject *o, void *to, const char *where, GError **error)
+{
+	KxHeatMap *m = to;
+	GError *local = NULL;
+	KxHeatRange r = { 0 };
+	JsonArray *seen;
+
+	if (!read_fields(kx_heat_range_fields, o, &r, where, error))
+		return FALSE;
+	if (!r.size)
+		return wrong(error, where, "size", "more than 0");
+	seen = get_array(o, "seen_by", where, &local);
+	if (local) {
+		g_propagate_error(error, local);
+		return FALSE;
+	}
+	for (guint i = 0; seen && i < json_array_get_length(seen); i++) {
+		guint64 by;
+
+		if (!JSON_NODE_HOLDS_VALUE(json_array_get_element(seen, i)) ||
+		    !read_u64(json_array_get_element(seen, i), KX_HEAT_SEEN_MAX - 1, &by))
+			return wrong(error, where, "seen_by", "an array of small numbers");
+		r.seen_by |= 1u << by;
+	}
+	g_array_append_val(m->ranges, r);
+	return TRUE;
+}
+
+static gboolean read_heat_map(JsonObject *o, void *to, const char *where, GError **error)
+{
+	KxHeatMap *m = kx_heat_map_new();
+
+	g_ptr_array_add(((KxHeatReport *)to)->maps, m);
+	if (!read_fields(kx_heat_map_fields, o, m, where, error))
+		return FALSE;
+	if (!m->tracker)
+		return wrong(error, where, "tracker", "a string");
+	return read_each(o, "ranges", read_heat_range, m, where, error);
+}
+
+static gboolean read_agreement(JsonObject *o, void *to, const char *where, GError **error)
+{
+	g_autofree KxAgreement *g = g_new0(KxAgreement, 1);
+
+	if (!read_fields(kx_agreement_fields, o, g, where, error) || !g->a || !g->b) {
+		kx_free_strings(kx_agreement_fields, g);
+		return error && *error ? FALSE : wrong(error, where, "a", "a string");
+	}
+	note_missing(kx_agreement_fields, o, g);
+	g_ptr_array_add(((KxHeatReport *)to)->agreement, g_steal_pointer(&g));
+	return TRUE;
+}
+
+static gboolean read_heat(JsonObject *vm, KxVmReport *v, const char *where, GError **error)
+{
+	JsonNode *node = json_object_get_member(vm, "heat");
+
+	if (!node)
+		return TRUE;
+	if (!JSON_NODE_HOLDS_OBJECT(node))
+		return wrong(error, where, "heat", "an object");
+	v->heat = kx_heat_report_new();
+	return read_each(json_node_get_object(node), "maps", read_heat_map, v->heat, where,
+			 error) &&
+	       read_each(json_node_get_object(node), "agreement", read_agreement, v->heat, where,
+			 error);
+}
+
 static KxVmReport *read_vm(JsonObject *o, guint index, GError **error)
 {
 	g_autoptr(KxVmReport) v = kx_vm_report_new();
@@ -633,6 +835,8 @@ static KxVmReport *read_vm(JsonObject *o, guint index, GError **error)
 		wrong(error, where, "name", "a string");
 		return NULL;
 	}
+	if (!read_heat(o, v, where, error))
+		return NULL;
 	windows = get_array(o, "windows", where, &local);
 	if (local) {
 		g_propagate_error(error, local);

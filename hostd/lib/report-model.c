@@ -92,8 +92,7 @@ KxReport *kx_report_new(void)
 	return r;
 }
 
-/* The field tables know every string there is, so none can be forgotten here. */
-static void free_strings(const KxField *fields, void *object)
+void kx_free_strings(const KxField *fields, void *object)
 {
 	for (; fields->key; fields++) {
 		if (fields->type == KX_FIELD_STRING)
@@ -105,7 +104,7 @@ void kx_window_free(KxWindow *w)
 {
 	if (!w)
 		return;
-	free_strings(kx_window_fields, w);
+	kx_free_strings(kx_window_fields, w);
 	kx_regions_free(w->regions);
 	g_free(w);
 }
@@ -114,8 +113,9 @@ void kx_vm_report_free(KxVmReport *v)
 {
 	if (!v)
 		return;
-	free_strings(kx_vm_fields, v);
+	kx_free_strings(kx_vm_fields, v);
 	g_ptr_array_unref(v->windows);
+	kx_heat_report_free(v->heat);
 	g_free(v);
 }
 
@@ -123,7 +123,7 @@ void kx_report_free(KxReport *r)
 {
 	if (!r)
 		return;
-	free_strings(kx_report_fields, r);
+	kx_free_strings(kx_report_fields, r);
 	g_ptr_array_unref(r->vms);
 	g_free(r);
 }

@@ -31,6 +31,11 @@ static char *na_cell(Text *t, const char *reason)
 	return g_strdup_printf("n/a (%u)", i + 1);
 }
 
+static char *why_not_cell(const char *reason, gpointer data)
+{
+	return na_cell(data, reason);
+}
+
 static char *cost_cell(Text *t, const KxFigure *f)
 {
 	return kx_text_ns_interval(f->value, f->low, f->high);
@@ -728,6 +733,7 @@ static void print_vm(Text *t, const KxVmReport *v)
 	print_table(t, rows);
 	print_part_tables(t, rows);
 	print_hottest(t, rows);
+	kx_heat_print(v->heat, t->out, t->width, why_not_cell, t);
 	print_comparison(t, rows);
 	print_leaves(t, rows);
 	print_losses(t, rows);

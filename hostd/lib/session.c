@@ -24,7 +24,8 @@ struct _KxSession {
 	KxPlug *plug;  /* NULL: no channel to the guest */
 	KxAccount *account;
 	KxHeat *heat;	      /* NULL before the VM is known */
-	guint64 window;	      /* the open one */
+	guint64 window;	      /* the open one, and */
+	guint64 epoch;	      /* the number that its records bear */
 	struct kvm_ext_vm vm; /* as last read */
 	gboolean kvm_unread;  /* neither module nor debugfs gave KVM's counters */
 	guint64 stray_logged;
@@ -142,11 +143,13 @@ static void on_bitmap(void *data, const struct kvm_ext_rec_bitmap *r, const guin
 	kx_heat_sink.bitmap(s->heat, r, bits, nwords);
 }
 
-/* Traps say nothing of the pages that have none: no heat. */
 static void on_faults(void *data, const struct kvm_ext_rec_faults *r,
 		      const struct kvm_ext_fault *faults)
 {
-	kx_account_sink.faults(((const KxSession *)data)->account, r, faults);
+	const KxSession *s = data;
+
+	kx_account_sink.faults(s->account, r, faults);
+	kx_heat_sink.faults(s->heat, r, faults);
 }
 
 static void on_regions(void *data, const struct kvm_ext_rec_regions *r,
@@ -158,6 +161,11 @@ static void on_regions(void *data, const struct kvm_ext_rec_regions *r,
 	kx_heat_sink.regions(s->heat, r, regions);
 }
 
+static void on_ranked(void *data, guint64 gfn, guint64 npages, guint64 accesses)
+{
+	kx_heat_sink.ranked(((const KxSession *)data)->heat, gfn, npages, accesses);
+}
+
 static const KxStreamOps session_sink = {
 	.pass_begin = on_pass_begin,
 	.run = on_run,
@@ -165,6 +173,7 @@ static const KxStreamOps session_sink = {
 	.pass_end = on_pass_end,
 	.faults = on_faults,
 	.regions = on_regions,
+	.ranked = on_ranked,
 };
 
 static gboolean drain(KxSession *s, GError **error)
@@ -182,6 +191,15 @@ static gboolean drain(KxSession *s, GError **error)
 		s->stray_logged = stray;
 	}
 	return ok;
+}
+
+/* Before the tracker that knows them forgets. */
+static void keep_processes(KxSession *s)
+{
+	const KxGuestView *view = kx_session_guest(s);
+
+	if (view)
+		kx_heat_take_processes(s->heat, s->epoch, view->processes);
 }
 
 /* --- the VMM's own use of the dirty log --------------------------------------------------------------------------- */
@@ -321,6 +339,7 @@ void kx_session_end(KxSession *s, const char *reason, const KxKvmStat *qmp)
 		kx_account_mark(s->account, s->window, &st);
 	}
 	drain(s, NULL);
+	keep_processes(s);
 	s->tracker->ops->stop(s->tracker);
 	read_stats(s, &st); /* what leaving the tracker took */
 	drain(s, NULL);	    /* what the last pass left, up to its cut */
@@ -380,7 +399,7 @@ static gboolean attach_module(KxSession *s, GError **error)
 	if (!ok || !kx_module_vm(s->module, &s->vm, error))
 		return FALSE;
 	kx_log_mechanism(s->vm.log_mechanism, s->host->root, &s->log);
-	s->heat = kx_heat_new(s->vm.last_gfn);
+	s->heat = kx_heat_new(s->vm.last_gfn, s->vm.vcpus);
 	return TRUE;
 }
 
@@ -433,7 +452,8 @@ static void open_window(KxSession *s, const KxKvmStat *qmp)
 	};
 
 	read_stats(s, &st);
-	setting.epoch = st.epoch;
+	setting.epoch = s->epoch = st.epoch;
+	kx_heat_open(s->heat, st.epoch, o, kx_session_mechanism(s));
 	s->yield.passes = 0;
 	s->yield.now = FALSE;
 	s->window = kx_account_open(s->account, &setting, counters, instant());
@@ -640,6 +660,7 @@ gboolean kx_session_set(KxSession *s, const KxOptions *o, const KxKvmStat *qmp, 
 		kx_account_mark(s->account, old_window, &st);
 	end = read_counters(s, qmp);
 	end_time = instant();
+	keep_processes(s);
 	/* Make room in the ring, so that the switch itself loses nothing. */
 	if (!drain(s, error) || !start_tracker(s, o, &old, error)) {
 		kx_account_mark(s->account, old_window, NULL);
@@ -755,6 +776,12 @@ static void describe_vm(const KxSession *s, KxVmReport *v)
 	v->yielded = g_strdup(kx_session_yielded(s));
 }
 
+static KxHeatReport *heat_now(KxSession *s)
+{
+	keep_processes(s);
+	return kx_heat_report(s->heat, s->ended ? 0 : s->epoch, s->vm.ram_pages);
+}
+
 KxVmReport *kx_session_report(KxSession *s, const KxKvmStat *qmp)
 {
 	KxVmReport *v = kx_vm_report_new();
@@ -771,6 +798,19 @@ KxVmReport *kx_session_report(KxSession *s, const KxKvmStat *qmp)
 	}
 	kx_account_windows(s->account, v->windows, have ? &st : NULL, counters, instant());
 	describe_vm(s, v);
+	v->heat = heat_now(s);
+	kx_heat_trim(v->heat, KX_SESSION_REPORT_RANGES);
+	return v;
+}
+
+KxVmReport *kx_session_heat(KxSession *s)
+{
+	KxVmReport *v = kx_vm_report_new();
+
+	if (!s->ended)
+		drain(s, NULL);
+	describe_vm(s, v);
+	v->heat = heat_now(s);
 	return v;
 }
 

@@ -116,7 +116,12 @@ gboolean kx_session_run_pass_finish(KxSession *s, GAsyncResult *result, guint64 
 /* Stops the tracker, closes the account, gives the VM back. Does nothing if it has ended. */
 void kx_session_end(KxSession *s, const char *reason, const KxKvmStat *qmp);
 
+/* Of each map of heat a report has the hottest ranges. */
+#define KX_SESSION_REPORT_RANGES 32u
+
 KxVmReport *kx_session_report(KxSession *s, const KxKvmStat *qmp);
+/* Who the VM is, and all that is known of its heat. */
+KxVmReport *kx_session_heat(KxSession *s);
 GArray *kx_session_found(KxSession *s, guint64 window, GError **error);
 
 #endif /* KX_SESSION_H */

@@ -25,6 +25,8 @@ typedef struct {
 		       const struct kvm_ext_fault *faults);
 	void (*regions)(void *data, const struct kvm_ext_rec_regions *r,
 			const struct kvm_ext_region *regions);
+	/* Not of the module's records: a tracker that ranks by itself says how often the pages of a run were accessed. */
+	void (*ranked)(void *data, guint64 gfn, guint64 npages, guint64 accesses);
 } KxStreamOps;
 
 typedef struct _KxStream KxStream;

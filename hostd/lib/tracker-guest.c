@@ -66,10 +66,10 @@ static void command_of(const KxOptions *o, struct kvm_ext_channel_command *c)
 	c->config1 = g->event.config1;
 	c->policy = g->policy;
 	c->period = g->period;
-	c->epoch_ns = g->epoch_ns;
+	c->epoch_ns = o->epoch_ns;
 	c->budget_ppm = g->budget_ppm;
 	c->flags = g->flush ? KVM_EXT_COMMAND_FLUSH : 0;
-	c->granularity = g->range_order;
+	c->granularity = o->range_order;
 	c->nr_pids = g->processes.nr_pids;
 	c->nr_names = g->processes.nr_names;
 	memcpy(c->pids, g->processes.pids, sizeof(c->pids));
@@ -240,7 +240,7 @@ static gboolean guest_start(KxTracker *t, const KxOptions *o, GError **error)
 	g_ptr_array_set_size(g->view.processes, 0);
 	g->bad_before = counts.bad + counts.resyncs;
 	name_event(g, &st, o);
-	g->epoch_ns = epoch_ns_of(o->guest.epoch_ns);
+	g->epoch_ns = epoch_ns_of(o->epoch_ns);
 	g->stopped = FALSE;
 	g->instance = 0;
 	memset(&g->seen, 0, sizeof(g->seen));
@@ -281,29 +281,6 @@ static void begin_pass(Guest *g)
 	g->in_pass = TRUE;
 }
 
-/* Of memory that the VM has; the guest may name any. */
-static void on_pages(void *data, const struct kvm_ext_channel_pages *r)
-{
-	Guest *g = data;
-
-	if (r->epoch != g->st.epoch || g->stopped)
-		return;
-	begin_pass(g);
-	for (guint32 i = 0; i < r->nr && g->sink->run; i++) {
-		struct kvm_ext_rec_run run = {
-			.h = { KVM_EXT_REC_RUN, 0, sizeof(run) },
-			.pass = g->st.passes + 1,
-			.gfn = r->span[i].gfn,
-			.npages = r->span[i].npages,
-		};
-
-		if (run.gfn > g->last_gfn)
-			continue;
-		run.npages = MIN(run.npages, g->last_gfn + 1 - run.gfn);
-		g->sink->run(g->sink_data, &run);
-	}
-}
-
 static KxGuestProcess *process_of(Guest *g, gint32 pid)
 {
 	KxGuestProcess *p;
@@ -320,6 +297,63 @@ static KxGuestProcess *process_of(Guest *g, gint32 pid)
 	p->ranges = g_array_new(FALSE, FALSE, sizeof(struct kvm_ext_channel_range));
 	g_ptr_array_add(g->view.processes, p);
 	return p;
+}
+
+/* How often the range was accessed, as the record before this one has it. */
+static guint64 accesses_of(Guest *g, const struct kvm_ext_channel_pages *r)
+{
+	const KxGuestProcess *p = process_of(g, r->pid);
+
+	for (guint i = 0; p && i < p->ranges->len; i++) {
+		const struct kvm_ext_channel_range *range =
+			&g_array_index(p->ranges, struct kvm_ext_channel_range, i);
+
+		if (range->start == r->start)
+			return range->accesses;
+	}
+	return 0;
+}
+
+/* Of a run of pages that the guest names: what the VM has of it. */
+static guint64 real_pages(const Guest *g, const struct kvm_ext_channel_span *s)
+{
+	return s->gfn > g->last_gfn ? 0 : MIN(s->npages, g->last_gfn + 1 - s->gfn);
+}
+
+static guint64 all_pages(const Guest *g, const struct kvm_ext_channel_pages *r)
+{
+	guint64 sum = 0;
+
+	for (guint32 i = 0; i < r->nr; i++)
+		sum += real_pages(g, &r->span[i]);
+	return sum;
+}
+
+/* The pages of a range, which share its accesses. */
+static void on_pages(void *data, const struct kvm_ext_channel_pages *r)
+{
+	Guest *g = data;
+	double accesses, pages;
+
+	if (r->epoch != g->st.epoch || g->stopped)
+		return;
+	begin_pass(g);
+	accesses = (double)accesses_of(g, r);
+	pages = (double)all_pages(g, r);
+	for (guint32 i = 0; i < r->nr; i++) {
+		const struct kvm_ext_rec_run run = {
+			.h = { KVM_EXT_REC_RUN, 0, sizeof(run) },
+			.pass = g->st.passes + 1,
+			.gfn = r->span[i].gfn,
+			.npages = real_pages(g, &r->span[i]),
+		};
+
+		if (run.npages && g->sink->run)
+			g->sink->run(g->sink_data, &run);
+		if (run.npages && g->sink->ranked)
+			g->sink->ranked(g->sink_data, run.gfn, run.npages,
+					(guint64)(accesses * (double)run.npages / pages + 0.5));
+	}
 }
 
 static void on_ranges(void *data, const struct kvm_ext_channel_ranges *r)

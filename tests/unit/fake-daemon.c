@@ -138,6 +138,8 @@ static GVariant *answer(const char *method, char **targets)
 		return list_vms();
 	if (g_str_equal(method, "Report"))
 		return make_report(targets);
+	if (g_str_equal(method, "Heat"))
+		return make_report(targets);
 	if (g_str_equal(method, "Found"))
 		return found_runs();
 	if (g_str_equal(method, "RunPass"))

@@ -14,6 +14,7 @@ typedef struct {
 	struct kvm_ext_channel_position *head, *tail;
 	struct kvm_ext_channel_command *command;
 	struct kvm_ext_channel_id *id;
+	guint32 refuses; /* errno that samplers are refused with; 0: none is */
 } FakeGuest;
 
 static inline void fake_guest_at(FakeGuest *g, guint8 *map)
@@ -24,6 +25,7 @@ static inline void fake_guest_at(FakeGuest *g, guint8 *map)
 	g->tail = (void *)(map + KVM_EXT_CHANNEL_TAIL_AT);
 	g->command = (void *)(map + KVM_EXT_CHANNEL_COMMAND_AT);
 	g->id = (void *)(map + KVM_EXT_CHANNEL_ID_AT);
+	g->refuses = 0;
 }
 
 /* Module loaded, device claimed. */
@@ -47,15 +49,19 @@ static inline void fake_guest_beats(FakeGuest *g, guint64 time_ns)
 	g->status->tsc = time_ns * 3;
 	if (g->status->acked == g->command->seq)
 		return;
-	g->status->acked = g->command->seq;
 	g->status->epoch = g->command->epoch;
 	g->status->start_ns = time_ns;
 	memset(&g->status->account, 0, sizeof(g->status->account));
-	g->status->state = g->command->sampler ? KVM_EXT_GUEST_RUNNING : KVM_EXT_GUEST_IDLE;
+	g->status->state = !g->command->sampler ? KVM_EXT_GUEST_IDLE
+			   : g->refuses		? KVM_EXT_GUEST_FAILED
+						: KVM_EXT_GUEST_RUNNING;
+	g->status->error = g->command->sampler ? g->refuses : 0;
 	g->status->surrogate = g->command->event == KVM_EXT_EVENT_PAGE_FAULTS;
 	memset(g->status->event, 0, sizeof(g->status->event));
 	if (g->command->sampler == KVM_EXT_SAMPLER_EVENTS)
 		strcpy(g->status->event, "sw:page-faults");
+	/* Behind what it stands for. */
+	__atomic_store_n(&g->status->acked, g->command->seq, __ATOMIC_RELEASE);
 }
 
 static inline void fake_guest_puts(FakeGuest *g, const void *record, guint32 size)

@@ -49,7 +49,7 @@ static struct kvm_ext_range range(const KxHeatPick *p, guint i)
 
 static void counts_passes(void **state)
 {
-	g_autoptr(KxHeat) h = kx_heat_new(1 << 20);
+	g_autoptr(KxHeat) h = kx_heat_new(1 << 20, 1);
 	const guint64 bits[] = { 5, 1ull << 63 };
 	const struct kvm_ext_rec_bitmap bitmap = { .gfn = 0x1fff, .nbits = 128 };
 
@@ -81,7 +81,7 @@ static void takes_regions(void **state)
 		{ .gfn = 0x50, .npages = 1, .accesses = 999 }
 	};
 	const struct kvm_ext_rec_regions r = { .checks = 999, .total = 3, .nr = 3 };
-	g_autoptr(KxHeat) h = kx_heat_new(1 << 20);
+	g_autoptr(KxHeat) h = kx_heat_new(1 << 20, 1);
 
 	begin(h, 0);
 	kx_heat_sink.regions(h, &r, regions);
@@ -95,7 +95,7 @@ static void takes_regions(void **state)
 /* What is no longer used cools down, whether its chunk is looked at or not; steady use saturates below a byte. */
 static void cools_down(void **state)
 {
-	g_autoptr(KxHeat) h = kx_heat_new(1 << 20);
+	g_autoptr(KxHeat) h = kx_heat_new(1 << 20, 1);
 
 	passes(h, KX_HEAT_PASSES - 1, 100, 1);
 	assert_int_equal(kx_heat_of(h, 100), KX_HEAT_PASSES - 1);
@@ -112,7 +112,7 @@ static void cools_down(void **state)
 
 static void picks_the_hottest(void **state)
 {
-	g_autoptr(KxHeat) h = kx_heat_new(1 << 20);
+	g_autoptr(KxHeat) h = kx_heat_new(1 << 20, 1);
 	g_auto(KxHeatPick) few = { 0 }, more = { 0 }, all = { 0 }, part = { 0 };
 
 	passes(h, 2, 0x100, 10);
@@ -143,7 +143,7 @@ static void picks_the_hottest(void **state)
 
 static void picks_the_coldest(void **state)
 {
-	g_autoptr(KxHeat) h = kx_heat_new(1 << 20);
+	g_autoptr(KxHeat) h = kx_heat_new(1 << 20, 1);
 	g_auto(KxHeatPick) cold = { 0 }, warm = { 0 };
 
 	passes(h, 4, 0x1000, 0x1000);
@@ -166,7 +166,7 @@ static void picks_the_coldest(void **state)
 
 static void knows_nothing_yet(void **state)
 {
-	g_autoptr(KxHeat) h = kx_heat_new(1 << 20);
+	g_autoptr(KxHeat) h = kx_heat_new(1 << 20, 1);
 	g_auto(KxHeatPick) pick = { 0 };
 
 	assert_false(kx_heat_pick(h, TRUE, 0, 1 << 20, 10, 4096, &pick));
@@ -180,7 +180,7 @@ static void knows_nothing_yet(void **state)
 /* Every second page is hot: no more ranges than allowed, and the best of them. */
 static void stays_within_the_ranges(void **state)
 {
-	g_autoptr(KxHeat) h = kx_heat_new(1 << 20);
+	g_autoptr(KxHeat) h = kx_heat_new(1 << 20, 1);
 	g_auto(KxHeatPick) pick = { 0 };
 	guint i;
 
@@ -205,7 +205,7 @@ static void stays_within_the_ranges(void **state)
 
 static void stays_within_its_memory(void **state)
 {
-	g_autoptr(KxHeat) h = kx_heat_new(0);
+	g_autoptr(KxHeat) h = kx_heat_new(0, 1);
 
 	/* 64 chunks are its budget; what comes after is not kept, and does no harm */
 	passes(h, 1, 0, 65 << 12);
@@ -215,6 +215,131 @@ static void stays_within_its_memory(void **state)
 	assert_int_equal(kx_heat_of(h, 1ull << 38), 0);
 	passes(h, 1, 0, 1);
 	assert_int_equal(kx_heat_of(h, 0), 2);
+}
+
+/* A pass of the tracker whose number that is. */
+static void pass_of(KxHeat *h, guint64 epoch, guint64 time_ms, guint64 gfn, guint64 n)
+{
+	struct kvm_ext_rec_pass_begin b = { .epoch = epoch };
+	struct kvm_ext_rec_pass_end e = { .time_ns = time_ms * 1000000 };
+
+	kx_heat_sink.pass_begin(h, &b);
+	run(h, gfn, n);
+	kx_heat_sink.pass_end(h, &e);
+}
+
+static void open_map(KxHeat *h, guint64 epoch, const char *tracker, const char *key,
+		     const char *value)
+{
+	KxOptions o;
+
+	kx_options_init(&o);
+	assert_true(kx_options_set(&o, "tracker", tracker, NULL));
+	assert_true(!key || kx_options_set(&o, key, value, NULL));
+	kx_heat_open(h, epoch, &o, NULL);
+}
+
+static const KxHeatMap *map_at(const KxHeatReport *r, guint i)
+{
+	assert_true(i < r->maps->len);
+	return r->maps->pdata[i];
+}
+
+/* Each tracker has a map of its own, whatever order their records come in; `off` has none. */
+static void keeps_trackers_apart(void **state)
+{
+	g_autoptr(KxHeat) h = kx_heat_new((1 << 15) - 1, 1);
+	g_autoptr(KxHeatReport) r = NULL;
+
+	open_map(h, 1, "abit", NULL, NULL);
+	open_map(h, 2, "off", NULL, NULL);
+	open_map(h, 3, "ept-walk", NULL, NULL);
+	for (guint i = 1; i <= 30; i++) {
+		pass_of(h, 1, 500 * i, 0x100, 64);
+		pass_of(h, 3, 500 * i, 0x4000, 64);
+		pass_of(h, 99, 500 * i, 0x7000, 64);
+	}
+	r = kx_heat_report(h, 3, 1 << 15);
+	assert_int_equal(r->maps->len, 2);
+	assert_string_equal(map_at(r, 0)->tracker, "abit");
+	assert_int_equal(map_at(r, 0)->samples, 30 * 64);
+	assert_int_equal(map_at(r, 0)->half_bytes, 32 << 12);
+	assert_false(map_at(r, 0)->running);
+	assert_true(map_at(r, 1)->running);
+	assert_int_equal(g_array_index(map_at(r, 0)->ranges, KxHeatRange, 0).start >> 18,
+			 0x100 >> 6);
+	assert_int_equal(g_array_index(map_at(r, 1)->ranges, KxHeatRange, 0).start >> 18,
+			 0x4000 >> 6);
+	assert_int_equal(r->agreement->len, 1);
+	assert_null(((KxAgreement *)r->agreement->pdata[0])->na);
+	assert_true(((KxAgreement *)r->agreement->pdata[0])->f1 == 0);
+}
+
+/* Another setting of a tracker goes on with its map, unless that would not fit any more. */
+static void takes_maps_up_again(void **state)
+{
+	g_autoptr(KxHeat) h = kx_heat_new((1 << 15) - 1, 1);
+
+	for (guint i = 1; i <= 3; i++) {
+		g_autoptr(KxHeatReport) r = NULL;
+
+		open_map(h, i, "abit", i < 3 ? "interval" : "range-size", i < 3 ? "10ms" : "64K");
+		pass_of(h, i, i, 5, 1);
+		open_map(h, 10 + i, "dirty-log", NULL, NULL);
+		r = kx_heat_report(h, 0, 1 << 15);
+		assert_int_equal(r->maps->len, 2);
+		assert_string_equal(map_at(r, 1)->tracker, "dirty-log");
+		assert_int_equal(map_at(r, 0)->samples, i < 3 ? i : 1);
+	}
+}
+
+static void knows_what_speaks_for_a_part(void **state)
+{
+	static const struct {
+		const char *tracker, *key, *value;
+		gboolean partial;
+	} cases[] = {
+		{ "abit", "interval", "1s", FALSE },	 { "abit", "range", "0+100", TRUE },
+		{ "trap", "pages", "random:5%", FALSE }, { "trap", "pages", "hottest", TRUE },
+		{ "trap", "pages", "0+16", TRUE },
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(KxHeat) h = kx_heat_new(1 << 15, 1);
+		g_autoptr(KxHeatReport) r = NULL;
+
+		open_map(h, 1, cases[i].tracker, cases[i].key, cases[i].value);
+		r = kx_heat_report(h, 1, 1 << 15);
+		assert_int_equal(map_at(r, 0)->partial != NULL, cases[i].partial);
+	}
+}
+
+/* Faults and regions go to the map, and what a guest ranks by itself goes there with its own weight. */
+static void takes_other_records(void **state)
+{
+	static const struct kvm_ext_region region = { .gfn = 0x10, .npages = 4, .accesses = 7 };
+	static const struct kvm_ext_rec_regions regions = { .nr = 1 };
+	static const struct kvm_ext_fault faults[] = { { .gfn = 3 }, { .gfn = 4 } };
+	static const struct kvm_ext_rec_faults two = { .nr = 2 };
+	static const struct kvm_ext_rec_pass_begin at[] = { { .epoch = 1 }, { .epoch = 2 } };
+	g_autoptr(KxHeat) h = kx_heat_new(1 << 15, 1);
+	g_autoptr(KxHeatReport) r = NULL;
+
+	open_map(h, 1, "trap", NULL, NULL);
+	open_map(h, 2, "guest-abit", NULL, NULL);
+	kx_heat_sink.pass_begin(h, &at[0]);
+	kx_heat_sink.faults(h, &two, faults);
+	kx_heat_sink.regions(h, &regions, &region);
+	end(h);
+	kx_heat_sink.pass_begin(h, &at[1]);
+	run(h, 0x20, 8);
+	kx_heat_sink.ranked(h, 0x20, 8, 1000);
+	end(h);
+	r = kx_heat_report(h, 0, 1 << 15);
+	assert_int_equal(map_at(r, 0)->samples, 2 + 7 * 4);
+	assert_int_equal(map_at(r, 1)->samples, 1000);
+	assert_int_equal(kx_heat_of(h, 3), 0);
+	assert_int_equal(kx_heat_of(h, 0x20), 1);
 }
 
 int main(void)
@@ -228,6 +353,10 @@ int main(void)
 		cmocka_unit_test(knows_nothing_yet),
 		cmocka_unit_test(stays_within_the_ranges),
 		cmocka_unit_test(stays_within_its_memory),
+		cmocka_unit_test(keeps_trackers_apart),
+		cmocka_unit_test(takes_maps_up_again),
+		cmocka_unit_test(knows_what_speaks_for_a_part),
+		cmocka_unit_test(takes_other_records),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,9 +86,8 @@ static void on_regions(void *data, const struct kvm_ext_rec_regions *r,
 	}
 }
 
-static const KxStreamOps ops = {
-	on_begin, on_run, on_bitmap, on_end, on_lost, on_faults, on_regions
-};
+static const KxStreamOps ops = { on_begin, on_run,    on_bitmap,  on_end,
+				 on_lost,  on_faults, on_regions, NULL };
 
 static void ring_init(Ring *r)
 {

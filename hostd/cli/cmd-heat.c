@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* heat: the hottest ranges of memory, as trackers saw them last. */
+#include "cli.h"
+
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "options.h"
+#include "report.h"
+#include "textfmt.h"
+
+#define FILE_COLUMNS 120 /* where there is no terminal to ask */
+#define TOP_DEFAULT  20
+
+typedef struct {
+	Targets targets;
+	char *tracker; /* NULL: the one that runs, or ran last */
+	int top;
+	JsonBuilder *json;
+	guint shown;
+	int code;
+} Heat;
+
+static guint columns(void)
+{
+	struct winsize w;
+
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col ? w.ws_col : FILE_COLUMNS;
+}
+
+/* Maps of the tracker that was asked for, and of its guest's processes. */
+static gboolean is_wanted(const Heat *h, const KxVmReport *v, const KxHeatMap *m)
+{
+	const KxHeatMap *main_map;
+
+	if (h->tracker)
+		return g_str_equal(m->tracker, h->tracker);
+	main_map = kx_heat_main_map(v->heat);
+	return main_map && g_str_equal(m->tracker, main_map->tracker);
+}
+
+static void print_vm(Heat *h, const KxVmReport *v)
+{
+	g_autofree char *name = kx_text_clean(v->name);
+	guint shown = 0;
+
+	for (guint i = 0; i < v->heat->maps->len; i++) {
+		const KxHeatMap *m = v->heat->maps->pdata[i];
+		g_autofree char *text = NULL;
+
+		if (!is_wanted(h, v, m) || !m->accesses)
+			continue;
+		text = kx_heat_to_text(v, m, (guint)h->top, columns());
+		printf("%s%s", h->shown++ ? "\n" : "", text);
+		shown++;
+	}
+	if (!shown)
+		printf("%s%s: n/a: %s%s\n", h->shown++ ? "\n" : "", name,
+		       h->tracker ? h->tracker : "no tracker",
+		       h->tracker ? " has found nothing yet" : " has found anything yet");
+}
+
+static void show(Cli *cli, const char *target, GVariant *reply, gpointer data)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(KxReport) r = NULL;
+	Heat *h = data;
+	const char *json;
+
+	g_variant_get(reply, "(&s)", &json);
+	r = kx_report_from_json(json, &error);
+	if (!r) {
+		h->code = cli_fail(target, error);
+		return;
+	}
+	for (guint i = 0; i < r->vms->len; i++) {
+		KxVmReport *v = r->vms->pdata[i];
+
+		if (!v->heat)
+			v->heat = kx_heat_report_new();
+		if (!cli->json) {
+			print_vm(h, v);
+			continue;
+		}
+		if (h->top >= 0)
+			kx_heat_trim(v->heat, (guint)h->top);
+		kx_heat_add_json(h->json, v);
+	}
+}
+
+static GVariant *target_only(const char *target, gpointer data)
+{
+	return g_variant_new("(s)", target);
+}
+
+static int run(Cli *cli, Heat *h, char **targets)
+{
+	g_autoptr(JsonBuilder) b = json_builder_new();
+	int code;
+
+	h->json = b;
+	json_builder_begin_array(b);
+	code = cli_for_each(cli, targets, "Heat", "(s)", "fetching the heat", target_only, show, h);
+	json_builder_end_array(b);
+	if (cli->json)
+		cli_print_json(b, TRUE); /* also if a VM failed: of the others */
+	return code ? code : h->code;
+}
+
+static gboolean check(Heat *h, gboolean json, int *code)
+{
+	const KxTrackerRow *row = h->tracker ? kx_tracker_by_name(h->tracker) : NULL;
+
+	if (h->tracker && (!row || !(row->can & KX_CAN_FIND || row->means))) {
+		*code = cli_usage("heat",
+				  "--tracker '%s': there is no such tracker, or it finds "
+				  "nothing",
+				  h->tracker);
+		return FALSE;
+	}
+	if (row && row->means) {
+		g_free(h->tracker);
+		h->tracker = g_strdup(row->means);
+	}
+	if (h->top == G_MAXINT)
+		h->top = json ? -1 : TOP_DEFAULT;
+	else if (h->top < 1) {
+		*code = cli_usage("heat", "--top %d: a number of ranges, at least 1", h->top);
+		return FALSE;
+	}
+	return TRUE;
+}
+
+int cmd_heat(Cli *cli, int argc, char **argv)
+{
+	Heat h = { .top = G_MAXINT };
+	const GOptionEntry entries[] = {
+		{ "tracker", 't', 0, G_OPTION_ARG_STRING, &h.tracker,
+		  "As this tracker saw it; else the one that runs, or ran last", "TRACKER" },
+		{ "top", 'n', 0, G_OPTION_ARG_INT, &h.top,
+		  "Only the hottest N ranges (20; JSON: all)", "N" },
+		TARGET_ENTRIES(h.targets),
+		{ 0 },
+	};
+	g_auto(GStrv) targets = NULL;
+	int code = KX_EXIT_USAGE;
+
+	if (cli_parse("heat", entries, &argc, &argv) && check(&h, cli->json, &code))
+		targets = cli_targets(cli, &h.targets, TARGETS_REQUIRED, TRUE, &code);
+	if (targets)
+		code = run(cli, &h, targets);
+	cli_targets_clear(&h.targets);
+	g_free(h.tracker);
+	return code;
+}

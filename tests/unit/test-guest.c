@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Trackers in the guest, from the manager's calls to the channel and back: a libvirt and a module in memory, a guest on a
+ * thread of its own that claims the device as it is plugged in, and does as it is told unless the test says otherwise.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+
+#include "error.h"
+#include "fake-guest.h"
+#include "fake-module.h"
+#include "fake-root.h"
+#include "manager.h"
+
+#define UUID "c7a5fdbd-edaf-9455-926a-d65c16db1809"
+#define NAME "kvm-ext-" UUID
+
+#define GUEST_EPOCH_US 5000
+
+typedef struct {
+	char *root, *file, *self;
+	KxHost host;
+	KxManager *m;
+	GString *events;
+	/* libvirt's */
+	gint plugged;
+	guint attaches, detaches;
+	/* the guest's */
+	GThread *guest;
+	gint refuses; /* errno */
+} State;
+
+/* --- the guest ---------------------------------------------------------------------------------------------------- */
+
+/* What is there after an epoch of a sampler: a process with a hot range, on four pages from 0x200 on. */
+static void one_epoch(FakeGuest *g, guint64 number)
+{
+	struct kvm_ext_channel_account *a = &g->status->account;
+	const struct kvm_ext_channel_range range = { 0x7f0000000000, 4 << 12, 64, 3, 0 };
+
+	fake_guest_puts_range(g, number, 211, "db", range);
+	fake_guest_puts_pages(g, number, 211, range.start, 0x200, 4);
+	a->samples += 32;
+	a->classified += 32;
+	a->scan_ns += 1000;
+	a->report_ns += 500;
+	a->pages_scanned += 100;
+	a->memory_bytes = 65536;
+	__atomic_store_n(&a->epochs, a->epochs + 1, __ATOMIC_RELEASE);
+}
+
+static guint8 *map_device(State *s)
+{
+	int fd = open(s->file, O_RDWR);
+	guint8 *map = mmap(NULL, KVM_EXT_CHANNEL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	g_assert_true(fd >= 0 && map != MAP_FAILED);
+	close(fd);
+	return map;
+}
+
+/* Takes the device as it comes, and lets go of it when it goes. */
+static gpointer guest_thread(gpointer data)
+{
+	State *s = data;
+	guint8 *map = map_device(s);
+	FakeGuest g;
+	guint64 number = 0;
+
+	fake_guest_at(&g, map);
+	fake_guest_claims(&g, 77);
+	while (g_atomic_int_get(&s->plugged)) {
+		g.refuses = (guint32)g_atomic_int_get(&s->refuses);
+		if (g.status->host_instance != g.id->instance)
+			fake_guest_claims(&g, 78 + number);
+		if (g.command->seq % 2 == 0)
+			fake_guest_beats(&g, fake_now());
+		if (g.status->state == KVM_EXT_GUEST_RUNNING)
+			one_epoch(&g, number++);
+		g_usleep(GUEST_EPOCH_US);
+	}
+	munmap(map, KVM_EXT_CHANNEL_SIZE);
+	return NULL;
+}
+
+/* --- libvirt ------------------------------------------------------------------------------------------------------ */
+
+static char *domain_xml(gpointer domain, GError **error)
+{
+	return g_strdup_printf(
+		"<domain><devices><controller type='pci' index='0' "
+		"model='pci-root'/>%s</devices></domain>",
+		g_atomic_int_get(&((State *)domain)->plugged) ? "<shmem name='" NAME "'/>" : "");
+}
+
+static const char *domain_state(gpointer domain)
+{
+	return "running";
+}
+
+static gboolean domain_attach(gpointer domain, const char *xml, GError **error)
+{
+	State *s = domain;
+
+	s->attaches++;
+	g_atomic_int_set(&s->plugged, TRUE);
+	s->guest = g_thread_new("guest", guest_thread, s);
+	return TRUE;
+}
+
+static void guest_lets_go(State *s)
+{
+	g_atomic_int_set(&s->plugged, FALSE);
+	if (s->guest)
+		g_thread_join(g_steal_pointer(&s->guest));
+}
+
+static gboolean domain_detach(gpointer domain, const char *xml, GError **error)
+{
+	State *s = domain;
+
+	s->detaches++;
+	guest_lets_go(s);
+	return TRUE;
+}
+
+static const KxPlugSys domain_sys = { domain_xml, domain_state, domain_attach, domain_detach };
+
+/* --- the daemon --------------------------------------------------------------------------------------------------- */
+
+static void on_event(const KxEvent *e, gpointer data)
+{
+	g_string_append_printf(((State *)data)->events, "%s ", e->event);
+}
+
+static void on_libvirt(gboolean connected, gpointer data)
+{
+}
+
+static void make_qemu(State *s)
+{
+	static const char cmdline[] = "qemu\0-name\0guest=vm1\0-uuid\0" UUID;
+	g_autofree char *path = g_strdup_printf("%d/cmdline", getpid());
+	g_autofree char *status = g_strdup_printf("%d/status", getpid());
+	g_autofree char *text = g_strdup_printf(
+		"Name:\tqemu\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", getuid(), getuid(),
+		getuid(), getuid(), getgid(), getgid(), getgid(), getgid());
+
+	fake_write_len(s->root, path, cmdline, sizeof(cmdline));
+	fake_write(s->root, status, text);
+}
+
+static int setup(void **state)
+{
+	static const char config[] = "[daemon]\nlibvirt-uri=\n";
+	State *s = g_new0(State, 1);
+
+	fake_reset();
+	s->root = fake_root_new();
+	s->file = g_build_filename(s->root, NAME, NULL);
+	s->self = g_strdup_printf("pid:%d", getpid());
+	s->events = g_string_new(NULL);
+	make_qemu(s);
+	s->host = fake_host;
+	s->host.proc_root = s->root;
+	s->host.plug_sys = &domain_sys;
+	s->host.plug_domain = s;
+	s->host.shm_dir = s->root;
+	s->m = kx_manager_new(&s->host, kx_config_parse(config, strlen(config), "test", NULL),
+			      on_event, on_libvirt, s);
+	*state = s;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	State *s = *state;
+
+	kx_manager_shutdown(s->m);
+	kx_manager_unref(s->m);
+	while (g_main_context_iteration(NULL, FALSE))
+		;
+	guest_lets_go(s);
+	fake_remove(s->root);
+	g_string_free(s->events, TRUE);
+	g_free(s->root);
+	g_free(s->file);
+	g_free(s->self);
+	g_free(s);
+	return 0;
+}
+
+typedef struct {
+	GAsyncResult *result;
+} Answer;
+
+static void on_done(GObject *source, GAsyncResult *result, gpointer data)
+{
+	((Answer *)data)->result = g_object_ref(result);
+}
+
+static GHashTable *options(const char *tracker, const char *key, const char *value)
+{
+	GHashTable *o = g_hash_table_new(g_str_hash, g_str_equal);
+
+	g_hash_table_insert(o, (char *)"tracker", (char *)tracker);
+	if (strstr(tracker, "guest"))
+		g_hash_table_insert(o, (char *)"epoch", (char *)"10ms");
+	if (key)
+		g_hash_table_insert(o, (char *)key, (char *)value);
+	return o;
+}
+
+typedef void (*SetFn)(KxManager *m, const char *target, GHashTable *options,
+		      GAsyncReadyCallback callback, gpointer data);
+
+/* 0: done; else the error's code. */
+static int set(State *s, SetFn fn, const char *tracker, const char *key, const char *value)
+{
+	g_autoptr(GHashTable) o = options(tracker, key, value);
+	g_autoptr(GError) error = NULL;
+	Answer a = { NULL };
+
+	fn(s->m, s->self, o, on_done, &a);
+	while (!a.result)
+		g_main_context_iteration(NULL, TRUE);
+	kx_manager_done_finish(a.result, &error);
+	g_object_unref(a.result);
+	if (error)
+		print_message("%s\n", error->message);
+	return error ? error->code + 1 : 0;
+}
+
+static void detach(State *s)
+{
+	g_autoptr(GError) error = NULL;
+	Answer a = { NULL };
+
+	kx_manager_detach_async(s->m, s->self, on_done, &a);
+	while (!a.result)
+		g_main_context_iteration(NULL, TRUE);
+	assert_true(kx_manager_done_finish(a.result, &error));
+	g_object_unref(a.result);
+}
+
+static KxReport *report(State *s)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *json = NULL;
+	Answer a = { NULL };
+	KxReport *r;
+
+	kx_manager_report_async(s->m, NULL, on_done, &a);
+	while (!a.result)
+		g_main_context_iteration(NULL, TRUE);
+	json = kx_manager_report_finish(a.result, &error);
+	g_object_unref(a.result);
+	assert_non_null(json);
+	r = kx_report_from_json(json, &error);
+	if (!r)
+		fail_msg("%s", error->message);
+	return r;
+}
+
+static const KxWindow *last_window(const KxReport *r)
+{
+	const KxVmReport *v = r->vms->pdata[0];
+
+	return v->windows->pdata[v->windows->len - 1];
+}
+
+/* Until the window that runs has @passes; the test's own limit of time ends what never comes. */
+static KxReport *after_passes(State *s, guint64 passes)
+{
+	for (;;) {
+		KxReport *r = report(s);
+
+		if (last_window(r)->passes >= passes)
+			return r;
+		kx_report_free(r);
+		g_main_context_iteration(NULL, FALSE);
+		g_usleep(2000);
+	}
+}
+
+static gboolean exists(const State *s)
+{
+	return kx_plug_left_behind(s->root, UUID);
+}
+
+/* --- cases -------------------------------------------------------------------------------------------------------- */
+
+static void check_account(const KxReport *r)
+{
+	const KxWindow *w = last_window(r);
+
+	assert_string_equal(w->tracker, "guest-abit");
+	assert_true(w->has_guest && w->has_module);
+	assert_int_equal(w->samples % 32, 0);
+	assert_int_equal(w->samples / 32 * 1000, w->guest_scan_ns);
+	assert_int_equal(w->cpu_ns, w->guest_scan_ns + w->guest_report_ns);
+	assert_int_equal(w->found_pages, 4);
+	assert_string_equal(w->guest_release, "6.1.0-guest");
+	assert_null(w->guest_event);
+	assert_null(w->guest_silent);
+	assert_int_equal(w->guest_bad_records, 0);
+}
+
+static void check_heat(const KxReport *r)
+{
+	const KxHeatReport *h = ((KxVmReport *)r->vms->pdata[0])->heat;
+	const KxHeatMap *pages = h->maps->pdata[0], *process = h->maps->pdata[1];
+	const KxHeatRange *own = &g_array_index(process->ranges, KxHeatRange, 0);
+
+	assert_int_equal(h->maps->len, 2);
+	assert_null(pages->process);
+	assert_true(pages->running && pages->accesses > 0);
+	assert_string_equal(process->process, "db");
+	assert_int_equal(process->pid, 211);
+	assert_int_equal(own->start, 0x7f0000000000);
+	assert_int_equal(own->accesses, 64);
+}
+
+static void samples_in_the_guest(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL;
+
+	assert_int_equal(set(s, kx_manager_attach_async, "guest-abit", NULL, NULL), 0);
+	assert_int_equal(s->attaches, 1);
+	r = after_passes(s, 5);
+	check_account(r);
+	check_heat(r);
+	detach(s);
+	assert_int_equal(s->detaches, 1);
+	assert_false(exists(s));
+}
+
+/* One VM, one session, one device: host and guest follow each other, and each window has its own. */
+static void switches_between_host_and_guest(void **state)
+{
+	State *s = *state;
+	static const char *const order[] = { "guest-pebs", "abit", "guest-abit", "ept-walk" };
+	g_autoptr(KxReport) r = NULL;
+	const KxVmReport *v;
+
+	for (guint i = 0; i < G_N_ELEMENTS(order); i++) {
+		gboolean events = g_str_equal(order[i], "guest-pebs");
+		gboolean guest = g_str_has_prefix(order[i], "guest");
+
+		assert_int_equal(set(s, i ? kx_manager_set_async : kx_manager_attach_async,
+				     order[i], events ? "event" : NULL, "page-faults"),
+				 0);
+		if (!guest)
+			fake_pass(0);
+		g_clear_pointer(&r, kx_report_free);
+		r = after_passes(s, guest ? 3 : 1);
+		assert_string_equal(last_window(r)->tracker, order[i]);
+	}
+	assert_int_equal(s->attaches, 1);
+	assert_int_equal(s->detaches, 0);
+	v = r->vms->pdata[0];
+	assert_int_equal(v->windows->len, 4);
+	assert_string_equal(((KxWindow *)v->windows->pdata[0])->guest_event,
+			    "sw:page-faults, surrogate");
+	assert_false(((KxWindow *)v->windows->pdata[1])->has_guest);
+	assert_int_equal(((KxWindow *)v->windows->pdata[1])->found_pages, 4);
+	assert_true(((KxWindow *)v->windows->pdata[2])->passes >= 3);
+	/* a map for each, and the guest's process as each of its trackers saw it last */
+	assert_int_equal(v->heat->maps->len, 6);
+	detach(s);
+	assert_false(exists(s));
+}
+
+/* What the guest cannot do leaves everything as it was: no device, or the tracker that ran. */
+static void a_refusal_changes_nothing(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL, later = NULL;
+
+	g_atomic_int_set(&s->refuses, EOPNOTSUPP);
+	assert_int_equal(set(s, kx_manager_attach_async, "guest-pebs", NULL, NULL),
+			 KX_ERROR_NOT_SUPPORTED + 1);
+	assert_int_equal(s->detaches, s->attaches);
+	assert_false(exists(s));
+	assert_int_equal(s->events->len, 0);
+
+	assert_int_equal(set(s, kx_manager_attach_async, "abit", NULL, NULL), 0);
+	assert_int_equal(set(s, kx_manager_set_async, "guest-pebs", NULL, NULL),
+			 KX_ERROR_NOT_SUPPORTED + 1);
+	assert_int_equal(s->attaches, 2);
+	assert_int_equal(s->detaches, 2);
+	assert_false(exists(s));
+	r = report(s);
+	assert_string_equal(last_window(r)->tracker, "abit");
+	assert_true(last_window(r)->open);
+
+	/* one guest tracker runs, the other is refused: the first goes on */
+	g_atomic_int_set(&s->refuses, 0);
+	assert_int_equal(set(s, kx_manager_set_async, "guest-abit", NULL, NULL), 0);
+	g_atomic_int_set(&s->refuses, ESRCH);
+	assert_int_equal(set(s, kx_manager_set_async, "guest-pebs", NULL, NULL),
+			 KX_ERROR_NOT_SUPPORTED + 1);
+	g_atomic_int_set(&s->refuses, 0);
+	later = report(s);
+	assert_string_equal(last_window(later)->tracker, "guest-abit");
+	assert_true(exists(s));
+}
+
+static void a_vm_that_goes_leaves_no_file(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL;
+
+	assert_int_equal(set(s, kx_manager_attach_async, "guest-abit", NULL, NULL), 0);
+	r = after_passes(s, 2);
+	fake_vm_goes();
+	while (exists(s))
+		g_main_context_iteration(NULL, TRUE);
+	assert_non_null(strstr(s->events->str, "vm-gone"));
+	assert_int_equal(s->detaches, 0); /* there is nothing to unplug from */
+}
+
+/* A daemon that stops takes its device with it; one that died leaves it, and the next takes it over. */
+static void the_next_daemon_takes_over(void **state)
+{
+	State *s = *state;
+	const KxPlugVm vm = { .sys = &domain_sys,
+			      .domain = s,
+			      .name = "vm1",
+			      .uuid = UUID,
+			      .pid = getpid(),
+			      .dir = s->root,
+			      .proc_root = s->root };
+	g_autoptr(KxPlug) dead = kx_plug_in(&vm, NULL);
+	g_autoptr(KxReport) r = NULL;
+
+	assert_non_null(dead);
+	assert_int_equal(set(s, kx_manager_attach_async, "guest-abit", NULL, NULL), 0);
+	assert_int_equal(s->attaches, 1);
+	r = after_passes(s, 2);
+	kx_manager_shutdown(s->m);
+	assert_int_equal(s->detaches, 1);
+	assert_false(exists(s));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(samples_in_the_guest, setup, teardown),
+		cmocka_unit_test_setup_teardown(switches_between_host_and_guest, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_refusal_changes_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_vm_that_goes_leaves_no_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_next_daemon_takes_over, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Maps of heat made by hand: where they agree, who has seen what, and the same once more through JSON. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "report.h"
+
+#define PAGE 4096ull
+#define RAM  (1000 * PAGE)
+
+static KxHeatMap *add_map(KxHeatReport *h, const char *tracker)
+{
+	KxHeatMap *m = kx_heat_map_new();
+
+	m->tracker = g_strdup(tracker);
+	m->options = g_strdup("");
+	m->samples = 12345;
+	m->ranges_total = 512;
+	g_ptr_array_add(h->maps, m);
+	return m;
+}
+
+/* In pages; to be called in order of heat. */
+static void add_range(KxHeatMap *m, guint64 page, guint64 pages, guint64 accesses)
+{
+	KxHeatRange r = { page * PAGE, pages * PAGE, accesses, 3, 0 };
+
+	g_array_append_val(m->ranges, r);
+}
+
+static const KxAgreement *only(const KxHeatReport *h)
+{
+	assert_int_equal(h->agreement->len, 1);
+	return h->agreement->pdata[0];
+}
+
+static guint32 seen(const KxHeatMap *m, guint i)
+{
+	return g_array_index(m->ranges, KxHeatRange, i).seen_by;
+}
+
+static void counts_what_is_in_both(void **state)
+{
+	g_autoptr(KxHeatReport) h = kx_heat_report_new();
+	KxHeatMap *a = add_map(h, "abit"), *b = add_map(h, "ept-walk");
+
+	/* 20 pages hold half of the accesses of a, 25 those of b: 20 of either are compared */
+	add_range(a, 100, 10, 600);
+	add_range(a, 200, 10, 400);
+	add_range(a, 300, 500, 1000);
+	add_range(b, 105, 15, 900);
+	add_range(b, 205, 10, 600);
+	add_range(b, 500, 100, 1500);
+	kx_heat_compare(h, RAM);
+	assert_int_equal(a->half_bytes, 20 * PAGE);
+	assert_int_equal(b->half_bytes, 25 * PAGE);
+	assert_int_equal(a->ranges_hot, 3);
+	assert_null(only(h)->na);
+	assert_int_equal(only(h)->bytes, 20 * PAGE);
+	/* of b the first range and half of the pages of the second, whichever: 5 and 5 / 2 are in a */
+	assert_int_equal(only(h)->common, 7 * PAGE + PAGE / 2);
+	assert_true(fabs(only(h)->f1 - 0.375) < 1e-9);
+	assert_true(fabs(only(h)->jaccard - 7.5 / 32.5) < 1e-9);
+	assert_true(fabs(only(h)->by_chance - 0.02) < 1e-9);
+	assert_int_equal(only(h)->samples_b, 12345);
+	/* half of the range or more is in the other's hottest */
+	assert_int_equal(seen(a, 0), 3);
+	assert_int_equal(seen(a, 1), 3);
+	assert_int_equal(seen(a, 2), 0);
+	assert_int_equal(seen(b, 0), 2);
+	assert_ptr_equal(kx_heat_main_map(h), b);
+	a->running = TRUE;
+	assert_ptr_equal(kx_heat_main_map(h), a);
+}
+
+static void agrees_with_itself_and_not_with_another(void **state)
+{
+	g_autoptr(KxHeatReport) h = kx_heat_report_new();
+
+	for (guint i = 0; i < 3; i++) {
+		KxHeatMap *m = add_map(h, i == 0 ? "abit" : i == 1 ? "ept-walk" : "dirty-log");
+
+		add_range(m, i == 2 ? 800 : 100, 10, 90);
+		add_range(m, 0, 50, 20);
+	}
+	kx_heat_compare(h, RAM);
+	assert_int_equal(h->agreement->len, 3);
+	assert_true(((KxAgreement *)h->agreement->pdata[0])->f1 == 1);
+	assert_true(((KxAgreement *)h->agreement->pdata[0])->jaccard == 1);
+	assert_true(((KxAgreement *)h->agreement->pdata[1])->f1 == 0);
+	assert_true(((KxAgreement *)h->agreement->pdata[2])->f1 == 0);
+}
+
+static void says_why_not(void **state)
+{
+	static const struct {
+		const char *says;
+		gboolean nothing, partial, coarse;
+	} cases[] = {
+		{ .says = "ept-walk has found nothing", .nothing = TRUE },
+		{ .says = "it watched pages that were chosen", .partial = TRUE },
+		{ .says = "ranges of ept-walk are still larger", .coarse = TRUE },
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(KxHeatReport) h = kx_heat_report_new();
+		KxHeatMap *a = add_map(h, "abit"), *b = add_map(h, "ept-walk");
+
+		add_range(a, 100, 10, 600);
+		if (cases[i].coarse)
+			add_range(b, 0, 512, 600);
+		else if (!cases[i].nothing)
+			add_range(b, 100, 10, 600);
+		b->partial =
+			cases[i].partial ? g_strdup("it watched pages that were chosen") : NULL;
+		kx_heat_compare(h, RAM);
+		assert_non_null(only(h)->na);
+		if (!strstr(only(h)->na, cases[i].says))
+			fail_msg("%s", only(h)->na);
+	}
+}
+
+/* The guest's own addresses are nobody else's. */
+static void processes_are_not_compared(void **state)
+{
+	g_autoptr(KxHeatReport) h = kx_heat_report_new();
+	KxHeatMap *m = add_map(h, "guest-abit"), *p = add_map(h, "guest-abit");
+
+	add_range(m, 1, 1, 5);
+	add_range(p, 1, 1, 5);
+	p->process = g_strdup("db");
+	kx_heat_compare(h, RAM);
+	assert_int_equal(h->agreement->len, 0);
+	assert_int_equal(seen(p, 0), 0);
+	assert_int_equal(seen(m, 0), 1);
+	assert_ptr_equal(kx_heat_main_map(h), m);
+}
+
+static KxReport *with_heat(void)
+{
+	KxReport *r = kx_report_new();
+	KxVmReport *v = kx_vm_report_new();
+	KxHeatMap *m, *p;
+
+	r->version = g_strdup("0.1.0");
+	v->name = g_strdup("vm1");
+	v->heat = kx_heat_report_new();
+	m = add_map(v->heat, "guest-pebs");
+	m->mechanism = g_strdup("sw:page-faults, surrogate");
+	m->running = TRUE;
+	add_range(m, 7, 2, 99);
+	add_range(m, 70, 20, 9);
+	p = add_map(v->heat, "guest-pebs");
+	p->process = g_strdup("db\tserver");
+	p->pid = 42;
+	add_range(p, 0xfff0000000, 3, G_MAXUINT64 / 4);
+	add_map(v->heat, "abit");
+	kx_heat_compare(v->heat, RAM);
+	g_ptr_array_add(r->vms, v);
+	return r;
+}
+
+static void comes_back_from_json(void **state)
+{
+	g_autoptr(KxReport) r = with_heat(), back = NULL;
+	g_autofree char *json = kx_report_to_json(r), *again = NULL;
+	g_autoptr(GError) error = NULL;
+
+	back = kx_report_from_json(json, &error);
+	if (!back)
+		fail_msg("%s", error->message);
+	again = kx_report_to_json(back);
+	assert_string_equal(json, again);
+	kx_heat_trim(((KxVmReport *)back->vms->pdata[0])->heat, 1);
+	assert_int_equal(((KxHeatMap *)((KxVmReport *)back->vms->pdata[0])->heat->maps->pdata[0])
+				 ->ranges->len,
+			 1);
+}
+
+static void refuses_what_is_no_heat(void **state)
+{
+	static const char *const bad[] = {
+		"\"heat\": 5",
+		"\"heat\": {\"maps\": 5}",
+		"\"heat\": {\"maps\": [5]}",
+		"\"heat\": {\"maps\": [{}]}",
+		"\"heat\": {\"maps\": [{\"tracker\": \"abit\", \"ranges\": [{\"start\": 1}]}]}",
+		"\"heat\": {\"maps\": [{\"tracker\": \"abit\", \"ranges\": [{\"size\": 1, "
+		"\"seen_by\": [32]}]}]}",
+		"\"heat\": {\"maps\": [{\"tracker\": \"abit\", \"ranges\": [{\"size\": 1, "
+		"\"seen_by\": 1}]}]}",
+		"\"heat\": {\"agreement\": [{\"a\": \"abit\"}]}",
+		"\"heat\": {\"agreement\": [{\"a\": 5, \"b\": \"abit\"}]}",
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+		g_autofree char *json = g_strdup_printf("{\"schema\": \"" KX_REPORT_SCHEMA
+							"\", \"vms\": [{\"name\": \"a\", %s}]}",
+							bad[i]);
+		g_autoptr(GError) error = NULL;
+
+		if (kx_report_from_json(json, &error))
+			fail_msg("taken: %s", bad[i]);
+		assert_non_null(error);
+	}
+}
+
+static void shows_who_has_seen_it(void **state)
+{
+	g_autoptr(KxReport) r = with_heat();
+	const KxVmReport *v = r->vms->pdata[0];
+	g_autofree char *all = kx_heat_to_text(v, v->heat->maps->pdata[0], 20, 120);
+	g_autofree char *one = kx_heat_to_text(v, v->heat->maps->pdata[0], 1, 120);
+	g_autofree char *process = kx_heat_to_text(v, v->heat->maps->pdata[1], 20, 120);
+
+	assert_non_null(strstr(all, "guest-pebs (sw:page-faults, surrogate), running"));
+	assert_non_null(strstr(all, "0x46000"));
+	assert_null(strstr(one, "0x46000"));
+	assert_non_null(strstr(process, "process 42"));
+	assert_null(strchr(process, '\t'));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(counts_what_is_in_both),
+		cmocka_unit_test(agrees_with_itself_and_not_with_another),
+		cmocka_unit_test(says_why_not),
+		cmocka_unit_test(processes_are_not_compared),
+		cmocka_unit_test(comes_back_from_json),
+		cmocka_unit_test(refuses_what_is_no_heat),
+		cmocka_unit_test(shows_who_has_seen_it),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
