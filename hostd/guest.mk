@@ -3,6 +3,7 @@
 
 KX_LIB_SRCS += \
 	hostd/lib/channel.c \
+	hostd/lib/declared.c \
 	hostd/lib/hotplug.c \
 	hostd/lib/tracker-guest.c
 

@@ -58,6 +58,11 @@ static const struct {
 	  "the module refuses an option of the tracker" },
 	{ KVM_EXT_SET_TRACKER, ERANGE, KX_ERROR_INVALID_OPTION,
 	  "the range holds no RAM of this VM" },
+	{ KVM_EXT_SET_EXCLUDED, E2BIG, KX_ERROR_NOT_SUPPORTED,
+	  "that is more than the module keeps pinned for a guest (64 MiB)" },
+	{ KVM_EXT_SET_EXCLUDED, EFAULT, KX_ERROR_FAILED,
+	  "the VM's memory there cannot be pinned; how much it may lock, its memlock limit and the "
+	  "host's free memory decide" },
 	{ KVM_EXT_RUN_PASS, EINVAL, KX_ERROR_INVALID_OPTION,
 	  "the tracker is off: there is no pass to run" },
 	{ KVM_EXT_RUN_PASS, ECANCELED, KX_ERROR_FAILED,
@@ -222,6 +227,19 @@ gboolean kx_module_stats(KxModule *m, struct kvm_ext_stats *st, GError **error)
 {
 	*st = (struct kvm_ext_stats){ .size = sizeof(*st) };
 	return call(m, KVM_EXT_GET_STATS, st, error);
+}
+
+gboolean kx_module_exclude(KxModule *m, const struct kvm_ext_range *ranges, guint nr,
+			   guint64 *pages, GError **error)
+{
+	struct kvm_ext_excluded x = { .size = sizeof(x),
+				      .ranges = (guint64)(guintptr)ranges,
+				      .nr_ranges = nr };
+
+	if (!call(m, KVM_EXT_SET_EXCLUDED, &x, error))
+		return FALSE;
+	*pages = x.pages;
+	return TRUE;
 }
 
 gboolean kx_module_run_pass(KxModule *m, guint64 *pass, GError **error)

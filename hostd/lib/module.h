@@ -33,6 +33,9 @@ gboolean kx_module_attach(KxModule *m, int vm_fd, guint32 ring_pages, GError **e
 gboolean kx_module_vm(KxModule *m, struct kvm_ext_vm *vm, GError **error);
 gboolean kx_module_set(KxModule *m, struct kvm_ext_tracker *t, GError **error);
 gboolean kx_module_stats(KxModule *m, struct kvm_ext_stats *st, GError **error);
+/* Sorted and apart. *@pages: of them, are RAM; unchanged on error, as is the list that the module has. */
+gboolean kx_module_exclude(KxModule *m, const struct kvm_ext_range *ranges, guint nr,
+			   guint64 *pages, GError **error);
 /* Blocks until the pass is over. */
 gboolean kx_module_run_pass(KxModule *m, guint64 *pass, GError **error);
 

@@ -682,6 +682,17 @@ static void print_log_heading(Text *t, const KxVmReport *v)
 				       yielded);
 }
 
+static void print_declared(Text *t, const KxVmReport *v)
+{
+	if (v->declared_pages)
+		g_string_append_printf(
+			t->out,
+			"  left alone: %" G_GUINT64_FORMAT
+			" page%s that the guest declared, pinned and in no tracker's "
+			"samples\n",
+			v->declared_pages, v->declared_pages == 1 ? "" : "s");
+}
+
 static void print_vm_heading(Text *t, const KxVmReport *v)
 {
 	g_autofree char *name = kx_text_clean(v->name);
@@ -717,6 +728,7 @@ static void print_vm_heading(Text *t, const KxVmReport *v)
 	g_string_append_c(t->out, '\n');
 	print_mapped(t, v);
 	print_log_heading(t, v);
+	print_declared(t, v);
 }
 
 static void print_vm(Text *t, const KxVmReport *v)

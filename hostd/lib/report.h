@@ -213,6 +213,7 @@ typedef struct {
 	guint64 ram_pages, mapped_4k, mapped_2m, mapped_1g;
 	/* "pml", …; "module", or what of the host it was concluded from; "plain", …; NULL: not asked */
 	char *log_mechanism, *log_mechanism_source, *log_mode;
+	guint64 declared_pages; /* of memory that the guest wants left alone, and that is pinned */
 	char *yielded; /* to what the dirty log is left now: "migration", …; NULL: it is tracked */
 	GPtrArray *windows; /* KxWindow, in order of id */
 	KxHeatReport *heat; /* NULL: not asked */

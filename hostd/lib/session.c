@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "declared.h"
 #include "error.h"
 #include "heat.h"
 #include "log.h"
@@ -20,8 +21,10 @@ struct _KxSession {
 	KxModule *module;   /* NULL once ended */
 	KxTracker *tracker; /* NULL once ended */
 	GSource *source, *poll;
-	GSource *gone; /* where the tracker's descriptor does not tell that the VM went */
-	KxPlug *plug;  /* NULL: no channel to the guest */
+	GSource *gone;	     /* where the tracker's descriptor does not tell that the VM went */
+	KxPlug *plug;	     /* NULL: no channel to the guest */
+	KxDeclared declared; /* memory that the guest wants left alone */
+	gboolean declared_logged;
 	KxAccount *account;
 	KxHeat *heat;	      /* NULL before the VM is known */
 	guint64 window;	      /* the open one, and */
@@ -254,11 +257,26 @@ static void look_for_yield(KxSession *s)
 		end_yield(s, &st);
 }
 
+/* Before anything is taken out of its place that must not be. */
+static void look_at_declared(KxSession *s)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (!s->plug || !s->module ||
+	    kx_declared_look(&s->declared, kx_plug_channel(s->plug), s->module, &error) ||
+	    s->declared_logged)
+		return;
+	s->declared_logged = TRUE; /* a guest that goes on like this fills no log */
+	kx_log(G_LOG_LEVEL_WARNING, "declared", s->ident.name, s->options.tracker->name,
+	       "the guest wants memory left alone, which is not done: %s", error->message);
+}
+
 static gboolean on_poll(gpointer data)
 {
 	g_autoptr(KxSession) s = kx_session_ref(data);
 
 	look_for_yield(s);
+	look_at_declared(s);
 	return G_SOURCE_CONTINUE;
 }
 
@@ -273,7 +291,7 @@ static void stop_polling(KxSession *s)
 static void start_polling(KxSession *s)
 {
 	stop_polling(s);
-	if (!(s->options.tracker->can & KX_CAN_LOG))
+	if (!(s->options.tracker->can & KX_CAN_LOG) && !s->plug)
 		return;
 	s->poll = g_timeout_source_new(KX_SESSION_POLL_MS);
 	g_source_set_callback(s->poll, on_poll, s, NULL);
@@ -318,6 +336,7 @@ static void let_go(KxSession *s)
 	stop_source(&s->gone);
 	stop_polling(s);
 	g_clear_pointer(&s->tracker, kx_tracker_free);
+	kx_declared_clear(&s->declared);
 	g_clear_pointer(&s->module, kx_module_unref);
 }
 
@@ -495,6 +514,7 @@ KxSession *kx_session_attach(const KxHost *host, const KxVmIdent *ident, const K
 	s->plug = plug;
 	if (!attach_module(s, error) || !check_log(s, o, error))
 		goto fail;
+	look_at_declared(s);
 	s->tracker = open_tracker(s, o, error);
 	if (!s->tracker || !s->tracker->ops->start(s->tracker, o, error))
 		goto fail;
@@ -524,6 +544,7 @@ void kx_session_unref(KxSession *s)
 	kx_account_free(s->account);
 	kx_heat_free(s->heat);
 	kx_plug_unref(s->plug);
+	kx_declared_clear(&s->declared);
 	kx_log_mechanism_clear(&s->log);
 	g_free(s->yield.to);
 	g_free(s->kvm_dir);
@@ -588,6 +609,7 @@ void kx_session_give_plug(KxSession *s, KxPlug *plug)
 {
 	g_return_if_fail(!s->plug);
 	s->plug = plug;
+	start_polling(s);
 }
 
 KxPlug *kx_session_take_plug(KxSession *s)
@@ -661,6 +683,7 @@ gboolean kx_session_set(KxSession *s, const KxOptions *o, const KxKvmStat *qmp, 
 	end = read_counters(s, qmp);
 	end_time = instant();
 	keep_processes(s);
+	look_at_declared(s);
 	/* Make room in the ring, so that the switch itself loses nothing. */
 	if (!drain(s, error) || !start_tracker(s, o, &old, error)) {
 		kx_account_mark(s->account, old_window, NULL);
@@ -774,6 +797,7 @@ static void describe_vm(const KxSession *s, KxVmReport *v)
 		g_strdup_printf(s->log.told ? "module (host: %s)" : "host: %s", s->log.host);
 	v->log_mode = g_strdup(kx_log_mode_name(vm->log_mode));
 	v->yielded = g_strdup(kx_session_yielded(s));
+	v->declared_pages = s->declared.pages;
 }
 
 static KxHeatReport *heat_now(KxSession *s)

@@ -58,7 +58,10 @@ typedef struct {
 } KxYield;
 typedef void (*KxSessionYield)(KxSession *s, const KxYield *yield, gpointer data);
 
-/* While a tracker of the log runs the module is asked this often, beside what its records tell. */
+/*
+ * While a tracker of the log runs the module is asked this often, beside what its records tell; and a guest with a channel
+ * what memory it wants left alone.
+ */
 #define KX_SESSION_POLL_MS 250u
 
 /* @plug: of the guest's channel, NULL: none is plugged in. The session takes it over unless it fails. */

@@ -27,6 +27,9 @@ typedef struct {
 	struct kvm_ext_ring *ring;
 	struct kvm_ext_tracker tracker;
 	struct kvm_ext_range range; /* the first of its list, which is the caller's */
+	struct kvm_ext_range excluded[KVM_EXT_RANGES_MAX];
+	guint nr_excluded, exclusions; /* how often that was set */
+	int exclude_errno;
 	struct kvm_ext_stats stats;
 	struct kvm_ext_vm vm;
 	struct {
@@ -153,6 +156,26 @@ static inline int fake_set(const struct kvm_ext_tracker *t)
 	return 0;
 }
 
+static inline int fake_exclude(struct kvm_ext_excluded *x)
+{
+	const struct kvm_ext_range *r = (const struct kvm_ext_range *)(guintptr)x->ranges;
+
+	if (fake.exclude_errno)
+		return fake_fail(fake.exclude_errno);
+	for (guint i = 0; i < x->nr_ranges; i++) {
+		if (!r[i].npages || (i && r[i].gfn <= r[i - 1].gfn + r[i - 1].npages))
+			return fake_fail(EINVAL);
+	}
+	x->pages = 0;
+	for (guint i = 0; i < x->nr_ranges; i++) {
+		fake.excluded[i] = r[i];
+		x->pages += r[i].npages;
+	}
+	fake.nr_excluded = x->nr_ranges;
+	fake.exclusions++;
+	return 0;
+}
+
 static int fake_ioctl(int fd, unsigned long request, void *arg)
 {
 	switch (request) {
@@ -174,6 +197,8 @@ static int fake_ioctl(int fd, unsigned long request, void *arg)
 		return 0;
 	case KVM_EXT_SET_TRACKER:
 		return fake_set(arg);
+	case KVM_EXT_SET_EXCLUDED:
+		return fake_exclude(arg);
 	case KVM_EXT_GET_STATS:
 		fake.stats.size = sizeof(fake.stats);
 		fake.stats.state = (fake.gone ? KVM_EXT_STATE_VM_GONE : 0) |

@@ -32,7 +32,8 @@ typedef struct {
 	guint attaches, detaches;
 	/* the guest's */
 	GThread *guest;
-	gint refuses; /* errno */
+	gint refuses;		 /* errno */
+	gint declares, declared; /* which list of memory: to be, and written */
 } State;
 
 /* --- the guest ---------------------------------------------------------------------------------------------------- */
@@ -52,6 +53,28 @@ static void one_epoch(FakeGuest *g, guint64 number)
 	a->pages_scanned += 100;
 	a->memory_bytes = 65536;
 	__atomic_store_n(&a->epochs, a->epochs + 1, __ATOMIC_RELEASE);
+}
+
+/* Lists of memory to be left alone, as a guest may write them: in any order, over each other. */
+static const struct kvm_ext_channel_span lists[][3] = {
+	{ { 0 } },
+	{ { 0x500, 2 }, { 0x100, 4 }, { 0x103, 5 } },
+	{ { 0x800, 1 } },
+};
+
+static void declare(FakeGuest *g, gint which)
+{
+	struct kvm_ext_channel_declared *d = (void *)(g->map + KVM_EXT_CHANNEL_DECLARED_AT);
+	guint32 nr = 0;
+
+	while (nr < 3 && lists[which][nr].npages)
+		nr++;
+	if (d->nr == nr && d->span[0].gfn == lists[which][0].gfn)
+		return;
+	__atomic_store_n(&d->seq, d->seq + 1, __ATOMIC_SEQ_CST);
+	memcpy(d->span, lists[which], sizeof(lists[which]));
+	d->nr = nr;
+	__atomic_store_n(&d->seq, d->seq + 1, __ATOMIC_SEQ_CST);
 }
 
 static guint8 *map_device(State *s)
@@ -75,11 +98,15 @@ static gpointer guest_thread(gpointer data)
 	fake_guest_at(&g, map);
 	fake_guest_claims(&g, 77);
 	while (g_atomic_int_get(&s->plugged)) {
+		gint which = g_atomic_int_get(&s->declares);
+
 		g.refuses = (guint32)g_atomic_int_get(&s->refuses);
 		if (g.status->host_instance != g.id->instance)
 			fake_guest_claims(&g, 78 + number);
 		if (g.command->seq % 2 == 0)
 			fake_guest_beats(&g, fake_now());
+		declare(&g, which);
+		g_atomic_int_set(&s->declared, which);
 		if (g.status->state == KVM_EXT_GUEST_RUNNING)
 			one_epoch(&g, number++);
 		g_usleep(GUEST_EPOCH_US);
@@ -449,6 +476,46 @@ static void the_next_daemon_takes_over(void **state)
 	assert_false(exists(s));
 }
 
+static void until_excluded(guint nr)
+{
+	while (fake.nr_excluded != nr)
+		g_main_context_iteration(NULL, TRUE);
+}
+
+/* What the guest declares is the module's to leave alone, whichever tracker runs, and as long as the guest wants it. */
+static void declared_memory_is_left_alone(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL;
+	guint exclusions;
+
+	assert_int_equal(set(s, kx_manager_attach_async, "guest-abit", NULL, NULL), 0);
+	g_atomic_int_set(&s->declares, 1);
+	until_excluded(2);
+	assert_int_equal(fake.excluded[0].gfn, 0x100);
+	assert_int_equal(fake.excluded[0].npages, 8);
+	assert_int_equal(fake.excluded[1].gfn, 0x500);
+	assert_int_equal(set(s, kx_manager_set_async, "ept-walk", NULL, NULL), 0);
+	r = report(s);
+	assert_int_equal(((KxVmReport *)r->vms->pdata[0])->declared_pages, 10);
+	assert_int_equal(fake.nr_excluded, 2);
+
+	/* a list that cannot be had: what holds, holds, and it is not asked for over and over */
+	exclusions = fake.exclusions;
+	fake.exclude_errno = E2BIG;
+	g_atomic_int_set(&s->declares, 2);
+	while (g_atomic_int_get(&s->declared) != 2)
+		g_usleep(GUEST_EPOCH_US);
+	assert_int_equal(set(s, kx_manager_set_async, "abit", NULL, NULL), 0);
+	fake.exclude_errno = 0;
+	assert_int_equal(set(s, kx_manager_set_async, "off", NULL, NULL), 0);
+	assert_int_equal(fake.exclusions, exclusions);
+	assert_int_equal(fake.nr_excluded, 2);
+	g_atomic_int_set(&s->declares, 0);
+	until_excluded(0);
+	detach(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -457,6 +524,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_refusal_changes_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_vm_that_goes_leaves_no_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_next_daemon_takes_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(declared_memory_is_left_alone, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
