@@ -194,12 +194,17 @@ static void put_bitmap(struct kx_pass *p, const struct kx_found *f, u64 samples)
 	kx_ring_commit(p->ring);
 }
 
+/* A run begins where a bit is set and the one before is not. */
 static unsigned int count_runs(const struct kx_found *f)
 {
-	unsigned int start, end, n = 0;
+	unsigned long word, before = 0;
+	unsigned int i, n = 0;
 
-	for_each_set_bitrange(start, end, f->bits, f->npages)
-		n++;
+	for (i = 0; i < BITS_TO_LONGS(f->npages); i++) {
+		word = f->bits[i];
+		n += hweight_long(word & ~(word << 1 | before >> (BITS_PER_LONG - 1)));
+		before = word;
+	}
 	return n;
 }
 
