@@ -7,8 +7,13 @@
 bench-scan: deps-lab
 	@bench/scan
 
+## bench-regions: region sampling beside the kernel's DAMON: how soon and how exactly a hot part is found, in how many checks
+.PHONY: bench-regions
+bench-regions: deps-lab
+	@bench/regions
+
 # Those that have the kernel's DAMON beside them.
-$(BUILD)/vmm/scan: $(BUILD)/vmm/damon.o
+$(BUILD)/vmm/scan $(BUILD)/vmm/regions: $(BUILD)/vmm/damon.o
 
 ## bench-dirtylog: the dirty log's phases against KVM's own dirty_log_perf_test and QEMU's calc-dirty-rate (BENCH_HOST=amd|intel)
 .PHONY: bench-dirtylog bench-dirtylog-build

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "damon.h"
@@ -14,6 +15,9 @@
 #define ADMIN	"/sys/kernel/mm/damon/admin/kdamonds"
 #define CONTEXT "0/contexts/0/"
 #define SCHEME	CONTEXT "schemes/0/"
+
+/* Of the kernel's tracing: own buffers, so that nobody else's events are in them. */
+#define INSTANCE "/sys/kernel/tracing/instances/kvm-ext-bench"
 
 /* --- files below ADMIN -------------------------------------------------------------- */
 
@@ -148,6 +152,11 @@ int damon_start(struct damon *d, pid_t pid, const struct damon_attrs *attrs,
 
 void damon_stop(struct damon *d)
 {
+	if (d->trace) {
+		fclose(d->trace);
+		rmdir(INSTANCE);
+	}
+	d->trace = NULL;
 	put(d, "off", "0/state");
 	put_number(d, 0, "nr_kdamonds");
 	d->thread = 0;
@@ -185,6 +194,63 @@ ssize_t damon_regions(struct damon *d, struct damon_region *regions, size_t max)
 			return (ssize_t)n;
 	}
 	return ret ? ret : (ssize_t)n;
+}
+
+int damon_follow(struct damon *d)
+{
+	static const char event[] = INSTANCE "/events/damon/damon_aggregated/enable";
+	int fd = -1;
+
+	snprintf(d->failed, sizeof(d->failed), "%s", event);
+	if (!mkdir(INSTANCE, 0700) || errno == EEXIST)
+		fd = open(event, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "1", 1) != 1)
+		return -errno;
+	close(fd);
+	fd = open(INSTANCE "/trace_pipe", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	d->trace = fd < 0 ? NULL : fdopen(fd, "r");
+	return d->trace ? 0 : -errno;
+}
+
+/* A line of the trace; what is there of one is waited for. */
+static bool next_line(struct damon *d, char *line, int size, unsigned int ms)
+{
+	size_t length = 0;
+
+	for (;;) {
+		if (fgets(line + length, size - (int)length, d->trace))
+			length = strlen(line);
+		if (length && line[length - 1] == '\n')
+			return true;
+		if (!length && !ms)
+			return false;
+		clearerr(d->trace);
+		usleep(1000);
+		ms -= ms > 0;
+	}
+}
+
+ssize_t damon_next(struct damon *d, struct damon_region *regions, size_t max, unsigned int ms)
+{
+	struct damon_region r;
+	size_t n = 0, total;
+	char line[256];
+	const char *event;
+
+	while (next_line(d, line, sizeof(line), ms)) {
+		event = strstr(line, "damon_aggregated: ");
+		if (!event || sscanf(event,
+				     "damon_aggregated: target_id=%*u nr_regions=%zu %" SCNu64
+				     "-%" SCNu64 ": %" SCNu32 " %" SCNu32,
+				     &total, &r.start, &r.end, &r.accesses, &r.age) != 5)
+			continue;
+		if (n == max)
+			return -E2BIG;
+		regions[n++] = r;
+		if (n == total)
+			return (ssize_t)n;
+	}
+	return 0;
 }
 
 int64_t damon_regions_seen(struct damon *d)

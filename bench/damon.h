@@ -12,6 +12,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 struct damon_attrs {
@@ -30,6 +31,7 @@ struct damon_region {
 struct damon {
 	struct damon_attrs attrs;
 	pid_t thread;	  /* kdamond */
+	FILE *trace;	  /* what it says of each aggregation; damon_follow() */
 	char failed[128]; /* after an error: the file that refused */
 };
 
@@ -49,6 +51,15 @@ void damon_stop(struct damon *d);
  * hand them over counts among its CPU time.
  */
 ssize_t damon_regions(struct damon *d, struct damon_region *regions, size_t max);
+
+/*
+ * Every aggregation instead of one now and then: from damon_follow() on the kernel
+ * writes them down (an instance of its tracing), and each call of damon_next() gives
+ * one, the oldest first, and waits for it at most @ms. Returns how many regions, 0: none
+ * came, or a negative errno. As many as were regions before they are split again.
+ */
+int damon_follow(struct damon *d);
+ssize_t damon_next(struct damon *d, struct damon_region *regions, size_t max, unsigned int ms);
 
 /* Regions summed up over all aggregations so far, as each found them at its end; or a negative errno. */
 int64_t damon_regions_seen(struct damon *d);

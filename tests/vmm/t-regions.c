@@ -16,13 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregation.h"
 #include "kx.h"
 #include "tap.h"
 #include "vmm.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define DATA_GFN     (VMM_DATA_GPA / VMM_PAGE)
-#define MAX_REGIONS  2048
 
 static struct vmm vm;
 static struct kx kx;
@@ -38,49 +38,9 @@ static const struct way {
 	{ "ept-walk", KVM_EXT_TRACKER_EPT_WALK },
 };
 
-/* The regions as they were last written, whole. */
-static struct snapshot {
-	struct kvm_ext_region region[MAX_REGIONS];
-	uint32_t nr, total, checks;
-	uint64_t pass, aggregation;
-	uint64_t seen;	   /* complete ones */
-	uint64_t accesses; /* in all complete ones: samples */
-	uint64_t bad;	   /* records out of order */
-} snap;
+static struct regions snap;
 
-static void see_regions(void *arg, const struct kvm_ext_record *record)
-{
-	const struct kvm_ext_rec_regions *rec = (const void *)record;
-	uint32_t i;
-
-	(void)arg;
-	if (record->type != KVM_EXT_REC_REGIONS)
-		return;
-	if (rec->total > MAX_REGIONS || rec->first + rec->nr > rec->total) {
-		snap.bad++;
-		return;
-	}
-	if (rec->first == 0) {
-		snap.bad += snap.seen && rec->aggregation != snap.aggregation + 1;
-		snap.bad += snap.nr != snap.total;
-		snap.nr = 0;
-		snap.total = rec->total;
-		snap.pass = rec->pass;
-		snap.aggregation = rec->aggregation;
-		snap.checks = rec->checks;
-	}
-	snap.bad += rec->first != snap.nr || rec->total != snap.total || rec->pass != snap.pass ||
-		    rec->checks != snap.checks;
-	memcpy(&snap.region[rec->first], rec->regions, rec->nr * sizeof(rec->regions[0]));
-	snap.nr += rec->nr;
-	for (i = 0; i < rec->nr; i++) {
-		snap.accesses += rec->regions[i].accesses;
-		snap.bad += rec->regions[i].accesses > rec->checks || rec->regions[i].reserved;
-	}
-	snap.seen += snap.nr == snap.total;
-}
-
-static struct kvm_ext_tracker regions(uint32_t id, uint32_t min, uint32_t max, uint32_t passes)
+static struct kvm_ext_tracker tracker(uint32_t id, uint32_t min, uint32_t max, uint32_t passes)
 {
 	struct kvm_ext_tracker t = kx_tracker(id);
 
@@ -134,25 +94,10 @@ static bool covers(const struct stretch *s, uint32_t nr)
 #define HOT_MIN	     10u
 #define HOT_MAX	     100u
 
-/* Of the pages in regions that were found hot, how many are; of the hot ones, how many are in such. */
 static void accuracy(double *precision, double *recall)
 {
-	const uint64_t first = DATA_GFN + HOT_FIRST, last = first + HOT_PAGES;
-	uint64_t said = 0, right = 0, from, to;
-	uint32_t i;
-
-	for (i = 0; i < snap.total; i++) {
-		const struct kvm_ext_region *r = &snap.region[i];
-
-		if (r->accesses * 2 < snap.checks)
-			continue;
-		said += r->npages;
-		from = r->gfn > first ? r->gfn : first;
-		to = r->gfn + r->npages < last ? r->gfn + r->npages : last;
-		right += to > from ? to - from : 0;
-	}
-	*precision = said ? (double)right / said : 0;
-	*recall = (double)right / HOT_PAGES;
+	regions_accuracy(snap.region, snap.total, snap.checks, DATA_GFN + HOT_FIRST, HOT_PAGES,
+			 precision, recall);
 }
 
 static uint32_t hot_list(void)
@@ -166,7 +111,7 @@ static uint32_t hot_list(void)
 
 static void hot_spot(const struct way *way)
 {
-	struct kvm_ext_tracker t = regions(way->tracker, HOT_MIN, HOT_MAX, HOT_PASSES);
+	struct kvm_ext_tracker t = tracker(way->tracker, HOT_MIN, HOT_MAX, HOT_PASSES);
 	const struct stretch all = { DATA_GFN, AREA_PAGES };
 	double precision = 0, recall = 0;
 	uint64_t most_tested = 0, odd = 0, uncovered = 0, counted = 0, few = ~0ull, many = 0;
@@ -191,7 +136,7 @@ static void hot_spot(const struct way *way)
 		few = snap.total < few ? snap.total : few;
 		many = snap.total > many ? snap.total : many;
 		accuracy(&precision, &recall);
-		if (!found_at && precision >= 0.7 && recall >= 0.7)
+		if (!found_at && regions_found(precision, recall))
 			found_at = i;
 	}
 	s = kx_stats(kx.fd);
@@ -221,7 +166,7 @@ static void hot_spot(const struct way *way)
 /* A guest that does not stop for a pass. */
 static void running_guest(const struct way *way)
 {
-	struct kvm_ext_tracker t = regions(way->tracker, HOT_MIN, HOT_MAX, HOT_PASSES);
+	struct kvm_ext_tracker t = tracker(way->tracker, HOT_MIN, HOT_MAX, HOT_PASSES);
 	double precision = 0, recall = 0;
 	uint32_t n = hot_list();
 	int i;
@@ -234,7 +179,7 @@ static void running_guest(const struct way *way)
 		vmm_wait_iters(&vm, 0, 1);
 		kx_pass(&kx, &got);
 		accuracy(&precision, &recall);
-		if (precision >= 0.7 && recall >= 0.7)
+		if (regions_found(precision, recall))
 			break;
 	}
 	vmm_halt(&vm, 0);
@@ -294,7 +239,7 @@ static void aggregation(void)
 static void holes(const struct way *way)
 {
 	static const struct stretch low = { 0, VMM_LOW_SIZE / VMM_PAGE };
-	struct kvm_ext_tracker t = regions(way->tracker, 10, 50, SLOT_PASSES);
+	struct kvm_ext_tracker t = tracker(way->tracker, 10, 50, SLOT_PASSES);
 	struct stretch s[3] = { low, { DATA_GFN, SLOT_PAGES }, { SECOND_GFN, SLOT_PAGES } };
 	void *first = vmm_memory(SLOT_SIZE, VMM_SMALL), *second = vmm_memory(SLOT_SIZE, VMM_THP);
 	uint32_t i;
@@ -340,7 +285,7 @@ static void holes(const struct way *way)
 
 static void pages(const struct way *way)
 {
-	struct kvm_ext_tracker t = regions(way->tracker, FEW, FEW, FEW_PASSES);
+	struct kvm_ext_tracker t = tracker(way->tracker, FEW, FEW, FEW_PASSES);
 	void *memory = vmm_memory(VMM_2M, VMM_SMALL);
 	uint64_t wrong = 0, misplaced = 0;
 	uint32_t touched[FEW], n, i;
@@ -391,7 +336,8 @@ int main(void)
 	vmm_create(&vm, 1, -1);
 	kx_attach(&kx, vm.fd, 0);
 	kx_samples_init(&got);
-	kx.hook = see_regions;
+	kx.hook = regions_see;
+	kx.hook_arg = &snap;
 	hot_spots();
 	for (i = 0; i < COUNT(ways); i++) {
 		holes(&ways[i]);
