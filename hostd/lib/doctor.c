@@ -11,8 +11,11 @@
 #include <grp.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <kvm-ext/channel.h>
 
 #include "hostinfo.h"
 #include "logmech.h"
@@ -69,6 +72,37 @@ static int ask_group(void)
 	return getegid() == g->gr_gid;
 }
 
+static char *find_qemu(void)
+{
+	static const char *const names[] = { "qemu-system-x86_64", "/usr/libexec/qemu-kvm", "kvm" };
+	char *path = NULL;
+
+	for (guint i = 0; i < G_N_ELEMENTS(names) && !path; i++)
+		path = g_find_program_in_path(names[i]);
+	return path;
+}
+
+static int ask_ivshmem(const char *qemu)
+{
+	const char *argv[] = { qemu, "-device", "help", NULL };
+	g_autofree char *out = NULL;
+	int status;
+
+	if (!qemu ||
+	    !g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, &out,
+			  NULL, &status, NULL) ||
+	    !g_spawn_check_wait_status(status, NULL))
+		return -1;
+	return strstr(out, "\"ivshmem-plain\"") != NULL;
+}
+
+static gint64 ask_shm(void)
+{
+	struct statvfs fs;
+
+	return statvfs("/dev/shm", &fs) ? -1 : (gint64)(fs.f_bavail * fs.f_frsize);
+}
+
 void kx_doctor_probe(KxDoctorFacts *facts)
 {
 	facts->caps_error = ask_module(&facts->caps);
@@ -76,11 +110,15 @@ void kx_doctor_probe(KxDoctorFacts *facts)
 	facts->pidfd_error = ask_pidfd_getfd();
 	facts->group = ask_group();
 	facts->selftest = facts->kvm_error ? NULL : kx_selftest_run(facts->root);
+	facts->qemu = find_qemu();
+	facts->ivshmem = ask_ivshmem(facts->qemu);
+	facts->shm_free_bytes = ask_shm();
 }
 
 void kx_doctor_facts_clear(KxDoctorFacts *facts)
 {
 	g_clear_pointer(&facts->selftest, kx_selftest_free);
+	g_clear_pointer(&facts->qemu, g_free);
 }
 
 /* --- looking at the tree --------------------------------------------------- */
@@ -567,6 +605,32 @@ static void check_libvirt(Doctor *d)
 	    "there is no socket of libvirtd or virtqemud in /run/libvirt");
 }
 
+/* What of the way into a guest the host can see; whether the module is loaded there shows when a tracker is set. */
+static void check_guest_channel(Doctor *d)
+{
+	const KxDoctorFacts *f = d->facts;
+
+	if (f->libvirt == 0)
+		say(d, KX_CHECK_NO, "systemctl start libvirtd",
+		    "trackers in the guest need libvirt, which plugs their channel in");
+	else if (!f->qemu)
+		say(d, KX_CHECK_UNKNOWN, NULL, "no QEMU was found that could be asked");
+	else if (f->ivshmem < 0)
+		say(d, KX_CHECK_UNKNOWN, NULL, "%s does not say which devices it has", f->qemu);
+	else if (!f->ivshmem)
+		say(d, KX_CHECK_NO, "use a QEMU that is built with it (CONFIG_IVSHMEM_DEVICE)",
+		    "%s has no device ivshmem-plain", f->qemu);
+	else if (f->shm_free_bytes < (gint64)KVM_EXT_CHANNEL_SIZE)
+		say(d, KX_CHECK_NO, "mount a tmpfs at /dev/shm, or make room there",
+		    f->shm_free_bytes < 0 ? "there is no /dev/shm"
+					  : "/dev/shm has not the %u MiB that a VM's channel takes",
+		    KVM_EXT_CHANNEL_SIZE >> 20);
+	else
+		say(d, KX_CHECK_YES, NULL,
+		    "%s has ivshmem-plain, /dev/shm has room; the guest needs kvm_ext_guest.ko",
+		    f->qemu);
+}
+
 static void check_group(Doctor *d)
 {
 	if (d->facts->group == 1)
@@ -623,6 +687,7 @@ static const struct {
 	{ "daemon", "daemon", TRUE, check_daemon },
 	{ "group", "permission", TRUE, check_group },
 	{ "libvirt", "libvirt", FALSE, check_libvirt },
+	{ "guest-channel", "channel to guests", FALSE, check_guest_channel },
 	{ "tdp-mmu", "TDP MMU", FALSE, check_tdp_mmu },
 	{ "pml", "PML", FALSE, check_pml },
 	{ "dirty-log", "dirty log", FALSE, check_dirty_log },

@@ -38,6 +38,9 @@ typedef struct {
 	const char *libvirt_uri;
 	int libvirt;	      /* the daemon's connection: 1, 0, -1 unknown */
 	KxSelftest *selftest; /* of the dirty log; NULL: not run */
+	char *qemu;  /* the emulator that was asked for its devices; NULL: none was found */
+	int ivshmem; /* it has ivshmem-plain: 1, 0, -1 it did not answer */
+	gint64 shm_free_bytes; /* of /dev/shm; -1: there is none */
 } KxDoctorFacts;
 
 /* Fills in all but root and the daemon's part; runs the self-test, which can take KX_SELFTEST_TIMEOUT_MS. */

@@ -67,6 +67,9 @@ static KxDoctorFacts good_facts(void)
 		.daemon_version = "0.1.0",
 		.libvirt = 1,
 		.libvirt_uri = "qemu:///system",
+		.qemu = (char *)"/usr/bin/qemu-system-x86_64",
+		.ivshmem = 1,
+		.shm_free_bytes = 1 << 30,
 	};
 }
 
@@ -106,6 +109,38 @@ static void put_intel(void)
 	put("proc/mounts", "debugfs /sys/kernel/debug debugfs rw 0 0\n");
 	put("boot/config-6.1.0-40-amd64", "# x\n# CONFIG_DAMON_SYSFS is not set\n");
 	put("sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n");
+}
+
+static void test_channel_to_guests(void **state)
+{
+	static const struct {
+		int libvirt, ivshmem;
+		gint64 shm;
+		gboolean no_qemu;
+		KxCheckStatus status;
+		const char *found;
+	} cases[] = {
+		{ 1, 1, 1 << 30, FALSE, KX_CHECK_YES, "the guest needs kvm_ext_guest.ko" },
+		{ -1, 1, 4 << 20, FALSE, KX_CHECK_YES, "ivshmem-plain" },
+		{ 0, 1, 1 << 30, FALSE, KX_CHECK_NO, "need libvirt" },
+		{ 1, 0, 1 << 30, FALSE, KX_CHECK_NO, "has no device ivshmem-plain" },
+		{ 1, -1, 1 << 30, FALSE, KX_CHECK_UNKNOWN, "does not say" },
+		{ 1, -1, 1 << 30, TRUE, KX_CHECK_UNKNOWN, "no QEMU was found" },
+		{ 1, 1, (4 << 20) - 1, FALSE, KX_CHECK_NO, "has not the 4 MiB" },
+		{ 1, 1, -1, FALSE, KX_CHECK_NO, "there is no /dev/shm" },
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		KxDoctorFacts facts = good_facts();
+		g_autoptr(GPtrArray) checks = NULL;
+
+		facts.libvirt = cases[i].libvirt;
+		facts.ivshmem = cases[i].ivshmem;
+		facts.shm_free_bytes = cases[i].shm;
+		facts.qemu = cases[i].no_qemu ? NULL : facts.qemu;
+		checks = kx_doctor_run(&facts);
+		expect(checks, "guest-channel", cases[i].status, cases[i].found);
+	}
 }
 
 static void test_intel_with_pml(void **state)
@@ -396,11 +431,13 @@ static void test_host_unknown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_intel_with_pml), TEST(test_intel_without_ept), TEST(test_amd),
-		TEST(test_nothing),	   TEST(test_no_virtualization), TEST(test_module_states),
-		TEST(test_host_real),	   TEST(test_host_emulated),	 TEST(test_host_said),
-		TEST(test_host_unknown),   TEST(test_log_mechanism),	 TEST(test_pml_is_refused),
-		TEST(test_selftest_line),
+		TEST(test_channel_to_guests), TEST(test_intel_with_pml),
+		TEST(test_intel_without_ept), TEST(test_amd),
+		TEST(test_nothing),	      TEST(test_no_virtualization),
+		TEST(test_module_states),     TEST(test_host_real),
+		TEST(test_host_emulated),     TEST(test_host_said),
+		TEST(test_host_unknown),      TEST(test_log_mechanism),
+		TEST(test_pml_is_refused),    TEST(test_selftest_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
