@@ -30,6 +30,7 @@ include mk/install.mk
 include mk/lint.mk
 include bench/bench.mk
 include bench/walk.mk
+include bench/common.mk
 
 ## all: user space, the guest workload and, where the running kernel's headers are installed, the module
 .PHONY: all

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Benchmarks of kvm-ext/common on this machine, no VM.
+
+# As the kernel compiles it.
+BENCH_KERNEL_CFLAGS := -O2 -g -mgeneral-regs-only -mno-red-zone -fno-strict-aliasing
+$(BUILD)/bench/kernel/%.o: kvm-ext/common/%.c
+	@mkdir -p $(@D)
+	$(CC) $(KX_WARN) -Werror $(BENCH_KERNEL_CFLAGS) -MMD -MP -c -o $@ $<
+-include $(wildcard $(BUILD)/bench/kernel/*.d)
+
+$(BUILD)/bench/classifier: bench/classifier.c $(BUILD)/bench/kernel/ranges.o
+	@mkdir -p $(@D)
+	$(CC) $(KX_WARN) -Werror $(CFLAGS) -Ikvm-ext/common $$(pkg-config --cflags glib-2.0) -o $@ $^ \
+		$$(pkg-config --libs glib-2.0) -lm
+
+## bench-classifier: the range classifier beside a GHashTable and an array of pages: samples/s, bytes, hot pages found
+.PHONY: bench-classifier
+bench-classifier: deps-build
+	@GLIBC_TUNABLES=glibc.malloc.tcache_count=0 bench/native classifier
