@@ -17,3 +17,13 @@ $(BUILD)/bench/classifier: bench/classifier.c $(BUILD)/bench/kernel/ranges.o
 .PHONY: bench-classifier
 bench-classifier: deps-build
 	@GLIBC_TUNABLES=glibc.malloc.tcache_count=0 bench/native classifier
+
+$(BUILD)/bench/ring: bench/ring.c $(BUILD)/bench/kernel/mpsc.o
+	@mkdir -p $(@D)
+	$(CC) $(KX_WARN) -Werror $(CFLAGS) -pthread -Ikvm-ext/common -o $@ $^
+
+## bench-ring: the sample ring beside Concurrency Kit's ck_ring and liburcu's wfcqueue, samples/s
+.PHONY: bench-ring
+bench-ring:
+	@mk/deps bench/packages.txt
+	@bench/native ring
