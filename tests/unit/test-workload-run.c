@@ -383,20 +383,19 @@ static void test_idle_pattern_touches_nothing(void **state)
 	static struct truth truth, nothing;
 	static uint64_t memory[MAX_WORDS];
 	struct child *child =
-		child_start("--virtual --pattern idle --mem 4M --epoch-ms 20 --epochs 3", 0);
+		child_start("--virtual --wait --pattern idle --mem 4M --epoch-ms 20", 0);
 
 	(void)state;
 	expect_setup(child);
-	expect(child, "idle ");
 	for (int epoch = 1; epoch <= 3; epoch++) {
+		command(child, "epoch\n");
 		assert_true(read_epoch(child, &truth));
 		assert_memory_equal(truth.touched, nothing.touched, sizeof(truth.touched));
 		assert_int_equal(truth.work_end, 0);
-		if (epoch < 3) {
-			written_in_memory(child, epoch, memory);
-			assert_memory_equal(memory, nothing.touched, sizeof(memory));
-		}
+		written_in_memory(child, epoch, memory);
+		assert_memory_equal(memory, nothing.touched, sizeof(memory));
 	}
+	command(child, "quit\n");
 	assert_int_equal(child_end(child), 0);
 }
 
@@ -405,36 +404,41 @@ static void test_rate_holds_over_short_epochs(void **state)
 	static struct truth truth;
 	struct child *child =
 		child_start("--virtual --mem 4M --rate 20 --epoch-ms 10 --epochs 100", 0);
-	uint64_t work = 0, epochs = 0;
+	uint64_t work = 0, epochs = 0, ns = 0;
 
 	(void)state;
 	expect_setup(child);
 	while (read_epoch(child, &truth)) {
 		work = truth.work_end;
+		ns += truth.end - truth.begin;
 		epochs++;
 	}
 	assert_int_equal(epochs, 100);
-	/* One second of epochs: 20, give or take what a busy machine does to the clock. */
-	assert_in_range(work, 18, 40);
+	/* A fifth of a touch an epoch: neither rounded to none nor to one. A busy machine makes epochs longer, and touches fewer. */
+	assert_true(work >= 5);
+	assert_true(work * 50 <= ns / 1000000 + 100);
 	assert_int_equal(child_end(child), 0);
 }
 
 static void test_work_lines_come_often(void **state)
 {
 	struct child *child = child_start("--virtual --mem 4M --epoch-ms 1500 --epochs 1", 0);
-	uint64_t time, work, last_time = 0, last_work = 0, lines = 0;
+	uint64_t time, work, first_time = 0, last_time = 0, last_work = 0, lines = 0;
 
 	(void)state;
 	expect_setup(child);
 	while (next_line(child)) {
 		if (sscanf(child->line, "work %" SCNu64 " %" SCNu64, &time, &work) != 2)
 			continue;
-		assert_true(time > last_time && work > last_work);
+		assert_true(time > last_time && work >= last_work);
+		first_time = lines ? first_time : time;
 		last_time = time;
 		last_work = work;
 		lines++;
 	}
-	assert_in_range(lines, 6, 16);
+	/* About ten a second; a busy machine may delay some, but none comes early. */
+	assert_in_range(lines, 2, 3 + (last_time - first_time) / 90000000);
+	assert_true(last_work > 0);
 	assert_int_equal(child_end(child), 0);
 }
 
