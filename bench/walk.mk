@@ -17,4 +17,4 @@ $(BENCH_WALK): bench/walk.c tests/unit/tables.c tests/unit/tables.h $(BUILD)/ben
 ## bench-walk: ns per page of the table walk itself, on this machine, beside memcpy of the same tables (WALK_MIB=64 …)
 .PHONY: bench-walk
 bench-walk: $(BENCH_WALK)
-	@bench/walk $(WALK_MIB)
+	@bench/native walk $(WALK_MIB)
