@@ -19,6 +19,10 @@
  * aggregation in which the window moved is counted, too. Precision and recall are means over
  * the aggregations from then on, until it moves.
  *
+ * Regions are counted at the end of an aggregation, before they are split again; checks are
+ * those that were made. Of DAMON's the mean alone is known, by the tracepoint in KVM that each
+ * comes to: how many regions it has after a split it does not say.
+ *
  * What it cannot show: rates that differ little; a host whose kernel takes pages away; how
  * long a CPU keeps a translation, for the emulated one forgets all at each VM exit, so that
  * not to flush (abit, DAMON) costs less accuracy than on a real one. Random numbers differ
@@ -238,8 +242,6 @@ static void stop_damon(struct result *result)
 {
 	result->cpu = (double)damon_cpu_ns(&damon) / (double)(now_ns() - damon_start_ns);
 	result->checks = damon_checks(&damon, 3 * CHECKS * (unsigned int)interval_us / 1000);
-	/* One check a region, by its design. */
-	result->max_checks = result->most;
 	damon_stop(&damon);
 }
 
@@ -331,6 +333,14 @@ static bool run(const struct way *way, const struct workload *load, struct resul
 	return true;
 }
 
+static void print_checks(double checks)
+{
+	if (checks > 0)
+		printf(" %6.1f", checks);
+	else
+		printf(" %6s", "n/a");
+}
+
 static void print_row(const struct way *way, const struct workload *load, const struct result *r)
 {
 	int found = load->steps - r->missed;
@@ -345,11 +355,9 @@ static void print_row(const struct way *way, const struct workload *load, const 
 		printf(" %9.2f %6.2f", r->precision / r->found, r->recall / r->found);
 	else
 		printf(" %9s %6s", "n/a", "n/a");
-	printf(" %5u-%-4u %6.0f", r->fewest, r->most, r->max_checks);
-	if (r->checks > 0)
-		printf(" %6.1f", r->checks);
-	else
-		printf(" %6s", "n/a");
+	printf(" %5u-%-4u", r->fewest, r->most);
+	print_checks(r->max_checks);
+	print_checks(r->checks);
 	printf(" %7.2f\n", 100 * r->cpu);
 	fflush(stdout);
 }
