@@ -136,7 +136,7 @@ int damon_start(struct damon *d, pid_t pid, const struct damon_attrs *attrs,
 {
 	int ret;
 
-	*d = (struct damon){ .attrs = *attrs };
+	*d = (struct damon){ .attrs = *attrs, .trace = d->trace };
 	/* 0 first: the files of one made anew have their defaults. */
 	if ((ret = put_number(d, 0, "nr_kdamonds")) || (ret = put_number(d, 1, "nr_kdamonds")) ||
 	    (ret = put_number(d, 1, "0/contexts/nr_contexts")) ||

@@ -36,9 +36,9 @@ struct damon {
 };
 
 /*
- * Starts monitoring the @nr stretches of @pid's memory: of these @initial only start
- * and end are read, and they are the first regions. Return 0 or a negative errno; the
- * kernel without DAMON is -ENOENT.
+ * Starts monitoring, by a zeroed @d, the @nr stretches of @pid's memory: of these @initial
+ * only start and end are read, and they are the first regions. Return 0 or a negative
+ * errno; the kernel without DAMON is -ENOENT.
  */
 int damon_start(struct damon *d, pid_t pid, const struct damon_attrs *attrs,
 		const struct damon_region *initial, size_t nr);
@@ -53,10 +53,10 @@ void damon_stop(struct damon *d);
 ssize_t damon_regions(struct damon *d, struct damon_region *regions, size_t max);
 
 /*
- * Every aggregation instead of one now and then: from damon_follow() on the kernel
- * writes them down (an instance of its tracing), and each call of damon_next() gives
- * one, the oldest first, and waits for it at most @ms. Returns how many regions, 0: none
- * came, or a negative errno. As many as were regions before they are split again.
+ * Every aggregation instead of one now and then: after damon_follow(), to be called
+ * before damon_start(), the kernel writes them down (an instance of its tracing), and each
+ * call of damon_next() gives one, the oldest first, and waits for it at most @ms. Returns
+ * how many regions, 0: none came, or a negative errno. They are as before the split.
  */
 int damon_follow(struct damon *d);
 ssize_t damon_next(struct damon *d, struct damon_region *regions, size_t max, unsigned int ms);

@@ -226,11 +226,10 @@ static bool start_damon(const struct way *way)
 			start + AREA_PAGES * i / MIN_REGIONS * VMM_PAGE,
 			start + AREA_PAGES * (i + 1) / MIN_REGIONS * VMM_PAGE, 0, 0
 		};
-	ret = damon_start(&damon, getpid(), &attrs, damon_found, MIN_REGIONS);
-
+	ret = damon_follow(&damon);
 	damon_start_ns = now_ns();
 	if (!ret)
-		ret = damon_follow(&damon);
+		ret = damon_start(&damon, getpid(), &attrs, damon_found, MIN_REGIONS);
 	if (ret) {
 		printf("%s: n/a: %s: %s\n", way->name, damon.failed, strerror(-ret));
 		damon_stop(&damon);
