@@ -215,24 +215,25 @@ static gboolean parse_options(Options *o, int argc, char **argv)
 	return TRUE;
 }
 
-int main(int argc, char **argv)
+static void options_clear(Options *o)
 {
-	Options o = { 0 };
-	Daemon d = { .options = &o };
+	g_free(o->config);
+	g_free(o->socket);
+	g_free(o->libvirt_uri);
+	g_free(o->system_bus);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
+
+static int serve(const Options *o)
+{
+	Daemon d = { .options = o };
 	g_autoptr(GError) error = NULL;
 	KxConfig *config;
 	int rc;
 
-	setlocale(LC_ALL, "");
-	if (!parse_options(&o, argc, argv))
-		return 2;
-	if (o.version) {
-		g_print("kvm-extd " KX_VERSION "\n");
-		return 0;
-	}
 	signal(SIGPIPE, SIG_IGN); /* a log pipe that closes must not end every session */
 	kx_writer_set(KX_LOG_TEXT);
-	config = load_config(&o, &error);
+	config = load_config(o, &error);
 	if (!config) {
 		g_printerr("kvm-extd: %s\n", error->message);
 		return 1;
@@ -245,4 +246,17 @@ int main(int argc, char **argv)
 	kx_service_free(d.service);
 	g_main_loop_unref(d.loop);
 	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	g_auto(Options) o = { 0 };
+
+	setlocale(LC_ALL, "");
+	if (!parse_options(&o, argc, argv))
+		return 2;
+	if (!o.version)
+		return serve(&o);
+	g_print("kvm-extd " KX_VERSION "\n");
+	return 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The built kvm-extd as a process: start, readiness, reload, stop, a second one, kill -9. */
+/* kvm-extd, built with the sanitizers, as a process: start, readiness, reload, stop, a second one, kill -9. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 
 #include "fake-root.h"
 
-#define DAEMON "build/hostd/kvm-extd"
+#define DAEMON "build/tests/kvm-extd"
 
 typedef struct {
 	char *root, *socket, *config, *log, *notify;
