@@ -32,7 +32,7 @@
 #define EPOCHS	   40u
 #define SAMPLES	   100000u /* an epoch */
 #define BATCH	   64u
-#define ROUNDS	   5
+#define ROUNDS	   3
 #define MAX_RANGES 500u
 #define HOT_PAGES  16384u
 
