@@ -277,7 +277,7 @@ static double bench_size(u64 mib, double *read_ratio)
 
 int main(int argc, char **argv)
 {
-	static const char *const sizes[] = { "64", "256", "1024", "4096", "16384", "65536" };
+	static const char *const sizes[] = { "64", "512", "2048", "8192" };
 	const char *const *size = argc > 1 ? (const char *const *)argv + 1 : sizes;
 	int n = argc > 1 ? argc - 1 : (int)COUNT(sizes);
 	double worst = 0, worst_read = 0;
