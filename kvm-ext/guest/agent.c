@@ -57,10 +57,8 @@ static void put_status(struct kx_agent *a)
 
 static void stop_sampler(struct kx_agent *a)
 {
-	if (a->sampler) {
+	if (a->sampler)
 		a->sampler->stop(a);
-		kx_declare(&a->link);
-	}
 	a->sampler = NULL;
 	a->state = NULL;
 	kx_watch_drop(&a->watch);
@@ -79,8 +77,9 @@ static int start_sampler(struct kx_agent *a)
 
 	if (!sampler)
 		return -EINVAL;
-	kx_watch_refresh(&a->watch, &a->command);
-	err = sampler->start(a);
+	err = kx_watch_refresh(&a->watch, &a->command);
+	if (!err)
+		err = sampler->start(a);
 	if (err) {
 		kx_watch_drop(&a->watch);
 		return err;
@@ -89,12 +88,13 @@ static int start_sampler(struct kx_agent *a)
 	a->status.state = KVM_EXT_GUEST_RUNNING;
 	a->status.start_ns = ktime_get_ns();
 	a->epoch_end = ktime_add_ns(ktime_get(), a->command.epoch_ns);
-	kx_declare(&a->link);
 	return 0;
 }
 
+/* The sampler, if there is one, is stopped. */
 static void fail(struct kx_agent *a, int err)
 {
+	stop_sampler(a);
 	a->status.state = KVM_EXT_GUEST_FAILED;
 	a->status.error = -err;
 }
@@ -109,7 +109,6 @@ static void obey(struct kx_agent *a, const struct kvm_ext_channel_command *comma
 	memset(&a->account, 0, sizeof(a->account));
 	a->link.dropped = 0;
 	a->epoch_number = 0;
-	a->watch.failed = 0;
 	a->status.epoch = command->epoch;
 	a->status.start_ns = 0;
 	err = kx_command_check(&a->command);
@@ -127,7 +126,6 @@ static void start_over(struct kx_agent *a, u64 host_instance)
 {
 	stop_sampler(a);
 	kx_link_start(&a->link, host_instance);
-	kx_declare(&a->link);
 	memset(&a->account, 0, sizeof(a->account));
 	a->status.acked = 0;
 	a->status.epoch = 0;
@@ -139,18 +137,13 @@ static void lose_command(struct kx_agent *a)
 {
 	if (++a->torn != TORN_MAX)
 		return;
-	stop_sampler(a);
 	fail(a, -EBADMSG);
 }
 
-static void look(struct kx_agent *a)
+static void look_at_command(struct kx_agent *a)
 {
 	struct kvm_ext_channel_command command;
-	u64 host = kx_link_host_instance(&a->link);
 
-	if (host != a->link.host_instance)
-		start_over(a, host);
-	a->status.heartbeat++;
 	if (kx_link_command_seq(&a->link) == a->status.acked) {
 		a->torn = 0;
 		return;
@@ -164,16 +157,45 @@ static void look(struct kx_agent *a)
 		obey(a, &command);
 }
 
+static void look(struct kx_agent *a)
+{
+	u64 host = kx_link_host_instance(&a->link);
+	int err;
+
+	if (host != a->link.host_instance)
+		start_over(a, host);
+	a->status.heartbeat++;
+	look_at_command(a);
+	/* Behind a start, whose buffers are new; and others may use them at any time. */
+	err = kx_declare(&a->link);
+	if (err && a->sampler)
+		fail(a, err);
+}
+
 /* --- the thread ----------------------------------------------------------------------------- */
 
 static void end_epoch(struct kx_agent *a)
 {
-	a->sampler->epoch(a);
+	u64 mark = ktime_get_ns();
+	int err = a->sampler->epoch(a);
+
+	if (err) {
+		fail(a, err);
+		put_status(a);
+		return;
+	}
+	kx_charge(&a->account.report_ns, &mark);
 	kx_report_epoch(a);
 	a->account.epochs++;
 	a->epoch_number++;
 	put_status(a);
-	kx_watch_refresh(&a->watch, &a->command);
+	mark = ktime_get_ns();
+	err = kx_watch_refresh(&a->watch, &a->command);
+	kx_charge(&a->account.report_ns, &mark);
+	if (err) {
+		fail(a, err);
+		return;
+	}
 	/* Epochs that were missed are not made up for. */
 	a->epoch_end = ktime_add_ns(a->epoch_end, a->command.epoch_ns);
 	if (ktime_before(a->epoch_end, ktime_get()))
@@ -195,6 +217,8 @@ static ktime_t run_sampler(struct kx_agent *a)
 
 	if (!ktime_before(ktime_get(), a->epoch_end))
 		end_epoch(a);
+	if (!a->sampler)
+		return 0;
 	return ktime_before(next, a->epoch_end) ? next : a->epoch_end;
 }
 

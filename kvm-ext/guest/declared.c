@@ -8,6 +8,7 @@
  */
 #include <linux/cpu.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/pgtable.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
@@ -26,6 +27,7 @@ struct ds_area {
 struct spans {
 	struct kvm_ext_channel_span span[KVM_EXT_CHANNEL_DECLARED_MAX];
 	u32 nr;
+	bool full;
 };
 
 static void declare_page(struct spans *s, u64 gfn)
@@ -36,7 +38,80 @@ static void declare_page(struct spans *s, u64 gfn)
 		last->npages++;
 	else if (s->nr < ARRAY_SIZE(s->span))
 		s->span[s->nr++] = (struct kvm_ext_channel_span){ .gfn = gfn, .npages = 1 };
+	else
+		s->full = true;
 }
+
+/* --- for tests ------------------------------------------------------------------- */
+
+/*
+ * No emulator has PEBS. So that the way of what is declared can be tested up to the
+ * host's trackers, pages of no use can be declared, which are written to all the time.
+ */
+#define TEST_PAGES_MAX	64u
+
+static unsigned int test_declare;
+module_param(test_declare, uint, 0444);
+MODULE_PARM_DESC(test_declare,
+		 "for tests only: declare so many pages of no use, and write to them");
+
+static unsigned long test_page[TEST_PAGES_MAX];
+
+static u64 frame_of(unsigned long page)
+{
+	return page_to_pfn(virt_to_page((void *)page));
+}
+
+static int get_test_declared(char *buffer, const struct kernel_param *param)
+{
+	unsigned int i;
+	int n = 0;
+
+	for (i = 0; i < ARRAY_SIZE(test_page) && test_page[i]; i++)
+		n += sysfs_emit_at(buffer, n, "%llx\n", frame_of(test_page[i]));
+	return n;
+}
+
+static const struct kernel_param_ops test_declared_ops = { .get = get_test_declared };
+module_param_cb(test_declared, &test_declared_ops, NULL, 0444);
+MODULE_PARM_DESC(test_declared, "the frames of these pages");
+
+int kx_declare_init(void)
+{
+	unsigned int i;
+
+	if (!test_declare)
+		return 0;
+	pr_warn("kvm-ext: test_declare: pages are declared that no CPU writes records to\n");
+	for (i = 0; i < min(test_declare, TEST_PAGES_MAX); i++) {
+		test_page[i] = get_zeroed_page(GFP_KERNEL);
+		if (!test_page[i]) {
+			kx_declare_exit();
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+void kx_declare_exit(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(test_page) && test_page[i]; i++)
+		free_page(test_page[i]);
+}
+
+static void declare_test_pages(struct spans *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(test_page) && test_page[i]; i++) {
+		WRITE_ONCE(*(u64 *)test_page[i], READ_ONCE(*(u64 *)test_page[i]) + 1);
+		declare_page(s, frame_of(test_page[i]));
+	}
+}
+
+/* --- perf's buffers ---------------------------------------------------------------- */
 
 /* Kernel memory, mapped by single pages: the CPU entry area. */
 static void declare_memory(struct spans *s, u64 start, u64 end)
@@ -71,22 +146,35 @@ static void declare_cpu(struct spans *s, int cpu)
 		declare_memory(s, ds->pebs_base, ds->pebs_maximum);
 }
 
-void kx_declare(struct kx_link *link)
+static void declare_buffers(struct spans *s)
 {
-	struct spans *s = NULL;
 	int cpu;
 
-	if (kx_event_buffers_must_stay())
-		s = kzalloc(sizeof(*s), GFP_KERNEL);
-	if (!s) {
-		kx_link_put_declared(link, NULL, 0);
-		return;
-	}
 	/* Without this, a CPU on its way down could free its area while it is read. */
 	cpus_read_lock();
 	for_each_online_cpu(cpu)
 		declare_cpu(s, cpu);
 	cpus_read_unlock();
+}
+
+int kx_declare(struct kx_link *link)
+{
+	bool buffers = kx_event_buffers_must_stay();
+	struct spans *s;
+	int err;
+
+	if (!buffers && !test_page[0]) {
+		kx_link_put_declared(link, NULL, 0);
+		return 0;
+	}
+	s = kzalloc(sizeof(*s), GFP_KERNEL);
+	if (!s)
+		return -ENOMEM;
+	if (buffers)
+		declare_buffers(s);
+	declare_test_pages(s);
 	kx_link_put_declared(link, s->span, s->nr);
+	err = s->full ? -ENOSPC : 0;
 	kfree(s);
+	return err;
 }

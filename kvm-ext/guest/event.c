@@ -47,7 +47,6 @@ static const struct perf_event_attr base = {
 	.sample_type = PERF_SAMPLE_ADDR,
 	.exclude_hv = 1,
 	.pinned = 1,
-	.disabled = 1,
 };
 
 static struct perf_event_attr *add(struct kx_event *event, u32 type, u64 config)
@@ -171,15 +170,18 @@ static int choose_ibs(struct kx_event *event)
 	if (type < 0)
 		return type;
 	add(event, type, 0);
+	/* The PMU knows no such distinction, and refuses who asks for it. */
+	event->attr[0].exclude_hv = 0;
 	event->surrogate = true;
 	event->min_period = 16 * MIN_PERIOD;
+	event->period_step = 16;
 	strscpy(event->name, "ibs-op", sizeof(event->name));
 	return 0;
 }
 
 int kx_event_choose(struct kx_event *event, const struct kvm_ext_channel_command *command)
 {
-	*event = (struct kx_event){};
+	*event = (struct kx_event){ .period_step = 1 };
 	switch (command->event) {
 	case KVM_EXT_EVENT_PAGE_FAULTS:
 		return choose_page_faults(event);

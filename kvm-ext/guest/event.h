@@ -19,6 +19,7 @@ struct kx_event {
 	 */
 	bool buffered;
 	u64 min_period;
+	u64 period_step;		/* periods are multiples of this, a power of two */
 	char name[48];
 };
 

@@ -11,6 +11,7 @@
 #include <kvm-ext/channel.h>
 
 #include "agent.h"
+#include "declared.h"
 #include "work.h"
 
 struct claim {
@@ -98,12 +99,20 @@ static int __init kvm_ext_guest_init(void)
 {
 	int err;
 
-	err = kx_work_init();
+	err = kx_declare_init();
 	if (err)
 		return err;
+	err = kx_work_init();
+	if (err)
+		goto undeclare;
 	err = pci_register_driver(&driver);
 	if (err)
-		kx_work_exit();
+		goto end_work;
+	return 0;
+end_work:
+	kx_work_exit();
+undeclare:
+	kx_declare_exit();
 	return err;
 }
 
@@ -111,6 +120,7 @@ static void __exit kvm_ext_guest_exit(void)
 {
 	pci_unregister_driver(&driver);
 	kx_work_exit();
+	kx_declare_exit();
 }
 
 module_init(kvm_ext_guest_init);

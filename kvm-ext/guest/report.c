@@ -83,6 +83,11 @@ static void put_ranges(struct kx_agent *a, struct kx_process *p, u32 nr)
 
 /* --- pages ----------------------------------------------------------------------------- */
 
+/*
+ * Not of all ranges: frames have no heat of their own in the channel, and those of ranges
+ * that are hardly accessed would be taken for as hot as the others.
+ */
+
 /* Runs of guest-physical pages, made in memory of our own and copied when whole. */
 struct pages {
 	struct kx_tables_visit visit;
@@ -124,15 +129,33 @@ static void put_pages(struct kx_agent *a, struct kx_process *p, u32 rank, u64 st
 	kx_link_commit(&a->link, KVM_EXT_CHANNEL_PAGES, size);
 }
 
+/* How many of the @nr ranges, from the hottest on, have three quarters of the accesses. */
+static u32 count_hottest(const struct kx_process *p, u32 nr)
+{
+	u64 sum = 0, of_these = 0;
+	struct kx_range range;
+	u32 n;
+
+	for (n = 0; n < nr; n++) {
+		kx_ranges_ranked(&p->ranges, n, &range);
+		sum += range.accesses;
+	}
+	for (n = 0; n < min(nr, HOT_MAX) && of_these < sum - sum / 4; n++) {
+		kx_ranges_ranked(&p->ranges, n, &range);
+		of_these += range.accesses;
+	}
+	return n;
+}
+
 static void put_all_pages(struct kx_agent *a, struct kx_process *p, u32 nr)
 {
 	struct kx_tables tables = kx_tables_of(p->mm);
 	struct pages *pages = a->scratch;
 	struct kx_range range;
-	u32 rank;
+	u32 rank, hottest = count_hottest(p, nr);
 
 	pages->visit = (struct kx_tables_visit){ .leaf = add_span, .budget = PAGES_BUDGET };
-	for (rank = 0; rank < min(nr, HOT_MAX) && pages->visit.budget; rank++) {
+	for (rank = 0; rank < hottest && pages->visit.budget; rank++) {
 		kx_ranges_ranked(&p->ranges, rank, &range);
 		pages->nr = 0;
 		kx_tables_visit(&tables, range.start >> PAGE_SHIFT,

@@ -127,9 +127,10 @@ static void scan_process(struct kx_agent *a, struct abit *s, struct kx_process *
 		return;
 	s->tables = kx_tables_of(p->mm);
 	while (!kthread_should_stop()) {
-		vpn = kx_tables_next(&s->tables, vpn, s->tables.end) & ~(KX_GIB_PAGES - 1);
+		vpn = kx_tables_next(&s->tables, vpn, s->tables.end);
 		if (vpn >= s->tables.end)
 			break;
+		vpn &= ~(KX_GIB_PAGES - 1);
 		scan_window(s, vpn);
 		kx_charge(&a->account.scan_ns, mark);
 		add_window(a, p, &s->window);
@@ -175,9 +176,10 @@ static ktime_t abit_collect(struct kx_agent *a)
 	return s->next;
 }
 
-static void abit_epoch(struct kx_agent *a)
+static int abit_epoch(struct kx_agent *a)
 {
 	a->account.period = a->command.interval_ns;
+	return 0;
 }
 
 /* --- the sampler ----------------------------------------------------------------------------- */

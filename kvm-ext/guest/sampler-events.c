@@ -215,6 +215,7 @@ static void set_period(struct events *s, u64 period)
 	unsigned int i;
 	int cpu;
 
+	period = round_up(period, s->what.period_step);
 	if (period == s->period)
 		return;
 	s->period = period;
@@ -270,19 +271,23 @@ static void keep_budget(struct kx_agent *a, struct events *s)
 	s->cost_before_ns = cost;
 	if (!budget || (spent * 6 >= budget * 5 && spent * 6 <= budget * 7))
 		return;
+	/* Also keeps the quotient in 64 bits, beyond which the division would trap. */
+	spent = clamp_t(u64, spent, budget / 2, budget * 2);
 	period = mul_u64_u64_div_u64(period, spent, budget);
-	period = clamp_t(u64, period, (s->period + 1) / 2, s->period * 2);
+	if (spent > budget)
+		period = max(period, s->period + 1);
 	set_period(s, clamp_t(u64, period, s->what.min_period, 1ull << 40));
 }
 
-static void events_epoch(struct kx_agent *a)
+static int events_epoch(struct kx_agent *a)
 {
 	struct events *s = a->state;
+	int err = follow_cpus(s);
 
-	follow_cpus(s);
 	add_up(a, s);
 	if (a->command.policy == KVM_EXT_POLICY_BUDGET)
 		keep_budget(a, s);
+	return err;
 }
 
 /* --- what was gathered --------------------------------------------------------------- */
@@ -302,22 +307,22 @@ static void classify_batch(struct kx_agent *a, const struct kx_sample *batch, u3
 
 static ktime_t events_collect(struct kx_agent *a)
 {
+	bool poll = a->command.policy == KVM_EXT_POLICY_POLL;
 	struct events *s = a->state;
-	u64 mark = ktime_get_ns();
-	u32 nr, sum = 0;
+	u64 mark = ktime_get_ns(), until = mark + COLLECT_NS;
+	u32 nr;
 
 	do {
 		nr = kx_mpsc_pop(&s->ring, s->batch, BATCH);
 		kx_charge(&a->account.drain_ns, &mark);
-		if (!nr)
+		if (!nr && !poll)
 			break;
 		classify_batch(a, s->batch, nr);
 		kx_charge(&a->account.classify_ns, &mark);
-		sum += nr;
 		cond_resched();
 		/* Producers that are faster than this are not to hold up the epoch. */
-	} while (sum < RING_ENTRIES);
-	return a->command.policy == KVM_EXT_POLICY_POLL ? 0 : ktime_add_ns(ktime_get(), COLLECT_NS);
+	} while (mark < until);
+	return poll ? 0 : ktime_add_ns(ktime_get(), COLLECT_NS);
 }
 
 /* --- the sampler ------------------------------------------------------------------------ */
@@ -377,6 +382,8 @@ static int events_start(struct kx_agent *a)
 	err = kx_event_choose(&s->what, &a->command);
 	if (!err && s->period < s->what.min_period)
 		err = -ERANGE;
+	if (!err)
+		s->period = round_up(s->period, s->what.period_step);
 	if (!err && s->what.buffered)
 		err = get_probe(s);
 	if (!err)

@@ -20,8 +20,11 @@ struct kx_sampler {
 	void (*stop)(struct kx_agent *a);
 	/* Takes what there is to be taken; to be called again at the time that is returned. */
 	ktime_t (*collect)(struct kx_agent *a);
-	/* At an epoch's end, before the report: the account is brought up to date. */
-	void (*epoch)(struct kx_agent *a);
+	/*
+	 * At an epoch's end, before the report: the account is brought up to date. Negative
+	 * errno: it does not see all that it should any more.
+	 */
+	int (*epoch)(struct kx_agent *a);
 };
 
 /* NULL: no such sampler. */

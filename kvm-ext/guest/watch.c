@@ -63,19 +63,35 @@ static void insert(struct candidates *list, const struct candidate *new)
 	list->c[at] = *new;
 }
 
-static void consider(struct candidates *list, struct task_struct *task,
+/* Of the first thread that has it: the leader may have ended before the others. */
+static void hold_mm(struct candidate *c, struct task_struct *leader)
+{
+	struct task_struct *task;
+
+	for_each_thread(leader, task) {
+		task_lock(task);
+		if (task->mm && !(task->flags & PF_KTHREAD)) {
+			c->mm = task->mm;
+			mmgrab(c->mm);
+			c->rss = get_mm_rss(c->mm);
+		}
+		task_unlock(task);
+		if (c->mm)
+			return;
+	}
+}
+
+static void consider(struct candidates *list, struct task_struct *leader,
 		     const struct kvm_ext_channel_command *command)
 {
-	struct candidate new = { .tgid = task->tgid };
+	struct candidate new = { .tgid = leader->tgid };
 
-	task_lock(task);
-	strscpy(new.name, task->comm, sizeof(new.name));
-	if (task->mm && !(task->flags & PF_KTHREAD) && is_wanted(command, new.tgid, new.name)) {
-		new.mm = task->mm;
-		mmgrab(new.mm);
-		new.rss = get_mm_rss(new.mm);
-	}
-	task_unlock(task);
+	task_lock(leader);
+	strscpy(new.name, leader->comm, sizeof(new.name));
+	task_unlock(leader);
+	if (!is_wanted(command, new.tgid, new.name))
+		return;
+	hold_mm(&new, leader);
 	if (new.mm)
 		insert(list, &new);
 }
@@ -165,10 +181,11 @@ static void publish(struct kx_watch *w)
 		WRITE_ONCE(w->tgid[i], i < w->nr ? w->process[i]->tgid : 0);
 }
 
-void kx_watch_refresh(struct kx_watch *w, const struct kvm_ext_channel_command *command)
+int kx_watch_refresh(struct kx_watch *w, const struct kvm_ext_channel_command *command)
 {
 	struct candidates list = {};
 	struct candidate *c;
+	int err = 0;
 	u32 i;
 
 	w->command = command;
@@ -188,10 +205,11 @@ void kx_watch_refresh(struct kx_watch *w, const struct kvm_ext_channel_command *
 		c = &list.c[i];
 		if (!c->mm || add(w, c))
 			continue;
-		w->failed++;
+		err = -ENOMEM;
 		mmdrop(c->mm);
 	}
 	publish(w);
+	return err;
 }
 
 void kx_watch_drop(struct kx_watch *w)

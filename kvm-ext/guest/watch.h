@@ -37,11 +37,13 @@ struct kx_watch {
 	const struct kvm_ext_channel_command *command;
 	pid_t tgid[KVM_EXT_CHANNEL_PROCESSES];	/* for interrupts; 0: free */
 	u64 memory_bytes;
-	u64 failed;				/* processes left out for want of memory */
 };
 
-/* Looks for the processes that @command (which stays the caller's) tells of. */
-void kx_watch_refresh(struct kx_watch *w, const struct kvm_ext_channel_command *command);
+/*
+ * Looks for the processes that @command (which stays the caller's) tells of. -ENOMEM: some
+ * were left out.
+ */
+int kx_watch_refresh(struct kx_watch *w, const struct kvm_ext_channel_command *command);
 void kx_watch_drop(struct kx_watch *w);
 
 /* Any context. An answer may be an epoch old. */

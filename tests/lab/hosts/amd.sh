@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 # shellcheck disable=SC2054 # QEMU's options are full of commas
-# shellcheck disable=SC2154 # set by lab: cpus mem numa append entry release run job shell
+# shellcheck disable=SC2154 # set by lab: cpus mem numa append shmem entry release run job shell
 #
 # An AMD host with SVM and nested paging, emulated by QEMU's TCG. Read by lab.
 
@@ -77,6 +77,10 @@ host_start() {
 		-device virtserialport,bus=ports.0,nr=2,chardev=out,name=out
 		-chardev "file,id=err,path=$(amd_value "$run")/err"
 		-device virtserialport,bus=ports.0,nr=3,chardev=err,name=err
+	)
+	[[ -z $shmem ]] || args+=(
+		-object "memory-backend-file,id=shmem,mem-path=$(amd_value "$shmem"),size=$(stat -c %s "$shmem"),share=on"
+		-device ivshmem-plain,memdev=shmem
 	)
 	dir=$("$LAB_DIR/emulator") || exit 125
 	qemu=("$dir/usr/bin/qemu-system-x86_64"
