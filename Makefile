@@ -21,6 +21,7 @@ include mk/kmod.mk
 include bench/workloads/workloads.mk
 include tests/lab/lab.mk
 include tests/vmm/vmm.mk
+include tests/guest/guest.mk
 include tests/migrate/migrate.mk
 include kvm-ext/common/common.mk
 include tests/fuzz/fuzz.mk

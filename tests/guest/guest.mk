@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# For tests of the guest's module: the daemon's end of a channel, driven by a script; a workload that tells of its work.
+
+GUEST_TESTS := $(BUILD)/guest/peer $(BUILD)/guest/work
+
+$(BUILD)/guest/peer: tests/guest/peer.c $(BUILD)/hostd/libkvmext.a | $(KX_GEN)
+	@mkdir -p $(@D)
+	$(CC) $(KX_WARN) $(CFLAGS) $(KX_CPPFLAGS) -o $@ $< $(BUILD)/hostd/libkvmext.a $(KX_PKGLIBS) -lm
+
+$(BUILD)/guest/work: tests/guest/work.c
+	@mkdir -p $(@D)
+	$(CC) $(KX_WARN) $(CFLAGS) -o $@ $<
+
+.PHONY: guest-tests
+guest-tests: $(GUEST_TESTS)
