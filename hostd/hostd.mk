@@ -17,7 +17,6 @@ include hostd/guest.mk
 
 # Code that the kernel modules share.
 KX_LIB_SRCS += kvm-ext/common/ranges.c
-$(BUILD)/obj/hostd/lib/rangemap.o $(BUILD)/san/hostd/lib/rangemap.o: KX_CPPFLAGS += -Ikvm-ext/common
 
 KX_LIB_OBJS := $(KX_LIB_SRCS:%.c=$(BUILD)/obj/%.o)
 KX_SAN_OBJS := $(KX_LIB_SRCS:%.c=$(BUILD)/san/%.o)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "rangemap.h"
 
-#include "ranges.h"
+#include "../../kvm-ext/common/ranges.h"
 
 #define PAGE_SHIFT 12u
 #define BATCH	   256u
