@@ -16,9 +16,10 @@ typedef struct {
 	guint8 heat[CHUNK_PAGES];
 } Chunk;
 
-/* What one tracker has found, in all of its windows. */
+/* What one tracker has found, in all of its windows. Regions, of which one page stands for all, are another thing. */
 typedef struct {
 	const KxTrackerRow *row;
+	gboolean regions;
 	guint64 epoch; /* of its last window */
 	char *options, *mechanism;
 	const char *partial;
@@ -73,17 +74,18 @@ void kx_heat_free(KxHeat *h)
 /* --- whose records --------------------------------------------------------------------------------------------------- */
 
 /* Takes it out of its place, for it is put at the end. */
-static Finder *take_finder(KxHeat *h, const KxTrackerRow *row)
+static Finder *take_finder(KxHeat *h, const KxTrackerRow *row, gboolean regions)
 {
 	Finder *f;
 
 	for (guint i = 0; i < h->finders->len; i++) {
 		f = h->finders->pdata[i];
-		if (f->row == row)
+		if (f->row == row && f->regions == regions)
 			return g_ptr_array_steal_index(h->finders, i);
 	}
 	f = g_new0(Finder, 1);
 	f->row = row;
+	f->regions = regions;
 	return f;
 }
 
@@ -115,7 +117,7 @@ void kx_heat_open(KxHeat *h, guint64 epoch, const KxOptions *o, const char *mech
 
 	if (!(o->tracker->can & KX_CAN_FIND))
 		return;
-	f = take_finder(h, o->tracker);
+	f = take_finder(h, o->tracker, o->regions.max != 0);
 	g_ptr_array_add(h->finders, f);
 	if (f->map &&
 	    (!kx_rangemap_is(f->map, o->epoch_ns, o->range_order) || f->partial != partial(o)))
@@ -127,7 +129,7 @@ void kx_heat_open(KxHeat *h, guint64 epoch, const KxOptions *o, const char *mech
 	g_free(f->options);
 	f->options = kx_options_to_string(o);
 	g_free(f->mechanism);
-	f->mechanism = g_strdup(mechanism);
+	f->mechanism = g_strdup(f->regions ? "regions" : mechanism);
 }
 
 /* --- feeding ------------------------------------------------------------------------------------------------------ */

@@ -45,8 +45,7 @@ static void note_log(GPtrArray *notes, const KxVmReport *v)
 	g_ptr_array_add(
 		notes,
 		g_strdup("The dirty log names pages written, not pages read. Pages that the "
-			 "guest's CPU writes by itself (page tables' A/D bits) are included: "
-			 "the guest half that tells them apart is not there."));
+			 "guest's CPU writes by itself (page tables' A/D bits) are included."));
 	if (v->address_spaces > 1)
 		g_ptr_array_add(
 			notes,

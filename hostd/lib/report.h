@@ -167,7 +167,7 @@ typedef struct {
 /* How hot memory is, as one tracker saw it last. */
 typedef struct {
 	char *tracker, *options;
-	char *mechanism; /* as of a row */
+	char *mechanism; /* as of a row, or "regions" */
 	char *process;	 /* of the guest, whose addresses these are; NULL: guest-physical memory */
 	guint32 pid;	 /* its number in the guest */
 	gboolean running;

@@ -280,6 +280,8 @@ static void takes_maps_up_again(void **state)
 {
 	g_autoptr(KxHeat) h = kx_heat_new((1 << 15) - 1, 1);
 
+	g_autoptr(KxHeatReport) last = NULL;
+
 	for (guint i = 1; i <= 3; i++) {
 		g_autoptr(KxHeatReport) r = NULL;
 
@@ -291,6 +293,11 @@ static void takes_maps_up_again(void **state)
 		assert_string_equal(map_at(r, 1)->tracker, "dirty-log");
 		assert_int_equal(map_at(r, 0)->samples, i < 3 ? i : 1);
 	}
+	open_map(h, 20, "abit", "regions", "1:10");
+	last = kx_heat_report(h, 20, 1 << 15);
+	assert_int_equal(last->maps->len, 3);
+	assert_string_equal(map_at(last, 2)->mechanism, "regions");
+	assert_int_equal(map_at(last, 2)->samples, 0);
 }
 
 static void knows_what_speaks_for_a_part(void **state)
