@@ -399,7 +399,7 @@ struct kvm_ext_trap_stats {
 	__u64 armings;
 	__u64 faults;		/* first faults: as many samples, in the ring or lost */
 	__u64 lost;		/* of these, no room until the next pass collected them */
-	__u64 fault_ns;		/* vCPU time from first faults to the entries after them */
+	__u64 fault_ns;		/* vCPU time from first faults to entries: of each 1 ms at most */
 	__u64 timed_faults;	/* whose time this is */
 	__u64 max_faults_per_s;	/* most in any one second */
 	__u64 max_time_ppm;	/* most of the vCPUs' time in any one second */

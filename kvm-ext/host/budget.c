@@ -79,20 +79,26 @@ void kx_budget_took(struct kx_budget *b, u64 now_ns, u64 ns)
 
 /* --- what is left ------------------------------------------------------------------ */
 
-/* By time: as many as use up the rest of it, if they take a quarter more than they did so far. */
+/*
+ * By time: as many as use up the rest of it, if they take a quarter more than they did so
+ * far, which a few do not tell: no more at a time than twice those that were timed.
+ */
 static u64 allowed_by_time(struct kx_budget *b, u64 now_ns)
 {
-	u64 spent, mean;
+	u64 spent, mean, timed;
 
 	if (b->time_ns_per_s == KX_NO_LIMIT)
 		return KX_NO_LIMIT;
 	raw_spin_lock(&b->time_lock);
 	spent = last_second(b, now_ns);
-	mean = b->timed ? div64_u64(b->fault_ns * 5 / 4, b->timed) + 1 : 0;
+	timed = b->timed;
+	mean = timed ? div64_u64(b->fault_ns * 5 / 4, timed) + 1 : 0;
 	raw_spin_unlock(&b->time_lock);
-	if (b->timed < FIRST_FAULTS)
+	if (timed < FIRST_FAULTS)
 		return FIRST_FAULTS;
-	return spent < b->time_ns_per_s ? div64_u64(b->time_ns_per_s - spent, mean) : 0;
+	if (spent >= b->time_ns_per_s)
+		return 0;
+	return min(div64_u64(b->time_ns_per_s - spent, mean), 2 * timed);
 }
 
 u32 kx_budget_left(struct kx_budget *b, u64 now_ns)

@@ -71,3 +71,16 @@ void kx_roots_find(struct kx_roots *roots, struct kvm *kvm, unsigned int as_mask
 	}
 	roots->more |= roots->nested;
 }
+
+bool kx_has_older_mmu(struct kvm *kvm)
+{
+	struct kx_roots roots;
+	bool older;
+
+	write_lock(&kvm->mmu_lock);
+	kx_roots_find(&roots, kvm, BIT(0) | BIT(1));
+	/* A vCPU drops its root, and the list it, under the lock. */
+	older = roots.nr && list_empty(&kvm->arch.tdp_mmu_roots);
+	write_unlock(&kvm->mmu_lock);
+	return older;
+}

@@ -27,6 +27,12 @@ struct kx_roots {
  */
 void kx_roots_find(struct kx_roots *roots, struct kvm *kvm, unsigned int as_mask);
 
+/*
+ * Does KVM keep the VM's tables with its older MMU (tdp_mmu=0)? At a fault that one maps
+ * neighbouring pages as well. False as long as there are no tables.
+ */
+bool kx_has_older_mmu(struct kvm *kvm);
+
 /* The table that an entry points to; NULL: not memory. */
 u64 *kx_table_at(u64 entry);
 

@@ -127,7 +127,8 @@ int kx_abit_check(struct kvm *kvm)
 	struct kx_vm_paging paging;
 
 	kx_vm_paging(kvm, &paging);
-	if (paging.paging == KVM_EXT_PAGING_SHADOW || paging.ad_bits == 0)
+	if (paging.paging == KVM_EXT_PAGING_SHADOW || paging.ad_bits == 0 ||
+	    kx_has_private_memory(kvm))
 		return -EOPNOTSUPP;
 	return 0;
 }

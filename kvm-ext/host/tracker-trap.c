@@ -28,6 +28,7 @@
 #include "events.h"
 #include "leaf.h"
 #include "pass.h"
+#include "roots.h"
 #include "slots.h"
 #include "tracker.h"
 #include "vm.h"
@@ -44,8 +45,11 @@
 #define FAULTS_PER_RECORD \
 	((KVM_EXT_REC_MAX - sizeof(struct kvm_ext_rec_faults)) / sizeof(struct kvm_ext_fault))
 
-/* What takes longer has another reason than the fault. */
-#define SENSIBLE_NS	(100 * NSEC_PER_MSEC)
+/*
+ * The page is there, so a fault is a matter of microseconds. What is longer than this has
+ * another reason: the vCPU's task was not run, or the VM was paused.
+ */
+#define SENSIBLE_NS	NSEC_PER_MSEC
 
 /* Pages armed by one removal, where all pages are to be. */
 #define RUN_MAX		64u
@@ -60,6 +64,7 @@ struct trap {
 	struct kx_budget budget;
 	struct kvm_ext_trap_stats stats;
 	u64 armed_pages;		/* of 4 KiB, as far as faults were collected */
+	u64 looked_at;			/* index of the page up to which cover was looked for */
 
 	/* What vCPUs leave for the pass thread. A circle of budget.faults_per_s. */
 	raw_spinlock_t lock;
@@ -149,9 +154,7 @@ static void on_entry(void *data, struct kvm_vcpu *vcpu)
 		return;
 	WRITE_ONCE(t->since_ns[vcpu->vcpu_idx], 0);
 	now = ktime_get_ns();
-	/* A VM that was paused meanwhile says nothing of what a fault takes. */
-	if (now - since < SENSIBLE_NS)
-		kx_budget_took(&t->budget, now, now - since);
+	kx_budget_took(&t->budget, now, min_t(u64, now - since, SENSIBLE_NS));
 }
 
 /* --- collecting --------------------------------------------------------------------- */
@@ -240,6 +243,55 @@ static int take_memory(struct kx_pass *p, struct trap *t)
 	p->account.slots_changed = areas_of(t);
 	forget_armed(p, t, areas);
 	return 0;
+}
+
+/* Forgets what is armed by @order in pages @gfn to @end, and cannot fault any more. */
+static void forget_order(struct trap *t, struct kx_area *area, gfn_t gfn, gfn_t end, u8 order)
+{
+	unsigned long *bits, bit, last;
+
+	kx_area_bits(area, end - 1, order, &last);
+	bits = kx_area_bits(area, gfn, order, &bit);
+	for_each_set_bit_from(bit, bits, last + 1) {
+		if (!test_and_clear_bit(bit, bits))
+			continue;
+		t->budget.outstanding--;
+		t->armed_pages -= 1ull << order;
+	}
+}
+
+/*
+ * KVM may map what was armed by smaller mappings with a larger one, at the first fault of
+ * any. The others then never fault. Looks for such a GiB at most; returns its end.
+ */
+static gfn_t forget_covered(struct kx_pass *p, struct trap *t, struct kx_area *area, gfn_t gfn)
+{
+	gfn_t end = min(area->gfn + area->npages, (gfn | (KX_GIB_PAGES - 1)) + 1), next;
+	enum kx_leaf leaf;
+
+	for (; gfn < end && !kx_pass_rest(p); gfn = next) {
+		next = min(end, (gfn | (KX_BLOCK_PAGES - 1)) + 1);
+		leaf = kx_leaf_at(&p->leaves, p->vm->kvm, 0, gfn, end);
+		if (leaf == KX_LEAF_2M || leaf == KX_LEAF_1G)
+			forget_order(t, area, gfn, next, 0);
+		if (leaf == KX_LEAF_1G)
+			forget_order(t, area, gfn, next, KX_BLOCK_ORDER);
+	}
+	return gfn;
+}
+
+static void look_for_cover(struct kx_pass *p, struct trap *t)
+{
+	struct kx_areas *areas = areas_of(t);
+	struct kx_area *area;
+	u64 index;
+
+	if (!areas->npages)
+		return;
+	index = t->looked_at < areas->npages ? t->looked_at : 0;
+	area = kx_area_at(areas, index);
+	t->looked_at = forget_covered(p, t, area, area->gfn + index - area->first) -
+		       area->gfn + area->first;
 }
 
 /* As the kernel's reclaim does before it takes pages away, which we do not. */
@@ -389,10 +441,13 @@ static void trap_pass(struct kx_pass *p)
 	int err;
 
 	collect(p, t);
-	err = take_memory(p, t);
+	/* The VM may not have run yet when the tracker was set. */
+	err = kx_has_older_mmu(t->kvm) ? -EOPNOTSUPP : take_memory(p, t);
 	if (err)
 		kx_pass_fail(p, err);
-	else if (!p->stop)
+	if (!p->stop)
+		look_for_cover(p, t);
+	if (!p->stop)
 		arm_share(p, t);
 	put_stats(p, t);
 }
@@ -465,13 +520,20 @@ static void *trap_setup(struct kx_vm *vm, const struct kx_setting *setting)
 	return ERR_PTR(err);
 }
 
-/* With shadow paging the fault's address is not a guest-physical one. */
+/*
+ * With shadow paging the fault's address is not a guest-physical one. Memory that only the
+ * guest can reach has no address in the VMM by which its mappings could be removed. KVM's
+ * older MMU maps at a fault what lies beside it, too: those pages would not fault.
+ */
 static int trap_check(struct kvm *kvm)
 {
 	struct kx_vm_paging paging;
 
 	kx_vm_paging(kvm, &paging);
-	return paging.paging == KVM_EXT_PAGING_SHADOW || !KX_CAN_PROBE ? -EOPNOTSUPP : 0;
+	if (paging.paging == KVM_EXT_PAGING_SHADOW || !KX_CAN_PROBE ||
+	    kx_has_private_memory(kvm) || kx_has_older_mmu(kvm))
+		return -EOPNOTSUPP;
+	return 0;
 }
 
 const struct kx_tracker kx_tracker_trap = {

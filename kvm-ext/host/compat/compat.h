@@ -79,6 +79,20 @@ static inline bool kx_can_log(u32 slot_flags)
 }
 
 /*
+ * Has the VM memory that only the guest can reach (since 6.8)? The MMU notifiers, which go by
+ * addresses of the VMM's, do not lead to it; of a VM with TDX (since 6.16) even the table is
+ * another one, out of our sight.
+ */
+static inline bool kx_has_private_memory(struct kvm *kvm)
+{
+#ifdef HAVE_ARCH_HAS_PRIVATE_MEM
+	return kvm_arch_has_private_mem(kvm);
+#else
+	return false;
+#endif
+}
+
+/*
  * A kernel with control-flow integrity checks the types of what tracepoints call. The
  * event of a VM entry has had another argument since 6.9, in a header that KVM keeps
  * to itself.
