@@ -74,13 +74,17 @@ void kx_roots_find(struct kx_roots *roots, struct kvm *kvm, unsigned int as_mask
 
 bool kx_has_older_mmu(struct kvm *kvm)
 {
+	const struct list_head *tdp_roots = &kvm->arch.tdp_mmu_roots;
 	struct kx_roots roots;
 	bool older;
 
 	write_lock(&kvm->mmu_lock);
 	kx_roots_find(&roots, kvm, BIT(0) | BIT(1));
-	/* A vCPU drops its root, and the list it, under the lock. */
-	older = roots.nr && list_empty(&kvm->arch.tdp_mmu_roots);
+	/*
+	 * A vCPU drops its root, and the list it, under the lock. The older MMU has none
+	 * there; some kernels then leave the list as zeros.
+	 */
+	older = roots.nr && (!tdp_roots->next || list_empty(tdp_roots));
 	write_unlock(&kvm->mmu_lock);
 	return older;
 }

@@ -131,6 +131,14 @@ struct kvm_ext_caps kx_caps(int fd)
 	return caps;
 }
 
+bool kx_stayed(int fd, uint64_t *exits)
+{
+	uint64_t before = *exits;
+
+	*exits = kx_vm(fd).exits;
+	return *exits == before;
+}
+
 /* --- the ring --------------------------------------------------------------------- */
 
 void kx_samples_init(struct kx_samples *s)

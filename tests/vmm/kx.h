@@ -64,6 +64,13 @@ struct kvm_ext_stats kx_stats(int fd);
 struct kvm_ext_vm kx_vm(int fd);
 struct kvm_ext_caps kx_caps(int fd);
 
+/*
+ * Has no vCPU left the guest since the last call with this @exits? Then what CPUs had
+ * cached of the VM's page tables they still have, but for what had no room. (A vCPU that was
+ * on its way back into the guest at the last call counts as one that stayed: rare.)
+ */
+bool kx_stayed(int fd, uint64_t *exits);
+
 void kx_samples_init(struct kx_samples *s);
 void kx_samples_clear(struct kx_samples *s);
 void kx_samples_free(struct kx_samples *s);

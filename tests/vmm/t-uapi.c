@@ -55,6 +55,8 @@ static const struct call {
 	  offsetof(struct kvm_ext_stats, log) },
 	{ "RUN_PASS", KVM_EXT_RUN_PASS, sizeof(struct kvm_ext_run_pass),
 	  sizeof(struct kvm_ext_run_pass) },
+	{ "SET_EXCLUDED", KVM_EXT_SET_EXCLUDED, sizeof(struct kvm_ext_excluded),
+	  sizeof(struct kvm_ext_excluded) },
 };
 
 static int call(int fd, const struct call *c, union arg *arg, uint32_t size)
@@ -91,7 +93,7 @@ static void bad_numbers(int fd)
 {
 	union arg arg = { .size = 64 };
 
-	ok_errno(ioctl(fd, _IO(KVM_EXT_IOC_MAGIC, 6), &arg), ENOTTY, "the first unknown ioctl");
+	ok_errno(ioctl(fd, _IO(KVM_EXT_IOC_MAGIC, 7), &arg), ENOTTY, "the first unknown ioctl");
 	ok_errno(ioctl(fd, _IO(KVM_EXT_IOC_MAGIC, 255), &arg), ENOTTY, "the last unknown ioctl");
 	ok_errno(ioctl(fd, _IO('X', 0), &arg), ENOTTY, "another magic");
 	ok_errno(ioctl(fd, _IOWR(KVM_EXT_IOC_MAGIC, 0, struct kvm_ext_caps), &arg), ENOTTY,
@@ -101,12 +103,14 @@ static void bad_numbers(int fd)
 static void without_vm(int fd)
 {
 	static const unsigned long cmds[] = { KVM_EXT_GET_VM, KVM_EXT_SET_TRACKER,
-					      KVM_EXT_GET_STATS, KVM_EXT_RUN_PASS };
+					      KVM_EXT_GET_STATS, KVM_EXT_RUN_PASS,
+					      KVM_EXT_SET_EXCLUDED };
 	struct kvm_ext_tracker off = kx_tracker(KVM_EXT_TRACKER_OFF);
 	struct kvm_ext_stats stats = { .size = sizeof(stats) };
 	struct kvm_ext_run_pass run = { .size = sizeof(run) };
+	struct kvm_ext_excluded none = { .size = sizeof(none) };
 	struct kvm_ext_vm info = { .size = sizeof(info) };
-	void *args[] = { &info, &off, &stats, &run };
+	void *args[] = { &info, &off, &stats, &run, &none };
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	size_t i;
 

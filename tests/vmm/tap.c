@@ -19,6 +19,8 @@ static bool result(bool good, const char *fmt, va_list args)
 {
 	line(good ? "ok" : "not ok", fmt, args);
 	putchar('\n');
+	/* If it hangs, one wants to know where. */
+	fflush(stdout);
 	failed += !good;
 	return good;
 }
@@ -80,6 +82,7 @@ void note(const char *fmt, ...)
 	vprintf(fmt, args);
 	va_end(args);
 	putchar('\n');
+	fflush(stdout);
 }
 
 void bail(const char *fmt, ...)
