@@ -45,7 +45,7 @@ static void session_vm_gone(struct kx_vm *vm)
 
 	WRITE_ONCE(s->gone, true);
 	wake_up_all(&s->wait);
-	queue_work(system_unbound_wq, &s->gone_work);
+	queue_work(system_long_wq, &s->gone_work);
 }
 
 /* Caller holds @lock. */
