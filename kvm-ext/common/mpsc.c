@@ -50,14 +50,22 @@ bool kx_mpsc_push(struct kx_mpsc *r, const struct kx_sample *sample)
 
 	do {
 		/*
-		 * After the tail: then the ring was full when this was read, if it looks so.
-		 * The head may be past @position if that is old; then the cmpxchg fails.
+		 * What head was seen lies beside the tail; the head itself the consumer keeps
+		 * changing. Acquired as the head is: what is overwritten was read.
 		 */
-		u64 head = smp_load_acquire(&r->head);	/* what is overwritten was read */
+		u64 head = smp_load_acquire(&r->head_seen);
 
 		if (unlikely((s64)(position - head) > (s64)r->mask)) {
-			atomic64_inc(&r->dropped);
-			return false;
+			/*
+			 * After the tail: then the ring was full when this was read, if it looks
+			 * so. It may be past an old @position; then the cmpxchg fails.
+			 */
+			head = smp_load_acquire(&r->head);
+			if ((s64)(position - head) > (s64)r->mask) {
+				atomic64_inc(&r->dropped);
+				return false;
+			}
+			smp_store_release(&r->head_seen, head);	/* so who acquires this */
 		}
 	} while (!try_cmpxchg64(&r->tail, &position, position + 1));
 

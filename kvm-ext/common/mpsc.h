@@ -21,6 +21,7 @@ struct kx_mpsc {
 	u64 *slot;			/* two words each */
 	u64 mask;
 	u64 tail ____cacheline_aligned;	/* producers claim here */
+	u64 head_seen;			/* the head, or what it was: the last that looked */
 	u64 head ____cacheline_aligned;	/* the consumer's: the first sample not yet taken */
 	atomic64_t dropped ____cacheline_aligned;
 };

@@ -14,7 +14,7 @@
  * of its accesses. The exchanges that its acquires and releases forbid are mutations here and have to be
  * found, so that what these are for is known; that they are in the code and suffice in C's memory model is
  * ThreadSanitizer's to say (tests/unit/test-tsan). The acquire of the head has no exchange: a
- * place is not written before the claim has succeeded. On x86 only the compiler could exchange any of these.
+ * place is not written before the claim has succeeded. Nor have those of the head that was seen. On x86 only the compiler could exchange any of these.
  *
  * Not here: that positions are 64 bits wide and wrap round; test-mpsc.c goes through that.
  *
@@ -30,7 +30,7 @@
 #define OFFERED (PRODUCERS * PUSHES)
 
 /* The ring. Of a place's second word: the lap's bit, and the sample, which stands for all else. */
-byte tail, head, dropped
+byte tail, head, head_seen, dropped
 byte address[SIZE]
 byte meta[SIZE]
 bit lap[SIZE]
@@ -74,7 +74,11 @@ inline read_tail()
 
 inline read_head()
 {
-	at_head = head
+	at_head = head_seen;
+	if
+	:: LOOKS_FULL(position, at_head) -> at_head = head; was_read = 1
+	:: else
+	fi
 }
 
 /* try_cmpxchg: who fails learns the tail. */
@@ -117,7 +121,7 @@ inline commit()
 proctype producer(byte me)
 {
 	byte n, i, position, at_head, sample;
-	bit success, refused;
+	bit success, refused, was_read;
 
 	do
 	:: n < PUSHES ->
@@ -125,10 +129,11 @@ proctype producer(byte me)
 			sample = me * PUSHES + n + 1;
 			success = 0;
 			refused = 0;
+			was_read = 0;
 			may_refuse[me] = FULL
 		}
 #ifdef HEAD_BEFORE_TAIL
-		read_head();
+		at_head = head;
 #endif
 		read_tail();
 		do
@@ -141,7 +146,12 @@ proctype producer(byte me)
 				assert(may_refuse[me]);
 				dropped++;
 				refused = 1
-			:: else -> claim()
+			:: else ->
+				if
+				:: was_read -> head_seen = at_head; was_read = 0
+				:: else
+				fi;
+				claim()
 			fi
 		:: else -> break
 		od;

@@ -124,6 +124,7 @@ static void against_queue(u32 entries, u64 first)
 	make(&f, entries);
 	f.r.head = first;
 	f.r.tail = first;
+	f.r.head_seen = first;
 	for (u32 round = 0; round < 20000; round++) {
 		u32 n, max;
 
