@@ -243,6 +243,11 @@ static gboolean set_tracker(KxOptions *o, const char *key, const char *value, GE
 
 		return bad_value(error, key, value, names);
 	}
+	/* Finer on the host than in the guest, and so are their defaults. */
+	if ((t->can ^ o->tracker->can) & KX_CAN_GUEST) {
+		o->epoch_ns = defaults.epoch_ns;
+		o->range_order = defaults.range_order;
+	}
 	o->mechanism = t->mechanism;
 	o->tracker = t->means ? kx_tracker_by_name(t->means) : t;
 	for (const KxOptionKey *k = kx_option_keys; k->key; k++) {

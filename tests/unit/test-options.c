@@ -568,6 +568,27 @@ static void test_pml_means_dirty_log(void **state)
 				     : (t->module_id >= 0) != !!(t->can & KX_CAN_GUEST));
 }
 
+/* What ranges of heat are like is kept from one tracker of the host to the next, and not taken into the guest or out of it. */
+static void test_ranges_stay_on_their_side(void **state)
+{
+	KxOptions o;
+
+	kx_options_init(&o);
+	set(&o, "tracker", "abit");
+	set(&o, "range-size", "64K");
+	set(&o, "epoch", "100ms");
+	set(&o, "tracker", "trap");
+	assert_int_equal(o.range_order, 16);
+	assert_int_equal(o.epoch_ns, 100000000);
+	set(&o, "tracker", "guest-abit");
+	assert_int_equal(o.range_order, 0);
+	set(&o, "epoch", "1s");
+	set(&o, "tracker", "guest-pebs");
+	assert_int_equal(o.epoch_ns, 1000000000);
+	set(&o, "tracker", "ept-walk");
+	assert_int_equal(o.epoch_ns, 0);
+}
+
 static void test_keys_and_trackers(void **state)
 {
 	assert_string_equal(kx_option_keys[0].key, "tracker");
@@ -602,6 +623,7 @@ int main(void)
 		cmocka_unit_test(test_text_reads_back),
 		cmocka_unit_test(test_log_trackers),
 		cmocka_unit_test(test_pml_means_dirty_log),
+		cmocka_unit_test(test_ranges_stay_on_their_side),
 		cmocka_unit_test(test_keys_and_trackers),
 	};
 
