@@ -89,7 +89,7 @@ enum kvm_ext_channel_policy {
 };
 
 #define KVM_EXT_COMMAND_RAW_SAMPLES	(1u << 0)	/* SAMPLES records as well */
-#define KVM_EXT_COMMAND_FLUSH		(1u << 1)	/* abit: flush the guest's TLB behind a scan */
+#define KVM_EXT_COMMAND_FLUSH		(1u << 1)	/* abit: flush the TLB behind a scan */
 
 /*
  * The writer makes @seq odd, writes, makes it even (each with release semantics); the

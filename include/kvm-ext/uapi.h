@@ -546,7 +546,7 @@ enum kvm_ext_access {
 struct kvm_ext_fault {
 	__u64 time_ns;
 	__u64 tsc;		/* of the host, at the same moment */
-	__u64 gfn;		/* that was accessed; armed was the mapping of 2^order pages around it */
+	__u64 gfn;		/* accessed; what was armed are the 2^order pages around it */
 	__u32 vcpu;		/* vcpu_id */
 	__u8  access;		/* enum kvm_ext_access */
 	__u8  order;		/* 0, 9 or 18 */

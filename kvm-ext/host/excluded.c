@@ -28,8 +28,8 @@ const struct kx_hva_span *kx_excluded_from(const struct kx_excluded *x, unsigned
 /* --- which memory it is ------------------------------------------------------------ */
 
 /* Calls @add for each part of @ranges that is RAM of the VM proper, with its length in pages. */
-static int for_each_part(const struct kx_memslots *set, const struct kvm_ext_range *ranges, u32 nr,
-			 int (*add)(void *data, unsigned long hva, u64 npages), void *data)
+static int visit_parts(const struct kx_memslots *set, const struct kvm_ext_range *ranges, u32 nr,
+		       int (*add)(void *data, unsigned long hva, u64 npages), void *data)
 {
 	const struct kvm_ext_range *r;
 	const struct kx_memslot *m;
@@ -123,7 +123,7 @@ static int pin_all(struct kx_excluded *x, struct kx_vm *vm, const struct kx_mems
 
 	if (!mmget_not_zero(pinning.mm))
 		return -ENODEV;
-	err = for_each_part(set, ranges, nr, pin, &pinning);
+	err = visit_parts(set, ranges, nr, pin, &pinning);
 	mmput(pinning.mm);
 	join_spans(x);
 	return err;
@@ -140,7 +140,7 @@ int kx_excluded_make(struct kx_excluded *x, struct kx_vm *vm, const struct kvm_e
 	err = kx_memslots_take(&set, vm);
 	if (err)
 		return err;
-	err = for_each_part(&set, ranges, nr, count, &npages);
+	err = visit_parts(&set, ranges, nr, count, &npages);
 	if (err || !npages)
 		goto free_set;
 	x->pages = kvcalloc(npages, sizeof(*x->pages), GFP_KERNEL_ACCOUNT);
