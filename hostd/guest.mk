@@ -11,7 +11,6 @@ KX_UNIT_TESTS += test-channel test-hotplug test-guest
 
 # The fuzzer needs clang; what it found worth keeping is replayed by every `make unit`, with any compiler.
 KX_UNIT_EXTRA_BINS += $(BUILD)/tests/fuzz-channel-replay
-FUZZ_SECONDS ?= 60
 FUZZ_CHANNEL_DEPS := tests/fuzz/channel.c hostd/lib/channel.c hostd/lib/channel.h include/kvm-ext/channel.h
 
 $(BUILD)/tests/fuzz-channel-replay: $(FUZZ_CHANNEL_DEPS) $(BUILD)/san/libkvmext.a
@@ -21,10 +20,11 @@ $(BUILD)/tests/fuzz-channel-replay: $(FUZZ_CHANNEL_DEPS) $(BUILD)/san/libkvmext.
 
 $(BUILD)/fuzz/channel: $(FUZZ_CHANNEL_DEPS) $(KX_GEN)
 	@mkdir -p $(@D)
+	@mk/deps tests/fuzz/packages.txt
 	clang $(KX_WARN) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 		$(KX_CPPFLAGS) -o $@ tests/fuzz/channel.c hostd/lib/channel.c hostd/lib/error.c $(KX_PKGLIBS)
 
-## fuzz-channel: fuzz the parser of the guest channel (FUZZ_SECONDS=60); what fails is kept in out/fuzz
+## fuzz-channel: fuzz the parser of the guest channel (FUZZ_SECONDS=600); what fails is kept in out/fuzz
 .PHONY: fuzz-channel
 fuzz-channel: $(BUILD)/fuzz/channel
 	@mkdir -p out/fuzz $(BUILD)/fuzz/corpus/channel
