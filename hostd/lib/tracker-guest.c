@@ -109,7 +109,13 @@ static const struct {
 	  "its kernel does not know the event; --event page-faults is a surrogate that works "
 	  "anywhere" },
 	{ ESRCH, "it has no such process; --processes names those to watch" },
+	{ ENODEV,
+	  "its CPU has the event, but the VM or the guest's kernel does not offer it; --event "
+	  "page-faults is a surrogate that works anywhere" },
 	{ EINVAL, "it does not take these options" },
+	{ ERANGE, "an option is out of the range that it takes" },
+	{ ENOSPC, "all of its CPU's counters for this event are taken" },
+	{ EBADMSG, "it met a command that was not written to its end; try again" },
 	{ ENOMEM, "it has not enough memory for it" },
 	{ EBUSY, "the performance counters are in use by somebody else" },
 };
