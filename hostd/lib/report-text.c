@@ -411,23 +411,23 @@ static void print_part_table(Text *t, const GPtrArray *rows, KxPart part, const 
 }
 
 static const struct {
-	KxPart part;
 	const char *heading;
 	const ColumnSpec *columns;
 	guint n;
+	KxPart part;
 } part_tables[] = {
-	{ KX_PART_LOG, "The dirty log's own costs: host time of KVM's ioctls", log_columns,
-	  G_N_ELEMENTS(log_columns) },
-	{ KX_PART_MISSED, "Accesses missed, for their translation was cached", missed_columns,
-	  G_N_ELEMENTS(missed_columns) },
-	{ KX_PART_WALK, "The walk of the nested page table", walk_columns,
-	  G_N_ELEMENTS(walk_columns) },
-	{ KX_PART_GUEST, "Trackers in the guest: time of the guest's CPUs", guest_columns,
-	  G_N_ELEMENTS(guest_columns) },
-	{ KX_PART_TRAP, "Traps: first accesses to pages whose mapping was removed", trap_columns,
-	  G_N_ELEMENTS(trap_columns) },
-	{ KX_PART_REGIONS, "Regions: one page of each is checked in a pass", regions_columns,
-	  G_N_ELEMENTS(regions_columns) },
+	{ "The dirty log's own costs: host time of KVM's ioctls", log_columns,
+	  G_N_ELEMENTS(log_columns), KX_PART_LOG },
+	{ "Accesses missed, for their translation was cached", missed_columns,
+	  G_N_ELEMENTS(missed_columns), KX_PART_MISSED },
+	{ "The walk of the nested page table", walk_columns, G_N_ELEMENTS(walk_columns),
+	  KX_PART_WALK },
+	{ "Trackers in the guest: time of the guest's CPUs", guest_columns,
+	  G_N_ELEMENTS(guest_columns), KX_PART_GUEST },
+	{ "Traps: first accesses to pages whose mapping was removed", trap_columns,
+	  G_N_ELEMENTS(trap_columns), KX_PART_TRAP },
+	{ "Regions: one page of each is checked in a pass", regions_columns,
+	  G_N_ELEMENTS(regions_columns), KX_PART_REGIONS },
 };
 
 static void print_part_tables(Text *t, const GPtrArray *rows)
