@@ -9,7 +9,7 @@
 #include <linux/types.h>
 #include <asm/msr.h>
 
-#include "probed.h"
+#include <probed.h>
 
 /* 6.16 renamed the accessors of model-specific registers. */
 static inline int kx_rdmsr_safe(u32 msr, u64 *value)

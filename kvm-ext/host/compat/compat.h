@@ -11,7 +11,7 @@
 #include <linux/kvm_host.h>
 #include <linux/mm.h>
 
-#include "probed.h"
+#include <probed.h>
 
 /* 6.8 made the number of address spaces a property of the VM; it was a constant. */
 static inline int kx_nr_address_spaces(struct kvm *kvm)
