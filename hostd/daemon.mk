@@ -11,6 +11,14 @@ KX_LIB_SRCS += \
 	hostd/lib/kvmstat.c \
 	hostd/lib/log.c \
 	hostd/lib/manager.c \
+	hostd/lib/manager-attach.c \
+	hostd/lib/manager-call.c \
+	hostd/lib/manager-channel.c \
+	hostd/lib/manager-list.c \
+	hostd/lib/manager-report.c \
+	hostd/lib/manager-rules.c \
+	hostd/lib/manager-set.c \
+	hostd/lib/manager-yield.c \
 	hostd/lib/module.c \
 	hostd/lib/procstat.c \
 	hostd/lib/rangemap.c \

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A call: work on a thread, then the rest on the main loop. */
+#include "manager-internal.h"
+
+#include "error.h"
+#include "vmfd.h"
+
+KxCall *kx_call_new(KxManager *m, const char *target, GAsyncReadyCallback callback, gpointer data)
+{
+	KxCall *c = g_new0(KxCall, 1);
+
+	g_ref_count_inc(&m->refs);
+	c->m = m;
+	c->target = g_strdup(target);
+	c->task = callback ? g_task_new(NULL, NULL, callback, data) : NULL;
+	c->proc_root = m->host->proc_root;
+	c->state_dirs = kx_vmfd_state_dirs();
+	return c;
+}
+
+void kx_call_free(KxCall *c)
+{
+	g_clear_object(&c->task);
+	g_free(c->target);
+	g_strfreev(c->targets);
+	g_clear_pointer(&c->options, g_hash_table_unref);
+	g_strfreev(c->state_dirs);
+	kx_libvirt_release(c->libvirt);
+	kx_vm_ident_clear(&c->ident);
+	g_clear_pointer(&c->entries, g_ptr_array_unref);
+	g_clear_pointer(&c->kvmstat, g_hash_table_unref);
+	kx_selftest_free(c->selftest);
+	g_clear_pointer(&c->session, kx_session_unref);
+	kx_plug_unref(c->plug);
+	if (c->plugging)
+		g_hash_table_remove(c->m->plugging, c->plugging);
+	g_free(c->plugging);
+	g_clear_error(&c->error);
+	kx_manager_unref(c->m);
+	g_free(c);
+}
+
+void kx_call_done(KxCall *c, GError *error)
+{
+	if (!c->task)
+		g_clear_error(&error);
+	else if (error)
+		g_task_return_error(c->task, error);
+	else
+		g_task_return_boolean(c->task, TRUE);
+	kx_call_free(c);
+}
+
+static void call_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+	KxCall *c = data;
+	GError *error = NULL;
+
+	if (c->work(c, &error))
+		g_task_return_boolean(task, TRUE);
+	else
+		g_task_return_error(task, error);
+}
+
+static void call_worked(GObject *source, GAsyncResult *result, gpointer data)
+{
+	KxCall *c = data;
+	GError *error = NULL;
+
+	g_task_propagate_boolean(G_TASK(result), &error);
+	if (!error && !c->m->domains)
+		error = g_error_new_literal(KX_ERROR, KX_ERROR_FAILED, "the daemon is stopping");
+	c->then(c, error);
+}
+
+void kx_call_run(KxCall *c, gboolean (*work)(KxCall *, GError **), void (*then)(KxCall *, GError *))
+{
+	g_autoptr(GTask) task = g_task_new(NULL, NULL, call_worked, c);
+
+	c->work = work;
+	c->then = then;
+	g_task_set_task_data(task, c, NULL);
+	g_task_run_in_thread(task, call_thread);
+}

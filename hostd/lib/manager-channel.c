@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The channel to the guest: plugged in for a tracker there, and out after the session. */
+#include "manager-internal.h"
+
+#include "error.h"
+#include "log.h"
+
+gboolean kx_manager_runs_in_guest(const KxOptions *o)
+{
+	return o->tracker->can & KX_CAN_GUEST;
+}
+
+/* One change at a time: two ends of a channel on our side would be one too many. */
+gboolean kx_call_begin_plugging(KxCall *c, const char *uuid, GError **error)
+{
+	if (!uuid || c->plugging)
+		return TRUE;
+	if (g_hash_table_contains(c->m->plugging, uuid)) {
+		g_set_error(error, KX_ERROR, KX_ERROR_BUSY,
+			    "the channel to the guest of VM \"%s\" is being changed already; try "
+			    "again when that is done",
+			    c->target ? c->target : uuid);
+		return FALSE;
+	}
+	c->plugging = g_strdup(uuid);
+	g_hash_table_add(c->m->plugging, g_strdup(uuid));
+	return TRUE;
+}
+
+static KxPlugVm plug_vm(const KxCall *c)
+{
+	const KxHost *h = c->m->host;
+
+	return (KxPlugVm){
+		.sys = h->plug_sys,
+		.domain = h->plug_domain,
+		.dir = h->shm_dir,
+		.proc_root = h->proc_root,
+		.libvirt = c->libvirt,
+		.name = c->ident.name,
+		.uuid = c->ident.uuid,
+		.pid = c->ident.pid,
+		.gone = c->gone,
+	};
+}
+
+gboolean kx_call_unplug_work(KxCall *c, GError **error)
+{
+	KxPlugVm vm = plug_vm(c);
+
+	return kx_plug_out(c->plug, &vm, KX_PLUG_PATIENCE_MS, error);
+}
+
+/* The error before it says more than one of the cleaning up. */
+void kx_call_unplug_then(KxCall *c, GError *error)
+{
+	if (error && (c->error || !c->task))
+		kx_log(G_LOG_LEVEL_WARNING, "channel", c->ident.name, NULL, "%s", error->message);
+	if (c->error) {
+		g_clear_error(&error);
+		error = g_steal_pointer(&c->error);
+	}
+	kx_call_done(c, error);
+}
+
+/* Plugged in, taken by the module there, and told: an error leaves no channel that was not there before. */
+gboolean kx_call_plug_work(KxCall *c, GError **error)
+{
+	KxPlugVm vm = plug_vm(c);
+	gboolean ours = !c->plug;
+
+	if (!kx_manager_runs_in_guest(&c->auto_options)) {
+		if (ours && vm.uuid && kx_plug_left_behind(vm.dir, vm.uuid))
+			c->plug = kx_plug_find(&vm);
+		return TRUE;
+	}
+	if (ours)
+		c->plug = kx_plug_in(&vm, error);
+	if (!c->plug)
+		return FALSE;
+	if (kx_plug_wait_claimed(c->plug, KX_PLUG_CLAIM_MS, error) &&
+	    kx_tracker_guest_propose(kx_plug_channel(c->plug), &c->auto_options, error))
+		return TRUE;
+	if (ours)
+		kx_plug_out(c->plug, &vm, KX_PLUG_PATIENCE_MS, NULL);
+	g_clear_pointer(&c->plug, kx_plug_unref);
+	return FALSE;
+}
+
+/* After a session: the VM gets its slot back. */
+void kx_call_unplug_after(KxCall *c, KxSession *s, gboolean gone)
+{
+	c->plug = kx_session_take_plug(s);
+	if (!c->plug || !kx_call_begin_plugging(c, kx_session_ident(s)->uuid, NULL)) {
+		kx_call_done(c, NULL);
+		return;
+	}
+	kx_vm_ident_clear(&c->ident);
+	kx_vm_ident_copy(&c->ident, kx_session_ident(s));
+	c->gone = gone;
+	if (!c->libvirt)
+		c->libvirt = kx_domains_hold(c->m->domains, NULL);
+	kx_call_run(c, kx_call_unplug_work, kx_call_unplug_then);
+}

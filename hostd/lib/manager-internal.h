@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of the manager share: its state, and a call under way. One file for each kind of call (manager-*.c). All of
+ * it belongs to the main loop, but for a call's work, which runs on a thread and touches the call alone.
+ */
+#ifndef KX_MANAGER_INTERNAL_H
+#define KX_MANAGER_INTERNAL_H
+
+#include "manager.h"
+
+struct _KxManager {
+	grefcount refs; /* the owner, and each call under way */
+	const KxHost *host;
+	KxConfig *config;
+	KxManagerCallback callback; /* NULL after shutdown */
+	KxManagerLibvirt libvirt;
+	gpointer data;
+	KxDomains *domains;  /* NULL after shutdown */
+	GPtrArray *sessions; /* KxSession, alive */
+	GQueue ended;	     /* KxSession, the latest first */
+	GHashTable *
+		let_alone; /* "PID UUID" of VMs that a user detached: rules do not attach them again */
+	GHashTable *asking; /* KxSession → the KxCall that asks libvirt why it yielded; not owned */
+	gboolean was_connected;
+	KxSelftest *selftest; /* of the dirty log; NULL: not yet */
+	char *selftest_key;   /* for which it holds, or is under way */
+	GHashTable *plugging; /* UUIDs of VMs whose channel is being changed */
+};
+
+/* --- a call: work on a thread, then the rest on the main loop (manager-call.c) --------------------------------------- */
+
+typedef struct _KxCall KxCall;
+struct _KxCall {
+	KxManager *m;
+	GTask *task; /* the caller's; NULL: the manager's own doing */
+	char *target;
+	char **targets;
+	GHashTable *options;
+	KxOptions auto_options; /* of the rule that made this call */
+	const char *proc_root;
+	char **state_dirs;
+	KxLibvirt *libvirt; /* NULL: do without */
+	/* what the thread found out */
+	KxVmIdent ident;
+	GPtrArray *entries;  /* KxVmEntry */
+	GHashTable *kvmstat; /* UUID → KxKvmStat, asked of QEMU */
+	KxSelftest *selftest;
+	KxSession *session;	/* that yielded */
+	gint64 yielded_at;	/* CLOCK_REALTIME, ns */
+	const char *yielded_to; /* NULL: libvirt knows of nothing */
+	KxPlug *plug;		/* of the guest's channel */
+	gboolean gone;		/* the VM has ended */
+	char *plugging;		/* the UUID that is in the manager's set for us */
+	GError *error;		/* to be answered with when what comes after it is done */
+	gboolean (*work)(KxCall *c, GError **error);
+	void (*then)(KxCall *c, GError *error); /* owns the call; @error is the work's, to take */
+};
+
+/* @callback NULL: the manager's own doing. */
+KxCall *kx_call_new(KxManager *m, const char *target, GAsyncReadyCallback callback, gpointer data);
+void kx_call_free(KxCall *c);
+/* Answers, with @error if there is one, which is taken, and frees the call. */
+void kx_call_done(KxCall *c, GError *error);
+void kx_call_run(KxCall *c, gboolean (*work)(KxCall *, GError **),
+		 void (*then)(KxCall *, GError *));
+
+/* --- sessions by name (manager.c) ------------------------------------------------------------------------------------- */
+
+gboolean kx_manager_parse_pid(const char *target, pid_t *pid);
+KxSession *kx_manager_find_alive(const KxManager *m, const char *target);
+KxSession *kx_manager_find_pid(const KxManager *m, pid_t pid);
+/* Alive, else the one that ended last. */
+KxSession *kx_manager_find_account(const KxManager *m, const char *target);
+KxSession *kx_manager_need_alive(const KxManager *m, const char *target, GError **error);
+/* Under which a VM is let alone. */
+char *kx_manager_alone_key(const KxVmIdent *i);
+
+/* --- events, ends, the dirty log's self-test (manager.c) -------------------------------------------------------------- */
+
+void kx_manager_tell(KxManager *m, const char *event, KxSession *s, const char *reason);
+void kx_manager_retire(KxManager *m, KxSession *s);
+void kx_manager_session_ended(KxSession *s, gpointer data);
+/* Anew when KVM's module was loaded anew. */
+void kx_manager_refresh_selftest(KxManager *m);
+void kx_manager_selftest_to_report(KxManager *m, KxReport *r);
+
+/* --- the VMM's own use of the dirty log (manager-yield.c) ------------------------------------------------------------- */
+
+void kx_manager_session_yield(KxSession *s, const KxYield *y, gpointer data);
+void kx_manager_stop_asking(KxManager *m, KxSession *s);
+
+/* --- the channel to the guest (manager-channel.c) --------------------------------------------------------------------- */
+
+gboolean kx_manager_runs_in_guest(const KxOptions *o);
+gboolean kx_call_begin_plugging(KxCall *c, const char *uuid, GError **error);
+gboolean kx_call_plug_work(KxCall *c, GError **error);
+gboolean kx_call_unplug_work(KxCall *c, GError **error);
+void kx_call_unplug_then(KxCall *c, GError *error);
+void kx_call_unplug_after(KxCall *c, KxSession *s, gboolean gone);
+
+/* --- list, attach, set, report, rules --------------------------------------------------------------------------------- */
+
+gboolean kx_call_list_work(KxCall *c, GError **error);
+gboolean kx_call_attach_work(KxCall *c, GError **error);
+void kx_call_resolve_then(KxCall *c, GError *error);
+gboolean kx_manager_apply_options(KxOptions *o, GHashTable *options, GError **error);
+/* Goes on with @then at once unless one of @sessions has no better source of KVM's counters than QEMU. */
+void kx_call_ask_qemu(KxCall *c, GPtrArray *sessions, void (*then)(KxCall *, GError *));
+void kx_call_ask_qemu_for(KxCall *c, void (*then)(KxCall *, GError *));
+/* NULL: it was not asked of this VM. */
+const KxKvmStat *kx_call_asked(const KxCall *c, const KxSession *s);
+/* For the domains that run already. */
+void kx_manager_apply_rules(KxManager *m);
+void kx_manager_on_domains(KxDomainsEvent event, const KxDomain *d, const char *detail,
+			   gpointer data);
+
+#endif /* KX_MANAGER_INTERNAL_H */
