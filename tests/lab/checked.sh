@@ -49,7 +49,8 @@ checked_warnings() { size -A "$1" | awk '$1 == "__bug_table" { print $2 }'; }
 
 # checked_replace MODULE FILE: FILE for the stock module, which has to warn in fewer places
 checked_replace() {
-	local stock=$1 new=$2 plain=${1%.[xz]*}
+	local stock=$1 new=$2 plain
+	plain=$(plain_module "$1")
 	unpack_module "$stock" >"$new.stock"
 	(($(checked_warnings "$new") >= $(checked_warnings "$new.stock"))) ||
 		die "$new checks less than the stock module"

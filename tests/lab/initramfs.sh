@@ -30,14 +30,20 @@ build_initramfs() {
 	done
 	while read -r dep module _; do
 		[[ $dep == insmod ]] || continue
-		dep=$tmp/root/lib/modules/$release/kernel/${module##*/}
-		dep=${dep%.[xz]*}
+		dep=$tmp/root/lib/modules/$release/kernel/$(plain_module "${module##*/}")
 		unpack_module "$module" >"$dep"
 		[[ -z ${HOST_STRIPS:-} ]] || strip --strip-debug "$dep"
 	done <"$tmp/deps"
 	cp "$entry/usr/lib/modules/$release"/modules.{order,builtin}* \
 		"$tmp/root/lib/modules/$release/"
 	depmod -b "$tmp/root" "$release"
+	# What is cached is used for good, so nothing may be missing from it. (-e does not hold in here.)
+	while read -r module; do
+		modprobe -C /dev/null -d "$tmp/root" -S "$release" --show-depends "$module" >/dev/null || {
+			rm -rf "$tmp"
+			exit 1
+		}
+	done <"$tmp/root/modules"
 	(cd "$tmp/root" && find . | cpio --quiet -o -H newc -R 0:0) >"$tmp/cpio"
 	mkdir -p "${file%/*}"
 	mv -f "$tmp/cpio" "$file"

@@ -58,6 +58,13 @@ with_lock() {
 	)
 }
 
+# plain_module PATH: the path without what compression has added to it. Only the ending counts: a directory's name may hold
+# an .x or a .z as well.
+plain_module() {
+	local path=${1%.xz}
+	printf '%s\n' "${path%.zst}"
+}
+
 # unpack_module FILE: to stdout
 unpack_module() {
 	case $1 in

@@ -68,7 +68,7 @@ intel_add_kernels() {
 			die_status 125 "kernel $release has no module $module"
 	done | while read -r _ path _; do
 		path=$dir${path#*/lib/modules/"$release"}
-		copy=$tree${path%.[xz]*}
+		copy=$tree$(plain_module "$path")
 		mkdir -p "${copy%/*}"
 		unpack_module "$path" >"$copy"
 		strip --strip-debug "$copy"
