@@ -25,6 +25,12 @@ KxFigure kx_unavailable(const char *reason);
 KxFigure kx_figure_from_sums(const KxRatioSums *s, double scale, const char *no_x);
 /* In place of what @f was. */
 void kx_figure_void(KxFigure *f, const char *reason);
+void kx_figure_clear(KxFigure *f);
+/*
+ * Adds a footnote, unless @f was not measured. To be called when all figures are computed, for figures are made from
+ * copies of others before that.
+ */
+void kx_figure_note(KxFigure *f, const char *note);
 
 /* Why a row has no passes to speak of; NULL if it has. */
 const char *kx_pool_no_passes(const KxPool *p);

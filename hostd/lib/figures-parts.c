@@ -185,8 +185,8 @@ void kx_lend_missed(GPtrArray *pools)
 				continue;
 			to->parts |= 1u << KX_PART_MISSED;
 			to->missed_by = i;
-			g_free(to->missed.na);
-			g_free(to->missed_dropped.na);
+			kx_figure_clear(&to->missed);
+			kx_figure_clear(&to->missed_dropped);
 			to->missed = from->missed;
 			to->missed.na = g_strdup(from->missed.na);
 			to->missed_dropped = from->missed_dropped;

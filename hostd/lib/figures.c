@@ -117,7 +117,7 @@ void kx_row_free(KxRow *row)
 	if (!row)
 		return;
 	for (const KxFigureField *f = kx_row_figures; f->key; f++)
-		g_free(((KxFigure *)((char *)row + f->offset))->na);
+		kx_figure_clear((KxFigure *)((char *)row + f->offset));
 	g_free(row->tracker);
 	g_free(row->options);
 	g_free(row->mechanism);
@@ -179,10 +179,24 @@ KxFigure kx_unavailable(const char *reason)
 	return (KxFigure){ .value = NAN, .low = NAN, .high = NAN, .na = g_strdup(reason) };
 }
 
+void kx_figure_clear(KxFigure *f)
+{
+	g_clear_pointer(&f->na, g_free);
+	g_clear_pointer(&f->note, g_free);
+}
+
 void kx_figure_void(KxFigure *f, const char *reason)
 {
-	g_free(f->na);
+	kx_figure_clear(f);
 	*f = kx_unavailable(reason);
+}
+
+void kx_figure_note(KxFigure *f, const char *note)
+{
+	g_autofree char *before = g_steal_pointer(&f->note);
+
+	if (!f->na)
+		f->note = before ? g_strdup_printf("%s; %s", before, note) : g_strdup(note);
 }
 
 /* No quantity here can be negative, so neither can the lower end. */

@@ -358,7 +358,10 @@ static void add_double(JsonBuilder *b, const char *key, double value)
 	json_builder_add_double_value(b, value);
 }
 
-/* {"value": 412.5, "low": ..., "high": ..., "n": 100, "unit": "ns"}, or {"na": "why not", ...} */
+/*
+ * {"value": 412.5, "low": ..., "high": ..., "n": 100, "note": "a word to it", "unit": "ns"}, or {"na": "why not", ...};
+ * interval and note only where there is one.
+ */
 static void add_figure(JsonBuilder *b, const KxFigureField *field, const KxFigure *f)
 {
 	json_builder_set_member_name(b, field->key);
@@ -374,6 +377,10 @@ static void add_figure(JsonBuilder *b, const KxFigureField *field, const KxFigur
 		}
 		json_builder_set_member_name(b, "n");
 		add_u64(b, f->n);
+	}
+	if (f->note) {
+		json_builder_set_member_name(b, "note");
+		json_builder_add_string_value(b, f->note);
 	}
 	json_builder_set_member_name(b, "unit");
 	json_builder_add_string_value(b, field->unit);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The report for people. Cost per sample stands first and in a box; what was
- * not measured is "n/a (1)" and the number's reason stands below the table.
+ * not measured is "n/a (1)", what needs a word to be read right is "0.75 (2)",
+ * and the number's reason or word stands below the tables.
  * Plain ASCII but for names, so that it survives serial lines and any pager.
  */
 #include "report-internal.h"
@@ -15,20 +16,34 @@
 typedef struct {
 	GString *out;
 	guint width;
-	GPtrArray *reasons; /* of the VM at hand; number = index + 1 */
+	GPtrArray *footnotes; /* of the VM at hand; number = index + 1 */
 } Text;
 
 /* --- cells ----------------------------------------------------------------- */
 
-static char *na_cell(Text *t, const char *reason)
+static guint footnote(Text *t, const char *words)
 {
 	guint i;
 
-	for (i = 0; i < t->reasons->len && !g_str_equal(t->reasons->pdata[i], reason); i++)
+	for (i = 0; i < t->footnotes->len && !g_str_equal(t->footnotes->pdata[i], words); i++)
 		;
-	if (i == t->reasons->len)
-		g_ptr_array_add(t->reasons, g_strdup(reason));
-	return g_strdup_printf("n/a (%u)", i + 1);
+	if (i == t->footnotes->len)
+		g_ptr_array_add(t->footnotes, g_strdup(words));
+	return i + 1;
+}
+
+static char *na_cell(Text *t, const char *reason)
+{
+	return g_strdup_printf("n/a (%u)", footnote(t, reason));
+}
+
+/* Takes @cell. */
+static char *with_note(Text *t, const KxFigure *f, char *cell)
+{
+	g_autofree char *plain = cell;
+
+	return f->note ? g_strdup_printf("%s (%u)", plain, footnote(t, f->note))
+		       : g_steal_pointer(&plain);
 }
 
 static char *why_not_cell(const char *reason, gpointer data)
@@ -74,8 +89,8 @@ static char *pair_cell(Text *t, const KxFigure *a, const KxFigure *b, char *(*ce
 
 	if (a->na && b->na && g_str_equal(a->na, b->na))
 		return na_cell(t, a->na);
-	left = a->na ? na_cell(t, a->na) : cell(a->value);
-	right = b->na ? na_cell(t, b->na) : cell(b->value);
+	left = a->na ? na_cell(t, a->na) : with_note(t, a, cell(a->value));
+	right = b->na ? na_cell(t, b->na) : with_note(t, b, cell(b->value));
 	return g_strdup_printf("%s / %s", left, right);
 }
 
@@ -113,7 +128,7 @@ static char *run_cell(Text *t, const KxFigure *f)
 
 enum {
 	BOXED = 1,
-	PAIR = 2,  /* two figures: the cell looks at the reasons itself */
+	PAIR = 2,  /* two figures: the cell looks at reasons and notes itself */
 	EXTRA = 4, /* only where there is room */
 	SPLIT = 8, /* a stacked table may begin here */
 };
@@ -160,7 +175,9 @@ static char *figure_cell(Text *t, const KxRow *row, const ColumnSpec *spec)
 {
 	const KxFigure *f = (const KxFigure *)((const char *)row + spec->offset);
 
-	return f->na && !(spec->flags & PAIR) ? na_cell(t, f->na) : spec->cell(t, f);
+	if (spec->flags & PAIR)
+		return spec->cell(t, f);
+	return f->na ? na_cell(t, f->na) : with_note(t, f, spec->cell(t, f));
 }
 
 static gboolean has(const KxRow *row, guint parts)
@@ -630,14 +647,14 @@ static void print_notes(Text *t, const KxVmReport *v, const GPtrArray *rows)
 	}
 }
 
-static void print_reasons(Text *t)
+static void print_footnotes(Text *t)
 {
-	if (t->reasons->len)
-		g_string_append(t->out, "\n  Not available\n");
-	for (guint i = 0; i < t->reasons->len; i++) {
-		g_autofree char *reason = kx_text_clean(t->reasons->pdata[i]);
+	if (t->footnotes->len)
+		g_string_append(t->out, "\n  Footnotes\n");
+	for (guint i = 0; i < t->footnotes->len; i++) {
+		g_autofree char *words = kx_text_clean(t->footnotes->pdata[i]);
 
-		g_string_append_printf(t->out, "    (%u) %s\n", i + 1, reason);
+		g_string_append_printf(t->out, "    (%u) %s\n", i + 1, words);
 	}
 }
 
@@ -735,7 +752,7 @@ static void print_vm(Text *t, const KxVmReport *v)
 {
 	g_autoptr(GPtrArray) rows = kx_vm_rows(v);
 
-	g_ptr_array_set_size(t->reasons, 0);
+	g_ptr_array_set_size(t->footnotes, 0);
 	print_vm_heading(t, v);
 	g_string_append_c(t->out, '\n');
 	if (!rows->len) {
@@ -751,7 +768,7 @@ static void print_vm(Text *t, const KxVmReport *v)
 	print_losses(t, rows);
 	print_notes(t, v, rows);
 	print_settings(t, v, rows);
-	print_reasons(t);
+	print_footnotes(t);
 }
 
 static gboolean used_log(const KxReport *r)
@@ -820,7 +837,7 @@ char *kx_report_to_text(const KxReport *r, unsigned int width)
 {
 	Text t = { .out = g_string_new(NULL), .width = width };
 
-	t.reasons = g_ptr_array_new_with_free_func(g_free);
+	t.footnotes = g_ptr_array_new_with_free_func(g_free);
 	print_header(&t, r);
 	if (!r->vms->len)
 		g_string_append(t.out, "\nNo VM has been attached: kvm-ext attach NAME\n");
@@ -832,6 +849,6 @@ char *kx_report_to_text(const KxReport *r, unsigned int width)
 			"\nA sample is a page (or 2M/1G leaf) found accessed in a pass; pages are "
 			"4 KiB; k, M, G are 10^3, 10^6, 10^9.\nHost CPU is that of the pass thread "
 			"per sample; host CPU % is of one CPU, with the daemon's share.\n");
-	g_ptr_array_unref(t.reasons);
+	g_ptr_array_unref(t.footnotes);
 	return g_string_free(t.out, FALSE);
 }

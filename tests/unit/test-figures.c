@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "report.h"
+#include "figures-internal.h"
 
 #define MS 1000000ull
 #define S  1000000000ull
@@ -315,6 +315,22 @@ static void test_truth(void **state)
 	row = only_row(rows);
 	near(row->recall.value, 390.0 / 400, "pooled recall");
 	near(row->precision.value, 94.0 / 95, "precision of the windows that have one");
+}
+
+/* A footnote goes with its figure, in the text and in the JSON; a figure that was not measured has its reason alone. */
+static void test_footnotes(void **state)
+{
+	KxFigure f = kx_figure(0.75, 1), na = kx_unavailable("not looked at");
+
+	kx_figure_note(&f, "of ranges");
+	kx_figure_note(&f, "and more");
+	kx_figure_note(&na, "of ranges");
+	assert_string_equal(f.note, "of ranges; and more");
+	assert_null(na.note);
+	kx_figure_void(&f, "void");
+	assert_null(f.note);
+	kx_figure_clear(&f);
+	kx_figure_clear(&na);
 }
 
 /* --- the dirty log --------------------------------------------------------- */
@@ -794,6 +810,7 @@ int main(void)
 		cmocka_unit_test(test_no_off),
 		cmocka_unit_test(test_rates_and_times),
 		cmocka_unit_test(test_truth),
+		cmocka_unit_test(test_footnotes),
 		cmocka_unit_test(test_coverage),
 		cmocka_unit_test(test_estimator_edges),
 		cmocka_unit_test(test_log_costs),
