@@ -17,6 +17,21 @@ KX_LIB_SRCS += \
 	hostd/lib/textfmt.c \
 	hostd/lib/worklog.c
 
+# The test VM is a program of its own, which daemon and CLI find beside themselves or in libexec.
+KX_TESTVM := $(BUILD)/hostd/kvm-ext-testvm
+$(BUILD)/obj/hostd/lib/selftest-log.o $(BUILD)/san/hostd/lib/selftest-log.o: KX_CPPFLAGS += -DKX_LIBEXECDIR='"$(PREFIX)/libexec/kvm-ext"'
+
+$(KX_TESTVM): $(BUILD)/obj/hostd/testvm/testvm.o
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ $(LDFLAGS) $(shell pkg-config --libs glib-2.0)
+
+-include $(BUILD)/obj/hostd/testvm/testvm.d
+
+$(BUILD)/tests/kvm-ext-testvm: hostd/testvm/testvm.c
+	@mkdir -p $(@D)
+	$(CC) $(KX_WARN) $(KX_SANFLAGS) $(KX_CPPFLAGS) -o $@ $< $(shell pkg-config --libs glib-2.0)
+unit-build: $(BUILD)/tests/kvm-ext-testvm
+
 KX_CLI_SRCS := $(wildcard hostd/cli/*.c)
 KX_CLI_OBJS := $(KX_CLI_SRCS:%.c=$(BUILD)/obj/%.o)
 

@@ -43,4 +43,4 @@ $(BUILD)/san/libkvmext.a: $(KX_SAN_OBJS)
 
 ## hostd: the daemon kvm-extd and the CLI kvm-ext
 .PHONY: hostd
-hostd: $(BUILD)/hostd/kvm-extd $(BUILD)/hostd/kvm-ext
+hostd: $(BUILD)/hostd/kvm-extd $(BUILD)/hostd/kvm-ext $(BUILD)/hostd/kvm-ext-testvm

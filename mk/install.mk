@@ -2,6 +2,7 @@
 
 bindir     := $(DESTDIR)$(PREFIX)/bin
 sbindir    := $(DESTDIR)$(PREFIX)/sbin
+libexecdir := $(DESTDIR)$(PREFIX)/libexec/kvm-ext
 mandir     := $(DESTDIR)$(PREFIX)/share/man
 compdir    := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 unitdir    := $(DESTDIR)/etc/systemd/system
@@ -15,6 +16,7 @@ moduledir   = $(DESTDIR)/lib/modules/$(KERNEL)/updates
 install: hostd modules-if-headers
 	install -Dm755 $(BUILD)/hostd/kvm-ext $(bindir)/kvm-ext
 	install -Dm755 $(BUILD)/hostd/kvm-extd $(sbindir)/kvm-extd
+	install -Dm755 $(BUILD)/hostd/kvm-ext-testvm $(libexecdir)/kvm-ext-testvm
 	for page in docs/man/*; do install -Dm644 $$page $(mandir)/man$${page##*.}/$${page##*/} || exit 1; done
 	install -Dm644 packaging/completion/kvm-ext $(compdir)/kvm-ext
 	install -d $(unitdir)
@@ -28,6 +30,6 @@ install: hostd modules-if-headers
 
 ## uninstall: remove what install put there; the configuration file stays
 uninstall:
-	rm -f $(bindir)/kvm-ext $(sbindir)/kvm-extd $(compdir)/kvm-ext $(unitdir)/kvm-extd.service \
+	rm -f $(bindir)/kvm-ext $(sbindir)/kvm-extd $(libexecdir)/kvm-ext-testvm $(compdir)/kvm-ext $(unitdir)/kvm-extd.service \
 		$(dbusdir)/org.kvmext1.conf $(sysusers)/kvm-ext.conf $(moduledir)/kvm_ext.ko
 	for page in docs/man/*; do rm -f $(mandir)/man$${page##*.}/$${page##*/}; done

@@ -15,8 +15,6 @@
 
 #include <kvm-ext/uapi.h>
 
-#define KX_SELFTEST_TIMEOUT_MS 1000u
-
 typedef enum {
 	KX_SELFTEST_OK,
 	KX_SELFTEST_WRONG,
@@ -34,7 +32,7 @@ typedef struct {
 	guint32 rounds, written, missing, extra; /* pages */
 } KxSelftestCount;
 
-/* What the test VM's process says. */
+/* What kvm-ext-testvm says, the program that runs the test VM. */
 typedef struct {
 	gint32 error; /* errno of the step that failed; 0: none */
 	char step[44];
@@ -48,10 +46,12 @@ typedef struct {
 } KxSelftest;
 
 /*
- * Blocks, at most KX_SELFTEST_TIMEOUT_MS; in a process of its own, which is gone when this returns. @root: where /proc and
- * /sys are found, for the mechanism's name alone; NULL: /.
+ * Blocks, for a second at most; the program has ended when this returns. @root: where /proc and /sys are found, for the
+ * mechanism's name alone; NULL: /.
  */
 KxSelftest *kx_selftest_run(const char *root);
+/* FALSE: @text is not what the program prints. */
+gboolean kx_selftest_parse(const char *text, KxSelftestRaw *raw);
 KxSelftest *kx_selftest_judge(const KxSelftestRaw *raw, enum kvm_ext_log_mechanism mechanism);
 KxSelftest *kx_selftest_not_run(const char *why);
 KxSelftest *kx_selftest_copy(const KxSelftest *t);
