@@ -108,5 +108,7 @@ int cli_usage(const char *command, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* Standard output, unless --quiet or --json. */
 void cli_say(const Cli *cli, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void cli_print_json(JsonBuilder *builder, gboolean pretty);
+/* The value of something that is not there: an object with the reason. */
+void cli_add_na(JsonBuilder *builder, const char *why);
 
 #endif /* KX_CLI_H */

@@ -185,7 +185,7 @@ static void print_object(const KxReport *r, const KxVmReport *v, const KxWindow 
 	json_builder_add_string_value(b, v->name);
 	json_builder_set_member_name(b, "tracker");
 	json_builder_add_string_value(b, w->tracker);
-	add_string(b, "mechanism", w->has_log ? w->log_mechanism : NULL);
+	add_string(b, "mechanism", kx_window_mechanism(w));
 	add_string(b, "yielded", v->yielded);
 	for (guint i = 0; i < G_N_ELEMENTS(rates); i++) {
 		const char *why;
@@ -196,10 +196,7 @@ static void print_object(const KxReport *r, const KxVmReport *v, const KxWindow 
 			json_builder_add_double_value(b, rate);
 			continue;
 		}
-		json_builder_begin_object(b);
-		json_builder_set_member_name(b, "na");
-		json_builder_add_string_value(b, why);
-		json_builder_end_object(b);
+		cli_add_na(b, why);
 	}
 	json_builder_end_object(b);
 	cli_print_json(b, FALSE);

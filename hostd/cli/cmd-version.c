@@ -5,13 +5,14 @@ int cmd_version(Cli *cli, int argc, char **argv)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GVariant) daemon = NULL;
-	const char *version = NULL;
+	const char *version = NULL, *why;
 
 	if (!cli_parse("version", NULL, &argc, &argv))
 		return KX_EXIT_USAGE;
 	daemon = cli_property(cli, "Version", &error);
 	if (daemon && g_variant_is_of_type(daemon, G_VARIANT_TYPE_STRING))
 		version = g_variant_get_string(daemon, NULL);
+	why = error ? error->message : "it gave no version";
 	if (cli->json) {
 		g_autoptr(JsonBuilder) b = json_builder_new();
 
@@ -22,7 +23,7 @@ int cmd_version(Cli *cli, int argc, char **argv)
 		if (version)
 			json_builder_add_string_value(b, version);
 		else
-			json_builder_add_null_value(b);
+			cli_add_na(b, why);
 		json_builder_end_object(b);
 		cli_print_json(b, TRUE);
 		return KX_EXIT_OK;
@@ -31,6 +32,6 @@ int cmd_version(Cli *cli, int argc, char **argv)
 	if (version)
 		printf("kvm-extd %s\n", version);
 	else
-		cli_say(cli, "kvm-extd n/a: %s", error ? error->message : "it gave no version");
+		cli_say(cli, "kvm-extd n/a: %s", why);
 	return KX_EXIT_OK;
 }

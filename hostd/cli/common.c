@@ -58,6 +58,14 @@ void cli_print_json(JsonBuilder *builder, gboolean pretty)
 	puts(text);
 }
 
+void cli_add_na(JsonBuilder *builder, const char *why)
+{
+	json_builder_begin_object(builder);
+	json_builder_set_member_name(builder, "na");
+	json_builder_add_string_value(builder, why);
+	json_builder_end_object(builder);
+}
+
 char *cli_show(const char *target)
 {
 	return kx_text_clean(target);

@@ -17,6 +17,7 @@
 
 #include <kvm-ext/channel.h>
 
+#include "hardware.h"
 #include "hostinfo.h"
 #include "logmech.h"
 #include "names.h"
@@ -658,12 +659,11 @@ static void check_cpus(Doctor *d)
 static void check_hardware(Doctor *d)
 {
 	g_autoptr(KxHostInfo) h = kx_hostinfo_read(d->facts->root, d->facts->root ? "" : NULL);
+	g_autofree char *heading = kx_hardware_heading(h->hardware, h->under);
+	const char *times = kx_hardware_times(h->hardware);
 
-	if (h->emulated)
-		say(d, KX_CHECK_INFO, NULL, "%s; only ratios within one run are worth something",
-		    h->emulated);
-	else
-		say(d, KX_CHECK_INFO, NULL, "real, as far as can be seen");
+	say(d, h->hardware == KX_HARDWARE_UNKNOWN ? KX_CHECK_UNKNOWN : KX_CHECK_INFO, NULL,
+	    "%s%s%s", heading, times ? ". " : ", as far as can be seen", times ? times : "");
 }
 
 static const struct {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Detection has a limit that no program can pass: an emulator that shows neither
- * CPUID's hypervisor bit nor a telling name looks like hardware. Whoever starts
- * one sets KVM_EXT_EMULATED.
+ * What the host is made of. An emulator's times are its own; a virtual machine's are hardware's, with what the hypervisor
+ * below it does; so the two are told apart, and where nothing tells them apart that is said. Detection has a limit that
+ * no program can pass: an emulator that shows neither CPUID's hypervisor bit nor a telling name looks like hardware.
+ * Whoever starts one sets KVM_EXT_EMULATED.
  */
+#define _GNU_SOURCE /* memmem */
 #include "hostinfo.h"
 
 #include <string.h>
@@ -57,6 +59,40 @@ static gboolean has_flag(const char *flags, const char *flag)
 	return g_strv_contains((const char *const *)words, flag);
 }
 
+#define HYPERVISOR_LEAF	    0x40000000u
+#define HYPERVISOR_LEAF_2   0x40000100u
+#define HYPERVISOR_LEAF_END 0x40010000u
+
+#ifdef __x86_64__
+static void leaf_signature(unsigned int leaf, char text[13])
+{
+	unsigned int eax, ebx, ecx, edx;
+
+	__cpuid(leaf, eax, ebx, ecx, edx);
+	memcpy(text, &ebx, 4);
+	memcpy(text + 4, &ecx, 4);
+	memcpy(text + 8, &edx, 4);
+	text[12] = '\0';
+}
+
+/*
+ * Hypervisors that offer Hyper-V's interface to Windows guests have its signature in the first leaf and their own in one
+ * of those after it.
+ */
+static void own_signature(char text[13])
+{
+	char own[13];
+
+	for (unsigned int leaf = HYPERVISOR_LEAF_2; leaf < HYPERVISOR_LEAF_END; leaf += 0x100) {
+		leaf_signature(leaf, own);
+		if (g_str_equal(own, "KVMKVMKVM") || g_str_equal(own, "XenVMMXenVMM")) {
+			memcpy(text, own, sizeof(own));
+			return;
+		}
+	}
+}
+#endif
+
 static char *cpuid_signature(void)
 {
 	char text[13] = "";
@@ -65,69 +101,143 @@ static char *cpuid_signature(void)
 	unsigned int eax, ebx, ecx, edx;
 
 	if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & (1u << 31))) {
-		__cpuid(0x40000000, eax, ebx, ecx, edx);
-		memcpy(text, &ebx, 4);
-		memcpy(text + 4, &ecx, 4);
-		memcpy(text + 8, &edx, 4);
+		leaf_signature(HYPERVISOR_LEAF, text);
+		if (g_str_equal(text, "Microsoft Hv"))
+			own_signature(text);
 	}
 #endif
 	return g_strdup(text);
 }
 
+/* What the CPU itself says. */
 static const struct {
-	const char *signature, *what;
+	const char *signature;
+	KxHardware kind;
+	const char *what;
 } hypervisors[] = {
-	{ "TCGTCGTCGTCG", "QEMU TCG" },
-	{ "KVMKVMKVM", "virtual machine under KVM" },
-	{ "Linux KVM Hv", "virtual machine under KVM" },
-	{ "VMwareVMware", "virtual machine under VMware" },
-	{ "Microsoft Hv", "virtual machine under Hyper-V" },
-	{ "XenVMMXenVMM", "virtual machine under Xen" },
-	{ "VBoxVBoxVBox", "virtual machine under VirtualBox" },
-	{ "bhyve bhyve ", "virtual machine under bhyve" },
+	{ "TCGTCGTCGTCG", KX_HARDWARE_EMULATED, "QEMU TCG" },
+	{ "KVMKVMKVM", KX_HARDWARE_VIRTUAL, "KVM" },
+	{ "Linux KVM Hv", KX_HARDWARE_VIRTUAL, "KVM" },
+	{ "VMwareVMware", KX_HARDWARE_VIRTUAL, "VMware" },
+	{ "Microsoft Hv", KX_HARDWARE_VIRTUAL, "Hyper-V" },
+	{ "XenVMMXenVMM", KX_HARDWARE_VIRTUAL, "Xen" },
+	{ "VBoxVBoxVBox", KX_HARDWARE_VIRTUAL, "VirtualBox" },
+	{ "bhyve bhyve ", KX_HARDWARE_VIRTUAL, "bhyve" },
+	{ "ACRNACRNACRN", KX_HARDWARE_VIRTUAL, "ACRN" },
 };
 
-/* Names that only machines of software carry. */
+/* Whether the CPU must have, or must not have, CPUID's hypervisor bit for a name to mean something. */
+typedef enum {
+	ANY,
+	WITH_BIT,
+	WITHOUT_BIT
+} Bit;
+
+/*
+ * Names that only machines of software carry. QEMU has the same name whether it emulates or not, and its firmware is
+ * signed by Bochs; an emulator of a whole CPU does not set the bit.
+ */
 static const struct {
-	const char *path, *word, *what;
+	const char *path, *word;
+	Bit bit;
+	KxHardware kind;
+	const char *what;
 } names[] = {
-	{ "proc/cpuinfo", "QEMU TCG CPU", "QEMU TCG" },
-	{ "sys/class/dmi/id/bios_vendor", "Bochs", "Bochs" },
-	{ "sys/class/dmi/id/sys_vendor", "Bochs", "Bochs" },
-	{ "sys/class/dmi/id/sys_vendor", "QEMU", "virtual machine under QEMU" },
-	{ "sys/class/dmi/id/product_name", "Standard PC", "virtual machine under QEMU" },
-	{ "sys/class/dmi/id/product_name", "KVM", "virtual machine under KVM" },
-	{ "sys/class/dmi/id/product_name", "VirtualBox", "virtual machine under VirtualBox" },
-	{ "sys/class/dmi/id/product_name", "VMware", "virtual machine under VMware" },
-	{ "sys/hypervisor/type", "xen", "virtual machine under Xen" },
+	{ "proc/cpuinfo", "QEMU TCG CPU", ANY, KX_HARDWARE_EMULATED, "QEMU TCG" },
+	{ "sys/hypervisor/type", "xen", ANY, KX_HARDWARE_VIRTUAL, "Xen" },
+	{ "sys/class/dmi/id/product_name", "VirtualBox", ANY, KX_HARDWARE_VIRTUAL, "VirtualBox" },
+	{ "sys/class/dmi/id/product_name", "VMware", ANY, KX_HARDWARE_VIRTUAL, "VMware" },
+	{ "sys/class/dmi/id/product_name", "KVM", ANY, KX_HARDWARE_VIRTUAL, "KVM" },
+	{ "sys/class/dmi/id/product_name", "Google Compute Engine", WITH_BIT, KX_HARDWARE_VIRTUAL,
+	  "KVM" },
+	{ "sys/class/dmi/id/product_name", "Virtual Machine", WITH_BIT, KX_HARDWARE_VIRTUAL,
+	  "Hyper-V" },
+	{ "sys/class/dmi/id/bios_vendor", "Bochs", WITHOUT_BIT, KX_HARDWARE_EMULATED, "Bochs" },
+	{ "sys/class/dmi/id/sys_vendor", "Bochs", WITHOUT_BIT, KX_HARDWARE_EMULATED, "Bochs" },
+	{ "sys/firmware/acpi/tables/FACP", "BOCHS", WITHOUT_BIT, KX_HARDWARE_EMULATED, "Bochs" },
+	{ "sys/class/dmi/id/sys_vendor", "QEMU", ANY, KX_HARDWARE_UNKNOWN,
+	  "QEMU, which does not say whether it emulates" },
+	{ "sys/class/dmi/id/product_name", "Standard PC", ANY, KX_HARDWARE_UNKNOWN,
+	  "QEMU, which does not say whether it emulates" },
 };
 
-static char *detect(const char *root, const char *signature)
+static void found(KxHostInfo *h, KxHardware kind, const char *under)
 {
-	g_autofree char *flags = kx_cpuinfo_value(root, "flags");
-
-	for (guint i = 0; i < G_N_ELEMENTS(hypervisors); i++) {
-		if (g_str_equal(hypervisors[i].signature, signature))
-			return g_strdup(hypervisors[i].what);
-	}
-	for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
-		g_autofree char *text = kx_read_line(root, names[i].path);
-
-		if (text && strstr(text, names[i].word))
-			return g_strdup(names[i].what);
-	}
-	if (*signature || has_flag(flags, "hypervisor"))
-		return g_strdup("virtual machine");
-	return NULL;
+	h->hardware = kind;
+	h->under = g_strdup(under);
 }
 
-static char *find_emulated(const char *root, const char *signature)
+static gboolean by_signature(KxHostInfo *h, const char *signature)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(hypervisors); i++) {
+		if (g_str_equal(hypervisors[i].signature, signature)) {
+			found(h, hypervisors[i].kind, hypervisors[i].what);
+			return TRUE;
+		}
+	}
+	return FALSE;
+}
+
+/* ACPI's tables hold zeros. */
+static gboolean holds(const char *root, const char *path, const char *word)
+{
+	g_autofree char *full = g_build_filename(root ? root : "/", path, NULL);
+	g_autofree char *bytes = NULL;
+	gsize len;
+
+	return g_file_get_contents(full, &bytes, &len, NULL) &&
+	       memmem(bytes, len, word, strlen(word));
+}
+
+static gboolean by_name(KxHostInfo *h, const char *root, gboolean bit)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+		if ((names[i].bit == WITH_BIT && !bit) || (names[i].bit == WITHOUT_BIT && bit))
+			continue;
+		if (holds(root, names[i].path, names[i].word)) {
+			found(h, names[i].kind, names[i].what);
+			return TRUE;
+		}
+	}
+	return FALSE;
+}
+
+/* Nothing has named itself. */
+static void by_bit(KxHostInfo *h, const char *flags, gboolean bit, const char *signature)
+{
+	g_autofree char *stranger = NULL;
+
+	if (bit && *signature)
+		stranger = g_strdup_printf("a hypervisor or emulator that calls itself '%s'",
+					   signature);
+	else if (bit)
+		stranger = g_strdup("a hypervisor or emulator without a name");
+	found(h,
+	      bit     ? KX_HARDWARE_UNKNOWN
+	      : flags ? KX_HARDWARE_BARE
+		      : KX_HARDWARE_UNKNOWN,
+	      stranger);
+}
+
+static void detect(KxHostInfo *h, const char *root, const char *signature)
+{
+	g_autofree char *flags = kx_cpuinfo_value(root, "flags");
+	gboolean bit = *signature || has_flag(flags, "hypervisor");
+
+	if (!by_signature(h, signature) && !by_name(h, root, bit))
+		by_bit(h, flags, bit, signature);
+}
+
+static void find_hardware(KxHostInfo *h, const char *root, const char *signature)
 {
 	const char *said = g_getenv("KVM_EXT_EMULATED");
 
-	if (said && *said)
-		return g_str_equal(said, "no") ? NULL : g_strdup(said);
-	return detect(root, signature);
+	if (!said || !*said)
+		detect(h, root, signature);
+	else if (g_str_equal(said, "no"))
+		found(h, KX_HARDWARE_BARE, NULL);
+	else
+		found(h, KX_HARDWARE_EMULATED, said);
 }
 
 KxHostInfo *kx_hostinfo_read(const char *root, const char *hypervisor)
@@ -139,7 +249,7 @@ KxHostInfo *kx_hostinfo_read(const char *root, const char *hypervisor)
 	h->cpu_vendor = kx_cpuinfo_value(root, "vendor_id");
 	h->cpu_model = kx_cpuinfo_value(root, "model name");
 	h->cpus = count_cpus(root);
-	h->emulated = find_emulated(root, signature);
+	find_hardware(h, root, signature);
 	return h;
 }
 
@@ -150,7 +260,7 @@ void kx_hostinfo_free(KxHostInfo *h)
 	g_free(h->kernel);
 	g_free(h->cpu_vendor);
 	g_free(h->cpu_model);
-	g_free(h->emulated);
+	g_free(h->under);
 	g_free(h);
 }
 
@@ -165,6 +275,7 @@ void kx_hostinfo_to_report(const KxHostInfo *h, KxReport *r)
 	replace(&r->kernel, h->kernel);
 	replace(&r->cpu_vendor, h->cpu_vendor);
 	replace(&r->cpu_model, h->cpu_model);
-	replace(&r->emulated, h->emulated);
+	replace(&r->hardware, kx_hardware_name(h->hardware));
+	replace(&r->hardware_under, h->under);
 	r->cpus = h->cpus;
 }

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What host a report was made on, and whether its times are hardware's. */
+/* What host a report was made on, and whether its times are those of hardware. */
 #ifndef KX_HOSTINFO_H
 #define KX_HOSTINFO_H
 
+#include "hardware.h"
 #include "report.h"
 
 /*
- * @kernel, @cpu_vendor, @cpu_model: NULL where unknown. @emulated: NULL on real
- * hardware, else what emulates or virtualizes it.
+ * @kernel, @cpu_vendor, @cpu_model: NULL where unknown. @under: what virtualizes or emulates the host; where that is
+ * unknown, what speaks for it; NULL: nothing.
  */
 typedef struct {
-	char *kernel, *cpu_vendor, *cpu_model, *emulated;
+	char *kernel, *cpu_vendor, *cpu_model, *under;
+	KxHardware hardware;
 	guint32 cpus;
 } KxHostInfo;
 
@@ -19,7 +21,7 @@ typedef struct {
  * of CPUID leaf 0x40000000, "" for none; NULL asks the CPU.
  *
  * The environment variable KVM_EXT_EMULATED wins over what is detected: the
- * name of the emulator, or "no".
+ * name of the emulator, or "no": bare metal.
  */
 KxHostInfo *kx_hostinfo_read(const char *root, const char *hypervisor);
 void kx_hostinfo_free(KxHostInfo *h);

@@ -237,7 +237,8 @@ const KxField kx_report_fields[] = {
 	FIELD(KxReport, KX_FIELD_STRING, cpu_vendor),
 	FIELD(KxReport, KX_FIELD_STRING, cpu_model),
 	FIELD(KxReport, KX_FIELD_U32, cpus),
-	FIELD(KxReport, KX_FIELD_STRING, emulated),
+	FIELD(KxReport, KX_FIELD_STRING, hardware),
+	FIELD(KxReport, KX_FIELD_STRING, hardware_under),
 	FIELD(KxReport, KX_FIELD_STRING, log_selftest),
 	FIELD(KxReport, KX_FIELD_STRING, log_selftest_text),
 	{ NULL, KX_FIELD_STRING, 0, -1, -1 },
@@ -387,9 +388,21 @@ static void add_figure(JsonBuilder *b, const KxFigureField *field, const KxFigur
 	json_builder_end_object(b);
 }
 
-static void add_row(JsonBuilder *b, const KxRow *row)
+static void add_label(JsonBuilder *b, const char *key, const GPtrArray *rows, guint index)
 {
+	g_autofree char *label = kx_row_label(rows, index);
+
+	json_builder_set_member_name(b, key);
+	json_builder_add_string_value(b, label);
+}
+
+/* Under the name that its notes call it, and with the row that measured what it misses, as the text has them. */
+static void add_row(JsonBuilder *b, const GPtrArray *rows, guint index)
+{
+	const KxRow *row = rows->pdata[index];
+
 	json_builder_begin_object(b);
+	add_label(b, "label", rows, index);
 	json_builder_set_member_name(b, "tracker");
 	json_builder_add_string_value(b, row->tracker);
 	json_builder_set_member_name(b, "options");
@@ -402,6 +415,8 @@ static void add_row(JsonBuilder *b, const KxRow *row)
 	json_builder_set_member_name(b, "windows");
 	json_builder_add_int_value(b, row->windows);
 	add_double(b, "seconds", row->seconds);
+	if (row->parts & 1u << KX_PART_MISSED)
+		add_label(b, "missed_measured_in", rows, row->missed_by);
 	for (const KxFigureField *f = kx_row_figures; f->key; f++)
 		add_figure(b, f, (const KxFigure *)((const char *)row + f->offset));
 	json_builder_end_object(b);
@@ -416,7 +431,7 @@ static void add_rows(JsonBuilder *b, const KxVmReport *v)
 	json_builder_set_member_name(b, "rows");
 	json_builder_begin_array(b);
 	for (guint i = 0; i < rows->len; i++)
-		add_row(b, rows->pdata[i]);
+		add_row(b, rows, i);
 	json_builder_end_array(b);
 	json_builder_set_member_name(b, "notes");
 	json_builder_begin_array(b);

@@ -9,6 +9,7 @@
 
 #include <math.h>
 
+#include "hardware.h"
 #include "textfmt.h"
 
 #define WIDE_COLUMNS 150u /* from here on the extra columns are shown */
@@ -803,6 +804,17 @@ static void print_selftest(Text *t, const KxReport *r)
 	}
 }
 
+static void print_hardware(Text *t, const KxReport *r)
+{
+	KxHardware kind = kx_hardware_by_name(r->hardware);
+	g_autofree char *under = r->hardware_under ? kx_text_clean(r->hardware_under) : NULL;
+	g_autofree char *heading = kx_hardware_heading(kind, under);
+
+	g_string_append_printf(t->out, "  hardware  %s\n", heading);
+	if (kx_hardware_times(kind))
+		print_folded(t, kx_hardware_times(kind), 12);
+}
+
 static void print_header(Text *t, const KxReport *r)
 {
 	g_autoptr(GDateTime) time =
@@ -812,8 +824,6 @@ static void print_header(Text *t, const KxReport *r)
 	g_autofree char *kernel = or_unknown(r->kernel);
 	g_autofree char *vendor = or_unknown(r->cpu_vendor);
 	g_autofree char *model = or_unknown(r->cpu_model);
-	g_autofree char *emulated = r->emulated ? kx_text_clean(r->emulated) : NULL;
-
 	g_string_append_printf(t->out, "kvm-ext %s report, %s\n\n", version,
 			       when ? when : "unknown");
 	g_string_append_printf(t->out, "  kernel    %s\n", kernel);
@@ -821,15 +831,7 @@ static void print_header(Text *t, const KxReport *r)
 	if (r->cpus)
 		g_string_append_printf(t->out, ", %u CPU%s", r->cpus, r->cpus == 1 ? "" : "s");
 	g_string_append_c(t->out, '\n');
-	if (emulated)
-		g_string_append_printf(
-			t->out,
-			"  hardware  *** EMULATED: %s ***\n"
-			"            Times are the emulation's, not hardware's: only "
-			"ratios within this run hold.\n",
-			emulated);
-	else
-		g_string_append(t->out, "  hardware  REAL\n");
+	print_hardware(t, r);
 	print_selftest(t, r);
 }
 

@@ -223,7 +223,8 @@ typedef struct {
 
 typedef struct {
 	char *kernel, *cpu_vendor, *cpu_model, *version;
-	char *emulated; /* NULL: real hardware; else what emulates it */
+	/* a kind of hardware.h by name, NULL: not told; what virtualizes or emulates the host, or may; NULL: nothing */
+	char *hardware, *hardware_under;
 	char *log_selftest; /* of the dirty log on this kernel: "ok", "wrong", "not-run"; NULL: not asked */
 	char *log_selftest_text; /* "loses dirty pages: …" */
 	guint32 cpus;

@@ -105,7 +105,8 @@ static GVariant *make_report(char **targets)
 
 	part->kernel = g_strdup(report->kernel);
 	part->version = g_strdup("0.1.0");
-	part->emulated = g_strdup(report->emulated);
+	part->hardware = g_strdup(report->hardware);
+	part->hardware_under = g_strdup(report->hardware_under);
 	for (guint i = 0; i < report->vms->len; i++) {
 		KxVmReport *v = report->vms->pdata[i];
 

@@ -364,13 +364,14 @@ static void test_pml_is_refused(void **state)
 
 /* --- host facts ------------------------------------------------------------ */
 
-static void expect_host(const char *signature, const char *emulated)
+static void expect_host(const char *signature, KxHardware kind, const char *under)
 {
 	g_autoptr(KxHostInfo) h = kx_hostinfo_read(root, signature);
 
-	if (g_strcmp0(h->emulated, emulated) != 0)
-		fail_msg("'%s', expected '%s'", h->emulated ? h->emulated : "real",
-			 emulated ? emulated : "real");
+	if (h->hardware != kind || g_strcmp0(h->under, under) != 0)
+		fail_msg("%s, %s; expected %s, %s", kx_hardware_name(h->hardware),
+			 h->under ? h->under : "nothing", kx_hardware_name(kind),
+			 under ? under : "nothing");
 }
 
 static void test_host_real(void **state)
@@ -380,38 +381,129 @@ static void test_host_real(void **state)
 	put_cpu("AuthenticAMD", "svm");
 	put("sys/class/dmi/id/sys_vendor", "Dell Inc.\n");
 	h = kx_hostinfo_read(root, "");
-	assert_null(h->emulated);
+	assert_int_equal(h->hardware, KX_HARDWARE_BARE);
+	assert_null(h->under);
 	assert_string_equal(h->kernel, "6.1.0-40-amd64");
 	assert_string_equal(h->cpu_vendor, "AuthenticAMD");
 	assert_string_equal(h->cpu_model, "Model of AuthenticAMD");
 	assert_int_equal(h->cpus, 2);
 }
 
+/* Times of a VM with nested virtualization are those of hardware; no such VM is called an emulation. */
+static void test_host_virtual(void **state)
+{
+	static const struct {
+		const char *signature, *under;
+	} cases[] = {
+		{ "KVMKVMKVM", "KVM" },	   { "VMwareVMware", "VMware" },
+		{ "XenVMMXenVMM", "Xen" }, { "VBoxVBoxVBox", "VirtualBox" },
+		{ "Linux KVM Hv", "KVM" }, { "Microsoft Hv", "Hyper-V" },
+	};
+
+	put_cpu("GenuineIntel", "vmx hypervisor");
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++)
+		expect_host(cases[i].signature, KX_HARDWARE_VIRTUAL, cases[i].under);
+	/* QEMU's own names are in such a VM as well: the CPU's word is the better one */
+	put("sys/class/dmi/id/sys_vendor", "QEMU\n");
+	put("sys/class/dmi/id/bios_vendor", "Bochs\n");
+	expect_host("KVMKVMKVM", KX_HARDWARE_VIRTUAL, "KVM");
+}
+
+static void test_host_virtual_by_name(void **state)
+{
+	put_cpu("GenuineIntel", "vmx hypervisor");
+	put("sys/class/dmi/id/product_name", "Google Compute Engine\n");
+	expect_host("", KX_HARDWARE_VIRTUAL, "KVM");
+	put("sys/class/dmi/id/product_name", "Virtual Machine\n");
+	expect_host("", KX_HARDWARE_VIRTUAL, "Hyper-V");
+	put("sys/class/dmi/id/product_name", "VMware Virtual Platform\n");
+	expect_host("", KX_HARDWARE_VIRTUAL, "VMware");
+	put_cpu("GenuineIntel", "vmx"); /* one that hides */
+	expect_host("", KX_HARDWARE_VIRTUAL, "VMware");
+	put("sys/class/dmi/id/product_name", "Google Compute Engine\n"); /* rented whole */
+	expect_host("", KX_HARDWARE_BARE, NULL);
+}
+
 static void test_host_emulated(void **state)
 {
 	put_cpu("AuthenticAMD", "svm hypervisor");
-	expect_host("", "virtual machine");
-	expect_host("TCGTCGTCGTCG", "QEMU TCG");
-	expect_host("KVMKVMKVM", "virtual machine under KVM");
-	expect_host("SomethingNew", "virtual machine");
-	put("sys/class/dmi/id/sys_vendor", "QEMU\n");
-	expect_host("", "virtual machine under QEMU");
-	put("sys/class/dmi/id/bios_vendor", "Bochs\n");
-	expect_host("", "Bochs");
+	expect_host("TCGTCGTCGTCG", KX_HARDWARE_EMULATED, "QEMU TCG");
 	put("proc/cpuinfo",
 	    "processor\t: 0\nmodel name\t: QEMU TCG CPU version 2.5+\nflags\t: fpu\n");
-	expect_host("", "QEMU TCG");
+	expect_host("", KX_HARDWARE_EMULATED, "QEMU TCG");
+	/* an emulator of a whole CPU does not set the bit */
+	put_cpu("GenuineIntel", "vmx");
+	put("sys/class/dmi/id/bios_vendor", "Bochs\n");
+	expect_host("", KX_HARDWARE_EMULATED, "Bochs");
+}
+
+static void test_host_emulated_by_tables(void **state)
+{
+	g_autofree char *full = g_build_filename(root, "sys/firmware/acpi/tables/FACP", NULL);
+
+	put_cpu("GenuineIntel", "vmx");
+	put("sys/firmware/acpi/tables/FACP", "");
+	assert_true(g_file_set_contents(full, "FACP\0\0\0\1BOCHS BXPCFACP", 22, NULL));
+	expect_host("", KX_HARDWARE_EMULATED, "Bochs");
+	expect_host("KVMKVMKVM", KX_HARDWARE_VIRTUAL, "KVM");
+}
+
+/* What can be either is called neither. */
+static void test_host_untold(void **state)
+{
+	put_cpu("AuthenticAMD", "svm hypervisor");
+	expect_host("", KX_HARDWARE_UNKNOWN, "a hypervisor or emulator without a name");
+	expect_host("SomethingNew", KX_HARDWARE_UNKNOWN,
+		    "a hypervisor or emulator that calls itself 'SomethingNew'");
+	put("sys/class/dmi/id/bios_vendor", "Bochs\n");
+	expect_host("", KX_HARDWARE_UNKNOWN, "a hypervisor or emulator without a name");
+	put("sys/class/dmi/id/sys_vendor", "QEMU\n");
+	expect_host("", KX_HARDWARE_UNKNOWN, "QEMU, which does not say whether it emulates");
 }
 
 static void test_host_said(void **state)
 {
 	put_cpu("AuthenticAMD", "svm hypervisor");
 	g_setenv("KVM_EXT_EMULATED", "Bochs 3.0", TRUE);
-	expect_host("TCGTCGTCGTCG", "Bochs 3.0");
+	expect_host("TCGTCGTCGTCG", KX_HARDWARE_EMULATED, "Bochs 3.0");
 	g_setenv("KVM_EXT_EMULATED", "no", TRUE);
-	expect_host("TCGTCGTCGTCG", NULL);
+	expect_host("TCGTCGTCGTCG", KX_HARDWARE_BARE, NULL);
 	g_setenv("KVM_EXT_EMULATED", "", TRUE);
-	expect_host("TCGTCGTCGTCG", "QEMU TCG");
+	expect_host("TCGTCGTCGTCG", KX_HARDWARE_EMULATED, "QEMU TCG");
+}
+
+static void test_hardware_line(void **state)
+{
+	static const struct {
+		const char *flags, *found;
+		KxCheckStatus status;
+	} cases[] = {
+		{ "vmx", "bare metal, as far as can be seen", KX_CHECK_INFO },
+		{ "vmx hypervisor", "UNKNOWN: a hypervisor or emulator without a name. Whether",
+		  KX_CHECK_UNKNOWN },
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		KxDoctorFacts facts = good_facts();
+		g_autoptr(GPtrArray) checks = NULL;
+
+		put_cpu("GenuineIntel", cases[i].flags);
+		checks = kx_doctor_run(&facts);
+		expect(checks, "hardware", cases[i].status, cases[i].found);
+	}
+}
+
+static void test_hardware_names(void **state)
+{
+	g_autofree char *virtual = kx_hardware_heading(KX_HARDWARE_VIRTUAL, "KVM %s");
+
+	for (guint i = KX_HARDWARE_UNKNOWN; i <= KX_HARDWARE_EMULATED; i++)
+		assert_int_equal(kx_hardware_by_name(kx_hardware_name(i)), i);
+	assert_int_equal(kx_hardware_by_name(NULL), KX_HARDWARE_UNKNOWN);
+	assert_int_equal(kx_hardware_by_name("of a new kind"), KX_HARDWARE_UNKNOWN);
+	assert_string_equal(virtual, "VIRTUAL: nested under KVM %s");
+	assert_non_null(strstr(kx_hardware_times(KX_HARDWARE_VIRTUAL), "outer hypervisor"));
+	assert_null(kx_hardware_times(KX_HARDWARE_BARE));
 }
 
 static void test_host_unknown(void **state)
@@ -422,8 +514,10 @@ static void test_host_unknown(void **state)
 	assert_null(h->kernel);
 	assert_null(h->cpu_vendor);
 	assert_int_equal(h->cpus, 0);
+	assert_int_equal(h->hardware, KX_HARDWARE_UNKNOWN);
 	kx_hostinfo_to_report(h, r);
 	assert_null(r->kernel);
+	assert_string_equal(r->hardware, "unknown");
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_root, remove_root)
@@ -431,13 +525,26 @@ static void test_host_unknown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_channel_to_guests), TEST(test_intel_with_pml),
-		TEST(test_intel_without_ept), TEST(test_amd),
-		TEST(test_nothing),	      TEST(test_no_virtualization),
-		TEST(test_module_states),     TEST(test_host_real),
-		TEST(test_host_emulated),     TEST(test_host_said),
-		TEST(test_host_unknown),      TEST(test_log_mechanism),
-		TEST(test_pml_is_refused),    TEST(test_selftest_line),
+		TEST(test_channel_to_guests),
+		TEST(test_intel_with_pml),
+		TEST(test_intel_without_ept),
+		TEST(test_amd),
+		TEST(test_nothing),
+		TEST(test_no_virtualization),
+		TEST(test_module_states),
+		TEST(test_host_real),
+		TEST(test_host_emulated),
+		TEST(test_host_said),
+		TEST(test_host_virtual),
+		TEST(test_host_virtual_by_name),
+		TEST(test_host_emulated_by_tables),
+		TEST(test_host_untold),
+		TEST(test_hardware_line),
+		TEST(test_hardware_names),
+		TEST(test_host_unknown),
+		TEST(test_log_mechanism),
+		TEST(test_pml_is_refused),
+		TEST(test_selftest_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,8 @@ static KxReport *sample(void)
 	r->kernel = g_strdup("6.1");
 	r->generated_realtime_ns = 1795240000123456789;
 	r->cpus = 2;
+	r->hardware = g_strdup("virtual");
+	r->hardware_under = g_strdup("KVM");
 	v->name = g_strdup("Größe \"x\" \\ 数");
 	v->ram_pages = 1ull << 40;
 	w->id = 7;
@@ -54,7 +56,8 @@ static void test_exact(void **state)
 	if (!back)
 		fail_msg("%s", error->message);
 	assert_string_equal(back->kernel, "6.1");
-	assert_null(back->emulated);
+	assert_string_equal(back->hardware, "virtual");
+	assert_string_equal(back->hardware_under, "KVM");
 	assert_int_equal(back->generated_realtime_ns, 1795240000123456789);
 	v = back->vms->pdata[0];
 	assert_string_equal(v->name, "Größe \"x\" \\ 数");
