@@ -407,6 +407,35 @@ struct kvm_ext_trap_stats {
 	__u64 held_passes;	/* passes that armed less than the share for the budget's sake */
 };
 
+/* What the running pass is at. */
+enum kvm_ext_step {
+	KVM_EXT_STEP_MEMORY = 0,	/* looks at memory: @pages grows */
+	KVM_EXT_STEP_LOG_ENABLE = 1,	/* KVM switches logs on, a memslot at a time */
+	KVM_EXT_STEP_LOG_HARVEST = 2,	/* KVM hands out the log of a memslot as a whole */
+};
+
+/*
+ * How far the pass is that runs as these figures are read; every tracker with
+ * passes. Not a sum: it belongs to this moment alone, also to a priming pass or one
+ * that will be cut. As long as no counted pass has ended (@passes is 0) and @flags
+ * has KVM_EXT_PASS_PRIME, the tracker primes and nothing was found yet.
+ *
+ * @pages / @total_pages is the part of memory done. Time to go is about (now_ns -
+ * @start_ns) * (@total_pages - @pages) / @pages, if @pages is not 0: an estimate, for
+ * what is not mapped is passed over much faster than what is, and while @step is
+ * another than KVM_EXT_STEP_MEMORY @pages stands still. Both are brought up to date
+ * each millisecond or so, less often only while KVM carries out an ioctl of ours.
+ */
+struct kvm_ext_progress {
+	__u64 pass;		/* number of that pass; if none runs, of the next */
+	__u64 start_ns;		/* when it began; 0: none runs, then @pages is 0 */
+	__u64 pages;		/* passed over so far, at most @total_pages; of */
+	__u64 total_pages;	/* 0: not known yet, or no pass over memory (regions, trap) */
+	__u64 next_ns;		/* if none runs: when the next is due; 0: when it is asked for */
+	__u32 flags;		/* KVM_EXT_PASS_PRIME, KVM_EXT_PASS_CONTROL: of that pass */
+	__u32 step;		/* enum kvm_ext_step */
+};
+
 struct kvm_ext_stats {
 	__u32 size;
 	__u32 flags;		/* in: 0 */
@@ -443,6 +472,7 @@ struct kvm_ext_stats {
 	struct kvm_ext_staleness_stats staleness;
 	struct kvm_ext_regions_stats regions;
 	struct kvm_ext_trap_stats trap;
+	struct kvm_ext_progress progress;
 };
 
 /* --- the sample ring ------------------------------------------------------ */

@@ -65,16 +65,43 @@ static void walk_piece(struct kx_pass *p, struct kx_log_slot *s, const struct kx
 	clear_pending(p, s, &pending, changed);
 }
 
+/* The pages [*@first, @end) of @s that a pass goes over: returns the end. */
+static u64 range_of(const struct kx_pass *p, const struct kx_log_slot *s, u64 *first)
+{
+	u64 end = min(s->npages, p->end_gfn - s->gfn);
+
+	*first = p->first_gfn > s->gfn ? round_down(p->first_gfn - s->gfn, KX_BLOCK_PAGES) : 0;
+	/* KVM clears by 64, or to the end. */
+	return min(s->npages, round_up(end, BITS_PER_LONG));
+}
+
+static void set_total(struct kx_pass *p)
+{
+	const struct kx_log_slot *s;
+	u64 sum = 0, first, end;
+
+	for (s = p->log.slots; s < p->log.slots + p->log.nr; s++) {
+		if (!s->wanted || !READ_ONCE(s->ours))
+			continue;
+		end = range_of(p, s, &first);
+		sum += end - first;
+	}
+	kx_pass_set_total(p, sum);
+}
+
 static void walk_slot(struct kx_pass *p, struct kx_log_slot *s, const struct kx_log_walk *walk)
 {
 	u64 first, end, piece_end;
+	bool got;
 
-	if (!s->wanted || !kx_log_harvest(&p->log, s))
+	if (!s->wanted)
 		return;
-	first = p->first_gfn > s->gfn ? round_down(p->first_gfn - s->gfn, KX_BLOCK_PAGES) : 0;
-	end = min(s->npages, p->end_gfn - s->gfn);
-	/* KVM clears by 64, or to the end. */
-	end = min(s->npages, round_up(end, BITS_PER_LONG));
+	kx_pass_set_step(p, KVM_EXT_STEP_LOG_HARVEST);
+	got = kx_log_harvest(&p->log, s);
+	kx_pass_set_step(p, KVM_EXT_STEP_MEMORY);
+	if (!got)
+		return;
+	end = range_of(p, s, &first);
 	for (; first < end && !kx_pass_rest(p); first = piece_end) {
 		piece_end = min(end, round_down(first, KX_LOG_PIECE) + KX_LOG_PIECE);
 		if (!kx_log_read(&p->log, first, piece_end - first)) {
@@ -93,11 +120,13 @@ void kx_log_walk(struct kx_pass *p, const struct kx_log_walk *walk)
 	int err;
 	u32 i;
 
+	kx_pass_set_step(p, KVM_EXT_STEP_LOG_ENABLE);
 	err = kx_log_begin(&p->log, walk->watch);
 	if (err) {
 		kx_pass_fail(p, err);
 		return;
 	}
+	set_total(p);
 	for (i = 0; i < p->log.nr && !p->stop; i++)
 		walk_slot(p, &p->log.slots[i], walk);
 	p->yielded = kx_log_yielded(&p->log);

@@ -55,9 +55,33 @@ bool kx_pass_must_stop(struct kx_pass *p)
 	return p->stop;
 }
 
+/* --- progress ---------------------------------------------------------------- */
+
+static void tell_pages(struct kx_pass *p)
+{
+	spin_lock(&p->lock);
+	p->progress.pages = min(p->account.end.pages_scanned, p->progress.total_pages);
+	spin_unlock(&p->lock);
+}
+
+void kx_pass_set_total(struct kx_pass *p, u64 npages)
+{
+	spin_lock(&p->lock);
+	p->progress.total_pages = npages;
+	spin_unlock(&p->lock);
+}
+
+void kx_pass_set_step(struct kx_pass *p, enum kvm_ext_step step)
+{
+	spin_lock(&p->lock);
+	p->progress.step = step;
+	spin_unlock(&p->lock);
+}
+
 bool kx_pass_rest(struct kx_pass *p)
 {
 	if (need_resched() || held_ns(p) >= HOLD_LIMIT_NS) {
+		tell_pages(p);
 		end_hold(p);
 		cond_resched();
 		begin_hold(p);
@@ -381,12 +405,28 @@ static const struct kx_extent *next_extent(struct kx_pass *p, struct cursor *at)
 	}
 }
 
+/* The extents' pages in the range. */
+static u64 pages_in_range(const struct kx_pass *p)
+{
+	const struct kx_extent *x;
+	gfn_t from, to;
+	u64 sum = 0;
+
+	for (x = p->slots.extents; x < p->slots.extents + p->slots.nr; x++) {
+		from = max(x->gfn, p->first_gfn);
+		to = min(kx_extent_end(x), p->end_gfn);
+		sum += to > from ? to - from : 0;
+	}
+	return sum;
+}
+
 static void scan(struct kx_pass *p)
 {
 	struct cursor at = {};
 	const struct kx_extent *x;
 
 	do {
+		kx_pass_set_total(p, pages_in_range(p));
 		while (!p->stop && (x = next_extent(p, &at))) {
 			at.gfn = p->tracker->scan(p, x, at.gfn, min(kx_extent_end(x), p->end_gfn));
 			kx_pass_rest(p);
@@ -448,6 +488,16 @@ static void choose_scope(struct kx_pass *p)
 		p->flush_scope = KVM_EXT_FLUSH_PAGE;
 }
 
+/* Caller holds the lock. Between passes it is about the next. */
+static void tell_next(struct kx_pass *p, u64 nr)
+{
+	p->progress = (struct kvm_ext_progress){
+		.pass = nr,
+		.flags = nr ? 0 : KVM_EXT_PASS_PRIME,
+		.next_ns = p->cfg.interval_ns ? ktime_to_ns(p->next) : 0,
+	};
+}
+
 static void begin_pass(struct kx_pass *p)
 {
 	struct kx_pass_waiter *waiter;
@@ -463,6 +513,9 @@ static void begin_pass(struct kx_pass *p)
 	spin_lock(&p->lock);
 	list_for_each_entry(waiter, &p->waiters, link)
 		waiter->served = !kx_pass_priming(p);
+	p->progress = (struct kvm_ext_progress){
+		.pass = p->nr, .start_ns = p->account.start_ns, .flags = record_flags(p),
+	};
 	spin_unlock(&p->lock);
 	begin_hold(p);
 	if (p->tracker->scan || p->regions)
@@ -541,6 +594,7 @@ static void end_pass(struct kx_pass *p, bool timed)
 	spin_lock(&p->lock);
 	kx_stats_add(&p->stats, &p->account);
 	p->stats.sum.overruns += skipped;
+	tell_next(p, p->nr + 1);
 	if (!p->stop || p->error)
 		end_waiting(p, true, p->error);
 	spin_unlock(&p->lock);
@@ -731,6 +785,8 @@ int kx_pass_set(struct kx_pass *p, const struct kx_tracker *tracker,
 	spin_lock(&p->lock);
 	kx_stats_open(&p->stats, tracker->id, cfg->interval_ns, ktime_get_ns());
 	p->epoch = ++p->stats.sum.epoch;
+	p->next = ktime_get();
+	tell_next(p, 0);
 	end_waiting(p, false, -ECANCELED);
 	spin_unlock(&p->lock);
 	kx_pass_resume(p);
@@ -817,6 +873,7 @@ void kx_pass_get_stats(struct kx_pass *p, struct kvm_ext_stats *out)
 {
 	spin_lock(&p->lock);
 	kx_stats_get(&p->stats, out);
+	out->progress = p->progress;
 	spin_unlock(&p->lock);
 	if (kx_log_get_stats(&p->log, &out->log))
 		out->state |= KVM_EXT_STATE_YIELDED;

@@ -70,8 +70,9 @@ struct kx_pass {
 	void *state;			/* the tracker's; NULL: none */
 	struct kx_region_pass *regions;	/* NULL: no regions */
 
-	spinlock_t lock;		/* stats, waiters */
+	spinlock_t lock;		/* stats, progress, waiters */
 	struct kx_stats stats;
+	struct kvm_ext_progress progress;
 	struct list_head waiters;
 
 	/* across the passes of an epoch */
@@ -136,6 +137,10 @@ static inline bool kx_pass_priming(const struct kx_pass *p)
 {
 	return p->nr == 0;
 }
+
+/* How many pages this pass goes over, as far as is known now; 0: it does not go over memory. */
+void kx_pass_set_total(struct kx_pass *p, u64 npages);
+void kx_pass_set_step(struct kx_pass *p, enum kvm_ext_step step);
 
 /* @npages were looked at with @tests tests; flushes if the scope says so. */
 void kx_pass_scanned(struct kx_pass *p, u64 npages, u64 tests, bool young);

@@ -321,17 +321,33 @@ static void widen(const struct kx_pass *p, const struct piece *x, gfn_t *gfn, gf
 		*end = last + KX_BLOCK_PAGES;
 }
 
+static u64 pages_in_range(const struct kx_pass *p, const struct ept_walk *e)
+{
+	const struct piece *x;
+	gfn_t from, to;
+	u64 sum = 0;
+
+	for (x = e->pieces; x < e->pieces + e->nr; x++) {
+		from = max(x->gfn, p->first_gfn);
+		to = min(x->gfn + x->npages, p->end_gfn);
+		sum += to > from ? to - from : 0;
+	}
+	return sum;
+}
+
 static void walk_all(struct kx_pass *p, struct ept_walk *e)
 {
 	const struct piece *x;
 	gfn_t gfn = 0, end;
 	u16 as_id = 0;
 
+	kx_pass_set_total(p, pages_in_range(p, e));
 	while (!p->stop) {
 		if (e->generation != kx_slots_generation(e->vm)) {
 			p->account.slots_changed = e->pieces;
 			if (take_pieces(e))
 				kx_pass_fail(p, -ENOMEM);
+			kx_pass_set_total(p, pages_in_range(p, e));
 			continue;
 		}
 		x = piece_from(e, as_id, gfn);
