@@ -23,6 +23,7 @@ KX_LIB_SRCS += \
 	hostd/lib/procstat.c \
 	hostd/lib/rangemap.c \
 	hostd/lib/session.c \
+	hostd/lib/stepmap.c \
 	hostd/lib/stream.c \
 	hostd/lib/tracker.c \
 	hostd/lib/tracker-module.c \
@@ -50,7 +51,7 @@ $(BUILD)/hostd/kvm-extd: $(KX_DAEMON_OBJS) $(BUILD)/hostd/libkvmext.a
 
 -include $(KX_DAEMON_OBJS:.o=.d)
 
-KX_UNIT_TESTS += test-stream test-gfnset test-heat test-rangemap test-account test-vmfd test-kvmstat test-config test-domains \
+KX_UNIT_TESTS += test-stream test-gfnset test-stepmap test-heat test-rangemap test-account test-vmfd test-kvmstat test-config test-domains \
 	test-service test-daemon
 
 # The service is tested where it is; the library does not know D-Bus.

@@ -7,9 +7,6 @@
 #include "manager.h"
 #include "names.h"
 
-/* D-Bus allows no longer array. */
-#define FOUND_MAX ((64u << 20) / sizeof(KxRun))
-
 struct _KxService {
 	KxDbusManager *skeleton;
 	KxManager *manager;
@@ -211,13 +208,6 @@ static gboolean on_found(KxDbusManager *skeleton, GDBusMethodInvocation *call, c
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GArray) runs = kx_manager_found(s->manager, target, window, &error);
 
-	if (runs && runs->len > FOUND_MAX) {
-		g_clear_pointer(&runs, g_array_unref);
-		g_set_error(&error, KX_ERROR, KX_ERROR_FAILED,
-			    "window %" G_GUINT64_FORMAT
-			    " has more runs of pages than one D-Bus message can hold",
-			    window);
-	}
 	if (runs)
 		kx_dbus_manager_complete_found(NULL, call,
 					       g_variant_new_fixed_array(G_VARIANT_TYPE("(tt)"),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "account.h"
 
+#include <string.h>
+
 #include "error.h"
 #include "logmech.h"
 
@@ -20,8 +22,9 @@ typedef struct {
 	guint64 epoch;
 	guint64 start_monotonic_ns;
 	KxVmCounters *start; /* NULL once closed */
-	KxGfnSet *found;     /* while open */
-	GArray *runs;	     /* KxRun, once closed; NULL: forgotten */
+	KxGfnSet *found;     /* while open; once closed where it takes less than the runs */
+	GArray *runs;	     /* KxRun, once closed; neither: forgotten */
+	gsize kept;	     /* bytes of either, once closed */
 	gboolean marked;
 	struct kvm_ext_stats mark;
 	guint64 unmarked; /* pass numbers that the mark does not count, for these did not end or gave way */
@@ -44,7 +47,7 @@ typedef struct {
 struct _KxAccount {
 	GPtrArray *windows; /* Window, ascending id */
 	guint64 next_id;
-	guint64 runs_kept;
+	gsize found_kept; /* bytes, of closed windows */
 	guint64 regions_kept;
 	gboolean in_pass; /* a PASS_BEGIN was seen, its PASS_END not yet */
 	Window *current;  /* that of the pass whose records come now; NULL: none of ours */
@@ -102,12 +105,28 @@ static Window *by_id(const KxAccount *a, guint64 id)
 
 /* --- windows ------------------------------------------------------------------------------------------------------ */
 
-static void forget_runs(KxAccount *a, Window *win)
+static void forget_found(KxAccount *a, Window *win)
 {
-	if (!win->runs)
+	if (win->w->open)
 		return;
-	a->runs_kept -= win->runs->len;
+	a->found_kept -= win->kept;
+	win->kept = 0;
 	g_clear_pointer(&win->runs, g_array_unref);
+	g_clear_pointer(&win->found, kx_gfnset_free);
+}
+
+/* Of a window that is closed now, in the smaller of two forms: scattered pages are many runs, and a bitmap is one for all. */
+static void keep_found(KxAccount *a, Window *win)
+{
+	gsize as_runs = kx_gfnset_count_runs(win->found) * sizeof(KxRun);
+
+	win->kept = kx_gfnset_bytes(win->found);
+	if (as_runs <= win->kept) {
+		win->kept = as_runs;
+		win->runs = kx_gfnset_runs(win->found);
+		g_clear_pointer(&win->found, kx_gfnset_free);
+	}
+	a->found_kept += win->kept;
 }
 
 static void replace(char **to, const char *from)
@@ -130,14 +149,14 @@ static void stay_bounded(KxAccount *a)
 	guint i;
 
 	while (a->windows->len > KX_ACCOUNT_WINDOWS_MAX) {
-		forget_runs(a, a->windows->pdata[0]);
+		forget_found(a, a->windows->pdata[0]);
 		forget_regions(a, a->windows->pdata[0], NULL);
 		if (a->current == a->windows->pdata[0])
 			a->current = NULL;
 		g_ptr_array_remove_index(a->windows, 0);
 	}
-	for (i = 0; a->runs_kept > KX_ACCOUNT_RUNS_MAX && i + 1 < a->windows->len; i++)
-		forget_runs(a, a->windows->pdata[i]);
+	for (i = 0; a->found_kept > KX_ACCOUNT_FOUND_BYTES_MAX && i < a->windows->len; i++)
+		forget_found(a, a->windows->pdata[i]);
 	for (i = 0; a->regions_kept > KX_ACCOUNT_REGIONS_MAX && i + 1 < a->windows->len; i++)
 		forget_regions(a, a->windows->pdata[i],
 			       "no longer kept, later windows needed the room");
@@ -477,9 +496,7 @@ void kx_account_close(KxAccount *a, guint64 window, const struct kvm_ext_stats *
 	if (win->w->has_log && !win->disabled.known)
 		replace(&win->w->log_disable_na, "not known: the VM ended first");
 	win->w->open = FALSE;
-	win->runs = kx_gfnset_runs(win->found);
-	a->runs_kept += win->runs->len;
-	g_clear_pointer(&win->found, kx_gfnset_free);
+	keep_found(a, win);
 	g_clear_pointer(&win->start, kx_vm_counters_free);
 	g_clear_pointer(&win->coming, kx_regions_free);
 	if (a->current == win)
@@ -541,7 +558,15 @@ void kx_account_windows(const KxAccount *a, GPtrArray *windows, const struct kvm
 GArray *kx_account_found(const KxAccount *a, guint64 window, GError **error)
 {
 	const Window *win = by_id(a, window);
+	guint64 runs = win && win->found ? kx_gfnset_count_runs(win->found) : 0;
 
+	if (runs > KX_ACCOUNT_RUNS_MAX) {
+		g_set_error(error, KX_ERROR, KX_ERROR_FAILED,
+			    "window %" G_GUINT64_FORMAT " has %" G_GUINT64_FORMAT
+			    " runs of pages, more than one D-Bus message can hold",
+			    window, runs);
+		return NULL;
+	}
 	if (win && win->found)
 		return kx_gfnset_runs(win->found);
 	if (win && win->runs)
@@ -552,6 +577,36 @@ GArray *kx_account_found(const KxAccount *a, guint64 window, GError **error)
 			: "there is no window %" G_GUINT64_FORMAT " in this VM's account",
 		    window);
 	return NULL;
+}
+
+void kx_account_grow(KxAccount *a, guint64 last_gfn)
+{
+	for (guint i = 0; i < a->windows->len; i++) {
+		const Window *win = a->windows->pdata[i];
+
+		if (win->w->open)
+			kx_gfnset_grow(win->found, last_gfn);
+	}
+}
+
+gsize kx_account_bytes(const KxAccount *a)
+{
+	gsize sum = a->found_kept + a->regions_kept * sizeof(KxRegion);
+
+	for (guint i = 0; i < a->windows->len; i++) {
+		const Window *win = a->windows->pdata[i];
+
+		sum += sizeof(Window) + sizeof(KxWindow) + strlen(win->w->options);
+		if (win->w->open)
+			sum += kx_gfnset_bytes(win->found);
+	}
+	return sum;
+}
+
+void kx_account_forget_found(KxAccount *a)
+{
+	for (guint i = 0; i < a->windows->len; i++)
+		forget_found(a, a->windows->pdata[i]);
 }
 
 guint64 kx_account_stray(const KxAccount *a)

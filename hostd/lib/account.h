@@ -21,8 +21,10 @@
 #define KX_ACCOUNT_WINDOWS_MAX 1024u
 /* Regions that windows keep in all; beyond it the oldest windows forget theirs, the newest its coldest. */
 #define KX_ACCOUNT_REGIONS_MAX 65536u
-/* Runs of found pages that closed windows keep in all (64 MiB); beyond it the oldest forget theirs. */
-#define KX_ACCOUNT_RUNS_MAX (4u << 20)
+/* Found pages that closed windows keep in all; beyond it the oldest forget theirs. */
+#define KX_ACCOUNT_FOUND_BYTES_MAX (64u << 20)
+/* Runs of pages that are given at once: D-Bus allows no longer array. */
+#define KX_ACCOUNT_RUNS_MAX ((64u << 20) / sizeof(KxRun))
 
 typedef struct {
 	gint64 realtime_ns;
@@ -83,8 +85,18 @@ void kx_account_add_drain(KxAccount *a, guint64 cpu_ns);
 void kx_account_windows(const KxAccount *a, GPtrArray *windows, const struct kvm_ext_stats *st,
 			const KxVmCounters *counters, KxInstant now);
 
-/* KxRun of what a window found. KX_ERROR_INVALID_OPTION: no such window, or it has forgotten. */
+/*
+ * KxRun of what a window found. KX_ERROR_INVALID_OPTION: no such window, or it has forgotten. KX_ERROR_FAILED: more than
+ * KX_ACCOUNT_RUNS_MAX.
+ */
 GArray *kx_account_found(const KxAccount *a, guint64 window, GError **error);
+
+/* Memory has appeared up to @last_gfn. */
+void kx_account_grow(KxAccount *a, guint64 last_gfn);
+
+/* What the account takes, as near as counts; and closed windows forget what they found, so that it takes less. */
+gsize kx_account_bytes(const KxAccount *a);
+void kx_account_forget_found(KxAccount *a);
 
 /* Sample records that belonged to no window: their PASS_BEGIN was lost. */
 guint64 kx_account_stray(const KxAccount *a);

@@ -8,8 +8,9 @@
 #define CHUNKS_MAX (1u << 17)
 
 typedef struct {
-	guint64 index; /* key of the table: gfn >> CHUNK_SHIFT */
-	guint64 words[CHUNK_WORDS];
+	guint64 index;	/* key of the table: gfn >> CHUNK_SHIFT */
+	guint count;	/* of pages in the set */
+	guint64 *words; /* NULL: none of its pages is, or all */
 } Chunk;
 
 struct _KxGfnSet {
@@ -18,13 +19,27 @@ struct _KxGfnSet {
 	guint64 *budget;    /* chunks that may still be made */
 	guint64 own_budget; /* of a set that shares none */
 	guint64 count;
+	gsize bitmaps; /* chunks with words */
 };
+
+static void chunk_free(gpointer data)
+{
+	Chunk *c = data;
+
+	g_free(c->words);
+	g_free(c);
+}
+
+static guint64 word_of(const Chunk *c, guint w)
+{
+	return c->words ? c->words[w] : c->count ? G_MAXUINT64 : 0;
+}
 
 KxGfnSet *kx_gfnset_new_shared(guint64 *budget)
 {
 	KxGfnSet *s = g_new0(KxGfnSet, 1);
 
-	s->chunks = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
+	s->chunks = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, chunk_free);
 	s->budget = budget;
 	return s;
 }
@@ -33,9 +48,18 @@ KxGfnSet *kx_gfnset_new(guint64 last_gfn)
 {
 	KxGfnSet *s = kx_gfnset_new_shared(NULL);
 
-	s->own_budget = MIN((last_gfn >> CHUNK_SHIFT) * 2 + 64, CHUNKS_MAX);
 	s->budget = &s->own_budget;
+	kx_gfnset_grow(s, last_gfn);
 	return s;
+}
+
+void kx_gfnset_grow(KxGfnSet *s, guint64 last_gfn)
+{
+	guint64 all = MIN((last_gfn >> CHUNK_SHIFT) * 2 + 64, CHUNKS_MAX);
+	guint64 used = g_hash_table_size(s->chunks);
+
+	if (s->budget == &s->own_budget)
+		s->own_budget = MAX(s->own_budget, all - MIN(all, used));
 }
 
 void kx_gfnset_free(KxGfnSet *s)
@@ -72,19 +96,48 @@ static Chunk *make_chunk(KxGfnSet *s, guint64 index)
 	return c;
 }
 
-static void set_bits(KxGfnSet *s, guint64 *word, guint64 mask)
+static void fill(KxGfnSet *s, Chunk *c)
 {
-	s->count += (guint)__builtin_popcountll(mask & ~*word);
-	*word |= mask;
+	s->count += CHUNK_PAGES - c->count;
+	c->count = CHUNK_PAGES;
+	s->bitmaps -= c->words != NULL;
+	g_clear_pointer(&c->words, g_free);
 }
 
-/* @mask goes to the word that holds @gfn, which is a multiple of 64. */
+static void set_bits(KxGfnSet *s, Chunk *c, guint w, guint64 mask)
+{
+	guint new;
+
+	if (c->count == CHUNK_PAGES)
+		return;
+	if (!c->words) {
+		c->words = g_new0(guint64, CHUNK_WORDS);
+		s->bitmaps++;
+	}
+	new = (guint)__builtin_popcountll(mask & ~c->words[w]);
+	s->count += new;
+	c->count += new;
+	c->words[w] |= mask;
+	if (c->count == CHUNK_PAGES)
+		fill(s, c);
+}
+
+/* @gfn is a multiple of 64. */
 static gboolean add_word(KxGfnSet *s, guint64 gfn, guint64 mask)
 {
 	Chunk *c = make_chunk(s, gfn >> CHUNK_SHIFT);
 
 	if (c)
-		set_bits(s, &c->words[(gfn & (CHUNK_PAGES - 1)) / 64], mask);
+		set_bits(s, c, (gfn & (CHUNK_PAGES - 1)) / 64, mask);
+	return c != NULL;
+}
+
+static gboolean add_chunk(KxGfnSet *s, guint64 index)
+{
+	Chunk *c = make_chunk(s, index);
+
+	if (c)
+		fill(s, c);
 	return c != NULL;
 }
 
@@ -95,6 +148,12 @@ gboolean kx_gfnset_add(KxGfnSet *s, guint64 gfn, guint64 npages)
 	if (end < gfn)
 		return FALSE;
 	while (gfn < end) {
+		if (gfn % CHUNK_PAGES == 0 && end - gfn >= CHUNK_PAGES) {
+			if (!add_chunk(s, gfn >> CHUNK_SHIFT))
+				return FALSE;
+			gfn += CHUNK_PAGES;
+			continue;
+		}
 		guint64 first = gfn & 63, n = MIN(64 - first, end - gfn);
 		guint64 mask = n == 64 ? ~0ull : ((1ull << n) - 1) << first;
 
@@ -133,8 +192,10 @@ gboolean kx_gfnset_add_set(KxGfnSet *s, const KxGfnSet *other)
 
 		if (!to)
 			return FALSE;
-		for (w = 0; w < CHUNK_WORDS; w++)
-			set_bits(s, &to->words[w], from->words[w]);
+		if (from->count == CHUNK_PAGES)
+			fill(s, to);
+		for (w = 0; from->words && w < CHUNK_WORDS; w++)
+			set_bits(s, to, w, from->words[w]);
 	}
 	return TRUE;
 }
@@ -157,8 +218,8 @@ guint64 kx_gfnset_count_common(const KxGfnSet *a, const KxGfnSet *b, const KxGfn
 		const Chunk *cc = c ? find_chunk(c, ca->index) : ca;
 
 		for (w = 0; cb && cc && w < CHUNK_WORDS; w++)
-			count += (guint)__builtin_popcountll(ca->words[w] & cb->words[w] &
-							     cc->words[w]);
+			count += (guint)__builtin_popcountll(word_of(ca, w) & word_of(cb, w) &
+							     word_of(cc, w));
 	}
 	return count;
 }
@@ -196,9 +257,14 @@ static void append_word(GArray *runs, guint64 gfn, guint64 word)
 	}
 }
 
+static GList *sorted_chunks(const KxGfnSet *s)
+{
+	return g_list_sort(g_hash_table_get_values(s->chunks), by_index);
+}
+
 GArray *kx_gfnset_runs(const KxGfnSet *s)
 {
-	g_autoptr(GList) chunks = g_list_sort(g_hash_table_get_values(s->chunks), by_index);
+	g_autoptr(GList) chunks = sorted_chunks(s);
 	GArray *runs = g_array_new(FALSE, FALSE, sizeof(KxRun));
 	const GList *l;
 	guint w;
@@ -206,8 +272,42 @@ GArray *kx_gfnset_runs(const KxGfnSet *s)
 	for (l = chunks; l; l = l->next) {
 		const Chunk *c = l->data;
 
-		for (w = 0; w < CHUNK_WORDS; w++)
+		if (c->count == CHUNK_PAGES)
+			append(runs, c->index << CHUNK_SHIFT, CHUNK_PAGES);
+		for (w = 0; c->words && w < CHUNK_WORDS; w++)
 			append_word(runs, (c->index << CHUNK_SHIFT) + w * 64, c->words[w]);
 	}
 	return runs;
+}
+
+/* A run begins where a page is in the set and the page before is not. */
+guint64 kx_gfnset_count_runs(const KxGfnSet *s)
+{
+	g_autoptr(GList) chunks = sorted_chunks(s);
+	guint64 runs = 0, next = 0;
+	gboolean before = FALSE;
+
+	for (const GList *l = chunks; l; l = l->next) {
+		const Chunk *c = l->data;
+
+		before = before && c->index == next;
+		next = c->index + 1;
+		if (c->count == CHUNK_PAGES) {
+			runs += !before;
+			before = TRUE;
+		}
+		for (guint w = 0; c->words && w < CHUNK_WORDS; w++) {
+			guint64 word = c->words[w];
+
+			runs += (guint)__builtin_popcountll(word & ~(word << 1 | before));
+			before = word >> 63;
+		}
+	}
+	return runs;
+}
+
+gsize kx_gfnset_bytes(const KxGfnSet *s)
+{
+	return sizeof(*s) + g_hash_table_size(s->chunks) * (sizeof(Chunk) + 4 * sizeof(gpointer)) +
+	       s->bitmaps * CHUNK_WORDS * sizeof(guint64);
 }

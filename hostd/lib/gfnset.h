@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A set of guest frame numbers: a bitmap in chunks of 128 MiB of guest memory, allocated where something is in it, so
- * that holes cost nothing. Chunks come from a budget, the set's own or one that sets share, so that memory stays bounded
+ * that holes cost nothing, and dropped where all is in it, so that huge runs cost next to nothing. Chunks come from a budget, the set's own or one that sets share, so that memory stays bounded
  * whatever numbers come.
  */
 #ifndef KX_GFNSET_H
@@ -19,6 +19,8 @@ typedef struct _KxGfnSet KxGfnSet;
 KxGfnSet *kx_gfnset_new(guint64 last_gfn);
 /* @budget: chunks left, 4 KiB each; outlives the sets that share it, and gets their chunks back. */
 KxGfnSet *kx_gfnset_new_shared(guint64 *budget);
+/* Memory has appeared up to @last_gfn. */
+void kx_gfnset_grow(KxGfnSet *s, guint64 last_gfn);
 void kx_gfnset_free(KxGfnSet *s);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxGfnSet, kx_gfnset_free)
 
@@ -33,5 +35,8 @@ guint64 kx_gfnset_count(const KxGfnSet *s);
 guint64 kx_gfnset_count_common(const KxGfnSet *a, const KxGfnSet *b, const KxGfnSet *c);
 /* Ascending, not touching, of KxRun. */
 GArray *kx_gfnset_runs(const KxGfnSet *s);
+/* How many these would be; and what the set itself takes. */
+guint64 kx_gfnset_count_runs(const KxGfnSet *s);
+gsize kx_gfnset_bytes(const KxGfnSet *s);
 
 #endif /* KX_GFNSET_H */

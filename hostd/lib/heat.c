@@ -1,20 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "heat.h"
 
-#include <string.h>
-
 #include "rangemap.h"
+#include "stepmap.h"
 
-#define CHUNK_SHIFT  12u
-#define CHUNK_PAGES  (1u << CHUNK_SHIFT)
-#define CHUNKS_MAX   (1u << 16)
-#define HEAT_CLASSES 256u
-
-typedef struct {
-	guint64 index;	  /* key of the table: gfn >> CHUNK_SHIFT */
-	guint64 halvings; /* that these counts have seen */
-	guint8 heat[CHUNK_PAGES];
-} Chunk;
+#define HEAT_CLASSES (KX_STEPMAP_TOP + 1)
+/* 512 KiB to 8 MiB, and only where memory is used in as many pieces. */
+#define STEPS_MIN (1u << 16)
+#define STEPS_MAX (1u << 20)
 
 /* What one tracker has found, in all of its windows. Regions, of which one page stands for all, are another thing. */
 typedef struct {
@@ -32,11 +25,9 @@ struct _KxHeat {
 	guint vcpus;
 	GPtrArray *finders; /* Finder, that used last at the end */
 	Finder *now;	    /* whose pass it is; NULL: nobody's */
-	GHashTable *chunks; /* by index */
-	Chunk *last;	    /* frames come in ascending order, so the next is mostly here */
-	guint64 budget;	    /* chunks that may still be made */
+	KxStepMap *pages;   /* in how many passes each was found, halved now and then */
 	guint64 passes;
-	gboolean prime;
+	gboolean counts; /* the pass at hand began as one that does */
 };
 
 static void finder_free(gpointer data)
@@ -57,8 +48,7 @@ KxHeat *kx_heat_new(guint64 last_gfn, guint vcpus)
 	h->last_gfn = last_gfn;
 	h->vcpus = vcpus;
 	h->finders = g_ptr_array_new_with_free_func(finder_free);
-	h->chunks = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
-	h->budget = MIN((last_gfn >> CHUNK_SHIFT) * 2 + 64, CHUNKS_MAX);
+	h->pages = kx_stepmap_new((guint)CLAMP(last_gfn, STEPS_MIN, STEPS_MAX));
 	return h;
 }
 
@@ -66,7 +56,7 @@ void kx_heat_free(KxHeat *h)
 {
 	if (!h)
 		return;
-	g_hash_table_unref(h->chunks);
+	kx_stepmap_free(h->pages);
 	g_ptr_array_unref(h->finders);
 	g_free(h);
 }
@@ -134,75 +124,15 @@ void kx_heat_open(KxHeat *h, guint64 epoch, const KxOptions *o, const char *mech
 
 /* --- feeding ------------------------------------------------------------------------------------------------------ */
 
-static guint64 halvings(const KxHeat *h)
-{
-	return h->passes / KX_HEAT_PASSES;
-}
-
-/* Halving is put off until a chunk is looked at. */
-static guint cooled(const KxHeat *h, const Chunk *c, guint heat)
-{
-	guint64 missed = halvings(h) - c->halvings;
-
-	return missed < 8 ? heat >> missed : 0;
-}
-
-static void cool(const KxHeat *h, Chunk *c)
-{
-	if (c->halvings == halvings(h))
-		return;
-	for (guint i = 0; i < CHUNK_PAGES; i++)
-		c->heat[i] = (guint8)cooled(h, c, c->heat[i]);
-	c->halvings = halvings(h);
-}
-
-/* NULL: the budget is used up. */
-static Chunk *chunk_for(KxHeat *h, guint64 gfn)
-{
-	guint64 index = gfn >> CHUNK_SHIFT;
-	Chunk *c = h->last;
-
-	if (!c || c->index != index)
-		c = g_hash_table_lookup(h->chunks, &index);
-	if (!c) {
-		if (!h->budget)
-			return NULL;
-		h->budget--;
-		c = g_new0(Chunk, 1);
-		c->index = index;
-		c->halvings = halvings(h);
-		g_hash_table_insert(h->chunks, &c->index, c);
-	}
-	cool(h, c);
-	h->last = c;
-	return c;
-}
-
-static void warm(Chunk *c, guint64 gfn, guint by)
-{
-	guint8 *heat = &c->heat[gfn & (CHUNK_PAGES - 1)];
-
-	*heat = (guint8)MIN(*heat + by, HEAT_CLASSES - 1);
-}
-
-static void warm_range(KxHeat *h, guint64 gfn, guint64 npages, guint by)
-{
-	for (guint64 end = gfn + npages; gfn < end; gfn++) {
-		Chunk *c = chunk_for(h, gfn);
-
-		if (c)
-			warm(c, gfn, by);
-		else
-			gfn |= CHUNK_PAGES - 1; /* on to the next chunk, which may exist */
-	}
-}
-
 static void on_pass_begin(void *data, const struct kvm_ext_rec_pass_begin *r)
 {
 	KxHeat *h = data;
 
-	h->prime = r->h.flags & KVM_EXT_PASS_PRIME;
-	h->now = h->prime ? NULL : finder_of(h, r->epoch);
+	kx_stepmap_drop(h->pages); /* of a pass whose end was lost */
+	if (h->now)
+		kx_rangemap_drop_pass(h->now->map);
+	h->counts = !(r->h.flags & KVM_EXT_PASS_PRIME);
+	h->now = h->counts ? finder_of(h, r->epoch) : NULL;
 }
 
 /* Its runs say where the hottest memory is, and how hot it is says something else. */
@@ -215,8 +145,8 @@ static void on_run(void *data, const struct kvm_ext_rec_run *r)
 {
 	KxHeat *h = data;
 
-	if (!h->prime)
-		warm_range(h, r->gfn, r->npages, 1);
+	if (h->counts)
+		kx_stepmap_add(h->pages, r->gfn, r->npages, 1);
 	if (h->now && !ranks_itself(h->now))
 		kx_rangemap_add(h->now->map, r->gfn, r->npages, r->npages);
 }
@@ -229,6 +159,18 @@ static void on_ranked(void *data, guint64 gfn, guint64 npages, guint64 accesses)
 		kx_rangemap_add(h->now->map, gfn, npages, accesses);
 }
 
+/* Of a word the runs of ones. */
+static void add_word(KxStepMap *pages, guint64 gfn, guint64 word)
+{
+	while (word) {
+		guint skip = (guint)__builtin_ctzll(word);
+		guint n = ~(word >> skip) ? (guint)__builtin_ctzll(~(word >> skip)) : 64;
+
+		kx_stepmap_add(pages, gfn + skip, n, 1);
+		word = skip + n < 64 ? word >> (skip + n) << (skip + n) : 0;
+	}
+}
+
 static void on_bitmap(void *data, const struct kvm_ext_rec_bitmap *r, const guint64 *bits,
 		      gsize nwords)
 {
@@ -236,29 +178,23 @@ static void on_bitmap(void *data, const struct kvm_ext_rec_bitmap *r, const guin
 
 	if (h->now)
 		kx_rangemap_add_bits(h->now->map, r->gfn, bits, nwords);
-	for (gsize i = 0; !h->prime && i < nwords; i++) {
-		for (guint64 word = bits[i]; word; word &= word - 1) {
-			guint64 gfn = r->gfn + i * 64 + (guint)__builtin_ctzll(word);
-			Chunk *c = chunk_for(h, gfn);
-
-			if (c)
-				warm(c, gfn, 1);
-		}
-	}
+	for (gsize i = 0; h->counts && i < nwords; i++)
+		add_word(h->pages, r->gfn + i * 64, bits[i]);
 }
 
 /* A page stands for its region: all of it was found as often. */
 static void on_regions(void *data, const struct kvm_ext_rec_regions *r,
 		       const struct kvm_ext_region *regions)
 {
-	const KxHeat *h = data;
+	KxHeat *h = data;
 
 	for (guint32 i = 0; i < r->nr; i++) {
 		const struct kvm_ext_region *g = &regions[i];
 
 		if (!g->accesses)
 			continue;
-		warm_range(data, g->gfn, g->npages, MIN(g->accesses, HEAT_CLASSES - 1));
+		if (h->counts)
+			kx_stepmap_add(h->pages, g->gfn, g->npages, g->accesses);
 		if (h->now)
 			kx_rangemap_add(h->now->map, g->gfn, g->npages, g->accesses * g->npages);
 	}
@@ -274,14 +210,24 @@ static void on_faults(void *data, const struct kvm_ext_rec_faults *r,
 		kx_rangemap_add(h->now->map, faults[i].gfn, 1, 1);
 }
 
+/* The same passes count as in the account: those that prime, were cut or gave way have no samples. */
 static void on_pass_end(void *data, const struct kvm_ext_rec_pass_end *r)
 {
+	const guint not_counted = KVM_EXT_PASS_PRIME | KVM_EXT_PASS_CUT | KVM_EXT_PASS_YIELDED;
 	KxHeat *h = data;
 
-	h->passes += !h->prime;
-	h->prime = FALSE;
-	if (h->now)
-		kx_rangemap_end_pass(h->now->map, r->time_ns);
+	if (!h->counts || r->h.flags & not_counted) {
+		kx_stepmap_drop(h->pages);
+		if (h->now)
+			kx_rangemap_drop_pass(h->now->map);
+	} else {
+		kx_stepmap_take(h->pages);
+		if (++h->passes % KX_HEAT_PASSES == 0)
+			kx_stepmap_halve(h->pages);
+		if (h->now)
+			kx_rangemap_end_pass(h->now->map, r->time_ns);
+	}
+	h->counts = FALSE;
 	h->now = NULL;
 }
 
@@ -377,10 +323,7 @@ KxHeatReport *kx_heat_report(KxHeat *h, guint64 running, guint64 ram_pages)
 
 guint kx_heat_of(const KxHeat *h, guint64 gfn)
 {
-	guint64 index = gfn >> CHUNK_SHIFT;
-	const Chunk *c = g_hash_table_lookup(h->chunks, &index);
-
-	return c ? cooled(h, c, c->heat[gfn & (CHUNK_PAGES - 1)]) : 0;
+	return kx_stepmap_at(h->pages, gfn);
 }
 
 /* A run of pages of one class or, while ranges are made, of those chosen. */
@@ -391,8 +334,6 @@ typedef struct {
 
 /* What choosing goes through the memory with. */
 typedef struct {
-	const KxHeat *heat;
-	guint64 first, end;
 	gboolean hottest;
 	guint64 classes[HEAT_CLASSES]; /* pages of each heat */
 	guint edge;		       /* the last class that is taken */
@@ -401,56 +342,9 @@ typedef struct {
 	GArray *ranges; /* Range */
 } Choice;
 
-typedef void (*VisitFn)(Choice *c, guint64 gfn, guint64 npages, guint heat);
-
-static gint compare_index(gconstpointer a, gconstpointer b)
+static void count_class(gpointer data, guint64 gfn, guint64 npages, guint heat)
 {
-	guint64 x = **(guint64 *const *)a, y = **(guint64 *const *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static GPtrArray *sorted_chunks(const KxHeat *h)
-{
-	GPtrArray *chunks = g_ptr_array_sized_new(g_hash_table_size(h->chunks));
-	GHashTableIter it;
-	gpointer chunk;
-
-	g_hash_table_iter_init(&it, h->chunks);
-	while (g_hash_table_iter_next(&it, NULL, &chunk))
-		g_ptr_array_add(chunks, chunk);
-	g_ptr_array_sort(chunks, compare_index); /* the index is a chunk's first member */
-	return chunks;
-}
-
-/* All pages of the range in order: those of chunks one by one, what lies between in one go. */
-static void visit(Choice *c, VisitFn fn)
-{
-	g_autoptr(GPtrArray) chunks = sorted_chunks(c->heat);
-	guint64 at = c->first;
-
-	for (guint i = 0; i < chunks->len && at < c->end; i++) {
-		const Chunk *chunk = chunks->pdata[i];
-		guint64 first = chunk->index << CHUNK_SHIFT, end = first + CHUNK_PAGES;
-
-		if (end <= at)
-			continue;
-		if (at < first) {
-			guint64 until = MIN(first, c->end);
-
-			fn(c, at, until - at, 0);
-			at = until;
-		}
-		for (; at < MIN(end, c->end); at++)
-			fn(c, at, 1, cooled(c->heat, chunk, chunk->heat[at & (CHUNK_PAGES - 1)]));
-	}
-	if (at < c->end)
-		fn(c, at, c->end - at, 0);
-}
-
-static void count_class(Choice *c, guint64 gfn, guint64 npages, guint heat)
-{
-	c->classes[heat] += npages;
+	((Choice *)data)->classes[heat] += npages;
 }
 
 static gint heavier_first(gconstpointer a, gconstpointer b)
@@ -489,8 +383,9 @@ static void take(Choice *c, guint64 gfn, guint64 npages, guint64 worth)
 	g_array_append_val(c->ranges, r);
 }
 
-static void take_if_chosen(Choice *c, guint64 gfn, guint64 npages, guint heat)
+static void take_if_chosen(gpointer data, guint64 gfn, guint64 npages, guint heat)
 {
+	Choice *c = data;
 	gboolean better = c->hottest ? heat > c->edge : heat < c->edge;
 
 	if (!better) {
@@ -526,20 +421,16 @@ static guint64 find_edge(Choice *c, guint64 want)
 gboolean kx_heat_pick(const KxHeat *h, gboolean hottest, guint64 first_gfn, guint64 npages,
 		      guint64 want, guint max_ranges, KxHeatPick *pick)
 {
-	Choice c = { .heat = h,
-		     .first = first_gfn,
-		     .end = first_gfn + npages,
-		     .hottest = hottest,
-		     .max_ranges = max_ranges };
-	guint64 found;
+	Choice c = { .hottest = hottest, .max_ranges = max_ranges };
+	guint64 found, end = first_gfn + npages;
 
 	want = MAX(want, 1);
-	visit(&c, count_class);
+	kx_stepmap_each(h->pages, first_gfn, end, count_class, &c);
 	if (c.classes[0] == npages)
 		return FALSE;
 	found = find_edge(&c, want);
 	c.ranges = g_array_new(FALSE, FALSE, sizeof(Range));
-	visit(&c, take_if_chosen);
+	kx_stepmap_each(h->pages, first_gfn, end, take_if_chosen, &c);
 	if (c.ranges->len > max_ranges)
 		keep_best(&c);
 	g_array_sort(c.ranges, lower_first);

@@ -3,7 +3,8 @@
  * How hot the VM's memory is now, fed from the stream, next to the account. In two ways: for each page, in how many passes
  * it was found accessed since attach, halved every KX_HEAT_PASSES passes, whichever tracker found it, which is what pages
  * are chosen by; and for each tracker by itself, as ranges (rangemap.h), which is what people are shown and trackers
- * compared by. Memory is bounded: a byte a page where something was found, and a fixed map for each tracker there is.
+ * compared by. Memory and work go with the spans that are found, not with their pages, and are bounded: see stepmap.h.
+ * Only passes that the account counts have an effect, and only when they end.
  */
 #ifndef KX_HEAT_H
 #define KX_HEAT_H
@@ -22,7 +23,7 @@
 
 typedef struct _KxHeat KxHeat;
 
-/* @last_gfn: the highest frame expected. Twice as much, and never more than 1 TiB of found memory, is the bound. */
+/* @last_gfn: the highest frame there is now. */
 KxHeat *kx_heat_new(guint64 last_gfn, guint vcpus);
 void kx_heat_free(KxHeat *h);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxHeat, kx_heat_free)

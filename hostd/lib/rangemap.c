@@ -4,15 +4,14 @@
 #include "../../kvm-ext/common/ranges.h"
 
 #define PAGE_SHIFT 12u
-#define BATCH	   256u
 
 struct _KxRangeMap {
 	struct kx_ranges ranges;
 	void *memory;
 	guint64 epoch_ns;
 	guint64 ended_ns; /* when the last epoch did; 0: none has */
-	struct kx_sample batch[BATCH];
-	guint nr_batch;
+	gboolean in_pass;
+	struct kx_ranges_mark mark; /* as it was before the pass at hand */
 };
 
 static guint64 or_default(guint64 value, guint64 otherwise)
@@ -21,11 +20,17 @@ static guint64 or_default(guint64 value, guint64 otherwise)
 }
 
 /* All of the space up to the power of two, so that halves of halves are aligned as memory is. */
-KxRangeMap *kx_rangemap_new(guint64 last_gfn, guint vcpus, guint64 epoch_ns, guint order)
+static guint64 last_address(guint64 last_gfn)
 {
 	guint bits = PAGE_SHIFT + (last_gfn ? 64u - (guint)__builtin_clzll(last_gfn) : 0);
+
+	return bits < 64 ? (1ull << bits) - 1 : G_MAXUINT64;
+}
+
+KxRangeMap *kx_rangemap_new(guint64 last_gfn, guint vcpus, guint64 epoch_ns, guint order)
+{
 	const struct kx_ranges_config config = {
-		.last = bits < 64 ? (1ull << bits) - 1 : G_MAXUINT64,
+		.last = last_address(last_gfn),
 		.granularity = (guint)or_default(order, KX_RANGEMAP_ORDER),
 		.vcpus = vcpus,
 	};
@@ -35,6 +40,7 @@ KxRangeMap *kx_rangemap_new(guint64 last_gfn, guint vcpus, guint64 epoch_ns, gui
 	m->memory = g_malloc(kx_ranges_bytes(config.max));
 	if (kx_ranges_init(&m->ranges, m->memory, &config))
 		g_error("the range classifier refuses its configuration");
+	m->mark.fresh = g_new(u64, m->ranges.config.max);
 	return m;
 }
 
@@ -42,6 +48,7 @@ void kx_rangemap_free(KxRangeMap *m)
 {
 	if (!m)
 		return;
+	g_free(m->mark.fresh);
 	g_free(m->memory);
 	g_free(m);
 }
@@ -52,13 +59,34 @@ gboolean kx_rangemap_is(const KxRangeMap *m, guint64 epoch_ns, guint order)
 	       m->ranges.config.granularity == or_default(order, KX_RANGEMAP_ORDER);
 }
 
+void kx_rangemap_grow(KxRangeMap *m, guint64 last_gfn)
+{
+	kx_ranges_grow(&m->ranges, last_address(last_gfn));
+}
+
 /* --- samples -------------------------------------------------------------------------------------------------------- */
+
+static void begin_pass(KxRangeMap *m)
+{
+	if (m->in_pass)
+		return;
+	m->in_pass = TRUE;
+	kx_ranges_mark(&m->ranges, &m->mark);
+}
+
+void kx_rangemap_drop_pass(KxRangeMap *m)
+{
+	if (m->in_pass)
+		kx_ranges_back(&m->ranges, &m->mark);
+	m->in_pass = FALSE;
+}
 
 /* Frames far beyond what memory has are cut, not wrapped. */
 void kx_rangemap_add(KxRangeMap *m, guint64 gfn, guint64 npages, guint64 accesses)
 {
 	const guint64 end = 1ull << (64 - PAGE_SHIFT);
 
+	begin_pass(m);
 	if (gfn >= end || !npages) {
 		m->ranges.outside++;
 		return;
@@ -67,35 +95,49 @@ void kx_rangemap_add(KxRangeMap *m, guint64 gfn, guint64 npages, guint64 accesse
 			  accesses);
 }
 
-static void flush_batch(KxRangeMap *m)
+static gboolean inside(const KxRangeMap *m, guint64 gfn, guint64 npages)
 {
-	kx_ranges_add_batch(&m->ranges, m->batch, m->nr_batch);
-	m->nr_batch = 0;
+	guint64 last = m->ranges.config.last >> PAGE_SHIFT;
+
+	return gfn <= last && npages - 1 <= last - gfn;
 }
 
-static void add_page(KxRangeMap *m, guint64 gfn)
-{
-	m->batch[m->nr_batch++] = (struct kx_sample){ .address = gfn << PAGE_SHIFT, .weight = 1 };
-	if (m->nr_batch == BATCH)
-		flush_batch(m);
-}
-
+/* Most words lie in one range, and in the same one as the word before. */
 void kx_rangemap_add_bits(KxRangeMap *m, guint64 gfn, const guint64 *bits, gsize nwords)
 {
+	guint64 until = 0; /* the last frame of the range that the word before was in */
+	guint64 weight = 0, at = gfn;
+
+	begin_pass(m);
 	for (gsize i = 0; i < nwords; i++, gfn += 64) {
-		if (bits[i] == G_MAXUINT64) {
-			kx_rangemap_add(m, gfn, 64, 64);
+		if (!bits[i])
+			continue;
+		if (weight && gfn + 63 <= until) {
+			weight += (guint)__builtin_popcountll(bits[i]);
+			continue;
+		}
+		if (weight)
+			kx_ranges_add(&m->ranges, at << PAGE_SHIFT, weight);
+		weight = 0;
+		until = inside(m, gfn, 64)
+				? kx_ranges_until(&m->ranges, gfn << PAGE_SHIFT) >> PAGE_SHIFT
+				: 0;
+		if (until && gfn + 63 <= until) {
+			at = gfn;
+			weight = (guint)__builtin_popcountll(bits[i]);
 			continue;
 		}
 		for (guint64 word = bits[i]; word; word &= word - 1)
-			add_page(m, gfn + (guint)__builtin_ctzll(word));
+			kx_rangemap_add(m, gfn + (guint)__builtin_ctzll(word), 1, 1);
 	}
-	flush_batch(m);
+	if (weight)
+		kx_ranges_add(&m->ranges, at << PAGE_SHIFT, weight);
 }
 
 /* A tenth early is in time: intervals are kept by timers, not by this. */
 void kx_rangemap_end_pass(KxRangeMap *m, guint64 time_ns)
 {
+	m->in_pass = FALSE;
 	if (m->ended_ns && time_ns - m->ended_ns < m->epoch_ns - m->epoch_ns / 10)
 		return;
 	kx_ranges_epoch(&m->ranges);
@@ -112,8 +154,8 @@ KxHeatMap *kx_rangemap_report(KxRangeMap *m)
 	out->granularity_bytes = 1ull << m->ranges.config.granularity;
 	out->epoch_ns = m->epoch_ns;
 	out->epochs = m->ranges.epochs;
-	out->samples = m->ranges.added;
-	out->outside = m->ranges.outside;
+	out->samples = m->in_pass ? m->mark.added : m->ranges.added;
+	out->outside = m->in_pass ? m->mark.outside : m->ranges.outside;
 	out->ranges_total = nr;
 	for (guint i = 0; i < nr; i++) {
 		struct kx_range r;

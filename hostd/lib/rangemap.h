@@ -22,10 +22,18 @@ void kx_rangemap_free(KxRangeMap *m);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxRangeMap, kx_rangemap_free)
 gboolean kx_rangemap_is(const KxRangeMap *m, guint64 epoch_ns, guint order);
 
-/* @accesses in all, evenly over the pages. */
+/* Memory has appeared up to @last_gfn. What was known stays known. */
+void kx_rangemap_grow(KxRangeMap *m, guint64 last_gfn);
+
+/*
+ * Of the pass at hand, which begins with the first of them: it counts once kx_rangemap_end_pass says that it does, and until
+ * then is nowhere to be seen. @accesses in all, evenly over the pages.
+ */
 void kx_rangemap_add(KxRangeMap *m, guint64 gfn, guint64 npages, guint64 accesses);
 /* One access of @gfn + i for each bit i. */
 void kx_rangemap_add_bits(KxRangeMap *m, guint64 gfn, const guint64 *bits, gsize nwords);
+/* The pass does not count: it has never been. */
+void kx_rangemap_drop_pass(KxRangeMap *m);
 /* @time_ns: CLOCK_MONOTONIC. */
 void kx_rangemap_end_pass(KxRangeMap *m, guint64 time_ns);
 

@@ -174,6 +174,22 @@ void kx_ranges_add_run(struct kx_ranges *s, u64 start, u64 size, u64 weight)
 	}
 }
 
+void kx_ranges_mark(const struct kx_ranges *s, struct kx_ranges_mark *mark)
+{
+	memcpy(mark->fresh, s->fresh, sizeof(*s->fresh) * s->nr);
+	mark->nr = s->nr;
+	mark->added = s->added;
+	mark->outside = s->outside;
+}
+
+void kx_ranges_back(struct kx_ranges *s, const struct kx_ranges_mark *mark)
+{
+	memset(s->fresh, 0, sizeof(*s->fresh) * s->nr);
+	memcpy(s->fresh, mark->fresh, sizeof(*s->fresh) * mark->nr);
+	s->added = mark->added;
+	s->outside = mark->outside;
+}
+
 /* --- order -------------------------------------------------------------------------------- */
 
 typedef bool before_fn(const struct kx_ranges *s, u32 a, u32 b);
@@ -466,6 +482,30 @@ int kx_ranges_init(struct kx_ranges *s, void *memory, const struct kx_ranges_con
 	if (s->start[1] != s->start[0])
 		s->nr = 2;
 	return 0;
+}
+
+/* A range of its own where there is room, as the last one may be small and hot. */
+void kx_ranges_grow(struct kx_ranges *s, u64 last)
+{
+	u64 old = s->config.last;
+	u32 i = s->nr;
+
+	if (last <= old)
+		return;
+	s->config.last = last;
+	if (i == s->config.max || (old + 1) & (BIT_ULL(s->config.granularity) - 1))
+		return;
+	s->start[i] = old + 1;
+	s->fresh[i] = 0;
+	s->accesses[i] = 0;
+	s->age[i] = 0;
+	s->idle[i] = 0;
+	s->nr++;
+}
+
+u64 kx_ranges_until(const struct kx_ranges *s, u64 address)
+{
+	return last_of(s, find(s->start, s->nr, address));
 }
 
 /* Accesses for each granule, times 2^32. */

@@ -87,8 +87,23 @@ void kx_ranges_add_batch(struct kx_ranges *s, const struct kx_sample *samples, u
  */
 void kx_ranges_add_run(struct kx_ranges *s, u64 start, u64 size, u64 weight);
 
+/* What has been added so far, to go back to. @fresh of @s->config.max numbers is the caller's. */
+struct kx_ranges_mark {
+	u64 *fresh;
+	u64 added, outside;
+	u32 nr;
+};
+/* Takes back what was added after the mark. No epoch may have ended since. */
+void kx_ranges_mark(const struct kx_ranges *s, struct kx_ranges_mark *mark);
+void kx_ranges_back(struct kx_ranges *s, const struct kx_ranges_mark *mark);
+
 /* The end of an epoch. What was added since the last takes effect on accesses and ranges now. */
 void kx_ranges_epoch(struct kx_ranges *s);
+
+/* Makes the space end at @last, further than it did. What is new has had no accesses. */
+void kx_ranges_grow(struct kx_ranges *s, u64 last);
+/* The last address of the range that @address, which is in the space, is in. */
+u64 kx_ranges_until(const struct kx_ranges *s, u64 address);
 
 /* The @i-th range by address, from 0 to @s->nr - 1. Together they are the whole space. */
 void kx_ranges_get(const struct kx_ranges *s, u32 i, struct kx_range *range);

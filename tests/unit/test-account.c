@@ -251,6 +251,34 @@ static void stays_bounded(void **state)
 	assert_true(g_error_matches(error, KX_ERROR, KX_ERROR_INVALID_OPTION));
 }
 
+/* As runs where pages are few and far between, and as a bitmap where they are not: what takes less is kept. */
+static void keeps_found_pages_small(void **state)
+{
+	static const struct {
+		guint64 apart, bytes;
+	} cases[] = { { 2, 64 * 4096 }, { 64, 64 * 4096 }, { 1024, 64 * 32 * 16 } };
+
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(KxAccount) a = kx_account_new();
+		guint64 id = open_window(a, 1, 0), empty;
+		g_autoptr(GArray) found = NULL, none = NULL;
+
+		empty = kx_account_bytes(a);
+		begin(a, 1, 1);
+		for (guint64 g = 0; g < 64ull << 15; g += cases[i].apart)
+			run(a, 1, g, 1);
+		end(a, 1, 1, 1, 0);
+		close_window(a, id, NULL, 1);
+		assert_true(kx_account_bytes(a) - empty <= cases[i].bytes * 11 / 10);
+		found = kx_account_found(a, id, NULL);
+		assert_int_equal(found->len, (64u << 15) / cases[i].apart);
+		kx_account_forget_found(a);
+		assert_true(kx_account_bytes(a) <= empty);
+		none = kx_account_found(a, id, NULL);
+		assert_null(none);
+	}
+}
+
 static void forgets_the_oldest_pages_first(void **state)
 {
 	g_autoptr(KxAccount) a = kx_account_new();
@@ -258,9 +286,10 @@ static void forgets_the_oldest_pages_first(void **state)
 
 	for (i = 0; i < 6; i++) {
 		ids[i] = open_window(a, i + 1, i);
+		kx_account_grow(a, 1000000 * 256ull);
 		begin(a, i + 1, 1);
 		for (g = 0; g < 1000000; g++)
-			run(a, 1, g * 2, 1);
+			run(a, 1, g * 256, 1);
 		end(a, 1, 1, 1, 0);
 		close_window(a, ids[i], NULL, i + 1);
 	}
@@ -716,6 +745,7 @@ int main(void)
 		cmocka_unit_test(does_not_guess_after_losses),
 		cmocka_unit_test(says_what_is_missing),
 		cmocka_unit_test(stays_bounded),
+		cmocka_unit_test(keeps_found_pages_small),
 		cmocka_unit_test(forgets_the_oldest_pages_first),
 		cmocka_unit_test(keeps_drain_cost_with_the_open_window),
 		cmocka_unit_test(joins_disable_to_its_window),

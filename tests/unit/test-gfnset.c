@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -33,6 +34,7 @@ static void check_against(const KxGfnSet *s, const gboolean *flags)
 		count += flags[i];
 	}
 	assert_int_equal(kx_gfnset_count(s), count);
+	assert_int_equal(kx_gfnset_count_runs(s), runs->len);
 }
 
 static void equals_a_plain_array(void **state)
@@ -102,6 +104,42 @@ static void huge_runs_end(void **state)
 	assert_int_equal(kx_gfnset_count(s), 64 * 32768);
 }
 
+/* What is found whole takes no bitmap, however it came together; what is scattered takes one for each chunk. */
+static void whole_chunks_are_small(void **state)
+{
+	g_autoptr(KxGfnSet) s = kx_gfnset_new((1ull << 28) - 1), joined = kx_gfnset_new(0);
+	g_autoptr(KxGfnSet) words = kx_gfnset_new(0);
+	guint64 ones[512];
+
+	for (guint i = 0; i < 1000; i++)
+		assert_true(kx_gfnset_add(s, 0, 1ull << 28)); /* 1 TiB each time */
+	assert_int_equal(kx_gfnset_count(s), 1ull << 28);
+	assert_int_equal(kx_gfnset_count_runs(s), 1);
+	assert_true(kx_gfnset_bytes(s) < 1 << 20);
+	memset(ones, 0xff, sizeof(ones));
+	assert_true(kx_gfnset_add_bits(words, 7, ones, 512));
+	assert_true(kx_gfnset_add(words, 0, 7));
+	assert_int_equal(kx_gfnset_count(words), 32768 + 7);
+	assert_int_equal(kx_gfnset_count_runs(words), 1);
+	assert_true(kx_gfnset_bytes(words) < 2 * 4096);
+	assert_int_equal(kx_gfnset_count_common(s, words, NULL), 32768 + 7);
+	assert_true(kx_gfnset_add_set(joined, words));
+	assert_int_equal(kx_gfnset_count(joined), 32768 + 7);
+	assert_true(kx_gfnset_add(joined, 5, 1));
+	assert_int_equal(kx_gfnset_count(joined), 32768 + 7);
+}
+
+static void grows_with_the_memory(void **state)
+{
+	g_autoptr(KxGfnSet) s = kx_gfnset_new(1000);
+
+	assert_false(kx_gfnset_add(s, 0, 65ull << 15));
+	kx_gfnset_grow(s, 65ull << 15);
+	assert_true(kx_gfnset_add(s, 0, 65ull << 15));
+	kx_gfnset_grow(s, 0); /* never less */
+	assert_true(kx_gfnset_add(s, 80ull << 15, 1));
+}
+
 static void sets_share_a_budget(void **state)
 {
 	guint64 budget = 2;
@@ -145,6 +183,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(equals_a_plain_array),	  cmocka_unit_test(joins_runs_over_chunks),
 		cmocka_unit_test(stays_within_its_bound), cmocka_unit_test(huge_runs_end),
+		cmocka_unit_test(whole_chunks_are_small), cmocka_unit_test(grows_with_the_memory),
 		cmocka_unit_test(sets_share_a_budget),	  cmocka_unit_test(joins_and_intersects),
 	};
 

@@ -203,20 +203,6 @@ static void stays_within_the_ranges(void **state)
 	assert_int_equal(range(&pick, i).npages, 1);
 }
 
-static void stays_within_its_memory(void **state)
-{
-	g_autoptr(KxHeat) h = kx_heat_new(0, 1);
-
-	/* 64 chunks are its budget; what comes after is not kept, and does no harm */
-	passes(h, 1, 0, 65 << 12);
-	assert_int_equal(kx_heat_of(h, (64 << 12) - 1), 1);
-	assert_int_equal(kx_heat_of(h, 64 << 12), 0);
-	passes(h, 1, 1ull << 38, 1ull << 20);
-	assert_int_equal(kx_heat_of(h, 1ull << 38), 0);
-	passes(h, 1, 0, 1);
-	assert_int_equal(kx_heat_of(h, 0), 2);
-}
-
 /* A pass of the tracker whose number that is. */
 static void pass_of(KxHeat *h, guint64 epoch, guint64 time_ms, guint64 gfn, guint64 n)
 {
@@ -273,6 +259,40 @@ static void keeps_trackers_apart(void **state)
 	assert_int_equal(r->agreement->len, 1);
 	assert_null(((KxAgreement *)r->agreement->pdata[0])->na);
 	assert_true(((KxAgreement *)r->agreement->pdata[0])->f1 == 0);
+}
+
+/* What the account does not count is not hot either: passes that prime, were cut or gave way, and one that still runs. */
+static void counts_the_passes_of_the_account(void **state)
+{
+	static const guint16 flags[] = { KVM_EXT_PASS_PRIME, KVM_EXT_PASS_CUT,
+					 KVM_EXT_PASS_YIELDED };
+	g_autoptr(KxHeat) h = kx_heat_new((1 << 15) - 1, 1);
+	struct kvm_ext_rec_pass_begin b = { .epoch = 1 };
+	g_autoptr(KxHeatReport) r = NULL;
+
+	open_map(h, 1, "abit", NULL, NULL);
+	for (guint i = 0; i < G_N_ELEMENTS(flags); i++) {
+		struct kvm_ext_rec_pass_end e = { .h.flags = flags[i], .time_ns = 1000 * i };
+
+		b.h.flags = flags[i] & KVM_EXT_PASS_PRIME;
+		kx_heat_sink.pass_begin(h, &b);
+		run(h, 0x100, 20000);
+		kx_heat_sink.pass_end(h, &e);
+	}
+	pass_of(h, 1, 500, 0x200, 3);
+	b.h.flags = 0;
+	kx_heat_sink.pass_begin(h, &b);
+	run(h, 0x100, 20000);
+	run(h, 1 << 20, 1);
+	r = kx_heat_report(h, 1, 1 << 15);
+	assert_int_equal(map_at(r, 0)->samples, 3);
+	assert_int_equal(map_at(r, 0)->outside, 0);
+	assert_int_equal(kx_heat_of(h, 0x100), 0);
+	assert_int_equal(kx_heat_of(h, 0x201), 1);
+	/* The end of that pass was lost: it never counts. */
+	pass_of(h, 1, 1000, 0x200, 3);
+	assert_int_equal(kx_heat_of(h, 0x100), 0);
+	assert_int_equal(kx_heat_of(h, 0x201), 2);
 }
 
 /* Another setting of a tracker goes on with its map, unless that would not fit any more. */
@@ -359,8 +379,8 @@ int main(void)
 		cmocka_unit_test(picks_the_coldest),
 		cmocka_unit_test(knows_nothing_yet),
 		cmocka_unit_test(stays_within_the_ranges),
-		cmocka_unit_test(stays_within_its_memory),
 		cmocka_unit_test(keeps_trackers_apart),
+		cmocka_unit_test(counts_the_passes_of_the_account),
 		cmocka_unit_test(takes_maps_up_again),
 		cmocka_unit_test(knows_what_speaks_for_a_part),
 		cmocka_unit_test(takes_other_records),

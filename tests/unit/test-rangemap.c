@@ -109,6 +109,54 @@ static void other_settings(void **state)
 	assert_int_equal(hottest(map)->start, 2 << 20);
 }
 
+/* Until a pass has ended well it is not there. */
+static void dropped_passes_leave_nothing(void **state)
+{
+	g_autoptr(KxRangeMap) m = kx_rangemap_new(0xffff, 1, 0, 0);
+	g_autoptr(KxHeatMap) during = NULL, after = NULL;
+	const guint64 bits[] = { G_MAXUINT64, 5 };
+
+	kx_rangemap_add(m, 7, 1, 3);
+	kx_rangemap_end_pass(m, MS);
+	kx_rangemap_add(m, 0x8000, 100, 1000);
+	kx_rangemap_add_bits(m, 0x9000, bits, 2);
+	kx_rangemap_add(m, 1 << 20, 1, 1);
+	during = kx_rangemap_report(m);
+	assert_int_equal(during->samples, 3);
+	assert_int_equal(during->outside, 0);
+	kx_rangemap_drop_pass(m);
+	kx_rangemap_drop_pass(m);
+	kx_rangemap_end_pass(m, 600 * MS);
+	after = kx_rangemap_report(m);
+	assert_int_equal(after->samples, 3);
+	assert_int_equal(after->epochs, 2);
+	assert_int_equal(after->ranges->len, 1);
+	assert_int_equal(after->outside, 0);
+}
+
+/* Memory that comes later is looked at like any other, and what was known before stays. */
+static void grows(void **state)
+{
+	g_autoptr(KxRangeMap) m = kx_rangemap_new(0xffff, 1, 0, 0);
+	g_autoptr(KxHeatMap) map = NULL;
+
+	kx_rangemap_add(m, 0x10, 4, 4000);
+	kx_rangemap_add(m, 0x20000, 4, 4000);
+	kx_rangemap_end_pass(m, MS);
+	kx_rangemap_grow(m, 0x2ffff);
+	for (guint k = 2; k <= 40; k++) {
+		kx_rangemap_add(m, 0x10, 4, 4000);
+		kx_rangemap_add(m, 0x20000, 4, 8000);
+		kx_rangemap_end_pass(m, k * 500 * MS);
+	}
+	kx_rangemap_grow(m, 5); /* never less */
+	map = kx_rangemap_report(m);
+	assert_int_equal(map->outside, 1);
+	assert_int_equal(hottest(map)->start >> 18, 0x20000 >> 6);
+	assert_true(hottest(map)->size <= 64 << 12);
+	assert_int_equal(map->samples, 40 * 4000 + 39 * 8000);
+}
+
 /* Whatever numbers come: counted as outside, and no more. */
 static void strange_frames(void **state)
 {
@@ -134,9 +182,13 @@ static void strange_frames(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(finds_a_hot_spot),	  cmocka_unit_test(bits_are_pages),
-		cmocka_unit_test(epochs_end_with_passes), cmocka_unit_test(other_settings),
+		cmocka_unit_test(finds_a_hot_spot),
+		cmocka_unit_test(bits_are_pages),
+		cmocka_unit_test(epochs_end_with_passes),
+		cmocka_unit_test(other_settings),
 		cmocka_unit_test(strange_frames),
+		cmocka_unit_test(dropped_passes_leave_nothing),
+		cmocka_unit_test(grows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
