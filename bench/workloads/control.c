@@ -2,9 +2,11 @@
 #include "control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +17,7 @@
 #include "log.h"
 
 #define RETRY_MS 100
+#define MAX_ID	 64
 
 struct wl_control {
 	pthread_mutex_t lock; /* guards all up to epochs_ordered */
@@ -26,6 +29,8 @@ struct wl_control {
 	unsigned long epochs_ordered;
 	int fd;
 	bool eof_is_final;
+	bool takes_answers; /* fd does */
+	bool fd_is_logs;    /* what is said there goes through the log */
 	struct wl_log *log;
 };
 
@@ -79,18 +84,52 @@ static void apply(struct wl_control *control, void (*change)(struct wl_control *
 	pthread_mutex_unlock(&control->lock);
 }
 
-static void obey(struct wl_control *control, char *line)
+/* False if there is no such command. */
+static bool obey(struct wl_control *control, const char *word)
 {
-	line[strcspn(line, "\r")] = '\0';
-	if (!*line)
-		return;
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (!strcmp(line, commands[i].word)) {
+		if (!strcmp(word, commands[i].word)) {
 			apply(control, commands[i].apply);
-			return;
+			return true;
 		}
 	}
-	wl_log_try_printf(control->log, "error unknown command: %.40s", line);
+	wl_log_try_printf(control->log, "error unknown command: %.40s", word);
+	return false;
+}
+
+/* Whoever asked may have gone: an answer that nobody takes is no error. */
+static void answer(struct wl_control *control, const char *id, const char *what)
+{
+	char line[MAX_ID + 64];
+	int bytes = snprintf(line, sizeof(line), "%.*s %s\n", MAX_ID, id, what);
+
+	if (control->fd_is_logs)
+		wl_log_try_printf(control->log, "%.*s", bytes - 1, line);
+	else if (control->takes_answers && write(control->fd, line, (size_t)bytes) < 0)
+		return;
+}
+
+/* A command, or "@ID COMMAND" by somebody who waits for the answer. */
+static void take_line(struct wl_control *control, char *line)
+{
+	const char *id = NULL;
+
+	line[strcspn(line, "\r")] = '\0';
+	if (*line == '@') {
+		id = line;
+		line += strcspn(line, " ");
+		if (*line)
+			*line++ = '\0';
+	} else if (!*line) {
+		return;
+	}
+	if (obey(control, line)) {
+		if (id)
+			answer(control, id, "0");
+	} else if (id) {
+		answer(control, id, "| unknown command");
+		answer(control, id, "2");
+	}
 }
 
 /* Takes the complete lines off @text and returns how many bytes remain. */
@@ -100,7 +139,7 @@ static size_t obey_lines(struct wl_control *control, char *text, size_t bytes)
 
 	while ((newline = memchr(line, '\n', bytes - (line - text)))) {
 		*newline = '\0';
-		obey(control, line);
+		take_line(control, line);
 		line = newline + 1;
 	}
 	bytes -= line - text;
@@ -167,7 +206,15 @@ static bool eof_is_final(int fd)
 	return fstat(fd, &st) || !S_ISCHR(st.st_mode) || st.st_rdev == makedev(1, 3);
 }
 
-struct wl_control *wl_control_start(int fd, bool running, struct wl_log *log)
+static bool takes_answers(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && (S_ISCHR(st.st_mode) || S_ISSOCK(st.st_mode)) &&
+	       (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR;
+}
+
+struct wl_control *wl_control_start(int fd, bool running, struct wl_log *log, bool fd_is_logs)
 {
 	struct wl_control *control = calloc(1, sizeof(*control));
 	pthread_t reader, waiter;
@@ -178,6 +225,8 @@ struct wl_control *wl_control_start(int fd, bool running, struct wl_log *log)
 	control->running = running;
 	control->log = log;
 	control->eof_is_final = eof_is_final(fd);
+	control->takes_answers = takes_answers(fd);
+	control->fd_is_logs = fd_is_logs;
 	pthread_mutex_init(&control->lock, NULL);
 	wl_cond_init(&control->changed);
 	if (pthread_create(&reader, NULL, read_commands, control) ||

@@ -26,9 +26,10 @@ void wl_control_block_signals(void);
 
 /*
  * Takes over @fd. Starts as after "go" if @running. Complaints about unknown commands go to @log.
- * NULL on failure.
+ * A line that begins with "@ID " is answered on @fd, if that is a device or a socket open for
+ * writing, or by a line of the log, if that is where @log goes too (@fd_is_logs). NULL on failure.
  */
-struct wl_control *wl_control_start(int fd, bool running, struct wl_log *log);
+struct wl_control *wl_control_start(int fd, bool running, struct wl_log *log, bool fd_is_logs);
 
 /* The next thing to do, without waiting. An "epoch" order is taken off the queue. */
 enum wl_order wl_control_next(struct wl_control *control);

@@ -43,12 +43,13 @@ static int log_flags(const char *path)
 	return !strncmp(path, "/dev/", 5) ? O_WRONLY : O_WRONLY | O_CREAT | O_TRUNC;
 }
 
-/* A FIFO that is open for writing too never reads as EOF while its writers come and go. */
+/* A FIFO that is open for writing too never reads as EOF while its writers come and go; a device takes answers. */
 static int control_flags(const char *path)
 {
 	struct stat st;
 
-	return !stat(path, &st) && S_ISFIFO(st.st_mode) ? O_RDWR : O_RDONLY;
+	return !stat(path, &st) && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)) ? O_RDWR
+										 : O_RDONLY;
 }
 
 static bool are_one_device(const char *a, const char *b)

@@ -100,7 +100,8 @@ int main(int argc, char **argv)
 	wl_control_block_signals();
 	log = wl_log_start(log_fd, QUEUE_BASE_BYTES + options.mem_bytes / WL_PAGE_BYTES *
 							      QUEUE_BYTES_PER_PAGE);
-	control = log ? wl_control_start(control_fd, !options.wait, log) : NULL;
+	control =
+		log ? wl_control_start(control_fd, !options.wait, log, control_fd == log_fd) : NULL;
 	if (!control) {
 		fprintf(stderr, "kx-workload: out of memory, or cannot start a thread\n");
 		return EXIT_FAILED;

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -70,12 +71,12 @@ static void child_exec(const char *options, uid_t uid, int in, int out)
 	_exit(97);
 }
 
-static struct child *child_start(const char *options, uid_t uid)
+/* @commands: the child's end, closed here, and ours. */
+static struct child *child_start_with(const char *options, uid_t uid, const int commands[2])
 {
 	struct child *child = calloc(1, sizeof(*child));
-	int commands[2], log[2];
+	int log[2];
 
-	assert_int_equal(pipe2(commands, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(log, O_CLOEXEC), 0);
 	child->pid = fork();
 	assert_true(child->pid >= 0);
@@ -87,6 +88,14 @@ static struct child *child_start(const char *options, uid_t uid)
 	child->log = fdopen(log[0], "r");
 	arena_pages = 0;
 	return child;
+}
+
+static struct child *child_start(const char *options, uid_t uid)
+{
+	int commands[2];
+
+	assert_int_equal(pipe2(commands, O_CLOEXEC), 0);
+	return child_start_with(options, uid, commands);
 }
 
 static void command(struct child *child, const char *line)
@@ -470,6 +479,59 @@ static void test_go_stop_and_noise(void **state)
 	assert_int_equal(child_end(child), 0);
 }
 
+static void expect_answer(struct child *child, const char *answer)
+{
+	char got[128] = "";
+
+	for (size_t n = 0; n < strlen(answer); n++)
+		assert_int_equal(read(child->commands, got + n, 1), 1);
+	assert_string_equal(got, answer);
+}
+
+/* Whoever asks with "@ID" is told when a command is taken, and of one that is none. */
+static void check_answers(struct child *child)
+{
+	static struct truth truth;
+
+	expect_setup(child);
+	command(child, "@1 epoch\n");
+	expect_answer(child, "@1 0\n");
+	assert_true(read_epoch(child, &truth));
+	expect(child, "idle ");
+	command(child, "epoch\n@b-2 jump\n");
+	expect_answer(child, "@b-2 | unknown command\n@b-2 2\n");
+	while (!starts_with(next_line(child), "error unknown command: jump"))
+		;
+	command(child, "@3\n@4 quit\n");
+	expect_answer(child, "@3 | unknown command\n@3 2\n@4 0\n");
+	assert_int_equal(child_end(child), 0);
+}
+
+static void test_answers_on_a_socket(void **state)
+{
+	int commands[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, commands), 0);
+	check_answers(
+		child_start_with("--virtual --wait --mem 4M --epoch-touches 10", 0, commands));
+}
+
+static void test_answers_on_a_device(void **state)
+{
+	int commands[2] = { open("/dev/null", O_RDONLY | O_CLOEXEC),
+			    posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC) };
+	char options[128];
+
+	(void)state;
+	assert_true(commands[1] >= 0);
+	assert_int_equal(grantpt(commands[1]), 0);
+	assert_int_equal(unlockpt(commands[1]), 0);
+	snprintf(options, sizeof(options),
+		 "--virtual --wait --mem 4M --epoch-touches 10 --control %s", ptsname(commands[1]));
+	check_answers(child_start_with(options, 0, commands));
+}
+
 static void test_end_of_commands(void **state)
 {
 	static struct truth truth;
@@ -592,6 +654,8 @@ int main(void)
 		cmocka_unit_test(test_rate_holds_over_short_epochs),
 		cmocka_unit_test(test_work_lines_come_often),
 		cmocka_unit_test(test_go_stop_and_noise),
+		cmocka_unit_test(test_answers_on_a_socket),
+		cmocka_unit_test(test_answers_on_a_device),
 		cmocka_unit_test(test_end_of_commands),
 		cmocka_unit_test(test_signal_ends_a_long_epoch_in_order),
 		cmocka_unit_test(test_absent_reader_is_survived_and_told),
