@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "args.h"
 #include "ranges.h"
 
 #define PAGES	   (16u << 20) /* of 4 KiB */
@@ -603,8 +604,10 @@ static void print_headline(void)
 	       worst, MAX_RANGES, ratio);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1)
+		args_refuse("classifier", argv[1]);
 	samples = malloc(sizeof(*samples) * EPOCHS * SAMPLES);
 	if (!samples)
 		die("no memory");

@@ -27,3 +27,10 @@ $(BUILD)/bench/ring: bench/ring.c $(BUILD)/bench/kernel/mpsc.o
 bench-ring:
 	@mk/deps bench/packages.txt
 	@bench/native ring
+
+# What the test of their arguments runs: of bench-ring's only if its peers are installed.
+BENCH_PROGRAMS := $(addprefix $(BUILD)/vmm/,scan regions dirtylog) $(BUILD)/bench/walk $(BUILD)/bench/classifier \
+	$(BUILD)/bench/dirtylog-qemu $(if $(wildcard /usr/include/ck_ring.h),$(BUILD)/bench/ring)
+tests/unit/test-bench: $(BENCH_PROGRAMS)
+KX_UNIT_EXTRA_BINS += tests/unit/test-bench
+unit-build: tests/unit/test-bench

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "../tests/migrate/vm.h"
+#include "args.h"
 #include "kx.h"
 #include "tap.h"
 #include "vmfd.h"
@@ -224,6 +225,8 @@ static void wait_for_guest(void)
 	vm->box->loops = PACE;
 }
 
+#define USAGE "dirtylog-qemu ROUNDS DIRECTORY GUEST"
+
 int main(int argc, char **argv)
 {
 	VmSettings settings = { .qemu = "qemu-system-x86_64",
@@ -232,10 +235,11 @@ int main(int argc, char **argv)
 				.downtime_ms = 100 };
 	g_autoptr(GError) error = NULL;
 	KxVmFd vm_fd;
-	int i;
+	int rounds, i;
 
 	if (argc != 4)
-		bail("usage: dirtylog-qemu ROUNDS DIRECTORY GUEST");
+		args_refuse(USAGE, NULL);
+	rounds = (int)args_number(argv[1], 1, 1000, USAGE);
 	settings.run_dir = argv[2];
 	settings.guest = argv[3];
 	vm = vm_start(&settings, argv[2], FALSE);
@@ -247,7 +251,7 @@ int main(int argc, char **argv)
 	close(vm_fd.fd);
 	pages = kx_vm(kx.fd).ram_pages;
 	trace_set_up();
-	for (i = 0; i < atoi(argv[1]); i++) {
+	for (i = 0; i < rounds; i++) {
 		qemu_round();
 		our_round();
 	}

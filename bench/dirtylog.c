@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "args.h"
 #include "kx.h"
 #include "tap.h"
 #include "vmm.h"
@@ -76,22 +77,26 @@ static void run(int iterations)
 	phase("disable", kx_stats(kx.fd).log.disable_ns);
 }
 
+#define USAGE "dirtylog MIB ONE_IN ITERATIONS plain|all-set 4K|2M"
+
 int main(int argc, char **argv)
 {
 	struct vmm_config config = { .mode = VMM_64, .io_exit = true };
 	enum vmm_backing backing;
 	uint32_t one_in, i;
+	int iterations;
 	void *memory;
 
 	if (argc != 6)
-		bail("usage: dirtylog MIB ONE_IN ITERATIONS plain|all-set 4K|2M");
-	pages = (uint32_t)(strtoull(argv[1], NULL, 10) * MIB / VMM_PAGE);
-	one_in = (uint32_t)strtoul(argv[2], NULL, 10);
-	if (!pages || pages > VMM_LIST_MAX || !one_in)
-		bail("not so much memory, and not so few writes");
+		args_refuse(USAGE, NULL);
+	pages = (uint32_t)(args_number(argv[1], 1, VMM_LIST_MAX / (MIB / VMM_PAGE), USAGE) * MIB /
+			   VMM_PAGE);
+	one_in = (uint32_t)args_number(argv[2], 1, VMM_LIST_MAX, USAGE);
+	iterations = (int)args_number(argv[3], 1, 1000000, USAGE);
+	config.log =
+		args_is_first(argv[4], "plain", "all-set", USAGE) ? VMM_LOG_PLAIN : VMM_LOG_ALL_SET;
+	backing = args_is_first(argv[5], "4K", "2M", USAGE) ? VMM_SMALL : VMM_THP;
 	dirty = (pages + one_in - 1) / one_in;
-	config.log = strcmp(argv[4], "plain") ? VMM_LOG_ALL_SET : VMM_LOG_PLAIN;
-	backing = strcmp(argv[5], "4K") ? VMM_THP : VMM_SMALL;
 	snprintf(source, sizeof(source), "ours-%s-%s", argv[4], argv[5]);
 
 	vmm_create_as(&vm, &config, 1, -1);
@@ -104,7 +109,7 @@ int main(int argc, char **argv)
 	/* All are mapped before the log is switched on. */
 	vmm_touch(&vm, 0, list, pages);
 	kx_attach(&kx, vm.fd, 0);
-	run(atoi(argv[3]));
+	run(iterations);
 	kx_close(&kx);
 	vmm_destroy(&vm);
 	return 0;

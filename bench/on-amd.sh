@@ -6,8 +6,12 @@
 # on_amd NAME [--kernel SUITE]: by default the kernel whose DAMON the figures are compared with
 on_amd() {
 	local name=$1 kernel=backports release out last
-	if [[ ${2-} == --kernel ]]; then
-		kernel=${3:?--kernel wants a suite}
+	shift
+	if [[ $# -eq 2 && $1 == --kernel ]]; then
+		kernel=$2
+	elif [[ $# -gt 0 ]]; then
+		echo "usage: bench/$name [--kernel SUITE]" >&2
+		return 2
 	fi
 	tests/lab/kernels get "$kernel" >/dev/null
 	release=$(tests/lab/kernels release "$kernel")

@@ -37,6 +37,7 @@
 #include <unistd.h>
 
 #include "aggregation.h"
+#include "args.h"
 #include "damon.h"
 #include "kx.h"
 #include "tap.h"
@@ -390,13 +391,15 @@ static void headline(const struct result (*result)[COUNT(ways)], bool has_damon)
 		printf("DAMON: n/a\n");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static struct result result[COUNT(workloads)][COUNT(ways)];
 	const struct vmm_config config = { .mode = VMM_64 };
 	bool has_damon = true;
 	size_t l, w;
 
+	if (argc > 1)
+		args_refuse("regions", argv[1]);
 	vmm_create_as(&vm, &config, 1, GUEST_CPU);
 	vmm_stay_on(OUR_CPU);
 	kx_samples_init(&got);

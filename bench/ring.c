@@ -34,9 +34,11 @@
 #include <ck_ring.h>
 #include <urcu/wfcqueue.h>
 
+#include "args.h"
 #include "mpsc.h"
 
 #define COUNT(array)  (sizeof(array) / sizeof((array)[0]))
+#define USAGE	      "ring [PLACES, a power of two [MILLISECONDS]]"
 #define PRODUCERS_MAX 4u
 #define BATCH	      64u
 #define ROUNDS	      11u
@@ -425,10 +427,14 @@ int main(int argc, char **argv)
 	bool allowed = set_priority(true) && set_priority(false);
 	char text[200] = "";
 
+	if (argc > 3)
+		args_refuse(USAGE, NULL);
 	if (argc > 1)
-		entries = strtoul(argv[1], NULL, 0);
+		entries = (u32)args_number(argv[1], 2, 1u << 30, USAGE);
+	if (entries & (entries - 1))
+		args_refuse(USAGE, argv[1]);
 	if (argc > 2)
-		round_ns = strtod(argv[2], NULL) * 1e6;
+		round_ns = 1e6 * (double)args_number(argv[2], 1, 3600000, USAGE);
 	printf("%u places, %u rounds of %.0f ms, M samples/s of 16 bytes\n"
 	       "producers   kx_mpsc   ck_ring  wfcqueue  / ck_ring  / wfcqueue\n",
 	       entries, ROUNDS, round_ns / 1e6);

@@ -46,6 +46,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "args.h"
 #include "damon.h"
 #include "kx.h"
 #include "tap.h"
@@ -581,20 +582,29 @@ static void print_headline(void)
 		printf("n/a\n");
 }
 
+/* Sizes of VMs, if others than the usual ones are wanted. */
+static void read_arguments(int argc, char **argv)
+{
+	static const char usage[] = "scan [MIB]…, four sizes at most";
+	size_t i, nr = (size_t)argc - 1;
+
+	if (nr > COUNT(sizes_mib))
+		args_refuse(usage, NULL);
+	for (i = 0; i < nr; i++)
+		sizes_mib[i] = args_number(argv[i + 1], 1, 1 << 20, usage);
+	if (nr)
+		nr_sizes = nr;
+}
+
 int main(int argc, char **argv)
 {
 	const struct vmm_config config = { .mode = VMM_64 };
 	uint64_t largest = PAGEWISE_MIB;
 	size_t i;
 
-	if (argc > 1)
-		nr_sizes =
-			(size_t)argc - 1 < COUNT(sizes_mib) ? (size_t)argc - 1 : COUNT(sizes_mib);
-	for (i = 0; i < nr_sizes; i++) {
-		if (argc > 1)
-			sizes_mib[i] = strtoull(argv[i + 1], NULL, 10);
+	read_arguments(argc, argv);
+	for (i = 0; i < nr_sizes; i++)
 		largest = sizes_mib[i] > largest ? sizes_mib[i] : largest;
-	}
 	touched = calloc((largest > LARGE_LEAVES_MIB ? largest : LARGE_LEAVES_MIB) * MIB / VMM_PAGE,
 			 1);
 	if (!touched)

@@ -26,9 +26,12 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "args.h"
 #include "tables.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define SIZES_MAX    16
+#define USAGE	     "walk [MIB]…"
 #define MIB_PAGES    256ull
 #define ROUNDS_MAX   201
 
@@ -277,17 +280,21 @@ static double bench_size(u64 mib, double *read_ratio)
 
 int main(int argc, char **argv)
 {
-	static const char *const sizes[] = { "64", "512", "2048", "8192" };
-	const char *const *size = argc > 1 ? (const char *const *)argv + 1 : sizes;
+	static const u64 sizes[] = { 64, 512, 2048, 8192 };
 	int n = argc > 1 ? argc - 1 : (int)COUNT(sizes);
 	double worst = 0, worst_read = 0;
+	u64 mib[SIZES_MAX];
 
+	if (n > SIZES_MAX)
+		args_refuse(USAGE, NULL);
+	for (int i = 0; i < n; i++)
+		mib[i] = argc > 1 ? args_number(argv[i + 1], 2, 1 << 20, USAGE) : sizes[i];
 	printf("             touched  ns per mapped page  ns per touched page  memcpy, ns per page "
 	       " walk / memcpy\n"
 	       "    MiB    of pages  read all     skip   read all      skip      read     copy    "
 	       "read   copy\n");
 	for (int i = 0; i < n; i++) {
-		double read, copy = bench_size(strtoull(size[i], NULL, 10), &read);
+		double read, copy = bench_size(mib[i], &read);
 
 		worst = copy > worst ? copy : worst;
 		worst_read = read > worst_read ? read : worst_read;
