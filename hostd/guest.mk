@@ -5,9 +5,10 @@ KX_LIB_SRCS += \
 	hostd/lib/channel.c \
 	hostd/lib/declared.c \
 	hostd/lib/hotplug.c \
+	hostd/lib/patience.c \
 	hostd/lib/tracker-guest.c
 
-KX_UNIT_TESTS += test-channel test-hotplug test-guest
+KX_UNIT_TESTS += test-channel test-hotplug test-guest test-patience
 
 # The fuzzer needs clang; what it found worth keeping is replayed by every `make unit`, with any compiler.
 KX_UNIT_EXTRA_BINS += $(BUILD)/tests/fuzz-channel-replay

@@ -82,6 +82,8 @@ char **cli_targets(Cli *cli, const Targets *t, TargetsMode mode, gboolean attach
 void cli_targets_clear(Targets *t);
 /* How a target is shown: control characters replaced. */
 char *cli_show(const char *target);
+/* Whether @target means the VM called @name, of which @vm (a{sv}) has the uuid and the pid. */
+gboolean cli_is_called(const char *name, GVariant *vm, const char *target);
 
 /* --- the daemon ------------------------------------------------------------ */
 

@@ -98,20 +98,6 @@ static GVariant *params(const char *target, gpointer data)
 	return g_variant_new("(s@a{sv})", target, g_variant_dict_end(&options));
 }
 
-static gboolean is_called(GVariant *vm, const char *target)
-{
-	g_autofree char *by_pid = NULL;
-	const char *name = "", *uuid = "";
-	guint32 pid = 0;
-
-	g_variant_lookup(vm, "name", "&s", &name);
-	g_variant_lookup(vm, "uuid", "&s", &uuid);
-	g_variant_lookup(vm, "pid", "u", &pid);
-	by_pid = g_strdup_printf("pid:%u", pid);
-	return g_str_equal(target, name) || g_str_equal(target, by_pid) ||
-	       (*uuid && g_ascii_strcasecmp(target, uuid) == 0);
-}
-
 /* How the dirty log works on @target, as the daemon knows it; NULL: it does not say. */
 static char *ask_mechanism(Cli *cli, const char *target)
 {
@@ -121,9 +107,12 @@ static char *ask_mechanism(Cli *cli, const char *target)
 
 	for (gsize i = 0; vms && i < g_variant_n_children(vms); i++) {
 		g_autoptr(GVariant) vm = g_variant_get_child_value(vms, i);
+		const char *name = "";
 		char *mechanism = NULL;
 
-		if (is_called(vm, target) && g_variant_lookup(vm, "mechanism", "s", &mechanism))
+		g_variant_lookup(vm, "name", "&s", &name);
+		if (cli_is_called(name, vm, target) &&
+		    g_variant_lookup(vm, "mechanism", "s", &mechanism))
 			return mechanism;
 	}
 	return NULL;

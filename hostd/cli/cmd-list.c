@@ -48,8 +48,8 @@ static GPtrArray *sorted(GVariant *reply)
 
 static void print_json(const GPtrArray *vms)
 {
-	static const char *const strings[] = { "name",	  "uuid",      "state",	 "tracker",
-					       "options", "mechanism", "yielded" };
+	static const char *const strings[] = { "name",	  "uuid",      "state",	  "tracker",
+					       "options", "mechanism", "yielded", "waiting" };
 	g_autoptr(JsonBuilder) b = json_builder_new();
 
 	json_builder_begin_array(b);
@@ -72,7 +72,7 @@ static void print_json(const GPtrArray *vms)
 }
 
 /* "dirty-log (pml), yielded: migration" */
-static char *tracker_text(GVariant *vm)
+static char *attached_text(GVariant *vm)
 {
 	const char *mechanism = lookup(vm, "mechanism"), *yielded = lookup(vm, "yielded");
 	g_autofree char *label =
@@ -81,6 +81,16 @@ static char *tracker_text(GVariant *vm)
 		g_strconcat(label, *yielded ? ", yielded: " : "", *yielded ? yielded : "", NULL);
 
 	return kx_text_clean(text);
+}
+
+/* "-, waiting for the guest's module" */
+static char *tracker_text(GVariant *vm)
+{
+	const char *waiting = lookup(vm, "waiting");
+	g_autofree char *clean = kx_text_clean(waiting);
+	g_autofree char *tracker = is_attached(vm) ? attached_text(vm) : g_strdup("-");
+
+	return g_strconcat(tracker, *clean ? ", " : "", clean, NULL);
 }
 
 static void print_text(const GPtrArray *vms)
@@ -99,7 +109,7 @@ static void print_text(const GPtrArray *vms)
 		kx_table_add_cell(table, 0, kx_text_clean(lookup(vm, "name")));
 		kx_table_add_cell(table, 1, pid ? g_strdup_printf("%u", pid) : g_strdup("-"));
 		kx_table_add_cell(table, 2, kx_text_clean(lookup(vm, "state")));
-		kx_table_add_cell(table, 3, attached ? tracker_text(vm) : g_strdup("-"));
+		kx_table_add_cell(table, 3, tracker_text(vm));
 		kx_table_add_cell(table, 4,
 				  attached ? kx_text_clean(lookup(vm, "options")) : g_strdup(""));
 	}

@@ -71,6 +71,19 @@ char *cli_show(const char *target)
 	return kx_text_clean(target);
 }
 
+gboolean cli_is_called(const char *name, GVariant *vm, const char *target)
+{
+	g_autofree char *by_pid = NULL;
+	const char *uuid = "";
+	guint32 pid = 0;
+
+	g_variant_lookup(vm, "uuid", "&s", &uuid);
+	g_variant_lookup(vm, "pid", "u", &pid);
+	by_pid = g_strdup_printf("pid:%u", pid);
+	return g_str_equal(target, name) || g_str_equal(target, by_pid) ||
+	       (*uuid && g_ascii_strcasecmp(target, uuid) == 0);
+}
+
 /* --- options --------------------------------------------------------------- */
 
 static Cli options;
@@ -184,7 +197,10 @@ typedef struct {
 	GVariant *reply;
 	GError *error;
 	const char *what;
-	gboolean shown;
+	const char *target; /* of the method; NULL: it has none */
+	char *waits;	    /* for what, as the daemon tells; NULL: it tells nothing */
+	gboolean shown, terminal;
+	gint64 start; /* g_get_monotonic_time() */
 } Call;
 
 static void call_done(GObject *source, GAsyncResult *result, gpointer data)
@@ -199,11 +215,48 @@ static void call_done(GObject *source, GAsyncResult *result, gpointer data)
 static gboolean show_progress(gpointer data)
 {
 	Call *call = data;
+	gint64 seconds = (g_get_monotonic_time() - call->start) / G_USEC_PER_SEC;
 
-	fprintf(stderr, "\r%s...", call->what);
+	fprintf(stderr, "\r%s...%s%s %" G_GINT64_FORMAT " s%s\033[K", call->what,
+		call->waits ? " " : "", call->waits ? call->waits : "", seconds,
+		call->waits ? ", ^C gives up" : "");
 	fflush(stderr);
 	call->shown = TRUE;
-	return G_SOURCE_REMOVE;
+	return G_SOURCE_CONTINUE;
+}
+
+/* Where there is no terminal one line says it once. */
+static void on_event(GDBusConnection *c, const char *sender, const char *path,
+		     const char *interface, const char *signal, GVariant *params, gpointer data)
+{
+	g_autoptr(GVariant) details = NULL;
+	const char *vm, *event, *reason;
+	Call *call = data;
+
+	if (!g_variant_is_of_type(params, G_VARIANT_TYPE("(ssa{sv})")))
+		return;
+	g_variant_get(params, "(&s&s@a{sv})", &vm, &event, &details);
+	if (!g_str_equal(event, "waiting") || call->waits ||
+	    !cli_is_called(vm, details, call->target) ||
+	    !g_variant_lookup(details, "reason", "&s", &reason))
+		return;
+	call->waits = kx_text_clean(reason);
+	if (call->terminal)
+		show_progress(call);
+	else
+		fprintf(stderr, "kvm-ext: %s: %s\n", call->what, call->waits);
+}
+
+static guint watch_events(Cli *cli, Call *call, GVariant *params)
+{
+	if (!call->what || cli->quiet || !g_variant_n_children(params) ||
+	    !g_variant_type_equal(g_variant_type_first(g_variant_get_type(params)),
+				  G_VARIANT_TYPE_STRING))
+		return 0;
+	g_variant_get_child(params, 0, "&s", &call->target);
+	return g_dbus_connection_signal_subscribe(cli->connection, cli->bus_name, KX_DBUS_INTERFACE,
+						  "Event", KX_DBUS_PATH, NULL,
+						  G_DBUS_SIGNAL_FLAGS_NONE, on_event, call, NULL);
 }
 
 /* What is added to D-Bus's own words; the daemon's messages are complete. */
@@ -242,22 +295,27 @@ static GVariant *call_on(Cli *cli, const char *interface, const char *method, GV
 {
 	g_autoptr(GVariant) held = g_variant_ref_sink(params);
 	g_autoptr(GMainLoop) loop = NULL;
-	Call call = { .what = what };
-	guint timer = 0;
+	Call call = { .what = what, .start = g_get_monotonic_time() };
+	guint timer = 0, events;
 
 	if (!cli_connect(cli, error))
 		return NULL;
 	loop = call.loop = g_main_loop_new(NULL, FALSE);
+	events = watch_events(cli, &call, held);
 	g_dbus_connection_call(cli->connection, cli->bus_name, KX_DBUS_PATH, interface, method,
 			       held, G_VARIANT_TYPE(reply_type), G_DBUS_CALL_FLAGS_NONE,
 			       CALL_TIMEOUT_MS, NULL, call_done, &call);
-	if (what && !cli->quiet && isatty(STDERR_FILENO))
-		timer = g_timeout_add_seconds(1, show_progress, &call);
+	call.terminal = isatty(STDERR_FILENO);
+	if (what && !cli->quiet && call.terminal)
+		timer = g_timeout_add(1000, show_progress, &call);
 	g_main_loop_run(loop);
-	if (timer && !call.shown)
+	if (timer)
 		g_source_remove(timer);
+	if (events)
+		g_dbus_connection_signal_unsubscribe(cli->connection, events);
 	if (call.shown)
 		fputs("\r\033[K", stderr);
+	g_free(call.waits);
 	if (call.error)
 		g_propagate_error(error, explain(call.error));
 	return call.reply;

@@ -81,6 +81,7 @@ static GVariant *entry_variant(const KxVmEntry *e)
 	g_variant_dict_insert(&d, "options", "s", e->options ? e->options : "");
 	g_variant_dict_insert(&d, "mechanism", "s", e->mechanism ? e->mechanism : "");
 	g_variant_dict_insert(&d, "yielded", "s", e->yielded ? e->yielded : "");
+	g_variant_dict_insert(&d, "waiting", "s", e->waiting ? e->waiting : "");
 	return g_variant_dict_end(&d);
 }
 
@@ -122,15 +123,44 @@ static void done(GObject *source, GAsyncResult *result, gpointer data)
 		answer_error(call, error);
 }
 
+static void unwatch(gpointer id)
+{
+	g_bus_unwatch_name(GPOINTER_TO_UINT(id));
+}
+
+static void on_vanished(GDBusConnection *bus, const char *name, gpointer cancellable)
+{
+	g_cancellable_cancel(cancellable);
+}
+
+/* Cancelled when the caller goes: nobody waits then. It watches for as long as it lives. */
+static GCancellable *caller_of(GDBusMethodInvocation *call)
+{
+	GDBusConnection *connection = g_dbus_method_invocation_get_connection(call);
+	const char *sender = g_dbus_method_invocation_get_sender(call);
+	GCancellable *cancellable = g_cancellable_new();
+
+	g_signal_connect_object(connection, "closed", G_CALLBACK(g_cancellable_cancel), cancellable,
+				G_CONNECT_SWAPPED);
+	if (sender) /* none: peer to peer */
+		g_object_set_data_full(G_OBJECT(cancellable), "name-watch",
+				       GUINT_TO_POINTER(g_bus_watch_name_on_connection(
+					       connection, sender, G_BUS_NAME_WATCHER_FLAGS_NONE,
+					       NULL, on_vanished, cancellable, NULL)),
+				       unwatch);
+	return cancellable;
+}
+
 static gboolean on_attach(KxDbusManager *skeleton, GDBusMethodInvocation *call, const char *target,
 			  GVariant *dict, gpointer data)
 {
 	KxService *s = data;
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GHashTable) options = read_options(dict, &error);
+	g_autoptr(GCancellable) caller = caller_of(call);
 
 	if (options)
-		kx_manager_attach_async(s->manager, target, options, done, call);
+		kx_manager_attach_async(s->manager, target, options, caller, done, call);
 	else
 		answer_error(call, error);
 	return TRUE;
@@ -142,9 +172,10 @@ static gboolean on_set_tracker(KxDbusManager *skeleton, GDBusMethodInvocation *c
 	KxService *s = data;
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GHashTable) options = read_options(dict, &error);
+	g_autoptr(GCancellable) caller = caller_of(call);
 
 	if (options)
-		kx_manager_set_async(s->manager, target, options, done, call);
+		kx_manager_set_async(s->manager, target, options, caller, done, call);
 	else
 		answer_error(call, error);
 	return TRUE;

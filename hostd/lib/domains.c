@@ -365,11 +365,13 @@ static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int det
 	KxDomains *d = data;
 	KxDomain domain = { 0 };
 
-	if ((event != VIR_DOMAIN_EVENT_STARTED && event != VIR_DOMAIN_EVENT_STOPPED) ||
+	if ((event != VIR_DOMAIN_EVENT_STARTED && event != VIR_DOMAIN_EVENT_RESUMED &&
+	     event != VIR_DOMAIN_EVENT_STOPPED) ||
 	    !identify(dom, &domain))
 		return 0;
-	if (event == VIR_DOMAIN_EVENT_STARTED)
-		tell(d, KX_DOMAINS_STARTED, &domain, "started");
+	if (event != VIR_DOMAIN_EVENT_STOPPED)
+		tell(d, event == VIR_DOMAIN_EVENT_STARTED ? KX_DOMAINS_STARTED : KX_DOMAINS_RESUMED,
+		     &domain, NULL);
 	else
 		tell(d, KX_DOMAINS_STOPPED, &domain,
 		     detail >= 0 && (guint)detail < G_N_ELEMENTS(stop_reasons)

@@ -26,6 +26,7 @@ typedef enum {
 	KX_DOMAINS_CONNECTED, /* @domain NULL */
 	KX_DOMAINS_LOST,      /* likewise */
 	KX_DOMAINS_STARTED,
+	KX_DOMAINS_RESUMED,
 	KX_DOMAINS_STOPPED, /* @detail: "destroyed", "crashed", "migrated away", … */
 } KxDomainsEvent;
 

@@ -439,19 +439,13 @@ gboolean kx_plug_was_there(const KxPlug *p)
 	return p->was_there;
 }
 
-gboolean kx_plug_wait_claimed(KxPlug *p, guint timeout_ms, GError **error)
+gboolean kx_plug_wait_claimed(KxPlug *p, KxPatience *patience, GError **error)
 {
-	gint64 end = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
 	KxChannelStatus st;
 
 	while (!kx_channel_status(p->channel, &st)) {
-		if (g_get_monotonic_time() > end) {
-			g_set_error(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
-				    "%s (waited %u s for it)",
-				    kx_channel_state_text(KX_CHANNEL_UNCLAIMED), timeout_ms / 1000);
+		if (!kx_patience_rest(patience, kx_channel_state_text(KX_CHANNEL_UNCLAIMED), error))
 			return FALSE;
-		}
-		g_usleep(POLL_US);
 	}
 	return TRUE;
 }

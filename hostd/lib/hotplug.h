@@ -13,13 +13,12 @@
 
 #include "channel.h"
 #include "domains.h"
+#include "patience.h"
 
 /* How long a guest has to let go of the device. */
 #define KX_PLUG_PATIENCE_MS 15000u
 /* The same when the daemon stops. */
 #define KX_PLUG_SHUTDOWN_MS 5000u
-/* How long a module that is loaded in the guest has to take a device that was plugged. */
-#define KX_PLUG_CLAIM_MS 10000u
 
 /* What of libvirt is needed, for one domain; unit tests bring their own. Errors are libvirt's own words. */
 typedef struct {
@@ -67,8 +66,8 @@ KxPlug *kx_plug_ref(KxPlug *p);
 KxChannel *kx_plug_channel(KxPlug *p);
 /* Whether it was found rather than made. */
 gboolean kx_plug_was_there(const KxPlug *p);
-/* Blocks, until a module in the guest has taken the device, at most @timeout_ms. KX_ERROR_NOT_SUPPORTED: none did. */
-gboolean kx_plug_wait_claimed(KxPlug *p, guint timeout_ms, GError **error);
+/* Blocks, until a module in the guest has taken the device or @patience is at its end, whose errors these are. */
+gboolean kx_plug_wait_claimed(KxPlug *p, KxPatience *patience, GError **error);
 
 /*
  * Blocks. Unplugs and removes the file. Where the VM is gone only the latter. If the guest does not let go (KX_ERROR_BUSY)

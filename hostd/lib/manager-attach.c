@@ -76,14 +76,18 @@ static KxSession *attach(KxManager *m, const KxVmIdent *ident, const KxOptions *
 
 static void attach_then(KxCall *c, GError *error)
 {
-	KxSession *s = error ? NULL : attach(c->m, &c->ident, &c->auto_options, &c->plug, &error);
+	KxSession *s;
 
+	error = kx_call_end_wait(c, error);
+	s = error ? NULL : attach(c->m, &c->ident, &c->auto_options, &c->plug, &error);
 	if (s) {
 		g_autofree char *key = kx_manager_alone_key(&c->ident);
 
 		g_hash_table_remove(c->m->let_alone, key);
+		if (c->ident.uuid)
+			kx_manager_no_retry(c->m, c->ident.uuid);
 		kx_manager_tell(c->m, "attached", s, NULL);
-	} else if (!c->task) {
+	} else if (!c->task && !kx_manager_retry_later(c->m, c, error)) {
 		kx_log(G_LOG_LEVEL_WARNING, "auto-attach-failed", c->target,
 		       c->auto_options.tracker->name,
 		       "%s is not attached though a rule of the configuration says so: %s",
@@ -104,8 +108,10 @@ void kx_call_resolve_then(KxCall *c, GError *error)
 	/* One that is attached already has its channel: attaching is refused, it is left alone. */
 	if (error || s || !kx_call_begin_plugging(c, c->ident.uuid, &error))
 		attach_then(c, error);
-	else
+	else {
+		kx_call_begin_wait(c);
 		kx_call_run(c, kx_call_plug_work, attach_then);
+	}
 }
 
 gboolean kx_manager_apply_options(KxOptions *o, GHashTable *options, GError **error)
@@ -131,13 +137,14 @@ gboolean kx_manager_apply_options(KxOptions *o, GHashTable *options, GError **er
 }
 
 void kx_manager_attach_async(KxManager *m, const char *target, GHashTable *options,
-			     GAsyncReadyCallback callback, gpointer data)
+			     GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
 {
 	KxCall *c = kx_call_new(m, target, callback, data);
 	KxSession *s = kx_manager_find_alive(m, target);
 	GError *error = NULL;
 	pid_t pid;
 
+	c->cancellable = cancellable ? g_object_ref(cancellable) : NULL;
 	kx_options_init(&c->auto_options);
 	if (s) {
 		g_set_error(&error, KX_ERROR, KX_ERROR_ALREADY_ATTACHED,

@@ -35,6 +35,10 @@ void kx_call_free(KxCall *c)
 	if (c->plugging)
 		g_hash_table_remove(c->m->plugging, c->plugging);
 	g_free(c->plugging);
+	if (c->wait_timer)
+		g_source_remove(c->wait_timer);
+	g_clear_object(&c->cancellable);
+	g_free(c->given_up);
 	g_clear_error(&c->error);
 	kx_manager_unref(c->m);
 	g_free(c);

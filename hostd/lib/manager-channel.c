@@ -23,7 +23,7 @@ gboolean kx_call_begin_plugging(KxCall *c, const char *uuid, GError **error)
 		return FALSE;
 	}
 	c->plugging = g_strdup(uuid);
-	g_hash_table_add(c->m->plugging, g_strdup(uuid));
+	g_hash_table_insert(c->m->plugging, g_strdup(uuid), c);
 	return TRUE;
 }
 
@@ -67,6 +67,7 @@ void kx_call_unplug_then(KxCall *c, GError *error)
 gboolean kx_call_plug_work(KxCall *c, GError **error)
 {
 	KxPlugVm vm = plug_vm(c);
+	g_autoptr(KxPatience) patience = NULL;
 	gboolean ours = !c->plug;
 
 	if (!kx_manager_runs_in_guest(&c->auto_options)) {
@@ -78,8 +79,9 @@ gboolean kx_call_plug_work(KxCall *c, GError **error)
 		c->plug = kx_plug_in(&vm, error);
 	if (!c->plug)
 		return FALSE;
-	if (kx_plug_wait_claimed(c->plug, KX_PLUG_CLAIM_MS, error) &&
-	    kx_tracker_guest_propose(kx_plug_channel(c->plug), &c->auto_options, error))
+	patience = kx_patience_new(vm.proc_root, vm.pid, c->auto_options.wait_ns, c->cancellable);
+	if (kx_plug_wait_claimed(c->plug, patience, error) &&
+	    kx_tracker_guest_propose(kx_plug_channel(c->plug), &c->auto_options, patience, error))
 		return TRUE;
 	if (ours)
 		kx_plug_out(c->plug, &vm, KX_PLUG_PATIENCE_MS, NULL);

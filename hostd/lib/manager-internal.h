@@ -24,7 +24,10 @@ struct _KxManager {
 	gboolean was_connected;
 	KxSelftest *selftest; /* of the dirty log; NULL: not yet */
 	char *selftest_key;   /* for which it holds, or is under way */
-	GHashTable *plugging; /* UUIDs of VMs whose channel is being changed */
+	GHashTable *
+		plugging; /* UUID of a VM whose channel is being changed → the KxCall that does; not owned */
+	GHashTable *
+		retries; /* UUID → KxRetry, of rules for trackers in a guest that does not answer */
 };
 
 /* --- a call: work on a thread, then the rest on the main loop (manager-call.c) --------------------------------------- */
@@ -50,8 +53,13 @@ struct _KxCall {
 	const char *yielded_to; /* NULL: libvirt knows of nothing */
 	KxPlug *plug;		/* of the guest's channel */
 	gboolean gone;		/* the VM has ended */
-	char *plugging;		/* the UUID that is in the manager's set for us */
-	GError *error;		/* to be answered with when what comes after it is done */
+	char *plugging;		/* the UUID that is in the manager's table for us */
+	/* waiting for the guest (manager-wait.c) */
+	GCancellable *cancellable; /* ends it; NULL: nobody can */
+	char *given_up;		   /* why that was done, if not by the caller */
+	gboolean waits;
+	guint wait_timer; /* until it is told; 0 */
+	GError *error;	  /* to be answered with when what comes after it is done */
 	gboolean (*work)(KxCall *c, GError **error);
 	void (*then)(KxCall *c, GError *error); /* owns the call; @error is the work's, to take */
 };
@@ -67,6 +75,7 @@ void kx_call_run(KxCall *c, gboolean (*work)(KxCall *, GError **),
 /* --- sessions by name (manager.c) ------------------------------------------------------------------------------------- */
 
 gboolean kx_manager_parse_pid(const char *target, pid_t *pid);
+gboolean kx_vm_ident_is_called(const KxVmIdent *i, const char *target);
 KxSession *kx_manager_find_alive(const KxManager *m, const char *target);
 KxSession *kx_manager_find_pid(const KxManager *m, pid_t pid);
 /* Alive, else the one that ended last. */
@@ -98,11 +107,29 @@ gboolean kx_call_unplug_work(KxCall *c, GError **error);
 void kx_call_unplug_then(KxCall *c, GError *error);
 void kx_call_unplug_after(KxCall *c, KxSession *s, gboolean gone);
 
+/* --- waiting for a guest (manager-wait.c) ------------------------------------------------------------------------------ */
+
+/* From here on @c can be given up, List shows that it waits, and so does an event if it takes long. */
+void kx_call_begin_wait(KxCall *c);
+/* Takes what the wait ended with, and returns it in the words that the caller is to read. */
+GError *kx_call_end_wait(KxCall *c, GError *error);
+/* Ends what waits for the guest of @target, and what would try again. FALSE: nothing did. */
+gboolean kx_manager_give_up(KxManager *m, const char *target, const char *why);
+/* What List says of it; NULL: nobody waits for this VM's guest. */
+char *kx_manager_waits_for(const KxManager *m, const char *uuid);
+
+/* After an attempt of a rule that failed. FALSE: it is not to be tried again. */
+gboolean kx_manager_retry_later(KxManager *m, const KxCall *c, const GError *error);
+void kx_manager_no_retry(KxManager *m, const char *uuid);
+GHashTable *kx_manager_retries_new(void);
+
 /* --- list, attach, set, report, rules --------------------------------------------------------------------------------- */
 
 gboolean kx_call_list_work(KxCall *c, GError **error);
 gboolean kx_call_attach_work(KxCall *c, GError **error);
 void kx_call_resolve_then(KxCall *c, GError *error);
+/* Where a rule says so, unless it is attached or under way. */
+void kx_manager_attach_by_rule(KxManager *m, const char *name, const char *uuid);
 gboolean kx_manager_apply_options(KxOptions *o, GHashTable *options, GError **error);
 /* Goes on with @then at once unless one of @sessions has no better source of KVM's counters than QEMU. */
 void kx_call_ask_qemu(KxCall *c, GPtrArray *sessions, void (*then)(KxCall *, GError *));

@@ -14,6 +14,7 @@ static void entry_free(gpointer data)
 	g_free(e->options);
 	g_free(e->mechanism);
 	g_free(e->yielded);
+	g_free(e->waiting);
 	g_free(e);
 }
 
@@ -83,6 +84,11 @@ static void list_then(KxCall *c, GError *error)
 		e->options = kx_options_to_string(kx_session_options(s));
 		e->mechanism = g_strdup(kx_session_mechanism(s));
 		e->yielded = g_strdup(kx_session_yielded(s));
+	}
+	for (i = 0; i < c->entries->len; i++) {
+		KxVmEntry *e = c->entries->pdata[i];
+
+		e->waiting = e->ident.uuid ? kx_manager_waits_for(c->m, e->ident.uuid) : NULL;
 	}
 	g_task_return_pointer(c->task, g_steal_pointer(&c->entries),
 			      (GDestroyNotify)g_ptr_array_unref);

@@ -5,15 +5,16 @@
 #include "log.h"
 #include "vmfd.h"
 
-static void attach_by_rule(KxManager *m, const char *name, const char *uuid)
+void kx_manager_attach_by_rule(KxManager *m, const char *name, const char *uuid)
 {
 	const KxRule *rule = kx_config_match(m->config, name);
 	KxCall *c;
 
-	if (!rule || kx_manager_find_alive(m, uuid))
+	if (!rule || kx_manager_find_alive(m, uuid) || g_hash_table_contains(m->plugging, uuid))
 		return;
 	c = kx_call_new(m, uuid, NULL, NULL);
 	c->auto_options = rule->options;
+	c->cancellable = g_cancellable_new();
 	c->libvirt = kx_domains_hold(m->domains, NULL);
 	if (c->libvirt)
 		kx_call_run(c, kx_call_attach_work, kx_call_resolve_then);
@@ -36,7 +37,7 @@ static void rules_then(KxCall *c, GError *error)
 		g_autofree char *key = kx_manager_alone_key(&e->ident);
 
 		if (!g_hash_table_contains(c->m->let_alone, key))
-			attach_by_rule(c->m, e->ident.name, e->ident.uuid);
+			kx_manager_attach_by_rule(c->m, e->ident.name, e->ident.uuid);
 	}
 	kx_call_done(c, NULL);
 }
@@ -67,6 +68,7 @@ static void domain_stopped(KxManager *m, const KxDomain *d, const char *why)
 	KxSession *s = kx_manager_find_account(m, d->uuid);
 	g_auto(KxQemuIdent) q = { 0 };
 
+	kx_manager_no_retry(m, d->uuid);
 	g_hash_table_foreach_remove(m->let_alone, forget_uuid, d->uuid);
 	if (!s)
 		return;
@@ -82,6 +84,13 @@ static void domain_stopped(KxManager *m, const KxDomain *d, const char *why)
 		return;
 	}
 	kx_session_explain_end(s, why);
+}
+
+/* Its guest can answer now: what failed is tried again at once. */
+static void domain_resumed(KxManager *m, const KxDomain *d)
+{
+	if (g_hash_table_contains(m->retries, d->uuid))
+		kx_manager_attach_by_rule(m, d->name, d->uuid);
 }
 
 void kx_manager_on_domains(KxDomainsEvent event, const KxDomain *d, const char *detail,
@@ -102,7 +111,10 @@ void kx_manager_on_domains(KxDomainsEvent event, const KxDomain *d, const char *
 		kx_manager_tell(m, "libvirt-lost", NULL, NULL);
 		break;
 	case KX_DOMAINS_STARTED:
-		attach_by_rule(m, d->name, d->uuid);
+		kx_manager_attach_by_rule(m, d->name, d->uuid);
+		break;
+	case KX_DOMAINS_RESUMED:
+		domain_resumed(m, d);
 		break;
 	case KX_DOMAINS_STOPPED:
 		domain_stopped(m, d, detail);

@@ -70,6 +70,7 @@ static void set_then(KxCall *c, GError *error)
 
 	if (s) {
 		o = *kx_session_options(s);
+		o.wait_ns = KX_PATIENCE_AUTO;
 		if (kx_manager_apply_options(&o, c->options, &error) &&
 		    kx_session_set(s, &o, kx_call_asked(c, s), &error))
 			kx_manager_tell(c->m, "tracker", s, NULL);
@@ -80,8 +81,10 @@ static void set_then(KxCall *c, GError *error)
 /* The guest runs it by now; the session's window follows. */
 static void told_then(KxCall *c, GError *error)
 {
-	KxSession *s = error ? NULL : kx_manager_need_alive(c->m, c->target, &error);
+	KxSession *s;
 
+	error = kx_call_end_wait(c, error);
+	s = error ? NULL : kx_manager_need_alive(c->m, c->target, &error);
 	if (s && !kx_session_plug(s))
 		kx_session_give_plug(s, g_steal_pointer(&c->plug));
 	if (s) {
@@ -108,19 +111,23 @@ static void tell_guest(KxCall *c, KxSession *s)
 	kx_vm_ident_copy(&c->ident, kx_session_ident(s));
 	c->plug = kx_session_plug(s) ? kx_plug_ref(kx_session_plug(s)) : NULL;
 	c->libvirt = kx_domains_hold(c->m->domains, NULL);
+	kx_call_begin_wait(c);
 	kx_call_run(c, kx_call_plug_work, told_then);
 }
 
 void kx_manager_set_async(KxManager *m, const char *target, GHashTable *options,
-			  GAsyncReadyCallback callback, gpointer data)
+			  GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
 {
 	KxCall *c = kx_call_new(m, target, callback, data);
 	GError *error = NULL;
 	KxSession *s = kx_manager_need_alive(m, target, &error);
 
 	c->options = options ? g_hash_table_ref(options) : NULL;
-	if (s)
+	c->cancellable = cancellable ? g_object_ref(cancellable) : NULL;
+	if (s) {
 		c->auto_options = *kx_session_options(s);
+		c->auto_options.wait_ns = KX_PATIENCE_AUTO; /* each call's own */
+	}
 	if (!s || !kx_manager_apply_options(&c->auto_options, options, &error))
 		kx_call_done(c, error);
 	else if (kx_manager_runs_in_guest(&c->auto_options))
@@ -149,7 +156,14 @@ static void detach_then(KxCall *c, GError *error)
 void kx_manager_detach_async(KxManager *m, const char *target, GAsyncReadyCallback callback,
 			     gpointer data)
 {
-	kx_call_ask_qemu_for(kx_call_new(m, target, callback, data), detach_then);
+	gboolean gave_up = kx_manager_give_up(m, target, "it was detached meanwhile");
+	KxCall *c = kx_call_new(m, target, callback, data);
+
+	/* One that was about to be attached: the call that waited cleans up. */
+	if (gave_up && !kx_manager_find_alive(m, target))
+		kx_call_done(c, NULL);
+	else
+		kx_call_ask_qemu_for(c, detach_then);
 }
 
 gboolean kx_manager_done_finish(GAsyncResult *result, GError **error)

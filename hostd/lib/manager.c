@@ -20,14 +20,18 @@ gboolean kx_manager_parse_pid(const char *target, pid_t *pid)
 	return TRUE;
 }
 
-static gboolean is_called(const KxSession *s, const char *target)
+gboolean kx_vm_ident_is_called(const KxVmIdent *i, const char *target)
 {
-	const KxVmIdent *i = kx_session_ident(s);
 	pid_t pid;
 
 	if (kx_manager_parse_pid(target, &pid))
 		return i->pid == pid;
-	return !strcmp(i->name, target) || (i->uuid && !g_ascii_strcasecmp(i->uuid, target));
+	return !g_strcmp0(i->name, target) || (i->uuid && !g_ascii_strcasecmp(i->uuid, target));
+}
+
+static gboolean is_called(const KxSession *s, const char *target)
+{
+	return kx_vm_ident_is_called(kx_session_ident(s), target);
 }
 
 KxSession *kx_manager_find_alive(const KxManager *m, const char *target)
@@ -194,6 +198,7 @@ KxManager *kx_manager_new(const KxHost *host, KxConfig *config, KxManagerCallbac
 	m->let_alone = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	m->asking = g_hash_table_new(NULL, NULL);
 	m->plugging = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	m->retries = kx_manager_retries_new();
 	m->domains = kx_domains_new(config->libvirt_uri, kx_manager_on_domains, m);
 	kx_manager_refresh_selftest(m);
 	return m;
@@ -221,6 +226,8 @@ static void unplug_now(KxManager *m, KxSession *s)
 
 void kx_manager_shutdown(KxManager *m)
 {
+	g_hash_table_remove_all(m->retries);
+	kx_manager_give_up(m, NULL, "the daemon is stopping");
 	while (m->sessions->len) {
 		g_autoptr(KxSession) s = kx_session_ref(m->sessions->pdata[0]);
 
@@ -244,6 +251,7 @@ void kx_manager_unref(KxManager *m)
 	g_hash_table_unref(m->let_alone);
 	g_hash_table_unref(m->asking);
 	g_hash_table_unref(m->plugging);
+	g_hash_table_unref(m->retries);
 	kx_selftest_free(m->selftest);
 	g_free(m->selftest_key);
 	kx_config_free(m->config);

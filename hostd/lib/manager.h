@@ -17,8 +17,8 @@
 #define KX_MANAGER_ENDED_MAX 64u
 
 /*
- * EVENT of org.kvmext1.Manager: attached, tracker, detached, vm-gone, yielded, resumed, libvirt-lost, libvirt-back. Strings
- * may be NULL.
+ * EVENT of org.kvmext1.Manager: attached, tracker, detached, vm-gone, yielded, resumed, waiting, libvirt-lost,
+ * libvirt-back. Strings may be NULL.
  */
 typedef struct {
 	const char *event, *vm, *uuid, *tracker, *options, *reason;
@@ -35,6 +35,7 @@ typedef struct {
 	char *state, *tracker, *options;
 	char *mechanism; /* of the dirty log, where the tracker uses it; else NULL */
 	char *yielded;	 /* to what it is left now; NULL: to nothing */
+	char *waiting;	 /* for what; NULL: for nothing */
 	gboolean attached;
 } KxVmEntry;
 
@@ -59,10 +60,13 @@ void kx_manager_reload(KxManager *m, KxConfig *config);
 void kx_manager_list_async(KxManager *m, GAsyncReadyCallback callback, gpointer data);
 GPtrArray *kx_manager_list_finish(GAsyncResult *result, GError **error); /* KxVmEntry */
 
+/* @cancellable, NULL: none, ends the wait for a tracker in the guest. */
 void kx_manager_attach_async(KxManager *m, const char *target, GHashTable *options,
-			     GAsyncReadyCallback callback, gpointer data);
+			     GCancellable *cancellable, GAsyncReadyCallback callback,
+			     gpointer data);
 void kx_manager_set_async(KxManager *m, const char *target, GHashTable *options,
-			  GAsyncReadyCallback callback, gpointer data);
+			  GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+/* Ends a wait for this VM's guest as well, also one that is to be tried again. */
 void kx_manager_detach_async(KxManager *m, const char *target, GAsyncReadyCallback callback,
 			     gpointer data);
 gboolean kx_manager_done_finish(GAsyncResult *result, GError **error); /* of the three above */

@@ -197,6 +197,8 @@ static gboolean parse_number(const char *text, const char *end, guint64 *value)
 	return stop == end && errno == 0;
 }
 
+#define WAIT_MAX_NS 86400000000000ull
+
 /* --- keys ------------------------------------------------------------------ */
 
 static gboolean bad_value(GError **error, const char *key, const char *value, const char *accepted)
@@ -215,6 +217,7 @@ static const KxOptions defaults = {
 	.skip = TRUE,
 	.faults_per_s = KVM_EXT_TRAP_FAULTS_DEFAULT,
 	.vcpu_ppm = KVM_EXT_TRAP_TIME_DEFAULT,
+	.wait_ns = -1,
 };
 
 static gboolean is_default(const KxOptions *o, const KxOptionKey *k)
@@ -765,6 +768,21 @@ static gboolean set_processes(KxOptions *o, const char *key, const char *value, 
 	return TRUE;
 }
 
+static gboolean set_wait(KxOptions *o, const char *key, const char *value, GError **error)
+{
+	guint64 ns;
+
+	if (g_str_equal(value, "auto")) {
+		o->wait_ns = -1;
+		return TRUE;
+	}
+	if (!kx_parse_duration(value, &ns, NULL) || ns > WAIT_MAX_NS)
+		return bad_value(error, key, value,
+				 "0 to 24h, with a unit, such as 30s or 5m, or 'auto'");
+	o->wait_ns = (gint64)ns;
+	return TRUE;
+}
+
 static char *event_text(const KxOptions *o)
 {
 	const KxGuestOptions *g = &o->guest;
@@ -988,6 +1006,12 @@ const KxOptionKey kx_option_keys[] = {
 	  MEMBERS(guest.processes),
 	  .set = set_processes,
 	  .text = processes_text },
+	{ .key = "wait",
+	  .value = "TIME",
+	  .help = "Wait so long for the guest's module, or 'auto': while the guest gets on",
+	  TRACKERS_OF_GUESTS,
+	  MEMBERS(wait_ns),
+	  .set = set_wait },
 	{ .key = NULL },
 };
 

@@ -79,6 +79,7 @@ typedef struct {
 	guint64 epoch_ns;		      /* of the range classifier; 0: 500 ms */
 	guint32 range_order; /* log2 of the smallest range's bytes; 0: 4K on the host, 2M in the guest */
 	KxGuestOptions guest;
+	gint64 wait_ns; /* for the guest to answer, once; -1: as long as it makes progress */
 } KxOptions;
 
 /* What a tracker can do, and so which options mean something to it. */

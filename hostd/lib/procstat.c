@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "error.h"
 
@@ -104,4 +106,39 @@ GArray *kx_procstat_vcpus(const char *proc_root, pid_t pid, const char *kvm_dir,
 			return NULL;
 	}
 	return g_steal_pointer(&vcpus);
+}
+
+/* Field 22 of proc(5)'s stat; the second one, the name, is in parentheses and may hold anything. */
+#define START_AFTER_NAME 20
+
+gboolean kx_procstat_started(const char *proc_root, pid_t pid, guint64 *ticks, GError **error)
+{
+	g_autofree char *path = g_strdup_printf("%s/%d/stat", proc_root, pid);
+	g_auto(GStrv) fields = NULL;
+	g_autofree char *text = NULL;
+	const char *after;
+
+	if (!g_file_get_contents(path, &text, NULL, error))
+		return FALSE;
+	after = strrchr(text, ')');
+	fields = g_strsplit(after ? after + 1 : "", " ", START_AFTER_NAME + 2);
+	if (g_strv_length(fields) > START_AFTER_NAME &&
+	    g_ascii_string_to_unsigned(fields[START_AFTER_NAME], 10, 0, G_MAXUINT64, ticks, NULL))
+		return TRUE;
+	g_set_error(error, KX_ERROR, KX_ERROR_FAILED, "%s does not say when it was started", path);
+	return FALSE;
+}
+
+gboolean kx_procstat_age(const char *proc_root, pid_t pid, guint64 *ns, GError **error)
+{
+	guint64 per_second = (guint64)sysconf(_SC_CLK_TCK), ticks, start_ns, now_ns;
+	struct timespec now;
+
+	if (!kx_procstat_started(proc_root, pid, &ticks, error))
+		return FALSE;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	now_ns = (guint64)now.tv_sec * 1000000000 + (guint64)now.tv_nsec;
+	start_ns = ticks / per_second * 1000000000 + ticks % per_second * 1000000000 / per_second;
+	*ns = now_ns - MIN(start_ns, now_ns);
+	return TRUE;
 }

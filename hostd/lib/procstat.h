@@ -21,4 +21,11 @@ typedef struct {
  */
 GArray *kx_procstat_vcpus(const char *proc_root, pid_t pid, const char *kvm_dir, GError **error);
 
+/*
+ * When the process was started, in the kernel's ticks since the host's boot: with the pid it names one process for good.
+ * And how long ago that was.
+ */
+gboolean kx_procstat_started(const char *proc_root, pid_t pid, guint64 *ticks, GError **error);
+gboolean kx_procstat_age(const char *proc_root, pid_t pid, guint64 *ns, GError **error);
+
 #endif /* KX_PROCSTAT_H */

@@ -21,9 +21,7 @@
 #define PROCESSES_MAX 64u
 #define STALE_LOOKS   8u
 /* More than any guest does in one look: a number beyond it is cut, so that sums stay far from overflow. */
-#define DELTA_MAX    (1ull << 44)
-#define ACK_POLL_US  20000u
-#define ACK_EXTRA_NS 5000000000ull
+#define DELTA_MAX (1ull << 44)
 
 typedef struct {
 	int timer;
@@ -136,27 +134,25 @@ static gboolean refused(int err, const char *tracker, GError **error)
 	return FALSE;
 }
 
-gboolean kx_tracker_guest_propose(KxChannel *channel, const KxOptions *o, GError **error)
+gboolean kx_tracker_guest_propose(KxChannel *channel, const KxOptions *o, KxPatience *patience,
+				  GError **error)
 {
 	struct kvm_ext_channel_command old, new;
 	KxChannelStatus st;
-	guint64 end_ns;
 	guint32 seq;
 
 	kx_channel_commanded(channel, &old);
 	command_of(o, &new);
 	new.epoch = next_epoch();
 	seq = kx_channel_command(channel, &new);
-	end_ns = monotonic_ns() + 3 * (epoch_ns_of(old.epoch_ns) + epoch_ns_of(new.epoch_ns)) +
-		 ACK_EXTRA_NS;
+	/* It looks once an epoch of the old command's, and may have to end one first. */
+	kx_patience_renew(patience, 3 * (epoch_ns_of(old.epoch_ns) + epoch_ns_of(new.epoch_ns)));
 	while (!kx_channel_status(channel, &st) || st.acked != seq) {
-		if (monotonic_ns() > end_ns) {
+		if (!kx_patience_rest(patience, kx_channel_state_text(KX_CHANNEL_SILENT), error)) {
 			kx_channel_command(channel, &old);
-			g_set_error(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED, "tracker %s: %s",
-				    o->tracker->name, kx_channel_state_text(KX_CHANNEL_SILENT));
+			g_prefix_error(error, "tracker %s: ", o->tracker->name);
 			return FALSE;
 		}
-		g_usleep(ACK_POLL_US);
 	}
 	if (st.state == KVM_EXT_GUEST_RUNNING)
 		return TRUE;

@@ -15,6 +15,7 @@
 #include "heat.h"
 #include "module.h"
 #include "options.h"
+#include "patience.h"
 #include "stream.h"
 
 /* The VM a tracker works on. Everything is the session's and outlives the tracker. */
@@ -70,7 +71,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxTracker, kx_tracker_free)
 extern const KxTrackerOps kx_tracker_module;
 extern const KxTrackerOps kx_tracker_guest;
 
-/* Blocks, until the guest carries out what @o asks for. KX_ERROR_NOT_SUPPORTED: it cannot, and goes on as before. */
-gboolean kx_tracker_guest_propose(KxChannel *channel, const KxOptions *o, GError **error);
+/*
+ * Blocks, until the guest carries out what @o asks for or @patience is at its end. KX_ERROR_NOT_SUPPORTED: it cannot, and
+ * goes on as before.
+ */
+gboolean kx_tracker_guest_propose(KxChannel *channel, const KxOptions *o, KxPatience *patience,
+				  GError **error);
 
 #endif /* KX_TRACKER_H */

@@ -5,7 +5,7 @@
  *     fake-daemon SOCKET REPORT LOG
  *
  * REPORT is a report as JSON; each call of Report moves its open windows on by one second. LOG gets a line for each call.
- * Certain names bring errors: see the table. Prints "ready" once it listens; ends with its standard input.
+ * Certain names bring errors: see the table; "waits" an event first. Prints "ready" once it listens; ends with its standard input.
  */
 #include <gio/gio.h>
 #include <gio/gunixinputstream.h>
@@ -24,17 +24,18 @@ static const struct {
 	guint32 pid;
 	const char *state;
 	gboolean attached;
-	const char *tracker, *options, *mechanism, *yielded;
+	const char *tracker, *options, *mechanism, *yielded, *waiting;
 } vms[] = {
 	{ "vm1", "6b7f3f2e-0000-4000-8000-000000000001", 4242, "running", TRUE, "abit-flush",
-	  "interval=100ms granularity=4K flush-scope=pass", "", "" },
-	{ "vm2", "6b7f3f2e-0000-4000-8000-000000000002", 4301, "running", TRUE, "off", "", "", "" },
-	{ "web server", "6b7f3f2e-0000-4000-8000-000000000003", 4302, "running", FALSE, "", "",
-	  "pml", "" },
-	{ "Größe 数据库", "6b7f3f2e-0000-4000-8000-000000000004", 4303, "paused", FALSE, "", "", "",
+	  "interval=100ms granularity=4K flush-scope=pass", "", "", "" },
+	{ "vm2", "6b7f3f2e-0000-4000-8000-000000000002", 4301, "running", TRUE, "off", "", "", "",
 	  "" },
+	{ "web server", "6b7f3f2e-0000-4000-8000-000000000003", 4302, "running", FALSE, "", "",
+	  "pml", "", "" },
+	{ "Größe 数据库", "6b7f3f2e-0000-4000-8000-000000000004", 4303, "paused", FALSE, "", "", "",
+	  "", "waiting for the guest's module" },
 	{ "logged", "6b7f3f2e-0000-4000-8000-000000000005", 4304, "running", TRUE, "dirty-log",
-	  "interval=10ms granularity=4K", "pml", "migration" },
+	  "interval=10ms granularity=4K", "pml", "migration", "" },
 };
 
 static const struct {
@@ -80,6 +81,7 @@ static GVariant *list_vms(void)
 		g_variant_dict_insert(&d, "options", "s", vms[i].options);
 		g_variant_dict_insert(&d, "mechanism", "s", vms[i].mechanism);
 		g_variant_dict_insert(&d, "yielded", "s", vms[i].yielded);
+		g_variant_dict_insert(&d, "waiting", "s", vms[i].waiting);
 		g_variant_builder_add_value(&b, g_variant_dict_end(&d));
 	}
 	return g_variant_new("(aa{sv})", &b);
@@ -163,6 +165,24 @@ static char **targets_of(GVariant *params)
 	return targets;
 }
 
+/* As the daemon does for a guest that takes its time; another VM's event goes before. */
+static void tell_waiting(GDBusConnection *c)
+{
+	static const char *const names[] = { "vm2", "waits" };
+
+	for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+		g_autofree char *reason = g_strconcat("waiting for the guest of ", names[i], NULL);
+		GVariantDict d;
+
+		g_variant_dict_init(&d, NULL);
+		g_variant_dict_insert(&d, "reason", "s", reason);
+		g_dbus_connection_emit_signal(
+			c, NULL, "/org/kvmext1", "org.kvmext1.Manager", "Event",
+			g_variant_new("(ss@a{sv})", names[i], "waiting", g_variant_dict_end(&d)),
+			NULL);
+	}
+}
+
 static void on_call(GDBusConnection *c, const char *sender, const char *path, const char *interface,
 		    const char *method, GVariant *params, GDBusMethodInvocation *invocation,
 		    gpointer data)
@@ -185,6 +205,8 @@ static void on_call(GDBusConnection *c, const char *sender, const char *path, co
 		g_dbus_method_invocation_return_dbus_error(invocation, name, message);
 		return;
 	}
+	if (targets[0] && g_str_equal(targets[0], "waits"))
+		tell_waiting(c);
 	g_dbus_method_invocation_return_value(invocation, answer(method, targets));
 }
 

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <libvirt/libvirt.h>
 
 #include "error.h"
 #include "fake-guest.h"
@@ -17,7 +18,8 @@
 #include "fake-root.h"
 #include "manager.h"
 
-#define UUID "c7a5fdbd-edaf-9455-926a-d65c16db1809"
+/* Of the domain that libvirt's test driver has. */
+#define UUID "6695eb01-f6a4-8304-79aa-97f2502e193f"
 #define NAME "kvm-ext-" UUID
 
 #define GUEST_EPOCH_US 5000
@@ -33,6 +35,7 @@ typedef struct {
 	/* the guest's */
 	GThread *guest;
 	gint refuses;		 /* errno */
+	gint holds_back;	 /* its module is not loaded */
 	gint declares, declared; /* which list of memory: to be, and written */
 } State;
 
@@ -96,6 +99,8 @@ static gpointer guest_thread(gpointer data)
 	guint64 number = 0;
 
 	fake_guest_at(&g, map);
+	while (g_atomic_int_get(&s->holds_back) && g_atomic_int_get(&s->plugged))
+		g_usleep(GUEST_EPOCH_US);
 	fake_guest_claims(&g, 77);
 	while (g_atomic_int_get(&s->plugged)) {
 		gint which = g_atomic_int_get(&s->declares);
@@ -182,9 +187,8 @@ static void make_qemu(State *s)
 	fake_write(s->root, status, text);
 }
 
-static int setup(void **state)
+static int setup_with(void **state, const char *config)
 {
-	static const char config[] = "[daemon]\nlibvirt-uri=\n";
 	State *s = g_new0(State, 1);
 
 	fake_reset();
@@ -202,6 +206,17 @@ static int setup(void **state)
 			      on_event, on_libvirt, s);
 	*state = s;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_with(state, "[daemon]\nlibvirt-uri=\n");
+}
+
+/* With a libvirt, which has a domain called test. */
+static int setup_rules(void **state)
+{
+	return setup_with(state, "[daemon]\nlibvirt-uri=test:///default\n");
 }
 
 static int teardown(void **state)
@@ -244,7 +259,7 @@ static GHashTable *options(const char *tracker, const char *key, const char *val
 }
 
 typedef void (*SetFn)(KxManager *m, const char *target, GHashTable *options,
-		      GAsyncReadyCallback callback, gpointer data);
+		      GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
 
 /* 0: done; else the error's code. */
 static int set(State *s, SetFn fn, const char *tracker, const char *key, const char *value)
@@ -253,7 +268,7 @@ static int set(State *s, SetFn fn, const char *tracker, const char *key, const c
 	g_autoptr(GError) error = NULL;
 	Answer a = { NULL };
 
-	fn(s->m, s->self, o, on_done, &a);
+	fn(s->m, s->self, o, NULL, on_done, &a);
 	while (!a.result)
 		g_main_context_iteration(NULL, TRUE);
 	kx_manager_done_finish(a.result, &error);
@@ -516,6 +531,171 @@ static void declared_memory_is_left_alone(void **state)
 	detach(s);
 }
 
+/* --- a guest that does not answer --------------------------------------------------------------------------------- */
+
+/* What List says that is waited for; "" for nothing. */
+static char *waiting(State *s)
+{
+	g_autoptr(GPtrArray) entries = NULL;
+	Answer a = { NULL };
+	char *text = g_strdup("");
+
+	kx_manager_list_async(s->m, on_done, &a);
+	while (!a.result)
+		g_main_context_iteration(NULL, TRUE);
+	entries = kx_manager_list_finish(a.result, NULL);
+	g_object_unref(a.result);
+	for (guint i = 0; i < entries->len; i++) {
+		const KxVmEntry *e = entries->pdata[i];
+
+		if (e->waiting) {
+			g_free(text);
+			text = g_strdup(e->waiting);
+		}
+	}
+	return text;
+}
+
+static void until_waiting_is(State *s, const char *words)
+{
+	for (;;) {
+		g_autofree char *text = waiting(s);
+
+		if (*words ? strstr(text, words) != NULL : !*text)
+			return;
+		g_usleep(GUEST_EPOCH_US);
+	}
+}
+
+static void until_event(State *s, const char *event)
+{
+	while (!strstr(s->events->str, event))
+		g_main_context_iteration(NULL, TRUE);
+}
+
+/* An attach that waits, as far as an event says so. */
+static void start_waiting(State *s, GCancellable *cancellable, Answer *a)
+{
+	g_autoptr(GHashTable) o = options("guest-abit", NULL, NULL);
+
+	g_atomic_int_set(&s->holds_back, TRUE);
+	kx_manager_attach_async(s->m, s->self, o, cancellable, on_done, a);
+	until_event(s, "waiting");
+	assert_null(a->result);
+}
+
+static void finish(Answer *a, const char *words)
+{
+	g_autoptr(GError) error = NULL;
+
+	while (!a->result)
+		g_main_context_iteration(NULL, TRUE);
+	kx_manager_done_finish(a->result, &error);
+	g_object_unref(a->result);
+	if (!words != !error || (words && !strstr(error->message, words)))
+		fail_msg("%s, not: %s", error ? error->message : "it worked", words);
+}
+
+static void a_module_that_comes_late_is_waited_for(void **state)
+{
+	State *s = *state;
+	Answer a = { NULL };
+
+	start_waiting(s, NULL, &a);
+	g_atomic_int_set(&s->holds_back, FALSE);
+	finish(&a, NULL);
+	assert_non_null(strstr(s->events->str, "attached"));
+	detach(s);
+}
+
+/* By the caller, by a detach, by its own time, by the VM's end: nothing is left in the VM. */
+static void a_wait_can_be_given_up(void **state)
+{
+	State *s = *state;
+	g_autoptr(GCancellable) cancellable = g_cancellable_new();
+	Answer a = { NULL }, b = { NULL }, c = { NULL };
+	g_autofree char *proc = g_strdup_printf("%s/%d", s->root, getpid());
+
+	start_waiting(s, cancellable, &a);
+	g_cancellable_cancel(cancellable);
+	finish(&a, "the caller has gone");
+	assert_false(exists(s));
+
+	g_string_truncate(s->events, 0);
+	start_waiting(s, NULL, &b);
+	detach(s);
+	finish(&b, "it was detached meanwhile");
+	assert_false(exists(s));
+
+	assert_int_equal(set(s, kx_manager_attach_async, "guest-abit", "wait", "60ms"),
+			 KX_ERROR_NOT_SUPPORTED + 1);
+	assert_false(exists(s));
+	assert_int_equal(s->detaches, s->attaches);
+
+	g_string_truncate(s->events, 0);
+	start_waiting(s, NULL, &c);
+	fake_remove(proc);
+	finish(&c, "has ended");
+}
+
+static void a_daemon_that_stops_waits_no_more(void **state)
+{
+	State *s = *state;
+	Answer a = { NULL };
+
+	start_waiting(s, NULL, &a);
+	kx_manager_shutdown(s->m);
+	finish(&a, "the daemon is stopping");
+}
+
+/* The rule's first attempt fails, and that is told and shown. */
+static virDomainPtr rule_waits(State *s, virConnectPtr *conn)
+{
+	static const char config[] = "[daemon]\nlibvirt-uri=test:///default\n[domain test]\n"
+				     "tracker=guest-abit\nepoch=10ms\nwait=50ms\n";
+	g_autoptr(GError) error = NULL;
+	KxConfig *c = kx_config_parse(config, strlen(config), "test", &error);
+	virDomainPtr dom;
+
+	assert_non_null(c);
+	*conn = virConnectOpen("test:///default");
+	dom = virDomainLookupByName(*conn, "test");
+	assert_non_null(dom);
+	g_atomic_int_set(&s->holds_back, TRUE);
+	kx_manager_reload(s->m, c);
+	until_waiting_is(s, "tried again every 10 s at most: no module in the guest");
+	return dom;
+}
+
+static void a_rule_is_tried_again(void **state)
+{
+	State *s = *state;
+	virConnectPtr conn;
+	virDomainPtr dom = rule_waits(s, &conn);
+
+	assert_null(strstr(s->events->str, "attached"));
+	g_atomic_int_set(&s->holds_back, FALSE);
+	assert_int_equal(virDomainSuspend(dom), 0);
+	assert_int_equal(virDomainResume(dom), 0);
+	until_event(s, "attached");
+	until_waiting_is(s, "");
+	virDomainFree(dom);
+	virConnectClose(conn);
+	detach(s);
+}
+
+static void a_detach_ends_the_trying(void **state)
+{
+	State *s = *state;
+	virConnectPtr conn;
+	virDomainPtr dom = rule_waits(s, &conn);
+
+	detach(s);
+	until_waiting_is(s, "");
+	virDomainFree(dom);
+	virConnectClose(conn);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -525,6 +705,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_vm_that_goes_leaves_no_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_next_daemon_takes_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(declared_memory_is_left_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_module_that_comes_late_is_waited_for, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_wait_can_be_given_up, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_daemon_that_stops_waits_no_more, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_rule_is_tried_again, setup_rules, teardown),
+		cmocka_unit_test_setup_teardown(a_detach_ends_the_trying, setup_rules, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -285,8 +285,9 @@ static void waits_for_the_module(void **state)
 	Fixture *f = *state;
 	g_autoptr(GError) error = NULL;
 	g_autoptr(KxPlug) p = kx_plug_in(&f->vm, NULL);
+	g_autoptr(KxPatience) patience = kx_patience_new(NULL, getpid(), 120000000, NULL);
 
-	assert_false(kx_plug_wait_claimed(p, 120, &error));
+	assert_false(kx_plug_wait_claimed(p, patience, &error));
 	assert_int_equal(error->code, KX_ERROR_NOT_SUPPORTED);
 	assert_non_null(strstr(error->message, "kvm_ext_guest"));
 }
