@@ -8,7 +8,7 @@ KX_LIB_SRCS += \
 	hostd/lib/patience.c \
 	hostd/lib/tracker-guest.c
 
-KX_UNIT_TESTS += test-channel test-hotplug test-guest test-patience
+KX_UNIT_TESTS += test-channel test-hotplug test-guest test-patience test-hostile
 
 # The fuzzer needs clang; what it found worth keeping is replayed by every `make unit`, with any compiler.
 KX_UNIT_EXTRA_BINS += $(BUILD)/tests/fuzz-channel-replay

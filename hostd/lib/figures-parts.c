@@ -309,6 +309,7 @@ static void guest_figures(KxPool *p)
 
 	guest_stages(p);
 	row->guest_silent = last->guest_silent;
+	row->guest_bad_records = GUEST(guest_bad_records);
 	row->guest_interrupts_per_s = guest_rate(p, GUEST(guest_interrupts), KX_NS_PER_S);
 	row->guest_classified_share =
 		per_page(GUEST(guest_classified), (double)p->samples, "no sample was taken");

@@ -22,8 +22,9 @@ typedef struct {
 	const char *silent; /* why nothing comes; NULL: it answers */
 	/* of all that this setting cost, over restarts of the guest's end */
 	struct kvm_ext_channel_account sum;
-	guint64 restarts, bad_records;
-	guint64 work; /* the workload's own counter; meaningless without writers */
+	guint64 restarts;
+	guint64 bad_records; /* left out: they contradict themselves, or name too much memory */
+	guint64 work;	     /* the workload's own counter; meaningless without writers */
 	guint64 work_writers;
 	GPtrArray *processes; /* KxGuestProcess */
 } KxGuestView;

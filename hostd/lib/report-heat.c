@@ -285,6 +285,16 @@ static char *seers(const KxVmReport *v, const KxHeatMap *m, const KxHeatRange *r
 	return g_string_free(s, FALSE);
 }
 
+static char *outside_text(const KxHeatMap *m)
+{
+	g_autofree char *outside = kx_text_count((double)m->outside);
+
+	return g_strdup_printf(
+		"%s more samples lay outside of the memory that was known when they came: "
+		"they are in no range",
+		outside);
+}
+
 static void map_heading(GString *out, const KxVmReport *v, const KxHeatMap *m)
 {
 	g_autofree char *name = kx_text_clean(v->name), *plain = kx_heat_map_label(m);
@@ -305,6 +315,11 @@ static void map_heading(GString *out, const KxVmReport *v, const KxHeatMap *m)
 				       samples, m->epochs, epoch);
 	if (m->partial)
 		g_string_append_printf(out, "  %s\n", m->partial);
+	if (m->outside) {
+		g_autofree char *outside = outside_text(m);
+
+		g_string_append_printf(out, "  %s\n", outside);
+	}
 	g_string_append_printf(out,
 			       "  %u ranges, %u of them accessed; %s hold half of the accesses\n\n",
 			       m->ranges_total, m->ranges_hot, half);
@@ -396,6 +411,14 @@ static void print_maps(const KxHeatReport *h, GString *out, guint width)
 		brief_row(table, h->maps->pdata[i]);
 	g_string_append(out, "\n  The hottest ranges of memory, as each tracker saw them last\n\n");
 	kx_table_print(table, out, width, 2, 0);
+	for (guint i = 0; i < h->maps->len; i++) {
+		const KxHeatMap *m = h->maps->pdata[i];
+		g_autofree char *label = kx_heat_map_label(m), *clean = kx_text_clean(label);
+		g_autofree char *outside = m->outside ? outside_text(m) : NULL;
+
+		if (outside)
+			g_string_append_printf(out, "  %s: %s.\n", clean, outside);
+	}
 }
 
 static const KxAgreement *agreement_of(const KxHeatReport *h, const char *a, const char *b)

@@ -161,6 +161,13 @@ static void note_guest(GPtrArray *notes, const char *label, const KxRow *row)
 					"channel.",
 					label, row->guest_dropped_queue.value,
 					row->guest_dropped_ring.value));
+	if (row->guest_bad_records > 0)
+		g_ptr_array_add(
+			notes,
+			g_strdup_printf("%s: %.0f records of the guest were left out, for they "
+					"contradict themselves or name several times more memory "
+					"than the VM has.",
+					label, row->guest_bad_records));
 	if (row->guest_silent)
 		g_ptr_array_add(notes, g_strdup_printf("%s: %s", label, row->guest_silent));
 }

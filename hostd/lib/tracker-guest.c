@@ -20,6 +20,14 @@
 #define NO_TRACKER    G_MAXUINT32 /* of enum kvm_ext_tracker_id: none of the module's */
 #define PROCESSES_MAX 64u
 #define STALE_LOOKS   8u
+/*
+ * What a look takes of the pages that the guest names. Processes share pages, so that all of the memory may be named more than
+ * once; but what names it over and over is no list of what is hot. A look is bounded by this, whatever is in the ring.
+ */
+#define LOOK_TIMES_RAM 4u
+#define LOOK_PAGES     ((guint64)1 << 28) /* of a VM with less memory than that */
+#define LOOK_SPANS     65536u
+#define RECORD_SPANS   8u /* what finding its range costs in spans */
 /* More than any guest does in one look: a number beyond it is cut, so that sums stay far from overflow. */
 #define DELTA_MAX (1ull << 44)
 
@@ -37,7 +45,8 @@ typedef struct {
 	const KxStreamOps *sink;
 	gpointer sink_data;
 	guint64 now_ns;
-	guint64 last_gfn;
+	guint64 pages_left, spans_left; /* that this look may still take */
+	guint64 crowded;		/* records beyond that, of this setting */
 } Guest;
 
 static guint64 monotonic_ns(void)
@@ -188,7 +197,6 @@ static gboolean guest_open(KxTracker *t, GError **error)
 	g = g_new0(Guest, 1);
 	g->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	g->view.processes = g_ptr_array_new_with_free_func(process_free);
-	g->last_gfn = t->vm.vm->last_gfn;
 	t->priv = g;
 	return TRUE;
 }
@@ -240,6 +248,7 @@ static gboolean guest_start(KxTracker *t, const KxOptions *o, GError **error)
 	kx_channel_counts(t->vm.channel, &counts);
 	memset(&g->view, 0, G_STRUCT_OFFSET(KxGuestView, processes));
 	g_ptr_array_set_size(g->view.processes, 0);
+	g->crowded = 0;
 	g->bad_before = counts.bad + counts.resyncs;
 	name_event(g, &st, o);
 	g->epoch_ns = epoch_ns_of(o->epoch_ns);
@@ -317,50 +326,77 @@ static guint64 accesses_of(Guest *g, const struct kvm_ext_channel_pages *r)
 }
 
 /* Of a run of pages that the guest names: what the VM has of it. */
-static guint64 real_pages(const Guest *g, const struct kvm_ext_channel_span *s)
+static guint64 real_pages(guint64 last_gfn, const struct kvm_ext_channel_span *s)
 {
-	return s->gfn > g->last_gfn ? 0 : MIN(s->npages, g->last_gfn + 1 - s->gfn);
+	return s->gfn > last_gfn ? 0 : MIN(s->npages, last_gfn + 1 - s->gfn);
 }
 
-static guint64 all_pages(const Guest *g, const struct kvm_ext_channel_pages *r)
+static guint64 all_pages(guint64 last_gfn, const struct kvm_ext_channel_pages *r)
 {
 	guint64 sum = 0;
 
 	for (guint32 i = 0; i < r->nr; i++)
-		sum += real_pages(g, &r->span[i]);
+		sum += real_pages(last_gfn, &r->span[i]);
 	return sum;
+}
+
+/* FALSE: this look has had its share. */
+static gboolean take_share(Guest *g, guint64 spans, guint64 pages)
+{
+	if (pages > g->pages_left || spans > g->spans_left) {
+		g->pages_left = g->spans_left = 0;
+		g->crowded++;
+		return FALSE;
+	}
+	g->pages_left -= pages;
+	g->spans_left -= spans;
+	return TRUE;
+}
+
+static void open_share(Guest *g, guint64 ram)
+{
+	g->pages_left = MAX(ram, MIN(LOOK_TIMES_RAM * ram, LOOK_PAGES));
+	g->spans_left = LOOK_SPANS;
 }
 
 /* The pages of a range, which share its accesses. */
 static void on_pages(void *data, const struct kvm_ext_channel_pages *r)
 {
-	Guest *g = data;
-	double accesses, pages;
+	const KxTracker *t = data;
+	Guest *g = t->priv;
+	guint64 last_gfn = t->vm.vm->last_gfn, pages;
+	double accesses;
 
 	if (r->epoch != g->st.epoch || g->stopped)
 		return;
 	begin_pass(g);
+	pages = all_pages(last_gfn, r);
+	if (!take_share(g, r->nr + RECORD_SPANS, pages))
+		return;
 	accesses = (double)accesses_of(g, r);
-	pages = (double)all_pages(g, r);
 	for (guint32 i = 0; i < r->nr; i++) {
 		const struct kvm_ext_rec_run run = {
 			.h = { KVM_EXT_REC_RUN, 0, sizeof(run) },
 			.pass = g->st.passes + 1,
 			.gfn = r->span[i].gfn,
-			.npages = real_pages(g, &r->span[i]),
+			.npages = real_pages(last_gfn, &r->span[i]),
 		};
 
 		if (run.npages && g->sink->run)
 			g->sink->run(g->sink_data, &run);
 		if (run.npages && g->sink->ranked)
-			g->sink->ranked(g->sink_data, run.gfn, run.npages,
-					(guint64)(accesses * (double)run.npages / pages + 0.5));
+			g->sink->ranked(
+				g->sink_data, run.gfn, run.npages,
+				(guint64)(accesses * (double)run.npages / (double)pages + 0.5));
+		if (run.npages < r->span[i].npages &&
+		    g->sink->ranked) /* of which nothing is known */
+			g->sink->ranked(g->sink_data, KX_GFN_END, 1, 1);
 	}
 }
 
 static void on_ranges(void *data, const struct kvm_ext_channel_ranges *r)
 {
-	Guest *g = data;
+	Guest *g = ((const KxTracker *)data)->priv;
 	KxGuestProcess *p = r->epoch == g->st.epoch ? process_of(g, r->pid) : NULL;
 
 	if (!p)
@@ -490,15 +526,16 @@ static void look(KxTracker *t)
 	KxChannelCounts counts;
 
 	g->looks++;
+	open_share(g, t->vm.vm->last_gfn + 1);
 	/* Status before records: it is written behind those that it counts. */
-	kx_channel_drain(t->vm.channel, &ops, g);
+	kx_channel_drain(t->vm.channel, &ops, t);
 	if (ours && !g->stopped)
 		count(g, &st);
 	drop_stale(g);
 	if (*st.release)
 		g_strlcpy(g->view.release, st.release, sizeof(g->view.release));
 	kx_channel_counts(t->vm.channel, &counts);
-	g->view.bad_records = counts.bad + counts.resyncs - g->bad_before;
+	g->view.bad_records = counts.bad + counts.resyncs - g->bad_before + g->crowded;
 	g->view.silent =
 		state != KX_CHANNEL_ALIVE ? kx_channel_state_text(state)
 		: st.state == KVM_EXT_GUEST_FAILED
