@@ -237,6 +237,11 @@ static gboolean has_no_granularity(const KxTrackerRow *t)
 	return t->can & (KX_CAN_LOG | KX_CAN_TRAP);
 }
 
+static gboolean fits_granularity(const KxOptions *o)
+{
+	return o->granularity == KVM_EXT_GRANULARITY_4K || !has_no_granularity(o->tracker);
+}
+
 static gboolean set_tracker(KxOptions *o, const char *key, const char *value, GError **error)
 {
 	const KxTrackerRow *t = kx_tracker_by_name(value);
@@ -253,14 +258,6 @@ static gboolean set_tracker(KxOptions *o, const char *key, const char *value, GE
 	}
 	o->mechanism = t->mechanism;
 	o->tracker = t->means ? kx_tracker_by_name(t->means) : t;
-	for (const KxOptionKey *k = kx_option_keys; k->key; k++) {
-		if (!is_for(k, o->tracker))
-			memcpy((char *)o + k->offset, (const char *)&defaults + k->offset, k->size);
-	}
-	if (o->flush_scope == KVM_EXT_FLUSH_NONE && !(o->tracker->can & KX_CAN_NOT_FLUSH))
-		o->flush_scope = KVM_EXT_FLUSH_DEFAULT;
-	if (has_no_granularity(o->tracker))
-		o->granularity = KVM_EXT_GRANULARITY_4K;
 	return TRUE;
 }
 
@@ -331,13 +328,28 @@ static const char *const flush_scopes[] = {
 	[KVM_EXT_FLUSH_NONE] = "none",
 };
 
+static enum kvm_ext_flush_scope effective_scope(const KxOptions *o)
+{
+	if (o->tracker->can & KX_CAN_FLUSH && o->flush_scope == KVM_EXT_FLUSH_DEFAULT)
+		return KVM_EXT_FLUSH_PASS;
+	return o->flush_scope;
+}
+
+static gboolean fits_flush_scope(const KxOptions *o)
+{
+	return o->flush_scope != KVM_EXT_FLUSH_NONE || (o->tracker->can & KX_CAN_NOT_FLUSH);
+}
+
+static gboolean fits_batch_pages(const KxOptions *o)
+{
+	return effective_scope(o) == KVM_EXT_FLUSH_BATCH;
+}
+
 static gboolean set_flush_scope(KxOptions *o, const char *key, const char *value, GError **error)
 {
 	for (guint i = KVM_EXT_FLUSH_PAGE; i < G_N_ELEMENTS(flush_scopes); i++) {
 		if (g_str_equal(flush_scopes[i], value)) {
 			o->flush_scope = (enum kvm_ext_flush_scope)i;
-			if (i != KVM_EXT_FLUSH_BATCH)
-				o->batch_pages = 0;
 			return TRUE;
 		}
 	}
@@ -388,9 +400,18 @@ static gboolean set_regions(KxOptions *o, const char *key, const char *value, GE
 				 "'none': page by page");
 	o->regions.min = (guint32)min;
 	o->regions.max = (guint32)max;
-	if (!max)
-		o->aggregation_ns = 0;
 	return TRUE;
+}
+
+static gboolean is_multiple(const KxOptions *o)
+{
+	return o->interval_ns && o->aggregation_ns % o->interval_ns == 0 &&
+	       o->aggregation_ns / o->interval_ns <= G_MAXUINT32;
+}
+
+static gboolean fits_aggregation(const KxOptions *o)
+{
+	return o->regions.max && is_multiple(o);
 }
 
 static gboolean set_aggregation(KxOptions *o, const char *key, const char *value, GError **error)
@@ -545,13 +566,6 @@ static char *cpu_text(const KxOptions *o)
 	return o->cpu < 0 ? NULL : g_strdup_printf("%d", o->cpu);
 }
 
-static enum kvm_ext_flush_scope effective_scope(const KxOptions *o)
-{
-	if (o->tracker->can & KX_CAN_FLUSH && o->flush_scope == KVM_EXT_FLUSH_DEFAULT)
-		return KVM_EXT_FLUSH_PASS;
-	return o->flush_scope;
-}
-
 static char *flush_scope_text(const KxOptions *o)
 {
 	return g_strdup(flush_scopes[effective_scope(o)]);
@@ -680,6 +694,11 @@ static gboolean set_policy(KxOptions *o, const char *key, const char *value, GEr
 		}
 	}
 	return bad_value(error, key, value, "fixed, budget, poll");
+}
+
+static gboolean fits_budget(const KxOptions *o)
+{
+	return o->guest.policy == KVM_EXT_POLICY_BUDGET;
 }
 
 static gboolean set_period(KxOptions *o, const char *key, const char *value, GError **error)
@@ -846,6 +865,7 @@ static char *processes_text(const KxOptions *o)
 
 #define MEMBERS(member) \
 	.offset = G_STRUCT_OFFSET(KxOptions, member), .size = sizeof(((KxOptions *)NULL)->member)
+#define TRACKERS_WITH_PASSES  .needs = KX_CAN_PASS, .lack = "has no passes"
 #define TRACKERS_THAT_FLUSH   .needs = KX_CAN_FLUSH, .lack = "does not flush"
 #define TRACKERS_WITH_REGIONS .needs = KX_CAN_REGIONS, .lack = "does not sample regions"
 #define TRACKERS_THAT_TRAP    .needs = KX_CAN_TRAP, .lack = "sets no traps"
@@ -862,24 +882,29 @@ const KxOptionKey kx_option_keys[] = {
 	{ .key = "interval",
 	  .value = "TIME",
 	  .help = "Start of a pass to start of the next, such as 100ms; 0: only on request",
+	  TRACKERS_WITH_PASSES,
 	  MEMBERS(interval_ns),
 	  .set = set_interval,
 	  .text = interval_text },
 	{ .key = "granularity",
 	  .value = "SIZE",
 	  .help = "Size that is looked at: 4K or 2M (dirty log, regions: 4K only)",
+	  TRACKERS_WITH_PASSES,
 	  MEMBERS(granularity),
 	  .set = set_granularity,
-	  .text = granularity_text },
+	  .text = granularity_text,
+	  .fits = fits_granularity },
 	{ .key = "range",
 	  .value = "GFN+PAGES",
 	  .help = "Guest page frames to track, or 'all'",
+	  TRACKERS_WITH_PASSES,
 	  MEMBERS(range),
 	  .set = set_range,
 	  .text = range_text },
 	{ .key = "cpu",
 	  .value = "CPU",
 	  .help = "CPU that the passes run on, or 'any'",
+	  TRACKERS_WITH_PASSES,
 	  MEMBERS(cpu),
 	  .set = set_cpu,
 	  .text = cpu_text },
@@ -890,14 +915,16 @@ const KxOptionKey kx_option_keys[] = {
 	  TRACKERS_THAT_FLUSH,
 	  MEMBERS(flush_scope),
 	  .set = set_flush_scope,
-	  .text = flush_scope_text },
+	  .text = flush_scope_text,
+	  .fits = fits_flush_scope },
 	{ .key = "batch-pages",
 	  .value = "N",
 	  .help = "Pages in a batch of --flush-scope batch",
 	  TRACKERS_THAT_FLUSH,
 	  MEMBERS(batch_pages),
 	  .set = set_batch_pages,
-	  .text = batch_pages_text },
+	  .text = batch_pages_text,
+	  .fits = fits_batch_pages },
 	{ .key = "skip",
 	  .value = "yes|no",
 	  .help = "Leave out what lies below an entry that was not used",
@@ -927,7 +954,8 @@ const KxOptionKey kx_option_keys[] = {
 	  TRACKERS_WITH_REGIONS,
 	  MEMBERS(aggregation_ns),
 	  .set = set_aggregation,
-	  .text = aggregation_text },
+	  .text = aggregation_text,
+	  .fits = fits_aggregation },
 	{ .key = "pages",
 	  .value = "PAGES",
 	  .help = "Pages to set traps on: all, random:5%, hottest:5%, coldest:5%, GFN+PAGES,…",
@@ -976,7 +1004,8 @@ const KxOptionKey kx_option_keys[] = {
 	  TRACKERS_OF_EVENTS,
 	  MEMBERS(guest.budget_ppm),
 	  .set = set_budget,
-	  .text = budget_text },
+	  .text = budget_text,
+	  .fits = fits_budget },
 	{ .key = "flush",
 	  .value = "yes|no",
 	  .help = "Flush the guest's TLB behind each scan",
@@ -1029,13 +1058,26 @@ void kx_options_init(KxOptions *o)
 	*o = defaults;
 }
 
+/* What comes after @set in the table and is given as well is yet to be set. */
+static void drop_what_is_left_over(KxOptions *o, const KxOptionKey *set)
+{
+	for (const KxOptionKey *k = set + 1; k->key; k++) {
+		if (!is_for(k, o->tracker) || (k->fits && !k->fits(o)))
+			memcpy((char *)o + k->offset, (const char *)&defaults + k->offset, k->size);
+	}
+}
+
 gboolean kx_options_set(KxOptions *o, const char *key, const char *value, GError **error)
 {
 	const KxOptionKey *k = kx_option_key(key);
 	g_autoptr(GString) known = NULL;
 
-	if (k)
-		return k->set(o, key, value, error);
+	if (k) {
+		if (!k->set(o, key, value, error))
+			return FALSE;
+		drop_what_is_left_over(o, k);
+		return TRUE;
+	}
 	known = g_string_new(NULL);
 	for (k = kx_option_keys; k->key; k++)
 		g_string_append_printf(known, "%s%s", known->len ? ", " : "", k->key);
@@ -1079,12 +1121,12 @@ static gboolean check_keys(const KxOptions *o, GError **error)
 
 static gboolean check_flush(const KxOptions *o, GError **error)
 {
-	if (o->flush_scope == KVM_EXT_FLUSH_NONE && !(o->tracker->can & KX_CAN_NOT_FLUSH))
+	if (!fits_flush_scope(o))
 		return conflict(error,
 				"tracker %s always flushes; flush-scope none is ept-walk's alone, "
 				"and abit never flushes",
 				o->tracker->name);
-	if (o->batch_pages && effective_scope(o) != KVM_EXT_FLUSH_BATCH)
+	if (o->batch_pages && !fits_batch_pages(o))
 		return conflict(error,
 				"batch-pages is given but the flush scope is '%s'; add flush-scope "
 				"'batch' or leave batch-pages out",
@@ -1131,8 +1173,7 @@ static gboolean check_regions(const KxOptions *o, GError **error)
 		return conflict(error,
 				"aggregation is given but passes run on request only: give an "
 				"interval, or leave aggregation out (20 passes)");
-	if (o->aggregation_ns % o->interval_ns ||
-	    o->aggregation_ns / o->interval_ns > G_MAXUINT32) {
+	if (!is_multiple(o)) {
 		g_autofree char *aggregation = kx_format_duration(o->aggregation_ns);
 		g_autofree char *interval = kx_format_duration(o->interval_ns);
 
@@ -1162,7 +1203,7 @@ static gboolean check_pages(const KxOptions *o, GError **error)
 
 static gboolean check_guest(const KxOptions *o, GError **error)
 {
-	if (o->guest.budget_ppm && o->guest.policy != KVM_EXT_POLICY_BUDGET)
+	if (o->guest.budget_ppm && !fits_budget(o))
 		return conflict(error,
 				"budget is given but the policy is '%s'; add policy 'budget' or "
 				"leave budget out",
@@ -1190,18 +1231,12 @@ guint32 kx_options_aggregation_passes(const KxOptions *o)
 						   : 0;
 }
 
-/* What all trackers take means nothing to one that has no passes of its own. */
-static gboolean is_written(const KxOptionKey *k, const KxTrackerRow *t)
-{
-	return is_for(k, t) && (k->needs || (t->can & KX_CAN_PASS));
-}
-
 char *kx_options_to_string(const KxOptions *o)
 {
 	g_autoptr(GString) s = g_string_new(NULL);
 
 	for (const KxOptionKey *k = kx_option_keys; k->key && o->tracker->can; k++) {
-		g_autofree char *text = k->text && is_written(k, o->tracker) ? k->text(o) : NULL;
+		g_autofree char *text = k->text && is_for(k, o->tracker) ? k->text(o) : NULL;
 
 		if (text)
 			g_string_append_printf(s, "%s%s=%s", s->len ? " " : "", k->key, text);

@@ -120,9 +120,10 @@ void kx_options_init(KxOptions *o);
 
 /*
  * Sets one key from text. The message names key, value and what is accepted.
- * Set "tracker" first (as kx_option_keys has it): it drops the options of the
- * tracker before that mean nothing to the new one; given afterwards they are a
- * conflict that kx_options_check finds.
+ * Set keys in the order of kx_option_keys, "tracker" first: what was set before
+ * and means nothing to the new tracker, or does not go with the new value, goes
+ * back to its default; given afterwards it is a conflict that kx_options_check
+ * finds.
  */
 gboolean kx_options_set(KxOptions *o, const char *key, const char *value, GError **error);
 
@@ -140,6 +141,8 @@ typedef struct {
 		size; /* of its members in KxOptions, which are the default if it was not given */
 	gboolean (*set)(KxOptions *o, const char *key, const char *value, GError **error);
 	char *(*text)(const KxOptions *o); /* NULL result: the default, not written */
+	/* Whether it goes with what stands before it in the table; if not, it is back at its default once that is set. NULL: yes */
+	gboolean (*fits)(const KxOptions *o);
 } KxOptionKey;
 
 extern const KxOptionKey kx_option_keys[]; /* in the order to be set in; ends with key NULL */

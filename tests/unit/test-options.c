@@ -275,6 +275,19 @@ static void test_what_goes_together(void **state)
 		  "0x8c+11 is not within the range" },
 		{ { { "tracker", "trap" }, { "range", "100+50" }, { "pages", "100+10,140+10" } },
 		  NULL },
+		{ { { "tracker", "guest-abit" }, { "interval", "100ms" } },
+		  "has no passes, so interval means nothing to it; leave it out, or use one of: "
+		  "abit, abit-flush, ept-walk, dirty-log, pml-abit, trap" },
+		{ { { "tracker", "guest-abit" }, { "interval", "0" } }, "so interval" },
+		{ { { "tracker", "guest-pebs" }, { "granularity", "2M" } }, "so granularity" },
+		{ { { "tracker", "guest-pebs" }, { "range", "100+50" } }, "so range" },
+		{ { { "tracker", "guest-abit" }, { "cpu", "1" } }, "so cpu" },
+		{ { { "tracker", "off" }, { "interval", "100ms" } }, "so interval" },
+		{ { { "tracker", "guest-abit" }, { "period", "97" } }, "samples no events" },
+		{ { { "tracker", "abit" }, { "wait", "5s" } }, "guest-pebs, guest-abit" },
+		{ { { "tracker", "guest-abit" }, { "wait", "5s" } }, NULL },
+		{ { { "tracker", "guest-pebs" }, { "policy", "fixed" }, { "budget", "5%" } },
+		  "add policy 'budget'" },
 	};
 
 	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -326,6 +339,60 @@ static void test_switch_drops_what_is_meaningless(void **state)
 	set(&o, "flush-scope", "none");
 	set(&o, "tracker", "abit-flush");
 	assert_true(kx_options_check(&o, NULL));
+}
+
+/* What was set before gives way to what is set now, and a default can always be gone back to. */
+static void test_goes_back_to_defaults(void **state)
+{
+	static const struct {
+		const char *before[5][2], *now[2];
+		const char *text;
+	} cases[] = {
+		{ { { "tracker", "guest-pebs" }, { "policy", "budget" }, { "budget", "5%" } },
+		  { "policy", "fixed" },
+		  "event=auto policy=fixed" },
+		{ { { "tracker", "ept-walk" }, { "flush-scope", "batch" }, { "batch-pages", "9" } },
+		  { "flush-scope", "pass" },
+		  "interval=1s granularity=4K flush-scope=pass skip=yes" },
+		{ { { "tracker", "abit" },
+		    { "interval", "100ms" },
+		    { "regions", "1:9" },
+		    { "aggregation", "500ms" } },
+		  { "interval", "1s" },
+		  "interval=1s granularity=4K regions=1:9 aggregation=20s" },
+		{ { { "tracker", "abit" }, { "regions", "1:9" }, { "aggregation", "2s" } },
+		  { "regions", "none" },
+		  "interval=1s granularity=4K" },
+		{ { { "tracker", "abit" },
+		    { "interval", "50ms" },
+		    { "granularity", "2M" },
+		    { "range", "1+1" },
+		    { "cpu", "1" } },
+		  { "tracker", "guest-abit" },
+		  "flush=no" },
+		{ { { "tracker", "guest-abit" }, { "epoch", "1s" }, { "flush", "yes" } },
+		  { "tracker", "abit" },
+		  "interval=1s granularity=4K" },
+		{ { { "tracker", "trap" }, { "pages", "5+1" } },
+		  { "pages", "all" },
+		  "interval=1s pages=all fault-budget=1000/s vcpu-budget=1%" },
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(GError) error = NULL;
+		g_autofree char *text = NULL;
+		KxOptions o;
+
+		kx_options_init(&o);
+		for (guint k = 0; k < 5 && cases[i].before[k][0]; k++)
+			set(&o, cases[i].before[k][0], cases[i].before[k][1]);
+		assert_true(kx_options_check(&o, NULL));
+		set(&o, cases[i].now[0], cases[i].now[1]);
+		if (!kx_options_check(&o, &error))
+			fail_msg("case %u: %s", i, error->message);
+		text = kx_options_to_string(&o);
+		assert_string_equal(text, cases[i].text);
+	}
 }
 
 static void test_canonical_text(void **state)
@@ -615,6 +682,7 @@ int main(void)
 		cmocka_unit_test(test_conflicts),
 		cmocka_unit_test(test_what_goes_together),
 		cmocka_unit_test(test_switch_drops_what_is_meaningless),
+		cmocka_unit_test(test_goes_back_to_defaults),
 		cmocka_unit_test(test_canonical_text),
 		cmocka_unit_test(test_uapi),
 		cmocka_unit_test(test_uapi_of_new_trackers),
