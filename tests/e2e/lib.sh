@@ -28,9 +28,12 @@ test_case() {
 	rm -f "$log"
 }
 
-# wait_for SECONDS "what" COMMAND…: polls; a readable reason when the time is up.
+# How many times as long as on an idle machine all may take: an emulated host beside other work gets as little of a CPU.
+PATIENCE=10
+
+# wait_for SECONDS "what" COMMAND…: polls; a readable reason when the time is up. SECONDS: what an idle machine may need.
 wait_for() {
-	local limit=$1 what=$2 end=$((SECONDS + $1))
+	local limit=$(($1 * PATIENCE)) what=$2 end=$((SECONDS + $1 * PATIENCE))
 	shift 2
 	until "$@" >/dev/null 2>&1; do
 		if [ $SECONDS -ge $end ]; then
