@@ -9,6 +9,7 @@ KX_LIB_SRCS += \
 	hostd/lib/gfnset.c \
 	hostd/lib/heat.c \
 	hostd/lib/kvmstat.c \
+	hostd/lib/letalone.c \
 	hostd/lib/log.c \
 	hostd/lib/manager.c \
 	hostd/lib/manager-attach.c \
@@ -53,7 +54,7 @@ $(BUILD)/hostd/kvm-extd: $(KX_DAEMON_OBJS) $(BUILD)/hostd/libkvmext.a
 -include $(KX_DAEMON_OBJS:.o=.d)
 
 KX_UNIT_TESTS += test-stream test-gfnset test-stepmap test-heat test-rangemap test-account test-vmfd test-kvmstat test-config test-domains \
-	test-service test-daemon
+	test-service test-daemon test-letalone test-bus
 
 # The service is tested where it is; the library does not know D-Bus.
 KX_UNIT_EXTRA_test-service := -Ihostd/daemon hostd/daemon/service.c hostd/daemon/listen.c \

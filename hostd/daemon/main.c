@@ -22,12 +22,14 @@
 
 typedef struct {
 	char *config, *socket, *libvirt_uri, *system_bus;
-	gboolean foreground, version;
+	gboolean foreground, version, check_config;
 } Options;
 
 typedef struct {
 	const Options *options;
 	GMainLoop *loop;
+	KxHost host; /* the service's, which it must outlive, and what it points to: */
+	char *detached_file;
 	KxService *service;
 	KxTristate system_bus;
 	int exit_code;
@@ -161,7 +163,10 @@ static int run(Daemon *d, KxConfig *config, GError **error)
 
 	d->system_bus = config->system_bus;
 	d->loop = g_main_loop_new(NULL, FALSE);
-	d->service = kx_service_new(&kx_host_real, config);
+	d->detached_file = g_strconcat(socket_path, ".detached", NULL);
+	d->host = kx_host_real;
+	d->host.detached_file = d->detached_file;
+	d->service = kx_service_new(&d->host, config);
 	listener = kx_listener_new(socket_path, on_new_connection, d->service, error);
 	if (!listener)
 		return 1;
@@ -195,6 +200,8 @@ static gboolean parse_options(Options *o, int argc, char **argv)
 		  "Be on the D-Bus system bus, too", "yes|no|auto" },
 		{ "foreground", 'f', 0, G_OPTION_ARG_NONE, &o->foreground,
 		  "Log text to standard error whatever the configuration says", NULL },
+		{ "check-config", 0, 0, G_OPTION_ARG_NONE, &o->check_config,
+		  "Read the configuration, say what is wrong with it, and exit", NULL },
 		{ "version", 'V', 0, G_OPTION_ARG_NONE, &o->version, "Print the version and exit",
 		  NULL },
 		{ 0 },
@@ -224,6 +231,19 @@ static void options_clear(Options *o)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
 
+static int check_config(const Options *o)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(KxConfig) config = load_config(o, &error);
+
+	if (!config) {
+		g_printerr("kvm-extd: %s\n", error->message);
+		return 1;
+	}
+	g_print("kvm-extd: the configuration is good: %u rules\n", config->rules->len);
+	return 0;
+}
+
 static int serve(const Options *o)
 {
 	Daemon d = { .options = o };
@@ -244,6 +264,7 @@ static int serve(const Options *o)
 		kx_log(G_LOG_LEVEL_CRITICAL, "start-failed", NULL, NULL, "%s", error->message);
 	/* Detach before the loop's last objects go, so that VMs are back as they were whatever comes after. */
 	kx_service_free(d.service);
+	g_free(d.detached_file);
 	g_main_loop_unref(d.loop);
 	return rc;
 }
@@ -255,6 +276,8 @@ int main(int argc, char **argv)
 	setlocale(LC_ALL, "");
 	if (!parse_options(&o, argc, argv))
 		return 2;
+	if (o.check_config)
+		return check_config(&o);
 	if (!o.version)
 		return serve(&o);
 	g_print("kvm-extd " KX_VERSION "\n");

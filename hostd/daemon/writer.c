@@ -4,8 +4,7 @@
 #include <json-glib/json-glib.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "textfmt.h"
+#include <unistd.h>
 
 static gint format_now = KX_LOG_TEXT; /* atomic: worker threads log, too */
 
@@ -37,14 +36,6 @@ static const char *level_name(GLogLevelFlags level)
 	if (level & G_LOG_LEVEL_WARNING)
 		return "warning";
 	return "info";
-}
-
-static void write_text(GLogLevelFlags level, const GLogField *fields, gsize n)
-{
-	const char *message = field(fields, n, "MESSAGE");
-	g_autofree char *clean = kx_text_clean(message ? message : "");
-
-	fprintf(stderr, "kvm-extd: %s%s\n", level & G_LOG_LEVEL_WARNING ? "warning: " : "", clean);
 }
 
 static void write_json(GLogLevelFlags level, const GLogField *fields, gsize n)
@@ -84,13 +75,15 @@ static GLogWriterOutput on_log(GLogLevelFlags level, const GLogField *fields, gs
 
 	if (level & G_LOG_LEVEL_DEBUG)
 		return G_LOG_WRITER_HANDLED;
-	if (format == KX_LOG_JOURNAL &&
+	/* Lines of text would all have one priority there. */
+	if ((format == KX_LOG_JOURNAL ||
+	     (format == KX_LOG_TEXT && g_log_writer_is_journald(STDERR_FILENO))) &&
 	    g_log_writer_journald(level, fields, n, NULL) == G_LOG_WRITER_HANDLED)
 		return G_LOG_WRITER_HANDLED;
 	if (format == KX_LOG_JSON)
 		write_json(level, fields, n);
 	else
-		write_text(level, fields, n);
+		g_log_writer_standard_streams(level, fields, n, NULL);
 	return G_LOG_WRITER_HANDLED;
 }
 

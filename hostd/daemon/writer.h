@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How log lines are written: text or JSON lines on standard error, or journald's own protocol. */
+/* How log lines are written: text or JSON lines on standard error, or journald's own protocol, with priority and fields. */
 #ifndef KX_WRITER_H
 #define KX_WRITER_H
 

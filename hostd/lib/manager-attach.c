@@ -81,9 +81,7 @@ static void attach_then(KxCall *c, GError *error)
 	error = kx_call_end_wait(c, error);
 	s = error ? NULL : attach(c->m, &c->ident, &c->auto_options, &c->plug, &error);
 	if (s) {
-		g_autofree char *key = kx_manager_alone_key(&c->ident);
-
-		g_hash_table_remove(c->m->let_alone, key);
+		kx_let_alone_remove(c->m->let_alone, c->ident.uuid);
 		if (c->ident.uuid)
 			kx_manager_no_retry(c->m, c->ident.uuid);
 		kx_manager_tell(c->m, "attached", s, NULL);

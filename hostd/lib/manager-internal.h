@@ -6,6 +6,7 @@
 #ifndef KX_MANAGER_INTERNAL_H
 #define KX_MANAGER_INTERNAL_H
 
+#include "letalone.h"
 #include "manager.h"
 
 struct _KxManager {
@@ -15,11 +16,10 @@ struct _KxManager {
 	KxManagerCallback callback; /* NULL after shutdown */
 	KxManagerLibvirt libvirt;
 	gpointer data;
-	KxDomains *domains;  /* NULL after shutdown */
-	GPtrArray *sessions; /* KxSession, alive */
-	GQueue ended;	     /* KxSession, the latest first */
-	GHashTable *
-		let_alone; /* "PID UUID" of VMs that a user detached: rules do not attach them again */
+	KxDomains *domains;    /* NULL after shutdown */
+	GPtrArray *sessions;   /* KxSession, alive */
+	GQueue ended;	       /* KxSession, the latest first */
+	KxLetAlone *let_alone; /* by rules */
 	GHashTable *asking; /* KxSession → the KxCall that asks libvirt why it yielded; not owned */
 	gboolean was_connected;
 	KxSelftest *selftest; /* of the dirty log; NULL: not yet */
@@ -81,8 +81,6 @@ KxSession *kx_manager_find_pid(const KxManager *m, pid_t pid);
 /* Alive, else the one that ended last. */
 KxSession *kx_manager_find_account(const KxManager *m, const char *target);
 KxSession *kx_manager_need_alive(const KxManager *m, const char *target, GError **error);
-/* Under which a VM is let alone. */
-char *kx_manager_alone_key(const KxVmIdent *i);
 
 /* --- events, ends, the dirty log's self-test (manager.c) -------------------------------------------------------------- */
 

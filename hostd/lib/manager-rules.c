@@ -34,9 +34,8 @@ static void rules_then(KxCall *c, GError *error)
 	}
 	for (i = 0; i < c->entries->len; i++) {
 		const KxVmEntry *e = c->entries->pdata[i];
-		g_autofree char *key = kx_manager_alone_key(&e->ident);
 
-		if (!g_hash_table_contains(c->m->let_alone, key))
+		if (!kx_let_alone_has(c->m->let_alone, e->ident.uuid, e->ident.pid))
 			kx_manager_attach_by_rule(c->m, e->ident.name, e->ident.uuid);
 	}
 	kx_call_done(c, NULL);
@@ -54,11 +53,6 @@ void kx_manager_apply_rules(KxManager *m)
 	kx_call_run(c, kx_call_list_work, rules_then);
 }
 
-static gboolean forget_uuid(gpointer key, gpointer value, gpointer uuid)
-{
-	return g_str_has_suffix(key, uuid);
-}
-
 /*
  * Says why a VM went. The session ends by its own descriptor, mostly before libvirt's event; and an event may be of an
  * earlier life of the domain, so a process that still is this VM is left alone.
@@ -69,7 +63,7 @@ static void domain_stopped(KxManager *m, const KxDomain *d, const char *why)
 	g_auto(KxQemuIdent) q = { 0 };
 
 	kx_manager_no_retry(m, d->uuid);
-	g_hash_table_foreach_remove(m->let_alone, forget_uuid, d->uuid);
+	kx_let_alone_remove(m->let_alone, d->uuid);
 	if (!s)
 		return;
 	if (kx_session_alive(s)) {

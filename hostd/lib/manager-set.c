@@ -144,7 +144,8 @@ static void detach_then(KxCall *c, GError *error)
 		kx_session_ref(s);
 		kx_session_end(s, "detached", kx_call_asked(c, s));
 		kx_manager_retire(c->m, s);
-		g_hash_table_add(c->m->let_alone, kx_manager_alone_key(kx_session_ident(s)));
+		kx_let_alone_add(c->m->let_alone, kx_session_ident(s)->uuid,
+				 kx_session_ident(s)->pid);
 		kx_manager_tell(c->m, "detached", s, NULL);
 	}
 	if (s && kx_session_plug(s))

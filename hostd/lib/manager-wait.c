@@ -74,7 +74,7 @@ static gboolean waits_for(const KxCall *c, const char *target)
 static void let_alone(KxManager *m, const KxVmIdent *ident, const char *target)
 {
 	if (target)
-		g_hash_table_add(m->let_alone, kx_manager_alone_key(ident));
+		kx_let_alone_add(m->let_alone, ident->uuid, ident->pid);
 }
 
 static gboolean drop_retry(gpointer uuid, gpointer value, gpointer target)

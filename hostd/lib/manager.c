@@ -80,11 +80,6 @@ KxSession *kx_manager_need_alive(const KxManager *m, const char *target, GError 
 	return NULL;
 }
 
-char *kx_manager_alone_key(const KxVmIdent *i)
-{
-	return g_strdup_printf("%d %s", i->pid, i->uuid ? i->uuid : "");
-}
-
 /* --- events ------------------------------------------------------------------------------------------------------- */
 
 void kx_manager_tell(KxManager *m, const char *event, KxSession *s, const char *reason)
@@ -195,7 +190,7 @@ KxManager *kx_manager_new(const KxHost *host, KxConfig *config, KxManagerCallbac
 	m->data = data;
 	m->sessions = g_ptr_array_new_with_free_func((GDestroyNotify)kx_session_unref);
 	g_queue_init(&m->ended);
-	m->let_alone = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	m->let_alone = kx_let_alone_new(host->detached_file, host->proc_root);
 	m->asking = g_hash_table_new(NULL, NULL);
 	m->plugging = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	m->retries = kx_manager_retries_new();
@@ -248,7 +243,7 @@ void kx_manager_unref(KxManager *m)
 		kx_manager_shutdown(m);
 	g_ptr_array_unref(m->sessions);
 	g_queue_clear_full(&m->ended, (GDestroyNotify)kx_session_unref);
-	g_hash_table_unref(m->let_alone);
+	kx_let_alone_free(m->let_alone);
 	g_hash_table_unref(m->asking);
 	g_hash_table_unref(m->plugging);
 	g_hash_table_unref(m->retries);

@@ -31,6 +31,7 @@ typedef struct {
 	const KxPlugSys *plug_sys;		   /* NULL: libvirt's, and /dev/shm */
 	gpointer plug_domain;
 	const char *shm_dir;
+	const char *detached_file; /* VMs that rules let alone, over restarts; NULL: not kept */
 } KxHost;
 
 extern const KxHost kx_host_real;

@@ -214,6 +214,40 @@ static void bad_configuration_is_refused(void **state)
 	assert_int_equal(ended(spawn(s)), 1); /* named on the command line: must be there */
 }
 
+/* What ExecReload asks first: nothing is served, and the answer is the exit status. */
+static void checks_a_configuration(void **state)
+{
+	State *s = *state;
+	const char *const args[] = { DAEMON, "--config", s->config, "--check-config", NULL };
+	g_autofree char *out = NULL, *err = NULL;
+	int status;
+
+	fake_write(s->root, "kvm-extd.conf", "[domain x]\ntracker=abit\n");
+	assert_true(
+		g_spawn_sync(NULL, (char **)args, NULL, 0, NULL, NULL, &out, NULL, &status, NULL));
+	assert_int_equal(status, 0);
+	assert_non_null(strstr(out, "1 rules"));
+	assert_false(g_file_test(s->socket, G_FILE_TEST_EXISTS));
+	fake_write(s->root, "kvm-extd.conf", "[domain x]\ntracker=guest-abit\ninterval=1ms\n");
+	assert_true(
+		g_spawn_sync(NULL, (char **)args, NULL, 0, NULL, NULL, NULL, &err, &status, NULL));
+	assert_int_equal(WEXITSTATUS(status), 1);
+	assert_non_null(strstr(err, "interval means nothing to it"));
+}
+
+/* Whoever reads the lines sees which of them matter. */
+static void text_has_levels(void **state)
+{
+	State *s = *state;
+
+	start(s);
+	fake_write(s->root, "kvm-extd.conf", "[domain x]\ntracker=warp\n");
+	kill(s->pid, SIGHUP);
+	wait_logged(s, "the old one stays");
+	assert_true(logged(s, "kvm-ext-WARNING **"));
+	assert_true(logged(s, "kvm-ext-Message"));
+}
+
 static void many_callers_leak_nothing(void **state)
 {
 	State *s = *state;
@@ -248,6 +282,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(kill_leaves_nothing_in_the_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(reload_takes_good_and_refuses_bad, setup, teardown),
 		cmocka_unit_test_setup_teardown(bad_configuration_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(checks_a_configuration, setup, teardown),
+		cmocka_unit_test_setup_teardown(text_has_levels, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_callers_leak_nothing, setup, teardown),
 	};
 
