@@ -16,6 +16,7 @@ KX_LIB_SRCS += \
 	hostd/lib/manager-call.c \
 	hostd/lib/manager-channel.c \
 	hostd/lib/manager-list.c \
+	hostd/lib/manager-names.c \
 	hostd/lib/manager-report.c \
 	hostd/lib/manager-rules.c \
 	hostd/lib/manager-set.c \
@@ -54,7 +55,7 @@ $(BUILD)/hostd/kvm-extd: $(KX_DAEMON_OBJS) $(BUILD)/hostd/libkvmext.a
 -include $(KX_DAEMON_OBJS:.o=.d)
 
 KX_UNIT_TESTS += test-stream test-gfnset test-stepmap test-heat test-rangemap test-account test-vmfd test-kvmstat test-config test-domains \
-	test-service test-daemon test-letalone test-bus
+	test-service test-daemon test-letalone test-bus test-names
 
 # The service is tested where it is; the library does not know D-Bus.
 KX_UNIT_EXTRA_test-service := -Ihostd/daemon hostd/daemon/service.c hostd/daemon/listen.c \

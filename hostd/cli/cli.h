@@ -74,14 +74,18 @@ typedef enum {
 } TargetsMode;
 
 /*
- * The daemon's TARGET strings. --all becomes those that are attached (or not,
+ * The daemon's TARGET strings; a process is "/proc/N", whatever VMs are called. --all becomes those that are attached (or not,
  * with @attached FALSE), which asks the daemon. NULL: *@code is the exit code
  * and the error is printed.
  */
 char **cli_targets(Cli *cli, const Targets *t, TargetsMode mode, gboolean attached, int *code);
 void cli_targets_clear(Targets *t);
-/* How a target is shown: control characters replaced. */
+/*
+ * How a target is shown: as the user named it or, with --all, by the VM's name, and its process where that is no name of its
+ * own; control characters replaced.
+ */
 char *cli_show(const char *target);
+void cli_labels_clear(void); /* at the end */
 /* Whether @target means the VM called @name, of which @vm (a{sv}) has the uuid and the pid. */
 gboolean cli_is_called(const char *name, GVariant *vm, const char *target);
 

@@ -25,7 +25,7 @@ static void passed(Cli *cli, const char *target, GVariant *reply, gpointer data)
 	cli_say(cli, "%s: pass %" G_GUINT64_FORMAT, shown, pass);
 	json_builder_begin_object(b);
 	json_builder_set_member_name(b, "target");
-	json_builder_add_string_value(b, target);
+	json_builder_add_string_value(b, shown);
 	json_builder_set_member_name(b, "pass");
 	json_builder_add_int_value(b, (gint64)pass);
 	json_builder_end_object(b);

@@ -83,21 +83,41 @@ static KxReport *read_daemon(Cli *cli, char **targets, int *code)
 
 /* --- workload logs --------------------------------------------------------- */
 
-/* "FILE" where there is one VM, or "NAME=FILE"; names may hold '=' themselves. */
+/* The length of what @log calls @v by before a '='; 0: nothing. */
+static gsize called(const char *log, const KxVmReport *v)
+{
+	g_autofree char *by_pid = g_strdup_printf("pid:%u=", v->pid);
+	gsize len = strlen(v->name);
+
+	if (strncmp(log, v->name, len) == 0 && log[len] == '=')
+		return len;
+	return g_str_has_prefix(log, by_pid) ? strlen(by_pid) - 1 : 0;
+}
+
+/* "FILE" where there is one VM, or "NAME=FILE"; names may hold '=' themselves, and several VMs have one. */
 static KxVmReport *vm_of_log(const KxReport *r, const char *log, const char **path, GError **error)
 {
 	KxVmReport *best = NULL;
+	guint alike = 0;
+	gsize most = 0;
 
 	*path = log;
 	for (guint i = 0; i < r->vms->len; i++) {
-		KxVmReport *v = r->vms->pdata[i];
-		gsize len = strlen(v->name);
+		gsize len = called(log, r->vms->pdata[i]);
 
-		if (strncmp(log, v->name, len) == 0 && log[len] == '=' &&
-		    (!best || len > strlen(best->name))) {
-			best = v;
-			*path = log + len + 1;
-		}
+		if (!len || len < most)
+			continue;
+		alike = len > most ? 1 : alike + 1;
+		most = len;
+		best = r->vms->pdata[i];
+		*path = log + len + 1;
+	}
+	if (alike > 1) {
+		g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+			    "--workload-log '%s': %u VMs of this report are called that; write "
+			    "pid:N=FILE",
+			    log, alike);
+		return NULL;
 	}
 	if (!best && r->vms->len == 1)
 		best = r->vms->pdata[0];
@@ -112,7 +132,7 @@ static KxVmReport *vm_of_log(const KxReport *r, const char *log, const char **pa
 
 static GVariant *fetch_found(Cli *cli, const KxVmReport *v, guint64 window, GError **error)
 {
-	g_autofree char *by_pid = g_strdup_printf("pid:%u", v->pid);
+	g_autofree char *by_pid = g_strdup_printf("/proc/%u", v->pid);
 	const char *target = v->uuid && *v->uuid ? v->uuid : v->pid ? by_pid : v->name;
 	g_autoptr(GVariant) reply = NULL;
 

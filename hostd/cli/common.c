@@ -66,22 +66,39 @@ void cli_add_na(JsonBuilder *builder, const char *why)
 	json_builder_end_object(builder);
 }
 
+static GHashTable *labels; /* of targets that nobody typed: TARGET → text; NULL: none */
+
+static void label(const char *target, char *text)
+{
+	if (!labels)
+		labels = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	g_hash_table_insert(labels, g_strdup(target), text);
+}
+
+void cli_labels_clear(void)
+{
+	g_clear_pointer(&labels, g_hash_table_unref);
+}
+
 char *cli_show(const char *target)
 {
-	return kx_text_clean(target);
+	const char *text = labels ? g_hash_table_lookup(labels, target) : NULL;
+
+	return kx_text_clean(text ? text : target);
 }
 
 gboolean cli_is_called(const char *name, GVariant *vm, const char *target)
 {
-	g_autofree char *by_pid = NULL;
+	g_autofree char *process = NULL, *by_pid = NULL;
 	const char *uuid = "";
 	guint32 pid = 0;
 
 	g_variant_lookup(vm, "uuid", "&s", &uuid);
 	g_variant_lookup(vm, "pid", "u", &pid);
+	process = g_strdup_printf("/proc/%u", pid);
 	by_pid = g_strdup_printf("pid:%u", pid);
-	return g_str_equal(target, name) || g_str_equal(target, by_pid) ||
-	       (*uuid && g_ascii_strcasecmp(target, uuid) == 0);
+	return g_str_equal(target, name) || g_str_equal(target, process) ||
+	       g_str_equal(target, by_pid) || (*uuid && g_ascii_strcasecmp(target, uuid) == 0);
 }
 
 /* --- options --------------------------------------------------------------- */
@@ -370,36 +387,63 @@ static gboolean add_pid(GStrvBuilder *b, const char *text)
 
 	if (!g_ascii_string_to_unsigned(text, 10, 1, G_MAXINT32, &pid, NULL))
 		return FALSE;
-	g_autofree char *target = g_strdup_printf("pid:%" G_GUINT64_FORMAT, pid);
+	g_autofree char *target = g_strdup_printf("/proc/%" G_GUINT64_FORMAT, pid);
+	label(target, g_strdup_printf("pid:%" G_GUINT64_FORMAT, pid));
 	g_strv_builder_add(b, target);
 	return TRUE;
+}
+
+/* By what it is, not by what it is called: other VMs may be called the same. */
+static void add_vm(GStrvBuilder *b, GVariant *vm, GHashTable *names)
+{
+	g_autofree char *process = NULL;
+	const char *name = "", *uuid = "", *target;
+	gboolean alone;
+	guint32 pid = 0;
+
+	g_variant_lookup(vm, "name", "&s", &name);
+	g_variant_lookup(vm, "uuid", "&s", &uuid);
+	g_variant_lookup(vm, "pid", "u", &pid);
+	process = g_strdup_printf("/proc/%u", pid);
+	target = pid ? process : *uuid ? uuid : name;
+	alone = GPOINTER_TO_UINT(g_hash_table_lookup(names, name)) == 1;
+	label(target, alone ? g_strdup(name) : g_strdup_printf("%s (pid %u)", name, pid));
+	g_strv_builder_add(b, target);
+}
+
+/* How many VMs have each name. */
+static GHashTable *count_names(GVariant *vms)
+{
+	GHashTable *names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
+	for (gsize i = 0; i < g_variant_n_children(vms); i++) {
+		g_autoptr(GVariant) vm = g_variant_get_child_value(vms, i);
+		const char *name = "";
+		guint n;
+
+		g_variant_lookup(vm, "name", "&s", &name);
+		n = GPOINTER_TO_UINT(g_hash_table_lookup(names, name));
+		g_hash_table_insert(names, g_strdup(name), GUINT_TO_POINTER(n + 1));
+	}
+	return names;
 }
 
 static gboolean add_all(Cli *cli, GStrvBuilder *b, gboolean attached, GError **error)
 {
 	g_autoptr(GVariant) reply =
 		cli_call(cli, "List", g_variant_new("()"), "(aa{sv})", "asking for the VMs", error);
-	g_autoptr(GVariantIter) vms = NULL;
-	GVariant *vm;
+	g_autoptr(GVariant) vms = reply ? g_variant_get_child_value(reply, 0) : NULL;
+	g_autoptr(GHashTable) names = vms ? count_names(vms) : NULL;
 
-	if (!reply)
-		return FALSE;
-	g_variant_get(reply, "(aa{sv})", &vms);
-	while ((vm = g_variant_iter_next_value(vms))) {
-		g_autoptr(GVariant) held = vm;
-		g_autofree char *by_pid = NULL;
-		const char *name = "";
+	for (gsize i = 0; vms && i < g_variant_n_children(vms); i++) {
+		g_autoptr(GVariant) vm = g_variant_get_child_value(vms, i);
 		gboolean is_attached = FALSE;
-		guint32 pid = 0;
 
-		g_variant_lookup(vm, "name", "&s", &name);
 		g_variant_lookup(vm, "attached", "b", &is_attached);
-		g_variant_lookup(vm, "pid", "u", &pid);
-		by_pid = g_strdup_printf("pid:%u", pid);
 		if (!is_attached == !attached)
-			g_strv_builder_add(b, *name ? name : by_pid);
+			add_vm(b, vm, names);
 	}
-	return TRUE;
+	return vms != NULL;
 }
 
 static const char *bad_name(const Targets *t)

@@ -133,6 +133,7 @@ int main(int argc, char **argv)
 	setlocale(LC_NUMERIC, "C"); /* numbers look the same everywhere and can be parsed */
 	code = run(argc, argv);
 	g_clear_object(&kx_cli_options->connection);
+	cli_labels_clear();
 	g_clear_pointer(&kx_cli_options->socket, g_free);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		fprintf(stderr, "kvm-ext: cannot write to standard output: %s\n", strerror(errno));

@@ -118,9 +118,9 @@ KxLibvirt *kx_domains_hold(KxDomains *d, GError **error)
 	if (!d->c) {
 		g_set_error(error, KX_ERROR, KX_ERROR_NO_LIBVIRT,
 			    *d->uri ? "libvirt (%s) cannot be reached; is libvirtd running? A VM "
-				      "can also be named by pid:N"
+				      "can also be named by --pid"
 				    : "libvirt is switched off by an empty libvirt-uri%s; name the "
-				      "VM by pid:N",
+				      "VM by --pid",
 			    d->uri);
 		return NULL;
 	}
@@ -143,15 +143,20 @@ struct _virConnect *kx_libvirt_connection(KxLibvirt *l)
 	return l->conn;
 }
 
-static void lookup_failed(const char *what, GError **error)
+static void lookup_failed(const KxLibvirt *l, const char *what, GError **error)
 {
-	if (virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
+	gboolean unknown = virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
+	g_autofree char *why = g_strdup(last_message());
+	char *uri = virConnectGetURI(l->conn);
+
+	if (unknown)
 		g_set_error(error, KX_ERROR, KX_ERROR_NO_SUCH_VM,
-			    "libvirt has no domain \"%s\" (kvm-ext list shows what there is)",
-			    what);
+			    "libvirt (%s) has no domain \"%s\" (kvm-ext list shows what there is)",
+			    uri ? uri : "gone", what);
 	else
 		g_set_error(error, KX_ERROR, KX_ERROR_NO_LIBVIRT,
-			    "libvirt, asked for domain \"%s\": %s", what, last_message());
+			    "libvirt, asked for domain \"%s\": %s", what, why);
+	free(uri);
 }
 
 KxDomain *kx_libvirt_lookup(KxLibvirt *l, const char *name_or_uuid, GError **error)
@@ -164,12 +169,12 @@ KxDomain *kx_libvirt_lookup(KxLibvirt *l, const char *name_or_uuid, GError **err
 	if (!dom)
 		dom = virDomainLookupByName(l->conn, name_or_uuid);
 	if (!dom) {
-		lookup_failed(name_or_uuid, error);
+		lookup_failed(l, name_or_uuid, error);
 		return NULL;
 	}
 	d = describe(dom);
 	if (!d)
-		lookup_failed(name_or_uuid, error);
+		lookup_failed(l, name_or_uuid, error);
 	virDomainFree(dom);
 	return d;
 }
@@ -219,7 +224,7 @@ gboolean kx_libvirt_kvmstat(KxLibvirt *l, const char *uuid, KxKvmStat *st, GErro
 	g_autofree char *vm = NULL, *vcpu = NULL;
 
 	if (!dom) {
-		lookup_failed(uuid, error);
+		lookup_failed(l, uuid, error);
 		return FALSE;
 	}
 	vm = qmp(dom, KX_KVMSTAT_QMP_VM, error);
@@ -431,7 +436,7 @@ static void on_connected(GObject *source, GAsyncResult *result, gpointer data)
 		if (d->callback && !d->told)
 			kx_log(G_LOG_LEVEL_WARNING, "libvirt-unreachable", NULL, NULL,
 			       "libvirt (%s) cannot be reached: %s; trying on, VMs can be named by "
-			       "pid:N",
+			       "--pid",
 			       d->uri, err ? err->message : "the connection broke at once");
 		d->told = TRUE;
 		if (d->callback)

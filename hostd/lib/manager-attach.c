@@ -20,12 +20,33 @@ static gboolean resolve_pid(KxCall *c, pid_t pid, GError **error)
 	return TRUE;
 }
 
-static gboolean resolve_domain(KxCall *c, GError **error)
+static gboolean take_error(GError **why, GError **error)
 {
-	g_autoptr(KxDomain) d = kx_libvirt_lookup(c->libvirt, c->target, error);
+	if (*why)
+		g_propagate_error(error, g_steal_pointer(why));
+	return FALSE;
+}
 
-	if (!d)
-		return FALSE;
+/* libvirt does not know the name: another one's domain may have it, or a VM that no libvirt knows. */
+static void say_who_else(const KxCall *c, GError **why)
+{
+	g_autofree char *pids = kx_vmfd_find_named(c->proc_root, c->target);
+	g_autofree char *hint =
+		*pids ? g_strdup_printf(
+				"process %s runs a VM of that name, which this libvirt does "
+				"not know: name it by --pid or by its UUID",
+				pids)
+		      : g_strdup(
+				"a VM of another libvirt, such as qemu:///session, is named by its "
+				"UUID or by --pid");
+	GError *full = g_error_new(KX_ERROR, KX_ERROR_NO_SUCH_VM, "%s; %s", (*why)->message, hint);
+
+	g_clear_error(why);
+	*why = full;
+}
+
+static gboolean resolve_domain(KxCall *c, const KxDomain *d, GError **error)
+{
 	if (!d->active) {
 		g_set_error(error, KX_ERROR, KX_ERROR_NO_SUCH_VM,
 			    "domain \"%s\" is not running (%s); start it first", d->name, d->state);
@@ -40,15 +61,35 @@ static gboolean resolve_domain(KxCall *c, GError **error)
 
 gboolean kx_call_attach_work(KxCall *c, GError **error)
 {
+	g_autoptr(KxDomain) d = NULL;
+	g_autoptr(GError) why = NULL;
 	pid_t pid;
 
-	if (kx_manager_parse_pid(c->target, &pid))
+	if (kx_target_process(c->target, &pid))
 		return resolve_pid(c, pid, error);
-	if (c->libvirt)
-		return resolve_domain(c, error);
-	/* A UUID is on QEMU's command line, libvirt or not. */
-	pid = kx_vmfd_find_pid(c->proc_root, NULL, NULL, c->target, error);
-	return pid && resolve_pid(c, pid, error);
+	d = c->libvirt ? kx_libvirt_lookup(c->libvirt, c->target, &why) : NULL;
+	if (d)
+		return resolve_domain(c, d, error);
+	if (why && !g_error_matches(why, KX_ERROR, KX_ERROR_NO_SUCH_VM))
+		return take_error(&why, error);
+	if (kx_target_pid_form(c->target, &pid))
+		return resolve_pid(c, pid, error);
+	/* A UUID is on QEMU's command line, whichever libvirt runs it, or none. */
+	if (!why || g_uuid_string_is_valid(c->target)) {
+		pid = kx_vmfd_find_pid(c->proc_root, NULL, NULL, c->target, why ? NULL : error);
+		if (pid)
+			return resolve_pid(c, pid, error);
+	}
+	if (why)
+		say_who_else(c, &why);
+	return take_error(&why, error);
+}
+
+static void already_attached(const KxSession *s, GError **error)
+{
+	g_set_error(error, KX_ERROR, KX_ERROR_ALREADY_ATTACHED,
+		    "VM \"%s\" is attached already (tracker %s); kvm-ext set changes the tracker",
+		    kx_session_ident(s)->name, kx_session_options(s)->tracker->name);
 }
 
 static KxSession *attach(KxManager *m, const KxVmIdent *ident, const KxOptions *o, KxPlug **plug,
@@ -57,10 +98,7 @@ static KxSession *attach(KxManager *m, const KxVmIdent *ident, const KxOptions *
 	KxSession *s = kx_manager_find_pid(m, ident->pid);
 
 	if (s) {
-		g_set_error(error, KX_ERROR, KX_ERROR_ALREADY_ATTACHED,
-			    "VM \"%s\" is attached already (tracker %s); kvm-ext set changes the "
-			    "tracker",
-			    ident->name, kx_session_options(s)->tracker->name);
+		already_attached(s, error);
 		return NULL;
 	}
 	s = kx_session_attach(m->host, ident, o, *plug, error);
@@ -138,21 +176,20 @@ void kx_manager_attach_async(KxManager *m, const char *target, GHashTable *optio
 			     GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
 {
 	KxCall *c = kx_call_new(m, target, callback, data);
-	KxSession *s = kx_manager_find_alive(m, target);
 	GError *error = NULL;
+	KxSession *s;
 	pid_t pid;
 
 	c->cancellable = cancellable ? g_object_ref(cancellable) : NULL;
 	kx_options_init(&c->auto_options);
-	if (s) {
-		g_set_error(&error, KX_ERROR, KX_ERROR_ALREADY_ATTACHED,
-			    "VM \"%s\" is attached already (tracker %s); kvm-ext set changes the "
-			    "tracker",
-			    target, kx_session_options(s)->tracker->name);
-	} else if (kx_manager_apply_options(&c->auto_options, options, &error)) {
+	if (kx_manager_apply_options(&c->auto_options, options, &error)) {
 		c->libvirt = kx_domains_hold(m->domains, &error);
-		if (g_uuid_string_is_valid(target) || kx_manager_parse_pid(target, &pid))
+		s = error ? kx_manager_find_alive(m, target, NULL) : NULL;
+		if (s || g_uuid_string_is_valid(target) || kx_target_process(target, &pid) ||
+		    kx_target_pid_form(target, &pid))
 			g_clear_error(&error);
+		if (s)
+			already_attached(s, &error);
 	}
 	if (error)
 		kx_call_done(c, error);

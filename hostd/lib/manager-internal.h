@@ -72,14 +72,25 @@ void kx_call_done(KxCall *c, GError *error);
 void kx_call_run(KxCall *c, gboolean (*work)(KxCall *, GError **),
 		 void (*then)(KxCall *, GError *));
 
-/* --- sessions by name (manager.c) ------------------------------------------------------------------------------------- */
+/* --- sessions by name (manager-names.c) ------------------------------------------------------------------------------- */
 
-gboolean kx_manager_parse_pid(const char *target, pid_t *pid);
-gboolean kx_vm_ident_is_called(const KxVmIdent *i, const char *target);
-KxSession *kx_manager_find_alive(const KxManager *m, const char *target);
+/* "/proc/N", and "pid:N", which may be a domain's name as well. */
+gboolean kx_target_process(const char *target, pid_t *pid);
+gboolean kx_target_pid_form(const char *target, pid_t *pid);
+
+/* A better fit is greater. */
+typedef enum {
+	KX_CALLED_NOT,
+	KX_CALLED_BY_PID, /* as "pid:N" */
+	KX_CALLED_SO,
+} KxCalled;
+KxCalled kx_vm_ident_is_called(const KxVmIdent *i, const char *target);
+
+/* KX_ERROR_NO_SUCH_VM: several VMs are called so. NULL without an error: none is. */
+KxSession *kx_manager_find_alive(const KxManager *m, const char *target, GError **error);
 KxSession *kx_manager_find_pid(const KxManager *m, pid_t pid);
-/* Alive, else the one that ended last. */
-KxSession *kx_manager_find_account(const KxManager *m, const char *target);
+/* Alive, else the one that ended last; errors as above. */
+KxSession *kx_manager_find_account(const KxManager *m, const char *target, GError **error);
 KxSession *kx_manager_need_alive(const KxManager *m, const char *target, GError **error);
 
 /* --- events, ends, the dirty log's self-test (manager.c) -------------------------------------------------------------- */

@@ -23,9 +23,12 @@ static gboolean has_ident(const GPtrArray *sessions, const KxSession *s)
 
 static KxSession *need_account(KxManager *m, const char *target, GError **error)
 {
-	KxSession *s = kx_manager_find_account(m, target);
+	g_autoptr(GError) why = NULL;
+	KxSession *s = kx_manager_find_account(m, target, &why);
 
-	if (!s)
+	if (why)
+		g_propagate_error(error, g_steal_pointer(&why));
+	else if (!s)
 		g_set_error(error, KX_ERROR, KX_ERROR_NOT_ATTACHED,
 			    "VM \"%s\" has no account: it has not been attached since the daemon "
 			    "started",

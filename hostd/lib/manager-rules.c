@@ -10,7 +10,8 @@ void kx_manager_attach_by_rule(KxManager *m, const char *name, const char *uuid)
 	const KxRule *rule = kx_config_match(m->config, name);
 	KxCall *c;
 
-	if (!rule || kx_manager_find_alive(m, uuid) || g_hash_table_contains(m->plugging, uuid))
+	if (!rule || kx_manager_find_alive(m, uuid, NULL) ||
+	    g_hash_table_contains(m->plugging, uuid))
 		return;
 	c = kx_call_new(m, uuid, NULL, NULL);
 	c->auto_options = rule->options;
@@ -59,7 +60,7 @@ void kx_manager_apply_rules(KxManager *m)
  */
 static void domain_stopped(KxManager *m, const KxDomain *d, const char *why)
 {
-	KxSession *s = kx_manager_find_account(m, d->uuid);
+	KxSession *s = kx_manager_find_account(m, d->uuid, NULL);
 	g_auto(KxQemuIdent) q = { 0 };
 
 	kx_manager_no_retry(m, d->uuid);

@@ -161,7 +161,7 @@ void kx_manager_detach_async(KxManager *m, const char *target, GAsyncReadyCallba
 	KxCall *c = kx_call_new(m, target, callback, data);
 
 	/* One that was about to be attached: the call that waited cleans up. */
-	if (gave_up && !kx_manager_find_alive(m, target))
+	if (gave_up && !kx_manager_find_alive(m, target, NULL))
 		kx_call_done(c, NULL);
 	else
 		kx_call_ask_qemu_for(c, detach_then);

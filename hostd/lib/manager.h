@@ -54,7 +54,7 @@ const KxConfig *kx_manager_config(const KxManager *m);
 void kx_manager_reload(KxManager *m, KxConfig *config);
 
 /*
- * @target: a domain name, a UUID, or "pid:N". @options: key → text, see options.h; NULL: none. The results come in
+ * @target: a domain name, a UUID, "/proc/N" or "pid:N" (manager-names.c). @options: key → text, see options.h; NULL: none. The results come in
  * @callback with the matching finish function.
  */
 void kx_manager_list_async(KxManager *m, GAsyncReadyCallback callback, gpointer data);

@@ -126,7 +126,7 @@ pid_t kx_vmfd_find_pid(const char *proc_root, const char *const *state_dirs, con
 		if (found) {
 			g_set_error(error, KX_ERROR, KX_ERROR_FAILED,
 				    "processes %d and %d both run a VM with UUID %s; name the one "
-				    "meant by pid:N",
+				    "meant by --pid",
 				    found, pid, uuid);
 			return 0;
 		}
@@ -138,6 +138,23 @@ pid_t kx_vmfd_find_pid(const char *proc_root, const char *const *state_dirs, con
 			    "or runs elsewhere",
 			    name ? name : uuid, uuid);
 	return found;
+}
+
+char *kx_vmfd_find_named(const char *proc_root, const char *name)
+{
+	g_autoptr(GDir) dir = g_dir_open(proc_root, 0, NULL);
+	GString *pids = g_string_new(NULL);
+	const char *entry;
+	pid_t pid;
+
+	while (dir && (entry = g_dir_read_name(dir))) {
+		g_auto(KxQemuIdent) ident = { 0 };
+
+		if (parse_pid(entry, &pid) && kx_vmfd_ident(proc_root, pid, &ident, NULL) &&
+		    !g_strcmp0(ident.name, name))
+			g_string_append_printf(pids, "%s%d", pids->len ? ", " : "", pid);
+	}
+	return g_string_free(pids, FALSE);
 }
 
 char **kx_vmfd_state_dirs(void)

@@ -35,6 +35,9 @@ gboolean kx_vmfd_ident(const char *proc_root, pid_t pid, KxQemuIdent *ident, GEr
 pid_t kx_vmfd_find_pid(const char *proc_root, const char *const *state_dirs, const char *name,
 		       const char *uuid, GError **error);
 
+/* The processes whose command line has -name @name, as "12, 34"; "": none. */
+char *kx_vmfd_find_named(const char *proc_root, const char *name);
+
 /* Where libvirt's QEMU driver keeps its pid files: of the system, and of this user's session. */
 char **kx_vmfd_state_dirs(void);
 

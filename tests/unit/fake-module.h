@@ -21,10 +21,13 @@
 typedef struct {
 	int opens; /* descriptors handed out and not yet closed cannot be seen; opens counts open() */
 	int fd;	   /* the session's descriptor */
-	int peer; /* its other end: write = readable, close = VM gone */
+	int peer;      /* its other end: write = readable, close = VM gone; */
+	int others[4]; /* and those of sessions before it, the oldest of which go */
+	guint nr_others;
 	int device_errno, attach_errno, set_errno;
 	gboolean attached, gone;
-	struct kvm_ext_ring *ring;
+	struct kvm_ext_ring *ring; /* of the session that began last, among */
+	GPtrArray *rings;	   /* those of all that go on */
 	struct kvm_ext_tracker tracker;
 	struct kvm_ext_range range; /* the first of its list, which is the caller's */
 	struct kvm_ext_range excluded[KVM_EXT_RANGES_MAX];
@@ -114,8 +117,13 @@ static int fake_open(void)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		return -1;
 	fake.opens++;
-	if (fake.peer > 0)
-		close(fake.peer);
+	if (fake.peer > 0) {
+		int *slot = &fake.others[fake.nr_others++ % G_N_ELEMENTS(fake.others)];
+
+		if (*slot > 0)
+			close(*slot);
+		*slot = fake.peer;
+	}
 	fake.peer = pair[1];
 	fake.fd = pair[0];
 	return pair[0];
@@ -226,14 +234,19 @@ static void *fake_map(int fd, gsize len)
 	fake.ring->api_version = KVM_EXT_API_VERSION;
 	fake.ring->data_offset = 4096;
 	fake.ring->data_size = FAKE_DATA_SIZE;
+	if (!fake.rings)
+		fake.rings = g_ptr_array_new_with_free_func(g_free);
+	g_ptr_array_add(fake.rings, fake.ring);
 	return fake.ring;
 }
 
 static void fake_unmap(void *map, gsize len)
 {
-	g_free(map);
-	fake.ring = NULL;
-	fake.attached = FALSE;
+	g_ptr_array_remove(fake.rings, map);
+	fake.ring = fake.rings->len ? fake.rings->pdata[fake.rings->len - 1] : NULL;
+	fake.attached = fake.rings->len > 0;
+	if (!fake.rings->len)
+		g_clear_pointer(&fake.rings, g_ptr_array_unref);
 }
 
 static const KxModuleSys fake_sys = { fake_open, fake_ioctl, fake_map, fake_unmap };
@@ -266,6 +279,10 @@ static inline void fake_reset(void)
 {
 	if (fake.peer > 0)
 		close(fake.peer);
+	for (guint i = 0; i < G_N_ELEMENTS(fake.others); i++) {
+		if (fake.others[i] > 0)
+			close(fake.others[i]);
+	}
 	fake = (Fake){ .found = { 0x100, 4 },
 		       .vm = { .vcpus = 2,
 			       .last_gfn = 0x10000,

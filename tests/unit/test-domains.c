@@ -208,7 +208,7 @@ static void does_without_libvirt(void **state)
 
 	run_for(50);
 	assert_null(kx_domains_hold(d, &error));
-	assert_non_null(strstr(error->message, "pid:N"));
+	assert_non_null(strstr(error->message, "--pid"));
 	kx_domains_free(d);
 }
 

@@ -96,7 +96,7 @@ static void refuses_two_of_one_uuid(void **state)
 	fake_write_len(*state, "proc/201/cmdline", twin, sizeof(twin));
 	assert_int_equal(kx_vmfd_find_pid(proc, NULL, NULL, UUID2, &error), 0);
 	assert_true(g_error_matches(error, KX_ERROR, KX_ERROR_FAILED));
-	assert_non_null(strstr(error->message, "pid:N"));
+	assert_non_null(strstr(error->message, "--pid"));
 }
 
 static void finds_the_descriptor(void **state)
