@@ -3,6 +3,7 @@
 
 KX_LIB_SRCS += \
 	hostd/lib/doctor.c \
+	hostd/lib/doctor-pebs.c \
 	hostd/lib/figures.c \
 	hostd/lib/figures-parts.c \
 	hostd/lib/hardware.c \

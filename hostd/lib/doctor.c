@@ -17,6 +17,7 @@
 
 #include <kvm-ext/channel.h>
 
+#include "doctor-pebs.h"
 #include "hardware.h"
 #include "hostinfo.h"
 #include "logmech.h"
@@ -111,6 +112,7 @@ void kx_doctor_probe(KxDoctorFacts *facts)
 	facts->pidfd_error = ask_pidfd_getfd();
 	facts->group = ask_group();
 	facts->selftest = facts->kvm_error ? NULL : kx_selftest_run(facts->root);
+	kx_pebs_probe(&facts->pebs);
 	facts->qemu = find_qemu();
 	facts->ivshmem = ask_ivshmem(facts->qemu);
 	facts->shm_free_bytes = ask_shm();
@@ -318,6 +320,20 @@ static void check_pml(Doctor *d)
 		    "written pages are found by write protection: %s", m.host);
 }
 
+static void check_pebs(Doctor *d)
+{
+	g_autofree char *pmu = parameter(d, "kvm", "enable_pmu"), *found = NULL;
+	const char *remedy = NULL;
+	KxCheckStatus status;
+
+	if (!d->vendor_module) {
+		say(d, KX_CHECK_UNKNOWN, NULL, "the CPU vendor is not known");
+		return;
+	}
+	status = kx_pebs_judge(&d->facts->pebs, is_intel(d), d->flags, pmu, &found, &remedy);
+	say(d, status, remedy, "%s", found);
+}
+
 static void check_kvm_device(Doctor *d)
 {
 	if (!d->facts->kvm_error)
@@ -358,20 +374,33 @@ static void check_huge_pages(Doctor *d)
 
 /* --- checks: the kernel ---------------------------------------------------- */
 
-static const char *const tested_releases[] = { "6.1.", "6.12." };
+/* Series that the module's tests run on. */
+static const char *const tested_series[] = { "6.1", "6.12", "7.2", "7.3" };
+
+static gboolean is_of_series(const char *release, const char *series)
+{
+	gsize len = strlen(series);
+
+	return !strncmp(release, series, len) && !g_ascii_isdigit(release[len]);
+}
 
 static void check_kernel(Doctor *d)
 {
-	for (guint i = 0; d->release && i < G_N_ELEMENTS(tested_releases); i++) {
-		if (g_str_has_prefix(d->release, tested_releases[i])) {
-			say(d, KX_CHECK_YES, NULL, "%s; the module is tested on this series",
-			    d->release);
+	g_autoptr(GString) names = g_string_new(NULL);
+
+	for (guint i = 0; i < G_N_ELEMENTS(tested_series); i++) {
+		gboolean last = i + 1 == G_N_ELEMENTS(tested_series);
+
+		if (is_of_series(d->release, tested_series[i])) {
+			say(d, KX_CHECK_YES, NULL, "%s; the module is tested on series %s",
+			    d->release, tested_series[i]);
 			return;
 		}
+		g_string_append_printf(names, "%s%s", i ? last ? " and " : ", " : "",
+				       tested_series[i]);
 	}
-	say(d, KX_CHECK_UNKNOWN, NULL,
-	    "%s; the module is tested on 6.1 and 6.12, others may build and work",
-	    d->release ? d->release : "unknown release");
+	say(d, KX_CHECK_UNKNOWN, NULL, "%s; the module is tested on %s, others may build and work",
+	    d->release, names->str);
 }
 
 static void check_pidfd_getfd(Doctor *d)
@@ -690,6 +719,7 @@ static const struct {
 	{ "guest-channel", "channel to guests", FALSE, check_guest_channel },
 	{ "tdp-mmu", "TDP MMU", FALSE, check_tdp_mmu },
 	{ "pml", "PML", FALSE, check_pml },
+	{ "pebs", "PEBS for guests", FALSE, check_pebs },
 	{ "dirty-log", "dirty log", FALSE, check_dirty_log },
 	{ "log-selftest", "dirty log's self-test", FALSE, check_log_selftest },
 	{ "migration", "migration safety", FALSE, check_migration },

@@ -25,6 +25,13 @@ typedef struct {
 	char *remedy; /* what to do; NULL if nothing */
 } KxCheck;
 
+/* IA32_PERF_CAPABILITIES as KVM can give it to a guest, and as the CPU has it (doctor-pebs.h). Errors are errno values. */
+typedef struct {
+	int kvm_error, cpu_error; /* 0: the value is valid */
+	guint64 kvm, cpu;
+	int kvm_latency; /* guests have the register of load latency: 1, 0, -1 unknown */
+} KxPebsFacts;
+
 /* What cannot be read from files. Errors are errno values. */
 typedef struct {
 	const char *root; /* where /proc, /sys, /lib, /boot are found; NULL: / */
@@ -38,6 +45,7 @@ typedef struct {
 	const char *libvirt_uri;
 	int libvirt;	      /* the daemon's connection: 1, 0, -1 unknown */
 	KxSelftest *selftest; /* of the dirty log; NULL: not run */
+	KxPebsFacts pebs;
 	char *qemu;  /* the emulator that was asked for its devices; NULL: none was found */
 	int ivshmem; /* it has ivshmem-plain: 1, 0, -1 it did not answer */
 	gint64 shm_free_bytes; /* of /dev/shm; -1: there is none */

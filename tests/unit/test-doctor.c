@@ -111,6 +111,103 @@ static void put_intel(void)
 	put("sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n");
 }
 
+static void test_kernel_series(void **state)
+{
+	static const struct {
+		const char *release;
+		KxCheckStatus status;
+		const char *found;
+	} cases[] = {
+		{ "6.1.0-40-amd64", KX_CHECK_YES, "series 6.1" },
+		{ "6.12.95+deb13-amd64", KX_CHECK_YES, "series 6.12" },
+		{ "7.2.13", KX_CHECK_YES, "series 7.2" },
+		{ "7.3-rc1", KX_CHECK_YES, "series 7.3" },
+		{ "7.3", KX_CHECK_YES, "series 7.3" },
+		{ "6.18.2", KX_CHECK_UNKNOWN, "6.1, 6.12, 7.2 and 7.3" },
+		{ "7.20.1", KX_CHECK_UNKNOWN, "others may build" },
+	};
+
+	put_intel();
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		KxDoctorFacts facts = good_facts();
+		g_autoptr(GPtrArray) checks = NULL;
+
+		put("proc/sys/kernel/osrelease", cases[i].release);
+		checks = kx_doctor_run(&facts);
+		expect(checks, "kernel", cases[i].status, cases[i].found);
+	}
+}
+
+static void test_pebs(void **state)
+{
+	static const struct {
+		const char *vendor, *flags, *pmu;
+		KxPebsFacts facts;
+		KxCheckStatus status;
+		const char *found;
+	} cases[] = {
+		{ "AuthenticAMD", "svm", "Y", { .kvm = 0x2400 }, KX_CHECK_NO, "IBS" },
+		{ "GenuineIntel", "vmx", "Y", { .kvm = 0x6400 }, KX_CHECK_NO, "dtes64" },
+		{ "GenuineIntel",
+		  "vmx dtes64",
+		  "N",
+		  { .kvm = 0x6400 },
+		  KX_CHECK_NO,
+		  "enable_pmu=N" },
+		{ "GenuineIntel",
+		  "vmx dtes64",
+		  "Y",
+		  { .kvm_error = EACCES, .cpu = 0x7400 },
+		  KX_CHECK_UNKNOWN,
+		  "the CPU has format 4 with adaptive records" },
+		{ "GenuineIntel",
+		  "vmx dtes64",
+		  "Y",
+		  { .kvm = 0x2000, .cpu = 0x7400 },
+		  KX_CHECK_NO,
+		  "offers its guests none" },
+		/* what the kernels since 2024 do */
+		{ "GenuineIntel",
+		  "vmx dtes64",
+		  "Y",
+		  { .kvm = 0x2400, .cpu = 0x6400 },
+		  KX_CHECK_NO,
+		  "format 4 without adaptive records (bit 14" },
+		{ "GenuineIntel",
+		  "vmx dtes64",
+		  "Y",
+		  { .kvm = 0x6400, .cpu_error = EACCES },
+		  KX_CHECK_YES,
+		  "load latency not: stores" },
+		{ "GenuineIntel",
+		  "vmx dtes64",
+		  "Y",
+		  { .kvm = 0x6400, .kvm_latency = 1 },
+		  KX_CHECK_YES,
+		  "migratable='off'" },
+		{ "GenuineIntel",
+		  "vmx dtes64",
+		  NULL,
+		  { .kvm = 0x300, .kvm_latency = -1 },
+		  KX_CHECK_YES,
+		  "format 3 with addresses" },
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		KxDoctorFacts facts = good_facts();
+		g_autoptr(GPtrArray) checks = NULL;
+
+		put_intel();
+		put_cpu(cases[i].vendor, cases[i].flags);
+		facts.pebs = cases[i].facts;
+		if (cases[i].pmu)
+			put("sys/module/kvm/parameters/enable_pmu", cases[i].pmu);
+		checks = kx_doctor_run(&facts);
+		expect(checks, "pebs", cases[i].status, cases[i].found);
+		assert_true(kx_doctor_ok(checks) || strcmp(cases[i].vendor, "GenuineIntel"));
+	}
+}
+
 static void test_channel_to_guests(void **state)
 {
 	static const struct {
@@ -526,6 +623,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_channel_to_guests),
+		TEST(test_kernel_series),
+		TEST(test_pebs),
 		TEST(test_intel_with_pml),
 		TEST(test_intel_without_ept),
 		TEST(test_amd),
