@@ -183,7 +183,11 @@ struct kvm_ext_range {
  *
  * The first pass after SET_TRACKER is the *priming* pass: it clears what
  * earlier accesses left and yields no samples (flag KVM_EXT_PASS_PRIME). A
- * tracker that flushes does so at its end in any case.
+ * tracker that flushes does so at its end in any case. If it is cut short or
+ * fails it is run again: no pass counts before one has primed to its end. Passes
+ * prime later on, too, where it is unknown since when accesses were not looked
+ * for: after KVM_EXT_SET_EXCLUDED has freed pages or a log has begun anew, and after
+ * a cut pass over regions. (`trap` primes once: its samples have a time of their own.)
  *
  * A leaf that the range cuts, or with KVM_EXT_GRANULARITY_2M a block of 2 MiB,
  * is tested and reported whole. What cannot be tested as one block of 2 MiB
@@ -259,7 +263,7 @@ struct kvm_ext_tracker {
 	__u64 interval_ns;	/* start to start of passes; 0: only on RUN_PASS */
 	__u64 first_gfn;	/* range to track; */
 	__u64 npages;		/*   0: all RAM (then @first_gfn must be 0) */
-	__s32 cpu;		/* CPU the passes run on; -1: any */
+	__s32 cpu;		/* CPU the passes run on; -1: any that is not isolated */
 	__u32 flush_scope;	/* enum kvm_ext_flush_scope */
 	__u32 batch_pages;	/* for KVM_EXT_FLUSH_BATCH, else 0; 0: 512 */
 	__u32 reserved;
@@ -302,8 +306,10 @@ struct kvm_ext_run_pass {
  * host, is left alone whole. None of it is in samples or in pages scanned.
  *
  * The running tracker's pass is cut short and the tracker goes on with the new list,
- * in the same account; nothing is touched any more when the call returns. A page whose
- * mapping a trap has removed comes back with its next access, as ever.
+ * in the same account. If pages are no longer on it, or the tracker uses the log, the
+ * next pass primes. Nothing that is on the list is touched any more when the call
+ * returns. A page whose mapping a trap has removed comes back with its next access, as
+ * ever.
  *
  * A log that KVM_EXT_LOG_MODE_ALL_SET starts full is never cleared for these pages: the
  * CPU has nothing to log. In other modes KVM arms a memslot as a whole: one with such a
@@ -450,13 +456,13 @@ struct kvm_ext_stats {
 	__u64 first_start_ns;	/* start of the first and of the last counted pass: */
 	__u64 last_start_ns;	/*   achieved interval = difference / (passes - 1) */
 	__u64 pages_scanned;	/* pages looked at in counted passes */
-	__u64 leaves_tested;	/* calls of the A-bit test, one per leaf or page */
+	__u64 leaves_tested;	/* calls of the A-bit test: a leaf or page that is mapped */
 	__u64 samples;		/* leaves found accessed in counted passes */
 	__u64 sample_pages;	/* pages they cover */
 	__u64 lost_samples;	/* of @samples, those that did not fit the ring */
 	__u64 cpu_ns;		/* CPU time of the pass thread for this tracker, priming included */
-	__u64 prime_cpu_ns;	/* of that, the priming pass */
-	__u64 prime_ns;		/* wall time of the priming pass */
+	__u64 prime_cpu_ns;	/* of that, passes that prime, also where they were cut */
+	__u64 prime_ns;		/* wall time of passes that prime */
 	__u64 pass_ns_sum;	/* wall time of counted passes: mean = sum / passes */
 	__u64 pass_ns_min;
 	__u64 pass_ns_max;
@@ -464,7 +470,7 @@ struct kvm_ext_stats {
 	__u64 flushes;		/* TLB flushes this tracker ordered (one for all vCPUs counts 1) */
 	__u64 flush_ipis;	/* vCPUs it interrupted in guest mode to do so */
 	__u64 flush_ns;		/* wall time spent ordering them */
-	__u64 max_hold_ns;	/* longest stretch without a rescheduling point */
+	__u64 max_hold_ns;	/* longest stretch without a rescheduling point, in CPU time */
 	__u64 slot_changes;	/* passes that met changed memslots and went on */
 	__u64 dropped_pages;	/* findings thrown away because their memslot went */
 	struct kvm_ext_log_stats log;
@@ -537,7 +543,8 @@ struct kvm_ext_record {
 struct kvm_ext_rec_pass_begin {
 	struct kvm_ext_record h;
 	__u64 epoch;		/* as in kvm_ext_stats */
-	__u64 pass;		/* from 0 (priming) per epoch */
+	__u64 pass;		/* per epoch: 0 primes, counted from 1; one that primes later has */
+				/*   the number of the pass before it */
 	__u64 time_ns;
 	__u32 tracker;
 	__u32 granularity;

@@ -29,6 +29,7 @@ struct kx_region {
 	u32 age;		/* aggregations since its access rate last changed much */
 	u16 as_id;
 	bool watching;		/* @watched is valid */
+	bool young;		/* the owner's: what the running check has found */
 };
 
 struct kx_regions {

@@ -41,19 +41,36 @@ static int add_area(struct kx_areas *areas, const struct kx_extent *x, gfn_t fro
 	return area->pages && area->blocks && area->gibs ? 0 : -ENOMEM;
 }
 
+/* The first of @nr ranges, sorted and apart, that ends behind @gfn. */
+static const struct kvm_ext_range *range_from(const struct kvm_ext_range *ranges, u32 nr, gfn_t gfn)
+{
+	u32 lo = 0, hi = nr;
+
+	while (lo < hi) {
+		u32 mid = lo + (hi - lo) / 2;
+
+		if (ranges[mid].gfn + ranges[mid].npages <= gfn)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return ranges + lo;
+}
+
 /* What of @x is in the range and the ranges. */
 static int add_extent(struct kx_areas *areas, const struct kx_extent *x, gfn_t first, gfn_t end,
 		      const struct kvm_ext_range *ranges, u32 nr)
 {
 	static const struct kvm_ext_range all = { .npages = ~0ull };
-	const struct kvm_ext_range *r = nr ? ranges : &all;
+	const struct kvm_ext_range *r = nr ? range_from(ranges, nr, x->gfn) : &all;
 	const struct kvm_ext_range *last = nr ? ranges + nr : r + 1;
 	gfn_t from, to;
 	int err = 0;
 
 	if (x->as_id || x->alias)
 		return 0;
-	for (; r < last && !err; r++) {
+	for (; r < last && r->gfn < kx_extent_end(x) && !err; r++) {
+		cond_resched();
 		from = max3(first, x->gfn, (gfn_t)r->gfn);
 		to = min3(end, kx_extent_end(x), (gfn_t)(r->gfn + r->npages));
 		if (from < to)

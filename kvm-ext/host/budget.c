@@ -5,6 +5,7 @@
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 
 #include "budget.h"
 
@@ -26,12 +27,14 @@ void kx_budget_free(struct kx_budget *b)
 
 /* --- faults -------------------------------------------------------------------- */
 
-/* Forgets those that no second which is not over has. */
+/* Forgets those that no second which is not over has. May sleep: there may be a million. */
 static void forget(struct kx_budget *b, u64 now_ns)
 {
 	while (b->nr && b->times[b->oldest] + NSEC_PER_SEC <= now_ns) {
 		b->oldest = (b->oldest + 1) % b->faults_per_s;
 		b->nr--;
+		if (b->nr % 1024 == 0)
+			cond_resched();
 	}
 }
 

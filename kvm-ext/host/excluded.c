@@ -13,37 +13,62 @@
 #include "slots.h"
 #include "vm.h"
 
+/* Pages that are given back in one go. */
+#define UNPIN_PAGES	1024u
+
 const struct kx_hva_span *kx_excluded_from(const struct kx_excluded *x, unsigned long start,
 					   unsigned long end)
 {
-	const struct kx_hva_span *span;
+	u32 lo = 0, hi = x->nr;
 
-	for (span = x->spans; span < x->spans + x->nr; span++) {
-		if (span->end > start)
-			return start < end && span->start < end ? span : NULL;
+	while (lo < hi) {
+		u32 mid = lo + (hi - lo) / 2;
+
+		if (x->spans[mid].end <= start)
+			lo = mid + 1;
+		else
+			hi = mid;
 	}
-	return NULL;
+	return lo < x->nr && start < end && x->spans[lo].start < end ? &x->spans[lo] : NULL;
+}
+
+bool kx_excluded_covers(const struct kx_excluded *x, const struct kx_excluded *other)
+{
+	const struct kx_hva_span *span, *o;
+
+	for (o = other->spans; o < other->spans + other->nr; o++) {
+		span = kx_excluded_from(x, o->start, o->end);
+		if (!span || span->start > o->start || span->end < o->end)
+			return false;
+	}
+	return true;
 }
 
 /* --- which memory it is ------------------------------------------------------------ */
 
-/* Calls @add for each part of @ranges that is RAM of the VM proper, with its length in pages. */
+/*
+ * Calls @add for each part of @ranges that is RAM of the VM proper, with its length in
+ * pages. Both are sorted and apart, so each part ends where one of the two does.
+ */
 static int visit_parts(const struct kx_memslots *set, const struct kvm_ext_range *ranges, u32 nr,
 		       int (*add)(void *data, unsigned long hva, u64 npages), void *data)
 {
-	const struct kvm_ext_range *r;
-	const struct kx_memslot *m;
+	const struct kvm_ext_range *r = ranges, *last = ranges + nr;
+	const struct kx_memslot *m = set->slots, *last_slot = set->slots + set->nr;
 	gfn_t first, end;
 	int err = 0;
 
-	for (r = ranges; r < ranges + nr; r++) {
-		for (m = set->slots; m < set->slots + set->nr && !err; m++) {
-			first = max(r->gfn, m->gfn);
-			end = min(r->gfn + r->npages, m->gfn + m->npages);
-			if (!m->as_id && first < end)
-				err = add(data, m->hva + ((first - m->gfn) << PAGE_SHIFT),
-					  end - first);
-		}
+	/* Those of the VM proper come first. */
+	while (!err && r < last && m < last_slot && !m->as_id) {
+		first = max(r->gfn, m->gfn);
+		end = min(r->gfn + r->npages, m->gfn + m->npages);
+		if (first < end)
+			err = add(data, m->hva + ((first - m->gfn) << PAGE_SHIFT), end - first);
+		if (r->gfn + r->npages <= m->gfn + m->npages)
+			r++;
+		else
+			m++;
+		cond_resched();
 	}
 	return err;
 }
@@ -95,6 +120,8 @@ static int by_start(const void *a, const void *b)
 {
 	const struct kx_hva_span *x = a, *y = b;
 
+	/* sort() holds no lock, and comes by here more often than anywhere else. */
+	cond_resched();
 	return x->start < y->start ? -1 : x->start > y->start;
 }
 
@@ -158,10 +185,14 @@ free_set:
 
 void kx_excluded_drop(struct kx_excluded *x, struct kx_vm *vm)
 {
-	if (x->npages) {
-		unpin_user_pages(x->pages, x->npages);
-		atomic64_sub(x->npages, &vm->kvm->mm->pinned_vm);
+	u64 i;
+
+	for (i = 0; i < x->npages; i += UNPIN_PAGES) {
+		unpin_user_pages(x->pages + i, min_t(u64, UNPIN_PAGES, x->npages - i));
+		cond_resched();
 	}
+	if (x->npages)
+		atomic64_sub(x->npages, &vm->kvm->mm->pinned_vm);
 	kvfree(x->pages);
 	kvfree(x->spans);
 	*x = (struct kx_excluded){};

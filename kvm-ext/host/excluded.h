@@ -37,4 +37,7 @@ void kx_excluded_drop(struct kx_excluded *x, struct kx_vm *vm);
 const struct kx_hva_span *kx_excluded_from(const struct kx_excluded *x, unsigned long start,
 					   unsigned long end);
 
+/* Is all that @other has in @x as well? */
+bool kx_excluded_covers(const struct kx_excluded *x, const struct kx_excluded *other);
+
 #endif /* KVM_EXT_EXCLUDED_H */

@@ -23,6 +23,7 @@ struct kx_leaf_map {
 	gfn_t first, end;	/* gfns that are known; first == end: none */
 	u16 as_id;
 	u64 read_ns;		/* when */
+	gfn_t none_end;		/* nothing is mapped from @end to here, if that is behind it */
 	u8 leaf[KX_GIB_PAGES / KX_BLOCK_PAGES];	/* enum kx_leaf, by block of the GiB */
 };
 
@@ -39,5 +40,18 @@ static inline u64 kx_leaf_age_ns(const struct kx_leaf_map *map)
 /* How @gfn is mapped; reads on from there to the end of its GiB, or to @end, if it has to. */
 enum kx_leaf kx_leaf_at(struct kx_leaf_map *map, struct kvm *kvm, u16 as_id, gfn_t gfn,
 			gfn_t end);
+
+/*
+ * Where the stretch ends, at @end at the latest, that begins at @gfn and that no table maps,
+ * for who has just been told KX_LEAF_NONE for @gfn: as far as was read.
+ */
+gfn_t kx_leaf_none_until(const struct kx_leaf_map *map, gfn_t gfn, gfn_t end);
+
+/*
+ * How the block of @gfn is mapped right now. Bit i of @bits is set if page @gfn + i is, of
+ * @npages, all in one block; all of them, if that cannot be told.
+ */
+enum kx_leaf kx_leaf_pages(struct kvm *kvm, u16 as_id, gfn_t gfn, unsigned int npages,
+			   unsigned long *bits);
 
 #endif /* KVM_EXT_LEAF_H */

@@ -6,12 +6,13 @@
  * Between two calls into KVM the thread holds no lock, so all that can be held
  * too long is the CPU: the clock is looked at every few calls.
  */
-#include <linux/bitmap.h>
 #include <linux/kthread.h>
 #include <linux/random.h>
 #include <linux/sched.h>
 
+#include "affinity.h"
 #include "flush.h"
+#include "found.h"
 #include "pass.h"
 #include "region-pass.h"
 #include "ring.h"
@@ -33,9 +34,16 @@ static u64 cpu_time_ns(void)
 	return current->se.sum_exec_runtime;
 }
 
+/*
+ * How long the thread has kept the CPU is told in its CPU time: a stretch in which it
+ * slept, or others ran in its place, is no longer than that. The clock is cheaper to look
+ * at and says when to rest.
+ */
 static void begin_hold(struct kx_pass *p)
 {
 	p->hold_start_ns = ktime_get_ns();
+	/* As of the last wake-up, or tick, or rest, if the thread has not slept since. */
+	p->hold_start_cpu_ns = current->se.sum_exec_runtime;
 }
 
 static u64 held_ns(struct kx_pass *p)
@@ -43,9 +51,25 @@ static u64 held_ns(struct kx_pass *p)
 	return ktime_get_ns() - p->hold_start_ns;
 }
 
-static void end_hold(struct kx_pass *p)
+/* A rescheduling point. Returns the thread's CPU time. */
+static u64 end_hold(struct kx_pass *p)
 {
-	p->account.max_hold_ns = max(p->account.max_hold_ns, held_ns(p));
+	u64 cpu = cpu_time_ns();
+
+	p->account.max_hold_ns = max(p->account.max_hold_ns, cpu - p->hold_start_cpu_ns);
+	return cpu;
+}
+
+void kx_pass_begin_resting(struct kx_pass *p)
+{
+	end_hold(p);
+}
+
+void kx_pass_end_resting(struct kx_pass *p)
+{
+	cpu_time_ns();
+	begin_hold(p);
+	kx_leaf_forget(&p->leaves);
 }
 
 bool kx_pass_must_stop(struct kx_pass *p)
@@ -83,7 +107,6 @@ bool kx_pass_rest(struct kx_pass *p)
 	if (need_resched() || held_ns(p) >= HOLD_LIMIT_NS) {
 		tell_pages(p);
 		end_hold(p);
-		cond_resched();
 		begin_hold(p);
 		kx_leaf_forget(&p->leaves);
 		p->rested = true;
@@ -153,223 +176,19 @@ static void flush_rest(struct kx_pass *p)
 	kx_pass_flush(p, kx_pass_priming(p) || p->control);
 }
 
-/* --- what goes into the ring ------------------------------------------------ */
-
-void *kx_pass_reserve(struct kx_pass *p, u16 type, u32 size, u64 samples)
-{
-	void *rec = kx_ring_reserve(p->ring, type, size, samples);
-
-	if (!rec)
-		p->account.end.lost_samples += samples;
-	return rec;
-}
-
-void kx_pass_commit(struct kx_pass *p)
-{
-	kx_ring_commit(p->ring);
-}
-
-static void put_run(struct kx_pass *p)
-{
-	struct kx_run *run = &p->run;
-	struct kvm_ext_rec_run *rec;
-
-	if (!run->npages)
-		return;
-	rec = kx_pass_reserve(p, KVM_EXT_REC_RUN, sizeof(*rec), run->npages >> run->order);
-	if (rec) {
-		rec->pass = p->nr;
-		rec->gfn = run->gfn;
-		rec->npages = run->npages;
-		rec->as_id = run->as_id;
-		rec->leaf_order = run->order;
-		kx_ring_commit(p->ring);
-	}
-	run->npages = 0;
-}
-
-static void add_run(struct kx_pass *p, u16 as_id, gfn_t gfn, u64 npages, u8 order)
-{
-	struct kx_run *run = &p->run;
-
-	if (run->npages && run->gfn + run->npages == gfn && run->as_id == as_id &&
-	    run->order == order) {
-		run->npages += npages;
-		return;
-	}
-	put_run(p);
-	*run = (struct kx_run){ .gfn = gfn, .npages = npages, .as_id = as_id, .order = order };
-}
-
-static void put_bitmap(struct kx_pass *p, const struct kx_found *f, u64 samples)
-{
-	size_t bytes = BITS_TO_LONGS(f->npages) * sizeof(long);
-	struct kvm_ext_rec_bitmap *rec;
-
-	put_run(p);
-	rec = kx_pass_reserve(p, KVM_EXT_REC_BITMAP, sizeof(*rec) + bytes, samples);
-	if (!rec)
-		return;
-	rec->pass = p->nr;
-	rec->gfn = f->gfn;
-	rec->as_id = f->as_id;
-	rec->nbits = f->npages;
-	memcpy(rec->bits, f->bits, bytes);
-	kx_ring_commit(p->ring);
-}
-
-/* A run begins where a bit is set and the one before is not. */
-static unsigned int count_runs(const struct kx_found *f)
-{
-	unsigned long word, before = 0;
-	unsigned int i, n = 0;
-
-	for (i = 0; i < BITS_TO_LONGS(f->npages); i++) {
-		word = f->bits[i];
-		n += hweight_long(word & ~(word << 1 | before >> (BITS_PER_LONG - 1)));
-		before = word;
-	}
-	return n;
-}
-
-/* As runs or as a bitmap, whichever is smaller. */
-static void put_sparse(struct kx_pass *p, const struct kx_found *f, u64 samples)
-{
-	size_t bitmap = sizeof(struct kvm_ext_rec_bitmap) + BITS_TO_LONGS(f->npages) * sizeof(long);
-	unsigned int start, end;
-
-	if (count_runs(f) * sizeof(struct kvm_ext_rec_run) > bitmap) {
-		put_bitmap(p, f, samples);
-		return;
-	}
-	for_each_set_bitrange(start, end, f->bits, f->npages)
-		add_run(p, f->as_id, f->gfn + start, end - start, 0);
-}
-
-void kx_pass_found_samples(struct kx_pass *p, u64 samples, u64 pages)
-{
-	p->account.end.samples += samples;
-	p->account.end.sample_pages += pages;
-}
-
-static void put_found(struct kx_pass *p, const struct kx_found *f)
-{
-	u64 pages = f->sparse ? bitmap_weight(f->bits, f->npages) : f->npages;
-	u64 samples = pages >> f->order;
-
-	if (!kx_slots_hold(&p->slots, f->as_id, f->gfn, f->npages, f->hva)) {
-		p->account.dropped_pages += pages;
-		return;
-	}
-	if (kx_pass_priming(p))
-		return;
-	kx_pass_found_samples(p, samples, pages);
-	if (f->sparse)
-		put_sparse(p, f, samples);
-	else
-		add_run(p, f->as_id, f->gfn, f->npages, f->order);
-}
-
-static void wake_if_half_full(struct kx_pass *p)
-{
-	bool half_full = kx_ring_half_full(p->ring);
-
-	if (half_full && !p->told_half_full)
-		wake_up_all(p->wait);
-	p->told_half_full = half_full;
-}
-
-void kx_pass_found_pages(struct kx_pass *p, u16 as_id, gfn_t gfn, unsigned int npages,
-			 const unsigned long *bits)
-{
-	struct kx_found *f = &p->found[0];
-	u64 pages;
-
-	*f = (struct kx_found){ .gfn = gfn, .npages = npages, .as_id = as_id, .sparse = true };
-	bitmap_copy_clear_tail(f->bits, bits, npages);
-	pages = bitmap_weight(f->bits, npages);
-	if (!pages || kx_pass_priming(p))
-		return;
-	kx_pass_found_samples(p, pages, pages);
-	put_sparse(p, f, pages);
-	wake_if_half_full(p);
-}
-
-void kx_pass_found_mapping(struct kx_pass *p, u16 as_id, gfn_t gfn, u8 order)
-{
-	if (kx_pass_priming(p))
-		return;
-	kx_pass_found_samples(p, 1, 1ull << order);
-	add_run(p, as_id, gfn, 1ull << order, order);
-	wake_if_half_full(p);
-}
-
-/* --- findings --------------------------------------------------------------- */
+/* --- memslots ---------------------------------------------------------------- */
 
 /* True if the memslots have changed and a new snapshot was taken. */
-static bool refresh_slots(struct kx_pass *p)
+bool kx_pass_refresh_slots(struct kx_pass *p)
 {
 	if (kx_slots_generation(p->vm) == p->slots.generation)
 		return false;
 	/* Without memory for a new snapshot the old one cannot be trusted either. */
+	kx_pass_begin_resting(p);
 	if (kx_slots_take(&p->slots, p->vm))
-		p->stop = true;
-	kx_leaf_forget(&p->leaves);
+		kx_pass_fail(p, -ENOMEM);
+	kx_pass_end_resting(p);
 	return true;
-}
-
-/*
- * Findings were made by hva, with a snapshot that says which gfn that is. If the
- * memslots are still those of the snapshot they hold; else those hold that the
- * new one confirms. True if the memslots have changed.
- */
-static bool settle(struct kx_pass *p)
-{
-	bool changed = refresh_slots(p);
-	u32 i;
-
-	p->account.slots_changed |= changed;
-	for (i = 0; i < p->nr_found; i++)
-		put_found(p, &p->found[i]);
-	p->nr_found = 0;
-	p->rested = false;
-	wake_if_half_full(p);
-	return changed;
-}
-
-void kx_pass_found_leaf(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, u8 order)
-{
-	struct kx_found *last = p->nr_found ? &p->found[p->nr_found - 1] : NULL;
-	unsigned long hva = kx_extent_hva(x, gfn);
-
-	if (last && !last->sparse && last->order == order && last->as_id == x->as_id &&
-	    last->gfn + last->npages == gfn && last->hva + (last->npages << PAGE_SHIFT) == hva) {
-		last->npages += 1ull << order;
-		return;
-	}
-	p->found[p->nr_found++] = (struct kx_found){
-		.gfn = gfn, .npages = 1ull << order, .hva = hva,
-		.as_id = x->as_id, .order = order,
-	};
-}
-
-struct kx_found *kx_pass_found_bits(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn)
-{
-	struct kx_found *f = &p->found[p->nr_found];
-
-	*f = (struct kx_found){
-		.gfn = gfn, .hva = kx_extent_hva(x, gfn), .as_id = x->as_id, .sparse = true,
-	};
-	return f;
-}
-
-void kx_pass_found_bits_done(struct kx_pass *p, u64 npages)
-{
-	struct kx_found *f = &p->found[p->nr_found];
-
-	f->npages = npages;
-	if (!bitmap_empty(f->bits, KX_BLOCK_PAGES))
-		p->nr_found++;
 }
 
 /* --- a pass ----------------------------------------------------------------- */
@@ -431,10 +250,10 @@ static void scan(struct kx_pass *p)
 			at.gfn = p->tracker->scan(p, x, at.gfn, min(kx_extent_end(x), p->end_gfn));
 			kx_pass_rest(p);
 			if (p->rested || p->nr_found == KX_FOUND_MAX)
-				settle(p);
+				kx_pass_settle(p);
 		}
 		/* Memory may have appeared behind the last of the old snapshot. */
-	} while (settle(p) && !p->stop);
+	} while (kx_pass_settle(p) && !p->stop);
 }
 
 static u16 record_flags(const struct kx_pass *p)
@@ -483,17 +302,29 @@ static void choose_scope(struct kx_pass *p)
 	if (!(p->cfg.flags & KVM_EXT_SET_STALENESS))
 		return;
 	p->account.staleness = true;
-	p->control = p->nr % 2 ? !p->after_control : get_random_u32() & 1;
+	/* A pass that primes in between takes the place of the one before it. */
+	if (p->primes && p->nr)
+		p->control = p->after_control;
+	else
+		p->control = p->nr % 2 ? !p->after_control : get_random_u32() & 1;
 	if (p->control)
 		p->flush_scope = KVM_EXT_FLUSH_PAGE;
 }
 
-/* Caller holds the lock. Between passes it is about the next. */
-static void tell_next(struct kx_pass *p, u64 nr)
+static bool has_passes(const struct kx_pass *p)
 {
+	return p->tracker->scan || p->tracker->pass;
+}
+
+/* Caller holds the lock. Between passes it is about the next. */
+static void tell_next(struct kx_pass *p)
+{
+	p->progress = (struct kvm_ext_progress){};
+	if (!has_passes(p))
+		return;
 	p->progress = (struct kvm_ext_progress){
-		.pass = nr,
-		.flags = nr ? 0 : KVM_EXT_PASS_PRIME,
+		.pass = p->nr + !p->primes,
+		.flags = p->primes ? KVM_EXT_PASS_PRIME : 0,
 		.next_ns = p->cfg.interval_ns ? ktime_to_ns(p->next) : 0,
 	};
 }
@@ -519,7 +350,7 @@ static void begin_pass(struct kx_pass *p)
 	spin_unlock(&p->lock);
 	begin_hold(p);
 	if (p->tracker->scan || p->regions)
-		refresh_slots(p);
+		kx_pass_refresh_slots(p);
 	put_begin(p);
 }
 
@@ -529,7 +360,7 @@ static void close_account(struct kx_pass *p)
 	struct kvm_ext_rec_pass_end *end = &p->account.end;
 	u64 cpu;
 
-	end_hold(p);
+	cpu = end_hold(p);
 	end->h = (struct kvm_ext_record){
 		.type = KVM_EXT_REC_PASS_END,
 		.size = sizeof(*end),
@@ -539,7 +370,6 @@ static void close_account(struct kx_pass *p)
 	end->pass = p->nr;
 	end->time_ns = ktime_get_ns();
 	end->wall_ns = end->time_ns - p->account.start_ns;
-	cpu = cpu_time_ns();
 	end->cpu_ns = cpu - p->cpu_mark;
 	p->cpu_mark = cpu;
 }
@@ -581,22 +411,36 @@ static u64 schedule_next(struct kx_pass *p)
 	return skipped;
 }
 
+/*
+ * A pass that primed and was cut has not seen all memory: the next would count what was
+ * accessed at an unknown time. Neither do regions know, after a cut, since when the pages
+ * that they watch are watched. The traps that a pass has set have told when they were.
+ */
+static bool must_prime(const struct kx_pass *p)
+{
+	return p->stop && (p->primes || p->regions) && !p->tracker->traps;
+}
+
 static void end_pass(struct kx_pass *p, bool timed)
 {
+	bool primed = p->primes;
 	u64 skipped;
 
 	flush_rest(p);
-	put_run(p);
+	kx_pass_put_run(p);
 	close_account(p);
 	put_end(p);
 	skipped = timed ? schedule_next(p) : 0;
+	p->primes = must_prime(p);
+	p->prime_failed = p->primes && p->error;
 
 	spin_lock(&p->lock);
 	kx_stats_add(&p->stats, &p->account);
 	p->stats.sum.overruns += skipped;
-	tell_next(p, p->nr + 1);
+	tell_next(p);
+	/* Who came before a pass that primes waits for the one after it, if there will be one. */
 	if (!p->stop || p->error)
-		end_waiting(p, true, p->error);
+		end_waiting(p, !(primed && p->prime_failed), p->error);
 	spin_unlock(&p->lock);
 	wake_up_all(p->wait);
 }
@@ -608,10 +452,12 @@ static bool timer_due(struct kx_pass *p)
 
 static void run_pass(struct kx_pass *p)
 {
-	bool timed = kx_pass_priming(p) || timer_due(p);
+	bool timed = p->primes || timer_due(p);
 
-	if (kx_pass_priming(p))
+	if (p->primes)
 		p->next = ktime_get();
+	else
+		p->nr++;
 	begin_pass(p);
 	if (p->regions)
 		kx_region_pass(p);
@@ -620,15 +466,9 @@ static void run_pass(struct kx_pass *p)
 	else
 		scan(p);
 	end_pass(p, timed && p->cfg.interval_ns);
-	p->nr++;
 }
 
 /* --- the thread --------------------------------------------------------------- */
-
-static bool has_passes(const struct kx_pass *p)
-{
-	return p->tracker->scan || p->tracker->pass;
-}
 
 static bool pass_due(struct kx_pass *p)
 {
@@ -636,7 +476,7 @@ static bool pass_due(struct kx_pass *p)
 
 	if (!has_passes(p) || READ_ONCE(p->vm->gone))
 		return false;
-	if (kx_pass_priming(p) || timer_due(p))
+	if ((p->primes && !p->prime_failed) || timer_due(p))
 		return true;
 	spin_lock(&p->lock);
 	asked = !list_empty(&p->waiters);
@@ -664,10 +504,13 @@ static void sleep_until_due(struct kx_pass *p)
 	__set_current_state(TASK_RUNNING);
 }
 
+/* With what a tracker leaves goes what it knew of the VM: it primes again. */
 static void leave(struct kx_pass *p)
 {
-	if (p->tracker->leave)
-		p->tracker->leave(p);
+	if (!p->tracker->leave)
+		return;
+	p->tracker->leave(p);
+	p->primes = true;
 }
 
 static int pass_thread(void *data)
@@ -741,13 +584,10 @@ static struct state configure(struct kx_pass *p, const struct kx_tracker *tracke
 	p->first_gfn = cfg->first_gfn;
 	p->end_gfn = cfg->npages ? cfg->first_gfn + cfg->npages : ~0ull;
 	p->nr = 0;
+	p->primes = true;
+	p->prime_failed = false;
 	p->control = false;
 	return old;
-}
-
-static int set_cpu(struct kx_pass *p, int cpu)
-{
-	return set_cpus_allowed_ptr(p->thread, cpu < 0 ? cpu_possible_mask : cpumask_of(cpu));
 }
 
 int kx_pass_pause(struct kx_pass *p)
@@ -756,8 +596,12 @@ int kx_pass_pause(struct kx_pass *p)
 	return kthread_park(p->thread);
 }
 
-void kx_pass_resume(struct kx_pass *p)
+void kx_pass_resume(struct kx_pass *p, bool prime)
 {
+	p->primes |= prime;
+	spin_lock(&p->lock);
+	tell_next(p);
+	spin_unlock(&p->lock);
 	kthread_unpark(p->thread);
 }
 
@@ -772,7 +616,7 @@ int kx_pass_set(struct kx_pass *p, const struct kx_tracker *tracker,
 	err = make_state(p->vm, tracker, setting, &state);
 	if (err)
 		return err;
-	err = set_cpu(p, cfg->cpu);
+	err = kx_set_affinity(p->thread, cfg->cpu);
 	if (!err)
 		err = kx_pass_pause(p);
 	if (err) {
@@ -782,14 +626,13 @@ int kx_pass_set(struct kx_pass *p, const struct kx_tracker *tracker,
 	old = configure(p, tracker, cfg, &state);
 	drop_state(old_tracker, &old);
 	kx_log_open(&p->log, p->first_gfn, p->end_gfn);
+	p->next = ktime_get();
 	spin_lock(&p->lock);
 	kx_stats_open(&p->stats, tracker->id, cfg->interval_ns, ktime_get_ns());
 	p->epoch = ++p->stats.sum.epoch;
-	p->next = ktime_get();
-	tell_next(p, 0);
 	end_waiting(p, false, -ECANCELED);
 	spin_unlock(&p->lock);
-	kx_pass_resume(p);
+	kx_pass_resume(p, false);
 	wake_up_all(p->wait);
 	return 0;
 }
@@ -798,6 +641,7 @@ int kx_pass_start(struct kx_pass *p, struct kx_vm *vm, struct kx_ring *ring,
 		  wait_queue_head_t *wait)
 {
 	static const struct kvm_ext_tracker off = { .tracker = KVM_EXT_TRACKER_OFF, .cpu = -1 };
+	int err;
 
 	p->vm = vm;
 	p->ring = ring;
@@ -809,12 +653,21 @@ int kx_pass_start(struct kx_pass *p, struct kx_vm *vm, struct kx_ring *ring,
 	kx_stats_open(&p->stats, KVM_EXT_TRACKER_OFF, 0, ktime_get_ns());
 	if (!zalloc_cpumask_var(&p->kicked, GFP_KERNEL))
 		return -ENOMEM;
-	p->thread = kthread_run(pass_thread, p, "kvm-ext/%d", vm->kvm->userspace_pid);
-	if (IS_ERR(p->thread)) {
-		free_cpumask_var(p->kicked);
-		return PTR_ERR(p->thread);
-	}
+	p->thread = kthread_create(pass_thread, p, "kvm-ext/%d", vm->kvm->userspace_pid);
+	err = PTR_ERR_OR_ZERO(p->thread);
+	if (err)
+		goto free_kicked;
+	err = kx_set_affinity(p->thread, off.cpu);
+	if (err)
+		goto stop_thread;
+	wake_up_process(p->thread);
 	return 0;
+
+stop_thread:
+	kthread_stop(p->thread);
+free_kicked:
+	free_cpumask_var(p->kicked);
+	return err;
 }
 
 void kx_pass_stop(struct kx_pass *p)

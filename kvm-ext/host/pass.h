@@ -76,7 +76,9 @@ struct kx_pass {
 	struct list_head waiters;
 
 	/* across the passes of an epoch */
-	u64 nr;				/* of the next pass; 0 is the priming pass */
+	u64 nr;				/* of the last pass; one that primes does not count up */
+	bool primes;			/* the running pass, or the next */
+	bool prime_failed;		/* not at once again, but when it is due, or asked for */
 	u64 epoch;
 	ktime_t next;			/* when the next pass is due, if there is an interval */
 	u64 cpu_mark;			/* thread's CPU time that is accounted */
@@ -87,6 +89,7 @@ struct kx_pass {
 	struct kx_pass_account account;
 	struct kx_leaf_map leaves;
 	u64 hold_start_ns;		/* last rescheduling point */
+	u64 hold_start_cpu_ns;		/* the thread's CPU time then */
 	u32 flush_scope;		/* the setting's, or that of a control; not DEFAULT */
 	bool control;			/* it is a control of staleness, */
 	bool after_control;		/* and so was the one before */
@@ -113,7 +116,8 @@ int kx_pass_set(struct kx_pass *p, const struct kx_tracker *tracker,
 
 /* Cuts the running pass short, leaves nothing of the tracker in the VM, and waits. */
 int kx_pass_pause(struct kx_pass *p);
-void kx_pass_resume(struct kx_pass *p);
+/* @prime: there is memory now that no pass has looked at before. */
+void kx_pass_resume(struct kx_pass *p, bool prime);
 
 int kx_pass_request(struct kx_pass *p, struct kx_pass_waiter *waiter);
 /* Waits for the end of the pass; no lock held, @p may be stopped meanwhile. */
@@ -127,15 +131,22 @@ void kx_pass_get_stats(struct kx_pass *p, struct kvm_ext_stats *out);
 /* True: leave at once. May sleep. */
 bool kx_pass_rest(struct kx_pass *p);
 
+/* Around what takes long but rests by itself: no stretch is longer for it. */
+void kx_pass_begin_resting(struct kx_pass *p);
+void kx_pass_end_resting(struct kx_pass *p);
+
 /* The pass cannot be run, or not to its end: leave. Whoever waits for it is told @err. */
 void kx_pass_fail(struct kx_pass *p, int err);
 
 /* The pass is cut short, or the engine wants the thread: leave. Does not sleep. */
 bool kx_pass_must_stop(struct kx_pass *p);
 
+/* True if the memslots have changed and a new snapshot was taken. */
+bool kx_pass_refresh_slots(struct kx_pass *p);
+
 static inline bool kx_pass_priming(const struct kx_pass *p)
 {
-	return p->nr == 0;
+	return p->primes;
 }
 
 /* How many pages this pass goes over, as far as is known now; 0: it does not go over memory. */

@@ -24,6 +24,7 @@ struct kx_region_pass {
 	struct kx_stretch *stretches;	/* room for @regions.max */
 	u64 generation;			/* of the memslots they were made of */
 	u64 checks, max_checks, aggregations;
+	u64 pass_checks;		/* of the running pass */
 	u32 aggregation_passes;
 	struct kx_probe probes[BATCH];
 	struct kx_region *probed[BATCH];
@@ -130,11 +131,8 @@ static void note_checks(struct kx_pass *p)
 
 	for (i = 0; i < rp->nr_probes; i++) {
 		kx_pass_scanned(p, 1, 1, false);
-		rp->checks++;
-		if (!rp->probes[i].young)
-			continue;
-		rp->probed[i]->accesses++;
-		kx_pass_found_samples(p, 1, 1);
+		rp->pass_checks++;
+		rp->probed[i]->young = rp->probes[i].young;
 	}
 }
 
@@ -150,20 +148,41 @@ static bool run_batch(struct kx_pass *p, bool clear)
 	return kx_pass_rest(p);
 }
 
+/* So that a million regions of which none is watched are no long stretch. */
+static bool rest_now_and_then(struct kx_pass *p, const struct kx_region *r)
+{
+	return (r - p->regions->regions.region) % 1024 == 1023 && kx_pass_rest(p);
+}
+
 static void check_all(struct kx_pass *p)
 {
 	struct kx_region_pass *rp = p->regions;
-	u64 before = rp->checks;
 	struct kx_region *r;
 
 	for (r = rp->regions.region; r < rp->regions.region + rp->regions.nr; r++) {
+		r->young = false;
 		if (r->watching)
 			add_probe(p, r, r->watched);
-		if (rp->nr_probes == BATCH && run_batch(p, false))
+		if ((rp->nr_probes == BATCH && run_batch(p, false)) || rest_now_and_then(p, r))
 			return;
 	}
 	run_batch(p, false);
-	rp->max_checks = max(rp->max_checks, rp->checks - before);
+}
+
+/* Each region was checked: only then does the check count. */
+static void count_checks(struct kx_pass *p)
+{
+	struct kx_region_pass *rp = p->regions;
+	struct kx_region *r;
+
+	for (r = rp->regions.region; r < rp->regions.region + rp->regions.nr; r++) {
+		if (r->young) {
+			r->accesses++;
+			kx_pass_found_samples(p, 1, 1);
+		}
+		rest_now_and_then(p, r);
+	}
+	rp->regions.checks++;
 }
 
 static void watch_all(struct kx_pass *p)
@@ -219,24 +238,31 @@ static void aggregate(struct kx_pass *p)
 	u64 now = ktime_get_ns();
 	u32 first, nr;
 
+	kx_pass_begin_resting(p);
 	kx_regions_age(&rp->regions);
+	kx_pass_end_resting(p);
 	for (first = 0; first < rp->regions.nr; first += nr) {
 		nr = min_t(u32, rp->regions.nr - first, REGIONS_PER_RECORD);
 		put_regions(p, first, nr, now);
 		kx_pass_rest(p);
 	}
+	kx_pass_begin_resting(p);
 	kx_regions_adapt(&rp->regions);
+	kx_pass_end_resting(p);
 	rp->aggregations++;
 }
 
-void kx_region_pass(struct kx_pass *p)
+static void check_and_watch(struct kx_pass *p)
 {
 	struct kx_region_pass *rp = p->regions;
 	int err;
 
 	rp->nr_probes = 0;
+	rp->pass_checks = 0;
 	if (rp->generation != p->slots.generation) {
+		kx_pass_begin_resting(p);
 		err = take_memory(rp, &p->slots, p->first_gfn, p->end_gfn);
+		kx_pass_end_resting(p);
 		if (err) {
 			kx_pass_fail(p, err);
 			return;
@@ -246,11 +272,23 @@ void kx_region_pass(struct kx_pass *p)
 		check_all(p);
 		if (p->stop)
 			return;
-		rp->regions.checks++;
+		count_checks(p);
 		if (rp->regions.checks == rp->aggregation_passes)
 			aggregate(p);
 	}
 	watch_all(p);
+}
+
+void kx_region_pass(struct kx_pass *p)
+{
+	struct kx_region_pass *rp = p->regions;
+
+	check_and_watch(p);
+	if (!p->stop) {
+		rp->checks += rp->pass_checks;
+		rp->max_checks = max(rp->max_checks, rp->pass_checks);
+	}
+	/* As of now, also after a pass that was cut. */
 	p->account.regions = (struct kvm_ext_regions_stats){
 		.regions = rp->regions.nr,
 		.aggregations = rp->aggregations,

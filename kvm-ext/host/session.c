@@ -209,12 +209,15 @@ static int check_tracker(const struct kvm_ext_tracker *t, const struct kx_tracke
 	return bad ? -EINVAL : 0;
 }
 
-static bool holds_ram(const struct kx_slots *slots, const struct kvm_ext_range *range)
+static bool holds_ram(struct kx_vm *vm, const struct kx_slots *slots,
+		      const struct kvm_ext_range *range)
 {
 	const struct kx_extent *x;
+	int as_id;
 
-	for (x = slots->extents; x < slots->extents + slots->nr; x++) {
-		if (x->gfn < range->gfn + range->npages && kx_extent_end(x) > range->gfn)
+	for (as_id = 0; as_id < kx_nr_address_spaces(vm->kvm); as_id++) {
+		x = kx_slots_from(slots, as_id, range->gfn);
+		if (x && x->as_id == as_id && x->gfn < range->gfn + range->npages)
 			return true;
 	}
 	return false;
@@ -237,7 +240,7 @@ static int check_range(struct kx_vm *vm, const struct kx_setting *setting)
 	if (err)
 		return err;
 	for (i = 0; i < nr && !found; i++)
-		found = holds_ram(&slots, setting->ranges ? &setting->ranges[i] : &whole);
+		found = holds_ram(vm, &slots, setting->ranges ? &setting->ranges[i] : &whole);
 	kx_slots_drop(&slots);
 	return found ? 0 : -ERANGE;
 }
@@ -338,6 +341,7 @@ static int set_excluded(struct kx_session *s, const struct kvm_ext_range *ranges
 			u64 *pages)
 {
 	struct kx_excluded excluded;
+	bool freed;
 	int err;
 
 	err = check_vm(s);
@@ -351,7 +355,9 @@ static int set_excluded(struct kx_session *s, const struct kvm_ext_range *ranges
 		*pages = excluded.npages;
 		swap(s->vm.excluded, excluded);
 		s->vm.excluded_changes++;
-		kx_pass_resume(&s->pass);
+		/* What was left alone was accessed at any time. */
+		freed = !kx_excluded_covers(&s->vm.excluded, &excluded);
+		kx_pass_resume(&s->pass, freed);
 	}
 	kx_excluded_drop(&excluded, &s->vm);
 	return err;

@@ -2,8 +2,9 @@
 /*
  * Snapshots of a VM's memslots.
  *
- * kvm->srcu is held only while the memslots are copied, without sleeping in
- * between: a memslot update waits for every reader.
+ * kvm->srcu is held only while some of the memslots are copied, without sleeping
+ * in between: a memslot update waits for every reader. If they change between two
+ * holds, the copy begins anew.
  */
 #include <linux/mm.h>
 #include <linux/rbtree.h>
@@ -48,38 +49,89 @@ u64 kx_slots_generation(struct kx_vm *vm)
 	return sum;
 }
 
-/* Copies up to @room RAM memslots in order; returns how many there are. */
-static u32 copy_slots(struct kx_vm *vm, struct kx_memslot *raw, u32 room, u64 *gen)
-{
-	const struct kvm_memory_slot *slot;
-	struct kvm *kvm = vm->kvm;
-	struct kvm_memslots *set;
-	struct rb_node *node;
-	u32 n = 0;
-	int i, idx;
+/* Memslots that are copied in one go: some 100 us. */
+#define SLOTS_PER_HOLD	1024u
 
-	idx = srcu_read_lock(&kvm->srcu);
-	*gen = generation(vm);
-	for (i = 0; i < kx_nr_address_spaces(kvm); i++) {
-		set = __kvm_memslots(kvm, i);
-		for (node = rb_first(&set->gfn_tree); node; node = rb_next(node)) {
-			slot = slot_of(node, set->node_idx);
-			if (!is_ram(slot))
-				continue;
-			if (n < room)
-				raw[n] = (struct kx_memslot){
-					.gfn = slot->base_gfn,
-					.npages = slot->npages,
-					.hva = slot->userspace_addr,
-					.flags = slot->flags,
-					.as_id = i,
-					.id = slot->id,
-				};
-			n++;
+/* A copy of the RAM memslots in order, as far as it has come. */
+struct copying {
+	struct kx_memslot *raw;
+	u32 room, n;		/* @n may exceed @room: then it only counts */
+	u64 generation;
+	int as_id;		/* where to go on */
+	gfn_t gfn;
+};
+
+/* The first memslot that begins at @gfn or behind it. */
+static struct rb_node *slot_from(struct kvm_memslots *set, gfn_t gfn)
+{
+	struct rb_node *node = set->gfn_tree.rb_node, *found = NULL;
+
+	while (node) {
+		if (slot_of(node, set->node_idx)->base_gfn < gfn) {
+			node = node->rb_right;
+		} else {
+			found = node;
+			node = node->rb_left;
 		}
 	}
-	srcu_read_unlock(&kvm->srcu, idx);
-	return n;
+	return found;
+}
+
+static void copy_one(struct copying *c, const struct kvm_memory_slot *slot)
+{
+	if (!is_ram(slot))
+		return;
+	if (c->n < c->room)
+		c->raw[c->n] = (struct kx_memslot){
+			.gfn = slot->base_gfn,
+			.npages = slot->npages,
+			.hva = slot->userspace_addr,
+			.flags = slot->flags,
+			.as_id = c->as_id,
+			.id = slot->id,
+		};
+	c->n++;
+}
+
+/* True if there are more. Caller holds kvm->srcu. */
+static bool copy_some(struct kvm *kvm, struct copying *c)
+{
+	struct kvm_memslots *set;
+	struct rb_node *node;
+	u32 i = 0;
+
+	for (; c->as_id < kx_nr_address_spaces(kvm); c->as_id++, c->gfn = 0) {
+		set = __kvm_memslots(kvm, c->as_id);
+		for (node = slot_from(set, c->gfn); node; node = rb_next(node)) {
+			const struct kvm_memory_slot *slot = slot_of(node, set->node_idx);
+
+			if (i++ == SLOTS_PER_HOLD) {
+				c->gfn = slot->base_gfn;
+				return true;
+			}
+			copy_one(c, slot);
+		}
+	}
+	return false;
+}
+
+/* Copies up to @room memslots, all of one generation; returns how many there are. */
+static u32 copy_slots(struct kx_vm *vm, struct kx_memslot *raw, u32 room, u64 *gen)
+{
+	struct copying c = { .raw = raw, .room = room };
+	bool more = true;
+	int idx;
+
+	while (more) {
+		idx = srcu_read_lock(&vm->kvm->srcu);
+		*gen = generation(vm);
+		if (*gen != c.generation)
+			c = (struct copying){ .raw = raw, .room = room, .generation = *gen };
+		more = copy_some(vm->kvm, &c);
+		srcu_read_unlock(&vm->kvm->srcu, idx);
+		cond_resched();
+	}
+	return c.n;
 }
 
 /* Adds @npages of @raw, from page @first on, as an extent of their own. */
@@ -121,6 +173,7 @@ static void add_slot(struct kx_slots *slots, struct rb_root_cached *by_hva,
 	struct kx_extent *x;
 
 	while (pos <= last) {
+		cond_resched();
 		node = interval_tree_iter_first(by_hva, pos, last);
 		if (!node || node->start > pos) {
 			unsigned long end = node ? node->start : last + 1;
@@ -150,7 +203,6 @@ static int build(struct kx_slots *slots, const struct kx_memslot *raw, u32 n)
 		if (raw[i].flags & KVM_MEM_LOG_DIRTY_PAGES)
 			slots->logged_pages += raw[i].npages;
 		slots->last_gfn = max(slots->last_gfn, raw[i].gfn + raw[i].npages - 1);
-		cond_resched();
 	}
 	slots->memslots = n;
 	return 0;
@@ -191,26 +243,39 @@ static struct kx_memslot next_piece(const struct kx_memslot *m, const struct kx_
 	return piece;
 }
 
-int kx_memslots_cut(struct kx_memslots *set, const struct kx_excluded *excluded)
+/* Puts the pieces of @set's memslots to @pieces, if not NULL, and counts them. */
+static u32 cut(const struct kx_memslots *set, const struct kx_excluded *excluded,
+	       struct kx_memslot *pieces)
 {
-	struct kx_memslot *pieces, piece;
+	struct kx_memslot piece;
 	u32 i, n = 0;
 	u64 pos;
 
-	if (!excluded->nr)
-		return 0;
-	/* A span cuts each alias of its memory. */
-	pieces = kvcalloc((u64)set->nr * (excluded->nr + 1), sizeof(*pieces), GFP_KERNEL);
-	if (!pieces)
-		return -ENOMEM;
 	for (i = 0; i < set->nr; i++) {
 		for (pos = 0; pos < set->slots[i].npages; ) {
 			piece = next_piece(&set->slots[i], excluded, &pos);
-			if (piece.npages)
-				pieces[n++] = piece;
+			if (piece.npages && pieces)
+				pieces[n] = piece;
+			n += !!piece.npages;
+			cond_resched();
 		}
-		cond_resched();
 	}
+	return n;
+}
+
+int kx_memslots_cut(struct kx_memslots *set, const struct kx_excluded *excluded)
+{
+	struct kx_memslot *pieces;
+	u32 n;
+
+	if (!excluded->nr)
+		return 0;
+	/* A span cuts each alias of its memory: a simple bound would be far too high. */
+	n = cut(set, excluded, NULL);
+	pieces = kvcalloc(n + 1, sizeof(*pieces), GFP_KERNEL);
+	if (!pieces)
+		return -ENOMEM;
+	cut(set, excluded, pieces);
 	kvfree(set->slots);
 	set->slots = pieces;
 	set->nr = n;
@@ -272,11 +337,22 @@ const struct kx_extent *kx_slots_from(const struct kx_slots *slots, u16 as_id, g
 	return lo < slots->nr ? &slots->extents[lo] : NULL;
 }
 
-bool kx_slots_hold(const struct kx_slots *slots, u16 as_id, gfn_t gfn, u64 npages,
-		   unsigned long hva)
+u64 kx_slots_held(const struct kx_slots *slots, u16 as_id, gfn_t gfn, u64 npages,
+		  unsigned long hva)
 {
 	const struct kx_extent *x = kx_slots_from(slots, as_id, gfn);
+	const struct kx_extent *end = slots->extents + slots->nr;
+	gfn_t first = gfn;
 
-	return x && x->as_id == as_id && x->gfn <= gfn && gfn + npages <= kx_extent_end(x) &&
-	       kx_extent_hva(x, gfn) == hva;
+	for (; x && x < end && npages; x++) {
+		u64 n;
+
+		if (x->as_id != as_id || x->gfn > gfn || kx_extent_hva(x, gfn) != hva)
+			break;
+		n = min(npages, kx_extent_end(x) - gfn);
+		gfn += n;
+		npages -= n;
+		hva += n << PAGE_SHIFT;
+	}
+	return gfn - first;
 }

@@ -68,9 +68,9 @@ u64 kx_slots_generation(struct kx_vm *vm);
 /* The first extent that has @gfn of address space @as_id or follows it; NULL: none. */
 const struct kx_extent *kx_slots_from(const struct kx_slots *slots, u16 as_id, gfn_t gfn);
 
-/* Is @npages from @gfn on still mapped, and by @hva? */
-bool kx_slots_hold(const struct kx_slots *slots, u16 as_id, gfn_t gfn, u64 npages,
-		   unsigned long hva);
+/* How many of @npages from @gfn on, without a gap, are mapped, and by @hva? By any slots. */
+u64 kx_slots_held(const struct kx_slots *slots, u16 as_id, gfn_t gfn, u64 npages,
+		  unsigned long hva);
 
 static inline gfn_t kx_extent_end(const struct kx_extent *x)
 {

@@ -121,8 +121,8 @@ void kx_stats_add(struct kx_stats *stats, const struct kx_pass_account *pass)
 	sum->regions = pass->regions;
 	sum->trap = pass->trap;
 	if (end->h.flags & KVM_EXT_PASS_PRIME) {
-		sum->prime_cpu_ns = end->cpu_ns;
-		sum->prime_ns = end->wall_ns;
+		sum->prime_cpu_ns += end->cpu_ns;
+		sum->prime_ns += end->wall_ns;
 	} else if (!(end->h.flags & (KVM_EXT_PASS_CUT | KVM_EXT_PASS_YIELDED))) {
 		add_counted(stats, pass);
 		if (pass->staleness)

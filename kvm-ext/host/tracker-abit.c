@@ -8,6 +8,10 @@
  * that, a page whose translation a vCPU has cached is accessed without its bit
  * being set again: the next pass misses it.
  *
+ * What is not mapped for the guest has no accessed bit: it is passed over, at the
+ * speed at which the nested page table is read, or, where that does not tell all, the
+ * VMM's own. Whether a page that is mapped was accessed only clear_young says.
+ *
  * clear_young sees every mapping of an address: both address spaces, and the
  * shadow pages of nested guests. It says only whether any was young. That is
  * exact page by page where the leaves are of 4 KiB, and for a larger leaf one
@@ -16,6 +20,7 @@
 #include "abit.h"
 #include "leaf.h"
 #include "pass.h"
+#include "present.h"
 #include "region-pass.h"
 #include "slots.h"
 #include "tracker.h"
@@ -43,25 +48,6 @@ static gfn_t scan_whole(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn,
 	return gfn + npages;
 }
 
-static gfn_t scan_pages(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, gfn_t end)
-{
-	struct kx_found *found = kx_pass_found_bits(p, x, gfn);
-	gfn_t first = gfn;
-	bool young;
-
-	while (gfn < end) {
-		young = clear_young(p, x, gfn, 1);
-		if (young)
-			kx_found_set(found, gfn - first);
-		kx_pass_scanned(p, 1, 1, young);
-		gfn++;
-		if (gfn % CALLS_PER_REST == 0 && kx_pass_rest(p))
-			break;
-	}
-	kx_pass_found_bits_done(p, gfn - first);
-	return gfn;
-}
-
 static gfn_t skip(struct kx_pass *p, gfn_t gfn, gfn_t end)
 {
 	kx_pass_scanned(p, end - gfn, 0, false);
@@ -73,35 +59,102 @@ static bool holds(const struct kx_extent *x, gfn_t gfn, u64 npages)
 	return gfn >= x->gfn && gfn + npages <= kx_extent_end(x);
 }
 
+/*
+ * Is memory mapped that the tables which can be seen do not map? Some of it at other
+ * gfns; all of it in SMM, whose root is seen only while a vCPU is in SMM.
+ */
+static bool is_hidden(const struct kx_extent *x, enum kx_leaf leaf)
+{
+	return leaf == KX_LEAF_UNKNOWN || x->alias || x->smm_alias;
+}
+
+/* Bit i of @bits: page @gfn + i may be mapped for the guest. All are in one block. */
+static void find_mapped(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn,
+			unsigned int npages, unsigned long *bits)
+{
+	struct kvm *kvm = p->vm->kvm;
+
+	if (is_hidden(x, kx_leaf_pages(kvm, x->as_id, gfn, npages, bits)))
+		kx_present_pages(kvm->mm, kx_extent_hva(x, gfn), npages, bits);
+}
+
+/* A call for each page that may be mapped; the others are passed over. */
+static gfn_t scan_pages(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, gfn_t end)
+{
+	struct kx_found *found = kx_pass_found_bits(p, x, gfn);
+	DECLARE_BITMAP(mapped, KX_BLOCK_PAGES);
+	unsigned int i, n = end - gfn, calls = 0, done = 0;
+	bool young, leave = false;
+
+	find_mapped(p, x, gfn, n, mapped);
+	for_each_set_bit(i, mapped, n) {
+		young = clear_young(p, x, gfn + i, 1);
+		if (young)
+			kx_found_set(found, i);
+		kx_pass_scanned(p, i + 1 - done, 1, young);
+		done = i + 1;
+		leave = ++calls % CALLS_PER_REST == 0 && kx_pass_rest(p);
+		if (leave)
+			break;
+	}
+	if (!leave) {
+		kx_pass_scanned(p, n - done, 0, false);
+		done = n;
+	}
+	kx_pass_found_bits_done(p, done);
+	return gfn + done;
+}
+
+/*
+ * What of @gfn to @end cannot be mapped, in no table: returns where that ends. A block of
+ * which some may be mapped is none of it.
+ */
+static gfn_t end_of_unmapped(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, gfn_t end,
+			     enum kx_leaf leaf)
+{
+	gfn_t next = end;
+
+	if (leaf == KX_LEAF_NONE)
+		next = kx_leaf_none_until(&p->leaves, gfn, end);
+	if (is_hidden(x, leaf))
+		next = gfn + kx_absent_from(p->vm->kvm->mm, kx_extent_hva(x, gfn), next - gfn);
+	return next == end ? end : round_down(next, KX_BLOCK_PAGES);
+}
+
+/* Of a block that was unmapped when the map was read: may it be taken as a whole? */
+static bool still_unmapped(struct kx_pass *p, const struct kx_extent *x, gfn_t block)
+{
+	DECLARE_BITMAP(bits, KX_BLOCK_PAGES);
+
+	return kx_leaf_age_ns(&p->leaves) <= FRESH_NS ||
+	       kx_leaf_pages(p->vm->kvm, x->as_id, block, KX_BLOCK_PAGES, bits) == KX_LEAF_NONE;
+}
+
 static gfn_t abit_scan(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, gfn_t end)
 {
-	gfn_t block = gfn & ~(KX_BLOCK_PAGES - 1), gib = gfn & ~(KX_GIB_PAGES - 1);
+	gfn_t block = gfn & ~(KX_BLOCK_PAGES - 1), gib = gfn & ~(KX_GIB_PAGES - 1), next;
 	gfn_t stop = min(end, block + KX_BLOCK_PAGES);
 	bool whole_block = holds(x, block, KX_BLOCK_PAGES);
 	enum kx_leaf leaf;
 
 	leaf = kx_leaf_at(&p->leaves, p->vm->kvm, x->as_id, gfn, kx_extent_end(x));
-	/* A page mapped since the map was read must not be taken for one of SMM's. */
-	if (leaf == KX_LEAF_NONE && x->smm_alias && kx_leaf_age_ns(&p->leaves) > FRESH_NS) {
-		kx_leaf_forget(&p->leaves);
-		leaf = kx_leaf_at(&p->leaves, p->vm->kvm, x->as_id, gfn, kx_extent_end(x));
-	}
 	/* Leaves larger than an extent are those that an alias cuts: then page by page. */
 	if (leaf == KX_LEAF_1G && holds(x, gib, KX_GIB_PAGES))
 		return scan_whole(p, x, gib, KX_GIB_PAGES);
 	if (leaf == KX_LEAF_2M && whole_block)
 		return scan_whole(p, x, block, KX_BLOCK_PAGES);
-	if (leaf == KX_LEAF_NONE && !x->alias) {
-		if (!x->smm_alias)
-			return skip(p, gfn, stop);
-		/*
-		 * SMM may have mapped what the VM proper has not, in a root that
-		 * is seen only while a vCPU is in SMM. One call rules it out; the
-		 * price is that such an access is known to the block, not the page.
-		 */
-		if (whole_block)
-			return scan_whole(p, x, block, KX_BLOCK_PAGES);
+	if (leaf == KX_LEAF_NONE || leaf == KX_LEAF_UNKNOWN) {
+		next = end_of_unmapped(p, x, gfn, end, leaf);
+		if (next > gfn)
+			return skip(p, gfn, next);
 	}
+	/*
+	 * SMM may have mapped what the VM proper has not. One call rules it out; the price
+	 * is that such an access is known to the block, not the page. But what was mapped
+	 * since the map was read must not be taken for SMM's.
+	 */
+	if (leaf == KX_LEAF_NONE && !x->alias && whole_block && still_unmapped(p, x, block))
+		return scan_whole(p, x, block, KX_BLOCK_PAGES);
 	if (p->cfg.granularity == KVM_EXT_GRANULARITY_2M && whole_block)
 		return scan_whole(p, x, block, KX_BLOCK_PAGES);
 	return scan_pages(p, x, gfn, stop);

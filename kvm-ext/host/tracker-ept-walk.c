@@ -167,13 +167,18 @@ drop_slots:
 /* The piece that has (@as_id, @gfn) or follows it. */
 static const struct piece *piece_from(const struct ept_walk *e, u16 as_id, gfn_t gfn)
 {
-	const struct piece *x;
+	u32 lo = 0, hi = e->nr;
 
-	for (x = e->pieces; x < e->pieces + e->nr; x++) {
-		if (x->as_id > as_id || (x->as_id == as_id && x->gfn + x->npages > gfn))
-			return x;
+	while (lo < hi) {
+		u32 mid = lo + (hi - lo) / 2;
+		const struct piece *x = &e->pieces[mid];
+
+		if (x->as_id < as_id || (x->as_id == as_id && x->gfn + x->npages <= gfn))
+			lo = mid + 1;
+		else
+			hi = mid;
 	}
-	return NULL;
+	return lo < e->nr ? &e->pieces[lo] : NULL;
 }
 
 /* --- what was found ------------------------------------------------------------ */
@@ -342,11 +347,13 @@ static void walk_all(struct kx_pass *p, struct ept_walk *e)
 	u16 as_id = 0;
 
 	kx_pass_set_total(p, pages_in_range(p, e));
-	while (!p->stop) {
+	while (!kx_pass_rest(p)) {
 		if (e->generation != kx_slots_generation(e->vm)) {
 			p->account.slots_changed = e->pieces;
+			kx_pass_begin_resting(p);
 			if (take_pieces(e))
 				kx_pass_fail(p, -ENOMEM);
+			kx_pass_end_resting(p);
 			kx_pass_set_total(p, pages_in_range(p, e));
 			continue;
 		}

@@ -10,6 +10,8 @@
  * in the moment between its last test and its return to the log.
  */
 #include <linux/bitmap.h>
+#include <linux/err.h>
+#include <linux/slab.h>
 
 #include "abit.h"
 #include "log.h"
@@ -19,6 +21,10 @@
 #include "vm.h"
 
 #define CALLS_PER_REST	16
+
+struct pml_abit {
+	u64 candidates;		/* that this pass has left */
+};
 
 /* Tests and clears the accessed bits of the candidates; @young gets what is found. */
 static void test_candidates(struct kx_pass *p, struct kx_log_slot *s, u64 first,
@@ -44,6 +50,7 @@ static u64 block(struct kx_pass *p, struct kx_log_slot *s, u64 first, unsigned i
 	unsigned long *candidates = s->candidates + BIT_WORD(first);
 	unsigned long *seen = s->seen + BIT_WORD(first);
 	DECLARE_BITMAP(young, KX_BLOCK_PAGES) = {};
+	struct pml_abit *state = p->state;
 
 	bitmap_or(candidates, candidates, bits, npages);
 	/* What is not known to be this memslot's any more is not tested. */
@@ -52,32 +59,35 @@ static u64 block(struct kx_pass *p, struct kx_log_slot *s, u64 first, unsigned i
 	kx_log_found(p, s, first, npages, young);
 	bitmap_or(seen, seen, young, npages);
 	bitmap_zero(bits, npages);
-	if (p->nr % KVM_EXT_CANDIDATE_PASSES || p->stop)
-		return 0;
-	bitmap_andnot(bits, candidates, seen, npages);
-	bitmap_copy(candidates, seen, npages);
-	bitmap_zero(seen, npages);
-	return bitmap_weight(bits, npages);
-}
-
-static u64 count_candidates(const struct kx_log *log)
-{
-	const struct kx_log_slot *s;
-	u64 n = 0;
-
-	for (s = log->slots; s < log->slots + log->nr; s++) {
-		if (s->candidates)
-			n += bitmap_weight(s->candidates, s->npages);
+	if (p->nr % KVM_EXT_CANDIDATE_PASSES == 0 && !p->stop) {
+		bitmap_andnot(bits, candidates, seen, npages);
+		bitmap_copy(candidates, seen, npages);
+		bitmap_zero(seen, npages);
 	}
-	return n;
+	state->candidates += bitmap_weight(candidates, npages);
+	return bitmap_weight(bits, npages);
 }
 
 static void pml_abit_pass(struct kx_pass *p)
 {
 	static const struct kx_log_walk walk = { .block = block, .watch = true };
+	struct pml_abit *state = p->state;
 
+	state->candidates = 0;
 	kx_log_walk(p, &walk);
-	kx_log_set_candidates(&p->log, count_candidates(&p->log));
+	/* A pass that was cut has not come by all of them. */
+	if (!p->stop)
+		kx_log_set_candidates(&p->log, state->candidates);
+}
+
+static void *pml_abit_setup(struct kx_vm *vm, const struct kx_setting *setting)
+{
+	return kzalloc(sizeof(struct pml_abit), GFP_KERNEL_ACCOUNT) ?: ERR_PTR(-ENOMEM);
+}
+
+static void pml_abit_cleanup(void *state)
+{
+	kfree(state);
 }
 
 static int pml_abit_check(struct kvm *kvm)
@@ -94,6 +104,8 @@ const struct kx_tracker kx_tracker_pml_abit = {
 	.flags = KVM_EXT_SET_STALENESS,
 	.pages_only = true,
 	.check = pml_abit_check,
+	.setup = pml_abit_setup,
+	.cleanup = pml_abit_cleanup,
 	.pass = pml_abit_pass,
 	.leave = kx_log_walk_leave,
 };

@@ -220,8 +220,11 @@ static void forget_armed(struct kx_pass *p, struct trap *t, struct kx_areas *are
 	kx_areas_free(old);
 	collect(p, t);
 	now = ktime_get_ns();
-	while (t->budget.outstanding)
+	while (t->budget.outstanding) {
 		kx_budget_faulted(&t->budget, now);
+		if (t->budget.outstanding % 1024 == 0)
+			kx_pass_rest(p);
+	}
 	t->armed_pages = 0;
 }
 
@@ -233,11 +236,14 @@ static int take_memory(struct kx_pass *p, struct trap *t)
 
 	if (areas_of(t) && areas_of(t)->generation == kx_slots_generation(t->vm))
 		return 0;
+	kx_pass_begin_resting(p);
 	err = kx_slots_take(&slots, t->vm);
+	areas = err ? NULL : kx_areas_new(&slots, p->first_gfn, p->end_gfn, t->ranges,
+					  t->nr_ranges);
+	kx_slots_drop(&slots);
+	kx_pass_end_resting(p);
 	if (err)
 		return err;
-	areas = kx_areas_new(&slots, p->first_gfn, p->end_gfn, t->ranges, t->nr_ranges);
-	kx_slots_drop(&slots);
 	if (!areas)
 		return -ENOMEM;
 	p->account.slots_changed = areas_of(t);

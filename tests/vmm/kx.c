@@ -307,11 +307,16 @@ static void read_regions(struct kx_samples *s, const void *record)
 {
 	const struct kvm_ext_rec_regions *rec = record;
 
+	uint32_t i;
+
 	if (!rec->nr || rec->first + rec->nr > rec->total ||
-	    rec->h.size != sizeof(*rec) + rec->nr * sizeof(rec->regions[0]))
+	    rec->h.size != sizeof(*rec) + rec->nr * sizeof(rec->regions[0])) {
 		s->bad++;
-	else
-		s->regions += rec->nr;
+		return;
+	}
+	s->regions += rec->nr;
+	for (i = 0; i < rec->nr; i++)
+		s->bad += rec->regions[i].accesses > rec->checks;
 }
 
 static const struct {

@@ -122,6 +122,8 @@ static void start(uint32_t id)
 		t.trap_faults_per_s = KVM_EXT_TRAP_FAULTS_MAX;
 		t.trap_time_ppm = ALL;
 	}
+	if (id == KVM_EXT_TRACKER_ABIT_FLUSH || id == KVM_EXT_TRACKER_EPT_WALK)
+		t.flush_scope = KVM_EXT_FLUSH_PAGE;
 	kx_start(&kx, &t);
 }
 
@@ -140,17 +142,31 @@ static void leaves_alone(const char *name, uint32_t id)
 	ok_eq(reported(true), 0, "%s: no excluded page is reported", name);
 	ok_eq(reported(false), PAGES - PAGES_CHOSEN, "%s: every other page is", name);
 	ok_eq(kx_stats(kx.fd).epoch, epoch, "%s: the account goes on", name);
+}
+
+static void exclude_nothing(void)
+{
 	if (exclude(kx.fd, NULL, 0, NULL))
 		bail("KVM_EXT_SET_EXCLUDED of nothing");
 }
 
-/* What was not cleared is found once it may be: the guest has done nothing since. */
+/*
+ * What was not cleared is found once it may be: the guest has done nothing since. When it
+ * was accessed nobody knows, so the pass that finds it primes, and says nothing of it in
+ * the ring; but it flushes after each page that it finds.
+ */
 static void kept_their_bits(const char *name, uint32_t id)
 {
 	leaves_alone(name, id);
+	exclude_nothing();
 	kx_pass(&kx, &got);
-	ok(reported(true) == PAGES_CHOSEN && !reported(false),
-	   "%s: excluded pages, and no others, still have the A bits that the guest set", name);
+	ok(got.primes == 1 && got.ends == 2 && !got.cuts && !got.bad,
+	   "%s: pages that are tracked again are looked at first by a pass that primes", name);
+	ok_eq(reported(true) + reported(false), 0, "%s: nothing is reported of these", name);
+	ok(got.all.flushes >= PAGES_CHOSEN && got.all.flushes < 2 * PAGES_CHOSEN,
+	   "%s: excluded pages, and no others, still have the A bits that the guest set (%llu "
+	   "flushes)",
+	   name, (unsigned long long)got.all.flushes);
 	write_all();
 	kx_pass(&kx, &got);
 	ok_eq(reported(true) + reported(false), PAGES, "%s: with no list every page is reported",
@@ -164,8 +180,11 @@ static void trackers(void)
 	kept_their_bits("abit-flush", KVM_EXT_TRACKER_ABIT_FLUSH);
 	kept_their_bits("ept-walk", KVM_EXT_TRACKER_EPT_WALK);
 	leaves_alone("dirty-log", KVM_EXT_TRACKER_DIRTY_LOG);
+	exclude_nothing();
 	leaves_alone("pml-abit", KVM_EXT_TRACKER_PML_ABIT);
+	exclude_nothing();
 	leaves_alone("trap", KVM_EXT_TRACKER_TRAP);
+	exclude_nothing();
 	end(memory);
 }
 

@@ -335,6 +335,111 @@ static void holds(uint32_t id, const char *name)
 	kx_close(&kx);
 }
 
+/* --- passes that are cut --------------------------------------------------------------------- */
+
+/* A list of no pages: what it does is to cut the running pass. */
+static void cut(int fd)
+{
+	struct kvm_ext_excluded none = { .size = sizeof(none) };
+
+	if (ioctl(fd, KVM_EXT_SET_EXCLUDED, &none))
+		bail("KVM_EXT_SET_EXCLUDED");
+}
+
+/* Waits until a pass that primes is under way, cuts it, and says whether it was cut. */
+static bool cut_priming(struct kx *kx, struct kx_samples *got)
+{
+	struct kvm_ext_stats s;
+
+	do {
+		s = kx_stats(kx->fd);
+	} while (s.progress.flags & KVM_EXT_PASS_PRIME && !s.progress.pages);
+	cut(kx->fd);
+	kx_read(kx, got);
+	return got->primes && got->cuts;
+}
+
+/*
+ * The guest has touched all of its memory and is idle from then on: whatever a pass finds
+ * was accessed before the tracker was set.
+ */
+static void priming_cut(uint32_t id, const char *name)
+{
+	struct kvm_ext_tracker t = kx_tracker(id);
+	struct kx_samples got;
+	struct kvm_ext_stats s;
+	bool was_cut = false;
+	struct kx kx;
+	int i;
+
+	kx_attach(&kx, vm.fd, 0);
+	kx_samples_init(&got);
+	/* Slow, so that there is a middle to cut it in. */
+	t.flush_scope = KVM_EXT_FLUSH_PAGE;
+	for (i = 0; i < 50 && !was_cut; i++) {
+		vmm_touch(&vm, 0, list, PAGES);
+		kx_samples_clear(&got);
+		if (kx_set(kx.fd, &t))
+			bail("KVM_EXT_SET_TRACKER");
+		was_cut = cut_priming(&kx, &got);
+	}
+	ok(was_cut, "%s: a priming pass was cut (try %d)", name, i);
+	kx_samples_clear(&got);
+	if (kx_run_pass(kx.fd, NULL))
+		bail("KVM_EXT_RUN_PASS");
+	kx_read(&kx, &got);
+	s = kx_stats(kx.fd);
+	ok(got.primes == 1 && !got.cuts && got.sum.samples == 0 && got.samples == 0 &&
+		   s.samples == 0,
+	   "%s: it is repeated before a pass counts: %llu samples of an idle guest", name,
+	   (unsigned long long)s.samples);
+	ok(s.passes == 1 && got.last_pass == 1 && s.prime_ns > got.all.wall_ns - got.sum.wall_ns &&
+		   !got.bad,
+	   "%s: it keeps its number, and both are in its time", name);
+	kx_samples_free(&got);
+	kx_close(&kx);
+}
+
+/* Regions are as they were after a pass that was cut, and what is counted in them stays right. */
+static void regions_cut(uint32_t id, const char *name)
+{
+	struct kvm_ext_tracker t = kx_tracker(id);
+	uint64_t cuts = 0, bad = 0, zero = 0, records = 0;
+	struct kvm_ext_stats s;
+	struct kx_samples got;
+	struct kx kx;
+	int i;
+
+	kx_attach(&kx, vm.fd, 0);
+	kx_samples_init(&got);
+	t.interval_ns = 100000;
+	t.regions_min = t.regions_max = PAGES / 4;
+	t.aggregation_passes = 3;
+	t.first_gfn = DATA_GFN;
+	t.npages = PAGES;
+	kx_start(&kx, &t);
+	vmm_loop(&vm, 0, list, PAGES);
+	for (i = 0; i < 2000 && (cuts < 20 || !records); i++) {
+		kx_samples_clear(&got);
+		usleep(rand() % 4000);
+		cut(kx.fd);
+		s = kx_stats(kx.fd);
+		zero += !s.regions.regions || s.regions.checks > s.passes * t.regions_max ||
+			s.samples > s.regions.checks;
+		kx_read(&kx, &got);
+		cuts += got.cuts;
+		bad += got.bad;
+		records += got.regions;
+	}
+	vmm_halt(&vm, 0);
+	ok(cuts >= 20 && records, "%s: %llu passes over regions were cut", name,
+	   (unsigned long long)cuts);
+	ok_eq(zero, 0, "%s: the statistics of regions are never lost by that", name);
+	ok_eq(bad, 0, "%s: no region has more accesses than checks", name);
+	kx_samples_free(&got);
+	kx_close(&kx);
+}
+
 int main(void)
 {
 	void *memory = vmm_memory(SIZE, VMM_SMALL);
@@ -358,6 +463,10 @@ int main(void)
 	interval(1000000);
 	interval(20000000);
 	cpu_time();
+	priming_cut(KVM_EXT_TRACKER_ABIT_FLUSH, "abit-flush");
+	priming_cut(KVM_EXT_TRACKER_EPT_WALK, "ept-walk");
+	regions_cut(KVM_EXT_TRACKER_ABIT, "abit");
+	regions_cut(KVM_EXT_TRACKER_EPT_WALK, "ept-walk");
 	holds(KVM_EXT_TRACKER_ABIT, "abit");
 	holds(KVM_EXT_TRACKER_ABIT_FLUSH, "abit-flush");
 	ok_eq(module_references(), 0, "at the end the module is not in use");

@@ -141,6 +141,71 @@ static void alias(void *memory)
 
 /* --- pages that go -------------------------------------------------------------------------- */
 
+#define PART	   (4ul << 20) /* of which memslots side by side are made */
+#define PART_PAGES (PART / VMM_PAGE)
+
+/* Every page once, through so many leaves, and nothing thrown away. */
+static void all_found(uint32_t nr, uint64_t samples, const char *backing, const char *what)
+{
+	struct kvm_ext_stats stats = kx_stats(kx.fd);
+
+	ok(reported(MOVED_GFN, nr * PART_PAGES) == nr * PART_PAGES && got.samples == samples &&
+		   !got.bad && !stats.dropped_pages,
+	   "%u memslots side by side, %s, %s: all is found (%llu pages, %llu samples), %llu "
+	   "dropped",
+	   nr, backing, what, (unsigned long long)reported(MOVED_GFN, nr * PART_PAGES),
+	   (unsigned long long)got.samples, (unsigned long long)stats.dropped_pages);
+}
+
+/* Memslots that follow each other as their memory does, as a VMM with virtio-mem makes them. */
+static void side_by_side(enum vmm_backing backing, uint32_t nr)
+{
+	static const struct {
+		uint32_t id, granularity, by_block;
+		const char *name;
+	} ways[] = {
+		{ KVM_EXT_TRACKER_ABIT, KVM_EXT_GRANULARITY_4K, 0, "abit by 4K" },
+		{ KVM_EXT_TRACKER_ABIT, KVM_EXT_GRANULARITY_2M, 1, "abit by 2M" },
+		{ KVM_EXT_TRACKER_ABIT_FLUSH, KVM_EXT_GRANULARITY_4K, 0, "abit-flush by 4K" },
+		{ KVM_EXT_TRACKER_ABIT_FLUSH, KVM_EXT_GRANULARITY_2M, 1, "abit-flush by 2M" },
+		{ KVM_EXT_TRACKER_EPT_WALK, KVM_EXT_GRANULARITY_4K, 0, "ept-walk by 4K" },
+		{ KVM_EXT_TRACKER_EPT_WALK, KVM_EXT_GRANULARITY_2M, 1, "ept-walk by 2M" },
+		{ KVM_EXT_TRACKER_DIRTY_LOG, 0, 0, "dirty-log" },
+		{ KVM_EXT_TRACKER_PML_ABIT, 0, 0, "pml-abit" },
+	};
+	const char *name = backing == VMM_THP ? "THP" : "4K pages";
+	uint8_t *memory = vmm_memory(nr * PART, backing);
+	uint64_t pages = nr * PART_PAGES, leaves;
+	uint32_t i;
+	size_t w;
+
+	if (!memory)
+		bail("memory");
+	for (i = 0; i < nr; i++) {
+		if (vmm_map(&vm, 1 + i, MOVED_GPA + i * PART, PART, memory + i * PART, 0))
+			bail("memslot %u", i);
+	}
+	for (i = 0; i < pages; i++)
+		list[i] = vmm_write(MOVED_GFN + i);
+	vmm_touch(&vm, 0, list, pages);
+	for (w = 0; w < sizeof(ways) / sizeof(ways[0]); w++) {
+		struct kvm_ext_tracker t = kx_tracker(ways[w].id);
+
+		t.granularity = ways[w].granularity;
+		t.first_gfn = MOVED_GFN;
+		t.npages = pages;
+		kx_start(&kx, &t);
+		vmm_touch(&vm, 0, list, pages);
+		kx_pass(&kx, &got);
+		leaves = ways[w].by_block || (backing == VMM_THP && t.granularity) ? pages / 512
+										   : pages;
+		all_found(nr, leaves, name, ways[w].name);
+	}
+	for (i = 0; i < nr; i++)
+		vmm_map(&vm, 1 + i, 0, 0, memory, 0);
+	vmm_free(memory, nr * PART);
+}
+
 static void balloon(enum vmm_backing backing, const char *name)
 {
 	uint8_t *memory = vmm_memory(SIZE, backing);
@@ -339,7 +404,7 @@ static void sparse(void)
 	kx_pass(&kx, &got);
 	ok(got.samples == 1 && got.page[MOVED_GFN + 100000], "one page of a GiB is found");
 	ok_eq(got.sum.pages_scanned, size / VMM_PAGE, "all its pages count as looked at");
-	ok_eq(got.sum.leaves_tested, 512, "only the block that is mapped is tested page by page");
+	ok_eq(got.sum.leaves_tested, 1, "only the page that is mapped is tested");
 	vmm_map(&vm, 1, MOVED_GPA, 0, memory, 0);
 	munmap(memory, size);
 }
@@ -357,6 +422,9 @@ int main(void)
 	between_passes(memory);
 	read_only(memory);
 	alias(memory);
+	side_by_side(VMM_SMALL, 2);
+	side_by_side(VMM_THP, 2);
+	side_by_side(VMM_SMALL, 4);
 	balloon(VMM_SMALL, "4K pages");
 	balloon(VMM_THP, "THP");
 	vmm_forks(memory);

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * On which CPUs a pass may run. A host that keeps CPUs free of everything but their
+ * vCPUs (nohz_full=, isolcpus=, isolated cpusets since 7.0) means kernel threads as well.
+ */
+#include <linux/cpumask.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/sched/isolation.h>
+
+#include "affinity.h"
+
+/*
+ * Which of these are one and the same has changed over the releases: kernel threads went
+ * with nohz_full until 6.13, and go with the scheduler's domains since.
+ */
+static const enum hk_type types[] = { HK_TYPE_DOMAIN, HK_TYPE_TICK, HK_TYPE_KTHREAD };
+
+static void housekeeping_cpus(struct cpumask *cpus)
+{
+	size_t i;
+
+	cpumask_copy(cpus, cpu_possible_mask);
+	/* Isolated cpusets replace their mask. */
+	rcu_read_lock();
+	for (i = 0; i < ARRAY_SIZE(types); i++)
+		cpumask_and(cpus, cpus, housekeeping_cpumask(types[i]));
+	rcu_read_unlock();
+	/* Two options that leave nothing in common: neither can be kept. */
+	if (!cpumask_intersects(cpus, cpu_online_mask))
+		cpumask_copy(cpus, cpu_possible_mask);
+}
+
+int kx_set_affinity(struct task_struct *thread, int cpu)
+{
+	cpumask_var_t cpus;
+	int err;
+
+	if (cpu >= 0)
+		return set_cpus_allowed_ptr(thread, cpumask_of(cpu));
+	if (!alloc_cpumask_var(&cpus, GFP_KERNEL))
+		return -ENOMEM;
+	housekeeping_cpus(cpus);
+	err = set_cpus_allowed_ptr(thread, cpus);
+	free_cpumask_var(cpus);
+	return err;
+}
