@@ -49,4 +49,6 @@ KX_UNIT_EXTRA_test-exitcode := hostd/cli/exitcode.c
 
 # The CLI against a daemon that answers from canned data.
 KX_UNIT_EXTRA_BINS += tests/unit/test-cli
+# Man pages, examples and packaging against the programs.
+KX_UNIT_EXTRA_BINS += tests/unit/test-docs
 unit-build: $(BUILD)/tests/fake-daemon

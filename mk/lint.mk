@@ -9,7 +9,7 @@ SCRIPTS  = $(shell git grep -lE '^\#!/bin/(ba)?sh' -- . ':!docs')
 format:
 	clang-format -i $(C_USER)
 
-## lint: clang-format (check), checkpatch, cppcheck, clang-tidy, shellcheck, man pages; sparse runs with the module build
+## lint: clang-format (check), checkpatch, cppcheck, clang-tidy, shellcheck, man pages, names that texts give; sparse runs with the module build
 .PHONY: lint
 lint: $(KX_GEN)
 	clang-format --dry-run -Werror $(C_USER)
@@ -19,3 +19,4 @@ lint: $(KX_GEN)
 		--enable=warning,performance,portability -Iinclude -Ihostd/lib $(filter %.c,$(C_USER))
 	clang-tidy --quiet $(filter hostd/%.c,$(C_USER)) -- -std=gnu11 $(KX_CPPFLAGS)
 	mk/lint-man docs/man/*
+	mk/lint-names

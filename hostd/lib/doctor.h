@@ -51,7 +51,7 @@ typedef struct {
 	gint64 shm_free_bytes; /* of /dev/shm; -1: there is none */
 } KxDoctorFacts;
 
-/* Fills in all but root and the daemon's part; runs the self-test, which can take KX_SELFTEST_TIMEOUT_MS. */
+/* Fills in all but root and the daemon's part; runs the self-test, which can take some seconds. */
 void kx_doctor_probe(KxDoctorFacts *facts);
 void kx_doctor_facts_clear(KxDoctorFacts *facts);
 

@@ -105,7 +105,7 @@ const char *kx_session_mechanism(const KxSession *s);
 
 /*
  * KVM's counters come from the module; where it has none and debugfs neither, the session wants QEMU asked beforehand
- * (kx_domains_kvmstat, which can block): pass what it said as @qmp, else NULL.
+ * (kx_libvirt_kvmstat, which can block): pass what it said as @qmp, else NULL.
  */
 gboolean kx_session_wants_qmp(const KxSession *s);
 

@@ -14,7 +14,7 @@ struct kx_vm;
 
 /*
  * A VM's dirty log, used through KVM's ioctls on the VM's file, for as long as a
- * tracker needs it: kx_log_enter() … kx_log_leave().
+ * tracker needs it: kx_log_open() … kx_log_leave().
  *
  * A memslot is *ours* if we switched its log on. The VMM's own ioctls that
  * concern the log come by us first (interpose.h), and a memslot that the VMM
