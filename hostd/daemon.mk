@@ -9,6 +9,7 @@ KX_LIB_SRCS += \
 	hostd/lib/gfnset.c \
 	hostd/lib/heat.c \
 	hostd/lib/kvmstat.c \
+	hostd/lib/lane.c \
 	hostd/lib/letalone.c \
 	hostd/lib/log.c \
 	hostd/lib/manager.c \
@@ -24,6 +25,7 @@ KX_LIB_SRCS += \
 	hostd/lib/manager-yield.c \
 	hostd/lib/module.c \
 	hostd/lib/procstat.c \
+	hostd/lib/progress.c \
 	hostd/lib/rangemap.c \
 	hostd/lib/session.c \
 	hostd/lib/stepmap.c \

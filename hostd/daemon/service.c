@@ -82,6 +82,7 @@ static GVariant *entry_variant(const KxVmEntry *e)
 	g_variant_dict_insert(&d, "mechanism", "s", e->mechanism ? e->mechanism : "");
 	g_variant_dict_insert(&d, "yielded", "s", e->yielded ? e->yielded : "");
 	g_variant_dict_insert(&d, "waiting", "s", e->waiting ? e->waiting : "");
+	g_variant_dict_insert(&d, "progress", "s", e->progress ? e->progress : "");
 	return g_variant_dict_end(&d);
 }
 
@@ -232,12 +233,75 @@ static gboolean on_report(KxDbusManager *skeleton, GDBusMethodInvocation *call,
 	return TRUE;
 }
 
-static gboolean on_found(KxDbusManager *skeleton, GDBusMethodInvocation *call, const char *target,
-			 guint64 window, gpointer data)
+/* What is not known has its reason instead. */
+static void add_count(GVariantDict *d, const char *key, guint64 value, const char *na)
+{
+	g_autofree char *why = g_strconcat(key, "-na", NULL);
+
+	if (na)
+		g_variant_dict_insert(d, why, "s", na);
+	else
+		g_variant_dict_insert(d, key, "t", value);
+}
+
+static GVariant *stats_variant(const KxVmStats *v)
+{
+	const KxWindow *w = v->window;
+	const char *mechanism = kx_window_mechanism(w);
+	const char *none = w->has_module ? NULL : "the module gave no figures";
+	GVariantDict d;
+
+	g_variant_dict_init(&d, NULL);
+	g_variant_dict_insert(&d, "name", "s", v->ident.name);
+	g_variant_dict_insert(&d, "uuid", "s", v->ident.uuid ? v->ident.uuid : "");
+	g_variant_dict_insert(&d, "pid", "u", (guint32)v->ident.pid);
+	g_variant_dict_insert(&d, "tracker", "s", w->tracker);
+	g_variant_dict_insert(&d, "mechanism", "s", mechanism ? mechanism : "");
+	g_variant_dict_insert(&d, "yielded", "s", v->yielded ? v->yielded : "");
+	g_variant_dict_insert(&d, "progress", "s", v->progress ? v->progress : "");
+	g_variant_dict_insert(&d, "window", "t", w->id);
+	g_variant_dict_insert(&d, "end-realtime-ns", "x", w->end_realtime_ns);
+	g_variant_dict_insert(&d, "duration-ns", "t", w->duration_ns);
+	add_count(&d, "passes", w->passes, none);
+	add_count(&d, "samples", w->samples, none);
+	add_count(&d, "cpu-ns", w->cpu_ns, none);
+	add_count(&d, "flushes", w->flushes, none);
+	add_count(&d, "flush-ipis", w->flush_ipis, none);
+	add_count(&d, "exits", w->exits, w->exits_na);
+	return g_variant_dict_end(&d);
+}
+
+static void stats_read(GObject *source, GAsyncResult *result, gpointer data)
+{
+	GDBusMethodInvocation *call = data;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GPtrArray) list = kx_manager_stats_finish(result, &error);
+	GVariantBuilder b;
+
+	if (!list) {
+		answer_error(call, error);
+		return;
+	}
+	g_variant_builder_init(&b, G_VARIANT_TYPE("aa{sv}"));
+	for (guint i = 0; i < list->len; i++)
+		g_variant_builder_add_value(&b, stats_variant(list->pdata[i]));
+	kx_dbus_manager_complete_stats(NULL, call, g_variant_builder_end(&b));
+}
+
+static gboolean on_stats(KxDbusManager *skeleton, GDBusMethodInvocation *call,
+			 const char *const *targets, gpointer data)
 {
 	KxService *s = data;
+
+	kx_manager_stats_async(s->manager, targets, stats_read, call);
+	return TRUE;
+}
+
+static void found(GObject *source, GAsyncResult *result, gpointer data)
+{
+	GDBusMethodInvocation *call = data;
 	g_autoptr(GError) error = NULL;
-	g_autoptr(GArray) runs = kx_manager_found(s->manager, target, window, &error);
+	g_autoptr(GArray) runs = kx_manager_found_finish(result, &error);
 
 	if (runs)
 		kx_dbus_manager_complete_found(NULL, call,
@@ -246,20 +310,35 @@ static gboolean on_found(KxDbusManager *skeleton, GDBusMethodInvocation *call, c
 									 sizeof(KxRun)));
 	else
 		answer_error(call, error);
+}
+
+static gboolean on_found(KxDbusManager *skeleton, GDBusMethodInvocation *call, const char *target,
+			 guint64 window, gpointer data)
+{
+	KxService *s = data;
+
+	kx_manager_found_async(s->manager, target, window, found, call);
 	return TRUE;
+}
+
+static void heat_told(GObject *source, GAsyncResult *result, gpointer data)
+{
+	GDBusMethodInvocation *call = data;
+	g_autoptr(GError) error = NULL;
+	g_autofree char *json = kx_manager_heat_finish(result, &error);
+
+	if (json)
+		kx_dbus_manager_complete_heat(NULL, call, json);
+	else
+		answer_error(call, error);
 }
 
 static gboolean on_heat(KxDbusManager *skeleton, GDBusMethodInvocation *call, const char *target,
 			gpointer data)
 {
 	KxService *s = data;
-	g_autoptr(GError) error = NULL;
-	g_autofree char *json = kx_manager_heat(s->manager, target, &error);
 
-	if (json)
-		kx_dbus_manager_complete_heat(NULL, call, json);
-	else
-		answer_error(call, error);
+	kx_manager_heat_async(s->manager, target, heat_told, call);
 	return TRUE;
 }
 
@@ -308,6 +387,7 @@ KxService *kx_service_new(const KxHost *host, KxConfig *config)
 		{ "handle-run-pass", G_CALLBACK(on_run_pass) },
 		{ "handle-detach", G_CALLBACK(on_detach) },
 		{ "handle-report", G_CALLBACK(on_report) },
+		{ "handle-stats", G_CALLBACK(on_stats) },
 		{ "handle-found", G_CALLBACK(on_found) },
 		{ "handle-heat", G_CALLBACK(on_heat) },
 	};

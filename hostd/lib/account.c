@@ -512,34 +512,6 @@ void kx_account_add_drain(KxAccount *a, guint64 cpu_ns)
 		win->w->drain_cpu_ns += cpu_ns;
 }
 
-static KxWindow *copy_window(const KxWindow *w)
-{
-	KxWindow *c = kx_window_new();
-
-	g_free(c->work_na);
-	g_free(c->truth_na);
-	*c = *w;
-	c->tracker = g_strdup(w->tracker);
-	c->options = g_strdup(w->options);
-	c->exits_na = g_strdup(w->exits_na);
-	c->exits_source = g_strdup(w->exits_source);
-	c->remote_tlb_flushes_na = g_strdup(w->remote_tlb_flushes_na);
-	c->vcpu_run_na = g_strdup(w->vcpu_run_na);
-	c->vcpu_steal_na = g_strdup(w->vcpu_steal_na);
-	c->log_mechanism = g_strdup(w->log_mechanism);
-	c->log_mode = g_strdup(w->log_mode);
-	c->log_disable_na = g_strdup(w->log_disable_na);
-	c->log_yielded_to = g_strdup(w->log_yielded_to);
-	c->regions = kx_regions_copy(w->regions);
-	c->regions_na = g_strdup(w->regions_na);
-	c->guest_event = g_strdup(w->guest_event);
-	c->guest_release = g_strdup(w->guest_release);
-	c->guest_silent = g_strdup(w->guest_silent);
-	c->work_na = g_strdup(w->work_na);
-	c->truth_na = g_strdup(w->truth_na);
-	return c;
-}
-
 void kx_account_windows(const KxAccount *a, GPtrArray *windows, const struct kvm_ext_stats *st,
 			const KxVmCounters *counters, KxInstant now)
 {
@@ -547,12 +519,23 @@ void kx_account_windows(const KxAccount *a, GPtrArray *windows, const struct kvm
 
 	for (i = 0; i < a->windows->len; i++) {
 		const Window *win = a->windows->pdata[i];
-		KxWindow *c = copy_window(win->w);
+		KxWindow *c = kx_window_copy(win->w);
 
 		if (win->w->open)
 			settle(win, c, st, counters, now);
 		g_ptr_array_add(windows, c);
 	}
+}
+
+KxWindow *kx_account_newest(const KxAccount *a, const struct kvm_ext_stats *st,
+			    const KxVmCounters *counters, KxInstant now)
+{
+	const Window *win = newest(a);
+	KxWindow *c = win ? kx_window_copy(win->w) : NULL;
+
+	if (c && win->w->open)
+		settle(win, c, st, counters, now);
+	return c;
 }
 
 GArray *kx_account_found(const KxAccount *a, guint64 window, GError **error)
@@ -601,6 +584,11 @@ gsize kx_account_bytes(const KxAccount *a)
 			sum += kx_gfnset_bytes(win->found);
 	}
 	return sum;
+}
+
+gsize kx_account_found_bytes(const KxAccount *a)
+{
+	return a->found_kept;
 }
 
 void kx_account_forget_found(KxAccount *a)

@@ -85,6 +85,10 @@ void kx_account_add_drain(KxAccount *a, guint64 cpu_ns);
 void kx_account_windows(const KxAccount *a, GPtrArray *windows, const struct kvm_ext_stats *st,
 			const KxVmCounters *counters, KxInstant now);
 
+/* The same of the last window alone; NULL: there is none. */
+KxWindow *kx_account_newest(const KxAccount *a, const struct kvm_ext_stats *st,
+			    const KxVmCounters *counters, KxInstant now);
+
 /*
  * KxRun of what a window found. KX_ERROR_INVALID_OPTION: no such window, or it has forgotten. KX_ERROR_FAILED: more than
  * KX_ACCOUNT_RUNS_MAX.
@@ -96,6 +100,7 @@ void kx_account_grow(KxAccount *a, guint64 last_gfn);
 
 /* What the account takes, as near as counts; and closed windows forget what they found, so that it takes less. */
 gsize kx_account_bytes(const KxAccount *a);
+gsize kx_account_found_bytes(const KxAccount *a); /* of that, the pages of closed windows */
 void kx_account_forget_found(KxAccount *a);
 
 /* Sample records that belonged to no window: their PASS_BEGIN was lost. */

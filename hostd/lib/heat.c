@@ -52,6 +52,15 @@ KxHeat *kx_heat_new(guint64 last_gfn, guint vcpus)
 	return h;
 }
 
+void kx_heat_grow(KxHeat *h, guint64 last_gfn)
+{
+	if (last_gfn <= h->last_gfn)
+		return;
+	h->last_gfn = last_gfn;
+	for (guint i = 0; i < h->finders->len; i++)
+		kx_rangemap_grow(((Finder *)h->finders->pdata[i])->map, last_gfn);
+}
+
 void kx_heat_free(KxHeat *h)
 {
 	if (!h)
@@ -281,17 +290,6 @@ static void identify(const Finder *f, KxHeatMap *m, guint64 running)
 	m->running = running && f->epoch == running;
 }
 
-static KxHeatMap *copy_map(const KxHeatMap *m)
-{
-	KxHeatMap *c = kx_heat_map_new();
-
-	c->process = g_strdup(m->process);
-	c->pid = m->pid;
-	c->ranges_total = m->ranges_total;
-	g_array_append_vals(c->ranges, m->ranges->data, m->ranges->len);
-	return c;
-}
-
 KxHeatReport *kx_heat_report(KxHeat *h, guint64 running, guint64 ram_pages)
 {
 	KxHeatReport *r = kx_heat_report_new();
@@ -309,7 +307,7 @@ KxHeatReport *kx_heat_report(KxHeat *h, guint64 running, guint64 ram_pages)
 		const Finder *f = h->finders->pdata[i];
 
 		for (guint k = 0; f->processes && k < f->processes->len; k++) {
-			KxHeatMap *m = copy_map(f->processes->pdata[k]);
+			KxHeatMap *m = kx_heat_map_copy(f->processes->pdata[k]);
 
 			identify(f, m, running);
 			g_ptr_array_add(r->maps, m);

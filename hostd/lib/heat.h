@@ -25,6 +25,8 @@ typedef struct _KxHeat KxHeat;
 
 /* @last_gfn: the highest frame there is now. */
 KxHeat *kx_heat_new(guint64 last_gfn, guint vcpus);
+/* Memory has appeared up to @last_gfn. */
+void kx_heat_grow(KxHeat *h, guint64 last_gfn);
 void kx_heat_free(KxHeat *h);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxHeat, kx_heat_free)
 

@@ -130,6 +130,15 @@ KxVmCounters *kx_vm_counters_read(const struct kvm_ext_vm *vm, const char *kvm_d
 	return c;
 }
 
+KxVmCounters *kx_vm_counters_kvm(const struct kvm_ext_vm *vm, const char *kvm_dir)
+{
+	KxVmCounters *c = g_new0(KxVmCounters, 1);
+
+	read_kvm(c, vm, kvm_dir, NULL);
+	c->vcpus_na = g_strdup("not asked for");
+	return c;
+}
+
 KxVmCounters *kx_vm_counters_copy(const KxVmCounters *c)
 {
 	KxVmCounters *n = g_new0(KxVmCounters, 1);

@@ -43,6 +43,8 @@ typedef struct {
  */
 KxVmCounters *kx_vm_counters_read(const struct kvm_ext_vm *vm, const char *kvm_dir,
 				  const KxKvmStat *qmp, const char *proc_root, pid_t pid);
+/* The same without what is read for each vCPU, and without QEMU: cheap enough to be asked for all VMs each second. */
+KxVmCounters *kx_vm_counters_kvm(const struct kvm_ext_vm *vm, const char *kvm_dir);
 KxVmCounters *kx_vm_counters_unavailable(const char *why);
 KxVmCounters *kx_vm_counters_copy(const KxVmCounters *c);
 void kx_vm_counters_free(KxVmCounters *c);

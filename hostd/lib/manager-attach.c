@@ -92,49 +92,75 @@ static void already_attached(const KxSession *s, GError **error)
 		    kx_session_ident(s)->name, kx_session_options(s)->tracker->name);
 }
 
-static KxSession *attach(KxManager *m, const KxVmIdent *ident, const KxOptions *o, KxPlug **plug,
-			 GError **error)
+static gboolean is_free(const KxManager *m, const KxVmIdent *ident, GError **error)
 {
-	KxSession *s = kx_manager_find_pid(m, ident->pid);
+	const KxSession *s = kx_manager_find_pid(m, ident->pid);
 
-	if (s) {
+	if (s)
 		already_attached(s, error);
-		return NULL;
-	}
-	s = kx_session_attach(m->host, ident, o, *plug, error);
-	if (!s)
-		return NULL;
-	*plug = NULL;
-	kx_manager_refresh_selftest(m);
-	kx_session_on_ended(s, kx_manager_session_ended, m);
-	kx_session_on_yield(s, kx_manager_session_yield, m);
-	g_ptr_array_add(m->sessions, s);
-	return s;
+	else if (g_hash_table_contains(m->attaching, GINT_TO_POINTER(ident->pid)))
+		g_set_error(error, KX_ERROR, KX_ERROR_BUSY,
+			    "VM \"%s\" is being attached already; try again when that is done",
+			    ident->name);
+	else
+		return TRUE;
+	return FALSE;
 }
 
-static void attach_then(KxCall *c, GError *error)
+static void attach_failed(KxCall *c, GError *error)
 {
-	KxSession *s;
-
-	error = kx_call_end_wait(c, error);
-	s = error ? NULL : attach(c->m, &c->ident, &c->auto_options, &c->plug, &error);
-	if (s) {
-		kx_let_alone_remove(c->m->let_alone, c->ident.uuid);
-		if (c->ident.uuid)
-			kx_manager_no_retry(c->m, c->ident.uuid);
-		kx_manager_tell(c->m, "attached", s, NULL);
-	} else if (!c->task && !kx_manager_retry_later(c->m, c, error)) {
+	if (!c->task && !kx_manager_retry_later(c->m, c, error))
 		kx_log(G_LOG_LEVEL_WARNING, "auto-attach-failed", c->target,
 		       c->auto_options.tracker->name,
 		       "%s is not attached though a rule of the configuration says so: %s",
 		       c->target, error->message);
-	}
-	if (!error || !c->plug) {
+	if (!c->plug) {
 		kx_call_done(c, error);
 		return;
 	}
 	c->error = error;
 	kx_call_run(c, kx_call_unplug_work, kx_call_unplug_then);
+}
+
+static gboolean session_work(KxCall *c, GError **error)
+{
+	c->session = kx_session_attach(c->m->host, &c->ident, &c->auto_options, c->plug, error);
+	if (c->session)
+		c->plug = NULL; /* the session's now */
+	return c->session != NULL;
+}
+
+static void session_then(KxCall *c, GError *error)
+{
+	KxManager *m = c->m;
+	KxSession *s = c->session;
+
+	g_hash_table_remove(m->attaching, GINT_TO_POINTER(c->ident.pid));
+	if (error) {
+		attach_failed(c, error);
+		return;
+	}
+	kx_manager_refresh_selftest(m);
+	kx_session_on_ended(s, kx_manager_session_ended, m);
+	kx_session_on_yield(s, kx_manager_session_yield, m);
+	g_ptr_array_add(m->sessions, kx_session_ref(s));
+	kx_session_begin(s);
+	kx_let_alone_remove(m->let_alone, c->ident.uuid);
+	if (c->ident.uuid)
+		kx_manager_no_retry(m, c->ident.uuid);
+	kx_manager_tell(m, "attached", s, NULL);
+	kx_call_done(c, NULL);
+}
+
+static void attach_then(KxCall *c, GError *error)
+{
+	error = kx_call_end_wait(c, error);
+	if (error || !is_free(c->m, &c->ident, &error)) {
+		attach_failed(c, error);
+		return;
+	}
+	g_hash_table_add(c->m->attaching, GINT_TO_POINTER(c->ident.pid));
+	kx_call_run(c, session_work, session_then);
 }
 
 void kx_call_resolve_then(KxCall *c, GError *error)

@@ -30,7 +30,11 @@ void kx_call_free(KxCall *c)
 	g_clear_pointer(&c->entries, g_ptr_array_unref);
 	g_clear_pointer(&c->kvmstat, g_hash_table_unref);
 	kx_selftest_free(c->selftest);
-	g_clear_pointer(&c->session, kx_session_unref);
+	g_clear_pointer(&c->sessions, g_ptr_array_unref);
+	g_clear_pointer(&c->report, kx_report_free);
+	g_clear_pointer(&c->pass, kx_session_pass_free);
+	g_clear_pointer(&c->runs, g_array_unref);
+	g_free(c->json);
 	kx_plug_unref(c->plug);
 	if (c->plugging)
 		g_hash_table_remove(c->m->plugging, c->plugging);
@@ -40,6 +44,8 @@ void kx_call_free(KxCall *c)
 	g_clear_object(&c->cancellable);
 	g_free(c->given_up);
 	g_clear_error(&c->error);
+	kx_call_leave(c); /* the next one may go on with anything, but for this call */
+	g_clear_pointer(&c->session, kx_session_unref);
 	kx_manager_unref(c->m);
 	g_free(c);
 }
@@ -60,7 +66,11 @@ static void call_thread(GTask *task, gpointer source, gpointer data, GCancellabl
 	KxCall *c = data;
 	GError *error = NULL;
 
-	if (c->work(c, &error))
+	gboolean ok = c->work(c, &error);
+
+	if (c->in)
+		kx_session_hand_back(c->in);
+	if (ok)
 		g_task_return_boolean(task, TRUE);
 	else
 		g_task_return_error(task, error);
@@ -84,5 +94,33 @@ void kx_call_run(KxCall *c, gboolean (*work)(KxCall *, GError **), void (*then)(
 	c->work = work;
 	c->then = then;
 	g_task_set_task_data(task, c, NULL);
+	if (c->in)
+		kx_session_hand_over(c->in);
 	g_task_run_in_thread(task, call_thread);
+}
+
+static void entered(gpointer data)
+{
+	KxCall *c = data;
+	GError *error = NULL;
+
+	if (!c->m->domains)
+		error = g_error_new_literal(KX_ERROR, KX_ERROR_FAILED, "the daemon is stopping");
+	c->once_in(c, error);
+}
+
+void kx_call_enter(KxCall *c, KxSession *s, void (*then)(KxCall *, GError *))
+{
+	g_return_if_fail(!c->in);
+	c->in = s;
+	c->once_in = then;
+	kx_session_enter(s, entered, c);
+}
+
+void kx_call_leave(KxCall *c)
+{
+	KxSession *s = g_steal_pointer(&c->in);
+
+	if (s)
+		kx_session_leave(s);
 }

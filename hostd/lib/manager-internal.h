@@ -22,8 +22,9 @@ struct _KxManager {
 	KxLetAlone *let_alone; /* by rules */
 	GHashTable *asking; /* KxSession → the KxCall that asks libvirt why it yielded; not owned */
 	gboolean was_connected;
-	KxSelftest *selftest; /* of the dirty log; NULL: not yet */
-	char *selftest_key;   /* for which it holds, or is under way */
+	KxSelftest *selftest;  /* of the dirty log; NULL: not yet */
+	char *selftest_key;    /* for which it holds, or is under way */
+	GHashTable *attaching; /* pids of VMs whose session is being made */
 	GHashTable *
 		plugging; /* UUID of a VM whose channel is being changed → the KxCall that does; not owned */
 	GHashTable *
@@ -48,7 +49,16 @@ struct _KxCall {
 	GPtrArray *entries;  /* KxVmEntry */
 	GHashTable *kvmstat; /* UUID → KxKvmStat, asked of QEMU */
 	KxSelftest *selftest;
-	KxSession *session;	/* that yielded */
+	KxSession *session; /* that it is about, where it is not looked for by name again */
+	KxSession *in;	    /* that the call has entered */
+	void (*once_in)(KxCall *c, GError *error);
+	GPtrArray *sessions; /* to go through, */
+	guint at;	     /* this one next */
+	KxReport *report;
+	guint64 window, pass_number;
+	KxSessionPass *pass;
+	GArray *runs; /* KxRun */
+	char *json;
 	gint64 yielded_at;	/* CLOCK_REALTIME, ns */
 	const char *yielded_to; /* NULL: libvirt knows of nothing */
 	KxPlug *plug;		/* of the guest's channel */
@@ -71,6 +81,13 @@ void kx_call_free(KxCall *c);
 void kx_call_done(KxCall *c, GError *error);
 void kx_call_run(KxCall *c, gboolean (*work)(KxCall *, GError **),
 		 void (*then)(KxCall *, GError *));
+
+/*
+ * Enters the session and goes on with @then, which owns the call; the work that is run while the call is in the session
+ * may use it. The call leaves with kx_call_leave, or when it is freed.
+ */
+void kx_call_enter(KxCall *c, KxSession *s, void (*then)(KxCall *, GError *));
+void kx_call_leave(KxCall *c);
 
 /* --- sessions by name (manager-names.c) ------------------------------------------------------------------------------- */
 

@@ -15,6 +15,7 @@ static void entry_free(gpointer data)
 	g_free(e->mechanism);
 	g_free(e->yielded);
 	g_free(e->waiting);
+	g_free(e->progress);
 	g_free(e);
 }
 
@@ -84,6 +85,8 @@ static void list_then(KxCall *c, GError *error)
 		e->options = kx_options_to_string(kx_session_options(s));
 		e->mechanism = g_strdup(kx_session_mechanism(s));
 		e->yielded = g_strdup(kx_session_yielded(s));
+		e->progress = g_strdup(kx_session_doing(s) ? kx_session_doing(s)
+							   : kx_session_progress(s));
 	}
 	for (i = 0; i < c->entries->len; i++) {
 		KxVmEntry *e = c->entries->pdata[i];

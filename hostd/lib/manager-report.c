@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Report, Found and Heat: from the accounts. */
+/* Report, Stats, Found and Heat: from the accounts, one session after the other. */
 #include "manager-internal.h"
 
 #include <string.h>
@@ -39,7 +39,8 @@ static KxSession *need_account(KxManager *m, const char *target, GError **error)
 /* The accounts that @targets name; all of them, each VM's latest, if it names none. */
 static GPtrArray *accounts(KxManager *m, const char *const *targets, GError **error)
 {
-	g_autoptr(GPtrArray) list = g_ptr_array_new();
+	g_autoptr(GPtrArray) list =
+		g_ptr_array_new_with_free_func((GDestroyNotify)kx_session_unref);
 	const GList *l;
 	guint i;
 
@@ -48,59 +49,116 @@ static GPtrArray *accounts(KxManager *m, const char *const *targets, GError **er
 
 		if (!s)
 			return NULL;
-		g_ptr_array_add(list, s);
+		g_ptr_array_add(list, kx_session_ref(s));
 	}
 	if (list->len)
 		return g_steal_pointer(&list);
 	for (i = 0; i < m->sessions->len; i++)
-		g_ptr_array_add(list, m->sessions->pdata[i]);
+		g_ptr_array_add(list, kx_session_ref(m->sessions->pdata[i]));
 	for (l = m->ended.head; l; l = l->next) {
 		if (!has_ident(list, l->data))
-			g_ptr_array_add(list, l->data);
+			g_ptr_array_add(list, kx_session_ref(l->data));
 	}
 	return g_steal_pointer(&list);
 }
 
-static char *make_report(const KxCall *c, GPtrArray *sessions)
-{
-	g_autoptr(KxHostInfo) host = kx_hostinfo_read(NULL, NULL);
-	g_autoptr(KxReport) r = kx_report_new();
-	guint i;
+/* D-Bus ends at 128 MiB. */
+#define MESSAGE_MAX (100u << 20)
 
-	kx_hostinfo_to_report(host, r);
+static KxReport *report_new(void)
+{
+	KxReport *r = kx_report_new();
+
 	r->version = g_strdup(KX_VERSION);
 	r->generated_realtime_ns = g_get_real_time() * 1000;
-	kx_manager_selftest_to_report(c->m, r);
-	for (i = 0; i < sessions->len; i++)
-		g_ptr_array_add(r->vms, kx_session_report(sessions->pdata[i],
-							  kx_call_asked(c, sessions->pdata[i])));
-	return kx_report_to_json(r);
+	return r;
+}
+
+static gboolean json_work(KxCall *c, GError **error)
+{
+	c->json = kx_report_to_json(c->report);
+	if (strlen(c->json) <= MESSAGE_MAX)
+		return TRUE;
+	g_set_error(error, KX_ERROR, KX_ERROR_FAILED,
+		    "the report has %" G_GSIZE_FORMAT " MiB, more than a D-Bus message can hold; "
+		    "ask for some of the VMs by name",
+		    strlen(c->json) >> 20);
+	return FALSE;
+}
+
+static void json_then(KxCall *c, GError *error)
+{
+	if (error) {
+		kx_call_done(c, error);
+		return;
+	}
+	g_task_return_pointer(c->task, g_steal_pointer(&c->json), g_free);
+	kx_call_free(c);
+}
+
+/* --- a report --------------------------------------------------------------------------------------------------------- */
+
+static gboolean report_work(KxCall *c, GError **error)
+{
+	g_ptr_array_add(c->report->vms, kx_session_report(c->in, kx_call_asked(c, c->in)));
+	return TRUE;
+}
+
+static gboolean host_work(KxCall *c, GError **error)
+{
+	g_autoptr(KxHostInfo) host = kx_hostinfo_read(NULL, NULL);
+
+	kx_hostinfo_to_report(host, c->report);
+	return json_work(c, error);
+}
+
+static void next_report(KxCall *c);
+
+static void reported(KxCall *c, GError *error)
+{
+	kx_call_leave(c);
+	if (error)
+		kx_call_done(c, error);
+	else
+		next_report(c);
+}
+
+static void report_entered(KxCall *c, GError *error)
+{
+	if (error)
+		kx_call_done(c, error);
+	else
+		kx_call_run(c, report_work, reported);
+}
+
+static void next_report(KxCall *c)
+{
+	if (c->at < c->sessions->len)
+		kx_call_enter(c, c->sessions->pdata[c->at++], report_entered);
+	else
+		kx_call_run(c, host_work, json_then);
 }
 
 static void report_then(KxCall *c, GError *error)
 {
-	g_autoptr(GPtrArray) sessions =
-		error ? NULL : accounts(c->m, (const char *const *)c->targets, &error);
-
-	if (!sessions) {
+	if (error) {
 		kx_call_done(c, error);
 		return;
 	}
-	g_task_return_pointer(c->task, make_report(c, sessions), g_free);
-	kx_call_free(c);
+	c->report = report_new();
+	kx_manager_selftest_to_report(c->m, c->report);
+	next_report(c);
 }
 
 void kx_manager_report_async(KxManager *m, const char *const *targets, GAsyncReadyCallback callback,
 			     gpointer data)
 {
 	KxCall *c = kx_call_new(m, NULL, callback, data);
-	g_autoptr(GPtrArray) sessions = NULL;
 	GError *error = NULL;
 
-	c->targets = g_strdupv((char **)targets);
-	sessions = accounts(m, targets, &error);
-	if (sessions)
-		kx_call_ask_qemu(c, sessions, report_then);
+	c->sessions = accounts(m, targets, &error);
+	if (c->sessions)
+		kx_call_ask_qemu(c, c->sessions, report_then);
 	else
 		kx_call_done(c, error);
 }
@@ -110,23 +168,178 @@ char *kx_manager_report_finish(GAsyncResult *result, GError **error)
 	return g_task_propagate_pointer(G_TASK(result), error);
 }
 
-GArray *kx_manager_found(KxManager *m, const char *target, guint64 window, GError **error)
-{
-	KxSession *s = need_account(m, target, error);
+/* --- the figures of now ------------------------------------------------------------------------------------------------ */
 
-	return s ? kx_session_found(s, window, error) : NULL;
+static gboolean read_work(KxCall *c, GError **error)
+{
+	kx_session_read(c->in);
+	return TRUE;
 }
 
-char *kx_manager_heat(KxManager *m, const char *target, GError **error)
-{
-	KxSession *s = need_account(m, target, error);
-	g_autoptr(KxReport) r = NULL;
+static void next_stats(KxCall *c);
 
-	if (!s)
-		return NULL;
-	r = kx_report_new();
-	r->version = g_strdup(KX_VERSION);
-	r->generated_realtime_ns = g_get_real_time() * 1000;
-	g_ptr_array_add(r->vms, kx_session_heat(s));
-	return kx_report_to_json(r);
+static void stats_read(KxCall *c, GError *error)
+{
+	kx_call_leave(c);
+	if (error)
+		kx_call_done(c, error);
+	else
+		next_stats(c);
+}
+
+static void stats_entered(KxCall *c, GError *error)
+{
+	if (error)
+		kx_call_done(c, error);
+	else
+		kx_call_run(c, read_work, stats_read);
+}
+
+static KxVmStats *stats_of(const KxSession *s)
+{
+	const KxVmIdent *i = kx_session_ident(s);
+	KxVmStats *v = g_new0(KxVmStats, 1);
+
+	kx_vm_ident_copy(&v->ident, i);
+	v->window = kx_window_copy(kx_session_window(s));
+	v->yielded = g_strdup(kx_session_yielded(s));
+	v->progress =
+		g_strdup(kx_session_doing(s) ? kx_session_doing(s) : kx_session_progress(s));
+	return v;
+}
+
+static void stats_free(gpointer data)
+{
+	KxVmStats *v = data;
+
+	kx_vm_ident_clear(&v->ident);
+	kx_window_free(v->window);
+	g_free(v->yielded);
+	g_free(v->progress);
+	g_free(v);
+}
+
+static void answer_stats(KxCall *c)
+{
+	GPtrArray *list = g_ptr_array_new_with_free_func(stats_free);
+
+	for (guint i = 0; i < c->sessions->len; i++) {
+		const KxSession *s = c->sessions->pdata[i];
+
+		if (kx_session_window(s))
+			g_ptr_array_add(list, stats_of(s));
+	}
+	g_task_return_pointer(c->task, list, (GDestroyNotify)g_ptr_array_unref);
+	kx_call_free(c);
+}
+
+/* One that is busy for long shows what was read last, and the others do not wait for it. */
+static void next_stats(KxCall *c)
+{
+	while (c->at < c->sessions->len) {
+		KxSession *s = c->sessions->pdata[c->at++];
+
+		if (!kx_session_alive(s) || (kx_session_doing(s) && kx_session_window(s)))
+			continue;
+		kx_call_enter(c, s, stats_entered);
+		return;
+	}
+	answer_stats(c);
+}
+
+void kx_manager_stats_async(KxManager *m, const char *const *targets, GAsyncReadyCallback callback,
+			    gpointer data)
+{
+	KxCall *c = kx_call_new(m, NULL, callback, data);
+	GError *error = NULL;
+
+	c->sessions = accounts(m, targets, &error);
+	if (c->sessions)
+		next_stats(c);
+	else
+		kx_call_done(c, error);
+}
+
+GPtrArray *kx_manager_stats_finish(GAsyncResult *result, GError **error)
+{
+	return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+/* --- of one VM --------------------------------------------------------------------------------------------------------- */
+
+static void enter_account(KxCall *c, void (*then)(KxCall *, GError *))
+{
+	GError *error = NULL;
+	KxSession *s = need_account(c->m, c->target, &error);
+
+	if (!s) {
+		kx_call_done(c, error);
+		return;
+	}
+	c->session = kx_session_ref(s);
+	kx_call_enter(c, s, then);
+}
+
+static gboolean found_work(KxCall *c, GError **error)
+{
+	c->runs = kx_session_found(c->in, c->window, error);
+	return c->runs != NULL;
+}
+
+static void found_then(KxCall *c, GError *error)
+{
+	if (error) {
+		kx_call_done(c, error);
+		return;
+	}
+	g_task_return_pointer(c->task, g_steal_pointer(&c->runs), (GDestroyNotify)g_array_unref);
+	kx_call_free(c);
+}
+
+static void found_entered(KxCall *c, GError *error)
+{
+	if (error)
+		kx_call_done(c, error);
+	else
+		kx_call_run(c, found_work, found_then);
+}
+
+void kx_manager_found_async(KxManager *m, const char *target, guint64 window,
+			    GAsyncReadyCallback callback, gpointer data)
+{
+	KxCall *c = kx_call_new(m, target, callback, data);
+
+	c->window = window;
+	enter_account(c, found_entered);
+}
+
+GArray *kx_manager_found_finish(GAsyncResult *result, GError **error)
+{
+	return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+static gboolean heat_work(KxCall *c, GError **error)
+{
+	c->report = report_new();
+	g_ptr_array_add(c->report->vms, kx_session_heat(c->in));
+	return json_work(c, error);
+}
+
+static void heat_entered(KxCall *c, GError *error)
+{
+	if (error)
+		kx_call_done(c, error);
+	else
+		kx_call_run(c, heat_work, json_then);
+}
+
+void kx_manager_heat_async(KxManager *m, const char *target, GAsyncReadyCallback callback,
+			   gpointer data)
+{
+	enter_account(kx_call_new(m, target, callback, data), heat_entered);
+}
+
+char *kx_manager_heat_finish(GAsyncResult *result, GError **error)
+{
+	return g_task_propagate_pointer(G_TASK(result), error);
 }

@@ -73,9 +73,8 @@ static void domain_stopped(KxManager *m, const KxDomain *d, const char *why)
 			kx_session_expect_end(s, why);
 			return;
 		}
-		kx_session_end(s, "VM gone", NULL);
-		kx_session_explain_end(s, why);
-		kx_manager_session_ended(s, m);
+		kx_session_expect_end(s, why);
+		kx_session_vm_gone(s);
 		return;
 	}
 	kx_session_explain_end(s, why);

@@ -63,19 +63,74 @@ void kx_call_ask_qemu_for(KxCall *c, void (*then)(KxCall *, GError *))
 
 /* --- set, detach, pass -------------------------------------------------------------------------------------------- */
 
+static gboolean set_work(KxCall *c, GError **error)
+{
+	return kx_session_set(c->in, &c->auto_options, kx_call_asked(c, c->in), error);
+}
+
+static void set_done(KxCall *c, GError *error)
+{
+	g_autoptr(KxSession) s = kx_session_ref(c->in);
+
+	kx_session_does(s, NULL);
+	kx_call_leave(c); /* from here on the session shows what it was set to */
+	if (!error)
+		kx_manager_tell(c->m, "tracker", s, NULL);
+	kx_call_done(c, error);
+}
+
+/* The options are those of now, which another call may have set while this one waited. */
+static void set_entered(KxCall *c, GError *error)
+{
+	KxSession *s = error ? NULL : kx_manager_need_alive(c->m, c->target, &error);
+
+	if (s) {
+		c->auto_options = *kx_session_options(s);
+		c->auto_options.wait_ns = KX_PATIENCE_AUTO; /* each call's own */
+	}
+	if (!s || !kx_manager_apply_options(&c->auto_options, c->options, &error)) {
+		kx_call_done(c, error);
+		return;
+	}
+	kx_session_does(s, "the tracker is being set");
+	kx_call_run(c, set_work, set_done);
+}
+
 static void set_then(KxCall *c, GError *error)
 {
 	KxSession *s = error ? NULL : kx_manager_need_alive(c->m, c->target, &error);
-	KxOptions o;
 
-	if (s) {
-		o = *kx_session_options(s);
-		o.wait_ns = KX_PATIENCE_AUTO;
-		if (kx_manager_apply_options(&o, c->options, &error) &&
-		    kx_session_set(s, &o, kx_call_asked(c, s), &error))
-			kx_manager_tell(c->m, "tracker", s, NULL);
+	if (s)
+		kx_call_enter(c, s, set_entered);
+	else
+		kx_call_done(c, error);
+}
+
+/* The guest has been told, and the session is gone: the device, if it is ours, goes, too. */
+static void take_back(KxCall *c, GError *error)
+{
+	kx_call_leave(c);
+	if (!c->plug || !c->session || kx_session_plug(c->session)) {
+		kx_call_done(c, error);
+		return;
 	}
-	kx_call_done(c, error);
+	c->error = error;
+	kx_call_run(c, kx_call_unplug_work, kx_call_unplug_then);
+}
+
+static void told_entered(KxCall *c, GError *error)
+{
+	KxSession *s = error ? NULL : kx_manager_need_alive(c->m, c->target, &error);
+
+	if (!s) {
+		take_back(c, error);
+		return;
+	}
+	if (!kx_session_plug(s))
+		kx_session_give_plug(s, g_steal_pointer(&c->plug));
+	kx_call_leave(c);
+	g_clear_pointer(&c->libvirt, kx_libvirt_release); /* ask_qemu holds its own */
+	kx_call_ask_qemu_for(c, set_then);
 }
 
 /* The guest runs it by now; the session's window follows. */
@@ -85,17 +140,10 @@ static void told_then(KxCall *c, GError *error)
 
 	error = kx_call_end_wait(c, error);
 	s = error ? NULL : kx_manager_need_alive(c->m, c->target, &error);
-	if (s && !kx_session_plug(s))
-		kx_session_give_plug(s, g_steal_pointer(&c->plug));
-	if (s) {
-		g_clear_pointer(&c->libvirt, kx_libvirt_release); /* ask_qemu holds its own */
-		kx_call_ask_qemu_for(c, set_then);
-	} else if (c->plug && c->session && !kx_session_plug(c->session)) {
-		c->error = error;
-		kx_call_run(c, kx_call_unplug_work, kx_call_unplug_then);
-	} else {
-		kx_call_done(c, error);
-	}
+	if (s)
+		kx_call_enter(c, s, told_entered);
+	else
+		take_back(c, error);
 }
 
 /* A tracker in the guest is first told to the guest, which can refuse it. */
@@ -136,20 +184,49 @@ void kx_manager_set_async(KxManager *m, const char *target, GHashTable *options,
 		kx_call_ask_qemu_for(c, set_then);
 }
 
-static void detach_then(KxCall *c, GError *error)
+static gboolean finish_work(KxCall *c, GError **error)
 {
-	g_autoptr(KxSession) s = error ? NULL : kx_manager_need_alive(c->m, c->target, &error);
+	kx_session_finish(c->in, kx_call_asked(c, c->in));
+	return TRUE;
+}
 
-	if (s) {
-		kx_session_ref(s);
-		kx_session_end(s, "detached", kx_call_asked(c, s));
+static void detach_done(KxCall *c, GError *error)
+{
+	g_autoptr(KxSession) s = kx_session_ref(c->in);
+	gboolean ours = !error && kx_session_alive(s);
+
+	if (ours) {
+		kx_session_finished(s, "detached");
 		kx_manager_retire(c->m, s);
 		kx_let_alone_add(c->m->let_alone, kx_session_ident(s)->uuid,
 				 kx_session_ident(s)->pid);
 		kx_manager_tell(c->m, "detached", s, NULL);
 	}
-	if (s && kx_session_plug(s))
+	kx_call_leave(c);
+	if (ours && kx_session_plug(s))
 		kx_call_unplug_after(c, s, FALSE);
+	else
+		kx_call_done(c, error);
+}
+
+static void detach_entered(KxCall *c, GError *error)
+{
+	KxSession *s = error ? NULL : kx_manager_need_alive(c->m, c->target, &error);
+
+	if (!s) {
+		kx_call_done(c, error);
+		return;
+	}
+	kx_session_does(s, "is being detached");
+	kx_call_run(c, finish_work, detach_done);
+}
+
+static void detach_then(KxCall *c, GError *error)
+{
+	KxSession *s = error ? NULL : kx_manager_need_alive(c->m, c->target, &error);
+
+	if (s)
+		kx_call_enter(c, s, detach_entered);
 	else
 		kx_call_done(c, error);
 }
@@ -172,40 +249,69 @@ gboolean kx_manager_done_finish(GAsyncResult *result, GError **error)
 	return g_task_propagate_boolean(G_TASK(result), error);
 }
 
-typedef struct {
-	KxSession *session;
-	GTask *task;
-} Pass;
+/* --- a pass now ------------------------------------------------------------------------------------------------------- */
 
-static void pass_done(GObject *source, GAsyncResult *result, gpointer data)
+static gboolean drain_work(KxCall *c, GError **error)
 {
-	g_autofree Pass *p = data;
-	g_autofree guint64 *pass = g_new0(guint64, 1);
-	GError *error = NULL;
+	return kx_session_drain(c->in, error);
+}
 
-	if (kx_session_run_pass_finish(p->session, result, pass, &error))
-		g_task_return_pointer(p->task, g_steal_pointer(&pass), g_free);
+static void pass_drained(KxCall *c, GError *error)
+{
+	if (error) {
+		kx_call_done(c, error);
+		return;
+	}
+	g_task_return_pointer(c->task, g_memdup2(&c->pass_number, sizeof(c->pass_number)), g_free);
+	kx_call_free(c);
+}
+
+/* The pass' records are in the ring: PASS_END is written before the module answers. */
+static void pass_entered_again(KxCall *c, GError *error)
+{
+	if (error)
+		kx_call_done(c, error);
 	else
-		g_task_return_error(p->task, error);
-	g_object_unref(p->task);
+		kx_call_run(c, drain_work, pass_drained);
+}
+
+static void pass_ran(KxCall *c, GError *error)
+{
+	if (error)
+		kx_call_done(c, error);
+	else
+		kx_call_enter(c, c->session, pass_entered_again);
+}
+
+static gboolean pass_work(KxCall *c, GError **error)
+{
+	return kx_session_pass_run(c->pass, &c->pass_number, error);
+}
+
+static void pass_entered(KxCall *c, GError *error)
+{
+	if (!error)
+		c->pass = kx_session_pass_new(c->in, &error);
+	kx_call_leave(c); /* the session goes on while the pass runs */
+	if (error)
+		kx_call_done(c, error);
+	else
+		kx_call_run(c, pass_work, pass_ran);
 }
 
 void kx_manager_run_pass_async(KxManager *m, const char *target, GAsyncReadyCallback callback,
 			       gpointer data)
 {
-	GTask *task = g_task_new(NULL, NULL, callback, data);
+	KxCall *c = kx_call_new(m, target, callback, data);
 	GError *error = NULL;
 	KxSession *s = kx_manager_need_alive(m, target, &error);
-	Pass *p;
 
 	if (!s) {
-		g_task_return_error(task, error);
-		g_object_unref(task);
+		kx_call_done(c, error);
 		return;
 	}
-	p = g_new(Pass, 1);
-	*p = (Pass){ s, task };
-	kx_session_run_pass_async(s, pass_done, p);
+	c->session = kx_session_ref(s);
+	kx_call_enter(c, s, pass_entered);
 }
 
 gboolean kx_manager_run_pass_finish(GAsyncResult *result, guint64 *pass, GError **error)

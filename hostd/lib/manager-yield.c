@@ -63,7 +63,7 @@ static gboolean why_yielded_work(KxCall *c, GError **error)
 	return TRUE;
 }
 
-static void why_yielded_then(KxCall *c, GError *error)
+static void why_yielded_entered(KxCall *c, GError *error)
 {
 	if (g_hash_table_lookup(c->m->asking, c->session) == c) {
 		const char *to = c->yielded_to ? c->yielded_to : KX_YIELDED_UNKNOWN;
@@ -73,6 +73,14 @@ static void why_yielded_then(KxCall *c, GError *error)
 		say_yielded(c->m, c->session, to, c->yielded_at);
 	}
 	kx_call_done(c, error);
+}
+
+static void why_yielded_then(KxCall *c, GError *error)
+{
+	if (error)
+		kx_call_done(c, error);
+	else
+		kx_call_enter(c, c->session, why_yielded_entered);
 }
 
 static void on_yielded(KxManager *m, KxSession *s, const KxYield *y)
@@ -99,10 +107,10 @@ static void on_resumed(KxManager *m, KxSession *s, const KxYield *y)
 					       kx_session_options(s)->tracker->name, when,
 					       (double)y->lasted_ns / 1e9);
 
-	g_autofree char *what = g_strdup_printf("resumed (yielded: %s)", kx_session_yielded(s));
+	g_autofree char *what = g_strdup_printf("resumed (yielded: %s)", y->to);
 
 	kx_manager_stop_asking(m, s);
-	tell_yield(m, "resumed", s, kx_session_yielded(s), what, how);
+	tell_yield(m, "resumed", s, y->to, what, how);
 }
 
 void kx_manager_session_yield(KxSession *s, const KxYield *y, gpointer data)

@@ -34,12 +34,47 @@ void kx_manager_tell(KxManager *m, const char *event, KxSession *s, const char *
 
 /* --- sessions that end --------------------------------------------------------------------------------------------- */
 
+/* Found pages of the oldest first, then accounts as a whole: what is left without pages is small. */
+static void forget_found(gpointer data)
+{
+	KxSession *s = data;
+
+	kx_session_forget_found(s);
+	kx_session_leave(s);
+}
+
+static gsize ended_bytes(const KxManager *m)
+{
+	gsize sum = 0;
+
+	for (const GList *l = m->ended.head; l; l = l->next)
+		sum += kx_session_bytes(l->data);
+	return sum;
+}
+
+static void bound_ended(KxManager *m)
+{
+	gsize sum = ended_bytes(m);
+
+	for (const GList *l = m->ended.tail; l && sum > KX_MANAGER_ENDED_BYTES; l = l->prev) {
+		sum -= kx_session_found_bytes(l->data);
+		kx_session_enter(l->data, forget_found, l->data);
+	}
+	while (sum > KX_MANAGER_ENDED_BYTES && m->ended.length > 1) {
+		KxSession *oldest = g_queue_pop_tail(&m->ended);
+
+		sum -= kx_session_bytes(oldest);
+		kx_session_unref(oldest);
+	}
+}
+
 void kx_manager_retire(KxManager *m, KxSession *s)
 {
 	g_queue_push_head(&m->ended, kx_session_ref(s));
 	g_ptr_array_remove(m->sessions, s);
 	while (m->ended.length > KX_MANAGER_ENDED_MAX)
 		kx_session_unref(g_queue_pop_tail(&m->ended));
+	bound_ended(m);
 }
 
 void kx_manager_session_ended(KxSession *s, gpointer data)
@@ -119,6 +154,7 @@ KxManager *kx_manager_new(const KxHost *host, KxConfig *config, KxManagerCallbac
 	g_queue_init(&m->ended);
 	m->let_alone = kx_let_alone_new(host->detached_file, host->proc_root);
 	m->asking = g_hash_table_new(NULL, NULL);
+	m->attaching = g_hash_table_new(NULL, NULL);
 	m->plugging = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	m->retries = kx_manager_retries_new();
 	m->domains = kx_domains_new(config->libvirt_uri, kx_manager_on_domains, m);
@@ -153,7 +189,7 @@ void kx_manager_shutdown(KxManager *m)
 	while (m->sessions->len) {
 		g_autoptr(KxSession) s = kx_session_ref(m->sessions->pdata[0]);
 
-		kx_session_end(s, "the daemon stopped", NULL);
+		kx_session_end(s, "the daemon stopped");
 		kx_manager_retire(m, s);
 		kx_manager_tell(m, "detached", s, "the daemon stopped");
 		unplug_now(m, s);
@@ -172,6 +208,7 @@ void kx_manager_unref(KxManager *m)
 	g_queue_clear_full(&m->ended, (GDestroyNotify)kx_session_unref);
 	kx_let_alone_free(m->let_alone);
 	g_hash_table_unref(m->asking);
+	g_hash_table_unref(m->attaching);
 	g_hash_table_unref(m->plugging);
 	g_hash_table_unref(m->retries);
 	kx_selftest_free(m->selftest);

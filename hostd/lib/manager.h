@@ -13,8 +13,9 @@
 #include "domains.h"
 #include "session.h"
 
-/* Accounts kept of sessions that ended. */
-#define KX_MANAGER_ENDED_MAX 64u
+/* Accounts kept of sessions that ended, and what they may take in all: beyond it the oldest forget the pages they found. */
+#define KX_MANAGER_ENDED_MAX   64u
+#define KX_MANAGER_ENDED_BYTES (64u << 20)
 
 /*
  * EVENT of org.kvmext1.Manager: attached, tracker, detached, vm-gone, yielded, resumed, waiting, libvirt-lost,
@@ -36,6 +37,7 @@ typedef struct {
 	char *mechanism; /* of the dirty log, where the tracker uses it; else NULL */
 	char *yielded;	 /* to what it is left now; NULL: to nothing */
 	char *waiting;	 /* for what; NULL: for nothing */
+	char *progress;	 /* of a pass that takes long, or what else keeps it busy; NULL */
 	gboolean attached;
 } KxVmEntry;
 
@@ -80,9 +82,24 @@ void kx_manager_report_async(KxManager *m, const char *const *targets, GAsyncRea
 			     gpointer data);
 char *kx_manager_report_finish(GAsyncResult *result, GError **error);
 
+/* The same VMs, as far as they are attached: the window that is open, and nothing else. */
+typedef struct {
+	KxVmIdent ident;
+	KxWindow *window;
+	char *yielded;	/* to what; NULL */
+	char *progress; /* of a pass that takes long, or why the figures are not of now; NULL */
+} KxVmStats;
+void kx_manager_stats_async(KxManager *m, const char *const *targets, GAsyncReadyCallback callback,
+			    gpointer data);
+GPtrArray *kx_manager_stats_finish(GAsyncResult *result, GError **error); /* KxVmStats */
+
 /* KxRun of a window of the VM's latest account. */
-GArray *kx_manager_found(KxManager *m, const char *target, guint64 window, GError **error);
+void kx_manager_found_async(KxManager *m, const char *target, guint64 window,
+			    GAsyncReadyCallback callback, gpointer data);
+GArray *kx_manager_found_finish(GAsyncResult *result, GError **error);
 /* A report (JSON) of the VM's latest account that has its heat, and nothing of its windows. */
-char *kx_manager_heat(KxManager *m, const char *target, GError **error);
+void kx_manager_heat_async(KxManager *m, const char *target, GAsyncReadyCallback callback,
+			   gpointer data);
+char *kx_manager_heat_finish(GAsyncResult *result, GError **error);
 
 #endif /* KX_MANAGER_H */

@@ -26,6 +26,21 @@ void kx_heat_map_free(KxHeatMap *m)
 	g_free(m);
 }
 
+KxHeatMap *kx_heat_map_copy(const KxHeatMap *m)
+{
+	KxHeatMap *c = g_new0(KxHeatMap, 1);
+
+	*c = *m;
+	c->tracker = g_strdup(m->tracker);
+	c->options = g_strdup(m->options);
+	c->mechanism = g_strdup(m->mechanism);
+	c->process = g_strdup(m->process);
+	c->partial = g_strdup(m->partial);
+	c->ranges = g_array_new(FALSE, TRUE, sizeof(KxHeatRange));
+	g_array_append_vals(c->ranges, m->ranges->data, m->ranges->len);
+	return c;
+}
+
 static void agreement_free(gpointer data)
 {
 	kx_free_strings(kx_agreement_fields, data);
@@ -39,6 +54,28 @@ KxHeatReport *kx_heat_report_new(void)
 	h->maps = g_ptr_array_new_with_free_func((GDestroyNotify)kx_heat_map_free);
 	h->agreement = g_ptr_array_new_with_free_func(agreement_free);
 	return h;
+}
+
+static KxAgreement *agreement_copy(const KxAgreement *g)
+{
+	KxAgreement *c = g_new(KxAgreement, 1);
+
+	*c = *g;
+	c->a = g_strdup(g->a);
+	c->b = g_strdup(g->b);
+	c->na = g_strdup(g->na);
+	return c;
+}
+
+KxHeatReport *kx_heat_report_copy(const KxHeatReport *h)
+{
+	KxHeatReport *c = kx_heat_report_new();
+
+	for (guint i = 0; i < h->maps->len; i++)
+		g_ptr_array_add(c->maps, kx_heat_map_copy(h->maps->pdata[i]));
+	for (guint i = 0; i < h->agreement->len; i++)
+		g_ptr_array_add(c->agreement, agreement_copy(h->agreement->pdata[i]));
+	return c;
 }
 
 void kx_heat_report_free(KxHeatReport *h)

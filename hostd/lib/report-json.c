@@ -226,6 +226,7 @@ const KxField kx_vm_fields[] = {
 	FIELD(KxVmReport, KX_FIELD_STRING, log_mechanism_source),
 	FIELD(KxVmReport, KX_FIELD_STRING, log_mode),
 	FIELD(KxVmReport, KX_FIELD_STRING, yielded),
+	FIELD(KxVmReport, KX_FIELD_STRING, progress),
 	FIELD(KxVmReport, KX_FIELD_U64, declared_pages),
 	{ NULL, KX_FIELD_STRING, 0, -1, -1 },
 };

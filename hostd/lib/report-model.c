@@ -100,6 +100,34 @@ void kx_free_strings(const KxField *fields, void *object)
 	}
 }
 
+KxWindow *kx_window_copy(const KxWindow *w)
+{
+	KxWindow *c = kx_window_new();
+
+	g_free(c->work_na);
+	g_free(c->truth_na);
+	*c = *w;
+	c->tracker = g_strdup(w->tracker);
+	c->options = g_strdup(w->options);
+	c->exits_na = g_strdup(w->exits_na);
+	c->exits_source = g_strdup(w->exits_source);
+	c->remote_tlb_flushes_na = g_strdup(w->remote_tlb_flushes_na);
+	c->vcpu_run_na = g_strdup(w->vcpu_run_na);
+	c->vcpu_steal_na = g_strdup(w->vcpu_steal_na);
+	c->log_mechanism = g_strdup(w->log_mechanism);
+	c->log_mode = g_strdup(w->log_mode);
+	c->log_disable_na = g_strdup(w->log_disable_na);
+	c->log_yielded_to = g_strdup(w->log_yielded_to);
+	c->regions = kx_regions_copy(w->regions);
+	c->regions_na = g_strdup(w->regions_na);
+	c->guest_event = g_strdup(w->guest_event);
+	c->guest_release = g_strdup(w->guest_release);
+	c->guest_silent = g_strdup(w->guest_silent);
+	c->work_na = g_strdup(w->work_na);
+	c->truth_na = g_strdup(w->truth_na);
+	return c;
+}
+
 void kx_window_free(KxWindow *w)
 {
 	if (!w)

@@ -700,6 +700,14 @@ static void print_log_heading(Text *t, const KxVmReport *v)
 				       yielded);
 }
 
+static void print_progress(Text *t, const KxVmReport *v)
+{
+	g_autofree char *progress = v->progress ? kx_text_clean(v->progress) : NULL;
+
+	if (progress)
+		g_string_append_printf(t->out, "  now: %s\n", progress);
+}
+
 static void print_declared(Text *t, const KxVmReport *v)
 {
 	if (v->declared_pages)
@@ -746,6 +754,7 @@ static void print_vm_heading(Text *t, const KxVmReport *v)
 	g_string_append_c(t->out, '\n');
 	print_mapped(t, v);
 	print_log_heading(t, v);
+	print_progress(t, v);
 	print_declared(t, v);
 }
 

@@ -198,8 +198,10 @@ typedef struct {
 } KxHeatReport;
 
 KxHeatMap *kx_heat_map_new(void);
+KxHeatMap *kx_heat_map_copy(const KxHeatMap *m);
 void kx_heat_map_free(KxHeatMap *m);
 KxHeatReport *kx_heat_report_new(void);
+KxHeatReport *kx_heat_report_copy(const KxHeatReport *h);
 void kx_heat_report_free(KxHeatReport *h);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxHeatMap, kx_heat_map_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxHeatReport, kx_heat_report_free)
@@ -217,6 +219,7 @@ typedef struct {
 	char *log_mechanism, *log_mechanism_source, *log_mode;
 	guint64 declared_pages; /* of memory that the guest wants left alone, and that is pinned */
 	char *yielded; /* to what the dirty log is left now: "migration", …; NULL: it is tracked */
+	char *progress; /* of a pass that takes long: "priming, 23 % of memory, …"; NULL: none does */
 	GPtrArray *windows; /* KxWindow, in order of id */
 	KxHeatReport *heat; /* NULL: not asked */
 } KxVmReport;
@@ -235,6 +238,7 @@ typedef struct {
 KxWindow *kx_window_new(void);
 KxVmReport *kx_vm_report_new(void);
 KxReport *kx_report_new(void);
+KxWindow *kx_window_copy(const KxWindow *w);
 void kx_window_free(KxWindow *w);
 void kx_vm_report_free(KxVmReport *v);
 void kx_report_free(KxReport *r);

@@ -9,19 +9,57 @@
 #include "declared.h"
 #include "error.h"
 #include "heat.h"
+#include "lane.h"
 #include "log.h"
+#include "progress.h"
 #include "tracker.h"
 
+/* What the main loop is told when it has the session again. */
+typedef struct {
+	KxYield y;
+	char *to;
+} Told;
+
+/* What the main loop knows of a session without entering it: as it was when the last one left. */
+typedef struct {
+	guint64 epoch; /* for which the options were copied */
+	KxOptions options;
+	char *mechanism, *yielded, *progress;
+	gboolean kvm_unread;
+	KxWindow *window; /* NULL: not read yet */
+} Shown;
+
 struct _KxSession {
+	/* the main loop's */
 	grefcount refs;
+	KxLane *lane;
+	GSource *source, *poll;
+	GSource *gone; /* where the tracker's descriptor does not tell that the VM went */
+	gboolean poll_due;
+	const char *doing; /* for long; NULL */
+	Shown shown;
+	char *ended;
+	char *expected_end;
+	gint64 expected_at; /* g_get_monotonic_time() */
+	KxSessionEnded on_ended;
+	gpointer on_ended_data;
+	KxSessionYield on_yield;
+	gpointer on_yield_data;
+
+	/* so that the end of work can be waited for without a main loop */
+	GMutex lock;
+	GCond back;
+	gboolean away; /* on a thread */
+
+	/* never changed */
 	const KxHost *host;
 	KxVmIdent ident;
+
+	/* of whoever has entered */
 	KxOptions options;
-	char *kvm_dir;	    /* the VM's directory in debugfs */
-	KxModule *module;   /* NULL once ended */
-	KxTracker *tracker; /* NULL once ended */
-	GSource *source, *poll;
-	GSource *gone;	     /* where the tracker's descriptor does not tell that the VM went */
+	char *kvm_dir;	     /* the VM's directory in debugfs */
+	KxModule *module;    /* NULL once ended */
+	KxTracker *tracker;  /* NULL once ended */
 	KxPlug *plug;	     /* NULL: no channel to the guest */
 	KxDeclared declared; /* memory that the guest wants left alone */
 	gboolean declared_logged;
@@ -30,6 +68,7 @@ struct _KxSession {
 	guint64 window;	      /* the open one, and */
 	guint64 epoch;	      /* the number that its records bear */
 	struct kvm_ext_vm vm; /* as last read */
+	gint64 vm_read_at;    /* g_get_monotonic_time() */
 	gboolean kvm_unread;  /* neither module nor debugfs gave KVM's counters */
 	guint64 stray_logged;
 	KxLogMechanism log;
@@ -40,15 +79,21 @@ struct _KxSession {
 		guint64 passes;	   /* due meanwhile, as last seen of this tracker */
 		guint64 seen_ends; /* pass records with the flag */
 	} yield;
-	char *ended;
-	char *expected_end;
-	gint64 expected_at; /* g_get_monotonic_time() */
-	KxSessionEnded on_ended;
-	gpointer on_ended_data;
-	KxSessionYield on_yield;
-	gpointer on_yield_data;
+	char *progress; /* of a pass that takes long, as last read; NULL */
+	gboolean primed;
+	GQueue told;		  /* Told */
+	KxWindow *fresh;	  /* for what is shown; NULL: nothing new */
+	KxHeatReport *last_heat;  /* of a session that has ended */
+	gsize bytes, found_bytes; /* that one takes, of that for its pages */
+	struct {
+		gboolean poll;
+		GIOCondition condition;
+		GError *error;
+	} look;
 };
 
+/* Memory that appears is known within this, and with each report. */
+#define VM_READ_US G_USEC_PER_SEC
 /* A stopped domain's process is gone within this. */
 #define EXPECT_END_US (10 * G_USEC_PER_SEC)
 
@@ -96,6 +141,15 @@ static guint64 thread_cpu_ns(void)
 	return (guint64)ts.tv_sec * G_GUINT64_CONSTANT(1000000000) + (guint64)ts.tv_nsec;
 }
 
+/* Memory may have appeared: what is beyond its end as it was known would not be looked at. */
+static void take_vm(KxSession *s, const struct kvm_ext_vm *vm)
+{
+	s->vm = *vm;
+	s->vm_read_at = g_get_monotonic_time();
+	kx_heat_grow(s->heat, vm->last_gfn);
+	kx_account_grow(s->account, vm->last_gfn);
+}
+
 static KxVmCounters *read_counters(KxSession *s, const KxKvmStat *qmp)
 {
 	struct kvm_ext_vm vm;
@@ -103,7 +157,7 @@ static KxVmCounters *read_counters(KxSession *s, const KxKvmStat *qmp)
 	KxVmCounters *c;
 
 	if (have)
-		s->vm = vm;
+		take_vm(s, &vm);
 	c = kx_vm_counters_read(have ? &vm : NULL, s->kvm_dir, qmp, s->host->proc_root,
 				s->ident.pid);
 	s->kvm_unread = !c->source || !g_strcmp0(c->source, "qmp");
@@ -118,6 +172,9 @@ static gboolean read_stats(KxSession *s, struct kvm_ext_stats *st)
 	if (st->log.mechanism == KVM_EXT_LOG_UNKNOWN)
 		st->log.mechanism = s->log.mechanism;
 	kx_account_saw(s->account, st);
+	g_free(s->progress);
+	s->progress = kx_progress_text(st);
+	s->primed = st->passes || !(s->options.tracker->can & KX_CAN_PASS);
 	if (s->tracker->ops->guest)
 		kx_account_guest(s->account, st, s->tracker->ops->guest(s->tracker));
 	return TRUE;
@@ -179,6 +236,15 @@ static const KxStreamOps session_sink = {
 	.ranked = on_ranked,
 };
 
+static void follow_memory(KxSession *s)
+{
+	struct kvm_ext_vm vm;
+
+	if (g_get_monotonic_time() - s->vm_read_at >= VM_READ_US &&
+	    kx_module_vm(s->module, &vm, NULL))
+		take_vm(s, &vm);
+}
+
 static gboolean drain(KxSession *s, GError **error)
 {
 	guint64 start = thread_cpu_ns(), stray;
@@ -196,10 +262,25 @@ static gboolean drain(KxSession *s, GError **error)
 	return ok;
 }
 
+/* What a tracker in the guest knows; NULL: none runs. */
+static const KxGuestView *guest_view(const KxSession *s)
+{
+	return s->tracker && s->tracker->ops->guest ? s->tracker->ops->guest(s->tracker) : NULL;
+}
+
+static const char *mechanism_now(const KxSession *s)
+{
+	const KxGuestView *guest = guest_view(s);
+
+	if (s->options.tracker->can & KX_CAN_LOG)
+		return kx_log_mechanism_name(s->log.mechanism);
+	return guest && *guest->event ? guest->event : NULL;
+}
+
 /* Before the tracker that knows them forgets. */
 static void keep_processes(KxSession *s)
 {
-	const KxGuestView *view = kx_session_guest(s);
+	const KxGuestView *view = guest_view(s);
 
 	if (view)
 		kx_heat_take_processes(s->heat, s->epoch, view->processes);
@@ -207,17 +288,27 @@ static void keep_processes(KxSession *s)
 
 /* --- the VMM's own use of the dirty log --------------------------------------------------------------------------- */
 
+static void told_free(gpointer data)
+{
+	Told *told = data;
+
+	g_free(told->to);
+	g_free(told);
+}
+
 static void tell_yield(KxSession *s, gboolean yielded, guint64 at_ns, guint64 lasted_ns)
 {
 	KxInstant now = instant();
-	const KxYield y = {
+	Told *told = g_new0(Told, 1);
+
+	told->to = g_strdup(s->yield.to ? s->yield.to : KX_YIELDED_UNKNOWN);
+	told->y = (KxYield){
 		.yielded = yielded,
+		.to = told->to,
 		.realtime_ns = now.realtime_ns - (gint64)(now.monotonic_ns - at_ns),
 		.lasted_ns = lasted_ns,
 	};
-
-	if (s->on_yield)
-		s->on_yield(s, &y, s->on_yield_data);
+	g_queue_push_tail(&s->told, told);
 }
 
 static void begin_yield(KxSession *s, const struct kvm_ext_stats *st)
@@ -271,38 +362,16 @@ static void look_at_declared(KxSession *s)
 	       "the guest wants memory left alone, which is not done: %s", error->message);
 }
 
-static gboolean on_poll(gpointer data)
+static const char *yielded_now(const KxSession *s)
 {
-	g_autoptr(KxSession) s = kx_session_ref(data);
-
-	look_for_yield(s);
-	look_at_declared(s);
-	return G_SOURCE_CONTINUE;
-}
-
-static void stop_polling(KxSession *s)
-{
-	if (!s->poll)
-		return;
-	g_source_destroy(s->poll);
-	g_clear_pointer(&s->poll, g_source_unref);
-}
-
-static void start_polling(KxSession *s)
-{
-	stop_polling(s);
-	if (!(s->options.tracker->can & KX_CAN_LOG) && !s->plug)
-		return;
-	s->poll = g_timeout_source_new(KX_SESSION_POLL_MS);
-	g_source_set_callback(s->poll, on_poll, s, NULL);
-	g_source_attach(s->poll, NULL);
+	if (!s->tracker || !s->yield.now)
+		return NULL;
+	return s->yield.to ? s->yield.to : KX_YIELDED_UNKNOWN;
 }
 
 const char *kx_session_yielded(const KxSession *s)
 {
-	if (s->ended || !s->yield.now)
-		return NULL;
-	return s->yield.to ? s->yield.to : KX_YIELDED_UNKNOWN;
+	return s->ended ? NULL : s->shown.yielded;
 }
 
 void kx_session_yielded_to(KxSession *s, const char *what)
@@ -321,33 +390,31 @@ const KxLogMechanism *kx_session_log_mechanism(const KxSession *s)
 
 /* --- end ---------------------------------------------------------------------------------------------------------- */
 
-static void stop_source(GSource **source)
-{
-	if (!*source)
-		return;
-	g_source_destroy(*source);
-	g_clear_pointer(source, g_source_unref);
-}
-
 /* Everything of the session but its account, and the channel, which others unplug. */
 static void let_go(KxSession *s)
 {
-	stop_source(&s->source);
-	stop_source(&s->gone);
-	stop_polling(s);
 	g_clear_pointer(&s->tracker, kx_tracker_free);
 	kx_declared_clear(&s->declared);
 	g_clear_pointer(&s->module, kx_module_unref);
 }
 
-void kx_session_end(KxSession *s, const char *reason, const KxKvmStat *qmp)
+/* Of an ended session a picture is kept, and not what it was made from. */
+static void settle_memory(KxSession *s)
+{
+	s->last_heat = kx_heat_report(s->heat, 0, s->vm.ram_pages);
+	kx_heat_trim(s->last_heat, KX_SESSION_REPORT_RANGES);
+	g_clear_pointer(&s->heat, kx_heat_free);
+	s->bytes = kx_account_bytes(s->account);
+	s->found_bytes = kx_account_found_bytes(s->account);
+}
+
+void kx_session_finish(KxSession *s, const KxKvmStat *qmp)
 {
 	g_autoptr(KxVmCounters) counters = NULL;
 	struct kvm_ext_stats st;
 
-	if (s->ended)
+	if (!s->tracker)
 		return;
-	s->ended = g_strdup(reason);
 	counters = read_counters(s, qmp);
 	if (read_stats(s, &st)) {
 		if (st.state & KVM_EXT_STATE_VM_GONE) {
@@ -364,39 +431,48 @@ void kx_session_end(KxSession *s, const char *reason, const KxKvmStat *qmp)
 	drain(s, NULL);	    /* what the last pass left, up to its cut */
 	kx_account_close(s->account, s->window, NULL, counters, instant());
 	let_go(s);
+	settle_memory(s);
 }
 
-static gboolean is_expected(const KxSession *s)
+static void stop_sources(KxSession *s);
+
+void kx_session_finished(KxSession *s, const char *reason)
 {
-	return s->expected_end && g_get_monotonic_time() - s->expected_at < EXPECT_END_US;
+	if (s->ended)
+		return;
+	s->ended = g_strdup(reason);
+	stop_sources(s);
 }
 
-/* Ends by itself; @s may be freed when this returns, unless the caller holds a reference. */
-static void end_unasked(KxSession *s, const char *reason)
+/* Nobody enters any more that would touch it: who comes later finds it ended. */
+void kx_session_end(KxSession *s, const char *reason)
 {
-	kx_session_end(s, reason, NULL);
-	if (is_expected(s))
-		kx_session_explain_end(s, s->expected_end);
-	if (s->on_ended)
-		s->on_ended(s, s->on_ended_data);
+	if (s->ended)
+		return;
+	stop_sources(s);
+	g_mutex_lock(&s->lock);
+	while (s->away)
+		g_cond_wait(&s->back, &s->lock);
+	g_mutex_unlock(&s->lock);
+	kx_session_finish(s, NULL);
+	kx_session_finished(s, reason);
 }
 
-static gboolean on_ring(gint fd, GIOCondition condition, gpointer data)
+gsize kx_session_bytes(const KxSession *s)
 {
-	g_autoptr(KxSession) s = kx_session_ref(data);
-	g_autoptr(GError) err = NULL;
+	return s->bytes;
+}
 
-	if (!drain(s, &err)) {
-		end_unasked(s, err->message);
-		return G_SOURCE_REMOVE;
-	}
-	if (condition & (G_IO_HUP | G_IO_ERR | G_IO_NVAL)) {
-		end_unasked(s, "VM gone");
-		return G_SOURCE_REMOVE;
-	}
-	if (kx_account_yielded_passes(s->account) != s->yield.seen_ends)
-		look_for_yield(s);
-	return G_SOURCE_CONTINUE;
+gsize kx_session_found_bytes(const KxSession *s)
+{
+	return s->found_bytes;
+}
+
+void kx_session_forget_found(KxSession *s)
+{
+	kx_account_forget_found(s->account);
+	s->bytes = kx_account_bytes(s->account);
+	s->found_bytes = 0;
 }
 
 /* --- attach ------------------------------------------------------------------------------------------------------- */
@@ -472,33 +548,10 @@ static void open_window(KxSession *s, const KxKvmStat *qmp)
 
 	read_stats(s, &st);
 	setting.epoch = s->epoch = st.epoch;
-	kx_heat_open(s->heat, st.epoch, o, kx_session_mechanism(s));
+	kx_heat_open(s->heat, st.epoch, o, mechanism_now(s));
 	s->yield.passes = 0;
 	s->yield.now = FALSE;
 	s->window = kx_account_open(s->account, &setting, counters, instant());
-}
-
-static GSource *watch_fd(KxSession *s, int fd, GIOCondition condition)
-{
-	GSource *source = g_unix_fd_source_new(fd, condition);
-
-	g_source_set_callback(source, G_SOURCE_FUNC(on_ring), s, NULL);
-	g_source_attach(source, NULL);
-	return source;
-}
-
-static void watch(KxSession *s)
-{
-	int fd = s->tracker->ops->poll_fd(s->tracker), module = kx_module_fd(s->module);
-
-	stop_source(&s->source);
-	stop_source(&s->gone);
-	/* A tracker with a descriptor of its own still wants to know when the VM goes. */
-	if (fd >= 0)
-		s->source = watch_fd(s, fd, G_IO_IN | G_IO_HUP | G_IO_ERR);
-	if (fd != module)
-		s->gone = watch_fd(s, module, G_IO_HUP | G_IO_ERR);
-	start_polling(s);
 }
 
 KxSession *kx_session_attach(const KxHost *host, const KxVmIdent *ident, const KxOptions *o,
@@ -507,6 +560,10 @@ KxSession *kx_session_attach(const KxHost *host, const KxVmIdent *ident, const K
 	KxSession *s = g_new0(KxSession, 1);
 
 	g_ref_count_init(&s->refs);
+	s->lane = kx_lane_new();
+	g_mutex_init(&s->lock);
+	g_cond_init(&s->back);
+	g_queue_init(&s->told);
 	s->host = host;
 	kx_vm_ident_copy(&s->ident, ident);
 	s->options = *o;
@@ -519,7 +576,6 @@ KxSession *kx_session_attach(const KxHost *host, const KxVmIdent *ident, const K
 	if (!s->tracker || !s->tracker->ops->start(s->tracker, o, error))
 		goto fail;
 	open_window(s, NULL);
-	watch(s);
 	return s;
 fail:
 	let_go(s);
@@ -527,6 +583,14 @@ fail:
 	s->ended = g_strdup("attach failed");
 	kx_session_unref(s);
 	return NULL;
+}
+
+static void shown_clear(Shown *shown)
+{
+	g_clear_pointer(&shown->mechanism, g_free);
+	g_clear_pointer(&shown->yielded, g_free);
+	g_clear_pointer(&shown->progress, g_free);
+	g_clear_pointer(&shown->window, kx_window_free);
 }
 
 KxSession *kx_session_ref(KxSession *s)
@@ -539,10 +603,19 @@ void kx_session_unref(KxSession *s)
 {
 	if (!s || !g_ref_count_dec(&s->refs))
 		return;
-	kx_session_end(s, "detached", NULL);
+	kx_session_end(s, "detached");
+	kx_lane_free(s->lane);
+	g_mutex_clear(&s->lock);
+	g_cond_clear(&s->back);
+	g_queue_clear_full(&s->told, told_free);
+	g_free(s->progress);
+	shown_clear(&s->shown);
 	kx_vm_ident_clear(&s->ident);
 	kx_account_free(s->account);
 	kx_heat_free(s->heat);
+	kx_heat_report_free(s->last_heat);
+	kx_window_free(s->fresh);
+	g_clear_error(&s->look.error);
 	kx_plug_unref(s->plug);
 	kx_declared_clear(&s->declared);
 	kx_log_mechanism_clear(&s->log);
@@ -572,12 +645,22 @@ const KxVmIdent *kx_session_ident(const KxSession *s)
 
 const KxOptions *kx_session_options(const KxSession *s)
 {
-	return &s->options;
+	return &s->shown.options;
 }
 
 gboolean kx_session_alive(const KxSession *s)
 {
 	return !s->ended;
+}
+
+void kx_session_does(KxSession *s, const char *what)
+{
+	s->doing = what;
+}
+
+const char *kx_session_doing(const KxSession *s)
+{
+	return s->doing;
 }
 
 const char *kx_session_ended(const KxSession *s)
@@ -609,7 +692,6 @@ void kx_session_give_plug(KxSession *s, KxPlug *plug)
 {
 	g_return_if_fail(!s->plug);
 	s->plug = plug;
-	start_polling(s);
 }
 
 KxPlug *kx_session_take_plug(KxSession *s)
@@ -618,23 +700,14 @@ KxPlug *kx_session_take_plug(KxSession *s)
 	return g_steal_pointer(&s->plug);
 }
 
-const KxGuestView *kx_session_guest(const KxSession *s)
-{
-	return s->tracker && s->tracker->ops->guest ? s->tracker->ops->guest(s->tracker) : NULL;
-}
-
 const char *kx_session_mechanism(const KxSession *s)
 {
-	const KxGuestView *guest = kx_session_guest(s);
-
-	if (s->options.tracker->can & KX_CAN_LOG)
-		return kx_log_mechanism_name(s->log.mechanism);
-	return guest && *guest->event ? guest->event : NULL;
+	return s->shown.mechanism;
 }
 
 gboolean kx_session_wants_qmp(const KxSession *s)
 {
-	return !s->ended && s->kvm_unread;
+	return !s->ended && s->shown.kvm_unread;
 }
 
 /* --- switching ---------------------------------------------------------------------------------------------------- */
@@ -697,68 +770,44 @@ gboolean kx_session_set(KxSession *s, const KxOptions *o, const KxKvmStat *qmp, 
 	if (!drain(s, error))
 		return FALSE;
 	kx_account_close(s->account, old_window, NULL, end, end_time);
-	watch(s);
 	return TRUE;
 }
 
 /* --- a pass now --------------------------------------------------------------------------------------------------- */
 
-typedef struct {
+struct _KxSessionPass {
 	const KxTrackerOps *ops;
 	gpointer handle;
-	guint64 pass;
-} PassJob;
+};
 
-static void pass_job_free(gpointer data)
+KxSessionPass *kx_session_pass_new(KxSession *s, GError **error)
 {
-	PassJob *job = data;
+	KxSessionPass *p;
 
-	job->ops->pass_handle_free(job->handle);
-	g_free(job);
+	if (!check_alive(s, error))
+		return NULL;
+	p = g_new0(KxSessionPass, 1);
+	p->ops = s->tracker->ops;
+	p->handle = p->ops->pass_handle(s->tracker);
+	return p;
 }
 
-static void pass_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+gboolean kx_session_pass_run(KxSessionPass *p, guint64 *number, GError **error)
 {
-	PassJob *job = data;
-	GError *err = NULL;
-
-	if (job->ops->run_pass(job->handle, &job->pass, &err))
-		g_task_return_boolean(task, TRUE);
-	else
-		g_task_return_error(task, err);
+	return p->ops->run_pass(p->handle, number, error);
 }
 
-void kx_session_run_pass_async(KxSession *s, GAsyncReadyCallback callback, gpointer data)
+void kx_session_pass_free(KxSessionPass *p)
 {
-	g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, data);
-	GError *err = NULL;
-	PassJob *job;
-
-	/* Not the task's data: a task may be freed by its thread, a session must not. The finish drops it. */
-	kx_session_ref(s);
-	if (!check_alive(s, &err)) {
-		g_task_return_error(task, err);
+	if (!p)
 		return;
-	}
-	job = g_new0(PassJob, 1);
-	job->ops = s->tracker->ops;
-	job->handle = job->ops->pass_handle(s->tracker);
-	g_task_set_task_data(task, job, pass_job_free);
-	g_task_run_in_thread(task, pass_thread);
+	p->ops->pass_handle_free(p->handle);
+	g_free(p);
 }
 
-gboolean kx_session_run_pass_finish(KxSession *s, GAsyncResult *result, guint64 *pass,
-				    GError **error)
+gboolean kx_session_drain(KxSession *s, GError **error)
 {
-	g_autoptr(KxSession) owned = s; /* the reference taken at the start */
-	const PassJob *job = g_task_get_task_data(G_TASK(result));
-	gboolean ok = g_task_propagate_boolean(G_TASK(result), error);
-
-	if (!ok)
-		return FALSE;
-	*pass = job->pass;
-	/* The pass' records are in the ring: PASS_END is written before the module answers. */
-	return s->ended ? TRUE : drain(s, error);
+	return !s->tracker || drain(s, error);
 }
 
 /* --- reports ------------------------------------------------------------------------------------------------------ */
@@ -796,14 +845,17 @@ static void describe_vm(const KxSession *s, KxVmReport *v)
 	v->log_mechanism_source =
 		g_strdup_printf(s->log.told ? "module (host: %s)" : "host: %s", s->log.host);
 	v->log_mode = g_strdup(kx_log_mode_name(vm->log_mode));
-	v->yielded = g_strdup(kx_session_yielded(s));
+	v->yielded = g_strdup(yielded_now(s));
+	v->progress = s->tracker ? g_strdup(s->progress) : NULL;
 	v->declared_pages = s->declared.pages;
 }
 
 static KxHeatReport *heat_now(KxSession *s)
 {
+	if (!s->heat)
+		return kx_heat_report_copy(s->last_heat);
 	keep_processes(s);
-	return kx_heat_report(s->heat, s->ended ? 0 : s->epoch, s->vm.ram_pages);
+	return kx_heat_report(s->heat, s->epoch, s->vm.ram_pages);
 }
 
 KxVmReport *kx_session_report(KxSession *s, const KxKvmStat *qmp)
@@ -813,7 +865,7 @@ KxVmReport *kx_session_report(KxSession *s, const KxKvmStat *qmp)
 	struct kvm_ext_stats st;
 	gboolean have = FALSE;
 
-	if (!s->ended) {
+	if (s->tracker) {
 		/* Statistics after the records they count: the sums over passes are then never ahead of them. */
 		drain(s, NULL);
 		look_for_yield(s);
@@ -831,8 +883,7 @@ KxVmReport *kx_session_heat(KxSession *s)
 {
 	KxVmReport *v = kx_vm_report_new();
 
-	if (!s->ended)
-		drain(s, NULL);
+	kx_session_drain(s, NULL);
 	describe_vm(s, v);
 	v->heat = heat_now(s);
 	return v;
@@ -840,7 +891,280 @@ KxVmReport *kx_session_heat(KxSession *s)
 
 GArray *kx_session_found(KxSession *s, guint64 window, GError **error)
 {
-	if (!s->ended && !drain(s, error))
+	if (!kx_session_drain(s, error))
 		return NULL;
 	return kx_account_found(s->account, window, error);
+}
+
+/* --- for the main loop ------------------------------------------------------------------------------------------------ */
+
+void kx_session_read(KxSession *s)
+{
+	struct kvm_ext_stats st;
+	struct kvm_ext_vm vm;
+	g_autoptr(KxVmCounters) counters = NULL;
+	gboolean have, have_vm;
+
+	if (!s->tracker)
+		return;
+	drain(s, NULL);
+	look_for_yield(s);
+	have = read_stats(s, &st);
+	have_vm = kx_module_vm(s->module, &vm, NULL);
+	if (have_vm)
+		take_vm(s, &vm);
+	counters = kx_vm_counters_kvm(have_vm ? &vm : NULL, s->kvm_dir);
+	kx_window_free(s->fresh);
+	s->fresh = kx_account_newest(s->account, have ? &st : NULL, counters, instant());
+}
+
+static void show(KxSession *s)
+{
+	Shown *to = &s->shown;
+
+	if (!s->tracker)
+		return;
+	if (to->epoch != s->epoch)
+		to->options = s->options;
+	to->epoch = s->epoch;
+	to->kvm_unread = s->kvm_unread;
+	g_free(to->mechanism);
+	to->mechanism = g_strdup(mechanism_now(s));
+	g_free(to->yielded);
+	to->yielded = g_strdup(yielded_now(s));
+	g_free(to->progress);
+	to->progress = g_strdup(s->progress);
+	if (!s->fresh)
+		return;
+	kx_window_free(to->window);
+	to->window = g_steal_pointer(&s->fresh);
+}
+
+const char *kx_session_progress(const KxSession *s)
+{
+	return s->ended ? NULL : s->shown.progress;
+}
+
+const KxWindow *kx_session_window(const KxSession *s)
+{
+	return s->ended ? NULL : s->shown.window;
+}
+
+static void stop_source(GSource **source)
+{
+	if (!*source)
+		return;
+	g_source_destroy(*source);
+	g_clear_pointer(source, g_source_unref);
+}
+
+static void stop_sources(KxSession *s)
+{
+	stop_source(&s->source);
+	stop_source(&s->gone);
+	stop_source(&s->poll);
+}
+
+static void look(KxSession *s);
+
+static gboolean on_fd(gint fd, GIOCondition condition, gpointer data)
+{
+	KxSession *s = data;
+
+	s->look.condition |= condition;
+	look(s);
+	return G_SOURCE_REMOVE; /* entering has ended it, and leaving makes it anew */
+}
+
+/* Whoever has the session now leaves in time for the next. */
+static gboolean on_poll(gpointer data)
+{
+	KxSession *s = data;
+
+	s->poll_due = TRUE;
+	if (!kx_lane_is_taken(s->lane))
+		look(s);
+	return G_SOURCE_CONTINUE;
+}
+
+static GSource *watch_fd(KxSession *s, int fd, GIOCondition condition)
+{
+	GSource *source = g_unix_fd_source_new(fd, condition);
+
+	g_source_set_callback(source, G_SOURCE_FUNC(on_fd), s, NULL);
+	g_source_attach(source, NULL);
+	return source;
+}
+
+static void watch(KxSession *s)
+{
+	int fd = s->tracker->ops->poll_fd(s->tracker), module = kx_module_fd(s->module);
+	gboolean poll = s->options.tracker->can & KX_CAN_LOG || s->plug || !s->primed;
+
+	/* A tracker with a descriptor of its own still wants to know when the VM goes. */
+	if (fd >= 0)
+		s->source = watch_fd(s, fd, G_IO_IN | G_IO_HUP | G_IO_ERR);
+	if (fd != module)
+		s->gone = watch_fd(s, module, G_IO_HUP | G_IO_ERR);
+	if (!poll)
+		stop_source(&s->poll);
+	if (!poll || s->poll)
+		return;
+	s->poll = g_timeout_source_new(KX_SESSION_POLL_MS);
+	g_source_set_callback(s->poll, on_poll, s, NULL);
+	g_source_attach(s->poll, NULL);
+}
+
+typedef struct {
+	KxSession *s;
+	KxSessionEntered fn;
+	gpointer data;
+} Entry;
+
+static void entered(gpointer data)
+{
+	g_autofree Entry *e = data;
+
+	stop_source(&e->s->source);
+	stop_source(&e->s->gone);
+	e->fn(e->data);
+}
+
+void kx_session_enter(KxSession *s, KxSessionEntered fn, gpointer data)
+{
+	Entry *e = g_new(Entry, 1);
+
+	*e = (Entry){ kx_session_ref(s), fn, data };
+	kx_lane_enter(s->lane, entered, e);
+}
+
+void kx_session_leave(KxSession *s)
+{
+	g_autoptr(KxSession) owned = s; /* the reference taken at entering */
+	Told *told;
+
+	show(s);
+	while ((told = g_queue_pop_head(&s->told))) {
+		if (s->on_yield)
+			s->on_yield(s, &told->y, s->on_yield_data);
+		told_free(told);
+	}
+	if (!s->ended && s->tracker && !kx_lane_has_waiters(s->lane))
+		watch(s);
+	kx_lane_leave(s->lane);
+}
+
+void kx_session_hand_over(KxSession *s)
+{
+	g_mutex_lock(&s->lock);
+	s->away = TRUE;
+	g_mutex_unlock(&s->lock);
+}
+
+void kx_session_hand_back(KxSession *s)
+{
+	g_mutex_lock(&s->lock);
+	s->away = FALSE;
+	g_cond_signal(&s->back);
+	g_mutex_unlock(&s->lock);
+}
+
+static void on_thread(KxSession *s, GTaskThreadFunc work, GAsyncReadyCallback then)
+{
+	g_autoptr(GTask) task = g_task_new(NULL, NULL, then, s);
+
+	g_task_set_task_data(task, s, NULL);
+	kx_session_hand_over(s);
+	g_task_run_in_thread(task, work);
+}
+
+/* --- what the session does by itself -------------------------------------------------------------------------------- */
+
+static gboolean is_expected(const KxSession *s)
+{
+	return s->expected_end && g_get_monotonic_time() - s->expected_at < EXPECT_END_US;
+}
+
+static void finish_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+	KxSession *s = data;
+
+	kx_session_finish(s, NULL);
+	kx_session_hand_back(s);
+	g_task_return_boolean(task, TRUE);
+}
+
+static void end_told(GObject *source, GAsyncResult *result, gpointer data)
+{
+	KxSession *s = data;
+	gboolean unasked = !s->ended;
+
+	kx_session_finished(s, s->look.error ? s->look.error->message : "VM gone");
+	if (unasked && is_expected(s))
+		kx_session_explain_end(s, s->expected_end);
+	if (unasked && s->on_ended)
+		s->on_ended(s, s->on_ended_data);
+	kx_session_leave(s);
+}
+
+static void look_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+	KxSession *s = data;
+	struct kvm_ext_stats st;
+
+	if (kx_session_drain(s, &s->look.error) && s->tracker) {
+		if (s->look.poll || kx_account_yielded_passes(s->account) != s->yield.seen_ends)
+			look_for_yield(s);
+		if (s->look.poll)
+			look_at_declared(s);
+		if (s->look.poll && !s->primed)
+			read_stats(s, &st);
+		follow_memory(s);
+	}
+	kx_session_hand_back(s);
+	g_task_return_boolean(task, TRUE);
+}
+
+static void looked(GObject *source, GAsyncResult *result, gpointer data)
+{
+	KxSession *s = data;
+
+	if (!s->ended && (s->look.error || s->look.condition & (G_IO_HUP | G_IO_ERR | G_IO_NVAL)))
+		on_thread(s, finish_thread, end_told);
+	else
+		kx_session_leave(s);
+}
+
+static void look_entered(gpointer data)
+{
+	KxSession *s = data;
+
+	if (s->ended) {
+		kx_session_leave(s);
+		return;
+	}
+	s->look.poll = s->poll_due;
+	s->poll_due = FALSE;
+	on_thread(s, look_thread, looked);
+}
+
+static void look(KxSession *s)
+{
+	kx_session_enter(s, look_entered, s);
+}
+
+void kx_session_vm_gone(KxSession *s)
+{
+	s->look.condition |= G_IO_HUP;
+	look(s);
+}
+
+static void begin(gpointer data)
+{
+	kx_session_leave(data);
+}
+
+void kx_session_begin(KxSession *s)
+{
+	kx_session_enter(s, begin, s);
 }

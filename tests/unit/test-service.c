@@ -686,6 +686,7 @@ static void migrated_away_is_the_reason(void **state)
 	session = kx_session_attach(&fake_host, &ident, &o, NULL, NULL);
 	assert_non_null(session);
 	kx_session_on_ended(session, on_ended, &ended);
+	kx_session_begin(session);
 	kx_session_expect_end(session, "migrated away");
 	assert_true(kx_session_alive(session));
 	fake_vm_goes();

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How far a pass is that takes so long that people ask. */
+#ifndef KX_PROGRESS_H
+#define KX_PROGRESS_H
+
+#include <glib.h>
+
+#include <kvm-ext/uapi.h>
+
+/* "priming, 23 % of memory, about 60 s to go"; NULL: no pass runs, or none that takes long. */
+char *kx_progress_text(const struct kvm_ext_stats *st);
+
+#endif /* KX_PROGRESS_H */
