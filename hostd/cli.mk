@@ -15,6 +15,7 @@ KX_LIB_SRCS += \
 	hostd/lib/report-model.c \
 	hostd/lib/report-notes.c \
 	hostd/lib/report-text.c \
+	hostd/lib/report-variant.c \
 	hostd/lib/selftest-log.c \
 	hostd/lib/textfmt.c \
 	hostd/lib/worklog.c

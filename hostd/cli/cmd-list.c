@@ -48,8 +48,9 @@ static GPtrArray *sorted(GVariant *reply)
 
 static void print_json(const GPtrArray *vms)
 {
-	static const char *const strings[] = { "name",	  "uuid",      "state",	  "tracker",
-					       "options", "mechanism", "yielded", "waiting" };
+	static const char *const strings[] = { "name",	  "uuid",    "state",
+					       "tracker", "options", "mechanism",
+					       "yielded", "waiting", "progress" };
 	g_autoptr(JsonBuilder) b = json_builder_new();
 
 	json_builder_begin_array(b);
@@ -71,14 +72,15 @@ static void print_json(const GPtrArray *vms)
 	cli_print_json(b, TRUE);
 }
 
-/* "dirty-log (pml), yielded: migration" */
+/* "dirty-log (pml), yielded: migration", "abit; priming, 23 % of memory, about 60 s to go" */
 static char *attached_text(GVariant *vm)
 {
 	const char *mechanism = lookup(vm, "mechanism"), *yielded = lookup(vm, "yielded");
+	const char *progress = lookup(vm, "progress");
 	g_autofree char *label =
 		kx_tracker_label(lookup(vm, "tracker"), *mechanism ? mechanism : NULL);
-	g_autofree char *text =
-		g_strconcat(label, *yielded ? ", yielded: " : "", *yielded ? yielded : "", NULL);
+	g_autofree char *text = g_strconcat(label, *yielded ? ", yielded: " : "", yielded,
+					    *progress ? "; " : "", progress, NULL);
 
 	return kx_text_clean(text);
 }

@@ -147,6 +147,7 @@ static void print_line(const KxVmReport *v, const KxWindow *w, const Seen *befor
 {
 	g_autofree char *name = kx_text_clean(v->name), *label = label_of(w);
 	g_autofree char *yielded = v->yielded ? kx_text_clean(v->yielded) : NULL;
+	g_autofree char *progress = v->progress ? kx_text_clean(v->progress) : NULL;
 
 	printf("%s%*s  %-*s", name, (int)(width.name - kx_text_columns(name)), "",
 	       (int)width.tracker, label);
@@ -159,6 +160,8 @@ static void print_line(const KxVmReport *v, const KxWindow *w, const Seen *befor
 	}
 	if (yielded)
 		printf("  yielded: %s", yielded);
+	if (progress)
+		printf("  %s", progress);
 	putchar('\n');
 }
 
@@ -187,6 +190,7 @@ static void print_object(const KxReport *r, const KxVmReport *v, const KxWindow 
 	json_builder_add_string_value(b, w->tracker);
 	add_string(b, "mechanism", kx_window_mechanism(w));
 	add_string(b, "yielded", v->yielded);
+	add_string(b, "progress", v->progress);
 	for (guint i = 0; i < G_N_ELEMENTS(rates); i++) {
 		const char *why;
 		double rate = rate_of(i, v, w, before, &why);
@@ -221,7 +225,7 @@ static Widths widths_of(const KxReport *r)
 	return width;
 }
 
-static void show_vm(Cli *cli, Stats *s, const KxReport *r, const KxVmReport *v)
+static void show_vm(Cli *cli, Stats *s, const KxReport *r, const KxVmReport *v, Widths width)
 {
 	const KxWindow *w = v->windows->pdata[v->windows->len - 1];
 	g_autofree char *key = key_of(v);
@@ -230,11 +234,25 @@ static void show_vm(Cli *cli, Stats *s, const KxReport *r, const KxVmReport *v)
 	if (cli->json) {
 		print_object(r, v, w, before);
 	} else {
-		print_header(s, widths_of(r));
-		print_line(v, w, before, widths_of(r));
+		print_header(s, width);
+		print_line(v, w, before, width);
 	}
 	s->lines++;
 	remember(s, key, w);
+}
+
+static KxReport *report_of(GVariant *reply)
+{
+	g_autoptr(GVariant) vms = g_variant_get_child_value(reply, 0);
+	KxReport *r = kx_report_new();
+
+	r->generated_realtime_ns = g_get_real_time() * 1000;
+	for (gsize i = 0; i < g_variant_n_children(vms); i++) {
+		g_autoptr(GVariant) vm = g_variant_get_child_value(vms, i);
+
+		g_ptr_array_add(r->vms, kx_vm_from_variant(vm));
+	}
+	return r;
 }
 
 /* Returns how many VMs are still attached; -1 and *@code on failure. */
@@ -243,25 +261,23 @@ static int tick(Cli *cli, Stats *s, char **targets, int *code)
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GVariant) reply = NULL;
 	g_autoptr(KxReport) r = NULL;
-	const char *json;
 	int attached = 0;
+	Widths width;
 
-	reply = cli_call(cli, "Report", g_variant_new("(^as)", targets), "(s)", "asking the daemon",
-			 &error);
-	if (reply) {
-		g_variant_get(reply, "(&s)", &json);
-		r = kx_report_from_json(json, &error);
-	}
-	if (!r) {
+	reply = cli_call(cli, "Stats", g_variant_new("(^as)", targets), "(aa{sv})",
+			 "asking the daemon", &error);
+	if (!reply) {
 		*code = cli_fail(NULL, error);
 		return -1;
 	}
+	r = report_of(reply);
+	width = widths_of(r);
 	for (guint i = 0; i < r->vms->len; i++) {
 		const KxVmReport *v = r->vms->pdata[i];
 
 		if (!v->attached || !v->windows->len)
 			continue;
-		show_vm(cli, s, r, v);
+		show_vm(cli, s, r, v, width);
 		attached++;
 	}
 	fflush(stdout);

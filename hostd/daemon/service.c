@@ -233,44 +233,6 @@ static gboolean on_report(KxDbusManager *skeleton, GDBusMethodInvocation *call,
 	return TRUE;
 }
 
-/* What is not known has its reason instead. */
-static void add_count(GVariantDict *d, const char *key, guint64 value, const char *na)
-{
-	g_autofree char *why = g_strconcat(key, "-na", NULL);
-
-	if (na)
-		g_variant_dict_insert(d, why, "s", na);
-	else
-		g_variant_dict_insert(d, key, "t", value);
-}
-
-static GVariant *stats_variant(const KxVmStats *v)
-{
-	const KxWindow *w = v->window;
-	const char *mechanism = kx_window_mechanism(w);
-	const char *none = w->has_module ? NULL : "the module gave no figures";
-	GVariantDict d;
-
-	g_variant_dict_init(&d, NULL);
-	g_variant_dict_insert(&d, "name", "s", v->ident.name);
-	g_variant_dict_insert(&d, "uuid", "s", v->ident.uuid ? v->ident.uuid : "");
-	g_variant_dict_insert(&d, "pid", "u", (guint32)v->ident.pid);
-	g_variant_dict_insert(&d, "tracker", "s", w->tracker);
-	g_variant_dict_insert(&d, "mechanism", "s", mechanism ? mechanism : "");
-	g_variant_dict_insert(&d, "yielded", "s", v->yielded ? v->yielded : "");
-	g_variant_dict_insert(&d, "progress", "s", v->progress ? v->progress : "");
-	g_variant_dict_insert(&d, "window", "t", w->id);
-	g_variant_dict_insert(&d, "end-realtime-ns", "x", w->end_realtime_ns);
-	g_variant_dict_insert(&d, "duration-ns", "t", w->duration_ns);
-	add_count(&d, "passes", w->passes, none);
-	add_count(&d, "samples", w->samples, none);
-	add_count(&d, "cpu-ns", w->cpu_ns, none);
-	add_count(&d, "flushes", w->flushes, none);
-	add_count(&d, "flush-ipis", w->flush_ipis, none);
-	add_count(&d, "exits", w->exits, w->exits_na);
-	return g_variant_dict_end(&d);
-}
-
 static void stats_read(GObject *source, GAsyncResult *result, gpointer data)
 {
 	GDBusMethodInvocation *call = data;
@@ -284,7 +246,7 @@ static void stats_read(GObject *source, GAsyncResult *result, gpointer data)
 	}
 	g_variant_builder_init(&b, G_VARIANT_TYPE("aa{sv}"));
 	for (guint i = 0; i < list->len; i++)
-		g_variant_builder_add_value(&b, stats_variant(list->pdata[i]));
+		g_variant_builder_add_value(&b, kx_vm_to_variant(list->pdata[i]));
 	kx_dbus_manager_complete_stats(NULL, call, g_variant_builder_end(&b));
 }
 

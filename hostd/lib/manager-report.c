@@ -195,38 +195,25 @@ static void stats_entered(KxCall *c, GError *error)
 		kx_call_run(c, read_work, stats_read);
 }
 
-static KxVmStats *stats_of(const KxSession *s)
+static KxVmReport *stats_of(const KxSession *s)
 {
-	const KxVmIdent *i = kx_session_ident(s);
-	KxVmStats *v = g_new0(KxVmStats, 1);
+	KxVmReport *v = kx_vm_report_copy(kx_session_stats(s));
 
-	kx_vm_ident_copy(&v->ident, i);
-	v->window = kx_window_copy(kx_session_window(s));
-	v->yielded = g_strdup(kx_session_yielded(s));
-	v->progress =
-		g_strdup(kx_session_doing(s) ? kx_session_doing(s) : kx_session_progress(s));
-	return v;
-}
-
-static void stats_free(gpointer data)
-{
-	KxVmStats *v = data;
-
-	kx_vm_ident_clear(&v->ident);
-	kx_window_free(v->window);
-	g_free(v->yielded);
+	if (!kx_session_doing(s))
+		return v;
 	g_free(v->progress);
-	g_free(v);
+	v->progress = g_strdup(kx_session_doing(s));
+	return v;
 }
 
 static void answer_stats(KxCall *c)
 {
-	GPtrArray *list = g_ptr_array_new_with_free_func(stats_free);
+	GPtrArray *list = g_ptr_array_new_with_free_func((GDestroyNotify)kx_vm_report_free);
 
 	for (guint i = 0; i < c->sessions->len; i++) {
 		const KxSession *s = c->sessions->pdata[i];
 
-		if (kx_session_window(s))
+		if (kx_session_stats(s))
 			g_ptr_array_add(list, stats_of(s));
 	}
 	g_task_return_pointer(c->task, list, (GDestroyNotify)g_ptr_array_unref);
@@ -239,7 +226,7 @@ static void next_stats(KxCall *c)
 	while (c->at < c->sessions->len) {
 		KxSession *s = c->sessions->pdata[c->at++];
 
-		if (!kx_session_alive(s) || (kx_session_doing(s) && kx_session_window(s)))
+		if (!kx_session_alive(s) || (kx_session_doing(s) && kx_session_stats(s)))
 			continue;
 		kx_call_enter(c, s, stats_entered);
 		return;

@@ -79,10 +79,20 @@ static void set_done(KxCall *c, GError *error)
 	kx_call_done(c, error);
 }
 
+/* The session that was entered, unless it ended while the call waited for its turn. */
+static KxSession *still_alive(const KxCall *c, GError **error)
+{
+	if (kx_session_alive(c->in))
+		return c->in;
+	g_set_error(error, KX_ERROR, KX_ERROR_VM_GONE, "VM \"%s\": the session has ended (%s)",
+		    c->target, kx_session_ended(c->in));
+	return NULL;
+}
+
 /* The options are those of now, which another call may have set while this one waited. */
 static void set_entered(KxCall *c, GError *error)
 {
-	KxSession *s = error ? NULL : kx_manager_need_alive(c->m, c->target, &error);
+	KxSession *s = error ? NULL : still_alive(c, &error);
 
 	if (s) {
 		c->auto_options = *kx_session_options(s);
@@ -120,7 +130,7 @@ static void take_back(KxCall *c, GError *error)
 
 static void told_entered(KxCall *c, GError *error)
 {
-	KxSession *s = error ? NULL : kx_manager_need_alive(c->m, c->target, &error);
+	KxSession *s = error ? NULL : still_alive(c, &error);
 
 	if (!s) {
 		take_back(c, error);
@@ -211,7 +221,7 @@ static void detach_done(KxCall *c, GError *error)
 
 static void detach_entered(KxCall *c, GError *error)
 {
-	KxSession *s = error ? NULL : kx_manager_need_alive(c->m, c->target, &error);
+	KxSession *s = error ? NULL : still_alive(c, &error);
 
 	if (!s) {
 		kx_call_done(c, error);

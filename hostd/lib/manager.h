@@ -82,16 +82,10 @@ void kx_manager_report_async(KxManager *m, const char *const *targets, GAsyncRea
 			     gpointer data);
 char *kx_manager_report_finish(GAsyncResult *result, GError **error);
 
-/* The same VMs, as far as they are attached: the window that is open, and nothing else. */
-typedef struct {
-	KxVmIdent ident;
-	KxWindow *window;
-	char *yielded;	/* to what; NULL */
-	char *progress; /* of a pass that takes long, or why the figures are not of now; NULL */
-} KxVmStats;
+/* The same VMs, as far as they are attached: who they are, what happens to them, and the window that is open. */
 void kx_manager_stats_async(KxManager *m, const char *const *targets, GAsyncReadyCallback callback,
 			    gpointer data);
-GPtrArray *kx_manager_stats_finish(GAsyncResult *result, GError **error); /* KxVmStats */
+GPtrArray *kx_manager_stats_finish(GAsyncResult *result, GError **error); /* KxVmReport */
 
 /* KxRun of a window of the VM's latest account. */
 void kx_manager_found_async(KxManager *m, const char *target, guint64 window,

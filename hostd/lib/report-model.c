@@ -100,31 +100,36 @@ void kx_free_strings(const KxField *fields, void *object)
 	}
 }
 
+static void copy_strings(const KxField *fields, void *object)
+{
+	for (; fields->key; fields++) {
+		char **s = (char **)((char *)object + fields->offset);
+
+		if (fields->type == KX_FIELD_STRING)
+			*s = g_strdup(*s);
+	}
+}
+
 KxWindow *kx_window_copy(const KxWindow *w)
 {
-	KxWindow *c = kx_window_new();
+	KxWindow *c = g_new(KxWindow, 1);
 
-	g_free(c->work_na);
-	g_free(c->truth_na);
 	*c = *w;
-	c->tracker = g_strdup(w->tracker);
-	c->options = g_strdup(w->options);
-	c->exits_na = g_strdup(w->exits_na);
-	c->exits_source = g_strdup(w->exits_source);
-	c->remote_tlb_flushes_na = g_strdup(w->remote_tlb_flushes_na);
-	c->vcpu_run_na = g_strdup(w->vcpu_run_na);
-	c->vcpu_steal_na = g_strdup(w->vcpu_steal_na);
-	c->log_mechanism = g_strdup(w->log_mechanism);
-	c->log_mode = g_strdup(w->log_mode);
-	c->log_disable_na = g_strdup(w->log_disable_na);
-	c->log_yielded_to = g_strdup(w->log_yielded_to);
-	c->regions = kx_regions_copy(w->regions);
-	c->regions_na = g_strdup(w->regions_na);
-	c->guest_event = g_strdup(w->guest_event);
-	c->guest_release = g_strdup(w->guest_release);
-	c->guest_silent = g_strdup(w->guest_silent);
-	c->work_na = g_strdup(w->work_na);
-	c->truth_na = g_strdup(w->truth_na);
+	copy_strings(kx_window_fields, c);
+	c->regions = w->regions ? kx_regions_copy(w->regions) : NULL;
+	return c;
+}
+
+KxVmReport *kx_vm_report_copy(const KxVmReport *v)
+{
+	KxVmReport *c = g_new(KxVmReport, 1);
+
+	*c = *v;
+	copy_strings(kx_vm_fields, c);
+	c->windows = g_ptr_array_new_with_free_func((GDestroyNotify)kx_window_free);
+	for (guint i = 0; i < v->windows->len; i++)
+		g_ptr_array_add(c->windows, kx_window_copy(v->windows->pdata[i]));
+	c->heat = v->heat ? kx_heat_report_copy(v->heat) : NULL;
 	return c;
 }
 

@@ -240,6 +240,7 @@ KxVmReport *kx_vm_report_new(void);
 KxReport *kx_report_new(void);
 KxWindow *kx_window_copy(const KxWindow *w);
 void kx_window_free(KxWindow *w);
+KxVmReport *kx_vm_report_copy(const KxVmReport *v);
 void kx_vm_report_free(KxVmReport *v);
 void kx_report_free(KxReport *r);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxWindow, kx_window_free)
@@ -249,6 +250,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxReport, kx_report_free)
 /* JSON both ways; the text is stable in key order and pretty-printed. */
 char *kx_report_to_json(const KxReport *r);
 KxReport *kx_report_from_json(const char *json, GError **error);
+
+/* A VM and its last window as a{sv}: what JSON has of them, without regions. */
+GVariant *kx_vm_to_variant(const KxVmReport *v);
+KxVmReport *kx_vm_from_variant(GVariant *dict);
 
 /* --- rows: windows of equal tracker and options, pooled ------------------- */
 

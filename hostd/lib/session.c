@@ -26,7 +26,7 @@ typedef struct {
 	KxOptions options;
 	char *mechanism, *yielded, *progress;
 	gboolean kvm_unread;
-	KxWindow *window; /* NULL: not read yet */
+	KxVmReport *stats; /* NULL: not read yet */
 } Shown;
 
 struct _KxSession {
@@ -82,7 +82,7 @@ struct _KxSession {
 	char *progress; /* of a pass that takes long, as last read; NULL */
 	gboolean primed;
 	GQueue told;		  /* Told */
-	KxWindow *fresh;	  /* for what is shown; NULL: nothing new */
+	KxVmReport *fresh;	  /* for what is shown; NULL: nothing new */
 	KxHeatReport *last_heat;  /* of a session that has ended */
 	gsize bytes, found_bytes; /* that one takes, of that for its pages */
 	struct {
@@ -590,7 +590,7 @@ static void shown_clear(Shown *shown)
 	g_clear_pointer(&shown->mechanism, g_free);
 	g_clear_pointer(&shown->yielded, g_free);
 	g_clear_pointer(&shown->progress, g_free);
-	g_clear_pointer(&shown->window, kx_window_free);
+	g_clear_pointer(&shown->stats, kx_vm_report_free);
 }
 
 KxSession *kx_session_ref(KxSession *s)
@@ -614,7 +614,7 @@ void kx_session_unref(KxSession *s)
 	kx_account_free(s->account);
 	kx_heat_free(s->heat);
 	kx_heat_report_free(s->last_heat);
-	kx_window_free(s->fresh);
+	kx_vm_report_free(s->fresh);
 	g_clear_error(&s->look.error);
 	kx_plug_unref(s->plug);
 	kx_declared_clear(&s->declared);
@@ -914,8 +914,16 @@ void kx_session_read(KxSession *s)
 	if (have_vm)
 		take_vm(s, &vm);
 	counters = kx_vm_counters_kvm(have_vm ? &vm : NULL, s->kvm_dir);
-	kx_window_free(s->fresh);
-	s->fresh = kx_account_newest(s->account, have ? &st : NULL, counters, instant());
+	kx_vm_report_free(s->fresh);
+	s->fresh = kx_vm_report_new();
+	s->fresh->name = g_strdup(s->ident.name);
+	s->fresh->uuid = g_strdup(s->ident.uuid);
+	s->fresh->pid = (guint32)s->ident.pid;
+	s->fresh->attached = TRUE;
+	s->fresh->yielded = g_strdup(yielded_now(s));
+	s->fresh->progress = g_strdup(s->progress);
+	g_ptr_array_add(s->fresh->windows,
+			kx_account_newest(s->account, have ? &st : NULL, counters, instant()));
 }
 
 static void show(KxSession *s)
@@ -936,8 +944,8 @@ static void show(KxSession *s)
 	to->progress = g_strdup(s->progress);
 	if (!s->fresh)
 		return;
-	kx_window_free(to->window);
-	to->window = g_steal_pointer(&s->fresh);
+	kx_vm_report_free(to->stats);
+	to->stats = g_steal_pointer(&s->fresh);
 }
 
 const char *kx_session_progress(const KxSession *s)
@@ -945,9 +953,9 @@ const char *kx_session_progress(const KxSession *s)
 	return s->ended ? NULL : s->shown.progress;
 }
 
-const KxWindow *kx_session_window(const KxSession *s)
+const KxVmReport *kx_session_stats(const KxSession *s)
 {
-	return s->ended ? NULL : s->shown.window;
+	return s->ended ? NULL : s->shown.stats;
 }
 
 static void stop_source(GSource **source)

@@ -125,8 +125,11 @@ KxPlug *kx_session_take_plug(KxSession *s);
 const char *kx_session_mechanism(const KxSession *s);
 /* How far a pass is that takes long (progress.h), as last read; NULL: none does. The main loop's. */
 const char *kx_session_progress(const KxSession *s);
-/* The window that is open, as last read by kx_session_read; NULL: it was not, or the session has ended. The main loop's. */
-const KxWindow *kx_session_window(const KxSession *s);
+/*
+ * Who it is and what happens to it, with the window that is open, as last read by kx_session_read; NULL: it was not, or the
+ * session has ended. The main loop's.
+ */
+const KxVmReport *kx_session_stats(const KxSession *s);
 
 /*
  * KVM's counters come from the module; where it has none and debugfs neither, the session wants QEMU asked beforehand
@@ -147,7 +150,7 @@ gboolean kx_session_pass_run(KxSessionPass *p, guint64 *number, GError **error);
 void kx_session_pass_free(KxSessionPass *p);
 /* Takes what is in the ring. Does nothing if the session has ended. */
 gboolean kx_session_drain(KxSession *s, GError **error);
-/* The figures of the window that is open, for kx_session_window. */
+/* Reads what kx_session_stats shows. */
 void kx_session_read(KxSession *s);
 
 /*

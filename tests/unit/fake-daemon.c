@@ -124,6 +124,24 @@ static GVariant *make_report(char **targets)
 	return g_variant_new("(s)", json);
 }
 
+/* The same report's VMs with their last windows. */
+static GVariant *make_stats(char **targets)
+{
+	GVariantBuilder b;
+
+	g_variant_builder_init(&b, G_VARIANT_TYPE("aa{sv}"));
+	for (guint i = 0; i < report->vms->len; i++) {
+		KxVmReport *v = report->vms->pdata[i];
+
+		if (*targets && !g_strv_contains((const char *const *)targets, v->name))
+			continue;
+		g_ptr_array_foreach(v->windows, (GFunc)(void (*)(void))move_on, NULL);
+		if (v->attached)
+			g_variant_builder_add_value(&b, kx_vm_to_variant(v));
+	}
+	return g_variant_new("(aa{sv})", &b);
+}
+
 /* Every other of the first 64 pages. */
 static GVariant *found_runs(void)
 {
@@ -141,6 +159,8 @@ static GVariant *answer(const char *method, char **targets)
 		return list_vms();
 	if (g_str_equal(method, "Report"))
 		return make_report(targets);
+	if (g_str_equal(method, "Stats"))
+		return make_stats(targets);
 	if (g_str_equal(method, "Heat"))
 		return make_report(targets);
 	if (g_str_equal(method, "Found"))

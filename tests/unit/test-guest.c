@@ -652,7 +652,7 @@ static void a_daemon_that_stops_waits_no_more(void **state)
 static virDomainPtr rule_waits(State *s, virConnectPtr *conn)
 {
 	static const char config[] = "[daemon]\nlibvirt-uri=test:///default\n[domain test]\n"
-				     "tracker=guest-abit\nepoch=10ms\nwait=50ms\n";
+				     "tracker=guest-abit\nepoch=10ms\nwait=1s\n";
 	g_autoptr(GError) error = NULL;
 	KxConfig *c = kx_config_parse(config, strlen(config), "test", &error);
 	virDomainPtr dom;
