@@ -42,7 +42,7 @@ char *kx_progress_text(const struct kvm_ext_stats *st)
 	if (!p->total_pages)
 		return g_strdup_printf("%s, for %.0f s so far%s", what, elapsed / 1e9,
 				       step_text(p->step));
-	percent = kx_text_number(100 * done);
+	percent = done >= 0.1 ? g_strdup_printf("%.0f", 100 * done) : kx_text_number(100 * done);
 	left = done > 0 ? to_go(elapsed, done) : g_strdup("how long is not known yet");
 	return g_strdup_printf("%s, %s %% of memory, %s%s", what, percent, left,
 			       step_text(p->step));

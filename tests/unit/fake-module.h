@@ -42,7 +42,8 @@ typedef struct {
 	gboolean yielded;		   /* the VMM has the log */
 	guint64 disable_ns, disable_pages; /* what leaving the tracker takes: in the next account */
 	int selftests;
-	gint blocked; /* RUN_PASS waits while it is set */
+	gint blocked;		     /* RUN_PASS waits while it is set */
+	gint set_blocked, set_waits; /* so does SET_TRACKER; and does so now */
 } Fake;
 
 static Fake fake;
@@ -142,6 +143,10 @@ static inline guint64 fake_now(void)
 
 static inline int fake_set(const struct kvm_ext_tracker *t)
 {
+	g_atomic_int_set(&fake.set_waits, TRUE);
+	while (g_atomic_int_get(&fake.set_blocked))
+		g_usleep(1000);
+	g_atomic_int_set(&fake.set_waits, FALSE);
 	if (fake.set_errno)
 		return fake_fail(fake.set_errno);
 	if (fake.gone)

@@ -174,10 +174,16 @@ static GVariant *with_options_list(const char *target, ...)
 
 #define with_options(...) with_options_list(__VA_ARGS__, (const char *)NULL)
 
-static KxReport *report(State *s, const char *target)
+static GVariant *with_targets(const char *target)
 {
 	const char *const targets[] = { target, NULL };
-	g_autoptr(GVariant) reply = call(s, "Report", g_variant_new("(^as)", targets), NULL);
+
+	return g_variant_new("(^as)", targets);
+}
+
+static KxReport *report(State *s, const char *target)
+{
+	g_autoptr(GVariant) reply = call(s, "Report", with_targets(target), NULL);
 	g_autoptr(GError) error = NULL;
 	const char *json;
 	KxReport *r;
@@ -709,6 +715,171 @@ static void selftest_stands_in_every_report(void **state)
 	assert_int_equal(fake.selftests, 1); /* once for each load of KVM */
 }
 
+/* --- what takes long ---------------------------------------------------------------------------------------------------- */
+
+/* @key of the one VM that @method tells of. */
+static char *told(State *s, const char *method, GVariant *params, const char *key)
+{
+	g_autoptr(GVariant) reply = call(s, method, params, NULL);
+	g_autoptr(GVariant) vms = g_variant_get_child_value(reply, 0);
+	g_autoptr(GVariant) vm = NULL;
+	char *text = NULL;
+
+	assert_int_equal(g_variant_n_children(vms), 1);
+	vm = g_variant_get_child_value(vms, 0);
+	g_variant_lookup(vm, key, "s", &text);
+	return text ? text : g_strdup("");
+}
+
+static GVariant *all(void)
+{
+	const char *const none[] = { NULL };
+
+	return g_variant_new("(^as)", none);
+}
+
+/*
+ * The module takes its time to switch a log on: the main loop serves the others, this VM shows what it is doing and its last
+ * figures, and what is asked of it meanwhile comes in order.
+ */
+static void a_switch_that_blocks_keeps_nobody_waiting(void **state)
+{
+	State *s = *state;
+	Answer first = { 0 }, second = { 0 }, detach = { 0 };
+	g_autofree char *listed = NULL, *before = NULL, *during = NULL;
+	g_autoptr(KxReport) r = NULL;
+
+	expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
+	before = told(s, "Stats", all(), "progress");
+	assert_string_equal(before, "");
+	g_atomic_int_set(&fake.set_blocked, TRUE);
+	start_call(s, "SetTracker", with_options(s->self, "tracker", "dirty-log"), &first);
+	while (!g_atomic_int_get(&fake.set_waits))
+		g_main_context_iteration(NULL, FALSE);
+	start_call(s, "SetTracker", with_options(s->self, "tracker", "ept-walk"), &second);
+	start_call(s, "Detach", g_variant_new("(s)", s->self), &detach);
+	listed = told(s, "List", g_variant_new("()"), "progress");
+	assert_string_equal(listed, "the tracker is being set");
+	during = told(s, "Stats", all(), "progress");
+	assert_string_equal(during, "the tracker is being set");
+	assert_false(first.done || second.done || detach.done);
+	g_atomic_int_set(&fake.set_blocked, FALSE);
+	finish_call(&first);
+	finish_call(&second);
+	finish_call(&detach);
+	assert_null(first.error);
+	assert_null(second.error);
+	assert_null(detach.error);
+	g_variant_unref(first.reply);
+	g_variant_unref(second.reply);
+	g_variant_unref(detach.reply);
+	r = report(s, s->self);
+	assert_int_equal(((KxVmReport *)r->vms->pdata[0])->windows->len, 3);
+	assert_string_equal(window_of(r, 0, 1)->tracker, "dirty-log");
+	assert_string_equal(window_of(r, 0, 2)->tracker, "ept-walk");
+}
+
+static gpointer unblock(gpointer data)
+{
+	g_usleep(50000);
+	g_atomic_int_set(&fake.set_blocked, FALSE);
+	return NULL;
+}
+
+/* The daemon can stop while the module is at it. */
+static void the_daemon_stops_in_a_switch(void **state)
+{
+	State *s = *state;
+	Answer set = { 0 };
+	GThread *later;
+
+	expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
+	g_atomic_int_set(&fake.set_blocked, TRUE);
+	start_call(s, "SetTracker", with_options(s->self, "tracker", "ept-walk"), &set);
+	while (!g_atomic_int_get(&fake.set_waits))
+		g_main_context_iteration(NULL, FALSE);
+	later = g_thread_new("later", unblock, NULL);
+	kx_service_free(s->service);
+	s->service = NULL;
+	assert_false(fake.attached);
+	g_thread_join(later);
+	finish_call(&set);
+	g_clear_error(&set.error);
+	g_clear_pointer(&set.reply, g_variant_unref);
+}
+
+/* Figures of a window are those that the report has of it, whether or not anybody asked for a report. */
+static void stats_are_the_reports_figures(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL;
+	g_autoptr(GVariant) reply = NULL, vms = NULL, vm = NULL;
+	g_autoptr(KxVmReport) v = NULL;
+	const KxWindow *w;
+
+	expect(s, "Stats", with_targets(s->self), "NotAttached");
+	expect(s, "Attach", with_options(s->self, "tracker", "abit", "interval", "0"), NULL);
+	expect(s, "RunPass", g_variant_new("(s)", s->self), NULL);
+	reply = call(s, "Stats", with_targets(s->self), NULL);
+	vms = g_variant_get_child_value(reply, 0);
+	vm = g_variant_get_child_value(vms, 0);
+	v = kx_vm_from_variant(vm);
+	assert_int_equal(v->pid, getpid());
+	assert_true(v->attached);
+	assert_null(v->yielded);
+	assert_int_equal(v->windows->len, 1);
+	w = v->windows->pdata[0];
+	r = report(s, s->self);
+	assert_true(w->open && w->has_module);
+	assert_int_equal(w->id, window_of(r, 0, 0)->id);
+	assert_string_equal(w->tracker, "abit");
+	assert_int_equal(w->passes, 1);
+	assert_int_equal(w->samples, window_of(r, 0, 0)->samples);
+	assert_int_equal(w->cpu_ns, window_of(r, 0, 0)->cpu_ns);
+	assert_int_equal(w->found_pages, 4);
+	assert_true(w->exits > 0 && !w->exits_na);
+	assert_true(w->duration_ns > 0 && w->duration_ns <= window_of(r, 0, 0)->duration_ns);
+	expect(s, "Detach", g_variant_new("(s)", s->self), NULL);
+	g_clear_pointer(&reply, g_variant_unref);
+	g_clear_pointer(&vms, g_variant_unref);
+	reply = call(s, "Stats", with_targets(s->self), NULL);
+	vms = g_variant_get_child_value(reply, 0);
+	assert_int_equal(g_variant_n_children(vms), 0);
+}
+
+/* Where the first pass over a VM takes minutes, that is said wherever somebody looks. */
+static void priming_is_told(void **state)
+{
+	static const char want[] = "priming, 23 % of memory, about 6";
+	State *s = *state;
+	g_autofree char *stats = NULL;
+	g_autoptr(KxReport) r = NULL;
+	gboolean listed = FALSE;
+
+	expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
+	fake.stats.progress = (struct kvm_ext_progress){ .start_ns = fake_now() - 20000000000ull,
+							 .pages = 23 << 20,
+							 .total_pages = 100 << 20,
+							 .flags = KVM_EXT_PASS_PRIME };
+	stats = told(s, "Stats", all(), "progress");
+	assert_int_equal(strncmp(stats, want, strlen(want)), 0);
+	r = report(s, s->self);
+	assert_non_null(strstr(((KxVmReport *)r->vms->pdata[0])->progress, want));
+	/* without anybody having asked for figures since */
+	fake.stats.progress.pages = 46 << 20;
+	while (!listed) {
+		g_autofree char *text = told(s, "List", g_variant_new("()"), "progress");
+
+		listed = strstr(text, "priming, 46 % of memory, about 2") != NULL;
+		g_main_context_iteration(NULL, FALSE);
+	}
+	fake.stats.progress = (struct kvm_ext_progress){ 0 };
+	fake.stats.passes = 1;
+	g_free(stats);
+	stats = told(s, "Stats", all(), "progress");
+	assert_string_equal(stats, "");
+}
+
 /* --- the socket --------------------------------------------------------------------------------------------------- */
 
 static void second_daemon_is_refused(void **state)
@@ -839,6 +1010,11 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(vm_that_goes_while_yielded, setup, teardown),
 		cmocka_unit_test_setup_teardown(migrated_away_is_the_reason, setup, teardown),
 		cmocka_unit_test_setup_teardown(selftest_stands_in_every_report, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_switch_that_blocks_keeps_nobody_waiting, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(the_daemon_stops_in_a_switch, setup, teardown),
+		cmocka_unit_test_setup_teardown(stats_are_the_reports_figures, setup, teardown),
+		cmocka_unit_test_setup_teardown(priming_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(second_daemon_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(stale_socket_is_replaced, setup, teardown),
 		cmocka_unit_test_setup_teardown(other_user_is_refused, setup, teardown),
