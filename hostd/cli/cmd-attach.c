@@ -5,7 +5,7 @@
 #include "options.h"
 #include "report.h"
 
-#define KEYS_MAX 24
+#define KEYS_MAX 32
 
 /* One value and one help a key of kx_option_keys, in its order. */
 typedef struct {
@@ -30,7 +30,8 @@ static char *help_of(const KxOptionKey *k)
 				   : g_strdup(k->help);
 }
 
-static void fill_entries(Arguments *a)
+/* What holds since the attach is not shown by set, whose caller the daemon tells what to do instead. */
+static void fill_entries(Arguments *a, gboolean attach)
 {
 	const GOptionEntry target_entries[] = { TARGET_ENTRIES(a->targets) };
 	guint n = 0;
@@ -38,9 +39,13 @@ static void fill_entries(Arguments *a)
 	for (const KxOptionKey *k = kx_option_keys; k->key; k++, n++) {
 		g_assert(n < KEYS_MAX);
 		a->helps[n] = help_of(k);
-		a->entries[n] =
-			(GOptionEntry){ k->key,	       0,	    0,	     G_OPTION_ARG_STRING,
-					&a->values[n], a->helps[n], k->value };
+		a->entries[n] = (GOptionEntry){ k->key,
+						0,
+						!attach && k->at_attach ? G_OPTION_FLAG_HIDDEN : 0,
+						G_OPTION_ARG_STRING,
+						&a->values[n],
+						a->helps[n],
+						k->value };
 	}
 	for (guint i = 0; i < G_N_ELEMENTS(target_entries); i++)
 		a->entries[n + i] = target_entries[i];
@@ -169,7 +174,7 @@ static int run(Cli *cli, const char *command, gboolean attach, int argc, char **
 	g_auto(GStrv) targets = NULL;
 	int code = KX_EXIT_USAGE;
 
-	fill_entries(&a);
+	fill_entries(&a, attach);
 	complete_switches(argc, argv, owned);
 	if (!cli_parse(command, a.entries, &argc, &argv))
 		goto out;

@@ -173,6 +173,21 @@ static void tell_guest(KxCall *c, KxSession *s)
 	kx_call_run(c, kx_call_plug_work, told_then);
 }
 
+/* What was decided when the VM was attached. */
+static gboolean can_be_set(GHashTable *options, GError **error)
+{
+	for (const KxOptionKey *k = kx_option_keys; k->key; k++) {
+		if (!k->at_attach || !options || !g_hash_table_contains(options, k->key))
+			continue;
+		g_set_error(error, KX_ERROR, KX_ERROR_INVALID_OPTION,
+			    "%s holds as long as the VM is attached and cannot be set now; detach "
+			    "the VM, then attach it with --%s",
+			    k->key, k->key);
+		return FALSE;
+	}
+	return TRUE;
+}
+
 void kx_manager_set_async(KxManager *m, const char *target, GHashTable *options,
 			  GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
 {
@@ -186,7 +201,8 @@ void kx_manager_set_async(KxManager *m, const char *target, GHashTable *options,
 		c->auto_options = *kx_session_options(s);
 		c->auto_options.wait_ns = KX_PATIENCE_AUTO; /* each call's own */
 	}
-	if (!s || !kx_manager_apply_options(&c->auto_options, options, &error))
+	if (!s || !can_be_set(options, &error) ||
+	    !kx_manager_apply_options(&c->auto_options, options, &error))
 		kx_call_done(c, error);
 	else if (kx_manager_runs_in_guest(&c->auto_options))
 		tell_guest(c, s);

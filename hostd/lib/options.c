@@ -802,6 +802,40 @@ static gboolean set_wait(KxOptions *o, const char *key, const char *value, GErro
 	return TRUE;
 }
 
+#define PAGE_BYTES     4096u
+#define RING_BYTES_MIN (64ull << 10)
+#define RING_AUTO_MAX  (64u << 8) /* pages: 64 MiB */
+
+static gboolean set_ring_size(KxOptions *o, const char *key, const char *value, GError **error)
+{
+	guint64 bytes;
+
+	if (g_str_equal(value, "auto")) {
+		o->ring_pages = 0;
+		return TRUE;
+	}
+	if (!parse_with_unit(value, size_units, &bytes) || bytes < RING_BYTES_MIN ||
+	    bytes > (guint64)KVM_EXT_RING_PAGES_MAX * PAGE_BYTES || bytes & (bytes - 1))
+		return bad_value(error, key, value,
+				 "a power of two from 64K to 256M, such as 16M, or 'auto': by the "
+				 "VM's memory");
+	o->ring_pages = (guint32)(bytes / PAGE_BYTES);
+	return TRUE;
+}
+
+/* A bit for each page, and a quarter more for what is around them. */
+guint32 kx_options_ring_pages(const KxOptions *o, guint64 ram_pages)
+{
+	guint64 want = ram_pages / 8 / PAGE_BYTES * 5 / 4;
+	guint32 pages = KVM_EXT_RING_PAGES_DEFAULT;
+
+	if (o->ring_pages)
+		return o->ring_pages;
+	while (pages < want && pages < RING_AUTO_MAX)
+		pages *= 2;
+	return pages;
+}
+
 static char *event_text(const KxOptions *o)
 {
 	const KxGuestOptions *g = &o->guest;
@@ -1035,6 +1069,13 @@ const KxOptionKey kx_option_keys[] = {
 	  MEMBERS(guest.processes),
 	  .set = set_processes,
 	  .text = processes_text },
+	{ .key = "ring-size",
+	  .value = "SIZE",
+	  .help = "Room for samples until they are read, from 64K to 256M; 'auto': by the VM's "
+		  "memory",
+	  .at_attach = TRUE,
+	  MEMBERS(ring_pages),
+	  .set = set_ring_size },
 	{ .key = "wait",
 	  .value = "TIME",
 	  .help = "Wait so long for the guest's module, or 'auto': while the guest gets on",

@@ -79,7 +79,8 @@ typedef struct {
 	guint64 epoch_ns;		      /* of the range classifier; 0: 500 ms */
 	guint32 range_order; /* log2 of the smallest range's bytes; 0: 4K on the host, 2M in the guest */
 	KxGuestOptions guest;
-	gint64 wait_ns; /* for the guest to answer, once; -1: as long as it makes progress */
+	guint32 ring_pages; /* of the sample ring, of 4 KiB; 0: by the VM's memory */
+	gint64 wait_ns;	    /* for the guest to answer, once; -1: as long as it makes progress */
 } KxOptions;
 
 /* What a tracker can do, and so which options mean something to it. */
@@ -135,8 +136,9 @@ typedef struct {
 	const char *key;
 	const char *value; /* what its value is called in help; "yes|no": may be left out there */
 	const char *help;
-	guint needs;	  /* KX_CAN_*: trackers without them refuse it; 0: all take it */
-	const char *lack; /* what is to be said of these: "does not flush" */
+	gboolean at_attach; /* holds as long as the VM is attached: it cannot be set later */
+	guint needs;	    /* KX_CAN_*: trackers without them refuse it; 0: all take it */
+	const char *lack;   /* what is to be said of these: "does not flush" */
 	gsize offset,
 		size; /* of its members in KxOptions, which are the default if it was not given */
 	gboolean (*set)(KxOptions *o, const char *key, const char *value, GError **error);
@@ -158,6 +160,12 @@ char *kx_options_to_string(const KxOptions *o);
 
 /* Fills the module's structure, which may point into @o. Pages by heat are the caller's to fill in. */
 void kx_options_to_uapi(const KxOptions *o, struct kvm_ext_tracker *t);
+
+/*
+ * Pages of the ring for a VM of @ram_pages: what was asked for, or as many as hold a pass that finds every other page of the
+ * memory, within bounds.
+ */
+guint32 kx_options_ring_pages(const KxOptions *o, guint64 ram_pages);
 
 /* "250us", "1.5s", "100ms", "2m" → ns; "64K" "2M" "1G" → bytes. */
 gboolean kx_parse_duration(const char *text, guint64 *ns, GError **error);

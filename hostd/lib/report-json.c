@@ -222,6 +222,7 @@ const KxField kx_vm_fields[] = {
 	FIELD(KxVmReport, KX_FIELD_U64, mapped_4k),
 	FIELD(KxVmReport, KX_FIELD_U64, mapped_2m),
 	FIELD(KxVmReport, KX_FIELD_U64, mapped_1g),
+	FIELD(KxVmReport, KX_FIELD_U64, ring_bytes),
 	FIELD(KxVmReport, KX_FIELD_STRING, log_mechanism),
 	FIELD(KxVmReport, KX_FIELD_STRING, log_mechanism_source),
 	FIELD(KxVmReport, KX_FIELD_STRING, log_mode),

@@ -752,6 +752,11 @@ static void print_vm_heading(Text *t, const KxVmReport *v)
 			v->ram_pages, v->memslots, v->memslots == 1 ? "" : "s");
 	}
 	g_string_append_c(t->out, '\n');
+	if (v->ring_bytes) {
+		g_autofree char *ring = kx_text_pages_bytes(v->ring_bytes / 4096);
+
+		g_string_append_printf(t->out, "  sample ring %s\n", ring);
+	}
 	print_mapped(t, v);
 	print_log_heading(t, v);
 	print_progress(t, v);

@@ -215,6 +215,7 @@ typedef struct {
 	char *paging;  /* "EPT", "NPT", "shadow", "unknown" */
 	char *ad_bits; /* "hardware", "emulated by faults", "unknown" */
 	guint64 ram_pages, mapped_4k, mapped_2m, mapped_1g;
+	guint64 ring_bytes; /* of the ring that samples go through; 0: not told */
 	/* "pml", …; "module", or what of the host it was concluded from; "plain", …; NULL: not asked */
 	char *log_mechanism, *log_mechanism_source, *log_mode;
 	guint64 declared_pages; /* of memory that the guest wants left alone, and that is pinned */

@@ -67,6 +67,7 @@ struct _KxSession {
 	KxHeat *heat;	      /* NULL before the VM is known */
 	guint64 window;	      /* the open one, and */
 	guint64 epoch;	      /* the number that its records bear */
+	gsize ring_bytes;     /* of the samples' ring */
 	struct kvm_ext_vm vm; /* as last read */
 	gint64 vm_read_at;    /* g_get_monotonic_time() */
 	gboolean kvm_unread;  /* neither module nor debugfs gave KVM's counters */
@@ -477,23 +478,44 @@ void kx_session_forget_found(KxSession *s)
 
 /* --- attach ------------------------------------------------------------------------------------------------------- */
 
-static gboolean attach_module(KxSession *s, GError **error)
+static gboolean attach_with(KxSession *s, guint32 ring_pages, GError **error)
 {
 	KxVmFd vm = { -1, -1 };
 	struct kvm_ext_caps caps;
 	gboolean ok;
 
+	g_clear_pointer(&s->module, kx_module_unref);
 	s->module = kx_module_open(s->host->module_sys, error);
 	if (!s->module || !kx_module_caps(s->module, &caps, error))
 		return FALSE;
 	if (!s->host->open_vm(s->host->proc_root, s->ident.pid, s->ident.uuid, &vm, error))
 		return FALSE;
+	g_free(s->kvm_dir);
 	s->kvm_dir = kx_kvmstat_dir(s->host->debugfs_root, s->ident.pid, vm.number);
-	ok = kx_module_attach(s->module, vm.fd, 0, error);
+	ok = kx_module_attach(s->module, vm.fd, ring_pages, error);
 	close(vm.fd); /* the module holds the file itself */
-	if (!ok || !kx_module_vm(s->module, &s->vm, error))
+	return ok && kx_module_vm(s->module, &s->vm, error);
+}
+
+/* How much memory the VM has is known once it is attached: a large one is attached again, with a larger ring. */
+static gboolean attach_module(KxSession *s, GError **error)
+{
+	guint32 want;
+
+	if (!attach_with(s, s->options.ring_pages, error))
 		return FALSE;
+	want = kx_options_ring_pages(&s->options, s->vm.ram_pages);
+	if (!s->options.ring_pages && want > KVM_EXT_RING_PAGES_DEFAULT &&
+	    !attach_with(s, want, NULL)) {
+		kx_log(G_LOG_LEVEL_WARNING, "ring-size", s->ident.name, s->options.tracker->name,
+		       "%s: a sample ring of %u MiB cannot be had, it stays at 1 MiB",
+		       s->ident.name, want >> 8);
+		if (!attach_with(s, 0, error))
+			return FALSE;
+	}
 	kx_log_mechanism(s->vm.log_mechanism, s->host->root, &s->log);
+	kx_module_ring(s->module, &s->ring_bytes);
+	s->ring_bytes -= (gsize)sysconf(_SC_PAGESIZE); /* its first page is for control */
 	s->heat = kx_heat_new(s->vm.last_gfn, s->vm.vcpus);
 	return TRUE;
 }
@@ -838,6 +860,7 @@ static void describe_vm(const KxSession *s, KxVmReport *v)
 			      : vm->ad_bits == 0 ? "emulated by faults"
 						 : "unknown");
 	v->ram_pages = vm->ram_pages;
+	v->ring_bytes = s->ring_bytes;
 	v->mapped_4k = vm->mapped_4k;
 	v->mapped_2m = vm->mapped_2m;
 	v->mapped_1g = vm->mapped_1g;

@@ -41,6 +41,7 @@ typedef struct {
 	guint64 passes_at_set; /* passes that end between GET_STATS and the switch of the next SET_TRACKER */
 	gboolean yielded;		   /* the VMM has the log */
 	guint64 disable_ns, disable_pages; /* what leaving the tracker takes: in the next account */
+	guint32 ring_pages; /* as attached */
 	int selftests;
 	gint blocked;		     /* RUN_PASS waits while it is set */
 	gint set_blocked, set_waits; /* so does SET_TRACKER; and does so now */
@@ -51,10 +52,11 @@ static Fake fake;
 static inline void fake_put(const void *record, guint32 size)
 {
 	guint8 *data = (guint8 *)fake.ring + fake.ring->data_offset;
-	guint64 head = fake.ring->data_head, at = head & (FAKE_DATA_SIZE - 1);
+	guint64 head = fake.ring->data_head, at = head & (fake.ring->data_size - 1);
 
-	if (FAKE_DATA_SIZE - at < size) {
-		struct kvm_ext_record pad = { KVM_EXT_REC_PAD, 0, (guint32)(FAKE_DATA_SIZE - at) };
+	if (fake.ring->data_size - at < size) {
+		struct kvm_ext_record pad = { KVM_EXT_REC_PAD, 0,
+					      (guint32)(fake.ring->data_size - at) };
 
 		memcpy(data + at, &pad, sizeof(pad));
 		head += pad.size;
@@ -199,7 +201,9 @@ static int fake_ioctl(int fd, unsigned long request, void *arg)
 		if (fake.attach_errno)
 			return fake_fail(fake.attach_errno);
 		fake.attached = TRUE;
-		((struct kvm_ext_attach *)arg)->ring_pages = FAKE_DATA_SIZE / 4096;
+		if (!((struct kvm_ext_attach *)arg)->ring_pages)
+			((struct kvm_ext_attach *)arg)->ring_pages = FAKE_DATA_SIZE / 4096;
+		fake.ring_pages = ((struct kvm_ext_attach *)arg)->ring_pages;
 		return 0;
 	case KVM_EXT_GET_VM:
 		if (fake.gone)
@@ -238,7 +242,7 @@ static void *fake_map(int fd, gsize len)
 	fake.ring->magic = KVM_EXT_RING_MAGIC;
 	fake.ring->api_version = KVM_EXT_API_VERSION;
 	fake.ring->data_offset = 4096;
-	fake.ring->data_size = FAKE_DATA_SIZE;
+	fake.ring->data_size = (guint64)fake.ring_pages * 4096;
 	if (!fake.rings)
 		fake.rings = g_ptr_array_new_with_free_func(g_free);
 	g_ptr_array_add(fake.rings, fake.ring);

@@ -847,6 +847,40 @@ static void stats_are_the_reports_figures(void **state)
 	assert_int_equal(g_variant_n_children(vms), 0);
 }
 
+/* The ring is as large as the VM wants it, or as it was told; and what was told then cannot be changed later. */
+static void the_ring_goes_with_the_vm(void **state)
+{
+	static const struct {
+		const char *size;
+		guint64 ram_pages;
+		guint32 pages;
+	} cases[] = {
+		{ "auto", 1 << 20, FAKE_DATA_SIZE / 4096 },
+		{ "auto", 16 << 20, 1024 },
+		{ "auto", 1 << 28, 16384 },
+		{ "auto", 1ull << 32, 16384 },
+		{ "64K", 1 << 28, 16 },
+		{ "256M", 1 << 20, 65536 },
+	};
+	State *s = *state;
+
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(KxReport) r = NULL;
+
+		fake.vm.ram_pages = cases[i].ram_pages;
+		expect(s, "Attach",
+		       with_options(s->self, "tracker", "abit", "ring-size", cases[i].size), NULL);
+		assert_int_equal(fake.ring_pages, cases[i].pages);
+		r = report(s, s->self);
+		assert_int_equal(((KxVmReport *)r->vms->pdata[0])->ring_bytes,
+				 (guint64)cases[i].pages * 4096);
+		expect(s, "SetTracker", with_options(s->self, "ring-size", "1M"), "InvalidOption");
+		expect(s, "SetTracker", with_options(s->self, "tracker", "ept-walk"), NULL);
+		expect(s, "Detach", g_variant_new("(s)", s->self), NULL);
+	}
+	expect(s, "Attach", with_options(s->self, "ring-size", "3M"), "InvalidOption");
+}
+
 /* Where the first pass over a VM takes minutes, that is said wherever somebody looks. */
 static void priming_is_told(void **state)
 {
@@ -1015,6 +1049,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(the_daemon_stops_in_a_switch, setup, teardown),
 		cmocka_unit_test_setup_teardown(stats_are_the_reports_figures, setup, teardown),
 		cmocka_unit_test_setup_teardown(priming_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_ring_goes_with_the_vm, setup, teardown),
 		cmocka_unit_test_setup_teardown(second_daemon_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(stale_socket_is_replaced, setup, teardown),
 		cmocka_unit_test_setup_teardown(other_user_is_refused, setup, teardown),
