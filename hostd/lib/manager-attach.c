@@ -119,7 +119,7 @@ static void attach_failed(KxCall *c, GError *error)
 		return;
 	}
 	c->error = error;
-	kx_call_run(c, kx_call_unplug_work, kx_call_unplug_then);
+	kx_call_run_apart(c, kx_call_unplug_work, kx_call_unplug_then);
 }
 
 static gboolean session_work(KxCall *c, GError **error)
@@ -172,7 +172,7 @@ void kx_call_resolve_then(KxCall *c, GError *error)
 		attach_then(c, error);
 	else {
 		kx_call_begin_wait(c);
-		kx_call_run(c, kx_call_plug_work, attach_then);
+		kx_call_run_apart(c, kx_call_plug_work, attach_then);
 	}
 }
 

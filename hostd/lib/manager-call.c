@@ -87,16 +87,38 @@ static void call_worked(GObject *source, GAsyncResult *result, gpointer data)
 	c->then(c, error);
 }
 
-void kx_call_run(KxCall *c, gboolean (*work)(KxCall *, GError **), void (*then)(KxCall *, GError *))
+static GTask *task_of(KxCall *c, gboolean (*work)(KxCall *, GError **),
+		      void (*then)(KxCall *, GError *))
 {
-	g_autoptr(GTask) task = g_task_new(NULL, NULL, call_worked, c);
+	GTask *task = g_task_new(NULL, NULL, call_worked, c);
 
 	c->work = work;
 	c->then = then;
 	g_task_set_task_data(task, c, NULL);
 	if (c->in)
 		kx_session_hand_over(c->in);
+	return task;
+}
+
+void kx_call_run(KxCall *c, gboolean (*work)(KxCall *, GError **), void (*then)(KxCall *, GError *))
+{
+	g_autoptr(GTask) task = task_of(c, work, then);
+
 	g_task_run_in_thread(task, call_thread);
+}
+
+static gpointer call_apart(gpointer data)
+{
+	g_autoptr(GTask) task = data;
+
+	call_thread(task, NULL, g_task_get_task_data(task), NULL);
+	return NULL;
+}
+
+void kx_call_run_apart(KxCall *c, gboolean (*work)(KxCall *, GError **),
+		       void (*then)(KxCall *, GError *))
+{
+	g_thread_unref(g_thread_new(KX_CALL_APART, call_apart, task_of(c, work, then)));
 }
 
 static void entered(gpointer data)

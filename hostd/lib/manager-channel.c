@@ -102,5 +102,5 @@ void kx_call_unplug_after(KxCall *c, KxSession *s, gboolean gone)
 	c->gone = gone;
 	if (!c->libvirt)
 		c->libvirt = kx_domains_hold(c->m->domains, NULL);
-	kx_call_run(c, kx_call_unplug_work, kx_call_unplug_then);
+	kx_call_run_apart(c, kx_call_unplug_work, kx_call_unplug_then);
 }

@@ -81,6 +81,10 @@ void kx_call_free(KxCall *c);
 void kx_call_done(KxCall *c, GError *error);
 void kx_call_run(KxCall *c, gboolean (*work)(KxCall *, GError **),
 		 void (*then)(KxCall *, GError *));
+/* The same for work that waits for a guest, maybe for minutes: GLib's pool has few threads, which the others share. */
+void kx_call_run_apart(KxCall *c, gboolean (*work)(KxCall *, GError **),
+		       void (*then)(KxCall *, GError *));
+#define KX_CALL_APART "guest-wait" /* that thread's name */
 
 /*
  * Enters the session and goes on with @then, which owns the call; the work that is run while the call is in the session

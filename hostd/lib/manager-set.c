@@ -125,7 +125,7 @@ static void take_back(KxCall *c, GError *error)
 		return;
 	}
 	c->error = error;
-	kx_call_run(c, kx_call_unplug_work, kx_call_unplug_then);
+	kx_call_run_apart(c, kx_call_unplug_work, kx_call_unplug_then);
 }
 
 static void told_entered(KxCall *c, GError *error)
@@ -170,7 +170,7 @@ static void tell_guest(KxCall *c, KxSession *s)
 	c->plug = kx_session_plug(s) ? kx_plug_ref(kx_session_plug(s)) : NULL;
 	c->libvirt = kx_domains_hold(c->m->domains, NULL);
 	kx_call_begin_wait(c);
-	kx_call_run(c, kx_call_plug_work, told_then);
+	kx_call_run_apart(c, kx_call_plug_work, told_then);
 }
 
 /* What was decided when the VM was attached. */

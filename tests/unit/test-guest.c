@@ -16,7 +16,7 @@
 #include "fake-guest.h"
 #include "fake-module.h"
 #include "fake-root.h"
-#include "manager.h"
+#include "manager-internal.h"
 
 /* Of the domain that libvirt's test driver has. */
 #define UUID "6695eb01-f6a4-8304-79aa-97f2502e193f"
@@ -30,7 +30,7 @@ typedef struct {
 	KxManager *m;
 	GString *events;
 	/* libvirt's */
-	gint plugged;
+	gint plugged, paused;
 	guint attaches, detaches;
 	/* the guest's */
 	GThread *guest;
@@ -132,7 +132,7 @@ static char *domain_xml(gpointer domain, GError **error)
 
 static const char *domain_state(gpointer domain)
 {
-	return "running";
+	return g_atomic_int_get(&((State *)domain)->paused) ? "paused" : "running";
 }
 
 static gboolean domain_attach(gpointer domain, const char *xml, GError **error)
@@ -596,12 +596,31 @@ static void finish(Answer *a, const char *words)
 		fail_msg("%s, not: %s", error ? error->message : "it worked", words);
 }
 
+/* Many that wait take nothing from other calls' pool of threads. */
+static gboolean has_thread(const char *name)
+{
+	GDir *dir = g_dir_open("/proc/self/task", 0, NULL);
+	gboolean found = FALSE;
+	const char *tid;
+
+	while (!found && (tid = g_dir_read_name(dir))) {
+		g_autofree char *path = g_build_filename("/proc/self/task", tid, "comm", NULL);
+		g_autofree char *comm = NULL;
+
+		found = g_file_get_contents(path, &comm, NULL, NULL) &&
+			g_str_equal(g_strchomp(comm), name);
+	}
+	g_dir_close(dir);
+	return found;
+}
+
 static void a_module_that_comes_late_is_waited_for(void **state)
 {
 	State *s = *state;
 	Answer a = { NULL };
 
 	start_waiting(s, NULL, &a);
+	assert_true(has_thread(KX_CALL_APART));
 	g_atomic_int_set(&s->holds_back, FALSE);
 	finish(&a, NULL);
 	assert_non_null(strstr(s->events->str, "attached"));
@@ -652,7 +671,7 @@ static void a_daemon_that_stops_waits_no_more(void **state)
 static virDomainPtr rule_waits(State *s, virConnectPtr *conn)
 {
 	static const char config[] = "[daemon]\nlibvirt-uri=test:///default\n[domain test]\n"
-				     "tracker=guest-abit\nepoch=10ms\nwait=1s\n";
+				     "tracker=guest-abit\nepoch=10ms\n";
 	g_autoptr(GError) error = NULL;
 	KxConfig *c = kx_config_parse(config, strlen(config), "test", &error);
 	virDomainPtr dom;
@@ -661,9 +680,9 @@ static virDomainPtr rule_waits(State *s, virConnectPtr *conn)
 	*conn = virConnectOpen("test:///default");
 	dom = virDomainLookupByName(*conn, "test");
 	assert_non_null(dom);
-	g_atomic_int_set(&s->holds_back, TRUE);
+	g_atomic_int_set(&s->paused, TRUE);
 	kx_manager_reload(s->m, c);
-	until_waiting_is(s, "tried again every 10 s at most: no module in the guest");
+	until_waiting_is(s, "tried again every 10 s at most: VM \"test\" is paused");
 	return dom;
 }
 
@@ -674,7 +693,7 @@ static void a_rule_is_tried_again(void **state)
 	virDomainPtr dom = rule_waits(s, &conn);
 
 	assert_null(strstr(s->events->str, "attached"));
-	g_atomic_int_set(&s->holds_back, FALSE);
+	g_atomic_int_set(&s->paused, FALSE);
 	assert_int_equal(virDomainSuspend(dom), 0);
 	assert_int_equal(virDomainResume(dom), 0);
 	until_event(s, "attached");
