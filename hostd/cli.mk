@@ -5,6 +5,7 @@ KX_LIB_SRCS += \
 	hostd/lib/doctor.c \
 	hostd/lib/doctor-pebs.c \
 	hostd/lib/figures.c \
+	hostd/lib/figures-notes.c \
 	hostd/lib/figures-parts.c \
 	hostd/lib/hardware.c \
 	hostd/lib/hostinfo.c \

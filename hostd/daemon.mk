@@ -3,6 +3,8 @@
 
 KX_LIB_SRCS += \
 	hostd/lib/account.c \
+	hostd/lib/account-passes.c \
+	hostd/lib/account-pauses.c \
 	hostd/lib/config.c \
 	hostd/lib/domains.c \
 	hostd/lib/error.c \
@@ -18,6 +20,7 @@ KX_LIB_SRCS += \
 	hostd/lib/manager-channel.c \
 	hostd/lib/manager-list.c \
 	hostd/lib/manager-names.c \
+	hostd/lib/manager-pauses.c \
 	hostd/lib/manager-report.c \
 	hostd/lib/manager-rules.c \
 	hostd/lib/manager-set.c \
@@ -30,6 +33,7 @@ KX_LIB_SRCS += \
 	hostd/lib/session.c \
 	hostd/lib/stepmap.c \
 	hostd/lib/stream.c \
+	hostd/lib/stretches.c \
 	hostd/lib/tracker.c \
 	hostd/lib/tracker-module.c \
 	hostd/lib/vmfd.c

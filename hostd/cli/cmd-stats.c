@@ -40,7 +40,9 @@ static const Rate rates[] = {
 
 /* The counters of a VM's last window at the tick before. */
 typedef struct {
-	guint64 window, duration_ns;
+	guint64 window;
+	double run_ns, tracked_ns;
+	guint64 yielded_ns, yielded_passes;
 	guint64 values[G_N_ELEMENTS(rates)];
 	gboolean valid[G_N_ELEMENTS(rates)];
 } Seen;
@@ -76,35 +78,52 @@ static guint64 value_of(const Rate *r, const KxWindow *w)
 	return *(const guint64 *)((const char *)w + r->offset);
 }
 
-/* What the tracker would have found had it not given way is not 0. */
-static const char *why_yielded(guint i, const KxVmReport *v)
+/*
+ * What the tracker would have found had it not given way is not 0; and what the VM shows cannot be told apart by who caused
+ * it, as in the report.
+ */
+static const char *why_yielded(const Rate *r, const KxVmReport *v, const KxWindow *w,
+			       const Seen *before)
 {
-	return v->yielded && rates[i].passes ? "yielded to the VMM's own use of the dirty log"
-					     : NULL;
+	if (v->yielded && r->passes)
+		return "yielded to the VMM's own use of the dirty log";
+	if (!r->module && w->has_log &&
+	    (w->log_yielded_ns > (before ? before->yielded_ns : 0) ||
+	     w->log_yielded_passes > (before ? before->yielded_passes : 0)))
+		return "the VMM logged its memory itself for a part of the time";
+	return NULL;
+}
+
+/* Rates are of the time that the report takes, too: in which the VM ran and, for what the module counts, was tracked. */
+static double time_of(const Rate *r, const KxWindow *w, const Seen *before)
+{
+	return r->module ? kx_window_tracked_ns(w) - (before ? before->tracked_ns : 0)
+			 : kx_window_run_ns(w) - (before ? before->run_ns : 0);
 }
 
 /* The rate since @before, or since the window began; NULL @why if there is one. */
 static double rate_of(guint i, const KxVmReport *v, const KxWindow *w, const Seen *before,
 		      const char **why)
 {
-	gboolean same = before && before->window == w->id;
-	guint64 value, ns = w->duration_ns - (same ? before->duration_ns : 0);
+	const Seen *same = before && before->window == w->id ? before : NULL;
+	double ns = time_of(&rates[i], w, same);
+	guint64 value;
 
 	*why = why_not(&rates[i], w);
 	if (!*why)
-		*why = why_yielded(i, v);
-	if (!*why && same && !before->valid[i])
+		*why = why_yielded(&rates[i], v, w, same);
+	if (!*why && same && !same->valid[i])
 		*why = "not measured at the tick before";
-	if (!*why && (ns == 0 || (same && w->duration_ns < before->duration_ns)))
-		*why = "no time has passed";
+	if (!*why && ns <= 0)
+		*why = v->paused ? "the VM is paused" : "no time has passed";
 	if (*why)
 		return NAN;
 	value = value_of(&rates[i], w);
-	if (same && value < before->values[i]) {
+	if (same && value < same->values[i]) {
 		*why = "the counter went back";
 		return NAN;
 	}
-	return (double)(value - (same ? before->values[i] : 0)) * rates[i].scale / (double)ns;
+	return (double)(value - (same ? same->values[i] : 0)) * rates[i].scale / ns;
 }
 
 static void remember(Stats *s, const char *name, const KxWindow *w)
@@ -112,7 +131,10 @@ static void remember(Stats *s, const char *name, const KxWindow *w)
 	Seen *seen = g_new0(Seen, 1);
 
 	seen->window = w->id;
-	seen->duration_ns = w->duration_ns;
+	seen->run_ns = kx_window_run_ns(w);
+	seen->tracked_ns = kx_window_tracked_ns(w);
+	seen->yielded_ns = w->log_yielded_ns;
+	seen->yielded_passes = w->log_yielded_passes;
 	for (guint i = 0; i < G_N_ELEMENTS(rates); i++) {
 		seen->valid[i] = !why_not(&rates[i], w);
 		seen->values[i] = value_of(&rates[i], w);
@@ -148,6 +170,7 @@ static void print_line(const KxVmReport *v, const KxWindow *w, const Seen *befor
 	g_autofree char *name = kx_text_clean(v->name), *label = label_of(w);
 	g_autofree char *yielded = v->yielded ? kx_text_clean(v->yielded) : NULL;
 	g_autofree char *progress = v->progress ? kx_text_clean(v->progress) : NULL;
+	g_autofree char *paused = v->paused ? kx_text_clean(v->paused) : NULL;
 
 	printf("%s%*s  %-*s", name, (int)(width.name - kx_text_columns(name)), "",
 	       (int)width.tracker, label);
@@ -162,6 +185,8 @@ static void print_line(const KxVmReport *v, const KxWindow *w, const Seen *befor
 		printf("  yielded: %s", yielded);
 	if (progress)
 		printf("  %s", progress);
+	if (paused)
+		printf("  paused: %s", paused);
 	putchar('\n');
 }
 
@@ -174,6 +199,17 @@ static void add_string(JsonBuilder *b, const char *key, const char *value)
 		json_builder_add_string_value(b, value);
 	else
 		json_builder_add_null_value(b);
+}
+
+/* Of the window; what is known, and why that may not be all. */
+static void add_paused(JsonBuilder *b, const KxWindow *w)
+{
+	json_builder_set_member_name(b, "paused_seconds");
+	if (w->paused_ns || !w->paused_na)
+		json_builder_add_double_value(b, (double)w->paused_ns / 1e9);
+	else
+		json_builder_add_null_value(b);
+	add_string(b, "paused_na", w->paused_na);
 }
 
 static void print_object(const KxReport *r, const KxVmReport *v, const KxWindow *w,
@@ -191,6 +227,8 @@ static void print_object(const KxReport *r, const KxVmReport *v, const KxWindow 
 	add_string(b, "mechanism", kx_window_mechanism(w));
 	add_string(b, "yielded", v->yielded);
 	add_string(b, "progress", v->progress);
+	add_string(b, "paused", v->paused);
+	add_paused(b, w);
 	for (guint i = 0; i < G_N_ELEMENTS(rates); i++) {
 		const char *why;
 		double rate = rate_of(i, v, w, before, &why);

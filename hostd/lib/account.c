@@ -1,71 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "account.h"
+#include "account-internal.h"
 
 #include <string.h>
 
 #include "error.h"
 #include "logmech.h"
 
-#define NO_PASS G_MAXUINT64
-
-/* Passes 1 and 2 are a pair, 3 and 4, and so on: one after the policy, one after the control. */
-typedef struct {
-	guint64 pair; /* the pass' number + 1, halved; 0: none yet */
-	guint ends;   /* of this pair, so far */
-	gboolean cut;
-	gboolean have[2]; /* after the policy, after the control */
-	double samples[2];
-} Pair;
-
-typedef struct {
-	KxWindow *w;
-	guint64 epoch;
-	guint64 start_monotonic_ns;
-	KxVmCounters *start; /* NULL once closed */
-	KxGfnSet *found;     /* while open; once closed where it takes less than the runs */
-	GArray *runs;	     /* KxRun, once closed; neither: forgotten */
-	gsize kept;	     /* bytes of either, once closed */
-	gboolean marked;
-	struct kvm_ext_stats mark;
-	guint64 unmarked; /* pass numbers that the mark does not count, for these did not end or gave way */
-	guint64 last_pass; /* whose end was seen */
-	Pair pair;
-	KxRegions *coming; /* of an aggregation whose records are not all there yet */
-	struct {
-		gboolean known;
-		guint64 ns, pages;
-	} disabled;
-	struct {
-		gboolean now;
-		guint64 from_ns,
-			until_ns; /* CLOCK_MONOTONIC; of the stretch at hand, of the last */
-		guint64 ns;	  /* of the stretches that are over */
-		guint64 passes;	  /* as last seen */
-	} yield;
-} Window;
-
-struct _KxAccount {
-	GPtrArray *windows; /* Window, ascending id */
-	guint64 next_id;
-	gsize found_kept; /* bytes, of closed windows */
-	guint64 regions_kept;
-	gboolean in_pass; /* a PASS_BEGIN was seen, its PASS_END not yet */
-	Window *current;  /* that of the pass whose records come now; NULL: none of ours */
-	guint64 current_pass;
-	gboolean current_prime;
-	guint64 stray;
-	guint64 yielded_passes;
-};
-
 static void window_free(gpointer data)
 {
-	Window *win = data;
+	KxAccountWindow *win = data;
 
 	kx_window_free(win->w);
 	kx_vm_counters_free(win->start);
 	kx_gfnset_free(win->found);
 	g_clear_pointer(&win->runs, g_array_unref);
 	kx_regions_free(win->coming);
+	kx_account_passes_close(win);
 	g_free(win);
 }
 
@@ -75,6 +25,7 @@ KxAccount *kx_account_new(void)
 
 	a->windows = g_ptr_array_new_with_free_func(window_free);
 	a->next_id = 1;
+	kx_account_passes_init(a);
 	return a;
 }
 
@@ -83,17 +34,20 @@ void kx_account_free(KxAccount *a)
 	if (!a)
 		return;
 	g_ptr_array_unref(a->windows);
+	kx_account_passes_free(a);
+	g_free(a->pause.why);
+	g_free(a->pause.unknown);
 	g_free(a);
 }
 
-static Window *newest(const KxAccount *a)
+KxAccountWindow *kx_account_last_window(const KxAccount *a)
 {
 	return a->windows->len ? a->windows->pdata[a->windows->len - 1] : NULL;
 }
 
-static Window *by_id(const KxAccount *a, guint64 id)
+KxAccountWindow *kx_account_by_id(const KxAccount *a, guint64 id)
 {
-	Window *first;
+	KxAccountWindow *first;
 
 	if (!a->windows->len)
 		return NULL;
@@ -105,7 +59,7 @@ static Window *by_id(const KxAccount *a, guint64 id)
 
 /* --- windows ------------------------------------------------------------------------------------------------------ */
 
-static void forget_found(KxAccount *a, Window *win)
+static void forget_found(KxAccount *a, KxAccountWindow *win)
 {
 	if (win->w->open)
 		return;
@@ -116,7 +70,7 @@ static void forget_found(KxAccount *a, Window *win)
 }
 
 /* Of a window that is closed now, in the smaller of two forms: scattered pages are many runs, and a bitmap is one for all. */
-static void keep_found(KxAccount *a, Window *win)
+static void keep_found(KxAccount *a, KxAccountWindow *win)
 {
 	gsize as_runs = kx_gfnset_count_runs(win->found) * sizeof(KxRun);
 
@@ -135,7 +89,7 @@ static void replace(char **to, const char *from)
 	*to = g_strdup(from);
 }
 
-static void forget_regions(KxAccount *a, Window *win, const char *why)
+static void forget_regions(KxAccount *a, KxAccountWindow *win, const char *why)
 {
 	if (!win->w->regions)
 		return;
@@ -165,7 +119,7 @@ static void stay_bounded(KxAccount *a)
 guint64 kx_account_open(KxAccount *a, const KxSetting *setting, const KxVmCounters *start,
 			KxInstant now)
 {
-	Window *win = g_new0(Window, 1);
+	KxAccountWindow *win = g_new0(KxAccountWindow, 1);
 
 	win->w = kx_window_new();
 	win->w->id = a->next_id++;
@@ -184,7 +138,9 @@ guint64 kx_account_open(KxAccount *a, const KxSetting *setting, const KxVmCounte
 	win->epoch = setting->epoch;
 	win->start = kx_vm_counters_copy(start);
 	win->found = kx_gfnset_new(setting->last_gfn);
-	win->last_pass = NO_PASS;
+	win->last_pass = KX_NO_PASS;
+	win->w->paused_na = g_strdup(a->pause.unknown);
+	kx_account_passes_open(win);
 	g_ptr_array_add(a->windows, win);
 	stay_bounded(a);
 	return win->w->id;
@@ -192,7 +148,7 @@ guint64 kx_account_open(KxAccount *a, const KxSetting *setting, const KxVmCounte
 
 void kx_account_mark(KxAccount *a, guint64 window, const struct kvm_ext_stats *st)
 {
-	Window *win = by_id(a, window);
+	KxAccountWindow *win = kx_account_by_id(a, window);
 
 	if (!win || !win->w->open)
 		return;
@@ -208,10 +164,10 @@ static gboolean uses_log(const struct kvm_ext_stats *st)
 	return st->tracker == KVM_EXT_TRACKER_DIRTY_LOG || st->tracker == KVM_EXT_TRACKER_PML_ABIT;
 }
 
-static Window *by_epoch(const KxAccount *a, guint64 epoch)
+static KxAccountWindow *by_epoch(const KxAccount *a, guint64 epoch)
 {
 	for (guint i = a->windows->len; i-- > 0;) {
-		Window *win = a->windows->pdata[i];
+		KxAccountWindow *win = a->windows->pdata[i];
 
 		if (win->epoch == epoch)
 			return win;
@@ -219,7 +175,7 @@ static Window *by_epoch(const KxAccount *a, guint64 epoch)
 	return NULL;
 }
 
-static void put_disabled(const Window *win, KxWindow *w)
+static void put_disabled(const KxAccountWindow *win, KxWindow *w)
 {
 	if (!w->has_log)
 		return;
@@ -229,11 +185,12 @@ static void put_disabled(const Window *win, KxWindow *w)
 		win->disabled.known ? NULL : "known when the tracker is left: it still runs");
 }
 
-static void end_yield(Window *win, guint64 until_ns)
+static void end_yield(KxAccount *a, KxAccountWindow *win, guint64 until_ns)
 {
-	win->yield.now = FALSE;
-	win->yield.ns += until_ns - win->yield.from_ns;
-	win->yield.until_ns = until_ns;
+	const KxStretch *s = kx_stretches_end(&win->yield.when, until_ns);
+
+	win->yield.ns += s->until_ns - s->from_ns;
+	win->paused_yielded_ns += kx_stretches_over_in(&a->pause.when, s->from_ns, s->until_ns);
 }
 
 /* A moment that the module gives, if it lies where it must; else the nearest bound. */
@@ -246,26 +203,29 @@ static guint64 between(guint64 ns, guint64 low, guint64 high)
  * The module says when it last gave a memslot away and when it last took one back. A stretch between two readings shows
  * only in the passes that were due in it.
  */
-static void note_yield(Window *win, const struct kvm_ext_stats *st)
+static void note_yield(KxAccount *a, KxAccountWindow *win, const struct kvm_ext_stats *st)
 {
 	const struct kvm_ext_log_stats *l = &st->log;
-	guint64 since = MAX(st->start_ns, win->yield.until_ns);
+	const KxStretches *before = &win->yield.when;
+	guint64 since = before->n ? before->kept[before->n - 1].until_ns : 0;
 	gboolean now = st->state & KVM_EXT_STATE_YIELDED;
+	const KxStretch *open;
 
-	if (!win->yield.now && (now || l->yielded_passes > win->yield.passes)) {
-		win->yield.now = TRUE;
-		/* The tracker may have been set when the VMM had the log already. */
-		win->yield.from_ns =
-			l->last_yield_ns ? between(l->last_yield_ns, since, st->now_ns) : since;
-	}
-	if (win->yield.now && !now)
-		end_yield(win, between(l->last_resume_ns, win->yield.from_ns, st->now_ns));
+	since = MAX(st->start_ns, since);
+	/* The tracker may have been set when the VMM had the log already. */
+	if (!kx_stretches_now(before) && (now || l->yielded_passes > win->yield.passes))
+		kx_stretches_begin(&win->yield.when,
+				   l->last_yield_ns ? between(l->last_yield_ns, since, st->now_ns)
+						    : since);
+	open = kx_stretches_now(before);
+	if (open && !now)
+		end_yield(a, win, between(l->last_resume_ns, open->from_ns, st->now_ns));
 	win->yield.passes = l->yielded_passes;
 }
 
 void kx_account_saw(KxAccount *a, const struct kvm_ext_stats *st)
 {
-	Window *win = by_epoch(a, st->epoch), *before = by_epoch(a, st->epoch - 1);
+	KxAccountWindow *win = by_epoch(a, st->epoch), *before = by_epoch(a, st->epoch - 1);
 
 	if (before && !before->disabled.known) {
 		before->disabled.known = TRUE;
@@ -274,12 +234,12 @@ void kx_account_saw(KxAccount *a, const struct kvm_ext_stats *st)
 		put_disabled(before, before->w);
 	}
 	if (win && win->w->open && uses_log(st))
-		note_yield(win, st);
+		note_yield(a, win, st);
 }
 
 void kx_account_yielded_to(KxAccount *a, guint64 window, const char *what)
 {
-	Window *win = by_id(a, window);
+	KxAccountWindow *win = kx_account_by_id(a, window);
 
 	if (win)
 		replace(&win->w->log_yielded_to, what);
@@ -322,41 +282,6 @@ static void take_log(KxWindow *w, const struct kvm_ext_stats *st)
 }
 
 /* --- statistics --------------------------------------------------------------------------------------------------- */
-
-/* Passes that end after the mark, from their own records. */
-static gboolean is_after_mark(const Window *win, guint64 pass)
-{
-	const struct kvm_ext_stats *m = &win->mark;
-
-	return win->marked && pass > m->passes + m->log.yielded_passes + win->unmarked;
-}
-
-static void add_after_mark(Window *win, const struct kvm_ext_rec_pass_end *r)
-{
-	struct kvm_ext_stats *m = &win->mark;
-	guint64 start_ns = r->time_ns - r->wall_ns;
-
-	if (!is_after_mark(win, r->pass))
-		return;
-	if (!m->passes)
-		m->first_start_ns = start_ns;
-	m->last_start_ns = start_ns;
-	m->pass_ns_min = m->passes ? MIN(m->pass_ns_min, r->wall_ns) : r->wall_ns;
-	m->pass_ns_max = MAX(m->pass_ns_max, r->wall_ns);
-	if (m->passes < 100) /* of so few the 99th percentile is the longest */
-		m->pass_ns_p99 = MAX(m->pass_ns_p99, r->wall_ns);
-	m->passes++;
-	m->pass_ns_sum += r->wall_ns;
-	m->cpu_ns += r->cpu_ns;
-	m->pages_scanned += r->pages_scanned;
-	m->leaves_tested += r->leaves_tested;
-	m->samples += r->samples;
-	m->sample_pages += r->sample_pages;
-	m->lost_samples += r->lost_samples;
-	m->flushes += r->flushes;
-	m->flush_ipis += r->flush_ipis;
-	m->flush_ns += r->flush_ns;
-}
 
 static void take_walk(KxWindow *w, const struct kvm_ext_stats *st)
 {
@@ -442,14 +367,17 @@ static void take_stats(KxWindow *w, const struct kvm_ext_stats *st)
 }
 
 /* Writes the state at @now into @w, which may be the window's own or a copy of it. */
-static void settle(const Window *win, KxWindow *w, const struct kvm_ext_stats *st,
+static void settle(const KxAccountWindow *win, KxWindow *w, const struct kvm_ext_stats *st,
 		   const KxVmCounters *end, KxInstant now)
 {
+	const KxStretch *yield = kx_stretches_now(&win->yield.when);
+
 	take_stats(w, st);
+	kx_account_take_out_paused(win, w);
 	put_disabled(win, w);
 	w->log_yielded_ns = win->yield.ns;
-	if (win->yield.now && now.monotonic_ns > win->yield.from_ns)
-		w->log_yielded_ns += now.monotonic_ns - win->yield.from_ns;
+	if (yield && now.monotonic_ns > yield->from_ns)
+		w->log_yielded_ns += now.monotonic_ns - yield->from_ns;
 	w->end_realtime_ns = now.realtime_ns;
 	w->duration_ns = now.monotonic_ns - win->start_monotonic_ns;
 	w->found_pages = kx_gfnset_count(win->found);
@@ -458,7 +386,7 @@ static void settle(const Window *win, KxWindow *w, const struct kvm_ext_stats *s
 
 void kx_account_guest(KxAccount *a, const struct kvm_ext_stats *st, const KxGuestView *view)
 {
-	Window *win = by_epoch(a, st->epoch);
+	KxAccountWindow *win = by_epoch(a, st->epoch);
 	KxWindow *w = win ? win->w : NULL;
 
 	if (!w || !w->open)
@@ -466,7 +394,7 @@ void kx_account_guest(KxAccount *a, const struct kvm_ext_stats *st, const KxGues
 	w->has_guest = TRUE;
 	replace(&w->guest_event, *view->event ? view->event : NULL);
 	replace(&w->guest_release, *view->release ? view->release : NULL);
-	replace(&w->guest_silent, view->silent);
+	replace(&w->guest_silent, kx_account_is_paused(a) ? "the VM is paused" : view->silent);
 	w->guest_classified = view->sum.classified;
 	w->guest_dropped_queue = view->sum.dropped_queue;
 	w->guest_dropped_ring = view->sum.dropped_ring;
@@ -486,7 +414,7 @@ void kx_account_guest(KxAccount *a, const struct kvm_ext_stats *st, const KxGues
 void kx_account_close(KxAccount *a, guint64 window, const struct kvm_ext_stats *st,
 		      const KxVmCounters *end, KxInstant now)
 {
-	Window *win = by_id(a, window);
+	KxAccountWindow *win = kx_account_by_id(a, window);
 
 	if (!win || !win->w->open)
 		return;
@@ -496,6 +424,8 @@ void kx_account_close(KxAccount *a, guint64 window, const struct kvm_ext_stats *
 	if (win->w->has_log && !win->disabled.known)
 		replace(&win->w->log_disable_na, "not known: the VM ended first");
 	win->w->open = FALSE;
+	win->end_monotonic_ns = now.monotonic_ns;
+	kx_account_passes_close(win);
 	keep_found(a, win);
 	g_clear_pointer(&win->start, kx_vm_counters_free);
 	g_clear_pointer(&win->coming, kx_regions_free);
@@ -506,7 +436,7 @@ void kx_account_close(KxAccount *a, guint64 window, const struct kvm_ext_stats *
 
 void kx_account_add_drain(KxAccount *a, guint64 cpu_ns)
 {
-	Window *win = newest(a);
+	KxAccountWindow *win = kx_account_last_window(a);
 
 	if (win && win->w->open)
 		win->w->drain_cpu_ns += cpu_ns;
@@ -518,11 +448,12 @@ void kx_account_windows(const KxAccount *a, GPtrArray *windows, const struct kvm
 	guint i;
 
 	for (i = 0; i < a->windows->len; i++) {
-		const Window *win = a->windows->pdata[i];
+		const KxAccountWindow *win = a->windows->pdata[i];
 		KxWindow *c = kx_window_copy(win->w);
 
 		if (win->w->open)
 			settle(win, c, st, counters, now);
+		kx_account_put_pauses(a, win, c, now.monotonic_ns);
 		g_ptr_array_add(windows, c);
 	}
 }
@@ -530,17 +461,19 @@ void kx_account_windows(const KxAccount *a, GPtrArray *windows, const struct kvm
 KxWindow *kx_account_newest(const KxAccount *a, const struct kvm_ext_stats *st,
 			    const KxVmCounters *counters, KxInstant now)
 {
-	const Window *win = newest(a);
+	const KxAccountWindow *win = kx_account_last_window(a);
 	KxWindow *c = win ? kx_window_copy(win->w) : NULL;
 
 	if (c && win->w->open)
 		settle(win, c, st, counters, now);
+	if (c)
+		kx_account_put_pauses(a, win, c, now.monotonic_ns);
 	return c;
 }
 
 GArray *kx_account_found(const KxAccount *a, guint64 window, GError **error)
 {
-	const Window *win = by_id(a, window);
+	const KxAccountWindow *win = kx_account_by_id(a, window);
 	guint64 runs = win && win->found ? kx_gfnset_count_runs(win->found) : 0;
 
 	if (runs > KX_ACCOUNT_RUNS_MAX) {
@@ -565,7 +498,7 @@ GArray *kx_account_found(const KxAccount *a, guint64 window, GError **error)
 void kx_account_grow(KxAccount *a, guint64 last_gfn)
 {
 	for (guint i = 0; i < a->windows->len; i++) {
-		const Window *win = a->windows->pdata[i];
+		const KxAccountWindow *win = a->windows->pdata[i];
 
 		if (win->w->open)
 			kx_gfnset_grow(win->found, last_gfn);
@@ -577,9 +510,9 @@ gsize kx_account_bytes(const KxAccount *a)
 	gsize sum = a->found_kept + a->regions_kept * sizeof(KxRegion);
 
 	for (guint i = 0; i < a->windows->len; i++) {
-		const Window *win = a->windows->pdata[i];
+		const KxAccountWindow *win = a->windows->pdata[i];
 
-		sum += sizeof(Window) + sizeof(KxWindow) + strlen(win->w->options);
+		sum += sizeof(KxAccountWindow) + sizeof(KxWindow) + strlen(win->w->options);
 		if (win->w->open)
 			sum += kx_gfnset_bytes(win->found);
 	}
@@ -604,9 +537,9 @@ guint64 kx_account_stray(const KxAccount *a)
 
 guint64 kx_account_last_pass(const KxAccount *a)
 {
-	const Window *win = newest(a);
+	const KxAccountWindow *win = kx_account_last_window(a);
 
-	return win ? win->last_pass : NO_PASS;
+	return win ? win->last_pass : KX_NO_PASS;
 }
 
 /* --- records ------------------------------------------------------------------------------------------------------ */
@@ -621,7 +554,7 @@ static void on_pass_begin(void *data, const struct kvm_ext_rec_pass_begin *r)
 	a->current_pass = r->pass;
 	a->current_prime = r->h.flags & KVM_EXT_PASS_PRIME;
 	for (i = a->windows->len; i-- > 0;) {
-		Window *win = a->windows->pdata[i];
+		KxAccountWindow *win = a->windows->pdata[i];
 
 		if (win->w->open && win->epoch == r->epoch) {
 			a->current = win;
@@ -634,16 +567,17 @@ static void on_pass_begin(void *data, const struct kvm_ext_rec_pass_begin *r)
  * The window a record of @pass belongs to. Where its PASS_BEGIN was lost it can only be said if a single window is open;
  * and samples of a pass that primes do not count.
  */
-static Window *window_of(KxAccount *a, guint64 pass)
+static KxAccountWindow *window_of(KxAccount *a, guint64 pass)
 {
-	Window *only;
+	KxAccountWindow *only;
 
 	if (a->in_pass && a->current_pass == pass)
 		return a->current;
-	only = newest(a);
+	only = kx_account_last_window(a);
 	if (!only || !only->w->open)
 		return NULL;
-	if (a->windows->len > 1 && ((Window *)a->windows->pdata[a->windows->len - 2])->w->open)
+	if (a->windows->len > 1 &&
+	    ((KxAccountWindow *)a->windows->pdata[a->windows->len - 2])->w->open)
 		return NULL;
 	a->in_pass = TRUE;
 	a->current = only;
@@ -652,9 +586,9 @@ static Window *window_of(KxAccount *a, guint64 pass)
 	return only;
 }
 
-static Window *sample_window(KxAccount *a, guint64 pass)
+static KxAccountWindow *sample_window(KxAccount *a, guint64 pass)
 {
-	Window *win = window_of(a, pass);
+	KxAccountWindow *win = window_of(a, pass);
 
 	if (!win)
 		a->stray++;
@@ -663,7 +597,7 @@ static Window *sample_window(KxAccount *a, guint64 pass)
 
 static void on_run(void *data, const struct kvm_ext_rec_run *r)
 {
-	Window *win = sample_window(data, r->pass);
+	KxAccountWindow *win = sample_window(data, r->pass);
 
 	if (win)
 		kx_gfnset_add(win->found, r->gfn, r->npages);
@@ -672,7 +606,7 @@ static void on_run(void *data, const struct kvm_ext_rec_run *r)
 static void on_bitmap(void *data, const struct kvm_ext_rec_bitmap *r, const guint64 *bits,
 		      gsize nwords)
 {
-	Window *win = sample_window(data, r->pass);
+	KxAccountWindow *win = sample_window(data, r->pass);
 
 	if (win)
 		kx_gfnset_add_bits(win->found, r->gfn, bits, nwords);
@@ -694,7 +628,7 @@ static void count_access(KxWindow *w, const struct kvm_ext_fault *f)
 static void on_faults(void *data, const struct kvm_ext_rec_faults *r,
 		      const struct kvm_ext_fault *faults)
 {
-	Window *win = sample_window(data, r->pass);
+	KxAccountWindow *win = sample_window(data, r->pass);
 
 	for (guint32 i = 0; win && i < r->nr; i++) {
 		kx_gfnset_add(win->found, faults[i].gfn, 1);
@@ -716,7 +650,7 @@ static void trim_regions(KxRegions *r)
 	kx_regions_sort(r);
 }
 
-static void finish_regions(KxAccount *a, Window *win)
+static void finish_regions(KxAccount *a, KxAccountWindow *win)
 {
 	trim_regions(win->coming);
 	forget_regions(a, win, NULL);
@@ -726,12 +660,21 @@ static void finish_regions(KxAccount *a, Window *win)
 	stay_bounded(a);
 }
 
+/* One in which the VM was paused for more than a tenth says less of the memory than the one before it. */
+static gboolean was_paused(const KxAccount *a, const KxAccountWindow *win, guint64 until_ns)
+{
+	guint64 from_ns = MAX(win->aggregated_ns, win->start_monotonic_ns);
+
+	return until_ns > from_ns &&
+	       kx_account_paused_in(a, from_ns, until_ns) * 10 > until_ns - from_ns;
+}
+
 /* An aggregation of which a record was lost is no picture of the memory: it is dropped. */
 static void on_regions(void *data, const struct kvm_ext_rec_regions *r,
 		       const struct kvm_ext_region *regions)
 {
 	KxAccount *a = data;
-	Window *win = sample_window(a, r->pass);
+	KxAccountWindow *win = sample_window(a, r->pass);
 
 	if (!win)
 		return;
@@ -753,80 +696,24 @@ static void on_regions(void *data, const struct kvm_ext_rec_regions *r,
 
 		g_array_append_val(win->coming->list, g);
 	}
-	if (win->coming->list->len == r->total)
+	if (win->coming->list->len != r->total)
+		return;
+	if (was_paused(a, win, r->time_ns))
+		g_clear_pointer(&win->coming, kx_regions_free);
+	else
 		finish_regions(a, win);
-}
-
-static void add_pair(KxWindow *w, const Pair *p)
-{
-	KxRatioSums s = { w->stale_pairs, w->stale_p,  w->stale_k,
-			  w->stale_p2,	  w->stale_k2, w->stale_cross };
-
-	if (p->cut || !p->have[0] || !p->have[1]) {
-		w->stale_dropped++;
-		return;
-	}
-	kx_ratio_add(&s, p->samples[0], p->samples[1]);
-	w->stale_pairs = s.n;
-	w->stale_p = s.y;
-	w->stale_k = s.x;
-	w->stale_p2 = s.y2;
-	w->stale_k2 = s.x2;
-	w->stale_cross = s.xy;
-}
-
-/* Pairs of which nothing was seen were lost whole. */
-static void pair_up(Window *win, const struct kvm_ext_rec_pass_end *r)
-{
-	gboolean control = (r->h.flags & KVM_EXT_PASS_CONTROL) != 0;
-	guint64 pair = (r->pass + 1) / 2;
-	Pair *p = &win->pair;
-
-	if (!win->w->has_staleness)
-		return;
-	if (pair != p->pair) {
-		if (p->ends == 1)
-			win->w->stale_dropped++;
-		if (pair > p->pair)
-			win->w->stale_dropped += pair - p->pair - 1;
-		*p = (Pair){ .pair = pair };
-	}
-	p->ends++;
-	p->cut |= (r->h.flags & (KVM_EXT_PASS_CUT | KVM_EXT_PASS_YIELDED)) != 0;
-	p->have[control] = TRUE;
-	p->samples[control] = (double)r->samples;
-	if (p->ends == 2)
-		add_pair(win->w, p);
+	win->aggregated_ns = r->time_ns;
 }
 
 static void on_pass_end(void *data, const struct kvm_ext_rec_pass_end *r)
 {
 	KxAccount *a = data;
-	Window *win = window_of(a, r->pass);
-	double c = (double)r->cpu_ns, s = (double)r->samples;
+	KxAccountWindow *win = window_of(a, r->pass);
 
 	a->in_pass = FALSE;
 	a->current = NULL;
-	if (!win)
-		return;
-	win->last_pass = r->pass;
-	if (r->h.flags & KVM_EXT_PASS_PRIME)
-		return;
-	pair_up(win, r);
-	if (r->h.flags & (KVM_EXT_PASS_CUT | KVM_EXT_PASS_YIELDED)) {
-		gboolean cut = r->h.flags & KVM_EXT_PASS_CUT;
-
-		a->yielded_passes += !cut;
-		win->unmarked += cut || is_after_mark(win, r->pass);
-		return;
-	}
-	win->w->est_n++;
-	win->w->est_cost += c;
-	win->w->est_samples += s;
-	win->w->est_cost2 += c * c;
-	win->w->est_samples2 += s * s;
-	win->w->est_cross += c * s;
-	add_after_mark(win, r);
+	if (win)
+		kx_account_pass_ended(a, win, r);
 }
 
 const KxStreamOps kx_account_sink = {

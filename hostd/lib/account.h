@@ -69,6 +69,24 @@ void kx_account_saw(KxAccount *a, const struct kvm_ext_stats *st);
 /* To what the log was left in @window: "migration", … */
 void kx_account_yielded_to(KxAccount *a, guint64 window, const char *what);
 
+/*
+ * Time in which the VM does not run, as somebody tells who knows: it counts nowhere. News may come late, also for a window
+ * that is closed, but in order. @at: of the moment itself. @why: for people, "suspended".
+ */
+void kx_account_paused(KxAccount *a, KxInstant at, const char *why);
+void kx_account_resumed(KxAccount *a, KxInstant at);
+/* Why it is paused now; NULL: it runs, or nobody knows. */
+const char *kx_account_is_paused(const KxAccount *a);
+/* Whether the pass that ended last had nothing to see: the VM was paused from the beginning of the one before it. */
+gboolean kx_account_last_was_paused(const KxAccount *a);
+/* Nobody tells from @now on. @why: a clause. */
+void kx_account_pauses_unknown(KxAccount *a, KxInstant now, const char *why);
+/*
+ * What somebody answers who was asked @now, and will tell from here on. @why: as above; NULL: it runs. @ever_since: nothing
+ * can have happened since the account began, so if it is paused it was all the time.
+ */
+void kx_account_asked(KxAccount *a, KxInstant now, const char *why, gboolean ever_since);
+
 /* What a tracker in the guest knows beside its statistics, with every reading of them. */
 void kx_account_guest(KxAccount *a, const struct kvm_ext_stats *st, const KxGuestView *view);
 

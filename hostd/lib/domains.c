@@ -22,7 +22,7 @@ struct _KxLibvirt {
 
 typedef struct {
 	virConnectPtr conn;
-	int lifecycle; /* callback id; -1: none */
+	int lifecycle, monitor; /* callback ids; -1: none */
 } Connection;
 
 struct _KxDomains {
@@ -34,7 +34,15 @@ struct _KxDomains {
 	guint retry;   /* source id; 0 */
 	guint retry_s;
 	gboolean told; /* that libvirt cannot be reached */
+	GHashTable
+		*stops; /* UUID → Stop: what QEMU said last, until libvirt's own event takes it */
 };
+
+/* QEMU's own STOP or RESUME, which has the time of the moment itself. */
+typedef struct {
+	gboolean resumed;
+	gint64 realtime_ns;
+} Stop;
 
 KxDomain *kx_domain_copy(const KxDomain *d)
 {
@@ -81,6 +89,45 @@ static const char *const stop_reasons[] = {
 	[VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT] = "reverted to a snapshot",
 };
 
+static const char *const pause_reasons[] = {
+	[VIR_DOMAIN_PAUSED_USER] = "suspended",
+	[VIR_DOMAIN_PAUSED_MIGRATION] = "the end of a migration",
+	[VIR_DOMAIN_PAUSED_SAVE] = "saved to a file",
+	[VIR_DOMAIN_PAUSED_DUMP] = "dump of the VM's memory",
+	[VIR_DOMAIN_PAUSED_IOERROR] = "an I/O error",
+	[VIR_DOMAIN_PAUSED_WATCHDOG] = "the watchdog",
+	[VIR_DOMAIN_PAUSED_FROM_SNAPSHOT] = "restored from a snapshot",
+	[VIR_DOMAIN_PAUSED_SHUTTING_DOWN] = "shutting down",
+	[VIR_DOMAIN_PAUSED_SNAPSHOT] = "snapshot",
+	[VIR_DOMAIN_PAUSED_CRASHED] = "the guest panicked",
+	[VIR_DOMAIN_PAUSED_STARTING_UP] = "starting up",
+	[VIR_DOMAIN_PAUSED_POSTCOPY] = "post-copy migration",
+	[VIR_DOMAIN_PAUSED_POSTCOPY_FAILED] = "post-copy migration failed",
+};
+
+static const char *const suspend_reasons[] = {
+	[VIR_DOMAIN_EVENT_SUSPENDED_PAUSED] = "suspended",
+	[VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED] = "the end of a migration",
+	[VIR_DOMAIN_EVENT_SUSPENDED_IOERROR] = "an I/O error",
+	[VIR_DOMAIN_EVENT_SUSPENDED_WATCHDOG] = "the watchdog",
+	[VIR_DOMAIN_EVENT_SUSPENDED_RESTORED] = "restored from a file",
+	[VIR_DOMAIN_EVENT_SUSPENDED_FROM_SNAPSHOT] = "restored from a snapshot",
+	[VIR_DOMAIN_EVENT_SUSPENDED_API_ERROR] = "libvirt failed to go on",
+	[VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY] = "post-copy migration",
+	[VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY_FAILED] = "post-copy migration failed",
+};
+
+static const char paused[] = "paused";
+static const char powered_off[] = "the guest has shut down";
+static const char asleep[] = "the guest sleeps (S3)";
+static const char panicked[] = "the guest panicked";
+
+static const char *word_of(const char *const *words, guint n, int i, const char *other)
+{
+	return i >= 0 && (guint)i < n && words[i] ? words[i] : other;
+}
+#define WORD_OF(words, i, other) word_of(words, G_N_ELEMENTS(words), i, other)
+
 static gboolean identify(virDomainPtr dom, KxDomain *d)
 {
 	char uuid[VIR_UUID_STRING_BUFLEN];
@@ -105,7 +152,7 @@ static KxDomain *describe(virDomainPtr dom)
 	if (active < 0)
 		return NULL;
 	d->active = active;
-	d->state = state >= 0 && (guint)state < G_N_ELEMENTS(states) ? states[state] : "unknown";
+	d->state = WORD_OF(states, state, "unknown");
 	return g_steal_pointer(&d);
 }
 
@@ -177,6 +224,41 @@ KxDomain *kx_libvirt_lookup(KxLibvirt *l, const char *name_or_uuid, GError **err
 		lookup_failed(l, name_or_uuid, error);
 	virDomainFree(dom);
 	return d;
+}
+
+/* NULL: its vCPUs run. */
+static const char *why_stopped(int state, int reason)
+{
+	switch (state) {
+	case VIR_DOMAIN_PAUSED:
+		return WORD_OF(pause_reasons, reason, paused);
+	case VIR_DOMAIN_SHUTDOWN:
+		return powered_off;
+	case VIR_DOMAIN_CRASHED:
+		return panicked;
+	case VIR_DOMAIN_PMSUSPENDED:
+		return asleep;
+	default:
+		return NULL;
+	}
+}
+
+gboolean kx_libvirt_runs(KxLibvirt *l, const char *uuid, gboolean *runs, const char **why,
+			 GError **error)
+{
+	virDomainPtr dom = virDomainLookupByUUIDString(l->conn, uuid);
+	int state, reason;
+	gboolean ok = dom && virDomainGetState(dom, &state, &reason, 0) == 0;
+
+	if (!ok)
+		lookup_failed(l, uuid, error);
+	if (dom)
+		virDomainFree(dom);
+	if (!ok)
+		return FALSE;
+	*why = why_stopped(state, reason);
+	*runs = !*why;
+	return TRUE;
 }
 
 GPtrArray *kx_libvirt_list(KxLibvirt *l, GError **error)
@@ -297,6 +379,7 @@ static void domains_unref(KxDomains *d)
 {
 	if (!g_atomic_ref_count_dec(&d->refs))
 		return;
+	g_hash_table_unref(d->stops);
 	g_free(d->uri);
 	g_free(d);
 }
@@ -318,10 +401,16 @@ static void retry_later(KxDomains *d)
 	d->retry_s = MIN(d->retry_s * 2, RETRY_MAX_S);
 }
 
-static void tell(KxDomains *d, KxDomainsEvent event, const KxDomain *domain, const char *detail)
+static gint64 now_ns(void)
+{
+	return g_get_real_time() * 1000;
+}
+
+static void tell(KxDomains *d, KxDomainsEvent event, const KxDomain *domain, const char *detail,
+		 gint64 realtime_ns)
 {
 	if (d->callback)
-		d->callback(event, domain, detail, d->data);
+		d->callback(event, domain, detail, realtime_ns, d->data);
 }
 
 static gboolean lost_later(gpointer data)
@@ -333,7 +422,8 @@ static gboolean lost_later(gpointer data)
 	g_clear_pointer(&d->c, connection_close);
 	kx_log(G_LOG_LEVEL_WARNING, "libvirt-lost", NULL, NULL,
 	       "libvirt (%s): connection lost; sessions go on, connecting anew", d->uri);
-	tell(d, KX_DOMAINS_LOST, NULL, NULL);
+	g_hash_table_remove_all(d->stops);
+	tell(d, KX_DOMAINS_LOST, NULL, NULL, now_ns());
 	d->retry_s = RETRY_MIN_S;
 	retry_later(d);
 	return G_SOURCE_REMOVE;
@@ -360,28 +450,84 @@ static void connection_close(gpointer data)
 	/* The callbacks hold the connection open. */
 	if (c->lifecycle >= 0)
 		virConnectDomainEventDeregisterAny(c->conn, c->lifecycle);
+	if (c->monitor >= 0)
+		virConnectDomainQemuMonitorEventDeregister(c->conn, c->monitor);
 	virConnectUnregisterCloseCallback(c->conn, on_closed);
 	virConnectClose(c->conn);
 	g_free(c);
 }
 
-static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *data)
+/* An older word of QEMU's is one that libvirt has made no event of. */
+#define STOP_MAX_NS (10 * G_GINT64_CONSTANT(1000000000))
+
+/* When the domain was stopped, or went on: libvirt's event comes behind QEMU's, from which it is made. */
+static gint64 moment_of(KxDomains *d, const char *uuid, gboolean resumed)
+{
+	const Stop *s = g_hash_table_lookup(d->stops, uuid);
+	gint64 now = now_ns(), at = now;
+
+	if (s && s->resumed == resumed && s->realtime_ns <= now &&
+	    now - s->realtime_ns < STOP_MAX_NS)
+		at = s->realtime_ns;
+	g_hash_table_remove(d->stops, uuid);
+	return at;
+}
+
+static void on_monitor(virConnectPtr conn, virDomainPtr dom, const char *event, long long seconds,
+		       unsigned int micros, const char *details, void *data)
 {
 	KxDomains *d = data;
+	char uuid[VIR_UUID_STRING_BUFLEN];
+	Stop *s;
+
+	if (virDomainGetUUIDString(dom, uuid) < 0)
+		return;
+	s = g_new(Stop, 1);
+	*s = (Stop){ g_str_equal(event, "RESUME"),
+		     (gint64)seconds * 1000000000 + (gint64)micros * 1000 };
+	g_hash_table_replace(d->stops, g_strdup(uuid), s);
+}
+
+static void tell_lifecycle(KxDomains *d, const KxDomain *domain, int event, int detail)
+{
+	switch (event) {
+	case VIR_DOMAIN_EVENT_STARTED:
+		if (detail == VIR_DOMAIN_EVENT_STARTED_WAKEUP)
+			tell(d, KX_DOMAINS_RESUMED, domain, "woken up",
+			     moment_of(d, domain->uuid, TRUE));
+		else
+			tell(d, KX_DOMAINS_STARTED, domain, "started", now_ns());
+		break;
+	case VIR_DOMAIN_EVENT_STOPPED:
+		g_hash_table_remove(d->stops, domain->uuid);
+		tell(d, KX_DOMAINS_STOPPED, domain, WORD_OF(stop_reasons, detail, "stopped"),
+		     now_ns());
+		break;
+	case VIR_DOMAIN_EVENT_SUSPENDED:
+		tell(d, KX_DOMAINS_PAUSED, domain, WORD_OF(suspend_reasons, detail, paused),
+		     moment_of(d, domain->uuid, FALSE));
+		break;
+	case VIR_DOMAIN_EVENT_PMSUSPENDED:
+		tell(d, KX_DOMAINS_PAUSED, domain, asleep, moment_of(d, domain->uuid, FALSE));
+		break;
+	case VIR_DOMAIN_EVENT_SHUTDOWN:
+		tell(d, KX_DOMAINS_PAUSED, domain, powered_off, moment_of(d, domain->uuid, FALSE));
+		break;
+	case VIR_DOMAIN_EVENT_CRASHED:
+		tell(d, KX_DOMAINS_PAUSED, domain, panicked, moment_of(d, domain->uuid, FALSE));
+		break;
+	case VIR_DOMAIN_EVENT_RESUMED:
+		tell(d, KX_DOMAINS_RESUMED, domain, "resumed", moment_of(d, domain->uuid, TRUE));
+		break;
+	}
+}
+
+static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *data)
+{
 	KxDomain domain = { 0 };
 
-	if ((event != VIR_DOMAIN_EVENT_STARTED && event != VIR_DOMAIN_EVENT_RESUMED &&
-	     event != VIR_DOMAIN_EVENT_STOPPED) ||
-	    !identify(dom, &domain))
-		return 0;
-	if (event != VIR_DOMAIN_EVENT_STOPPED)
-		tell(d, event == VIR_DOMAIN_EVENT_STARTED ? KX_DOMAINS_STARTED : KX_DOMAINS_RESUMED,
-		     &domain, NULL);
-	else
-		tell(d, KX_DOMAINS_STOPPED, &domain,
-		     detail >= 0 && (guint)detail < G_N_ELEMENTS(stop_reasons)
-			     ? stop_reasons[detail]
-			     : "stopped");
+	if (identify(dom, &domain))
+		tell_lifecycle(data, &domain, event, detail);
 	g_free(domain.name);
 	g_free(domain.uuid);
 	return 0;
@@ -411,6 +557,10 @@ static void connect_thread(GTask *task, gpointer source, gpointer data, GCancell
 	c->lifecycle =
 		virConnectDomainEventRegisterAny(conn, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
 						 VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), d, NULL);
+	/* Not every driver has these: without them a pause begins and ends when libvirt's event comes. */
+	c->monitor = virConnectDomainQemuMonitorEventRegister(
+		conn, NULL, "^(STOP|RESUME)$", on_monitor, d, NULL,
+		VIR_CONNECT_DOMAIN_QEMU_MONITOR_EVENT_REGISTER_REGEX);
 	if (c->lifecycle < 0)
 		kx_log(G_LOG_LEVEL_WARNING, "libvirt-events", NULL, NULL,
 		       "libvirt (%s) gives no events (%s): domains are not attached by themselves",
@@ -430,7 +580,7 @@ static void on_connected(GObject *source, GAsyncResult *result, gpointer data)
 		d->told = FALSE;
 		kx_log(G_LOG_LEVEL_MESSAGE, "libvirt-connected", NULL, NULL,
 		       "libvirt (%s): connected", d->uri);
-		tell(d, KX_DOMAINS_CONNECTED, NULL, NULL);
+		tell(d, KX_DOMAINS_CONNECTED, NULL, NULL, now_ns());
 	} else {
 		g_clear_pointer(&c, connection_close);
 		if (d->callback && !d->told)
@@ -469,6 +619,7 @@ KxDomains *kx_domains_new(const char *uri, KxDomainsCallback callback, gpointer 
 	d->callback = callback;
 	d->data = data;
 	d->retry_s = RETRY_MIN_S;
+	d->stops = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	if (*uri)
 		connect_async(d);
 	return d;

@@ -26,13 +26,17 @@ typedef enum {
 	KX_DOMAINS_CONNECTED, /* @domain NULL */
 	KX_DOMAINS_LOST,      /* likewise */
 	KX_DOMAINS_STARTED,
-	KX_DOMAINS_RESUMED,
 	KX_DOMAINS_STOPPED, /* @detail: "destroyed", "crashed", "migrated away", … */
+	KX_DOMAINS_PAUSED, /* its vCPUs do not run. @detail: why: "suspended", "the guest panicked", … */
+	KX_DOMAINS_RESUMED,
 } KxDomainsEvent;
 
-/* On the main loop. Of @domain only name and uuid are set. */
+/*
+ * On the main loop. Of @domain only name and uuid are set. @realtime_ns: when it happened, by QEMU's clock where QEMU has
+ * told, else when libvirt's event came.
+ */
 typedef void (*KxDomainsCallback)(KxDomainsEvent event, const KxDomain *domain, const char *detail,
-				  gpointer data);
+				  gint64 realtime_ns, gpointer data);
 
 typedef struct _KxDomains KxDomains;
 
@@ -55,6 +59,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxLibvirt, kx_libvirt_release)
 struct _virConnect *kx_libvirt_connection(KxLibvirt *l);
 /* Blocks. By UUID if it is one and there is such a domain, else by name. KX_ERROR_NO_SUCH_VM, KX_ERROR_NO_LIBVIRT. */
 KxDomain *kx_libvirt_lookup(KxLibvirt *l, const char *name_or_uuid, GError **error);
+/*
+ * Blocks. Whether the vCPUs of an active domain run; if not, @why says what libvirt knows of the reason.
+ * KX_ERROR_NO_SUCH_VM, KX_ERROR_NO_LIBVIRT.
+ */
+gboolean kx_libvirt_runs(KxLibvirt *l, const char *uuid, gboolean *runs, const char **why,
+			 GError **error);
 /* Blocks. The active domains: KxDomain. */
 GPtrArray *kx_libvirt_list(KxLibvirt *l, GError **error);
 /* Blocks. KVM's counters as QEMU gives them. */

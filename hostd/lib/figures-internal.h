@@ -13,7 +13,9 @@ typedef struct {
 	KxRow *row;
 	GPtrArray *windows; /* KxWindow, not owned */
 	gboolean off, module;
-	double ns; /* time with module figures, without what was yielded */
+	double ns; /* time with module figures, without what was yielded and in which the VM was paused */
+	double paused_ns;
+	const char *paused_na; /* why there may have been more */
 	guint64 passes, samples, lost;
 	KxRatioSums cost, exits, work;
 	const char *exits_na, *work_na;
@@ -32,6 +34,8 @@ void kx_figure_clear(KxFigure *f);
  */
 void kx_figure_note(KxFigure *f, const char *note);
 
+/* Why there are no rates, where the tracker was at work too briefly; NULL: there are. */
+const char *kx_pool_brief(const KxPool *p);
 /* Why a row has no passes to speak of; NULL if it has. */
 const char *kx_pool_no_passes(const KxPool *p);
 /* Sum of a guint64 over the windows with the gboolean at @has_offset, without those whose reason at @na_offset is set. */
@@ -41,6 +45,8 @@ const KxWindow *kx_pool_last(const KxPool *p, gsize has_offset);
 
 /* Figures of the parts that the row has, and n/a for those that it has not. */
 void kx_part_figures(KxPool *p);
+/* Footnotes, when all figures are computed. */
+void kx_note_figures(GPtrArray *pools);
 /* Rows that were measured without staleness show what was measured for the same setting. */
 void kx_lend_missed(GPtrArray *pools);
 

@@ -8,6 +8,16 @@
 #include <math.h>
 #include <string.h>
 
+/* Passes that are not counted, for the VM was paused, but are in what the module sums up over all passes. */
+static guint64 paused_passes(const KxPool *p)
+{
+	guint64 sum = 0;
+
+	for (guint i = 0; i < p->windows->len; i++)
+		sum += ((const KxWindow *)p->windows->pdata[i])->paused_passes;
+	return sum;
+}
+
 /* --- the dirty log --------------------------------------------------------- */
 
 #define HAS(member)	 G_STRUCT_OFFSET(KxWindow, member)
@@ -50,8 +60,8 @@ static KxFigure pml_full(const KxPool *p)
 {
 	if (g_strcmp0(p->row->mechanism, "pml") != 0)
 		return kx_unavailable("the mechanism is not PML");
-	if (p->ns < KX_RATE_MIN_NS)
-		return kx_unavailable("tracked for less than 10 ms");
+	if (kx_pool_brief(p))
+		return kx_unavailable(kx_pool_brief(p));
 	return kx_figure(LOG(pml_full_exits) * KX_NS_PER_S / p->ns, (guint64)LOG(pml_full_exits));
 }
 
@@ -66,7 +76,9 @@ static void log_costs(KxPool *p)
 	row->log_harvest_ns_per_page =
 		per_page(LOG(log_harvest_ns), LOG(log_harvest_pages), "the log was not read");
 	row->log_harvest_ns_per_dirty =
-		per_page(LOG(log_harvest_ns), LOG(log_dirty_pages), "no page was found written");
+		paused_passes(p) ? kx_unavailable("the log was also read while the VM was paused")
+				 : per_page(LOG(log_harvest_ns), LOG(log_dirty_pages),
+					    "no page was found written");
 	row->log_clear_ns_per_dirty =
 		per_page(LOG(log_clear_ns), LOG(log_clear_pages),
 			 g_strcmp0(kx_pool_last(p, HAS(has_log))->log_mode, "plain") == 0
@@ -103,8 +115,8 @@ static void log_figures_of(KxPool *p)
 static void walk_figures(KxPool *p)
 {
 	KxRow *row = p->row;
-	/* Every window begins with a priming pass, and that walks, too. */
-	guint64 n = p->passes + row->windows;
+	/* Every window begins with a priming pass, and that walks, too; so do those in a pause. */
+	guint64 n = p->passes + paused_passes(p) + row->windows;
 	double passes = (double)n, longest = 0;
 
 	for (guint i = 0; i < p->windows->len; i++) {
@@ -203,6 +215,7 @@ static void regions_figures(KxPool *p)
 {
 	KxRow *row = p->row;
 	const KxWindow *last = kx_pool_last(p, HAS(has_regions));
+	guint64 passes = p->passes + paused_passes(p);
 	const char *why = kx_pool_no_passes(p);
 	double most = 0;
 
@@ -215,7 +228,7 @@ static void regions_figures(KxPool *p)
 	row->regions_now = why ? kx_unavailable(why) : kx_figure((double)last->regions_now, 1);
 	row->regions_checks_per_pass =
 		why ? kx_unavailable(why)
-		    : kx_figure(REGIONS(regions_checks) / (double)p->passes, p->passes);
+		    : kx_figure(REGIONS(regions_checks) / (double)passes, passes);
 	row->regions_max_checks = why ? kx_unavailable(why) : kx_figure(most, p->passes);
 	row->regions_aggregations = kx_figure(REGIONS(regions_aggregations), row->windows);
 	row->regions_splits = kx_figure(REGIONS(regions_splits), row->windows);
@@ -252,8 +265,8 @@ static void trap_figures(KxPool *p)
 		ppm = fmax(ppm, (double)w->trap_max_time_ppm);
 	}
 	trap_counts(p);
-	row->trap_faults_per_s = p->ns < KX_RATE_MIN_NS
-					 ? kx_unavailable("tracked for less than 10 ms")
+	row->trap_faults_per_s = kx_pool_brief(p)
+					 ? kx_unavailable(kx_pool_brief(p))
 					 : kx_figure(TRAP(trap_faults) * KX_NS_PER_S / p->ns,
 						     (guint64)TRAP(trap_faults));
 	row->trap_max_faults_per_s = kx_figure(faults, row->windows);
@@ -275,8 +288,8 @@ static void trap_figures(KxPool *p)
 
 static KxFigure guest_rate(const KxPool *p, double sum, double scale)
 {
-	return p->ns < KX_RATE_MIN_NS ? kx_unavailable("tracked for less than 10 ms")
-				      : kx_figure(sum * scale / p->ns, p->passes);
+	return kx_pool_brief(p) ? kx_unavailable(kx_pool_brief(p))
+				: kx_figure(sum * scale / p->ns, p->passes);
 }
 
 static void guest_stages(KxPool *p)

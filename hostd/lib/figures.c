@@ -26,6 +26,8 @@ const KxFigureField kx_row_figures[] = {
 	ROW(cost_per_sample_ns, "ns"),
 	ROW(total_cost_per_sample_ns, "ns"),
 	ROW(cost_vs_cheapest, "ratio"),
+	ROW(paused_seconds, "s"),
+	ROW(paused_passes, "passes"),
 	ROW(passes, "passes"),
 	ROW(samples, "samples"),
 	ROW(samples_per_s, "1/s"),
@@ -251,12 +253,17 @@ static gboolean yielded(const KxWindow *w)
 	return w->has_log && (w->log_yielded_ns || w->log_yielded_passes);
 }
 
-/* Time in which the tracker was at work. */
-static double tracked_ns(const KxWindow *w)
+double kx_window_run_ns(const KxWindow *w)
 {
-	guint64 away = w->has_log ? MIN(w->log_yielded_ns, w->duration_ns) : 0;
+	return (double)(w->duration_ns - MIN(w->paused_ns, w->duration_ns));
+}
 
-	return (double)(w->duration_ns - away);
+double kx_window_tracked_ns(const KxWindow *w)
+{
+	guint64 yielded_ns = w->has_log ? w->log_yielded_ns : 0;
+
+	yielded_ns -= MIN(yielded_ns, w->paused_yielded_ns);
+	return fmax(0, kx_window_run_ns(w) - (double)yielded_ns);
 }
 
 static void pool_free(KxPool *p)
@@ -283,12 +290,15 @@ static void pool_add(KxPool *p, KxWindow *w)
 {
 	KxRatioSums cost = { w->est_n,	   w->est_cost,	    w->est_samples,
 			     w->est_cost2, w->est_samples2, w->est_cross };
-	double ns = tracked_ns(w);
+	double ns = kx_window_tracked_ns(w);
 
 	g_ptr_array_add(p->windows, w);
 	p->row->parts |= parts_of(w);
 	p->row->windows++;
 	p->row->seconds += ns / KX_NS_PER_S;
+	p->paused_ns += (double)w->paused_ns;
+	p->paused_na = w->paused_na ? w->paused_na : p->paused_na;
+	p->row->paused_for = w->paused_for ? w->paused_for : p->row->paused_for;
 	if (w->has_module) {
 		p->module = TRUE;
 		p->ns += ns;
@@ -357,7 +367,19 @@ const char *kx_pool_no_passes(const KxPool *p)
 	if (why || p->passes)
 		return why;
 	return gave_way_all_the_time(p) ? "no pass was completed while the log was not the VMM's"
+	       : p->paused_ns > 0	? "no pass was completed while the VM ran"
 					: "no pass was completed";
+}
+
+static const char *brief_ran(const KxPool *p)
+{
+	return p->paused_ns > 0 ? "the VM ran for less than 10 ms of the time"
+				: "tracked for less than 10 ms";
+}
+
+const char *kx_pool_brief(const KxPool *p)
+{
+	return p->ns < KX_RATE_MIN_NS ? brief_ran(p) : NULL;
 }
 
 /* Nothing found because nothing was looked at is not 0. */
@@ -365,7 +387,9 @@ static const char *no_counts(const KxPool *p)
 {
 	const char *why = no_account(p);
 
-	return why || !gave_way_all_the_time(p) ? why : kx_pool_no_passes(p);
+	if (why || p->passes || !(gave_way_all_the_time(p) || p->paused_ns > 0))
+		return why;
+	return kx_pool_no_passes(p);
 }
 
 static void cost_figures(KxPool *p)
@@ -444,9 +468,7 @@ static void count_figures(KxPool *p)
 {
 	KxRow *row = p->row;
 	const char *why = no_counts(p);
-	const char *short_why = why			 ? why
-				: p->ns < KX_RATE_MIN_NS ? "tracked for less than 10 ms"
-							 : NULL;
+	const char *short_why = why ? why : kx_pool_brief(p);
 
 	row->passes = no_account(p) ? kx_unavailable(no_account(p))
 				    : kx_figure((double)p->passes, p->row->windows);
@@ -456,6 +478,18 @@ static void count_figures(KxPool *p)
 	row->samples_per_s =
 		short_why ? kx_unavailable(short_why)
 			  : kx_figure((double)p->samples * KX_NS_PER_S / p->ns, p->samples);
+}
+
+/* What is known of it, and a word if that may not be all. */
+static void paused_figures(KxPool *p)
+{
+	KxRow *row = p->row;
+
+	row->paused_seconds = p->paused_na && !(p->paused_ns > 0)
+				      ? kx_unavailable(p->paused_na)
+				      : kx_figure(p->paused_ns / KX_NS_PER_S, row->windows);
+	row->paused_passes = no_account(p) ? kx_unavailable(no_account(p))
+					   : kx_figure(TOTAL(p, paused_passes), row->windows);
 }
 
 static void pass_figures(KxPool *p)
@@ -482,6 +516,9 @@ static void pass_figures(KxPool *p)
 		p99 = fmax(p99, (double)w->pass_ns_p99);
 		if (yielded(w)) {
 			no_interval = gave_way;
+		} else if (w->paused_passes) {
+			between += (double)w->between_ns;
+			intervals += (double)w->between_n;
 		} else if (w->passes > 1) {
 			between += (double)(w->last_start_ns - w->first_start_ns);
 			intervals += (double)(w->passes - 1);
@@ -528,9 +565,7 @@ static void page_figures(KxPool *p)
 static void load_figures(KxPool *p)
 {
 	KxRow *row = p->row;
-	const char *why = !p->module		   ? "the module gave no figures"
-			  : p->ns < KX_RATE_MIN_NS ? "tracked for less than 10 ms"
-						   : NULL;
+	const char *why = !p->module ? "the module gave no figures" : kx_pool_brief(p);
 	double drain = 0;
 
 	if (why) {
@@ -553,16 +588,16 @@ static void load_figures(KxPool *p)
 					  (guint64)TOTAL(p, flush_ipis));
 }
 
-/* A counter of the VM against wall time, over the windows where it was read. */
+/* A counter of the VM against the time in which it ran, over the windows where it was read. */
 static KxFigure vm_rate(const KxPool *p, gsize value_offset, gsize na_offset, double scale)
 {
 	KxRatioSums s = { 0 };
-	const char *why = "tracked for less than 10 ms";
+	const char *why = brief_ran(p);
 
 	for (guint i = 0; i < p->windows->len; i++) {
 		const char *w = p->windows->pdata[i];
 		const char *na = *(char *const *)(w + na_offset);
-		double ns = (double)((const KxWindow *)w)->duration_ns;
+		double ns = kx_window_run_ns((const KxWindow *)w);
 
 		if (na || yielded((const KxWindow *)w))
 			why = na ? na : gave_way;
@@ -576,9 +611,8 @@ static KxFigure vm_rate(const KxPool *p, gsize value_offset, gsize na_offset, do
 
 static void vm_figures(KxPool *p)
 {
-	static const char brief[] = "tracked for less than 10 ms";
-
-	p->row->exits_per_s = kx_figure_from_sums(&p->exits, 1, p->exits_na ? p->exits_na : brief);
+	p->row->exits_per_s =
+		kx_figure_from_sums(&p->exits, 1, p->exits_na ? p->exits_na : brief_ran(p));
 	p->row->work_per_s = kx_figure_from_sums(
 		&p->work, 1, p->work_na ? p->work_na : "the workload log covers less than 10 ms");
 	p->row->kvm_flushes_per_s =
@@ -739,6 +773,7 @@ GPtrArray *kx_vm_rows(const KxVmReport *v)
 	for (guint i = 0; i < pools->len; i++) {
 		KxPool *p = pools->pdata[i];
 
+		paused_figures(p);
 		cost_figures(p);
 		count_figures(p);
 		pass_figures(p);
@@ -753,6 +788,7 @@ GPtrArray *kx_vm_rows(const KxVmReport *v)
 	kx_lend_missed(pools);
 	compare_with_off(pools);
 	compare_costs(pools);
+	kx_note_figures(pools);
 	for (guint i = 0; i < pools->len; i++)
 		g_ptr_array_add(rows, g_steal_pointer(&((KxPool *)pools->pdata[i])->row));
 	return rows;

@@ -145,6 +145,7 @@ static void session_then(KxCall *c, GError *error)
 	kx_session_on_yield(s, kx_manager_session_yield, m);
 	g_ptr_array_add(m->sessions, kx_session_ref(s));
 	kx_session_begin(s);
+	kx_manager_watch_pauses(m, s);
 	kx_let_alone_remove(m->let_alone, c->ident.uuid);
 	if (c->ident.uuid)
 		kx_manager_no_retry(m, c->ident.uuid);

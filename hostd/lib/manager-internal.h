@@ -22,6 +22,7 @@ struct _KxManager {
 	KxLetAlone *let_alone; /* by rules */
 	GHashTable *asking; /* KxSession → the KxCall that asks libvirt why it yielded; not owned */
 	gboolean was_connected;
+	guint pause_news;      /* counts what libvirt tells of VMs that are paused or go on */
 	KxSelftest *selftest;  /* of the dirty log; NULL: not yet */
 	char *selftest_key;    /* for which it holds, or is under way */
 	GHashTable *attaching; /* pids of VMs whose session is being made */
@@ -61,9 +62,14 @@ struct _KxCall {
 	char *json;
 	gint64 yielded_at;	/* CLOCK_REALTIME, ns */
 	const char *yielded_to; /* NULL: libvirt knows of nothing */
-	KxPlug *plug;		/* of the guest's channel */
-	gboolean gone;		/* the VM has ended */
-	char *plugging;		/* the UUID that is in the manager's table for us */
+	/* time in which the VM does not run (manager-pauses.c) */
+	KxInstant moment;
+	const char *why; /* it is paused, or that is not known; NULL: it runs */
+	gboolean since_attach;
+	guint pause_news; /* as of the question */
+	KxPlug *plug;	  /* of the guest's channel */
+	gboolean gone;	  /* the VM has ended */
+	char *plugging;	  /* the UUID that is in the manager's table for us */
 	/* waiting for the guest (manager-wait.c) */
 	GCancellable *cancellable; /* ends it; NULL: nobody can */
 	char *given_up;		   /* why that was done, if not by the caller */
@@ -128,6 +134,16 @@ void kx_manager_selftest_to_report(KxManager *m, KxReport *r);
 void kx_manager_session_yield(KxSession *s, const KxYield *y, gpointer data);
 void kx_manager_stop_asking(KxManager *m, KxSession *s);
 
+/* --- time in which VMs do not run (manager-pauses.c) ------------------------------------------------------------------ */
+
+/* libvirt tells. @why NULL: it goes on. */
+void kx_manager_paused(KxManager *m, const KxDomain *d, const char *why, gint64 realtime_ns);
+/* A session has just begun: is its VM paused? */
+void kx_manager_watch_pauses(KxManager *m, KxSession *s);
+/* libvirt is there again, and: it is not. */
+void kx_manager_ask_pauses(KxManager *m);
+void kx_manager_lose_pauses(KxManager *m);
+
 /* --- the channel to the guest (manager-channel.c) --------------------------------------------------------------------- */
 
 gboolean kx_manager_runs_in_guest(const KxOptions *o);
@@ -169,6 +185,6 @@ const KxKvmStat *kx_call_asked(const KxCall *c, const KxSession *s);
 /* For the domains that run already. */
 void kx_manager_apply_rules(KxManager *m);
 void kx_manager_on_domains(KxDomainsEvent event, const KxDomain *d, const char *detail,
-			   gpointer data);
+			   gint64 realtime_ns, gpointer data);
 
 #endif /* KX_MANAGER_INTERNAL_H */

@@ -88,7 +88,7 @@ static void domain_resumed(KxManager *m, const KxDomain *d)
 }
 
 void kx_manager_on_domains(KxDomainsEvent event, const KxDomain *d, const char *detail,
-			   gpointer data)
+			   gint64 realtime_ns, gpointer data)
 {
 	KxManager *m = data;
 
@@ -98,20 +98,26 @@ void kx_manager_on_domains(KxDomainsEvent event, const KxDomain *d, const char *
 		if (m->was_connected)
 			kx_manager_tell(m, "libvirt-back", NULL, NULL);
 		m->was_connected = TRUE;
+		kx_manager_ask_pauses(m);
 		kx_manager_apply_rules(m);
 		break;
 	case KX_DOMAINS_LOST:
 		m->libvirt(FALSE, m->data);
+		kx_manager_lose_pauses(m);
 		kx_manager_tell(m, "libvirt-lost", NULL, NULL);
 		break;
 	case KX_DOMAINS_STARTED:
 		kx_manager_attach_by_rule(m, d->name, d->uuid);
 		break;
-	case KX_DOMAINS_RESUMED:
-		domain_resumed(m, d);
-		break;
 	case KX_DOMAINS_STOPPED:
 		domain_stopped(m, d, detail);
+		break;
+	case KX_DOMAINS_PAUSED:
+		kx_manager_paused(m, d, detail, realtime_ns);
+		break;
+	case KX_DOMAINS_RESUMED:
+		kx_manager_paused(m, d, NULL, realtime_ns);
+		domain_resumed(m, d);
 		break;
 	}
 }

@@ -28,6 +28,7 @@ typedef struct {
 } KxField;
 
 extern const KxField kx_window_fields[];
+extern const KxField kx_pause_fields[];
 extern const KxField kx_regions_fields[];
 extern const KxField kx_region_fields[];
 extern const KxField kx_vm_fields[];

@@ -44,6 +44,14 @@ const KxField kx_window_fields[] = {
 	FIELD(KxWindow, KX_FIELD_I64, start_realtime_ns),
 	FIELD(KxWindow, KX_FIELD_I64, end_realtime_ns),
 	FIELD(KxWindow, KX_FIELD_U64, duration_ns),
+	FIELD(KxWindow, KX_FIELD_U64, paused_ns),
+	FIELD(KxWindow, KX_FIELD_STRING, paused_na),
+	FIELD(KxWindow, KX_FIELD_STRING, paused_for),
+	FIELD(KxWindow, KX_FIELD_U64, pauses_total),
+	FIELD(KxWindow, KX_FIELD_U64, paused_yielded_ns),
+	FIELD(KxWindow, KX_FIELD_U64, paused_passes),
+	FIELD(KxWindow, KX_FIELD_U64, between_ns),
+	FIELD(KxWindow, KX_FIELD_U64, between_n),
 	FIELD(KxWindow, KX_FIELD_BOOL, has_module),
 	FIELD_MODULE(interval_ns),
 	FIELD_MODULE(passes),
@@ -193,6 +201,12 @@ const KxField kx_window_fields[] = {
 	{ NULL, KX_FIELD_STRING, 0, -1, -1 },
 };
 
+const KxField kx_pause_fields[] = {
+	FIELD(KxPause, KX_FIELD_I64, from_ns),
+	FIELD(KxPause, KX_FIELD_I64, until_ns),
+	{ NULL, KX_FIELD_STRING, 0, -1, -1 },
+};
+
 const KxField kx_regions_fields[] = {
 	FIELD(KxRegions, KX_FIELD_U64, aggregation),
 	FIELD(KxRegions, KX_FIELD_U32, checks),
@@ -228,6 +242,7 @@ const KxField kx_vm_fields[] = {
 	FIELD(KxVmReport, KX_FIELD_STRING, log_mode),
 	FIELD(KxVmReport, KX_FIELD_STRING, yielded),
 	FIELD(KxVmReport, KX_FIELD_STRING, progress),
+	FIELD(KxVmReport, KX_FIELD_STRING, paused),
 	FIELD(KxVmReport, KX_FIELD_U64, declared_pages),
 	{ NULL, KX_FIELD_STRING, 0, -1, -1 },
 };
@@ -458,6 +473,18 @@ static void add_regions(JsonBuilder *b, const KxRegions *r)
 	json_builder_end_object(b);
 }
 
+static void add_pauses(JsonBuilder *b, const GArray *pauses)
+{
+	json_builder_set_member_name(b, "pauses");
+	json_builder_begin_array(b);
+	for (guint i = 0; i < pauses->len; i++) {
+		json_builder_begin_object(b);
+		add_fields(b, kx_pause_fields, &g_array_index(pauses, KxPause, i));
+		json_builder_end_object(b);
+	}
+	json_builder_end_array(b);
+}
+
 /* "heat": accesses for each page, for whoever reads the JSON; "seen_by": numbers of maps. */
 static void add_heat_range(JsonBuilder *b, const KxHeatRange *r)
 {
@@ -521,6 +548,8 @@ static void add_vm(JsonBuilder *b, const KxVmReport *v)
 		add_fields(b, kx_window_fields, w);
 		if (w->regions)
 			add_regions(b, w->regions);
+		if (w->pauses)
+			add_pauses(b, w->pauses);
 		json_builder_end_object(b);
 	}
 	json_builder_end_array(b);
@@ -740,14 +769,40 @@ static gboolean read_regions(JsonObject *window, KxRegions **regions, const char
 	return TRUE;
 }
 
+/* TRUE without pauses: the key is absent. */
+static gboolean read_pauses(JsonObject *window, KxWindow *w, const char *where, GError **error)
+{
+	GError *local = NULL;
+	JsonArray *list = get_array(window, "pauses", where, &local);
+
+	if (local) {
+		g_propagate_error(error, local);
+		return FALSE;
+	}
+	if (list)
+		w->pauses = g_array_new(FALSE, FALSE, sizeof(KxPause));
+	for (guint i = 0; list && i < json_array_get_length(list); i++) {
+		JsonObject *o = get_element(list, i, "pauses", where, error);
+		KxPause p = { 0 };
+
+		if (!o || !read_fields(kx_pause_fields, o, &p, where, error))
+			return FALSE;
+		g_array_append_val(w->pauses, p);
+	}
+	return TRUE;
+}
+
 static KxWindow *read_window(JsonObject *o, const char *where, GError **error)
 {
 	g_autoptr(KxWindow) w = kx_window_new();
 
 	if (!read_fields(kx_window_fields, o, w, where, error) ||
-	    !read_regions(o, &w->regions, where, error) || !check_parts(o, w, where, error))
+	    !read_regions(o, &w->regions, where, error) || !read_pauses(o, w, where, error) ||
+	    !check_parts(o, w, where, error))
 		return NULL;
 	note_missing(kx_window_fields, o, w);
+	if (!w->paused_na && !json_object_has_member(o, "paused_ns"))
+		w->paused_na = g_strdup("not in the report");
 	if (!w->tracker) {
 		wrong(error, where, "tracker", "a string");
 		return NULL;

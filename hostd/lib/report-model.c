@@ -117,6 +117,7 @@ KxWindow *kx_window_copy(const KxWindow *w)
 	*c = *w;
 	copy_strings(kx_window_fields, c);
 	c->regions = w->regions ? kx_regions_copy(w->regions) : NULL;
+	c->pauses = w->pauses ? g_array_copy(w->pauses) : NULL;
 	return c;
 }
 
@@ -139,6 +140,7 @@ void kx_window_free(KxWindow *w)
 		return;
 	kx_free_strings(kx_window_fields, w);
 	kx_regions_free(w->regions);
+	g_clear_pointer(&w->pauses, g_array_unref);
 	g_free(w);
 }
 

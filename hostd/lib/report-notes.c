@@ -172,6 +172,38 @@ static void note_guest(GPtrArray *notes, const char *label, const KxRow *row)
 		g_ptr_array_add(notes, g_strdup_printf("%s: %s", label, row->guest_silent));
 }
 
+/* --- time in which the VM did not run ------------------------------------------ */
+
+static void note_paused(GPtrArray *notes, const char *label, const KxRow *row)
+{
+	if (row->paused_seconds.na || !(row->paused_seconds.value > 0))
+		return;
+	g_ptr_array_add(
+		notes, g_strdup_printf(
+			       "%s: the VM was paused for %.3f s (%s): that time counts nowhere%s.",
+			       label, row->paused_seconds.value,
+			       row->paused_for ? row->paused_for : "not told why",
+			       row->paused_passes.value > 0
+				       ? ", nor do the passes that had nothing to see in it"
+				       : ""));
+}
+
+static void note_unknown_pauses(GPtrArray *notes, const GPtrArray *rows)
+{
+	gboolean any = FALSE;
+
+	for (guint i = 0; i < rows->len; i++) {
+		const KxRow *row = rows->pdata[i];
+
+		any |= row->paused_seconds.na || row->paused_seconds.note;
+	}
+	if (any)
+		g_ptr_array_add(notes,
+				g_strdup("It is not known of all time whether the VM ran: a pause "
+					 "that nobody has told of makes all that is per second "
+					 "less than it was."));
+}
+
 /* What is said once for a VM, and what of each row that has the part. */
 static const struct {
 	void (*explain)(GPtrArray *notes, const KxVmReport *v);
@@ -207,7 +239,9 @@ GPtrArray *kx_vm_notes(const KxVmReport *v, const GPtrArray *rows)
 		const KxRow *row = rows->pdata[i];
 		g_autofree char *label = kx_row_label(rows, i);
 
+		note_paused(notes, label, row);
 		note_part(notes, v, row, label, &said);
 	}
+	note_unknown_pauses(notes, rows);
 	return notes;
 }

@@ -218,6 +218,30 @@ static void add_missed_by(KxTable *table, const GPtrArray *rows)
 	}
 }
 
+static char *seconds_cell(Text *t, const KxFigure *f)
+{
+	return kx_text_ns(f->value * 1e9);
+}
+
+/* A VM that runs all the time needs no column that says so. */
+static void add_paused(Text *t, KxTable *table, const GPtrArray *rows)
+{
+	static const ColumnSpec spec = { "VM\npaused", FIG(paused_seconds), seconds_cell, 0 };
+	gboolean any = FALSE;
+	guint c;
+
+	for (guint i = 0; i < rows->len; i++) {
+		const KxFigure *f = &((const KxRow *)rows->pdata[i])->paused_seconds;
+
+		any |= f->na || f->value > 0;
+	}
+	if (!any)
+		return;
+	c = kx_table_add_column(table, spec.title, FALSE, FALSE);
+	for (guint i = 0; i < rows->len; i++)
+		kx_table_add_cell(table, c, figure_cell(t, rows->pdata[i], &spec));
+}
+
 static void print_table(Text *t, const GPtrArray *rows)
 {
 	g_autoptr(KxTable) table = kx_table_new();
@@ -242,6 +266,7 @@ static void print_table(Text *t, const GPtrArray *rows)
 			kx_table_add_cell(
 				table, c,
 				kx_text_ns(((const KxRow *)rows->pdata[i])->seconds * 1e9));
+		add_paused(t, table, rows);
 	}
 	kx_table_print(table, t->out, t->width, 2, breaks);
 }
@@ -251,11 +276,6 @@ static void print_table(Text *t, const GPtrArray *rows)
 static char *ns_cell(Text *t, const KxFigure *f)
 {
 	return kx_text_ns(f->value);
-}
-
-static char *seconds_cell(Text *t, const KxFigure *f)
-{
-	return kx_text_ns(f->value * 1e9);
 }
 
 static char *yields_cell(Text *t, const KxFigure *f)
@@ -708,6 +728,14 @@ static void print_progress(Text *t, const KxVmReport *v)
 		g_string_append_printf(t->out, "  now: %s\n", progress);
 }
 
+static void print_paused(Text *t, const KxVmReport *v)
+{
+	g_autofree char *paused = v->paused ? kx_text_clean(v->paused) : NULL;
+
+	if (paused)
+		g_string_append_printf(t->out, "  paused: %s: the VM does not run now\n", paused);
+}
+
 static void print_declared(Text *t, const KxVmReport *v)
 {
 	if (v->declared_pages)
@@ -760,6 +788,7 @@ static void print_vm_heading(Text *t, const KxVmReport *v)
 	print_mapped(t, v);
 	print_log_heading(t, v);
 	print_progress(t, v);
+	print_paused(t, v);
 	print_declared(t, v);
 }
 

@@ -50,6 +50,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxRegions, kx_regions_free)
 GArray *kx_regions_ranked(const KxRegions *r);
 void kx_regions_sort(KxRegions *r); /* by address space and gfn */
 
+/* A stretch in which the VM did not run. Host CLOCK_REALTIME. */
+typedef struct {
+	gint64 from_ns, until_ns;
+} KxPause;
+
+#define KX_PAUSES_KEPT 256u /* of a window: the latest */
+
 /* One stretch of time with one tracker setting. Raw sums only. */
 typedef struct {
 	guint64 id;    /* unique within the VM's account, ascending */
@@ -58,6 +65,17 @@ typedef struct {
 	gboolean open;				   /* still running */
 	gint64 start_realtime_ns, end_realtime_ns; /* host CLOCK_REALTIME */
 	guint64 duration_ns;			   /* CLOCK_MONOTONIC */
+
+	/* time in which the VM did not run, by its VMM's will: suspended, saved, stopped by an error, … */
+	guint64 paused_ns; /* as far as it is known */
+	char *paused_na;   /* why there may have been more; NULL: that is all */
+	char *paused_for;  /* why it was paused, the last time; NULL: it was not */
+	guint64 pauses_total;
+	GArray *pauses;		   /* KxPause, in order; NULL: none */
+	guint64 paused_yielded_ns; /* of paused_ns, in which the log was the VMM's as well */
+	guint64 paused_passes;	   /* which had nothing to see: in none of the sums below */
+	/* of counted passes, from their records: time from the start of the pass before, and of how many */
+	guint64 between_ns, between_n;
 
 	/* from the module (struct kvm_ext_stats); valid if has_module */
 	gboolean has_module;
@@ -221,6 +239,7 @@ typedef struct {
 	guint64 declared_pages; /* of memory that the guest wants left alone, and that is pinned */
 	char *yielded; /* to what the dirty log is left now: "migration", …; NULL: it is tracked */
 	char *progress; /* of a pass that takes long: "priming, 23 % of memory, …"; NULL: none does */
+	char *paused; /* why the VM does not run now: "suspended", …; NULL: it runs, or nobody knows */
 	GPtrArray *windows; /* KxWindow, in order of id */
 	KxHeatReport *heat; /* NULL: not asked */
 } KxVmReport;
@@ -277,7 +296,9 @@ typedef struct {
 	gboolean staleness;
 	guint missed_by; /* index of the row that measured what this one misses */
 	guint windows;
-	double seconds; /* tracked: without the time that was yielded */
+	double seconds; /* tracked: without the time that was yielded, or in which the VM was paused */
+	KxFigure paused_seconds, paused_passes; /* a note: there may have been more */
+	const char *paused_for;			/* the last time; of a window; NULL: it was not */
 	KxFigure passes, samples, samples_per_s;
 	KxFigure pages_per_sample; /* 1 where all leaves are 4K */
 	KxFigure
@@ -331,6 +352,10 @@ typedef struct {
 	const char *guest_silent; /* of the row's last window, whose it is */
 	double guest_bad_records; /* left out */
 } KxRow;
+
+/* Time of the window in which the VM ran, and of that in which the tracker was at work: what rates are of. */
+double kx_window_run_ns(const KxWindow *w);
+double kx_window_tracked_ns(const KxWindow *w);
 
 /* Rows (KxRow) in order of first appearance. */
 GPtrArray *kx_vm_rows(const KxVmReport *v);

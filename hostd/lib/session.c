@@ -193,7 +193,18 @@ static gboolean read_stats(KxSession *s, struct kvm_ext_stats *st)
 
 TO_BOTH(pass_begin, kvm_ext_rec_pass_begin)
 TO_BOTH(run, kvm_ext_rec_run)
-TO_BOTH(pass_end, kvm_ext_rec_pass_end)
+
+/* A pass that the VM was paused through says nothing of heat either, as one that was cut. */
+static void on_pass_end(void *data, const struct kvm_ext_rec_pass_end *r)
+{
+	const KxSession *s = data;
+	struct kvm_ext_rec_pass_end judged = *r;
+
+	kx_account_sink.pass_end(s->account, r);
+	if (!(r->h.flags & KVM_EXT_PASS_PRIME) && kx_account_last_was_paused(s->account))
+		judged.h.flags |= KVM_EXT_PASS_CUT;
+	kx_heat_sink.pass_end(s->heat, &judged);
+}
 
 static void on_bitmap(void *data, const struct kvm_ext_rec_bitmap *r, const guint64 *bits,
 		      gsize nwords)
@@ -382,6 +393,11 @@ void kx_session_yielded_to(KxSession *s, const char *what)
 	g_free(s->yield.to);
 	s->yield.to = g_strdup(what);
 	kx_account_yielded_to(s->account, s->window, what);
+}
+
+KxAccount *kx_session_account(KxSession *s)
+{
+	return s->account;
 }
 
 const KxLogMechanism *kx_session_log_mechanism(const KxSession *s)
@@ -870,6 +886,7 @@ static void describe_vm(const KxSession *s, KxVmReport *v)
 	v->log_mode = g_strdup(kx_log_mode_name(vm->log_mode));
 	v->yielded = g_strdup(yielded_now(s));
 	v->progress = s->tracker ? g_strdup(s->progress) : NULL;
+	v->paused = s->tracker ? g_strdup(kx_account_is_paused(s->account)) : NULL;
 	v->declared_pages = s->declared.pages;
 }
 
@@ -944,6 +961,7 @@ void kx_session_read(KxSession *s)
 	s->fresh->pid = (guint32)s->ident.pid;
 	s->fresh->attached = TRUE;
 	s->fresh->yielded = g_strdup(yielded_now(s));
+	s->fresh->paused = g_strdup(kx_account_is_paused(s->account));
 	s->fresh->progress = g_strdup(s->progress);
 	g_ptr_array_add(s->fresh->windows,
 			kx_account_newest(s->account, have ? &st : NULL, counters, instant()));

@@ -111,6 +111,9 @@ const char *kx_session_yielded(const KxSession *s);
 void kx_session_yielded_to(KxSession *s, const char *what); /* by who has entered */
 #define KX_YIELDED_UNKNOWN "the VMM logs its memory"
 
+/* Whoever knows when the VM is paused, and has entered, tells its account; also after the end. */
+KxAccount *kx_session_account(KxSession *s);
+
 /* How the dirty log works on this VM; never NULL. */
 const KxLogMechanism *kx_session_log_mechanism(const KxSession *s);
 

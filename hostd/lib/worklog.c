@@ -37,11 +37,13 @@ typedef struct {
 	guint valid_epochs;
 	gboolean overlaps_unfinished;
 	double work, work_ns;
+	gboolean pauses_lost; /* of the VM: more than are kept */
 } Join;
 
 struct _KxWorklog {
 	guint64 budget;
 	GPtrArray *joins;
+	GArray *pauses;	   /* KxPause, of all windows: apart */
 	GPtrArray *epochs; /* not yet joined */
 	KxGfnSet *arena;
 	GString *line;
@@ -79,6 +81,7 @@ KxWorklog *kx_worklog_new(void)
 
 	log->budget = CHUNK_BUDGET;
 	log->joins = g_ptr_array_new_with_free_func((GDestroyNotify)join_free);
+	log->pauses = g_array_new(FALSE, FALSE, sizeof(KxPause));
 	log->epochs = g_ptr_array_new_with_free_func((GDestroyNotify)epoch_free);
 	log->arena = kx_gfnset_new_shared(&log->budget);
 	log->line = g_string_new(NULL);
@@ -90,6 +93,7 @@ void kx_worklog_free(KxWorklog *log)
 	if (!log)
 		return;
 	g_ptr_array_unref(log->joins);
+	g_array_unref(log->pauses);
 	g_ptr_array_unref(log->epochs);
 	kx_gfnset_free(log->arena);
 	g_string_free(log->line, TRUE);
@@ -116,6 +120,9 @@ gboolean kx_worklog_add_window(KxWorklog *log, KxWindow *window, const guint64 (
 	j->inside = kx_gfnset_new_shared(&log->budget);
 	j->overlapping = kx_gfnset_new_shared(&log->budget);
 	j->no_found = g_strdup(no_found);
+	if (window->pauses)
+		g_array_append_vals(log->pauses, window->pauses->data, window->pauses->len);
+	j->pauses_lost = window->pauses_total > (window->pauses ? window->pauses->len : 0);
 	g_ptr_array_add(log->joins, j);
 	for (gsize i = 0; i < n; i++) {
 		if (!kx_gfnset_add(j->found, found[i][0], found[i][1]))
@@ -126,18 +133,33 @@ gboolean kx_worklog_add_window(KxWorklog *log, KxWindow *window, const guint64 (
 
 /* --- work and epochs against the windows ----------------------------------- */
 
-/* Work between two points is spread evenly; each window takes its share of the time. */
+/* Time between two moments in which the VM ran. */
+static double run_ns(const KxWorklog *log, gint64 from, gint64 to)
+{
+	gint64 ns = to - from;
+
+	for (guint i = 0; i < log->pauses->len; i++) {
+		const KxPause *p = &g_array_index(log->pauses, KxPause, i);
+
+		ns -= MAX(0, MIN(to, p->until_ns) - MAX(from, p->from_ns));
+	}
+	return (double)MAX(0, ns);
+}
+
+/* Work between two points is spread evenly over the time in which the VM ran; each window takes its share. */
 static void add_stretch(KxWorklog *log, gint64 from, gint64 to, guint64 work)
 {
+	double whole = run_ns(log, from, to);
+
 	for (guint i = 0; i < log->joins->len; i++) {
 		Join *j = log->joins->pdata[i];
 		gint64 start = MAX(from, j->window->start_realtime_ns);
 		gint64 end = MIN(to, j->window->end_realtime_ns);
 
-		if (end <= start)
+		if (end <= start || !(whole > 0))
 			continue;
-		j->work_ns += (double)(end - start);
-		j->work += (double)work * ((double)(end - start) / (double)(to - from));
+		j->work_ns += run_ns(log, start, end);
+		j->work += (double)work * (run_ns(log, start, end) / whole);
 	}
 }
 
@@ -512,7 +534,9 @@ static void fill_window(const KxWorklog *log, Join *j)
 		set_reason(&w->truth_na, log->clock_na);
 		return;
 	}
-	if (j->work_ns > 0) {
+	if (j->pauses_lost) {
+		set_reason(&w->work_na, "the VM was paused more often than is kept in the report");
+	} else if (j->work_ns > 0) {
 		g_clear_pointer(&w->work_na, g_free);
 		w->work = j->work;
 		w->work_ns = j->work_ns;
@@ -574,9 +598,12 @@ static void compare_clocks(KxWorklog *log, gint64 before, gint64 after)
 		off = log->last_time - after;
 	if (off)
 		log->clock_na = g_strdup_printf(
-			"the workload log's clock and this host's are %.1f s apart, or the log is "
-			"a copy with another time of change",
-			(double)ABS(off) / 1e9);
+			"the workload log's clock and this host's are %.1f s apart%s, or the log "
+			"is a copy with another time of change",
+			(double)ABS(off) / 1e9,
+			log->pauses->len && off < 0
+				? " (the VM was paused: its clock may have stood still)"
+				: "");
 }
 
 gboolean kx_worklog_read_file(KxWorklog *log, const char *path, GError **error)

@@ -736,6 +736,246 @@ static void takes_the_walk(void **state)
 	assert_int_equal(w->walk_contended, 9);
 }
 
+/* --- time in which the VM does not run ------------------------------------------------------------------------------ */
+
+/* Passes end at 1000 * their number, and begin 20 before: with 10 of CPU time, 5 samples and 100 pages each. */
+static void passes(KxAccount *a, guint64 first, guint64 last)
+{
+	for (guint64 pass = first; pass <= last; pass++) {
+		begin(a, 1, pass);
+		end(a, pass, 10, pass ? 5 : 0, pass ? 0 : KVM_EXT_PASS_PRIME);
+	}
+}
+
+static struct kvm_ext_stats after_passes(guint64 n)
+{
+	return (struct kvm_ext_stats){ .passes = n,
+				       .samples = 5 * n,
+				       .cpu_ns = 10 * n,
+				       .pass_ns_sum = 20 * n,
+				       .pass_ns_min = 20,
+				       .pass_ns_max = 20,
+				       .pass_ns_p99 = 20,
+				       .first_start_ns = 980,
+				       .last_start_ns = 1000 * n - 20 };
+}
+
+static void assert_passes(const KxWindow *w, guint64 counted, guint64 paused)
+{
+	assert_int_equal(w->passes, counted);
+	assert_int_equal(w->paused_passes, paused);
+	assert_int_equal(w->samples, 5 * counted);
+	assert_int_equal(w->cpu_ns, 10 * counted);
+	assert_int_equal(w->pass_ns_sum, 20 * counted);
+	assert_int_equal(w->est_n, counted);
+	assert_true(w->est_cost == 10.0 * (double)counted &&
+		    w->est_cost2 == 100.0 * (double)counted &&
+		    w->est_samples == 5.0 * (double)counted &&
+		    w->est_samples2 == 25.0 * (double)counted &&
+		    w->est_cross == 50.0 * (double)counted);
+}
+
+/* Told late, both times: the passes that fell into it are in no sum, those beside it are. */
+static void paused_time_counts_nowhere(void **state)
+{
+	g_autoptr(KxAccount) a = kx_account_new();
+	guint64 id = open_window(a, 1, 0);
+	struct kvm_ext_stats st = after_passes(6);
+	g_autoptr(GPtrArray) before = NULL, during = NULL, after = NULL, closed = NULL;
+	const KxWindow *w;
+
+	passes(a, 0, 6);
+	before = windows(a, &st, 6500);
+	w = before->pdata[0];
+	assert_passes(w, 6, 0);
+	assert_true(w->paused_ns == 0 && !w->paused_na && !w->paused_for && !w->pauses);
+
+	kx_account_paused(a, at(3500),
+			  "suspended"); /* pass 4 has seen a part of what came before */
+	during = windows(a, &st, 6500);
+	w = during->pdata[0];
+	assert_passes(w, 4, 2);
+	assert_int_equal(w->paused_ns, 3000);
+	assert_string_equal(w->paused_for, "suspended");
+	assert_int_equal(w->pauses->len, 1);
+	assert_string_equal(kx_account_is_paused(a), "suspended");
+
+	passes(a, 7, 9);
+	kx_account_resumed(a, at(7500)); /* pass 8 saw what came behind */
+	passes(a, 10, 10);
+	assert_null(kx_account_is_paused(a));
+	st = after_passes(10);
+	after = windows(a, &st, 10500);
+	w = after->pdata[0];
+	assert_passes(w, 7, 3);
+	assert_int_equal(w->paused_ns, 4000);
+	assert_int_equal(w->pass_ns_p99, 20);
+	assert_int_equal(w->pauses->len, 1);
+	assert_int_equal(g_array_index(w->pauses, KxPause, 0).from_ns, 1000000 + 3500);
+	assert_int_equal(g_array_index(w->pauses, KxPause, 0).until_ns, 1000000 + 7500);
+	/* 2, 3, 4 and 8, 9, 10, each a thousand behind the one before it */
+	assert_int_equal(w->between_n, 6);
+	assert_int_equal(w->between_ns, 6000);
+
+	close_window(a, id, &st, 11000);
+	closed = windows(a, NULL, 20000);
+	w = closed->pdata[0];
+	assert_passes(w, 7, 3);
+	assert_int_equal(w->paused_ns, 4000);
+}
+
+/* What begins in one window and ends in another is in each with its part; also if the first is closed when it is told. */
+static void a_pause_is_shared_by_windows(void **state)
+{
+	g_autoptr(KxAccount) a = kx_account_new();
+	guint64 one = open_window(a, 1, 0), two;
+	struct kvm_ext_stats st = after_passes(4);
+	g_autoptr(GPtrArray) during = NULL, after = NULL;
+
+	passes(a, 0, 4);
+	close_window(a, one, &st, 5000);
+	two = open_window(a, 2, 5000);
+	kx_account_paused(a, at(1500), "an I/O error");
+	during = windows(a, NULL, 6000);
+	assert_int_equal(((KxWindow *)during->pdata[0])->paused_ns, 3500);
+	assert_passes(during->pdata[0], 2, 2);
+	assert_int_equal(((KxWindow *)during->pdata[1])->paused_ns, 1000);
+	kx_account_resumed(a, at(7000));
+	close_window(a, two, NULL, 9000);
+	after = windows(a, NULL, 20000);
+	assert_int_equal(((KxWindow *)after->pdata[0])->paused_ns, 3500);
+	assert_int_equal(((KxWindow *)after->pdata[1])->paused_ns, 2000);
+	assert_string_equal(((KxWindow *)after->pdata[1])->paused_for, "an I/O error");
+}
+
+/* A VM that ends while it is paused was paused to its end, and not beyond. */
+static void a_pause_may_not_end(void **state)
+{
+	g_autoptr(KxAccount) a = kx_account_new();
+	guint64 id = open_window(a, 1, 0);
+	g_autoptr(GPtrArray) list = NULL;
+
+	kx_account_paused(a, at(400), "saved to a file");
+	close_window(a, id, NULL, 1000);
+	list = windows(a, NULL, 5000);
+	assert_int_equal(((KxWindow *)list->pdata[0])->paused_ns, 600);
+}
+
+static void says_when_pauses_are_not_known(void **state)
+{
+	g_autoptr(KxAccount) a = kx_account_new();
+	g_autoptr(GPtrArray) unasked = NULL, known = NULL, lost = NULL, back = NULL;
+	guint64 id = open_window(a, 1, 0);
+	const KxWindow *w;
+
+	kx_account_pauses_unknown(a, at(0), "not asked yet");
+	unasked = windows(a, NULL, 100);
+	assert_string_equal(((KxWindow *)unasked->pdata[0])->paused_na, "not asked yet");
+	kx_account_asked(a, at(150), "suspended", TRUE);
+	known = windows(a, NULL, 200);
+	w = known->pdata[0];
+	assert_null(w->paused_na);
+	assert_int_equal(w->paused_ns, 200); /* as it was before it was asked */
+
+	/* Nobody tells from 300 on; when it is asked again the VM runs. */
+	kx_account_pauses_unknown(a, at(300), "nobody tells");
+	kx_account_asked(a, at(900), NULL, FALSE);
+	lost = windows(a, NULL, 1000);
+	w = lost->pdata[0];
+	assert_int_equal(w->paused_ns, 300);
+	assert_string_equal(w->paused_na, "nobody tells");
+
+	close_window(a, id, NULL, 1000);
+	open_window(a, 2, 1000);
+	back = windows(a, NULL, 1100);
+	assert_null(((KxWindow *)back->pdata[1])->paused_na);
+}
+
+/* Time that was both yielded and paused is not taken away twice. */
+static void tells_pauses_from_yields(void **state)
+{
+	g_autoptr(KxAccount) a = kx_account_new();
+	struct kvm_ext_stats st = log_stats(1, 3000), back = log_stats(1, 9000);
+	g_autoptr(GPtrArray) during = NULL, after = NULL;
+	const KxWindow *w;
+
+	open_setting(a, (KxSetting){ .tracker = "dirty-log", .epoch = 1 }, 0);
+	st.state = KVM_EXT_STATE_YIELDED;
+	st.log.last_yield_ns = 2000;
+	kx_account_saw(a, &st);
+	kx_account_paused(a, at(4000), "the end of a migration");
+	during = windows(a, &st, 5000);
+	w = during->pdata[0];
+	assert_int_equal(w->log_yielded_ns, 3000);
+	assert_int_equal(w->paused_ns, 1000);
+	assert_int_equal(w->paused_yielded_ns, 1000);
+	assert_true(kx_window_run_ns(w) == 4000 && kx_window_tracked_ns(w) == 2000);
+	back.log.last_yield_ns = 2000;
+	back.log.last_resume_ns = 6000;
+	kx_account_saw(a, &back);
+	kx_account_resumed(a, at(7000));
+	after = windows(a, &back, 9000);
+	w = after->pdata[0];
+	assert_int_equal(w->log_yielded_ns, 4000);
+	assert_int_equal(w->paused_ns, 3000);
+	assert_int_equal(w->paused_yielded_ns, 2000);
+	assert_true(kx_window_tracked_ns(w) == 4000);
+}
+
+/* A pair of which one pass was paused is no pair; what is told late takes it out, and puts it back. */
+static void drops_pairs_that_were_paused(void **state)
+{
+	g_autoptr(KxAccount) a = kx_account_new();
+	g_autoptr(GPtrArray) before = NULL, during = NULL, after = NULL;
+	const KxWindow *w;
+
+	open_setting(a, (KxSetting){ .tracker = "abit", .epoch = 1, .staleness = TRUE }, 0);
+	for (guint64 pass = 0; pass <= 6; pass++) {
+		begin(a, 1, pass);
+		end(a, pass, 10, pass * 10,
+		    pass ? (pass & 1 ? 0 : KVM_EXT_PASS_CONTROL) : KVM_EXT_PASS_PRIME);
+	}
+	before = windows(a, NULL, 7000);
+	w = before->pdata[0];
+	assert_true(w->stale_pairs == 3 && w->stale_p == 90 && w->stale_k == 120);
+	kx_account_paused(a, at(2500), "suspended"); /* 4, 5 and 6 */
+	during = windows(a, NULL, 7000);
+	w = during->pdata[0];
+	assert_true(w->stale_pairs == 1 && w->stale_p == 10 && w->stale_k == 20);
+	assert_int_equal(w->stale_dropped, 2);
+	kx_account_resumed(a, at(4500)); /* 4 alone */
+	after = windows(a, NULL, 7000);
+	w = after->pdata[0];
+	assert_true(w->stale_pairs == 2 && w->stale_p == 60 && w->stale_k == 80);
+	assert_int_equal(w->stale_dropped, 1);
+}
+
+/* Percentiles do not subtract: with quick passes in a pause, they are those of the others. */
+static void takes_pass_times_from_those_that_count(void **state)
+{
+	g_autoptr(KxAccount) a = kx_account_new();
+	struct kvm_ext_stats st = {
+		.passes = 120, .pass_ns_min = 2, .pass_ns_max = 200, .pass_ns_p99 = 2
+	};
+	g_autoptr(GPtrArray) list = NULL;
+	const KxWindow *w;
+
+	open_window(a, 1, 0);
+	passes(a, 0, 0);
+	for (guint64 pass = 1; pass <= 120; pass++) {
+		begin(a, 1, pass);
+		end(a, pass, pass <= 10 ? 100 : 1, 5, 0);
+		if (pass == 10)
+			kx_account_paused(a, at(9900), "suspended");
+	}
+	list = windows(a, &st, 121000);
+	w = list->pdata[0];
+	assert_int_equal(w->paused_passes, 109); /* 11 has seen the end of what came before */
+	assert_in_range(w->pass_ns_p99, 200, 225);
+	assert_in_range(w->pass_ns_max, 200, 225);
+	assert_int_equal(w->pass_ns_min, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -759,6 +999,13 @@ int main(void)
 		cmocka_unit_test(keeps_regions_within_bounds),
 		cmocka_unit_test(counts_faults),
 		cmocka_unit_test(takes_the_walk),
+		cmocka_unit_test(paused_time_counts_nowhere),
+		cmocka_unit_test(a_pause_is_shared_by_windows),
+		cmocka_unit_test(a_pause_may_not_end),
+		cmocka_unit_test(says_when_pauses_are_not_known),
+		cmocka_unit_test(tells_pauses_from_yields),
+		cmocka_unit_test(drops_pairs_that_were_paused),
+		cmocka_unit_test(takes_pass_times_from_those_that_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

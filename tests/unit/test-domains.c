@@ -26,7 +26,8 @@ static const char node[] =
 
 typedef struct {
 	char *root, *uri;
-	guint connected, started, stopped;
+	guint connected, started, stopped, paused, resumed;
+	gint64 realtime_ns;
 	char *last, *detail;
 } State;
 
@@ -54,14 +55,18 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void on_event(KxDomainsEvent event, const KxDomain *d, const char *detail, gpointer data)
+static void on_event(KxDomainsEvent event, const KxDomain *d, const char *detail,
+		     gint64 realtime_ns, gpointer data)
 {
 	State *s = data;
 
 	if (event == KX_DOMAINS_CONNECTED)
 		s->connected++;
-	if (event != KX_DOMAINS_STARTED && event != KX_DOMAINS_STOPPED)
+	if (event == KX_DOMAINS_CONNECTED || event == KX_DOMAINS_LOST)
 		return;
+	s->paused += event == KX_DOMAINS_PAUSED;
+	s->resumed += event == KX_DOMAINS_RESUMED;
+	s->realtime_ns = realtime_ns;
 	s->started += event == KX_DOMAINS_STARTED;
 	s->stopped += event == KX_DOMAINS_STOPPED;
 	g_free(s->last);
@@ -155,6 +160,44 @@ static void tells_of_starts_and_stops(void **state)
 	kx_domains_free(d);
 }
 
+/* The test driver has no monitor: a pause begins when libvirt tells of it. */
+static void tells_of_pauses(void **state)
+{
+	State *s = *state;
+	gint64 before = g_get_real_time() * 1000;
+	KxDomains *d = kx_domains_new("test:///default", on_event, s);
+	g_autoptr(KxLibvirt) l = NULL;
+	g_autoptr(GError) error = NULL;
+	char uuid[VIR_UUID_STRING_BUFLEN];
+	const char *why = NULL;
+	gboolean runs = FALSE;
+	virConnectPtr other;
+	virDomainPtr dom;
+
+	wait_for(&s->connected, 1);
+	l = kx_domains_hold(d, NULL);
+	other = virConnectOpen("test:///default");
+	dom = virDomainLookupByName(other, "test");
+	assert_int_equal(virDomainGetUUIDString(dom, uuid), 0);
+	assert_true(kx_libvirt_runs(l, uuid, &runs, &why, NULL) && runs && !why);
+	assert_int_equal(virDomainSuspend(dom), 0);
+	wait_for(&s->paused, 1);
+	assert_string_equal(s->last, "test");
+	assert_string_equal(s->detail, "suspended");
+	assert_true(s->realtime_ns >= before && s->realtime_ns <= g_get_real_time() * 1000);
+	assert_true(kx_libvirt_runs(l, uuid, &runs, &why, NULL) && !runs);
+	assert_string_equal(why, "suspended");
+	assert_int_equal(virDomainResume(dom), 0);
+	wait_for(&s->resumed, 1);
+	assert_int_equal(s->paused, 1);
+	assert_false(
+		kx_libvirt_runs(l, "00000000-0000-4000-8000-000000000000", &runs, &why, &error));
+	assert_true(g_error_matches(error, KX_ERROR, KX_ERROR_NO_SUCH_VM));
+	virDomainFree(dom);
+	virConnectClose(other);
+	kx_domains_free(d);
+}
+
 static void refuses_qmp_politely(void **state)
 {
 	State *s = *state;
@@ -229,6 +272,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(looks_up_and_lists, setup, teardown),
 		cmocka_unit_test_setup_teardown(tells_of_starts_and_stops, setup, teardown),
+		cmocka_unit_test_setup_teardown(tells_of_pauses, setup, teardown),
 		cmocka_unit_test_setup_teardown(refuses_qmp_politely, setup, teardown),
 		cmocka_unit_test_setup_teardown(knows_of_no_use_of_the_log, setup, teardown),
 		cmocka_unit_test_setup_teardown(tries_again, setup, teardown),

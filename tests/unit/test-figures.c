@@ -489,6 +489,104 @@ static void test_yielded(void **state)
 	near(row->seconds, 0, "nothing was tracked");
 }
 
+/* --- time in which the VM did not run ----------------------------------------- */
+
+static KxRow *find_row(GPtrArray *rows, const char *tracker)
+{
+	for (guint i = 0; i < rows->len; i++) {
+		if (g_str_equal(((KxRow *)rows->pdata[i])->tracker, tracker))
+			return rows->pdata[i];
+	}
+	fail_msg("there is no row %s", tracker);
+	return NULL;
+}
+
+/* Half of the window is no dilution of anything, and no pass in it a cheap one. */
+static void test_paused(void **state)
+{
+	static const double passes[][2] = { { 100, 10 }, { 220, 20 }, { 270, 30 } };
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL, notes = NULL;
+	KxWindow *w;
+	KxRow *row;
+
+	w = add_window(v, "off", "", 2 * S);
+	replace(&w->exits_na, NULL);
+	w->exits = 2000;
+	give_work(w, 100, 2e9);
+	w = add_window(v, "abit", "o", 10 * S);
+	add_passes(w, passes, 3);
+	w->interval_ns = 100 * MS;
+	w->paused_ns = 8 * S;
+	w->paused_for = g_strdup("suspended");
+	w->paused_passes = 80;
+	w->between_ns = 200 * MS;
+	w->between_n = 2;
+	w->first_start_ns = 1;
+	w->last_start_ns = 1 + 9 * S;
+	replace(&w->exits_na, NULL);
+	w->exits = 3000;
+	replace(&w->vcpu_run_na, NULL);
+	w->vcpu_run_ns = S;
+	rows = kx_vm_rows(v);
+	row = find_row(rows, "abit");
+	near(row->seconds, 2, "tracked");
+	near(row->paused_seconds.value, 8, "paused");
+	assert_null(row->paused_seconds.note);
+	near(row->paused_passes.value, 80, "passes in it");
+	near(row->samples_per_s.value, 30, "samples per second of running");
+	near(row->exits_per_s.value, 1500, "exits per second of running");
+	near(row->exits_vs_off.value, 1.5, "against off");
+	near(row->vcpu_run_percent.value, 50, "of the time in which it ran");
+	near(row->interval_achieved_ns.value, 100e6, "intervals");
+	near(row->cpu_percent.value, 590 * 100 / 2e9, "host CPU");
+	assert_int_equal(row->cost_per_sample_ns.n, 3);
+	near(find_row(rows, "off")->paused_seconds.value, 0, "off was not paused");
+	notes = kx_vm_notes(v, rows);
+	assert_int_equal(notes->len, 1);
+	assert_string_equal(notes->pdata[0],
+			    "abit: the VM was paused for 8.000 s (suspended): that time counts "
+			    "nowhere, nor do the passes that had nothing to see in it.");
+}
+
+static void test_paused_all_the_time(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL;
+	KxWindow *w = add_window(v, "abit", "o", 10 * S);
+	KxRow *row;
+
+	w->paused_ns = 10 * S;
+	w->paused_passes = 100;
+	replace(&w->exits_na, NULL);
+	rows = kx_vm_rows(v);
+	row = only_row(rows);
+	is_na(&row->cost_per_sample_ns, "no pass was completed while the VM ran");
+	is_na(&row->exits_per_s, "the VM ran for less than 10 ms of the time");
+	is_na(&row->samples, "no pass was completed while the VM ran");
+	is_na(&row->samples_per_s, "no pass was completed while the VM ran");
+	is_na(&row->recall, "no pass was completed while the VM ran");
+}
+
+/* Where nobody tells it is not 0, and what is known is not all. */
+static void test_pauses_unknown(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) none = NULL, some = NULL, notes = NULL;
+	KxWindow *w = add_window(v, "off", "", 10 * S);
+
+	w->paused_na = g_strdup("nobody tells");
+	none = kx_vm_rows(v);
+	is_na(&only_row(none)->paused_seconds, "nobody tells");
+	notes = kx_vm_notes(v, none);
+	assert_int_equal(notes->len, 1);
+	assert_non_null(strstr(notes->pdata[0], "not known"));
+	w->paused_ns = S;
+	some = kx_vm_rows(v);
+	near(only_row(some)->paused_seconds.value, 1, "what is known");
+	assert_string_equal(only_row(some)->paused_seconds.note, "at least; nobody tells");
+}
+
 /* --- parts ----------------------------------------------------------------- */
 
 static void add_pairs(KxWindow *w, const double (*pairs)[2], guint n)
@@ -815,6 +913,9 @@ int main(void)
 		cmocka_unit_test(test_estimator_edges),
 		cmocka_unit_test(test_log_costs),
 		cmocka_unit_test(test_log_not_available),
+		cmocka_unit_test(test_paused),
+		cmocka_unit_test(test_paused_all_the_time),
+		cmocka_unit_test(test_pauses_unknown),
 		cmocka_unit_test(test_yielded),
 		cmocka_unit_test(test_missed),
 		cmocka_unit_test(test_missed_not_available),

@@ -18,7 +18,7 @@ static const char *const names[] = { "two-vms",	  "no-truth-real", "nothing-samp
 				     "vm-gone",	  "lost-samples",  "one-pass",
 				     "names",	  "no-vms",	   "lab-amd",
 				     "dirty-log", "lab-amd-log",   "lab-intel-log",
-				     "parts",	  "heat" };
+				     "parts",	  "heat",	   "paused" };
 
 static char *golden_path(const char *name, const char *suffix)
 {

@@ -105,6 +105,35 @@ static void test_work(void **state)
 	assert_string_equal(after->work_na, "by its log the workload did not run in the window");
 }
 
+static void add_pause(KxWindow *w, gint64 from, gint64 until)
+{
+	const KxPause p = { from, until };
+
+	if (!w->pauses)
+		w->pauses = g_array_new(FALSE, FALSE, sizeof(KxPause));
+	g_array_append_val(w->pauses, p);
+	w->pauses_total++;
+}
+
+/* A guest does its work while the VM runs: what a log has between two points is spread over that time alone. */
+static void test_work_around_pauses(void **state)
+{
+	g_autoptr(KxWindow) w = window(0, 2250), too_many = window(0, 2250);
+
+	/* 50 in [1000, 1500]; 50 in [1500, 2000] less 400; of 200 in [2000, 3000] less 500 a quarter of a thousand */
+	add_pause(w, 1600, 2000);
+	add_pause(w, 2500, 3000);
+	expect_join(three_epochs, w, NULL);
+	assert_true(fabs(w->work - (50 + 50 + 100)) < 1e-9);
+	assert_true(fabs(w->work_ns - (500 + 100 + 250)) < 1e-9);
+
+	add_pause(too_many, 1600, 2000);
+	too_many->pauses_total = KX_PAUSES_KEPT + 1;
+	expect_join(three_epochs, too_many, NULL);
+	assert_string_equal(too_many->work_na,
+			    "the VM was paused more often than is kept in the report");
+}
+
 /* Between epochs the program writes its log: that time is not the workload's. */
 static void test_work_between_epochs(void **state)
 {
@@ -350,6 +379,7 @@ int main(void)
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_moved),
 		cmocka_unit_test(test_work_between_epochs),
+		cmocka_unit_test(test_work_around_pauses),
 		cmocka_unit_test(test_not_guest_physical),
 	};
 

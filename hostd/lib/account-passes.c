@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Passes: which of them count, and what they add up to.
+ *
+ * A pass finds what was accessed since the pass before it began. If the VM was paused all that time, there was nothing to
+ * find: such a pass is in none of the sums, neither as one that was cheap nor as one that found nothing. A pass that saw a
+ * part of a pause counts like any other, for all it found was accessed while the VM ran.
+ *
+ * News of a pause comes later than passes that fell into it. So the latest passes are kept, and judged again then.
+ */
+#include "account-internal.h"
+
+#define RECENT_MAX 256u
+
+typedef struct {
+	guint64 window;
+	guint64 from_ns; /* when the pass before it began; 0: not known */
+	guint64 between_ns; /* from there to its own begin; 0: the pass before it does not count as one */
+	gboolean cut;	    /* or yielded */
+	gboolean paused;
+	struct kvm_ext_rec_pass_end r;
+} Recent;
+
+typedef struct _KxRecentPasses {
+	Recent list[RECENT_MAX];
+	guint next, n;
+} RecentPasses;
+
+/* How long passes took: buckets of which each is an eighth of a power of two wide. */
+#define SUBBITS	  3u
+#define BUCKETS_N ((64u - SUBBITS + 1u) << SUBBITS)
+
+struct _KxPassTimes {
+	guint32 count[BUCKETS_N];
+};
+
+static guint bucket_of(guint64 ns)
+{
+	guint shift = ns >> SUBBITS ? 63u - (guint)__builtin_clzll(ns) - SUBBITS : 0;
+
+	return shift ? ((shift + 1) << SUBBITS) + (guint)(ns >> shift & ((1u << SUBBITS) - 1))
+		     : (guint)ns;
+}
+
+/* The upper edge: the first of the next one, less one. */
+static guint64 edge_of(guint bucket)
+{
+	guint shift = bucket >> SUBBITS > 1 ? (bucket >> SUBBITS) - 1 : 0;
+	guint64 first = shift ? (1u << SUBBITS) + (bucket & ((1u << SUBBITS) - 1)) : bucket;
+
+	return (first << shift) + ((1ull << shift) - 1);
+}
+
+void kx_account_passes_init(KxAccount *a)
+{
+	a->recent = g_new0(RecentPasses, 1);
+}
+
+void kx_account_passes_free(KxAccount *a)
+{
+	g_free(a->recent);
+}
+
+void kx_account_passes_open(KxAccountWindow *win)
+{
+	win->pass_times = g_new0(KxPassTimes, 1);
+}
+
+void kx_account_passes_close(KxAccountWindow *win)
+{
+	g_clear_pointer(&win->pass_times, g_free);
+}
+
+/* --- passes after the last reading of the statistics ---------------------------------------------------------------- */
+
+static gboolean is_after_mark(const KxAccountWindow *win, guint64 pass)
+{
+	const struct kvm_ext_stats *m = &win->mark;
+
+	return win->marked && pass > m->passes + m->log.yielded_passes + win->unmarked;
+}
+
+/* From their own records. */
+static void add_after_mark(KxAccountWindow *win, const struct kvm_ext_rec_pass_end *r)
+{
+	struct kvm_ext_stats *m = &win->mark;
+	guint64 start_ns = r->time_ns - r->wall_ns;
+
+	if (!is_after_mark(win, r->pass))
+		return;
+	if (!m->passes)
+		m->first_start_ns = start_ns;
+	m->last_start_ns = start_ns;
+	m->pass_ns_min = m->passes ? MIN(m->pass_ns_min, r->wall_ns) : r->wall_ns;
+	m->pass_ns_max = MAX(m->pass_ns_max, r->wall_ns);
+	if (m->passes < 100) /* of so few the 99th percentile is the longest */
+		m->pass_ns_p99 = MAX(m->pass_ns_p99, r->wall_ns);
+	m->passes++;
+	m->pass_ns_sum += r->wall_ns;
+	m->cpu_ns += r->cpu_ns;
+	m->pages_scanned += r->pages_scanned;
+	m->leaves_tested += r->leaves_tested;
+	m->samples += r->samples;
+	m->sample_pages += r->sample_pages;
+	m->lost_samples += r->lost_samples;
+	m->flushes += r->flushes;
+	m->flush_ipis += r->flush_ipis;
+	m->flush_ns += r->flush_ns;
+}
+
+/* --- paused passes: out of the statistics ---------------------------------------------------------------------------- */
+
+/* Of @nr passes, @r: what a window has in its statistics and a pass in its record, taken out or put back. */
+static void take_out(KxWindow *w, const struct kvm_ext_rec_pass_end *r, guint64 nr, gboolean back)
+{
+	const struct {
+		guint64 *at, by;
+	} sums[] = {
+		{ &w->passes, nr },
+		{ &w->pass_ns_sum, r->wall_ns },
+		{ &w->cpu_ns, r->cpu_ns },
+		{ &w->pages_scanned, r->pages_scanned },
+		{ &w->leaves_tested, r->leaves_tested },
+		{ &w->samples, r->samples },
+		{ &w->sample_pages, r->sample_pages },
+		{ &w->lost_samples, r->lost_samples },
+		{ &w->flushes, r->flushes },
+		{ &w->flush_ipis, r->flush_ipis },
+		{ &w->flush_ns, r->flush_ns },
+	};
+
+	/* Statistics may be older than the records. */
+	for (guint i = 0; i < G_N_ELEMENTS(sums); i++) {
+		if (back)
+			*sums[i].at += sums[i].by;
+		else
+			*sums[i].at -= MIN(*sums[i].at, sums[i].by);
+	}
+}
+
+static void add_up(struct kvm_ext_rec_pass_end *sum, const struct kvm_ext_rec_pass_end *r,
+		   gboolean add)
+{
+	guint64 by = add ? 1 : G_MAXUINT64; /* times -1, modulo 2^64 */
+
+	sum->wall_ns += by * r->wall_ns;
+	sum->cpu_ns += by * r->cpu_ns;
+	sum->pages_scanned += by * r->pages_scanned;
+	sum->leaves_tested += by * r->leaves_tested;
+	sum->samples += by * r->samples;
+	sum->sample_pages += by * r->sample_pages;
+	sum->lost_samples += by * r->lost_samples;
+	sum->flushes += by * r->flushes;
+	sum->flush_ipis += by * r->flush_ipis;
+	sum->flush_ns += by * r->flush_ns;
+}
+
+/* Shortest, longest and 99th percentile do not subtract: they are taken from the records of those that count. */
+static void put_pass_times(const KxAccountWindow *win, KxWindow *w)
+{
+	guint64 all = 0, so_far = 0, longest = w->pass_ns_max;
+
+	if (!win->pass_times)
+		return;
+	for (guint i = 0; i < BUCKETS_N; i++)
+		all += win->pass_times->count[i];
+	w->pass_ns_min = w->pass_ns_max = w->pass_ns_p99 = 0;
+	for (guint i = 0; i < BUCKETS_N; i++) {
+		if (!win->pass_times->count[i])
+			continue;
+		if (!so_far)
+			w->pass_ns_min = edge_of(i);
+		w->pass_ns_max = MIN(longest, edge_of(i));
+		if (so_far * 100 < all * 99)
+			w->pass_ns_p99 = w->pass_ns_max;
+		so_far += win->pass_times->count[i];
+	}
+}
+
+static void take_out_staleness(const KxAccountWindow *win, KxWindow *w)
+{
+	w->stale_passes -= MIN(w->stale_passes, win->paused_passes[0]);
+	w->stale_samples -= MIN(w->stale_samples, win->paused_samples[0]);
+	w->stale_control_passes -= MIN(w->stale_control_passes, win->paused_passes[1]);
+	w->stale_control_samples -= MIN(w->stale_control_samples, win->paused_samples[1]);
+}
+
+void kx_account_take_out_paused(const KxAccountWindow *win, KxWindow *w)
+{
+	guint64 nr = win->paused_passes[0] + win->paused_passes[1];
+
+	w->paused_passes = nr;
+	if (!nr || !w->has_module)
+		return;
+	take_out(w, &win->paused, nr, FALSE);
+	put_pass_times(win, w);
+	if (w->has_staleness)
+		take_out_staleness(win, w);
+}
+
+/* --- counted or not -------------------------------------------------------------------------------------------------- */
+
+static gboolean is_control(const struct kvm_ext_rec_pass_end *r)
+{
+	return (r->h.flags & KVM_EXT_PASS_CONTROL) != 0;
+}
+
+static void add_estimate(KxAccountWindow *win, const Recent *p, double by)
+{
+	double c = (double)p->r.cpu_ns, s = (double)p->r.samples;
+	guint64 times = by > 0 ? 1 : G_MAXUINT64; /* times -1, modulo 2^64 */
+	KxWindow *w = win->w;
+
+	w->est_n += times;
+	w->est_cost += by * c;
+	w->est_samples += by * s;
+	w->est_cost2 += by * c * c;
+	w->est_samples2 += by * s * s;
+	w->est_cross += by * c * s;
+	w->between_ns += times * p->between_ns;
+	w->between_n += p->between_ns ? times : 0;
+	if (win->pass_times)
+		win->pass_times->count[bucket_of(p->r.wall_ns)] += (guint32)times;
+}
+
+static void add_paused(KxAccountWindow *win, const Recent *p, gboolean add)
+{
+	guint64 by = add ? 1 : G_MAXUINT64;
+
+	add_up(&win->paused, &p->r, add);
+	win->paused_passes[is_control(&p->r)] += by;
+	win->paused_samples[is_control(&p->r)] += by * p->r.samples;
+	if (win->w->open)
+		return;
+	/* The sums of a closed window are as the pass was judged then. */
+	win->w->paused_passes += by;
+	if (win->w->has_module)
+		take_out(win->w, &p->r, 1, !add);
+}
+
+static void tally(KxAccountWindow *win, const Recent *p, gboolean add)
+{
+	if (p->paused)
+		add_paused(win, p, add);
+	else
+		add_estimate(win, p, add ? 1 : -1);
+}
+
+static gboolean was_paused(const KxAccount *a, const Recent *p)
+{
+	return p->from_ns && kx_stretches_cover(&a->pause.when, p->from_ns, p->r.time_ns);
+}
+
+/* --- pairs of passes ------------------------------------------------------------------------------------------------- */
+
+static void add_pair(KxWindow *w, double policy, double control, double by)
+{
+	w->stale_pairs += by > 0 ? 1 : G_MAXUINT64;
+	w->stale_p += by * policy;
+	w->stale_k += by * control;
+	w->stale_p2 += by * policy * policy;
+	w->stale_k2 += by * control * control;
+	w->stale_cross += by * policy * control;
+}
+
+static void finish_pair(KxWindow *w, const KxPassPair *p)
+{
+	if (p->cut || !p->have[0] || !p->have[1])
+		w->stale_dropped++;
+	else
+		add_pair(w, p->samples[0], p->samples[1], 1);
+}
+
+/* Pairs of which nothing was seen were lost whole. */
+static void pair_up(KxAccountWindow *win, const struct kvm_ext_rec_pass_end *r, gboolean paused)
+{
+	gboolean control = is_control(r);
+	guint64 pair = (r->pass + 1) / 2;
+	KxPassPair *p = &win->pair;
+
+	if (!win->w->has_staleness)
+		return;
+	if (pair != p->pair) {
+		if (p->ends == 1)
+			win->w->stale_dropped++;
+		if (pair > p->pair)
+			win->w->stale_dropped += pair - p->pair - 1;
+		*p = (KxPassPair){ .pair = pair };
+	}
+	p->ends++;
+	p->cut |= paused || (r->h.flags & (KVM_EXT_PASS_CUT | KVM_EXT_PASS_YIELDED)) != 0;
+	p->have[control] = TRUE;
+	p->samples[control] = (double)r->samples;
+	if (p->ends == 2)
+		finish_pair(win->w, p);
+}
+
+/* The other one of its pair, if that has ended and counts. */
+static const Recent *partner_of(const KxAccount *a, const Recent *p)
+{
+	for (guint i = 0; i < a->recent->n; i++) {
+		const Recent *other = &a->recent->list[i];
+
+		if (other != p && other->window == p->window && !other->cut && !other->paused &&
+		    (other->r.pass + 1) / 2 == (p->r.pass + 1) / 2 &&
+		    is_control(&other->r) != is_control(&p->r))
+			return other;
+	}
+	return NULL;
+}
+
+/* Whether @p is paused has changed. Where it has no other one that counts, its pair was dropped and stays so. */
+static void rejudge_pair(const KxAccount *a, KxAccountWindow *win, const Recent *p, gboolean paused)
+{
+	const Recent *other = partner_of(a, p);
+	gboolean control = is_control(&p->r);
+
+	if (!win->w->has_staleness)
+		return;
+	if (win->pair.ends == 1 && win->pair.pair == (p->r.pass + 1) / 2) {
+		win->pair.cut = paused;
+		return;
+	}
+	if (!other)
+		return;
+	add_pair(win->w, (double)(control ? other : p)->r.samples,
+		 (double)(control ? p : other)->r.samples, paused ? -1 : 1);
+	win->w->stale_dropped += paused ? 1 : G_MAXUINT64;
+}
+
+/* --- ends of passes ---------------------------------------------------------------------------------------------------- */
+
+static Recent *remember(KxAccount *a, KxAccountWindow *win, const struct kvm_ext_rec_pass_end *r)
+{
+	RecentPasses *list = a->recent;
+	guint64 start_ns = r->time_ns - r->wall_ns;
+	gboolean follows = win->last_pass != KX_NO_PASS && r->pass == win->last_pass + 1;
+	Recent *p = &list->list[list->next];
+
+	list->next = (list->next + 1) % RECENT_MAX;
+	list->n = MIN(list->n + 1, RECENT_MAX);
+	*p = (Recent){
+		.window = win->w->id,
+		.from_ns = follows ? win->last_pass_start : 0,
+		.cut = (r->h.flags & (KVM_EXT_PASS_CUT | KVM_EXT_PASS_YIELDED)) != 0,
+		.r = *r,
+	};
+	if (follows && r->pass > 1 && start_ns > win->last_pass_start)
+		p->between_ns = start_ns - win->last_pass_start;
+	p->paused = was_paused(a, p);
+	return p;
+}
+
+void kx_account_pass_ended(KxAccount *a, KxAccountWindow *win, const struct kvm_ext_rec_pass_end *r)
+{
+	Recent *p;
+
+	if (r->h.flags & KVM_EXT_PASS_PRIME) {
+		win->last_pass = r->pass;
+		win->last_pass_start = r->time_ns - r->wall_ns;
+		return;
+	}
+	p = remember(a, win, r);
+	win->last_pass = r->pass;
+	win->last_pass_start = r->time_ns - r->wall_ns;
+	pair_up(win, r, p->paused);
+	if (p->cut) {
+		gboolean cut = r->h.flags & KVM_EXT_PASS_CUT;
+
+		a->yielded_passes += !cut;
+		win->unmarked += cut || is_after_mark(win, r->pass);
+		return;
+	}
+	tally(win, p, TRUE);
+	add_after_mark(win, r);
+}
+
+gboolean kx_account_last_was_paused(const KxAccount *a)
+{
+	const RecentPasses *list = a->recent;
+
+	return list->n && list->list[(list->next + RECENT_MAX - 1) % RECENT_MAX].paused;
+}
+
+void kx_account_judge_passes(KxAccount *a)
+{
+	for (guint i = 0; i < a->recent->n; i++) {
+		Recent *p = &a->recent->list[i];
+		KxAccountWindow *win = kx_account_by_id(a, p->window);
+
+		if (!win || p->cut || was_paused(a, p) == p->paused)
+			continue;
+		rejudge_pair(a, win, p, !p->paused);
+		tally(win, p, FALSE);
+		p->paused = !p->paused;
+		tally(win, p, TRUE);
+	}
+}
