@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "sigbus.h"
 #include "stream.h"
 
 /* A guest that writes all the time is not waited for. */
@@ -22,8 +23,11 @@ typedef struct {
 struct _KxChannel {
 	GMutex lock;
 	guint8 *map;
+	KxGuard *guard;
+	gint broken; /* atomic: told by others than the guard */
 	guint64 instance;
-	guint32 seq; /* of the last command; even */
+	guint64 beat; /* our last sign of life */
+	guint32 seq;  /* of the last command; even */
 	struct kvm_ext_channel_command command;
 	guint64 command_ns; /* when it was written */
 	guint64 guest;	    /* the instance whose records we read; 0: none */
@@ -124,6 +128,14 @@ static void identify(KxChannel *c)
 	store64(&id->magic, KVM_EXT_CHANNEL_MAGIC);
 }
 
+/* We live: a guest that does not see this stops sampling. Whoever looks at what the guest says beats. */
+static void beat(KxChannel *c)
+{
+	struct kvm_ext_channel_id *id = (void *)(c->map + KVM_EXT_CHANNEL_ID_AT);
+
+	store64(&id->heartbeat, ++c->beat);
+}
+
 KxChannel *kx_channel_new(void *map, gsize len, guint64 instance, GError **error)
 {
 	KxChannel *c;
@@ -138,6 +150,13 @@ KxChannel *kx_channel_new(void *map, gsize len, guint64 instance, GError **error
 	c = g_new0(KxChannel, 1);
 	g_mutex_init(&c->lock);
 	c->map = map;
+	c->guard = kx_guard_new(map, len);
+	if (!c->guard) {
+		kx_channel_free(c);
+		g_set_error_literal(error, KX_ERROR, KX_ERROR_BUSY,
+				    "guest channel: there are too many already");
+		return NULL;
+	}
 	c->instance = instance;
 	/* What an earlier daemon commanded is no command of ours. */
 	c->seq = load32(c->map + KVM_EXT_CHANNEL_COMMAND_AT) & ~1u;
@@ -151,8 +170,19 @@ void kx_channel_free(KxChannel *c)
 {
 	if (!c)
 		return;
+	kx_guard_free(c->guard);
 	g_mutex_clear(&c->lock);
 	g_free(c);
+}
+
+void kx_channel_break(KxChannel *c)
+{
+	g_atomic_int_set(&c->broken, TRUE);
+}
+
+gboolean kx_channel_is_broken(const KxChannel *c)
+{
+	return g_atomic_int_get(&c->broken) || kx_guard_was_hit(c->guard);
 }
 
 /* --- commands ----------------------------------------------------------------------------------------------------- */
@@ -162,6 +192,7 @@ guint32 kx_channel_command(KxChannel *c, const struct kvm_ext_channel_command *c
 	struct kvm_ext_channel_command *shared = (void *)(c->map + KVM_EXT_CHANNEL_COMMAND_AT);
 	g_autoptr(GMutexLocker) locked G_GNUC_UNUSED = g_mutex_locker_new(&c->lock);
 
+	beat(c);
 	c->command = *command;
 	store32(&shared->seq, c->seq + 1);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
@@ -187,10 +218,11 @@ static gboolean read_status(const KxChannel *c, KxChannelStatus *st)
 {
 	struct kvm_ext_channel_status raw;
 
-	if (!read_consistent(c->map + KVM_EXT_CHANNEL_STATUS_AT, &raw, sizeof(raw)))
+	if (!read_consistent(c->map + KVM_EXT_CHANNEL_STATUS_AT, &raw, sizeof(raw)) ||
+	    kx_channel_is_broken(c))
 		return FALSE;
 	if (raw.magic != KVM_EXT_CHANNEL_MAGIC || raw.host_instance != c->instance ||
-	    !raw.instance || raw.state == KVM_EXT_GUEST_ABSENT || raw.state > KVM_EXT_GUEST_FAILED)
+	    !raw.instance || raw.state == KVM_EXT_GUEST_ABSENT || raw.state > KVM_EXT_GUEST_UNHEARD)
 		return FALSE;
 	*st = (KxChannelStatus){
 		.state = raw.state,
@@ -217,6 +249,7 @@ gboolean kx_channel_status(KxChannel *c, KxChannelStatus *st)
 {
 	g_autoptr(GMutexLocker) locked G_GNUC_UNUSED = g_mutex_locker_new(&c->lock);
 
+	beat(c);
 	return read_status(c, st);
 }
 
@@ -276,6 +309,7 @@ KxChannelState kx_channel_look(KxChannel *c, guint64 now_ns, KxChannelStatus *st
 	guint64 patience = KX_CHANNEL_PATIENCE_NS + 4 * MIN(c->command.epoch_ns, TIME_MAX / 8);
 	KxChannelStatus now;
 
+	beat(c);
 	memset(st, 0, sizeof(*st));
 	if (read_status(c, &now)) {
 		*st = now;
@@ -286,6 +320,8 @@ KxChannelState kx_channel_look(KxChannel *c, guint64 now_ns, KxChannelStatus *st
 			c->heartbeat_ns = now_ns;
 			note_time(c, &now, now_ns);
 		}
+	} else if (kx_channel_is_broken(c)) {
+		return KX_CHANNEL_BROKEN;
 	} else if (!c->guest) {
 		return KX_CHANNEL_UNCLAIMED;
 	}
@@ -301,6 +337,8 @@ const char *kx_channel_state_text(KxChannelState state)
 		[KX_CHANNEL_SILENT] = "the guest's module is not answering; is kvm_ext_guest.ko "
 				      "still loaded, and "
 				      "the VM not paused?",
+		[KX_CHANNEL_BROKEN] = "the channel's memory was cut short by somebody, and what "
+				      "was in it is lost; detach, then attach again",
 	};
 
 	return texts[state];
@@ -471,7 +509,8 @@ static gboolean read_head(KxChannel *c, guint64 *head)
 	guint64 instance = load64(&p->instance);
 
 	*head = load64(&p->bytes);
-	return instance && instance == c->guest && load64(&p->instance) == instance;
+	return instance && instance == c->guest && load64(&p->instance) == instance &&
+	       !kx_channel_is_broken(c);
 }
 
 void kx_channel_drain(KxChannel *c, const KxChannelOps *ops, void *data)
@@ -513,7 +552,9 @@ GArray *kx_channel_declared(KxChannel *c)
 	struct kvm_ext_channel_declared d;
 	GArray *spans;
 
-	if (!read_consistent(c->map + KVM_EXT_CHANNEL_DECLARED_AT, &d, sizeof(d)))
+	beat(c);
+	if (!read_consistent(c->map + KVM_EXT_CHANNEL_DECLARED_AT, &d, sizeof(d)) ||
+	    kx_channel_is_broken(c))
 		return NULL;
 	spans = g_array_new(FALSE, FALSE, sizeof(d.span[0]));
 	for (guint32 i = 0; i < MIN(d.nr, KVM_EXT_CHANNEL_DECLARED_MAX); i++) {
@@ -530,7 +571,8 @@ GArray *kx_channel_tables(KxChannel *c, guint64 *total)
 	GArray *gfns;
 	guint32 nr;
 
-	if (!read_consistent(c->map + KVM_EXT_CHANNEL_TABLES_AT, t, KVM_EXT_CHANNEL_TABLES_SIZE))
+	if (!read_consistent(c->map + KVM_EXT_CHANNEL_TABLES_AT, t, KVM_EXT_CHANNEL_TABLES_SIZE) ||
+	    kx_channel_is_broken(c))
 		return NULL;
 	nr = (guint32)MIN(t->nr, KVM_EXT_CHANNEL_TABLES_MAX);
 	gfns = g_array_new(FALSE, FALSE, sizeof(guint64));

@@ -36,18 +36,25 @@ typedef enum {
 	KX_CHANNEL_ALIVE,
 	KX_CHANNEL_UNCLAIMED, /* no module in the guest has taken the device since we opened it */
 	KX_CHANNEL_SILENT,    /* one had, but it has not looked at its commands for long */
+	KX_CHANNEL_BROKEN,    /* its memory was taken away: it will not come back */
 } KxChannelState;
 
 typedef struct _KxChannel KxChannel;
 
 /*
- * @map of @len bytes stays the caller's and must outlive the channel. @instance: a number of our own that no channel on
+ * @map of @len bytes stays the caller's and must outlive the channel; it may be a file's that is cut short (sigbus.h).
+ * Every look at what the guest says, and every command, is a sign of life to the guest. @instance: a number of our own that no channel on
  * this memory had before; not 0. Writes the identification, so call it before the device is plugged, or to take over one
  * that is plugged: the guest then starts again.
  */
 KxChannel *kx_channel_new(void *map, gsize len, guint64 instance, GError **error);
 void kx_channel_free(KxChannel *c);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxChannel, kx_channel_free)
+
+/* The memory was cut short, and is not what the guest has written any more. On any thread. */
+void kx_channel_break(KxChannel *c);
+/* Whether that, or an access to memory that was not there, has happened. On any thread. */
+gboolean kx_channel_is_broken(const KxChannel *c);
 
 /* Writes @command, whose seq is ours to fill in, and returns the number that the guest acknowledges it by. */
 guint32 kx_channel_command(KxChannel *c, const struct kvm_ext_channel_command *command);

@@ -17,6 +17,7 @@
 
 #include <kvm-ext/channel.h>
 
+#include "apparmor.h"
 #include "doctor-pebs.h"
 #include "hardware.h"
 #include "hostinfo.h"
@@ -639,6 +640,9 @@ static void check_libvirt(Doctor *d)
 static void check_guest_channel(Doctor *d)
 {
 	const KxDoctorFacts *f = d->facts;
+	g_autofree char *parser = kx_apparmor_parser(f->root ? f->root : "");
+	g_autofree char *enabled = parameter(d, "apparmor", "enabled");
+	gboolean apparmor = is_on(enabled);
 
 	if (f->libvirt == 0)
 		say(d, KX_CHECK_NO, "systemctl start libvirtd",
@@ -655,10 +659,15 @@ static void check_guest_channel(Doctor *d)
 		    f->shm_free_bytes < 0 ? "there is no /dev/shm"
 					  : "/dev/shm has not the %u MiB that a VM's channel takes",
 		    KVM_EXT_CHANNEL_SIZE >> 20);
+	else if (apparmor && !parser)
+		say(d, KX_CHECK_NO, "install apparmor_parser (package apparmor)",
+		    "AppArmor confines QEMU, and without apparmor_parser no running domain can be "
+		    "allowed to open its channel's memory");
 	else
 		say(d, KX_CHECK_YES, NULL,
-		    "%s has ivshmem-plain, /dev/shm has room; the guest needs kvm_ext_guest.ko",
-		    f->qemu);
+		    "%s has ivshmem-plain, /dev/shm has room%s; the guest needs kvm_ext_guest.ko",
+		    f->qemu,
+		    apparmor ? ", AppArmor's profile of a domain is given the rule it lacks" : "");
 }
 
 static void check_group(Doctor *d)

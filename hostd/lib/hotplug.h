@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The guest channel's device: an ivshmem-plain whose memory is a file in /dev/shm, plugged into a running domain by
- * libvirt. The file belongs to QEMU's user and nobody else may open it. It is named after the domain, so that one which
- * is plugged already (the daemon was restarted) is found again. All functions marked so block: run them on a worker
- * thread.
+ * The guest channel's device: an ivshmem-plain whose memory is a file in /dev/shm (plug-file.h), plugged into a running
+ * domain by libvirt at a place that plug-xml.h finds. One that is plugged already (the daemon was restarted, the domain
+ * restored or migrated in) is taken over, or if it cannot be, unplugged. All functions marked so block: run them on a
+ * worker thread.
  */
 #ifndef KX_HOTPLUG_H
 #define KX_HOTPLUG_H
@@ -14,6 +14,8 @@
 #include "channel.h"
 #include "domains.h"
 #include "patience.h"
+#include "plug-file.h"
+#include "plug-xml.h"
 
 /* How long a guest has to let go of the device. */
 #define KX_PLUG_PATIENCE_MS 15000u
@@ -28,6 +30,9 @@ typedef struct {
 	gboolean (*attach)(gpointer domain, const char *xml, GError **error);
 	gboolean (*detach)(gpointer domain, const char *xml,
 			   GError **error); /* asks; the guest does */
+	/* AppArmor's, see apparmor.h; nullable */
+	gboolean (*allow)(const char *profile, const char *path, GError **error);
+	void (*restore)(const char *profile);
 } KxPlugSys;
 
 typedef struct {
@@ -43,24 +48,15 @@ typedef struct {
 
 typedef struct _KxPlug KxPlug;
 
-/* What a domain's XML says that matters here. */
-typedef struct {
-	gboolean plugged; /* ours is in it */
-	gboolean pci;	  /* it has PCI at all */
-	gboolean pcie;	  /* its root is PCI Express: hot-plugging needs a free port */
-	guint free_ports; /* that take a device while the VM runs */
-} KxPlugXml;
-gboolean kx_plug_read_xml(const char *xml, const char *uuid, KxPlugXml *out, GError **error);
-
-/* Whether an earlier daemon has left a channel behind for the domain, plugged or not. */
-gboolean kx_plug_left_behind(const char *dir, const char *uuid);
-
 /*
  * Blocks. Plugs a channel in, or takes over the one that is. KX_ERROR_NO_LIBVIRT, KX_ERROR_NOT_SUPPORTED (no place for
  * a device, domain paused, …), KX_ERROR_ACCESS_DENIED: the VM is then as it was.
  */
 KxPlug *kx_plug_in(const KxPlugVm *vm, GError **error);
-/* Blocks. Takes over the channel that is plugged; NULL: none is, or it cannot be. A file that no device uses is removed. */
+/*
+ * Blocks. Takes over the channel that is plugged; NULL: none is, or it could not be taken, and was unplugged if the guest
+ * let go. A file that no device uses is removed.
+ */
 KxPlug *kx_plug_find(const KxPlugVm *vm);
 KxPlug *kx_plug_ref(KxPlug *p);
 KxChannel *kx_plug_channel(KxPlug *p);

@@ -4,6 +4,7 @@
 
 #include "error.h"
 #include "log.h"
+#include "vmfd.h"
 
 gboolean kx_manager_runs_in_guest(const KxOptions *o)
 {
@@ -103,4 +104,38 @@ void kx_call_unplug_after(KxCall *c, KxSession *s, gboolean gone)
 	if (!c->libvirt)
 		c->libvirt = kx_domains_hold(c->m->domains, NULL);
 	kx_call_run_apart(c, kx_call_unplug_work, kx_call_unplug_then);
+}
+
+/* --- what a daemon left that was killed ------------------------------------------------------------------------------ */
+
+/* Files of domains that run stay: their devices use them, and the next attach takes them over. */
+static gboolean sweep_work(KxCall *c, GError **error)
+{
+	const char *dir = c->m->host->shm_dir;
+	g_auto(GStrv) uuids = kx_plug_all_left_behind(dir);
+
+	for (char **uuid = uuids; *uuid; uuid++) {
+		KxPlugFile f = { .path = kx_plug_file_path(dir, *uuid) };
+		g_autoptr(GError) why = NULL;
+
+		kx_vmfd_find_pid(c->proc_root, NULL, NULL, *uuid, &why);
+		if (g_error_matches(why, KX_ERROR, KX_ERROR_NO_SUCH_VM) &&
+		    kx_plug_file_remove(&f, NULL))
+			kx_log(G_LOG_LEVEL_MESSAGE, "channel", NULL, NULL,
+			       "%s was left behind and is removed: its VM does not run", f.path);
+		kx_plug_file_clear(&f);
+	}
+	return TRUE;
+}
+
+static void sweep_then(KxCall *c, GError *error)
+{
+	kx_call_done(c, error);
+}
+
+void kx_manager_sweep_channels(KxManager *m)
+{
+	/* Processes of a fake tell nothing of the files of this machine. */
+	if (m->host->shm_dir || g_str_equal(m->host->proc_root, "/proc"))
+		kx_call_run(kx_call_new(m, NULL, NULL, NULL), sweep_work, sweep_then);
 }

@@ -152,6 +152,8 @@ gboolean kx_call_plug_work(KxCall *c, GError **error);
 gboolean kx_call_unplug_work(KxCall *c, GError **error);
 void kx_call_unplug_then(KxCall *c, GError *error);
 void kx_call_unplug_after(KxCall *c, KxSession *s, gboolean gone);
+/* In the background: removes what a daemon left that was killed, where the VM does not run any more. */
+void kx_manager_sweep_channels(KxManager *m);
 
 /* --- waiting for a guest (manager-wait.c) ------------------------------------------------------------------------------ */
 

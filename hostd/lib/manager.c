@@ -159,6 +159,7 @@ KxManager *kx_manager_new(const KxHost *host, KxConfig *config, KxManagerCallbac
 	m->retries = kx_manager_retries_new();
 	m->domains = kx_domains_new(config->libvirt_uri, kx_manager_on_domains, m);
 	kx_manager_refresh_selftest(m);
+	kx_manager_sweep_channels(m);
 	return m;
 }
 

@@ -157,7 +157,13 @@ gboolean kx_tracker_guest_propose(KxChannel *channel, const KxOptions *o, KxPati
 	/* It looks once an epoch of the old command's, and may have to end one first. */
 	kx_patience_renew(patience, 3 * (epoch_ns_of(old.epoch_ns) + epoch_ns_of(new.epoch_ns)));
 	while (!kx_channel_status(channel, &st) || st.acked != seq) {
-		if (!kx_patience_rest(patience, kx_channel_state_text(KX_CHANNEL_SILENT), error)) {
+		gboolean broken = kx_channel_is_broken(channel);
+
+		if (broken)
+			g_set_error_literal(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
+					    kx_channel_state_text(KX_CHANNEL_BROKEN));
+		if (broken ||
+		    !kx_patience_rest(patience, kx_channel_state_text(KX_CHANNEL_SILENT), error)) {
 			kx_channel_command(channel, &old);
 			g_prefix_error(error, "tracker %s: ", o->tracker->name);
 			return FALSE;

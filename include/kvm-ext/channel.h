@@ -11,7 +11,8 @@
  * are zero and ignored.
  *
  *   offset                        writer   what
- *   KVM_EXT_CHANNEL_ID_AT         host     identification; before the device is plugged
+ *   KVM_EXT_CHANNEL_ID_AT         host     identification, before the device is plugged;
+ *                                          signs of life
  *   KVM_EXT_CHANNEL_COMMAND_AT    host     what the guest is to do
  *   KVM_EXT_CHANNEL_TAIL_AT       host     how far the ring was read
  *   KVM_EXT_CHANNEL_STATUS_AT     guest    who it is, what it does, what that costs
@@ -28,6 +29,12 @@
  * status names its own @host_instance. The guest that sees a new one takes a new
  * @instance of its own, and carries out the command that stands there, as it does when
  * it claims the device.
+ *
+ * A daemon that lives counts @heartbeat up, at least every second while it has the
+ * channel. The guest judges by its own clock: if the number has stood still for
+ * KVM_EXT_CHANNEL_HOST_PATIENCE_NS, nobody listens. The guest stops its sampler, says so
+ * once (KVM_EXT_GUEST_UNHEARD) and writes nothing more. When the number moves again, the
+ * guest starts again under a new @instance, with the command that stands there.
  */
 #ifndef KVM_EXT_CHANNEL_H
 #define KVM_EXT_CHANNEL_H
@@ -50,8 +57,15 @@
 #define KVM_EXT_CHANNEL_TABLES_AT	0x6000u
 #define KVM_EXT_CHANNEL_TABLES_SIZE	0x80000u
 #define KVM_EXT_CHANNEL_RING_AT		0x100000u
-#define KVM_EXT_CHANNEL_SIZE		0x400000u		/* of the whole device: 4 MiB */
-#define KVM_EXT_CHANNEL_RING_SIZE	0x200000u		/* a power of two */
+/*
+ * Of the whole device, 2 MiB: as much as firmware gives a PCIe root port that is empty at
+ * boot; a larger device plugged in there gets no addresses.
+ */
+#define KVM_EXT_CHANNEL_SIZE		0x200000u
+#define KVM_EXT_CHANNEL_RING_SIZE	0x100000u		/* a power of two */
+
+/* How long a guest goes on without a sign of life from the host. */
+#define KVM_EXT_CHANNEL_HOST_PATIENCE_NS	15000000000ull
 
 #define KVM_EXT_CHANNEL_PROCESSES	16u
 #define KVM_EXT_CHANNEL_NAME		16u	/* as TASK_COMM_LEN, with its zero */
@@ -64,7 +78,8 @@ struct kvm_ext_channel_id {
 	__u32 version;
 	__u32 size;
 	__u64 instance;		/* of the daemon's end; never 0; changes when it starts again */
-	__u64 reserved[5];
+	__u64 heartbeat;	/* of the daemon's end; 0: it gives none, do not judge by it */
+	__u64 reserved[4];
 };
 
 /* --- host to guest ------------------------------------------------------------------- */
@@ -125,6 +140,7 @@ enum kvm_ext_channel_state {
 	KVM_EXT_GUEST_IDLE = 1,
 	KVM_EXT_GUEST_RUNNING = 2,
 	KVM_EXT_GUEST_FAILED = 3,	/* @error says why the command could not be done */
+	KVM_EXT_GUEST_UNHEARD = 4,	/* nothing runs: the host has given no sign of life */
 };
 
 /* What the sampler cost the guest since it was started; times are of the guest's CPUs. */
@@ -152,7 +168,8 @@ struct kvm_ext_channel_account {
 
 /*
  * Consistent under @seq as the command is. Written at least once per epoch, idle or not
- * (then every 500 ms): behind the records of the epoch that it counts in @epochs.
+ * (then every 500 ms): behind the records of the epoch that it counts in @epochs. Not
+ * while @state is KVM_EXT_GUEST_UNHEARD.
  */
 struct kvm_ext_channel_status {
 	__u32 seq;

@@ -17,6 +17,8 @@
 #define IDLE_NS		(100 * NSEC_PER_MSEC)	/* between looks while no sampler runs */
 #define LOOK_NS		(100 * NSEC_PER_MSEC)	/* at most, while one does */
 #define TORN_MAX	10u
+/* Of the time between two looks: more of it the guest itself was stopped, or starved. */
+#define STEP_MAX_NS	NSEC_PER_SEC
 
 /* --- what the samplers find ----------------------------------------------------- */
 
@@ -130,6 +132,7 @@ static void start_over(struct kx_agent *a, u64 host_instance)
 	a->status.acked = 0;
 	a->status.epoch = 0;
 	a->torn = 0;
+	a->host.silent_ns = 0;
 }
 
 /* The writer has stopped in the middle of a command: what it wants cannot be known. */
@@ -157,13 +160,48 @@ static void look_at_command(struct kx_agent *a)
 		obey(a, &command);
 }
 
+/* The host's end as it is now: for how long has it given no sign of life? */
+static u64 host_silent_ns(struct kx_agent *a)
+{
+	u64 beat = kx_link_host_heartbeat(&a->link);
+	struct kx_host_life *h = &a->host;
+	ktime_t now = ktime_get();
+	u64 step = ktime_to_ns(ktime_sub(now, h->looked));
+
+	if (!beat || beat != h->beat)
+		h->silent_ns = 0;
+	else
+		h->silent_ns += min_t(u64, step, STEP_MAX_NS);
+	h->beat = beat;
+	h->looked = now;
+	return h->silent_ns;
+}
+
+static bool is_heard(const struct kx_agent *a)
+{
+	return a->status.state != KVM_EXT_GUEST_UNHEARD;
+}
+
+/* Nobody listens: nothing more is written behind this, whoever comes first begins anew. */
+static void fall_silent(struct kx_agent *a)
+{
+	stop_sampler(a);
+	a->status.state = KVM_EXT_GUEST_UNHEARD;
+	put_status(a);
+}
+
 static void look(struct kx_agent *a)
 {
 	u64 host = kx_link_host_instance(&a->link);
+	bool silent = host_silent_ns(a) > KVM_EXT_CHANNEL_HOST_PATIENCE_NS;
 	int err;
 
-	if (host != a->link.host_instance)
+	if (host != a->link.host_instance || (!silent && !is_heard(a)))
 		start_over(a, host);
+	else if (silent && is_heard(a))
+		fall_silent(a);
+	if (!is_heard(a))
+		return;
 	a->status.heartbeat++;
 	look_at_command(a);
 	/* Behind a start, whose buffers are new; and others may use them at any time. */
@@ -230,7 +268,8 @@ static int agent_thread(void *data)
 	while (!kthread_should_stop()) {
 		if (!ktime_before(ktime_get(), next_look)) {
 			look(a);
-			put_status(a);
+			if (is_heard(a))
+				put_status(a);
 			next_look = ktime_add_ns(ktime_get(), a->sampler ?
 					min_t(u64, LOOK_NS, a->command.epoch_ns) : IDLE_NS);
 		}

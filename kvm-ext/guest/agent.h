@@ -17,8 +17,16 @@
 struct kx_sampler;
 struct task_struct;
 
+/* Whether anybody at the host's end still listens, by signs of life and our own clock. */
+struct kx_host_life {
+	u64 beat;		/* the last one seen */
+	ktime_t looked;
+	u64 silent_ns;		/* for how long it has stood still */
+};
+
 struct kx_agent {
 	struct kx_link link;
+	struct kx_host_life host;
 	struct task_struct *thread;
 	struct kvm_ext_channel_status status;
 	/* Since the sampler's start; it brings its own part up to date at an epoch's end. */

@@ -47,6 +47,13 @@ u64 kx_link_host_instance(const struct kx_link *l)
 	return get64(&id->instance);
 }
 
+u64 kx_link_host_heartbeat(const struct kx_link *l)
+{
+	const struct kvm_ext_channel_id *id = l->memory + KVM_EXT_CHANNEL_ID_AT;
+
+	return get64(&id->heartbeat);
+}
+
 /* --- positions ----------------------------------------------------------------- */
 
 static struct kvm_ext_channel_position *head_of(const struct kx_link *l)

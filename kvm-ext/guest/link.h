@@ -26,6 +26,8 @@ bool kx_link_identified(const void *memory);
 
 /* The daemon's instance as it is now. */
 u64 kx_link_host_instance(const struct kx_link *l);
+/* The daemon's sign of life, which it counts up; 0: it gives none. */
+u64 kx_link_host_heartbeat(const struct kx_link *l);
 /* Takes an instance of our own, for @host_instance, and starts the ring. */
 void kx_link_start(struct kx_link *l, u64 host_instance);
 /* Leaves the device as nobody's. */

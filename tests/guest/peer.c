@@ -42,6 +42,7 @@ typedef struct {
 	guint8 *map;
 	KxChannel *c;
 	gboolean hold; /* leave the ring alone */
+	gboolean deaf; /* as a daemon that died: neither look nor give a sign of life */
 	KxChannelState state;
 	KxChannelStatus status;
 	GHashTable *processes; /* pid: Process */
@@ -116,7 +117,7 @@ static const KxChannelOps ops = { on_ranges, on_pages, on_samples };
 
 static void look(Peer *p)
 {
-	if (!p->c)
+	if (!p->c || p->deaf)
 		return;
 	p->state = kx_channel_look(p->c, (guint64)g_get_monotonic_time() * 1000, &p->status);
 	if (!p->hold)
@@ -147,9 +148,10 @@ static gboolean answer_new(Peer *p, char **args, GString *out)
 /* Identification of something else: FIELD VALUE, other fields as they are to be. */
 static gboolean answer_identify(Peer *p, char **args, GString *out)
 {
-	struct kvm_ext_channel_id id = {
-		KVM_EXT_CHANNEL_MAGIC, KVM_EXT_CHANNEL_VERSION, KVM_EXT_CHANNEL_SIZE, 1, { 0 }
-	};
+	struct kvm_ext_channel_id id = { .magic = KVM_EXT_CHANNEL_MAGIC,
+					 .version = KVM_EXT_CHANNEL_VERSION,
+					 .size = KVM_EXT_CHANNEL_SIZE,
+					 .instance = 1 };
 	guint64 value = g_ascii_strtoull(args[1] ? args[1] : "0", NULL, 0);
 
 	g_clear_pointer(&p->c, kx_channel_free);
@@ -217,6 +219,25 @@ static gboolean answer_scribble(Peer *p, char **args, GString *out)
 static gboolean answer_hold(Peer *p, char **args, GString *out)
 {
 	p->hold = !g_strcmp0(args[0], "on");
+	return TRUE;
+}
+
+static gboolean answer_deaf(Peer *p, char **args, GString *out)
+{
+	p->deaf = !g_strcmp0(args[0], "on");
+	return TRUE;
+}
+
+/* What the guest has written, as it stands there now, and a sum over all of its pages. */
+static gboolean answer_raw(Peer *p, char **args, GString *out)
+{
+	const struct kvm_ext_channel_status *s = (void *)(p->map + KVM_EXT_CHANNEL_STATUS_AT);
+	g_autofree char *sum =
+		g_compute_checksum_for_data(G_CHECKSUM_SHA256, p->map + KVM_EXT_CHANNEL_STATUS_AT,
+					    KVM_EXT_CHANNEL_SIZE - KVM_EXT_CHANNEL_STATUS_AT);
+
+	g_string_append_printf(out, "state %u\ntime_ns %" PRIu64 "\nsum %s\n", s->state,
+			       (guint64)s->time_ns, sum);
 	return TRUE;
 }
 
@@ -433,6 +454,8 @@ static const Request requests[] = {
 	{ "untouched", answer_untouched },
 	{ "scribble", answer_scribble },
 	{ "hold", answer_hold },
+	{ "deaf", answer_deaf },
+	{ "raw", answer_raw },
 	{ "command", answer_command },
 	{ "status", answer_status },
 	{ "sums", answer_sums },

@@ -9,7 +9,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -265,6 +267,63 @@ static void a_heartbeat_that_stops_is_noticed(void **state)
 	assert_non_null(strstr(kx_channel_state_text(KX_CHANNEL_SILENT), "not answering"));
 	fake_guest_beats(&f->guest, now);
 	assert_int_equal(kx_channel_look(f->c, now + 5 * SECOND, &st), KX_CHANNEL_ALIVE);
+}
+
+/* Whoever looks, or commands, lives. */
+static void gives_signs_of_life(void **state)
+{
+	const Fixture *f = *state;
+	const struct kvm_ext_channel_command set = { .sampler = KVM_EXT_SAMPLER_ABIT };
+	KxChannelStatus st;
+	guint64 beat = f->guest.id->heartbeat;
+
+	assert_true(beat > 0);
+	kx_channel_look(f->c, SECOND, &st);
+	assert_true(f->guest.id->heartbeat > beat);
+	beat = f->guest.id->heartbeat;
+	kx_channel_command(f->c, &set);
+	assert_true(f->guest.id->heartbeat > beat);
+	beat = f->guest.id->heartbeat;
+	g_array_unref(kx_channel_declared(f->c));
+	assert_true(f->guest.id->heartbeat > beat);
+}
+
+/* The memory is a file that somebody cuts: no signal, nothing is believed any more, and it is said. */
+static void memory_that_is_cut_breaks_the_channel(void **state)
+{
+	char path[] = "/dev/shm/kx-test-channel.XXXXXX";
+	int fd = g_mkstemp(path);
+	FakeGuest guest;
+	KxChannelStatus st;
+	KxChannel *c;
+	Seen seen = { 0 };
+	void *map;
+
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(ftruncate(fd, KVM_EXT_CHANNEL_SIZE), 0);
+	map = mmap(NULL, KVM_EXT_CHANNEL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_true(map != MAP_FAILED);
+	c = kx_channel_new(map, KVM_EXT_CHANNEL_SIZE, 5, NULL);
+	fake_guest_at(&guest, map);
+	fake_guest_claims(&guest, 9);
+	fake_guest_beats(&guest, SECOND);
+	fake_guest_puts_pages(&guest, 0, 1, 0, 1, 3);
+	assert_int_equal(kx_channel_look(c, SECOND, &st), KX_CHANNEL_ALIVE);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(kx_channel_look(c, 2 * SECOND, &st), KX_CHANNEL_BROKEN);
+	assert_true(kx_channel_is_broken(c));
+	kx_channel_drain(c, &ops, &seen);
+	assert_int_equal(seen.pages, 0);
+	assert_null(kx_channel_declared(c));
+	assert_null(kx_channel_tables(c, NULL));
+	assert_false(kx_channel_status(c, &st));
+	assert_non_null(strstr(kx_channel_state_text(KX_CHANNEL_BROKEN), "cut short"));
+	/* Nor when it is as long again as it was: the guest's part is gone. */
+	assert_int_equal(ftruncate(fd, KVM_EXT_CHANNEL_SIZE), 0);
+	assert_int_equal(kx_channel_look(c, 3 * SECOND, &st), KX_CHANNEL_BROKEN);
+	kx_channel_free(c);
+	munmap(map, KVM_EXT_CHANNEL_SIZE);
+	close(fd);
 }
 
 /* Guest's clock is 1000 s behind ours; stamps are seen up to 30 ms late; the TSC runs at 3 GHz. */
@@ -544,6 +603,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(wraps, setup, teardown),
 		cmocka_unit_test_setup_teardown(comes_back_after_a_restart, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_heartbeat_that_stops_is_noticed, setup, teardown),
+		cmocka_unit_test_setup_teardown(gives_signs_of_life, setup, teardown),
+		cmocka_unit_test(memory_that_is_cut_breaks_the_channel),
 		cmocka_unit_test_setup_teardown(aligns_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(reads_lists, setup, teardown),
 		cmocka_unit_test_setup_teardown(goes_on_after_nonsense, setup, teardown),

@@ -17,10 +17,13 @@
 #include "fake-module.h"
 #include "fake-root.h"
 #include "manager-internal.h"
+#include "manager.h"
+#include "sigbus.h"
 
 /* Of the domain that libvirt's test driver has. */
-#define UUID "6695eb01-f6a4-8304-79aa-97f2502e193f"
-#define NAME "kvm-ext-" UUID
+#define UUID	     "6695eb01-f6a4-8304-79aa-97f2502e193f"
+#define NOBODYS_UUID "00000000-edaf-9455-926a-d65c16db1809"
+#define NAME	     "kvm-ext-" UUID
 
 #define GUEST_EPOCH_US 5000
 
@@ -95,6 +98,8 @@ static gpointer guest_thread(gpointer data)
 {
 	State *s = data;
 	guint8 *map = map_device(s);
+	/* A real one is stopped if its memory goes; this one shares our process. */
+	g_autoptr(KxGuard) guard = kx_guard_new(map, KVM_EXT_CHANNEL_SIZE);
 	FakeGuest g;
 	guint64 number = 0;
 
@@ -116,6 +121,7 @@ static gpointer guest_thread(gpointer data)
 			one_epoch(&g, number++);
 		g_usleep(GUEST_EPOCH_US);
 	}
+	g_clear_pointer(&guard, kx_guard_free);
 	munmap(map, KVM_EXT_CHANNEL_SIZE);
 	return NULL;
 }
@@ -161,7 +167,9 @@ static gboolean domain_detach(gpointer domain, const char *xml, GError **error)
 	return TRUE;
 }
 
-static const KxPlugSys domain_sys = { domain_xml, domain_state, domain_attach, domain_detach };
+static const KxPlugSys domain_sys = {
+	.xml = domain_xml, .state = domain_state, .attach = domain_attach, .detach = domain_detach
+};
 
 /* --- the daemon --------------------------------------------------------------------------------------------------- */
 
@@ -197,6 +205,7 @@ static int setup_with(void **state, const char *config)
 	s->self = g_strdup_printf("pid:%d", getpid());
 	s->events = g_string_new(NULL);
 	make_qemu(s);
+	fake_write(s->root, "kvm-ext-" NOBODYS_UUID, "left behind");
 	s->host = fake_host;
 	s->host.proc_root = s->root;
 	s->host.plug_sys = &domain_sys;
@@ -451,6 +460,42 @@ static void a_refusal_changes_nothing(void **state)
 	g_atomic_int_set(&s->refuses, 0);
 	later = report(s);
 	assert_string_equal(last_window(later)->tracker, "guest-abit");
+	assert_true(exists(s));
+}
+
+/* QEMU's user takes the memory away: the daemon lives and says so; another attach makes a new channel. */
+static void memory_that_is_cut_is_told(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL;
+
+	assert_int_equal(set(s, kx_manager_attach_async, "guest-abit", NULL, NULL), 0);
+	r = after_passes(s, 2);
+	assert_int_equal(truncate(s->file, 0), 0);
+	while (!last_window(r)->guest_silent) {
+		g_clear_pointer(&r, kx_report_free);
+		g_main_context_iteration(NULL, TRUE);
+		r = report(s);
+	}
+	assert_non_null(strstr(last_window(r)->guest_silent, "cut short"));
+	assert_int_equal(set(s, kx_manager_set_async, "guest-pebs", "event", "page-faults"),
+			 KX_ERROR_NOT_SUPPORTED + 1);
+	detach(s);
+	assert_false(exists(s));
+	assert_int_equal(set(s, kx_manager_attach_async, "guest-abit", NULL, NULL), 0);
+	g_clear_pointer(&r, kx_report_free);
+	r = after_passes(s, 2);
+	assert_null(last_window(r)->guest_silent);
+}
+
+/* Of a VM that runs a file stays; of others it is removed as soon as the daemon starts. */
+static void what_was_left_behind_is_removed(void **state)
+{
+	State *s = *state;
+
+	fake_write(s->root, NAME, "a running VM's");
+	while (kx_plug_left_behind(s->root, NOBODYS_UUID))
+		g_main_context_iteration(NULL, TRUE);
 	assert_true(exists(s));
 }
 
@@ -722,6 +767,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(switches_between_host_and_guest, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_refusal_changes_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_vm_that_goes_leaves_no_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(memory_that_is_cut_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_was_left_behind_is_removed, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_next_daemon_takes_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(declared_memory_is_left_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_module_that_comes_late_is_waited_for, setup,
