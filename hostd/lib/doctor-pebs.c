@@ -20,14 +20,15 @@
 
 static int read_feature(int kvm, guint32 index, guint64 *value)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} m = { .head.nmsrs = 1, .entry.index = index };
+	g_autofree struct kvm_msrs *m = g_malloc0(sizeof(*m) + sizeof(m->entries[0]));
+	int n;
 
-	if (ioctl(kvm, KVM_GET_MSRS, &m) != 1)
-		return errno ? errno : ENOENT;
-	*value = m.entry.data;
+	m->nmsrs = 1;
+	m->entries[0].index = index;
+	n = ioctl(kvm, KVM_GET_MSRS, m);
+	if (n != 1)
+		return n < 0 ? errno : ENOENT; /* 0: it knows no such register */
+	*value = m->entries[0].data;
 	return 0;
 }
 

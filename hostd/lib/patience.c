@@ -63,6 +63,7 @@ void kx_patience_free(KxPatience *p)
 
 void kx_patience_renew(KxPatience *p, guint64 due_ns)
 {
+	p->age_ns = KX_PATIENCE_BOOT_NS; /* what answers has booted */
 	p->due_ns = due_ns;
 	p->guest_ns = p->idle_ns = 0;
 }

@@ -115,11 +115,15 @@ static void what_is_due_does_not_count(void **state)
 {
 	const Fixture *f = *state;
 	g_autoptr(KxPatience) p = kx_patience_new(f->root, PID, KX_PATIENCE_AUTO, NULL);
+	g_autoptr(KxPatience) young = of(f, 0);
 
 	for (guint i = 0; i < 50; i++)
 		assert_true(kx_patience_count(p, S, S, 0));
 	kx_patience_renew(p, 30 * S);
 	assert_int_equal(seconds(p, S, 0), 90);
+	/* what has answered does not boot any more */
+	kx_patience_renew(young, 0);
+	assert_int_equal(seconds(young, 0, 0), 10);
 }
 
 static void rests_until_the_end(void **state)
