@@ -7,6 +7,7 @@ KX_LIB_SRCS += \
 	hostd/lib/figures.c \
 	hostd/lib/figures-notes.c \
 	hostd/lib/figures-parts.c \
+	hostd/lib/figures-truth.c \
 	hostd/lib/hardware.c \
 	hostd/lib/hostinfo.c \
 	hostd/lib/logmech.c \
@@ -19,7 +20,8 @@ KX_LIB_SRCS += \
 	hostd/lib/report-variant.c \
 	hostd/lib/selftest-log.c \
 	hostd/lib/textfmt.c \
-	hostd/lib/worklog.c
+	hostd/lib/worklog.c \
+	hostd/lib/worklog-join.c
 
 # The test VM is a program of its own, which daemon and CLI find beside themselves or in libexec.
 KX_TESTVM := $(BUILD)/hostd/kvm-ext-testvm

@@ -26,10 +26,11 @@ typedef struct {
 	KxWindow *w;
 	guint64 epoch;
 	guint64 start_monotonic_ns, end_monotonic_ns; /* the end: once closed */
-	KxVmCounters *start;			      /* NULL once closed */
-	KxGfnSet *found; /* while open; once closed where it takes less than the runs */
-	GArray *runs;	 /* KxRun, once closed; neither: forgotten */
-	gsize kept;	 /* bytes of either, once closed */
+	guint64 primed_ns;   /* CLOCK_MONOTONIC, when the priming pass ended; 0: not seen */
+	KxVmCounters *start; /* NULL once closed */
+	KxGfnSet *found;     /* while open; once closed where it takes less than the runs */
+	GArray *runs;	     /* KxRun, once closed; neither: forgotten */
+	gsize kept;	     /* bytes of either, once closed */
 	gboolean marked;
 	struct kvm_ext_stats mark;
 	guint64 unmarked; /* pass numbers that the mark does not count, for these did not end or gave way */

@@ -358,6 +358,7 @@ void kx_account_pass_ended(KxAccount *a, KxAccountWindow *win, const struct kvm_
 	if (r->h.flags & KVM_EXT_PASS_PRIME) {
 		win->last_pass = r->pass;
 		win->last_pass_start = r->time_ns - r->wall_ns;
+		win->primed_ns = r->time_ns;
 		return;
 	}
 	p = remember(a, win, r);

@@ -366,6 +366,21 @@ static void take_stats(KxWindow *w, const struct kvm_ext_stats *st)
 	w->dropped_pages = st->dropped_pages;
 }
 
+/* A tracker in the guest looks at the end of its own epochs, and we at the end of ours: up to one of them later. */
+static void settle_covered(const Window *win, KxWindow *w)
+{
+	guint64 start = win->primed_ns ? win->primed_ns : w->has_guest ? 0 : w->first_start_ns;
+	guint64 end = w->last_start_ns - (w->has_guest ? MIN(w->interval_ns, w->last_start_ns) : 0);
+
+	if (!w->has_module || !w->passes)
+		return;
+	start = MAX(start, win->start_monotonic_ns);
+	end = MAX(end, start);
+	w->covered_start_realtime_ns =
+		w->start_realtime_ns + (gint64)(start - win->start_monotonic_ns);
+	w->covered_end_realtime_ns = w->start_realtime_ns + (gint64)(end - win->start_monotonic_ns);
+}
+
 /* Writes the state at @now into @w, which may be the window's own or a copy of it. */
 static void settle(const KxAccountWindow *win, KxWindow *w, const struct kvm_ext_stats *st,
 		   const KxVmCounters *end, KxInstant now)
@@ -380,6 +395,7 @@ static void settle(const KxAccountWindow *win, KxWindow *w, const struct kvm_ext
 		w->log_yielded_ns += now.monotonic_ns - yield->from_ns;
 	w->end_realtime_ns = now.realtime_ns;
 	w->duration_ns = now.monotonic_ns - win->start_monotonic_ns;
+	settle_covered(win, w);
 	w->found_pages = kx_gfnset_count(win->found);
 	kx_vm_counters_delta(win->start, end, w);
 }

@@ -28,6 +28,7 @@ KxFigure kx_figure_from_sums(const KxRatioSums *s, double scale, const char *no_
 /* In place of what @f was. */
 void kx_figure_void(KxFigure *f, const char *reason);
 void kx_figure_clear(KxFigure *f);
+KxFigure kx_figure_copy(const KxFigure *f);
 /*
  * Adds a footnote, unless @f was not measured. To be called when all figures are computed, for figures are made from
  * copies of others before that.
@@ -38,6 +39,10 @@ void kx_figure_note(KxFigure *f, const char *note);
 const char *kx_pool_brief(const KxPool *p);
 /* Why a row has no passes to speak of; NULL if it has. */
 const char *kx_pool_no_passes(const KxPool *p);
+/* Why nothing can be said of its single pages; NULL if it can. */
+const char *kx_pool_no_pages(const KxPool *p);
+/* Why a window's truth and its VM's own figures do not count: the VMM had the log for a part of it; NULL: they do. */
+const char *kx_window_yielded(const KxWindow *w);
 /* Sum of a guint64 over the windows with the gboolean at @has_offset, without those whose reason at @na_offset is set. */
 double kx_pool_total(const KxPool *p, gsize has_offset, gsize offset, gssize na_offset);
 /* The last window with that gboolean; NULL: none. */
@@ -47,6 +52,9 @@ const KxWindow *kx_pool_last(const KxPool *p, gsize has_offset);
 void kx_part_figures(KxPool *p);
 /* Footnotes, when all figures are computed. */
 void kx_note_figures(GPtrArray *pools);
+/* Recall and precision; their footnotes, when all figures are there. */
+void kx_truth_figures(KxPool *p);
+void kx_note_truth(KxRow *row);
 /* Rows that were measured without staleness show what was measured for the same setting. */
 void kx_lend_missed(GPtrArray *pools);
 

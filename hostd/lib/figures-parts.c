@@ -199,10 +199,8 @@ void kx_lend_missed(GPtrArray *pools)
 			to->missed_by = i;
 			kx_figure_clear(&to->missed);
 			kx_figure_clear(&to->missed_dropped);
-			to->missed = from->missed;
-			to->missed.na = g_strdup(from->missed.na);
-			to->missed_dropped = from->missed_dropped;
-			to->missed_dropped.na = g_strdup(from->missed_dropped.na);
+			to->missed = kx_figure_copy(&from->missed);
+			to->missed_dropped = kx_figure_copy(&from->missed_dropped);
 		}
 	}
 }

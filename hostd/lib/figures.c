@@ -36,6 +36,10 @@ const KxFigureField kx_row_figures[] = {
 	ROW(pages_total, "pages"),
 	ROW(recall, "ratio"),
 	ROW(precision, "ratio"),
+	ROW(recall_touched, "ratio"),
+	ROW(recall_written, "ratio"),
+	ROW(precision_touched, "ratio"),
+	ROW(precision_written, "ratio"),
 	PART(MISSED, missed, "ratio"),
 	PART(MISSED, missed_dropped, "pairs of passes"),
 	ROW(cpu_percent, "% of one CPU"),
@@ -181,6 +185,15 @@ KxFigure kx_unavailable(const char *reason)
 	return (KxFigure){ .value = NAN, .low = NAN, .high = NAN, .na = g_strdup(reason) };
 }
 
+KxFigure kx_figure_copy(const KxFigure *f)
+{
+	KxFigure copy = *f;
+
+	copy.na = g_strdup(f->na);
+	copy.note = g_strdup(f->note);
+	return copy;
+}
+
 void kx_figure_clear(KxFigure *f)
 {
 	g_clear_pointer(&f->na, g_free);
@@ -253,6 +266,11 @@ static gboolean yielded(const KxWindow *w)
 	return w->has_log && (w->log_yielded_ns || w->log_yielded_passes);
 }
 
+const char *kx_window_yielded(const KxWindow *w)
+{
+	return yielded(w) ? gave_way : NULL;
+}
+
 double kx_window_run_ns(const KxWindow *w)
 {
 	return (double)(w->duration_ns - MIN(w->paused_ns, w->duration_ns));
@@ -278,7 +296,7 @@ static guint parts_of(const KxWindow *w)
 	return 1u << KX_PART_ANY | (guint)w->has_log << KX_PART_LOG |
 	       (guint)w->has_walk << KX_PART_WALK | (guint)w->has_staleness << KX_PART_MISSED |
 	       (guint)w->has_regions << KX_PART_REGIONS | (guint)w->has_trap << KX_PART_TRAP |
-	       (guint)w->has_guest << KX_PART_GUEST;
+	       (guint)w->has_guest << KX_PART_GUEST | (guint)!w->truth_na << KX_PART_TRUTH;
 }
 
 static gboolean has(const KxPool *p, KxPart part)
@@ -538,15 +556,20 @@ static void pass_figures(KxPool *p)
 					    : kx_unavailable(no_interval);
 }
 
-static const char sampled[] = "regions: one page stands for all of its region";
+const char *kx_pool_no_pages(const KxPool *p)
+{
+	const char *why = kx_pool_no_passes(p);
+
+	if (!why && has(p, KX_PART_REGIONS))
+		why = "regions: one page stands for all of its region";
+	return why;
+}
 
 static void page_figures(KxPool *p)
 {
-	const char *why = kx_pool_no_passes(p);
+	const char *why = kx_pool_no_pages(p);
 	double found = 0;
 
-	if (!why && has(p, KX_PART_REGIONS))
-		why = sampled;
 	if (why) {
 		p->row->pages_found = kx_unavailable(why);
 		p->row->pages_total = kx_unavailable(why);
@@ -619,51 +642,6 @@ static void vm_figures(KxPool *p)
 		VM_RATE(p, remote_tlb_flushes, remote_tlb_flushes_na, KX_NS_PER_S);
 	p->row->vcpu_run_percent = VM_RATE(p, vcpu_run_ns, vcpu_run_na, 100);
 	p->row->vcpu_steal_percent = VM_RATE(p, vcpu_steal_ns, vcpu_steal_na, 100);
-}
-
-static KxFigure share(guint64 part, guint64 whole, const char *why, const char *if_none)
-{
-	if (whole)
-		return kx_figure((double)part / (double)whole, whole);
-	return kx_unavailable(why ? why : if_none);
-}
-
-static void truth_figures(KxPool *p)
-{
-	guint64 touched = 0, hit = 0, found = 0, right = 0;
-	const char *recall_na = NULL, *precision_na = NULL;
-
-	const char *why = kx_pool_no_passes(p);
-
-	if (!why && has(p, KX_PART_REGIONS))
-		why = sampled;
-	if (why) {
-		p->row->recall = kx_unavailable(why);
-		p->row->precision = kx_unavailable(why);
-		return;
-	}
-	for (guint i = 0; i < p->windows->len; i++) {
-		const KxWindow *w = p->windows->pdata[i];
-
-		if (w->truth_na || yielded(w)) {
-			recall_na = precision_na = w->truth_na ? w->truth_na : gave_way;
-			continue;
-		}
-		touched += w->truth_touched;
-		hit += w->truth_hit;
-		if (w->precision_na) {
-			precision_na = w->precision_na;
-			continue;
-		}
-		found += w->truth_found;
-		right += w->truth_true;
-	}
-	p->row->recall = has(p, KX_PART_TRAP)
-				 ? kx_unavailable("traps: only pages that are armed can be found")
-				 : share(hit, touched, recall_na,
-					 "no valid epoch of the workload lies inside a window");
-	p->row->precision =
-		share(right, found, precision_na, "no page of the workload's arena was found");
 }
 
 /* --- against other rows ---------------------------------------------------- */
@@ -780,7 +758,7 @@ GPtrArray *kx_vm_rows(const KxVmReport *v)
 		page_figures(p);
 		load_figures(p);
 		vm_figures(p);
-		truth_figures(p);
+		kx_truth_figures(p);
 		kx_part_figures(p);
 		if (p->row->staleness)
 			void_costs(p->row);
@@ -789,8 +767,10 @@ GPtrArray *kx_vm_rows(const KxVmReport *v)
 	compare_with_off(pools);
 	compare_costs(pools);
 	kx_note_figures(pools);
-	for (guint i = 0; i < pools->len; i++)
+	for (guint i = 0; i < pools->len; i++) {
+		kx_note_truth(((KxPool *)pools->pdata[i])->row);
 		g_ptr_array_add(rows, g_steal_pointer(&((KxPool *)pools->pdata[i])->row));
+	}
 	return rows;
 }
 

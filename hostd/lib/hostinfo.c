@@ -134,8 +134,8 @@ typedef enum {
 } Bit;
 
 /*
- * Names that only machines of software carry. QEMU has the same name whether it emulates or not, and its firmware is
- * signed by Bochs; an emulator of a whole CPU does not set the bit.
+ * Names that only machines of software carry. QEMU has the same name whether it emulates or not, and its ACPI tables
+ * are signed by Bochs; Bochs, as an emulator of a whole CPU, does not set the bit.
  */
 static const struct {
 	const char *path, *word;
@@ -154,11 +154,12 @@ static const struct {
 	  "Hyper-V" },
 	{ "sys/class/dmi/id/bios_vendor", "Bochs", WITHOUT_BIT, KX_HARDWARE_EMULATED, "Bochs" },
 	{ "sys/class/dmi/id/sys_vendor", "Bochs", WITHOUT_BIT, KX_HARDWARE_EMULATED, "Bochs" },
-	{ "sys/firmware/acpi/tables/FACP", "BOCHS", WITHOUT_BIT, KX_HARDWARE_EMULATED, "Bochs" },
 	{ "sys/class/dmi/id/sys_vendor", "QEMU", ANY, KX_HARDWARE_UNKNOWN,
 	  "QEMU, which does not say whether it emulates" },
 	{ "sys/class/dmi/id/product_name", "Standard PC", ANY, KX_HARDWARE_UNKNOWN,
 	  "QEMU, which does not say whether it emulates" },
+	{ "sys/firmware/acpi/tables/FACP", "BOCHS", ANY, KX_HARDWARE_UNKNOWN,
+	  "QEMU or Bochs, which does not say whether it emulates" },
 };
 
 static void found(KxHostInfo *h, KxHardware kind, const char *under)

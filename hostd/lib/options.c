@@ -13,6 +13,20 @@
 
 G_DEFINE_QUARK(kx_options_error, kx_options_error)
 
+#define SEES_ACCESSES                                             \
+	{                                                         \
+		.finds = KX_SEEN_TOUCHED, .says = KX_SEEN_TOUCHED \
+	}
+#define SEES_RANGES(tells)                                                          \
+	{                                                                           \
+		.finds = KX_SEEN_TOUCHED, .says = KX_SEEN_TOUCHED, .recall = tells, \
+		.precision = tells                                                  \
+	}
+
+static const char ranges_are_found[] =
+	"the guest tells its hottest ranges, not pages, and all that is mapped in one counts as "
+	"found: this is the figure of ranges, which are halved epoch by epoch down to range-size";
+
 const KxTrackerRow kx_trackers[] = {
 	{ .name = "off",
 	  .summary = "no tracking: the control that every other tracker is compared with",
@@ -20,21 +34,30 @@ const KxTrackerRow kx_trackers[] = {
 	{ .name = "abit",
 	  .summary = "accessed bits through the MMU notifier, the guest's TLB is not flushed",
 	  .module_id = KVM_EXT_TRACKER_ABIT,
-	  .can = KX_CAN_FIND | KX_CAN_PASS | KX_CAN_ABITS | KX_CAN_REGIONS },
+	  .can = KX_CAN_FIND | KX_CAN_PASS | KX_CAN_ABITS | KX_CAN_REGIONS,
+	  .sees = SEES_ACCESSES },
 	{ .name = "abit-flush",
 	  .summary = "accessed bits through the MMU notifier, then the guest's TLB is flushed",
 	  .module_id = KVM_EXT_TRACKER_ABIT_FLUSH,
-	  .can = KX_CAN_FIND | KX_CAN_PASS | KX_CAN_ABITS | KX_CAN_REGIONS | KX_CAN_FLUSH },
+	  .can = KX_CAN_FIND | KX_CAN_PASS | KX_CAN_ABITS | KX_CAN_REGIONS | KX_CAN_FLUSH,
+	  .sees = SEES_ACCESSES },
 	{ .name = "ept-walk",
 	  .summary =
 		  "accessed bits from the nested page table itself, what was not used is skipped",
 	  .module_id = KVM_EXT_TRACKER_EPT_WALK,
 	  .can = KX_CAN_FIND | KX_CAN_PASS | KX_CAN_ABITS | KX_CAN_REGIONS | KX_CAN_FLUSH |
-		 KX_CAN_NOT_FLUSH | KX_CAN_SKIP },
+		 KX_CAN_NOT_FLUSH | KX_CAN_SKIP,
+	  .sees = SEES_ACCESSES },
 	{ .name = "dirty-log",
 	  .summary = "pages written, from KVM's dirty log: by PML, or by write protection",
 	  .module_id = KVM_EXT_TRACKER_DIRTY_LOG,
-	  .can = KX_CAN_FIND | KX_CAN_PASS | KX_CAN_LOG },
+	  .can = KX_CAN_FIND | KX_CAN_PASS | KX_CAN_LOG,
+	  .sees = { .finds = KX_SEEN_WRITTEN,
+		    .says = KX_SEEN_WRITTEN,
+		    .recall = "of the pages written: the dirty log names no reads",
+		    .precision =
+			    "of the pages found, those written: KVM also names a page that is "
+			    "mapped for the first time while the log is on, if only to be read" } },
 	{ .name = "pml",
 	  .summary = "dirty-log where the CPU logs the writes (PML); refused elsewhere",
 	  .module_id = -1,
@@ -43,19 +66,26 @@ const KxTrackerRow kx_trackers[] = {
 	{ .name = "pml-abit",
 	  .summary = "accessed bits of those pages alone that the dirty log has named",
 	  .module_id = KVM_EXT_TRACKER_PML_ABIT,
-	  .can = KX_CAN_FIND | KX_CAN_PASS | KX_CAN_ABITS | KX_CAN_FLUSH | KX_CAN_LOG },
+	  .can = KX_CAN_FIND | KX_CAN_PASS | KX_CAN_ABITS | KX_CAN_FLUSH | KX_CAN_LOG,
+	  .sees = { .finds = KX_SEEN_WRITTEN,
+		    .says = KX_SEEN_TOUCHED,
+		    .recall = "of the pages written: one that is only read is no candidate" } },
 	{ .name = "trap",
 	  .summary = "the first access to pages whose mapping was removed: when, by whom, how",
 	  .module_id = KVM_EXT_TRACKER_TRAP,
-	  .can = KX_CAN_FIND | KX_CAN_PASS | KX_CAN_TRAP },
+	  .can = KX_CAN_FIND | KX_CAN_PASS | KX_CAN_TRAP,
+	  .sees = { .says = KX_SEEN_TOUCHED,
+		    .no_recall = "traps: only pages that are armed can be found" } },
 	{ .name = "guest-pebs",
 	  .summary = "in the guest: addresses of sampled memory accesses (PEBS, IBS)",
 	  .module_id = -1,
-	  .can = KX_CAN_FIND | KX_CAN_GUEST | KX_CAN_EVENTS },
+	  .can = KX_CAN_FIND | KX_CAN_GUEST | KX_CAN_EVENTS,
+	  .sees = SEES_RANGES(ranges_are_found) },
 	{ .name = "guest-abit",
 	  .summary = "in the guest: accessed bits of the guest's own page tables",
 	  .module_id = -1,
-	  .can = KX_CAN_FIND | KX_CAN_GUEST | KX_CAN_SCAN },
+	  .can = KX_CAN_FIND | KX_CAN_GUEST | KX_CAN_SCAN,
+	  .sees = SEES_RANGES(ranges_are_found) },
 	{ .module_id = -1 },
 };
 

@@ -99,12 +99,29 @@ enum {
 	KX_CAN_FIND = 1 << 11,	/* finds something that heat can be made of */
 };
 
+/* What the guest did with a page. */
+typedef enum {
+	KX_SEEN_NONE,
+	KX_SEEN_TOUCHED, /* read it or wrote it */
+	KX_SEEN_WRITTEN,
+} KxSeen;
+
+/* What a tracker can find of what the guest does: what its recall and its precision are shares of. */
+typedef struct {
+	KxSeen finds; /* all pages with this, unless it misses them; NONE: @no_recall says why */
+	KxSeen says;  /* and of a page found, that this is so */
+	const char *no_recall;
+	const char *recall; /* footnote of that figure, one clause; NULL: it is what one expects */
+	const char *precision;
+} KxSees;
+
 /* What the field calls it. */
 typedef struct _KxTrackerRow {
 	const char *name;    /* "abit-flush" */
 	const char *summary; /* one line, for help and completion */
 	int module_id;	     /* enum kvm_ext_tracker_id; -1: not the module's */
 	guint can;	     /* KX_CAN_* */
+	KxSees sees;
 	/* Another row's name: this one is that tracker where the dirty log works by @mechanism, and is refused elsewhere. */
 	const char *means;
 	enum kvm_ext_log_mechanism mechanism;

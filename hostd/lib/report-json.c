@@ -52,6 +52,8 @@ const KxField kx_window_fields[] = {
 	FIELD(KxWindow, KX_FIELD_U64, paused_passes),
 	FIELD(KxWindow, KX_FIELD_U64, between_ns),
 	FIELD(KxWindow, KX_FIELD_U64, between_n),
+	FIELD(KxWindow, KX_FIELD_I64, covered_start_realtime_ns),
+	FIELD(KxWindow, KX_FIELD_I64, covered_end_realtime_ns),
 	FIELD(KxWindow, KX_FIELD_BOOL, has_module),
 	FIELD_MODULE(interval_ns),
 	FIELD_MODULE(passes),
@@ -194,9 +196,13 @@ const KxField kx_window_fields[] = {
 	FIELD(KxWindow, KX_FIELD_STRING, work_na),
 	FIELD_NA(KxWindow, KX_FIELD_U64, truth_touched, truth_na),
 	FIELD_NA(KxWindow, KX_FIELD_U64, truth_hit, truth_na),
+	FIELD_NA(KxWindow, KX_FIELD_U64, truth_written, written_na),
+	FIELD_NA(KxWindow, KX_FIELD_U64, truth_written_hit, written_na),
 	FIELD_NA(KxWindow, KX_FIELD_U64, truth_found, truth_na),
 	FIELD_NA(KxWindow, KX_FIELD_U64, truth_true, truth_na),
+	FIELD_NA(KxWindow, KX_FIELD_U64, truth_written_true, written_na),
 	FIELD(KxWindow, KX_FIELD_STRING, truth_na),
+	FIELD(KxWindow, KX_FIELD_STRING, written_na),
 	FIELD(KxWindow, KX_FIELD_STRING, precision_na),
 	{ NULL, KX_FIELD_STRING, 0, -1, -1 },
 };
@@ -803,6 +809,11 @@ static KxWindow *read_window(JsonObject *o, const char *where, GError **error)
 	note_missing(kx_window_fields, o, w);
 	if (!w->paused_na && !json_object_has_member(o, "paused_ns"))
 		w->paused_na = g_strdup("not in the report");
+	/* of a version that did not tell reads from writes */
+	if (!w->truth_na && !json_object_has_member(o, "written_na")) {
+		g_free(w->written_na);
+		w->written_na = g_strdup("not in the report");
+	}
 	if (!w->tracker) {
 		wrong(error, where, "tracker", "a string");
 		return NULL;

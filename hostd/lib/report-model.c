@@ -73,6 +73,7 @@ KxWindow *kx_window_new(void)
 	/* Only the workload's own log can tell; whoever joins one clears these. */
 	w->work_na = g_strdup("no workload log was given");
 	w->truth_na = g_strdup("no workload log was given");
+	w->written_na = g_strdup("no workload log was given");
 	return w;
 }
 

@@ -321,6 +321,21 @@ static const ColumnSpec missed_columns[] = {
 	{ "pairs of passes\nused / dropped", FIG(missed), pairs_cell, PAIR },
 };
 
+/* With what it is a share of: how much it says. */
+static char *truth_cell(Text *t, const KxFigure *f)
+{
+	g_autofree char *value = share_cell(t, f), *pages = kx_text_count((double)f->n);
+
+	return g_strdup_printf("%s of %s", value, pages);
+}
+
+static const ColumnSpec truth_columns[] = {
+	{ "recall\nof touched", FIG(recall_touched), truth_cell, 0 },
+	{ "recall\nof written", FIG(recall_written), truth_cell, 0 },
+	{ "precision:\ntouched", FIG(precision_touched), truth_cell, 0 },
+	{ "precision:\nwritten", FIG(precision_written), truth_cell, 0 },
+};
+
 static const ColumnSpec walk_columns[] = {
 	{ "tables\nper pass", FIG(walk_tables_per_pass), number_cell, 0 },
 	{ "subtrees\nskipped", FIG(walk_subtrees_per_pass), number_cell, 0 },
@@ -454,6 +469,8 @@ static const struct {
 	guint n;
 	KxPart part;
 } part_tables[] = {
+	{ "Against what the workload did: the share, and of how many pages", truth_columns,
+	  G_N_ELEMENTS(truth_columns), KX_PART_TRUTH },
 	{ "The dirty log's own costs: host time of KVM's ioctls", log_columns,
 	  G_N_ELEMENTS(log_columns), KX_PART_LOG },
 	{ "Accesses missed, for their translation was cached", missed_columns,
@@ -674,8 +691,9 @@ static void print_footnotes(Text *t)
 		g_string_append(t->out, "\n  Footnotes\n");
 	for (guint i = 0; i < t->footnotes->len; i++) {
 		g_autofree char *words = kx_text_clean(t->footnotes->pdata[i]);
+		g_autofree char *line = g_strdup_printf("(%u) %s", i + 1, words);
 
-		g_string_append_printf(t->out, "    (%u) %s\n", i + 1, words);
+		print_folded(t, line, 4);
 	}
 }
 

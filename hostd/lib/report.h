@@ -65,6 +65,11 @@ typedef struct {
 	gboolean open;				   /* still running */
 	gint64 start_realtime_ns, end_realtime_ns; /* host CLOCK_REALTIME */
 	guint64 duration_ns;			   /* CLOCK_MONOTONIC */
+	/*
+	 * What happened between these is found, unless the tracker misses it: after priming, whose findings do not count, and
+	 * before the last pass. Host CLOCK_REALTIME; both 0: not known.
+	 */
+	gint64 covered_start_realtime_ns, covered_end_realtime_ns;
 
 	/* time in which the VM did not run, by its VMM's will: suspended, saved, stopped by an error, … */
 	guint64 paused_ns; /* as far as it is known */
@@ -166,10 +171,12 @@ typedef struct {
 	double work;
 	char *work_na;			  /* units of work inside the window */
 	double work_ns;			  /* time inside the window in which epochs ran */
-	guint64 truth_touched, truth_hit; /* recall = hit / touched */
-	guint64 truth_found, truth_true;  /* precision = true / found */
-	char *truth_na;			  /* neither recall nor precision is known */
-	char *precision_na;		  /* recall is, precision is not */
+	guint64 truth_touched, truth_hit; /* pages; recall = hit / touched */
+	guint64 truth_written, truth_written_hit;
+	guint64 truth_found, truth_true, truth_written_true; /* precision = true / found */
+	char *truth_na;	    /* neither recall nor precision is known */
+	char *written_na;   /* nor, where this is set, of what was written */
+	char *precision_na; /* recall is, precision is not */
 } KxWindow;
 
 /* A part of memory as the range classifier of a tracker's samples has it (kvm-ext/common/ranges.h). */
@@ -286,6 +293,7 @@ typedef enum {
 	KX_PART_REGIONS,
 	KX_PART_TRAP,
 	KX_PART_GUEST,
+	KX_PART_TRUTH, /* the workload's own log says what there was to find */
 	KX_PARTS
 } KxPart;
 
@@ -314,7 +322,9 @@ typedef struct {
 	KxFigure exits_per_s, exits_vs_off; /* ratio to the `off` rows of the same VM */
 	KxFigure vcpu_run_percent, vcpu_steal_percent;
 	KxFigure work_per_s, work_vs_off;
+	/* of what the tracker can see, as its row in kx_trackers[] has it; and of all that was touched, of all written */
 	KxFigure recall, precision;
+	KxFigure recall_touched, recall_written, precision_touched, precision_written;
 	/* of the accesses that a control finds, the share that left no A bit; of pairs of passes */
 	KxFigure missed, missed_dropped;
 	/* the dirty log's ioctls, each in one figure: time per page of the memslots, or per page found dirty */

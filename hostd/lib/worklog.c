@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "gfnset.h"
+#include "worklog-join.h"
 
 #define LINE_MAX_BYTES	(64u << 20)  /* a page list of a 16 GiB guest at its worst */
 #define CHUNK_BUDGET	(128u << 10) /* 512 MiB of bitmaps, all windows together */
@@ -20,25 +21,6 @@
 /* How far the guest's clock and the host's may be apart, and a line late in the file. */
 #define CLOCK_SLACK_NS (300 * 1000000ll)
 #define FIELDS_MAX     64
-
-typedef struct {
-	guint64 number;
-	gint64 begin, end;
-	gboolean ended, valid;
-	KxGfnSet *touched;
-} Epoch;
-
-typedef struct {
-	KxWindow *window;
-	KxGfnSet *found;
-	char *no_found;
-	KxGfnSet *inside;      /* T1: valid epochs wholly inside */
-	KxGfnSet *overlapping; /* T2: epochs that overlap */
-	guint valid_epochs;
-	gboolean overlaps_unfinished;
-	double work, work_ns;
-	gboolean pauses_lost; /* of the VM: more than are kept */
-} Join;
 
 struct _KxWorklog {
 	guint64 budget;
@@ -52,6 +34,7 @@ struct _KxWorklog {
 	gboolean frames;  /* addr=gfn: the addresses are guest-physical */
 	gboolean running; /* inside an epoch: only then is work counted */
 	gboolean gaps;	  /* lines are missing: the touched pages are not all known */
+	gboolean writes;  /* the log says what was written, or that nothing ever is */
 	gint64 ready, moved;
 	gint64 slack;	   /* times of the log are this uncertain */
 	gint64 last_time;  /* of the last line that has one */
@@ -60,29 +43,14 @@ struct _KxWorklog {
 	guint64 point_work;
 };
 
-static void epoch_free(Epoch *e)
-{
-	kx_gfnset_free(e->touched);
-	g_free(e);
-}
-
-static void join_free(Join *j)
-{
-	kx_gfnset_free(j->found);
-	kx_gfnset_free(j->inside);
-	kx_gfnset_free(j->overlapping);
-	g_free(j->no_found);
-	g_free(j);
-}
-
 KxWorklog *kx_worklog_new(void)
 {
 	KxWorklog *log = g_new0(KxWorklog, 1);
 
 	log->budget = CHUNK_BUDGET;
-	log->joins = g_ptr_array_new_with_free_func((GDestroyNotify)join_free);
+	log->joins = g_ptr_array_new_with_free_func((GDestroyNotify)kx_join_free);
 	log->pauses = g_array_new(FALSE, FALSE, sizeof(KxPause));
-	log->epochs = g_ptr_array_new_with_free_func((GDestroyNotify)epoch_free);
+	log->epochs = g_ptr_array_new_with_free_func((GDestroyNotify)kx_epoch_free);
 	log->arena = kx_gfnset_new_shared(&log->budget);
 	log->line = g_string_new(NULL);
 	return log;
@@ -113,13 +81,8 @@ static gboolean too_many_pages(GError **error)
 gboolean kx_worklog_add_window(KxWorklog *log, KxWindow *window, const guint64 (*found)[2], gsize n,
 			       const char *no_found, GError **error)
 {
-	Join *j = g_new0(Join, 1);
+	KxJoin *j = kx_join_new(window, no_found, &log->budget);
 
-	j->window = window;
-	j->found = kx_gfnset_new_shared(&log->budget);
-	j->inside = kx_gfnset_new_shared(&log->budget);
-	j->overlapping = kx_gfnset_new_shared(&log->budget);
-	j->no_found = g_strdup(no_found);
 	if (window->pauses)
 		g_array_append_vals(log->pauses, window->pauses->data, window->pauses->len);
 	j->pauses_lost = window->pauses_total > (window->pauses ? window->pauses->len : 0);
@@ -133,34 +96,11 @@ gboolean kx_worklog_add_window(KxWorklog *log, KxWindow *window, const guint64 (
 
 /* --- work and epochs against the windows ----------------------------------- */
 
-/* Time between two moments in which the VM ran. */
-static double run_ns(const KxWorklog *log, gint64 from, gint64 to)
+/* Of the stretch since the last point. */
+static void share_work(KxWorklog *log, gint64 to, guint64 work)
 {
-	gint64 ns = to - from;
-
-	for (guint i = 0; i < log->pauses->len; i++) {
-		const KxPause *p = &g_array_index(log->pauses, KxPause, i);
-
-		ns -= MAX(0, MIN(to, p->until_ns) - MAX(from, p->from_ns));
-	}
-	return (double)MAX(0, ns);
-}
-
-/* Work between two points is spread evenly over the time in which the VM ran; each window takes its share. */
-static void add_stretch(KxWorklog *log, gint64 from, gint64 to, guint64 work)
-{
-	double whole = run_ns(log, from, to);
-
-	for (guint i = 0; i < log->joins->len; i++) {
-		Join *j = log->joins->pdata[i];
-		gint64 start = MAX(from, j->window->start_realtime_ns);
-		gint64 end = MIN(to, j->window->end_realtime_ns);
-
-		if (end <= start || !(whole > 0))
-			continue;
-		j->work_ns += run_ns(log, start, end);
-		j->work += (double)work * (run_ns(log, start, end) / whole);
-	}
+	for (guint i = 0; i < log->joins->len; i++)
+		kx_join_work(log->joins->pdata[i], log->pauses, log->point_time, to, work);
 }
 
 /* Clocks may be stepped: a point that goes back is left out. */
@@ -170,29 +110,16 @@ static void add_point(KxWorklog *log, gint64 time, guint64 work)
 	if (log->has_point && (time <= log->point_time || work < log->point_work))
 		return;
 	if (log->has_point && log->running)
-		add_stretch(log, log->point_time, time, work - log->point_work);
+		share_work(log, time, work - log->point_work);
 	log->has_point = TRUE;
 	log->point_time = time;
 	log->point_work = work;
 }
 
-static gboolean join_epoch(KxWorklog *log, const Epoch *e, GError **error)
+static gboolean join_epoch(KxWorklog *log, const KxEpoch *e, GError **error)
 {
 	for (guint i = 0; i < log->joins->len; i++) {
-		Join *j = log->joins->pdata[i];
-		gint64 start = j->window->start_realtime_ns, end = j->window->end_realtime_ns;
-
-		/* what may overlap does, what may be outside is not inside */
-		if (e->begin >= end + log->slack || (e->ended && e->end <= start - log->slack))
-			continue;
-		j->overlaps_unfinished |= !e->ended;
-		if (!kx_gfnset_add_set(j->overlapping, e->touched))
-			return too_many_pages(error);
-		if (!e->ended || !e->valid || e->begin < start + log->slack ||
-		    e->end > end - log->slack)
-			continue;
-		j->valid_epochs++;
-		if (!kx_gfnset_add_set(j->inside, e->touched))
+		if (!kx_join_epoch(log->joins->pdata[i], e, log->slack))
 			return too_many_pages(error);
 	}
 	return TRUE;
@@ -201,7 +128,7 @@ static gboolean join_epoch(KxWorklog *log, const Epoch *e, GError **error)
 static gboolean join_epochs(KxWorklog *log, gboolean open_too, GError **error)
 {
 	for (guint i = 0; i < log->epochs->len;) {
-		const Epoch *e = log->epochs->pdata[i];
+		const KxEpoch *e = log->epochs->pdata[i];
 
 		if (!e->ended && !open_too) {
 			i++;
@@ -274,19 +201,25 @@ static gboolean parse_pages(KxWorklog *log, const char *text, KxGfnSet *set, GEr
 	return TRUE;
 }
 
-static Epoch *find_epoch(KxWorklog *log, const char *number)
+static KxEpoch *find_epoch(KxWorklog *log, const char *number)
 {
 	guint64 k;
 
 	if (!parse_count(number, &k))
 		return NULL;
 	for (guint i = 0; i < log->epochs->len; i++) {
-		Epoch *e = log->epochs->pdata[i];
+		KxEpoch *e = log->epochs->pdata[i];
 
 		if (e->number == k)
 			return e;
 	}
 	return NULL;
+}
+
+/* A workload that never writes has no line that says so. */
+static gboolean only_reads(const char *read_share)
+{
+	return read_share && g_ascii_strtod(read_share, NULL) == 1;
 }
 
 static gboolean line_header(KxWorklog *log, char **f, GError **error)
@@ -296,6 +229,7 @@ static gboolean line_header(KxWorklog *log, char **f, GError **error)
 				 "its format version is not 1, the one this version reads");
 	log->has_header = TRUE;
 	log->frames = g_strcmp0(value_of(f, "addr"), "gfn") == 0;
+	log->writes = only_reads(value_of(f, "read_share"));
 	return TRUE;
 }
 
@@ -337,7 +271,7 @@ static gboolean line_work(KxWorklog *log, char **f, GError **error)
 
 static gboolean epoch_begin(KxWorklog *log, char **f, gint64 time, GError **error)
 {
-	Epoch *e;
+	KxEpoch *e;
 
 	if (!join_epochs(log, FALSE, error))
 		return FALSE;
@@ -345,8 +279,7 @@ static gboolean epoch_begin(KxWorklog *log, char **f, gint64 time, GError **erro
 		log->gaps = TRUE;
 		return TRUE;
 	}
-	e = g_new0(Epoch, 1);
-	e->touched = kx_gfnset_new_shared(&log->budget);
+	e = kx_epoch_new(&log->budget);
 	e->begin = time;
 	g_ptr_array_add(log->epochs, e);
 	if (!parse_count(f[1], &e->number))
@@ -357,7 +290,7 @@ static gboolean epoch_begin(KxWorklog *log, char **f, gint64 time, GError **erro
 
 static gboolean epoch_end(KxWorklog *log, char **f, gint64 time, GError **error)
 {
-	Epoch *e = find_epoch(log, f[1]);
+	KxEpoch *e = find_epoch(log, f[1]);
 	const char *valid = value_of(f, "valid");
 
 	if (!e || e->ended) {
@@ -389,13 +322,25 @@ static gboolean line_epoch(KxWorklog *log, char **f, GError **error)
 
 static gboolean line_touch(KxWorklog *log, char **f, GError **error)
 {
-	Epoch *e = f[1] ? find_epoch(log, f[1]) : NULL;
+	KxEpoch *e = f[1] ? find_epoch(log, f[1]) : NULL;
 
 	if (!e) {
 		log->gaps = TRUE;
 		return TRUE;
 	}
 	return parse_pages(log, f[2], e->touched, error);
+}
+
+static gboolean line_write(KxWorklog *log, char **f, GError **error)
+{
+	KxEpoch *e = f[1] ? find_epoch(log, f[1]) : NULL;
+
+	log->writes = TRUE;
+	if (!e) {
+		log->gaps = TRUE;
+		return TRUE;
+	}
+	return parse_pages(log, f[2], e->written, error);
 }
 
 static gboolean line_idle(KxWorklog *log, char **f, GError **error)
@@ -439,7 +384,7 @@ static const struct {
 	{ "kx-workload", line_header }, { "arena", line_arena }, { "ready", line_ready },
 	{ "work", line_work },		{ "epoch", line_epoch }, { "touch", line_touch },
 	{ "idle", line_idle },		{ "bye", line_bye },	 { "log", line_log },
-	{ "moved", line_moved },
+	{ "moved", line_moved },	{ "write", line_write },
 };
 
 static gboolean parse_line(KxWorklog *log, GError **error)
@@ -500,7 +445,7 @@ static void set_reason(char **reason, const char *text)
  * before it was ready (its initialisation touches the whole arena), in an epoch
  * without an end and after the log's end is not.
  */
-static const char *why_no_precision(const KxWorklog *log, const Join *j)
+static const char *why_no_precision(const KxWorklog *log, const KxJoin *j)
 {
 	if (!log->has_ready || j->window->start_realtime_ns < log->ready)
 		return "the window begins before the workload was ready";
@@ -510,7 +455,7 @@ static const char *why_no_precision(const KxWorklog *log, const Join *j)
 	return NULL;
 }
 
-static const char *why_no_truth(const KxWorklog *log, const Join *j)
+static const char *why_no_truth(const KxWorklog *log, const KxJoin *j)
 {
 	if (j->no_found)
 		return j->no_found;
@@ -525,34 +470,27 @@ static const char *why_no_truth(const KxWorklog *log, const Join *j)
 	return NULL;
 }
 
-static void fill_window(const KxWorklog *log, Join *j)
+static void fill_window(const KxWorklog *log, KxJoin *j)
 {
 	KxWindow *w = j->window;
 
 	if (log->clock_na) {
 		set_reason(&w->work_na, log->clock_na);
 		set_reason(&w->truth_na, log->clock_na);
+		set_reason(&w->written_na, log->clock_na);
 		return;
 	}
-	if (j->pauses_lost) {
-		set_reason(&w->work_na, "the VM was paused more often than is kept in the report");
-	} else if (j->work_ns > 0) {
-		g_clear_pointer(&w->work_na, g_free);
-		w->work = j->work;
-		w->work_ns = j->work_ns;
-	} else {
-		set_reason(&w->work_na, "by its log the workload did not run in the window");
-	}
+	kx_join_fill_work(j);
 	if (why_no_truth(log, j)) {
 		set_reason(&w->truth_na, why_no_truth(log, j));
+		set_reason(&w->written_na, why_no_truth(log, j));
 		return;
 	}
 	g_clear_pointer(&w->truth_na, g_free);
+	set_reason(&w->written_na,
+		   log->writes ? NULL : "the workload log does not say which pages were written");
 	set_reason(&w->precision_na, why_no_precision(log, j));
-	w->truth_touched = kx_gfnset_count_common(j->inside, log->arena, NULL);
-	w->truth_hit = kx_gfnset_count_common(j->inside, log->arena, j->found);
-	w->truth_found = kx_gfnset_count_common(j->found, log->arena, NULL);
-	w->truth_true = kx_gfnset_count_common(j->found, log->arena, j->overlapping);
+	kx_join_fill_truth(j, log->arena);
 }
 
 gboolean kx_worklog_finish(KxWorklog *log, GError **error)

@@ -131,6 +131,43 @@ static void sums_passes(void **state)
 	assert_int_equal(g_array_index(found, KxRun, 0).npages, 25);
 }
 
+/* What priming takes, and what comes after the last pass has begun, is not there to be found. */
+static void covers_from_priming_to_the_last_pass(void **state)
+{
+	g_autoptr(KxAccount) a = kx_account_new();
+	const struct kvm_ext_rec_pass_end primed = { .h.flags = KVM_EXT_PASS_PRIME,
+						     .time_ns = 1500 };
+	struct kvm_ext_stats st = { .passes = 2, .first_start_ns = 2000, .last_start_ns = 4000 };
+	g_autoptr(GPtrArray) before = NULL, after = NULL;
+	const KxWindow *w;
+
+	open_window(a, 1, 1000);
+	before = windows(a, &(struct kvm_ext_stats){ 0 }, 1400);
+	w = before->pdata[0];
+	assert_true(!w->covered_start_realtime_ns && !w->covered_end_realtime_ns);
+	begin(a, 1, 0);
+	kx_account_sink.pass_end(a, &primed);
+	after = windows(a, &st, 5000);
+	w = after->pdata[0];
+	assert_int_equal(w->covered_start_realtime_ns, w->start_realtime_ns + 500);
+	assert_int_equal(w->covered_end_realtime_ns, w->start_realtime_ns + 3000);
+}
+
+/* The record of priming may be lost; its end is then before the first pass. */
+static void covers_from_the_first_pass(void **state)
+{
+	g_autoptr(KxAccount) a = kx_account_new();
+	struct kvm_ext_stats st = { .passes = 1, .first_start_ns = 2000, .last_start_ns = 2000 };
+	g_autoptr(GPtrArray) list = NULL;
+	const KxWindow *w;
+
+	open_window(a, 1, 1000);
+	list = windows(a, &st, 5000);
+	w = list->pdata[0];
+	assert_int_equal(w->covered_start_realtime_ns, w->start_realtime_ns + 1000);
+	assert_int_equal(w->covered_end_realtime_ns, w->start_realtime_ns + 1000);
+}
+
 /* Passes between the reading of the statistics and the switch come from their records, and only those. */
 static void adds_passes_after_the_mark(void **state)
 {
@@ -980,6 +1017,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sums_passes),
+		cmocka_unit_test(covers_from_priming_to_the_last_pass),
+		cmocka_unit_test(covers_from_the_first_pass),
 		cmocka_unit_test(adds_passes_after_the_mark),
 		cmocka_unit_test(sorts_records_by_epoch),
 		cmocka_unit_test(does_not_guess_after_losses),

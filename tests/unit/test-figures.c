@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "figures-internal.h"
+#include "options.h"
 
 #define MS 1000000ull
 #define S  1000000000ull
@@ -315,6 +316,115 @@ static void test_truth(void **state)
 	row = only_row(rows);
 	near(row->recall.value, 390.0 / 400, "pooled recall");
 	near(row->precision.value, 94.0 / 95, "precision of the windows that have one");
+}
+
+/* Half of what is touched is only read; @found_reads: as many pages that were only read were found as well. */
+static KxRow *truth_row(GPtrArray **rows, const char *tracker, guint64 found_reads)
+{
+	static const double passes[][2] = { { 1e6, 100 }, { 1e6, 100 } };
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	KxWindow *w = add_window(v, tracker, "o", S);
+
+	add_passes(w, passes, 2);
+	replace(&w->truth_na, NULL);
+	replace(&w->written_na, NULL);
+	w->truth_touched = 200;
+	w->truth_written = w->truth_written_hit = 100;
+	w->truth_found = w->truth_hit = w->truth_true = 100 + found_reads;
+	w->truth_written_true = 100;
+	*rows = kx_vm_rows(v);
+	return only_row(*rows);
+}
+
+/* Nothing that the dirty log names was missed: its recall is 1, though half of what was touched was only read. */
+static void test_truth_of_writes(void **state)
+{
+	g_autoptr(GPtrArray) rows = NULL, mapped = NULL;
+	const KxRow *row = truth_row(&rows, "dirty-log", 0);
+
+	near(row->recall.value, 1, "recall of what was written");
+	assert_int_equal(row->recall.n, 100);
+	assert_non_null(strstr(row->recall.note, "of the pages written"));
+	near(row->recall_written.value, 1, "the same");
+	near(row->recall_touched.value, 0.5, "of all that was touched");
+	assert_null(row->recall_touched.note);
+	near(row->precision.value, 1, "precision");
+	/* pages that KVM names because they were mapped for the first time, by a read */
+	row = truth_row(&mapped, "dirty-log", 25);
+	near(row->precision.value, 0.8, "precision: of those found, written");
+	assert_non_null(strstr(row->precision.note, "mapped for the first time"));
+	near(row->precision_touched.value, 1, "all of them were touched");
+}
+
+/* It finds what was written once, and says of a page that it was accessed. */
+static void test_truth_of_candidates(void **state)
+{
+	g_autoptr(GPtrArray) rows = NULL;
+	const KxRow *row = truth_row(&rows, "pml-abit", 50);
+
+	near(row->recall.value, 1, "recall of what was written");
+	near(row->recall_touched.value, 0.75, "of all that was touched");
+	near(row->precision.value, 1, "precision: of those found, touched");
+	is_na(&row->precision_written, "the tracker does not say of a page that it was written");
+}
+
+static void test_truth_of_accesses(void **state)
+{
+	static const char *const trackers[] = { "abit", "abit-flush", "ept-walk" };
+
+	for (guint i = 0; i < G_N_ELEMENTS(trackers); i++) {
+		g_autoptr(GPtrArray) rows = NULL;
+		const KxRow *row = truth_row(&rows, trackers[i], 50);
+
+		near(row->recall.value, 0.75, "recall of what was touched");
+		assert_null(row->recall.note);
+		near(row->recall_written.value, 1, "of what was written");
+		near(row->precision.value, 1, "precision");
+	}
+}
+
+/* Ranges are found whole: that is said where the figure stands. */
+static void test_truth_of_ranges(void **state)
+{
+	g_autoptr(GPtrArray) rows = NULL, newer = NULL;
+	const KxRow *row = truth_row(&rows, "guest-abit", 50);
+
+	near(row->recall.value, 0.75, "recall");
+	assert_non_null(strstr(row->precision.note, "ranges"));
+	row = truth_row(&newer, "tracker-of-2031", 50);
+	is_na(&row->recall, "this version does not know what the tracker can find");
+	is_na(&row->precision, "this version does not know what the tracker can find");
+}
+
+/* A log that does not name writes, and a workload that does not write, are two things, and neither is a recall of 0. */
+static void test_truth_without_writes(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) none = NULL, untold = NULL;
+	static const double passes[][2] = { { 1e6, 100 }, { 1e6, 100 } };
+	KxWindow *w = add_window(v, "dirty-log", "o", S);
+
+	add_passes(w, passes, 2);
+	replace(&w->truth_na, NULL);
+	replace(&w->written_na, NULL);
+	w->truth_touched = 10;
+	none = kx_vm_rows(v);
+	is_na(&only_row(none)->recall, "the workload wrote nothing then");
+	replace(&w->written_na, "not told");
+	untold = kx_vm_rows(v);
+	is_na(&only_row(untold)->recall, "not told");
+	near(only_row(untold)->recall_touched.value, 0, "of what was touched none was found");
+}
+
+/* The property stands in the table of trackers, for each that finds something. */
+static void test_every_tracker_sees(void **state)
+{
+	for (const KxTrackerRow *t = kx_trackers; t->name; t++) {
+		if (!(t->can & KX_CAN_FIND))
+			continue;
+		if (!t->sees.says || (!t->sees.finds && !t->sees.no_recall))
+			fail_msg("%s: what it sees is not told", t->name);
+	}
 }
 
 /* A footnote goes with its figure, in the text and in the JSON; a figure that was not measured has its reason alone. */
@@ -908,6 +1018,12 @@ int main(void)
 		cmocka_unit_test(test_no_off),
 		cmocka_unit_test(test_rates_and_times),
 		cmocka_unit_test(test_truth),
+		cmocka_unit_test(test_truth_of_writes),
+		cmocka_unit_test(test_truth_of_candidates),
+		cmocka_unit_test(test_truth_of_accesses),
+		cmocka_unit_test(test_truth_of_ranges),
+		cmocka_unit_test(test_truth_without_writes),
+		cmocka_unit_test(test_every_tracker_sees),
 		cmocka_unit_test(test_footnotes),
 		cmocka_unit_test(test_coverage),
 		cmocka_unit_test(test_estimator_edges),

@@ -14,11 +14,11 @@
 #include "report.h"
 #include "textfmt.h"
 
-static const char *const names[] = { "two-vms",	  "no-truth-real", "nothing-sampled",
-				     "vm-gone",	  "lost-samples",  "one-pass",
-				     "names",	  "no-vms",	   "lab-amd",
-				     "dirty-log", "lab-amd-log",   "lab-intel-log",
-				     "parts",	  "heat",	   "paused" };
+static const char *const names[] = {
+	"two-vms", "no-truth-real", "nothing-sampled", "vm-gone",   "lost-samples", "one-pass",
+	"names",   "no-vms",	    "lab-amd",	       "dirty-log", "lab-amd-log",  "lab-intel-log",
+	"parts",   "heat",	    "paused",	       "truth"
+};
 
 static char *golden_path(const char *name, const char *suffix)
 {

@@ -76,6 +76,79 @@ static void test_truth(void **state)
 	assert_int_equal(w->truth_true, 9 + 1 + 4);
 }
 
+/* Of 8 pages touched 3 were written, one of them (106) in an epoch that is not wholly inside the window. */
+static const char reads_and_writes[] = HEADER "arena 100+20\nready 1000\n"
+					      "epoch 1 begin 1000 work=0\ntouch 1 100+6\n"
+					      "write 1 100+1,102+1\n"
+					      "epoch 1 end 2000 work=1 valid=1\n"
+					      "epoch 2 begin 2000 work=1\ntouch 2 106+2\n"
+					      "write 2 106+1\n"
+					      "epoch 2 end 3000 work=2 valid=1\nbye 4000 work=2\n";
+
+static void test_written(void **state)
+{
+	/* found: both pages written in epoch 1, that of epoch 2, one that was only read, one not touched */
+	static const guint64 found[][2] = {
+		{ 0x100, 1 }, { 0x102, 2 }, { 0x106, 1 }, { 0x110, 1 }, { 0, 0 }
+	};
+	g_autoptr(KxWindow) w = window(1000, 2500);
+
+	expect_join(reads_and_writes, w, found);
+	assert_null(w->truth_na);
+	assert_null(w->written_na);
+	assert_null(w->precision_na);
+	assert_int_equal(w->truth_touched, 6);
+	assert_int_equal(w->truth_hit, 3);
+	assert_int_equal(w->truth_written, 2);
+	assert_int_equal(w->truth_written_hit, 2);
+	assert_int_equal(w->truth_found, 5);
+	assert_int_equal(w->truth_true, 4);
+	assert_int_equal(w->truth_written_true, 3);
+}
+
+/* A log of touches alone says nothing of writes, unless the workload only reads. */
+static void test_not_told_what_is_written(void **state)
+{
+	static const char touches[] =
+		"arena 100+4\nready 1\nepoch 1 begin 1 work=0\ntouch 1 100+4\n"
+		"epoch 1 end 2 work=1 valid=1\nbye 3 work=1\n";
+	static const guint64 found[][2] = { { 0x100, 4 }, { 0, 0 } };
+	g_autofree char *untold = g_strconcat(HEADER, touches, NULL);
+	g_autofree char *reads =
+		g_strconcat("kx-workload 1 read_share=1.0000 addr=gfn\n", touches, NULL);
+	g_autoptr(KxWindow) w = window(1, 3), r = window(1, 3);
+
+	expect_join(untold, w, found);
+	assert_null(w->truth_na);
+	assert_string_equal(w->written_na,
+			    "the workload log does not say which pages were written");
+	expect_join(reads, r, found);
+	assert_null(r->written_na);
+	assert_int_equal(r->truth_written, 0);
+	assert_int_equal(r->truth_written_true, 0);
+	assert_int_equal(r->truth_true, 4);
+}
+
+/* What priming took, and what came after the last pass, was not there to be found. */
+static void test_covered(void **state)
+{
+	static const guint64 found[][2] = { { 0x106, 1 }, { 0, 0 } };
+	g_autoptr(KxWindow) w = window(500, 3500), short_of = window(500, 3500);
+
+	w->covered_start_realtime_ns = 1500;
+	w->covered_end_realtime_ns = 3000;
+	expect_join(reads_and_writes, w, found);
+	assert_int_equal(w->truth_touched, 2);
+	assert_int_equal(w->truth_written, 1);
+	assert_int_equal(w->truth_written_hit, 1);
+	assert_int_equal(w->truth_true, 1);
+	short_of->covered_start_realtime_ns = 1500;
+	short_of->covered_end_realtime_ns = 2999;
+	expect_join(reads_and_writes, short_of, found);
+	assert_int_equal(short_of->truth_touched, 0);
+	assert_int_equal(short_of->truth_true, 1);
+}
+
 /* Epoch 1 begins before the window: not in T1, but in T2. Epoch 3 begins as it ends: in neither. */
 static void test_window_edges(void **state)
 {
@@ -249,6 +322,7 @@ static void test_gaps(void **state)
 		"arena 100+4\nready 1\nepoch 1 begin 1 work=0\nepoch 1 end 2 work=1 valid=1\n"
 		"log wait_ns=5 lost=1\nbye 3 work=1\n",
 		HEADER "arena 100+4\nready 1\ntouch 5 100+1\nbye 3 work=1\n",
+		HEADER "arena 100+4\nready 1\nwrite 5 100+1\nbye 3 work=1\n",
 		HEADER "arena 100+4\nready 1\nepoch 5 end 2 work=1 valid=1\nbye 3 work=1\n",
 		HEADER "arena 100+4\nready 1\nepoch 5 begin 1 work=0\nepoch 5 begin 2 work=1\n",
 	};
@@ -295,6 +369,7 @@ static void test_malformed(void **state)
 		{ HEADER "arena ffffffffffffffff+2\n", "out of range" },
 		{ HEADER "arena fffffffffffffffff+2\n", "page list" },
 		{ HEADER "arena 0+18446744073709551615\n", "out of range" },
+		{ HEADER "ready 1\nepoch 1 begin 1 work=0\nwrite 1 zz\n", "page list" },
 		{ HEADER "work 5\n", "'work'" },
 		{ HEADER "work -5 5\n", "'work'" },
 		{ HEADER "work 99999999999999999999 5\n", "'work'" },
@@ -356,7 +431,9 @@ static void test_hostile(void **state)
 			text->str[g_rand_int_range(rand, 0, (gint)text->len)] =
 				alphabet[g_rand_int_range(rand, 0, sizeof(alphabet) - 1)];
 		refused += !join(text->str, w, NULL, &error);
-		assert_true(w->truth_hit <= w->truth_touched && w->truth_true <= w->truth_found);
+		assert_true(w->truth_hit <= w->truth_touched && w->truth_true <= w->truth_found &&
+			    w->truth_written_hit <= w->truth_written &&
+			    w->truth_written_true <= w->truth_found);
 	}
 	assert_true(refused > 0);
 	g_rand_free(rand);
@@ -366,6 +443,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_truth),
+		cmocka_unit_test(test_written),
+		cmocka_unit_test(test_not_told_what_is_written),
+		cmocka_unit_test(test_covered),
 		cmocka_unit_test(test_window_edges),
 		cmocka_unit_test(test_work),
 		cmocka_unit_test(test_pieces),
