@@ -2,6 +2,7 @@
 # The CLI kvm-ext and the library parts that it shares with the daemon.
 
 KX_LIB_SRCS += \
+	hostd/lib/blind.c \
 	hostd/lib/doctor.c \
 	hostd/lib/doctor-pebs.c \
 	hostd/lib/figures.c \

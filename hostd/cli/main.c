@@ -6,6 +6,8 @@
 #include <locale.h>
 #include <string.h>
 
+#include "options.h"
+
 const Command kx_commands[] = {
 	{ "doctor", "", "Check what this host offers, with the remedy for what is missing",
 	  "  kvm-ext doctor\n  kvm-ext doctor --json | jq '.checks[] | select(.status == \"no\")'",
@@ -15,7 +17,8 @@ const Command kx_commands[] = {
 	{ "attach", "DOMAIN...", "Attach to running VMs and set their tracker",
 	  "  kvm-ext attach vm1 --tracker abit-flush --interval 100ms\n"
 	  "  kvm-ext attach \"web server\" db --tracker abit --granularity 2M --cpu 1\n"
-	  "  kvm-ext attach --pid 4242 --range 0x100000+65536 --tracker abit",
+	  "  kvm-ext attach --pid 4242 --range 0x100000+65536 --tracker abit\n"
+	  "  kvm-ext help trackers                  # what each tracker is, and cannot see",
 	  cmd_attach },
 	{ "set", "DOMAIN...", "Switch the tracker of attached VMs, or its options, at once",
 	  "  kvm-ext set vm1 --tracker abit\n"
@@ -44,7 +47,9 @@ const Command kx_commands[] = {
 	  "  kvm-ext stats --follow --count 10 --json",
 	  cmd_stats },
 	{ "version", "", "Show the versions of this program and of the daemon", NULL, cmd_version },
-	{ "help", "[COMMAND]", "Show help on a command", "  kvm-ext help attach", cmd_help },
+	{ "help", "[COMMAND|trackers]",
+	  "Show help on a command, or what each tracker is and cannot see",
+	  "  kvm-ext help attach\n  kvm-ext help trackers", cmd_help },
 	{ NULL, NULL, NULL, NULL, NULL },
 };
 
@@ -63,9 +68,10 @@ static char *command_list(void)
 
 	for (const Command *c = kx_commands; c->name; c++)
 		g_string_append_printf(s, "  %-8s  %s\n", c->name, c->summary);
-	g_string_append(s,
-			"\n'kvm-ext COMMAND --help' shows a command's options; kvm-ext(1) explains "
-			"exit codes and files.");
+	g_string_append(
+		s, "\n'kvm-ext COMMAND --help' shows a command's options, 'kvm-ext help trackers' "
+		   "what each\ntracker is and what it cannot see; kvm-ext(1) explains exit codes "
+		   "and files.");
 	return g_string_free(s, FALSE);
 }
 
@@ -84,12 +90,30 @@ static GOptionContext *main_context(void)
 	return context;
 }
 
+static void print_trackers(void)
+{
+	printf("Trackers:\n");
+	for (const KxTrackerRow *t = kx_trackers; t->name; t++)
+		printf("  %-10s  %s\n", t->name, t->summary);
+	printf("\nWhat they cannot see:\n");
+	for (const KxBlindSpot *s = kx_blind_spots; s->what; s++) {
+		g_autofree char *names = kx_blind_trackers(s->bit);
+
+		printf("  %s,\n    because %s.\n    Not seen by %s.\n", s->what, s->why,
+		       names ? names : "any tracker");
+	}
+}
+
 int cmd_help(Cli *cli, int argc, char **argv)
 {
 	const Command *c = argc > 1 && argv[1][0] != '-' ? find(argv[1]) : NULL;
 	char help[] = "--help";
 	char *args[] = { NULL, help, NULL };
 
+	if (argc > 1 && g_str_equal(argv[1], "trackers")) {
+		print_trackers();
+		return KX_EXIT_OK;
+	}
 	if (argc > 1 && argv[1][0] != '-' && !c)
 		return cli_usage(NULL, "there is no command '%s'", argv[1]);
 	if (c && c->run != cmd_help) {

@@ -67,6 +67,7 @@ struct _KxAccount {
 	gboolean current_prime;
 	guint64 stray;
 	guint64 yielded_passes;
+	gboolean nested; /* the VM had nested guests at some time */
 	struct _KxRecentPasses *recent;
 	struct {
 		KxStretches when;

@@ -235,6 +235,12 @@ void kx_account_saw(KxAccount *a, const struct kvm_ext_stats *st)
 	}
 	if (win && win->w->open && uses_log(st))
 		note_yield(a, win, st);
+	a->nested |= (st->state & KVM_EXT_STATE_NESTED) != 0;
+}
+
+gboolean kx_account_nested(const KxAccount *a)
+{
+	return a->nested;
 }
 
 void kx_account_yielded_to(KxAccount *a, guint64 window, const char *what)
@@ -367,7 +373,7 @@ static void take_stats(KxWindow *w, const struct kvm_ext_stats *st)
 }
 
 /* A tracker in the guest looks at the end of its own epochs, and we at the end of ours: up to one of them later. */
-static void settle_covered(const Window *win, KxWindow *w)
+static void settle_covered(const KxAccountWindow *win, KxWindow *w)
 {
 	guint64 start = win->primed_ns ? win->primed_ns : w->has_guest ? 0 : w->first_start_ns;
 	guint64 end = w->last_start_ns - (w->has_guest ? MIN(w->interval_ns, w->last_start_ns) : 0);

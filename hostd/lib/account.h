@@ -121,6 +121,8 @@ gsize kx_account_bytes(const KxAccount *a);
 gsize kx_account_found_bytes(const KxAccount *a); /* of that, the pages of closed windows */
 void kx_account_forget_found(KxAccount *a);
 
+/* Whether nested guests were seen so far; only some trackers can tell. */
+gboolean kx_account_nested(const KxAccount *a);
 /* Sample records that belonged to no window: their PASS_BEGIN was lost. */
 guint64 kx_account_stray(const KxAccount *a);
 /* Pass records so far that say the VMM had the log. */

@@ -125,7 +125,6 @@ static void walk_figures(KxPool *p)
 		if (!w->has_walk)
 			continue;
 		longest = fmax(longest, (double)w->walk_max_hold_ns);
-		row->walk_nested |= w->walk_nested;
 	}
 	row->walk_tables_per_pass = kx_figure(WALK(walk_tables_read) / passes, n);
 	row->walk_subtrees_per_pass = kx_figure(WALK(walk_subtrees_skipped) / passes, n);

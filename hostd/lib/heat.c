@@ -317,6 +317,20 @@ KxHeatReport *kx_heat_report(KxHeat *h, guint64 running, guint64 ram_pages)
 	return r;
 }
 
+void kx_heat_note_nested(KxHeatReport *r)
+{
+	for (guint i = 0; i < r->maps->len; i++) {
+		KxHeatMap *m = r->maps->pdata[i];
+		const KxTrackerRow *row = kx_tracker_by_name(m->tracker);
+
+		if (!row || !(row->blind & KX_BLIND_NESTED))
+			continue;
+		g_free(m->unseen);
+		m->unseen = g_strdup("NESTED GUESTS WERE SEEN: pages that these map in tables of "
+				     "their own (L2) are missing here");
+	}
+}
+
 /* --- choosing ----------------------------------------------------------------------------------------------------- */
 
 guint kx_heat_of(const KxHeat *h, guint64 gfn)

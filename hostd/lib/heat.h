@@ -39,6 +39,8 @@ void kx_heat_open(KxHeat *h, guint64 epoch, const KxOptions *o, const char *mech
 void kx_heat_take_processes(KxHeat *h, guint64 epoch, const GPtrArray *processes);
 /* The maps, that used last at the end, and behind them those of guest processes. @running: its epoch; 0: none. */
 KxHeatReport *kx_heat_report(KxHeat *h, guint64 running, guint64 ram_pages);
+/* The VM has nested guests: maps of trackers that cannot see what these access say so. */
+void kx_heat_note_nested(KxHeatReport *r);
 
 /* Of a page. 0: not found for long, or never. */
 guint kx_heat_of(const KxHeat *h, guint64 gfn);

@@ -27,6 +27,9 @@ static const char ranges_are_found[] =
 	"the guest tells its hottest ranges, not pages, and all that is mapped in one counts as "
 	"found: this is the figure of ranges, which are halved epoch by epoch down to range-size";
 
+#define BLIND_ALL  (KX_BLIND_DMA | KX_BLIND_VMM)
+#define BLIND_HOST (BLIND_ALL | KX_BLIND_KVM)
+
 const KxTrackerRow kx_trackers[] = {
 	{ .name = "off",
 	  .summary = "no tracking: the control that every other tracker is compared with",
@@ -35,19 +38,22 @@ const KxTrackerRow kx_trackers[] = {
 	  .summary = "accessed bits through the MMU notifier, the guest's TLB is not flushed",
 	  .module_id = KVM_EXT_TRACKER_ABIT,
 	  .can = KX_CAN_FIND | KX_CAN_PASS | KX_CAN_ABITS | KX_CAN_REGIONS,
-	  .sees = SEES_ACCESSES },
+	  .sees = SEES_ACCESSES,
+	  .blind = BLIND_HOST | KX_BLIND_CACHED },
 	{ .name = "abit-flush",
 	  .summary = "accessed bits through the MMU notifier, then the guest's TLB is flushed",
 	  .module_id = KVM_EXT_TRACKER_ABIT_FLUSH,
 	  .can = KX_CAN_FIND | KX_CAN_PASS | KX_CAN_ABITS | KX_CAN_REGIONS | KX_CAN_FLUSH,
-	  .sees = SEES_ACCESSES },
+	  .sees = SEES_ACCESSES,
+	  .blind = BLIND_HOST },
 	{ .name = "ept-walk",
 	  .summary =
 		  "accessed bits from the nested page table itself, what was not used is skipped",
 	  .module_id = KVM_EXT_TRACKER_EPT_WALK,
 	  .can = KX_CAN_FIND | KX_CAN_PASS | KX_CAN_ABITS | KX_CAN_REGIONS | KX_CAN_FLUSH |
 		 KX_CAN_NOT_FLUSH | KX_CAN_SKIP,
-	  .sees = SEES_ACCESSES },
+	  .sees = SEES_ACCESSES,
+	  .blind = BLIND_HOST | KX_BLIND_NESTED },
 	{ .name = "dirty-log",
 	  .summary = "pages written, from KVM's dirty log: by PML, or by write protection",
 	  .module_id = KVM_EXT_TRACKER_DIRTY_LOG,
@@ -57,7 +63,8 @@ const KxTrackerRow kx_trackers[] = {
 		    .recall = "of the pages written: the dirty log names no reads",
 		    .precision =
 			    "of the pages found, those written: KVM also names a page that is "
-			    "mapped for the first time while the log is on, if only to be read" } },
+			    "mapped for the first time while the log is on, if only to be read" },
+	  .blind = BLIND_ALL | KX_BLIND_READS },
 	{ .name = "pml",
 	  .summary = "dirty-log where the CPU logs the writes (PML); refused elsewhere",
 	  .module_id = -1,
@@ -69,23 +76,27 @@ const KxTrackerRow kx_trackers[] = {
 	  .can = KX_CAN_FIND | KX_CAN_PASS | KX_CAN_ABITS | KX_CAN_FLUSH | KX_CAN_LOG,
 	  .sees = { .finds = KX_SEEN_WRITTEN,
 		    .says = KX_SEEN_TOUCHED,
-		    .recall = "of the pages written: one that is only read is no candidate" } },
+		    .recall = "of the pages written: one that is only read is no candidate" },
+	  .blind = BLIND_HOST | KX_BLIND_READS },
 	{ .name = "trap",
 	  .summary = "the first access to pages whose mapping was removed: when, by whom, how",
 	  .module_id = KVM_EXT_TRACKER_TRAP,
 	  .can = KX_CAN_FIND | KX_CAN_PASS | KX_CAN_TRAP,
 	  .sees = { .says = KX_SEEN_TOUCHED,
-		    .no_recall = "traps: only pages that are armed can be found" } },
+		    .no_recall = "traps: only pages that are armed can be found" },
+	  .blind = BLIND_HOST | KX_BLIND_NESTED | KX_BLIND_UNARMED },
 	{ .name = "guest-pebs",
 	  .summary = "in the guest: addresses of sampled memory accesses (PEBS, IBS)",
 	  .module_id = -1,
 	  .can = KX_CAN_FIND | KX_CAN_GUEST | KX_CAN_EVENTS,
-	  .sees = SEES_RANGES(ranges_are_found) },
+	  .sees = SEES_RANGES(ranges_are_found),
+	  .blind = BLIND_ALL | KX_BLIND_NESTED | KX_BLIND_KERNEL | KX_BLIND_UNSAMPLED },
 	{ .name = "guest-abit",
 	  .summary = "in the guest: accessed bits of the guest's own page tables",
 	  .module_id = -1,
 	  .can = KX_CAN_FIND | KX_CAN_GUEST | KX_CAN_SCAN,
-	  .sees = SEES_RANGES(ranges_are_found) },
+	  .sees = SEES_RANGES(ranges_are_found),
+	  .blind = BLIND_ALL | KX_BLIND_NESTED | KX_BLIND_CACHED | KX_BLIND_KERNEL },
 	{ .module_id = -1 },
 };
 

@@ -10,6 +10,8 @@
 
 #include <kvm-ext/uapi.h>
 
+#include "blind.h"
+
 #define KX_OPTIONS_ERROR kx_options_error_quark()
 GQuark kx_options_error_quark(void);
 typedef enum {
@@ -122,6 +124,7 @@ typedef struct _KxTrackerRow {
 	int module_id;	     /* enum kvm_ext_tracker_id; -1: not the module's */
 	guint can;	     /* KX_CAN_* */
 	KxSees sees;
+	guint blind; /* KX_BLIND_*: what it cannot see */
 	/* Another row's name: this one is that tracker where the dirty log works by @mechanism, and is refused elsewhere. */
 	const char *means;
 	enum kvm_ext_log_mechanism mechanism;

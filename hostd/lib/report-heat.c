@@ -352,6 +352,8 @@ static void map_heading(GString *out, const KxVmReport *v, const KxHeatMap *m)
 				       samples, m->epochs, epoch);
 	if (m->partial)
 		g_string_append_printf(out, "  %s\n", m->partial);
+	if (m->unseen)
+		g_string_append_printf(out, "  %s\n", m->unseen);
 	if (m->outside) {
 		g_autofree char *outside = outside_text(m);
 

@@ -275,6 +275,7 @@ const KxField kx_heat_map_fields[] = {
 	FIELD(KxHeatMap, KX_FIELD_U32, pid),
 	FIELD(KxHeatMap, KX_FIELD_BOOL, running),
 	FIELD(KxHeatMap, KX_FIELD_STRING, partial),
+	FIELD(KxHeatMap, KX_FIELD_STRING, unseen),
 	FIELD(KxHeatMap, KX_FIELD_U64, granularity_bytes),
 	FIELD(KxHeatMap, KX_FIELD_U64, epoch_ns),
 	FIELD(KxHeatMap, KX_FIELD_U64, epochs),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What must be known to read a VM's rows right, as sentences. */
+#include "blind.h"
 #include "report.h"
 
 /* --- the dirty log ---------------------------------------------------------- */
@@ -9,9 +10,8 @@ static void note_candidates(GPtrArray *notes, const char *label, const KxRow *ro
 	if (row->log_candidates.na)
 		return;
 	g_ptr_array_add(notes,
-			g_strdup_printf("%s misses pages that are only read: it tests accessed "
-					"bits of those pages alone that the dirty log has "
-					"named, at last %.0f pages.",
+			g_strdup_printf("%s tests accessed bits of those pages alone that the "
+					"dirty log has named, at last %.0f pages.",
 					label, row->log_candidates.value));
 }
 
@@ -44,8 +44,9 @@ static void note_log(GPtrArray *notes, const KxVmReport *v)
 {
 	g_ptr_array_add(
 		notes,
-		g_strdup("The dirty log names pages written, not pages read. Pages that the "
-			 "guest's CPU writes by itself (page tables' A/D bits) are included."));
+		g_strdup("Pages that the guest's CPU writes by itself (page tables' A/D bits) are "
+			 "in the dirty log as well, and so are pages that are mapped for the first "
+			 "time while it is on, if only to be read."));
 	if (v->address_spaces > 1)
 		g_ptr_array_add(
 			notes,
@@ -62,15 +63,6 @@ static void note_logging(GPtrArray *notes, const char *label, const KxRow *row)
 }
 
 /* --- the other parts -------------------------------------------------------- */
-
-static void note_walk(GPtrArray *notes, const char *label, const KxRow *row)
-{
-	if (row->walk_nested)
-		g_ptr_array_add(notes,
-				g_strdup_printf("%s: nested guests: pages they map in tables "
-						"of their own (L2) are not covered.",
-						label));
-}
 
 static void explain_missed(GPtrArray *notes, const KxVmReport *v)
 {
@@ -210,7 +202,6 @@ static const struct {
 	void (*of_row)(GPtrArray *notes, const char *label, const KxRow *row);
 } parts[KX_PARTS] = {
 	[KX_PART_LOG] = { note_log, note_logging },
-	[KX_PART_WALK] = { NULL, note_walk },
 	[KX_PART_MISSED] = { explain_missed, note_missed },
 	[KX_PART_REGIONS] = { NULL, note_regions },
 	[KX_PART_TRAP] = { explain_trap, note_trap },
@@ -230,6 +221,48 @@ static void note_part(GPtrArray *notes, const KxVmReport *v, const KxRow *row, c
 	}
 }
 
+/* --- what is not seen ------------------------------------------------------- */
+
+static GPtrArray *trackers_of(const GPtrArray *rows)
+{
+	GPtrArray *names = g_ptr_array_new();
+
+	for (guint i = 0; i < rows->len; i++) {
+		const KxRow *row = rows->pdata[i];
+
+		if (!g_ptr_array_find_with_equal_func(names, row->tracker, g_str_equal, NULL))
+			g_ptr_array_add(names, row->tracker);
+	}
+	return names;
+}
+
+/* Where it is known that there was something not to see. */
+static void note_nested(GPtrArray *notes, const KxVmReport *v, const GPtrArray *trackers)
+{
+	g_autofree char *blind = kx_blind_of(trackers, KX_BLIND_NESTED, NULL);
+	gboolean seen = FALSE;
+
+	for (guint i = 0; i < v->windows->len; i++) {
+		const KxWindow *w = v->windows->pdata[i];
+
+		seen |= w->has_walk && w->walk_nested;
+	}
+	if (seen && *blind)
+		g_ptr_array_add(notes,
+				g_strdup_printf("NESTED GUESTS WERE SEEN: pages that these map in "
+						"tables of their own (L2) are missing from what %s "
+						"found.",
+						blind));
+}
+
+static void note_blind(GPtrArray *notes, const KxVmReport *v, const GPtrArray *rows)
+{
+	g_autoptr(GPtrArray) trackers = trackers_of(rows), blind = kx_blind_notes(trackers);
+
+	note_nested(notes, v, trackers);
+	g_ptr_array_extend_and_steal(notes, g_steal_pointer(&blind));
+}
+
 GPtrArray *kx_vm_notes(const KxVmReport *v, const GPtrArray *rows)
 {
 	GPtrArray *notes = g_ptr_array_new_with_free_func(g_free);
@@ -243,5 +276,6 @@ GPtrArray *kx_vm_notes(const KxVmReport *v, const GPtrArray *rows)
 		note_part(notes, v, row, label, &said);
 	}
 	note_unknown_pauses(notes, rows);
+	note_blind(notes, v, rows);
 	return notes;
 }

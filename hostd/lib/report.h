@@ -199,6 +199,7 @@ typedef struct {
 	guint32 pid;	 /* its number in the guest */
 	gboolean running;
 	char *partial; /* why it does not speak for all memory: "it looked at …"; NULL: it does */
+	char *unseen; /* what was there that the tracker cannot see: "nested guests …"; NULL: not known of any */
 	guint64 granularity_bytes, epoch_ns;
 	guint64 epochs, samples, outside; /* of a process: not told */
 	guint64 accesses;		  /* decayed, of all ranges */
@@ -341,7 +342,6 @@ typedef struct {
 	KxFigure walk_tables_per_pass, walk_subtrees_per_pass, walk_pages_skipped_per_pass;
 	KxFigure walk_cleared, walk_restored; /* A bits above the last level */
 	KxFigure walk_holds_per_pass, walk_hold_mean_ns, walk_hold_max_ns, walk_contended;
-	gboolean walk_nested;
 	/* regions: as of the last window, or in all of them */
 	KxFigure regions_now, regions_limit, regions_checks_per_pass, regions_max_checks;
 	KxFigure regions_aggregations, regions_splits, regions_merges;

@@ -892,10 +892,17 @@ static void describe_vm(const KxSession *s, KxVmReport *v)
 
 static KxHeatReport *heat_now(KxSession *s)
 {
-	if (!s->heat)
-		return kx_heat_report_copy(s->last_heat);
-	keep_processes(s);
-	return kx_heat_report(s->heat, s->epoch, s->vm.ram_pages);
+	KxHeatReport *r;
+
+	if (s->heat) {
+		keep_processes(s);
+		r = kx_heat_report(s->heat, s->epoch, s->vm.ram_pages);
+	} else {
+		r = kx_heat_report_copy(s->last_heat);
+	}
+	if (kx_account_nested(s->account))
+		kx_heat_note_nested(r);
+	return r;
 }
 
 KxVmReport *kx_session_report(KxSession *s, const KxKvmStat *qmp)
@@ -922,8 +929,12 @@ KxVmReport *kx_session_report(KxSession *s, const KxKvmStat *qmp)
 KxVmReport *kx_session_heat(KxSession *s)
 {
 	KxVmReport *v = kx_vm_report_new();
+	struct kvm_ext_stats st;
 
-	kx_session_drain(s, NULL);
+	if (s->tracker) {
+		drain(s, NULL);
+		read_stats(s, &st); /* whether there are nested guests */
+	}
 	describe_vm(s, v);
 	v->heat = heat_now(s);
 	return v;

@@ -763,6 +763,10 @@ static void takes_the_walk(void **state)
 	guint64 id = open_window(a, 1, 0);
 	const KxWindow *w;
 
+	assert_false(kx_account_nested(a));
+	st.epoch = 1;
+	kx_account_saw(a, &st);
+	assert_true(kx_account_nested(a));
 	close_window(a, id, &st, 10);
 	list = windows(a, NULL, 20);
 	w = list->pdata[0];

@@ -70,6 +70,16 @@ static void add_passes(KxWindow *w, const double (*passes)[2], guint n)
 	}
 }
 
+/* Notes but those at the end, of what trackers cannot see. */
+static guint without_blind(const GPtrArray *notes)
+{
+	guint n = 0;
+
+	while (n < notes->len && !g_str_has_prefix(notes->pdata[n], "Not seen by "))
+		n++;
+	return n;
+}
+
 static KxRow *only_row(GPtrArray *rows)
 {
 	assert_int_equal(rows->len, 1);
@@ -539,9 +549,9 @@ static void test_log_not_available(void **state)
 	is_na(&row->pml_full_per_s, "the mechanism is not PML");
 	near(row->log_candidates.value, 5, "candidates");
 	notes = kx_vm_notes(v, rows);
-	assert_int_equal(notes->len, 4);
+	assert_int_equal(without_blind(notes), 4);
 	assert_non_null(strstr(notes->pdata[0], "page tables' A/D"));
-	assert_non_null(strstr(notes->pdata[1], "pml-abit (write-protect) misses pages"));
+	assert_non_null(strstr(notes->pdata[1], "pml-abit (write-protect) tests accessed bits"));
 	assert_non_null(strstr(notes->pdata[2], "3 pages were not tracked"));
 	assert_non_null(strstr(notes->pdata[3], "refused 2 of the tracker's own ioctls"));
 	assert_non_null(strstr(notes->pdata[3], "Cannot allocate memory"));
@@ -819,10 +829,10 @@ static void test_walk(void **state)
 	near(row->walk_hold_mean_ns.value, 500, "mean hold");
 	near(row->walk_hold_max_ns.value, 900, "longest hold");
 	near(row->walk_restored.value, 1, "restored");
-	assert_true(row->walk_nested);
 	notes = kx_vm_notes(v, rows);
-	assert_int_equal(notes->len, 1);
-	assert_non_null(strstr(notes->pdata[0], "(L2) are not covered"));
+	assert_int_equal(without_blind(notes), 1);
+	assert_non_null(strstr(notes->pdata[0], "NESTED GUESTS WERE SEEN"));
+	assert_non_null(strstr(notes->pdata[0], "(L2) are missing from what ept-walk found"));
 	row = rows->pdata[1];
 	is_na(&row->walk_tables_per_pass, "only ept-walk walks the page table");
 }
@@ -917,15 +927,68 @@ static void test_trap(void **state)
 	((KxWindow *)v->windows->pdata[0])->trap_max_time_ppm = 20000;
 	over = kx_vm_rows(v);
 	notes = kx_vm_notes(v, over);
-	assert_int_equal(notes->len, 4);
+	assert_int_equal(without_blind(notes), 4);
 	assert_non_null(
 		strstr(notes->pdata[2], "faults took 2.00 % of the vCPUs' time, of 1.00 %"));
 	g_ptr_array_unref(notes);
 	notes = kx_vm_notes(v, rows);
-	assert_int_equal(notes->len, 3);
+	assert_int_equal(without_blind(notes), 3);
 	assert_non_null(strstr(notes->pdata[0], "paid by the vCPU"));
 	assert_non_null(strstr(notes->pdata[1], "6 of its faults found no room"));
 	assert_non_null(strstr(notes->pdata[2], "OVER ITS BUDGET: 115 faults"));
+}
+
+static gboolean any_says(const GPtrArray *notes, const char *one, const char *two)
+{
+	for (guint i = 0; i < notes->len; i++) {
+		if (strstr(notes->pdata[i], one) && strstr(notes->pdata[i], two))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* What no tracker can see, and what only some can, is said of those that ran. */
+static void test_blind(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new(), off = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL, notes = NULL, none = NULL, no_notes = NULL;
+
+	add_window(v, "off", "", S);
+	add_window(v, "abit", "o", S);
+	add_window(v, "abit", "p", S);
+	add_window(v, "dirty-log", "o", S);
+	rows = kx_vm_rows(v);
+	notes = kx_vm_notes(v, rows);
+	assert_true(any_says(notes, "Not seen by any tracker here: ", "VFIO"));
+	assert_true(any_says(notes, "Not seen by any tracker here: ", "vhost"));
+	assert_true(any_says(notes, "Not seen by abit: ", "paravirtual clocks"));
+	assert_true(any_says(notes, "Not seen by dirty-log: ", "only read"));
+	assert_false(any_says(notes, "Not seen by", "L2"));
+	add_window(off, "off", "", S);
+	none = kx_vm_rows(off);
+	no_notes = kx_vm_notes(off, none);
+	assert_int_equal(no_notes->len, 0);
+}
+
+/* Every tracker that finds something has what it cannot see in its row, and every spot is somebody's. */
+static void test_blind_table(void **state)
+{
+	guint all = 0;
+
+	for (const KxTrackerRow *t = kx_trackers; t->name; t++) {
+		all |= t->blind;
+		if ((t->can & KX_CAN_FIND) && !(t->blind & KX_BLIND_DMA))
+			fail_msg("%s sees DMA?", t->name);
+	}
+	for (const KxBlindSpot *s = kx_blind_spots; s->what; s++) {
+		g_autofree char *names = kx_blind_trackers(s->bit);
+
+		if (!(all & s->bit))
+			fail_msg("nobody is blind to %s", s->what);
+		all &= ~s->bit;
+		assert_true(!names || *names);
+	}
+	assert_int_equal(all, 0);
 }
 
 static void test_labels(void **state)
@@ -1040,6 +1103,8 @@ int main(void)
 		cmocka_unit_test(test_regions_ranked),
 		cmocka_unit_test(test_trap),
 		cmocka_unit_test(test_labels),
+		cmocka_unit_test(test_blind),
+		cmocka_unit_test(test_blind_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -261,6 +261,22 @@ static void keeps_trackers_apart(void **state)
 	assert_true(((KxAgreement *)r->agreement->pdata[0])->f1 == 0);
 }
 
+/* Of nested guests those maps speak whose trackers cannot see what these access, and no others. */
+static void warns_of_nested_guests(void **state)
+{
+	g_autoptr(KxHeat) h = kx_heat_new((1 << 15) - 1, 1);
+	g_autoptr(KxHeatReport) r = NULL;
+
+	open_map(h, 1, "abit", NULL, NULL);
+	open_map(h, 2, "ept-walk", NULL, NULL);
+	r = kx_heat_report(h, 2, 1 << 15);
+	assert_null(map_at(r, 1)->unseen);
+	kx_heat_note_nested(r);
+	kx_heat_note_nested(r);
+	assert_null(map_at(r, 0)->unseen);
+	assert_non_null(strstr(map_at(r, 1)->unseen, "NESTED GUESTS"));
+}
+
 /* What the account does not count is not hot either: passes that prime, were cut or gave way, and one that still runs. */
 static void counts_the_passes_of_the_account(void **state)
 {
@@ -380,6 +396,7 @@ int main(void)
 		cmocka_unit_test(knows_nothing_yet),
 		cmocka_unit_test(stays_within_the_ranges),
 		cmocka_unit_test(keeps_trackers_apart),
+		cmocka_unit_test(warns_of_nested_guests),
 		cmocka_unit_test(counts_the_passes_of_the_account),
 		cmocka_unit_test(takes_maps_up_again),
 		cmocka_unit_test(knows_what_speaks_for_a_part),

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "blind.h"
+
+#include "options.h"
+
+const KxBlindSpot kx_blind_spots[] = {
+	{ KX_BLIND_DMA, "DMA of devices that are passed through (VFIO)",
+	  "it goes by the IOMMU's own tables, sets no bit in the VM's, and no log of KVM names the "
+	  "page" },
+	{ KX_BLIND_VMM,
+	  "what the VMM, vhost and vhost-user backends read and write for virtio and emulated "
+	  "devices",
+	  "they go by the host's page tables, and keep a log of their own where a migration needs "
+	  "one" },
+	{ KX_BLIND_KVM,
+	  "what KVM itself reads and writes for the guest (emulated instructions, paravirtual "
+	  "clocks)",
+	  "it goes by the host's page tables as well; the dirty log has the writes" },
+	{ KX_BLIND_READS, "pages that are only read", "the dirty log names writes" },
+	{ KX_BLIND_NESTED, "what nested guests (L2) access",
+	  "it is mapped in tables of their own" },
+	{ KX_BLIND_CACHED, "accesses through a translation that a CPU has cached",
+	  "the CPU sets no accessed bit for them, and its TLB is not flushed (guest-abit: unless "
+	  "told to)" },
+	{ KX_BLIND_UNARMED,
+	  "accesses to pages that are not armed, and all but the first to one "
+	  "that is",
+	  "a trap is set off once" },
+	{ KX_BLIND_KERNEL,
+	  "memory that no watched process maps (the guest's kernel and its page cache, other "
+	  "processes)",
+	  "the guest's module goes by the addresses of processes" },
+	{ KX_BLIND_UNSAMPLED, "all but one access in each period of the event",
+	  "events are sampled; PEBS' load latency has no writes at all" },
+	{ 0, NULL, NULL },
+};
+
+static gboolean finds(const KxTrackerRow *t)
+{
+	return t->can & KX_CAN_FIND;
+}
+
+char *kx_blind_trackers(guint bit)
+{
+	g_autoptr(GString) names = g_string_new(NULL);
+	gboolean all = TRUE;
+
+	for (const KxTrackerRow *t = kx_trackers; t->name; t++) {
+		if (!finds(t))
+			continue;
+		if (t->blind & bit)
+			g_string_append_printf(names, "%s%s", names->len ? ", " : "", t->name);
+		else
+			all = FALSE;
+	}
+	return all ? NULL : g_strdup(names->str);
+}
+
+char *kx_blind_of(const GPtrArray *trackers, guint bit, gboolean *all)
+{
+	GString *names = g_string_new(NULL);
+	guint finders = 0, blind = 0;
+
+	for (guint i = 0; i < trackers->len; i++) {
+		const KxTrackerRow *t = kx_tracker_by_name(trackers->pdata[i]);
+
+		if (!t || !finds(t))
+			continue;
+		finders++;
+		if (!(t->blind & bit))
+			continue;
+		g_string_append_printf(names, "%s%s", blind++ ? ", " : "", t->name);
+	}
+	if (all)
+		*all = blind > 1 && blind == finders;
+	return g_string_free(names, FALSE);
+}
+
+GPtrArray *kx_blind_notes(const GPtrArray *trackers)
+{
+	GPtrArray *notes = g_ptr_array_new_with_free_func(g_free);
+
+	for (const KxBlindSpot *s = kx_blind_spots; s->what; s++) {
+		gboolean all;
+		g_autofree char *names = kx_blind_of(trackers, s->bit, &all);
+
+		if (!*names)
+			continue;
+		g_ptr_array_add(notes,
+				g_strdup_printf("Not seen by %s: %s, because %s.",
+						all ? "any tracker here" : names, s->what, s->why));
+	}
+	return notes;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What trackers cannot see, however long they look. Described here once: a tracker's row in kx_trackers[] has the bits,
+ * and reports, help and manual say the words.
+ */
+#ifndef KX_BLIND_H
+#define KX_BLIND_H
+
+#include <glib.h>
+
+enum {
+	KX_BLIND_DMA = 1 << 0,
+	KX_BLIND_VMM = 1 << 1,
+	KX_BLIND_KVM = 1 << 2,
+	KX_BLIND_READS = 1 << 3,
+	KX_BLIND_NESTED = 1 << 4,
+	KX_BLIND_CACHED = 1 << 5,
+	KX_BLIND_UNARMED = 1 << 6,
+	KX_BLIND_KERNEL = 1 << 7,
+	KX_BLIND_UNSAMPLED = 1 << 8,
+};
+
+typedef struct {
+	guint bit;
+	const char *what; /* is not seen: of a clause */
+	const char *why;  /* a clause */
+} KxBlindSpot;
+
+extern const KxBlindSpot kx_blind_spots[]; /* ends with what NULL */
+
+/* Names of all trackers with @bit, "a, b"; NULL: all that find anything. */
+char *kx_blind_trackers(guint bit);
+/* Of @trackers (names) those with it, "a, b". *@all (may be NULL): there are several, and none finds anything without it. */
+char *kx_blind_of(const GPtrArray *trackers, guint bit, gboolean *all);
+/* A sentence for each spot of @trackers (names), char *. */
+GPtrArray *kx_blind_notes(const GPtrArray *trackers);
+
+#endif /* KX_BLIND_H */
