@@ -31,11 +31,7 @@ KxHeatMap *kx_heat_map_copy(const KxHeatMap *m)
 	KxHeatMap *c = g_new0(KxHeatMap, 1);
 
 	*c = *m;
-	c->tracker = g_strdup(m->tracker);
-	c->options = g_strdup(m->options);
-	c->mechanism = g_strdup(m->mechanism);
-	c->process = g_strdup(m->process);
-	c->partial = g_strdup(m->partial);
+	kx_copy_strings(kx_heat_map_fields, c);
 	c->ranges = g_array_new(FALSE, TRUE, sizeof(KxHeatRange));
 	g_array_append_vals(c->ranges, m->ranges->data, m->ranges->len);
 	return c;

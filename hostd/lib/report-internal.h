@@ -39,6 +39,8 @@ extern const KxField kx_agreement_fields[];
 
 /* Frees and clears every string that @fields know of @object: so none can be forgotten. */
 void kx_free_strings(const KxField *fields, void *object);
+/* Of a bitwise copy: its own of each of them. */
+void kx_copy_strings(const KxField *fields, void *object);
 
 /* The figures of a KxRow, likewise. Those of a part that a row does not have are n/a. */
 typedef struct {

@@ -101,7 +101,7 @@ void kx_free_strings(const KxField *fields, void *object)
 	}
 }
 
-static void copy_strings(const KxField *fields, void *object)
+void kx_copy_strings(const KxField *fields, void *object)
 {
 	for (; fields->key; fields++) {
 		char **s = (char **)((char *)object + fields->offset);
@@ -116,7 +116,7 @@ KxWindow *kx_window_copy(const KxWindow *w)
 	KxWindow *c = g_new(KxWindow, 1);
 
 	*c = *w;
-	copy_strings(kx_window_fields, c);
+	kx_copy_strings(kx_window_fields, c);
 	c->regions = w->regions ? kx_regions_copy(w->regions) : NULL;
 	c->pauses = w->pauses ? g_array_copy(w->pauses) : NULL;
 	return c;
@@ -127,7 +127,7 @@ KxVmReport *kx_vm_report_copy(const KxVmReport *v)
 	KxVmReport *c = g_new(KxVmReport, 1);
 
 	*c = *v;
-	copy_strings(kx_vm_fields, c);
+	kx_copy_strings(kx_vm_fields, c);
 	c->windows = g_ptr_array_new_with_free_func((GDestroyNotify)kx_window_free);
 	for (guint i = 0; i < v->windows->len; i++)
 		g_ptr_array_add(c->windows, kx_window_copy(v->windows->pdata[i]));

@@ -265,7 +265,7 @@ static void keeps_trackers_apart(void **state)
 static void warns_of_nested_guests(void **state)
 {
 	g_autoptr(KxHeat) h = kx_heat_new((1 << 15) - 1, 1);
-	g_autoptr(KxHeatReport) r = NULL;
+	g_autoptr(KxHeatReport) r = NULL, copy = NULL;
 
 	open_map(h, 1, "abit", NULL, NULL);
 	open_map(h, 2, "ept-walk", NULL, NULL);
@@ -275,6 +275,8 @@ static void warns_of_nested_guests(void **state)
 	kx_heat_note_nested(r);
 	assert_null(map_at(r, 0)->unseen);
 	assert_non_null(strstr(map_at(r, 1)->unseen, "NESTED GUESTS"));
+	copy = kx_heat_report_copy(r);
+	assert_string_equal(map_at(copy, 1)->unseen, map_at(r, 1)->unseen);
 }
 
 /* What the account does not count is not hot either: passes that prime, were cut or gave way, and one that still runs. */
