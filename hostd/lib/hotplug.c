@@ -11,8 +11,6 @@
 #include "apparmor.h"
 #include "error.h"
 
-#define POLL_US 50000u
-
 struct _KxPlug {
 	gatomicrefcount refs;
 	char *name;
@@ -147,31 +145,41 @@ static gboolean is_plugged(const Target *t, const KxPlugVm *vm)
 	return read_domain(t, vm, &x, NULL) && x.plugged;
 }
 
-static gboolean unplug(const Target *t, const KxPlugVm *vm, guint timeout_ms, GError **error)
+static gboolean say_it_stays(const Target *t, const KxPlugVm *vm, gint64 since_us,
+			     const GError *refused, GError **error)
+{
+	g_set_error(
+		error, KX_ERROR, KX_ERROR_BUSY,
+		"VM \"%s\" does not let go of the channel's device (%s, waited %.1f s)%s%s: the "
+		"device stays plugged in; the next attach takes it over, and the next detach "
+		"tries again",
+		vm->name, t->sys->state(t->domain),
+		(double)(g_get_monotonic_time() - since_us) / 1e6, refused ? "; libvirt: " : "",
+		refused ? refused->message : "");
+	return FALSE;
+}
+
+static gboolean unplug(const Target *t, const KxPlugVm *vm, gint64 wait_ns, GError **error)
 {
 	g_autofree char *name = kx_plug_name(vm->uuid);
 	g_autofree char *device = kx_plug_device_xml(name, NULL);
-	gint64 end = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
+	g_autoptr(KxPatience) patience = kx_patience_new(vm->proc_root, vm->pid, wait_ns, NULL);
+	gint64 since_us = g_get_monotonic_time();
 	g_autoptr(GError) refused = NULL;
 	gboolean asked = FALSE;
 
+	kx_patience_renew(patience, 0); /* the guest has had the device */
 	while (is_plugged(t, vm)) {
+		g_autoptr(GError) over = NULL;
+
 		/* A request that is still under way is refused the second time: then only waiting is left. */
 		if (!asked)
 			t->sys->detach(t->domain, device, &refused);
 		asked = TRUE;
-		if (g_get_monotonic_time() > end) {
-			g_set_error(
-				error, KX_ERROR, KX_ERROR_BUSY,
-				"VM \"%s\" does not let go of the channel's device (%s, waited %u "
-				"s)%s%s: the device stays plugged in; the next attach takes it "
-				"over, "
-				"and the next detach tries again",
-				vm->name, t->sys->state(t->domain), timeout_ms / 1000,
-				refused ? "; libvirt: " : "", refused ? refused->message : "");
-			return FALSE;
-		}
-		g_usleep(POLL_US);
+		if (kx_patience_rest(patience, "it holds on", &over))
+			continue;
+		return g_error_matches(over, KX_ERROR, KX_ERROR_VM_GONE) ||
+		       say_it_stays(t, vm, since_us, refused, error);
 	}
 	return TRUE;
 }
@@ -249,7 +257,7 @@ static KxPlug *take_over(const KxPlugVm *vm, const Target *t, const KxPlugOwner 
 	p->was_there = TRUE;
 	if (kx_plug_file_take(&p->file, owner, &unfit))
 		return g_steal_pointer(&p);
-	if (!unplug(t, vm, KX_PLUG_PATIENCE_MS, error))
+	if (!unplug(t, vm, KX_PATIENCE_AUTO, error))
 		g_prefix_error(error, "%s; ", unfit->message);
 	return NULL;
 }
@@ -342,7 +350,7 @@ gboolean kx_plug_wait_claimed(KxPlug *p, KxPatience *patience, GError **error)
 
 /* --- out ---------------------------------------------------------------------------------------------------------- */
 
-gboolean kx_plug_out(KxPlug *p, const KxPlugVm *vm, guint timeout_ms, GError **error)
+gboolean kx_plug_out(KxPlug *p, const KxPlugVm *vm, gint64 wait_ns, GError **error)
 {
 	const struct kvm_ext_channel_command nothing = { 0 };
 	g_auto(Target) t = { 0 };
@@ -359,7 +367,7 @@ gboolean kx_plug_out(KxPlug *p, const KxPlugVm *vm, guint timeout_ms, GError **e
 		return FALSE;
 	}
 	if (!gone && !g_str_equal(t.sys->state(t.domain), "shut off") &&
-	    !unplug(&t, vm, timeout_ms, error))
+	    !unplug(&t, vm, wait_ns, error))
 		return FALSE;
 	if (!gone && p->allowed && t.sys->restore)
 		t.sys->restore(p->allowed);

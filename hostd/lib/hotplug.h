@@ -17,10 +17,8 @@
 #include "plug-file.h"
 #include "plug-xml.h"
 
-/* How long a guest has to let go of the device. */
-#define KX_PLUG_PATIENCE_MS 15000u
-/* The same when the daemon stops. */
-#define KX_PLUG_SHUTDOWN_MS 5000u
+/* How long a guest has to let go of the device when the daemon stops. */
+#define KX_PLUG_SHUTDOWN_NS G_GINT64_CONSTANT(5000000000)
 
 /* What of libvirt is needed, for one domain; unit tests bring their own. Errors are libvirt's own words. */
 typedef struct {
@@ -66,10 +64,10 @@ gboolean kx_plug_was_there(const KxPlug *p);
 gboolean kx_plug_wait_claimed(KxPlug *p, KxPatience *patience, GError **error);
 
 /*
- * Blocks. Unplugs and removes the file. Where the VM is gone only the latter. If the guest does not let go (KX_ERROR_BUSY)
+ * Blocks. Unplugs and removes the file; the guest is waited for as patience.h has it with @wait_ns. Where the VM is gone only the latter. If the guest does not let go (KX_ERROR_BUSY)
  * device and file stay. Drops no reference.
  */
-gboolean kx_plug_out(KxPlug *p, const KxPlugVm *vm, guint timeout_ms, GError **error);
+gboolean kx_plug_out(KxPlug *p, const KxPlugVm *vm, gint64 wait_ns, GError **error);
 /* Leaves device and file where they are. On any thread. */
 void kx_plug_unref(KxPlug *p);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxPlug, kx_plug_unref)

@@ -49,7 +49,7 @@ gboolean kx_call_unplug_work(KxCall *c, GError **error)
 {
 	KxPlugVm vm = plug_vm(c);
 
-	return kx_plug_out(c->plug, &vm, KX_PLUG_PATIENCE_MS, error);
+	return kx_plug_out(c->plug, &vm, KX_PATIENCE_AUTO, error);
 }
 
 /* The error before it says more than one of the cleaning up. */
@@ -85,7 +85,7 @@ gboolean kx_call_plug_work(KxCall *c, GError **error)
 	    kx_tracker_guest_propose(kx_plug_channel(c->plug), &c->auto_options, patience, error))
 		return TRUE;
 	if (ours)
-		kx_plug_out(c->plug, &vm, KX_PLUG_PATIENCE_MS, NULL);
+		kx_plug_out(c->plug, &vm, KX_PATIENCE_AUTO, NULL);
 	g_clear_pointer(&c->plug, kx_plug_unref);
 	return FALSE;
 }

@@ -179,7 +179,7 @@ static void unplug_now(KxManager *m, KxSession *s)
 			      .uuid = i->uuid,
 			      .pid = i->pid };
 
-	if (plug && !kx_plug_out(plug, &vm, KX_PLUG_SHUTDOWN_MS, &error))
+	if (plug && !kx_plug_out(plug, &vm, KX_PLUG_SHUTDOWN_NS, &error))
 		kx_log(G_LOG_LEVEL_WARNING, "channel", i->name, NULL, "%s", error->message);
 }
 

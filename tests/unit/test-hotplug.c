@@ -158,7 +158,7 @@ static void plugs_in_and_out(void **state)
 	assert_int_equal(st.st_size, KVM_EXT_CHANNEL_SIZE);
 	assert_true(st.st_blocks * 512 >= (long)KVM_EXT_CHANNEL_SIZE);
 	assert_int_equal(st.st_uid, geteuid());
-	assert_true(kx_plug_out(p, &f->vm, 1000, &error));
+	assert_true(kx_plug_out(p, &f->vm, 1000000000, &error));
 	assert_int_equal(f->d.detaches, 1);
 	assert_false(exists(f));
 }
@@ -271,7 +271,7 @@ static void replaces_a_device_that_is_not_ours(void **state)
 		assert_false(kx_plug_was_there(second));
 		assert_int_equal(f->d.attaches, attaches + 1);
 		assert_int_equal(f->d.detaches, detaches + 1);
-		assert_true(kx_plug_out(second, &f->vm, 1000, NULL));
+		assert_true(kx_plug_out(second, &f->vm, 1000000000, NULL));
 		unlink(other);
 	}
 }
@@ -323,7 +323,7 @@ static void finds_a_place(void **state)
 			assert_non_null(strstr(f->d.attached, places[i].address));
 		else
 			assert_null(strstr(f->d.attached, "<address"));
-		assert_true(kx_plug_out(p, &f->vm, 1000, NULL));
+		assert_true(kx_plug_out(p, &f->vm, 1000000000, NULL));
 	}
 }
 
@@ -335,7 +335,7 @@ static void asks_who_confines_qemu(void **state)
 	g_autofree char *allowed = g_strdup_printf("libvirt-x %s", f->file);
 
 	assert_null(confinement.allowed);
-	assert_true(kx_plug_out(p, &f->vm, 1000, NULL));
+	assert_true(kx_plug_out(p, &f->vm, 1000000000, NULL));
 	g_clear_pointer(&p, kx_plug_unref);
 	f->d.seclabel = "<seclabel type='dynamic' model='dac'><label>+1:+1</label></seclabel>"
 			"<seclabel type='dynamic' model='apparmor'><label>libvirt-x</label>"
@@ -343,14 +343,14 @@ static void asks_who_confines_qemu(void **state)
 	p = kx_plug_in(&f->vm, NULL);
 	assert_string_equal(confinement.allowed, allowed);
 	assert_int_equal(confinement.restores, 0);
-	assert_true(kx_plug_out(p, &f->vm, 1000, NULL));
+	assert_true(kx_plug_out(p, &f->vm, 1000000000, NULL));
 	assert_int_equal(confinement.restores, 1);
 	g_clear_pointer(&p, kx_plug_unref);
 	/* It cannot be had: only if that is why, it is said. */
 	confinement.refuses = TRUE;
 	p = kx_plug_in(&f->vm, NULL);
 	assert_non_null(p);
-	assert_true(kx_plug_out(p, &f->vm, 1000, NULL));
+	assert_true(kx_plug_out(p, &f->vm, 1000000000, NULL));
 	assert_int_equal(confinement.restores, 1);
 	f->d.refuses = TRUE;
 	refused(f, KX_ERROR_NOT_SUPPORTED, "the rule is missing; libvirt: ");
@@ -400,12 +400,12 @@ static void says_that_the_guest_holds_on(void **state)
 	g_autoptr(KxPlug) p = kx_plug_in(&f->vm, NULL);
 
 	f->d.holds_on = TRUE;
-	assert_false(kx_plug_out(p, &f->vm, 200, &error));
+	assert_false(kx_plug_out(p, &f->vm, 200000000, &error));
 	assert_int_equal(error->code, KX_ERROR_BUSY);
 	assert_non_null(strstr(error->message, "does not let go"));
 	assert_true(exists(f));
 	f->d.holds_on = FALSE;
-	assert_true(kx_plug_out(p, &f->vm, 200, NULL));
+	assert_true(kx_plug_out(p, &f->vm, 200000000, NULL));
 	assert_false(exists(f));
 }
 
@@ -415,7 +415,7 @@ static void cleans_up_after_a_vm_that_went(void **state)
 	g_autoptr(KxPlug) p = kx_plug_in(&f->vm, NULL);
 
 	f->d.state = "shut off";
-	assert_true(kx_plug_out(p, &f->vm, 1000, NULL));
+	assert_true(kx_plug_out(p, &f->vm, 1000000000, NULL));
 	assert_int_equal(f->d.detaches, 0);
 	assert_false(exists(f));
 }
