@@ -61,12 +61,13 @@ $(BUILD)/hostd/kvm-extd: $(KX_DAEMON_OBJS) $(BUILD)/hostd/libkvmext.a
 -include $(KX_DAEMON_OBJS:.o=.d)
 
 KX_UNIT_TESTS += test-stream test-gfnset test-stepmap test-heat test-rangemap test-account test-vmfd test-kvmstat test-config test-domains \
-	test-service test-daemon test-letalone test-bus test-names
+	test-service test-scale test-daemon test-letalone test-bus test-names
 
 # The service is tested where it is; the library does not know D-Bus.
 KX_UNIT_EXTRA_test-service := -Ihostd/daemon hostd/daemon/service.c hostd/daemon/listen.c \
 	$(BUILD)/hostd/gen/kvmext1-dbus.c
-$(BUILD)/tests/test-service: hostd/daemon/service.c hostd/daemon/listen.c $(KX_GEN)
+KX_UNIT_EXTRA_test-scale := $(KX_UNIT_EXTRA_test-service)
+$(BUILD)/tests/test-scale $(BUILD)/tests/test-service: hostd/daemon/service.c hostd/daemon/listen.c $(KX_GEN)
 $(BUILD)/tests/test-daemon: $(BUILD)/tests/kvm-extd
 
 # The daemon with the sanitizers on: what it leaves behind at its end fails the test.

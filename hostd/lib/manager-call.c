@@ -30,6 +30,8 @@ void kx_call_free(KxCall *c)
 	g_clear_pointer(&c->entries, g_ptr_array_unref);
 	g_clear_pointer(&c->kvmstat, g_hash_table_unref);
 	kx_selftest_free(c->selftest);
+	g_clear_pointer(&c->together, g_ptr_array_unref);
+	g_clear_pointer(&c->rest, g_ptr_array_unref);
 	g_clear_pointer(&c->sessions, g_ptr_array_unref);
 	g_clear_pointer(&c->report, kx_report_free);
 	g_clear_pointer(&c->pass, kx_session_pass_free);

@@ -55,6 +55,8 @@ struct _KxCall {
 	void (*once_in)(KxCall *c, GError *error);
 	GPtrArray *sessions; /* to go through, */
 	guint at;	     /* this one next */
+	GPtrArray *together; /* those of them that the call has entered all at once; not owned */
+	GPtrArray *rest;     /* those that it has not; not owned */
 	KxReport *report;
 	guint64 window, pass_number;
 	KxSessionPass *pass;

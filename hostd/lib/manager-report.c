@@ -220,18 +220,63 @@ static void answer_stats(KxCall *c)
 	kx_call_free(c);
 }
 
-/* One that is busy for long shows what was read last, and the others do not wait for it. */
 static void next_stats(KxCall *c)
 {
-	while (c->at < c->sessions->len) {
-		KxSession *s = c->sessions->pdata[c->at++];
+	while (c->at < c->rest->len) {
+		KxSession *s = c->rest->pdata[c->at++];
 
-		if (!kx_session_alive(s) || (kx_session_doing(s) && kx_session_stats(s)))
+		if (!kx_session_alive(s))
 			continue;
 		kx_call_enter(c, s, stats_entered);
 		return;
 	}
 	answer_stats(c);
+}
+
+static gboolean read_together_work(KxCall *c, GError **error)
+{
+	for (guint i = 0; i < c->together->len; i++) {
+		kx_session_read(c->together->pdata[i]);
+		kx_session_hand_back(c->together->pdata[i]);
+	}
+	return TRUE;
+}
+
+static void read_together_then(KxCall *c, GError *error)
+{
+	for (guint i = 0; i < c->together->len; i++)
+		kx_session_leave(c->together->pdata[i]);
+	if (error)
+		kx_call_done(c, error);
+	else
+		next_stats(c);
+}
+
+static void nothing(gpointer data)
+{
+}
+
+/*
+ * Those that are free are read in one go, on one thread; then, each by itself, those that were not. One that is busy for long
+ * shows what was read last, and the others do not wait for it.
+ */
+static void sort_out(KxCall *c)
+{
+	c->together = g_ptr_array_new();
+	c->rest = g_ptr_array_new();
+	for (guint i = 0; i < c->sessions->len; i++) {
+		KxSession *s = c->sessions->pdata[i];
+
+		if (!kx_session_alive(s) || (kx_session_doing(s) && kx_session_stats(s)))
+			continue;
+		if (!kx_session_is_free(s)) {
+			g_ptr_array_add(c->rest, s);
+			continue;
+		}
+		kx_session_enter(s, nothing, NULL);
+		kx_session_hand_over(s);
+		g_ptr_array_add(c->together, s);
+	}
 }
 
 void kx_manager_stats_async(KxManager *m, const char *const *targets, GAsyncReadyCallback callback,
@@ -241,10 +286,12 @@ void kx_manager_stats_async(KxManager *m, const char *const *targets, GAsyncRead
 	GError *error = NULL;
 
 	c->sessions = accounts(m, targets, &error);
-	if (c->sessions)
-		next_stats(c);
-	else
+	if (!c->sessions) {
 		kx_call_done(c, error);
+		return;
+	}
+	sort_out(c);
+	kx_call_run(c, read_together_work, read_together_then);
 }
 
 GPtrArray *kx_manager_stats_finish(GAsyncResult *result, GError **error)

@@ -1098,6 +1098,11 @@ void kx_session_enter(KxSession *s, KxSessionEntered fn, gpointer data)
 	kx_lane_enter(s->lane, entered, e);
 }
 
+gboolean kx_session_is_free(const KxSession *s)
+{
+	return !kx_lane_is_taken(s->lane);
+}
+
 void kx_session_leave(KxSession *s)
 {
 	g_autoptr(KxSession) owned = s; /* the reference taken at entering */

@@ -88,6 +88,7 @@ void kx_session_on_yield(KxSession *s, KxSessionYield fn, gpointer data);
 typedef void (*KxSessionEntered)(gpointer data);
 void kx_session_enter(KxSession *s, KxSessionEntered fn, gpointer data);
 void kx_session_leave(KxSession *s);
+gboolean kx_session_is_free(const KxSession *s); /* so that who enters does so at once */
 /* Around work on a thread: on the main loop before it, on the thread after it. */
 void kx_session_hand_over(KxSession *s);
 void kx_session_hand_back(KxSession *s);
