@@ -4,6 +4,7 @@
 
 #include "options.h"
 #include "report.h"
+#include "textfmt.h"
 
 #define KEYS_MAX 32
 
@@ -137,12 +138,36 @@ static char *tracker_text(Cli *cli, const Arguments *a, const char *target)
 	return kx_tracker_label(row->name, mechanism && *mechanism ? mechanism : NULL);
 }
 
+/* The first pass over a large VM takes long, and nothing is found before its end. */
+static void say_progress(Cli *cli, const char *target, const char *shown)
+{
+	const char *const targets[] = { target, NULL };
+	g_autoptr(GVariant) reply = NULL, vms = NULL;
+	const char *progress = "";
+
+	if (cli->quiet || cli->json)
+		return;
+	reply = cli_call(cli, "Stats", g_variant_new("(^as)", targets), "(aa{sv})", NULL, NULL);
+	vms = reply ? g_variant_get_child_value(reply, 0) : NULL;
+	if (vms && g_variant_n_children(vms)) {
+		g_autoptr(GVariant) vm = g_variant_get_child_value(vms, 0);
+		g_autofree char *clean = NULL;
+
+		g_variant_lookup(vm, "progress", "&s", &progress);
+		clean = kx_text_clean(progress);
+		if (*clean)
+			cli_say(cli, "%s: %s; kvm-ext stats --follow shows how it gets on", shown,
+				clean);
+	}
+}
+
 static void attached(Cli *cli, const char *target, GVariant *reply, gpointer data)
 {
 	g_autofree char *shown = cli_show(target);
 	g_autofree char *tracker = tracker_text(cli, data, target);
 
 	cli_say(cli, "%s: attached, tracker %s", shown, tracker);
+	say_progress(cli, target, shown);
 }
 
 static void was_set(Cli *cli, const char *target, GVariant *reply, gpointer data)
@@ -155,6 +180,7 @@ static void was_set(Cli *cli, const char *target, GVariant *reply, gpointer data
 		cli_say(cli, "%s: tracker %s", shown, tracker);
 	else
 		cli_say(cli, "%s: options changed", shown);
+	say_progress(cli, target, shown);
 }
 
 static gboolean any_option(const Arguments *a)
