@@ -18,24 +18,28 @@
 typedef struct {
 	const char *title, *key;
 	gsize offset; /* guint64 in KxWindow */
+	gssize also;  /* another one that goes with it; -1: none */
 	gssize na_offset;
 	gboolean module, passes; /* the module's figure; only of trackers that pass */
 	double scale;
 } Rate;
 
-#define MODULE_RATE(title, key, member, passes, scale)                                 \
-	{                                                                              \
-		title, key, G_STRUCT_OFFSET(KxWindow, member), -1, TRUE, passes, scale \
+#define MODULE_RATE(title, key, member, passes, scale)                                     \
+	{                                                                                  \
+		title, key, G_STRUCT_OFFSET(KxWindow, member), -1, -1, TRUE, passes, scale \
 	}
 
 static const Rate rates[] = {
 	MODULE_RATE("passes/s", "passes_per_s", passes, TRUE, 1e9),
 	MODULE_RATE("samples/s", "samples_per_s", samples, TRUE, 1e9),
-	MODULE_RATE("cpu%", "cpu_percent", cpu_ns, FALSE, 100),
+	/* with the daemon's share, as in the report */
+	{ "cpu%", "cpu_percent", G_STRUCT_OFFSET(KxWindow, cpu_ns),
+	  G_STRUCT_OFFSET(KxWindow, drain_cpu_ns), -1, TRUE, FALSE, 100 },
 	MODULE_RATE("flushes/s", "flushes_per_s", flushes, FALSE, 1e9),
 	MODULE_RATE("ipis/s", "flush_ipis_per_s", flush_ipis, FALSE, 1e9),
-	{ "exits/s", "exits_per_s", G_STRUCT_OFFSET(KxWindow, exits),
+	{ "exits/s", "exits_per_s", G_STRUCT_OFFSET(KxWindow, exits), -1,
 	  G_STRUCT_OFFSET(KxWindow, exits_na), FALSE, FALSE, 1e9 },
+	MODULE_RATE("guest%", "guest_cpu_percent", guest_cpu_ns, FALSE, 100),
 };
 
 /* The counters of a VM's last window at the tick before. */
@@ -68,6 +72,8 @@ static const char *why_not(const Rate *r, const KxWindow *w)
 		return *(char *const *)((const char *)w + r->na_offset);
 	if (r->module && !w->has_module)
 		return "the module gave no figures";
+	if (r->offset == G_STRUCT_OFFSET(KxWindow, guest_cpu_ns) && !w->has_guest)
+		return "the tracker does not run in the guest";
 	if (r->passes && g_str_equal(w->tracker, "off"))
 		return "off takes no samples";
 	return NULL;
@@ -75,7 +81,9 @@ static const char *why_not(const Rate *r, const KxWindow *w)
 
 static guint64 value_of(const Rate *r, const KxWindow *w)
 {
-	return *(const guint64 *)((const char *)w + r->offset);
+	guint64 value = *(const guint64 *)((const char *)w + r->offset);
+
+	return r->also < 0 ? value : value + *(const guint64 *)((const char *)w + r->also);
 }
 
 /*

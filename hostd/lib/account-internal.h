@@ -31,6 +31,7 @@ typedef struct {
 	KxGfnSet *found;     /* while open; once closed where it takes less than the runs */
 	GArray *runs;	     /* KxRun, once closed; neither: forgotten */
 	gsize kept;	     /* bytes of either, once closed */
+	guint64 drained_bytes; /* of records since the draining was last charged */
 	gboolean marked;
 	struct kvm_ext_stats mark;
 	guint64 unmarked; /* pass numbers that the mark does not count, for these did not end or gave way */

@@ -118,7 +118,7 @@ static void take_out(KxWindow *w, const struct kvm_ext_rec_pass_end *r, guint64 
 	} sums[] = {
 		{ &w->passes, nr },
 		{ &w->pass_ns_sum, r->wall_ns },
-		{ &w->cpu_ns, r->cpu_ns },
+		{ w->has_guest ? &w->guest_cpu_ns : &w->cpu_ns, r->cpu_ns },
 		{ &w->pages_scanned, r->pages_scanned },
 		{ &w->leaves_tested, r->leaves_tested },
 		{ &w->samples, r->samples },

@@ -357,7 +357,9 @@ static void take_stats(KxWindow *w, const struct kvm_ext_stats *st)
 	w->samples = st->samples;
 	w->sample_pages = st->sample_pages;
 	w->lost_samples = st->lost_samples;
-	w->cpu_ns = st->cpu_ns;
+	/* What the guest says it took is no host CPU time. */
+	w->cpu_ns = w->has_guest ? 0 : st->cpu_ns;
+	w->guest_cpu_ns = w->has_guest ? st->cpu_ns : 0;
 	w->prime_cpu_ns = st->prime_cpu_ns;
 	w->prime_ns = st->prime_ns;
 	w->pass_ns_sum = st->pass_ns_sum;
@@ -458,10 +460,30 @@ void kx_account_close(KxAccount *a, guint64 window, const struct kvm_ext_stats *
 
 void kx_account_add_drain(KxAccount *a, guint64 cpu_ns)
 {
-	KxAccountWindow *win = kx_account_last_window(a);
+	guint64 rest = cpu_ns, bytes = 0;
+	KxAccountWindow *last = kx_account_last_window(a), *win;
 
-	if (win && win->w->open)
-		win->w->drain_cpu_ns += cpu_ns;
+	/* At a switch two windows are open; what is in the ring is mostly the old one's. */
+	for (guint i = a->windows->len; i-- > 0;) {
+		win = a->windows->pdata[i];
+		if (!win->w->open)
+			break;
+		bytes += win->drained_bytes;
+	}
+	for (guint i = a->windows->len; i-- > 0;) {
+		guint64 part;
+
+		win = a->windows->pdata[i];
+		if (!win->w->open)
+			break;
+		part = bytes ? (guint64)((double)cpu_ns * (double)win->drained_bytes / (double)bytes) : 0;
+		part = MIN(part, rest);
+		win->w->drain_cpu_ns += part;
+		win->drained_bytes = 0;
+		rest -= part;
+	}
+	if (last && last->w->open && !bytes)
+		last->w->drain_cpu_ns += rest;
 }
 
 void kx_account_windows(const KxAccount *a, GPtrArray *windows, const struct kvm_ext_stats *st,
@@ -580,6 +602,7 @@ static void on_pass_begin(void *data, const struct kvm_ext_rec_pass_begin *r)
 
 		if (win->w->open && win->epoch == r->epoch) {
 			a->current = win;
+			win->drained_bytes += r->h.size;
 			return;
 		}
 	}
@@ -608,18 +631,20 @@ static KxAccountWindow *window_of(KxAccount *a, guint64 pass)
 	return only;
 }
 
-static KxAccountWindow *sample_window(KxAccount *a, guint64 pass)
+static KxAccountWindow *sample_window(KxAccount *a, guint64 pass, const struct kvm_ext_record *h)
 {
 	KxAccountWindow *win = window_of(a, pass);
 
-	if (!win)
+	if (win)
+		win->drained_bytes += h->size;
+	else
 		a->stray++;
 	return win && !a->current_prime ? win : NULL;
 }
 
 static void on_run(void *data, const struct kvm_ext_rec_run *r)
 {
-	KxAccountWindow *win = sample_window(data, r->pass);
+	KxAccountWindow *win = sample_window(data, r->pass, &r->h);
 
 	if (win)
 		kx_gfnset_add(win->found, r->gfn, r->npages);
@@ -628,7 +653,7 @@ static void on_run(void *data, const struct kvm_ext_rec_run *r)
 static void on_bitmap(void *data, const struct kvm_ext_rec_bitmap *r, const guint64 *bits,
 		      gsize nwords)
 {
-	KxAccountWindow *win = sample_window(data, r->pass);
+	KxAccountWindow *win = sample_window(data, r->pass, &r->h);
 
 	if (win)
 		kx_gfnset_add_bits(win->found, r->gfn, bits, nwords);
@@ -650,7 +675,7 @@ static void count_access(KxWindow *w, const struct kvm_ext_fault *f)
 static void on_faults(void *data, const struct kvm_ext_rec_faults *r,
 		      const struct kvm_ext_fault *faults)
 {
-	KxAccountWindow *win = sample_window(data, r->pass);
+	KxAccountWindow *win = sample_window(data, r->pass, &r->h);
 
 	for (guint32 i = 0; win && i < r->nr; i++) {
 		kx_gfnset_add(win->found, faults[i].gfn, 1);
@@ -696,7 +721,7 @@ static void on_regions(void *data, const struct kvm_ext_rec_regions *r,
 		       const struct kvm_ext_region *regions)
 {
 	KxAccount *a = data;
-	KxAccountWindow *win = sample_window(a, r->pass);
+	KxAccountWindow *win = sample_window(a, r->pass, &r->h);
 
 	if (!win)
 		return;
@@ -734,8 +759,10 @@ static void on_pass_end(void *data, const struct kvm_ext_rec_pass_end *r)
 
 	a->in_pass = FALSE;
 	a->current = NULL;
-	if (win)
-		kx_account_pass_ended(a, win, r);
+	if (!win)
+		return;
+	win->drained_bytes += r->h.size;
+	kx_account_pass_ended(a, win, r);
 }
 
 const KxStreamOps kx_account_sink = {

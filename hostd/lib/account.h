@@ -97,6 +97,7 @@ void kx_account_close(KxAccount *a, guint64 window, const struct kvm_ext_stats *
 /* What kx_stream_drain calls with the account as data. */
 extern const KxStreamOps kx_account_sink;
 
+/* What draining took since the last call: shared by whose records were drained; the newest's if there were none. */
 void kx_account_add_drain(KxAccount *a, guint64 cpu_ns);
 
 /* Appends copies of all windows; the open ones as they stand at @now with @st and @counters. */

@@ -48,6 +48,8 @@ double kx_pool_total(const KxPool *p, gsize has_offset, gsize offset, gssize na_
 /* The last window with that gboolean; NULL: none. */
 const KxWindow *kx_pool_last(const KxPool *p, gsize has_offset);
 
+/* What a sample costs the guest, where the tracker runs there. */
+void kx_guest_cost(KxPool *p);
 /* Figures of the parts that the row has, and n/a for those that it has not. */
 void kx_part_figures(KxPool *p);
 /* Footnotes, when all figures are computed. */

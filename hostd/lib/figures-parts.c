@@ -317,6 +317,7 @@ static void guest_figures(KxPool *p)
 	KxRow *row = p->row;
 	const KxWindow *last = kx_pool_last(p, HAS(has_guest));
 
+	kx_guest_cost(p);
 	guest_stages(p);
 	row->guest_silent = last->guest_silent;
 	row->guest_bad_records = GUEST(guest_bad_records);

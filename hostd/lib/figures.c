@@ -102,6 +102,8 @@ const KxFigureField kx_row_figures[] = {
 	PART(TRAP, trap_zap_ns_per_page, "ns"),
 	PART(TRAP, trap_held_passes, "passes"),
 	PART(TRAP, trap_lost, "faults"),
+	PART(GUEST, guest_cost_per_sample_ns, "ns"),
+	PART(GUEST, guest_cost_vs_cheapest, "ratio"),
 	PART(GUEST, guest_cpu_percent, "% of one guest CPU"),
 	PART(GUEST, guest_interrupt_ns_per_sample, "ns"),
 	PART(GUEST, guest_drain_ns_per_sample, "ns"),
@@ -257,6 +259,7 @@ static KxFigure quotient(const KxRatioSums *num, const KxRatioSums *den)
 
 /* --- one row --------------------------------------------------------------- */
 
+static const char in_guest[] = "it runs in the guest, whose CPU time is a figure of its own";
 static const char off_samples[] = "off takes no samples";
 static const char gave_way[] =
 	"the VMM logged its memory itself for a part of the window, which was not tracked";
@@ -301,7 +304,7 @@ static guint parts_of(const KxWindow *w)
 
 static gboolean has(const KxPool *p, KxPart part)
 {
-	return p->row->parts & 1u << part;
+	return (p->row->parts & 1u << part) != 0;
 }
 
 static void pool_add(KxPool *p, KxWindow *w)
@@ -410,32 +413,60 @@ static const char *no_counts(const KxPool *p)
 	return kx_pool_no_passes(p);
 }
 
+/* Why a sample has no price; NULL: it has one. */
+static const char *no_cost(const KxPool *p)
+{
+	const char *why = kx_pool_no_passes(p);
+
+	if (why)
+		return why;
+	return p->cost.n == 0	  ? "no record of a pass was received"
+	       : !(p->cost.x > 0) ? "no page was found accessed"
+	       : p->cost.n < 2	  ? "only one pass"
+				  : NULL;
+}
+
+/* The drain is not known per pass, but what it took in all. */
+static double drain_per_sample(const KxPool *p)
+{
+	double drain = 0;
+
+	for (guint i = 0; i < p->windows->len; i++)
+		drain += (double)((KxWindow *)p->windows->pdata[i])->drain_cpu_ns;
+	return drain / p->cost.x;
+}
+
 static void cost_figures(KxPool *p)
 {
 	KxRow *row = p->row;
-	const char *why = kx_pool_no_passes(p);
-	double drain = 0;
+	const char *why = no_cost(p);
+	double drain;
 
-	if (!why && p->cost.n == 0)
-		why = "no record of a pass was received";
-	if (!why && !(p->cost.x > 0))
-		why = "no page was found accessed";
-	if (!why && p->cost.n < 2)
-		why = "only one pass";
 	if (why) {
 		row->cost_per_sample_ns = kx_unavailable(why);
 		row->total_cost_per_sample_ns = kx_unavailable(why);
 		return;
 	}
+	drain = drain_per_sample(p);
+	if (has(p, KX_PART_GUEST)) {
+		row->cost_per_sample_ns = kx_unavailable(in_guest);
+		row->total_cost_per_sample_ns = kx_figure(drain, p->cost.n);
+		return;
+	}
 	row->cost_per_sample_ns = kx_figure_from_sums(&p->cost, 1, "");
-	/* The drain is not known per pass; its mean share shifts value and interval alike. */
-	for (guint i = 0; i < p->windows->len; i++)
-		drain += (double)((KxWindow *)p->windows->pdata[i])->drain_cpu_ns;
-	drain /= p->cost.x;
+	/* Its mean share shifts value and interval alike. */
 	row->total_cost_per_sample_ns = row->cost_per_sample_ns;
 	row->total_cost_per_sample_ns.value += drain;
 	row->total_cost_per_sample_ns.low += drain;
 	row->total_cost_per_sample_ns.high += drain;
+}
+
+void kx_guest_cost(KxPool *p)
+{
+	const char *why = no_cost(p);
+
+	p->row->guest_cost_per_sample_ns =
+		why ? kx_unavailable(why) : kx_figure_from_sums(&p->cost, 1, "");
 }
 
 double kx_pool_total(const KxPool *p, gsize has_offset, gsize offset, gssize na_offset)
@@ -690,31 +721,32 @@ static void compare_with_off(GPtrArray *pools)
 	}
 }
 
-static void compare_costs(GPtrArray *pools)
+/* Of rows whose costs are of one kind: the host's CPU time, or the guest's. */
+static void compare_costs(GPtrArray *pools, gboolean guest, gsize cost_at, gsize ratio_at)
 {
 	const KxPool *cheapest = NULL;
+	double least = INFINITY;
 
 	for (guint i = 0; i < pools->len; i++) {
 		const KxPool *p = pools->pdata[i];
+		const KxFigure *cost = (const KxFigure *)((const char *)p->row + cost_at);
 
-		if (!p->row->cost_per_sample_ns.na && p->row->cost_per_sample_ns.value > 0 &&
-		    (!cheapest ||
-		     p->row->cost_per_sample_ns.value < cheapest->row->cost_per_sample_ns.value))
-			cheapest = p;
+		if (has(p, KX_PART_GUEST) != guest || cost->na || !(cost->value > 0) ||
+		    cost->value >= least)
+			continue;
+		cheapest = p;
+		least = cost->value;
 	}
 	for (guint i = 0; i < pools->len; i++) {
 		KxPool *p = pools->pdata[i];
-		const KxFigure *cost = &p->row->cost_per_sample_ns;
+		const KxFigure *cost = (const KxFigure *)((const char *)p->row + cost_at);
+		KxFigure *ratio = (KxFigure *)((char *)p->row + ratio_at);
 
-		if (cost->na)
-			p->row->cost_vs_cheapest = kx_unavailable(cost->na);
-		else if (!cheapest)
-			p->row->cost_vs_cheapest =
-				kx_unavailable("no tracker used measurable CPU time");
-		else if (p == cheapest)
-			p->row->cost_vs_cheapest = kx_figure(1, cost->n);
-		else
-			p->row->cost_vs_cheapest = quotient(&p->cost, &cheapest->cost);
+		kx_figure_clear(ratio);
+		*ratio = cost->na	 ? kx_unavailable(cost->na)
+			 : !cheapest	 ? kx_unavailable("no tracker used measurable CPU time")
+			 : p == cheapest ? kx_figure(1, cost->n)
+					 : quotient(&p->cost, &cheapest->cost);
 	}
 }
 
@@ -765,7 +797,10 @@ GPtrArray *kx_vm_rows(const KxVmReport *v)
 	}
 	kx_lend_missed(pools);
 	compare_with_off(pools);
-	compare_costs(pools);
+	compare_costs(pools, FALSE, G_STRUCT_OFFSET(KxRow, cost_per_sample_ns),
+		      G_STRUCT_OFFSET(KxRow, cost_vs_cheapest));
+	compare_costs(pools, TRUE, G_STRUCT_OFFSET(KxRow, guest_cost_per_sample_ns),
+		      G_STRUCT_OFFSET(KxRow, guest_cost_vs_cheapest));
 	kx_note_figures(pools);
 	for (guint i = 0; i < pools->len; i++) {
 		kx_note_truth(((KxPool *)pools->pdata[i])->row);

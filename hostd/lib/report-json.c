@@ -172,6 +172,7 @@ const KxField kx_window_fields[] = {
 	FIELD_GUEST(guest_flush_ns),
 	FIELD_GUEST(guest_memory_bytes),
 	FIELD_GUEST(guest_period),
+	FIELD(KxWindow, KX_FIELD_U64, guest_cpu_ns),
 	FIELD_GUEST(guest_restarts),
 	FIELD_GUEST(guest_bad_records),
 	FIELD(KxWindow, KX_FIELD_U64, est_n),

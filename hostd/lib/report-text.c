@@ -223,23 +223,37 @@ static char *seconds_cell(Text *t, const KxFigure *f)
 	return kx_text_ns(f->value * 1e9);
 }
 
+static void add_column(Text *t, KxTable *table, const GPtrArray *rows, const ColumnSpec *spec)
+{
+	guint c = kx_table_add_column(table, spec->title, FALSE, spec->flags & BOXED);
+
+	for (guint i = 0; i < rows->len; i++)
+		kx_table_add_cell(table, c, figure_cell(t, rows->pdata[i], spec));
+}
+
+/* What a sample costs the guest is no cost of the host's, and stands beside it. */
+static void add_guest_cost(Text *t, KxTable *table, const GPtrArray *rows)
+{
+	static const ColumnSpec spec = { "COST PER SAMPLE\nguest CPU [95 % interval]",
+					 FIG(guest_cost_per_sample_ns), cost_cell, BOXED };
+
+	if (any_has(rows, 1u << KX_PART_GUEST))
+		add_column(t, table, rows, &spec);
+}
+
 /* A VM that runs all the time needs no column that says so. */
 static void add_paused(Text *t, KxTable *table, const GPtrArray *rows)
 {
 	static const ColumnSpec spec = { "VM\npaused", FIG(paused_seconds), seconds_cell, 0 };
 	gboolean any = FALSE;
-	guint c;
 
 	for (guint i = 0; i < rows->len; i++) {
 		const KxFigure *f = &((const KxRow *)rows->pdata[i])->paused_seconds;
 
 		any |= f->na || f->value > 0;
 	}
-	if (!any)
-		return;
-	c = kx_table_add_column(table, spec.title, FALSE, FALSE);
-	for (guint i = 0; i < rows->len; i++)
-		kx_table_add_cell(table, c, figure_cell(t, rows->pdata[i], &spec));
+	if (any)
+		add_column(t, table, rows, &spec);
 }
 
 static void print_table(Text *t, const GPtrArray *rows)
@@ -261,6 +275,7 @@ static void print_table(Text *t, const GPtrArray *rows)
 			kx_table_add_cell(table, c, figure_cell(t, rows->pdata[i], spec));
 		if (k)
 			continue;
+		add_guest_cost(t, table, rows);
 		c = kx_table_add_column(table, "time\ntracked", FALSE, FALSE);
 		for (guint i = 0; i < rows->len; i++)
 			kx_table_add_cell(
@@ -549,29 +564,29 @@ static void print_hottest(Text *t, const GPtrArray *rows)
 
 /* --- below the table ------------------------------------------------------- */
 
-static void print_comparison(Text *t, const GPtrArray *rows)
+/* Host costs with host costs, a guest's with a guest's. */
+static void print_comparison(Text *t, const GPtrArray *rows, gsize ratio_at, const char *of)
 {
 	g_autofree char *base = NULL;
 	gboolean first = TRUE;
 
-	for (guint i = 0; i < rows->len; i++) {
-		const KxRow *row = rows->pdata[i];
+	for (guint i = 0; i < rows->len && !base; i++) {
+		const KxFigure *f = (const KxFigure *)((const char *)rows->pdata[i] + ratio_at);
 
-		if (!row->cost_vs_cheapest.na && row->cost_vs_cheapest.value == 1) {
+		if (!f->na && f->value == 1)
 			base = row_label(rows, i);
-			break;
-		}
 	}
 	for (guint i = 0; base && i < rows->len; i++) {
-		const KxFigure *f = &((const KxRow *)rows->pdata[i])->cost_vs_cheapest;
+		const KxFigure *f = (const KxFigure *)((const char *)rows->pdata[i] + ratio_at);
 		g_autofree char *label = row_label(rows, i);
 
 		if (f->na || isnan(f->high))
 			continue;
 		g_string_append_printf(t->out,
-				       "%s  A sample of %s costs %.2f times one of %s "
+				       "%s  A sample of %s costs %.2f times one of %s%s "
 				       "[95 %% interval %.2f to %.2f].\n",
-				       first ? "\n" : "", label, f->value, base, f->low, f->high);
+				       first ? "\n" : "", label, f->value, base, of, f->low,
+				       f->high);
 		first = FALSE;
 	}
 }
@@ -825,7 +840,8 @@ static void print_vm(Text *t, const KxVmReport *v)
 	print_part_tables(t, rows);
 	print_hottest(t, rows);
 	kx_heat_print(v->heat, t->out, t->width, why_not_cell, t);
-	print_comparison(t, rows);
+	print_comparison(t, rows, FIG(cost_vs_cheapest), "");
+	print_comparison(t, rows, FIG(guest_cost_vs_cheapest), ", of the guest's CPU time");
 	print_leaves(t, rows);
 	print_losses(t, rows);
 	print_notes(t, v, rows);

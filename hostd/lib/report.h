@@ -146,9 +146,13 @@ typedef struct {
 	guint64 guest_classified, guest_dropped_queue, guest_dropped_ring, guest_interrupts;
 	guint64 guest_interrupt_ns, guest_drain_ns, guest_classify_ns, guest_report_ns;
 	guint64 guest_scan_ns, guest_flush_ns, guest_memory_bytes, guest_period;
+	guint64 guest_cpu_ns;			   /* all of them */
 	guint64 guest_restarts, guest_bad_records; /* of its end; left out, see report-notes.c */
 
-	/* from the pass records: sums for the ratio estimate of cost per sample over counted passes */
+	/*
+	 * From the pass records: sums for the ratio estimate of cost per sample over counted passes. The cost is host CPU time
+	 * of the pass thread; with has_guest, of the guest's CPUs.
+	 */
 	guint64 est_n; /* passes */
 	double est_cost, est_samples, est_cost2, est_samples2,
 		est_cross; /* Σc Σs Σc² Σs² Σcs; c in ns */
@@ -313,7 +317,9 @@ typedef struct {
 	KxFigure
 		cost_per_sample_ns; /* host CPU of the pass thread per sample: the number that matters */
 	KxFigure total_cost_per_sample_ns; /* with the daemon's draining */
-	KxFigure cost_vs_cheapest;	   /* ratio to the cheapest row of the same VM */
+	KxFigure cost_vs_cheapest; /* ratio to the cheapest row of the same VM that has one */
+	/* the same of trackers in the guest, by the guest's own word: its CPU time, and the cheapest of them */
+	KxFigure guest_cost_per_sample_ns, guest_cost_vs_cheapest;
 	KxFigure interval_requested_ns, interval_achieved_ns, pass_mean_ns, pass_p99_ns;
 	KxFigure cpu_percent; /* of one CPU */
 	KxFigure pages_found; /* mean of distinct pages per window */

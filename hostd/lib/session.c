@@ -257,10 +257,10 @@ static void follow_memory(KxSession *s)
 		take_vm(s, &vm);
 }
 
-static gboolean drain(KxSession *s, GError **error)
+static gboolean drain_tracker(KxSession *s, KxTracker *t, GError **error)
 {
 	guint64 start = thread_cpu_ns(), stray;
-	gboolean ok = s->tracker->ops->drain(s->tracker, &session_sink, s, error);
+	gboolean ok = t->ops->drain(t, &session_sink, s, error);
 
 	kx_account_add_drain(s->account, thread_cpu_ns() - start);
 	stray = kx_account_stray(s->account);
@@ -272,6 +272,11 @@ static gboolean drain(KxSession *s, GError **error)
 		s->stray_logged = stray;
 	}
 	return ok;
+}
+
+static gboolean drain(KxSession *s, GError **error)
+{
+	return drain_tracker(s, s->tracker, error);
 }
 
 /* What a tracker in the guest knows; NULL: none runs. */
@@ -804,7 +809,7 @@ gboolean kx_session_set(KxSession *s, const KxOptions *o, const KxKvmStat *qmp, 
 	/* The switch itself belongs to neither window: the old one ended before it, the new one begins after it. */
 	open_window(s, qmp);
 	if (old)
-		old->ops->drain(old, &session_sink, s, NULL);
+		drain_tracker(s, old, NULL);
 	if (!drain(s, error))
 		return FALSE;
 	kx_account_close(s->account, old_window, NULL, end, end_time);

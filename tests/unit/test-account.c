@@ -350,6 +350,32 @@ static void keeps_drain_cost_with_the_open_window(void **state)
 	assert_int_equal(((KxWindow *)list->pdata[0])->drain_cpu_ns, 70);
 }
 
+/* After a switch both windows are open, and the ring holds records of either: each pays for its own. */
+static void shares_drain_cost_by_records(void **state)
+{
+	g_autoptr(KxAccount) a = kx_account_new();
+	guint64 one = open_window(a, 1, 0), two = open_window(a, 2, 100);
+	struct kvm_ext_rec_pass_begin begins[] = { { .h.size = 40, .epoch = 1, .pass = 4 },
+						   { .h.size = 40, .epoch = 2, .pass = 1 } };
+	struct kvm_ext_rec_run runs[] = {
+		{ .h.size = 260, .pass = 4, .npages = 1 },
+		{ .h.size = 60, .pass = 1, .gfn = 8, .npages = 1 },
+	};
+	g_autoptr(GPtrArray) list = NULL;
+
+	for (guint i = 0; i < 2; i++) {
+		kx_account_sink.pass_begin(a, &begins[i]);
+		kx_account_sink.run(a, &runs[i]);
+	}
+	kx_account_add_drain(a, 1000);
+	kx_account_add_drain(a, 7); /* nothing came: the newest's */
+	close_window(a, one, NULL, 100);
+	close_window(a, two, NULL, 200);
+	list = windows(a, NULL, 300);
+	assert_int_equal(((KxWindow *)list->pdata[0])->drain_cpu_ns, 750);
+	assert_int_equal(((KxWindow *)list->pdata[1])->drain_cpu_ns, 257);
+}
+
 static struct kvm_ext_stats log_stats(guint64 epoch, guint64 now)
 {
 	return (struct kvm_ext_stats){
@@ -1030,6 +1056,7 @@ int main(void)
 		cmocka_unit_test(stays_bounded),
 		cmocka_unit_test(keeps_found_pages_small),
 		cmocka_unit_test(forgets_the_oldest_pages_first),
+		cmocka_unit_test(shares_drain_cost_by_records),
 		cmocka_unit_test(keeps_drain_cost_with_the_open_window),
 		cmocka_unit_test(joins_disable_to_its_window),
 		cmocka_unit_test(says_that_disable_was_never_told),

@@ -707,6 +707,46 @@ static void test_pauses_unknown(void **state)
 	assert_string_equal(only_row(some)->paused_seconds.note, "at least; nobody tells");
 }
 
+/* --- trackers in the guest --------------------------------------------------- */
+
+/* What the guest says its samples cost it is in no figure of the host's, and nothing of the host's is measured by it. */
+static void test_guest_costs_apart(void **state)
+{
+	static const double cheap[][2] = { { 10, 10 }, { 22, 20 }, { 27, 30 } };
+	static const double dear[][2] = { { 100, 10 }, { 220, 20 }, { 270, 30 } };
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL;
+	const char *why = "it runs in the guest, whose CPU time is a figure of its own";
+	KxWindow *w;
+	KxRow *row;
+
+	w = add_window(v, "guest-abit", "o", S);
+	add_passes(w, cheap, 3);
+	w->has_guest = TRUE;
+	w->guest_cpu_ns = w->cpu_ns;
+	w->cpu_ns = 0;
+	w->drain_cpu_ns = 120;
+	w = add_window(v, "guest-pebs", "o", S);
+	add_passes(w, dear, 3);
+	w->has_guest = TRUE;
+	add_passes(add_window(v, "abit", "o", S), dear, 3);
+	add_passes(add_window(v, "abit-flush", "o", S), dear, 3);
+	rows = kx_vm_rows(v);
+	row = find_row(rows, "guest-abit");
+	is_na(&row->cost_per_sample_ns, why);
+	is_na(&row->cost_vs_cheapest, why);
+	near(row->total_cost_per_sample_ns.value, 2, "the daemon's part");
+	near(row->guest_cost_per_sample_ns.value, 59.0 / 60, "the guest's");
+	near(row->guest_cost_vs_cheapest.value, 1, "the cheapest there");
+	near(row->cpu_percent.value, 120 * 100 / 1e9, "host CPU");
+	near(find_row(rows, "guest-pebs")->guest_cost_vs_cheapest.value, 10, "against it");
+	row = find_row(rows, "abit");
+	near(row->cost_vs_cheapest.value, 1, "the cheapest of the host's");
+	is_na(&row->guest_cost_per_sample_ns, "the tracker does not run in the guest");
+	is_na(&row->guest_cost_vs_cheapest, "the tracker does not run in the guest");
+	near(find_row(rows, "abit-flush")->cost_vs_cheapest.value, 1, "against it");
+}
+
 /* --- parts ----------------------------------------------------------------- */
 
 static void add_pairs(KxWindow *w, const double (*pairs)[2], guint n)
@@ -1092,6 +1132,7 @@ int main(void)
 		cmocka_unit_test(test_estimator_edges),
 		cmocka_unit_test(test_log_costs),
 		cmocka_unit_test(test_log_not_available),
+		cmocka_unit_test(test_guest_costs_apart),
 		cmocka_unit_test(test_paused),
 		cmocka_unit_test(test_paused_all_the_time),
 		cmocka_unit_test(test_pauses_unknown),
