@@ -100,7 +100,10 @@ static void explain_trap(GPtrArray *notes, const KxVmReport *v)
 		notes,
 		g_strdup("A sample of trap is the first access to a page, or 2M/1G leaf, whose "
 			 "mapping was removed. The fault is paid by the vCPU, not by the pass "
-			 "thread: its time is in a figure of its own."));
+			 "thread: its time is in a figure of its own. While pages were armed, "
+			 "KVM's tracepoints of page faults and VM entries were on, which are one "
+			 "for all VMs: each VM of this host called the tracker at each of its "
+			 "own."));
 }
 
 static void note_trap(GPtrArray *notes, const char *label, const KxRow *row)

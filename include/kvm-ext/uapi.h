@@ -479,6 +479,12 @@ struct kvm_ext_stats {
 	struct kvm_ext_regions_stats regions;
 	struct kvm_ext_trap_stats trap;
 	struct kvm_ext_progress progress;
+	/*
+	 * Of `trap`: time in which it had the tracepoints of page faults and VM entries switched
+	 * on, which are one for all VMs of the host: each of them then calls the tracker at each of
+	 * its own. They are on while mappings are armed, and a quarter of a second longer.
+	 */
+	__u64 trap_listened_ns;
 };
 
 /* --- the sample ring ------------------------------------------------------ */

@@ -29,6 +29,11 @@ int kx_event_probe(enum kx_event event, void *probe, void *data)
 	return err;
 }
 
+bool kx_event_is_known(enum kx_event event)
+{
+	return READ_ONCE(events[event]);
+}
+
 void kx_event_unprobe(enum kx_event event, void *probe, void *data)
 {
 	mutex_lock(&lock);

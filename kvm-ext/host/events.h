@@ -2,6 +2,8 @@
 #ifndef KVM_EXT_EVENTS_H
 #define KVM_EXT_EVENTS_H
 
+#include <linux/types.h>
+
 /* KVM's tracepoints that somebody here listens to. */
 enum kx_event {
 	KX_EVENT_PML_FULL,	/* (unsigned int vcpu_id) */
@@ -15,6 +17,8 @@ enum kx_event {
  * session keeps KVM loaded. -ENOENT: this KVM has no such event.
  */
 int kx_event_probe(enum kx_event event, void *probe, void *data);
+/* Has this KVM such an event? */
+bool kx_event_is_known(enum kx_event event);
 /* When it returns the probe does not run any more. */
 void kx_event_unprobe(enum kx_event event, void *probe, void *data);
 

@@ -30,6 +30,7 @@ struct kx_pass_account {
 	struct kvm_ext_walk_stats walk;
 	struct kvm_ext_regions_stats regions;	/* as of now, if there are any */
 	struct kvm_ext_trap_stats trap;		/* as of now */
+	u64 trap_listened_ns;			/* as of now */
 };
 
 void kx_stats_open(struct kx_stats *stats, u32 tracker, u64 interval_ns, u64 now_ns);

@@ -25,8 +25,8 @@
 
 #include "armed.h"
 #include "budget.h"
-#include "events.h"
 #include "leaf.h"
+#include "listener.h"
 #include "pass.h"
 #include "roots.h"
 #include "slots.h"
@@ -73,7 +73,7 @@ struct trap {
 
 	/* by vcpu_idx: when it took a fault of ours and is not yet back in the guest; else 0 */
 	u64 *since_ns;
-	bool hears_faults, hears_entries;
+	struct kx_listener listener;	/* expects as many faults as bits are set in @areas */
 };
 
 static struct kx_areas *areas_of(const struct trap *t)
@@ -138,6 +138,7 @@ static void on_page_fault(void *data, struct kvm_vcpu *vcpu, u64 gpa, u64 error_
 		fault.access = access_of(error_code, &fault.flags);
 		push(t, &fault);
 		WRITE_ONCE(t->since_ns[vcpu->vcpu_idx], fault.time_ns);
+		kx_listener_expect_less(&t->listener, 1);
 	}
 	rcu_read_unlock();
 }
@@ -153,6 +154,9 @@ static void on_entry(void *data, struct kvm_vcpu *vcpu)
 	if (!since)
 		return;
 	WRITE_ONCE(t->since_ns[vcpu->vcpu_idx], 0);
+	/* Of the last time that we listened: its entry was not heard. */
+	if (since < READ_ONCE(t->listener.since_ns))
+		return;
 	now = ktime_get_ns();
 	kx_budget_took(&t->budget, now, min_t(u64, now - since, SENSIBLE_NS));
 }
@@ -218,6 +222,8 @@ static void forget_armed(struct kx_pass *p, struct trap *t, struct kx_areas *are
 	rcu_assign_pointer(t->areas, areas);
 	synchronize_rcu();
 	kx_areas_free(old);
+	/* Nobody else expects any, and none comes any more. */
+	kx_listener_expect_less(&t->listener, atomic_read(&t->listener.expected));
 	collect(p, t);
 	now = ktime_get_ns();
 	while (t->budget.outstanding) {
@@ -261,6 +267,7 @@ static void forget_order(struct trap *t, struct kx_area *area, gfn_t gfn, gfn_t 
 	for_each_set_bit_from(bit, bits, last + 1) {
 		if (!test_and_clear_bit(bit, bits))
 			continue;
+		kx_listener_expect_less(&t->listener, 1);
 		t->budget.outstanding--;
 		t->armed_pages -= 1ull << order;
 	}
@@ -340,11 +347,15 @@ static u8 order_at(struct kx_pass *p, const struct kx_area *area, gfn_t gfn)
 	return first >= area->gfn && first + (1ull << order) <= end ? order : U8_MAX;
 }
 
-static void arm(struct trap *t, struct kx_area *area, gfn_t gfn, u8 order, u32 nr)
+static int arm(struct trap *t, struct kx_area *area, gfn_t gfn, u8 order, u32 nr)
 {
 	unsigned long *bits, bit;
 	u32 i;
+	int err;
 
+	err = kx_listener_expect(&t->listener, nr);
+	if (err)
+		return err;
 	for (i = 0; i < nr; i++) {
 		bits = kx_area_bits(area, gfn + i, order, &bit);
 		set_bit(bit, bits);
@@ -353,6 +364,7 @@ static void arm(struct trap *t, struct kx_area *area, gfn_t gfn, u8 order, u32 n
 	kx_budget_armed(&t->budget, nr);
 	t->stats.armings += nr;
 	t->armed_pages += (u64)nr << order;
+	return 0;
 }
 
 /* Single pages from @gfn on that follow each other and are not armed: at most @max. */
@@ -374,6 +386,7 @@ static u64 arm_at(struct kx_pass *p, struct trap *t, u64 index, u32 max)
 	gfn_t gfn = area->gfn + index - area->first;
 	u32 nr = 1;
 	u8 order;
+	int err;
 
 	if (kx_area_is_armed(area, gfn))
 		return index + 1;
@@ -384,7 +397,9 @@ static u64 arm_at(struct kx_pass *p, struct trap *t, u64 index, u32 max)
 		gfn &= ~((1ull << order) - 1);
 	else
 		nr = run_from(p, area, gfn, max);
-	arm(t, area, gfn, order, nr);
+	err = arm(t, area, gfn, order, nr);
+	if (err)
+		kx_pass_fail(p, err);
 	return area->first + (gfn - area->gfn) + ((u64)nr << order);
 }
 
@@ -439,6 +454,7 @@ static void put_stats(struct kx_pass *p, struct trap *t)
 	t->stats.max_time_ppm = div64_u64(b->most_ns, vcpus * (NSEC_PER_SEC / 1000000));
 	raw_spin_unlock(&b->time_lock);
 	p->account.trap = t->stats;
+	p->account.trap_listened_ns = kx_listener_ns(&t->listener);
 }
 
 static void trap_pass(struct kx_pass *p)
@@ -464,23 +480,13 @@ static void trap_cleanup(void *state)
 {
 	struct trap *t = state;
 
-	if (t->hears_faults)
-		kx_event_unprobe(KX_EVENT_PAGE_FAULT, on_page_fault, t);
-	if (t->hears_entries)
-		kx_event_unprobe(KX_EVENT_ENTRY, on_entry, t);
+	kx_listener_stop(&t->listener);
 	kx_areas_free(areas_of(t));
 	kx_budget_free(&t->budget);
 	kvfree(t->since_ns);
 	kvfree(t->faults);
 	kvfree(t->ranges);
 	kfree(t);
-}
-
-static int listen(struct trap *t)
-{
-	t->hears_entries = !kx_event_probe(KX_EVENT_ENTRY, on_entry, t);
-	t->hears_faults = !kx_event_probe(KX_EVENT_PAGE_FAULT, on_page_fault, t);
-	return t->hears_entries && t->hears_faults ? 0 : -EOPNOTSUPP;
 }
 
 static int fill_in(struct trap *t, const struct kx_setting *setting)
@@ -517,9 +523,9 @@ static void *trap_setup(struct kx_vm *vm, const struct kx_setting *setting)
 	t->vm = vm;
 	t->kvm = vm->kvm;
 	raw_spin_lock_init(&t->lock);
-	err = fill_in(t, setting);
+	err = kx_listener_init(&t->listener, on_page_fault, on_entry, t);
 	if (!err)
-		err = listen(t);
+		err = fill_in(t, setting);
 	if (!err)
 		return t;
 	trap_cleanup(t);
