@@ -185,11 +185,16 @@ gboolean kx_module_vm(KxModule *m, struct kvm_ext_vm *vm, GError **error)
 	return call(m, KVM_EXT_GET_VM, vm, error);
 }
 
-static const char *unsupported(const struct kvm_ext_vm *vm)
+static const char *unsupported(const struct kvm_ext_vm *vm, guint32 tracker)
 {
 	if (vm->paging == KVM_EXT_PAGING_SHADOW)
 		return "it runs with shadow paging (kvm_intel ept=0, kvm_amd npt=0), whose tables "
 		       "are not the VM's memory";
+	if (tracker == KVM_EXT_TRACKER_TRAP)
+		return "its memory is encrypted (SEV, SEV-ES, SEV-SNP, TDX), where each removal "
+		       "of a mapping would write back the caches of the whole host, or KVM keeps "
+		       "its tables in an older way (tdp_mmu=0), or this kernel lets no module "
+		       "listen to KVM's tracepoints";
 	if (vm->ad_bits == 0)
 		return "its CPU has no hardware A bits in the nested tables (kvm_intel eptad=0, or "
 		       "an old CPU)";
@@ -204,7 +209,7 @@ static gboolean fail_set(KxModule *m, const struct kvm_ext_tracker *t, int err, 
 
 	if (err == EOPNOTSUPP && kx_module_vm(m, &vm, NULL))
 		g_set_error(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
-			    "this VM cannot be tracked this way: %s", unsupported(&vm));
+			    "this VM cannot be tracked this way: %s", unsupported(&vm, t->tracker));
 	else if (err == E2BIG && t->regions_max && kx_module_vm(m, &vm, NULL))
 		g_set_error(
 			error, KX_ERROR, KX_ERROR_INVALID_OPTION,

@@ -250,7 +250,7 @@ struct kvm_ext_range {
  * means nothing (a flush scope with one that does not flush, 2M with the dirty
  * log or regions, regions without A bits, staleness with regions); EOPNOTSUPP
  * this VM cannot be tracked this way (shadow paging or no hardware A bits for
- * A-bit trackers, a dirty ring for the log); ERANGE the range holds no RAM;
+ * A-bit trackers, a dirty ring for the log, encrypted memory for traps); ERANGE the range holds no RAM;
  * E2BIG more separate stretches of memory than @regions_max; ENOMEM.
  */
 #define KVM_EXT_CANDIDATE_PASSES	8u

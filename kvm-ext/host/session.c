@@ -122,7 +122,8 @@ static int do_get_caps(struct kx_session *s, void *arg)
 		return -EINVAL;
 	caps->api_version = KVM_EXT_API_VERSION;
 	caps->caps = KX_ELIDES_YOUNG_FLUSH ? KVM_EXT_CAP_ELIDES_YOUNG_FLUSH : 0;
-#if defined(KVM_EXT_TEST_NOFLUSH) || defined(KVM_EXT_TEST_NOYIELD)
+#if defined(KVM_EXT_TEST_NOFLUSH) || defined(KVM_EXT_TEST_NOYIELD) || \
+	defined(KVM_EXT_TEST_ENCRYPTED)
 	caps->caps |= KVM_EXT_CAP_TEST_BUILD;
 #endif
 	caps->trackers = kx_tracker_mask();

@@ -25,6 +25,7 @@
 
 #include "armed.h"
 #include "budget.h"
+#include "encrypted.h"
 #include "leaf.h"
 #include "listener.h"
 #include "pass.h"
@@ -515,9 +516,14 @@ static int fill_in(struct trap *t, const struct kx_setting *setting)
 
 static void *trap_setup(struct kx_vm *vm, const struct kx_setting *setting)
 {
-	struct trap *t = kzalloc(sizeof(*t), GFP_KERNEL_ACCOUNT);
+	struct trap *t;
 	int err;
 
+	/* Each removal would end in a write-back of all the host's caches. */
+	err = kx_vm_is_encrypted(vm);
+	if (err)
+		return ERR_PTR(err < 0 ? err : -EOPNOTSUPP);
+	t = kzalloc(sizeof(*t), GFP_KERNEL_ACCOUNT);
 	if (!t)
 		return ERR_PTR(-ENOMEM);
 	t->vm = vm;

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VMs with encrypted memory, from outside KVM.
+ *
+ * Why it matters: when the MMU notifier has removed mappings of such a VM, KVM writes
+ * back the caches of the whole host, for the pages may be given to somebody else and lines
+ * of theirs still be there with the VM's key (sev_guest_memory_reclaimed() in kvm_amd). To
+ * clear an accessed bit by the notifier does not end in that, nor does it in the log.
+ *
+ * What has memory that only the guest can reach says so in a header of KVM's (SEV-SNP, TDX).
+ * SEV and SEV-ES are known to kvm_amd alone, but one of its ioctls tells: to forget a region
+ * of encrypted memory is refused with ENOTTY for all other VMs, and for these with EINVAL
+ * if there is no such region. An empty one there cannot be. So nothing is changed, and no
+ * firmware is asked. KVM serves only tasks that have the VMM's memory, and reads the
+ * argument from there: a kernel worker borrows that, and maps a page in it meanwhile.
+ */
+#include <linux/kthread.h>
+#include <linux/kvm_host.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/sched/mm.h>
+#include <linux/uaccess.h>
+#include <linux/workqueue.h>
+
+#include "encrypted.h"
+#include "interpose.h"
+#include "vm.h"
+
+struct question {
+	struct work_struct work;
+	struct kx_vm *vm;
+	long answer;
+};
+
+/* What KVM says to a region that is none. The task has the VMM's memory. */
+static long forget_no_region(struct file *file)
+{
+	struct kvm_enc_region none = {};
+	unsigned long page;
+	long ret = -EFAULT;
+
+	page = vm_mmap(NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	if (IS_ERR_VALUE(page))
+		return (long)page;
+	if (!copy_to_user((void __user *)page, &none, sizeof(none)))
+		ret = kx_kvm_ioctl(file, KVM_MEMORY_ENCRYPT_UNREG_REGION, page, false);
+	vm_munmap(page, PAGE_SIZE);
+	return ret;
+}
+
+static void ask(struct work_struct *work)
+{
+	struct question *q = container_of(work, struct question, work);
+	struct mm_struct *mm = q->vm->kvm->mm;
+
+	q->answer = -ENODEV;
+	if (!mmget_not_zero(mm))
+		return;
+	kthread_use_mm(mm);
+	q->answer = forget_no_region(q->vm->file);
+	kthread_unuse_mm(mm);
+	mmput(mm);
+}
+
+/* Without such hardware a test build takes KVM's answer for the other one. */
+#ifdef KVM_EXT_TEST_ENCRYPTED
+#define ANSWER(q)	((q)->answer == -ENOTTY ? -EINVAL : (q)->answer)
+#else
+#define ANSWER(q)	((q)->answer)
+#endif
+
+int kx_vm_is_encrypted(struct kx_vm *vm)
+{
+	struct question q = { .vm = vm };
+
+	if (kx_has_private_memory(vm->kvm))
+		return 1;
+	/* Intel's only way of encryption is the one above. */
+	if (!boot_cpu_has(X86_FEATURE_SVM))
+		return 0;
+	INIT_WORK_ONSTACK(&q.work, ask);
+	queue_work(system_long_wq, &q.work);
+	flush_work(&q.work);
+	destroy_work_on_stack(&q.work);
+	switch (ANSWER(&q)) {
+	case -ENOTTY:
+		return 0;
+	case -EINVAL:
+		return 1;
+	default:
+		return ANSWER(&q) < 0 ? (int)ANSWER(&q) : -EIO;
+	}
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef KVM_EXT_ENCRYPTED_H
+#define KVM_EXT_ENCRYPTED_H
+
+struct kx_vm;
+
+/*
+ * Is the VM's memory encrypted, in whatever way KVM has for that? 1, 0, or an error if
+ * KVM could not be asked: -ENODEV the VMM is gone. May sleep for as long as the VMM holds
+ * its address space or KVM its VM. The answer holds until a VM's encryption context is
+ * moved into this one, which KVM allows until that has one.
+ */
+int kx_vm_is_encrypted(struct kx_vm *vm);
+
+#endif /* KVM_EXT_ENCRYPTED_H */
