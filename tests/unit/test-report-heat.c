@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "heat.h"
 #include "report.h"
 
 #define PAGE 4096ull
@@ -226,6 +227,25 @@ static void shows_who_has_seen_it(void **state)
 	assert_null(strchr(process, '\t'));
 }
 
+/* Heat that nested guests make can be missing from all maps but those of trackers that see it: said in text and JSON. */
+static void shows_what_is_unseen(void **state)
+{
+	g_autoptr(KxReport) r = with_heat();
+	const KxVmReport *v = r->vms->pdata[0];
+	g_autofree char *before = kx_heat_to_text(v, v->heat->maps->pdata[0], 20, 120);
+	g_autofree char *json = NULL, *after = NULL;
+	g_autoptr(KxReport) back = NULL;
+
+	assert_null(strstr(before, "NESTED"));
+	kx_heat_note_nested(v->heat);
+	json = kx_report_to_json(r);
+	back = kx_report_from_json(json, NULL);
+	assert_non_null(back);
+	v = back->vms->pdata[0];
+	after = kx_heat_to_text(v, v->heat->maps->pdata[0], 20, 120);
+	assert_non_null(strstr(after, "\n  NESTED GUESTS WERE SEEN: "));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +256,7 @@ int main(void)
 		cmocka_unit_test(comes_back_from_json),
 		cmocka_unit_test(refuses_what_is_no_heat),
 		cmocka_unit_test(shows_who_has_seen_it),
+		cmocka_unit_test(shows_what_is_unseen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
