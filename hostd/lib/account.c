@@ -476,7 +476,9 @@ void kx_account_add_drain(KxAccount *a, guint64 cpu_ns)
 		win = a->windows->pdata[i];
 		if (!win->w->open)
 			break;
-		part = bytes ? (guint64)((double)cpu_ns * (double)win->drained_bytes / (double)bytes) : 0;
+		part = bytes ? (guint64)((double)cpu_ns * (double)win->drained_bytes /
+					 (double)bytes)
+			     : 0;
 		part = MIN(part, rest);
 		win->w->drain_cpu_ns += part;
 		win->drained_bytes = 0;

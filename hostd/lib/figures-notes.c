@@ -25,10 +25,59 @@ static void note_guest(KxPool *p)
 		kx_figure_note(its[i], "in the guest, by its own account");
 }
 
+static void note_all(KxFigure *const *figures, guint n, const char *note)
+{
+	for (guint i = 0; i < n; i++)
+		kx_figure_note(figures[i], note);
+}
+
+/* Samples that did not fit the ring are counted, but nobody knows which pages they were. */
+static void note_lost(KxPool *p)
+{
+	KxRow *row = p->row;
+	KxFigure *const pages[] = {
+		&row->pages_found,	 &row->recall,	  &row->recall_touched,
+		&row->recall_written,	 &row->precision, &row->precision_touched,
+		&row->precision_written,
+	};
+	g_autofree char *lost = NULL, *cheap = NULL;
+
+	if (!p->lost)
+		return;
+	lost = g_strdup_printf("without %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+			       " samples, which were lost",
+			       p->lost, p->samples);
+	cheap = g_strdup_printf("with %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+				" samples that were lost, and cost less than others",
+				p->lost, p->samples);
+	note_all(pages, G_N_ELEMENTS(pages), lost);
+	kx_figure_note(&row->cost_per_sample_ns, cheap);
+	kx_figure_note(&row->total_cost_per_sample_ns, cheap);
+	kx_figure_note(&row->guest_cost_per_sample_ns, cheap);
+}
+
+/* Where the record of a pass is missing, so are what it found and what it cost. */
+static void note_missing_passes(KxPool *p)
+{
+	KxRow *row = p->row;
+	KxFigure *const its[] = { &row->cost_per_sample_ns, &row->total_cost_per_sample_ns,
+				  &row->guest_cost_per_sample_ns, &row->pages_found, &row->recall };
+	g_autofree char *note = NULL;
+
+	if (p->cost.n >= p->passes)
+		return;
+	note = g_strdup_printf("from %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+			       " passes: the records of the others were lost",
+			       p->cost.n, p->passes);
+	note_all(its, G_N_ELEMENTS(its), note);
+}
+
 void kx_note_figures(GPtrArray *pools)
 {
 	for (guint i = 0; i < pools->len; i++) {
 		note_paused(pools->pdata[i]);
 		note_guest(pools->pdata[i]);
+		note_lost(pools->pdata[i]);
+		note_missing_passes(pools->pdata[i]);
 	}
 }

@@ -14,6 +14,7 @@ typedef struct {
 	const KxTrackerRow *row;
 	gboolean regions;
 	guint64 epoch; /* of its last window */
+	guint64 lost;  /* samples that did not fit the ring */
 	char *options, *mechanism;
 	const char *partial;
 	KxRangeMap *map;
@@ -121,6 +122,8 @@ void kx_heat_open(KxHeat *h, guint64 epoch, const KxOptions *o, const char *mech
 	if (f->map &&
 	    (!kx_rangemap_is(f->map, o->epoch_ns, o->range_order) || f->partial != partial(o)))
 		g_clear_pointer(&f->map, kx_rangemap_free);
+	if (!f->map)
+		f->lost = 0;
 	if (!f->map)
 		f->map = kx_rangemap_new(h->last_gfn, h->vcpus, o->epoch_ns, o->range_order);
 	f->partial = partial(o);
@@ -233,8 +236,10 @@ static void on_pass_end(void *data, const struct kvm_ext_rec_pass_end *r)
 		kx_stepmap_take(h->pages);
 		if (++h->passes % KX_HEAT_PASSES == 0)
 			kx_stepmap_halve(h->pages);
-		if (h->now)
+		if (h->now) {
 			kx_rangemap_end_pass(h->now->map, r->time_ns);
+			h->now->lost += r->lost_samples;
+		}
 	}
 	h->counts = FALSE;
 	h->now = NULL;
@@ -300,6 +305,7 @@ KxHeatReport *kx_heat_report(KxHeat *h, guint64 running, guint64 ram_pages)
 
 		identify(f, m, running);
 		m->partial = g_strdup(f->partial);
+		m->lost = f->lost;
 		g_ptr_array_add(r->maps, m);
 	}
 	/* After all of them, so that a map's number is that of its bit. */

@@ -328,6 +328,14 @@ static char *outside_text(const KxHeatMap *m)
 		outside);
 }
 
+static char *lost_text(const KxHeatMap *m)
+{
+	g_autofree char *lost = kx_text_count((double)m->lost);
+
+	return g_strdup_printf(
+		"%s more samples were lost, so that ranges may be hotter than they look", lost);
+}
+
 static void map_heading(GString *out, const KxVmReport *v, const KxHeatMap *m)
 {
 	g_autofree char *name = kx_text_clean(v->name), *plain = kx_heat_map_label(m);
@@ -354,6 +362,11 @@ static void map_heading(GString *out, const KxVmReport *v, const KxHeatMap *m)
 		g_autofree char *outside = outside_text(m);
 
 		g_string_append_printf(out, "  %s\n", outside);
+	}
+	if (m->lost) {
+		g_autofree char *lost = lost_text(m);
+
+		g_string_append_printf(out, "  %s\n", lost);
 	}
 	g_string_append_printf(out,
 			       "  %u ranges, %u of them accessed; %s hold half of the accesses\n\n",
@@ -451,8 +464,12 @@ static void print_maps(const KxHeatReport *h, GString *out, guint width)
 		g_autofree char *label = kx_heat_map_label(m), *clean = kx_text_clean(label);
 		g_autofree char *outside = m->outside ? outside_text(m) : NULL;
 
+		g_autofree char *lost = m->lost ? lost_text(m) : NULL;
+
 		if (outside)
 			g_string_append_printf(out, "  %s: %s.\n", clean, outside);
+		if (lost)
+			g_string_append_printf(out, "  %s: %s.\n", clean, lost);
 	}
 }
 

@@ -282,6 +282,7 @@ const KxField kx_heat_map_fields[] = {
 	FIELD(KxHeatMap, KX_FIELD_U64, epochs),
 	FIELD(KxHeatMap, KX_FIELD_U64, samples),
 	FIELD(KxHeatMap, KX_FIELD_U64, outside),
+	FIELD(KxHeatMap, KX_FIELD_U64, lost),
 	FIELD(KxHeatMap, KX_FIELD_U64, accesses),
 	FIELD(KxHeatMap, KX_FIELD_U64, half_bytes),
 	FIELD(KxHeatMap, KX_FIELD_U32, ranges_total),

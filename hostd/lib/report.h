@@ -206,8 +206,9 @@ typedef struct {
 	char *unseen; /* what was there that the tracker cannot see: "nested guests …"; NULL: not known of any */
 	guint64 granularity_bytes, epoch_ns;
 	guint64 epochs, samples, outside; /* of a process: not told */
-	guint64 accesses;		  /* decayed, of all ranges */
-	guint64 half_bytes;		  /* of the hottest ranges with half of the accesses */
+	guint64 lost;	    /* more samples that did not fit the ring: where is not known */
+	guint64 accesses;   /* decayed, of all ranges */
+	guint64 half_bytes; /* of the hottest ranges with half of the accesses */
 	guint32 ranges_total, ranges_hot; /* there are; of them with accesses */
 	GArray *ranges; /* KxHeatRange, hottest first: those with accesses, or the hottest of these */
 } KxHeatMap;

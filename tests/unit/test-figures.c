@@ -747,6 +747,43 @@ static void test_guest_costs_apart(void **state)
 	near(find_row(rows, "abit-flush")->cost_vs_cheapest.value, 1, "against it");
 }
 
+/* --- losses ------------------------------------------------------------------- */
+
+/* Each figure that a loss makes wrong says so itself, and no other does. */
+static void test_losses_are_marked(void **state)
+{
+	static const double passes[][2] = { { 100, 10 }, { 220, 20 }, { 270, 30 } };
+	static const char pages[] = "without 6 of 60 samples, which were lost";
+	static const char cost[] = "with 6 of 60 samples that were lost, and cost less than others";
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL, fewer = NULL;
+	KxWindow *w = add_window(v, "abit", "o", S);
+	KxRow *row;
+
+	add_passes(w, passes, 3);
+	w->lost_samples = 6;
+	w->found_pages = 50;
+	add_passes(add_window(v, "abit-flush", "o", S), passes, 3);
+	rows = kx_vm_rows(v);
+	row = find_row(rows, "abit");
+	assert_string_equal(row->cost_per_sample_ns.note, cost);
+	assert_string_equal(row->total_cost_per_sample_ns.note, cost);
+	assert_string_equal(row->pages_found.note, pages);
+	assert_null(row->samples_per_s.note);
+	assert_null(row->cpu_percent.note);
+	row = find_row(rows, "abit-flush");
+	assert_null(row->cost_per_sample_ns.note);
+	assert_null(row->pages_found.note);
+
+	w->lost_samples = 0;
+	w->passes = 5; /* two of them left no record */
+	fewer = kx_vm_rows(v);
+	row = find_row(fewer, "abit");
+	assert_string_equal(row->cost_per_sample_ns.note,
+			    "from 3 of 5 passes: the records of the others were lost");
+	assert_non_null(row->pages_found.note);
+}
+
 /* --- parts ----------------------------------------------------------------- */
 
 static void add_pairs(KxWindow *w, const double (*pairs)[2], guint n)
@@ -1133,6 +1170,7 @@ int main(void)
 		cmocka_unit_test(test_log_costs),
 		cmocka_unit_test(test_log_not_available),
 		cmocka_unit_test(test_guest_costs_apart),
+		cmocka_unit_test(test_losses_are_marked),
 		cmocka_unit_test(test_paused),
 		cmocka_unit_test(test_paused_all_the_time),
 		cmocka_unit_test(test_pauses_unknown),
