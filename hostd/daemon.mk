@@ -31,6 +31,7 @@ KX_LIB_SRCS += \
 	hostd/lib/progress.c \
 	hostd/lib/rangemap.c \
 	hostd/lib/session.c \
+	hostd/lib/session-loop.c \
 	hostd/lib/stepmap.c \
 	hostd/lib/stream.c \
 	hostd/lib/stretches.c \

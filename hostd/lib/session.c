@@ -1,102 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "session.h"
+#include "session-internal.h"
 
-#include <glib-unix.h>
-#include <poll.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "declared.h"
 #include "error.h"
-#include "heat.h"
-#include "lane.h"
 #include "log.h"
 #include "progress.h"
-#include "tracker.h"
-
-/* What the main loop is told when it has the session again. */
-typedef struct {
-	KxYield y;
-	char *to;
-} Told;
-
-/* What the main loop knows of a session without entering it: as it was when the last one left. */
-typedef struct {
-	guint64 epoch; /* for which the options were copied */
-	KxOptions options;
-	char *mechanism, *yielded, *progress;
-	gboolean kvm_unread;
-	KxVmReport *stats; /* NULL: not read yet */
-} Shown;
-
-struct _KxSession {
-	/* the main loop's */
-	grefcount refs;
-	KxLane *lane;
-	GSource *source, *poll;
-	GSource *gone; /* where the tracker's descriptor does not tell that the VM went */
-	gboolean poll_due;
-	const char *doing; /* for long; NULL */
-	Shown shown;
-	char *ended;
-	char *expected_end;
-	gint64 expected_at; /* g_get_monotonic_time() */
-	KxSessionEnded on_ended;
-	gpointer on_ended_data;
-	KxSessionYield on_yield;
-	gpointer on_yield_data;
-
-	/* so that the end of work can be waited for without a main loop */
-	GMutex lock;
-	GCond back;
-	gboolean away; /* on a thread */
-
-	/* never changed */
-	const KxHost *host;
-	KxVmIdent ident;
-
-	/* of whoever has entered */
-	KxOptions options;
-	char *kvm_dir;	     /* the VM's directory in debugfs */
-	KxModule *module;    /* NULL once ended */
-	KxTracker *tracker;  /* NULL once ended */
-	KxPlug *plug;	     /* NULL: no channel to the guest */
-	KxDeclared declared; /* memory that the guest wants left alone */
-	gboolean declared_logged;
-	KxAccount *account;
-	KxHeat *heat;	      /* NULL before the VM is known */
-	guint64 window;	      /* the open one, and */
-	guint64 epoch;	      /* the number that its records bear */
-	gsize ring_bytes;     /* of the samples' ring */
-	struct kvm_ext_vm vm; /* as last read */
-	gint64 vm_read_at;    /* g_get_monotonic_time() */
-	gboolean kvm_unread;  /* neither module nor debugfs gave KVM's counters */
-	guint64 stray_logged;
-	KxLogMechanism log;
-	struct {
-		gboolean now;
-		char *to;	   /* NULL: not known */
-		guint64 since_ns;  /* CLOCK_MONOTONIC */
-		guint64 passes;	   /* due meanwhile, as last seen of this tracker */
-		guint64 seen_ends; /* pass records with the flag */
-	} yield;
-	char *progress; /* of a pass that takes long, as last read; NULL */
-	gboolean primed;
-	GQueue told;		  /* Told */
-	KxVmReport *fresh;	  /* for what is shown; NULL: nothing new */
-	KxHeatReport *last_heat;  /* of a session that has ended */
-	gsize bytes, found_bytes; /* that one takes, of that for its pages */
-	struct {
-		gboolean poll;
-		GIOCondition condition;
-		GError *error;
-	} look;
-};
 
 /* Memory that appears is known within this, and with each report. */
 #define VM_READ_US G_USEC_PER_SEC
-/* A stopped domain's process is gone within this. */
-#define EXPECT_END_US (10 * G_USEC_PER_SEC)
 
 static gboolean open_vm_real(const char *proc_root, pid_t pid, const char *uuid, KxVmFd *out,
 			     GError **error)
@@ -285,7 +198,7 @@ static const KxGuestView *guest_view(const KxSession *s)
 	return s->tracker && s->tracker->ops->guest ? s->tracker->ops->guest(s->tracker) : NULL;
 }
 
-static const char *mechanism_now(const KxSession *s)
+const char *kx_session_mechanism_now(const KxSession *s)
 {
 	const KxGuestView *guest = guest_view(s);
 
@@ -305,9 +218,9 @@ static void keep_processes(KxSession *s)
 
 /* --- the VMM's own use of the dirty log --------------------------------------------------------------------------- */
 
-static void told_free(gpointer data)
+void kx_session_told_free(gpointer data)
 {
-	Told *told = data;
+	KxTold *told = data;
 
 	g_free(told->to);
 	g_free(told);
@@ -316,7 +229,7 @@ static void told_free(gpointer data)
 static void tell_yield(KxSession *s, gboolean yielded, guint64 at_ns, guint64 lasted_ns)
 {
 	KxInstant now = instant();
-	Told *told = g_new0(Told, 1);
+	KxTold *told = g_new0(KxTold, 1);
 
 	told->to = g_strdup(s->yield.to ? s->yield.to : KX_YIELDED_UNKNOWN);
 	told->y = (KxYield){
@@ -379,16 +292,11 @@ static void look_at_declared(KxSession *s)
 	       "the guest wants memory left alone, which is not done: %s", error->message);
 }
 
-static const char *yielded_now(const KxSession *s)
+const char *kx_session_yielded_now(const KxSession *s)
 {
 	if (!s->tracker || !s->yield.now)
 		return NULL;
 	return s->yield.to ? s->yield.to : KX_YIELDED_UNKNOWN;
-}
-
-const char *kx_session_yielded(const KxSession *s)
-{
-	return s->ended ? NULL : s->shown.yielded;
 }
 
 void kx_session_yielded_to(KxSession *s, const char *what)
@@ -456,14 +364,12 @@ void kx_session_finish(KxSession *s, const KxKvmStat *qmp)
 	settle_memory(s);
 }
 
-static void stop_sources(KxSession *s);
-
 void kx_session_finished(KxSession *s, const char *reason)
 {
 	if (s->ended)
 		return;
 	s->ended = g_strdup(reason);
-	stop_sources(s);
+	kx_session_stop_sources(s);
 }
 
 /* Nobody enters any more that would touch it: who comes later finds it ended. */
@@ -471,7 +377,7 @@ void kx_session_end(KxSession *s, const char *reason)
 {
 	if (s->ended)
 		return;
-	stop_sources(s);
+	kx_session_stop_sources(s);
 	g_mutex_lock(&s->lock);
 	while (s->away)
 		g_cond_wait(&s->back, &s->lock);
@@ -591,7 +497,7 @@ static void open_window(KxSession *s, const KxKvmStat *qmp)
 
 	read_stats(s, &st);
 	setting.epoch = s->epoch = st.epoch;
-	kx_heat_open(s->heat, st.epoch, o, mechanism_now(s));
+	kx_heat_open(s->heat, st.epoch, o, kx_session_mechanism_now(s));
 	s->yield.passes = 0;
 	s->yield.now = FALSE;
 	s->window = kx_account_open(s->account, &setting, counters, instant());
@@ -628,14 +534,6 @@ fail:
 	return NULL;
 }
 
-static void shown_clear(Shown *shown)
-{
-	g_clear_pointer(&shown->mechanism, g_free);
-	g_clear_pointer(&shown->yielded, g_free);
-	g_clear_pointer(&shown->progress, g_free);
-	g_clear_pointer(&shown->stats, kx_vm_report_free);
-}
-
 KxSession *kx_session_ref(KxSession *s)
 {
 	g_ref_count_inc(&s->refs);
@@ -650,9 +548,9 @@ void kx_session_unref(KxSession *s)
 	kx_lane_free(s->lane);
 	g_mutex_clear(&s->lock);
 	g_cond_clear(&s->back);
-	g_queue_clear_full(&s->told, told_free);
+	g_queue_clear_full(&s->told, kx_session_told_free);
 	g_free(s->progress);
-	shown_clear(&s->shown);
+	kx_session_shown_clear(&s->shown);
 	kx_vm_ident_clear(&s->ident);
 	kx_account_free(s->account);
 	kx_heat_free(s->heat);
@@ -667,90 +565,6 @@ void kx_session_unref(KxSession *s)
 	g_free(s->expected_end);
 	g_free(s->ended);
 	g_free(s);
-}
-
-void kx_session_on_ended(KxSession *s, KxSessionEnded fn, gpointer data)
-{
-	s->on_ended = fn;
-	s->on_ended_data = data;
-}
-
-void kx_session_on_yield(KxSession *s, KxSessionYield fn, gpointer data)
-{
-	s->on_yield = fn;
-	s->on_yield_data = data;
-}
-
-const KxVmIdent *kx_session_ident(const KxSession *s)
-{
-	return &s->ident;
-}
-
-const KxOptions *kx_session_options(const KxSession *s)
-{
-	return &s->shown.options;
-}
-
-gboolean kx_session_alive(const KxSession *s)
-{
-	return !s->ended;
-}
-
-void kx_session_does(KxSession *s, const char *what)
-{
-	s->doing = what;
-}
-
-const char *kx_session_doing(const KxSession *s)
-{
-	return s->doing;
-}
-
-const char *kx_session_ended(const KxSession *s)
-{
-	return s->ended;
-}
-
-void kx_session_explain_end(KxSession *s, const char *reason)
-{
-	if (g_strcmp0(s->ended, "VM gone"))
-		return;
-	g_free(s->ended);
-	s->ended = g_strdup_printf("VM gone: %s", reason);
-}
-
-void kx_session_expect_end(KxSession *s, const char *reason)
-{
-	g_free(s->expected_end);
-	s->expected_end = g_strdup(reason);
-	s->expected_at = g_get_monotonic_time();
-}
-
-KxPlug *kx_session_plug(const KxSession *s)
-{
-	return s->plug;
-}
-
-void kx_session_give_plug(KxSession *s, KxPlug *plug)
-{
-	g_return_if_fail(!s->plug);
-	s->plug = plug;
-}
-
-KxPlug *kx_session_take_plug(KxSession *s)
-{
-	g_return_val_if_fail(s->ended, NULL);
-	return g_steal_pointer(&s->plug);
-}
-
-const char *kx_session_mechanism(const KxSession *s)
-{
-	return s->shown.mechanism;
-}
-
-gboolean kx_session_wants_qmp(const KxSession *s)
-{
-	return !s->ended && s->shown.kvm_unread;
 }
 
 /* --- switching ---------------------------------------------------------------------------------------------------- */
@@ -889,7 +703,7 @@ static void describe_vm(const KxSession *s, KxVmReport *v)
 	v->log_mechanism_source =
 		g_strdup_printf(s->log.told ? "module (host: %s)" : "host: %s", s->log.host);
 	v->log_mode = g_strdup(kx_log_mode_name(vm->log_mode));
-	v->yielded = g_strdup(yielded_now(s));
+	v->yielded = g_strdup(kx_session_yielded_now(s));
 	v->progress = s->tracker ? g_strdup(s->progress) : NULL;
 	v->paused = s->tracker ? g_strdup(kx_account_is_paused(s->account)) : NULL;
 	v->declared_pages = s->declared.pages;
@@ -952,7 +766,22 @@ GArray *kx_session_found(KxSession *s, guint64 window, GError **error)
 	return kx_account_found(s->account, window, error);
 }
 
-/* --- for the main loop ------------------------------------------------------------------------------------------------ */
+/* --- a look ------------------------------------------------------------------------------------------------------------ */
+
+void kx_session_look(KxSession *s)
+{
+	struct kvm_ext_stats st;
+
+	if (!kx_session_drain(s, &s->look.error) || !s->tracker)
+		return;
+	if (s->look.poll || kx_account_yielded_passes(s->account) != s->yield.seen_ends)
+		look_for_yield(s);
+	if (s->look.poll)
+		look_at_declared(s);
+	if (s->look.poll && !s->primed)
+		read_stats(s, &st);
+	follow_memory(s);
+}
 
 void kx_session_read(KxSession *s)
 {
@@ -976,265 +805,9 @@ void kx_session_read(KxSession *s)
 	s->fresh->uuid = g_strdup(s->ident.uuid);
 	s->fresh->pid = (guint32)s->ident.pid;
 	s->fresh->attached = TRUE;
-	s->fresh->yielded = g_strdup(yielded_now(s));
+	s->fresh->yielded = g_strdup(kx_session_yielded_now(s));
 	s->fresh->paused = g_strdup(kx_account_is_paused(s->account));
 	s->fresh->progress = g_strdup(s->progress);
 	g_ptr_array_add(s->fresh->windows,
 			kx_account_newest(s->account, have ? &st : NULL, counters, instant()));
-}
-
-static void show(KxSession *s)
-{
-	Shown *to = &s->shown;
-
-	if (!s->tracker)
-		return;
-	if (to->epoch != s->epoch)
-		to->options = s->options;
-	to->epoch = s->epoch;
-	to->kvm_unread = s->kvm_unread;
-	g_free(to->mechanism);
-	to->mechanism = g_strdup(mechanism_now(s));
-	g_free(to->yielded);
-	to->yielded = g_strdup(yielded_now(s));
-	g_free(to->progress);
-	to->progress = g_strdup(s->progress);
-	if (!s->fresh)
-		return;
-	kx_vm_report_free(to->stats);
-	to->stats = g_steal_pointer(&s->fresh);
-}
-
-const char *kx_session_progress(const KxSession *s)
-{
-	return s->ended ? NULL : s->shown.progress;
-}
-
-const KxVmReport *kx_session_stats(const KxSession *s)
-{
-	return s->ended ? NULL : s->shown.stats;
-}
-
-static void stop_source(GSource **source)
-{
-	if (!*source)
-		return;
-	g_source_destroy(*source);
-	g_clear_pointer(source, g_source_unref);
-}
-
-static void stop_sources(KxSession *s)
-{
-	stop_source(&s->source);
-	stop_source(&s->gone);
-	stop_source(&s->poll);
-}
-
-static void look(KxSession *s);
-
-static gboolean on_fd(gint fd, GIOCondition condition, gpointer data)
-{
-	KxSession *s = data;
-
-	s->look.condition |= condition;
-	look(s);
-	return G_SOURCE_REMOVE; /* entering has ended it, and leaving makes it anew */
-}
-
-/* Whoever has the session now leaves in time for the next. */
-static gboolean on_poll(gpointer data)
-{
-	KxSession *s = data;
-
-	s->poll_due = TRUE;
-	if (!kx_lane_is_taken(s->lane))
-		look(s);
-	return G_SOURCE_CONTINUE;
-}
-
-static GSource *watch_fd(KxSession *s, int fd, GIOCondition condition)
-{
-	GSource *source = g_unix_fd_source_new(fd, condition);
-
-	g_source_set_callback(source, G_SOURCE_FUNC(on_fd), s, NULL);
-	g_source_attach(source, NULL);
-	return source;
-}
-
-static void watch(KxSession *s)
-{
-	int fd = s->tracker->ops->poll_fd(s->tracker), module = kx_module_fd(s->module);
-	gboolean poll = s->options.tracker->can & KX_CAN_LOG || s->plug || !s->primed;
-
-	/* A tracker with a descriptor of its own still wants to know when the VM goes. */
-	if (fd >= 0)
-		s->source = watch_fd(s, fd, G_IO_IN | G_IO_HUP | G_IO_ERR);
-	if (fd != module)
-		s->gone = watch_fd(s, module, G_IO_HUP | G_IO_ERR);
-	if (!poll)
-		stop_source(&s->poll);
-	if (!poll || s->poll)
-		return;
-	s->poll = g_timeout_source_new(KX_SESSION_POLL_MS);
-	g_source_set_callback(s->poll, on_poll, s, NULL);
-	g_source_attach(s->poll, NULL);
-}
-
-typedef struct {
-	KxSession *s;
-	KxSessionEntered fn;
-	gpointer data;
-} Entry;
-
-static void entered(gpointer data)
-{
-	g_autofree Entry *e = data;
-
-	stop_source(&e->s->source);
-	stop_source(&e->s->gone);
-	e->fn(e->data);
-}
-
-void kx_session_enter(KxSession *s, KxSessionEntered fn, gpointer data)
-{
-	Entry *e = g_new(Entry, 1);
-
-	*e = (Entry){ kx_session_ref(s), fn, data };
-	kx_lane_enter(s->lane, entered, e);
-}
-
-gboolean kx_session_is_free(const KxSession *s)
-{
-	return !kx_lane_is_taken(s->lane);
-}
-
-void kx_session_leave(KxSession *s)
-{
-	g_autoptr(KxSession) owned = s; /* the reference taken at entering */
-	Told *told;
-
-	show(s);
-	while ((told = g_queue_pop_head(&s->told))) {
-		if (s->on_yield)
-			s->on_yield(s, &told->y, s->on_yield_data);
-		told_free(told);
-	}
-	if (!s->ended && s->tracker && !kx_lane_has_waiters(s->lane))
-		watch(s);
-	kx_lane_leave(s->lane);
-}
-
-void kx_session_hand_over(KxSession *s)
-{
-	g_mutex_lock(&s->lock);
-	s->away = TRUE;
-	g_mutex_unlock(&s->lock);
-}
-
-void kx_session_hand_back(KxSession *s)
-{
-	g_mutex_lock(&s->lock);
-	s->away = FALSE;
-	g_cond_signal(&s->back);
-	g_mutex_unlock(&s->lock);
-}
-
-static void on_thread(KxSession *s, GTaskThreadFunc work, GAsyncReadyCallback then)
-{
-	g_autoptr(GTask) task = g_task_new(NULL, NULL, then, s);
-
-	g_task_set_task_data(task, s, NULL);
-	kx_session_hand_over(s);
-	g_task_run_in_thread(task, work);
-}
-
-/* --- what the session does by itself -------------------------------------------------------------------------------- */
-
-static gboolean is_expected(const KxSession *s)
-{
-	return s->expected_end && g_get_monotonic_time() - s->expected_at < EXPECT_END_US;
-}
-
-static void finish_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
-{
-	KxSession *s = data;
-
-	kx_session_finish(s, NULL);
-	kx_session_hand_back(s);
-	g_task_return_boolean(task, TRUE);
-}
-
-static void end_told(GObject *source, GAsyncResult *result, gpointer data)
-{
-	KxSession *s = data;
-	gboolean unasked = !s->ended;
-
-	kx_session_finished(s, s->look.error ? s->look.error->message : "VM gone");
-	if (unasked && is_expected(s))
-		kx_session_explain_end(s, s->expected_end);
-	if (unasked && s->on_ended)
-		s->on_ended(s, s->on_ended_data);
-	kx_session_leave(s);
-}
-
-static void look_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
-{
-	KxSession *s = data;
-	struct kvm_ext_stats st;
-
-	if (kx_session_drain(s, &s->look.error) && s->tracker) {
-		if (s->look.poll || kx_account_yielded_passes(s->account) != s->yield.seen_ends)
-			look_for_yield(s);
-		if (s->look.poll)
-			look_at_declared(s);
-		if (s->look.poll && !s->primed)
-			read_stats(s, &st);
-		follow_memory(s);
-	}
-	kx_session_hand_back(s);
-	g_task_return_boolean(task, TRUE);
-}
-
-static void looked(GObject *source, GAsyncResult *result, gpointer data)
-{
-	KxSession *s = data;
-
-	if (!s->ended && (s->look.error || s->look.condition & (G_IO_HUP | G_IO_ERR | G_IO_NVAL)))
-		on_thread(s, finish_thread, end_told);
-	else
-		kx_session_leave(s);
-}
-
-static void look_entered(gpointer data)
-{
-	KxSession *s = data;
-
-	if (s->ended) {
-		kx_session_leave(s);
-		return;
-	}
-	s->look.poll = s->poll_due;
-	s->poll_due = FALSE;
-	on_thread(s, look_thread, looked);
-}
-
-static void look(KxSession *s)
-{
-	kx_session_enter(s, look_entered, s);
-}
-
-void kx_session_vm_gone(KxSession *s)
-{
-	s->look.condition |= G_IO_HUP;
-	look(s);
-}
-
-static void begin(gpointer data)
-{
-	kx_session_leave(data);
-}
-
-void kx_session_begin(KxSession *s)
-{
-	kx_session_enter(s, begin, s);
 }
