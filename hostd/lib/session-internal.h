@@ -34,7 +34,7 @@ struct _KxSession {
 	gboolean poll_due;
 	const char *doing; /* for long; NULL */
 	KxShown shown;
-	char *ended;
+	char *ended; /* changed under the lock below, for those who read it on a thread */
 	char *expected_end;
 	gint64 expected_at; /* g_get_monotonic_time() */
 	KxSessionEnded on_ended;
@@ -42,7 +42,7 @@ struct _KxSession {
 	KxSessionYield on_yield;
 	gpointer on_yield_data;
 
-	/* so that the end of work can be waited for without a main loop */
+	/* so that the end of work can be waited for without a main loop; of @ended, too */
 	GMutex lock;
 	GCond back;
 	gboolean away; /* on a thread */

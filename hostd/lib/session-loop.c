@@ -58,8 +58,10 @@ void kx_session_explain_end(KxSession *s, const char *reason)
 {
 	if (g_strcmp0(s->ended, "VM gone"))
 		return;
+	g_mutex_lock(&s->lock); /* a report may be at it, on its thread */
 	g_free(s->ended);
 	s->ended = g_strdup_printf("VM gone: %s", reason);
+	g_mutex_unlock(&s->lock);
 }
 
 void kx_session_expect_end(KxSession *s, const char *reason)

@@ -384,6 +384,9 @@ void kx_session_end(KxSession *s, const char *reason)
 	g_mutex_unlock(&s->lock);
 	kx_session_finish(s, NULL);
 	kx_session_finished(s, reason);
+	/* A look that was under way comes back later, when nobody may be there to be told. */
+	s->on_ended = NULL;
+	s->on_yield = NULL;
 }
 
 gsize kx_session_bytes(const KxSession *s)
@@ -676,15 +679,17 @@ static const char *const paging_names[] = {
 	[KVM_EXT_PAGING_SHADOW] = "shadow",
 };
 
-static void describe_vm(const KxSession *s, KxVmReport *v)
+static void describe_vm(KxSession *s, KxVmReport *v)
 {
 	const struct kvm_ext_vm *vm = &s->vm;
 
 	v->name = g_strdup(s->ident.name);
 	v->uuid = g_strdup(s->ident.uuid);
 	v->pid = (guint32)s->ident.pid;
-	v->attached = !s->ended;
+	v->attached = s->tracker != NULL;
+	g_mutex_lock(&s->lock);
 	v->ended = g_strdup(s->ended);
+	g_mutex_unlock(&s->lock);
 	v->vcpus = vm->vcpus;
 	v->memslots = vm->memslots;
 	v->root_level = vm->root_level;
