@@ -470,7 +470,11 @@ struct kvm_ext_stats {
 	__u64 flushes;		/* TLB flushes this tracker ordered (one for all vCPUs counts 1) */
 	__u64 flush_ipis;	/* vCPUs it interrupted in guest mode to do so */
 	__u64 flush_ns;		/* wall time spent ordering them */
-	__u64 max_hold_ns;	/* longest stretch without a rescheduling point, in CPU time */
+	/*
+	 * Longest stretch without a rescheduling point, in CPU time. With the dirty log it may
+	 * be that of one of KVM's ioctls, which take a memslot as a whole.
+	 */
+	__u64 max_hold_ns;
 	__u64 slot_changes;	/* passes that met changed memslots and went on */
 	__u64 dropped_pages;	/* findings thrown away because their memslot went */
 	struct kvm_ext_log_stats log;

@@ -17,67 +17,84 @@
 
 #include "present.h"
 
-/* Entries that are looked at in one go. */
-#define ENTRIES_PER_HOLD	4096u
+/* Looks, each at a table of 512 entries at most, in one go: some 100 us. */
+#define LOOKS_PER_HOLD	256u
 
 static unsigned long end_of(unsigned long addr, unsigned long mask)
 {
 	return (addr & mask) + ~mask + 1;
 }
 
-/*
- * Where the memory around @addr ends that one entry is for: of the last level, or of the
- * one above that says enough. @absent: nothing is there. In an RCU read section.
- */
-static unsigned long look(struct mm_struct *mm, unsigned long addr, bool *absent)
+/* What the entries say of memory from an address on. */
+struct sight {
+	unsigned long end;
+	pte_t *pte;		/* of each page to @end, if it takes one for each; else NULL and: */
+	bool absent;		/* there is nothing up to @end */
+};
+
+/* What is seen from @addr on, as far as one entry or one table tells. In an RCU read section. */
+static struct sight look(struct mm_struct *mm, unsigned long addr)
 {
 	pgd_t *pgd = pgd_offset(mm, addr);
 	p4d_t *p4d;
 	pud_t *pud, pud_value;
 	pmd_t *pmd, pmd_value;
 
-	*absent = true;
 	if (pgd_none(READ_ONCE(*pgd)))
-		return end_of(addr, PGDIR_MASK);
+		return (struct sight){ end_of(addr, PGDIR_MASK), NULL, true };
 	p4d = p4d_offset(pgd, addr);
 	if (p4d_none(READ_ONCE(*p4d)))
-		return end_of(addr, P4D_MASK);
+		return (struct sight){ end_of(addr, P4D_MASK), NULL, true };
 	pud = pud_offset(p4d, addr);
 	pud_value = READ_ONCE(*pud);
-	*absent = pud_none(pud_value);
 	/* An entry that is neither empty nor present is of memory that is elsewhere for now. */
 	if (!pud_present(pud_value) || pud_leaf(pud_value))
-		return end_of(addr, PUD_MASK);
+		return (struct sight){ end_of(addr, PUD_MASK), NULL, pud_none(pud_value) };
 	pmd = pmd_offset(pud, addr);
 	pmd_value = READ_ONCE(*pmd);
-	*absent = pmd_none(pmd_value);
 	if (!pmd_present(pmd_value) || pmd_leaf(pmd_value))
-		return end_of(addr, PMD_MASK);
-	*absent = pte_none(READ_ONCE(*pte_offset_kernel(&pmd_value, addr)));
-	return end_of(addr, PAGE_MASK);
+		return (struct sight){ end_of(addr, PMD_MASK), NULL, pmd_none(pmd_value) };
+	return (struct sight){ end_of(addr, PMD_MASK), pte_offset_kernel(&pmd_value, addr) };
 }
 
-/* The same, for any address up to @end, with or without a VMA. The caller holds mmap_lock. */
-static unsigned long look_up(struct mm_struct *mm, struct vm_area_struct **vma,
-			     unsigned long addr, unsigned long end, bool *absent)
+/* The same for any address before @end, with or without a VMA. The caller holds mmap_lock. */
+static struct sight look_up(struct mm_struct *mm, struct vm_area_struct **vma, unsigned long addr,
+			    unsigned long end)
 {
+	struct sight seen;
+
 	mmap_assert_locked(mm);
 	if (*vma && (*vma)->vm_end <= addr)
 		*vma = find_vma(mm, addr);
-	*absent = true;
 	if (!*vma)
-		return end;
+		return (struct sight){ end, NULL, true };
 	if ((*vma)->vm_start > addr)
-		return min(end, (*vma)->vm_start);
-	return min3(end, (*vma)->vm_end, look(mm, addr, absent));
+		return (struct sight){ min(end, (*vma)->vm_start), NULL, true };
+	seen = look(mm, addr);
+	seen.end = min3(end, (*vma)->vm_end, seen.end);
+	return seen;
+}
+
+/* Where what is seen ceases to be absent. */
+static unsigned long end_of_absence(const struct sight *seen, unsigned long at)
+{
+	pte_t *pte = seen->pte;
+
+	if (!pte)
+		return seen->absent ? seen->end : at;
+	while (at < seen->end && pte_none(READ_ONCE(*pte))) {
+		at += PAGE_SIZE;
+		pte++;
+	}
+	return at;
 }
 
 u64 kx_absent_from(struct mm_struct *mm, unsigned long hva, u64 npages)
 {
-	unsigned long at = hva, end = hva + (npages << PAGE_SHIFT), next;
+	unsigned long at = hva, end = hva + (npages << PAGE_SHIFT);
 	struct vm_area_struct *vma;
+	struct sight seen;
 	unsigned int i;
-	bool absent;
 
 	/* Of a VMM that has exited nothing is mapped. */
 	if (!mmget_not_zero(mm))
@@ -85,11 +102,11 @@ u64 kx_absent_from(struct mm_struct *mm, unsigned long hva, u64 npages)
 	mmap_read_lock(mm);
 	vma = find_vma(mm, at);
 	rcu_read_lock();
-	for (i = 0; i < ENTRIES_PER_HOLD && at < end; i++) {
-		next = look_up(mm, &vma, at, end, &absent);
-		if (!absent)
+	for (i = 0; i < LOOKS_PER_HOLD && at < end; i++) {
+		seen = look_up(mm, &vma, at, end);
+		at = end_of_absence(&seen, at);
+		if (at < seen.end)
 			break;
-		at = next;
 	}
 	rcu_read_unlock();
 	mmap_read_unlock(mm);
@@ -100,9 +117,9 @@ u64 kx_absent_from(struct mm_struct *mm, unsigned long hva, u64 npages)
 void kx_present_pages(struct mm_struct *mm, unsigned long hva, unsigned int npages,
 		      unsigned long *bits)
 {
-	unsigned long at = hva, end = hva + ((unsigned long)npages << PAGE_SHIFT), next;
+	unsigned long at = hva, end = hva + ((unsigned long)npages << PAGE_SHIFT);
 	struct vm_area_struct *vma;
-	bool absent;
+	struct sight seen;
 
 	bitmap_zero(bits, npages);
 	if (!mmget_not_zero(mm))
@@ -110,10 +127,12 @@ void kx_present_pages(struct mm_struct *mm, unsigned long hva, unsigned int npag
 	mmap_read_lock(mm);
 	vma = find_vma(mm, at);
 	rcu_read_lock();
-	for (; at < end; at = next) {
-		next = look_up(mm, &vma, at, end, &absent);
-		if (!absent)
-			bitmap_set(bits, (at - hva) >> PAGE_SHIFT, (next - at) >> PAGE_SHIFT);
+	while (at < end) {
+		seen = look_up(mm, &vma, at, end);
+		for (; at < seen.end; at += PAGE_SIZE) {
+			if (seen.pte ? !pte_none(READ_ONCE(*seen.pte++)) : !seen.absent)
+				__set_bit((at - hva) >> PAGE_SHIFT, bits);
+		}
 	}
 	rcu_read_unlock();
 	mmap_read_unlock(mm);

@@ -52,6 +52,9 @@ static u64 block(struct kx_pass *p, struct kx_log_slot *s, u64 first, unsigned i
 	DECLARE_BITMAP(young, KX_BLOCK_PAGES) = {};
 	struct pml_abit *state = p->state;
 
+	/* Nearly all of a large VM. */
+	if (bitmap_empty(bits, npages) && bitmap_empty(candidates, npages))
+		return 0;
 	bitmap_or(candidates, candidates, bits, npages);
 	/* What is not known to be this memslot's any more is not tested. */
 	if (READ_ONCE(s->ours))
