@@ -46,7 +46,7 @@ typedef struct {
 } KxSelftest;
 
 /*
- * Blocks, for a second at most; the program has ended when this returns. @root: where /proc and /sys are found, for the
+ * Blocks, mostly for less than a second, for a minute at most; the program has ended when this returns. @root: where /proc and /sys are found, for the
  * mechanism's name alone; NULL: /.
  */
 KxSelftest *kx_selftest_run(const char *root);

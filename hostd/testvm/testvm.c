@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define PAGE	   4096u
@@ -24,7 +25,9 @@
 #define DATA_SLOT  1u
 /* No further round is begun after this long. */
 #define ENOUGH_MS 500
-#define TIMEOUT_S 1
+/* Far more than a slow machine needs; a guest that loops takes CPU time, what hangs otherwise only time. */
+#define CPU_LIMIT_S 10
+#define TIMEOUT_S   60
 
 /* Fewer than the CPU's buffer holds (512), about as many, and more. */
 static const guint16 round_pages[] = { 1, 100, 511, 513, 700, 30 };
@@ -255,9 +258,11 @@ static void tell(const Vm *v)
 
 int main(void)
 {
+	static const struct rlimit cpu = { CPU_LIMIT_S, CPU_LIMIT_S };
 	Vm v = { .kvm = -1, .vm = -1, .vcpu = -1 };
 
-	/* Whoever called waits for the end: a guest that does not come back is ended by the signal. */
+	/* Whoever called waits for the end: a guest that does not come back is ended by a signal. */
+	setrlimit(RLIMIT_CPU, &cpu);
 	alarm(TIMEOUT_S);
 	run_rounds(&v);
 	tell(&v);
