@@ -15,6 +15,7 @@ HOST_MEM=3072
 AMD_MODULES='virtio_pci 9pnet_virtio 9p overlay virtio_console kvm_amd'
 
 host_check() {
+	[[ -z $pebs ]] || die_status 2 "amd: the emulated CPU has no PEBS, use intel"
 	need qemu-system-x86_64 qemu-system-x86
 }
 

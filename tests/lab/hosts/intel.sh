@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # set by lab: cpus mem numa append entry release run job shell with
+# shellcheck disable=SC2154 # set by lab: cpus mem numa pebs append entry release run job shell with
 #
 # An Intel host with VMX, EPT (A/D bits) and PML, emulated by Bochs. Read by lab.
 #
@@ -23,7 +23,7 @@ HOST_STRIPS=1
 # What the initramfs loads: the way to the disks.
 INTEL_MODULES='ata_piix sd_mod crc32c_generic? ext4 overlay'
 # What can be loaded in there, with all that these need.
-INTEL_MODULES_INSIDE='kvm_intel tun vhost_net vsock_loopback loop msr cpuid bridge'
+INTEL_MODULES_INSIDE='kvm_intel tun vhost_net vsock_loopback loop msr cpuid bridge virtio_pci virtio_console'
 
 host_check() {
 	((numa == 1)) || die_status 2 "intel: Bochs has no NUMA nodes, use amd"
@@ -140,7 +140,7 @@ config_interface: textconfig
 display_library: $(cat "$bochs/display" 2>/dev/null || echo nogui)
 romimage: file="$bochs/bios"
 vgaromimage: file="$bochs/vgabios"
-cpu: model=corei7_skylake_x, count=$cpus, ips=$INTEL_IPS, reset_on_triple_fault=0, ignore_bad_msrs=1
+cpu: model=$model, count=$cpus, ips=$INTEL_IPS, reset_on_triple_fault=0, ignore_bad_msrs=1
 memory: guest=$mem, host=$mem
 clock: sync=none, time0=utc
 pci: enabled=1, chipset=i440fx
@@ -162,9 +162,10 @@ END
 }
 
 host_start() {
-	local initramfs packages bochs variant=up
+	local initramfs packages bochs model=corei7_skylake_x variant=up
 	((cpus == 1)) || variant=smp
-	bochs=$("$LAB_DIR/bochs" "$variant") || exit 125
+	[[ -z $pebs ]] || model=icelake_x_pebs
+	bochs=$("$LAB_DIR/bochs" "$variant" ${pebs:+pebs}) || exit 125
 	packages=$("$LAB_DIR/packages-image") || exit 125
 	get_initramfs "$INTEL_MODULES"
 	caps=$CACHE/libvirt/$host_key
