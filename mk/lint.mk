@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
-C_USER   = $(shell git ls-files 'hostd/*.[ch]' 'tests/*.[ch]' 'bench/*.[ch]' kvm-ext/common/port-user.h)
-C_KERNEL = $(filter-out kvm-ext/common/port-user.h, $(shell git ls-files 'kvm-ext/*.[ch]' 'include/kvm-ext/*.h'))
+C_USER   = $(filter-out tests/fops/%, $(shell git ls-files 'hostd/*.[ch]' 'tests/*.[ch]' 'bench/*.[ch]' kvm-ext/common/port-user.h))
+C_KERNEL = $(filter-out kvm-ext/common/port-user.h, $(shell git ls-files 'kvm-ext/*.[ch]' 'include/kvm-ext/*.h' 'tests/fops/*.c'))
 SCRIPTS  = $(shell git grep -lE '^\#!/bin/(ba)?sh' -- . ':!docs')
 
 ## format: clang-format over user-space C

@@ -5,7 +5,9 @@
  * open("/dev/kvm-ext") gives a descriptor without a VM. KVM_EXT_ATTACH binds it
  * to one running VM; from then on the descriptor *is* the session. Closing it,
  * for whatever reason, stops the tracker and leaves the VM as it was found. A
- * VM has at most one session (EBUSY).
+ * VM has at most one session (EBUSY). Closing waits for the VM to be left, but not
+ * for a VMM that has been in an ioctl on its dirty log for half a second: then the VM
+ * is left, and can have another session, as soon as the VMM comes out or dies.
  *
  * Every argument structure starts with its own size in bytes, as the caller was
  * compiled. A smaller (older) structure is extended with zeros, a larger
@@ -251,7 +253,9 @@ struct kvm_ext_range {
  * log or regions, regions without A bits, staleness with regions); EOPNOTSUPP
  * this VM cannot be tracked this way (shadow paging or no hardware A bits for
  * A-bit trackers, a dirty ring for the log, encrypted memory for traps); ERANGE the range holds no RAM;
- * E2BIG more separate stretches of memory than @regions_max; ENOMEM.
+ * E2BIG more separate stretches of memory than @regions_max; ENOMEM; EAGAIN the
+ * running tracker uses the dirty log, and a task of the VMM has been in an ioctl on
+ * that for a second; EINTR the caller was killed.
  */
 #define KVM_EXT_CANDIDATE_PASSES	8u
 
@@ -284,9 +288,9 @@ struct kvm_ext_tracker {
  * Runs one pass now, waits for its end. Interval passes go on beside it.
  * Errors: EINTR; EINVAL the tracker is `off`; ECANCELED the tracker was changed
  * meanwhile. With the dirty log: EAGAIN a task of the VMM is in an ioctl on its
- * memslots and does not come out; EBUSY somebody else has replaced the VM file's
- * operations; ENOMEM; EFAULT the VMM has unmapped the tracker's buffer. The
- * passes at the interval try again.
+ * memslots or their log and does not come out (KVM_EXT_STATE_ASIDE); EBUSY somebody
+ * else has replaced the VM file's operations; ENOMEM. The passes at the interval try
+ * again.
  */
 struct kvm_ext_run_pass {
 	__u32 size;
@@ -316,8 +320,8 @@ struct kvm_ext_run_pass {
  * page is then not logged by us.
  *
  * Errors: EINVAL the list is not sorted, or not apart; E2BIG more pages than
- * KVM_EXT_EXCLUDED_PAGES_MAX; EFAULT memory cannot be pinned; ENOMEM. On error the
- * old list holds.
+ * KVM_EXT_EXCLUDED_PAGES_MAX; EFAULT memory cannot be pinned; ENOMEM; EAGAIN, EINTR as
+ * of KVM_EXT_SET_TRACKER. On error the old list holds.
  */
 struct kvm_ext_excluded {
 	__u32 size;
@@ -335,6 +339,8 @@ struct kvm_ext_excluded {
 #define KVM_EXT_STATE_YIELDED	(1u << 1)
 /* ept-walk: a vCPU was seen to host nested guests; what they map is not covered */
 #define KVM_EXT_STATE_NESTED	(1u << 2)
+/* the last pass stood aside: the VMM was in an ioctl on its dirty log and did not come out */
+#define KVM_EXT_STATE_ASIDE	(1u << 3)
 
 /* Of the trackers that use the dirty log; zero for others. An ioctl's time is in one figure. */
 struct kvm_ext_log_stats {
@@ -365,6 +371,16 @@ struct kvm_ext_log_stats {
 	/* What leaving the tracker *before* this one took, read in the account of the next: */
 	__u64 disable_ns;	/* KVM_SET_USER_MEMORY_REGION with the log off */
 	__u64 disable_pages;
+};
+
+/* More of the same. */
+struct kvm_ext_log_more_stats {
+	__u64 aside_passes;	/* passes cut because of KVM_EXT_STATE_ASIDE: not counted */
+	/*
+	 * In memslots whose log KVM refused to switch off when we gave it back or left it, all
+	 * trackers of this session: it stays on, with every page marked dirty. Not an estimate.
+	 */
+	__u64 stuck_pages;
 };
 
 /* Of `ept-walk`, all passes; zero for others. */
@@ -489,6 +505,7 @@ struct kvm_ext_stats {
 	 * its own. They are on while mappings are armed, and a quarter of a second longer.
 	 */
 	__u64 trap_listened_ns;
+	struct kvm_ext_log_more_stats log_more;
 };
 
 /* --- the sample ring ------------------------------------------------------ */

@@ -13,22 +13,26 @@
  * more (KVM_RUN is not one: vCPUs have files of their own). What it breaks:
  * KVM tells its VM files by their operations where one VM is made from another
  * (SEV's move and copy of an encryption context): refused while interposed.
+ *
+ * A task may sleep in KVM for as long as it likes, with our function below it on
+ * its stack. It holds nothing then that another VM's session needs: only its
+ * interposer, if the call concerned that, and the module, which cannot be
+ * unloaded meanwhile.
  */
-#include <linux/delay.h>
+#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/rculist.h>
 #include <linux/rcupdate.h>
-#include <linux/sched/signal.h>
-#include <linux/sched/task.h>
-#include <linux/smp.h>
+#include <linux/slab.h>
 #include <linux/srcu.h>
-#include <asm/ptrace.h>
+#include <linux/uaccess.h>
 
 #include "interpose.h"
+#include "suspects.h"
 
 static DEFINE_MUTEX(interposers_lock);
-static LIST_HEAD(interposers);		/* changed under the lock, read under the srcu */
-DEFINE_STATIC_SRCU(interpose_srcu);	/* held by every task that is in vm_ioctl() */
+static LIST_HEAD(interposers);		/* changed under the lock, read under RCU */
+DEFINE_STATIC_SRCU(inside_srcu);	/* held by every task that is in vm_ioctl() */
 
 /*
  * KVM has one set of operations for all its VMs' files, and is not unloaded as
@@ -38,164 +42,116 @@ DEFINE_STATIC_SRCU(interpose_srcu);	/* held by every task that is in vm_ioctl() 
 static const struct file_operations *kvm_fops;	/* NULL: never was one */
 static struct file_operations our_fops;
 
+/*
+ * Files whose operations somebody else has replaced after us: what these lead to is
+ * still ours. Each has a reference to the module, until we have the file back.
+ */
+struct stuck_file {
+	struct list_head link;
+	const struct file *file;	/* its address alone: it may be closed by now */
+};
+
+static LIST_HEAD(stuck_files);		/* under the interposers' lock */
+
 static long call(long (*ioctl)(struct file *, unsigned int, unsigned long),
 		 struct file *file, unsigned int cmd, unsigned long arg)
 {
 	return ioctl ? ioctl(file, cmd, arg) : -ENOTTY;
 }
 
+/* Never by way of the file: somebody may have put operations there that lead to ours. */
 long kx_kvm_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool compat)
 {
-	const struct file_operations *fops = READ_ONCE(file->f_op);
-
-	if (fops == &our_fops)
-		fops = kvm_fops;
-	return call(compat ? fops->compat_ioctl : fops->unlocked_ioctl, file, cmd, arg);
+	return call(compat ? kvm_fops->compat_ioctl : kvm_fops->unlocked_ioctl, file, cmd, arg);
 }
 
-/* Caller holds the srcu, or the lock. */
-static struct kx_interposer *find(struct file *file)
+/* Caller holds the RCU read lock, or the interposers' lock. */
+static struct kx_interposer *find(const struct file *file)
 {
 	struct kx_interposer *i;
 
-	list_for_each_entry_srcu(i, &interposers, link,
-				 srcu_read_lock_held(&interpose_srcu) ||
-				 lockdep_is_held(&interposers_lock)) {
+	list_for_each_entry_rcu(i, &interposers, link, lockdep_is_held(&interposers_lock)) {
 		if (i->file == file)
 			return i;
 	}
 	return NULL;
 }
 
-/* --- tasks that came in by KVM's own operations ------------------------------ */
+/* --- the file's operations ------------------------------------------------------ */
 
-/* How long a task may be in one of the ioctls that matter before we give up. */
-#define SETTLE_MS	50
-
-/* The ABI's numbers of ioctl(2), x86-64 and i386. */
-#define NATIVE_IOCTL	16
-#define COMPAT_IOCTL	54
-
-/*
- * True if @task's last system call was an ioctl that matters. What a task left
- * on its stack when it returned from one looks the same; its next system call
- * overwrites that. Caller holds the RCU read lock.
- */
-static bool seen_in_ioctl(struct task_struct *task, bool (*concerns)(unsigned int cmd))
+static bool is_of_concern(const struct file *file, unsigned int cmd)
 {
-	const void *stack = READ_ONCE(task->stack);
-	const struct pt_regs *regs;
-
-	/* An exiting task gives up its stack, which RCU keeps mapped. */
-	if (!stack || task == current)
-		return false;
-	regs = (const struct pt_regs *)(stack + THREAD_SIZE - TOP_OF_KERNEL_STACK_PADDING) - 1;
-	if (task_thread_info(task)->status & TS_COMPAT)
-		return READ_ONCE(regs->orig_ax) == COMPAT_IOCTL && concerns(regs->cx);
-	return READ_ONCE(regs->orig_ax) == NATIVE_IOCTL && concerns(regs->si);
-}
-
-static int find_suspects(struct kx_interposer *self, struct mm_struct *mm,
-			 bool (*concerns)(unsigned int cmd))
-{
-	struct task_struct *process, *task;
-	int n = 0;
+	struct kx_interposer *i;
+	bool of_concern;
 
 	rcu_read_lock();
-	for_each_process(process) {
-		if (READ_ONCE(process->mm) != mm)
-			continue;
-		for_each_thread(process, task) {
-			if (!seen_in_ioctl(task, concerns))
-				continue;
-			if (n < KX_SUSPECTS_MAX)
-				self->suspects[n] = get_task_struct(task);
-			n++;
-		}
-	}
+	i = find(file);
+	if (i)
+		kx_suspects_acquit(i);
+	/* KVM serves only tasks that have the VMM's memory. */
+	of_concern = i && i->mm == current->mm && i->concerns(cmd);
 	rcu_read_unlock();
-	return n <= KX_SUSPECTS_MAX ? 0 : -EAGAIN;
+	return of_concern;
 }
 
-static void clear_suspect(struct kx_interposer *self, int i, struct task_struct *task)
+static struct kx_interposer *get(const struct file *file)
 {
-	if (cmpxchg(&self->suspects[i], task, NULL) == task)
-		put_task_struct(task);
+	struct kx_interposer *i;
+
+	rcu_read_lock();
+	i = find(file);
+	if (i && !refcount_inc_not_zero(&i->users))
+		i = NULL;
+	rcu_read_unlock();
+	return i;
 }
 
-/* Who comes in by our operations has left KVM's. */
-static void acquit_current(struct kx_interposer *self)
+static void put(struct kx_interposer *i)
 {
-	int i;
+	if (refcount_dec_and_test(&i->users))
+		complete(&i->unused);
+}
 
-	for (i = 0; i < KX_SUSPECTS_MAX; i++) {
-		if (READ_ONCE(self->suspects[i]) == current)
-			clear_suspect(self, i, current);
+/* @words are read, which may take as long as the VMM likes, before anything is held. */
+static long watched_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool compat)
+{
+	struct kx_vm_call vm_call = { .cmd = cmd };
+	struct kx_interposer *i;
+	long ret;
+
+	if (copy_from_user(vm_call.words, (void __user *)arg, sizeof(vm_call.words)))
+		return -EFAULT;
+	i = get(file);
+	ret = i ? i->before(i, &vm_call) : 0;
+	if (i && ret) {
+		put(i);
+		i = NULL;
+		if (ret != -ESHUTDOWN)
+			return ret;
 	}
-}
-
-static bool suspects_left(struct kx_interposer *self, bool (*concerns)(unsigned int cmd))
-{
-	struct task_struct *task;
-	bool left = false;
-	int i;
-
-	for (i = 0; i < KX_SUSPECTS_MAX; i++) {
-		/* Only this thread takes one off whose task is another. */
-		rcu_read_lock();
-		task = READ_ONCE(self->suspects[i]);
-		if (task && seen_in_ioctl(task, concerns))
-			left = true;
-		else if (task)
-			clear_suspect(self, i, task);
-		rcu_read_unlock();
+	ret = kx_kvm_ioctl(file, cmd, arg, compat);
+	if (i) {
+		i->after(i, &vm_call);
+		put(i);
 	}
-	return left;
+	return ret;
 }
-
-static void drop_suspects(struct kx_interposer *self)
-{
-	struct task_struct *task;
-	int i;
-
-	for (i = 0; i < KX_SUSPECTS_MAX; i++) {
-		task = xchg(&self->suspects[i], NULL);
-		if (task)
-			put_task_struct(task);
-	}
-}
-
-/* 0 once nobody can be in KVM that did not come in through vm_ioctl(). */
-static int settle(struct kx_interposer *self, struct mm_struct *mm,
-		  bool (*concerns)(unsigned int cmd))
-{
-	int err, ms = 0;
-
-	err = find_suspects(self, mm, concerns);
-	while (!err && suspects_left(self, concerns)) {
-		if (ms++ == SETTLE_MS)
-			err = -EAGAIN;
-		else
-			usleep_range(500, 1000);
-	}
-	drop_suspects(self);
-	return err;
-}
-
-/* --- the file's operations ------------------------------------------------------ */
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool compat)
 {
-	struct kx_interposer *i;
+	/* Refused only while the module goes, which then waits for the srcu. */
+	bool held = try_module_get(THIS_MODULE);
 	int idx;
 	long ret;
 
-	idx = srcu_read_lock(&interpose_srcu);
-	i = find(file);
-	if (i)
-		acquit_current(i);
-	ret = i ? i->ioctl(i, cmd, arg, compat) : kx_kvm_ioctl(file, cmd, arg, compat);
-	srcu_read_unlock(&interpose_srcu, idx);
+	idx = srcu_read_lock(&inside_srcu);
+	if (is_of_concern(file, cmd))
+		ret = watched_ioctl(file, cmd, arg, compat);
+	else
+		ret = kx_kvm_ioctl(file, cmd, arg, compat);
+	srcu_read_unlock(&inside_srcu, idx);
+	if (held)
+		module_put(THIS_MODULE);
 	return ret;
 }
 
@@ -209,6 +165,25 @@ static long vm_compat_ioctl(struct file *file, unsigned int cmd, unsigned long a
 	return vm_ioctl(file, cmd, arg, true);
 }
 
+/* --- whose operations they are ---------------------------------------------------- */
+
+static bool has_name(const void *address, const char *name)
+{
+	char text[KSYM_SYMBOL_LEN];
+
+	/* "kvm_vm_ioctl [kvm]"; a compiler may add to the name. */
+	snprintf(text, sizeof(text), "%ps", address);
+	return strstarts(text, name);
+}
+
+/* By the names that the kernel has for them: KVM exports neither. */
+static bool are_kvms(const struct file_operations *fops)
+{
+	if (IS_ENABLED(CONFIG_KALLSYMS_ALL) && !has_name(fops, "kvm_vm_fops"))
+		return false;
+	return !IS_ENABLED(CONFIG_KALLSYMS) || has_name(fops->unlocked_ioctl, "kvm_vm_ioctl");
+}
+
 /* Caller holds the lock, and no file is interposed. */
 static void copy_operations(const struct file_operations *fops)
 {
@@ -219,16 +194,57 @@ static void copy_operations(const struct file_operations *fops)
 		our_fops.compat_ioctl = vm_compat_ioctl;
 }
 
+/* Caller holds the lock. True if the file had been stuck. */
+static bool forget_stuck(const struct file *file)
+{
+	struct stuck_file *s;
+
+	list_for_each_entry(s, &stuck_files, link) {
+		if (s->file == file) {
+			list_del(&s->link);
+			kfree(s);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Caller holds the lock. Without memory for the note the module stays for good. */
+static void note_stuck(const struct file *file)
+{
+	struct stuck_file *s;
+
+	if (forget_stuck(file))
+		module_put(THIS_MODULE);
+	__module_get(THIS_MODULE);
+	s = kzalloc(sizeof(*s), GFP_KERNEL);
+	if (s) {
+		s->file = file;
+		list_add(&s->link, &stuck_files);
+	}
+	pr_warn("kvm-ext: %ps has replaced a VM file's operations after us: they are left as they are, and this module stays loaded until that VM is tracked again with ours or KVM's in place\n",
+		READ_ONCE(file->f_op)->unlocked_ioctl);
+}
+
 static int begin(struct kx_interposer *self)
 {
+	const struct file_operations *fops;
 	int err = 0;
 
 	mutex_lock(&interposers_lock);
-	if (list_empty(&interposers))
-		copy_operations(self->file->f_op);
-	if (self->file->f_op != kvm_fops) {
+	fops = READ_ONCE(self->file->f_op);
+	if (fops != &our_fops && !are_kvms(fops))
 		err = -EBUSY;
-	} else {
+	else if (fops != &our_fops && list_empty(&interposers))
+		copy_operations(fops);
+	else if (fops != &our_fops && fops != kvm_fops)
+		err = -EBUSY;
+	if (!err) {
+		/* The file is closed whose address this was, or its operations are back. */
+		if (forget_stuck(self->file))
+			module_put(THIS_MODULE);
+		refcount_set(&self->users, 1);
+		init_completion(&self->unused);
 		list_add_rcu(&self->link, &interposers);
 		/* What the list and the copy hold comes before the pointer to it. */
 		smp_store_release(&self->file->f_op, &our_fops);
@@ -237,45 +253,61 @@ static int begin(struct kx_interposer *self)
 	return err;
 }
 
-int kx_interpose(struct kx_interposer *self, struct mm_struct *mm,
-		 bool (*concerns)(unsigned int cmd))
+int kx_interpose(struct kx_interposer *self)
 {
 	int err;
 
-	err = begin(self);
-	if (err)
-		return err;
-	/*
-	 * A task writes its registers to its stack and then reads the file's
-	 * operations; we wrote these and then read the stack. With this between, a
-	 * task that still read the old ones is one that we see.
-	 */
-	kick_all_cpus_sync();
-	err = settle(self, mm, concerns);
-	if (err)
-		kx_interpose_end(self);
+	if (!self->begun) {
+		err = begin(self);
+		if (err)
+			return err;
+		self->begun = true;
+		/*
+		 * A task writes its registers to its stack and then reads the file's
+		 * operations; we wrote these and then read the stack. Each CPU executes a
+		 * full barrier within this, or leaves an extended quiescent state by one
+		 * later, so a task that still read the old ones is one that we see. And no
+		 * CPU is interrupted for it, an isolated one least of all.
+		 */
+		synchronize_rcu();
+	}
+	if (self->settled)
+		return 0;
+	err = kx_suspects_settle(self);
+	self->settled = !err;
 	return err;
 }
 
 void kx_interpose_end(struct kx_interposer *self)
 {
+	if (!self->begun)
+		return;
 	mutex_lock(&interposers_lock);
-	WRITE_ONCE(self->file->f_op, kvm_fops);
+	if (cmpxchg(&self->file->f_op, &our_fops, kvm_fops) != &our_fops)
+		note_stuck(self->file);
 	list_del_rcu(&self->link);
 	mutex_unlock(&interposers_lock);
-	synchronize_srcu(&interpose_srcu);
+	/* For who has found it in the list and not counted itself yet. */
+	synchronize_rcu();
+	put(self);
+	wait_for_completion(&self->unused);
+	kx_suspects_drop(self);
+	self->begun = false;
+	self->settled = false;
+	self->listed = false;
 }
 
 /*
  * A task may have read the address of our function and not be in the srcu yet,
  * or have left the srcu and not yet returned. On neither way does it sleep of
- * its own will, which is what the first and the last wait for.
+ * its own will, which is what the first and the last wait for. A task that sleeps in
+ * KVM holds the module, which then is not on its way here.
  */
 void kx_interpose_exit(void)
 {
 	if (!kvm_fops)
 		return;
 	synchronize_rcu_tasks();
-	synchronize_srcu(&interpose_srcu);
+	synchronize_srcu(&inside_srcu);
 	synchronize_rcu_tasks();
 }

@@ -2,37 +2,57 @@
 #ifndef KVM_EXT_INTERPOSE_H
 #define KVM_EXT_INTERPOSE_H
 
+#include <linux/completion.h>
 #include <linux/fs.h>
 #include <linux/list.h>
+#include <linux/refcount.h>
 #include <linux/sched.h>
 
 #define KX_SUSPECTS_MAX	32
 
+/* An ioctl of the VMM's on its VM's file, and the first two words of its argument. */
+struct kx_vm_call {
+	unsigned int cmd;
+	u32 words[2];
+};
+
 /*
- * Whoever wants to see the VMM's ioctls on a VM's file before KVM does. Between
- * kx_interpose() and kx_interpose_end() every ioctl on the file by anybody, in
- * that task's context, goes through @ioctl, which calls kx_kvm_ioctl() to have
- * it carried out. May sleep. Ioctls of this module's own do not go that way.
+ * Whoever wants to see certain ioctls of the VMM on a VM's file before and after
+ * KVM carries them out, in the VMM's task. Ioctls of this module's own do not go
+ * that way.
+ *
+ * @concerns must not sleep. @before may; an error other than -ESHUTDOWN is what the
+ * VMM gets instead of KVM's answer, -ESHUTDOWN means that the call is none of the
+ * interposer's (any more). @after is called for calls whose @before returned 0.
  */
 struct kx_interposer {
-	struct list_head link;
+	struct list_head link;		/* in the list of all, under its lock and RCU */
 	struct file *file;
-	long (*ioctl)(struct kx_interposer *self, unsigned int cmd, unsigned long arg, bool compat);
+	struct mm_struct *mm;		/* the VMM's; other tasks' calls are KVM's to refuse */
+	bool (*concerns)(unsigned int cmd);
+	int (*before)(struct kx_interposer *self, const struct kx_vm_call *call);
+	void (*after)(struct kx_interposer *self, const struct kx_vm_call *call);
+	/* Of the one who begins and ends it: */
+	bool begun, listed, settled;
+	refcount_t users;		/* tasks between @before and @after, and one for the list */
+	struct completion unused;
 	/* Tasks that may have been in KVM already when it began. */
 	struct task_struct *suspects[KX_SUSPECTS_MAX];
 };
 
 /*
- * One for a file at a time; the caller holds the file. -EBUSY: its operations
- * are not KVM's own. -EAGAIN: some task of @mm has been in an ioctl that
- * @concerns says matters since before, and does not come out of it.
+ * One for a file at a time; the caller holds the file. -EBUSY: its operations are
+ * not KVM's own. -EAGAIN: it has begun, but some task of the VMM has been in an
+ * ioctl that matters since before and does not come out of it: call again.
  */
-int kx_interpose(struct kx_interposer *self, struct mm_struct *mm,
-		 bool (*concerns)(unsigned int cmd));
-/* Returns when no task is in @self->ioctl any more. The caller holds no lock that this takes. */
+int kx_interpose(struct kx_interposer *self);
+/*
+ * If it has begun, ends it. Returns when no task is in @self any more: the caller has seen to it
+ * that those that are in @before come out, and that none is between that and @after.
+ */
 void kx_interpose_end(struct kx_interposer *self);
 
-/* The ioctl as KVM carries it out, whether or not the file is interposed. */
+/* The ioctl as KVM carries it out; the file is interposed. */
 long kx_kvm_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool compat);
 
 /* When the module goes: waits for tasks that are on their way through it. */

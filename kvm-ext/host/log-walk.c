@@ -19,14 +19,32 @@ struct pending {
 	u64 from, to, set;
 };
 
+/*
+ * The pass cannot go on. What it has not looked at, or not cleared, stays in the log for the next;
+ * if it is wanted elsewhere, whoever waits for a pass goes on waiting.
+ */
+static void give_up(struct kx_pass *p, int err)
+{
+	if (err == -EAGAIN)
+		kx_log_stood_aside(&p->log);
+	if (err != -ECANCELED)
+		kx_pass_fail(p, err);
+	p->stop = true;
+}
+
 static void clear_pending(struct kx_pass *p, struct kx_log_slot *s, struct pending *pending,
 			  bool changed)
 {
 	u64 npages = pending->to - pending->from;
+	int err;
 
-	if (pending->set && kx_log_is_manual(&p->log) &&
-	    (!changed || kx_log_write(&p->log, pending->from, npages)))
-		kx_log_clear(&p->log, s, pending->from, npages, pending->set);
+	if (pending->set && kx_log_is_manual(&p->log)) {
+		if (changed)
+			kx_log_write(&p->log, pending->from, npages);
+		err = kx_log_clear(&p->log, s, pending->from, npages, pending->set);
+		if (err)
+			give_up(p, err);
+	}
 	pending->from = pending->to;
 	pending->set = 0;
 }
@@ -92,22 +110,21 @@ static void set_total(struct kx_pass *p)
 static void walk_slot(struct kx_pass *p, struct kx_log_slot *s, const struct kx_log_walk *walk)
 {
 	u64 first, end, piece_end;
-	bool got;
+	int err;
 
 	if (!s->wanted)
 		return;
 	kx_pass_set_step(p, KVM_EXT_STEP_LOG_HARVEST);
-	got = kx_log_harvest(&p->log, s);
+	err = kx_log_harvest(&p->log, s);
 	kx_pass_set_step(p, KVM_EXT_STEP_MEMORY);
-	if (!got)
+	if (err && err != -ENOENT)
+		give_up(p, err);
+	if (err)
 		return;
 	end = range_of(p, s, &first);
 	for (; first < end && !kx_pass_rest(p); first = piece_end) {
 		piece_end = min(end, round_down(first, KX_LOG_PIECE) + KX_LOG_PIECE);
-		if (!kx_log_read(&p->log, first, piece_end - first)) {
-			kx_pass_fail(p, -EFAULT);
-			break;
-		}
+		kx_log_read(&p->log, first, piece_end - first);
 		kx_pass_scanned(p, piece_end - first, 0, false);
 		walk_piece(p, s, walk, first, piece_end);
 	}
@@ -123,14 +140,13 @@ void kx_log_walk(struct kx_pass *p, const struct kx_log_walk *walk)
 	kx_pass_set_step(p, KVM_EXT_STEP_LOG_ENABLE);
 	err = kx_log_begin(&p->log, walk->watch);
 	if (err) {
-		kx_pass_fail(p, err);
+		give_up(p, err);
 		return;
 	}
 	set_total(p);
 	for (i = 0; i < p->log.nr && !p->stop; i++)
 		walk_slot(p, &p->log.slots[i], walk);
 	p->yielded = kx_log_yielded(&p->log);
-	kx_log_end(&p->log);
 }
 
 void kx_log_walk_leave(struct kx_pass *p)

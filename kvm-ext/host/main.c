@@ -27,9 +27,18 @@ static int __init kvm_ext_init(void)
 	err = kx_events_init();
 	if (err)
 		return err;
+	err = kx_session_init();
+	if (err)
+		goto events_exit;
 	err = misc_register(&device);
 	if (err)
-		kx_events_exit();
+		goto session_exit;
+	return 0;
+
+session_exit:
+	kx_session_exit();
+events_exit:
+	kx_events_exit();
 	return err;
 }
 
@@ -37,6 +46,7 @@ static int __init kvm_ext_init(void)
 static void __exit kvm_ext_exit(void)
 {
 	misc_deregister(&device);
+	kx_session_exit();
 	kx_events_exit();
 	kx_interpose_exit();
 }

@@ -9,6 +9,7 @@
 #include <linux/kthread.h>
 #include <linux/random.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 
 #include "affinity.h"
 #include "flush.h"
@@ -590,10 +591,19 @@ static struct state configure(struct kx_pass *p, const struct kx_tracker *tracke
 	return old;
 }
 
+/* How long a change waits for a VMM that is in an ioctl on its dirty log. */
+#define PAUSE_JIFFIES	HZ
+
 int kx_pass_pause(struct kx_pass *p)
 {
+	int err;
+
+	if (!kx_log_reserve(&p->log, PAUSE_JIFFIES, true))
+		return fatal_signal_pending(current) ? -EINTR : -EAGAIN;
 	/* Returns once the thread, having cut its pass short, has parked. */
-	return kthread_park(p->thread);
+	err = kthread_park(p->thread);
+	kx_log_unreserve(&p->log);
+	return err;
 }
 
 void kx_pass_resume(struct kx_pass *p, bool prime)
@@ -620,6 +630,7 @@ int kx_pass_set(struct kx_pass *p, const struct kx_tracker *tracker,
 	if (!err)
 		err = kx_pass_pause(p);
 	if (err) {
+		kx_set_affinity(p->thread, p->cfg.cpu);
 		drop_state(tracker, &state);
 		return err;
 	}
@@ -668,6 +679,11 @@ stop_thread:
 free_kicked:
 	free_cpumask_var(p->kicked);
 	return err;
+}
+
+bool kx_pass_may_stop(struct kx_pass *p, long timeout)
+{
+	return kx_log_reserve(&p->log, timeout, false);
 }
 
 void kx_pass_stop(struct kx_pass *p)
@@ -728,6 +744,5 @@ void kx_pass_get_stats(struct kx_pass *p, struct kvm_ext_stats *out)
 	kx_stats_get(&p->stats, out);
 	out->progress = p->progress;
 	spin_unlock(&p->lock);
-	if (kx_log_get_stats(&p->log, &out->log))
-		out->state |= KVM_EXT_STATE_YIELDED;
+	out->state |= kx_log_get_stats(&p->log, &out->log, &out->log_more);
 }

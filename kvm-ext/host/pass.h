@@ -108,13 +108,21 @@ struct kx_pass {
 /* The engine starts with the tracker `off`. @wait outlives it. */
 int kx_pass_start(struct kx_pass *p, struct kx_vm *vm, struct kx_ring *ring,
 		  wait_queue_head_t *wait);
+/*
+ * Before kx_pass_stop(). False: a task of the VMM is in an ioctl on its dirty log, out of which it
+ * did not come within @timeout jiffies, and until then the log cannot be left.
+ */
+bool kx_pass_may_stop(struct kx_pass *p, long timeout);
 void kx_pass_stop(struct kx_pass *p);
 
 /* Switches to @setting, which has been checked field by field. */
 int kx_pass_set(struct kx_pass *p, const struct kx_tracker *tracker,
 		const struct kx_setting *setting);
 
-/* Cuts the running pass short, leaves nothing of the tracker in the VM, and waits. */
+/*
+ * Cuts the running pass short, leaves nothing of the tracker in the VM, and waits. -EAGAIN:
+ * a task of the VMM is in an ioctl on its dirty log and does not come out.
+ */
 int kx_pass_pause(struct kx_pass *p);
 /* @prime: there is memory now that no pass has looked at before. */
 void kx_pass_resume(struct kx_pass *p, bool prime);

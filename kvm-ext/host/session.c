@@ -4,6 +4,7 @@
  */
 #include <linux/bitfield.h>
 #include <linux/log2.h>
+#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
@@ -34,7 +35,10 @@ struct kx_session {
 	struct kx_ring *ring;	/* set once, with release; freed with the session */
 	wait_queue_head_t wait;	/* pollers, and who waits for a pass */
 	struct work_struct gone_work;
+	struct work_struct end_work;	/* of a closed file whose VM could not be let go at once */
 };
+
+static struct workqueue_struct *session_wq;	/* for what waits for VMMs */
 
 /* --- attach and detach ------------------------------------------------------- */
 
@@ -48,14 +52,20 @@ static void session_vm_gone(struct kx_vm *vm)
 	queue_work(system_long_wq, &s->gone_work);
 }
 
-/* Caller holds @lock. */
-static void drop_vm(struct kx_session *s)
+/*
+ * Caller holds @lock. False: the VMM has been in an ioctl on its dirty log for @timeout
+ * jiffies, and its VM cannot be let go yet.
+ */
+static bool drop_vm(struct kx_session *s, long timeout)
 {
 	if (!s->has_vm)
-		return;
+		return true;
+	if (!kx_pass_may_stop(&s->pass, timeout))
+		return false;
 	s->has_vm = false;
 	kx_pass_stop(&s->pass);
 	kx_vm_detach(&s->vm);
+	return true;
 }
 
 static void session_gone_work(struct work_struct *work)
@@ -65,7 +75,7 @@ static void session_gone_work(struct work_struct *work)
 	mutex_lock(&s->lock);
 	/* Not the VM of a later attach, if the one that went was never attached for good. */
 	if (READ_ONCE(s->vm.gone))
-		drop_vm(s);
+		drop_vm(s, MAX_SCHEDULE_TIMEOUT);
 	mutex_unlock(&s->lock);
 }
 
@@ -123,7 +133,7 @@ static int do_get_caps(struct kx_session *s, void *arg)
 	caps->api_version = KVM_EXT_API_VERSION;
 	caps->caps = KX_ELIDES_YOUNG_FLUSH ? KVM_EXT_CAP_ELIDES_YOUNG_FLUSH : 0;
 #if defined(KVM_EXT_TEST_NOFLUSH) || defined(KVM_EXT_TEST_NOYIELD) || \
-	defined(KVM_EXT_TEST_ENCRYPTED)
+	defined(KVM_EXT_TEST_ENCRYPTED) || defined(KVM_EXT_TEST_STUCKLOG)
 	caps->caps |= KVM_EXT_CAP_TEST_BUILD;
 #endif
 	caps->trackers = kx_tracker_mask();
@@ -456,6 +466,28 @@ static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 
 /* --- the file -------------------------------------------------------------------- */
 
+/* The file is closed and the VM let go. */
+static void free_session(struct kx_session *s)
+{
+	/* Detaching has ended the notifier, so nobody queues the work any more. */
+	cancel_work_sync(&s->gone_work);
+	kx_ring_free(s->ring);
+	kfree(s);
+}
+
+/* Until the VMM is through with its ioctl, or killed, the VM has its session. */
+static void session_end_work(struct work_struct *work)
+{
+	struct kx_session *s = container_of(work, struct kx_session, end_work);
+
+	mutex_lock(&s->lock);
+	drop_vm(s, MAX_SCHEDULE_TIMEOUT);
+	mutex_unlock(&s->lock);
+	free_session(s);
+	/* The module's exit waits for the work queue before this code goes. */
+	module_put(THIS_MODULE);
+}
+
 static int session_open(struct inode *inode, struct file *file)
 {
 	struct kx_session *s = kzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
@@ -465,21 +497,28 @@ static int session_open(struct inode *inode, struct file *file)
 	mutex_init(&s->lock);
 	init_waitqueue_head(&s->wait);
 	INIT_WORK(&s->gone_work, session_gone_work);
+	INIT_WORK(&s->end_work, session_end_work);
 	file->private_data = s;
 	return nonseekable_open(inode, file);
 }
 
+/* How long closing waits for a VMM that is in an ioctl on its dirty log. */
+#define CLOSE_JIFFIES	(HZ / 2)
+
 static int session_release(struct inode *inode, struct file *file)
 {
 	struct kx_session *s = file->private_data;
+	bool dropped;
 
 	mutex_lock(&s->lock);
-	drop_vm(s);
+	dropped = drop_vm(s, CLOSE_JIFFIES);
 	mutex_unlock(&s->lock);
-	/* Detaching has ended the notifier, so nobody queues the work any more. */
-	cancel_work_sync(&s->gone_work);
-	kx_ring_free(s->ring);
-	kfree(s);
+	if (dropped) {
+		free_session(s);
+	} else {
+		__module_get(THIS_MODULE);
+		queue_work(session_wq, &s->end_work);
+	}
 	return 0;
 }
 
@@ -514,3 +553,15 @@ const struct file_operations kx_session_fops = {
 	.mmap = session_mmap,
 	.poll = session_poll,
 };
+
+int kx_session_init(void)
+{
+	/* Each item may wait for as long as its VMM likes. */
+	session_wq = alloc_workqueue("kvm-ext", WQ_UNBOUND, WQ_MAX_ACTIVE);
+	return session_wq ? 0 : -ENOMEM;
+}
+
+void kx_session_exit(void)
+{
+	destroy_workqueue(session_wq);
+}

@@ -6,4 +6,8 @@
 
 extern const struct file_operations kx_session_fops;
 
+int kx_session_init(void);
+/* Sessions that were closed have ended when it returns. */
+void kx_session_exit(void);
+
 #endif /* KVM_EXT_SESSION_H */

@@ -105,7 +105,7 @@ long kernel_memory_kb(void)
 /* --- a VMM of its own ----------------------------------------------------- */
 
 /* Hands @fd to the process at the other end. */
-static void send_fd(int socket, int fd)
+void child_send_fd(int socket, int fd)
 {
 	char byte = 0, buffer[CMSG_SPACE(sizeof(int))] = { 0 };
 	struct iovec iov = { &byte, 1 };
@@ -123,7 +123,7 @@ static void send_fd(int socket, int fd)
 		bail("sendmsg");
 }
 
-static int receive_fd(int socket)
+int child_receive_fd(int socket)
 {
 	char byte, buffer[CMSG_SPACE(sizeof(int))] = { 0 };
 	struct iovec iov = { &byte, 1 };
@@ -155,7 +155,7 @@ static _Noreturn void other_vmm(int socket, unsigned int pages)
 	for (i = 0; i < pages; i++)
 		list[i] = vmm_write(VMM_DATA_GPA / VMM_PAGE + i);
 	vmm_loop(&own, 0, list, pages);
-	send_fd(socket, own.fd);
+	child_send_fd(socket, own.fd);
 	/* Until the parent says otherwise, or kills us. */
 	if (read(socket, &byte, 1) < 0)
 		_exit(1);
@@ -177,7 +177,7 @@ struct child child_start(unsigned int pages)
 	}
 	close(pair[1]);
 	c.socket = pair[0];
-	c.vm_fd = receive_fd(c.socket);
+	c.vm_fd = child_receive_fd(c.socket);
 	return c;
 }
 

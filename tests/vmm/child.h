@@ -18,6 +18,9 @@ struct child {
 
 /* Its guest writes @pages pages from VMM_DATA_GPA on over and over. */
 struct child child_start(unsigned int pages);
+/* A descriptor to the process at the other end of @socket, and from it. */
+void child_send_fd(int socket, int fd);
+int child_receive_fd(int socket);
 /* The session of this descriptor polls POLLHUP within some seconds. */
 bool hung_up(int fd);
 

@@ -2,7 +2,7 @@
 # The module's test programs: static, they run in emulated hosts of other distributions as well.
 
 VMM_TESTS := $(patsubst tests/vmm/%.c,$(BUILD)/vmm/%,$(wildcard tests/vmm/t-*.c)) $(addprefix $(BUILD)/vmm/,scan regions dirtylog)
-VMM_LIB   := $(addprefix $(BUILD)/vmm/,vmm.o kx.o tap.o child.o dirty.o exact.o aggregation.o)
+VMM_LIB   := $(addprefix $(BUILD)/vmm/,vmm.o kx.o tap.o child.o dirty.o exact.o aggregation.o asleep.o)
 VMM_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wstrict-prototypes -Werror -Iinclude -Itests/vmm -pthread
 
 $(BUILD)/vmm/%.o: tests/vmm/%.c

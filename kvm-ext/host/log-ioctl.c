@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM's ioctls on the dirty log, as we issue them.
+ *
+ * They take their arguments from user memory and work only for a task that has the
+ * VMM's memory: so the pass thread borrows that, for one ioctl at a time. Held for
+ * longer, the memory of a VMM that was killed meanwhile would be held with it.
+ */
+#include <linux/delay.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+
+#include "log-ioctl.h"
+#include "vm.h"
+
+/* How often, and how long apart, KVM is asked again to switch a log off. */
+#define DISABLE_TRIES	4
+#define DISABLE_MS	5
+
+/* --- the VMM's memory ------------------------------------------------------------------- */
+
+/* A task of the VMM has it already. */
+static bool borrow_mm(struct kx_log *log, bool *borrowed)
+{
+	struct mm_struct *mm = log->vm->kvm->mm;
+
+	*borrowed = current->mm != mm;
+	if (!*borrowed)
+		return true;
+	if (!mmget_not_zero(mm))
+		return false;
+	kthread_use_mm(mm);
+	return true;
+}
+
+static void return_mm(struct kx_log *log, bool borrowed)
+{
+	struct mm_struct *mm = log->vm->kvm->mm;
+
+	if (!borrowed)
+		return;
+	kthread_unuse_mm(mm);
+	mmput(mm);
+}
+
+int kx_log_make_buffer(struct kx_log *log, u64 npages)
+{
+	unsigned long size = KX_LOG_BITMAP_OFFSET + BITS_TO_LONGS(npages) * sizeof(long);
+	struct kx_log_buffer *buffer;
+
+	if (log->buffer && size <= log->buffer->size)
+		return 0;
+	/* What we have logged until now is given back by the old one if there is no other. */
+	buffer = kx_log_buffer_new(size);
+	if (!buffer)
+		return -ENOMEM;
+	kx_log_drop_buffer(log);
+	log->buffer = buffer;
+	return 0;
+}
+
+void kx_log_drop_buffer(struct kx_log *log)
+{
+	bool borrowed;
+
+	if (!log->buffer)
+		return;
+	/* Without its memory the VMM has no mapping either. */
+	if (borrow_mm(log, &borrowed)) {
+		kx_log_buffer_unmap(log->buffer);
+		return_mm(log, borrowed);
+	}
+	kx_log_buffer_put(log->buffer);
+	log->buffer = NULL;
+}
+
+/* --- ioctls ------------------------------------------------------------------------------ */
+
+/* Where the VMM has the bitmap of the arguments, which are in our memory. */
+static void set_bitmap(struct kx_log *log, unsigned int cmd)
+{
+	unsigned long bitmap = READ_ONCE(log->buffer->address) + KX_LOG_BITMAP_OFFSET;
+	struct kvm_clear_dirty_log *clear = log->buffer->memory;
+	struct kvm_dirty_log *get = log->buffer->memory;
+
+	if (cmd == KVM_GET_DIRTY_LOG)
+		get->dirty_bitmap = (void __user *)bitmap;
+	else if (cmd == KVM_CLEAR_DIRTY_LOG)
+		clear->dirty_bitmap = (void __user *)(bitmap + clear->first_page / BITS_PER_BYTE);
+}
+
+static long carry_out(struct kx_log *log, unsigned int cmd, const void *arg, size_t size)
+{
+	long ret;
+
+	/* Mapped on first use, and again should the VMM have unmapped it. */
+	ret = kx_log_buffer_map(log->buffer);
+	if (ret)
+		return ret;
+	memcpy(log->buffer->memory, arg, size);
+	set_bitmap(log, cmd);
+	return kx_kvm_ioctl(log->vm->file, cmd, READ_ONCE(log->buffer->address), false);
+}
+
+long kx_log_ioctl(struct kx_log *log, unsigned int cmd, const void *arg, size_t size, u64 *ns)
+{
+	u64 start = ktime_get_ns();
+	bool borrowed;
+	long ret = -ESRCH;
+
+	if (borrow_mm(log, &borrowed)) {
+		ret = carry_out(log, cmd, arg, size);
+		return_mm(log, borrowed);
+	}
+	mutex_lock(&log->lock);
+	*ns += ktime_get_ns() - start;
+	if (ret) {
+		log->stats.errors++;
+		log->stats.last_errno = -ret;
+	}
+	mutex_unlock(&log->lock);
+	return ret;
+}
+
+/* KVM takes a region that differs from the memslot in its flags alone for a change of these. */
+static long set_flags(struct kx_log *log, const struct kx_log_slot *s, u32 flags, u64 *ns)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = kx_log_slot_number(s),
+		.flags = s->flags | flags,
+		.guest_phys_addr = gfn_to_gpa(s->gfn),
+		.memory_size = s->npages << PAGE_SHIFT,
+		.userspace_addr = s->hva,
+	};
+
+	return kx_log_ioctl(log, KVM_SET_USER_MEMORY_REGION, &region, sizeof(region), ns);
+}
+
+long kx_log_enable(struct kx_log *log, struct kx_log_slot *s)
+{
+	long ret = set_flags(log, s, KVM_MEM_LOG_DIRTY_PAGES, &log->stats.enable_ns);
+
+	if (ret)
+		return ret;
+	mutex_lock(&log->lock);
+	s->ours = true;
+	s->fresh = true;
+	log->stats.enable_pages += s->npages;
+	if (s->taken) {
+		s->taken = false;
+		log->stats.resumes++;
+		log->stats.last_resume_ns = ktime_get_ns();
+	}
+	mutex_unlock(&log->lock);
+	return 0;
+}
+
+/* --- the log as KVM has it ---------------------------------------------------------------- */
+
+/* Caller holds kvm->srcu. The memslot that @s was made from, if it is still there. */
+static struct kvm_memory_slot *memslot_of(struct kx_log *log, const struct kx_log_slot *s)
+{
+	struct kvm_memory_slot *slot;
+
+	slot = id_to_memslot(__kvm_memslots(log->vm->kvm, s->as_id), s->id);
+	if (slot && slot->base_gfn == s->gfn && slot->npages == s->npages &&
+	    slot->userspace_addr == s->hva)
+		return slot;
+	return NULL;
+}
+
+bool kx_log_memslot_flags(struct kx_log *log, const struct kx_log_slot *s, u32 *flags)
+{
+	struct kvm *kvm = log->vm->kvm;
+	struct kvm_memory_slot *slot;
+	int idx;
+
+	idx = srcu_read_lock(&kvm->srcu);
+	slot = memslot_of(log, s);
+	if (slot)
+		*flags = slot->flags;
+	srcu_read_unlock(&kvm->srcu, idx);
+	return slot;
+}
+
+/*
+ * Sets the bits of @npages pages from page @first, a multiple of 64. Whoever else writes them,
+ * sets bits as well: whole words need no atomic operation. KVM keeps none beyond the last page.
+ */
+static void set_bits(unsigned long *bitmap, u64 first, u64 npages)
+{
+	unsigned long *word = bitmap + first / BITS_PER_LONG;
+	unsigned int rest = npages % BITS_PER_LONG;
+
+	memset(word, 0xff, npages / BITS_PER_LONG * sizeof(long));
+	if (rest)
+		word[npages / BITS_PER_LONG] |= BITMAP_LAST_WORD_MASK(rest);
+}
+
+/* As if every page had been written: more than the VMM can have missed. In pieces. */
+static void set_all_dirty(struct kx_log *log, const struct kx_log_slot *s)
+{
+	struct kvm *kvm = log->vm->kvm;
+	struct kvm_memory_slot *slot;
+	u64 first;
+	int idx;
+
+	for (first = 0; first < s->npages; first += KX_LOG_PIECE) {
+		idx = srcu_read_lock(&kvm->srcu);
+		slot = memslot_of(log, s);
+		if (slot && slot->dirty_bitmap)
+			set_bits(slot->dirty_bitmap, first, min(s->npages - first, KX_LOG_PIECE));
+		srcu_read_unlock(&kvm->srcu, idx);
+		cond_resched();
+	}
+}
+
+/* Test builds: a KVM that refuses. */
+static long switch_off(struct kx_log *log, const struct kx_log_slot *s)
+{
+#ifdef KVM_EXT_TEST_STUCKLOG
+	return -ENOMEM;
+#endif
+	return set_flags(log, s, 0, &log->disable_ns);
+}
+
+/*
+ * KVM needs memory for it, which in a task of the VMM its cgroup may refuse. Then the log stays
+ * on, and the VMM gets it with every bit we can have taken.
+ */
+long kx_log_disable(struct kx_log *log, struct kx_log_slot *s)
+{
+	int tries = 1;
+	long ret;
+
+	while ((ret = switch_off(log, s)) && ret != -ESRCH && tries++ < DISABLE_TRIES)
+		msleep(DISABLE_MS);
+	if (ret && ret != -ESRCH) {
+		set_all_dirty(log, s);
+		pr_warn("kvm-ext: the dirty log of memslot %u of VM %d stays on, KVM refuses to switch it off (error %ld); every page is marked dirty\n",
+			kx_log_slot_number(s), log->vm->kvm->userspace_pid, -ret);
+	}
+	mutex_lock(&log->lock);
+	s->ours = false;
+	if (!ret)
+		log->disable_pages += s->npages;
+	else if (ret != -ESRCH)
+		log->more.stuck_pages += s->npages;
+	mutex_unlock(&log->lock);
+	return ret;
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The VM's memslots and whose log each has, in the pass thread.
+ */
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "log-ioctl.h"
+#include "slots.h"
+#include "vm.h"
+
+static void free_slots(struct kx_log_slot *slots, u32 nr)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		kvfree(slots[i].candidates);
+		kvfree(slots[i].seen);
+		cond_resched();
+	}
+	kvfree(slots);
+}
+
+/* The caller is in, or the VMM has nothing to do with us. */
+static void replace_slots(struct kx_log *log, struct kx_log_slot *slots, u32 nr)
+{
+	struct kx_log_slot *old_slots = log->slots;
+	u32 old_nr = log->nr;
+
+	mutex_lock(&log->lock);
+	log->slots = slots;
+	log->nr = nr;
+	mutex_unlock(&log->lock);
+	free_slots(old_slots, old_nr);
+}
+
+void kx_log_forget_slots(struct kx_log *log)
+{
+	replace_slots(log, NULL, 0);
+}
+
+/* --- a new list, made of the memslots and what was known of them -------------------------- */
+
+static bool is_cut(const struct kx_log *log, const struct kx_log_slot *s)
+{
+	return kx_excluded_from(&log->vm->excluded, s->hva, s->hva + (s->npages << PAGE_SHIFT));
+}
+
+/* Overlaps the tracker's range, and may be logged. */
+static bool is_wanted(const struct kx_log *log, const struct kx_log_slot *s)
+{
+	/* Only a log that starts full lets us choose what KVM arms. */
+	if (s->cut && kx_log_mode(log->vm->kvm) != KVM_EXT_LOG_MODE_ALL_SET)
+		return false;
+	return s->gfn < log->end_gfn && s->gfn + s->npages > log->first_gfn;
+}
+
+static bool same_place(const struct kx_log_slot *a, const struct kx_log_slot *b)
+{
+	return a->as_id == b->as_id && a->id == b->id && a->gfn == b->gfn &&
+	       a->npages == b->npages && a->hva == b->hva;
+}
+
+static bool is_before(const struct kx_log_slot *a, const struct kx_log_slot *b)
+{
+	return a->as_id < b->as_id || (a->as_id == b->as_id && a->gfn < b->gfn);
+}
+
+/* What was known of the memslot moves to @s. Both lists are in order: *@at is in the old one. */
+static void inherit(struct kx_log *log, struct kx_log_slot *s, u32 *at)
+{
+	struct kx_log_slot *old;
+
+	while (*at < log->nr && is_before(&log->slots[*at], s))
+		++*at;
+	old = log->slots + *at;
+	if (*at == log->nr || !same_place(old, s))
+		return;
+	s->ours = old->ours;
+	s->taken = old->taken;
+	s->fresh = old->fresh;
+	swap(s->candidates, old->candidates);
+	swap(s->seen, old->seen);
+}
+
+/* The caller is in, so that the VMM changes nothing and gives nothing back. */
+static int renew_slots(struct kx_log *log)
+{
+	struct kx_log_slot *slots;
+	struct kx_memslots set;
+	u64 largest = 0;
+	u32 i, at = 0;
+	int err;
+
+	err = kx_memslots_take(&set, log->vm);
+	if (err)
+		return err;
+	slots = kvcalloc(set.nr + 1, sizeof(*slots), GFP_KERNEL_ACCOUNT);
+	if (!slots) {
+		kvfree(set.slots);
+		return -ENOMEM;
+	}
+	for (i = 0; i < set.nr; i++) {
+		const struct kx_memslot *m = &set.slots[i];
+		struct kx_log_slot *s = &slots[i];
+
+		*s = (struct kx_log_slot){
+			.gfn = m->gfn, .npages = m->npages, .hva = m->hva,
+			.flags = m->flags & ~KVM_MEM_LOG_DIRTY_PAGES,
+			.as_id = m->as_id, .id = m->id,
+		};
+		inherit(log, s, &at);
+		s->cut = is_cut(log, s);
+		s->wanted = is_wanted(log, s);
+		if (s->wanted)
+			largest = max(largest, s->npages);
+		cond_resched();
+	}
+	replace_slots(log, slots, set.nr);
+	log->generation = set.generation;
+	kvfree(set.slots);
+	err = kx_log_make_buffer(log, largest);
+	log->incomplete = err;
+	return err;
+}
+
+/* --- logs -------------------------------------------------------------------------------- */
+
+static int make_room_for_candidates(struct kx_log_slot *s)
+{
+	size_t bytes = BITS_TO_LONGS(s->npages) * sizeof(long);
+
+	if (!s->candidates)
+		s->candidates = kvzalloc(bytes, GFP_KERNEL_ACCOUNT);
+	if (!s->seen)
+		s->seen = kvzalloc(bytes, GFP_KERNEL_ACCOUNT);
+	return s->candidates && s->seen ? 0 : -ENOMEM;
+}
+
+static void note_vmms(struct kx_log *log, struct kx_log_slot *s)
+{
+	mutex_lock(&log->lock);
+	s->taken = true;
+	s->ours = !KX_LOG_YIELDS;
+	s->fresh = !KX_LOG_YIELDS;
+	mutex_unlock(&log->lock);
+}
+
+/*
+ * The caller is in. Since the list was made the VMM may have had its turn: what it has changed is
+ * left for the next pass. KVM's own changes concern no memory of the guest's.
+ */
+static void take(struct kx_log *log, struct kx_log_slot *s)
+{
+	u32 flags;
+
+	if (kx_slots_generation(log->vm) != log->generation)
+		log->incomplete = true;
+	if (!kx_log_memslot_flags(log, s, &flags) ||
+	    (flags & ~KVM_MEM_LOG_DIRTY_PAGES) != s->flags)
+		log->incomplete = true;
+	else if (flags & KVM_MEM_LOG_DIRTY_PAGES)
+		note_vmms(log, s);
+	else if (kx_log_enable(log, s))
+		log->incomplete = true;
+	log->generation = kx_slots_generation(log->vm);
+}
+
+static int take_in_turn(struct kx_log *log, struct kx_log_slot *s, bool watch)
+{
+	int err;
+
+	if (watch && make_room_for_candidates(s)) {
+		log->incomplete = true;
+		return 0;
+	}
+	if (READ_ONCE(s->ours))
+		return 0;
+	err = kx_turn_begin(&log->turn);
+	if (err)
+		return err;
+	take(log, s);
+	kx_turn_end(&log->turn);
+	return 0;
+}
+
+/* The VMM has its turn between any two memslots, and who wants the thread gets it. */
+static int take_all(struct kx_log *log, bool watch)
+{
+	int err = 0;
+	u32 i;
+
+	for (i = 0; i < log->nr && !err; i++) {
+		struct kx_log_slot *s = &log->slots[i];
+
+		if (kthread_should_park() || kthread_should_stop())
+			err = -ECANCELED;
+		else if (s->wanted && kx_can_log(s->flags))
+			err = take_in_turn(log, s, watch);
+		cond_resched();
+	}
+	if (err)
+		log->incomplete = true;
+	return err;
+}
+
+int kx_log_sync_slots(struct kx_log *log, bool watch)
+{
+	int err;
+
+	if (log->slots && !log->incomplete && kx_slots_generation(log->vm) == log->generation)
+		return 0;
+	err = kx_turn_begin(&log->turn);
+	if (err)
+		return err;
+	err = renew_slots(log);
+	kx_turn_end(&log->turn);
+	return err ?: take_all(log, watch);
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The VMM's own use of the dirty log, seen before and after KVM carries it out, in
+ * the VMM's task.
+ */
+#include "log-ioctl.h"
+#include "vm.h"
+
+/* By number: 32-bit programs give other sizes. The first member of every argument is the slot. */
+enum {
+	NR_SET_REGION = _IOC_NR(KVM_SET_USER_MEMORY_REGION),
+	NR_SET_REGION2 = 0x49,	/* KVM_SET_USER_MEMORY_REGION2, where there is one; begins alike */
+	NR_GET_LOG = _IOC_NR(KVM_GET_DIRTY_LOG),
+	NR_CLEAR_LOG = _IOC_NR(KVM_CLEAR_DIRTY_LOG),
+};
+
+bool kx_log_concerns(unsigned int cmd)
+{
+	switch (_IOC_NR(cmd)) {
+	case NR_SET_REGION:
+	case NR_SET_REGION2:
+	case NR_GET_LOG:
+	case NR_CLEAR_LOG:
+		return _IOC_TYPE(cmd) == KVMIO;
+	}
+	return false;
+}
+
+/* Caller is in, so that the memslots stay. */
+static struct kx_log_slot *slot_of(struct kx_log *log, const struct kx_vm_call *call)
+{
+	u32 i;
+
+	for (i = 0; i < log->nr; i++) {
+		if (kx_log_slot_number(&log->slots[i]) == call->words[0])
+			return &log->slots[i];
+	}
+	return NULL;
+}
+
+static bool sets_region(const struct kx_vm_call *call)
+{
+	return _IOC_NR(call->cmd) == NR_SET_REGION || _IOC_NR(call->cmd) == NR_SET_REGION2;
+}
+
+static bool wants_log(const struct kx_vm_call *call)
+{
+	return !sets_region(call) || call->words[1] & KVM_MEM_LOG_DIRTY_PAGES;
+}
+
+static void give_back(struct kx_log *log, struct kx_log_slot *s)
+{
+	kx_log_disable(log, s);
+	mutex_lock(&log->lock);
+	s->taken = true;
+	log->stats.yields++;
+	log->stats.last_yield_ns = ktime_get_ns();
+	mutex_unlock(&log->lock);
+}
+
+/*
+ * To give back is to set the memslot anew. No other task may delete it meanwhile, or ours would
+ * make it again: so who sets a memslot keeps @giving until KVM is done.
+ */
+int kx_log_before_vmm(struct kx_interposer *self, const struct kx_vm_call *call)
+{
+	struct kx_log *log = container_of(self, struct kx_log, interposer);
+	bool sets = sets_region(call);
+	struct kx_log_slot *s;
+	int err;
+
+	err = kx_turn_enter(&log->turn);
+	if (err)
+		return err;
+	s = slot_of(log, call);
+	if (!sets && (!s || !READ_ONCE(s->ours)))
+		return 0;
+	if (mutex_lock_killable(&log->giving)) {
+		kx_turn_leave(&log->turn);
+		return -EINTR;
+	}
+	if (s && READ_ONCE(s->ours) && wants_log(call) && KX_LOG_YIELDS)
+		give_back(log, s);
+	if (!sets)
+		mutex_unlock(&log->giving);
+	return 0;
+}
+
+void kx_log_after_vmm(struct kx_interposer *self, const struct kx_vm_call *call)
+{
+	struct kx_log *log = container_of(self, struct kx_log, interposer);
+	struct kx_log_slot *s;
+	u32 flags;
+
+	if (sets_region(call)) {
+		s = slot_of(log, call);
+		/* What the VMM sets replaces what we set, unless KVM refused it. */
+		if (s && READ_ONCE(s->ours) &&
+		    !(kx_log_memslot_flags(log, s, &flags) && flags & KVM_MEM_LOG_DIRTY_PAGES)) {
+			mutex_lock(&log->lock);
+			s->ours = false;
+			mutex_unlock(&log->lock);
+		}
+		mutex_unlock(&log->giving);
+	}
+	kx_turn_leave(&log->turn);
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tasks that came into KVM by its own operations.
+ */
+#include <linux/delay.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <asm/ptrace.h>
+
+#include "interpose.h"
+#include "suspects.h"
+
+/* How long a task may be in one of the ioctls that matter before we give up. */
+#define SETTLE_MS	50
+
+/* The ABIs' numbers of ioctl(2): x86-64, i386, and x32, which has a bit of its own as well. */
+#define NATIVE_IOCTL	16
+#define COMPAT_IOCTL	54
+#define X32_BIT		0x40000000ul
+#define X32_IOCTL	(X32_BIT + 514)
+
+static bool is_native_ioctl(unsigned long nr)
+{
+	return nr == NATIVE_IOCTL || nr == X32_IOCTL || nr == (X32_BIT | NATIVE_IOCTL);
+}
+
+/*
+ * True if @task's last system call was an ioctl that matters. What a task left
+ * on its stack when it returned from one looks the same; its next system call
+ * overwrites that. Caller holds the RCU read lock.
+ */
+static bool seen_in_ioctl(struct task_struct *task, bool (*concerns)(unsigned int cmd))
+{
+	const void *stack = READ_ONCE(task->stack);
+	const struct pt_regs *regs;
+
+	/* An exiting task gives up its stack, which RCU keeps mapped. */
+	if (!stack || task == current || task->flags & PF_KTHREAD)
+		return false;
+	regs = (const struct pt_regs *)(stack + THREAD_SIZE - TOP_OF_KERNEL_STACK_PADDING) - 1;
+	if (task_thread_info(task)->status & TS_COMPAT)
+		return READ_ONCE(regs->orig_ax) == COMPAT_IOCTL && concerns(regs->cx);
+	return is_native_ioctl(READ_ONCE(regs->orig_ax)) && concerns(regs->si);
+}
+
+/* Caller holds the RCU read lock. A leader that has exited has no memory, though its threads do. */
+static bool has_mm(struct task_struct *process, const struct mm_struct *mm)
+{
+	struct task_struct *task;
+	const struct mm_struct *theirs;
+
+	for_each_thread(process, task) {
+		theirs = READ_ONCE(task->mm);
+		if (theirs)
+			return theirs == mm;
+	}
+	return false;
+}
+
+/* Again from the beginning if there were too many. */
+static int find(struct kx_interposer *self)
+{
+	struct task_struct *process, *task;
+	int n = 0;
+
+	kx_suspects_drop(self);
+	rcu_read_lock();
+	for_each_process(process) {
+		if (!has_mm(process, self->mm))
+			continue;
+		for_each_thread(process, task) {
+			if (!seen_in_ioctl(task, self->concerns))
+				continue;
+			if (n < KX_SUSPECTS_MAX)
+				self->suspects[n] = get_task_struct(task);
+			n++;
+		}
+	}
+	rcu_read_unlock();
+	return n <= KX_SUSPECTS_MAX ? 0 : -EAGAIN;
+}
+
+static void clear(struct kx_interposer *self, int i, struct task_struct *task)
+{
+	if (cmpxchg(&self->suspects[i], task, NULL) == task)
+		put_task_struct(task);
+}
+
+void kx_suspects_acquit(struct kx_interposer *self)
+{
+	int i;
+
+	for (i = 0; i < KX_SUSPECTS_MAX; i++) {
+		if (READ_ONCE(self->suspects[i]) == current)
+			clear(self, i, current);
+	}
+}
+
+static bool are_left(struct kx_interposer *self)
+{
+	struct task_struct *task;
+	bool left = false;
+	int i;
+
+	for (i = 0; i < KX_SUSPECTS_MAX; i++) {
+		/* Only this thread takes one off whose task is another. */
+		rcu_read_lock();
+		task = READ_ONCE(self->suspects[i]);
+		if (task && seen_in_ioctl(task, self->concerns))
+			left = true;
+		else if (task)
+			clear(self, i, task);
+		rcu_read_unlock();
+	}
+	return left;
+}
+
+void kx_suspects_drop(struct kx_interposer *self)
+{
+	struct task_struct *task;
+	int i;
+
+	for (i = 0; i < KX_SUSPECTS_MAX; i++) {
+		task = xchg(&self->suspects[i], NULL);
+		if (task)
+			put_task_struct(task);
+	}
+}
+
+int kx_suspects_settle(struct kx_interposer *self)
+{
+	int ms;
+
+	if (!self->listed) {
+		if (find(self))
+			return -EAGAIN;
+		self->listed = true;
+	}
+	for (ms = 0; are_left(self); ms++) {
+		if (ms == SETTLE_MS)
+			return -EAGAIN;
+		usleep_range(500, 1000);
+	}
+	return 0;
+}
