@@ -282,6 +282,8 @@ static void take_log(KxWindow *w, const struct kvm_ext_stats *st)
 	w->log_candidates = l->candidates;
 	w->log_errors = l->errors;
 	w->log_last_errno = l->last_errno;
+	w->log_aside_passes = st->log_more.aside_passes;
+	w->log_stuck_pages = st->log_more.stuck_pages;
 	w->log_yields = l->yields;
 	w->log_resumes = l->resumes;
 	w->log_yielded_passes = l->yielded_passes;

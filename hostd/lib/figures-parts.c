@@ -105,6 +105,8 @@ static void log_figures_of(KxPool *p)
 	row->log_resumes = kx_figure(LOG(log_resumes), row->windows);
 	row->log_errors = kx_figure(LOG(log_errors), row->windows);
 	row->log_last_errno = last_errno(p);
+	row->log_aside_passes = kx_figure(LOG(log_aside_passes), row->windows);
+	row->log_stuck_pages = kx_figure((double)last->log_stuck_pages, 1);
 	row->log_yielded_seconds = kx_figure(LOG(log_yielded_ns) / KX_NS_PER_S, row->windows);
 }
 

@@ -71,6 +71,8 @@ const KxFigureField kx_row_figures[] = {
 	PART(LOG, log_resumes, "memslots"),
 	PART(LOG, log_yielded_seconds, "s"),
 	PART(LOG, log_errors, "ioctls"),
+	PART(LOG, log_aside_passes, "passes"),
+	PART(LOG, log_stuck_pages, "pages"),
 	PART(WALK, walk_tables_per_pass, "tables"),
 	PART(WALK, walk_subtrees_per_pass, "subtrees"),
 	PART(WALK, walk_pages_skipped_per_pass, "pages"),

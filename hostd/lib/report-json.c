@@ -101,6 +101,8 @@ const KxField kx_window_fields[] = {
 	FIELD_LOG(log_candidates),
 	FIELD_LOG(log_errors),
 	FIELD_LOG(log_last_errno),
+	FIELD_LOG(log_aside_passes),
+	FIELD_LOG(log_stuck_pages),
 	FIELD_LOG(log_yields),
 	FIELD_LOG(log_resumes),
 	FIELD_LOG(log_yielded_ns),

@@ -33,6 +33,18 @@ static void note_untracked(GPtrArray *notes, const char *label, const KxRow *row
 						"the last with: %s.",
 						label, row->log_errors.value,
 						g_strerror(row->log_last_errno)));
+	if (row->log_aside_passes.value > 0)
+		g_ptr_array_add(
+			notes,
+			g_strdup_printf("%s: %.0f passes stood aside, for the VMM was in an ioctl "
+					"on its dirty log and did not come out.",
+					label, row->log_aside_passes.value));
+	if (row->log_stuck_pages.value > 0)
+		g_ptr_array_add(
+			notes,
+			g_strdup_printf("%s: KVM refused to switch off the log of %.0f pages: it "
+					"stays on, with each of them marked dirty.",
+					label, row->log_stuck_pages.value));
 	if (row->log_yielded_seconds.value > 0)
 		g_ptr_array_add(notes,
 				g_strdup_printf("%s: yielded for %.3f s, in which the VMM logged "

@@ -101,6 +101,8 @@ typedef struct {
 	guint64 log_disable_ns, log_disable_pages; /* told by the account of the setting after it */
 	char *log_disable_na;
 	guint64 pml_full_exits, log_candidates, log_errors, log_last_errno;
+	guint64 log_aside_passes; /* passes that the VMM, in an ioctl on its log, kept from it */
+	guint64 log_stuck_pages;  /* whose log KVM did not switch off, all trackers so far */
 	guint64 log_yields, log_resumes; /* memslots that the VMM took, and that were taken back */
 	guint64 log_yielded_ns,
 		log_yielded_passes; /* all memory was the VMM's to log: not tracked */
@@ -342,9 +344,11 @@ typedef struct {
 	KxFigure log_vmm_pages,
 		log_other_pages; /* of the range, not tracked at the end of the row's last window */
 	KxFigure log_yields, log_resumes, log_yielded_seconds;
-	KxFigure log_candidates; /* pml-abit: pages watched, likewise */
-	KxFigure log_errors;	 /* ioctls of the tracker that KVM refused */
-	int log_last_errno;	 /* of the last of them; 0: none */
+	KxFigure log_candidates;   /* pml-abit: pages watched, likewise */
+	KxFigure log_errors;	   /* ioctls of the tracker that KVM refused */
+	int log_last_errno;	   /* of the last of them; 0: none */
+	KxFigure log_aside_passes; /* passes that stood aside for the VMM */
+	KxFigure log_stuck_pages;  /* whose log KVM did not switch off */
 	/* ept-walk: per pass, priming included */
 	KxFigure walk_tables_per_pass, walk_subtrees_per_pass, walk_pages_skipped_per_pass;
 	KxFigure walk_cleared, walk_restored; /* A bits above the last level */
