@@ -14,6 +14,7 @@
  * firmware is asked. KVM serves only tasks that have the VMM's memory, and reads the
  * argument from there: a kernel worker borrows that, and maps a page in it meanwhile.
  */
+#include <linux/fs.h>
 #include <linux/kthread.h>
 #include <linux/kvm_host.h>
 #include <linux/mm.h>
@@ -23,7 +24,6 @@
 #include <linux/workqueue.h>
 
 #include "encrypted.h"
-#include "interpose.h"
 #include "vm.h"
 
 struct question {
@@ -32,7 +32,10 @@ struct question {
 	long answer;
 };
 
-/* What KVM says to a region that is none. The task has the VMM's memory. */
+/*
+ * What KVM says to a region that is none, asked as any task asks: the file need not be
+ * interposed, and if it is, that ioctl concerns no interposer. The task has the VMM's memory.
+ */
 static long forget_no_region(struct file *file)
 {
 	struct kvm_enc_region none = {};
@@ -43,7 +46,7 @@ static long forget_no_region(struct file *file)
 	if (IS_ERR_VALUE(page))
 		return (long)page;
 	if (!copy_to_user((void __user *)page, &none, sizeof(none)))
-		ret = kx_kvm_ioctl(file, KVM_MEMORY_ENCRYPT_UNREG_REGION, page, false);
+		ret = file->f_op->unlocked_ioctl(file, KVM_MEMORY_ENCRYPT_UNREG_REGION, page);
 	vm_munmap(page, PAGE_SIZE);
 	return ret;
 }
