@@ -49,13 +49,14 @@ u64 kx_slots_generation(struct kx_vm *vm)
 	return sum;
 }
 
-/* Memslots that are copied in one go: some 100 us. */
+/* Memslots that are copied in one go, at first: some 100 us. */
 #define SLOTS_PER_HOLD	1024u
 
 /* A copy of the RAM memslots in order, as far as it has come. */
 struct copying {
 	struct kx_memslot *raw;
 	u32 room, n;		/* @n may exceed @room: then it only counts */
+	u32 per_hold;
 	u64 generation;
 	int as_id;		/* where to go on */
 	gfn_t gfn;
@@ -105,7 +106,7 @@ static bool copy_some(struct kvm *kvm, struct copying *c)
 		for (node = slot_from(set, c->gfn); node; node = rb_next(node)) {
 			const struct kvm_memory_slot *slot = slot_of(node, set->node_idx);
 
-			if (i++ == SLOTS_PER_HOLD) {
+			if (i++ == c->per_hold) {
 				c->gfn = slot->base_gfn;
 				return true;
 			}
@@ -115,10 +116,13 @@ static bool copy_some(struct kvm *kvm, struct copying *c)
 	return false;
 }
 
-/* Copies up to @room memslots, all of one generation; returns how many there are. */
+/*
+ * Copies up to @room memslots, all of one generation; returns how many there are. With each
+ * new beginning more in one go: one that takes all ends it, whatever the VMM does meanwhile.
+ */
 static u32 copy_slots(struct kx_vm *vm, struct kx_memslot *raw, u32 room, u64 *gen)
 {
-	struct copying c = { .raw = raw, .room = room };
+	struct copying c = { .raw = raw, .room = room, .per_hold = SLOTS_PER_HOLD / 2 };
 	bool more = true;
 	int idx;
 
@@ -126,7 +130,10 @@ static u32 copy_slots(struct kx_vm *vm, struct kx_memslot *raw, u32 room, u64 *g
 		idx = srcu_read_lock(&vm->kvm->srcu);
 		*gen = generation(vm);
 		if (*gen != c.generation)
-			c = (struct copying){ .raw = raw, .room = room, .generation = *gen };
+			c = (struct copying){
+				.raw = raw, .room = room,
+				.per_hold = 2 * c.per_hold, .generation = *gen,
+			};
 		more = copy_some(vm->kvm, &c);
 		srcu_read_unlock(&vm->kvm->srcu, idx);
 		cond_resched();

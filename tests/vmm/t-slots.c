@@ -325,6 +325,60 @@ static void during_passes(void *memory)
 	vmm_map(&vm, 1, 0, 0, memory, 0);
 }
 
+/* So many that they are not looked at in one go. */
+#define MANY	  PAGES
+#define MANY_SLOT 100u
+#define MANY_GAP  2ul /* pages from one to the next: none are side by side */
+
+static volatile bool stop_changes;
+static volatile uint64_t changes;
+
+/* Without end unless told, for as long as a test that hangs is to be seen to. */
+static void *change_loop(void *memory)
+{
+	uint64_t end = now_ns() + 30000000000ull;
+
+	while (!stop_changes && now_ns() < end) {
+		changes++;
+		if (vmm_map(&vm, 1, VMM_DATA_GPA, VMM_PAGE, memory,
+			    changes % 2 ? KVM_MEM_LOG_DIRTY_PAGES : 0))
+			bail("a memslot's log");
+	}
+	return (void *)(uintptr_t)!stop_changes;
+}
+
+/* Who looks at the memslots ends although they are never the same for as long as that takes. */
+static void without_pause(uint8_t *memory)
+{
+	struct kvm_ext_vm before = kx_vm(kx.fd), info = { 0 };
+	pthread_t thread;
+	void *by_itself;
+	uint64_t i, seen = 0;
+
+	for (i = 0; i < MANY; i++) {
+		if (vmm_map(&vm, MANY_SLOT + i, MOVED_GPA + i * MANY_GAP * VMM_PAGE, VMM_PAGE,
+			    memory + i * VMM_PAGE, 0))
+			bail("memslot %llu", (unsigned long long)i);
+	}
+	stop_changes = false;
+	changes = 0;
+	pthread_create(&thread, NULL, change_loop, memory);
+	while (!changes)
+		usleep(100);
+	for (i = 0; i < 20; i++) {
+		info = kx_vm(kx.fd);
+		seen += info.memslots == before.memslots + MANY + 1;
+	}
+	stop_changes = true;
+	pthread_join(thread, &by_itself);
+	note("%llu changes of memslots meanwhile", (unsigned long long)changes);
+	ok(!by_itself && seen == 20,
+	   "memslots that change without pause: GET_VM comes to an end, and counts them all");
+	vmm_map(&vm, 1, 0, 0, memory, 0);
+	for (i = 0; i < MANY; i++)
+		vmm_map(&vm, MANY_SLOT + i, 0, 0, memory, 0);
+}
+
 /* Memory that comes and goes while passes run over the rest: the rest stays exact. */
 static void balloon_during_passes(void *memory)
 {
@@ -420,6 +474,7 @@ int main(void)
 	kx_attach(&kx, vm.fd, 0);
 	kx_samples_init(&got);
 	between_passes(memory);
+	without_pause(memory);
 	read_only(memory);
 	alias(memory);
 	side_by_side(VMM_SMALL, 2);
