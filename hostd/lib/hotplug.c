@@ -16,7 +16,8 @@ struct _KxPlug {
 	char *name;
 	KxPlugFile file;
 	gboolean was_there;
-	char *allowed; /* nullable: AppArmor's profile that was loaded with a rule for the file */
+	/* nullable: AppArmor's profile, loaded with a rule for the file by us, or perhaps by who has plugged it in */
+	char *allowed;
 };
 
 /* The user and group that QEMU opens files as. */
@@ -159,6 +160,13 @@ static gboolean say_it_stays(const Target *t, const KxPlugVm *vm, gint64 since_u
 	return FALSE;
 }
 
+/* @profile NULL: none was changed. */
+static void take_rule_back(const Target *t, const char *profile)
+{
+	if (profile && t->sys->restore)
+		t->sys->restore(profile);
+}
+
 static gboolean unplug(const Target *t, const KxPlugVm *vm, gint64 wait_ns, GError **error)
 {
 	g_autofree char *name = kx_plug_name(vm->uuid);
@@ -204,8 +212,7 @@ static gboolean attach_device(KxPlug *p, const Target *t, const KxPlugVm *vm, co
 	if (t->sys->attach(t->domain, device, error))
 		return TRUE;
 	kx_plug_file_remove(&p->file, NULL);
-	if (p->allowed)
-		t->sys->restore(p->allowed);
+	take_rule_back(t, p->allowed);
 	if (!why && refused)
 		why = refused->message;
 	g_prefix_error(error, "VM \"%s\": the channel's device cannot be plugged in: %s%s",
@@ -247,17 +254,23 @@ static KxPlug *plug_new(const KxPlugVm *vm)
 /*
  * The device that an earlier daemon left, or that came with a restored domain. One whose memory cannot be used is
  * unplugged: nobody can have listened to it. NULL: none is plugged any more, or (@error) the guest does not let go.
+ * Whether the earlier daemon has added to the profile nobody knows; one that is loaded again as libvirt has it is right in
+ * either case.
  */
-static KxPlug *take_over(const KxPlugVm *vm, const Target *t, const KxPlugOwner *owner,
-			 GError **error)
+static KxPlug *take_over(const KxPlugVm *vm, const Target *t, const KxPlugXml *x,
+			 const KxPlugOwner *owner, GError **error)
 {
 	g_autoptr(KxPlug) p = plug_new(vm);
 	g_autoptr(GError) unfit = NULL;
 
 	p->was_there = TRUE;
-	if (kx_plug_file_take(&p->file, owner, &unfit))
+	if (kx_plug_file_take(&p->file, owner, &unfit)) {
+		p->allowed = g_strdup(x->apparmor);
 		return g_steal_pointer(&p);
-	if (!unplug(t, vm, KX_PATIENCE_AUTO, error))
+	}
+	if (unplug(t, vm, KX_PATIENCE_AUTO, error))
+		take_rule_back(t, x->apparmor);
+	else
 		g_prefix_error(error, "%s; ", unfit->message);
 	return NULL;
 }
@@ -282,7 +295,7 @@ KxPlug *kx_plug_in(const KxPlugVm *vm, GError **error)
 		return NULL;
 	owner.selinux = x.selinux;
 	if (x.plugged) {
-		p = take_over(vm, &t, &owner, &holds_on);
+		p = take_over(vm, &t, &x, &owner, &holds_on);
 		if (p)
 			return g_steal_pointer(&p);
 	}
@@ -294,6 +307,16 @@ KxPlug *kx_plug_in(const KxPlugVm *vm, GError **error)
 	if (!kx_plug_file_make(&p->file, &owner, error) || !attach_device(p, &t, vm, &x, error))
 		return NULL;
 	return g_steal_pointer(&p);
+}
+
+/* Of a daemon that was killed between making the file and removing it. */
+static void remove_left_behind(const KxPlugVm *vm, const Target *t, const KxPlugXml *x)
+{
+	g_autoptr(KxPlug) p = plug_new(vm);
+
+	if (kx_plug_left_behind(vm->dir, vm->uuid))
+		take_rule_back(t, x->apparmor);
+	kx_plug_file_remove(&p->file, NULL);
 }
 
 KxPlug *kx_plug_find(const KxPlugVm *vm)
@@ -308,12 +331,10 @@ KxPlug *kx_plug_find(const KxPlugVm *vm)
 		return NULL;
 	owner.selinux = x.selinux;
 	if (!x.plugged) {
-		g_autoptr(KxPlug) p = plug_new(vm);
-
-		kx_plug_file_remove(&p->file, NULL);
+		remove_left_behind(vm, &t, &x);
 		return NULL;
 	}
-	return take_over(vm, &t, &owner, NULL);
+	return take_over(vm, &t, &x, &owner, NULL);
 }
 
 KxPlug *kx_plug_ref(KxPlug *p)
@@ -369,8 +390,8 @@ gboolean kx_plug_out(KxPlug *p, const KxPlugVm *vm, gint64 wait_ns, GError **err
 	if (!gone && !g_str_equal(t.sys->state(t.domain), "shut off") &&
 	    !unplug(&t, vm, wait_ns, error))
 		return FALSE;
-	if (!gone && p->allowed && t.sys->restore)
-		t.sys->restore(p->allowed);
+	if (!gone)
+		take_rule_back(&t, p->allowed);
 	return kx_plug_file_remove(&p->file, error);
 }
 

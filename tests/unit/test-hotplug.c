@@ -356,6 +356,42 @@ static void asks_who_confines_qemu(void **state)
 	refused(f, KX_ERROR_NOT_SUPPORTED, "the rule is missing; libvirt: ");
 }
 
+#define CONFINED "<seclabel type='dynamic' model='apparmor'><label>libvirt-x</label></seclabel>"
+
+/* The rule of a daemon that is gone goes with its device, whoever unplugs that, and with what it has left of it. */
+static void takes_back_the_rule_of_another(void **state)
+{
+	Fixture *f = *state;
+	g_autoptr(KxPlug) p = NULL;
+
+	f->d.seclabel = CONFINED;
+	for (guint i = 0; i < 2; i++) {
+		p = kx_plug_in(&f->vm, NULL);
+		g_clear_pointer(&p, kx_plug_unref);
+		p = i ? kx_plug_in(&f->vm, NULL) : kx_plug_find(&f->vm);
+		assert_true(kx_plug_was_there(p));
+		assert_int_equal(confinement.restores, i);
+		assert_true(kx_plug_out(p, &f->vm, 1000000000, NULL));
+		assert_int_equal(confinement.restores, i + 1);
+		g_clear_pointer(&p, kx_plug_unref);
+	}
+	/* It cannot be taken over, and is unplugged. */
+	p = kx_plug_in(&f->vm, NULL);
+	g_clear_pointer(&p, kx_plug_unref);
+	make_unfit(f, NULL, SHORT);
+	assert_null(kx_plug_find(&f->vm));
+	assert_false(f->d.plugged);
+	assert_int_equal(confinement.restores, 3);
+	/* The daemon died beside a file without a device. */
+	assert_true(exists(f));
+	assert_null(kx_plug_find(&f->vm));
+	assert_false(exists(f));
+	assert_int_equal(confinement.restores, 4);
+	/* Nothing was left, nor is anything loaded. */
+	assert_null(kx_plug_find(&f->vm));
+	assert_int_equal(confinement.restores, 4);
+}
+
 static void says_why_not(void **state)
 {
 	static const struct {
@@ -458,6 +494,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(finds_the_files_of_all_domains, setup, teardown),
 		cmocka_unit_test_setup_teardown(finds_a_place, setup, teardown),
 		cmocka_unit_test_setup_teardown(asks_who_confines_qemu, setup, teardown),
+		cmocka_unit_test_setup_teardown(takes_back_the_rule_of_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(says_why_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(says_that_the_guest_holds_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(cleans_up_after_a_vm_that_went, setup, teardown),
