@@ -313,6 +313,55 @@ static void counts_the_passes_of_the_account(void **state)
 	assert_int_equal(kx_heat_of(h, 0x201), 2);
 }
 
+/* @lost samples of it found no room in the ring. */
+static void pass_that_lost(KxHeat *h, guint64 epoch, guint16 flags, guint64 lost)
+{
+	struct kvm_ext_rec_pass_begin b = { .epoch = epoch };
+	struct kvm_ext_rec_pass_end e = { .h.flags = flags, .lost_samples = lost };
+
+	kx_heat_sink.pass_begin(h, &b);
+	run(h, 0x100, 1);
+	kx_heat_sink.pass_end(h, &e);
+}
+
+static void lost_at(KxHeat *h, guint i, guint64 lost)
+{
+	g_autoptr(KxHeatReport) r = kx_heat_report(h, 0, 1 << 15), copy = kx_heat_report_copy(r);
+
+	assert_int_equal(map_at(r, i)->lost, lost);
+	assert_int_equal(map_at(copy, i)->lost, lost);
+}
+
+/* Samples that are missing from a map are counted with it, and as long as it: of counted passes, of its own tracker. */
+static void counts_what_was_lost(void **state)
+{
+	g_autoptr(KxHeat) h = kx_heat_new((1 << 15) - 1, 1);
+
+	open_map(h, 1, "abit", NULL, NULL);
+	pass_that_lost(h, 1, 0, 0);
+	lost_at(h, 0, 0);
+	pass_that_lost(h, 1, 0, 5);
+	pass_that_lost(h, 1, 0, 4000000000000);
+	lost_at(h, 0, 4000000000005);
+	pass_that_lost(h, 1, KVM_EXT_PASS_CUT, 7);
+	pass_that_lost(h, 1, KVM_EXT_PASS_YIELDED, 7);
+	pass_that_lost(h, 99, 0, 7);
+	lost_at(h, 0, 4000000000005);
+	open_map(h, 2, "ept-walk", NULL, NULL);
+	pass_that_lost(h, 2, 0, 3);
+	lost_at(h, 0, 4000000000005);
+	lost_at(h, 1, 3);
+	/* The map goes on, and with it the count; another map begins with none. (That used last is the last.) */
+	open_map(h, 3, "abit", "interval", "10ms");
+	pass_that_lost(h, 3, 0, 1);
+	lost_at(h, 1, 4000000000006);
+	open_map(h, 4, "abit", "range-size", "64K");
+	lost_at(h, 1, 0);
+	pass_that_lost(h, 4, 0, 2);
+	lost_at(h, 1, 2);
+	lost_at(h, 0, 3);
+}
+
 /* Another setting of a tracker goes on with its map, unless that would not fit any more. */
 static void takes_maps_up_again(void **state)
 {
@@ -400,6 +449,7 @@ int main(void)
 		cmocka_unit_test(keeps_trackers_apart),
 		cmocka_unit_test(warns_of_nested_guests),
 		cmocka_unit_test(counts_the_passes_of_the_account),
+		cmocka_unit_test(counts_what_was_lost),
 		cmocka_unit_test(takes_maps_up_again),
 		cmocka_unit_test(knows_what_speaks_for_a_part),
 		cmocka_unit_test(takes_other_records),

@@ -246,6 +246,36 @@ static void shows_what_is_unseen(void **state)
 	assert_non_null(strstr(after, "\n  NESTED GUESTS WERE SEEN: "));
 }
 
+/* Samples that were lost are said beside the map that lacks them, in the report as well, and come back from JSON. */
+static void shows_what_was_lost(void **state)
+{
+	static const char says[] = "4321 more samples were lost";
+	g_autoptr(KxReport) r = with_heat(), back = NULL;
+	KxVmReport *v = r->vms->pdata[0];
+	g_autofree char *none = kx_heat_to_text(v, v->heat->maps->pdata[0], 20, 120);
+	g_autofree char *whole = NULL, *json = NULL, *map = NULL, *other = NULL, *report = NULL;
+	KxWindow *w = kx_window_new();
+
+	w->tracker = g_strdup("abit");
+	w->options = g_strdup("");
+	g_ptr_array_add(v->windows, w);
+	whole = kx_report_to_text(r, 120);
+	assert_null(strstr(none, "were lost"));
+	assert_non_null(strstr(whole, "hottest ranges of memory"));
+	assert_null(strstr(whole, "were lost"));
+	((KxHeatMap *)v->heat->maps->pdata[0])->lost = 4321;
+	json = kx_report_to_json(r);
+	back = kx_report_from_json(json, NULL);
+	assert_non_null(back);
+	v = back->vms->pdata[0];
+	map = kx_heat_to_text(v, v->heat->maps->pdata[0], 20, 120);
+	other = kx_heat_to_text(v, v->heat->maps->pdata[2], 20, 120);
+	report = kx_report_to_text(back, 120);
+	assert_non_null(strstr(map, says));
+	assert_null(strstr(other, "were lost"));
+	assert_non_null(strstr(report, says));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +287,7 @@ int main(void)
 		cmocka_unit_test(refuses_what_is_no_heat),
 		cmocka_unit_test(shows_who_has_seen_it),
 		cmocka_unit_test(shows_what_is_unseen),
+		cmocka_unit_test(shows_what_was_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
