@@ -563,26 +563,3 @@ GArray *kx_channel_declared(KxChannel *c)
 	}
 	return spans;
 }
-
-GArray *kx_channel_tables(KxChannel *c, guint64 *total)
-{
-	g_autoptr(GMutexLocker) locked G_GNUC_UNUSED = g_mutex_locker_new(&c->lock);
-	g_autofree struct kvm_ext_channel_tables *t = g_malloc(KVM_EXT_CHANNEL_TABLES_SIZE);
-	GArray *gfns;
-	guint32 nr;
-
-	if (!read_consistent(c->map + KVM_EXT_CHANNEL_TABLES_AT, t, KVM_EXT_CHANNEL_TABLES_SIZE) ||
-	    kx_channel_is_broken(c))
-		return NULL;
-	nr = (guint32)MIN(t->nr, KVM_EXT_CHANNEL_TABLES_MAX);
-	gfns = g_array_new(FALSE, FALSE, sizeof(guint64));
-	for (guint32 i = 0; i < nr; i++) {
-		guint64 gfn = t->gfn[i];
-
-		if (gfn < KX_GFN_END)
-			g_array_append_val(gfns, gfn);
-	}
-	if (total)
-		*total = MAX(t->total, nr);
-	return gfns;
-}

@@ -98,7 +98,5 @@ void kx_channel_counts(KxChannel *c, KxChannelCounts *counts);
 
 /* struct kvm_ext_channel_span of memory that the guest asks to be left alone; NULL: not readable now. */
 GArray *kx_channel_declared(KxChannel *c);
-/* gfn (guint64) of the watched processes' page tables; @total, if not NULL: how many there are. */
-GArray *kx_channel_tables(KxChannel *c, guint64 *total);
 
 #endif /* KX_CHANNEL_H */

@@ -18,8 +18,9 @@
  *   KVM_EXT_CHANNEL_STATUS_AT     guest    who it is, what it does, what that costs
  *   KVM_EXT_CHANNEL_HEAD_AT       guest    how far the ring was written
  *   KVM_EXT_CHANNEL_DECLARED_AT   guest    memory that the host is to leave alone
- *   KVM_EXT_CHANNEL_TABLES_AT     guest    where the watched processes' page tables are
  *   KVM_EXT_CHANNEL_RING_AT       guest    the ring's data
+ *
+ * Pages that are not named are unused: nobody writes or reads them.
  *
  * A side that starts again (module reloaded, guest rebooted or migrated, daemon
  * restarted) does so by its own number, @instance: the other sees it change and starts
@@ -54,8 +55,6 @@
 #define KVM_EXT_CHANNEL_STATUS_AT	0x3000u
 #define KVM_EXT_CHANNEL_HEAD_AT		0x4000u
 #define KVM_EXT_CHANNEL_DECLARED_AT	0x5000u
-#define KVM_EXT_CHANNEL_TABLES_AT	0x6000u
-#define KVM_EXT_CHANNEL_TABLES_SIZE	0x80000u
 #define KVM_EXT_CHANNEL_RING_AT		0x100000u
 /*
  * Of the whole device, 2 MiB: as much as firmware gives a PCIe root port that is empty at
@@ -206,17 +205,6 @@ struct kvm_ext_channel_declared {
 	__u32 nr;
 	struct kvm_ext_channel_span span[KVM_EXT_CHANNEL_DECLARED_MAX];
 };
-
-/* Pages of guest-physical memory that hold the watched processes' page tables. */
-struct kvm_ext_channel_tables {
-	__u32 seq;
-	__u32 nr;		/* listed */
-	__u64 total;		/* there are; more than are listed if they do not fit */
-	__u64 gfn[];
-};
-
-#define KVM_EXT_CHANNEL_TABLES_MAX \
-	((KVM_EXT_CHANNEL_TABLES_SIZE - sizeof(struct kvm_ext_channel_tables)) / sizeof(__u64))
 
 /* --- the ring ------------------------------------------------------------------------------ */
 

@@ -64,8 +64,6 @@ static void stop_sampler(struct kx_agent *a)
 	a->sampler = NULL;
 	a->state = NULL;
 	kx_watch_drop(&a->watch);
-	kx_link_begin_tables(&a->link);
-	kx_link_end_tables(&a->link, 0);
 	a->status.state = KVM_EXT_GUEST_IDLE;
 	a->status.error = 0;
 	a->status.surrogate = 0;

@@ -102,8 +102,6 @@ void kx_link_end(struct kx_link *l)
 
 	set_head_instance(l, 0);
 	kx_link_put_declared(l, NULL, 0);
-	kx_link_begin_tables(l);
-	kx_link_end_tables(l, 0);
 	kx_link_put_status(l, &none);
 }
 
@@ -171,31 +169,6 @@ void kx_link_put_declared(struct kx_link *l, const struct kvm_ext_channel_span *
 	if (nr)
 		memcpy(shared->span, spans, nr * sizeof(*spans));
 	end_write(&shared->seq);
-}
-
-static struct kvm_ext_channel_tables *tables_of(struct kx_link *l)
-{
-	return l->memory + KVM_EXT_CHANNEL_TABLES_AT;
-}
-
-void kx_link_begin_tables(struct kx_link *l)
-{
-	begin_write(&tables_of(l)->seq);
-}
-
-void kx_link_add_table(struct kx_link *l, u64 nth, u64 gfn)
-{
-	if (nth < KVM_EXT_CHANNEL_TABLES_MAX)
-		WRITE_ONCE(tables_of(l)->gfn[nth], gfn);
-}
-
-void kx_link_end_tables(struct kx_link *l, u64 total)
-{
-	struct kvm_ext_channel_tables *tables = tables_of(l);
-
-	WRITE_ONCE(tables->nr, min_t(u64, total, KVM_EXT_CHANNEL_TABLES_MAX));
-	WRITE_ONCE(tables->total, total);
-	end_write(&tables->seq);
 }
 
 /* --- the ring -------------------------------------------------------------------- */

@@ -42,11 +42,6 @@ bool kx_link_command(const struct kx_link *l, struct kvm_ext_channel_command *co
 void kx_link_put_status(struct kx_link *l, const struct kvm_ext_channel_status *status);
 void kx_link_put_declared(struct kx_link *l, const struct kvm_ext_channel_span *spans, u32 nr);
 
-/* The list of table pages is written in place: begin, add as many as there are, end. */
-void kx_link_begin_tables(struct kx_link *l);
-void kx_link_add_table(struct kx_link *l, u64 nth, u64 gfn);
-void kx_link_end_tables(struct kx_link *l, u64 total);
-
 /*
  * Room for a record of up to @max bytes, at most KVM_EXT_CHANNEL_REC_MAX, all in one
  * piece; NULL: there is none, which is counted. It is in shared memory: write, do not

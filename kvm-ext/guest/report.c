@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/string.h>
@@ -12,9 +11,8 @@
 			 sizeof(struct kvm_ext_channel_range))
 #define HOT_MAX		64u	/* ranges whose pages are told */
 #define SPANS_MAX	1024u	/* in a record */
-/* Table entries looked at for the pages of one process, and for the tables of all. */
+/* Table entries looked at for the pages of one process. */
 #define PAGES_BUDGET	(1ull << 18)
-#define TABLES_BUDGET	(1ull << 20)
 
 /* --- raw samples ------------------------------------------------------------------- */
 
@@ -165,42 +163,18 @@ static void put_all_pages(struct kx_agent *a, struct kx_process *p, u32 nr)
 	}
 }
 
-/* --- tables ------------------------------------------------------------------------------ */
-
-struct table_list {
-	struct kx_tables_visit visit;
-	struct kx_link *link;
-	u64 total;
-};
-
-static void add_table(struct kx_tables_visit *v, u64 gfn)
-{
-	struct table_list *list = container_of(v, struct table_list, visit);
-
-	kx_link_add_table(list->link, list->total++, gfn);
-}
-
-static void list_tables(struct table_list *list, struct mm_struct *mm)
-{
-	struct kx_tables tables = kx_tables_of(mm);
-
-	add_table(&list->visit, virt_to_phys(tables.root) >> PAGE_SHIFT);
-	kx_tables_visit(&tables, 0, tables.end, &list->visit);
-}
-
 /* --- an epoch ------------------------------------------------------------------------------ */
 
-static void report_process(struct kx_agent *a, struct kx_process *p, struct table_list *list)
+static void report_process(struct kx_agent *a, struct kx_process *p)
 {
 	u32 nr;
 
 	kx_report_raw(a, p);
 	nr = count_hot(p, kx_ranges_rank(&p->ranges));
 	put_ranges(a, p, nr);
-	/* A process that is gone has neither pages nor tables. */
+	/* A process that is gone has no pages. */
 	if (mmget_not_zero(p->mm)) {
 		put_all_pages(a, p, nr);
-		list_tables(list, p->mm);
 		mmput_async(p->mm);
 	}
 	p->samples = 0;
@@ -208,20 +182,14 @@ static void report_process(struct kx_agent *a, struct kx_process *p, struct tabl
 
 void kx_report_epoch(struct kx_agent *a)
 {
-	struct table_list list = {
-		.visit = { .table = add_table, .upper_only = true, .budget = TABLES_BUDGET },
-		.link = &a->link,
-	};
 	u64 mark = ktime_get_ns();
 	u32 i;
 
 	for (i = 0; i < a->watch.nr; i++)
 		kx_ranges_epoch(&a->watch.process[i]->ranges);
 	kx_charge(&a->account.classify_ns, &mark);
-	kx_link_begin_tables(&a->link);
 	for (i = 0; i < a->watch.nr; i++)
-		report_process(a, a->watch.process[i], &list);
-	kx_link_end_tables(&a->link, list.total);
+		report_process(a, a->watch.process[i]);
 	kx_charge(&a->account.report_ns, &mark);
 }
 

@@ -7,7 +7,7 @@
 struct kx_agent;
 struct kx_process;
 
-/* What is known at the end of an epoch, to the channel: ranges, pages, tables, raw samples. */
+/* What is known at the end of an epoch, to the channel: ranges, pages, raw samples. */
 void kx_report_epoch(struct kx_agent *a);
 /* The raw samples of @p that have gathered. */
 void kx_report_raw(struct kx_agent *a, struct kx_process *p);

@@ -90,17 +90,10 @@ u64 kx_tables_next(const struct kx_tables *t, u64 vpn, u64 end)
 
 struct visit {
 	struct kx_tables_visit *v;
-	u64 begin;			/* vpn where all began */
 	u64 at;				/* where it is */
 	u64 start_ns;
 	bool enough;
 };
-
-/* A table is met again when a visit goes on after a rest: not at its first page, then. */
-static bool met_first(const struct visit *s, int level)
-{
-	return s->at == s->begin || !(s->at & (pages_of(level + 1) - 1));
-}
 
 /* False: a rest, or enough. */
 static bool visit_table(struct visit *s, u64 *table, int level, u64 end)
@@ -118,8 +111,7 @@ static bool visit_table(struct visit *s, u64 *table, int level, u64 end)
 		if (!is_present(entry))
 			continue;
 		if (is_leaf(entry, level)) {
-			if (s->v->leaf &&
-			    !s->v->leaf(s->v, s->at, next - s->at,
+			if (!s->v->leaf(s->v, s->at, next - s->at,
 					((entry & PTE_PFN_MASK) >> PAGE_SHIFT &
 					 ~(pages_of(level) - 1)) +
 					(s->at & (pages_of(level) - 1)))) {
@@ -130,10 +122,6 @@ static bool visit_table(struct visit *s, u64 *table, int level, u64 end)
 		}
 		child = kx_tables_at(entry);
 		if (!child)
-			continue;
-		if (s->v->table && met_first(s, level - 1))
-			s->v->table(s->v, (entry & PTE_PFN_MASK) >> PAGE_SHIFT);
-		if (level == KX_LEVEL_2M && s->v->upper_only)
 			continue;
 		if (!visit_table(s, child, level - 1, next))
 			return false;
@@ -147,7 +135,7 @@ static bool visit_table(struct visit *s, u64 *table, int level, u64 end)
 
 void kx_tables_visit(const struct kx_tables *t, u64 vpn, u64 end, struct kx_tables_visit *v)
 {
-	struct visit s = { .v = v, .begin = vpn, .at = vpn };
+	struct visit s = { .v = v, .at = vpn };
 
 	end = min(end, t->end);
 	while (s.at < end && !s.enough) {

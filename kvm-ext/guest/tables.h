@@ -38,13 +38,10 @@ u64 kx_tables_next(const struct kx_tables *t, u64 vpn, u64 end);
 struct kx_tables_visit {
 	/* What maps @npages pages from @vpn on. False: enough. */
 	bool (*leaf)(struct kx_tables_visit *v, u64 vpn, u64 npages, u64 gfn);
-	/* A page that is a table, the root excepted. */
-	void (*table)(struct kx_tables_visit *v, u64 gfn);
-	bool upper_only;		/* tables of level 1 are told of, and not looked into */
 	u64 budget;			/* entries to look at */
 };
 
-/* Visits what maps @vpn to @end. Both functions are called with interrupts off. May sleep. */
+/* Visits what maps @vpn to @end. @v->leaf is called with interrupts off. May sleep. */
 void kx_tables_visit(const struct kx_tables *t, u64 vpn, u64 end, struct kx_tables_visit *v);
 
 #endif /* KVM_EXT_TABLES_H */

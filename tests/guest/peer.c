@@ -439,15 +439,6 @@ static gboolean answer_declared(Peer *p, char **args, GString *out)
 	return spans != NULL;
 }
 
-static gboolean answer_tables(Peer *p, char **args, GString *out)
-{
-	guint64 total = 0;
-	g_autoptr(GArray) gfns = kx_channel_tables(p->c, &total);
-
-	g_string_append_printf(out, "total %" PRIu64 "\nlisted %u\n", total, gfns ? gfns->len : 0);
-	return gfns != NULL;
-}
-
 static const Request requests[] = {
 	{ "new", answer_new },
 	{ "identify", answer_identify },
@@ -462,7 +453,6 @@ static const Request requests[] = {
 	{ "ranges", answer_ranges },
 	{ "pages", answer_pages },
 	{ "declared", answer_declared },
-	{ "tables", answer_tables },
 };
 
 static gboolean needs_channel(const char *word)

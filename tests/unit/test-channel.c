@@ -315,7 +315,6 @@ static void memory_that_is_cut_breaks_the_channel(void **state)
 	kx_channel_drain(c, &ops, &seen);
 	assert_int_equal(seen.pages, 0);
 	assert_null(kx_channel_declared(c));
-	assert_null(kx_channel_tables(c, NULL));
 	assert_false(kx_channel_status(c, &st));
 	assert_non_null(strstr(kx_channel_state_text(KX_CHANNEL_BROKEN), "cut short"));
 	/* Nor when it is as long again as it was: the guest's part is gone. */
@@ -361,21 +360,13 @@ static void reads_lists(void **state)
 {
 	Fixture *f = *state;
 	struct kvm_ext_channel_declared *d = (void *)(f->guest.map + KVM_EXT_CHANNEL_DECLARED_AT);
-	struct kvm_ext_channel_tables *t = (void *)(f->guest.map + KVM_EXT_CHANNEL_TABLES_AT);
-	g_autoptr(GArray) spans = NULL, gfns = NULL;
-	guint64 total;
+	g_autoptr(GArray) spans = NULL;
 
 	d->nr = 0xffffffff; /* more than there can be */
 	d->span[0] = (struct kvm_ext_channel_span){ 5, 2 };
 	d->span[1] = (struct kvm_ext_channel_span){ G_MAXUINT64, 2 };
 	spans = kx_channel_declared(f->c);
 	assert_int_equal(spans->len, 1);
-	t->nr = 0xffffffff;
-	t->total = 3;
-	t->gfn[1] = G_MAXUINT64;
-	gfns = kx_channel_tables(f->c, &total);
-	assert_int_equal(gfns->len, KVM_EXT_CHANNEL_TABLES_MAX - 1);
-	assert_int_equal(total, KVM_EXT_CHANNEL_TABLES_MAX);
 	d->seq = 1; /* its writer never comes to an end */
 	assert_null(kx_channel_declared(f->c));
 	f->guest.status->seq = 1;
@@ -564,7 +555,7 @@ static void survives_a_hostile_guest(void **state)
 	Seen seen = { 0 };
 
 	while (g_get_monotonic_time() < end) {
-		g_autoptr(GArray) declared = NULL, tables = NULL;
+		g_autoptr(GArray) declared = NULL;
 		KxChannelStatus st;
 
 		kx_channel_look(f->c, (guint64)g_get_monotonic_time() * 1000, &st);
@@ -573,8 +564,6 @@ static void survives_a_hostile_guest(void **state)
 		kx_channel_time(f->c, st.time_ns, &host, &error);
 		kx_channel_tsc_time(f->c, st.tsc, &host, &error);
 		declared = kx_channel_declared(f->c);
-		if (looks % 64 == 0)
-			tables = kx_channel_tables(f->c, NULL);
 		kx_channel_command(f->c, &set);
 		if (++looks == 200)
 			peak = peak_kib();
