@@ -12,18 +12,18 @@
  * of encrypted memory is refused with ENOTTY for all other VMs, and for these with EINVAL
  * if there is no such region. An empty one there cannot be. So nothing is changed, and no
  * firmware is asked. KVM serves only tasks that have the VMM's memory, and reads the
- * argument from there: a kernel worker borrows that, and maps a page in it meanwhile.
+ * argument from there: a kernel worker borrows that, and maps a page of ours in it meanwhile.
+ * One of the VMM's would be the VM's to pay for, and a userfaultfd could keep the worker.
  */
 #include <linux/fs.h>
 #include <linux/kthread.h>
 #include <linux/kvm_host.h>
 #include <linux/mm.h>
-#include <linux/mman.h>
 #include <linux/sched/mm.h>
-#include <linux/uaccess.h>
 #include <linux/workqueue.h>
 
 #include "encrypted.h"
+#include "log-buffer.h"
 #include "vm.h"
 
 struct question {
@@ -38,16 +38,17 @@ struct question {
  */
 static long forget_no_region(struct file *file)
 {
-	struct kvm_enc_region none = {};
-	unsigned long page;
-	long ret = -EFAULT;
+	struct kx_log_buffer *none = kx_log_buffer_new(sizeof(struct kvm_enc_region));
+	long ret;
 
-	page = vm_mmap(NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, 0);
-	if (IS_ERR_VALUE(page))
-		return (long)page;
-	if (!copy_to_user((void __user *)page, &none, sizeof(none)))
-		ret = file->f_op->unlocked_ioctl(file, KVM_MEMORY_ENCRYPT_UNREG_REGION, page);
-	vm_munmap(page, PAGE_SIZE);
+	if (!none)
+		return -ENOMEM;
+	ret = kx_log_buffer_map(none);
+	if (!ret)
+		ret = file->f_op->unlocked_ioctl(file, KVM_MEMORY_ENCRYPT_UNREG_REGION,
+						 READ_ONCE(none->address));
+	kx_log_buffer_unmap(none);
+	kx_log_buffer_put(none);
 	return ret;
 }
 

@@ -71,7 +71,11 @@ static int buffer_mmap(struct file *file, struct vm_area_struct *vma)
 	err = remap_vmalloc_range(vma, buffer->memory, 0);
 	if (err)
 		return err;
-	kx_vm_flags_set(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP);
+	/*
+	 * VM_IO: the VMM can neither pin it for long nor have children inherit it after all
+	 * (MADV_DOFORK): either would keep memory that is charged to nobody.
+	 */
+	kx_vm_flags_set(vma, VM_IO | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP);
 	kx_vm_flags_clear(vma, VM_MAYEXEC);
 	vma->vm_private_data = buffer;
 	vma->vm_ops = &buffer_vm_ops;

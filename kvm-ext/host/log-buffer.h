@@ -22,7 +22,7 @@ struct kx_log_buffer {
 	unsigned long address;	/* in the VMM; 0: not mapped; READ_ONCE */
 };
 
-/* NULL: no memory. */
+/* All zeros. NULL: no memory. */
 struct kx_log_buffer *kx_log_buffer_new(unsigned long size);
 /*
  * These two for a task that has the VMM's memory. Map does nothing if it is mapped;

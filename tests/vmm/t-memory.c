@@ -94,6 +94,8 @@ static void unmapped(enum vmm_log log)
 		goto end;
 	ok_errno(munmap(buffer, VMM_PAGE), EPERM, "%s: the VMM cannot unmap a part of it", name);
 	ok_errno(mprotect(buffer, size, PROT_NONE), EPERM, "%s: nor protect it", name);
+	ok_errno(madvise(buffer, size, MADV_DOFORK), EINVAL, "%s: nor have children inherit it",
+		 name);
 	place = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ok(mremap(buffer, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, place) == MAP_FAILED,
 	   "%s: nor move it", name);
