@@ -548,6 +548,10 @@ static struct spent spend(const struct budget *b, int seconds)
 	before = sweeps(vm.nr_vcpus);
 	if (kx_set(kx.fd, &t))
 		bail("SET_TRACKER");
+	/* The first arming switches tracepoints on, which on a busy machine may take seconds. */
+	stop = now_ns() + 60 * SECOND;
+	while (!kx_stats(kx.fd).trap.armings && now_ns() < stop)
+		usleep(1000);
 	stop = now_ns() + seconds * SECOND;
 	while (now_ns() < stop) {
 		usleep(50000);
