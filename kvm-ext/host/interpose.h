@@ -52,7 +52,7 @@ int kx_interpose(struct kx_interposer *self);
  */
 void kx_interpose_end(struct kx_interposer *self);
 
-/* The ioctl as KVM carries it out. The file is interposed: else no operations of KVM's may be known. */
+/* The ioctl as KVM carries it out. The file is interposed: else KVM's operations may be unknown. */
 long kx_kvm_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool compat);
 
 /* When the module goes: waits for tasks that are on their way through it. */
