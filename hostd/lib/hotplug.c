@@ -76,8 +76,10 @@ static const char *libvirt_state(gpointer domain)
 {
 	int state = VIR_DOMAIN_SHUTOFF;
 
-	if (!domain || virDomainGetState(domain, &state, NULL, 0) < 0)
-		return "shut off";
+	/* A connection that was lost says nothing of the domain. */
+	if (domain && virDomainGetState(domain, &state, NULL, 0) < 0 &&
+	    virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
+		return "out of libvirt's reach";
 	switch (state) {
 	case VIR_DOMAIN_RUNNING:
 	case VIR_DOMAIN_BLOCKED:
@@ -139,11 +141,19 @@ static gboolean read_domain(const Target *t, const KxPlugVm *vm, KxPlugXml *x, G
 	return xml && kx_plug_read_xml(xml, vm->uuid, x, error);
 }
 
-static gboolean is_plugged(const Target *t, const KxPlugVm *vm)
+typedef enum {
+	PLUGGED_NOT,
+	PLUGGED,
+	PLUGGED_UNKNOWN, /* libvirt does not tell any more */
+} Plugged;
+
+static Plugged is_plugged(const Target *t, const KxPlugVm *vm, GError **error)
 {
 	g_auto(KxPlugXml) x = { 0 };
 
-	return read_domain(t, vm, &x, NULL) && x.plugged;
+	if (!read_domain(t, vm, &x, error))
+		return PLUGGED_UNKNOWN;
+	return x.plugged ? PLUGGED : PLUGGED_NOT;
 }
 
 static gboolean say_it_stays(const Target *t, const KxPlugVm *vm, gint64 since_us,
@@ -177,19 +187,23 @@ static gboolean unplug(const Target *t, const KxPlugVm *vm, gint64 wait_ns, GErr
 	gboolean asked = FALSE;
 
 	kx_patience_renew(patience, 0); /* the guest has had the device */
-	while (is_plugged(t, vm)) {
-		g_autoptr(GError) over = NULL;
+	for (;;) {
+		g_autoptr(GError) over = NULL, untold = NULL;
+		Plugged now = is_plugged(t, vm, &untold);
 
+		if (now == PLUGGED_NOT)
+			return TRUE;
 		/* A request that is still under way is refused the second time: then only waiting is left. */
-		if (!asked)
+		if (!asked && now == PLUGGED)
 			t->sys->detach(t->domain, device, &refused);
-		asked = TRUE;
+		asked |= now == PLUGGED;
 		if (kx_patience_rest(patience, "it holds on", &over))
 			continue;
+		/* Asking may have taken all of the time. */
 		return g_error_matches(over, KX_ERROR, KX_ERROR_VM_GONE) ||
-		       say_it_stays(t, vm, since_us, refused, error);
+		       is_plugged(t, vm, NULL) == PLUGGED_NOT ||
+		       say_it_stays(t, vm, since_us, untold ? untold : refused, error);
 	}
-	return TRUE;
 }
 
 /* --- in ----------------------------------------------------------------------------------------------------------- */

@@ -22,6 +22,7 @@ typedef struct {
 	gboolean plugged, refuses, holds_on; /* libvirt refuses; the guest does not let go */
 	guint attaches, detaches;
 	char *attached; /* XML */
+	gboolean mute;	/* tells nothing of itself */
 } Domain;
 
 /* What AppArmor was asked for; one domain at a time is tested. */
@@ -41,6 +42,10 @@ static char *fake_xml(gpointer domain, GError **error)
 {
 	const Domain *d = domain;
 
+	if (d->mute) {
+		g_set_error(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED, "the connection was lost");
+		return NULL;
+	}
 	return g_strdup_printf("<domain type='kvm'><description>&lt;shmem name='%s'&gt;"
 			       "</description><devices>%s%s</devices>%s</domain>",
 			       NAME, d->controllers, d->plugged ? "<shmem name='" NAME "'/>" : "",
@@ -445,6 +450,25 @@ static void says_that_the_guest_holds_on(void **state)
 	assert_false(exists(f));
 }
 
+/* A connection that was lost says neither that the device is out, nor that the file may go. */
+static void keeps_the_file_where_libvirt_is_mute(void **state)
+{
+	Fixture *f = *state;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(KxPlug) p = kx_plug_in(&f->vm, NULL);
+
+	f->d.mute = TRUE;
+	assert_false(kx_plug_out(p, &f->vm, 200000000, &error));
+	assert_int_equal(error->code, KX_ERROR_BUSY);
+	assert_non_null(strstr(error->message, "the connection was lost"));
+	assert_int_equal(f->d.detaches, 0);
+	assert_true(exists(f));
+	f->d.mute = FALSE;
+	assert_true(kx_plug_out(p, &f->vm, 200000000, NULL));
+	assert_int_equal(f->d.detaches, 1);
+	assert_false(exists(f));
+}
+
 static void cleans_up_after_a_vm_that_went(void **state)
 {
 	Fixture *f = *state;
@@ -497,6 +521,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(takes_back_the_rule_of_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(says_why_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(says_that_the_guest_holds_on, setup, teardown),
+		cmocka_unit_test_setup_teardown(keeps_the_file_where_libvirt_is_mute, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(cleans_up_after_a_vm_that_went, setup, teardown),
 		cmocka_unit_test_setup_teardown(finds_what_was_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(waits_for_the_module, setup, teardown),
