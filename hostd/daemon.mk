@@ -24,6 +24,7 @@ KX_LIB_SRCS += \
 	hostd/lib/manager-report.c \
 	hostd/lib/manager-rules.c \
 	hostd/lib/manager-set.c \
+	hostd/lib/manager-stop.c \
 	hostd/lib/manager-wait.c \
 	hostd/lib/manager-yield.c \
 	hostd/lib/module.c \

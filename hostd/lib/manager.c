@@ -163,42 +163,6 @@ KxManager *kx_manager_new(const KxHost *host, KxConfig *config, KxManagerCallbac
 	return m;
 }
 
-/* There is no main loop to wait in any more, and a guest that does not let go keeps the device for the next daemon. */
-static void unplug_now(KxManager *m, KxSession *s)
-{
-	g_autoptr(KxPlug) plug = kx_session_take_plug(s);
-	g_autoptr(KxLibvirt) libvirt = plug ? kx_domains_hold(m->domains, NULL) : NULL;
-	const KxVmIdent *i = kx_session_ident(s);
-	g_autoptr(GError) error = NULL;
-	const KxPlugVm vm = { .sys = m->host->plug_sys,
-			      .domain = m->host->plug_domain,
-			      .dir = m->host->shm_dir,
-			      .proc_root = m->host->proc_root,
-			      .libvirt = libvirt,
-			      .name = i->name,
-			      .uuid = i->uuid,
-			      .pid = i->pid };
-
-	if (plug && !kx_plug_out(plug, &vm, KX_PLUG_SHUTDOWN_NS, &error))
-		kx_log(G_LOG_LEVEL_WARNING, "channel", i->name, NULL, "%s", error->message);
-}
-
-void kx_manager_shutdown(KxManager *m)
-{
-	g_hash_table_remove_all(m->retries);
-	kx_manager_give_up(m, NULL, "the daemon is stopping");
-	while (m->sessions->len) {
-		g_autoptr(KxSession) s = kx_session_ref(m->sessions->pdata[0]);
-
-		kx_session_end(s, "the daemon stopped");
-		kx_manager_retire(m, s);
-		kx_manager_tell(m, "detached", s, "the daemon stopped");
-		unplug_now(m, s);
-	}
-	m->callback = NULL;
-	g_clear_pointer(&m->domains, kx_domains_free);
-}
-
 void kx_manager_unref(KxManager *m)
 {
 	if (!m || !g_ref_count_dec(&m->refs))

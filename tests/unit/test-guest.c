@@ -35,6 +35,7 @@ typedef struct {
 	/* libvirt's */
 	gint plugged, paused;
 	guint attaches, detaches;
+	gint stuck; /* its detaching does not come back: 1: is to be, 2: is */
 	/* the guest's */
 	GThread *guest;
 	gint refuses;		 /* errno */
@@ -163,6 +164,10 @@ static gboolean domain_detach(gpointer domain, const char *xml, GError **error)
 	State *s = domain;
 
 	s->detaches++;
+	if (g_atomic_int_compare_and_exchange(&s->stuck, 1, 2)) {
+		while (g_atomic_int_get(&s->stuck))
+			g_usleep(1000);
+	}
 	guest_lets_go(s);
 	return TRUE;
 }
@@ -713,6 +718,36 @@ static void a_daemon_that_stops_waits_no_more(void **state)
 	finish(&a, "the daemon is stopping");
 }
 
+static gpointer unstick_later(gpointer data)
+{
+	State *s = data;
+
+	for (guint i = 0; i < 600 && g_atomic_int_get(&s->stuck); i++)
+		g_usleep(100000);
+	g_atomic_int_set(&s->stuck, 0);
+	return NULL;
+}
+
+/* A QEMU that is stopped answers libvirt never: the daemon ends its sessions and leaves all the same. */
+static void a_stop_does_not_wait_for_a_vm_that_hangs(void **state)
+{
+	State *s = *state;
+	GThread *end;
+
+	assert_int_equal(set(s, kx_manager_attach_async, "guest-abit", NULL, NULL), 0);
+	g_atomic_int_set(&s->stuck, 1);
+	end = g_thread_new("unstick", unstick_later,
+			   s); /* a stop that waits fails, and not the machine */
+	kx_manager_shutdown(s->m);
+	assert_int_equal(g_atomic_int_get(&s->stuck), 2);
+	assert_non_null(strstr(s->events->str, "detached"));
+	assert_true(exists(s)); /* the device uses it */
+	g_atomic_int_set(&s->stuck, 0);
+	while (exists(s))
+		g_usleep(1000);
+	g_thread_join(end);
+}
+
 /* The rule's first attempt fails, and that is told and shown. */
 static virDomainPtr rule_waits(State *s, virConnectPtr *conn)
 {
@@ -776,6 +811,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_wait_can_be_given_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_daemon_that_stops_waits_no_more, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_stop_does_not_wait_for_a_vm_that_hangs, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_rule_is_tried_again, setup_rules, teardown),
 		cmocka_unit_test_setup_teardown(a_detach_ends_the_trying, setup_rules, teardown),
 	};
