@@ -6,15 +6,26 @@
 #include "log.h"
 #include "vmfd.h"
 
+/* What goes to logs and terminals as it is; libvirt's names are such. */
+static gboolean is_plain(const char *name)
+{
+	if (!g_utf8_validate(name, -1, NULL))
+		return FALSE;
+	for (; *name; name = g_utf8_next_char(name)) {
+		if (!g_unichar_isprint(g_utf8_get_char(name)))
+			return FALSE;
+	}
+	return TRUE;
+}
+
 static gboolean resolve_pid(KxCall *c, pid_t pid, GError **error)
 {
 	g_auto(KxQemuIdent) q = { 0 };
 
 	if (!kx_vmfd_ident(c->proc_root, pid, &q, error))
 		return FALSE;
-	c->ident.name = q.name && g_utf8_validate(q.name, -1, NULL)
-				? g_steal_pointer(&q.name)
-				: g_strdup_printf("pid:%d", pid);
+	c->ident.name = q.name && is_plain(q.name) ? g_steal_pointer(&q.name)
+						   : g_strdup_printf("pid:%d", pid);
 	c->ident.uuid = g_steal_pointer(&q.uuid);
 	c->ident.pid = pid;
 	return TRUE;

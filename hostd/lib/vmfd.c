@@ -42,9 +42,10 @@ static void take_option(KxQemuIdent *ident, const char *option, const char *valu
 	/* QEMU takes -uuid and --uuid alike; the last one given counts. */
 	if (g_str_has_prefix(option, "--"))
 		option++;
+	/* Whoever started the process wrote what stands there: a UUID becomes part of files' names, and is one or nothing. */
 	if (!strcmp(option, "-uuid")) {
 		g_free(ident->uuid);
-		ident->uuid = g_ascii_strdown(value, -1);
+		ident->uuid = g_uuid_string_is_valid(value) ? g_ascii_strdown(value, -1) : NULL;
 	} else if (!strcmp(option, "-name")) {
 		g_free(ident->name);
 		ident->name = name_of_option(value);

@@ -15,7 +15,7 @@
 #include "error.h"
 #include "fake-module.h"
 #include "fake-root.h"
-#include "manager.h"
+#include "manager-internal.h"
 
 #define DOMAIN_UUID "c7a5fdbd-edaf-9455-926a-d65c16db1809"
 #define OTHER_UUID  "c7a5fdbd-edaf-9455-926a-d65c16db180a"
@@ -247,6 +247,23 @@ static void domains_of_another_libvirt(void **state)
 	has(s, 100001, "abit");
 }
 
+/* Whoever runs a VM without libvirt names it as he likes; logs and terminals are others'. */
+static void a_name_is_no_terminal_command(void **state)
+{
+	static const char *const names[] = { "evil\x1b[2J", "two\nlines", "\xff\xfe" };
+	State *s = *state;
+
+	for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+		KxSession *found;
+
+		runs(s, 100001, names[i], NULL);
+		attach(s, "/proc/100001", 0, NULL);
+		found = kx_manager_find_alive(s->m, "/proc/100001", NULL);
+		assert_string_equal(kx_session_ident(found)->name, "pid:100001");
+		detach(s, "/proc/100001");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -254,6 +271,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_domain_may_be_called_pid, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_domain_at_rest_is_no_process, setup, teardown),
 		cmocka_unit_test_setup_teardown(domains_of_another_libvirt, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_name_is_no_terminal_command, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

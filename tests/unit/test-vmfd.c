@@ -69,6 +69,22 @@ static void reads_what_qemu_says(void **state)
 	assert_true(g_error_matches(error, KX_ERROR, KX_ERROR_NO_SUCH_VM));
 }
 
+/* A UUID becomes part of files' names and of D-Bus' strings: what is none is not taken for one, whoever wrote it. */
+static void takes_no_path_for_a_uuid(void **state)
+{
+	g_autofree char *proc = g_build_filename(*state, "proc", NULL);
+	static const char path[] = "qemu\0-uuid\0../../etc/shadow";
+	static const char bytes[] = "qemu\0-uuid\0" UUID1 "\0-uuid\0\xff\xfe";
+	g_auto(KxQemuIdent) a = { 0 }, b = { 0 };
+
+	fake_write_len(*state, "proc/202/cmdline", path, sizeof(path));
+	fake_write_len(*state, "proc/203/cmdline", bytes, sizeof(bytes));
+	assert_true(kx_vmfd_ident(proc, 202, &a, NULL));
+	assert_null(a.uuid);
+	assert_true(kx_vmfd_ident(proc, 203, &b, NULL));
+	assert_null(b.uuid);
+}
+
 static void finds_pids(void **state)
 {
 	g_autofree char *proc = g_build_filename(*state, "proc", NULL);
@@ -215,6 +231,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(reads_what_qemu_says, make_root, remove_root),
+		cmocka_unit_test_setup_teardown(takes_no_path_for_a_uuid, make_root, remove_root),
 		cmocka_unit_test_setup_teardown(finds_pids, make_root, remove_root),
 		cmocka_unit_test_setup_teardown(refuses_two_of_one_uuid, make_root, remove_root),
 		cmocka_unit_test_setup_teardown(finds_the_descriptor, make_root, remove_root),
