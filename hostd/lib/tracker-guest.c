@@ -202,6 +202,12 @@ static gboolean guest_open(KxTracker *t, GError **error)
 	}
 	g = g_new0(Guest, 1);
 	g->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (g->timer < 0) {
+		g_set_error(error, KX_ERROR, KX_ERROR_FAILED, "a timer for the guest's epochs: %s",
+			    g_strerror(errno));
+		g_free(g);
+		return FALSE;
+	}
 	g->view.processes = g_ptr_array_new_with_free_func(process_free);
 	t->priv = g;
 	return TRUE;
@@ -211,8 +217,7 @@ static void guest_close(KxTracker *t)
 {
 	Guest *g = t->priv;
 
-	if (g->timer >= 0)
-		close(g->timer);
+	close(g->timer);
 	g_ptr_array_unref(g->view.processes);
 	g_free(g);
 }
