@@ -423,8 +423,9 @@ static char *brief_range(const KxHeatMap *m, guint i)
 static void brief_row(KxTable *table, const KxHeatMap *m)
 {
 	g_autofree char *label = kx_heat_map_label(m);
-	g_autofree char *process =
-		m->process ? g_strdup_printf("  of %s (%u)", m->process, m->pid) : NULL;
+	g_autofree char *process = m->process ? g_strdup_printf("  %s: process %s (%u)", m->tracker,
+								m->process, m->pid)
+					      : NULL;
 	char *cells[] = {
 		kx_text_clean(process ? process : label),
 		process ? g_strdup("-") : kx_text_count((double)m->samples),
@@ -441,6 +442,40 @@ static void brief_row(KxTable *table, const KxHeatMap *m)
 		kx_table_add_cell(table, i, cells[i]);
 }
 
+/* Finders are told apart by it, and processes bear their finder's. */
+static gboolean is_of(const KxHeatMap *process, const KxHeatMap *m)
+{
+	return process->process && !m->process && g_str_equal(process->tracker, m->tracker) &&
+	       g_strcmp0(process->mechanism, m->mechanism) == 0;
+}
+
+static gboolean has_row_of_tracker(const KxHeatReport *h, const KxHeatMap *process)
+{
+	for (guint i = 0; i < h->maps->len; i++) {
+		if (is_of(process, h->maps->pdata[i]))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/*
+ * The model has the processes behind all maps of guest-physical memory, so that seen_by can number these; people find them
+ * below the row of their tracker.
+ */
+static void brief_rows(KxTable *table, const KxHeatReport *h)
+{
+	for (guint i = 0; i < h->maps->len; i++) {
+		const KxHeatMap *m = h->maps->pdata[i];
+
+		if (!m->process || !has_row_of_tracker(h, m))
+			brief_row(table, m);
+		for (guint k = 0; k < h->maps->len; k++) {
+			if (is_of(h->maps->pdata[k], m))
+				brief_row(table, h->maps->pdata[k]);
+		}
+	}
+}
+
 static void print_maps(const KxHeatReport *h, GString *out, guint width)
 {
 	static const char *const titles[] = { "tracker",
@@ -455,8 +490,7 @@ static void print_maps(const KxHeatReport *h, GString *out, guint width)
 
 	for (guint i = 0; i < G_N_ELEMENTS(titles); i++)
 		kx_table_add_column(table, titles[i], !i, FALSE);
-	for (guint i = 0; i < h->maps->len; i++)
-		brief_row(table, h->maps->pdata[i]);
+	brief_rows(table, h);
 	g_string_append(out, "\n  The hottest ranges of memory, as each tracker saw them last\n\n");
 	kx_table_print(table, out, width, 2, 0);
 	for (guint i = 0; i < h->maps->len; i++) {

@@ -276,6 +276,58 @@ static void shows_what_was_lost(void **state)
 	assert_non_null(strstr(report, says));
 }
 
+static void add_process(KxHeatReport *h, const char *tracker, const char *process, guint pid)
+{
+	KxHeatMap *m = add_map(h, tracker);
+
+	m->process = g_strdup(process);
+	m->pid = pid;
+	add_range(m, 1, 1, 5);
+}
+
+/* The model has all processes last; the table has them below the tracker that told of them, and they name it. */
+static void processes_stand_below_their_tracker(void **state)
+{
+	static const char *const rows[] = {
+		"\n  guest-abit ",
+		"\n    guest-abit: process init (1) ",
+		"\n    guest-abit: process sleep (7) ",
+		"\n  guest-pebs ",
+		"\n    guest-pebs: process db (3) ",
+		"\n  ept-walk ",
+		"\n    guest-mpsc: process gone (9) ",
+	};
+	g_autoptr(KxReport) r = kx_report_new();
+	KxVmReport *v = kx_vm_report_new();
+	KxWindow *w = kx_window_new();
+	g_autofree char *text = NULL;
+	const char *at, *next;
+
+	v->name = g_strdup("vm1");
+	w->tracker = g_strdup("abit");
+	w->options = g_strdup("");
+	g_ptr_array_add(v->windows, w);
+	g_ptr_array_add(r->vms, v);
+	v->heat = kx_heat_report_new();
+	add_range(add_map(v->heat, "guest-abit"), 7, 2, 99);
+	add_range(add_map(v->heat, "guest-pebs"), 7, 2, 99);
+	add_range(add_map(v->heat, "ept-walk"), 7, 2, 99);
+	add_process(v->heat, "guest-abit", "init", 1);
+	add_process(v->heat, "guest-abit", "sleep", 7);
+	add_process(v->heat, "guest-pebs", "db", 3);
+	add_process(v->heat, "guest-mpsc", "gone", 9);
+	kx_heat_compare(v->heat, RAM);
+	text = kx_report_to_text(r, 0);
+	at = strstr(text, "hottest ranges of memory");
+	assert_non_null(at);
+	for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+		next = strstr(at, rows[i]);
+		if (!next)
+			fail_msg("'%s' is not there, or out of order:\n%s", rows[i], text);
+		at = next;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,6 +340,7 @@ int main(void)
 		cmocka_unit_test(shows_who_has_seen_it),
 		cmocka_unit_test(shows_what_is_unseen),
 		cmocka_unit_test(shows_what_was_lost),
+		cmocka_unit_test(processes_stand_below_their_tracker),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
