@@ -6,6 +6,7 @@ KX_LIB_SRCS += \
 	hostd/lib/doctor.c \
 	hostd/lib/doctor-pebs.c \
 	hostd/lib/figures.c \
+	hostd/lib/figures-compare.c \
 	hostd/lib/figures-notes.c \
 	hostd/lib/figures-parts.c \
 	hostd/lib/figures-truth.c \
@@ -13,6 +14,7 @@ KX_LIB_SRCS += \
 	hostd/lib/hostinfo.c \
 	hostd/lib/logmech.c \
 	hostd/lib/options.c \
+	hostd/lib/report-compare.c \
 	hostd/lib/report-heat.c \
 	hostd/lib/report-json.c \
 	hostd/lib/report-model.c \

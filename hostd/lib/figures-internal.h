@@ -23,6 +23,8 @@ typedef struct {
 
 KxFigure kx_figure(double value, guint64 n);
 KxFigure kx_unavailable(const char *reason);
+/* Of an estimate; no quantity here can be negative, so neither can the lower end. */
+KxFigure kx_figure_interval(double value, double half, guint64 n);
 /* The ratio estimate with its interval; n/a for @no_x where Σx is 0. */
 KxFigure kx_figure_from_sums(const KxRatioSums *s, double scale, const char *no_x);
 /* In place of what @f was. */
@@ -57,6 +59,8 @@ void kx_note_figures(GPtrArray *pools);
 /* Recall and precision; their footnotes, when all figures are there. */
 void kx_truth_figures(KxPool *p);
 void kx_note_truth(KxRow *row);
+/* Against the rows without a tracker, and against the cheapest, when the figures of each row are computed. */
+void kx_compare_figures(GPtrArray *pools);
 /* Rows that were measured without staleness show what was measured for the same setting. */
 void kx_lend_missed(GPtrArray *pools);
 

@@ -26,6 +26,7 @@ const KxFigureField kx_row_figures[] = {
 	ROW(cost_per_sample_ns, "ns"),
 	ROW(total_cost_per_sample_ns, "ns"),
 	ROW(cost_vs_cheapest, "ratio"),
+	ROW(cost_per_page_vs_cheapest, "ratio"),
 	ROW(paused_seconds, "s"),
 	ROW(paused_passes, "passes"),
 	ROW(passes, "passes"),
@@ -106,6 +107,7 @@ const KxFigureField kx_row_figures[] = {
 	PART(TRAP, trap_lost, "faults"),
 	PART(GUEST, guest_cost_per_sample_ns, "ns"),
 	PART(GUEST, guest_cost_vs_cheapest, "ratio"),
+	PART(GUEST, guest_cost_per_page_vs_cheapest, "ratio"),
 	PART(GUEST, guest_cpu_percent, "% of one guest CPU"),
 	PART(GUEST, guest_interrupt_ns_per_sample, "ns"),
 	PART(GUEST, guest_drain_ns_per_sample, "ns"),
@@ -219,7 +221,7 @@ void kx_figure_note(KxFigure *f, const char *note)
 }
 
 /* No quantity here can be negative, so neither can the lower end. */
-static KxFigure with_interval(double value, double half, guint64 n)
+KxFigure kx_figure_interval(double value, double half, guint64 n)
 {
 	return (KxFigure){
 		.value = value, .low = fmax(0, value - half), .high = value + half, .n = n
@@ -234,29 +236,7 @@ KxFigure kx_figure_from_sums(const KxRatioSums *s, double scale, const char *no_
 		return kx_unavailable(no_x);
 	if (isnan(se))
 		return kx_figure(r * scale, s->n);
-	return with_interval(r * scale, kx_t_quantile((double)s->n - 1) * se * scale, s->n);
-}
-
-/*
- * Quotient of two independent ratio estimates: relative variances add, degrees
- * of freedom after Welch and Satterthwaite.
- */
-static KxFigure quotient(const KxRatioSums *num, const KxRatioSums *den)
-{
-	double a, b, se_a, se_b, va, vb, q, degrees;
-
-	if (!kx_ratio_estimate(num, &a, &se_a) || !kx_ratio_estimate(den, &b, &se_b) || b <= 0)
-		return kx_unavailable("nothing was measured to compare");
-	q = a / b;
-	if (isnan(se_a) || isnan(se_b))
-		return kx_figure(q, num->n);
-	va = a > 0 ? (se_a / a) * (se_a / a) : 0;
-	vb = (se_b / b) * (se_b / b);
-	if (va + vb <= 0)
-		return with_interval(q, 0, num->n);
-	degrees = (va + vb) * (va + vb) /
-		  (va * va / (double)(num->n - 1) + vb * vb / (double)(den->n - 1));
-	return with_interval(q, kx_t_quantile(degrees) * q * sqrt(va + vb), num->n);
+	return kx_figure_interval(r * scale, kx_t_quantile((double)s->n - 1) * se * scale, s->n);
 }
 
 /* --- one row --------------------------------------------------------------- */
@@ -677,80 +657,7 @@ static void vm_figures(KxPool *p)
 	p->row->vcpu_steal_percent = VM_RATE(p, vcpu_steal_ns, vcpu_steal_na, 100);
 }
 
-/* --- against other rows ---------------------------------------------------- */
-
-static KxFigure against_off(const KxFigure *own, const KxRatioSums *num, const KxRatioSums *off,
-			    gboolean have_off, const char *off_na, gboolean is_off)
-{
-	if (own->na)
-		return kx_unavailable(own->na);
-	if (is_off)
-		return kx_figure(1, num->n);
-	if (!have_off)
-		return kx_unavailable("no off window to compare with");
-	if (!(off->x > 0))
-		return kx_unavailable(off_na ? off_na
-					     : "the off windows are too short to compare with");
-	if (!(off->y > 0))
-		return kx_unavailable("the off windows counted none to compare with");
-	return quotient(num, off);
-}
-
-static void compare_with_off(GPtrArray *pools)
-{
-	KxRatioSums exits = { 0 }, work = { 0 };
-	const char *exits_na = NULL, *work_na = NULL;
-	gboolean have_off = FALSE;
-
-	for (guint i = 0; i < pools->len; i++) {
-		const KxPool *p = pools->pdata[i];
-
-		if (!p->off)
-			continue;
-		have_off = TRUE;
-		kx_ratio_pool(&exits, &p->exits);
-		kx_ratio_pool(&work, &p->work);
-		exits_na = p->exits_na;
-		work_na = p->work_na;
-	}
-	for (guint i = 0; i < pools->len; i++) {
-		KxPool *p = pools->pdata[i];
-
-		p->row->exits_vs_off = against_off(&p->row->exits_per_s, &p->exits, &exits,
-						   have_off, exits_na, p->off);
-		p->row->work_vs_off = against_off(&p->row->work_per_s, &p->work, &work, have_off,
-						  work_na, p->off);
-	}
-}
-
-/* Of rows whose costs are of one kind: the host's CPU time, or the guest's. */
-static void compare_costs(GPtrArray *pools, gboolean guest, gsize cost_at, gsize ratio_at)
-{
-	const KxPool *cheapest = NULL;
-	double least = INFINITY;
-
-	for (guint i = 0; i < pools->len; i++) {
-		const KxPool *p = pools->pdata[i];
-		const KxFigure *cost = (const KxFigure *)((const char *)p->row + cost_at);
-
-		if (has(p, KX_PART_GUEST) != guest || cost->na || !(cost->value > 0) ||
-		    cost->value >= least)
-			continue;
-		cheapest = p;
-		least = cost->value;
-	}
-	for (guint i = 0; i < pools->len; i++) {
-		KxPool *p = pools->pdata[i];
-		const KxFigure *cost = (const KxFigure *)((const char *)p->row + cost_at);
-		KxFigure *ratio = (KxFigure *)((char *)p->row + ratio_at);
-
-		kx_figure_clear(ratio);
-		*ratio = cost->na	 ? kx_unavailable(cost->na)
-			 : !cheapest	 ? kx_unavailable("no tracker used measurable CPU time")
-			 : p == cheapest ? kx_figure(1, cost->n)
-					 : quotient(&p->cost, &cheapest->cost);
-	}
-}
+/* --- all rows -------------------------------------------------------------- */
 
 /* What the control takes cannot be told from what the policy under test takes. */
 static void void_costs(KxRow *row)
@@ -798,11 +705,7 @@ GPtrArray *kx_vm_rows(const KxVmReport *v)
 			void_costs(p->row);
 	}
 	kx_lend_missed(pools);
-	compare_with_off(pools);
-	compare_costs(pools, FALSE, G_STRUCT_OFFSET(KxRow, cost_per_sample_ns),
-		      G_STRUCT_OFFSET(KxRow, cost_vs_cheapest));
-	compare_costs(pools, TRUE, G_STRUCT_OFFSET(KxRow, guest_cost_per_sample_ns),
-		      G_STRUCT_OFFSET(KxRow, guest_cost_vs_cheapest));
+	kx_compare_figures(pools);
 	kx_note_figures(pools);
 	for (guint i = 0; i < pools->len; i++) {
 		kx_note_truth(((KxPool *)pools->pdata[i])->row);

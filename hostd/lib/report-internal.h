@@ -58,4 +58,9 @@ typedef char *KxWhyNot(const char *reason, gpointer data);
 void kx_heat_print(const KxHeatReport *h, GString *out, guint width, KxWhyNot *why_not,
 		   gpointer data);
 
+/* What a sample of each row costs against one of the cheapest, and of how many pages it is. */
+void kx_comparison_print(const GPtrArray *rows, GString *out, guint width);
+/* Folded at spaces: a note is a sentence or two. */
+void kx_print_folded(GString *out, guint width, const char *text, guint indent);
+
 #endif /* KX_REPORT_INTERNAL_H */

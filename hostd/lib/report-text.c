@@ -564,54 +564,6 @@ static void print_hottest(Text *t, const GPtrArray *rows)
 
 /* --- below the table ------------------------------------------------------- */
 
-/* Host costs with host costs, a guest's with a guest's. */
-static void print_comparison(Text *t, const GPtrArray *rows, gsize ratio_at, const char *of)
-{
-	g_autofree char *base = NULL;
-	gboolean first = TRUE;
-
-	for (guint i = 0; i < rows->len && !base; i++) {
-		const KxFigure *f = (const KxFigure *)((const char *)rows->pdata[i] + ratio_at);
-
-		if (!f->na && f->value == 1)
-			base = row_label(rows, i);
-	}
-	for (guint i = 0; base && i < rows->len; i++) {
-		const KxFigure *f = (const KxFigure *)((const char *)rows->pdata[i] + ratio_at);
-		g_autofree char *label = row_label(rows, i);
-
-		if (f->na || isnan(f->high))
-			continue;
-		g_string_append_printf(t->out,
-				       "%s  A sample of %s costs %.2f times one of %s%s "
-				       "[95 %% interval %.2f to %.2f].\n",
-				       first ? "\n" : "", label, f->value, base, of, f->low,
-				       f->high);
-		first = FALSE;
-	}
-}
-
-/* Where the VM is mapped by 2M or 1G, found pages are whole leaves: why precision is what it is. */
-static void print_leaves(Text *t, const GPtrArray *rows)
-{
-	gboolean first = TRUE;
-
-	for (guint i = 0; i < rows->len; i++) {
-		const KxFigure *f = &((const KxRow *)rows->pdata[i])->pages_per_sample;
-		g_autofree char *label = row_label(rows, i), *pages = NULL;
-
-		if (f->na || f->value < 1.05)
-			continue;
-		pages = kx_text_number(f->value);
-		g_string_append_printf(
-			t->out,
-			"%s  A sample of %s covers %s pages on average: large leaves are "
-			"found whole.\n",
-			first ? "\n" : "", label, pages);
-		first = FALSE;
-	}
-}
-
 static void print_settings(Text *t, const KxVmReport *v, const GPtrArray *rows)
 {
 	const KxWindow *last = v->windows->pdata[v->windows->len - 1];
@@ -667,24 +619,28 @@ static void print_losses(Text *t, const GPtrArray *rows)
 	}
 }
 
-/* Folded at spaces: a note is a sentence or two. */
-static void print_folded(Text *t, const char *text, guint indent)
+void kx_print_folded(GString *out, guint width, const char *text, guint indent)
 {
-	guint width = MAX(t->width ? MIN(t->width, 110u) : 110u, indent + 40u);
+	guint most = MAX(width ? MIN(width, 110u) : 110u, indent + 40u);
 	g_auto(GStrv) words = g_strsplit(text, " ", -1);
 	guint column = 0;
 
 	for (char **word = words; *word; word++) {
 		guint n = kx_text_columns(*word);
 
-		if (column && column + 1 + n > width) {
-			g_string_append_c(t->out, '\n');
+		if (column && column + 1 + n > most) {
+			g_string_append_c(out, '\n');
 			column = 0;
 		}
-		g_string_append_printf(t->out, "%*s%s", column ? 1 : (int)indent, "", *word);
+		g_string_append_printf(out, "%*s%s", column ? 1 : (int)indent, "", *word);
 		column += n + (column ? 1 : indent);
 	}
-	g_string_append_c(t->out, '\n');
+	g_string_append_c(out, '\n');
+}
+
+static void print_folded(Text *t, const char *text, guint indent)
+{
+	kx_print_folded(t->out, t->width, text, indent);
 }
 
 static void print_notes(Text *t, const KxVmReport *v, const GPtrArray *rows)
@@ -840,9 +796,7 @@ static void print_vm(Text *t, const KxVmReport *v)
 	print_part_tables(t, rows);
 	print_hottest(t, rows);
 	kx_heat_print(v->heat, t->out, t->width, why_not_cell, t);
-	print_comparison(t, rows, FIG(cost_vs_cheapest), "");
-	print_comparison(t, rows, FIG(guest_cost_vs_cheapest), ", of the guest's CPU time");
-	print_leaves(t, rows);
+	kx_comparison_print(rows, t->out, t->width);
 	print_losses(t, rows);
 	print_notes(t, v, rows);
 	print_settings(t, v, rows);

@@ -320,9 +320,11 @@ typedef struct {
 	KxFigure
 		cost_per_sample_ns; /* host CPU of the pass thread per sample: the number that matters */
 	KxFigure total_cost_per_sample_ns; /* with the daemon's draining */
-	KxFigure cost_vs_cheapest; /* ratio to the cheapest row of the same VM that has one */
+	KxFigure
+		cost_vs_cheapest; /* ratio to the cheapest row of the same VM that has enough samples */
+	KxFigure cost_per_page_vs_cheapest; /* to the same row: of the pages that samples cover */
 	/* the same of trackers in the guest, by the guest's own word: its CPU time, and the cheapest of them */
-	KxFigure guest_cost_per_sample_ns, guest_cost_vs_cheapest;
+	KxFigure guest_cost_per_sample_ns, guest_cost_vs_cheapest, guest_cost_per_page_vs_cheapest;
 	KxFigure interval_requested_ns, interval_achieved_ns, pass_mean_ns, pass_p99_ns;
 	KxFigure cpu_percent; /* of one CPU */
 	KxFigure pages_found; /* mean of distinct pages per window */

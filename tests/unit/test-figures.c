@@ -112,7 +112,8 @@ static void test_cost_per_sample(void **state)
 	near(row->total_cost_per_sample_ns.value, 10.8333333, "with draining");
 	near(row->total_cost_per_sample_ns.high - row->total_cost_per_sample_ns.low, 2 * 3.0070150,
 	     "width with draining");
-	near(row->cost_vs_cheapest.value, 1, "against itself");
+	is_na(&row->cost_vs_cheapest,
+	      "too few samples to compare: 60 in 3 passes, where 30 in 5 are the least");
 }
 
 static void test_not_available(void **state)
@@ -712,8 +713,10 @@ static void test_pauses_unknown(void **state)
 /* What the guest says its samples cost it is in no figure of the host's, and nothing of the host's is measured by it. */
 static void test_guest_costs_apart(void **state)
 {
-	static const double cheap[][2] = { { 10, 10 }, { 22, 20 }, { 27, 30 } };
-	static const double dear[][2] = { { 100, 10 }, { 220, 20 }, { 270, 30 } };
+	static const double cheap[][2] = { { 10, 10 }, { 22, 20 }, { 27, 30 },
+					   { 10, 10 }, { 22, 20 }, { 27, 30 } };
+	static const double dear[][2] = { { 100, 10 }, { 220, 20 }, { 270, 30 },
+					  { 100, 10 }, { 220, 20 }, { 270, 30 } };
 	g_autoptr(KxVmReport) v = kx_vm_report_new();
 	g_autoptr(GPtrArray) rows = NULL;
 	const char *why = "it runs in the guest, whose CPU time is a figure of its own";
@@ -721,16 +724,16 @@ static void test_guest_costs_apart(void **state)
 	KxRow *row;
 
 	w = add_window(v, "guest-abit", "o", S);
-	add_passes(w, cheap, 3);
+	add_passes(w, cheap, 6);
 	w->has_guest = TRUE;
 	w->guest_cpu_ns = w->cpu_ns;
 	w->cpu_ns = 0;
-	w->drain_cpu_ns = 120;
+	w->drain_cpu_ns = 240;
 	w = add_window(v, "guest-pebs", "o", S);
-	add_passes(w, dear, 3);
+	add_passes(w, dear, 6);
 	w->has_guest = TRUE;
-	add_passes(add_window(v, "abit", "o", S), dear, 3);
-	add_passes(add_window(v, "abit-flush", "o", S), dear, 3);
+	add_passes(add_window(v, "abit", "o", S), dear, 6);
+	add_passes(add_window(v, "abit-flush", "o", S), dear, 6);
 	rows = kx_vm_rows(v);
 	row = find_row(rows, "guest-abit");
 	is_na(&row->cost_per_sample_ns, why);
@@ -738,13 +741,103 @@ static void test_guest_costs_apart(void **state)
 	near(row->total_cost_per_sample_ns.value, 2, "the daemon's part");
 	near(row->guest_cost_per_sample_ns.value, 59.0 / 60, "the guest's");
 	near(row->guest_cost_vs_cheapest.value, 1, "the cheapest there");
-	near(row->cpu_percent.value, 120 * 100 / 1e9, "host CPU");
+	near(row->cpu_percent.value, 240 * 100 / 1e9, "host CPU");
 	near(find_row(rows, "guest-pebs")->guest_cost_vs_cheapest.value, 10, "against it");
 	row = find_row(rows, "abit");
 	near(row->cost_vs_cheapest.value, 1, "the cheapest of the host's");
 	is_na(&row->guest_cost_per_sample_ns, "the tracker does not run in the guest");
 	is_na(&row->guest_cost_vs_cheapest, "the tracker does not run in the guest");
 	near(find_row(rows, "abit-flush")->cost_vs_cheapest.value, 1, "against it");
+}
+
+/* --- against the cheapest ------------------------------------------------------ */
+
+/* @n passes of @samples that scatter a little around @cost each. */
+static KxWindow *add_even(KxVmReport *v, const char *tracker, guint n, double samples, double cost)
+{
+	KxWindow *w = add_window(v, tracker, "o", S);
+
+	for (guint i = 0; i < n; i++) {
+		const double pass[][2] = { { samples * (cost + (i % 2 ? 1 : -1)), samples } };
+
+		add_passes(w, pass, 1);
+	}
+	w->sample_pages = w->samples;
+	return w;
+}
+
+/* Wherever it is folded. */
+static gboolean says(const char *text, const char *words)
+{
+	g_autoptr(GRegex) folds = g_regex_new("\\n +", 0, 0, NULL);
+	g_autofree char *whole = g_regex_replace_literal(folds, text, -1, 0, " ", 0, NULL);
+
+	return strstr(whole, words) != NULL;
+}
+
+/* A 2M leaf of one row is no more than a page of another: what it costs more by sample, it costs less by page. */
+static void test_ratio_by_page(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL;
+	g_autoptr(GString) text = g_string_new(NULL);
+	KxWindow *w;
+	KxRow *row;
+
+	w = add_even(v, "abit", 20, 10, 1000);
+	w->sample_pages = w->samples * 512;
+	w = add_even(v, "abit-flush", 20, 10, 20);
+	w->has_regions = TRUE;
+	add_even(v, "dirty-log", 20, 1000, 10);
+	rows = kx_vm_rows(v);
+	row = find_row(rows, "abit");
+	near(row->cost_vs_cheapest.value, 100, "by sample");
+	near(row->cost_per_page_vs_cheapest.value, 100.0 / 512, "by page");
+	near(row->cost_per_page_vs_cheapest.high, row->cost_vs_cheapest.high / 512, "its end");
+	is_na(&row->guest_cost_per_page_vs_cheapest, "the tracker does not run in the guest");
+	row = find_row(rows, "dirty-log");
+	near(row->cost_per_page_vs_cheapest.value, 1, "the cheapest");
+	row = find_row(rows, "abit-flush");
+	near(row->cost_vs_cheapest.value, 2, "of a check");
+	is_na(&row->cost_per_page_vs_cheapest, "regions: one page stands for all of its region");
+	kx_comparison_print(rows, text, 0);
+	if (!says(text->str, "A sample of abit costs 100 times one of dirty-log [95 % interval ") ||
+	    !says(text->str,
+		  "] (a sample of abit covers 512 pages; per page the ratio is 0.195).") ||
+	    !says(text->str, "A sample of abit-flush costs 2.00 times one of dirty-log ["))
+		fail_msg("%s", text->str);
+}
+
+/* Nothing is compared that almost nothing was seen of, nor is anything compared with it, however cheap it looks. */
+static void test_too_few_to_compare(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL;
+	g_autoptr(GString) text = g_string_new(NULL);
+	KxRow *row;
+
+	add_even(v, "abit", 2, 1, 2);
+	add_even(v, "abit-flush", 4, 100, 2);
+	add_even(v, "trap", 29, 1, 2);
+	add_even(v, "ept-walk", 5, 6, 100);
+	add_even(v, "dirty-log", 5, 6, 200);
+	rows = kx_vm_rows(v);
+	row = find_row(rows, "abit");
+	is_na(&row->cost_vs_cheapest,
+	      "too few samples to compare: 2 in 2 passes, where 30 in 5 are the least");
+	is_na(&row->cost_per_page_vs_cheapest,
+	      "too few samples to compare: 2 in 2 passes, where 30 in 5 are the least");
+	assert_null(row->cost_per_sample_ns.na);
+	is_na(&find_row(rows, "abit-flush")->cost_vs_cheapest,
+	      "too few samples to compare: 400 in 4 passes, where 30 in 5 are the least");
+	is_na(&find_row(rows, "trap")->cost_vs_cheapest,
+	      "too few samples to compare: 29 in 29 passes, where 30 in 5 are the least");
+	near(find_row(rows, "ept-walk")->cost_vs_cheapest.value, 1, "the cheapest of the others");
+	assert_null(find_row(rows, "dirty-log")->cost_vs_cheapest.na);
+	kx_comparison_print(rows, text, 0);
+	assert_true(says(text->str, " abit: too few samples to compare: 2 in 2 passes, "));
+	assert_true(says(text->str, "A sample of dirty-log costs 2.00 times one of ept-walk ["));
+	assert_false(says(text->str, "A sample of abit"));
 }
 
 /* --- losses ------------------------------------------------------------------- */
@@ -1170,6 +1263,8 @@ int main(void)
 		cmocka_unit_test(test_log_costs),
 		cmocka_unit_test(test_log_not_available),
 		cmocka_unit_test(test_guest_costs_apart),
+		cmocka_unit_test(test_ratio_by_page),
+		cmocka_unit_test(test_too_few_to_compare),
 		cmocka_unit_test(test_losses_are_marked),
 		cmocka_unit_test(test_paused),
 		cmocka_unit_test(test_paused_all_the_time),
