@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "heat.h"
 
+#include <string.h>
+
 #include "rangemap.h"
 #include "stepmap.h"
 
@@ -9,12 +11,18 @@
 #define STEPS_MIN (1u << 16)
 #define STEPS_MAX (1u << 20)
 
+/* Leaves of 4K, 2M and 1G. */
+#define LEAF_SIZES 3u
+#define LEAF_STEP  9u
+
 /* What one tracker has found, in all of its windows. Regions, of which one page stands for all, are another thing. */
 typedef struct {
 	const KxTrackerRow *row;
 	gboolean regions;
 	guint64 epoch; /* of its last window */
 	guint64 lost;  /* samples that did not fit the ring */
+	/* pages found through leaves of each size: in the pass at hand, and in those before, the older the less */
+	guint64 in_pass[LEAF_SIZES], found[LEAF_SIZES];
 	char *options, *mechanism;
 	const char *partial;
 	KxRangeMap *map;
@@ -122,10 +130,11 @@ void kx_heat_open(KxHeat *h, guint64 epoch, const KxOptions *o, const char *mech
 	if (f->map &&
 	    (!kx_rangemap_is(f->map, o->epoch_ns, o->range_order) || f->partial != partial(o)))
 		g_clear_pointer(&f->map, kx_rangemap_free);
-	if (!f->map)
+	if (!f->map) {
 		f->lost = 0;
-	if (!f->map)
+		memset(f->found, 0, sizeof(f->found));
 		f->map = kx_rangemap_new(h->last_gfn, h->vcpus, o->epoch_ns, o->range_order);
+	}
 	f->partial = partial(o);
 	f->epoch = epoch;
 	g_free(f->options);
@@ -136,13 +145,51 @@ void kx_heat_open(KxHeat *h, guint64 epoch, const KxOptions *o, const char *mech
 
 /* --- feeding ------------------------------------------------------------------------------------------------------ */
 
+/* --- how large what it finds is ----------------------------------------------------------------------------------- */
+
+static void drop_leaves(Finder *f)
+{
+	memset(f->in_pass, 0, sizeof(f->in_pass));
+}
+
+static void take_leaves(Finder *f)
+{
+	for (guint i = 0; i < LEAF_SIZES; i++)
+		f->found[i] = f->found[i] * 7 / 8 + f->in_pass[i];
+	drop_leaves(f);
+}
+
+/* Leaves of this size, or larger ones, have half of the pages found. 0: not known of any page. */
+static guint64 leaf_bytes(const Finder *f)
+{
+	guint64 all = 0, larger = 0;
+
+	for (guint i = 0; i < LEAF_SIZES; i++)
+		all += f->found[i];
+	for (guint i = LEAF_SIZES; all && i-- > 0;) {
+		larger += f->found[i];
+		if (larger >= all - larger)
+			return G_GUINT64_CONSTANT(4096) << (i * LEAF_STEP);
+	}
+	return 0;
+}
+
+/* --- records ------------------------------------------------------------------------------------------------------ */
+
+/* Neither the pages of a pass that does not count nor their leaves have been. */
+static void drop_pass(Finder *f)
+{
+	kx_rangemap_drop_pass(f->map);
+	drop_leaves(f);
+}
+
 static void on_pass_begin(void *data, const struct kvm_ext_rec_pass_begin *r)
 {
 	KxHeat *h = data;
 
 	kx_stepmap_drop(h->pages); /* of a pass whose end was lost */
 	if (h->now)
-		kx_rangemap_drop_pass(h->now->map);
+		drop_pass(h->now);
 	h->counts = !(r->h.flags & KVM_EXT_PASS_PRIME);
 	h->now = h->counts ? finder_of(h, r->epoch) : NULL;
 }
@@ -159,8 +206,10 @@ static void on_run(void *data, const struct kvm_ext_rec_run *r)
 
 	if (h->counts)
 		kx_stepmap_add(h->pages, r->gfn, r->npages, 1);
-	if (h->now && !ranks_itself(h->now))
-		kx_rangemap_add(h->now->map, r->gfn, r->npages, r->npages);
+	if (!h->now || ranks_itself(h->now))
+		return;
+	kx_rangemap_add(h->now->map, r->gfn, r->npages, r->npages);
+	h->now->in_pass[MIN(r->leaf_order / LEAF_STEP, LEAF_SIZES - 1)] += r->npages;
 }
 
 static void on_ranked(void *data, guint64 gfn, guint64 npages, guint64 accesses)
@@ -190,8 +239,11 @@ static void on_bitmap(void *data, const struct kvm_ext_rec_bitmap *r, const guin
 
 	if (h->now)
 		kx_rangemap_add_bits(h->now->map, r->gfn, bits, nwords);
-	for (gsize i = 0; h->counts && i < nwords; i++)
+	for (gsize i = 0; h->counts && i < nwords; i++) {
 		add_word(h->pages, r->gfn + i * 64, bits[i]);
+		if (h->now)
+			h->now->in_pass[0] += (guint)__builtin_popcountll(bits[i]);
+	}
 }
 
 /* A page stands for its region: all of it was found as often. */
@@ -231,13 +283,14 @@ static void on_pass_end(void *data, const struct kvm_ext_rec_pass_end *r)
 	if (!h->counts || r->h.flags & not_counted) {
 		kx_stepmap_drop(h->pages);
 		if (h->now)
-			kx_rangemap_drop_pass(h->now->map);
+			drop_pass(h->now);
 	} else {
 		kx_stepmap_take(h->pages);
 		if (++h->passes % KX_HEAT_PASSES == 0)
 			kx_stepmap_halve(h->pages);
 		if (h->now) {
 			kx_rangemap_end_pass(h->now->map, r->time_ns);
+			take_leaves(h->now);
 			h->now->lost += r->lost_samples;
 		}
 	}
@@ -306,6 +359,7 @@ KxHeatReport *kx_heat_report(KxHeat *h, guint64 running, guint64 ram_pages)
 		identify(f, m, running);
 		m->partial = g_strdup(f->partial);
 		m->lost = f->lost;
+		m->leaf_bytes = leaf_bytes(f);
 		g_ptr_array_add(r->maps, m);
 	}
 	/* After all of them, so that a map's number is that of its bit. */

@@ -219,6 +219,38 @@ static char *why_not_yet(const KxHeatMap *m, guint64 bytes, guint64 last)
 		       : NULL;
 }
 
+/* In how many pieces, with memory that is not hot between them. */
+static guint pieces_of(const GArray *spans)
+{
+	guint n = 0;
+
+	for (guint i = 0; i < spans->len; i++)
+		n += !i ||
+		     g_array_index(spans, Span, i).start != g_array_index(spans, Span, i - 1).end;
+	return n;
+}
+
+/*
+ * All of a leaf is as hot as its hottest page, so that which of its pages are among the hottest is chance. How finely the
+ * classifier has divided it changes nothing in that. @hot: what is hottest by the other map, whose leaves are smaller.
+ */
+static char *why_leaves(const KxHeatMap *m, const KxHeatMap *other, const GArray *hot,
+			guint64 bytes)
+{
+	guint64 other_leaf = MAX(other->leaf_bytes, PAGE_SIZE),
+		piece = bytes / MAX(pieces_of(hot), 1);
+	g_autofree char *label = kx_heat_map_label(m), *leaf = NULL;
+
+	if (m->leaf_bytes <= bytes &&
+	    !(m->leaf_bytes > other_leaf && m->leaf_bytes / TOO_COARSE > piece))
+		return NULL;
+	leaf = kx_text_pages_bytes(m->leaf_bytes / PAGE_SIZE);
+	return g_strdup_printf(
+		"%s finds whole leaves of %s, larger than what is hot: it cannot tell "
+		"where in them",
+		label, leaf);
+}
+
 static KxAgreement *compare(const KxHeatMap *a, const KxHeatMap *b, guint64 ram_bytes)
 {
 	KxAgreement *g = g_new0(KxAgreement, 1);
@@ -236,6 +268,10 @@ static KxAgreement *compare(const KxHeatMap *a, const KxHeatMap *b, guint64 ram_
 	g->na = why_never(a);
 	if (!g->na)
 		g->na = why_never(b);
+	if (!g->na)
+		g->na = why_leaves(a, b, hot_b, g->bytes);
+	if (!g->na)
+		g->na = why_leaves(b, a, hot_a, g->bytes);
 	if (!g->na)
 		g->na = why_not_yet(a, g->bytes, last_a);
 	if (!g->na)

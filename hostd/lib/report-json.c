@@ -280,6 +280,7 @@ const KxField kx_heat_map_fields[] = {
 	FIELD(KxHeatMap, KX_FIELD_STRING, partial),
 	FIELD(KxHeatMap, KX_FIELD_STRING, unseen),
 	FIELD(KxHeatMap, KX_FIELD_U64, granularity_bytes),
+	FIELD(KxHeatMap, KX_FIELD_U64, leaf_bytes),
 	FIELD(KxHeatMap, KX_FIELD_U64, epoch_ns),
 	FIELD(KxHeatMap, KX_FIELD_U64, epochs),
 	FIELD(KxHeatMap, KX_FIELD_U64, samples),

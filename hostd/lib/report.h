@@ -207,6 +207,7 @@ typedef struct {
 	char *partial; /* why it does not speak for all memory: "it looked at …"; NULL: it does */
 	char *unseen; /* what was there that the tracker cannot see: "nested guests …"; NULL: not known of any */
 	guint64 granularity_bytes, epoch_ns;
+	guint64 leaf_bytes; /* of leaves of this size, or larger, are half of the pages found; 0: not known */
 	guint64 epochs, samples, outside; /* of a process: not told */
 	guint64 lost;	    /* more samples that did not fit the ring: where is not known */
 	guint64 accesses;   /* decayed, of all ranges */

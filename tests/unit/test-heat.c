@@ -362,6 +362,55 @@ static void counts_what_was_lost(void **state)
 	lost_at(h, 0, 3);
 }
 
+static void pass_of_leaf(KxHeat *h, guint64 epoch, guint16 flags, guint64 gfn, guint order)
+{
+	struct kvm_ext_rec_pass_begin b = { .epoch = epoch };
+	struct kvm_ext_rec_pass_end e = { .h.flags = flags };
+	struct kvm_ext_rec_run r = { .gfn = gfn, .npages = 1ull << order, .leaf_order = order };
+
+	kx_heat_sink.pass_begin(h, &b);
+	kx_heat_sink.run(h, &r);
+	kx_heat_sink.pass_end(h, &e);
+}
+
+static void leaf_at(KxHeat *h, guint i, guint64 bytes)
+{
+	g_autoptr(KxHeatReport) r = kx_heat_report(h, 0, 1 << 15), copy = kx_heat_report_copy(r);
+
+	assert_int_equal(map_at(r, i)->leaf_bytes, bytes);
+	assert_int_equal(map_at(copy, i)->leaf_bytes, bytes);
+}
+
+/* A map knows how large the leaves are that its pages were found through, of late and in passes that count. */
+static void knows_the_leaves(void **state)
+{
+	const struct kvm_ext_rec_bitmap bitmap = { .gfn = 0x100, .nbits = 64 };
+	struct kvm_ext_rec_pass_begin b = { .epoch = 2 };
+	const guint64 bits[] = { 0x11 };
+	g_autoptr(KxHeat) h = kx_heat_new((1 << 15) - 1, 1);
+
+	open_map(h, 1, "abit", NULL, NULL);
+	leaf_at(h, 0, 0);
+	pass_of_leaf(h, 1, KVM_EXT_PASS_CUT, 0x200, 9);
+	leaf_at(h, 0, 0);
+	pass_of_leaf(h, 1, 0, 0x200, 9);
+	leaf_at(h, 0, 2 << 20);
+	pass_of_leaf(h, 1, 0, 0x5, 0);
+	leaf_at(h, 0, 2 << 20);
+	/* of 2M no more: the VM's memory is mapped by 4K by now */
+	for (guint i = 0; i < 200; i++)
+		pass_of_leaf(h, 1, 0, 0x200 + i, 0);
+	leaf_at(h, 0, 4096);
+	open_map(h, 2, "dirty-log", NULL, NULL);
+	kx_heat_sink.pass_begin(h, &b);
+	kx_heat_sink.bitmap(h, &bitmap, bits, 1);
+	end(h);
+	leaf_at(h, 1, 4096);
+	/* another map begins with none */
+	open_map(h, 3, "abit", "range-size", "64K");
+	leaf_at(h, 1, 0);
+}
+
 /* Another setting of a tracker goes on with its map, unless that would not fit any more. */
 static void takes_maps_up_again(void **state)
 {
@@ -450,6 +499,7 @@ int main(void)
 		cmocka_unit_test(warns_of_nested_guests),
 		cmocka_unit_test(counts_the_passes_of_the_account),
 		cmocka_unit_test(counts_what_was_lost),
+		cmocka_unit_test(knows_the_leaves),
 		cmocka_unit_test(takes_maps_up_again),
 		cmocka_unit_test(knows_what_speaks_for_a_part),
 		cmocka_unit_test(takes_other_records),

@@ -127,6 +127,58 @@ static void says_why_not(void **state)
 	}
 }
 
+/* By 2M leaves, which the classifier has divided: all are as hot, and so are all of their parts. By 4K pages: one each. */
+static void add_leaves_and_pages(KxHeatReport *h, guint64 leaf_bytes, guint64 hot_pages)
+{
+	KxHeatMap *a = add_map(h, "abit"), *b = add_map(h, "dirty-log");
+
+	a->leaf_bytes = leaf_bytes;
+	b->leaf_bytes = 4096;
+	for (guint i = 0; i < 64; i++)
+		add_range(a, 16 * i, 16, 16);
+	for (guint i = 0; i < hot_pages; i++)
+		add_range(b, 512 + 32 * i, 1, 5);
+}
+
+/* What is hot lies in leaves that are larger: whether they agree cannot be told, however finely their ranges are. */
+static void leaves_are_not_compared(void **state)
+{
+	static const char says[] = "abit finds whole leaves of 2 MiB, larger than what is hot";
+	static const guint64 ram = 4096 * PAGE;
+	g_autoptr(KxHeatReport) unknown = kx_heat_report_new(), few = kx_heat_report_new();
+	g_autoptr(KxHeatReport) scattered = kx_heat_report_new(), same = kx_heat_report_new();
+
+	add_leaves_and_pages(unknown, 0, 16);
+	kx_heat_compare(unknown, ram);
+	assert_null(only(unknown)->na);
+	assert_true(only(unknown)->f1 == 0);
+
+	add_leaves_and_pages(few, 512 * PAGE, 16);
+	kx_heat_compare(few, ram);
+	assert_non_null(only(few)->na);
+	assert_non_null(strstr(only(few)->na, says));
+
+	/* in all as much as a leaf, but a page here and a page there */
+	add_leaves_and_pages(scattered, 512 * PAGE, 1100);
+	g_array_set_size(((KxHeatMap *)scattered->maps->pdata[0])->ranges, 0);
+	add_range(scattered->maps->pdata[0], 0, 1600, 1600);
+	kx_heat_compare(scattered, 100 * ram);
+	assert_int_equal(only(scattered)->bytes, 550 * PAGE);
+	assert_non_null(strstr(only(scattered)->na, says));
+
+	/* leaves with leaves, where as many are hot, are compared */
+	for (guint i = 0; i < 2; i++) {
+		KxHeatMap *m = add_map(same, i ? "ept-walk" : "abit");
+
+		m->leaf_bytes = 512 * PAGE;
+		add_range(m, 0, 512, 5120);
+		add_range(m, 1024, 512, 512);
+	}
+	kx_heat_compare(same, ram);
+	assert_null(only(same)->na);
+	assert_true(only(same)->f1 == 1);
+}
+
 /* The guest's own addresses are nobody else's. */
 static void processes_are_not_compared(void **state)
 {
@@ -334,6 +386,7 @@ int main(void)
 		cmocka_unit_test(counts_what_is_in_both),
 		cmocka_unit_test(agrees_with_itself_and_not_with_another),
 		cmocka_unit_test(says_why_not),
+		cmocka_unit_test(leaves_are_not_compared),
 		cmocka_unit_test(processes_are_not_compared),
 		cmocka_unit_test(comes_back_from_json),
 		cmocka_unit_test(refuses_what_is_no_heat),
