@@ -175,10 +175,11 @@ static void attach_then(KxCall *c, GError *error)
 	kx_call_run(c, session_work, session_then);
 }
 
-void kx_call_resolve_then(KxCall *c, GError *error)
+static void plug_then_attach(KxCall *c, GError *error)
 {
 	KxSession *s = error ? NULL : kx_manager_find_pid(c->m, c->ident.pid);
 
+	c->sets = FALSE;
 	/* One that is attached already has its channel: attaching is refused, it is left alone. */
 	if (error || s || !kx_call_begin_plugging(c, c->ident.uuid, &error))
 		attach_then(c, error);
@@ -186,6 +187,15 @@ void kx_call_resolve_then(KxCall *c, GError *error)
 		kx_call_begin_wait(c);
 		kx_call_run_apart(c, kx_call_plug_work, attach_then);
 	}
+}
+
+void kx_call_resolve_then(KxCall *c, GError *error)
+{
+	c->sets = !error && kx_call_takes_over_rule(c, c->ident.uuid);
+	if (c->sets)
+		kx_call_after_plugging(c, c->ident.uuid, plug_then_attach);
+	else
+		plug_then_attach(c, error);
 }
 
 gboolean kx_manager_apply_options(KxOptions *o, GHashTable *options, GError **error)

@@ -40,7 +40,6 @@ void kx_call_free(KxCall *c)
 	kx_plug_unref(c->plug);
 	if (c->plugging)
 		g_hash_table_remove(c->m->plugging, c->plugging);
-	g_free(c->plugging);
 	if (c->wait_timer)
 		g_source_remove(c->wait_timer);
 	g_clear_object(&c->cancellable);
@@ -48,6 +47,8 @@ void kx_call_free(KxCall *c)
 	g_clear_error(&c->error);
 	kx_call_leave(c); /* the next one may go on with anything, but for this call */
 	g_clear_pointer(&c->session, kx_session_unref);
+	kx_manager_go_on(c->m, c->plugging, &c->behind);
+	g_free(c->plugging);
 	kx_manager_unref(c->m);
 	g_free(c);
 }

@@ -28,6 +28,31 @@ gboolean kx_call_begin_plugging(KxCall *c, const char *uuid, GError **error)
 	return TRUE;
 }
 
+void kx_call_after_plugging(KxCall *c, const char *uuid, void (*then)(KxCall *, GError *))
+{
+	KxCall *holder = uuid ? g_hash_table_lookup(c->m->plugging, uuid) : NULL;
+
+	c->then = then;
+	if (holder)
+		g_queue_push_tail(&holder->behind, c);
+	else
+		then(c, NULL);
+}
+
+/* The first one may change the channel itself: the others are behind it then. */
+void kx_manager_go_on(KxManager *m, const char *uuid, GQueue *behind)
+{
+	KxCall *c;
+
+	while ((c = g_queue_pop_head(behind))) {
+		if (m->domains)
+			kx_call_after_plugging(c, uuid, c->then);
+		else
+			c->then(c, g_error_new_literal(KX_ERROR, KX_ERROR_FAILED,
+						       "the daemon is stopping"));
+	}
+}
+
 static KxPlugVm plug_vm(const KxCall *c)
 {
 	const KxHost *h = c->m->host;
@@ -90,20 +115,25 @@ gboolean kx_call_plug_work(KxCall *c, GError **error)
 	return FALSE;
 }
 
-/* After a session: the VM gets its slot back. */
-void kx_call_unplug_after(KxCall *c, KxSession *s, gboolean gone)
+static void unplug_now(KxCall *c, GError *error)
 {
-	c->plug = kx_session_take_plug(s);
-	if (!c->plug || !kx_call_begin_plugging(c, kx_session_ident(s)->uuid, NULL)) {
-		kx_call_done(c, NULL);
+	if (error || !c->plug || !kx_call_begin_plugging(c, c->ident.uuid, &error)) {
+		kx_call_done(c, error);
 		return;
 	}
-	kx_vm_ident_clear(&c->ident);
-	kx_vm_ident_copy(&c->ident, kx_session_ident(s));
-	c->gone = gone;
 	if (!c->libvirt)
 		c->libvirt = kx_domains_hold(c->m->domains, NULL);
 	kx_call_run_apart(c, kx_call_unplug_work, kx_call_unplug_then);
+}
+
+/* After a session: the VM gets its slot back. A call that still uses the channel comes to its end first. */
+void kx_call_unplug_after(KxCall *c, KxSession *s, gboolean gone)
+{
+	c->plug = kx_session_take_plug(s);
+	kx_vm_ident_clear(&c->ident);
+	kx_vm_ident_copy(&c->ident, kx_session_ident(s));
+	c->gone = gone;
+	kx_call_after_plugging(c, c->ident.uuid, unplug_now);
 }
 
 /* --- what a daemon left that was killed ------------------------------------------------------------------------------ */

@@ -68,13 +68,17 @@ struct _KxCall {
 	KxInstant moment;
 	const char *why; /* it is paused, or that is not known; NULL: it runs */
 	gboolean since_attach;
-	guint pause_news; /* as of the question */
-	KxPlug *plug;	  /* of the guest's channel */
-	gboolean gone;	  /* the VM has ended */
-	char *plugging;	  /* the UUID that is in the manager's table for us */
+	guint pause_news;  /* as of the question */
+	KxPlug *plug;	   /* of the guest's channel */
+	gboolean gone;	   /* the VM has ended */
+	char *plugging;	   /* the UUID that is in the manager's table for us */
+	GQueue behind;	   /* the calls that go on when we have left that table; not owned */
+	gboolean borrowed; /* @plug is the session's, which unplugs it */
+	gboolean sets;	   /* a tracker, as its caller wants, and has still to do so */
 	/* waiting for the guest (manager-wait.c) */
 	GCancellable *cancellable; /* ends it; NULL: nobody can */
 	char *given_up;		   /* why that was done, if not by the caller */
+	gboolean gives_way;	   /* that was done for a later command */
 	gboolean waits;
 	guint wait_timer; /* until it is told; 0 */
 	GError *error;	  /* to be answered with when what comes after it is done */
@@ -150,6 +154,10 @@ void kx_manager_lose_pauses(KxManager *m);
 
 gboolean kx_manager_runs_in_guest(const KxOptions *o);
 gboolean kx_call_begin_plugging(KxCall *c, const char *uuid, GError **error);
+/* Goes on with @then when nobody changes the channel of @uuid any more, at once if nobody does. */
+void kx_call_after_plugging(KxCall *c, const char *uuid, void (*then)(KxCall *, GError *));
+/* @behind: a call that has left the table of the channels that are being changed. */
+void kx_manager_go_on(KxManager *m, const char *uuid, GQueue *behind);
 gboolean kx_call_plug_work(KxCall *c, GError **error);
 gboolean kx_call_unplug_work(KxCall *c, GError **error);
 void kx_call_unplug_then(KxCall *c, GError *error);
@@ -165,6 +173,13 @@ void kx_call_begin_wait(KxCall *c);
 GError *kx_call_end_wait(KxCall *c, GError *error);
 /* Ends what waits for the guest of @target, and what would try again. FALSE: nothing did. */
 gboolean kx_manager_give_up(KxManager *m, const char *target, const char *why);
+/*
+ * The last command counts: SetTracker calls that wait for the guest of @s, or for one that does, end in favour of @c. FALSE: @c
+ * need not wait for what they still have under way.
+ */
+gboolean kx_call_takes_over(KxCall *c, const KxSession *s);
+/* A rule's attempt that waits ends in favour of @c, and is tried again unless @c attaches the VM. FALSE: none waits. */
+gboolean kx_call_takes_over_rule(KxCall *c, const char *uuid);
 /* What List says of it; NULL: nobody waits for this VM's guest. */
 char *kx_manager_waits_for(const KxManager *m, const char *uuid);
 

@@ -89,16 +89,19 @@ static KxSession *still_alive(const KxCall *c, GError **error)
 	return NULL;
 }
 
-/* The options are those of now, which another call may have set while this one waited. */
+/* From those of now, which another call may have set while this one waited. */
+static gboolean make_options(KxCall *c, const KxSession *s, GError **error)
+{
+	c->auto_options = *kx_session_options(s);
+	c->auto_options.wait_ns = KX_PATIENCE_AUTO; /* each call's own */
+	return kx_manager_apply_options(&c->auto_options, c->options, error);
+}
+
 static void set_entered(KxCall *c, GError *error)
 {
 	KxSession *s = error ? NULL : still_alive(c, &error);
 
-	if (s) {
-		c->auto_options = *kx_session_options(s);
-		c->auto_options.wait_ns = KX_PATIENCE_AUTO; /* each call's own */
-	}
-	if (!s || !kx_manager_apply_options(&c->auto_options, c->options, &error)) {
+	if (!s || !make_options(c, s, &error)) {
 		kx_call_done(c, error);
 		return;
 	}
@@ -120,7 +123,8 @@ static void set_then(KxCall *c, GError *error)
 static void take_back(KxCall *c, GError *error)
 {
 	kx_call_leave(c);
-	if (!c->plug || !c->session || kx_session_plug(c->session)) {
+	c->sets = FALSE;
+	if (!c->plug || c->borrowed || kx_session_plug(c->session)) {
 		kx_call_done(c, error);
 		return;
 	}
@@ -168,6 +172,7 @@ static void tell_guest(KxCall *c, KxSession *s)
 	c->session = kx_session_ref(s);
 	kx_vm_ident_copy(&c->ident, kx_session_ident(s));
 	c->plug = kx_session_plug(s) ? kx_plug_ref(kx_session_plug(s)) : NULL;
+	c->borrowed = c->plug != NULL;
 	c->libvirt = kx_domains_hold(c->m->domains, NULL);
 	kx_call_begin_wait(c);
 	kx_call_run_apart(c, kx_call_plug_work, told_then);
@@ -188,6 +193,18 @@ static gboolean can_be_set(GHashTable *options, GError **error)
 	return TRUE;
 }
 
+static void set_begin(KxCall *c, GError *error)
+{
+	KxSession *s = error ? NULL : kx_manager_need_alive(c->m, c->target, &error);
+
+	if (!s || !make_options(c, s, &error))
+		kx_call_done(c, error);
+	else if (kx_manager_runs_in_guest(&c->auto_options))
+		tell_guest(c, s);
+	else
+		kx_call_ask_qemu_for(c, set_then);
+}
+
 void kx_manager_set_async(KxManager *m, const char *target, GHashTable *options,
 			  GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
 {
@@ -197,17 +214,13 @@ void kx_manager_set_async(KxManager *m, const char *target, GHashTable *options,
 
 	c->options = options ? g_hash_table_ref(options) : NULL;
 	c->cancellable = cancellable ? g_object_ref(cancellable) : NULL;
-	if (s) {
-		c->auto_options = *kx_session_options(s);
-		c->auto_options.wait_ns = KX_PATIENCE_AUTO; /* each call's own */
-	}
-	if (!s || !can_be_set(options, &error) ||
-	    !kx_manager_apply_options(&c->auto_options, options, &error))
+	c->sets = TRUE;
+	if (!s || !can_be_set(options, &error) || !make_options(c, s, &error))
 		kx_call_done(c, error);
-	else if (kx_manager_runs_in_guest(&c->auto_options))
-		tell_guest(c, s);
+	else if (options && g_hash_table_contains(options, "tracker") && kx_call_takes_over(c, s))
+		kx_call_after_plugging(c, kx_session_ident(s)->uuid, set_begin);
 	else
-		kx_call_ask_qemu_for(c, set_then);
+		set_begin(c, NULL);
 }
 
 static gboolean finish_work(KxCall *c, GError **error)

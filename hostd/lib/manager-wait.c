@@ -36,7 +36,7 @@ static gboolean tell_waiting(gpointer data)
 	};
 
 	c->wait_timer = 0;
-	if (c->m->callback)
+	if (c->m->callback && !c->given_up)
 		c->m->callback(&e, c->m->data);
 	return G_SOURCE_REMOVE;
 }
@@ -51,17 +51,25 @@ void kx_call_begin_wait(KxCall *c)
 	c->wait_timer = g_timeout_add(TELL_MS, tell_waiting, c);
 }
 
+/* By what plugged it in for itself. On the session's own channel the guest was told, and who gave that up comes after it. */
+static gboolean given_up_too_late(const KxCall *c)
+{
+	return c->given_up && !c->borrowed;
+}
+
 GError *kx_call_end_wait(KxCall *c, GError *error)
 {
 	if (c->wait_timer)
 		g_source_remove(c->wait_timer);
 	c->wait_timer = 0;
 	c->waits = FALSE;
-	if (!g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+	if (error ? !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)
+		  : !given_up_too_late(c))
 		return error;
 	g_clear_error(&error);
-	return g_error_new(KX_ERROR, KX_ERROR_FAILED, "VM \"%s\" is waited for no longer: %s",
-			   c->ident.name, c->given_up ? c->given_up : "the caller has gone");
+	return g_error_new(KX_ERROR, c->gives_way ? KX_ERROR_BUSY : KX_ERROR_FAILED,
+			   "VM \"%s\" is waited for no longer: %s", c->ident.name,
+			   c->given_up ? c->given_up : "the caller has gone");
 }
 
 /* NULL @target: any. */
@@ -87,6 +95,21 @@ static gboolean drop_retry(gpointer uuid, gpointer value, gpointer target)
 	return TRUE;
 }
 
+/* Those that have not begun. */
+static void drop_behind(KxCall *holder, KxError code, const char *why)
+{
+	for (GList *l = holder->behind.head, *next; l; l = next) {
+		KxCall *c = l->data;
+
+		next = l->next;
+		if (!c->sets)
+			continue;
+		g_queue_delete_link(&holder->behind, l);
+		kx_call_done(c, g_error_new(KX_ERROR, code, "VM \"%s\" is waited for no longer: %s",
+					    c->target, why));
+	}
+}
+
 gboolean kx_manager_give_up(KxManager *m, const char *target, const char *why)
 {
 	gboolean any = g_hash_table_foreach_remove(m->retries, drop_retry, (gpointer)target) != 0;
@@ -97,9 +120,12 @@ gboolean kx_manager_give_up(KxManager *m, const char *target, const char *why)
 	while (g_hash_table_iter_next(&it, &uuid, &value)) {
 		KxCall *c = value;
 
-		if (!waits_for(c, target) || c->given_up)
+		if (!waits_for(c, target) || (c->given_up && !c->gives_way))
 			continue;
+		drop_behind(c, KX_ERROR_FAILED, why);
+		g_free(c->given_up);
 		c->given_up = g_strdup(why);
+		c->gives_way = FALSE;
 		let_alone(m, &c->ident, target);
 		g_cancellable_cancel(c->cancellable);
 		any = TRUE;
@@ -107,12 +133,52 @@ gboolean kx_manager_give_up(KxManager *m, const char *target, const char *why)
 	return any;
 }
 
+static void give_way(KxCall *c, const char *why)
+{
+	if (!c->waits || c->given_up)
+		return;
+	c->given_up = g_strdup(why);
+	c->gives_way = TRUE;
+	g_cancellable_cancel(c->cancellable);
+}
+
+/* What is under way matters to who uses the same channel, and to who must not be overtaken by what has been told already. */
+gboolean kx_call_takes_over(KxCall *c, const KxSession *s)
+{
+	const char *uuid = kx_session_ident(s)->uuid;
+	KxCall *holder = uuid ? g_hash_table_lookup(c->m->plugging, uuid) : NULL;
+	g_autofree char *why = NULL;
+	gboolean sets, waits;
+
+	if (!holder)
+		return FALSE;
+	why = g_strdup_printf("another tracker, %s, was set meanwhile",
+			      c->auto_options.tracker->name);
+	sets = holder->sets;
+	waits = holder->waits;
+	drop_behind(holder, KX_ERROR_BUSY, why);
+	if (sets)
+		give_way(holder, why);
+	return kx_manager_runs_in_guest(&c->auto_options) ||
+	       (sets && (!waits || kx_session_plug(s)));
+}
+
+gboolean kx_call_takes_over_rule(KxCall *c, const char *uuid)
+{
+	KxCall *holder = uuid ? g_hash_table_lookup(c->m->plugging, uuid) : NULL;
+
+	if (!c->task || !holder || holder->task || !holder->waits)
+		return FALSE;
+	give_way(holder, "a command attaches it");
+	return TRUE;
+}
+
 char *kx_manager_waits_for(const KxManager *m, const char *uuid)
 {
 	const KxCall *c = g_hash_table_lookup(m->plugging, uuid);
 	const KxRetry *r = g_hash_table_lookup(m->retries, uuid);
 
-	if (c && c->waits)
+	if (c && c->waits && !c->given_up)
 		return g_strdup(FOR_WHAT);
 	return r ? g_strdup_printf(FOR_WHAT ", tried again every %u s at most: %s", r->pause_s,
 				   r->why)
@@ -165,14 +231,20 @@ static gboolean may_pass(const GError *error)
 	return TRUE;
 }
 
+/* For good. */
+static gboolean was_ended(const KxCall *c)
+{
+	return c->given_up && !c->gives_way;
+}
+
 gboolean kx_manager_retry_later(KxManager *m, const KxCall *c, const GError *error)
 {
 	KxRetry *r = g_hash_table_lookup(m->retries, c->target);
 
-	if (!c->ident.uuid || c->given_up || !kx_manager_runs_in_guest(&c->auto_options) ||
+	if (!c->ident.uuid || was_ended(c) || !kx_manager_runs_in_guest(&c->auto_options) ||
 	    !may_pass(error) || !m->domains) {
 		kx_manager_no_retry(m, c->target);
-		return c->given_up != NULL;
+		return was_ended(c);
 	}
 	if (!r) {
 		r = g_new0(KxRetry, 1);

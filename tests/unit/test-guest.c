@@ -40,6 +40,7 @@ typedef struct {
 	GThread *guest;
 	gint refuses;		 /* errno */
 	gint holds_back;	 /* its module is not loaded */
+	gint deaf;		 /* its module takes no commands */
 	gint declares, declared; /* which list of memory: to be, and written */
 } State;
 
@@ -114,7 +115,7 @@ static gpointer guest_thread(gpointer data)
 		g.refuses = (guint32)g_atomic_int_get(&s->refuses);
 		if (g.status->host_instance != g.id->instance)
 			fake_guest_claims(&g, 78 + number);
-		if (g.command->seq % 2 == 0)
+		if (g.command->seq % 2 == 0 && !g_atomic_int_get(&s->deaf))
 			fake_guest_beats(&g, fake_now());
 		declare(&g, which);
 		g_atomic_int_set(&s->declared, which);
@@ -289,6 +290,22 @@ static int set(State *s, SetFn fn, const char *tracker, const char *key, const c
 	g_object_unref(a.result);
 	if (error)
 		print_message("%s\n", error->message);
+	return error ? error->code + 1 : 0;
+}
+
+/* Without a tracker's name. */
+static int set_option(State *s, const char *key, const char *value)
+{
+	g_autoptr(GHashTable) o = g_hash_table_new(g_str_hash, g_str_equal);
+	g_autoptr(GError) error = NULL;
+	Answer a = { NULL };
+
+	g_hash_table_insert(o, (char *)key, (char *)value);
+	kx_manager_set_async(s->m, s->self, o, NULL, on_done, &a);
+	while (!a.result)
+		g_main_context_iteration(NULL, TRUE);
+	kx_manager_done_finish(a.result, &error);
+	g_object_unref(a.result);
 	return error ? error->code + 1 : 0;
 }
 
@@ -647,6 +664,19 @@ static void finish(Answer *a, const char *words)
 		fail_msg("%s, not: %s", error ? error->message : "it worked", words);
 }
 
+static void finish_busy(Answer *a, const char *words)
+{
+	g_autoptr(GError) error = NULL;
+
+	while (!a->result)
+		g_main_context_iteration(NULL, TRUE);
+	assert_false(kx_manager_done_finish(a->result, &error));
+	g_object_unref(a->result);
+	assert_int_equal(error->code, KX_ERROR_BUSY);
+	if (!strstr(error->message, words))
+		fail_msg("%s, not: %s", error->message, words);
+}
+
 /* Many that wait take nothing from other calls' pool of threads. */
 static gboolean has_thread(const char *name)
 {
@@ -676,6 +706,97 @@ static void a_module_that_comes_late_is_waited_for(void **state)
 	finish(&a, NULL);
 	assert_non_null(strstr(s->events->str, "attached"));
 	detach(s);
+}
+
+/* A set that waits, on a VM that is tracked from the host. */
+static void start_set(State *s, const char *tracker, Answer *a)
+{
+	g_autoptr(GHashTable) o = options(tracker, "wait", "3m");
+
+	kx_manager_set_async(s->m, s->self, o, NULL, on_done, a);
+	until_waiting_is(s, "waiting");
+	assert_null(a->result);
+}
+
+static void tracker_is(State *s, const char *tracker)
+{
+	g_autoptr(KxReport) r = report(s);
+
+	assert_string_equal(last_window(r)->tracker, tracker);
+}
+
+/* The last command counts: what waits ends, and comes back with no module that comes later. */
+static void a_set_that_waits_gives_way(void **state)
+{
+	State *s = *state;
+	Answer a = { NULL };
+
+	assert_int_equal(set(s, kx_manager_attach_async, "abit", NULL, NULL), 0);
+	g_atomic_int_set(&s->holds_back, TRUE);
+	start_set(s, "guest-abit", &a);
+	assert_int_equal(set(s, kx_manager_set_async, "ept-walk", NULL, NULL), 0);
+	until_waiting_is(s, "");
+	finish_busy(&a, "another tracker, ept-walk, was set meanwhile");
+	assert_false(exists(s));
+	assert_int_equal(s->attaches, 1);
+	assert_int_equal(s->detaches, 1);
+	g_atomic_int_set(&s->holds_back, FALSE);
+	tracker_is(s, "ept-walk");
+
+	/* an option of the tracker that runs is no other tracker */
+	g_atomic_int_set(&s->holds_back, TRUE);
+	a = (Answer){ NULL };
+	start_set(s, "guest-abit", &a);
+	assert_int_equal(set_option(s, "interval", "50ms"), 0);
+	until_waiting_is(s, "waiting");
+	g_atomic_int_set(&s->holds_back, FALSE);
+	finish(&a, NULL);
+	tracker_is(s, "guest-abit");
+}
+
+/* Of several that want the guest the last one has it; one that has not begun yet ends as well. */
+static void sets_in_the_guest_give_way(void **state)
+{
+	State *s = *state;
+	g_autoptr(GHashTable) second = options("guest-pebs", "event", "page-faults");
+	g_autoptr(GHashTable) third = options("guest-abit", NULL, NULL);
+	Answer a = { NULL }, b = { NULL }, c = { NULL };
+
+	assert_int_equal(set(s, kx_manager_attach_async, "abit", NULL, NULL), 0);
+	g_atomic_int_set(&s->holds_back, TRUE);
+	start_set(s, "guest-abit", &a);
+	kx_manager_set_async(s->m, s->self, second, NULL, on_done, &b);
+	kx_manager_set_async(s->m, s->self, third, NULL, on_done, &c);
+	finish_busy(&b, "another tracker, guest-abit, was set meanwhile");
+	finish_busy(&a, "another tracker, guest-pebs, was set meanwhile");
+	assert_null(c.result);
+	g_atomic_int_set(&s->holds_back, FALSE);
+	finish(&c, NULL);
+	tracker_is(s, "guest-abit");
+	detach(s);
+	assert_false(exists(s));
+	assert_int_equal(s->attaches, s->detaches);
+}
+
+/* On the session's own channel, which stays: the guest is told what it did before, and a detach unplugs it behind the set. */
+static void a_set_on_the_sessions_channel_gives_way(void **state)
+{
+	State *s = *state;
+	Answer a = { NULL }, b = { NULL };
+
+	assert_int_equal(set(s, kx_manager_attach_async, "guest-abit", NULL, NULL), 0);
+	assert_int_equal(set(s, kx_manager_set_async, "abit", NULL, NULL), 0);
+	g_atomic_int_set(&s->deaf, TRUE);
+	start_set(s, "guest-abit", &a);
+	assert_int_equal(set(s, kx_manager_set_async, "ept-walk", NULL, NULL), 0);
+	finish_busy(&a, "another tracker, ept-walk, was set meanwhile");
+	assert_int_equal(s->detaches, 0);
+	assert_true(exists(s));
+	start_set(s, "guest-abit", &b);
+	detach(s);
+	finish(&b, "it was detached meanwhile");
+	assert_false(exists(s));
+	assert_int_equal(s->detaches, 1);
 }
 
 /* By the caller, by a detach, by its own time, by the VM's end: nothing is left in the VM. */
@@ -796,6 +917,27 @@ static void a_detach_ends_the_trying(void **state)
 	virConnectClose(conn);
 }
 
+/* To a command; the rule's next attempts find the VM attached. */
+static void a_rule_that_waits_gives_way(void **state)
+{
+	State *s = *state;
+	virConnectPtr conn;
+	virDomainPtr dom = rule_waits(s, &conn);
+
+	g_atomic_int_set(&s->holds_back, TRUE);
+	g_atomic_int_set(&s->paused, FALSE);
+	assert_int_equal(virDomainSuspend(dom), 0);
+	assert_int_equal(virDomainResume(dom), 0);
+	until_event(s, "waiting");
+	assert_int_equal(set(s, kx_manager_attach_async, "ept-walk", NULL, NULL), 0);
+	until_waiting_is(s, "");
+	tracker_is(s, "ept-walk");
+	assert_false(exists(s));
+	virDomainFree(dom);
+	virConnectClose(conn);
+	detach(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -809,7 +951,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(declared_memory_is_left_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_module_that_comes_late_is_waited_for, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_set_that_waits_gives_way, setup, teardown),
+		cmocka_unit_test_setup_teardown(sets_in_the_guest_give_way, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_set_on_the_sessions_channel_gives_way, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_wait_can_be_given_up, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_rule_that_waits_gives_way, setup_rules, teardown),
 		cmocka_unit_test_setup_teardown(a_daemon_that_stops_waits_no_more, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_stop_does_not_wait_for_a_vm_that_hangs, setup,
 						teardown),
