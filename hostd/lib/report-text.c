@@ -67,11 +67,10 @@ static char *number_cell(Text *t, const KxFigure *f)
 	return kx_text_number(f->value);
 }
 
-/* Not rounded up to a perfect score: 0.99999 is not 1. */
+/* Not rounded up to a perfect score: 0.99999 is not 1. With its decimals, so that nobody takes it for a count. */
 static char *share_cell(Text *t, const KxFigure *f)
 {
-	return f->value == 1 ? g_strdup("1")
-			     : g_strdup_printf("%.4f", floor(f->value * 10000) / 10000);
+	return g_strdup_printf("%.4f", floor(f->value * 10000) / 10000);
 }
 
 static char *ratio_cell(Text *t, const KxFigure *f)
