@@ -55,7 +55,7 @@ void kx_guest_cost(KxPool *p);
 /* Figures of the parts that the row has, and n/a for those that it has not. */
 void kx_part_figures(KxPool *p);
 /* Footnotes, when all figures are computed. */
-void kx_note_figures(GPtrArray *pools);
+void kx_note_figures(GPtrArray *pools, const KxVmReport *v);
 /* Recall and precision; their footnotes, when all figures are there. */
 void kx_truth_figures(KxPool *p);
 void kx_note_truth(KxRow *row);

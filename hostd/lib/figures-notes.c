@@ -72,12 +72,29 @@ static void note_missing_passes(KxPool *p)
 	note_all(its, G_N_ELEMENTS(its), note);
 }
 
-void kx_note_figures(GPtrArray *pools)
+/* A dirty log is one of an address space: more pages are looked at than the VM has. */
+static void note_spaces(KxPool *p, const KxVmReport *v)
+{
+	KxFigure *total = &p->row->pages_total;
+	gboolean more = v->ram_pages && total->value > (double)v->ram_pages;
+	g_autofree char *note = NULL, *memory = NULL;
+
+	if (v->address_spaces < 2 || !(more || p->row->parts & 1u << KX_PART_LOG))
+		return;
+	if (more)
+		memory = g_strdup_printf("; the VM has %" G_GUINT64_FORMAT " pages", v->ram_pages);
+	note = g_strdup_printf("counted in each of the VM's %u address spaces (SMM has its own)%s",
+			       v->address_spaces, memory ? memory : "");
+	kx_figure_note(total, note);
+}
+
+void kx_note_figures(GPtrArray *pools, const KxVmReport *v)
 {
 	for (guint i = 0; i < pools->len; i++) {
 		note_paused(pools->pdata[i]);
 		note_guest(pools->pdata[i]);
 		note_lost(pools->pdata[i]);
 		note_missing_passes(pools->pdata[i]);
+		note_spaces(pools->pdata[i], v);
 	}
 }

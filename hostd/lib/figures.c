@@ -706,7 +706,7 @@ GPtrArray *kx_vm_rows(const KxVmReport *v)
 	}
 	kx_lend_missed(pools);
 	kx_compare_figures(pools);
-	kx_note_figures(pools);
+	kx_note_figures(pools, v);
 	for (guint i = 0; i < pools->len; i++) {
 		kx_note_truth(((KxPool *)pools->pdata[i])->row);
 		g_ptr_array_add(rows, g_steal_pointer(&((KxPool *)pools->pdata[i])->row));

@@ -750,6 +750,38 @@ static void test_guest_costs_apart(void **state)
 	near(find_row(rows, "abit-flush")->cost_vs_cheapest.value, 1, "against it");
 }
 
+/* --- address spaces ------------------------------------------------------------- */
+
+/* More pages than the VM has: the figure says why itself, of the rows where it is so. */
+static void test_address_spaces_are_marked(void **state)
+{
+	static const double passes[][2] = { { 100, 10 }, { 220, 20 } };
+	static const char says[] = "counted in each of the VM's 2 address spaces (SMM has its "
+				   "own); the VM has 66048 pages";
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) one = NULL, two = NULL;
+	KxWindow *w;
+
+	w = add_window(v, "dirty-log", "o", S);
+	add_passes(w, passes, 2);
+	w->has_log = TRUE;
+	w->log_mode = g_strdup("plain");
+	w->pages_scanned = 2 * 131072;
+	w = add_window(v, "abit", "o", S);
+	add_passes(w, passes, 2);
+	w->pages_scanned = 2 * 66048;
+	v->ram_pages = 66048;
+	v->address_spaces = 1;
+	one = kx_vm_rows(v);
+	assert_null(find_row(one, "dirty-log")->pages_total.note);
+	v->address_spaces = 2;
+	two = kx_vm_rows(v);
+	near(find_row(two, "dirty-log")->pages_total.value, 131072, "of both");
+	assert_string_equal(find_row(two, "dirty-log")->pages_total.note, says);
+	assert_null(find_row(two, "dirty-log")->pages_found.note);
+	assert_null(find_row(two, "abit")->pages_total.note);
+}
+
 /* --- against the cheapest ------------------------------------------------------ */
 
 /* @n passes of @samples that scatter a little around @cost each. */
@@ -1263,6 +1295,7 @@ int main(void)
 		cmocka_unit_test(test_log_costs),
 		cmocka_unit_test(test_log_not_available),
 		cmocka_unit_test(test_guest_costs_apart),
+		cmocka_unit_test(test_address_spaces_are_marked),
 		cmocka_unit_test(test_ratio_by_page),
 		cmocka_unit_test(test_too_few_to_compare),
 		cmocka_unit_test(test_losses_are_marked),
