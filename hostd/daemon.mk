@@ -28,6 +28,7 @@ KX_LIB_SRCS += \
 	hostd/lib/manager-wait.c \
 	hostd/lib/manager-yield.c \
 	hostd/lib/module.c \
+	hostd/lib/onlinecpus.c \
 	hostd/lib/procstat.c \
 	hostd/lib/progress.c \
 	hostd/lib/rangemap.c \

@@ -25,9 +25,10 @@ void kx_manager_tell(KxManager *m, const char *event, KxSession *s, const char *
 	};
 
 	if (options)
-		kx_log(G_LOG_LEVEL_MESSAGE, event, e.vm, e.tracker, "%s (pid %d): %s%s%s%s%s", e.vm,
-		       e.pid, event, reason ? ": " : "", reason ? reason : "", *options ? ", " : "",
-		       options);
+		kx_log(G_LOG_LEVEL_MESSAGE, event, e.vm, e.tracker, "%s (pid %d): %s%s%s%s %s%s%s",
+		       e.vm, e.pid, event, reason ? ": " : "", reason ? reason : "",
+		       g_str_equal(event, "tracker") ? "" : ", tracker", e.tracker,
+		       *options ? ", " : "", options);
 	if (m->callback)
 		m->callback(&e, m->data);
 }

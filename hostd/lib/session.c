@@ -6,6 +6,7 @@
 
 #include "error.h"
 #include "log.h"
+#include "onlinecpus.h"
 #include "progress.h"
 
 /* Memory that appears is known within this, and with each report. */
@@ -467,6 +468,12 @@ static gboolean check_log(const KxSession *s, const KxOptions *o, GError **error
 	return kx_log_mechanism_check(&s->log, o->mechanism, error);
 }
 
+/* The module would not say which of the options it does not take. */
+static gboolean check_cpu(const KxSession *s, const KxOptions *o, GError **error)
+{
+	return o->cpu < 0 || kx_online_cpus_check(s->host->root, o->cpu, error);
+}
+
 static KxTracker *open_tracker(KxSession *s, const KxOptions *o, GError **error)
 {
 	const KxTrackerVm vm = { s->ident.pid, s->ident.uuid,
@@ -521,7 +528,7 @@ KxSession *kx_session_attach(const KxHost *host, const KxVmIdent *ident, const K
 	s->options = *o;
 	s->account = kx_account_new();
 	s->plug = plug;
-	if (!attach_module(s, error) || !check_log(s, o, error))
+	if (!check_cpu(s, o, error) || !attach_module(s, error) || !check_log(s, o, error))
 		goto fail;
 	look_at_declared(s);
 	s->tracker = open_tracker(s, o, error);
@@ -609,7 +616,7 @@ gboolean kx_session_set(KxSession *s, const KxOptions *o, const KxKvmStat *qmp, 
 	struct kvm_ext_stats st;
 	KxInstant end_time;
 
-	if (!check_alive(s, error) || !check_log(s, o, error))
+	if (!check_alive(s, error) || !check_cpu(s, o, error) || !check_log(s, o, error))
 		return FALSE;
 	if (read_stats(s, &st))
 		kx_account_mark(s->account, old_window, &st);

@@ -201,10 +201,28 @@ static void make_qemu(State *s)
 	fake_write(s->root, status, text);
 }
 
+static GString *logged; /* the text of this case's */
+
+static GLogWriterOutput on_log(GLogLevelFlags level, const GLogField *fields, gsize n,
+			       gpointer data)
+{
+	static GMutex lock;
+
+	for (gsize i = 0; i < n; i++) {
+		if (!g_str_equal(fields[i].key, "MESSAGE"))
+			continue;
+		g_mutex_lock(&lock);
+		g_string_append_printf(logged, "%s\n", (const char *)fields[i].value);
+		g_mutex_unlock(&lock);
+	}
+	return g_log_writer_default(level, fields, n, NULL);
+}
+
 static int setup_with(void **state, const char *config)
 {
 	State *s = g_new0(State, 1);
 
+	g_string_truncate(logged, 0);
 	fake_reset();
 	s->root = fake_root_new();
 	s->file = g_build_filename(s->root, NAME, NULL);
@@ -319,6 +337,18 @@ static void detach(State *s)
 		g_main_context_iteration(NULL, TRUE);
 	assert_true(kx_manager_done_finish(a.result, &error));
 	g_object_unref(a.result);
+}
+
+static void finish(Answer *a, const char *words)
+{
+	g_autoptr(GError) error = NULL;
+
+	while (!a->result)
+		g_main_context_iteration(NULL, TRUE);
+	kx_manager_done_finish(a->result, &error);
+	g_object_unref(a->result);
+	if (!words != !error || (words && !strstr(error->message, words)))
+		fail_msg("%s, not: %s", error ? error->message : "it worked", words);
 }
 
 static KxReport *report(State *s)
@@ -486,6 +516,40 @@ static void a_refusal_changes_nothing(void **state)
 	assert_true(exists(s));
 }
 
+/* A CPU that is not there is named before the module is asked, which would only say that something is wrong. */
+static void a_cpu_that_is_not_online_is_named(void **state)
+{
+	State *s = *state;
+	g_autoptr(GHashTable) o = options("abit", "cpu", "99");
+	Answer a = { NULL }, b = { NULL };
+
+	fake_write(s->root, "sys/devices/system/cpu/online", "0-1,4\n");
+	s->host.root = s->root;
+	kx_manager_attach_async(s->m, s->self, o, NULL, on_done, &a);
+	finish(&a, "cpu 99 is not online; online are 0-1,4");
+	assert_false(fake.attached);
+	assert_int_equal(set(s, kx_manager_attach_async, "abit", "cpu", "1"), 0);
+	kx_manager_set_async(s->m, s->self, o, NULL, on_done, &b);
+	finish(&b, "cpu 99 is not online; online are 0-1,4");
+	assert_int_equal(set(s, kx_manager_set_async, "ept-walk", "cpu", "2"),
+			 KX_ERROR_INVALID_OPTION + 1);
+	assert_int_equal(fake.tracker.cpu, 1);
+	assert_int_equal(set(s, kx_manager_set_async, "ept-walk", "cpu", "4"), 0);
+}
+
+/* The text of the log has the tracker, for who reads no fields. */
+static void the_log_names_the_tracker(void **state)
+{
+	State *s = *state;
+
+	assert_int_equal(set(s, kx_manager_attach_async, "abit", NULL, NULL), 0);
+	assert_int_equal(set(s, kx_manager_set_async, "ept-walk", NULL, NULL), 0);
+	detach(s);
+	assert_non_null(strstr(logged->str, "): attached, tracker abit, interval="));
+	assert_non_null(strstr(logged->str, "): tracker ept-walk, interval="));
+	assert_non_null(strstr(logged->str, "): detached, tracker ept-walk, interval="));
+}
+
 /* QEMU's user takes the memory away: the daemon lives and says so; another attach makes a new channel. */
 static void memory_that_is_cut_is_told(void **state)
 {
@@ -650,18 +714,6 @@ static void start_waiting(State *s, GCancellable *cancellable, Answer *a)
 	kx_manager_attach_async(s->m, s->self, o, cancellable, on_done, a);
 	until_event(s, "waiting");
 	assert_null(a->result);
-}
-
-static void finish(Answer *a, const char *words)
-{
-	g_autoptr(GError) error = NULL;
-
-	while (!a->result)
-		g_main_context_iteration(NULL, TRUE);
-	kx_manager_done_finish(a->result, &error);
-	g_object_unref(a->result);
-	if (!words != !error || (words && !strstr(error->message, words)))
-		fail_msg("%s, not: %s", error ? error->message : "it worked", words);
 }
 
 static void finish_busy(Answer *a, const char *words)
@@ -944,6 +996,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(samples_in_the_guest, setup, teardown),
 		cmocka_unit_test_setup_teardown(switches_between_host_and_guest, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_refusal_changes_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_cpu_that_is_not_online_is_named, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_log_names_the_tracker, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_vm_that_goes_leaves_no_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(memory_that_is_cut_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_was_left_behind_is_removed, setup, teardown),
@@ -964,5 +1018,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_detach_ends_the_trying, setup_rules, teardown),
 	};
 
+	logged = g_string_new(NULL);
+	g_log_set_writer_func(on_log, NULL, NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
