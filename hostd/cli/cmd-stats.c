@@ -313,6 +313,9 @@ static int tick(Cli *cli, Stats *s, char **targets, int *code)
 	reply = cli_call(cli, "Stats", g_variant_new("(^as)", targets), "(aa{sv})",
 			 "asking the daemon", &error);
 	if (!reply) {
+		/* What was attached has been detached: the command ends as it does where no VM was named. */
+		if (s->lines && kx_exit_code(error) == KX_EXIT_STATE)
+			return 0;
 		*code = cli_fail(NULL, error);
 		return -1;
 	}
@@ -355,12 +358,36 @@ static int follow(Cli *cli, Stats *s, char **targets)
 			return code;
 		if (!attached)
 			return ended(cli, s);
-		if (!s->follow || n == s->count || ferror(stdout))
+		if (n == (s->follow || s->count ? s->count : 1) || ferror(stdout))
 			return KX_EXIT_OK;
 		now = g_get_monotonic_time();
 		if (due > now)
 			g_usleep((gulong)(due - now));
 	}
+}
+
+/* Of several that are named, those that are not attached: says why, and returns the first one's exit code. */
+static int leave_out(Cli *cli, char **targets)
+{
+	char **kept = targets;
+	int code = KX_EXIT_OK;
+
+	for (char **t = targets; *t; t++) {
+		const char *const one[] = { *t, NULL };
+		g_autoptr(GError) error = NULL;
+		g_autoptr(GVariant) reply = cli_call(cli, "Stats", g_variant_new("(^as)", one),
+						     "(aa{sv})", "asking the daemon", &error);
+
+		if (reply) {
+			*kept++ = *t;
+			continue;
+		}
+		int failed = cli_fail(*t, error);
+		code = code ? code : failed;
+		g_free(*t);
+	}
+	*kept = NULL;
+	return code;
 }
 
 static int run(Cli *cli, Stats *s)
@@ -375,12 +402,16 @@ static int run(Cli *cli, Stats *s)
 		return cli_usage("stats", "--interval wants 10ms to 24h, not '%s'", s->interval);
 	if (s->count < 0)
 		return cli_usage("stats", "--count wants a positive number");
-	if (!s->follow && (s->interval || s->count))
-		return cli_usage("stats", "--interval and --count go with --follow");
+	if (!s->follow && !s->count && s->interval)
+		return cli_usage("stats", "--interval goes with --follow or --count");
 	if (!s->targets.names && !s->targets.pids)
 		return follow(cli, s, all);
 	targets = cli_targets(cli, &s->targets, TARGETS_OPTIONAL, TRUE, &code);
-	return targets ? follow(cli, s, targets) : code;
+	if (targets && g_strv_length(targets) > 1)
+		code = leave_out(cli, targets);
+	if (!targets || !*targets)
+		return code;
+	return code ? (follow(cli, s, targets), code) : follow(cli, s, targets);
 }
 
 int cmd_stats(Cli *cli, int argc, char **argv)

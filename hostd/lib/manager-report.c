@@ -279,6 +279,15 @@ static void sort_out(KxCall *c)
 	}
 }
 
+static gboolean any_alive(const GPtrArray *sessions)
+{
+	for (guint i = 0; i < sessions->len; i++) {
+		if (kx_session_alive(sessions->pdata[i]))
+			return TRUE;
+	}
+	return FALSE;
+}
+
 void kx_manager_stats_async(KxManager *m, const char *const *targets, GAsyncReadyCallback callback,
 			    gpointer data)
 {
@@ -287,6 +296,11 @@ void kx_manager_stats_async(KxManager *m, const char *const *targets, GAsyncRead
 
 	c->sessions = accounts(m, targets, &error);
 	if (!c->sessions) {
+		kx_call_done(c, error);
+		return;
+	}
+	if (targets && *targets && !any_alive(c->sessions)) {
+		kx_manager_need_alive(m, *targets, &error);
 		kx_call_done(c, error);
 		return;
 	}

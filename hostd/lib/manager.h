@@ -82,7 +82,7 @@ void kx_manager_report_async(KxManager *m, const char *const *targets, GAsyncRea
 			     gpointer data);
 char *kx_manager_report_finish(GAsyncResult *result, GError **error);
 
-/* The same VMs, as far as they are attached: who they are, what happens to them, and the window that is open. */
+/* The same VMs, as far as they are attached (of @targets one must be): who they are, what happens to them, and the window that is open. */
 void kx_manager_stats_async(KxManager *m, const char *const *targets, GAsyncReadyCallback callback,
 			    gpointer data);
 GPtrArray *kx_manager_stats_finish(GAsyncResult *result, GError **error); /* KxVmReport */

@@ -396,6 +396,7 @@ static void vm_that_goes_ends_its_session(void **state)
 		g_main_context_iteration(NULL, TRUE);
 	assert_false(fake.attached);
 	expect(s, "SetTracker", with_options(s->self, "tracker", "off"), "VmGone");
+	expect(s, "Stats", with_targets(s->self), "VmGone");
 	r = report(s, s->self);
 	v = r->vms->pdata[0];
 	assert_false(v->attached);
@@ -840,9 +841,10 @@ static void stats_are_the_reports_figures(void **state)
 	assert_true(w->exits > 0 && !w->exits_na);
 	assert_true(w->duration_ns > 0 && w->duration_ns <= window_of(r, 0, 0)->duration_ns);
 	expect(s, "Detach", g_variant_new("(s)", s->self), NULL);
+	expect(s, "Stats", with_targets(s->self), "NotAttached");
 	g_clear_pointer(&reply, g_variant_unref);
 	g_clear_pointer(&vms, g_variant_unref);
-	reply = call(s, "Stats", with_targets(s->self), NULL);
+	reply = call(s, "Stats", all(), NULL);
 	vms = g_variant_get_child_value(reply, 0);
 	assert_int_equal(g_variant_n_children(vms), 0);
 }
