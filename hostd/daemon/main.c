@@ -87,6 +87,13 @@ static KxConfig *load_config(const Options *o, GError **error)
 	return g_steal_pointer(&c);
 }
 
+static void log_warnings(const KxConfig *c)
+{
+	for (guint i = 0; i < c->warnings->len; i++)
+		kx_log(G_LOG_LEVEL_WARNING, "config", NULL, NULL, "%s",
+		       (const char *)c->warnings->pdata[i]);
+}
+
 static gboolean on_hangup(gpointer data)
 {
 	Daemon *d = data;
@@ -99,6 +106,7 @@ static gboolean on_hangup(gpointer data)
 		return G_SOURCE_CONTINUE;
 	}
 	kx_writer_set(c->log_format);
+	log_warnings(c);
 	kx_service_reload(d->service, c);
 	kx_log(G_LOG_LEVEL_MESSAGE, "config-loaded", NULL, NULL,
 	       "configuration loaded anew: %u rules", c->rules->len);
@@ -240,6 +248,8 @@ static int check_config(const Options *o)
 		g_printerr("kvm-extd: %s\n", error->message);
 		return 1;
 	}
+	for (guint i = 0; i < config->warnings->len; i++)
+		g_printerr("kvm-extd: warning: %s\n", (const char *)config->warnings->pdata[i]);
 	g_print("kvm-extd: the configuration is good: %u rules\n", config->rules->len);
 	return 0;
 }
@@ -259,6 +269,7 @@ static int serve(const Options *o)
 		return 1;
 	}
 	kx_writer_set(config->log_format);
+	log_warnings(config);
 	rc = run(&d, config, &error);
 	if (error)
 		kx_log(G_LOG_LEVEL_CRITICAL, "start-failed", NULL, NULL, "%s", error->message);

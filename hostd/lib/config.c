@@ -26,6 +26,7 @@ static KxConfig *config_new(void)
 	c->libvirt_uri = g_strdup(KX_LIBVIRT_URI);
 	c->socket = g_strdup(KX_SOCKET_PATH);
 	c->rules = g_ptr_array_new_with_free_func(rule_free);
+	c->warnings = g_ptr_array_new_with_free_func(g_free);
 	return c;
 }
 
@@ -36,6 +37,7 @@ void kx_config_free(KxConfig *c)
 	g_free(c->libvirt_uri);
 	g_free(c->socket);
 	g_ptr_array_unref(c->rules);
+	g_ptr_array_unref(c->warnings);
 	g_free(c);
 }
 
@@ -179,6 +181,48 @@ static gboolean load_options(KxOptions *o, GKeyFile *file, const char *group, co
 	return FALSE;
 }
 
+static gboolean has_wildcard(const char *glob)
+{
+	return strpbrk(glob, "*?") != NULL;
+}
+
+/*
+ * Whether @earlier matches all that @later does. Its text is matched: a star takes in what another wildcard stands for, while
+ * a question mark would take a star for one character, so patterns with one are only held against a plain name.
+ */
+static gboolean covers(const KxRule *earlier, const char *later)
+{
+	return (!strchr(earlier->glob, '?') || !has_wildcard(later)) &&
+	       g_pattern_spec_match_string(earlier->pattern, later);
+}
+
+/* FALSE: the file has the pattern already. */
+static gboolean check_earlier(KxConfig *c, const char *glob, const char *group, const char *origin,
+			      GError **error)
+{
+	const KxRule *covering = NULL;
+
+	for (guint i = 0; i < c->rules->len; i++) {
+		const KxRule *r = c->rules->pdata[i];
+
+		if (!strcmp(r->glob, glob)) {
+			g_set_error(error, KX_CONFIG_ERROR, KX_CONFIG_ERROR_BAD,
+				    "%s: [%s]: there are several groups for this pattern; make "
+				    "one of them",
+				    origin, group);
+			return FALSE;
+		}
+		if (!covering && covers(r, glob))
+			covering = r;
+	}
+	if (covering)
+		g_ptr_array_add(c->warnings,
+				g_strdup_printf("%s: [%s] never counts: [domain %s] stands before "
+						"it and matches all that it does",
+						origin, group, covering->glob));
+	return TRUE;
+}
+
 static gboolean load_rule(KxConfig *c, GKeyFile *file, const char *group, const char *origin,
 			  GError **error)
 {
@@ -191,6 +235,8 @@ static gboolean load_rule(KxConfig *c, GKeyFile *file, const char *group, const 
 			    "%s: [%s]: a domain name or pattern is missing", origin, group);
 		return FALSE;
 	}
+	if (!check_earlier(c, glob, group, origin, error))
+		return FALSE;
 	kx_options_init(&o);
 	if (!load_options(&o, file, group, origin, error))
 		return FALSE;
@@ -216,6 +262,56 @@ static gboolean load_group(KxConfig *c, GKeyFile *file, const char *group, const
 	return FALSE;
 }
 
+/* --- what GKeyFile merges ----------------------------------------------------------------------------------------- */
+
+/* "[NAME]", as GKeyFile reads it; NULL: no group begins here. */
+static char *group_of(const char *line)
+{
+	const char *end = *line == '[' ? strchr(line, ']') : NULL;
+
+	return end ? g_strndup(line + 1, (gsize)(end - line - 1)) : NULL;
+}
+
+static gboolean is_twice(const char *origin, const char *group, const char *key, GError **error)
+{
+	g_set_error(error, KX_CONFIG_ERROR, KX_CONFIG_ERROR_BAD, "%s: [%s]%s%s: it is there twice",
+		    origin, group, key ? " " : "", key ? key : "");
+	return FALSE;
+}
+
+/* Of a group or key that is there twice GKeyFile makes one, and the last value counts. @text is one that it has taken. */
+static gboolean check_twice(const char *text, const char *origin, GError **error)
+{
+	g_autoptr(GHashTable) groups = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	g_autoptr(GHashTable) keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+	g_autofree char *group = NULL;
+
+	for (char **l = lines; *l; l++) {
+		const char *line = g_strstrip(*l), *equals = strchr(line, '=');
+		char *begun = group_of(line), *key;
+
+		if (begun) {
+			g_free(group);
+			group = begun;
+			g_hash_table_remove_all(keys);
+			if (!g_hash_table_add(groups, g_strdup(group)))
+				return is_twice(origin, group, NULL, error);
+			continue;
+		}
+		if (*line == '#' || !equals || !group)
+			continue;
+		key = g_strchomp(g_strndup(line, (gsize)(equals - line)));
+		if (g_hash_table_contains(keys, key)) {
+			is_twice(origin, group, key, error);
+			g_free(key);
+			return FALSE;
+		}
+		g_hash_table_add(keys, key);
+	}
+	return TRUE;
+}
+
 KxConfig *kx_config_parse(const char *text, gsize len, const char *origin, GError **error)
 {
 	g_autoptr(KxConfig) c = config_new();
@@ -229,6 +325,8 @@ KxConfig *kx_config_parse(const char *text, gsize len, const char *origin, GErro
 			    err->message);
 		return NULL;
 	}
+	if (!check_twice(text, origin, error))
+		return NULL;
 	groups = g_key_file_get_groups(file, NULL);
 	for (group = groups; *group; group++) {
 		if (!load_group(c, file, *group, origin, error))

@@ -44,7 +44,8 @@ typedef struct {
 	char *socket;	   /* absolute path */
 	KxTristate system_bus;
 	KxLogFormat log_format;
-	GPtrArray *rules; /* KxRule, in the file's order */
+	GPtrArray *rules;    /* KxRule, in the file's order */
+	GPtrArray *warnings; /* char *: what is valid, and surely not meant */
 } KxConfig;
 
 /* @path NULL, or not there and not @required: the defaults. The error names file, group, key and value. */

@@ -66,6 +66,32 @@ static void first_match_wins(void **state)
 	assert_null(kx_config_match(c, "b"));
 }
 
+/* A rule behind one that matches all of its domains is warned of by name, and no other is. */
+static void warns_of_what_never_counts(void **state)
+{
+	static const struct {
+		const char *earlier, *later;
+		gboolean never;
+	} pairs[] = {
+		{ "*", "web-*", TRUE },	     { "a*", "ab", TRUE },   { "*b*", "a?b*", TRUE },
+		{ "a?", "ab", TRUE },	     { "a?", "a*", FALSE },  { "web-*", "*", FALSE },
+		{ "web-1", "web-?", FALSE }, { "a*", "ba*", FALSE },
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(pairs); i++) {
+		g_autofree char *text = g_strdup_printf("[domain %s]\n[domain %s]\n",
+							pairs[i].earlier, pairs[i].later);
+		g_autofree char *names = g_strdup_printf("[domain %s] never counts: [domain %s]",
+							 pairs[i].later, pairs[i].earlier);
+		g_autoptr(KxConfig) c = parse(text, NULL);
+
+		assert_non_null(c);
+		assert_int_equal(c->warnings->len, pairs[i].never);
+		if (pairs[i].never)
+			assert_non_null(strstr(c->warnings->pdata[0], names));
+	}
+}
+
 static void names_the_mistake(void **state)
 {
 	static const struct {
@@ -87,6 +113,12 @@ static void names_the_mistake(void **state)
 		{ "[domain ]\ntracker=abit\n", { "missing", "", "" } },
 		{ "[other]\n", { "[other]", "no such group", "[daemon]" } },
 		{ "key=before any group\n", { "x.conf", "", "" } },
+		{ "[domain x]\ntracker=abit\n[domain y]\n[domain x]\n",
+		  { "x.conf", "[domain x]", "twice" } },
+		{ "[domain x]\n[domain  x]\n", { "x.conf", "[domain  x]", "several" } },
+		{ "[domain x]\ntracker=abit\n# tracker=off\n\n tracker = off\n",
+		  { "x.conf", "[domain x] tracker", "twice" } },
+		{ "[daemon]\nsocket=/a\nsocket=/b\n", { "x.conf", "[daemon] socket", "twice" } },
 		{ "[daemon]\nlibvirt-uri=\xff\xfe\n", { "x.conf", "libvirt-uri", "" } },
 	};
 	guint i, j;
@@ -143,9 +175,13 @@ static void example_is_valid_uncommented(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(has_defaults),	    cmocka_unit_test(reads_everything),
-		cmocka_unit_test(first_match_wins), cmocka_unit_test(names_the_mistake),
-		cmocka_unit_test(example_is_valid), cmocka_unit_test(example_is_valid_uncommented),
+		cmocka_unit_test(has_defaults),
+		cmocka_unit_test(reads_everything),
+		cmocka_unit_test(first_match_wins),
+		cmocka_unit_test(names_the_mistake),
+		cmocka_unit_test(warns_of_what_never_counts),
+		cmocka_unit_test(example_is_valid),
+		cmocka_unit_test(example_is_valid_uncommented),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
