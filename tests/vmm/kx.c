@@ -194,6 +194,7 @@ static void read_begin(struct kx_samples *s, const void *record)
 	const struct kvm_ext_rec_pass_begin *begin = record;
 
 	s->begins++;
+	s->begin_known = true;
 	s->last_pass = begin->pass;
 	s->last_flags = begin->h.flags;
 	if (begin->h.flags & KVM_EXT_PASS_PRIME)
@@ -257,8 +258,8 @@ static void read_end(struct kx_samples *s, const void *record)
 	s->cuts += !!(end->h.flags & KVM_EXT_PASS_CUT);
 	s->yields += !!(end->h.flags & KVM_EXT_PASS_YIELDED);
 	s->controls += !!(end->h.flags & KVM_EXT_PASS_CONTROL);
-	/* Its PASS_BEGIN may have been read before @s was cleared. */
-	if (s->begins &&
+	/* Its PASS_BEGIN may have been read before @s was cleared, or lost because nobody read in time. */
+	if (s->begin_known &&
 	    (end->pass != s->last_pass ||
 	     ((end->h.flags ^ s->last_flags) & (KVM_EXT_PASS_PRIME | KVM_EXT_PASS_CONTROL))))
 		s->bad++;
@@ -272,6 +273,7 @@ static void read_lost(struct kx_samples *s, const void *record)
 	const struct kvm_ext_rec_lost *lost = record;
 
 	s->losts++;
+	s->begin_known = false;
 	s->lost_samples += lost->samples;
 	s->lost_records += lost->records;
 }

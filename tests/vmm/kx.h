@@ -34,6 +34,7 @@ struct kx_samples {
 	uint64_t pages;
 	uint64_t by_order[32]; /* samples, by order of the leaf */
 	uint64_t begins, ends, primes, cuts, yields, controls, losts;
+	bool begin_known; /* of the pass whose end comes next: it was read, and nothing was lost since */
 	uint64_t faults;   /* of trap: these are samples, too */
 	uint64_t regions;  /* as often as they were written */
 	uint64_t prime_ns; /* when the priming pass began */
