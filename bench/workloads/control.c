@@ -66,14 +66,17 @@ static void on_closed(struct wl_control *control)
 	control->closed = true;
 }
 
-static const struct {
+struct command {
 	const char *word;
 	void (*apply)(struct wl_control *control);
-} commands[] = {
-	{ "go", on_go },
-	{ "stop", on_stop },
-	{ "epoch", on_epoch },
-	{ "quit", on_quit },
+	bool ends; /* the process: once it is applied nobody may be left to answer */
+};
+
+static const struct command commands[] = {
+	{ "go", on_go, false },
+	{ "stop", on_stop, false },
+	{ "epoch", on_epoch, false },
+	{ "quit", on_quit, true },
 };
 
 static void apply(struct wl_control *control, void (*change)(struct wl_control *))
@@ -84,17 +87,13 @@ static void apply(struct wl_control *control, void (*change)(struct wl_control *
 	pthread_mutex_unlock(&control->lock);
 }
 
-/* False if there is no such command. */
-static bool obey(struct wl_control *control, const char *word)
+static const struct command *find_command(const char *word)
 {
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (!strcmp(word, commands[i].word)) {
-			apply(control, commands[i].apply);
-			return true;
-		}
+		if (!strcmp(word, commands[i].word))
+			return &commands[i];
 	}
-	wl_log_try_printf(control->log, "error unknown command: %.40s", word);
-	return false;
+	return NULL;
 }
 
 /* Whoever asked may have gone: an answer that nobody takes is no error. */
@@ -112,6 +111,7 @@ static void answer(struct wl_control *control, const char *id, const char *what)
 /* A command, or "@ID COMMAND" by somebody who waits for the answer. */
 static void take_line(struct wl_control *control, char *line)
 {
+	const struct command *command;
 	const char *id = NULL;
 
 	line[strcspn(line, "\r")] = '\0';
@@ -123,13 +123,20 @@ static void take_line(struct wl_control *control, char *line)
 	} else if (!*line) {
 		return;
 	}
-	if (obey(control, line)) {
-		if (id)
-			answer(control, id, "0");
-	} else if (id) {
-		answer(control, id, "| unknown command");
-		answer(control, id, "2");
+	command = find_command(line);
+	if (!command) {
+		wl_log_try_printf(control->log, "error unknown command: %.40s", line);
+		if (id) {
+			answer(control, id, "| unknown command");
+			answer(control, id, "2");
+		}
+		return;
 	}
+	if (id && command->ends)
+		answer(control, id, "0");
+	apply(control, command->apply);
+	if (id && !command->ends)
+		answer(control, id, "0");
 }
 
 /* Takes the complete lines off @text and returns how many bytes remain. */

@@ -517,6 +517,22 @@ static void test_answers_on_a_socket(void **state)
 		child_start_with("--virtual --wait --mem 4M --epoch-touches 10", 0, commands));
 }
 
+/* The process ends by the command, and must not do so before it has said that it took it. */
+static void test_quit_is_answered(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		struct child *child;
+		int commands[2];
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, commands), 0);
+		child = child_start_with("--virtual --wait --mem 1M", 0, commands);
+		command(child, "@1 quit\n");
+		expect_answer(child, "@1 0\n");
+		assert_int_equal(child_end(child), 0);
+	}
+}
+
 static void test_answers_on_a_device(void **state)
 {
 	int commands[2] = { open("/dev/null", O_RDONLY | O_CLOEXEC),
@@ -655,6 +671,7 @@ int main(void)
 		cmocka_unit_test(test_work_lines_come_often),
 		cmocka_unit_test(test_go_stop_and_noise),
 		cmocka_unit_test(test_answers_on_a_socket),
+		cmocka_unit_test(test_quit_is_answered),
 		cmocka_unit_test(test_answers_on_a_device),
 		cmocka_unit_test(test_end_of_commands),
 		cmocka_unit_test(test_signal_ends_a_long_epoch_in_order),
