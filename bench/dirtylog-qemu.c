@@ -25,7 +25,7 @@
 #include "args.h"
 #include "kx.h"
 #include "tap.h"
-#include "vmfd.h"
+#include "vm/vmfd.h"
 
 #define TRACING	 "/sys/kernel/tracing/instances/kvm-ext-bench"
 #define WINDOW_S 1

@@ -2,33 +2,33 @@
 # The CLI kvm-ext and the library parts that it shares with the daemon.
 
 KX_LIB_SRCS += \
-	hostd/lib/blind.c \
-	hostd/lib/doctor.c \
-	hostd/lib/doctor-pebs.c \
-	hostd/lib/figures.c \
-	hostd/lib/figures-compare.c \
-	hostd/lib/figures-notes.c \
-	hostd/lib/figures-parts.c \
-	hostd/lib/figures-truth.c \
-	hostd/lib/hardware.c \
-	hostd/lib/hostinfo.c \
-	hostd/lib/logmech.c \
-	hostd/lib/options.c \
-	hostd/lib/report-compare.c \
-	hostd/lib/report-heat.c \
-	hostd/lib/report-json.c \
-	hostd/lib/report-model.c \
-	hostd/lib/report-notes.c \
-	hostd/lib/report-text.c \
-	hostd/lib/report-variant.c \
-	hostd/lib/selftest-log.c \
-	hostd/lib/textfmt.c \
-	hostd/lib/worklog.c \
-	hostd/lib/worklog-join.c
+	hostd/tracker/blind.c \
+	hostd/doctor/doctor.c \
+	hostd/doctor/doctor-pebs.c \
+	hostd/report/figures.c \
+	hostd/report/figures-compare.c \
+	hostd/report/figures-notes.c \
+	hostd/report/figures-parts.c \
+	hostd/report/figures-truth.c \
+	hostd/model/hardware.c \
+	hostd/vm/hostinfo.c \
+	hostd/tracker/logmech.c \
+	hostd/tracker/options.c \
+	hostd/report/report-compare.c \
+	hostd/model/report-heat.c \
+	hostd/model/report-json.c \
+	hostd/model/report-model.c \
+	hostd/report/report-notes.c \
+	hostd/report/report-text.c \
+	hostd/model/report-variant.c \
+	hostd/doctor/selftest-log.c \
+	hostd/base/textfmt.c \
+	hostd/report/worklog.c \
+	hostd/report/worklog-join.c
 
 # The test VM is a program of its own, which daemon and CLI find beside themselves or in libexec.
 KX_TESTVM := $(BUILD)/hostd/kvm-ext-testvm
-$(BUILD)/obj/hostd/lib/selftest-log.o $(BUILD)/san/hostd/lib/selftest-log.o: KX_CPPFLAGS += -DKX_LIBEXECDIR='"$(PREFIX)/libexec/kvm-ext"'
+$(BUILD)/obj/hostd/doctor/selftest-log.o $(BUILD)/san/hostd/doctor/selftest-log.o: KX_CPPFLAGS += -DKX_LIBEXECDIR='"$(PREFIX)/libexec/kvm-ext"'
 
 $(KX_TESTVM): $(BUILD)/obj/hostd/testvm/testvm.o
 	@mkdir -p $(@D)
@@ -55,7 +55,7 @@ KX_UNIT_TESTS += test-golden test-options test-figures test-worklog test-report-
 KX_UNIT_EXTRA_test-exitcode := hostd/cli/exitcode.c
 
 # The CLI against a daemon that answers from canned data.
-KX_UNIT_EXTRA_BINS += tests/unit/test-cli
+KX_UNIT_EXTRA_BINS += tests/unit/cli/test-cli
 # Man pages, examples and packaging against the programs.
-KX_UNIT_EXTRA_BINS += tests/unit/test-docs
+KX_UNIT_EXTRA_BINS += tests/unit/cli/test-docs
 unit-build: $(BUILD)/tests/fake-daemon

@@ -2,44 +2,44 @@
 # The daemon, the library modules it is made of, their unit tests.
 
 KX_LIB_SRCS += \
-	hostd/lib/account.c \
-	hostd/lib/account-passes.c \
-	hostd/lib/account-pauses.c \
-	hostd/lib/config.c \
-	hostd/lib/domains.c \
-	hostd/lib/error.c \
-	hostd/lib/gfnset.c \
-	hostd/lib/heat.c \
-	hostd/lib/kvmstat.c \
-	hostd/lib/lane.c \
-	hostd/lib/letalone.c \
-	hostd/lib/log.c \
-	hostd/lib/manager.c \
-	hostd/lib/manager-attach.c \
-	hostd/lib/manager-call.c \
-	hostd/lib/manager-channel.c \
-	hostd/lib/manager-list.c \
-	hostd/lib/manager-names.c \
-	hostd/lib/manager-pauses.c \
-	hostd/lib/manager-report.c \
-	hostd/lib/manager-rules.c \
-	hostd/lib/manager-set.c \
-	hostd/lib/manager-stop.c \
-	hostd/lib/manager-wait.c \
-	hostd/lib/manager-yield.c \
-	hostd/lib/module.c \
-	hostd/lib/onlinecpus.c \
-	hostd/lib/procstat.c \
-	hostd/lib/progress.c \
-	hostd/lib/rangemap.c \
-	hostd/lib/session.c \
-	hostd/lib/session-loop.c \
-	hostd/lib/stepmap.c \
-	hostd/lib/stream.c \
-	hostd/lib/stretches.c \
-	hostd/lib/tracker.c \
-	hostd/lib/tracker-module.c \
-	hostd/lib/vmfd.c
+	hostd/account/account.c \
+	hostd/account/account-passes.c \
+	hostd/account/account-pauses.c \
+	hostd/control/config.c \
+	hostd/vm/domains.c \
+	hostd/base/error.c \
+	hostd/base/gfnset.c \
+	hostd/account/heat.c \
+	hostd/vm/kvmstat.c \
+	hostd/base/lane.c \
+	hostd/control/letalone.c \
+	hostd/base/log.c \
+	hostd/control/manager.c \
+	hostd/control/manager-attach.c \
+	hostd/control/manager-call.c \
+	hostd/control/manager-channel.c \
+	hostd/control/manager-list.c \
+	hostd/control/manager-names.c \
+	hostd/control/manager-pauses.c \
+	hostd/control/manager-report.c \
+	hostd/control/manager-rules.c \
+	hostd/control/manager-set.c \
+	hostd/control/manager-stop.c \
+	hostd/control/manager-wait.c \
+	hostd/control/manager-yield.c \
+	hostd/tracker/module.c \
+	hostd/base/onlinecpus.c \
+	hostd/vm/procstat.c \
+	hostd/base/progress.c \
+	hostd/account/rangemap.c \
+	hostd/control/session.c \
+	hostd/control/session-loop.c \
+	hostd/base/stepmap.c \
+	hostd/tracker/stream.c \
+	hostd/base/stretches.c \
+	hostd/tracker/tracker.c \
+	hostd/tracker/tracker-module.c \
+	hostd/vm/vmfd.c
 
 # Skeleton and proxy of the D-Bus interface, for the daemon and for whoever talks to it.
 KX_GEN := $(BUILD)/hostd/gen/kvmext1-dbus.h $(BUILD)/hostd/gen/kvmext1-dbus.c
@@ -67,7 +67,7 @@ KX_UNIT_TESTS += test-stream test-gfnset test-stepmap test-heat test-rangemap te
 	test-service test-scale test-daemon test-letalone test-bus test-names
 
 # The service is tested where it is; the library does not know D-Bus.
-KX_UNIT_EXTRA_test-service := -Ihostd/daemon hostd/daemon/service.c hostd/daemon/listen.c \
+KX_UNIT_EXTRA_test-service := hostd/daemon/service.c hostd/daemon/listen.c \
 	$(BUILD)/hostd/gen/kvmext1-dbus.c
 KX_UNIT_EXTRA_test-scale := $(KX_UNIT_EXTRA_test-service)
 $(BUILD)/tests/test-scale $(BUILD)/tests/test-service: hostd/daemon/service.c hostd/daemon/listen.c $(KX_GEN)

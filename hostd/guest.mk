@@ -2,23 +2,23 @@
 # The guest's side of the daemon: the channel, its device, the trackers behind it.
 
 KX_LIB_SRCS += \
-	hostd/lib/apparmor.c \
-	hostd/lib/channel.c \
-	hostd/lib/declared.c \
-	hostd/lib/filewatch.c \
-	hostd/lib/hotplug.c \
-	hostd/lib/patience.c \
-	hostd/lib/plug-file.c \
-	hostd/lib/plug-xml.c \
-	hostd/lib/sigbus.c \
-	hostd/lib/tracker-guest.c
+	hostd/vm/apparmor.c \
+	hostd/guest/channel.c \
+	hostd/tracker/declared.c \
+	hostd/base/filewatch.c \
+	hostd/guest/hotplug.c \
+	hostd/vm/patience.c \
+	hostd/guest/plug-file.c \
+	hostd/guest/plug-xml.c \
+	hostd/base/sigbus.c \
+	hostd/tracker/tracker-guest.c
 
 KX_UNIT_TESTS += test-channel test-hotplug test-guest test-patience test-hostile
 KX_UNIT_TESTS += test-apparmor test-sigbus
 
 # The fuzzer needs clang; what it found worth keeping is replayed by every `make unit`, with any compiler.
 KX_UNIT_EXTRA_BINS += $(BUILD)/tests/fuzz-channel-replay
-FUZZ_CHANNEL_DEPS := tests/fuzz/channel.c hostd/lib/channel.c hostd/lib/channel.h include/kvm-ext/channel.h
+FUZZ_CHANNEL_DEPS := tests/fuzz/channel.c hostd/guest/channel.c hostd/guest/channel.h include/kvm-ext/channel.h
 
 $(BUILD)/tests/fuzz-channel-replay: $(FUZZ_CHANNEL_DEPS) $(BUILD)/san/libkvmext.a
 	@mkdir -p $(@D)
@@ -29,7 +29,7 @@ $(BUILD)/fuzz/channel: $(FUZZ_CHANNEL_DEPS) $(KX_GEN)
 	@mkdir -p $(@D)
 	@mk/deps tests/fuzz/packages.txt
 	clang $(KX_WARN) -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-		$(KX_CPPFLAGS) -o $@ tests/fuzz/channel.c hostd/lib/channel.c hostd/lib/sigbus.c hostd/lib/error.c $(KX_PKGLIBS)
+		$(KX_CPPFLAGS) -o $@ tests/fuzz/channel.c hostd/guest/channel.c hostd/base/sigbus.c hostd/base/error.c $(KX_PKGLIBS)
 
 ## fuzz-channel: fuzz the parser of the guest channel (FUZZ_SECONDS=600); what fails is kept in out/fuzz
 .PHONY: fuzz-channel

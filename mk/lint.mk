@@ -16,7 +16,7 @@ lint: $(KX_GEN)
 	mk/checkpatch $(C_KERNEL)
 	shellcheck -x $(SCRIPTS)
 	cppcheck --quiet --library=gtk '-DG_DEFINE_QUARK(q,n)=' --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
-		--enable=warning,performance,portability -Iinclude -Ihostd/lib $(filter %.c,$(C_USER))
+		--enable=warning,performance,portability -Iinclude -Ihostd $(filter %.c,$(C_USER))
 	clang-tidy --quiet $(filter hostd/%.c,$(C_USER)) -- -std=gnu11 $(KX_CPPFLAGS)
 	mk/lint-man docs/man/*
 	mk/lint-names

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # CMocka unit tests of user space, built with ASan and UBSan. A module adds its test to
-# KX_UNIT_TESTS; tests/unit/NAME.c alone plus the library makes build/tests/NAME.
+# KX_UNIT_TESTS; tests/unit/FOLDER/NAME.c, in the folder that hostd/ has its module in, plus the library makes
+# build/tests/NAME.
 
 KX_UNIT_BINS := $(KX_UNIT_TESTS:%=$(BUILD)/tests/%)
 
-$(BUILD)/tests/%: tests/unit/%.c $(BUILD)/san/libkvmext.a | $(KX_GEN)
+vpath test-%.c tests/unit $(wildcard tests/unit/*/)
+vpath fake-%.c tests/unit
+
+$(KX_UNIT_BINS) $(BUILD)/tests/fake-daemon: $(BUILD)/tests/%: %.c $(BUILD)/san/libkvmext.a | $(KX_GEN)
 	@mkdir -p $(@D)
-	$(CC) $(KX_WARN) $(KX_SANFLAGS) $(KX_CPPFLAGS) -MMD -MP -o $@ $< $(KX_UNIT_EXTRA_$*) \
+	$(CC) $(KX_WARN) $(KX_SANFLAGS) $(KX_CPPFLAGS) -Itests/unit -MMD -MP -o $@ $< $(KX_UNIT_EXTRA_$*) \
 		$(BUILD)/san/libkvmext.a $(KX_PKGLIBS) -lcmocka -lm
 
 -include $(KX_UNIT_BINS:=.d)

@@ -7,8 +7,8 @@
 #include <json-glib/json-glib.h>
 #include <stdio.h>
 
+#include "base/names.h"
 #include "exitcode.h"
-#include "names.h"
 
 typedef struct {
 	char *socket;

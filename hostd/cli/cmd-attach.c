@@ -2,9 +2,9 @@
 /* attach and set: both take tracker options, checked here before they are sent. */
 #include "cli.h"
 
-#include "options.h"
-#include "report.h"
-#include "textfmt.h"
+#include "base/textfmt.h"
+#include "model/report.h"
+#include "tracker/options.h"
 
 #define KEYS_MAX 32
 

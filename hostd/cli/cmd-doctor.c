@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli.h"
 
-#include "doctor.h"
-#include "textfmt.h"
+#include "base/textfmt.h"
+#include "doctor/doctor.h"
 
 static void print_json(const GPtrArray *checks)
 {

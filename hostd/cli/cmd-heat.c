@@ -6,9 +6,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "options.h"
-#include "report.h"
-#include "textfmt.h"
+#include "base/textfmt.h"
+#include "model/report.h"
+#include "tracker/options.h"
 
 #define FILE_COLUMNS 120 /* where there is no terminal to ask */
 #define TOP_DEFAULT  20

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli.h"
 
-#include "report.h"
-#include "textfmt.h"
+#include "base/textfmt.h"
+#include "model/report.h"
 
 static const char *lookup(GVariant *vm, const char *key)
 {

@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "report.h"
-#include "worklog.h"
+#include "model/report.h"
+#include "report/worklog.h"
 
 #define FILE_COLUMNS 120 /* where there is no terminal to ask */
 

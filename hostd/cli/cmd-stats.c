@@ -9,9 +9,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "options.h"
-#include "report.h"
-#include "textfmt.h"
+#include "base/textfmt.h"
+#include "model/report.h"
+#include "tracker/options.h"
 
 #define HEADER_EVERY 20
 

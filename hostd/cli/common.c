@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "textfmt.h"
+#include "base/textfmt.h"
 
 #define CALL_TIMEOUT_MS G_MAXINT /* a pass over a large VM takes what it takes; ^C ends the wait */
 

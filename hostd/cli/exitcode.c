@@ -3,7 +3,7 @@
 
 #include <gio/gio.h>
 
-#include "options.h"
+#include "tracker/options.h"
 
 G_DEFINE_QUARK(kx_exit_error, kx_exit_error)
 

@@ -6,7 +6,7 @@
 #include <locale.h>
 #include <string.h>
 
-#include "options.h"
+#include "tracker/options.h"
 
 const Command kx_commands[] = {
 	{ "doctor", "", "Check what this host offers, with the remedy for what is missing",

@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "error.h"
-#include "log.h"
-#include "names.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/names.h"
 
 #define NO_GROUP ((gid_t)-1)
 

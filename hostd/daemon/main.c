@@ -13,10 +13,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "config.h"
+#include "base/log.h"
+#include "base/names.h"
+#include "control/config.h"
 #include "listen.h"
-#include "log.h"
-#include "names.h"
+
 #include "service.h"
 #include "writer.h"
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "service.h"
 
-#include "error.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/names.h"
+#include "control/manager.h"
 #include "kvmext1-dbus.h"
-#include "log.h"
-#include "manager.h"
-#include "names.h"
 
 struct _KxService {
 	KxDbusManager *skeleton;

@@ -5,8 +5,8 @@
 
 #include <gio/gio.h>
 
-#include "config.h"
-#include "session.h"
+#include "control/config.h"
+#include "control/session.h"
 
 typedef struct _KxService KxService;
 

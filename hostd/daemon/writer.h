@@ -3,7 +3,7 @@
 #ifndef KX_WRITER_H
 #define KX_WRITER_H
 
-#include "config.h"
+#include "control/config.h"
 
 /* From now on; may be called again. */
 void kx_writer_set(KxLogFormat format);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * kvm-ext-testvm: a VM of a few instructions that writes known pages, and what KVM's dirty log then holds of them. Prints the
- * counts as a key file, which hostd/lib/selftest-log.c reads and judges. A program of its own, so that neither the VM nor what
+ * counts as a key file, which hostd/doctor/selftest-log.c reads and judges. A program of its own, so that neither the VM nor what
  * may go wrong with it is part of the daemon.
  */
 #include <errno.h>

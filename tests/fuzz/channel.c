@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "channel.h"
+#include "guest/channel.h"
 
 #define HOST_INSTANCE 7u
 

@@ -19,7 +19,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "channel.h"
+#include "guest/channel.h"
 
 #define LOOK_US 10000
 

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "tap.h"
-#include "vmfd.h"
+#include "vm/vmfd.h"
 
 static const struct tracker {
 	const char *name;

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "report.h"
+#include "model/report.h"
 
 static GMainLoop *loop;
 static GDBusNodeInfo *interfaces;

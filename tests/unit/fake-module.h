@@ -13,8 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "module.h"
-#include "session.h"
+#include "control/session.h"
+#include "tracker/module.h"
 
 #define FAKE_DATA_SIZE 8192u
 

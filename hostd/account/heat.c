@@ -1,0 +1,522 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "heat.h"
+
+#include <string.h>
+
+#include "base/stepmap.h"
+#include "rangemap.h"
+
+#define HEAT_CLASSES (KX_STEPMAP_TOP + 1)
+/* 512 KiB to 8 MiB, and only where memory is used in as many pieces. */
+#define STEPS_MIN (1u << 16)
+#define STEPS_MAX (1u << 20)
+
+/* Leaves of 4K, 2M and 1G. */
+#define LEAF_SIZES 3u
+#define LEAF_STEP  9u
+
+/* What one tracker has found, in all of its windows. Regions, of which one page stands for all, are another thing. */
+typedef struct {
+	const KxTrackerRow *row;
+	gboolean regions;
+	guint64 epoch; /* of its last window */
+	guint64 lost;  /* samples that did not fit the ring */
+	/* pages found through leaves of each size: in the pass at hand, and in those before, the older the less */
+	guint64 in_pass[LEAF_SIZES], found[LEAF_SIZES];
+	char *options, *mechanism;
+	const char *partial;
+	KxRangeMap *map;
+	GPtrArray *processes; /* KxHeatMap, of the guest's; NULL: none */
+} Finder;
+
+struct _KxHeat {
+	guint64 last_gfn;
+	guint vcpus;
+	GPtrArray *finders; /* Finder, that used last at the end */
+	Finder *now;	    /* whose pass it is; NULL: nobody's */
+	KxStepMap *pages;   /* in how many passes each was found, halved now and then */
+	guint64 passes;
+	gboolean counts; /* the pass at hand began as one that does */
+};
+
+static void finder_free(gpointer data)
+{
+	Finder *f = data;
+
+	kx_rangemap_free(f->map);
+	g_clear_pointer(&f->processes, g_ptr_array_unref);
+	g_free(f->options);
+	g_free(f->mechanism);
+	g_free(f);
+}
+
+KxHeat *kx_heat_new(guint64 last_gfn, guint vcpus)
+{
+	KxHeat *h = g_new0(KxHeat, 1);
+
+	h->last_gfn = last_gfn;
+	h->vcpus = vcpus;
+	h->finders = g_ptr_array_new_with_free_func(finder_free);
+	h->pages = kx_stepmap_new((guint)CLAMP(last_gfn, STEPS_MIN, STEPS_MAX));
+	return h;
+}
+
+void kx_heat_grow(KxHeat *h, guint64 last_gfn)
+{
+	if (last_gfn <= h->last_gfn)
+		return;
+	h->last_gfn = last_gfn;
+	for (guint i = 0; i < h->finders->len; i++)
+		kx_rangemap_grow(((Finder *)h->finders->pdata[i])->map, last_gfn);
+}
+
+void kx_heat_free(KxHeat *h)
+{
+	if (!h)
+		return;
+	kx_stepmap_free(h->pages);
+	g_ptr_array_unref(h->finders);
+	g_free(h);
+}
+
+/* --- whose records --------------------------------------------------------------------------------------------------- */
+
+/* Takes it out of its place, for it is put at the end. */
+static Finder *take_finder(KxHeat *h, const KxTrackerRow *row, gboolean regions)
+{
+	Finder *f;
+
+	for (guint i = 0; i < h->finders->len; i++) {
+		f = h->finders->pdata[i];
+		if (f->row == row && f->regions == regions)
+			return g_ptr_array_steal_index(h->finders, i);
+	}
+	f = g_new0(Finder, 1);
+	f->row = row;
+	f->regions = regions;
+	return f;
+}
+
+static Finder *finder_of(const KxHeat *h, guint64 epoch)
+{
+	for (guint i = h->finders->len; i-- > 0;) {
+		Finder *f = h->finders->pdata[i];
+
+		if (f->epoch == epoch)
+			return f;
+	}
+	return NULL;
+}
+
+/* Why its map is not one of all memory. */
+static const char *partial(const KxOptions *o)
+{
+	if (o->range.npages)
+		return "it looked at a part of the memory";
+	if (o->tracker->can & KX_CAN_TRAP && o->pages.kind != KX_PAGES_ALL &&
+	    o->pages.kind != KX_PAGES_RANDOM)
+		return "it watched pages that were chosen";
+	return NULL;
+}
+
+void kx_heat_open(KxHeat *h, guint64 epoch, const KxOptions *o, const char *mechanism)
+{
+	Finder *f;
+
+	if (!(o->tracker->can & KX_CAN_FIND))
+		return;
+	f = take_finder(h, o->tracker, o->regions.max != 0);
+	g_ptr_array_add(h->finders, f);
+	if (f->map &&
+	    (!kx_rangemap_is(f->map, o->epoch_ns, o->range_order) || f->partial != partial(o)))
+		g_clear_pointer(&f->map, kx_rangemap_free);
+	if (!f->map) {
+		f->lost = 0;
+		memset(f->found, 0, sizeof(f->found));
+		f->map = kx_rangemap_new(h->last_gfn, h->vcpus, o->epoch_ns, o->range_order);
+	}
+	f->partial = partial(o);
+	f->epoch = epoch;
+	g_free(f->options);
+	f->options = kx_options_to_string(o);
+	g_free(f->mechanism);
+	f->mechanism = g_strdup(f->regions ? "regions" : mechanism);
+}
+
+/* --- feeding ------------------------------------------------------------------------------------------------------ */
+
+/* --- how large what it finds is ----------------------------------------------------------------------------------- */
+
+static void drop_leaves(Finder *f)
+{
+	memset(f->in_pass, 0, sizeof(f->in_pass));
+}
+
+static void take_leaves(Finder *f)
+{
+	for (guint i = 0; i < LEAF_SIZES; i++)
+		f->found[i] = f->found[i] * 7 / 8 + f->in_pass[i];
+	drop_leaves(f);
+}
+
+/* Leaves of this size, or larger ones, have half of the pages found. 0: not known of any page. */
+static guint64 leaf_bytes(const Finder *f)
+{
+	guint64 all = 0, larger = 0;
+
+	for (guint i = 0; i < LEAF_SIZES; i++)
+		all += f->found[i];
+	for (guint i = LEAF_SIZES; all && i-- > 0;) {
+		larger += f->found[i];
+		if (larger >= all - larger)
+			return G_GUINT64_CONSTANT(4096) << (i * LEAF_STEP);
+	}
+	return 0;
+}
+
+/* --- records ------------------------------------------------------------------------------------------------------ */
+
+/* Neither the pages of a pass that does not count nor their leaves have been. */
+static void drop_pass(Finder *f)
+{
+	kx_rangemap_drop_pass(f->map);
+	drop_leaves(f);
+}
+
+static void on_pass_begin(void *data, const struct kvm_ext_rec_pass_begin *r)
+{
+	KxHeat *h = data;
+
+	kx_stepmap_drop(h->pages); /* of a pass whose end was lost */
+	if (h->now)
+		drop_pass(h->now);
+	h->counts = !(r->h.flags & KVM_EXT_PASS_PRIME);
+	h->now = h->counts ? finder_of(h, r->epoch) : NULL;
+}
+
+/* Its runs say where the hottest memory is, and how hot it is says something else. */
+static gboolean ranks_itself(const Finder *f)
+{
+	return f->row->can & KX_CAN_GUEST;
+}
+
+static void on_run(void *data, const struct kvm_ext_rec_run *r)
+{
+	KxHeat *h = data;
+
+	if (h->counts)
+		kx_stepmap_add(h->pages, r->gfn, r->npages, 1);
+	if (!h->now || ranks_itself(h->now))
+		return;
+	kx_rangemap_add(h->now->map, r->gfn, r->npages, r->npages);
+	h->now->in_pass[MIN(r->leaf_order / LEAF_STEP, LEAF_SIZES - 1)] += r->npages;
+}
+
+static void on_ranked(void *data, guint64 gfn, guint64 npages, guint64 accesses)
+{
+	const KxHeat *h = data;
+
+	if (h->now)
+		kx_rangemap_add(h->now->map, gfn, npages, accesses);
+}
+
+/* Of a word the runs of ones. */
+static void add_word(KxStepMap *pages, guint64 gfn, guint64 word)
+{
+	while (word) {
+		guint skip = (guint)__builtin_ctzll(word);
+		guint n = ~(word >> skip) ? (guint)__builtin_ctzll(~(word >> skip)) : 64;
+
+		kx_stepmap_add(pages, gfn + skip, n, 1);
+		word = skip + n < 64 ? word >> (skip + n) << (skip + n) : 0;
+	}
+}
+
+static void on_bitmap(void *data, const struct kvm_ext_rec_bitmap *r, const guint64 *bits,
+		      gsize nwords)
+{
+	KxHeat *h = data;
+
+	if (h->now)
+		kx_rangemap_add_bits(h->now->map, r->gfn, bits, nwords);
+	for (gsize i = 0; h->counts && i < nwords; i++) {
+		add_word(h->pages, r->gfn + i * 64, bits[i]);
+		if (h->now)
+			h->now->in_pass[0] += (guint)__builtin_popcountll(bits[i]);
+	}
+}
+
+/* A page stands for its region: all of it was found as often. */
+static void on_regions(void *data, const struct kvm_ext_rec_regions *r,
+		       const struct kvm_ext_region *regions)
+{
+	KxHeat *h = data;
+
+	for (guint32 i = 0; i < r->nr; i++) {
+		const struct kvm_ext_region *g = &regions[i];
+
+		if (!g->accesses)
+			continue;
+		if (h->counts)
+			kx_stepmap_add(h->pages, g->gfn, g->npages, g->accesses);
+		if (h->now)
+			kx_rangemap_add(h->now->map, g->gfn, g->npages, g->accesses * g->npages);
+	}
+}
+
+/* Traps say nothing of the pages that have none: no page is the hotter for one. */
+static void on_faults(void *data, const struct kvm_ext_rec_faults *r,
+		      const struct kvm_ext_fault *faults)
+{
+	const KxHeat *h = data;
+
+	for (guint32 i = 0; h->now && i < r->nr; i++)
+		kx_rangemap_add(h->now->map, faults[i].gfn, 1, 1);
+}
+
+/* The same passes count as in the account: those that prime, were cut or gave way have no samples. */
+static void on_pass_end(void *data, const struct kvm_ext_rec_pass_end *r)
+{
+	const guint not_counted = KVM_EXT_PASS_PRIME | KVM_EXT_PASS_CUT | KVM_EXT_PASS_YIELDED;
+	KxHeat *h = data;
+
+	if (!h->counts || r->h.flags & not_counted) {
+		kx_stepmap_drop(h->pages);
+		if (h->now)
+			drop_pass(h->now);
+	} else {
+		kx_stepmap_take(h->pages);
+		if (++h->passes % KX_HEAT_PASSES == 0)
+			kx_stepmap_halve(h->pages);
+		if (h->now) {
+			kx_rangemap_end_pass(h->now->map, r->time_ns);
+			take_leaves(h->now);
+			h->now->lost += r->lost_samples;
+		}
+	}
+	h->counts = FALSE;
+	h->now = NULL;
+}
+
+const KxStreamOps kx_heat_sink = {
+	.pass_begin = on_pass_begin,
+	.run = on_run,
+	.bitmap = on_bitmap,
+	.pass_end = on_pass_end,
+	.faults = on_faults,
+	.regions = on_regions,
+	.ranked = on_ranked,
+};
+
+/* --- maps ------------------------------------------------------------------------------------------------------------ */
+
+static KxHeatMap *map_of_process(const KxGuestProcess *p)
+{
+	KxHeatMap *m = kx_heat_map_new();
+
+	m->process = g_strdup(p->name);
+	m->pid = (guint32)p->pid;
+	m->ranges_total = p->total;
+	for (guint i = 0; i < p->ranges->len; i++) {
+		const struct kvm_ext_channel_range *g =
+			&g_array_index(p->ranges, struct kvm_ext_channel_range, i);
+		KxHeatRange r = { g->start, g->size, g->accesses, g->age, 0 };
+
+		if (g->accesses)
+			g_array_append_val(m->ranges, r);
+	}
+	return m;
+}
+
+void kx_heat_take_processes(KxHeat *h, guint64 epoch, const GPtrArray *processes)
+{
+	Finder *f = finder_of(h, epoch);
+
+	if (!f)
+		return;
+	g_clear_pointer(&f->processes, g_ptr_array_unref);
+	f->processes = g_ptr_array_new_with_free_func((GDestroyNotify)kx_heat_map_free);
+	for (guint i = 0; i < processes->len; i++)
+		g_ptr_array_add(f->processes, map_of_process(processes->pdata[i]));
+}
+
+static void identify(const Finder *f, KxHeatMap *m, guint64 running)
+{
+	m->tracker = g_strdup(f->row->name);
+	m->options = g_strdup(f->options);
+	m->mechanism = g_strdup(f->mechanism);
+	m->running = running && f->epoch == running;
+}
+
+KxHeatReport *kx_heat_report(KxHeat *h, guint64 running, guint64 ram_pages)
+{
+	KxHeatReport *r = kx_heat_report_new();
+
+	for (guint i = 0; i < h->finders->len; i++) {
+		const Finder *f = h->finders->pdata[i];
+		KxHeatMap *m = kx_rangemap_report(f->map);
+
+		identify(f, m, running);
+		m->partial = g_strdup(f->partial);
+		m->lost = f->lost;
+		m->leaf_bytes = leaf_bytes(f);
+		g_ptr_array_add(r->maps, m);
+	}
+	/* After all of them, so that a map's number is that of its bit. */
+	for (guint i = 0; i < h->finders->len; i++) {
+		const Finder *f = h->finders->pdata[i];
+
+		for (guint k = 0; f->processes && k < f->processes->len; k++) {
+			KxHeatMap *m = kx_heat_map_copy(f->processes->pdata[k]);
+
+			identify(f, m, running);
+			g_ptr_array_add(r->maps, m);
+		}
+	}
+	kx_heat_compare(r, ram_pages << 12);
+	return r;
+}
+
+void kx_heat_note_nested(KxHeatReport *r)
+{
+	for (guint i = 0; i < r->maps->len; i++) {
+		KxHeatMap *m = r->maps->pdata[i];
+		const KxTrackerRow *row = kx_tracker_by_name(m->tracker);
+
+		if (!row || !(row->blind & KX_BLIND_NESTED))
+			continue;
+		g_free(m->unseen);
+		m->unseen = g_strdup("NESTED GUESTS WERE SEEN: pages that these map in tables of "
+				     "their own (L2) are missing here");
+	}
+}
+
+/* --- choosing ----------------------------------------------------------------------------------------------------- */
+
+guint kx_heat_of(const KxHeat *h, guint64 gfn)
+{
+	return kx_stepmap_at(h->pages, gfn);
+}
+
+/* A run of pages of one class or, while ranges are made, of those chosen. */
+typedef struct {
+	guint64 gfn, npages;
+	guint64 weight; /* the sum of what makes its pages worth choosing */
+} Range;
+
+/* What choosing goes through the memory with. */
+typedef struct {
+	gboolean hottest;
+	guint64 classes[HEAT_CLASSES]; /* pages of each heat */
+	guint edge;		       /* the last class that is taken */
+	guint64 of_edge;	       /* pages of it */
+	guint max_ranges;
+	GArray *ranges; /* Range */
+} Choice;
+
+static void count_class(gpointer data, guint64 gfn, guint64 npages, guint heat)
+{
+	((Choice *)data)->classes[heat] += npages;
+}
+
+static gint heavier_first(gconstpointer a, gconstpointer b)
+{
+	guint64 x = ((const Range *)a)->weight, y = ((const Range *)b)->weight;
+
+	return x > y ? -1 : x < y;
+}
+
+static gint lower_first(gconstpointer a, gconstpointer b)
+{
+	guint64 x = ((const Range *)a)->gfn, y = ((const Range *)b)->gfn;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Ranges that are closed: a page that comes later touches none of them. */
+static void keep_best(Choice *c)
+{
+	g_array_sort(c->ranges, heavier_first);
+	g_array_set_size(c->ranges, c->max_ranges);
+}
+
+static void take(Choice *c, guint64 gfn, guint64 npages, guint64 worth)
+{
+	Range *last = c->ranges->len ? &g_array_index(c->ranges, Range, c->ranges->len - 1) : NULL;
+	Range r = { gfn, npages, npages * worth };
+
+	if (last && last->gfn + last->npages == gfn) {
+		last->npages += npages;
+		last->weight += r.weight;
+		return;
+	}
+	if (c->ranges->len >= 4 * c->max_ranges)
+		keep_best(c);
+	g_array_append_val(c->ranges, r);
+}
+
+static void take_if_chosen(gpointer data, guint64 gfn, guint64 npages, guint heat)
+{
+	Choice *c = data;
+	gboolean better = c->hottest ? heat > c->edge : heat < c->edge;
+
+	if (!better) {
+		if (heat != c->edge)
+			return;
+		npages = MIN(npages, c->of_edge);
+		c->of_edge -= npages;
+	}
+	if (npages)
+		take(c, gfn, npages, c->hottest ? heat : 1);
+}
+
+/* Sets the edge, and returns how many pages there are up to it, its own as far as they are wanted. */
+static guint64 find_edge(Choice *c, guint64 want)
+{
+	guint64 taken = 0;
+
+	for (guint i = 0; i < HEAT_CLASSES; i++) {
+		guint class = c->hottest ? HEAT_CLASSES - 1 - i : i;
+
+		if (!c->classes[class] || (c->hottest && !class))
+			continue;
+		c->edge = class;
+		/* the first class is given whole */
+		c->of_edge = taken ? MIN(c->classes[class], want - taken) : c->classes[class];
+		taken += c->of_edge;
+		if (taken >= want)
+			break;
+	}
+	return taken;
+}
+
+gboolean kx_heat_pick(gconstpointer heat, gboolean hottest, guint64 first_gfn, guint64 npages,
+		      guint64 want, guint max_ranges, KxPick *pick)
+{
+	const KxHeat *h = heat;
+	Choice c = { .hottest = hottest, .max_ranges = max_ranges };
+	guint64 found, end = first_gfn + npages;
+
+	want = MAX(want, 1);
+	kx_stepmap_each(h->pages, first_gfn, end, count_class, &c);
+	if (c.classes[0] == npages)
+		return FALSE;
+	found = find_edge(&c, want);
+	c.ranges = g_array_new(FALSE, FALSE, sizeof(Range));
+	kx_stepmap_each(h->pages, first_gfn, end, take_if_chosen, &c);
+	if (c.ranges->len > max_ranges)
+		keep_best(&c);
+	g_array_sort(c.ranges, lower_first);
+	pick->share_ppm = (guint32)(found > want ? MAX(want * 1000000 / found, 1) : 1000000);
+	pick->pages = 0;
+	pick->ranges = g_array_new(FALSE, FALSE, sizeof(struct kvm_ext_range));
+	for (guint i = 0; i < c.ranges->len; i++) {
+		const Range *r = &g_array_index(c.ranges, Range, i);
+		struct kvm_ext_range out = { r->gfn, r->npages };
+
+		pick->pages += r->npages;
+		g_array_append_val(pick->ranges, out);
+	}
+	g_array_unref(c.ranges);
+	return TRUE;
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Attach: from a name to a process, its channel if the tracker wants one, and a session. */
+#include "manager-internal.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "vm/vmfd.h"
+
+/* What goes to logs and terminals as it is; libvirt's names are such. */
+static gboolean is_plain(const char *name)
+{
+	if (!g_utf8_validate(name, -1, NULL))
+		return FALSE;
+	for (; *name; name = g_utf8_next_char(name)) {
+		if (!g_unichar_isprint(g_utf8_get_char(name)))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean resolve_pid(KxCall *c, pid_t pid, GError **error)
+{
+	g_auto(KxQemuIdent) q = { 0 };
+
+	if (!kx_vmfd_ident(c->proc_root, pid, &q, error))
+		return FALSE;
+	c->ident.name = q.name && is_plain(q.name) ? g_steal_pointer(&q.name)
+						   : g_strdup_printf("pid:%d", pid);
+	c->ident.uuid = g_steal_pointer(&q.uuid);
+	c->ident.pid = pid;
+	return TRUE;
+}
+
+static gboolean take_error(GError **why, GError **error)
+{
+	if (*why)
+		g_propagate_error(error, g_steal_pointer(why));
+	return FALSE;
+}
+
+/* libvirt does not know the name: another one's domain may have it, or a VM that no libvirt knows. */
+static void say_who_else(const KxCall *c, GError **why)
+{
+	g_autofree char *pids = kx_vmfd_find_named(c->proc_root, c->target);
+	g_autofree char *hint =
+		*pids ? g_strdup_printf(
+				"process %s runs a VM of that name, which this libvirt does "
+				"not know: name it by --pid or by its UUID",
+				pids)
+		      : g_strdup(
+				"a VM of another libvirt, such as qemu:///session, is named by its "
+				"UUID or by --pid");
+	GError *full = g_error_new(KX_ERROR, KX_ERROR_NO_SUCH_VM, "%s; %s", (*why)->message, hint);
+
+	g_clear_error(why);
+	*why = full;
+}
+
+static gboolean resolve_domain(KxCall *c, const KxDomain *d, GError **error)
+{
+	if (!d->active) {
+		g_set_error(error, KX_ERROR, KX_ERROR_NO_SUCH_VM,
+			    "domain \"%s\" is not running (%s); start it first", d->name, d->state);
+		return FALSE;
+	}
+	c->ident.name = g_strdup(d->name);
+	c->ident.uuid = g_strdup(d->uuid);
+	c->ident.pid = kx_vmfd_find_pid(c->proc_root, (const char *const *)c->state_dirs, d->name,
+					d->uuid, error);
+	return c->ident.pid != 0;
+}
+
+gboolean kx_call_attach_work(KxCall *c, GError **error)
+{
+	g_autoptr(KxDomain) d = NULL;
+	g_autoptr(GError) why = NULL;
+	pid_t pid;
+
+	if (kx_target_process(c->target, &pid))
+		return resolve_pid(c, pid, error);
+	d = c->libvirt ? kx_libvirt_lookup(c->libvirt, c->target, &why) : NULL;
+	if (d)
+		return resolve_domain(c, d, error);
+	if (why && !g_error_matches(why, KX_ERROR, KX_ERROR_NO_SUCH_VM))
+		return take_error(&why, error);
+	if (kx_target_pid_form(c->target, &pid))
+		return resolve_pid(c, pid, error);
+	/* A UUID is on QEMU's command line, whichever libvirt runs it, or none. */
+	if (!why || g_uuid_string_is_valid(c->target)) {
+		pid = kx_vmfd_find_pid(c->proc_root, NULL, NULL, c->target, why ? NULL : error);
+		if (pid)
+			return resolve_pid(c, pid, error);
+	}
+	if (why)
+		say_who_else(c, &why);
+	return take_error(&why, error);
+}
+
+static void already_attached(const KxSession *s, GError **error)
+{
+	g_set_error(error, KX_ERROR, KX_ERROR_ALREADY_ATTACHED,
+		    "VM \"%s\" is attached already (tracker %s); kvm-ext set changes the tracker",
+		    kx_session_ident(s)->name, kx_session_options(s)->tracker->name);
+}
+
+static gboolean is_free(const KxManager *m, const KxVmIdent *ident, GError **error)
+{
+	const KxSession *s = kx_manager_find_pid(m, ident->pid);
+
+	if (s)
+		already_attached(s, error);
+	else if (g_hash_table_contains(m->attaching, GINT_TO_POINTER(ident->pid)))
+		g_set_error(error, KX_ERROR, KX_ERROR_BUSY,
+			    "VM \"%s\" is being attached already; try again when that is done",
+			    ident->name);
+	else
+		return TRUE;
+	return FALSE;
+}
+
+static void attach_failed(KxCall *c, GError *error)
+{
+	if (!c->task && !kx_manager_retry_later(c->m, c, error))
+		kx_log(G_LOG_LEVEL_WARNING, "auto-attach-failed", c->target,
+		       c->auto_options.tracker->name,
+		       "%s is not attached though a rule of the configuration says so: %s",
+		       c->target, error->message);
+	if (!c->plug) {
+		kx_call_done(c, error);
+		return;
+	}
+	c->error = error;
+	kx_call_run_apart(c, kx_call_unplug_work, kx_call_unplug_then);
+}
+
+static gboolean session_work(KxCall *c, GError **error)
+{
+	c->session = kx_session_attach(c->m->host, &c->ident, &c->auto_options, c->plug, error);
+	if (c->session)
+		c->plug = NULL; /* the session's now */
+	return c->session != NULL;
+}
+
+static void session_then(KxCall *c, GError *error)
+{
+	KxManager *m = c->m;
+	KxSession *s = c->session;
+
+	g_hash_table_remove(m->attaching, GINT_TO_POINTER(c->ident.pid));
+	if (error) {
+		attach_failed(c, error);
+		return;
+	}
+	kx_manager_refresh_selftest(m);
+	kx_session_on_ended(s, kx_manager_session_ended, m);
+	kx_session_on_yield(s, kx_manager_session_yield, m);
+	g_ptr_array_add(m->sessions, kx_session_ref(s));
+	kx_session_begin(s);
+	kx_manager_watch_pauses(m, s);
+	kx_let_alone_remove(m->let_alone, c->ident.uuid);
+	if (c->ident.uuid)
+		kx_manager_no_retry(m, c->ident.uuid);
+	kx_manager_tell(m, "attached", s, NULL);
+	kx_call_done(c, NULL);
+}
+
+static void attach_then(KxCall *c, GError *error)
+{
+	error = kx_call_end_wait(c, error);
+	if (error || !is_free(c->m, &c->ident, &error)) {
+		attach_failed(c, error);
+		return;
+	}
+	g_hash_table_add(c->m->attaching, GINT_TO_POINTER(c->ident.pid));
+	kx_call_run(c, session_work, session_then);
+}
+
+static void plug_then_attach(KxCall *c, GError *error)
+{
+	KxSession *s = error ? NULL : kx_manager_find_pid(c->m, c->ident.pid);
+
+	c->sets = FALSE;
+	/* One that is attached already has its channel: attaching is refused, it is left alone. */
+	if (error || s || !kx_call_begin_plugging(c, c->ident.uuid, &error))
+		attach_then(c, error);
+	else {
+		kx_call_begin_wait(c);
+		kx_call_run_apart(c, kx_call_plug_work, attach_then);
+	}
+}
+
+void kx_call_resolve_then(KxCall *c, GError *error)
+{
+	c->sets = !error && kx_call_takes_over_rule(c, c->ident.uuid);
+	if (c->sets)
+		kx_call_after_plugging(c, c->ident.uuid, plug_then_attach);
+	else
+		plug_then_attach(c, error);
+}
+
+gboolean kx_manager_apply_options(KxOptions *o, GHashTable *options, GError **error)
+{
+	GHashTableIter it;
+	gpointer given;
+
+	if (!options)
+		return TRUE;
+	g_hash_table_iter_init(&it, options);
+	while (g_hash_table_iter_next(&it, &given, NULL)) {
+		if (!kx_option_key(given))
+			return kx_options_set(o, given, "", error);
+	}
+	/* In the table's order: the tracker comes first and decides what the others mean. */
+	for (const KxOptionKey *k = kx_option_keys; k->key; k++) {
+		const char *value = g_hash_table_lookup(options, k->key);
+
+		if (value && !kx_options_set(o, k->key, value, error))
+			return FALSE;
+	}
+	return kx_options_check(o, error);
+}
+
+void kx_manager_attach_async(KxManager *m, const char *target, GHashTable *options,
+			     GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+{
+	KxCall *c = kx_call_new(m, target, callback, data);
+	GError *error = NULL;
+	KxSession *s;
+	pid_t pid;
+
+	c->cancellable = cancellable ? g_object_ref(cancellable) : NULL;
+	kx_options_init(&c->auto_options);
+	if (kx_manager_apply_options(&c->auto_options, options, &error)) {
+		c->libvirt = kx_domains_hold(m->domains, &error);
+		s = error ? kx_manager_find_alive(m, target, NULL) : NULL;
+		if (s || g_uuid_string_is_valid(target) || kx_target_process(target, &pid) ||
+		    kx_target_pid_form(target, &pid))
+			g_clear_error(&error);
+		if (s)
+			already_attached(s, &error);
+	}
+	if (error)
+		kx_call_done(c, error);
+	else
+		kx_call_run(c, kx_call_attach_work, kx_call_resolve_then);
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The channel to the guest: plugged in for a tracker there, and out after the session. */
+#include "manager-internal.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "vm/vmfd.h"
+
+gboolean kx_manager_runs_in_guest(const KxOptions *o)
+{
+	return o->tracker->can & KX_CAN_GUEST;
+}
+
+/* One change at a time: two ends of a channel on our side would be one too many. */
+gboolean kx_call_begin_plugging(KxCall *c, const char *uuid, GError **error)
+{
+	if (!uuid || c->plugging)
+		return TRUE;
+	if (g_hash_table_contains(c->m->plugging, uuid)) {
+		g_set_error(error, KX_ERROR, KX_ERROR_BUSY,
+			    "the channel to the guest of VM \"%s\" is being changed already; try "
+			    "again when that is done",
+			    c->target ? c->target : uuid);
+		return FALSE;
+	}
+	c->plugging = g_strdup(uuid);
+	g_hash_table_insert(c->m->plugging, g_strdup(uuid), c);
+	return TRUE;
+}
+
+void kx_call_after_plugging(KxCall *c, const char *uuid, void (*then)(KxCall *, GError *))
+{
+	KxCall *holder = uuid ? g_hash_table_lookup(c->m->plugging, uuid) : NULL;
+
+	c->then = then;
+	if (holder)
+		g_queue_push_tail(&holder->behind, c);
+	else
+		then(c, NULL);
+}
+
+/* The first one may change the channel itself: the others are behind it then. */
+void kx_manager_go_on(KxManager *m, const char *uuid, GQueue *behind)
+{
+	KxCall *c;
+
+	while ((c = g_queue_pop_head(behind))) {
+		if (m->domains)
+			kx_call_after_plugging(c, uuid, c->then);
+		else
+			c->then(c, g_error_new_literal(KX_ERROR, KX_ERROR_FAILED,
+						       "the daemon is stopping"));
+	}
+}
+
+static KxPlugVm plug_vm(const KxCall *c)
+{
+	const KxHost *h = c->m->host;
+
+	return (KxPlugVm){
+		.sys = h->plug_sys,
+		.domain = h->plug_domain,
+		.dir = h->shm_dir,
+		.proc_root = h->proc_root,
+		.libvirt = c->libvirt,
+		.name = c->ident.name,
+		.uuid = c->ident.uuid,
+		.pid = c->ident.pid,
+		.gone = c->gone,
+	};
+}
+
+gboolean kx_call_unplug_work(KxCall *c, GError **error)
+{
+	KxPlugVm vm = plug_vm(c);
+
+	return kx_plug_out(c->plug, &vm, KX_PATIENCE_AUTO, error);
+}
+
+/* The error before it says more than one of the cleaning up. */
+void kx_call_unplug_then(KxCall *c, GError *error)
+{
+	if (error && (c->error || !c->task))
+		kx_log(G_LOG_LEVEL_WARNING, "channel", c->ident.name, NULL, "%s", error->message);
+	if (c->error) {
+		g_clear_error(&error);
+		error = g_steal_pointer(&c->error);
+	}
+	kx_call_done(c, error);
+}
+
+/* Plugged in, taken by the module there, and told: an error leaves no channel that was not there before. */
+gboolean kx_call_plug_work(KxCall *c, GError **error)
+{
+	KxPlugVm vm = plug_vm(c);
+	g_autoptr(KxPatience) patience = NULL;
+	gboolean ours = !c->plug;
+
+	if (!kx_manager_runs_in_guest(&c->auto_options)) {
+		if (ours && vm.uuid && kx_plug_left_behind(vm.dir, vm.uuid))
+			c->plug = kx_plug_find(&vm);
+		return TRUE;
+	}
+	if (ours)
+		c->plug = kx_plug_in(&vm, error);
+	if (!c->plug)
+		return FALSE;
+	patience = kx_patience_new(vm.proc_root, vm.pid, c->auto_options.wait_ns, c->cancellable);
+	if (kx_plug_wait_claimed(c->plug, patience, error) &&
+	    kx_tracker_guest_propose(kx_plug_channel(c->plug), &c->auto_options, patience, error))
+		return TRUE;
+	if (ours)
+		kx_plug_out(c->plug, &vm, KX_PATIENCE_AUTO, NULL);
+	g_clear_pointer(&c->plug, kx_plug_unref);
+	return FALSE;
+}
+
+static void unplug_now(KxCall *c, GError *error)
+{
+	if (error || !c->plug || !kx_call_begin_plugging(c, c->ident.uuid, &error)) {
+		kx_call_done(c, error);
+		return;
+	}
+	if (!c->libvirt)
+		c->libvirt = kx_domains_hold(c->m->domains, NULL);
+	kx_call_run_apart(c, kx_call_unplug_work, kx_call_unplug_then);
+}
+
+/* After a session: the VM gets its slot back. A call that still uses the channel comes to its end first. */
+void kx_call_unplug_after(KxCall *c, KxSession *s, gboolean gone)
+{
+	c->plug = kx_session_take_plug(s);
+	kx_vm_ident_clear(&c->ident);
+	kx_vm_ident_copy(&c->ident, kx_session_ident(s));
+	c->gone = gone;
+	kx_call_after_plugging(c, c->ident.uuid, unplug_now);
+}
+
+/* --- what a daemon left that was killed ------------------------------------------------------------------------------ */
+
+/* Files of domains that run stay: their devices use them, and the next attach takes them over. */
+static gboolean sweep_work(KxCall *c, GError **error)
+{
+	const char *dir = c->m->host->shm_dir;
+	g_auto(GStrv) uuids = kx_plug_all_left_behind(dir);
+
+	for (char **uuid = uuids; *uuid; uuid++) {
+		KxPlugFile f = { .path = kx_plug_file_path(dir, *uuid) };
+		g_autoptr(GError) why = NULL;
+
+		kx_vmfd_find_pid(c->proc_root, NULL, NULL, *uuid, &why);
+		if (g_error_matches(why, KX_ERROR, KX_ERROR_NO_SUCH_VM) &&
+		    kx_plug_file_remove(&f, NULL))
+			kx_log(G_LOG_LEVEL_MESSAGE, "channel", NULL, NULL,
+			       "%s was left behind and is removed: its VM does not run", f.path);
+		kx_plug_file_clear(&f);
+	}
+	return TRUE;
+}
+
+static void sweep_then(KxCall *c, GError *error)
+{
+	kx_call_done(c, error);
+}
+
+void kx_manager_sweep_channels(KxManager *m)
+{
+	/* Processes of a fake tell nothing of the files of this machine. */
+	if (m->host->shm_dir || g_str_equal(m->host->proc_root, "/proc"))
+		kx_call_run(kx_call_new(m, NULL, NULL, NULL), sweep_work, sweep_then);
+}

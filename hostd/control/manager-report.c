@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Report, Stats, Found and Heat: from the accounts, one session after the other. */
+#include "manager-internal.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "vm/hostinfo.h"
+
+static gboolean has_ident(const GPtrArray *sessions, const KxSession *s)
+{
+	const KxVmIdent *a = kx_session_ident(s);
+	guint i;
+
+	for (i = 0; i < sessions->len; i++) {
+		const KxVmIdent *b = kx_session_ident(sessions->pdata[i]);
+
+		if (a->uuid && b->uuid ? !strcmp(a->uuid, b->uuid) : a->pid == b->pid)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+static KxSession *need_account(KxManager *m, const char *target, GError **error)
+{
+	g_autoptr(GError) why = NULL;
+	KxSession *s = kx_manager_find_account(m, target, &why);
+
+	if (why)
+		g_propagate_error(error, g_steal_pointer(&why));
+	else if (!s)
+		g_set_error(error, KX_ERROR, KX_ERROR_NOT_ATTACHED,
+			    "VM \"%s\" has no account: it has not been attached since the daemon "
+			    "started",
+			    target);
+	return s;
+}
+
+/* The accounts that @targets name; all of them, each VM's latest, if it names none. */
+static GPtrArray *accounts(KxManager *m, const char *const *targets, GError **error)
+{
+	g_autoptr(GPtrArray) list =
+		g_ptr_array_new_with_free_func((GDestroyNotify)kx_session_unref);
+	const GList *l;
+	guint i;
+
+	for (; targets && *targets; targets++) {
+		KxSession *s = need_account(m, *targets, error);
+
+		if (!s)
+			return NULL;
+		g_ptr_array_add(list, kx_session_ref(s));
+	}
+	if (list->len)
+		return g_steal_pointer(&list);
+	for (i = 0; i < m->sessions->len; i++)
+		g_ptr_array_add(list, kx_session_ref(m->sessions->pdata[i]));
+	for (l = m->ended.head; l; l = l->next) {
+		if (!has_ident(list, l->data))
+			g_ptr_array_add(list, kx_session_ref(l->data));
+	}
+	return g_steal_pointer(&list);
+}
+
+/* D-Bus ends at 128 MiB. */
+#define MESSAGE_MAX (100u << 20)
+
+static KxReport *report_new(void)
+{
+	KxReport *r = kx_report_new();
+
+	r->version = g_strdup(KX_VERSION);
+	r->generated_realtime_ns = g_get_real_time() * 1000;
+	return r;
+}
+
+static gboolean json_work(KxCall *c, GError **error)
+{
+	c->json = kx_report_to_json(c->report);
+	if (strlen(c->json) <= MESSAGE_MAX)
+		return TRUE;
+	g_set_error(error, KX_ERROR, KX_ERROR_FAILED,
+		    "the report has %" G_GSIZE_FORMAT " MiB, more than a D-Bus message can hold; "
+		    "ask for some of the VMs by name",
+		    strlen(c->json) >> 20);
+	return FALSE;
+}
+
+static void json_then(KxCall *c, GError *error)
+{
+	if (error) {
+		kx_call_done(c, error);
+		return;
+	}
+	g_task_return_pointer(c->task, g_steal_pointer(&c->json), g_free);
+	kx_call_free(c);
+}
+
+/* --- a report --------------------------------------------------------------------------------------------------------- */
+
+static gboolean report_work(KxCall *c, GError **error)
+{
+	g_ptr_array_add(c->report->vms, kx_session_report(c->in, kx_call_asked(c, c->in)));
+	return TRUE;
+}
+
+static gboolean host_work(KxCall *c, GError **error)
+{
+	g_autoptr(KxHostInfo) host = kx_hostinfo_read(NULL, NULL);
+
+	kx_hostinfo_to_report(host, c->report);
+	return json_work(c, error);
+}
+
+static void next_report(KxCall *c);
+
+static void reported(KxCall *c, GError *error)
+{
+	kx_call_leave(c);
+	if (error)
+		kx_call_done(c, error);
+	else
+		next_report(c);
+}
+
+static void report_entered(KxCall *c, GError *error)
+{
+	if (error)
+		kx_call_done(c, error);
+	else
+		kx_call_run(c, report_work, reported);
+}
+
+static void next_report(KxCall *c)
+{
+	if (c->at < c->sessions->len)
+		kx_call_enter(c, c->sessions->pdata[c->at++], report_entered);
+	else
+		kx_call_run(c, host_work, json_then);
+}
+
+static void report_then(KxCall *c, GError *error)
+{
+	if (error) {
+		kx_call_done(c, error);
+		return;
+	}
+	c->report = report_new();
+	kx_manager_selftest_to_report(c->m, c->report);
+	next_report(c);
+}
+
+void kx_manager_report_async(KxManager *m, const char *const *targets, GAsyncReadyCallback callback,
+			     gpointer data)
+{
+	KxCall *c = kx_call_new(m, NULL, callback, data);
+	GError *error = NULL;
+
+	c->sessions = accounts(m, targets, &error);
+	if (c->sessions)
+		kx_call_ask_qemu(c, c->sessions, report_then);
+	else
+		kx_call_done(c, error);
+}
+
+char *kx_manager_report_finish(GAsyncResult *result, GError **error)
+{
+	return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+/* --- the figures of now ------------------------------------------------------------------------------------------------ */
+
+static gboolean read_work(KxCall *c, GError **error)
+{
+	kx_session_read(c->in);
+	return TRUE;
+}
+
+static void next_stats(KxCall *c);
+
+static void stats_read(KxCall *c, GError *error)
+{
+	kx_call_leave(c);
+	if (error)
+		kx_call_done(c, error);
+	else
+		next_stats(c);
+}
+
+static void stats_entered(KxCall *c, GError *error)
+{
+	if (error)
+		kx_call_done(c, error);
+	else
+		kx_call_run(c, read_work, stats_read);
+}
+
+static KxVmReport *stats_of(const KxSession *s)
+{
+	KxVmReport *v = kx_vm_report_copy(kx_session_stats(s));
+
+	if (!kx_session_doing(s))
+		return v;
+	g_free(v->progress);
+	v->progress = g_strdup(kx_session_doing(s));
+	return v;
+}
+
+static void answer_stats(KxCall *c)
+{
+	GPtrArray *list = g_ptr_array_new_with_free_func((GDestroyNotify)kx_vm_report_free);
+
+	for (guint i = 0; i < c->sessions->len; i++) {
+		const KxSession *s = c->sessions->pdata[i];
+
+		if (kx_session_stats(s))
+			g_ptr_array_add(list, stats_of(s));
+	}
+	g_task_return_pointer(c->task, list, (GDestroyNotify)g_ptr_array_unref);
+	kx_call_free(c);
+}
+
+static void next_stats(KxCall *c)
+{
+	while (c->at < c->rest->len) {
+		KxSession *s = c->rest->pdata[c->at++];
+
+		if (!kx_session_alive(s))
+			continue;
+		kx_call_enter(c, s, stats_entered);
+		return;
+	}
+	answer_stats(c);
+}
+
+static gboolean read_together_work(KxCall *c, GError **error)
+{
+	for (guint i = 0; i < c->together->len; i++) {
+		kx_session_read(c->together->pdata[i]);
+		kx_session_hand_back(c->together->pdata[i]);
+	}
+	return TRUE;
+}
+
+static void read_together_then(KxCall *c, GError *error)
+{
+	for (guint i = 0; i < c->together->len; i++)
+		kx_session_leave(c->together->pdata[i]);
+	if (error)
+		kx_call_done(c, error);
+	else
+		next_stats(c);
+}
+
+static void nothing(gpointer data)
+{
+}
+
+/*
+ * Those that are free are read in one go, on one thread; then, each by itself, those that were not. One that is busy for long
+ * shows what was read last, and the others do not wait for it.
+ */
+static void sort_out(KxCall *c)
+{
+	c->together = g_ptr_array_new();
+	c->rest = g_ptr_array_new();
+	for (guint i = 0; i < c->sessions->len; i++) {
+		KxSession *s = c->sessions->pdata[i];
+
+		if (!kx_session_alive(s) || (kx_session_doing(s) && kx_session_stats(s)))
+			continue;
+		if (!kx_session_is_free(s)) {
+			g_ptr_array_add(c->rest, s);
+			continue;
+		}
+		kx_session_enter(s, nothing, NULL);
+		kx_session_hand_over(s);
+		g_ptr_array_add(c->together, s);
+	}
+}
+
+static gboolean any_alive(const GPtrArray *sessions)
+{
+	for (guint i = 0; i < sessions->len; i++) {
+		if (kx_session_alive(sessions->pdata[i]))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+void kx_manager_stats_async(KxManager *m, const char *const *targets, GAsyncReadyCallback callback,
+			    gpointer data)
+{
+	KxCall *c = kx_call_new(m, NULL, callback, data);
+	GError *error = NULL;
+
+	c->sessions = accounts(m, targets, &error);
+	if (!c->sessions) {
+		kx_call_done(c, error);
+		return;
+	}
+	if (targets && *targets && !any_alive(c->sessions)) {
+		kx_manager_need_alive(m, *targets, &error);
+		kx_call_done(c, error);
+		return;
+	}
+	sort_out(c);
+	kx_call_run(c, read_together_work, read_together_then);
+}
+
+GPtrArray *kx_manager_stats_finish(GAsyncResult *result, GError **error)
+{
+	return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+/* --- of one VM --------------------------------------------------------------------------------------------------------- */
+
+static void enter_account(KxCall *c, void (*then)(KxCall *, GError *))
+{
+	GError *error = NULL;
+	KxSession *s = need_account(c->m, c->target, &error);
+
+	if (!s) {
+		kx_call_done(c, error);
+		return;
+	}
+	c->session = kx_session_ref(s);
+	kx_call_enter(c, s, then);
+}
+
+static gboolean found_work(KxCall *c, GError **error)
+{
+	c->runs = kx_session_found(c->in, c->window, error);
+	return c->runs != NULL;
+}
+
+static void found_then(KxCall *c, GError *error)
+{
+	if (error) {
+		kx_call_done(c, error);
+		return;
+	}
+	g_task_return_pointer(c->task, g_steal_pointer(&c->runs), (GDestroyNotify)g_array_unref);
+	kx_call_free(c);
+}
+
+static void found_entered(KxCall *c, GError *error)
+{
+	if (error)
+		kx_call_done(c, error);
+	else
+		kx_call_run(c, found_work, found_then);
+}
+
+void kx_manager_found_async(KxManager *m, const char *target, guint64 window,
+			    GAsyncReadyCallback callback, gpointer data)
+{
+	KxCall *c = kx_call_new(m, target, callback, data);
+
+	c->window = window;
+	enter_account(c, found_entered);
+}
+
+GArray *kx_manager_found_finish(GAsyncResult *result, GError **error)
+{
+	return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+static gboolean heat_work(KxCall *c, GError **error)
+{
+	c->report = report_new();
+	g_ptr_array_add(c->report->vms, kx_session_heat(c->in));
+	return json_work(c, error);
+}
+
+static void heat_entered(KxCall *c, GError *error)
+{
+	if (error)
+		kx_call_done(c, error);
+	else
+		kx_call_run(c, heat_work, json_then);
+}
+
+void kx_manager_heat_async(KxManager *m, const char *target, GAsyncReadyCallback callback,
+			   gpointer data)
+{
+	enter_account(kx_call_new(m, target, callback, data), heat_entered);
+}
+
+char *kx_manager_heat_finish(GAsyncResult *result, GError **error)
+{
+	return g_task_propagate_pointer(G_TASK(result), error);
+}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Waiting for a guest whose module is to answer: told, shown, given up; and, where a rule asks for the tracker, tried again
+ * with growing pauses until the guest answers, the VM goes or the user detaches it.
+ */
+#include "manager-internal.h"
+
+#include "base/error.h"
+#include "base/log.h"
+
+/* A wait that is shorter is nobody's concern. */
+#define TELL_MS	    1000u
+#define RETRY_MIN_S 10u
+#define RETRY_MAX_S 300u
+#define FOR_WHAT    "waiting for the guest's module"
+
+typedef struct {
+	KxManager *m; /* which owns this */
+	KxVmIdent ident;
+	char *why; /* it failed last */
+	guint source, pause_s;
+} KxRetry;
+
+/* --- a call that waits -------------------------------------------------------------------------------------------- */
+
+static gboolean tell_waiting(gpointer data)
+{
+	KxCall *c = data;
+	const KxEvent e = {
+		.event = "waiting",
+		.vm = c->ident.name,
+		.uuid = c->ident.uuid,
+		.tracker = c->auto_options.tracker->name,
+		.reason = FOR_WHAT " (kvm_ext_guest.ko)",
+		.pid = c->ident.pid,
+	};
+
+	c->wait_timer = 0;
+	if (c->m->callback && !c->given_up)
+		c->m->callback(&e, c->m->data);
+	return G_SOURCE_REMOVE;
+}
+
+void kx_call_begin_wait(KxCall *c)
+{
+	if (!kx_manager_runs_in_guest(&c->auto_options))
+		return;
+	c->waits = TRUE;
+	if (!c->cancellable)
+		c->cancellable = g_cancellable_new();
+	c->wait_timer = g_timeout_add(TELL_MS, tell_waiting, c);
+}
+
+/* By what plugged it in for itself. On the session's own channel the guest was told, and who gave that up comes after it. */
+static gboolean given_up_too_late(const KxCall *c)
+{
+	return c->given_up && !c->borrowed;
+}
+
+GError *kx_call_end_wait(KxCall *c, GError *error)
+{
+	if (c->wait_timer)
+		g_source_remove(c->wait_timer);
+	c->wait_timer = 0;
+	c->waits = FALSE;
+	if (error ? !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)
+		  : !given_up_too_late(c))
+		return error;
+	g_clear_error(&error);
+	return g_error_new(KX_ERROR, c->gives_way ? KX_ERROR_BUSY : KX_ERROR_FAILED,
+			   "VM \"%s\" is waited for no longer: %s", c->ident.name,
+			   c->given_up ? c->given_up : "the caller has gone");
+}
+
+/* NULL @target: any. */
+static gboolean waits_for(const KxCall *c, const char *target)
+{
+	return c->waits && (!target || kx_vm_ident_is_called(&c->ident, target));
+}
+
+/* What a user detaches is not attached again by a rule. */
+static void let_alone(KxManager *m, const KxVmIdent *ident, const char *target)
+{
+	if (target)
+		kx_let_alone_add(m->let_alone, ident->uuid, ident->pid);
+}
+
+static gboolean drop_retry(gpointer uuid, gpointer value, gpointer target)
+{
+	const KxRetry *r = value;
+
+	if (target && !kx_vm_ident_is_called(&r->ident, target))
+		return FALSE;
+	let_alone(r->m, &r->ident, target);
+	return TRUE;
+}
+
+/* Those that have not begun. */
+static void drop_behind(KxCall *holder, KxError code, const char *why)
+{
+	for (GList *l = holder->behind.head, *next; l; l = next) {
+		KxCall *c = l->data;
+
+		next = l->next;
+		if (!c->sets)
+			continue;
+		g_queue_delete_link(&holder->behind, l);
+		kx_call_done(c, g_error_new(KX_ERROR, code, "VM \"%s\" is waited for no longer: %s",
+					    c->target, why));
+	}
+}
+
+gboolean kx_manager_give_up(KxManager *m, const char *target, const char *why)
+{
+	gboolean any = g_hash_table_foreach_remove(m->retries, drop_retry, (gpointer)target) != 0;
+	GHashTableIter it;
+	gpointer uuid, value;
+
+	g_hash_table_iter_init(&it, m->plugging);
+	while (g_hash_table_iter_next(&it, &uuid, &value)) {
+		KxCall *c = value;
+
+		if (!waits_for(c, target) || (c->given_up && !c->gives_way))
+			continue;
+		drop_behind(c, KX_ERROR_FAILED, why);
+		g_free(c->given_up);
+		c->given_up = g_strdup(why);
+		c->gives_way = FALSE;
+		let_alone(m, &c->ident, target);
+		g_cancellable_cancel(c->cancellable);
+		any = TRUE;
+	}
+	return any;
+}
+
+static void give_way(KxCall *c, const char *why)
+{
+	if (!c->waits || c->given_up)
+		return;
+	c->given_up = g_strdup(why);
+	c->gives_way = TRUE;
+	g_cancellable_cancel(c->cancellable);
+}
+
+/* What is under way matters to who uses the same channel, and to who must not be overtaken by what has been told already. */
+gboolean kx_call_takes_over(KxCall *c, const KxSession *s)
+{
+	const char *uuid = kx_session_ident(s)->uuid;
+	KxCall *holder = uuid ? g_hash_table_lookup(c->m->plugging, uuid) : NULL;
+	g_autofree char *why = NULL;
+	gboolean sets, waits;
+
+	if (!holder)
+		return FALSE;
+	why = g_strdup_printf("another tracker, %s, was set meanwhile",
+			      c->auto_options.tracker->name);
+	sets = holder->sets;
+	waits = holder->waits;
+	drop_behind(holder, KX_ERROR_BUSY, why);
+	if (sets)
+		give_way(holder, why);
+	return kx_manager_runs_in_guest(&c->auto_options) ||
+	       (sets && (!waits || kx_session_plug(s)));
+}
+
+gboolean kx_call_takes_over_rule(KxCall *c, const char *uuid)
+{
+	KxCall *holder = uuid ? g_hash_table_lookup(c->m->plugging, uuid) : NULL;
+
+	if (!c->task || !holder || holder->task || !holder->waits)
+		return FALSE;
+	give_way(holder, "a command attaches it");
+	return TRUE;
+}
+
+char *kx_manager_waits_for(const KxManager *m, const char *uuid)
+{
+	const KxCall *c = g_hash_table_lookup(m->plugging, uuid);
+	const KxRetry *r = g_hash_table_lookup(m->retries, uuid);
+
+	if (c && c->waits && !c->given_up)
+		return g_strdup(FOR_WHAT);
+	return r ? g_strdup_printf(FOR_WHAT ", tried again every %u s at most: %s", r->pause_s,
+				   r->why)
+		 : NULL;
+}
+
+/* --- a rule that is tried again ----------------------------------------------------------------------------------- */
+
+static void retry_free(gpointer data)
+{
+	KxRetry *r = data;
+
+	if (r->source)
+		g_source_remove(r->source);
+	kx_vm_ident_clear(&r->ident);
+	g_free(r->why);
+	g_free(r);
+}
+
+GHashTable *kx_manager_retries_new(void)
+{
+	return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, retry_free);
+}
+
+/* Under the rule that holds now; without one, or without libvirt, that comes back with its events, nothing is left to do. */
+static gboolean try_again(gpointer data)
+{
+	KxRetry *r = data;
+
+	/* The guest is waited for already, whoever asked for it. */
+	if (g_hash_table_contains(r->m->plugging, r->ident.uuid))
+		return G_SOURCE_CONTINUE;
+	r->source = 0;
+	if (kx_config_match(r->m->config, r->ident.name) && kx_domains_connected(r->m->domains))
+		kx_manager_attach_by_rule(r->m, r->ident.name, r->ident.uuid);
+	else
+		kx_manager_no_retry(r->m, r->ident.uuid);
+	return G_SOURCE_REMOVE;
+}
+
+static gboolean may_pass(const GError *error)
+{
+	static const int lasting[] = { KX_ERROR_NO_SUCH_VM, KX_ERROR_ALREADY_ATTACHED,
+				       KX_ERROR_INVALID_OPTION, KX_ERROR_VM_GONE };
+
+	for (guint i = 0; i < G_N_ELEMENTS(lasting); i++) {
+		if (g_error_matches(error, KX_ERROR, lasting[i]))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+/* For good. */
+static gboolean was_ended(const KxCall *c)
+{
+	return c->given_up && !c->gives_way;
+}
+
+gboolean kx_manager_retry_later(KxManager *m, const KxCall *c, const GError *error)
+{
+	KxRetry *r = g_hash_table_lookup(m->retries, c->target);
+
+	if (!c->ident.uuid || was_ended(c) || !kx_manager_runs_in_guest(&c->auto_options) ||
+	    !may_pass(error) || !m->domains) {
+		kx_manager_no_retry(m, c->target);
+		return was_ended(c);
+	}
+	if (!r) {
+		r = g_new0(KxRetry, 1);
+		r->m = m;
+		kx_vm_ident_copy(&r->ident, &c->ident);
+		g_hash_table_insert(m->retries, g_strdup(c->target), r); /* a rule's is the UUID */
+		kx_log(G_LOG_LEVEL_WARNING, "auto-attach-waits", c->ident.name,
+		       c->auto_options.tracker->name,
+		       "%s is not attached yet though a rule of the configuration says so; it is "
+		       "tried again until the guest answers: %s",
+		       c->ident.name, error->message);
+	}
+	g_free(r->why);
+	r->why = g_strdup(error->message);
+	r->pause_s = r->pause_s ? MIN(r->pause_s * 2, RETRY_MAX_S) : RETRY_MIN_S;
+	if (r->source)
+		g_source_remove(r->source);
+	r->source = g_timeout_add_seconds(r->pause_s, try_again, r);
+	return TRUE;
+}
+
+void kx_manager_no_retry(KxManager *m, const char *uuid)
+{
+	g_hash_table_remove(m->retries, uuid);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The daemon without its D-Bus: sessions by VM, the accounts of those that ended, libvirt's events and the rules of the
+ * configuration. What can block (libvirt, /proc scans, a pass) runs on worker threads; the functions here return at once
+ * and belong to the main loop.
+ */
+#ifndef KX_MANAGER_H
+#define KX_MANAGER_H
+
+#include <gio/gio.h>
+
+#include "config.h"
+#include "session.h"
+#include "vm/domains.h"
+
+/* Accounts kept of sessions that ended, and what they may take in all: beyond it the oldest forget the pages they found. */
+#define KX_MANAGER_ENDED_MAX   64u
+#define KX_MANAGER_ENDED_BYTES (64u << 20)
+
+/*
+ * EVENT of org.kvmext1.Manager: attached, tracker, detached, vm-gone, yielded, resumed, waiting, libvirt-lost,
+ * libvirt-back. Strings may be NULL.
+ */
+typedef struct {
+	const char *event, *vm, *uuid, *tracker, *options, *reason;
+	pid_t pid;
+} KxEvent;
+
+typedef void (*KxManagerCallback)(const KxEvent *event, gpointer data);
+/* Whether libvirt is connected, told at each change. */
+typedef void (*KxManagerLibvirt)(gboolean connected, gpointer data);
+
+/* A running VM, attached or not. */
+typedef struct {
+	KxVmIdent ident;
+	char *state, *tracker, *options;
+	char *mechanism; /* of the dirty log, where the tracker uses it; else NULL */
+	char *yielded;	 /* to what it is left now; NULL: to nothing */
+	char *waiting;	 /* for what; NULL: for nothing */
+	char *progress;	 /* of a pass that takes long, or what else keeps it busy; NULL */
+	gboolean attached;
+} KxVmEntry;
+
+typedef struct _KxManager KxManager;
+
+/* @config becomes the manager's. @host must outlive it. */
+KxManager *kx_manager_new(const KxHost *host, KxConfig *config, KxManagerCallback callback,
+			  KxManagerLibvirt libvirt, gpointer data);
+/* Detaches every VM. Calls under way are answered with an error or never. */
+void kx_manager_shutdown(KxManager *m);
+void kx_manager_unref(KxManager *m);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxManager, kx_manager_unref)
+
+const KxConfig *kx_manager_config(const KxManager *m);
+/* New rules apply to domains that are not attached now. libvirt's URI and the socket stay as they were. */
+void kx_manager_reload(KxManager *m, KxConfig *config);
+
+/*
+ * @target: a domain name, a UUID, "/proc/N" or "pid:N" (manager-names.c). @options: key → text, see options.h; NULL: none. The results come in
+ * @callback with the matching finish function.
+ */
+void kx_manager_list_async(KxManager *m, GAsyncReadyCallback callback, gpointer data);
+GPtrArray *kx_manager_list_finish(GAsyncResult *result, GError **error); /* KxVmEntry */
+
+/* @cancellable, NULL: none, ends the wait for a tracker in the guest. */
+void kx_manager_attach_async(KxManager *m, const char *target, GHashTable *options,
+			     GCancellable *cancellable, GAsyncReadyCallback callback,
+			     gpointer data);
+void kx_manager_set_async(KxManager *m, const char *target, GHashTable *options,
+			  GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+/* Ends a wait for this VM's guest as well, also one that is to be tried again. */
+void kx_manager_detach_async(KxManager *m, const char *target, GAsyncReadyCallback callback,
+			     gpointer data);
+gboolean kx_manager_done_finish(GAsyncResult *result, GError **error); /* of the three above */
+
+void kx_manager_run_pass_async(KxManager *m, const char *target, GAsyncReadyCallback callback,
+			       gpointer data);
+gboolean kx_manager_run_pass_finish(GAsyncResult *result, guint64 *pass, GError **error);
+
+/* @targets empty: every VM with an account, the latest of each. */
+void kx_manager_report_async(KxManager *m, const char *const *targets, GAsyncReadyCallback callback,
+			     gpointer data);
+char *kx_manager_report_finish(GAsyncResult *result, GError **error);
+
+/* The same VMs, as far as they are attached (of @targets one must be): who they are, what happens to them, and the window that is open. */
+void kx_manager_stats_async(KxManager *m, const char *const *targets, GAsyncReadyCallback callback,
+			    gpointer data);
+GPtrArray *kx_manager_stats_finish(GAsyncResult *result, GError **error); /* KxVmReport */
+
+/* KxRun of a window of the VM's latest account. */
+void kx_manager_found_async(KxManager *m, const char *target, guint64 window,
+			    GAsyncReadyCallback callback, gpointer data);
+GArray *kx_manager_found_finish(GAsyncResult *result, GError **error);
+/* A report (JSON) of the VM's latest account that has its heat, and nothing of its windows. */
+void kx_manager_heat_async(KxManager *m, const char *target, GAsyncReadyCallback callback,
+			   gpointer data);
+char *kx_manager_heat_finish(GAsyncResult *result, GError **error);
+
+#endif /* KX_MANAGER_H */

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Figures against what the workload's own log says it did. What a tracker can find differs: the dirty log names writes
+ * alone, so not to have found what was only read is no miss of it. Its row in kx_trackers[] says of what its recall and its
+ * precision are shares; beside them stand those of all that was touched, and of all that was written.
+ */
+#include "figures-internal.h"
+#include "tracker/options.h"
+
+/* A share of pages, over the windows where it is known. */
+typedef struct {
+	guint64 part, whole;
+	const char *na; /* of a window where it is not */
+} Share;
+
+static void add_share(Share *s, guint64 part, guint64 whole, const char *na)
+{
+	if (na) {
+		s->na = na;
+		return;
+	}
+	s->part += part;
+	s->whole += whole;
+}
+
+static KxFigure share_figure(const Share *s, const char *if_none)
+{
+	if (s->whole)
+		return kx_figure((double)s->part / (double)s->whole, s->whole);
+	return kx_unavailable(s->na ? s->na : if_none);
+}
+
+typedef struct {
+	Share recall[KX_SEEN_WRITTEN + 1], precision[KX_SEEN_WRITTEN + 1];
+} Truth;
+
+static void add_truth(Truth *t, const KxWindow *w)
+{
+	const char *na = w->truth_na ? w->truth_na : kx_window_yielded(w);
+	const char *written_na = na ? na : w->written_na;
+	const char *precision_na = w->precision_na;
+
+	add_share(&t->recall[KX_SEEN_TOUCHED], w->truth_hit, w->truth_touched, na);
+	add_share(&t->recall[KX_SEEN_WRITTEN], w->truth_written_hit, w->truth_written, written_na);
+	add_share(&t->precision[KX_SEEN_TOUCHED], w->truth_true, w->truth_found,
+		  na ? na : precision_na);
+	add_share(&t->precision[KX_SEEN_WRITTEN], w->truth_written_true, w->truth_found,
+		  written_na ? written_na : precision_na);
+}
+
+static void no_truth(KxRow *row, const char *why)
+{
+	KxFigure *const figures[] = {
+		&row->recall,	 &row->recall_touched,	  &row->recall_written,
+		&row->precision, &row->precision_touched, &row->precision_written,
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(figures); i++)
+		*figures[i] = kx_unavailable(why);
+}
+
+/* For a tracker of a daemon that is newer than this program. */
+static const KxSees sees_unknown = {
+	.no_recall = "this version does not know what the tracker can find",
+};
+
+static const KxSees *sees_of(const KxRow *row)
+{
+	const KxTrackerRow *t = kx_tracker_by_name(row->tracker);
+
+	return t ? &t->sees : &sees_unknown;
+}
+
+static void recall_figures(KxRow *row, const KxSees *sees, const Truth *t)
+{
+	static const char no_epoch[] = "no valid epoch of the workload lies inside a window";
+	gboolean any = t->recall[KX_SEEN_TOUCHED].whole;
+
+	if (!sees->finds) {
+		row->recall = kx_unavailable(sees->no_recall);
+		row->recall_touched = kx_unavailable(sees->no_recall);
+		row->recall_written = kx_unavailable(sees->no_recall);
+		return;
+	}
+	row->recall_touched = share_figure(&t->recall[KX_SEEN_TOUCHED], no_epoch);
+	row->recall_written = share_figure(&t->recall[KX_SEEN_WRITTEN],
+					   any ? "the workload wrote nothing then" : no_epoch);
+	row->recall = kx_figure_copy(sees->finds == KX_SEEN_WRITTEN ? &row->recall_written
+								    : &row->recall_touched);
+}
+
+static void precision_figures(KxRow *row, const KxSees *sees, const Truth *t)
+{
+	static const char none[] = "no page of the workload's arena was found";
+
+	if (!sees->says) {
+		row->precision = kx_unavailable(sees->no_recall);
+		row->precision_touched = kx_unavailable(sees->no_recall);
+		row->precision_written = kx_unavailable(sees->no_recall);
+		return;
+	}
+	row->precision_touched = share_figure(&t->precision[KX_SEEN_TOUCHED], none);
+	row->precision_written =
+		sees->says == KX_SEEN_WRITTEN
+			? share_figure(&t->precision[KX_SEEN_WRITTEN], none)
+			: kx_unavailable("the tracker does not say of a page that it was written");
+	row->precision = kx_figure_copy(sees->says == KX_SEEN_WRITTEN ? &row->precision_written
+								      : &row->precision_touched);
+}
+
+void kx_truth_figures(KxPool *p)
+{
+	const KxSees *sees = sees_of(p->row);
+	const char *why = kx_pool_no_pages(p);
+	Truth t = { 0 };
+
+	if (why) {
+		no_truth(p->row, why);
+		p->row->parts &= ~(1u << KX_PART_TRUTH);
+		return;
+	}
+	for (guint i = 0; i < p->windows->len; i++)
+		add_truth(&t, p->windows->pdata[i]);
+	recall_figures(p->row, sees, &t);
+	precision_figures(p->row, sees, &t);
+}
+
+void kx_note_truth(KxRow *row)
+{
+	const KxSees *sees = sees_of(row);
+
+	if (sees->recall)
+		kx_figure_note(&row->recall, sees->recall);
+	if (sees->precision)
+		kx_figure_note(&row->precision, sees->precision);
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Sentences of the report that set one row against another. */
+#include "model/report-internal.h"
+
+#include <math.h>
+
+#include "base/textfmt.h"
+
+#define LARGE 1.05 /* pages per sample: some are large leaves */
+
+/* Host costs with host costs, a guest's with a guest's. */
+typedef struct {
+	gsize cost, ratio, per_page; /* offsets of figures in a row */
+	const char *of;
+} Kind;
+
+static const Kind kinds[] = {
+	{ G_STRUCT_OFFSET(KxRow, cost_per_sample_ns), G_STRUCT_OFFSET(KxRow, cost_vs_cheapest),
+	  G_STRUCT_OFFSET(KxRow, cost_per_page_vs_cheapest), "" },
+	{ G_STRUCT_OFFSET(KxRow, guest_cost_per_sample_ns),
+	  G_STRUCT_OFFSET(KxRow, guest_cost_vs_cheapest),
+	  G_STRUCT_OFFSET(KxRow, guest_cost_per_page_vs_cheapest), ", of the guest's CPU time" },
+};
+
+static const KxFigure *figure_at(const GPtrArray *rows, guint i, gsize offset)
+{
+	return (const KxFigure *)((const char *)rows->pdata[i] + offset);
+}
+
+static char *label_of(const GPtrArray *rows, guint i)
+{
+	g_autofree char *label = kx_row_label(rows, i);
+
+	return kx_text_clean(label);
+}
+
+static const KxFigure *pages_of(const GPtrArray *rows, guint i)
+{
+	return &((const KxRow *)rows->pdata[i])->pages_per_sample;
+}
+
+static gboolean is_large(const KxFigure *pages)
+{
+	return !pages->na && pages->value >= LARGE;
+}
+
+/* Index of the row with which the others are compared; rows->len: none. */
+static guint base_of(const GPtrArray *rows, const Kind *k)
+{
+	guint i;
+
+	for (i = 0; i < rows->len; i++) {
+		const KxFigure *f = figure_at(rows, i, k->ratio);
+
+		if (!f->na && f->value == 1 && isnan(f->high))
+			break;
+	}
+	return i;
+}
+
+static char *pages_text(const KxFigure *pages)
+{
+	g_autofree char *n = NULL;
+
+	if (pages->na)
+		return g_strdup_printf("n/a (%s) pages", pages->na);
+	n = pages->value == floor(pages->value) ? kx_text_count(pages->value)
+						: kx_text_number(pages->value);
+	return g_strdup_printf("%s page%s", n, pages->value == 1 ? "" : "s");
+}
+
+/* A small difference is none that a reader would see in the ratio. */
+static gboolean differ_in_size(const KxFigure *a, const KxFigure *b)
+{
+	if (a->na || b->na)
+		return is_large(a) || is_large(b);
+	return fmax(a->value, b->value) >= LARGE * fmin(a->value, b->value);
+}
+
+/* Where samples of the two differ in size: what the ratio is by page. Empty: they do not. */
+static char *by_page(const GPtrArray *rows, guint i, guint base, const Kind *k)
+{
+	const KxFigure *own = pages_of(rows, i), *other = pages_of(rows, base);
+	const KxFigure *f = figure_at(rows, i, k->per_page);
+	g_autofree char *label = label_of(rows, i), *base_label = label_of(rows, base);
+	g_autofree char *pages = pages_text(own), *base_pages = pages_text(other), *ratio = NULL;
+
+	if (!differ_in_size(own, other))
+		return g_strdup("");
+	ratio = f->na ? g_strdup_printf("n/a: %s", f->na) : kx_text_number(f->value);
+	if (!other->na && other->value == 1)
+		return g_strdup_printf(" (a sample of %s covers %s; per page the ratio is %s)",
+				       label, pages, ratio);
+	return g_strdup_printf(" (a sample of %s covers %s, one of %s %s; per page the ratio is "
+			       "%s)",
+			       label, pages, base_label, base_pages, ratio);
+}
+
+static char *ratio_text(const GPtrArray *rows, guint i, guint base, const Kind *k)
+{
+	const KxFigure *f = figure_at(rows, i, k->ratio);
+	g_autofree char *label = label_of(rows, i), *base_label = label_of(rows, base);
+	g_autofree char *value = kx_text_number(f->value), *low = kx_text_number(f->low);
+	g_autofree char *high = kx_text_number(f->high), *page = by_page(rows, i, base, k);
+
+	return g_strdup_printf(
+		"A sample of %s costs %s times one of %s%s [95 %% interval %s to %s]%s.", label,
+		value, base_label, k->of, low, high, page);
+}
+
+static guint rows_with_cost(const GPtrArray *rows, const Kind *k)
+{
+	guint n = 0;
+
+	for (guint i = 0; i < rows->len; i++)
+		n += !figure_at(rows, i, k->cost)->na;
+	return n;
+}
+
+static void print_comparison(GString *out, guint width, const GPtrArray *rows, const Kind *k)
+{
+	guint base = base_of(rows, k);
+	gboolean first = TRUE;
+
+	for (guint i = 0; i < rows->len && rows_with_cost(rows, k) > 1; i++) {
+		const KxFigure *f = figure_at(rows, i, k->ratio);
+		g_autofree char *label = label_of(rows, i), *text = NULL;
+
+		if (figure_at(rows, i, k->cost)->na || (!f->na && isnan(f->high)))
+			continue;
+		text = f->na ? g_strdup_printf("%s: %s.", label, f->na)
+			     : ratio_text(rows, i, base, k);
+		if (first)
+			g_string_append_c(out, '\n');
+		first = FALSE;
+		kx_print_folded(out, width, text, 2);
+	}
+}
+
+/* Where the VM is mapped by 2M or 1G, found pages are whole leaves: why precision is what it is. */
+static void print_leaves(GString *out, const GPtrArray *rows)
+{
+	gboolean first = TRUE;
+
+	for (guint i = 0; i < rows->len; i++) {
+		const KxFigure *f = pages_of(rows, i);
+		g_autofree char *label = label_of(rows, i), *pages = NULL;
+
+		if (!is_large(f))
+			continue;
+		pages = kx_text_number(f->value);
+		g_string_append_printf(
+			out,
+			"%s  A sample of %s covers %s pages on average: large leaves are "
+			"found whole.\n",
+			first ? "\n" : "", label, pages);
+		first = FALSE;
+	}
+}
+
+void kx_comparison_print(const GPtrArray *rows, GString *out, guint width)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(kinds); i++)
+		print_comparison(out, width, rows, &kinds[i]);
+	print_leaves(out, rows);
+}

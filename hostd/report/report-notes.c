@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What must be known to read a VM's rows right, as sentences. */
+#include "model/report.h"
+#include "tracker/blind.h"
+
+/* --- the dirty log ---------------------------------------------------------- */
+
+static void note_candidates(GPtrArray *notes, const char *label, const KxRow *row)
+{
+	if (row->log_candidates.na)
+		return;
+	g_ptr_array_add(notes,
+			g_strdup_printf("%s tests accessed bits of those pages alone that the "
+					"dirty log has named, at last %.0f pages.",
+					label, row->log_candidates.value));
+}
+
+static void note_untracked(GPtrArray *notes, const char *label, const KxRow *row)
+{
+	if (row->log_vmm_pages.value > 0)
+		g_ptr_array_add(notes,
+				g_strdup_printf("%s: %.0f pages were not tracked at the end, for "
+						"the VMM logs them itself.",
+						label, row->log_vmm_pages.value));
+	if (row->log_other_pages.value > 0)
+		g_ptr_array_add(notes,
+				g_strdup_printf("%s: %.0f pages were not tracked, for KVM keeps "
+						"no log of their memslots.",
+						label, row->log_other_pages.value));
+	if (row->log_errors.value > 0)
+		g_ptr_array_add(notes,
+				g_strdup_printf("%s: KVM refused %.0f of the tracker's own ioctls, "
+						"the last with: %s.",
+						label, row->log_errors.value,
+						g_strerror(row->log_last_errno)));
+	if (row->log_aside_passes.value > 0)
+		g_ptr_array_add(
+			notes,
+			g_strdup_printf("%s: %.0f passes stood aside, for the VMM was in an ioctl "
+					"on its dirty log and did not come out.",
+					label, row->log_aside_passes.value));
+	if (row->log_stuck_pages.value > 0)
+		g_ptr_array_add(
+			notes,
+			g_strdup_printf("%s: KVM refused to switch off the log of %.0f pages: it "
+					"stays on, with each of them marked dirty.",
+					label, row->log_stuck_pages.value));
+	if (row->log_yielded_seconds.value > 0)
+		g_ptr_array_add(notes,
+				g_strdup_printf("%s: yielded for %.3f s, in which the VMM logged "
+						"its memory; that time counts nowhere.",
+						label, row->log_yielded_seconds.value));
+}
+
+static void note_log(GPtrArray *notes, const KxVmReport *v)
+{
+	g_ptr_array_add(
+		notes,
+		g_strdup("Pages that the guest's CPU writes by itself (page tables' A/D bits) are "
+			 "in the dirty log as well, and so are pages that are mapped for the first "
+			 "time while it is on, if only to be read."));
+	if (v->address_spaces > 1)
+		g_ptr_array_add(
+			notes,
+			g_strdup_printf(
+				"The VM has %u address spaces (SMM has its own), each with a "
+				"log of its own: pages are looked at and counted in each.",
+				v->address_spaces));
+}
+
+static void note_logging(GPtrArray *notes, const char *label, const KxRow *row)
+{
+	note_candidates(notes, label, row);
+	note_untracked(notes, label, row);
+}
+
+/* --- the other parts -------------------------------------------------------- */
+
+static void explain_missed(GPtrArray *notes, const KxVmReport *v)
+{
+	g_ptr_array_add(
+		notes,
+		g_strdup("Missed are accesses that left no A bit because the vCPU still had the "
+			 "translation cached: the share by which a pass finds less than one that "
+			 "was preceded by a control, which flushes after each page; passes come in "
+			 "such pairs, in random order. It cannot tell the policy from the guest: a "
+			 "workload that changes from one interval to the next widens the interval, "
+			 "and no more."));
+}
+
+static void note_missed(GPtrArray *notes, const char *label, const KxRow *row)
+{
+	if (row->staleness && row->missed_dropped.value > 0)
+		g_ptr_array_add(
+			notes,
+			g_strdup_printf("%s: pairs of passes dropped, for one of the two was cut "
+					"short or its record is missing: %.0f.",
+					label, row->missed_dropped.value));
+}
+
+static void note_regions(GPtrArray *notes, const char *label, const KxRow *row)
+{
+	g_ptr_array_add(notes,
+			g_strdup_printf("A sample of %s is a check that found its page accessed; "
+					"that page stands for its region.",
+					label));
+}
+
+static void explain_trap(GPtrArray *notes, const KxVmReport *v)
+{
+	g_ptr_array_add(
+		notes,
+		g_strdup("A sample of trap is the first access to a page, or 2M/1G leaf, whose "
+			 "mapping was removed. The fault is paid by the vCPU, not by the pass "
+			 "thread: its time is in a figure of its own. While pages were armed, "
+			 "KVM's tracepoints of page faults and VM entries were on, which are one "
+			 "for all VMs: each VM of this host called the tracker at each of its "
+			 "own."));
+}
+
+static void note_trap(GPtrArray *notes, const char *label, const KxRow *row)
+{
+	if (row->trap_lost.value > 0)
+		g_ptr_array_add(
+			notes,
+			g_strdup_printf("%s: %.0f of its faults found no room until the next "
+					"pass collected them: they are counted, but not "
+					"known further.",
+					label, row->trap_lost.value));
+	if (row->trap_max_vcpu_percent.value > 1.1 * row->trap_budget_vcpu_percent.value)
+		g_ptr_array_add(
+			notes,
+			g_strdup_printf("%s: OVER ITS BUDGET: in one second faults took %.2f %% "
+					"of the vCPUs' time, of %.2f %%.",
+					label, row->trap_max_vcpu_percent.value,
+					row->trap_budget_vcpu_percent.value));
+	if (row->trap_max_faults_per_s.value > 1.1 * row->trap_budget_faults_per_s.value)
+		g_ptr_array_add(
+			notes, g_strdup_printf("%s: OVER ITS BUDGET: %.0f faults in one second, of "
+					       "%.0f.",
+					       label, row->trap_max_faults_per_s.value,
+					       row->trap_budget_faults_per_s.value));
+}
+
+static void explain_guest(GPtrArray *notes, const KxVmReport *v)
+{
+	g_ptr_array_add(
+		notes,
+		g_strdup("Trackers in the guest run there: their cost per sample is CPU time of "
+			 "the guest, as its own module counts it, not of the host; and the guest "
+			 "can say what it likes. Pages found are those of the hottest ranges."));
+}
+
+static void note_guest(GPtrArray *notes, const char *label, const KxRow *row)
+{
+	if (row->mechanism && g_str_has_suffix(row->mechanism, "surrogate"))
+		g_ptr_array_add(
+			notes,
+			g_strdup_printf("%s: the event is a surrogate, and no memory access as "
+					"the CPU samples it: neither its cost nor what it finds "
+					"is that of PEBS.",
+					label));
+	if (row->guest_dropped_queue.value > 0 || row->guest_dropped_ring.value > 0)
+		g_ptr_array_add(
+			notes,
+			g_strdup_printf("%s: the guest dropped %.0f samples before they were "
+					"classified, and %.0f records that did not fit the "
+					"channel.",
+					label, row->guest_dropped_queue.value,
+					row->guest_dropped_ring.value));
+	if (row->guest_bad_records > 0)
+		g_ptr_array_add(
+			notes,
+			g_strdup_printf("%s: %.0f records of the guest were left out, for they "
+					"contradict themselves or name several times more memory "
+					"than the VM has.",
+					label, row->guest_bad_records));
+	if (row->guest_silent)
+		g_ptr_array_add(notes, g_strdup_printf("%s: %s", label, row->guest_silent));
+}
+
+/* --- time in which the VM did not run ------------------------------------------ */
+
+static void note_paused(GPtrArray *notes, const char *label, const KxRow *row)
+{
+	if (row->paused_seconds.na || !(row->paused_seconds.value > 0))
+		return;
+	g_ptr_array_add(
+		notes, g_strdup_printf(
+			       "%s: the VM was paused for %.3f s (%s): that time counts nowhere%s.",
+			       label, row->paused_seconds.value,
+			       row->paused_for ? row->paused_for : "not told why",
+			       row->paused_passes.value > 0
+				       ? ", nor do the passes that had nothing to see in it"
+				       : ""));
+}
+
+static void note_unknown_pauses(GPtrArray *notes, const GPtrArray *rows)
+{
+	gboolean any = FALSE;
+
+	for (guint i = 0; i < rows->len; i++) {
+		const KxRow *row = rows->pdata[i];
+
+		any |= row->paused_seconds.na || row->paused_seconds.note;
+	}
+	if (any)
+		g_ptr_array_add(notes,
+				g_strdup("It is not known of all time whether the VM ran: a pause "
+					 "that nobody has told of makes all that is per second "
+					 "less than it was."));
+}
+
+/* What is said once for a VM, and what of each row that has the part. */
+static const struct {
+	void (*explain)(GPtrArray *notes, const KxVmReport *v);
+	void (*of_row)(GPtrArray *notes, const char *label, const KxRow *row);
+} parts[KX_PARTS] = {
+	[KX_PART_LOG] = { note_log, note_logging },
+	[KX_PART_MISSED] = { explain_missed, note_missed },
+	[KX_PART_REGIONS] = { NULL, note_regions },
+	[KX_PART_TRAP] = { explain_trap, note_trap },
+	[KX_PART_GUEST] = { explain_guest, note_guest },
+};
+
+static void note_part(GPtrArray *notes, const KxVmReport *v, const KxRow *row, const char *label,
+		      guint *said)
+{
+	for (guint i = 0; i < KX_PARTS; i++) {
+		if (!(row->parts & 1u << i) || !parts[i].of_row)
+			continue;
+		if (parts[i].explain && !(*said & 1u << i))
+			parts[i].explain(notes, v);
+		*said |= 1u << i;
+		parts[i].of_row(notes, label, row);
+	}
+}
+
+/* --- what is not seen ------------------------------------------------------- */
+
+static GPtrArray *trackers_of(const GPtrArray *rows)
+{
+	GPtrArray *names = g_ptr_array_new();
+
+	for (guint i = 0; i < rows->len; i++) {
+		const KxRow *row = rows->pdata[i];
+
+		if (!g_ptr_array_find_with_equal_func(names, row->tracker, g_str_equal, NULL))
+			g_ptr_array_add(names, row->tracker);
+	}
+	return names;
+}
+
+/* Where it is known that there was something not to see. */
+static void note_nested(GPtrArray *notes, const KxVmReport *v, const GPtrArray *trackers)
+{
+	g_autofree char *blind = kx_blind_of(trackers, KX_BLIND_NESTED, NULL);
+	gboolean seen = FALSE;
+
+	for (guint i = 0; i < v->windows->len; i++) {
+		const KxWindow *w = v->windows->pdata[i];
+
+		seen |= w->has_walk && w->walk_nested;
+	}
+	if (seen && *blind)
+		g_ptr_array_add(notes,
+				g_strdup_printf("NESTED GUESTS WERE SEEN: pages that these map in "
+						"tables of their own (L2) are missing from what %s "
+						"found.",
+						blind));
+}
+
+static void note_blind(GPtrArray *notes, const KxVmReport *v, const GPtrArray *rows)
+{
+	g_autoptr(GPtrArray) trackers = trackers_of(rows), blind = kx_blind_notes(trackers);
+
+	note_nested(notes, v, trackers);
+	g_ptr_array_extend_and_steal(notes, g_steal_pointer(&blind));
+}
+
+GPtrArray *kx_vm_notes(const KxVmReport *v, const GPtrArray *rows)
+{
+	GPtrArray *notes = g_ptr_array_new_with_free_func(g_free);
+	guint said = 0;
+
+	for (guint i = 0; i < rows->len; i++) {
+		const KxRow *row = rows->pdata[i];
+		g_autofree char *label = kx_row_label(rows, i);
+
+		note_paused(notes, label, row);
+		note_part(notes, v, row, label, &said);
+	}
+	note_unknown_pauses(notes, rows);
+	note_blind(notes, v, rows);
+	return notes;
+}

@@ -1,0 +1,571 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reader of the workload's log. A line is collected, split at spaces and handed
+ * to the row of the table that knows its first word; an epoch is kept until the
+ * next one begins (its touch lines may come in any order within), then joined
+ * into every window that it concerns and forgotten.
+ */
+#include "worklog.h"
+
+#include <errno.h>
+#include <gio/gio.h>
+#include <string.h>
+
+#include "base/gfnset.h"
+#include "worklog-join.h"
+
+#define LINE_MAX_BYTES	(64u << 20)  /* a page list of a 16 GiB guest at its worst */
+#define CHUNK_BUDGET	(128u << 10) /* 512 MiB of bitmaps, all windows together */
+#define GFN_LIMIT	(1ull << 40)
+#define OPEN_EPOCHS_MAX 16u
+/* How far the guest's clock and the host's may be apart, and a line late in the file. */
+#define CLOCK_SLACK_NS (300 * 1000000ll)
+#define FIELDS_MAX     64
+
+struct _KxWorklog {
+	guint64 budget;
+	GPtrArray *joins;
+	GArray *pauses;	   /* KxPause, of all windows: apart */
+	GPtrArray *epochs; /* not yet joined */
+	KxGfnSet *arena;
+	GString *line;
+	guint64 line_number;
+	gboolean has_header, has_ready, has_point, has_moved, at_rest;
+	gboolean frames;  /* addr=gfn: the addresses are guest-physical */
+	gboolean running; /* inside an epoch: only then is work counted */
+	gboolean gaps;	  /* lines are missing: the touched pages are not all known */
+	gboolean writes;  /* the log says what was written, or that nothing ever is */
+	gint64 ready, moved;
+	gint64 slack;	   /* times of the log are this uncertain */
+	gint64 last_time;  /* of the last line that has one */
+	char *clock_na;	   /* why the log's times cannot be compared with the windows' */
+	gint64 point_time; /* the last (time, work) */
+	guint64 point_work;
+};
+
+KxWorklog *kx_worklog_new(void)
+{
+	KxWorklog *log = g_new0(KxWorklog, 1);
+
+	log->budget = CHUNK_BUDGET;
+	log->joins = g_ptr_array_new_with_free_func((GDestroyNotify)kx_join_free);
+	log->pauses = g_array_new(FALSE, FALSE, sizeof(KxPause));
+	log->epochs = g_ptr_array_new_with_free_func((GDestroyNotify)kx_epoch_free);
+	log->arena = kx_gfnset_new_shared(&log->budget);
+	log->line = g_string_new(NULL);
+	return log;
+}
+
+void kx_worklog_free(KxWorklog *log)
+{
+	if (!log)
+		return;
+	g_ptr_array_unref(log->joins);
+	g_array_unref(log->pauses);
+	g_ptr_array_unref(log->epochs);
+	kx_gfnset_free(log->arena);
+	g_string_free(log->line, TRUE);
+	g_free(log->clock_na);
+	g_free(log);
+}
+
+static gboolean too_many_pages(GError **error)
+{
+	g_set_error_literal(
+		error, G_IO_ERROR, G_IO_ERROR_NO_SPACE,
+		"the workload log and the windows it is joined with hold more scattered "
+		"pages than fit 512 MiB; report fewer windows at once");
+	return FALSE;
+}
+
+gboolean kx_worklog_add_window(KxWorklog *log, KxWindow *window, const guint64 (*found)[2], gsize n,
+			       const char *no_found, GError **error)
+{
+	KxJoin *j = kx_join_new(window, no_found, &log->budget);
+
+	if (window->pauses)
+		g_array_append_vals(log->pauses, window->pauses->data, window->pauses->len);
+	j->pauses_lost = window->pauses_total > (window->pauses ? window->pauses->len : 0);
+	g_ptr_array_add(log->joins, j);
+	for (gsize i = 0; i < n; i++) {
+		if (!kx_gfnset_add(j->found, found[i][0], found[i][1]))
+			return too_many_pages(error);
+	}
+	return TRUE;
+}
+
+/* --- work and epochs against the windows ----------------------------------- */
+
+/* Of the stretch since the last point. */
+static void share_work(KxWorklog *log, gint64 to, guint64 work)
+{
+	for (guint i = 0; i < log->joins->len; i++)
+		kx_join_work(log->joins->pdata[i], log->pauses, log->point_time, to, work);
+}
+
+/* Clocks may be stepped: a point that goes back is left out. */
+static void add_point(KxWorklog *log, gint64 time, guint64 work)
+{
+	log->last_time = time;
+	if (log->has_point && (time <= log->point_time || work < log->point_work))
+		return;
+	if (log->has_point && log->running)
+		share_work(log, time, work - log->point_work);
+	log->has_point = TRUE;
+	log->point_time = time;
+	log->point_work = work;
+}
+
+static gboolean join_epoch(KxWorklog *log, const KxEpoch *e, GError **error)
+{
+	for (guint i = 0; i < log->joins->len; i++) {
+		if (!kx_join_epoch(log->joins->pdata[i], e, log->slack))
+			return too_many_pages(error);
+	}
+	return TRUE;
+}
+
+static gboolean join_epochs(KxWorklog *log, gboolean open_too, GError **error)
+{
+	for (guint i = 0; i < log->epochs->len;) {
+		const KxEpoch *e = log->epochs->pdata[i];
+
+		if (!e->ended && !open_too) {
+			i++;
+			continue;
+		}
+		if (!join_epoch(log, e, error))
+			return FALSE;
+		g_ptr_array_remove_index(log->epochs, i);
+	}
+	return TRUE;
+}
+
+/* --- lines ----------------------------------------------------------------- */
+
+static gboolean malformed(KxWorklog *log, GError **error, const char *what)
+{
+	g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+		    "line %" G_GUINT64_FORMAT " of the workload log is malformed: %s",
+		    log->line_number, what);
+	return FALSE;
+}
+
+static gboolean parse_count(const char *text, guint64 *value)
+{
+	return text && g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64, value, NULL);
+}
+
+static gboolean parse_time(const char *text, gint64 *value)
+{
+	guint64 u;
+
+	if (!text || !g_ascii_string_to_unsigned(text, 10, 0, G_MAXINT64, &u, NULL))
+		return FALSE;
+	*value = (gint64)u;
+	return TRUE;
+}
+
+/* The value of key=value among the fields; NULL if it is not there. */
+static const char *value_of(char **fields, const char *key)
+{
+	gsize len = strlen(key);
+
+	for (; *fields; fields++) {
+		if (!strncmp(*fields, key, len) && (*fields)[len] == '=')
+			return *fields + len + 1;
+	}
+	return NULL;
+}
+
+/* "gfn+count,gfn+count": hexadecimal frame number, decimal count. */
+static gboolean parse_pages(KxWorklog *log, const char *text, KxGfnSet *set, GError **error)
+{
+	while (text && *text) {
+		guint64 gfn, n;
+		char *end;
+
+		if (!g_ascii_isxdigit(*text))
+			return malformed(log, error, "a page list is hexadecimal gfn+count, ...");
+		errno = 0;
+		gfn = g_ascii_strtoull(text, &end, 16);
+		if (errno || *end != '+' || !g_ascii_isdigit(end[1]))
+			return malformed(log, error, "a page list is hexadecimal gfn+count, ...");
+		n = g_ascii_strtoull(end + 1, &end, 10);
+		if (errno || (*end && *end != ',') || !n || gfn >= GFN_LIMIT || n > GFN_LIMIT - gfn)
+			return malformed(log, error, "a run of pages is out of range");
+		if (!kx_gfnset_add(set, gfn, n))
+			return too_many_pages(error);
+		text = *end ? end + 1 : end;
+	}
+	return TRUE;
+}
+
+static KxEpoch *find_epoch(KxWorklog *log, const char *number)
+{
+	guint64 k;
+
+	if (!parse_count(number, &k))
+		return NULL;
+	for (guint i = 0; i < log->epochs->len; i++) {
+		KxEpoch *e = log->epochs->pdata[i];
+
+		if (e->number == k)
+			return e;
+	}
+	return NULL;
+}
+
+/* A workload that never writes has no line that says so. */
+static gboolean only_reads(const char *read_share)
+{
+	return read_share && g_ascii_strtod(read_share, NULL) == 1;
+}
+
+static gboolean line_header(KxWorklog *log, char **f, GError **error)
+{
+	if (g_strcmp0(f[1], "1") != 0)
+		return malformed(log, error,
+				 "its format version is not 1, the one this version reads");
+	log->has_header = TRUE;
+	log->frames = g_strcmp0(value_of(f, "addr"), "gfn") == 0;
+	log->writes = only_reads(value_of(f, "read_share"));
+	return TRUE;
+}
+
+static gboolean line_arena(KxWorklog *log, char **f, GError **error)
+{
+	return parse_pages(log, f[1], log->arena, error);
+}
+
+/* The frames named so far are not the workload's any more; new arena lines follow. */
+static gboolean line_moved(KxWorklog *log, char **f, GError **error)
+{
+	if (!parse_time(f[1], &log->moved))
+		return malformed(log, error, "'moved' wants a time");
+	log->has_moved = TRUE;
+	kx_gfnset_free(log->arena);
+	log->arena = kx_gfnset_new_shared(&log->budget);
+	return TRUE;
+}
+
+static gboolean line_ready(KxWorklog *log, char **f, GError **error)
+{
+	if (!parse_time(f[1], &log->ready))
+		return malformed(log, error, "'ready' wants a time");
+	log->has_ready = TRUE;
+	add_point(log, log->ready, 0);
+	return TRUE;
+}
+
+static gboolean line_work(KxWorklog *log, char **f, GError **error)
+{
+	guint64 work;
+	gint64 time;
+
+	if (!parse_time(f[1], &time) || !parse_count(f[2], &work))
+		return malformed(log, error, "'work' wants a time and a count");
+	add_point(log, time, work);
+	return TRUE;
+}
+
+static gboolean epoch_begin(KxWorklog *log, char **f, gint64 time, GError **error)
+{
+	KxEpoch *e;
+
+	if (!join_epochs(log, FALSE, error))
+		return FALSE;
+	if (log->epochs->len >= OPEN_EPOCHS_MAX || find_epoch(log, f[1])) {
+		log->gaps = TRUE;
+		return TRUE;
+	}
+	e = kx_epoch_new(&log->budget);
+	e->begin = time;
+	g_ptr_array_add(log->epochs, e);
+	if (!parse_count(f[1], &e->number))
+		return malformed(log, error, "an epoch has no number");
+	log->at_rest = FALSE;
+	return TRUE;
+}
+
+static gboolean epoch_end(KxWorklog *log, char **f, gint64 time, GError **error)
+{
+	KxEpoch *e = find_epoch(log, f[1]);
+	const char *valid = value_of(f, "valid");
+
+	if (!e || e->ended) {
+		log->gaps = TRUE;
+		return TRUE;
+	}
+	if (time < e->begin)
+		time = e->begin; /* the guest's clock was stepped back */
+	e->end = time;
+	e->ended = TRUE;
+	e->valid = g_strcmp0(valid, "1") == 0;
+	return TRUE;
+}
+
+static gboolean line_epoch(KxWorklog *log, char **f, GError **error)
+{
+	gboolean begin = g_strcmp0(f[1] ? f[2] : NULL, "begin") == 0;
+	guint64 work;
+	gint64 time;
+
+	if (!f[1] || !f[2] || (!begin && !g_str_equal(f[2], "end")) || !parse_time(f[3], &time) ||
+	    !parse_count(value_of(f, "work"), &work))
+		return malformed(log, error,
+				 "'epoch' wants a number, begin or end, a time and work=");
+	add_point(log, time, work);
+	log->running = begin;
+	return begin ? epoch_begin(log, f, time, error) : epoch_end(log, f, time, error);
+}
+
+static gboolean line_touch(KxWorklog *log, char **f, GError **error)
+{
+	KxEpoch *e = f[1] ? find_epoch(log, f[1]) : NULL;
+
+	if (!e) {
+		log->gaps = TRUE;
+		return TRUE;
+	}
+	return parse_pages(log, f[2], e->touched, error);
+}
+
+static gboolean line_write(KxWorklog *log, char **f, GError **error)
+{
+	KxEpoch *e = f[1] ? find_epoch(log, f[1]) : NULL;
+
+	log->writes = TRUE;
+	if (!e) {
+		log->gaps = TRUE;
+		return TRUE;
+	}
+	return parse_pages(log, f[2], e->written, error);
+}
+
+static gboolean line_idle(KxWorklog *log, char **f, GError **error)
+{
+	gint64 time;
+
+	if (!parse_time(f[1], &time))
+		return malformed(log, error, "'idle' wants a time");
+	add_point(log, time, log->point_work);
+	log->at_rest = TRUE;
+	return TRUE;
+}
+
+/* The workload's own word on what it could not write in time. */
+static gboolean line_log(KxWorklog *log, char **f, GError **error)
+{
+	guint64 lost;
+
+	if (!parse_count(value_of(f, "lost"), &lost))
+		return malformed(log, error, "'log' wants lost=");
+	log->gaps |= lost > 0;
+	return TRUE;
+}
+
+static gboolean line_bye(KxWorklog *log, char **f, GError **error)
+{
+	guint64 work;
+	gint64 time;
+
+	if (!parse_time(f[1], &time) || !parse_count(value_of(f, "work"), &work))
+		return malformed(log, error, "'bye' wants a time and work=");
+	add_point(log, time, work);
+	log->at_rest = TRUE;
+	return TRUE;
+}
+
+static const struct {
+	const char *word;
+	gboolean (*parse)(KxWorklog *log, char **fields, GError **error);
+} lines[] = {
+	{ "kx-workload", line_header }, { "arena", line_arena }, { "ready", line_ready },
+	{ "work", line_work },		{ "epoch", line_epoch }, { "touch", line_touch },
+	{ "idle", line_idle },		{ "bye", line_bye },	 { "log", line_log },
+	{ "moved", line_moved },	{ "write", line_write },
+};
+
+static gboolean parse_line(KxWorklog *log, GError **error)
+{
+	g_auto(GStrv) fields = NULL;
+
+	log->line_number++;
+	if (log->line->len != strlen(log->line->str))
+		return malformed(log, error, "it holds a zero byte");
+	if (log->line->len && log->line->str[log->line->len - 1] == '\r')
+		g_string_truncate(log->line, log->line->len - 1); /* a serial line's */
+	fields = g_strsplit(log->line->str, " ", FIELDS_MAX);
+	if (!log->has_header && g_strcmp0(fields[0], "kx-workload") != 0) {
+		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+			    "this is not a workload log: its first line does not start with "
+			    "'kx-workload 1'");
+		return FALSE;
+	}
+	for (guint i = 0; fields[0] && i < G_N_ELEMENTS(lines); i++) {
+		if (g_str_equal(lines[i].word, fields[0]))
+			return lines[i].parse(log, fields, error);
+	}
+	return TRUE;
+}
+
+gboolean kx_worklog_feed(KxWorklog *log, const char *text, gsize len, GError **error)
+{
+	while (len) {
+		const char *newline = memchr(text, '\n', len);
+		gsize n = newline ? (gsize)(newline - text) : len;
+
+		if (log->line->len + n > LINE_MAX_BYTES) {
+			log->line_number++;
+			return malformed(log, error, "it is longer than 64 MiB");
+		}
+		g_string_append_len(log->line, text, (gssize)n);
+		if (!newline)
+			return TRUE;
+		if (!parse_line(log, error))
+			return FALSE;
+		g_string_truncate(log->line, 0);
+		text = newline + 1;
+		len -= n + 1;
+	}
+	return TRUE;
+}
+
+/* --- results --------------------------------------------------------------- */
+
+static void set_reason(char **reason, const char *text)
+{
+	g_free(*reason);
+	*reason = g_strdup(text);
+}
+
+/*
+ * Precision needs every touch in the window to be known: what the workload did
+ * before it was ready (its initialisation touches the whole arena), in an epoch
+ * without an end and after the log's end is not.
+ */
+static const char *why_no_precision(const KxWorklog *log, const KxJoin *j)
+{
+	if (!log->has_ready || j->window->start_realtime_ns < log->ready)
+		return "the window begins before the workload was ready";
+	if (j->overlaps_unfinished ||
+	    (!log->at_rest && log->point_time < j->window->end_realtime_ns))
+		return "the workload log ends inside the window";
+	return NULL;
+}
+
+static const char *why_no_truth(const KxWorklog *log, const KxJoin *j)
+{
+	if (j->no_found)
+		return j->no_found;
+	if (!log->frames)
+		return "the workload log holds no guest-physical pages";
+	if (log->has_moved && j->window->start_realtime_ns < log->moved)
+		return "the guest moved the workload's pages after the window began";
+	if (log->gaps)
+		return "lines of the workload log are missing";
+	if (!kx_gfnset_count(log->arena))
+		return "the workload log names no arena";
+	return NULL;
+}
+
+static void fill_window(const KxWorklog *log, KxJoin *j)
+{
+	KxWindow *w = j->window;
+
+	if (log->clock_na) {
+		set_reason(&w->work_na, log->clock_na);
+		set_reason(&w->truth_na, log->clock_na);
+		set_reason(&w->written_na, log->clock_na);
+		return;
+	}
+	kx_join_fill_work(j);
+	if (why_no_truth(log, j)) {
+		set_reason(&w->truth_na, why_no_truth(log, j));
+		set_reason(&w->written_na, why_no_truth(log, j));
+		return;
+	}
+	g_clear_pointer(&w->truth_na, g_free);
+	set_reason(&w->written_na,
+		   log->writes ? NULL : "the workload log does not say which pages were written");
+	set_reason(&w->precision_na, why_no_precision(log, j));
+	kx_join_fill_truth(j, log->arena);
+}
+
+gboolean kx_worklog_finish(KxWorklog *log, GError **error)
+{
+	if (!log->has_header) {
+		g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+				    "this is not a workload log: it holds no complete line");
+		return FALSE;
+	}
+	if (!join_epochs(log, TRUE, error))
+		return FALSE;
+	for (guint i = 0; i < log->joins->len; i++)
+		fill_window(log, log->joins->pdata[i]);
+	return TRUE;
+}
+
+/* 0: not known */
+static gint64 mtime_ns(GFileInputStream *in)
+{
+	g_autoptr(GFileInfo) info = g_file_input_stream_query_info(
+		in, G_FILE_ATTRIBUTE_TIME_MODIFIED "," G_FILE_ATTRIBUTE_TIME_MODIFIED_USEC, NULL,
+		NULL);
+
+	if (!info)
+		return 0;
+	return (gint64)g_file_info_get_attribute_uint64(info, G_FILE_ATTRIBUTE_TIME_MODIFIED) *
+		       1000000000ll +
+	       g_file_info_get_attribute_uint32(info, G_FILE_ATTRIBUTE_TIME_MODIFIED_USEC) * 1000ll;
+}
+
+/*
+ * The host wrote the file's last line when the guest had just said the time:
+ * both clocks, side by side. @before, @after: the file's times of change as it
+ * was read; it may have grown meanwhile.
+ */
+static void compare_clocks(KxWorklog *log, gint64 before, gint64 after)
+{
+	gint64 off = 0;
+
+	if (log->last_time < before - CLOCK_SLACK_NS)
+		off = log->last_time - before;
+	else if (log->last_time > after + CLOCK_SLACK_NS)
+		off = log->last_time - after;
+	if (off)
+		log->clock_na = g_strdup_printf(
+			"the workload log's clock and this host's are %.1f s apart%s, or the log "
+			"is a copy with another time of change",
+			(double)ABS(off) / 1e9,
+			log->pauses->len && off < 0
+				? " (the VM was paused: its clock may have stood still)"
+				: "");
+}
+
+gboolean kx_worklog_read_file(KxWorklog *log, const char *path, GError **error)
+{
+	g_autoptr(GFile) file = g_file_new_for_path(path);
+	g_autoptr(GFileInputStream) in = g_file_read(file, NULL, error);
+	g_autofree char *buffer = g_malloc(65536);
+	gint64 before;
+	gssize n;
+
+	if (!in)
+		return FALSE;
+	log->slack = CLOCK_SLACK_NS;
+	before = mtime_ns(in);
+	while ((n = g_input_stream_read(G_INPUT_STREAM(in), buffer, 65536, NULL, error)) > 0) {
+		if (!kx_worklog_feed(log, buffer, (gsize)n, error)) {
+			g_prefix_error(error, "%s: ", path);
+			return FALSE;
+		}
+	}
+	compare_clocks(log, before, mtime_ns(in));
+	if (n < 0 || !kx_worklog_finish(log, error)) {
+		g_prefix_error(error, "%s: ", path);
+		return FALSE;
+	}
+	return TRUE;
+}

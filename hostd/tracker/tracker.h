@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A tracker as the daemon sees it. kx_trackers[] (options.h) says what users may ask for; an implementation (ops) serves
+ * one row or several. The module's trackers are one implementation; one that runs elsewhere (DAMON, QEMU, the guest) is
+ * a new file with its ops and a row in the table of tracker.c.
+ */
+#ifndef KX_TRACKER_H
+#define KX_TRACKER_H
+
+#include <glib.h>
+#include <sys/types.h>
+
+#include "guest/channel.h"
+#include "guest/guestview.h"
+#include "module.h"
+#include "options.h"
+#include "pick.h"
+#include "stream.h"
+#include "vm/patience.h"
+
+/* The VM a tracker works on. Everything is the session's and outlives the tracker. */
+typedef struct {
+	pid_t pid;
+	const char *uuid;	     /* NULL: unknown */
+	KxModule *module;	     /* the session's descriptor */
+	const struct kvm_ext_vm *vm; /* as last read */
+	KxPickFunc pick; /* its pages by heat, by what @heat knows */
+	gconstpointer heat;
+	KxChannel *channel; /* to the guest; NULL: none is plugged in */
+} KxTrackerVm;
+
+typedef struct _KxTracker KxTracker;
+
+typedef struct {
+	const char *name; /* of the implementation, for logs */
+	gboolean (*serves)(const KxTrackerRow *row);
+	/* Called once; start may be called any number of times. */
+	gboolean (*open)(KxTracker *t, GError **error);
+	void (*close)(KxTracker *t);
+	/* Starts @o, or switches to it if this implementation already runs. On error what ran goes on. */
+	gboolean (*start)(KxTracker *t, const KxOptions *o, GError **error);
+	void (*stop)(KxTracker *t);
+	/* The account of what runs, in the module's terms: one schema, so that trackers compare like with like. */
+	gboolean (*stats)(KxTracker *t, struct kvm_ext_stats *st, GError **error);
+	/*
+	 * A pass now. It may block, so it runs on a thread of its own with a handle that survives the tracker; when it
+	 * returns, the pass' records can be drained.
+	 */
+	gpointer (*pass_handle)(KxTracker *t);
+	gboolean (*run_pass)(gpointer handle, guint64 *pass, GError **error);
+	void (*pass_handle_free)(gpointer handle);
+	/* The descriptor that polls readable when there is something to drain; -1: none. */
+	int (*poll_fd)(KxTracker *t);
+	gboolean (*drain)(KxTracker *t, const KxStreamOps *sink, gpointer data, GError **error);
+	/* What it knows of the guest, as of the last drain; NULL: it does not run there. */
+	const KxGuestView *(*guest)(const KxTracker *t);
+} KxTrackerOps;
+
+struct _KxTracker {
+	const KxTrackerOps *ops;
+	KxTrackerVm vm;
+	gpointer priv; /* the implementation's */
+};
+
+/* The implementation that serves @row; NULL if this build has none. */
+const KxTrackerOps *kx_tracker_ops(const KxTrackerRow *row);
+
+KxTracker *kx_tracker_open(const KxTrackerOps *ops, const KxTrackerVm *vm, GError **error);
+void kx_tracker_free(KxTracker *t);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxTracker, kx_tracker_free)
+
+extern const KxTrackerOps kx_tracker_module;
+extern const KxTrackerOps kx_tracker_guest;
+
+/*
+ * Blocks, until the guest carries out what @o asks for or @patience is at its end. KX_ERROR_NOT_SUPPORTED: it cannot, and
+ * goes on as before.
+ */
+gboolean kx_tracker_guest_propose(KxChannel *channel, const KxOptions *o, KxPatience *patience,
+				  GError **error);
+
+#endif /* KX_TRACKER_H */

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "procstat.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+static gboolean is_vcpu_comm(const char *comm)
+{
+	unsigned int index;
+	int end = 0;
+
+	return sscanf(comm, "CPU %u/KVM%n", &index, &end) == 1 && end &&
+	       (comm[end] == '\n' || !comm[end]);
+}
+
+static gint by_tid(gconstpointer a, gconstpointer b)
+{
+	const KxVcpuTime *x = a, *y = b;
+
+	return x->tid < y->tid ? -1 : x->tid > y->tid;
+}
+
+static void add_tid(GArray *tids, const char *text)
+{
+	KxVcpuTime t = { 0 };
+	guint64 n;
+
+	if (g_ascii_string_to_unsigned(text, 10, 1, G_MAXINT, &n, NULL)) {
+		t.tid = (pid_t)n;
+		g_array_append_val(tids, t);
+	}
+}
+
+static gboolean tids_by_comm(GArray *tids, const char *task_dir, GError **error)
+{
+	g_autoptr(GDir) dir = g_dir_open(task_dir, 0, error);
+	const char *name;
+
+	if (!dir)
+		return FALSE;
+	while ((name = g_dir_read_name(dir))) {
+		g_autofree char *path = g_build_filename(task_dir, name, "comm", NULL);
+		g_autofree char *comm = NULL;
+
+		if (g_file_get_contents(path, &comm, NULL, NULL) && is_vcpu_comm(comm))
+			add_tid(tids, name);
+	}
+	return TRUE;
+}
+
+static void tids_by_kvm(GArray *tids, const char *kvm_dir)
+{
+	g_autoptr(GDir) dir = g_dir_open(kvm_dir, 0, NULL);
+	const char *name;
+
+	while (dir && (name = g_dir_read_name(dir))) {
+		g_autofree char *path = g_build_filename(kvm_dir, name, "pid", NULL);
+		g_autofree char *text = NULL;
+
+		if (g_str_has_prefix(name, "vcpu") && g_file_get_contents(path, &text, NULL, NULL))
+			add_tid(tids, g_strstrip(text));
+	}
+}
+
+static gboolean read_time(const char *task_dir, KxVcpuTime *t, GError **error)
+{
+	g_autofree char *tid = g_strdup_printf("%d", t->tid);
+	g_autofree char *path = g_build_filename(task_dir, tid, "schedstat", NULL);
+	g_autofree char *text = NULL;
+
+	if (!g_file_get_contents(path, &text, NULL, error))
+		return FALSE;
+	if (sscanf(text, "%" G_GINT64_MODIFIER "u %" G_GINT64_MODIFIER "u", &t->run_ns,
+		   &t->wait_ns) == 2)
+		return TRUE;
+	g_set_error(error, KX_ERROR, KX_ERROR_FAILED, "%s: not two numbers", path);
+	return FALSE;
+}
+
+GArray *kx_procstat_vcpus(const char *proc_root, pid_t pid, const char *kvm_dir, GError **error)
+{
+	g_autofree char *name = g_strdup_printf("%d", pid);
+	g_autofree char *task_dir = g_build_filename(proc_root, name, "task", NULL);
+	g_autoptr(GArray) vcpus = g_array_new(FALSE, FALSE, sizeof(KxVcpuTime));
+	guint i;
+
+	if (!tids_by_comm(vcpus, task_dir, error))
+		return NULL;
+	if (!vcpus->len && kvm_dir)
+		tids_by_kvm(vcpus, kvm_dir);
+	if (!vcpus->len) {
+		g_set_error(error, KX_ERROR, KX_ERROR_FAILED,
+			    "the vCPU threads of process %d cannot be told apart (QEMU without "
+			    "-name debug-threads=on, and no "
+			    "vcpuN/pid in debugfs)",
+			    pid);
+		return NULL;
+	}
+	g_array_sort(vcpus, by_tid);
+	for (i = 0; i < vcpus->len; i++) {
+		if (!read_time(task_dir, &g_array_index(vcpus, KxVcpuTime, i), error))
+			return NULL;
+	}
+	return g_steal_pointer(&vcpus);
+}
+
+/* Field 22 of proc(5)'s stat; the second one, the name, is in parentheses and may hold anything. */
+#define START_AFTER_NAME 20
+
+gboolean kx_procstat_started(const char *proc_root, pid_t pid, guint64 *ticks, GError **error)
+{
+	g_autofree char *path = g_strdup_printf("%s/%d/stat", proc_root, pid);
+	g_auto(GStrv) fields = NULL;
+	g_autofree char *text = NULL;
+	const char *after;
+
+	if (!g_file_get_contents(path, &text, NULL, error))
+		return FALSE;
+	after = strrchr(text, ')');
+	fields = g_strsplit(after ? after + 1 : "", " ", START_AFTER_NAME + 2);
+	if (g_strv_length(fields) > START_AFTER_NAME &&
+	    g_ascii_string_to_unsigned(fields[START_AFTER_NAME], 10, 0, G_MAXUINT64, ticks, NULL))
+		return TRUE;
+	g_set_error(error, KX_ERROR, KX_ERROR_FAILED, "%s does not say when it was started", path);
+	return FALSE;
+}
+
+gboolean kx_procstat_age(const char *proc_root, pid_t pid, guint64 *ns, GError **error)
+{
+	guint64 per_second = (guint64)sysconf(_SC_CLK_TCK), ticks, start_ns, now_ns;
+	struct timespec now;
+
+	if (!kx_procstat_started(proc_root, pid, &ticks, error))
+		return FALSE;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	now_ns = (guint64)now.tv_sec * 1000000000 + (guint64)now.tv_nsec;
+	start_ns = ticks / per_second * 1000000000 + ticks % per_second * 1000000000 / per_second;
+	*ns = now_ns - MIN(start_ns, now_ns);
+	return TRUE;
+}

@@ -1,0 +1,1065 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The service over its own socket, with a module in memory (fake-module.h): the whole way from a method call to the ring
+ * and back. Callers sit on a thread of their own, as other processes do.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+#include <glib/gstdio.h>
+
+#include "base/error.h"
+#include "base/names.h"
+#include "daemon/listen.h"
+#include "daemon/service.h"
+#include "fake-module.h"
+#include "fake-root.h"
+#include "model/report.h"
+
+typedef struct {
+	char *root, *socket;
+	KxListener *listener;
+	KxService *service;
+	GDBusConnection *client;
+	char *self; /* "pid:N" of this process, which plays QEMU */
+	GString *events;
+} State;
+
+static void on_connection(GDBusConnection *connection, gpointer data)
+{
+	kx_service_export(data, connection);
+}
+
+static void on_signal(GDBusConnection *c, const char *sender, const char *path,
+		      const char *interface, const char *signal, GVariant *params, gpointer data)
+{
+	State *s = data;
+	const char *target, *event;
+
+	g_variant_get(params, "(&s&s@a{sv})", &target, &event, NULL);
+	g_string_append_printf(s->events, "%s ", event);
+}
+
+static void on_client(GObject *source, GAsyncResult *result, gpointer data)
+{
+	*(GDBusConnection **)data = g_dbus_connection_new_for_address_finish(result, NULL);
+	if (!*(GDBusConnection **)data)
+		fail_msg("no connection to the service");
+}
+
+static GDBusConnection *connect_to(const char *socket)
+{
+	g_autofree char *address = g_strdup_printf("unix:path=%s", socket);
+	GDBusConnection *c = NULL;
+
+	g_dbus_connection_new_for_address(address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT,
+					  NULL, NULL, on_client, &c);
+	while (!c)
+		g_main_context_iteration(NULL, TRUE);
+	return c;
+}
+
+static int setup(void **state)
+{
+	static const char config[] = "[daemon]\nlibvirt-uri=\n";
+	State *s = g_new0(State, 1);
+
+	fake_reset();
+	s->root = fake_root_new();
+	s->socket = g_build_filename(s->root, "dir", "s.sock", NULL);
+	s->self = g_strdup_printf("pid:%d", getpid());
+	s->events = g_string_new(NULL);
+	s->service =
+		kx_service_new(&fake_host, kx_config_parse(config, strlen(config), "test", NULL));
+	s->listener = kx_listener_new(s->socket, on_connection, s->service, NULL);
+	assert_non_null(s->listener);
+	s->client = connect_to(s->socket);
+	g_dbus_connection_signal_subscribe(s->client, NULL, "org.kvmext1.Manager", "Event",
+					   KX_DBUS_PATH, NULL, 0, on_signal, s, NULL);
+	*state = s;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	State *s = *state;
+
+	g_dbus_connection_close_sync(s->client, NULL, NULL);
+	g_object_unref(s->client);
+	kx_listener_free(s->listener);
+	kx_service_free(s->service);
+	while (g_main_context_iteration(NULL, FALSE))
+		;
+	fake_remove(s->root);
+	g_free(s->root);
+	g_free(s->socket);
+	g_free(s->self);
+	g_string_free(s->events, TRUE);
+	g_free(s);
+	return 0;
+}
+
+typedef struct {
+	GVariant *reply;
+	GError *error;
+	gboolean done;
+} Answer;
+
+static void on_answer(GObject *source, GAsyncResult *result, gpointer data)
+{
+	Answer *a = data;
+
+	a->reply = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &a->error);
+	a->done = TRUE;
+}
+
+static void start_call(State *s, const char *method, GVariant *params, Answer *a)
+{
+	g_dbus_connection_call(s->client, NULL, KX_DBUS_PATH, "org.kvmext1.Manager", method, params,
+			       NULL, 0, 20000, NULL, on_answer, a);
+}
+
+static void finish_call(Answer *a)
+{
+	while (!a->done)
+		g_main_context_iteration(NULL, TRUE);
+}
+
+/* NULL: it failed, as org.kvmext1.Error.@want. */
+static GVariant *call(State *s, const char *method, GVariant *params, const char *want)
+{
+	g_autofree char *name = NULL,
+			*full = g_strdup_printf("org.kvmext1.Error.%s", want ? want : "");
+	Answer a = { 0 };
+
+	start_call(s, method, params, &a);
+	finish_call(&a);
+	if (!want) {
+		if (a.error)
+			fail_msg("%s: %s", method, a.error->message);
+		return a.reply;
+	}
+	assert_non_null(a.error);
+	name = g_dbus_error_get_remote_error(a.error);
+	assert_string_equal(name, full);
+	g_error_free(a.error);
+	return NULL;
+}
+
+static void expect(State *s, const char *method, GVariant *params, const char *want)
+{
+	g_autoptr(GVariant) reply = call(s, method, params, want);
+}
+
+static GVariant *with_options_list(const char *target, ...)
+{
+	const char *key;
+	GVariantDict d;
+	va_list args;
+
+	g_variant_dict_init(&d, NULL);
+	va_start(args, target);
+	while ((key = va_arg(args, const char *)))
+		g_variant_dict_insert(&d, key, "s", va_arg(args, const char *));
+	va_end(args);
+	return g_variant_new("(s@a{sv})", target, g_variant_dict_end(&d));
+}
+
+#define with_options(...) with_options_list(__VA_ARGS__, (const char *)NULL)
+
+static GVariant *with_targets(const char *target)
+{
+	const char *const targets[] = { target, NULL };
+
+	return g_variant_new("(^as)", targets);
+}
+
+static KxReport *report(State *s, const char *target)
+{
+	g_autoptr(GVariant) reply = call(s, "Report", with_targets(target), NULL);
+	g_autoptr(GError) error = NULL;
+	const char *json;
+	KxReport *r;
+
+	g_variant_get(reply, "(&s)", &json);
+	r = kx_report_from_json(json, &error);
+	if (!r)
+		fail_msg("%s", error->message);
+	return r;
+}
+
+static const KxWindow *window_of(const KxReport *r, guint vm, guint window)
+{
+	const KxVmReport *v = r->vms->pdata[vm];
+
+	assert_true(window < v->windows->len);
+	return v->windows->pdata[window];
+}
+
+/* --- cases -------------------------------------------------------------------------------------------------------- */
+
+static void attaches_switches_reports_detaches(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) live = NULL, after = NULL;
+	g_autoptr(GVariant) found = NULL, pass = NULL, list = NULL;
+	const KxVmReport *v;
+	guint64 gfn, n, nr;
+
+	expect(s, "Attach", with_options(s->self, "tracker", "abit", "interval", "0"), NULL);
+	assert_true(fake.attached);
+	assert_int_equal(fake.tracker.tracker, KVM_EXT_TRACKER_ABIT);
+	assert_int_equal(fake.tracker.interval_ns, 0);
+	pass = call(s, "RunPass", g_variant_new("(s)", s->self), NULL);
+	g_variant_get(pass, "(t)", &nr);
+	assert_int_equal(nr, 1);
+
+	fake.passes_at_set = 1; /* one more ends just before the switch */
+	expect(s, "SetTracker",
+	       with_options(s->self, "tracker", "abit-flush", "flush-scope", "page"), NULL);
+	assert_int_equal(fake.tracker.flush_scope, KVM_EXT_FLUSH_PAGE);
+	assert_int_equal(fake.tracker.interval_ns, 0); /* kept */
+	fake.found.gfn = 0x200;
+	expect(s, "RunPass", g_variant_new("(s)", s->self), NULL);
+
+	live = report(s, s->self);
+	v = live->vms->pdata[0];
+	assert_true(v->attached);
+	assert_string_equal(v->paging, "NPT");
+	assert_int_equal(v->windows->len, 2);
+	assert_string_equal(window_of(live, 0, 0)->tracker, "abit");
+	assert_false(window_of(live, 0, 0)->open);
+	assert_int_equal(window_of(live, 0, 0)->passes, 2);
+	assert_int_equal(window_of(live, 0, 0)->est_n, 2);
+	assert_int_equal(window_of(live, 0, 0)->samples, 8);
+	assert_int_equal(window_of(live, 0, 0)->found_pages, 4);
+	assert_true(window_of(live, 0, 0)->exits > 0);
+	assert_string_equal(window_of(live, 0, 0)->exits_source, "module");
+	assert_true(window_of(live, 0, 1)->open);
+	assert_int_equal(window_of(live, 0, 1)->passes, 1);
+
+	found = call(s, "Found", g_variant_new("(st)", s->self, window_of(live, 0, 1)->id), NULL);
+	found = (g_variant_get_child(found, 0, "@a(tt)", &list), found);
+	assert_int_equal(g_variant_n_children(list), 1);
+	g_variant_get_child(list, 0, "(tt)", &gfn, &n);
+	assert_int_equal(gfn, 0x200);
+	assert_int_equal(n, 4);
+
+	expect(s, "Detach", g_variant_new("(s)", s->self), NULL);
+	assert_false(fake.attached);
+	after = report(s, s->self);
+	assert_false(((KxVmReport *)after->vms->pdata[0])->attached);
+	assert_string_equal(((KxVmReport *)after->vms->pdata[0])->ended, "detached");
+	assert_int_equal(window_of(after, 0, 1)->passes, 1);
+	assert_non_null(strstr(s->events->str, "attached tracker detached"));
+}
+
+static void refuses_with_the_right_error(void **state)
+{
+	State *s = *state;
+	GVariantDict d;
+
+	expect(s, "Attach", with_options("vm1"), "NoLibvirt");
+	expect(s, "Attach", with_options("pid:2147483000"), "NoSuchVm");
+	expect(s, "Attach", with_options(s->self, "tracker", "warp"), "InvalidOption");
+	expect(s, "Attach", with_options(s->self, "colour", "red"), "InvalidOption");
+	expect(s, "Attach", with_options(s->self, "tracker", "abit", "flush-scope", "page"),
+	       "InvalidOption");
+	g_variant_dict_init(&d, NULL);
+	g_variant_dict_insert(&d, "interval", "t", (guint64)5);
+	expect(s, "Attach", g_variant_new("(s@a{sv})", s->self, g_variant_dict_end(&d)),
+	       "InvalidOption");
+	expect(s, "SetTracker", with_options(s->self, "tracker", "abit"), "NotAttached");
+	expect(s, "RunPass", g_variant_new("(s)", s->self), "NotAttached");
+	expect(s, "Detach", g_variant_new("(s)", s->self), "NotAttached");
+	expect(s, "Found", g_variant_new("(st)", s->self, (guint64)1), "NotAttached");
+
+	fake.device_errno = ENOENT;
+	expect(s, "Attach", with_options(s->self), "NoModule");
+	fake.device_errno = EACCES;
+	expect(s, "Attach", with_options(s->self), "AccessDenied");
+	fake.device_errno = 0;
+	fake.attach_errno = EBUSY;
+	expect(s, "Attach", with_options(s->self), "Busy");
+	fake.attach_errno = 0;
+	fake.set_errno = EOPNOTSUPP;
+	expect(s, "Attach", with_options(s->self, "tracker", "abit"), "NotSupported");
+	assert_false(fake.attached);
+	fake.set_errno = 0;
+
+	expect(s, "Attach", with_options(s->self), NULL);
+	expect(s, "Attach", with_options(s->self), "AlreadyAttached");
+	expect(s, "RunPass", g_variant_new("(s)", s->self), "InvalidOption"); /* off has no pass */
+	expect(s, "Found", g_variant_new("(st)", s->self, (guint64)99), "InvalidOption");
+}
+
+static char *why_not(State *s, const char *method, GVariant *params)
+{
+	Answer a = { 0 };
+	char *text;
+
+	start_call(s, method, params, &a);
+	finish_call(&a);
+	assert_non_null(a.error);
+	g_dbus_error_strip_remote_error(a.error);
+	text = g_strdup(a.error->message);
+	g_error_free(a.error);
+	return text;
+}
+
+/* What the module says with a number, the VM explains. */
+static void refusals_give_the_reason(void **state)
+{
+	State *s = *state;
+	g_autofree char *shadow = NULL, *no_bits = NULL, *regions = NULL, *old = NULL;
+
+	fake.set_errno = EOPNOTSUPP;
+	fake.vm.paging = KVM_EXT_PAGING_SHADOW;
+	shadow = why_not(s, "Attach", with_options(s->self, "tracker", "ept-walk"));
+	assert_non_null(strstr(shadow, "shadow paging"));
+	fake.vm.paging = KVM_EXT_PAGING_EPT;
+	fake.vm.ad_bits = 0;
+	no_bits = why_not(s, "Attach", with_options(s->self, "tracker", "ept-walk"));
+	assert_non_null(strstr(no_bits, "no hardware A bits"));
+	fake.set_errno = E2BIG;
+	fake.vm.memslots = 9;
+	regions = why_not(s, "Attach", with_options(s->self, "tracker", "abit", "regions", "1:3"));
+	assert_non_null(strstr(regions, "3 regions at most are too few"));
+	assert_non_null(strstr(regions, "allow 9"));
+	old = why_not(s, "Attach", with_options(s->self, "tracker", "abit"));
+	assert_non_null(strstr(old, "older than the daemon"));
+}
+
+/* Heat is what this VM's trackers have found: nothing at first, and then it names pages. */
+static void traps_by_heat(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL;
+	g_autofree char *why = NULL;
+
+	fake.vm.ram_pages = 400;
+	why = why_not(s, "Attach", with_options(s->self, "tracker", "trap", "pages", "hottest:1%"));
+	assert_non_null(strstr(why, "run a tracker of accessed bits first"));
+	expect(s, "Attach", with_options(s->self, "tracker", "abit", "interval", "0"), NULL);
+	expect(s, "SetTracker", with_options(s->self, "tracker", "trap", "pages", "coldest"),
+	       "InvalidOption");
+	assert_int_equal(fake.tracker.tracker, KVM_EXT_TRACKER_ABIT);
+	expect(s, "RunPass", g_variant_new("(s)", s->self), NULL);
+	expect(s, "SetTracker",
+	       with_options(s->self, "tracker", "trap", "pages", "hottest:1%", "fault-budget", "7"),
+	       NULL);
+	assert_int_equal(fake.tracker.tracker, KVM_EXT_TRACKER_TRAP);
+	assert_int_equal(fake.tracker.nr_ranges, 1);
+	assert_int_equal(fake.range.gfn, fake.found.gfn);
+	assert_int_equal(fake.range.npages, fake.found.npages);
+	assert_int_equal(fake.tracker.trap_share_ppm, 1000000);
+	assert_int_equal(fake.tracker.trap_faults_per_s, 7);
+	r = report(s, s->self);
+	assert_true(window_of(r, 0, 1)->has_trap);
+	assert_int_equal(window_of(r, 0, 1)->trap_faults_budget, 7);
+	assert_int_equal(window_of(r, 0, 1)->trap_time_budget_ppm, KVM_EXT_TRAP_TIME_DEFAULT);
+}
+
+static void failed_switch_keeps_the_old_tracker(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL;
+
+	expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
+	fake.set_errno = ERANGE;
+	expect(s, "SetTracker", with_options(s->self, "range", "0x99999999+1"), "InvalidOption");
+	fake.set_errno = 0;
+	expect(s, "RunPass", g_variant_new("(s)", s->self), NULL);
+	r = report(s, s->self);
+	assert_int_equal(((KxVmReport *)r->vms->pdata[0])->windows->len, 1);
+	assert_int_equal(window_of(r, 0, 0)->passes, 1);
+	assert_true(window_of(r, 0, 0)->open);
+}
+
+static void vm_that_goes_ends_its_session(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL;
+	const KxVmReport *v;
+
+	expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
+	expect(s, "RunPass", g_variant_new("(s)", s->self), NULL);
+	fake_vm_goes();
+	while (!strstr(s->events->str, "vm-gone"))
+		g_main_context_iteration(NULL, TRUE);
+	assert_false(fake.attached);
+	expect(s, "SetTracker", with_options(s->self, "tracker", "off"), "VmGone");
+	expect(s, "Stats", with_targets(s->self), "VmGone");
+	r = report(s, s->self);
+	v = r->vms->pdata[0];
+	assert_false(v->attached);
+	assert_string_equal(v->ended, "VM gone");
+	assert_int_equal(window_of(r, 0, 0)->passes, 1);
+	assert_non_null(window_of(r, 0, 0)->exits_na);
+}
+
+/* A long pass holds up nobody; what it found is there when it is answered. */
+static void pass_does_not_block_others(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL;
+	Answer pass = { 0 };
+
+	expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
+	g_atomic_int_set(&fake.blocked, TRUE);
+	start_call(s, "RunPass", g_variant_new("(s)", s->self), &pass);
+	expect(s, "List", g_variant_new("()"), NULL);
+	expect(s, "Attach", with_options(s->self), "AlreadyAttached");
+	assert_false(pass.done);
+	g_atomic_int_set(&fake.blocked, FALSE);
+	finish_call(&pass);
+	assert_null(pass.error);
+	g_variant_unref(pass.reply);
+	r = report(s, s->self);
+	assert_int_equal(window_of(r, 0, 0)->found_pages, 4);
+}
+
+static void detach_during_a_pass(void **state)
+{
+	State *s = *state;
+	Answer pass = { 0 };
+
+	expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
+	g_atomic_int_set(&fake.blocked, TRUE);
+	start_call(s, "RunPass", g_variant_new("(s)", s->self), &pass);
+	expect(s, "Detach", g_variant_new("(s)", s->self), NULL);
+	g_atomic_int_set(&fake.blocked, FALSE);
+	finish_call(&pass);
+	assert_non_null(pass.error); /* the tracker is off: no pass */
+	g_error_free(pass.error);
+	while (fake.attached)
+		g_main_context_iteration(NULL, FALSE);
+}
+
+static void broken_ring_ends_the_session(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL;
+
+	expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
+	fake.ring->data_head += 4;
+	fake_signal();
+	while (!strstr(s->events->str, "vm-gone"))
+		g_main_context_iteration(NULL, TRUE);
+	r = report(s, s->self);
+	assert_non_null(strstr(((KxVmReport *)r->vms->pdata[0])->ended, "ring"));
+	expect(s, "List", g_variant_new("()"), NULL);
+}
+
+static void many_sessions_stay_bounded(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) all = NULL;
+	const char *const none[] = { NULL };
+	g_autoptr(GVariant) reply = NULL;
+	const char *json;
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
+		expect(s, "Detach", g_variant_new("(s)", s->self), NULL);
+	}
+	reply = call(s, "Report", g_variant_new("(^as)", none), NULL);
+	g_variant_get(reply, "(&s)", &json);
+	all = kx_report_from_json(json, NULL);
+	assert_int_equal(all->vms->len, 1); /* one VM: its latest account */
+}
+
+static void large_replies_arrive(void **state)
+{
+	State *s = *state;
+	g_autoptr(GVariant) reply = NULL, runs = NULL;
+	guint64 i;
+
+	expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
+	for (i = 0; i < 100000; i++) {
+		struct kvm_ext_rec_run run = { .h = { KVM_EXT_REC_RUN, 0, sizeof(run) },
+					       .pass = 1,
+					       .gfn = 2 * i,
+					       .npages = 1 };
+
+		if (i == 0) {
+			struct kvm_ext_rec_pass_begin b = { .h = { KVM_EXT_REC_PASS_BEGIN, 0,
+								   sizeof(b) },
+							    .epoch = fake.stats.epoch,
+							    .pass = 1 };
+
+			fake_put(&b, sizeof(b));
+		}
+		fake_put(&run, sizeof(run));
+		if (i % 100 == 99) /* drains the ring */
+			kx_report_free(report(s, s->self));
+	}
+	reply = call(s, "Found", g_variant_new("(st)", s->self, (guint64)1), NULL);
+	g_variant_get_child(reply, 0, "@a(tt)", &runs);
+	assert_int_equal(g_variant_n_children(runs), 100000);
+}
+
+/* --- the dirty log ------------------------------------------------------------------------------------------------ */
+
+static void wait_for(State *s, const char *event)
+{
+	while (!strstr(s->events->str, event))
+		g_main_context_iteration(NULL, TRUE);
+}
+
+static void pml_is_refused_where_there_is_none(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL;
+
+	fake.vm.log_mechanism = KVM_EXT_LOG_WRITE_PROTECT;
+	expect(s, "Attach", with_options(s->self, "tracker", "pml"), "NotSupported");
+	assert_false(fake.attached);
+	expect(s, "Attach", with_options(s->self, "tracker", "dirty-log"), NULL);
+	expect(s, "SetTracker", with_options(s->self, "tracker", "pml"), "NotSupported");
+	expect(s, "SetTracker", with_options(s->self, "granularity", "2M"), "InvalidOption");
+	expect(s, "Detach", g_variant_new("(s)", s->self), NULL);
+
+	fake.vm.log_mechanism = KVM_EXT_LOG_UNKNOWN; /* and nothing to read on this host */
+	expect(s, "Attach", with_options(s->self, "tracker", "pml"), "NotSupported");
+	fake.vm.log_mechanism = KVM_EXT_LOG_PML;
+	expect(s, "Attach", with_options(s->self, "tracker", "pml"), NULL);
+	assert_int_equal(fake.tracker.tracker, KVM_EXT_TRACKER_DIRTY_LOG);
+	r = report(s, s->self);
+	assert_string_equal(((KxVmReport *)r->vms->pdata[0])->log_mechanism, "pml");
+	assert_string_equal(window_of(r, 0, 0)->tracker, "dirty-log");
+	assert_string_equal(window_of(r, 0, 0)->log_mechanism, "pml");
+}
+
+static void dirty_ring_is_refused_with_the_reason(void **state)
+{
+	State *s = *state;
+	Answer a = { 0 };
+
+	fake.vm.log_mode = KVM_EXT_LOG_MODE_RING;
+	start_call(s, "Attach", with_options(s->self, "tracker", "dirty-log"), &a);
+	finish_call(&a);
+	assert_non_null(strstr(a.error->message, "dirty ring"));
+	assert_non_null(strstr(a.error->message, "dirty-ring-size"));
+	g_error_free(a.error);
+	expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
+	expect(s, "SetTracker", with_options(s->self, "tracker", "pml-abit"), "NotSupported");
+	assert_int_equal(fake.tracker.tracker, KVM_EXT_TRACKER_ABIT);
+}
+
+/* What List says of the one VM that is attached. */
+static char *listed(State *s, const char *key)
+{
+	g_autoptr(GVariant) reply = call(s, "List", g_variant_new("()"), NULL);
+	g_autoptr(GVariant) vms = g_variant_get_child_value(reply, 0);
+	g_autoptr(GVariant) vm = g_variant_get_child_value(vms, 0);
+	char *text = NULL;
+
+	assert_true(g_variant_lookup(vm, key, "s", &text));
+	return text;
+}
+
+static void yields_are_seen_and_counted(void **state)
+{
+	State *s = *state;
+	g_autofree char *before = NULL, *during = NULL, *after = NULL, *mechanism = NULL;
+	g_autoptr(KxReport) live = NULL, later = NULL;
+
+	fake.vm.log_mechanism = KVM_EXT_LOG_PML;
+	expect(s, "Attach", with_options(s->self, "tracker", "dirty-log"), NULL);
+	expect(s, "RunPass", g_variant_new("(s)", s->self), NULL);
+	before = listed(s, "yielded");
+	mechanism = listed(s, "mechanism");
+	assert_string_equal(before, "");
+	assert_string_equal(mechanism, "pml");
+
+	/* The flag of a pass tells it at once, without the next look at the statistics. */
+	fake.yielded = TRUE;
+	fake.stats.log.last_yield_ns = fake_now();
+	fake.stats.log.vmm_pages = 4096;
+	fake.stats.log.yields = 3;
+	fake_pass(KVM_EXT_PASS_YIELDED);
+	fake_wake();
+	wait_for(s, "yielded");
+	during = listed(s, "yielded");
+	assert_string_equal(during, "the VMM logs its memory"); /* no libvirt here to ask */
+	g_usleep(20000);
+	live = report(s, s->self);
+	assert_string_equal(((KxVmReport *)live->vms->pdata[0])->yielded,
+			    "the VMM logs its memory");
+	assert_true(window_of(live, 0, 0)->log_yielded_ns >= 20000000);
+	assert_int_equal(window_of(live, 0, 0)->log_vmm_pages, 4096);
+	assert_int_equal(window_of(live, 0, 0)->passes, 1);
+	assert_int_equal(window_of(live, 0, 0)->est_n, 1);
+
+	fake.yielded = FALSE;
+	fake.stats.log.last_resume_ns = fake_now();
+	fake.stats.log.resumes = 3;
+	wait_for(s, "resumed");
+	after = listed(s, "yielded");
+	assert_string_equal(after, "");
+	expect(s, "RunPass", g_variant_new("(s)", s->self), NULL);
+	later = report(s, s->self);
+	assert_null(((KxVmReport *)later->vms->pdata[0])->yielded);
+	assert_true(window_of(later, 0, 0)->log_yielded_ns >= 20000000);
+	assert_string_equal(window_of(later, 0, 0)->log_yielded_to, "the VMM logs its memory");
+	assert_int_equal(window_of(later, 0, 0)->passes, 2);
+	assert_int_equal(window_of(later, 0, 0)->est_n, 2);
+	assert_int_equal(window_of(later, 0, 0)->log_yields, 3);
+}
+
+/* One that is over before anybody looks is told with both its moments. */
+static void short_yields_are_told_too(void **state)
+{
+	State *s = *state;
+	const char *told;
+
+	expect(s, "Attach", with_options(s->self, "tracker", "pml-abit"), NULL);
+	fake_pass(KVM_EXT_PASS_YIELDED);
+	fake.stats.log.last_yield_ns = fake.stats.log.last_resume_ns = fake_now();
+	fake_wake();
+	wait_for(s, "resumed");
+	told = strstr(s->events->str, "yielded");
+	assert_non_null(told);
+	assert_non_null(strstr(told, "resumed"));
+	/* once, though the counter stands */
+	expect(s, "List", g_variant_new("()"), NULL);
+	assert_null(strstr(strstr(told, "resumed"), "yielded"));
+}
+
+static void leaving_the_log_is_charged_to_its_window(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL, after = NULL;
+
+	fake.vm.log_mechanism = KVM_EXT_LOG_PML;
+	expect(s, "Attach", with_options(s->self, "tracker", "dirty-log"), NULL);
+	fake.disable_ns = 700;
+	fake.disable_pages = 7;
+	expect(s, "SetTracker", with_options(s->self, "tracker", "pml-abit"), NULL);
+	r = report(s, s->self);
+	assert_null(window_of(r, 0, 0)->log_disable_na);
+	assert_int_equal(window_of(r, 0, 0)->log_disable_ns, 700);
+	assert_non_null(window_of(r, 0, 1)->log_disable_na);
+	fake.disable_ns = 800;
+	fake.disable_pages = 8;
+	expect(s, "Detach", g_variant_new("(s)", s->self), NULL);
+	after = report(s, s->self);
+	assert_int_equal(window_of(after, 0, 0)->log_disable_pages, 7);
+	assert_int_equal(window_of(after, 0, 1)->log_disable_ns, 800);
+	assert_null(window_of(after, 0, 1)->log_disable_na);
+}
+
+/* A VM that goes while the VMM has its log: told, ended, nothing hangs. */
+static void vm_that_goes_while_yielded(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL;
+
+	expect(s, "Attach", with_options(s->self, "tracker", "dirty-log"), NULL);
+	fake.yielded = TRUE;
+	wait_for(s, "yielded");
+	fake_vm_goes();
+	wait_for(s, "vm-gone");
+	r = report(s, s->self);
+	assert_null(((KxVmReport *)r->vms->pdata[0])->yielded);
+	assert_string_equal(((KxVmReport *)r->vms->pdata[0])->ended, "VM gone");
+	assert_non_null(strstr(window_of(r, 0, 0)->log_disable_na, "VM ended"));
+}
+
+static void on_ended(KxSession *session, gpointer data)
+{
+	*(gboolean *)data = TRUE;
+}
+
+/* libvirt tells of a migration's end while the process still is there; the session ends with it, and for that reason. */
+static void migrated_away_is_the_reason(void **state)
+{
+	KxVmIdent ident = { (char *)"vm1", NULL, getpid() };
+	g_autoptr(KxSession) session = NULL;
+	gboolean ended = FALSE;
+	KxOptions o;
+
+	kx_options_init(&o);
+	assert_true(kx_options_set(&o, "tracker", "dirty-log", NULL));
+	session = kx_session_attach(&fake_host, &ident, &o, NULL, NULL);
+	assert_non_null(session);
+	kx_session_on_ended(session, on_ended, &ended);
+	kx_session_begin(session);
+	kx_session_expect_end(session, "migrated away");
+	assert_true(kx_session_alive(session));
+	fake_vm_goes();
+	while (!ended)
+		g_main_context_iteration(NULL, TRUE);
+	assert_string_equal(kx_session_ended(session), "VM gone: migrated away");
+}
+
+static void selftest_stands_in_every_report(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL;
+
+	while (!g_atomic_int_get(&fake.selftests))
+		g_main_context_iteration(NULL, TRUE);
+	expect(s, "Attach", with_options(s->self, "tracker", "off"), NULL);
+	r = report(s, s->self);
+	assert_string_equal(r->log_selftest, "wrong");
+	assert_non_null(strstr(r->log_selftest_text, "3 of 9 missing"));
+	assert_int_equal(fake.selftests, 1); /* once for each load of KVM */
+}
+
+/* --- what takes long ---------------------------------------------------------------------------------------------------- */
+
+/* @key of the one VM that @method tells of. */
+static char *told(State *s, const char *method, GVariant *params, const char *key)
+{
+	g_autoptr(GVariant) reply = call(s, method, params, NULL);
+	g_autoptr(GVariant) vms = g_variant_get_child_value(reply, 0);
+	g_autoptr(GVariant) vm = NULL;
+	char *text = NULL;
+
+	assert_int_equal(g_variant_n_children(vms), 1);
+	vm = g_variant_get_child_value(vms, 0);
+	g_variant_lookup(vm, key, "s", &text);
+	return text ? text : g_strdup("");
+}
+
+static GVariant *all(void)
+{
+	const char *const none[] = { NULL };
+
+	return g_variant_new("(^as)", none);
+}
+
+/*
+ * The module takes its time to switch a log on: the main loop serves the others, this VM shows what it is doing and its last
+ * figures, and what is asked of it meanwhile comes in order.
+ */
+static void a_switch_that_blocks_keeps_nobody_waiting(void **state)
+{
+	State *s = *state;
+	Answer first = { 0 }, second = { 0 }, detach = { 0 };
+	g_autofree char *listed = NULL, *before = NULL, *during = NULL;
+	g_autoptr(KxReport) r = NULL;
+
+	expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
+	before = told(s, "Stats", all(), "progress");
+	assert_string_equal(before, "");
+	g_atomic_int_set(&fake.set_blocked, TRUE);
+	start_call(s, "SetTracker", with_options(s->self, "tracker", "dirty-log"), &first);
+	while (!g_atomic_int_get(&fake.set_waits))
+		g_main_context_iteration(NULL, FALSE);
+	start_call(s, "SetTracker", with_options(s->self, "tracker", "ept-walk"), &second);
+	start_call(s, "Detach", g_variant_new("(s)", s->self), &detach);
+	listed = told(s, "List", g_variant_new("()"), "progress");
+	assert_string_equal(listed, "the tracker is being set");
+	during = told(s, "Stats", all(), "progress");
+	assert_string_equal(during, "the tracker is being set");
+	assert_false(first.done || second.done || detach.done);
+	g_atomic_int_set(&fake.set_blocked, FALSE);
+	finish_call(&first);
+	finish_call(&second);
+	finish_call(&detach);
+	assert_null(first.error);
+	assert_null(second.error);
+	assert_null(detach.error);
+	g_variant_unref(first.reply);
+	g_variant_unref(second.reply);
+	g_variant_unref(detach.reply);
+	r = report(s, s->self);
+	assert_int_equal(((KxVmReport *)r->vms->pdata[0])->windows->len, 3);
+	assert_string_equal(window_of(r, 0, 1)->tracker, "dirty-log");
+	assert_string_equal(window_of(r, 0, 2)->tracker, "ept-walk");
+}
+
+static gpointer unblock(gpointer data)
+{
+	g_usleep(50000);
+	g_atomic_int_set(&fake.set_blocked, FALSE);
+	return NULL;
+}
+
+/* The daemon can stop while the module is at it. */
+static void the_daemon_stops_in_a_switch(void **state)
+{
+	State *s = *state;
+	Answer set = { 0 };
+	GThread *later;
+
+	expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
+	g_atomic_int_set(&fake.set_blocked, TRUE);
+	start_call(s, "SetTracker", with_options(s->self, "tracker", "ept-walk"), &set);
+	while (!g_atomic_int_get(&fake.set_waits))
+		g_main_context_iteration(NULL, FALSE);
+	later = g_thread_new("later", unblock, NULL);
+	kx_service_free(s->service);
+	s->service = NULL;
+	assert_false(fake.attached);
+	g_thread_join(later);
+	finish_call(&set);
+	g_clear_error(&set.error);
+	g_clear_pointer(&set.reply, g_variant_unref);
+}
+
+/* Figures of a window are those that the report has of it, whether or not anybody asked for a report. */
+static void stats_are_the_reports_figures(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL;
+	g_autoptr(GVariant) reply = NULL, vms = NULL, vm = NULL;
+	g_autoptr(KxVmReport) v = NULL;
+	const KxWindow *w;
+
+	expect(s, "Stats", with_targets(s->self), "NotAttached");
+	expect(s, "Attach", with_options(s->self, "tracker", "abit", "interval", "0"), NULL);
+	expect(s, "RunPass", g_variant_new("(s)", s->self), NULL);
+	reply = call(s, "Stats", with_targets(s->self), NULL);
+	vms = g_variant_get_child_value(reply, 0);
+	vm = g_variant_get_child_value(vms, 0);
+	v = kx_vm_from_variant(vm);
+	assert_int_equal(v->pid, getpid());
+	assert_true(v->attached);
+	assert_null(v->yielded);
+	assert_int_equal(v->windows->len, 1);
+	w = v->windows->pdata[0];
+	r = report(s, s->self);
+	assert_true(w->open && w->has_module);
+	assert_int_equal(w->id, window_of(r, 0, 0)->id);
+	assert_string_equal(w->tracker, "abit");
+	assert_int_equal(w->passes, 1);
+	assert_int_equal(w->samples, window_of(r, 0, 0)->samples);
+	assert_int_equal(w->cpu_ns, window_of(r, 0, 0)->cpu_ns);
+	assert_int_equal(w->found_pages, 4);
+	assert_true(w->exits > 0 && !w->exits_na);
+	assert_true(w->duration_ns > 0 && w->duration_ns <= window_of(r, 0, 0)->duration_ns);
+	expect(s, "Detach", g_variant_new("(s)", s->self), NULL);
+	expect(s, "Stats", with_targets(s->self), "NotAttached");
+	g_clear_pointer(&reply, g_variant_unref);
+	g_clear_pointer(&vms, g_variant_unref);
+	reply = call(s, "Stats", all(), NULL);
+	vms = g_variant_get_child_value(reply, 0);
+	assert_int_equal(g_variant_n_children(vms), 0);
+}
+
+/* The ring is as large as the VM wants it, or as it was told; and what was told then cannot be changed later. */
+static void the_ring_goes_with_the_vm(void **state)
+{
+	static const struct {
+		const char *size;
+		guint64 ram_pages;
+		guint32 pages;
+	} cases[] = {
+		{ "auto", 1 << 20, FAKE_DATA_SIZE / 4096 },
+		{ "auto", 16 << 20, 1024 },
+		{ "auto", 1 << 28, 16384 },
+		{ "auto", 1ull << 32, 16384 },
+		{ "64K", 1 << 28, 16 },
+		{ "256M", 1 << 20, 65536 },
+	};
+	State *s = *state;
+
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(KxReport) r = NULL;
+
+		fake.vm.ram_pages = cases[i].ram_pages;
+		expect(s, "Attach",
+		       with_options(s->self, "tracker", "abit", "ring-size", cases[i].size), NULL);
+		assert_int_equal(fake.ring_pages, cases[i].pages);
+		r = report(s, s->self);
+		assert_int_equal(((KxVmReport *)r->vms->pdata[0])->ring_bytes,
+				 (guint64)cases[i].pages * 4096);
+		expect(s, "SetTracker", with_options(s->self, "ring-size", "1M"), "InvalidOption");
+		expect(s, "SetTracker", with_options(s->self, "tracker", "ept-walk"), NULL);
+		expect(s, "Detach", g_variant_new("(s)", s->self), NULL);
+	}
+	expect(s, "Attach", with_options(s->self, "ring-size", "3M"), "InvalidOption");
+}
+
+/* Where the first pass over a VM takes minutes, that is said wherever somebody looks. */
+static void priming_is_told(void **state)
+{
+	static const char want[] = "priming, 23 % of memory, about 6";
+	State *s = *state;
+	g_autofree char *stats = NULL;
+	g_autoptr(KxReport) r = NULL;
+	gboolean listed = FALSE;
+
+	expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
+	fake.stats.progress = (struct kvm_ext_progress){ .start_ns = fake_now() - 20000000000ull,
+							 .pages = 23 << 20,
+							 .total_pages = 100 << 20,
+							 .flags = KVM_EXT_PASS_PRIME };
+	stats = told(s, "Stats", all(), "progress");
+	assert_int_equal(strncmp(stats, want, strlen(want)), 0);
+	r = report(s, s->self);
+	assert_non_null(strstr(((KxVmReport *)r->vms->pdata[0])->progress, want));
+	/* without anybody having asked for figures since */
+	fake.stats.progress.pages = 46 << 20;
+	while (!listed) {
+		g_autofree char *text = told(s, "List", g_variant_new("()"), "progress");
+
+		listed = strstr(text, "priming, 46 % of memory, about 2") != NULL;
+		g_main_context_iteration(NULL, FALSE);
+	}
+	fake.stats.progress = (struct kvm_ext_progress){ 0 };
+	fake.stats.passes = 1;
+	g_free(stats);
+	stats = told(s, "Stats", all(), "progress");
+	assert_string_equal(stats, "");
+}
+
+/* --- the socket --------------------------------------------------------------------------------------------------- */
+
+static void second_daemon_is_refused(void **state)
+{
+	State *s = *state;
+	g_autoptr(GError) error = NULL;
+	g_autofree char *pid = g_strdup_printf("pid %d", getpid());
+
+	assert_null(kx_listener_new(s->socket, on_connection, s->service, &error));
+	assert_true(g_error_matches(error, KX_ERROR, KX_ERROR_BUSY));
+	assert_non_null(strstr(error->message, pid));
+	expect(s, "List", g_variant_new("()"), NULL); /* the first one is as it was */
+}
+
+static void stale_socket_is_replaced(void **state)
+{
+	State *s = *state;
+	g_autofree char *path = g_build_filename(s->root, "stale.sock", NULL);
+	g_autofree char *file = g_build_filename(s->root, "file", NULL);
+	g_autoptr(GError) error = NULL;
+	KxListener *l;
+	pid_t pid = fork();
+	struct stat st;
+
+	if (pid == 0) {
+		/* in a program of its own: this one has threads, whose locks fork() copies */
+		execl("/proc/self/exe", "kvm-ext-test-listener", "--listen", path, NULL);
+		_exit(8);
+	}
+	waitpid(pid, NULL, 0);
+	assert_int_equal(stat(path, &st), 0);
+	l = kx_listener_new(path, on_connection, s->service, &error);
+	assert_non_null(l);
+	assert_int_equal(stat(path, &st), 0);
+	assert_true((st.st_mode & 07777) == 0600 || (st.st_mode & 07777) == 0660);
+	kx_listener_free(l);
+	assert_int_not_equal(stat(path, &st), 0);
+
+	fake_write(s->root, "file", "precious");
+	assert_null(kx_listener_new(file, on_connection, s->service, &error));
+	assert_non_null(strstr(error->message, "no socket"));
+	assert_int_equal(stat(file, &st), 0);
+}
+
+static gboolean always(gpointer data)
+{
+	return G_SOURCE_CONTINUE;
+}
+
+/* Even where the socket's mode would let it in. */
+static void other_user_is_refused(void **state)
+{
+	State *s = *state;
+	g_autofree char *dir = g_path_get_dirname(s->socket);
+	int status = 0;
+	guint tick;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		skip(); /* only root can become somebody else */
+	chmod(s->root, 0755);
+	chmod(dir, 0755);
+	chmod(s->socket, 0666);
+	pid = fork();
+	if (pid == 0) {
+		g_autofree char *address = g_strdup_printf("unix:path=%s", s->socket);
+		char *const argv[] = { "kvm-ext-test-client", address, NULL };
+
+		if (setgid(65534) || setuid(65534))
+			_exit(9);
+		execl("/proc/self/exe", argv[0], "--client", argv[1], NULL);
+		_exit(8);
+	}
+	tick = g_timeout_add(10, always, NULL);
+	while (waitpid(pid, &status, WNOHANG) == 0)
+		g_main_context_iteration(NULL, TRUE);
+	g_source_remove(tick);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 1);
+}
+
+/* A caller as another user: 0 if it gets an answer, 1 if it is refused. */
+static int client(const char *address)
+{
+	GDBusConnection *c = g_dbus_connection_new_for_address_sync(
+		address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, NULL, NULL);
+	gboolean answered = c != NULL;
+
+	g_clear_object(&c);
+	return answered ? 0 : 1;
+}
+
+/* A daemon that is killed: socket and lock file stay behind. */
+static int killed_listener(const char *path)
+{
+	KxListener *l = kx_listener_new(path, NULL, NULL, NULL);
+
+	if (!l)
+		return 1;
+	raise(SIGKILL);
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(attaches_switches_reports_detaches, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(refuses_with_the_right_error, setup, teardown),
+		cmocka_unit_test_setup_teardown(refusals_give_the_reason, setup, teardown),
+		cmocka_unit_test_setup_teardown(traps_by_heat, setup, teardown),
+		cmocka_unit_test_setup_teardown(failed_switch_keeps_the_old_tracker, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(vm_that_goes_ends_its_session, setup, teardown),
+		cmocka_unit_test_setup_teardown(pass_does_not_block_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(detach_during_a_pass, setup, teardown),
+		cmocka_unit_test_setup_teardown(broken_ring_ends_the_session, setup, teardown),
+		cmocka_unit_test_setup_teardown(many_sessions_stay_bounded, setup, teardown),
+		cmocka_unit_test_setup_teardown(large_replies_arrive, setup, teardown),
+		cmocka_unit_test_setup_teardown(pml_is_refused_where_there_is_none, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(dirty_ring_is_refused_with_the_reason, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(yields_are_seen_and_counted, setup, teardown),
+		cmocka_unit_test_setup_teardown(short_yields_are_told_too, setup, teardown),
+		cmocka_unit_test_setup_teardown(leaving_the_log_is_charged_to_its_window, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(vm_that_goes_while_yielded, setup, teardown),
+		cmocka_unit_test_setup_teardown(migrated_away_is_the_reason, setup, teardown),
+		cmocka_unit_test_setup_teardown(selftest_stands_in_every_report, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_switch_that_blocks_keeps_nobody_waiting, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(the_daemon_stops_in_a_switch, setup, teardown),
+		cmocka_unit_test_setup_teardown(stats_are_the_reports_figures, setup, teardown),
+		cmocka_unit_test_setup_teardown(priming_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_ring_goes_with_the_vm, setup, teardown),
+		cmocka_unit_test_setup_teardown(second_daemon_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(stale_socket_is_replaced, setup, teardown),
+		cmocka_unit_test_setup_teardown(other_user_is_refused, setup, teardown),
+	};
+
+	if (argc == 3 && !strcmp(argv[1], "--client"))
+		return client(argv[2]);
+	if (argc == 3 && !strcmp(argv[1], "--listen"))
+		return killed_listener(argv[2]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

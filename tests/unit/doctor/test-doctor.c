@@ -1,0 +1,673 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Host facts and the doctor on made-up hosts: trees of /proc and /sys in a temporary folder. */
+#define _GNU_SOURCE /* nftw */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "doctor/doctor.h"
+#include "tracker/logmech.h"
+#include "vm/hostinfo.h"
+
+static char *root;
+
+static void put(const char *path, const char *text)
+{
+	g_autofree char *full = g_build_filename(root, path, NULL);
+	g_autofree char *folder = g_path_get_dirname(full);
+
+	assert_int_equal(g_mkdir_with_parents(folder, 0755), 0);
+	assert_true(g_file_set_contents(full, text, -1, NULL));
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
+static int make_root(void **state)
+{
+	root = g_dir_make_tmp("kvm-ext-test-XXXXXX", NULL);
+	g_unsetenv("KVM_EXT_EMULATED");
+	return root ? 0 : -1;
+}
+
+static int remove_root(void **state)
+{
+	nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	g_clear_pointer(&root, g_free);
+	return 0;
+}
+
+static void put_cpu(const char *vendor, const char *flags)
+{
+	g_autofree char *text =
+		g_strdup_printf("processor\t: 0\nvendor_id\t: %s\nmodel name\t: Model of %s\n"
+				"flags\t\t: fpu %s\n\nprocessor\t: 1\nvendor_id\t: %s\n",
+				vendor, vendor, flags, vendor);
+
+	put("proc/cpuinfo", text);
+	put("proc/sys/kernel/osrelease", "6.1.0-40-amd64\n");
+}
+
+static KxDoctorFacts good_facts(void)
+{
+	return (KxDoctorFacts){
+		.root = root,
+		.caps = { .api_version = KVM_EXT_API_VERSION, .trackers = 0x1f },
+		.pidfd_error = EBADF,
+		.group = 1,
+		.daemon_version = "0.1.0",
+		.libvirt = 1,
+		.libvirt_uri = "qemu:///system",
+		.qemu = (char *)"/usr/bin/qemu-system-x86_64",
+		.ivshmem = 1,
+		.shm_free_bytes = 1 << 30,
+	};
+}
+
+static const KxCheck *find(const GPtrArray *checks, const char *name)
+{
+	for (guint i = 0; i < checks->len; i++) {
+		const KxCheck *c = checks->pdata[i];
+
+		if (g_str_equal(c->name, name))
+			return c;
+	}
+	fail_msg("there is no check %s", name);
+	return NULL;
+}
+
+static void expect(const GPtrArray *checks, const char *name, KxCheckStatus status,
+		   const char *found)
+{
+	const KxCheck *c = find(checks, name);
+
+	if (c->status != status || !strstr(c->found, found))
+		fail_msg("%s is %s: %s; expected %s: %s", name, kx_check_status_name(c->status),
+			 c->found, kx_check_status_name(status), found);
+	if (c->status == KX_CHECK_NO && c->needed && !c->remedy)
+		fail_msg("%s is needed and missing, but has no remedy", name);
+}
+
+static void put_intel(void)
+{
+	put_cpu("GenuineIntel", "vmx");
+	put("sys/module/kvm_intel/parameters/ept", "Y\n");
+	put("sys/module/kvm_intel/parameters/eptad", "Y\n");
+	put("sys/module/kvm_intel/parameters/pml", "Y\n");
+	put("sys/module/kvm/parameters/tdp_mmu", "Y\n");
+	put("sys/module/kvm/parameters/nx_huge_pages", "N\n");
+	put("sys/module/kvm_ext/version", "");
+	put("proc/mounts", "debugfs /sys/kernel/debug debugfs rw 0 0\n");
+	put("boot/config-6.1.0-40-amd64", "# x\n# CONFIG_DAMON_SYSFS is not set\n");
+	put("sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n");
+}
+
+static void test_kernel_series(void **state)
+{
+	static const struct {
+		const char *release;
+		KxCheckStatus status;
+		const char *found;
+	} cases[] = {
+		{ "6.1.0-40-amd64", KX_CHECK_YES, "series 6.1" },
+		{ "6.12.95+deb13-amd64", KX_CHECK_YES, "series 6.12" },
+		{ "7.2.13", KX_CHECK_YES, "series 7.2" },
+		{ "7.3-rc1", KX_CHECK_YES, "series 7.3" },
+		{ "7.3", KX_CHECK_YES, "series 7.3" },
+		{ "6.18.2", KX_CHECK_UNKNOWN, "6.1, 6.12, 7.2 and 7.3" },
+		{ "7.20.1", KX_CHECK_UNKNOWN, "others may build" },
+	};
+
+	put_intel();
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		KxDoctorFacts facts = good_facts();
+		g_autoptr(GPtrArray) checks = NULL;
+
+		put("proc/sys/kernel/osrelease", cases[i].release);
+		checks = kx_doctor_run(&facts);
+		expect(checks, "kernel", cases[i].status, cases[i].found);
+	}
+}
+
+static void test_pebs(void **state)
+{
+	static const struct {
+		const char *vendor, *flags, *pmu;
+		KxPebsFacts facts;
+		KxCheckStatus status;
+		const char *found;
+	} cases[] = {
+		{ "AuthenticAMD", "svm", "Y", { .kvm = 0x2400 }, KX_CHECK_NO, "IBS" },
+		{ "GenuineIntel", "vmx", "Y", { .kvm = 0x6400 }, KX_CHECK_NO, "dtes64" },
+		{ "GenuineIntel",
+		  "vmx dtes64",
+		  "N",
+		  { .kvm = 0x6400 },
+		  KX_CHECK_NO,
+		  "enable_pmu=N" },
+		{ "GenuineIntel",
+		  "vmx dtes64",
+		  "Y",
+		  { .kvm_error = EACCES, .cpu = 0x7400 },
+		  KX_CHECK_UNKNOWN,
+		  "the CPU has format 4 with adaptive records" },
+		{ "GenuineIntel",
+		  "vmx dtes64",
+		  "Y",
+		  { .kvm = 0x2000, .cpu = 0x7400 },
+		  KX_CHECK_NO,
+		  "offers its guests none" },
+		/* what the kernels since 2024 do */
+		{ "GenuineIntel",
+		  "vmx dtes64",
+		  "Y",
+		  { .kvm = 0x2400, .cpu = 0x6400 },
+		  KX_CHECK_NO,
+		  "format 4 without adaptive records (bit 14" },
+		{ "GenuineIntel",
+		  "vmx dtes64",
+		  "Y",
+		  { .kvm = 0x6400, .cpu_error = EACCES },
+		  KX_CHECK_YES,
+		  "load latency not: stores" },
+		{ "GenuineIntel",
+		  "vmx dtes64",
+		  "Y",
+		  { .kvm = 0x6400, .kvm_latency = 1 },
+		  KX_CHECK_YES,
+		  "migratable='off'" },
+		{ "GenuineIntel",
+		  "vmx dtes64",
+		  NULL,
+		  { .kvm = 0x300, .kvm_latency = -1 },
+		  KX_CHECK_YES,
+		  "format 3 with addresses" },
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		KxDoctorFacts facts = good_facts();
+		g_autoptr(GPtrArray) checks = NULL;
+
+		put_intel();
+		put_cpu(cases[i].vendor, cases[i].flags);
+		facts.pebs = cases[i].facts;
+		if (cases[i].pmu)
+			put("sys/module/kvm/parameters/enable_pmu", cases[i].pmu);
+		checks = kx_doctor_run(&facts);
+		expect(checks, "pebs", cases[i].status, cases[i].found);
+		assert_true(kx_doctor_ok(checks) || strcmp(cases[i].vendor, "GenuineIntel"));
+	}
+}
+
+static void test_channel_to_guests(void **state)
+{
+	static const struct {
+		int libvirt, ivshmem;
+		gint64 shm;
+		gboolean no_qemu;
+		KxCheckStatus status;
+		const char *found;
+	} cases[] = {
+		{ 1, 1, 1 << 30, FALSE, KX_CHECK_YES, "the guest needs kvm_ext_guest.ko" },
+		{ -1, 1, 2 << 20, FALSE, KX_CHECK_YES, "ivshmem-plain" },
+		{ 0, 1, 1 << 30, FALSE, KX_CHECK_NO, "need libvirt" },
+		{ 1, 0, 1 << 30, FALSE, KX_CHECK_NO, "has no device ivshmem-plain" },
+		{ 1, -1, 1 << 30, FALSE, KX_CHECK_UNKNOWN, "does not say" },
+		{ 1, -1, 1 << 30, TRUE, KX_CHECK_UNKNOWN, "no QEMU was found" },
+		{ 1, 1, (2 << 20) - 1, FALSE, KX_CHECK_NO, "has not the 2 MiB" },
+		{ 1, 1, -1, FALSE, KX_CHECK_NO, "there is no /dev/shm" },
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		KxDoctorFacts facts = good_facts();
+		g_autoptr(GPtrArray) checks = NULL;
+
+		facts.libvirt = cases[i].libvirt;
+		facts.ivshmem = cases[i].ivshmem;
+		facts.shm_free_bytes = cases[i].shm;
+		facts.qemu = cases[i].no_qemu ? NULL : facts.qemu;
+		checks = kx_doctor_run(&facts);
+		expect(checks, "guest-channel", cases[i].status, cases[i].found);
+	}
+}
+
+/* As Debian and Ubuntu hosts are; the parser is what a minimal one may lack. */
+static void test_channel_with_apparmor(void **state)
+{
+	KxDoctorFacts facts = good_facts();
+	g_autoptr(GPtrArray) without = NULL, with = NULL;
+	g_autofree char *parser = NULL;
+
+	put("sys/module/apparmor/parameters/enabled", "Y\n");
+	without = kx_doctor_run(&facts);
+	expect(without, "guest-channel", KX_CHECK_NO, "without apparmor_parser");
+	put("usr/sbin/apparmor_parser", "");
+	parser = g_build_filename(facts.root, "usr/sbin/apparmor_parser", NULL);
+	assert_int_equal(chmod(parser, 0755), 0);
+	with = kx_doctor_run(&facts);
+	expect(with, "guest-channel", KX_CHECK_YES, "AppArmor's profile");
+}
+
+static void test_intel_with_pml(void **state)
+{
+	KxDoctorFacts facts = good_facts();
+	g_autoptr(GPtrArray) checks = NULL;
+
+	put_intel();
+	checks = kx_doctor_run(&facts);
+	assert_true(kx_doctor_ok(checks));
+	expect(checks, "cpu", KX_CHECK_YES, "Model of GenuineIntel");
+	expect(checks, "virtualization", KX_CHECK_YES, "vmx");
+	expect(checks, "kvm-module", KX_CHECK_YES, "kvm_intel");
+	expect(checks, "nested-paging", KX_CHECK_YES, "ept=Y");
+	expect(checks, "ad-bits", KX_CHECK_YES, "eptad=Y");
+	expect(checks, "pml", KX_CHECK_YES, "pml=Y");
+	expect(checks, "dirty-log", KX_CHECK_YES, "mechanism pml");
+	expect(checks, "migration", KX_CHECK_YES, "gives way");
+	expect(checks, "tdp-mmu", KX_CHECK_YES, "tdp_mmu=Y");
+	expect(checks, "module", KX_CHECK_YES, "loaded");
+	expect(checks, "kernel", KX_CHECK_YES, "6.1.0-40");
+	expect(checks, "debugfs", KX_CHECK_YES, "mounted");
+	expect(checks, "damon", KX_CHECK_NO, "CONFIG_DAMON_SYSFS");
+	expect(checks, "a-bit-rivals", KX_CHECK_INFO, "no DAMON_STAT");
+	expect(checks, "huge-pages", KX_CHECK_INFO, "[madvise]");
+	expect(checks, "cpus", KX_CHECK_INFO, "2");
+	expect(checks, "young-flush", KX_CHECK_INFO, "this kernel flushes");
+	expect(checks, "libvirt", KX_CHECK_YES, "qemu:///system");
+}
+
+static void test_intel_without_ept(void **state)
+{
+	KxDoctorFacts facts = good_facts();
+	g_autoptr(GPtrArray) checks = NULL;
+
+	put_intel();
+	put("sys/module/kvm_intel/parameters/ept", "N\n");
+	put("sys/module/kvm_intel/parameters/eptad", "N\n");
+	put("sys/module/kvm_intel/parameters/pml", "N\n");
+	facts.caps.caps = KVM_EXT_CAP_ELIDES_YOUNG_FLUSH;
+	checks = kx_doctor_run(&facts);
+	assert_false(kx_doctor_ok(checks));
+	expect(checks, "nested-paging", KX_CHECK_NO, "ept=N");
+	expect(checks, "ad-bits", KX_CHECK_NO, "eptad=N");
+	expect(checks, "pml", KX_CHECK_NO, "pml=N");
+	expect(checks, "dirty-log", KX_CHECK_YES, "mechanism write-protect");
+	expect(checks, "young-flush", KX_CHECK_INFO, "leaves the flush out");
+}
+
+static void test_amd(void **state)
+{
+	KxDoctorFacts facts = good_facts();
+	g_autoptr(GPtrArray) checks = NULL;
+
+	put_cpu("AuthenticAMD", "svm npt");
+	put("sys/module/kvm_amd/parameters/npt", "1\n");
+	put("sys/module/kvm_ext/version", "");
+	put("sys/module/damon_stat/parameters/enabled", "Y\n");
+	checks = kx_doctor_run(&facts);
+	assert_true(kx_doctor_ok(checks));
+	expect(checks, "virtualization", KX_CHECK_YES, "svm");
+	expect(checks, "nested-paging", KX_CHECK_YES, "npt=1");
+	expect(checks, "ad-bits", KX_CHECK_YES, "always");
+	expect(checks, "pml", KX_CHECK_NO, "AMD without PML");
+	expect(checks, "dirty-log", KX_CHECK_YES, "mechanism write-protect");
+	expect(checks, "tdp-mmu", KX_CHECK_UNKNOWN, "kvm is not loaded");
+	expect(checks, "damon", KX_CHECK_UNKNOWN, "no configuration");
+	expect(checks, "debugfs", KX_CHECK_NO, "not mounted");
+	expect(checks, "a-bit-rivals", KX_CHECK_NO, "missing from samples");
+}
+
+static void test_nothing(void **state)
+{
+	KxDoctorFacts facts = { .root = root,
+				.caps_error = ENOENT,
+				.kvm_error = ENOENT,
+				.pidfd_error = ENOSYS,
+				.group = -1,
+				.libvirt = -1,
+				.daemon_error = "no socket" };
+	g_autoptr(GPtrArray) checks = kx_doctor_run(&facts);
+
+	assert_false(kx_doctor_ok(checks));
+	for (guint i = 0; i < checks->len; i++) {
+		const KxCheck *c = checks->pdata[i];
+
+		if (c->status == KX_CHECK_YES)
+			fail_msg("%s is yes where there is nothing: %s", c->name, c->found);
+		assert_true(c->found && *c->found);
+	}
+	expect(checks, "pidfd-getfd", KX_CHECK_NO, "");
+	expect(checks, "group", KX_CHECK_NO, "does not exist");
+	expect(checks, "daemon", KX_CHECK_NO, "no socket");
+	expect(checks, "libvirt", KX_CHECK_NO, "no socket");
+	expect(checks, "api", KX_CHECK_UNKNOWN, "cannot be asked");
+}
+
+static void test_no_virtualization(void **state)
+{
+	KxDoctorFacts facts = good_facts();
+	g_autoptr(GPtrArray) checks = NULL;
+
+	put_cpu("AuthenticAMD", "sse");
+	facts.kvm_error = EACCES;
+	checks = kx_doctor_run(&facts);
+	assert_false(kx_doctor_ok(checks));
+	expect(checks, "virtualization", KX_CHECK_NO, "svm");
+	expect(checks, "kvm-module", KX_CHECK_NO, "kvm_amd");
+	expect(checks, "kvm-device", KX_CHECK_UNKNOWN, "may not");
+}
+
+static void test_selftest_line(void **state)
+{
+	static const struct {
+		KxSelftest t;
+		KxCheckStatus status;
+	} cases[] = {
+		{ { KX_SELFTEST_OK, (char *)"ok: 5 pages" }, KX_CHECK_YES },
+		{ { KX_SELFTEST_WRONG, (char *)"loses dirty pages: 3 of 5" }, KX_CHECK_NO },
+		{ { KX_SELFTEST_NOT_RUN, (char *)"not run: KVM_CREATE_VM" }, KX_CHECK_UNKNOWN },
+	};
+	KxDoctorFacts facts = good_facts();
+	g_autoptr(GPtrArray) none = NULL, denied = NULL;
+
+	put_intel();
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		KxSelftest t = cases[i].t;
+		g_autoptr(GPtrArray) checks = NULL;
+
+		facts.selftest = &t;
+		checks = kx_doctor_run(&facts);
+		expect(checks, "log-selftest", cases[i].status, t.text);
+		assert_true(kx_doctor_ok(checks));
+	}
+	facts.selftest = NULL;
+	none = kx_doctor_run(&facts);
+	expect(none, "log-selftest", KX_CHECK_UNKNOWN, "not run");
+	facts.kvm_error = EACCES;
+	denied = kx_doctor_run(&facts);
+	expect(denied, "log-selftest", KX_CHECK_UNKNOWN, "/dev/kvm: Permission denied");
+}
+
+static void test_module_states(void **state)
+{
+	KxDoctorFacts facts = good_facts();
+	g_autoptr(GPtrArray) bare = NULL, headers = NULL, installed = NULL, wrong = NULL;
+
+	put_intel();
+	facts.caps_error = ENOENT;
+	remove_root(NULL);
+	make_root(NULL);
+	facts.root = root;
+	put_cpu("GenuineIntel", "vmx");
+	bare = kx_doctor_run(&facts);
+	assert_non_null(strstr(find(bare, "module")->remedy, "linux-headers-6.1.0-40-amd64"));
+	put("lib/modules/6.1.0-40-amd64/build/Makefile", "");
+	headers = kx_doctor_run(&facts);
+	assert_non_null(strstr(find(headers, "module")->remedy, "make modules"));
+	put("lib/modules/6.1.0-40-amd64/updates/kvm_ext.ko", "");
+	installed = kx_doctor_run(&facts);
+	assert_string_equal(find(installed, "module")->remedy, "modprobe kvm_ext");
+
+	facts.caps_error = 0;
+	facts.caps.api_version = KVM_EXT_API_VERSION + 1;
+	facts.caps.caps = KVM_EXT_CAP_TEST_BUILD;
+	wrong = kx_doctor_run(&facts);
+	expect(wrong, "api", KX_CHECK_NO, "version 2");
+	expect(wrong, "build", KX_CHECK_NO, "test switch");
+	expect(wrong, "migration", KX_CHECK_NO, "may lose memory");
+	assert_false(kx_doctor_ok(wrong));
+}
+
+/* --- the dirty log's mechanism --------------------------------------------- */
+
+static void expect_mechanism(enum kvm_ext_log_mechanism told, enum kvm_ext_log_mechanism found,
+			     const char *host)
+{
+	g_auto(KxLogMechanism) m = { 0 };
+
+	kx_log_mechanism(told, root, &m);
+	if (m.mechanism != found || !strstr(m.host, host))
+		fail_msg("%s (%s), expected %s (%s)", kx_log_mechanism_name(m.mechanism), m.host,
+			 kx_log_mechanism_name(found), host);
+	assert_int_equal(m.told, told != KVM_EXT_LOG_UNKNOWN);
+}
+
+static void test_log_mechanism(void **state)
+{
+	expect_mechanism(KVM_EXT_LOG_UNKNOWN, KVM_EXT_LOG_UNKNOWN, "not named");
+	put_cpu("GenuineIntel", "vmx");
+	expect_mechanism(KVM_EXT_LOG_UNKNOWN, KVM_EXT_LOG_UNKNOWN, "pml=?");
+	put_intel();
+	expect_mechanism(KVM_EXT_LOG_UNKNOWN, KVM_EXT_LOG_PML, "kvm_intel ept=Y eptad=Y pml=Y");
+	put("sys/module/kvm_intel/parameters/eptad", "N\n");
+	expect_mechanism(KVM_EXT_LOG_UNKNOWN, KVM_EXT_LOG_WRITE_PROTECT, "eptad=N");
+	/* the module knows better */
+	expect_mechanism(KVM_EXT_LOG_PML, KVM_EXT_LOG_PML, "eptad=N");
+	put_cpu("AuthenticAMD", "svm");
+	expect_mechanism(KVM_EXT_LOG_UNKNOWN, KVM_EXT_LOG_WRITE_PROTECT, "AMD without PML");
+	put("sys/module/kvm_amd/parameters/npt", "Y\n");
+	put("sys/module/kvm_amd/parameters/pml", "Y\n");
+	expect_mechanism(KVM_EXT_LOG_UNKNOWN, KVM_EXT_LOG_PML, "kvm_amd npt=Y pml=Y");
+}
+
+static void test_pml_is_refused(void **state)
+{
+	KxLogMechanism pml = { .mechanism = KVM_EXT_LOG_PML, .host = (char *)"x" };
+	KxLogMechanism wp = { .mechanism = KVM_EXT_LOG_WRITE_PROTECT, .host = (char *)"pml=N" };
+	KxLogMechanism unknown = { .host = (char *)"the CPU's vendor is X" };
+	g_autoptr(GError) error = NULL, not_known = NULL;
+
+	assert_true(kx_log_mechanism_check(&pml, KVM_EXT_LOG_PML, NULL));
+	assert_true(kx_log_mechanism_check(&wp, KVM_EXT_LOG_UNKNOWN, NULL));
+	assert_false(kx_log_mechanism_check(&wp, KVM_EXT_LOG_PML, &error));
+	assert_true(g_error_matches(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED));
+	assert_non_null(strstr(error->message, "pml=N"));
+	assert_non_null(strstr(error->message, "--tracker dirty-log"));
+	assert_false(kx_log_mechanism_check(&unknown, KVM_EXT_LOG_PML, &not_known));
+	assert_non_null(strstr(not_known->message, "not known"));
+}
+
+/* --- host facts ------------------------------------------------------------ */
+
+static void expect_host(const char *signature, KxHardware kind, const char *under)
+{
+	g_autoptr(KxHostInfo) h = kx_hostinfo_read(root, signature);
+
+	if (h->hardware != kind || g_strcmp0(h->under, under) != 0)
+		fail_msg("%s, %s; expected %s, %s", kx_hardware_name(h->hardware),
+			 h->under ? h->under : "nothing", kx_hardware_name(kind),
+			 under ? under : "nothing");
+}
+
+static void test_host_real(void **state)
+{
+	g_autoptr(KxHostInfo) h = NULL;
+
+	put_cpu("AuthenticAMD", "svm");
+	put("sys/class/dmi/id/sys_vendor", "Dell Inc.\n");
+	h = kx_hostinfo_read(root, "");
+	assert_int_equal(h->hardware, KX_HARDWARE_BARE);
+	assert_null(h->under);
+	assert_string_equal(h->kernel, "6.1.0-40-amd64");
+	assert_string_equal(h->cpu_vendor, "AuthenticAMD");
+	assert_string_equal(h->cpu_model, "Model of AuthenticAMD");
+	assert_int_equal(h->cpus, 2);
+}
+
+/* Times of a VM with nested virtualization are those of hardware; no such VM is called an emulation. */
+static void test_host_virtual(void **state)
+{
+	static const struct {
+		const char *signature, *under;
+	} cases[] = {
+		{ "KVMKVMKVM", "KVM" },	   { "VMwareVMware", "VMware" },
+		{ "XenVMMXenVMM", "Xen" }, { "VBoxVBoxVBox", "VirtualBox" },
+		{ "Linux KVM Hv", "KVM" }, { "Microsoft Hv", "Hyper-V" },
+	};
+
+	put_cpu("GenuineIntel", "vmx hypervisor");
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++)
+		expect_host(cases[i].signature, KX_HARDWARE_VIRTUAL, cases[i].under);
+	/* QEMU's own names are in such a VM as well: the CPU's word is the better one */
+	put("sys/class/dmi/id/sys_vendor", "QEMU\n");
+	put("sys/class/dmi/id/bios_vendor", "Bochs\n");
+	expect_host("KVMKVMKVM", KX_HARDWARE_VIRTUAL, "KVM");
+}
+
+static void test_host_virtual_by_name(void **state)
+{
+	put_cpu("GenuineIntel", "vmx hypervisor");
+	put("sys/class/dmi/id/product_name", "Google Compute Engine\n");
+	expect_host("", KX_HARDWARE_VIRTUAL, "KVM");
+	put("sys/class/dmi/id/product_name", "Virtual Machine\n");
+	expect_host("", KX_HARDWARE_VIRTUAL, "Hyper-V");
+	put("sys/class/dmi/id/product_name", "VMware Virtual Platform\n");
+	expect_host("", KX_HARDWARE_VIRTUAL, "VMware");
+	put_cpu("GenuineIntel", "vmx"); /* one that hides */
+	expect_host("", KX_HARDWARE_VIRTUAL, "VMware");
+	put("sys/class/dmi/id/product_name", "Google Compute Engine\n"); /* rented whole */
+	expect_host("", KX_HARDWARE_BARE, NULL);
+}
+
+static void test_host_emulated(void **state)
+{
+	put_cpu("AuthenticAMD", "svm hypervisor");
+	expect_host("TCGTCGTCGTCG", KX_HARDWARE_EMULATED, "QEMU TCG");
+	put("proc/cpuinfo",
+	    "processor\t: 0\nmodel name\t: QEMU TCG CPU version 2.5+\nflags\t: fpu\n");
+	expect_host("", KX_HARDWARE_EMULATED, "QEMU TCG");
+	/* an emulator of a whole CPU does not set the bit */
+	put_cpu("GenuineIntel", "vmx");
+	put("sys/class/dmi/id/bios_vendor", "Bochs\n");
+	expect_host("", KX_HARDWARE_EMULATED, "Bochs");
+}
+
+/* What can be either is called neither. */
+static void test_host_untold(void **state)
+{
+	put_cpu("AuthenticAMD", "svm hypervisor");
+	expect_host("", KX_HARDWARE_UNKNOWN, "a hypervisor or emulator without a name");
+	expect_host("SomethingNew", KX_HARDWARE_UNKNOWN,
+		    "a hypervisor or emulator that calls itself 'SomethingNew'");
+	put("sys/class/dmi/id/bios_vendor", "Bochs\n");
+	expect_host("", KX_HARDWARE_UNKNOWN, "a hypervisor or emulator without a name");
+	put("sys/class/dmi/id/sys_vendor", "QEMU\n");
+	expect_host("", KX_HARDWARE_UNKNOWN, "QEMU, which does not say whether it emulates");
+}
+
+/* A machine of QEMU whose CPU hides that there is a hypervisor; ACPI's tables hold zeros. */
+static void test_host_hides(void **state)
+{
+	g_autofree char *full = g_build_filename(root, "sys/firmware/acpi/tables/FACP", NULL);
+
+	put_cpu("GenuineIntel", "vmx");
+	put("sys/firmware/acpi/tables/FACP", "");
+	assert_true(g_file_set_contents(full, "FACP\0\0\0\1BOCHS BXPCFACP", 22, NULL));
+	expect_host("", KX_HARDWARE_UNKNOWN,
+		    "QEMU or Bochs, which does not say whether it emulates");
+	expect_host("KVMKVMKVM", KX_HARDWARE_VIRTUAL, "KVM");
+	put("sys/class/dmi/id/bios_vendor", "The Bochs Project\n");
+	expect_host("", KX_HARDWARE_EMULATED, "Bochs");
+}
+
+static void test_host_said(void **state)
+{
+	put_cpu("AuthenticAMD", "svm hypervisor");
+	g_setenv("KVM_EXT_EMULATED", "Bochs 3.0", TRUE);
+	expect_host("TCGTCGTCGTCG", KX_HARDWARE_EMULATED, "Bochs 3.0");
+	g_setenv("KVM_EXT_EMULATED", "no", TRUE);
+	expect_host("TCGTCGTCGTCG", KX_HARDWARE_BARE, NULL);
+	g_setenv("KVM_EXT_EMULATED", "", TRUE);
+	expect_host("TCGTCGTCGTCG", KX_HARDWARE_EMULATED, "QEMU TCG");
+}
+
+static void test_hardware_line(void **state)
+{
+	static const struct {
+		const char *flags, *found;
+		KxCheckStatus status;
+	} cases[] = {
+		{ "vmx", "bare metal, as far as can be seen", KX_CHECK_INFO },
+		{ "vmx hypervisor", "UNKNOWN: a hypervisor or emulator without a name. Whether",
+		  KX_CHECK_UNKNOWN },
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		KxDoctorFacts facts = good_facts();
+		g_autoptr(GPtrArray) checks = NULL;
+
+		put_cpu("GenuineIntel", cases[i].flags);
+		checks = kx_doctor_run(&facts);
+		expect(checks, "hardware", cases[i].status, cases[i].found);
+	}
+}
+
+static void test_hardware_names(void **state)
+{
+	g_autofree char *virtual = kx_hardware_heading(KX_HARDWARE_VIRTUAL, "KVM %s");
+
+	for (guint i = KX_HARDWARE_UNKNOWN; i <= KX_HARDWARE_EMULATED; i++)
+		assert_int_equal(kx_hardware_by_name(kx_hardware_name(i)), i);
+	assert_int_equal(kx_hardware_by_name(NULL), KX_HARDWARE_UNKNOWN);
+	assert_int_equal(kx_hardware_by_name("of a new kind"), KX_HARDWARE_UNKNOWN);
+	assert_string_equal(virtual, "VIRTUAL: nested under KVM %s");
+	assert_non_null(strstr(kx_hardware_times(KX_HARDWARE_VIRTUAL), "outer hypervisor"));
+	assert_null(kx_hardware_times(KX_HARDWARE_BARE));
+}
+
+static void test_host_unknown(void **state)
+{
+	g_autoptr(KxHostInfo) h = kx_hostinfo_read(root, "");
+	g_autoptr(KxReport) r = kx_report_new();
+
+	assert_null(h->kernel);
+	assert_null(h->cpu_vendor);
+	assert_int_equal(h->cpus, 0);
+	assert_int_equal(h->hardware, KX_HARDWARE_UNKNOWN);
+	kx_hostinfo_to_report(h, r);
+	assert_null(r->kernel);
+	assert_string_equal(r->hardware, "unknown");
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, make_root, remove_root)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_channel_to_guests),
+		TEST(test_kernel_series),
+		TEST(test_pebs),
+		TEST(test_channel_with_apparmor),
+		TEST(test_intel_with_pml),
+		TEST(test_intel_without_ept),
+		TEST(test_amd),
+		TEST(test_nothing),
+		TEST(test_no_virtualization),
+		TEST(test_module_states),
+		TEST(test_host_real),
+		TEST(test_host_emulated),
+		TEST(test_host_said),
+		TEST(test_host_virtual),
+		TEST(test_host_virtual_by_name),
+		TEST(test_host_hides),
+		TEST(test_host_untold),
+		TEST(test_hardware_line),
+		TEST(test_hardware_names),
+		TEST(test_host_unknown),
+		TEST(test_log_mechanism),
+		TEST(test_pml_is_refused),
+		TEST(test_selftest_line),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The report model as JSON: exact both ways, tolerant of the new, strict about the wrong. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "model/report.h"
+
+static KxReport *sample(void)
+{
+	KxReport *r = kx_report_new();
+	KxVmReport *v = kx_vm_report_new();
+	KxWindow *w = kx_window_new();
+
+	r->kernel = g_strdup("6.1");
+	r->generated_realtime_ns = 1795240000123456789;
+	r->cpus = 2;
+	r->hardware = g_strdup("virtual");
+	r->hardware_under = g_strdup("KVM");
+	v->name = g_strdup("Größe \"x\" \\ 数");
+	v->ram_pages = 1ull << 40;
+	w->id = 7;
+	w->tracker = g_strdup("abit");
+	w->options = g_strdup("interval=1s");
+	w->open = TRUE;
+	w->has_module = TRUE;
+	w->start_realtime_ns = 1795240000123456789;
+	w->samples = 9007199254740993ull; /* not a double */
+	w->cpu_ns = G_MAXINT64;
+	w->pass_ns_min = G_MAXUINT64;
+	w->est_n = 3;
+	w->est_cost = 0.1;
+	w->est_cross = 1.2345678901234567e300;
+	w->est_samples = 5;
+	w->exits_na = g_strdup("no debugfs");
+	w->exits = 99; /* not valid, so not written */
+	w->vcpu_run_ns = 42;
+	g_ptr_array_add(v->windows, w);
+	g_ptr_array_add(r->vms, v);
+	return r;
+}
+
+static void test_exact(void **state)
+{
+	g_autoptr(KxReport) r = sample();
+	g_autofree char *json = kx_report_to_json(r);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(KxReport) back = kx_report_from_json(json, &error);
+	const KxVmReport *v;
+	const KxWindow *w;
+
+	if (!back)
+		fail_msg("%s", error->message);
+	assert_string_equal(back->kernel, "6.1");
+	assert_string_equal(back->hardware, "virtual");
+	assert_string_equal(back->hardware_under, "KVM");
+	assert_int_equal(back->generated_realtime_ns, 1795240000123456789);
+	v = back->vms->pdata[0];
+	assert_string_equal(v->name, "Größe \"x\" \\ 数");
+	assert_true(v->ram_pages == 1ull << 40);
+	w = v->windows->pdata[0];
+	assert_true(w->open);
+	assert_true(w->samples == 9007199254740993ull);
+	assert_true(w->cpu_ns == G_MAXINT64);
+	assert_true(w->pass_ns_min == G_MAXUINT64);
+	assert_true(w->est_cost == 0.1);
+	assert_true(w->est_cross == 1.2345678901234567e300);
+	assert_true(w->est_samples == 5);
+	assert_string_equal(w->exits_na, "no debugfs");
+	assert_int_equal(w->exits, 0);
+	assert_null(w->vcpu_run_na);
+	assert_int_equal(w->vcpu_run_ns, 42);
+	assert_string_equal(w->work_na, "no workload log was given");
+}
+
+static char *with(const char *vm_members)
+{
+	return g_strdup_printf("{\"schema\": \"" KX_REPORT_SCHEMA
+			       "\", \"vms\": [{\"name\": \"a\"%s}]}",
+			       vm_members);
+}
+
+static void test_tolerant(void **state)
+{
+	g_autofree char *json =
+		with(", \"new\": {\"deep\": [1]}, \"windows\": [{\"tracker\": \"off\", "
+		     "\"id\": 1, \"later\": null, \"est_cost\": 3}]");
+	g_autoptr(KxReport) r = kx_report_from_json(json, NULL);
+	const KxWindow *w;
+
+	assert_non_null(r);
+	w = ((KxVmReport *)r->vms->pdata[0])->windows->pdata[0];
+	assert_string_equal(w->options, "");
+	assert_true(w->est_cost == 3);
+	/* a counter that the text does not hold was not measured */
+	assert_string_equal(w->exits_na, "not in the report");
+}
+
+static void test_refused(void **state)
+{
+	static const char *const bodies[] = {
+		", \"pid\": \"x\"",
+		", \"pid\": -1",
+		", \"pid\": 4294967296",
+		", \"pid\": null",
+		", \"pid\": {}",
+		", \"attached\": 1",
+		", \"uuid\": 5",
+		", \"ram_pages\": 1.5",
+		", \"ram_pages\": \"-1\"",
+		", \"ram_pages\": \"18446744073709551616\"",
+		", \"windows\": {}",
+		", \"windows\": [5]",
+		", \"windows\": [{}]",
+		", \"windows\": [{\"tracker\": null}]",
+		", \"windows\": [{\"tracker\": \"off\", \"id\": []}]",
+		", \"windows\": [{\"tracker\": \"off\", \"est_cost\": \"1\"}]",
+		", \"windows\": [{\"tracker\": \"off\", \"start_realtime_ns\": 1.5}]",
+		", \"windows\": [{\"tracker\": \"off\", \"has_module\": true}]",
+		", \"windows\": [{\"tracker\": \"dirty-log\", \"has_log\": true}]",
+		", \"yielded\": true",
+	};
+	static const char *const texts[] = {
+		"",
+		"{",
+		"[]",
+		"5",
+		"{}",
+		"{\"schema\": 5}",
+		"{\"schema\": \"kvm-ext-report/2\"}",
+		"{\"schema\": \"" KX_REPORT_SCHEMA "\", \"vms\": 5}",
+		"{\"schema\": \"" KX_REPORT_SCHEMA "\", \"vms\": [[]]}",
+		"{\"schema\": \"" KX_REPORT_SCHEMA "\", \"vms\": [{}]}",
+		"{\"schema\": \"" KX_REPORT_SCHEMA "\", \"cpus\": true}",
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(bodies); i++) {
+		g_autofree char *json = with(bodies[i]);
+		g_autoptr(GError) error = NULL;
+
+		if (kx_report_from_json(json, &error))
+			fail_msg("accepted: %s", json);
+		assert_non_null(error);
+	}
+	for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
+		g_autoptr(GError) error = NULL;
+
+		if (kx_report_from_json(texts[i], &error))
+			fail_msg("accepted: %s", texts[i]);
+		assert_non_null(error);
+	}
+}
+
+/* The log's part is there as a whole or not at all. */
+static void test_log_part(void **state)
+{
+	g_autoptr(KxReport) r = sample();
+	KxWindow *w = ((KxVmReport *)r->vms->pdata[0])->windows->pdata[0];
+	g_autofree char *without = NULL, *with_log = NULL;
+	g_autoptr(KxReport) plain = NULL, back = NULL;
+	g_autoptr(GError) error = NULL;
+
+	w->log_yields = 5;
+	without = kx_report_to_json(r);
+	assert_null(strstr(without, "log_yielded_passes\""));
+	plain = kx_report_from_json(without, NULL);
+	assert_null(((KxWindow *)((KxVmReport *)plain->vms->pdata[0])->windows->pdata[0])
+			    ->log_disable_na);
+
+	w->has_log = TRUE;
+	w->log_mechanism = g_strdup("pml");
+	w->log_mode = g_strdup("plain");
+	w->log_disable_na = g_strdup("not yet");
+	w->log_disable_ns = 7; /* not valid, so not written */
+	r->log_selftest = g_strdup("wrong");
+	((KxVmReport *)r->vms->pdata[0])->yielded = g_strdup("migration");
+	with_log = kx_report_to_json(r);
+	back = kx_report_from_json(with_log, &error);
+	if (!back)
+		fail_msg("%s", error->message);
+	w = ((KxVmReport *)back->vms->pdata[0])->windows->pdata[0];
+	assert_true(w->has_log);
+	assert_string_equal(w->log_mechanism, "pml");
+	assert_int_equal(w->log_yields, 5);
+	assert_string_equal(w->log_disable_na, "not yet");
+	assert_int_equal(w->log_disable_ns, 0);
+	assert_string_equal(back->log_selftest, "wrong");
+	assert_string_equal(((KxVmReport *)back->vms->pdata[0])->yielded, "migration");
+}
+
+/* Figures for whoever reads the JSON: a value or a reason, never both, never a bare 0. */
+static void test_rows(void **state)
+{
+	g_autoptr(KxReport) r = sample();
+	g_autofree char *json = kx_report_to_json(r);
+	g_autoptr(JsonNode) root = json_from_string(json, NULL);
+	JsonObject *vm, *row;
+	g_autoptr(GList) members = NULL;
+	guint figures = 0;
+
+	assert_non_null(root);
+	vm = json_array_get_object_element(
+		json_object_get_array_member(json_node_get_object(root), "vms"), 0);
+	row = json_array_get_object_element(json_object_get_array_member(vm, "rows"), 0);
+	members = json_object_get_members(row);
+	for (GList *m = members; m; m = m->next) {
+		JsonNode *node = json_object_get_member(row, m->data);
+		JsonObject *f;
+
+		if (!JSON_NODE_HOLDS_OBJECT(node))
+			continue;
+		f = json_node_get_object(node);
+		assert_true(json_object_has_member(f, "unit"));
+		assert_true(json_object_has_member(f, "na") != json_object_has_member(f, "value"));
+		assert_true(json_object_has_member(f, "value") == json_object_has_member(f, "n"));
+		figures++;
+	}
+	assert_true(figures > 20);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_exact),	cmocka_unit_test(test_tolerant),
+		cmocka_unit_test(test_refused), cmocka_unit_test(test_log_part),
+		cmocka_unit_test(test_rows),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,1318 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Figures against values worked out by hand, and the interval's coverage by simulation. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "report/figures-internal.h"
+#include "tracker/options.h"
+
+#define MS 1000000ull
+#define S  1000000000ull
+
+static void near(double value, double expected, const char *what)
+{
+	if (!(fabs(value - expected) <= 1e-6 * fmax(1, fabs(expected))))
+		fail_msg("%s: %.9g, expected %.9g", what, value, expected);
+}
+
+static void is_na(const KxFigure *f, const char *reason)
+{
+	if (!f->na)
+		fail_msg("%g, expected n/a: %s", f->value, reason);
+	assert_string_equal(f->na, reason);
+	assert_true(isnan(f->value));
+}
+
+static void replace(char **to, const char *text)
+{
+	g_free(*to);
+	*to = g_strdup(text);
+}
+
+static KxWindow *add_window(KxVmReport *v, const char *tracker, const char *options,
+			    guint64 duration)
+{
+	KxWindow *w = kx_window_new();
+
+	w->id = v->windows->len + 1;
+	w->tracker = g_strdup(tracker);
+	w->options = g_strdup(options);
+	w->duration_ns = duration;
+	w->has_module = TRUE;
+	w->exits_na = g_strdup("not read");
+	w->remote_tlb_flushes_na = g_strdup("not read");
+	w->vcpu_run_na = g_strdup("not read");
+	w->vcpu_steal_na = g_strdup("not read");
+	g_ptr_array_add(v->windows, w);
+	return w;
+}
+
+/* Passes given as (cost, samples). */
+static void add_passes(KxWindow *w, const double (*passes)[2], guint n)
+{
+	for (guint i = 0; i < n; i++) {
+		double c = passes[i][0], s = passes[i][1];
+
+		w->passes++;
+		w->samples += (guint64)s;
+		w->cpu_ns += (guint64)c;
+		w->est_n++;
+		w->est_cost += c;
+		w->est_samples += s;
+		w->est_cost2 += c * c;
+		w->est_samples2 += s * s;
+		w->est_cross += c * s;
+	}
+}
+
+/* Notes but those at the end, of what trackers cannot see. */
+static guint without_blind(const GPtrArray *notes)
+{
+	guint n = 0;
+
+	while (n < notes->len && !g_str_has_prefix(notes->pdata[n], "Not seen by "))
+		n++;
+	return n;
+}
+
+static KxRow *only_row(GPtrArray *rows)
+{
+	assert_int_equal(rows->len, 1);
+	return rows->pdata[0];
+}
+
+/*
+ * Passes (100, 10) (220, 20) (270, 30): r = 590/60. Residuals c - r s: 1.6667, 23.3333, -25; their squares sum to
+ * 1172.2222. var = 3/2 · 1172.2222 / 3600 = 0.4884259; se = 0.6988747; t(0.975, 2) = 4.3026527; half = 3.0070150.
+ */
+static void test_cost_per_sample(void **state)
+{
+	static const double first[][2] = { { 100, 10 }, { 220, 20 } },
+			    second[][2] = { { 270, 30 } };
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL;
+	KxRow *row;
+
+	/* split over two windows of one setting: pooling must not change the estimate */
+	add_passes(add_window(v, "abit", "interval=1s", S), first, 2);
+	add_passes(add_window(v, "abit", "interval=1s", S), second, 1);
+	((KxWindow *)v->windows->pdata[0])->drain_cpu_ns = 60;
+	rows = kx_vm_rows(v);
+	row = only_row(rows);
+	assert_int_equal(row->windows, 2);
+	near(row->cost_per_sample_ns.value, 9.8333333, "r");
+	near(row->cost_per_sample_ns.low, 9.8333333 - 3.0070150, "low");
+	near(row->cost_per_sample_ns.high, 9.8333333 + 3.0070150, "high");
+	assert_int_equal(row->cost_per_sample_ns.n, 3);
+	near(row->total_cost_per_sample_ns.value, 10.8333333, "with draining");
+	near(row->total_cost_per_sample_ns.high - row->total_cost_per_sample_ns.low, 2 * 3.0070150,
+	     "width with draining");
+	is_na(&row->cost_vs_cheapest,
+	      "too few samples to compare: 60 in 3 passes, where 30 in 5 are the least");
+}
+
+static void test_not_available(void **state)
+{
+	static const double one[][2] = { { 100, 10 } }, nothing[][2] = { { 100, 0 }, { 90, 0 } };
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL;
+	KxRow *row;
+
+	add_window(v, "off", "", S);
+	add_passes(add_window(v, "abit", "one", S), one, 1);
+	add_passes(add_window(v, "abit", "nothing", S), nothing, 2);
+	add_window(v, "abit", "none", 5 * MS);
+	add_window(v, "abit", "lost", S)->passes = 3;
+	add_window(v, "abit", "no module", S)->has_module = FALSE;
+	rows = kx_vm_rows(v);
+	assert_int_equal(rows->len, 6);
+
+	row = rows->pdata[0];
+	is_na(&row->cost_per_sample_ns, "off takes no samples");
+	is_na(&row->samples, "off takes no samples");
+	is_na(&row->pages_found, "off takes no samples");
+	is_na(&row->recall, "off takes no samples");
+	is_na(&row->lost_samples, "off takes no samples");
+	assert_null(row->flushes_per_s.na);
+	assert_null(row->cpu_percent.na);
+
+	row = rows->pdata[1];
+	is_na(&row->cost_per_sample_ns, "only one pass");
+	is_na(&row->cost_vs_cheapest, "only one pass");
+	is_na(&row->exits_per_s, "not read");
+	is_na(&row->exits_vs_off, "not read");
+	is_na(&row->work_per_s, "no workload log was given");
+	is_na(&row->recall, "no workload log was given");
+	assert_null(row->samples.na);
+
+	row = rows->pdata[2];
+	is_na(&row->cost_per_sample_ns, "no page was found accessed");
+	is_na(&row->pages_per_sample, "no page was found accessed");
+	assert_null(row->samples.na);
+	near(row->samples.value, 0, "a measured zero");
+
+	row = rows->pdata[3];
+	is_na(&row->cost_per_sample_ns, "no pass was completed");
+	is_na(&row->samples_per_s, "tracked for less than 10 ms");
+	is_na(&row->cpu_percent, "tracked for less than 10 ms");
+	is_na(&row->interval_achieved_ns, "no pass was completed");
+
+	row = rows->pdata[4];
+	is_na(&row->cost_per_sample_ns, "no record of a pass was received");
+
+	row = rows->pdata[5];
+	is_na(&row->cost_per_sample_ns, "the module gave no figures");
+	is_na(&row->samples, "the module gave no figures");
+	is_na(&row->cpu_percent, "the module gave no figures");
+	is_na(&row->flushes_per_s, "the module gave no figures");
+}
+
+static void give_exits(KxWindow *w, guint64 exits)
+{
+	replace(&w->exits_na, NULL);
+	w->exits = exits;
+}
+
+static void give_work(KxWindow *w, double work, double ns)
+{
+	replace(&w->work_na, NULL);
+	w->work = work;
+	w->work_ns = ns;
+}
+
+static void test_against_off(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL;
+	KxRow *off, *abit;
+
+	/* off in two windows, 1000 exits in 4 s; abit 300 in 1 s */
+	give_exits(add_window(v, "off", "", S), 250);
+	give_exits(add_window(v, "abit", "o", S), 300);
+	give_exits(add_window(v, "off", "", 3 * S), 750);
+	give_work(v->windows->pdata[0], 1000, 1e9);
+	give_work(v->windows->pdata[1], 450, 0.5e9);
+	rows = kx_vm_rows(v);
+	assert_int_equal(rows->len, 2);
+	off = rows->pdata[0];
+	abit = rows->pdata[1];
+	near(off->exits_per_s.value, 250, "off exits/s");
+	near(off->exits_vs_off.value, 1, "off against itself");
+	near(abit->exits_per_s.value, 300, "abit exits/s");
+	near(abit->exits_vs_off.value, 1.2, "exits ratio");
+	assert_true(isnan(abit->exits_vs_off.low));
+	near(abit->work_per_s.value, 900, "work/s of the covered part");
+	near(abit->work_vs_off.value, 0.9, "work ratio");
+}
+
+/*
+ * Rates with intervals: off 100 and 120 a second, abit 150 and 130, all over 1 s.
+ * off: r 110, residuals ∓10: se = sqrt(2/1 · 200)/2 = 10. abit: r 140, se 10. Quotient 1.2727273; relative variances
+ * 1/121 and 1/196; their sum 0.0133665, root 0.1156136. Degrees 0.0133665² / (1/121² + 1/196²) = 1.8940; its t quantile is
+ * taken from the same function, checked on its own below.
+ */
+static void test_ratio_interval(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL;
+	KxRow *abit;
+	double half;
+
+	give_exits(add_window(v, "off", "", S), 100);
+	give_exits(add_window(v, "off", "", S), 120);
+	give_exits(add_window(v, "abit", "o", S), 150);
+	give_exits(add_window(v, "abit", "o", S), 130);
+	rows = kx_vm_rows(v);
+	abit = rows->pdata[1];
+	near(abit->exits_per_s.high - abit->exits_per_s.value, kx_t_quantile(1) * 10,
+	     "rate's half");
+	near(abit->exits_vs_off.value, 140.0 / 110, "ratio");
+	half = kx_t_quantile(1.893981944) * 140 / 110 * sqrt(1.0 / 121 + 1.0 / 196);
+	near(abit->exits_vs_off.high, 140.0 / 110 + half, "ratio's high end");
+	near(kx_t_quantile(1), 12.7062047, "t, 1 degree");
+	near(kx_t_quantile(2), 4.3026527, "t, 2 degrees");
+	near(kx_t_quantile(99), 1.9842170, "t, 99 degrees");
+}
+
+static void test_no_off(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL, with_zero = NULL, with_short = NULL;
+
+	give_exits(add_window(v, "abit", "o", S), 300);
+	rows = kx_vm_rows(v);
+	is_na(&((KxRow *)rows->pdata[0])->exits_vs_off, "no off window to compare with");
+	give_exits(add_window(v, "off", "", S / 1000), 5);
+	with_short = kx_vm_rows(v);
+	is_na(&((KxRow *)with_short->pdata[0])->exits_vs_off,
+	      "the off windows are too short to compare with");
+	give_exits(add_window(v, "off", "", S), 0);
+	with_zero = kx_vm_rows(v);
+	is_na(&((KxRow *)with_zero->pdata[0])->exits_vs_off,
+	      "the off windows counted none to compare with");
+}
+
+static void test_rates_and_times(void **state)
+{
+	static const double passes[][2] = { { 1e6, 100 }, { 1e6, 100 }, { 1e6, 100 } };
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL;
+	KxWindow *w = add_window(v, "abit-flush", "o", 2 * S);
+	KxRow *row;
+
+	add_passes(w, passes, 3);
+	w->interval_ns = 100 * MS;
+	w->first_start_ns = 5 * S;
+	w->last_start_ns = 5 * S + 210 * MS;
+	w->pass_ns_sum = 6 * MS;
+	w->pass_ns_p99 = 3 * MS;
+	w->pages_scanned = 3000;
+	w->found_pages = 120;
+	w->sample_pages = 300 * 512;
+	w->flushes = 3;
+	w->flush_ipis = 5;
+	w->drain_cpu_ns = 1 * MS;
+	w->lost_samples = 7;
+	replace(&w->vcpu_run_na, NULL);
+	w->vcpu_run_ns = 3 * S;
+	rows = kx_vm_rows(v);
+	row = only_row(rows);
+	near(row->seconds, 2, "seconds");
+	near(row->passes.value, 3, "passes");
+	near(row->samples_per_s.value, 150, "samples/s");
+	near(row->interval_achieved_ns.value, 105e6, "achieved interval");
+	near(row->interval_requested_ns.value, 100e6, "requested interval");
+	near(row->pass_mean_ns.value, 2e6, "pass time");
+	near(row->pass_p99_ns.value, 3e6, "p99");
+	near(row->pages_found.value, 120, "found");
+	near(row->pages_per_sample.value, 512, "pages per sample");
+	near(row->pages_total.value, 1000, "total");
+	near(row->cpu_percent.value, 0.2, "CPU: 3 ms of passes and 1 ms of draining in 2 s");
+	near(row->flushes_per_s.value, 1.5, "flushes/s");
+	near(row->flush_ipis_per_s.value, 2.5, "interruptions/s");
+	near(row->lost_samples.value, 7, "lost");
+	near(row->vcpu_run_percent.value, 150, "vCPU run");
+	is_na(&row->vcpu_steal_percent, "not read");
+}
+
+static void test_truth(void **state)
+{
+	static const double passes[][2] = { { 1e6, 100 }, { 1e6, 100 } };
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL, none = NULL;
+	KxWindow *a = add_window(v, "abit", "o", S), *b = add_window(v, "abit", "o", S);
+	KxRow *row;
+
+	add_passes(a, passes, 2);
+	add_passes(b, passes, 2);
+	replace(&a->truth_na, NULL);
+	replace(&b->truth_na, NULL);
+	none = kx_vm_rows(v);
+	is_na(&only_row(none)->recall, "no valid epoch of the workload lies inside a window");
+	is_na(&only_row(none)->precision, "no page of the workload's arena was found");
+	a->truth_touched = 100;
+	a->truth_hit = 90;
+	a->truth_found = 95;
+	a->truth_true = 94;
+	b->truth_touched = 300;
+	b->truth_hit = 300;
+	b->truth_found = 1;
+	b->precision_na = g_strdup("the log ends");
+	rows = kx_vm_rows(v);
+	row = only_row(rows);
+	near(row->recall.value, 390.0 / 400, "pooled recall");
+	near(row->precision.value, 94.0 / 95, "precision of the windows that have one");
+}
+
+/* Half of what is touched is only read; @found_reads: as many pages that were only read were found as well. */
+static KxRow *truth_row(GPtrArray **rows, const char *tracker, guint64 found_reads)
+{
+	static const double passes[][2] = { { 1e6, 100 }, { 1e6, 100 } };
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	KxWindow *w = add_window(v, tracker, "o", S);
+
+	add_passes(w, passes, 2);
+	replace(&w->truth_na, NULL);
+	replace(&w->written_na, NULL);
+	w->truth_touched = 200;
+	w->truth_written = w->truth_written_hit = 100;
+	w->truth_found = w->truth_hit = w->truth_true = 100 + found_reads;
+	w->truth_written_true = 100;
+	*rows = kx_vm_rows(v);
+	return only_row(*rows);
+}
+
+/* Nothing that the dirty log names was missed: its recall is 1, though half of what was touched was only read. */
+static void test_truth_of_writes(void **state)
+{
+	g_autoptr(GPtrArray) rows = NULL, mapped = NULL;
+	const KxRow *row = truth_row(&rows, "dirty-log", 0);
+
+	near(row->recall.value, 1, "recall of what was written");
+	assert_int_equal(row->recall.n, 100);
+	assert_non_null(strstr(row->recall.note, "of the pages written"));
+	near(row->recall_written.value, 1, "the same");
+	near(row->recall_touched.value, 0.5, "of all that was touched");
+	assert_null(row->recall_touched.note);
+	near(row->precision.value, 1, "precision");
+	/* pages that KVM names because they were mapped for the first time, by a read */
+	row = truth_row(&mapped, "dirty-log", 25);
+	near(row->precision.value, 0.8, "precision: of those found, written");
+	assert_non_null(strstr(row->precision.note, "mapped for the first time"));
+	near(row->precision_touched.value, 1, "all of them were touched");
+}
+
+/* It finds what was written once, and says of a page that it was accessed. */
+static void test_truth_of_candidates(void **state)
+{
+	g_autoptr(GPtrArray) rows = NULL;
+	const KxRow *row = truth_row(&rows, "pml-abit", 50);
+
+	near(row->recall.value, 1, "recall of what was written");
+	near(row->recall_touched.value, 0.75, "of all that was touched");
+	near(row->precision.value, 1, "precision: of those found, touched");
+	is_na(&row->precision_written, "the tracker does not say of a page that it was written");
+}
+
+static void test_truth_of_accesses(void **state)
+{
+	static const char *const trackers[] = { "abit", "abit-flush", "ept-walk" };
+
+	for (guint i = 0; i < G_N_ELEMENTS(trackers); i++) {
+		g_autoptr(GPtrArray) rows = NULL;
+		const KxRow *row = truth_row(&rows, trackers[i], 50);
+
+		near(row->recall.value, 0.75, "recall of what was touched");
+		assert_null(row->recall.note);
+		near(row->recall_written.value, 1, "of what was written");
+		near(row->precision.value, 1, "precision");
+	}
+}
+
+/* Ranges are found whole: that is said where the figure stands. */
+static void test_truth_of_ranges(void **state)
+{
+	g_autoptr(GPtrArray) rows = NULL, newer = NULL;
+	const KxRow *row = truth_row(&rows, "guest-abit", 50);
+
+	near(row->recall.value, 0.75, "recall");
+	assert_non_null(strstr(row->precision.note, "ranges"));
+	row = truth_row(&newer, "tracker-of-2031", 50);
+	is_na(&row->recall, "this version does not know what the tracker can find");
+	is_na(&row->precision, "this version does not know what the tracker can find");
+}
+
+/* A log that does not name writes, and a workload that does not write, are two things, and neither is a recall of 0. */
+static void test_truth_without_writes(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) none = NULL, untold = NULL;
+	static const double passes[][2] = { { 1e6, 100 }, { 1e6, 100 } };
+	KxWindow *w = add_window(v, "dirty-log", "o", S);
+
+	add_passes(w, passes, 2);
+	replace(&w->truth_na, NULL);
+	replace(&w->written_na, NULL);
+	w->truth_touched = 10;
+	none = kx_vm_rows(v);
+	is_na(&only_row(none)->recall, "the workload wrote nothing then");
+	replace(&w->written_na, "not told");
+	untold = kx_vm_rows(v);
+	is_na(&only_row(untold)->recall, "not told");
+	near(only_row(untold)->recall_touched.value, 0, "of what was touched none was found");
+}
+
+/* The property stands in the table of trackers, for each that finds something. */
+static void test_every_tracker_sees(void **state)
+{
+	for (const KxTrackerRow *t = kx_trackers; t->name; t++) {
+		if (!(t->can & KX_CAN_FIND))
+			continue;
+		if (!t->sees.says || (!t->sees.finds && !t->sees.no_recall))
+			fail_msg("%s: what it sees is not told", t->name);
+	}
+}
+
+/* A footnote goes with its figure, in the text and in the JSON; a figure that was not measured has its reason alone. */
+static void test_footnotes(void **state)
+{
+	KxFigure f = kx_figure(0.75, 1), na = kx_unavailable("not looked at");
+
+	kx_figure_note(&f, "of ranges");
+	kx_figure_note(&f, "and more");
+	kx_figure_note(&na, "of ranges");
+	assert_string_equal(f.note, "of ranges; and more");
+	assert_null(na.note);
+	kx_figure_void(&f, "void");
+	assert_null(f.note);
+	kx_figure_clear(&f);
+	kx_figure_clear(&na);
+}
+
+/* --- the dirty log --------------------------------------------------------- */
+
+static KxWindow *add_log_window(KxVmReport *v, const char *tracker, guint64 duration)
+{
+	static const double passes[][2] = { { 1e6, 100 }, { 1e6, 100 }, { 1e6, 100 } };
+	KxWindow *w = add_window(v, tracker, "o", duration);
+
+	add_passes(w, passes, 3);
+	w->interval_ns = 100 * MS;
+	w->first_start_ns = 1;
+	w->last_start_ns = 1 + 200 * MS;
+	w->has_log = TRUE;
+	w->log_mechanism = g_strdup("pml");
+	w->log_mode = g_strdup("initially-all-set");
+	w->log_enable_ns = 2000;
+	w->log_enable_pages = 1000;
+	w->log_arm_ns = 5000;
+	w->log_arm_pages = 1000;
+	w->log_harvest_ns = 9000;
+	w->log_harvest_pages = 3000;
+	w->log_dirty_pages = 300;
+	w->log_clear_ns = 6000;
+	w->log_clear_pages = 300;
+	w->log_clears = 3;
+	w->log_disable_ns = 4000;
+	w->log_disable_pages = 1000;
+	w->pml_full_exits = 50;
+	give_exits(w, 1000);
+	return w;
+}
+
+static void test_log_costs(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL;
+	KxWindow *one, *open;
+	KxRow *off, *row;
+
+	add_window(v, "off", "", S);
+	one = add_log_window(v, "dirty-log", S);
+	one->log_vmm_pages = 77;
+	open = add_log_window(v, "dirty-log", S);
+	open->log_harvest_ns = 27000;
+	open->log_disable_ns = open->log_disable_pages = 999999;
+	replace(&open->log_disable_na, "known when the tracker is left");
+	open->log_vmm_pages = 16;
+	open->log_yields = 2;
+	open->log_resumes = 1;
+	rows = kx_vm_rows(v);
+	off = rows->pdata[0];
+	is_na(&off->log_enable_ns_per_page, "the tracker does not use the dirty log");
+	is_na(&off->log_yields, "the tracker does not use the dirty log");
+	row = rows->pdata[1];
+	assert_string_equal(row->mechanism, "pml");
+	assert_int_equal(row->windows, 2);
+	near(row->log_enable_ns_per_page.value, 2, "enable");
+	near(row->log_arm_ns_per_page.value, 5, "arm");
+	near(row->log_harvest_ns_per_page.value, 6, "harvest per page");
+	near(row->log_harvest_ns_per_dirty.value, 60, "harvest per dirty page");
+	near(row->log_clear_ns_per_dirty.value, 20, "clear");
+	near(row->log_disable_ns_per_page.value, 4, "disable: of the window that has it");
+	near(row->pml_full_per_s.value, 50, "PML-full");
+	near(row->log_vmm_pages.value, 16, "not tracked, at the last reading");
+	near(row->log_yields.value, 2, "yields");
+	near(row->log_resumes.value, 1, "resumes");
+	near(row->log_yielded_seconds.value, 0, "a measured zero");
+	is_na(&row->log_candidates, "only pml-abit watches candidates");
+	near(row->exits_per_s.value, 1000, "memslots alone do not spoil a window");
+}
+
+static void test_log_not_available(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL, notes = NULL;
+	KxWindow *w = add_log_window(v, "pml-abit", S);
+	KxRow *row;
+
+	replace(&w->log_mechanism, "write-protect");
+	replace(&w->log_mode, "plain");
+	w->log_arm_pages = w->log_clear_pages = w->log_enable_pages = w->log_dirty_pages = 0;
+	w->log_harvest_pages = w->log_disable_pages = 0;
+	w->log_candidates = 5;
+	w->log_other_pages = 3;
+	w->log_errors = 2;
+	w->log_last_errno = 12;
+	rows = kx_vm_rows(v);
+	row = only_row(rows);
+	is_na(&row->log_enable_ns_per_page, "no memslot was switched on");
+	is_na(&row->log_arm_ns_per_page, "the log does not start all set, or nothing was armed");
+	is_na(&row->log_harvest_ns_per_page, "the log was not read");
+	is_na(&row->log_harvest_ns_per_dirty, "no page was found written");
+	is_na(&row->log_clear_ns_per_dirty, "reading the log clears it, too");
+	is_na(&row->log_disable_ns_per_page, "no memslot was left to switch off");
+	is_na(&row->pml_full_per_s, "the mechanism is not PML");
+	near(row->log_candidates.value, 5, "candidates");
+	notes = kx_vm_notes(v, rows);
+	assert_int_equal(without_blind(notes), 4);
+	assert_non_null(strstr(notes->pdata[0], "page tables' A/D"));
+	assert_non_null(strstr(notes->pdata[1], "pml-abit (write-protect) tests accessed bits"));
+	assert_non_null(strstr(notes->pdata[2], "3 pages were not tracked"));
+	assert_non_null(strstr(notes->pdata[3], "refused 2 of the tracker's own ioctls"));
+	assert_non_null(strstr(notes->pdata[3], "Cannot allocate memory"));
+}
+
+/* A stretch that the VMM had the log for is no measurement of anything. */
+static void test_yielded(void **state)
+{
+	static const char why[] =
+		"the VMM logged its memory itself for a part of the window, which was not tracked";
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) mixed = NULL, only = NULL, never = NULL;
+	KxWindow *w;
+	KxRow *row;
+
+	w = add_log_window(v, "dirty-log", 10 * S);
+	w->log_yielded_ns = 9 * S;
+	w->log_yielded_passes = 90;
+	w->last_start_ns = 1 + 10 * S;
+	replace(&w->vcpu_run_na, NULL);
+	replace(&w->truth_na, NULL);
+	w->truth_touched = 100;
+	w->truth_hit = 1;
+	give_work(w, 1, 1e9);
+	only = kx_vm_rows(v);
+	row = only_row(only);
+	near(row->seconds, 1, "tracked time");
+	near(row->samples_per_s.value, 300, "samples over the tracked time");
+	near(row->pml_full_per_s.value, 50, "PML-full over the tracked time");
+	near(row->log_yielded_seconds.value, 9, "yielded");
+	assert_null(row->cost_per_sample_ns.na);
+	is_na(&row->exits_per_s, why);
+	is_na(&row->work_per_s, why);
+	is_na(&row->vcpu_run_percent, why);
+	is_na(&row->recall, why);
+	is_na(&row->interval_achieved_ns, why);
+
+	add_log_window(v, "dirty-log", S);
+	mixed = kx_vm_rows(v);
+	row = only_row(mixed);
+	near(row->exits_per_s.value, 1000, "of the window that did not yield");
+	near(row->interval_achieved_ns.value, 100e6, "likewise");
+
+	g_ptr_array_set_size(v->windows, 0);
+	w = add_window(v, "dirty-log", "o", S);
+	w->has_log = TRUE;
+	w->log_mechanism = g_strdup("pml");
+	w->log_mode = g_strdup("plain");
+	w->log_yielded_ns = S;
+	never = kx_vm_rows(v);
+	row = only_row(never);
+	is_na(&row->samples, "no pass was completed while the log was not the VMM's");
+	is_na(&row->cost_per_sample_ns, "no pass was completed while the log was not the VMM's");
+	near(row->passes.value, 0, "passes");
+	near(row->seconds, 0, "nothing was tracked");
+}
+
+/* --- time in which the VM did not run ----------------------------------------- */
+
+static KxRow *find_row(GPtrArray *rows, const char *tracker)
+{
+	for (guint i = 0; i < rows->len; i++) {
+		if (g_str_equal(((KxRow *)rows->pdata[i])->tracker, tracker))
+			return rows->pdata[i];
+	}
+	fail_msg("there is no row %s", tracker);
+	return NULL;
+}
+
+/* Half of the window is no dilution of anything, and no pass in it a cheap one. */
+static void test_paused(void **state)
+{
+	static const double passes[][2] = { { 100, 10 }, { 220, 20 }, { 270, 30 } };
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL, notes = NULL;
+	KxWindow *w;
+	KxRow *row;
+
+	w = add_window(v, "off", "", 2 * S);
+	replace(&w->exits_na, NULL);
+	w->exits = 2000;
+	give_work(w, 100, 2e9);
+	w = add_window(v, "abit", "o", 10 * S);
+	add_passes(w, passes, 3);
+	w->interval_ns = 100 * MS;
+	w->paused_ns = 8 * S;
+	w->paused_for = g_strdup("suspended");
+	w->paused_passes = 80;
+	w->between_ns = 200 * MS;
+	w->between_n = 2;
+	w->first_start_ns = 1;
+	w->last_start_ns = 1 + 9 * S;
+	replace(&w->exits_na, NULL);
+	w->exits = 3000;
+	replace(&w->vcpu_run_na, NULL);
+	w->vcpu_run_ns = S;
+	rows = kx_vm_rows(v);
+	row = find_row(rows, "abit");
+	near(row->seconds, 2, "tracked");
+	near(row->paused_seconds.value, 8, "paused");
+	assert_null(row->paused_seconds.note);
+	near(row->paused_passes.value, 80, "passes in it");
+	near(row->samples_per_s.value, 30, "samples per second of running");
+	near(row->exits_per_s.value, 1500, "exits per second of running");
+	near(row->exits_vs_off.value, 1.5, "against off");
+	near(row->vcpu_run_percent.value, 50, "of the time in which it ran");
+	near(row->interval_achieved_ns.value, 100e6, "intervals");
+	near(row->cpu_percent.value, 590 * 100 / 2e9, "host CPU");
+	assert_int_equal(row->cost_per_sample_ns.n, 3);
+	near(find_row(rows, "off")->paused_seconds.value, 0, "off was not paused");
+	notes = kx_vm_notes(v, rows);
+	assert_int_equal(without_blind(notes), 1);
+	assert_string_equal(notes->pdata[0],
+			    "abit: the VM was paused for 8.000 s (suspended): that time counts "
+			    "nowhere, nor do the passes that had nothing to see in it.");
+}
+
+static void test_paused_all_the_time(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL;
+	KxWindow *w = add_window(v, "abit", "o", 10 * S);
+	KxRow *row;
+
+	w->paused_ns = 10 * S;
+	w->paused_passes = 100;
+	replace(&w->exits_na, NULL);
+	rows = kx_vm_rows(v);
+	row = only_row(rows);
+	is_na(&row->cost_per_sample_ns, "no pass was completed while the VM ran");
+	is_na(&row->exits_per_s, "the VM ran for less than 10 ms of the time");
+	is_na(&row->samples, "no pass was completed while the VM ran");
+	is_na(&row->samples_per_s, "no pass was completed while the VM ran");
+	is_na(&row->recall, "no pass was completed while the VM ran");
+}
+
+/* Where nobody tells it is not 0, and what is known is not all. */
+static void test_pauses_unknown(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) none = NULL, some = NULL, notes = NULL;
+	KxWindow *w = add_window(v, "off", "", 10 * S);
+
+	w->paused_na = g_strdup("nobody tells");
+	none = kx_vm_rows(v);
+	is_na(&only_row(none)->paused_seconds, "nobody tells");
+	notes = kx_vm_notes(v, none);
+	assert_int_equal(notes->len, 1);
+	assert_non_null(strstr(notes->pdata[0], "not known"));
+	w->paused_ns = S;
+	some = kx_vm_rows(v);
+	near(only_row(some)->paused_seconds.value, 1, "what is known");
+	assert_string_equal(only_row(some)->paused_seconds.note, "at least; nobody tells");
+}
+
+/* --- trackers in the guest --------------------------------------------------- */
+
+/* What the guest says its samples cost it is in no figure of the host's, and nothing of the host's is measured by it. */
+static void test_guest_costs_apart(void **state)
+{
+	static const double cheap[][2] = { { 10, 10 }, { 22, 20 }, { 27, 30 },
+					   { 10, 10 }, { 22, 20 }, { 27, 30 } };
+	static const double dear[][2] = { { 100, 10 }, { 220, 20 }, { 270, 30 },
+					  { 100, 10 }, { 220, 20 }, { 270, 30 } };
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL;
+	const char *why = "it runs in the guest, whose CPU time is a figure of its own";
+	KxWindow *w;
+	KxRow *row;
+
+	w = add_window(v, "guest-abit", "o", S);
+	add_passes(w, cheap, 6);
+	w->has_guest = TRUE;
+	w->guest_cpu_ns = w->cpu_ns;
+	w->cpu_ns = 0;
+	w->drain_cpu_ns = 240;
+	w = add_window(v, "guest-pebs", "o", S);
+	add_passes(w, dear, 6);
+	w->has_guest = TRUE;
+	add_passes(add_window(v, "abit", "o", S), dear, 6);
+	add_passes(add_window(v, "abit-flush", "o", S), dear, 6);
+	rows = kx_vm_rows(v);
+	row = find_row(rows, "guest-abit");
+	is_na(&row->cost_per_sample_ns, why);
+	is_na(&row->cost_vs_cheapest, why);
+	near(row->total_cost_per_sample_ns.value, 2, "the daemon's part");
+	near(row->guest_cost_per_sample_ns.value, 59.0 / 60, "the guest's");
+	near(row->guest_cost_vs_cheapest.value, 1, "the cheapest there");
+	near(row->cpu_percent.value, 240 * 100 / 1e9, "host CPU");
+	near(find_row(rows, "guest-pebs")->guest_cost_vs_cheapest.value, 10, "against it");
+	row = find_row(rows, "abit");
+	near(row->cost_vs_cheapest.value, 1, "the cheapest of the host's");
+	is_na(&row->guest_cost_per_sample_ns, "the tracker does not run in the guest");
+	is_na(&row->guest_cost_vs_cheapest, "the tracker does not run in the guest");
+	near(find_row(rows, "abit-flush")->cost_vs_cheapest.value, 1, "against it");
+}
+
+/* --- address spaces ------------------------------------------------------------- */
+
+/* More pages than the VM has: the figure says why itself, of the rows where it is so. */
+static void test_address_spaces_are_marked(void **state)
+{
+	static const double passes[][2] = { { 100, 10 }, { 220, 20 } };
+	static const char says[] = "counted in each of the VM's 2 address spaces (SMM has its "
+				   "own); the VM has 66048 pages";
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) one = NULL, two = NULL;
+	KxWindow *w;
+
+	w = add_window(v, "dirty-log", "o", S);
+	add_passes(w, passes, 2);
+	w->has_log = TRUE;
+	w->log_mode = g_strdup("plain");
+	w->pages_scanned = 2 * 131072;
+	w = add_window(v, "abit", "o", S);
+	add_passes(w, passes, 2);
+	w->pages_scanned = 2 * 66048;
+	v->ram_pages = 66048;
+	v->address_spaces = 1;
+	one = kx_vm_rows(v);
+	assert_null(find_row(one, "dirty-log")->pages_total.note);
+	v->address_spaces = 2;
+	two = kx_vm_rows(v);
+	near(find_row(two, "dirty-log")->pages_total.value, 131072, "of both");
+	assert_string_equal(find_row(two, "dirty-log")->pages_total.note, says);
+	assert_null(find_row(two, "dirty-log")->pages_found.note);
+	assert_null(find_row(two, "abit")->pages_total.note);
+}
+
+/* --- against the cheapest ------------------------------------------------------ */
+
+/* @n passes of @samples that scatter a little around @cost each. */
+static KxWindow *add_even(KxVmReport *v, const char *tracker, guint n, double samples, double cost)
+{
+	KxWindow *w = add_window(v, tracker, "o", S);
+
+	for (guint i = 0; i < n; i++) {
+		const double pass[][2] = { { samples * (cost + (i % 2 ? 1 : -1)), samples } };
+
+		add_passes(w, pass, 1);
+	}
+	w->sample_pages = w->samples;
+	return w;
+}
+
+/* Wherever it is folded. */
+static gboolean says(const char *text, const char *words)
+{
+	g_autoptr(GRegex) folds = g_regex_new("\\n +", 0, 0, NULL);
+	g_autofree char *whole = g_regex_replace_literal(folds, text, -1, 0, " ", 0, NULL);
+
+	return strstr(whole, words) != NULL;
+}
+
+/* A 2M leaf of one row is no more than a page of another: what it costs more by sample, it costs less by page. */
+static void test_ratio_by_page(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL;
+	g_autoptr(GString) text = g_string_new(NULL);
+	KxWindow *w;
+	KxRow *row;
+
+	w = add_even(v, "abit", 20, 10, 1000);
+	w->sample_pages = w->samples * 512;
+	w = add_even(v, "abit-flush", 20, 10, 20);
+	w->has_regions = TRUE;
+	add_even(v, "dirty-log", 20, 1000, 10);
+	rows = kx_vm_rows(v);
+	row = find_row(rows, "abit");
+	near(row->cost_vs_cheapest.value, 100, "by sample");
+	near(row->cost_per_page_vs_cheapest.value, 100.0 / 512, "by page");
+	near(row->cost_per_page_vs_cheapest.high, row->cost_vs_cheapest.high / 512, "its end");
+	is_na(&row->guest_cost_per_page_vs_cheapest, "the tracker does not run in the guest");
+	row = find_row(rows, "dirty-log");
+	near(row->cost_per_page_vs_cheapest.value, 1, "the cheapest");
+	row = find_row(rows, "abit-flush");
+	near(row->cost_vs_cheapest.value, 2, "of a check");
+	is_na(&row->cost_per_page_vs_cheapest, "regions: one page stands for all of its region");
+	kx_comparison_print(rows, text, 0);
+	if (!says(text->str, "A sample of abit costs 100 times one of dirty-log [95 % interval ") ||
+	    !says(text->str,
+		  "] (a sample of abit covers 512 pages; per page the ratio is 0.195).") ||
+	    !says(text->str, "A sample of abit-flush costs 2.00 times one of dirty-log ["))
+		fail_msg("%s", text->str);
+}
+
+/* Nothing is compared that almost nothing was seen of, nor is anything compared with it, however cheap it looks. */
+static void test_too_few_to_compare(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL;
+	g_autoptr(GString) text = g_string_new(NULL);
+	KxRow *row;
+
+	add_even(v, "abit", 2, 1, 2);
+	add_even(v, "abit-flush", 4, 100, 2);
+	add_even(v, "trap", 29, 1, 2);
+	add_even(v, "ept-walk", 5, 6, 100);
+	add_even(v, "dirty-log", 5, 6, 200);
+	rows = kx_vm_rows(v);
+	row = find_row(rows, "abit");
+	is_na(&row->cost_vs_cheapest,
+	      "too few samples to compare: 2 in 2 passes, where 30 in 5 are the least");
+	is_na(&row->cost_per_page_vs_cheapest,
+	      "too few samples to compare: 2 in 2 passes, where 30 in 5 are the least");
+	assert_null(row->cost_per_sample_ns.na);
+	is_na(&find_row(rows, "abit-flush")->cost_vs_cheapest,
+	      "too few samples to compare: 400 in 4 passes, where 30 in 5 are the least");
+	is_na(&find_row(rows, "trap")->cost_vs_cheapest,
+	      "too few samples to compare: 29 in 29 passes, where 30 in 5 are the least");
+	near(find_row(rows, "ept-walk")->cost_vs_cheapest.value, 1, "the cheapest of the others");
+	assert_null(find_row(rows, "dirty-log")->cost_vs_cheapest.na);
+	kx_comparison_print(rows, text, 0);
+	assert_true(says(text->str, " abit: too few samples to compare: 2 in 2 passes, "));
+	assert_true(says(text->str, "A sample of dirty-log costs 2.00 times one of ept-walk ["));
+	assert_false(says(text->str, "A sample of abit"));
+}
+
+/* --- losses ------------------------------------------------------------------- */
+
+/* Each figure that a loss makes wrong says so itself, and no other does. */
+static void test_losses_are_marked(void **state)
+{
+	static const double passes[][2] = { { 100, 10 }, { 220, 20 }, { 270, 30 } };
+	static const char pages[] = "without 6 of 60 samples, which were lost";
+	static const char cost[] = "with 6 of 60 samples that were lost, and cost less than others";
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL, fewer = NULL;
+	KxWindow *w = add_window(v, "abit", "o", S);
+	KxRow *row;
+
+	add_passes(w, passes, 3);
+	w->lost_samples = 6;
+	w->found_pages = 50;
+	add_passes(add_window(v, "abit-flush", "o", S), passes, 3);
+	rows = kx_vm_rows(v);
+	row = find_row(rows, "abit");
+	assert_string_equal(row->cost_per_sample_ns.note, cost);
+	assert_string_equal(row->total_cost_per_sample_ns.note, cost);
+	assert_string_equal(row->pages_found.note, pages);
+	assert_null(row->samples_per_s.note);
+	assert_null(row->cpu_percent.note);
+	row = find_row(rows, "abit-flush");
+	assert_null(row->cost_per_sample_ns.note);
+	assert_null(row->pages_found.note);
+
+	w->lost_samples = 0;
+	w->passes = 5; /* two of them left no record */
+	fewer = kx_vm_rows(v);
+	row = find_row(fewer, "abit");
+	assert_string_equal(row->cost_per_sample_ns.note,
+			    "from 3 of 5 passes: the records of the others were lost");
+	assert_non_null(row->pages_found.note);
+}
+
+/* --- parts ----------------------------------------------------------------- */
+
+static void add_pairs(KxWindow *w, const double (*pairs)[2], guint n)
+{
+	w->has_staleness = TRUE;
+	w->stale_pairs += n;
+	for (guint i = 0; i < n; i++) {
+		double p = pairs[i][0], k = pairs[i][1];
+
+		w->stale_p += p;
+		w->stale_k += k;
+		w->stale_p2 += p * p;
+		w->stale_k2 += k * k;
+		w->stale_cross += p * k;
+	}
+}
+
+/*
+ * Pairs (80, 100) (90, 110) (70, 90): r = 240/300 = 0.8. Residuals p - r k: 0, 2, -2; their squares sum to 8.
+ * se = sqrt(3/2 · 8) / 300 = 0.0115470; t(0.975, 2) = 4.3026527; half = 0.0496828.
+ */
+static void test_missed(void **state)
+{
+	static const double first[][2] = { { 80, 100 } }, second[][2] = { { 90, 110 }, { 70, 90 } };
+	static const double passes[][2] = { { 100, 10 }, { 220, 20 }, { 300, 30 } };
+	static const char why[] = "measured with staleness, whose control flushes after each page";
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL;
+	const KxRow *row;
+	KxWindow *w;
+
+	add_passes(add_window(v, "abit", "interval=1s granularity=4K", S), passes, 3);
+	w = add_window(v, "abit", "interval=1s granularity=4K staleness=yes", S);
+	add_passes(w, passes, 3);
+	add_pairs(w, first, 1);
+	w->stale_dropped = 2;
+	w = add_window(v, "abit", "interval=1s granularity=4K staleness=yes", S);
+	add_passes(w, passes, 3);
+	add_pairs(w, second, 2);
+	replace(&w->exits_na, NULL);
+	w->exits = 1000;
+	/* others: another interval, another tracker */
+	add_passes(add_window(v, "abit", "interval=2s granularity=4K", S), passes, 3);
+	add_passes(add_window(v, "abit-flush", "interval=1s granularity=4K", S), passes, 3);
+	rows = kx_vm_rows(v);
+	assert_int_equal(rows->len, 4);
+
+	row = rows->pdata[1];
+	near(row->missed.value, 0.2, "missed");
+	near(row->missed.low, 0.2 - 0.0496828, "low");
+	near(row->missed.high, 0.2 + 0.0496828, "high");
+	assert_int_equal(row->missed.n, 3);
+	near(row->missed_dropped.value, 2, "dropped");
+	assert_int_equal(row->missed_by, 1);
+	is_na(&row->cost_per_sample_ns, why);
+	is_na(&row->total_cost_per_sample_ns, why);
+	is_na(&row->cost_vs_cheapest, why);
+	is_na(&row->cpu_percent, why);
+	is_na(&row->exits_per_s, why);
+	is_na(&row->exits_vs_off, why);
+	is_na(&row->pass_mean_ns, why);
+	is_na(&row->flushes_per_s, why);
+	near(row->samples.value, 120, "samples stay");
+
+	row = rows->pdata[0];
+	near(row->missed.value, 0.2, "lent to the same setting");
+	assert_int_equal(row->missed.n, 3);
+	assert_int_equal(row->missed_by, 1);
+	assert_null(row->cost_per_sample_ns.na);
+	is_na(&((KxRow *)rows->pdata[2])->missed, "not measured for this setting: set staleness");
+	is_na(&((KxRow *)rows->pdata[3])->missed, "not measured for this setting: set staleness");
+}
+
+static void test_missed_not_available(void **state)
+{
+	static const double one[][2] = { { 80, 100 } }, none[][2] = { { 5, 0 }, { 0, 0 } },
+			    more[][2] = { { 101, 100 }, { 103, 100 } };
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL;
+
+	add_window(v, "abit", "a staleness=yes", S)->has_staleness = TRUE;
+	add_pairs(add_window(v, "abit", "b staleness=yes", S), one, 1);
+	add_pairs(add_window(v, "abit", "c staleness=yes", S), none, 2);
+	add_pairs(add_window(v, "abit", "d staleness=yes", S), more, 2);
+	rows = kx_vm_rows(v);
+	is_na(&((KxRow *)rows->pdata[0])->missed, "no pair of passes was completed");
+	is_na(&((KxRow *)rows->pdata[1])->missed, "only one pair of passes");
+	is_na(&((KxRow *)rows->pdata[2])->missed, "the control found no page accessed");
+	/* more than the control by chance: below 0, and said so */
+	near(((KxRow *)rows->pdata[3])->missed.value, -0.02, "below 0");
+	assert_true(((KxRow *)rows->pdata[3])->missed.low < -0.02);
+}
+
+static void test_walk(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL, notes = NULL;
+	const KxRow *row;
+
+	for (guint i = 0; i < 2; i++) {
+		KxWindow *w = add_window(v, "ept-walk", "o", S);
+
+		w->passes = 9; /* and one that primes */
+		w->has_walk = TRUE;
+		w->walk_tables_read = 40;
+		w->walk_subtrees_skipped = 20;
+		w->walk_pages_skipped = 10240;
+		w->walk_holds = 10 * i;
+		w->walk_hold_ns = 5000 * i;
+		w->walk_max_hold_ns = 900 * i;
+		w->walk_upper_restored = i;
+		w->walk_nested = i == 1;
+	}
+	add_window(v, "abit", "o", S)->passes = 1;
+	rows = kx_vm_rows(v);
+	row = rows->pdata[0];
+	near(row->walk_tables_per_pass.value, 4, "tables");
+	near(row->walk_subtrees_per_pass.value, 2, "subtrees");
+	near(row->walk_pages_skipped_per_pass.value, 1024, "pages skipped");
+	near(row->walk_hold_mean_ns.value, 500, "mean hold");
+	near(row->walk_hold_max_ns.value, 900, "longest hold");
+	near(row->walk_restored.value, 1, "restored");
+	notes = kx_vm_notes(v, rows);
+	assert_int_equal(without_blind(notes), 1);
+	assert_non_null(strstr(notes->pdata[0], "NESTED GUESTS WERE SEEN"));
+	assert_non_null(strstr(notes->pdata[0], "(L2) are missing from what ept-walk found"));
+	row = rows->pdata[1];
+	is_na(&row->walk_tables_per_pass, "only ept-walk walks the page table");
+}
+
+static void test_regions(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL;
+	const KxRow *row;
+
+	for (guint i = 0; i < 2; i++) {
+		KxWindow *w = add_window(v, "abit", "regions=1:100", S);
+
+		w->passes = 10;
+		w->has_regions = TRUE;
+		w->regions_max = 100;
+		w->regions_now = 50 + i;
+		w->regions_checks = 400;
+		w->regions_max_checks = 90 - i;
+		w->regions_aggregations = 3;
+		w->regions_splits = 5;
+		w->regions_na = g_strdup("no aggregation was completed");
+		replace(&w->truth_na, NULL);
+	}
+	rows = kx_vm_rows(v);
+	row = only_row(rows);
+	near(row->regions_now.value, 51, "of the last window");
+	near(row->regions_checks_per_pass.value, 40, "checks per pass");
+	near(row->regions_max_checks.value, 90, "most");
+	near(row->regions_limit.value, 100, "limit");
+	near(row->regions_aggregations.value, 6, "aggregations");
+	is_na(&row->recall, "regions: one page stands for all of its region");
+	is_na(&row->pages_found, "regions: one page stands for all of its region");
+	assert_null(row->regions);
+	assert_string_equal(row->regions_na, "no aggregation was completed");
+}
+
+static void test_regions_ranked(void **state)
+{
+	static const KxRegion list[] = {
+		{ 0, 10, 0, 5, 1 }, { 10, 10, 0, 9, 0 }, { 20, 30, 0, 9, 0 }, { 50, 10, 0, 5, 7 }
+	};
+	static const guint64 order[] = { 20, 10, 50, 0 };
+	g_autoptr(KxRegions) r = kx_regions_new();
+	g_autoptr(GArray) ranked = NULL;
+
+	g_array_append_vals(r->list, list, G_N_ELEMENTS(list));
+	ranked = kx_regions_ranked(r);
+	for (guint i = 0; i < G_N_ELEMENTS(order); i++)
+		assert_int_equal(g_array_index(ranked, KxRegion, i).gfn, order[i]);
+	assert_int_equal(g_array_index(r->list, KxRegion, 0).gfn, 0);
+}
+
+static void test_trap(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL, over = NULL, notes = NULL;
+	const KxRow *row;
+	KxWindow *w;
+
+	for (guint i = 0; i < 2; i++) {
+		w = add_window(v, "trap", "pages=all", 2 * S);
+		w->passes = w->samples = w->trap_faults = 100;
+		w->has_trap = TRUE;
+		w->trap_faults_budget = 100;
+		w->trap_time_budget_ppm = 10000;
+		w->trap_eligible = 4000 + i;
+		w->trap_armed = 60 + i;
+		w->trap_armings = 150;
+		w->trap_zap_ns = 300000;
+		w->trap_fault_ns = 90000;
+		w->trap_timed_faults = 90;
+		w->trap_max_faults_per_s = 95 + 20 * i;
+		w->trap_max_time_ppm = 5000 + 1000 * i;
+		w->trap_reads = 70;
+		w->trap_lost = 3;
+		w->truth_touched = w->truth_hit = 5;
+		replace(&w->truth_na, NULL);
+	}
+	rows = kx_vm_rows(v);
+	row = only_row(rows);
+	near(row->trap_faults_per_s.value, 50, "faults per s");
+	near(row->trap_max_faults_per_s.value, 115, "most");
+	near(row->trap_budget_faults_per_s.value, 100, "budget");
+	near(row->trap_ns_per_fault.value, 1000, "time per fault");
+	near(row->trap_max_vcpu_percent.value, 0.6, "vCPU time");
+	near(row->trap_budget_vcpu_percent.value, 1, "its budget");
+	near(row->trap_armed.value, 61, "armed");
+	near(row->trap_zap_ns_per_page.value, 2000, "arming");
+	near(row->trap_reads.value, 140, "reads");
+	is_na(&row->recall, "traps: only pages that are armed can be found");
+	((KxWindow *)v->windows->pdata[0])->trap_max_time_ppm = 20000;
+	over = kx_vm_rows(v);
+	notes = kx_vm_notes(v, over);
+	assert_int_equal(without_blind(notes), 4);
+	assert_non_null(
+		strstr(notes->pdata[2], "faults took 2.00 % of the vCPUs' time, of 1.00 %"));
+	g_ptr_array_unref(notes);
+	notes = kx_vm_notes(v, rows);
+	assert_int_equal(without_blind(notes), 3);
+	assert_non_null(strstr(notes->pdata[0], "paid by the vCPU"));
+	assert_non_null(strstr(notes->pdata[1], "6 of its faults found no room"));
+	assert_non_null(strstr(notes->pdata[2], "OVER ITS BUDGET: 115 faults"));
+}
+
+static gboolean any_says(const GPtrArray *notes, const char *one, const char *two)
+{
+	for (guint i = 0; i < notes->len; i++) {
+		if (strstr(notes->pdata[i], one) && strstr(notes->pdata[i], two))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* What no tracker can see, and what only some can, is said of those that ran. */
+static void test_blind(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new(), off = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL, notes = NULL, none = NULL, no_notes = NULL;
+
+	add_window(v, "off", "", S);
+	add_window(v, "abit", "o", S);
+	add_window(v, "abit", "p", S);
+	add_window(v, "dirty-log", "o", S);
+	rows = kx_vm_rows(v);
+	notes = kx_vm_notes(v, rows);
+	assert_true(any_says(notes, "Not seen by any tracker here: ", "VFIO"));
+	assert_true(any_says(notes, "Not seen by any tracker here: ", "vhost"));
+	assert_true(any_says(notes, "Not seen by abit: ", "paravirtual clocks"));
+	assert_true(any_says(notes, "Not seen by dirty-log: ", "only read"));
+	assert_false(any_says(notes, "Not seen by", "L2"));
+	add_window(off, "off", "", S);
+	none = kx_vm_rows(off);
+	no_notes = kx_vm_notes(off, none);
+	assert_int_equal(no_notes->len, 0);
+}
+
+/* Every tracker that finds something has what it cannot see in its row, and every spot is somebody's. */
+static void test_blind_table(void **state)
+{
+	guint all = 0;
+
+	for (const KxTrackerRow *t = kx_trackers; t->name; t++) {
+		all |= t->blind;
+		if ((t->can & KX_CAN_FIND) && !(t->blind & KX_BLIND_DMA))
+			fail_msg("%s sees DMA?", t->name);
+	}
+	for (const KxBlindSpot *s = kx_blind_spots; s->what; s++) {
+		g_autofree char *names = kx_blind_trackers(s->bit);
+
+		if (!(all & s->bit))
+			fail_msg("nobody is blind to %s", s->what);
+		all &= ~s->bit;
+		assert_true(!names || *names);
+	}
+	assert_int_equal(all, 0);
+}
+
+static void test_labels(void **state)
+{
+	g_autofree char *pml = kx_tracker_label("dirty-log", "pml");
+	g_autofree char *plain = kx_tracker_label("abit", NULL);
+	g_autofree char *unknown = kx_tracker_label("dirty-log", "unknown");
+
+	assert_string_equal(pml, "dirty-log (pml)");
+	assert_string_equal(plain, "abit");
+	assert_string_equal(unknown, "dirty-log");
+}
+
+/* --- simulation ------------------------------------------------------------ */
+
+/* Sum of uniforms: bounded, skew-free, good enough beside a skewed multiplier. */
+static double noise(GRand *rand)
+{
+	double sum = 0;
+
+	for (int i = 0; i < 12; i++)
+		sum += g_rand_double(rand);
+	return sum - 6;
+}
+
+/* Cost = 400 ns a sample and 50 us a pass, with scatter; samples vary from pass to pass. True ratio: E c / E s. */
+static gboolean covered(GRand *rand, guint n)
+{
+	const double truth = 400 + 50000.0 / 1000;
+	KxRatioSums sums = { 0 };
+	double r, se;
+
+	for (guint i = 0; i < n; i++) {
+		double samples = 1000 + 200 * noise(rand);
+		double cost = 50000 + samples * (400 + 30 * noise(rand));
+
+		kx_ratio_add(&sums, cost, samples);
+	}
+	assert_true(kx_ratio_estimate(&sums, &r, &se));
+	return fabs(r - truth) <= kx_t_quantile(n - 1) * se;
+}
+
+static void test_coverage(void **state)
+{
+	static const guint sizes[] = { 5, 20, 100 };
+	GRand *rand = g_rand_new_with_seed(20261121);
+
+	for (guint k = 0; k < G_N_ELEMENTS(sizes); k++) {
+		guint hits = 0, runs = 4000;
+		double share;
+
+		for (guint i = 0; i < runs; i++)
+			hits += covered(rand, sizes[k]);
+		share = (double)hits / runs;
+		print_message("%u passes: covered in %.2f %% of %u runs\n", sizes[k], share * 100,
+			      runs);
+		/* linearisation is a little narrow with very few passes */
+		assert_true(share > (sizes[k] < 10 ? 0.92 : 0.935) && share < 0.965);
+	}
+	g_rand_free(rand);
+}
+
+static void test_estimator_edges(void **state)
+{
+	KxRatioSums s = { 0 };
+	double r, se;
+
+	assert_false(kx_ratio_estimate(&s, &r, &se));
+	kx_ratio_add(&s, 5, 0);
+	assert_false(kx_ratio_estimate(&s, &r, &se));
+	kx_ratio_add(&s, 5, 2);
+	assert_true(kx_ratio_estimate(&s, &r, &se));
+	near(r, 5, "r");
+	assert_true(se > 0);
+	/* exactly proportional: rounding must not give a negative variance */
+	s = (KxRatioSums){ 0 };
+	for (int i = 1; i < 1000; i++)
+		kx_ratio_add(&s, i * 1e9 / 3, i * 1e5);
+	assert_true(kx_ratio_estimate(&s, &r, &se));
+	assert_true(se >= 0 && se < 1e-3 * r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cost_per_sample),
+		cmocka_unit_test(test_not_available),
+		cmocka_unit_test(test_against_off),
+		cmocka_unit_test(test_ratio_interval),
+		cmocka_unit_test(test_no_off),
+		cmocka_unit_test(test_rates_and_times),
+		cmocka_unit_test(test_truth),
+		cmocka_unit_test(test_truth_of_writes),
+		cmocka_unit_test(test_truth_of_candidates),
+		cmocka_unit_test(test_truth_of_accesses),
+		cmocka_unit_test(test_truth_of_ranges),
+		cmocka_unit_test(test_truth_without_writes),
+		cmocka_unit_test(test_every_tracker_sees),
+		cmocka_unit_test(test_footnotes),
+		cmocka_unit_test(test_coverage),
+		cmocka_unit_test(test_estimator_edges),
+		cmocka_unit_test(test_log_costs),
+		cmocka_unit_test(test_log_not_available),
+		cmocka_unit_test(test_guest_costs_apart),
+		cmocka_unit_test(test_address_spaces_are_marked),
+		cmocka_unit_test(test_ratio_by_page),
+		cmocka_unit_test(test_too_few_to_compare),
+		cmocka_unit_test(test_losses_are_marked),
+		cmocka_unit_test(test_paused),
+		cmocka_unit_test(test_paused_all_the_time),
+		cmocka_unit_test(test_pauses_unknown),
+		cmocka_unit_test(test_yielded),
+		cmocka_unit_test(test_missed),
+		cmocka_unit_test(test_missed_not_available),
+		cmocka_unit_test(test_walk),
+		cmocka_unit_test(test_regions),
+		cmocka_unit_test(test_regions_ranked),
+		cmocka_unit_test(test_trap),
+		cmocka_unit_test(test_labels),
+		cmocka_unit_test(test_blind),
+		cmocka_unit_test(test_blind_table),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

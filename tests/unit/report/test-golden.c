@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Each report in tests/golden/NAME.json (those named lab- were recorded, the others are made up) is rendered at 120
+ * columns and, as a wide terminal shows it, at 160, and compared with NAME.120.txt and NAME.160.txt. UPDATE_GOLDEN=1
+ * writes them anew: read the difference before committing.
+ */
+#include <locale.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/textfmt.h"
+#include "model/report.h"
+
+static const char *const names[] = {
+	"two-vms", "no-truth-real", "nothing-sampled", "vm-gone",   "lost-samples", "one-pass",
+	"names",   "no-vms",	    "lab-amd",	       "dirty-log", "lab-amd-log",  "lab-intel-log",
+	"parts",   "heat",	    "paused-guest",	       "truth"
+};
+
+static char *golden_path(const char *name, const char *suffix)
+{
+	return g_strdup_printf("tests/golden/%s%s", name, suffix);
+}
+
+static KxReport *load(const char *name)
+{
+	g_autofree char *path = golden_path(name, ".json");
+	g_autofree char *json = NULL;
+	g_autoptr(GError) error = NULL;
+	KxReport *r;
+
+	if (!g_file_get_contents(path, &json, NULL, &error))
+		fail_msg("%s", error->message);
+	r = kx_report_from_json(json, &error);
+	if (!r)
+		fail_msg("%s: %s", path, error->message);
+	return r;
+}
+
+static void compare(const char *name, const KxReport *r, guint width)
+{
+	g_autofree char *suffix = g_strdup_printf(".%u.txt", width);
+	g_autofree char *path = golden_path(name, suffix);
+	g_autofree char *text = kx_report_to_text(r, width);
+	g_autofree char *expected = NULL;
+	g_autoptr(GError) error = NULL;
+
+	if (g_getenv("UPDATE_GOLDEN")) {
+		assert_true(g_file_set_contents(path, text, -1, NULL));
+		return;
+	}
+	if (!g_file_get_contents(path, &expected, NULL, &error))
+		fail_msg("%s", error->message);
+	if (!g_str_equal(text, expected))
+		fail_msg("%s differs; rendered now:\n%s", path, text);
+}
+
+static void test_golden(void **state)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+		g_autoptr(KxReport) r = load(names[i]);
+
+		compare(names[i], r, 120);
+		compare(names[i], r, 160);
+	}
+}
+
+static void test_tables_fit(void **state)
+{
+	g_autoptr(KxReport) r = load("two-vms");
+
+	for (guint width = 80; width <= 260; width += 20) {
+		g_autofree char *text = kx_report_to_text(r, width);
+		g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+
+		for (char **line = lines; *line; line++) {
+			if (kx_text_columns(*line) > MAX(width, 115u))
+				fail_msg("wider than %u: %s", width, *line);
+		}
+	}
+}
+
+/* Rendering what the JSON of a report says gives the same text: nothing is lost on the way. */
+static void test_round_trip(void **state)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+		g_autoptr(KxReport) r = load(names[i]);
+		g_autofree char *json = kx_report_to_json(r);
+		g_autoptr(KxReport) again = kx_report_from_json(json, NULL);
+		g_autofree char *json_again = NULL, *text = NULL, *text_again = NULL;
+
+		assert_non_null(again);
+		json_again = kx_report_to_json(again);
+		assert_string_equal(json, json_again);
+		text = kx_report_to_text(r, 0);
+		text_again = kx_report_to_text(again, 0);
+		assert_string_equal(text, text_again);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_golden),
+		cmocka_unit_test(test_tables_fit),
+		cmocka_unit_test(test_round_trip),
+	};
+
+	setlocale(LC_ALL, "C.UTF-8");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
