@@ -17,7 +17,6 @@
 #include "base/names.h"
 #include "control/config.h"
 #include "listen.h"
-
 #include "service.h"
 #include "writer.h"
 
@@ -29,8 +28,6 @@ typedef struct {
 typedef struct {
 	const Options *options;
 	GMainLoop *loop;
-	KxHost host; /* the service's, which it must outlive, and what it points to: */
-	char *detached_file;
 	KxService *service;
 	KxTristate system_bus;
 	int exit_code;
@@ -159,9 +156,22 @@ static gboolean on_terminate(gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
+/* Called by the main loop, which does not run before there is a service. */
 static void on_new_connection(GDBusConnection *connection, gpointer data)
 {
-	kx_service_export(data, connection);
+	Daemon *d = data;
+
+	kx_service_export(d->service, connection);
+}
+
+/* Lives as long as the process: threads still at work when the daemon ends read it. */
+static const KxHost *host_of(const char *socket_path)
+{
+	static KxHost host;
+
+	host = kx_host_real;
+	host.detached_file = g_strconcat(socket_path, ".detached", NULL);
+	return &host;
 }
 
 static int run(Daemon *d, KxConfig *config, GError **error)
@@ -170,15 +180,15 @@ static int run(Daemon *d, KxConfig *config, GError **error)
 	g_autoptr(KxListener) listener = NULL;
 	guint bus = 0;
 
+	/* First of all: who is not the only daemon touches neither a VM nor what the other one has plugged into it. */
+	listener = kx_listener_new(socket_path, on_new_connection, d, error);
+	if (!listener) {
+		kx_config_free(config);
+		return 1;
+	}
 	d->system_bus = config->system_bus;
 	d->loop = g_main_loop_new(NULL, FALSE);
-	d->detached_file = g_strconcat(socket_path, ".detached", NULL);
-	d->host = kx_host_real;
-	d->host.detached_file = d->detached_file;
-	d->service = kx_service_new(&d->host, config);
-	listener = kx_listener_new(socket_path, on_new_connection, d->service, error);
-	if (!listener)
-		return 1;
+	d->service = kx_service_new(host_of(socket_path), config);
 	g_unix_signal_add(SIGTERM, on_terminate, d);
 	g_unix_signal_add(SIGINT, on_terminate, d);
 	g_unix_signal_add(SIGHUP, on_hangup, d);
@@ -276,8 +286,7 @@ static int serve(const Options *o)
 		kx_log(G_LOG_LEVEL_CRITICAL, "start-failed", NULL, NULL, "%s", error->message);
 	/* Detach before the loop's last objects go, so that VMs are back as they were whatever comes after. */
 	kx_service_free(d.service);
-	g_free(d.detached_file);
-	g_main_loop_unref(d.loop);
+	g_clear_pointer(&d.loop, g_main_loop_unref);
 	return rc;
 }
 

@@ -166,7 +166,9 @@ static void second_one_is_refused(void **state)
 	g_autoptr(GVariant) reply = NULL;
 
 	start(s);
-	assert_int_equal(ended(spawn(s)), 1);
+	/* Often: one that had begun anything on a thread before it was refused crashed in one of ten. */
+	for (guint i = 0; i < 20; i++)
+		assert_int_equal(ended(spawn(s)), 1);
 	assert_true(logged(s, "another kvm-extd"));
 	reply = ask(s, "List", NULL);
 	assert_non_null(reply);
