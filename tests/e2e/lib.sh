@@ -62,6 +62,8 @@ same() {
 }
 
 session_threads() { pgrep -c '^kvm-ext/' || true; }
+# To be waited for: whoever stopped a thread goes on when it has ended, which is a moment before it is out of /proc.
+session_threads_are() { [ "$(session_threads)" -eq "$1" ]; }
 module_users() { awk '$1 == "kvm_ext" { print $3 }' /proc/modules; }
 
 # What the kernel logged that no test may cause.
