@@ -20,25 +20,9 @@
 /* Of the time between two looks: more of it the guest itself was stopped, or starved. */
 #define STEP_MAX_NS	NSEC_PER_SEC
 
-/* --- what the samplers find ----------------------------------------------------- */
-
-void kx_agent_classify(struct kx_agent *a, struct kx_process *p, u64 address, u32 weight)
-{
-	kx_ranges_add(&p->ranges, address, weight);
-	p->samples++;
-	a->account.classified++;
-	if (!p->raw)
-		return;
-	p->raw[p->nr_raw++] = (struct kvm_ext_channel_sample){
-		.address = address, .tsc = rdtsc_ordered(),
-	};
-	if (p->nr_raw == KX_RAW_MAX)
-		kx_report_raw(a, p);
-}
-
 /* --- status ---------------------------------------------------------------------- */
 
-static void put_status(struct kx_agent *a)
+static void agent_put_status(struct kx_agent *a)
 {
 	struct kvm_ext_channel_status *s = &a->status;
 
@@ -57,7 +41,7 @@ static void put_status(struct kx_agent *a)
 
 /* --- switching ----------------------------------------------------------------------- */
 
-static void stop_sampler(struct kx_agent *a)
+static void agent_stop_sampler(struct kx_agent *a)
 {
 	if (a->sampler)
 		a->sampler->stop(a);
@@ -70,7 +54,7 @@ static void stop_sampler(struct kx_agent *a)
 	memset(a->status.event, 0, sizeof(a->status.event));
 }
 
-static int start_sampler(struct kx_agent *a)
+static int agent_start_sampler(struct kx_agent *a)
 {
 	const struct kx_sampler *sampler = kx_sampler_by_id(a->command.sampler);
 	int err;
@@ -92,19 +76,19 @@ static int start_sampler(struct kx_agent *a)
 }
 
 /* The sampler, if there is one, is stopped. */
-static void fail(struct kx_agent *a, int err)
+static void agent_fail(struct kx_agent *a, int err)
 {
-	stop_sampler(a);
+	agent_stop_sampler(a);
 	a->status.state = KVM_EXT_GUEST_FAILED;
 	a->status.error = -err;
 }
 
 /* Carries out @command, whose number is then acknowledged whatever came of it. */
-static void obey(struct kx_agent *a, const struct kvm_ext_channel_command *command)
+static void agent_obey(struct kx_agent *a, const struct kvm_ext_channel_command *command)
 {
 	int err;
 
-	stop_sampler(a);
+	agent_stop_sampler(a);
 	a->command = *command;
 	memset(&a->account, 0, sizeof(a->account));
 	a->link.dropped = 0;
@@ -113,18 +97,18 @@ static void obey(struct kx_agent *a, const struct kvm_ext_channel_command *comma
 	a->status.start_ns = 0;
 	err = kx_command_check(&a->command);
 	if (!err && a->command.sampler != KVM_EXT_SAMPLER_NONE)
-		err = start_sampler(a);
+		err = agent_start_sampler(a);
 	if (err)
-		fail(a, err);
+		agent_fail(a, err);
 	a->status.acked = command->seq;
 }
 
 /* --- looking at the host's side -------------------------------------------------------- */
 
 /* The daemon has started again, or for the first time: so do we. */
-static void start_over(struct kx_agent *a, u64 host_instance)
+static void agent_start_over(struct kx_agent *a, u64 host_instance)
 {
-	stop_sampler(a);
+	agent_stop_sampler(a);
 	kx_link_start(&a->link, host_instance);
 	memset(&a->account, 0, sizeof(a->account));
 	a->status.acked = 0;
@@ -134,14 +118,14 @@ static void start_over(struct kx_agent *a, u64 host_instance)
 }
 
 /* The writer has stopped in the middle of a command: what it wants cannot be known. */
-static void lose_command(struct kx_agent *a)
+static void agent_lose_command(struct kx_agent *a)
 {
 	if (++a->torn != TORN_MAX)
 		return;
-	fail(a, -EBADMSG);
+	agent_fail(a, -EBADMSG);
 }
 
-static void look_at_command(struct kx_agent *a)
+static void agent_look_at_command(struct kx_agent *a)
 {
 	struct kvm_ext_channel_command command;
 
@@ -150,16 +134,16 @@ static void look_at_command(struct kx_agent *a)
 		return;
 	}
 	if (!kx_link_command(&a->link, &command)) {
-		lose_command(a);
+		agent_lose_command(a);
 		return;
 	}
 	a->torn = 0;
 	if (command.seq != a->status.acked)
-		obey(a, &command);
+		agent_obey(a, &command);
 }
 
 /* The host's end as it is now: for how long has it given no sign of life? */
-static u64 host_silent_ns(struct kx_agent *a)
+static u64 agent_host_silent_ns(struct kx_agent *a)
 {
 	u64 beat = kx_link_host_heartbeat(&a->link);
 	struct kx_host_life *h = &a->host;
@@ -175,61 +159,61 @@ static u64 host_silent_ns(struct kx_agent *a)
 	return h->silent_ns;
 }
 
-static bool is_heard(const struct kx_agent *a)
+static bool agent_is_heard(const struct kx_agent *a)
 {
 	return a->status.state != KVM_EXT_GUEST_UNHEARD;
 }
 
 /* Nobody listens: nothing more is written behind this, whoever comes first begins anew. */
-static void fall_silent(struct kx_agent *a)
+static void agent_fall_silent(struct kx_agent *a)
 {
-	stop_sampler(a);
+	agent_stop_sampler(a);
 	a->status.state = KVM_EXT_GUEST_UNHEARD;
-	put_status(a);
+	agent_put_status(a);
 }
 
-static void look(struct kx_agent *a)
+static void agent_look(struct kx_agent *a)
 {
 	u64 host = kx_link_host_instance(&a->link);
-	bool silent = host_silent_ns(a) > KVM_EXT_CHANNEL_HOST_PATIENCE_NS;
+	bool silent = agent_host_silent_ns(a) > KVM_EXT_CHANNEL_HOST_PATIENCE_NS;
 	int err;
 
-	if (host != a->link.host_instance || (!silent && !is_heard(a)))
-		start_over(a, host);
-	else if (silent && is_heard(a))
-		fall_silent(a);
-	if (!is_heard(a))
+	if (host != a->link.host_instance || (!silent && !agent_is_heard(a)))
+		agent_start_over(a, host);
+	else if (silent && agent_is_heard(a))
+		agent_fall_silent(a);
+	if (!agent_is_heard(a))
 		return;
 	a->status.heartbeat++;
-	look_at_command(a);
+	agent_look_at_command(a);
 	/* Behind a start, whose buffers are new; and others may use them at any time. */
 	err = kx_declare(&a->link);
 	if (err && a->sampler)
-		fail(a, err);
+		agent_fail(a, err);
 }
 
 /* --- the thread ----------------------------------------------------------------------------- */
 
-static void end_epoch(struct kx_agent *a)
+static void agent_end_epoch(struct kx_agent *a)
 {
 	u64 mark = ktime_get_ns();
 	int err = a->sampler->epoch(a);
 
 	if (err) {
-		fail(a, err);
-		put_status(a);
+		agent_fail(a, err);
+		agent_put_status(a);
 		return;
 	}
 	kx_charge(&a->account.report_ns, &mark);
 	kx_report_epoch(a);
 	a->account.epochs++;
 	a->epoch_number++;
-	put_status(a);
+	agent_put_status(a);
 	mark = ktime_get_ns();
 	err = kx_watch_refresh(&a->watch, &a->command);
 	kx_charge(&a->account.report_ns, &mark);
 	if (err) {
-		fail(a, err);
+		agent_fail(a, err);
 		return;
 	}
 	/* Epochs that were missed are not made up for. */
@@ -238,7 +222,7 @@ static void end_epoch(struct kx_agent *a)
 		a->epoch_end = ktime_add_ns(ktime_get(), a->command.epoch_ns);
 }
 
-static void sleep_until(ktime_t when)
+static void agent_sleep_until(ktime_t when)
 {
 	set_current_state(TASK_IDLE);
 	if (!kthread_should_stop())
@@ -247,12 +231,12 @@ static void sleep_until(ktime_t when)
 }
 
 /* Returns when it is to be called again. */
-static ktime_t run_sampler(struct kx_agent *a)
+static ktime_t agent_run_sampler(struct kx_agent *a)
 {
 	ktime_t next = a->sampler->collect(a);
 
 	if (!ktime_before(ktime_get(), a->epoch_end))
-		end_epoch(a);
+		agent_end_epoch(a);
 	if (!a->sampler)
 		return 0;
 	return ktime_before(next, a->epoch_end) ? next : a->epoch_end;
@@ -265,23 +249,23 @@ static int agent_thread(void *data)
 
 	while (!kthread_should_stop()) {
 		if (!ktime_before(ktime_get(), next_look)) {
-			look(a);
-			if (is_heard(a))
-				put_status(a);
+			agent_look(a);
+			if (agent_is_heard(a))
+				agent_put_status(a);
 			next_look = ktime_add_ns(ktime_get(), a->sampler ?
 					min_t(u64, LOOK_NS, a->command.epoch_ns) : IDLE_NS);
 		}
 		next = next_look;
 		if (a->sampler) {
-			next = run_sampler(a);
+			next = agent_run_sampler(a);
 			next = ktime_before(next, next_look) ? next : next_look;
 		}
 		if (ktime_before(ktime_get(), next))
-			sleep_until(next);
+			agent_sleep_until(next);
 		else
 			cond_resched();
 	}
-	stop_sampler(a);
+	agent_stop_sampler(a);
 	kx_link_end(&a->link);
 	return 0;
 }

@@ -57,7 +57,4 @@ static inline void kx_charge(u64 *sum, u64 *mark)
 	*mark = now;
 }
 
-/* A sample of @p: to its classifier, and to who asked for raw ones. */
-void kx_agent_classify(struct kx_agent *a, struct kx_process *p, u64 address, u32 weight);
-
 #endif /* KVM_EXT_AGENT_H */

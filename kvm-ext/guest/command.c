@@ -21,7 +21,7 @@ static const struct bounds budget_ppm = { 30000, 100, 1000000 };
 static const struct bounds granularity = { 21, 12, 30 };
 static const struct bounds max_ranges = { 500, 2, 4096 };
 
-static bool settle(u64 *value, const struct bounds *b)
+static bool command_settle(u64 *value, const struct bounds *b)
 {
 	if (!*value) {
 		*value = b->otherwise;
@@ -30,16 +30,16 @@ static bool settle(u64 *value, const struct bounds *b)
 	return *value >= b->min && *value <= b->max;
 }
 
-static bool settle32(u32 *value, const struct bounds *b)
+static bool command_settle32(u32 *value, const struct bounds *b)
 {
 	u64 wide = *value;
-	bool good = settle(&wide, b);
+	bool good = command_settle(&wide, b);
 
 	*value = wide;
 	return good;
 }
 
-static bool names_are_good(const struct kvm_ext_channel_command *c)
+static bool command_names_are_good(const struct kvm_ext_channel_command *c)
 {
 	size_t length;
 	u32 i;
@@ -52,7 +52,7 @@ static bool names_are_good(const struct kvm_ext_channel_command *c)
 	return true;
 }
 
-static bool pids_are_good(const struct kvm_ext_channel_command *c)
+static bool command_pids_are_good(const struct kvm_ext_channel_command *c)
 {
 	u32 i;
 
@@ -68,13 +68,15 @@ int kx_command_check(struct kvm_ext_channel_command *c)
 	if (c->sampler > KVM_EXT_SAMPLER_ABIT || c->event > KVM_EXT_EVENT_RAW ||
 	    c->policy > KVM_EXT_POLICY_POLL || c->flags & ~FLAGS)
 		return -EINVAL;
-	if (!settle(&c->period, &period) || !settle(&c->epoch_ns, &epoch_ns) ||
-	    !settle(&c->interval_ns, &interval_ns) || !settle32(&c->budget_ppm, &budget_ppm) ||
-	    !settle32(&c->granularity, &granularity) || !settle32(&c->max_ranges, &max_ranges))
+	if (!command_settle(&c->period, &period) || !command_settle(&c->epoch_ns, &epoch_ns) ||
+	    !command_settle(&c->interval_ns, &interval_ns) ||
+	    !command_settle32(&c->budget_ppm, &budget_ppm) ||
+	    !command_settle32(&c->granularity, &granularity) ||
+	    !command_settle32(&c->max_ranges, &max_ranges))
 		return -ERANGE;
 	if (c->nr_pids > KVM_EXT_CHANNEL_PROCESSES || c->nr_names > KVM_EXT_CHANNEL_PROCESSES)
 		return -E2BIG;
-	if (!pids_are_good(c) || !names_are_good(c))
+	if (!command_pids_are_good(c) || !command_names_are_good(c))
 		return -EINVAL;
 	return 0;
 }

@@ -57,22 +57,22 @@ MODULE_PARM_DESC(test_declare,
 
 static unsigned long test_page[TEST_PAGES_MAX];
 
-static u64 frame_of(unsigned long page)
+static u64 declare_frame_of(unsigned long page)
 {
 	return page_to_pfn(virt_to_page((void *)page));
 }
 
-static int get_test_declared(char *buffer, const struct kernel_param *param)
+static int declare_get_test(char *buffer, const struct kernel_param *param)
 {
 	unsigned int i;
 	int n = 0;
 
 	for (i = 0; i < ARRAY_SIZE(test_page) && test_page[i]; i++)
-		n += sysfs_emit_at(buffer, n, "%llx\n", frame_of(test_page[i]));
+		n += sysfs_emit_at(buffer, n, "%llx\n", declare_frame_of(test_page[i]));
 	return n;
 }
 
-static const struct kernel_param_ops test_declared_ops = { .get = get_test_declared };
+static const struct kernel_param_ops test_declared_ops = { .get = declare_get_test };
 module_param_cb(test_declared, &test_declared_ops, NULL, 0444);
 MODULE_PARM_DESC(test_declared, "the frames of these pages");
 
@@ -107,7 +107,7 @@ static void declare_test_pages(struct spans *s)
 
 	for (i = 0; i < ARRAY_SIZE(test_page) && test_page[i]; i++) {
 		WRITE_ONCE(*(u64 *)test_page[i], READ_ONCE(*(u64 *)test_page[i]) + 1);
-		declare_page(s, frame_of(test_page[i]));
+		declare_page(s, declare_frame_of(test_page[i]));
 	}
 }
 
@@ -127,7 +127,7 @@ static void declare_memory(struct spans *s, u64 start, u64 end)
 	}
 }
 
-static void read_ds(void *info)
+static void declare_read_ds(void *info)
 {
 	if (kx_rdmsr_safe(MSR_IA32_DS_AREA, info))
 		*(u64 *)info = 0;
@@ -138,7 +138,7 @@ static void declare_cpu(struct spans *s, int cpu)
 	const struct ds_area *ds;
 	u64 address = 0;
 
-	if (smp_call_function_single(cpu, read_ds, &address, true) || !address)
+	if (smp_call_function_single(cpu, declare_read_ds, &address, true) || !address)
 		return;
 	ds = (const struct ds_area *)(unsigned long)address;
 	declare_memory(s, address, address + PAGE_SIZE);

@@ -49,7 +49,7 @@ static const struct perf_event_attr base = {
 	.pinned = 1,
 };
 
-static struct perf_event_attr *add(struct kx_event *event, u32 type, u64 config)
+static struct perf_event_attr *event_add(struct kx_event *event, u32 type, u64 config)
 {
 	struct perf_event_attr *attr = &event->attr[event->nr++];
 
@@ -59,9 +59,9 @@ static struct perf_event_attr *add(struct kx_event *event, u32 type, u64 config)
 	return attr;
 }
 
-static struct perf_event_attr *add_precise(struct kx_event *event, u64 config)
+static struct perf_event_attr *event_add_precise(struct kx_event *event, u64 config)
 {
-	struct perf_event_attr *attr = add(event, PERF_TYPE_RAW, config);
+	struct perf_event_attr *attr = event_add(event, PERF_TYPE_RAW, config);
 
 	attr->precise_ip = 2;
 	attr->exclude_kernel = 1;
@@ -70,9 +70,9 @@ static struct perf_event_attr *add_precise(struct kx_event *event, u64 config)
 
 /* --- the surrogate --------------------------------------------------------------------- */
 
-static int choose_page_faults(struct kx_event *event)
+static int event_choose_page_faults(struct kx_event *event)
 {
-	add(event, PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS);
+	event_add(event, PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS);
 	event->surrogate = true;
 	event->min_period = 1;
 	strscpy(event->name, "sw:page-faults", sizeof(event->name));
@@ -82,13 +82,13 @@ static int choose_page_faults(struct kx_event *event)
 /* --- Intel ------------------------------------------------------------------------------ */
 
 /* On a hybrid CPU an event means different things on different cores. */
-static bool has_pebs(void)
+static bool event_has_pebs(void)
 {
 	return boot_cpu_data.x86_vendor == X86_VENDOR_INTEL && boot_cpu_data.x86 == 6 &&
 	       boot_cpu_has(X86_FEATURE_PEBS) && !boot_cpu_has(X86_FEATURE_HYBRID_CPU);
 }
 
-static const char *intel_model(void)
+static const char *event_intel_model(void)
 {
 	unsigned int i;
 
@@ -101,31 +101,31 @@ static const char *intel_model(void)
 
 bool kx_event_buffers_must_stay(void)
 {
-	return has_pebs() && !intel_model();
+	return event_has_pebs() && !event_intel_model();
 }
 
-static int choose_pebs(struct kx_event *event)
+static int event_choose_pebs(struct kx_event *event)
 {
-	const char *model = intel_model();
+	const char *model = event_intel_model();
 
 	if (!model)
 		return -EOPNOTSUPP;
 	/* The model has it; the VM was not given it. */
-	if (!has_pebs())
+	if (!event_has_pebs())
 		return -ENODEV;
-	add_precise(event, LOAD_LATENCY)->config1 = LDLAT;
-	add_precise(event, ALL_STORES);
+	event_add_precise(event, LOAD_LATENCY)->config1 = LDLAT;
+	event_add_precise(event, ALL_STORES);
 	event->buffered = true;
 	event->min_period = MIN_PERIOD;
 	snprintf(event->name, sizeof(event->name), "%s:load-latency,ldlat=%u+stores", model, LDLAT);
 	return 0;
 }
 
-static int choose_raw(struct kx_event *event, const struct kvm_ext_channel_command *command)
+static int event_choose_raw(struct kx_event *event, const struct kvm_ext_channel_command *command)
 {
-	if (!has_pebs())
+	if (!event_has_pebs())
 		return -EOPNOTSUPP;
-	add_precise(event, command->config)->config1 = command->config1;
+	event_add_precise(event, command->config)->config1 = command->config1;
 	event->buffered = true;
 	event->min_period = MIN_PERIOD;
 	snprintf(event->name, sizeof(event->name), "raw:%llx,%llx", command->config,
@@ -136,7 +136,7 @@ static int choose_raw(struct kx_event *event, const struct kvm_ext_channel_comma
 /* --- AMD -------------------------------------------------------------------------------- */
 
 /* A PMU's number, as perf gave it: only sysfs tells. */
-static int pmu_type(const char *pmu)
+static int event_pmu_type(const char *pmu)
 {
 	struct file *file;
 	char text[64];
@@ -160,16 +160,16 @@ static int pmu_type(const char *pmu)
  * Micro-ops, tagged by cycle count (AMD APM volume 2, "Instruction-Based Sampling"): those
  * that access memory bring an address, the others none. An interrupt for each.
  */
-static int choose_ibs(struct kx_event *event)
+static int event_choose_ibs(struct kx_event *event)
 {
 	int type;
 
 	if (!boot_cpu_has(X86_FEATURE_IBS))
 		return -EOPNOTSUPP;
-	type = pmu_type("ibs_op");
+	type = event_pmu_type("ibs_op");
 	if (type < 0)
 		return type;
-	add(event, type, 0);
+	event_add(event, type, 0);
 	/* The PMU knows no such distinction, and refuses who asks for it. */
 	event->attr[0].exclude_hv = 0;
 	event->surrogate = true;
@@ -184,11 +184,11 @@ int kx_event_choose(struct kx_event *event, const struct kvm_ext_channel_command
 	*event = (struct kx_event){ .period_step = 1 };
 	switch (command->event) {
 	case KVM_EXT_EVENT_PAGE_FAULTS:
-		return choose_page_faults(event);
+		return event_choose_page_faults(event);
 	case KVM_EXT_EVENT_RAW:
-		return choose_raw(event, command);
+		return event_choose_raw(event, command);
 	default:
-		return boot_cpu_data.x86_vendor == X86_VENDOR_INTEL ? choose_pebs(event) :
-								      choose_ibs(event);
+		return boot_cpu_data.x86_vendor == X86_VENDOR_INTEL ? event_choose_pebs(event) :
+								      event_choose_ibs(event);
 	}
 }

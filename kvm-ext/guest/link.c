@@ -13,19 +13,19 @@ static_assert(sizeof(struct kvm_ext_channel_declared) <= PAGE_SIZE);
 static_assert(!(KVM_EXT_CHANNEL_RING_SIZE & (KVM_EXT_CHANNEL_RING_SIZE - 1)));
 
 /* Numbers that order what is beside them; each pairs with the other on the host's side. */
-static u64 get64(const u64 *p)
+static u64 link_get64(const u64 *p)
 {
 	/* What the writer stored before the number is there to be read behind it. */
 	return smp_load_acquire(p);
 }
 
-static u32 get32(const u32 *p)
+static u32 link_get32(const u32 *p)
 {
 	/* As above. */
 	return smp_load_acquire(p);
 }
 
-static void put64(u64 *p, u64 value)
+static void link_put64(u64 *p, u64 value)
 {
 	/* What was stored before is seen by who sees the number. */
 	smp_store_release(p, value);
@@ -44,43 +44,43 @@ u64 kx_link_host_instance(const struct kx_link *l)
 {
 	const struct kvm_ext_channel_id *id = l->memory + KVM_EXT_CHANNEL_ID_AT;
 
-	return get64(&id->instance);
+	return link_get64(&id->instance);
 }
 
 u64 kx_link_host_heartbeat(const struct kx_link *l)
 {
 	const struct kvm_ext_channel_id *id = l->memory + KVM_EXT_CHANNEL_ID_AT;
 
-	return get64(&id->heartbeat);
+	return link_get64(&id->heartbeat);
 }
 
 /* --- positions ----------------------------------------------------------------- */
 
-static struct kvm_ext_channel_position *head_of(const struct kx_link *l)
+static struct kvm_ext_channel_position *link_head_of(const struct kx_link *l)
 {
 	return l->memory + KVM_EXT_CHANNEL_HEAD_AT;
 }
 
 /* The tail; one of another instance, or that changes under our eyes, is that of a ring unread. */
-static u64 read_tail(const struct kx_link *l)
+static u64 link_read_tail(const struct kx_link *l)
 {
 	struct kvm_ext_channel_position *tail = l->memory + KVM_EXT_CHANNEL_TAIL_AT;
 	u64 instance, bytes;
 
-	instance = get64(&tail->instance);
-	bytes = get64(&tail->bytes);
+	instance = link_get64(&tail->instance);
+	bytes = link_get64(&tail->bytes);
 	if (instance != l->instance || READ_ONCE(tail->instance) != instance)
 		return 0;
 	return bytes;
 }
 
-static void set_head_instance(struct kx_link *l, u64 instance)
+static void link_set_head_instance(struct kx_link *l, u64 instance)
 {
-	struct kvm_ext_channel_position *head = head_of(l);
+	struct kvm_ext_channel_position *head = link_head_of(l);
 
-	put64(&head->instance, 0);
-	put64(&head->bytes, 0);
-	put64(&head->instance, instance);
+	link_put64(&head->instance, 0);
+	link_put64(&head->bytes, 0);
+	link_put64(&head->instance, instance);
 }
 
 void kx_link_start(struct kx_link *l, u64 host_instance)
@@ -93,28 +93,28 @@ void kx_link_start(struct kx_link *l, u64 host_instance)
 	l->host_instance = host_instance;
 	l->head = 0;
 	l->dropped = 0;
-	set_head_instance(l, l->instance);
+	link_set_head_instance(l, l->instance);
 }
 
 void kx_link_end(struct kx_link *l)
 {
 	struct kvm_ext_channel_status none = { .state = KVM_EXT_GUEST_ABSENT };
 
-	set_head_instance(l, 0);
+	link_set_head_instance(l, 0);
 	kx_link_put_declared(l, NULL, 0);
 	kx_link_put_status(l, &none);
 }
 
 /* --- what is consistent under a number that is odd while it is written ------------ */
 
-static void begin_write(u32 *seq)
+static void link_begin_write(u32 *seq)
 {
 	WRITE_ONCE(*seq, READ_ONCE(*seq) | 1);
 	/* What follows is not to be seen before the odd number is. */
 	smp_wmb();
 }
 
-static void end_write(u32 *seq)
+static void link_end_write(u32 *seq)
 {
 	/* Nor the even number before all of it. */
 	smp_store_release(seq, READ_ONCE(*seq) + 1);
@@ -124,7 +124,7 @@ u32 kx_link_command_seq(const struct kx_link *l)
 {
 	const struct kvm_ext_channel_command *command = l->memory + KVM_EXT_CHANNEL_COMMAND_AT;
 
-	return get32(&command->seq);
+	return link_get32(&command->seq);
 }
 
 bool kx_link_command(const struct kx_link *l, struct kvm_ext_channel_command *command)
@@ -134,7 +134,7 @@ bool kx_link_command(const struct kx_link *l, struct kvm_ext_channel_command *co
 	u32 seq;
 
 	for (i = 0; i < COPY_ATTEMPTS; i++) {
-		seq = get32(&shared->seq);
+		seq = link_get32(&shared->seq);
 		if (!(seq & 1)) {
 			memcpy(command, shared, sizeof(*command));
 			/* The copy is made before the number is looked at again. */
@@ -154,9 +154,9 @@ void kx_link_put_status(struct kx_link *l, const struct kvm_ext_channel_status *
 	struct kvm_ext_channel_status *shared = l->memory + KVM_EXT_CHANNEL_STATUS_AT;
 	const size_t at = offsetofend(struct kvm_ext_channel_status, seq);
 
-	begin_write(&shared->seq);
+	link_begin_write(&shared->seq);
 	memcpy((void *)shared + at, (const void *)status + at, sizeof(*shared) - at);
-	end_write(&shared->seq);
+	link_end_write(&shared->seq);
 }
 
 void kx_link_put_declared(struct kx_link *l, const struct kvm_ext_channel_span *spans, u32 nr)
@@ -164,29 +164,29 @@ void kx_link_put_declared(struct kx_link *l, const struct kvm_ext_channel_span *
 	struct kvm_ext_channel_declared *shared = l->memory + KVM_EXT_CHANNEL_DECLARED_AT;
 
 	nr = min_t(u32, nr, KVM_EXT_CHANNEL_DECLARED_MAX);
-	begin_write(&shared->seq);
+	link_begin_write(&shared->seq);
 	shared->nr = nr;
 	if (nr)
 		memcpy(shared->span, spans, nr * sizeof(*spans));
-	end_write(&shared->seq);
+	link_end_write(&shared->seq);
 }
 
 /* --- the ring -------------------------------------------------------------------- */
 
-static void *ring_at(const struct kx_link *l, u64 position)
+static void *link_ring_at(const struct kx_link *l, u64 position)
 {
 	return l->memory + KVM_EXT_CHANNEL_RING_AT + (position & (KVM_EXT_CHANNEL_RING_SIZE - 1));
 }
 
-static void put_header(const struct kx_link *l, u64 position, u16 type, u32 size)
+static void link_put_header(const struct kx_link *l, u64 position, u16 type, u32 size)
 {
-	*(struct kvm_ext_channel_record *)ring_at(l, position) =
+	*(struct kvm_ext_channel_record *)link_ring_at(l, position) =
 		(struct kvm_ext_channel_record){ .type = type, .size = size };
 }
 
 void *kx_link_reserve(struct kx_link *l, u32 max)
 {
-	u64 used = l->head - read_tail(l);
+	u64 used = l->head - link_read_tail(l);
 	u32 rest = KVM_EXT_CHANNEL_RING_SIZE - (l->head & (KVM_EXT_CHANNEL_RING_SIZE - 1));
 	u32 pad = rest < max ? rest : 0;
 
@@ -196,19 +196,19 @@ void *kx_link_reserve(struct kx_link *l, u32 max)
 		return NULL;
 	}
 	if (pad) {
-		put_header(l, l->head, KVM_EXT_CHANNEL_PAD, pad);
+		link_put_header(l, l->head, KVM_EXT_CHANNEL_PAD, pad);
 		l->head += pad;
 	}
 	l->reserved = max;
-	return ring_at(l, l->head);
+	return link_ring_at(l, l->head);
 }
 
 void kx_link_commit(struct kx_link *l, u16 type, u32 size)
 {
 	if (WARN_ON_ONCE(size > l->reserved || size % 8))
 		return;
-	put_header(l, l->head, type, size);
+	link_put_header(l, l->head, type, size);
 	l->head += size;
 	l->reserved = 0;
-	put64(&head_of(l)->bytes, l->head);
+	link_put64(&link_head_of(l)->bytes, l->head);
 }

@@ -23,7 +23,7 @@ struct claim {
  * Others use such devices, too: ours bears our identification. The memory is ordinary;
  * no register of the device is used, and nothing of a device that is not ours changed.
  */
-static int claim(struct pci_dev *pdev, struct claim *c)
+static int channel_claim(struct pci_dev *pdev, struct claim *c)
 {
 	const int bar = KVM_EXT_CHANNEL_PCI_BAR;
 
@@ -39,7 +39,7 @@ static int claim(struct pci_dev *pdev, struct claim *c)
 	return 0;
 }
 
-static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
+static int channel_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct claim *c = devm_kzalloc(&pdev->dev, sizeof(*c), GFP_KERNEL);
 	int err;
@@ -49,7 +49,7 @@ static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = pci_enable_device_mem(pdev);
 	if (err)
 		return err;
-	err = claim(pdev, c);
+	err = channel_claim(pdev, c);
 	if (err)
 		goto disable;
 	err = pci_request_region(pdev, KVM_EXT_CHANNEL_PCI_BAR, "kvm-ext");
@@ -72,7 +72,7 @@ disable:
 	return err;
 }
 
-static void remove(struct pci_dev *pdev)
+static void channel_remove(struct pci_dev *pdev)
 {
 	struct claim *c = pci_get_drvdata(pdev);
 
@@ -91,8 +91,8 @@ MODULE_DEVICE_TABLE(pci, ids);
 static struct pci_driver driver = {
 	.name = "kvm-ext-guest",
 	.id_table = ids,
-	.probe = probe,
-	.remove = remove,
+	.probe = channel_probe,
+	.remove = channel_remove,
 };
 
 static int __init kvm_ext_guest_init(void)

@@ -37,7 +37,7 @@ void kx_report_raw(struct kx_agent *a, struct kx_process *p)
 /* --- ranges -------------------------------------------------------------------------- */
 
 /* Those that were accessed: the ranked ones up to the first that was not. */
-static u32 count_hot(const struct kx_process *p, u32 ranked)
+static u32 report_count_hot(const struct kx_process *p, u32 ranked)
 {
 	struct kx_range range;
 	u32 n;
@@ -50,7 +50,7 @@ static u32 count_hot(const struct kx_process *p, u32 ranked)
 	return n;
 }
 
-static void put_ranges(struct kx_agent *a, struct kx_process *p, u32 nr)
+static void report_put_ranges(struct kx_agent *a, struct kx_process *p, u32 nr)
 {
 	u32 i, size = sizeof(struct kvm_ext_channel_ranges) +
 		      nr * sizeof(struct kvm_ext_channel_range);
@@ -93,7 +93,7 @@ struct pages {
 	u32 nr;
 };
 
-static bool add_span(struct kx_tables_visit *v, u64 vpn, u64 npages, u64 gfn)
+static bool report_add_span(struct kx_tables_visit *v, u64 vpn, u64 npages, u64 gfn)
 {
 	struct pages *p = container_of(v, struct pages, visit);
 	struct kvm_ext_channel_span *last = p->nr ? &p->span[p->nr - 1] : NULL;
@@ -108,8 +108,8 @@ static bool add_span(struct kx_tables_visit *v, u64 vpn, u64 npages, u64 gfn)
 	return true;
 }
 
-static void put_pages(struct kx_agent *a, struct kx_process *p, u32 rank, u64 start,
-		      const struct pages *pages)
+static void report_put_pages(struct kx_agent *a, struct kx_process *p, u32 rank, u64 start,
+			     const struct pages *pages)
 {
 	u32 size = sizeof(struct kvm_ext_channel_pages) + pages->nr * sizeof(*pages->span);
 	struct kvm_ext_channel_pages *rec = kx_link_reserve(&a->link, size);
@@ -128,7 +128,7 @@ static void put_pages(struct kx_agent *a, struct kx_process *p, u32 rank, u64 st
 }
 
 /* How many of the @nr ranges, from the hottest on, have three quarters of the accesses. */
-static u32 count_hottest(const struct kx_process *p, u32 nr)
+static u32 report_count_hottest(const struct kx_process *p, u32 nr)
 {
 	u64 sum = 0, of_these = 0;
 	struct kx_range range;
@@ -145,21 +145,21 @@ static u32 count_hottest(const struct kx_process *p, u32 nr)
 	return n;
 }
 
-static void put_all_pages(struct kx_agent *a, struct kx_process *p, u32 nr)
+static void report_put_all_pages(struct kx_agent *a, struct kx_process *p, u32 nr)
 {
 	struct kx_tables tables = kx_tables_of(p->mm);
 	struct pages *pages = a->scratch;
 	struct kx_range range;
-	u32 rank, hottest = count_hottest(p, nr);
+	u32 rank, hottest = report_count_hottest(p, nr);
 
-	pages->visit = (struct kx_tables_visit){ .leaf = add_span, .budget = PAGES_BUDGET };
+	pages->visit = (struct kx_tables_visit){ .leaf = report_add_span, .budget = PAGES_BUDGET };
 	for (rank = 0; rank < hottest && pages->visit.budget; rank++) {
 		kx_ranges_ranked(&p->ranges, rank, &range);
 		pages->nr = 0;
 		kx_tables_visit(&tables, range.start >> PAGE_SHIFT,
 				(range.start + range.size) >> PAGE_SHIFT, &pages->visit);
 		if (pages->nr)
-			put_pages(a, p, rank, range.start, pages);
+			report_put_pages(a, p, rank, range.start, pages);
 	}
 }
 
@@ -170,11 +170,11 @@ static void report_process(struct kx_agent *a, struct kx_process *p)
 	u32 nr;
 
 	kx_report_raw(a, p);
-	nr = count_hot(p, kx_ranges_rank(&p->ranges));
-	put_ranges(a, p, nr);
+	nr = report_count_hot(p, kx_ranges_rank(&p->ranges));
+	report_put_ranges(a, p, nr);
 	/* A process that is gone has no pages. */
 	if (mmget_not_zero(p->mm)) {
-		put_all_pages(a, p, nr);
+		report_put_all_pages(a, p, nr);
 		mmput_async(p->mm);
 	}
 	p->samples = 0;

@@ -30,6 +30,7 @@
 
 #include "../common/walk.h"
 #include "agent.h"
+#include "classify.h"
 #include "flush.h"
 #include "sampler.h"
 #include "tables.h"
@@ -42,12 +43,12 @@ struct abit {
 	ktime_t next;			/* scan */
 };
 
-static u64 *table(struct kx_walk *w, u64 address)
+static u64 *abit_table(struct kx_walk *w, u64 address)
 {
 	return kx_tables_at(address);
 }
 
-static bool stop(struct kx_walk *w)
+static bool abit_stop_walk(struct kx_walk *w)
 {
 	struct abit *s = container_of(w, struct abit, walk);
 
@@ -57,37 +58,38 @@ static bool stop(struct kx_walk *w)
 /* --- what was found ------------------------------------------------------------------- */
 
 /* A leaf of many pages was accessed; where is not known: it counts for each granule of it. */
-static void add_large(struct kx_agent *a, struct kx_process *p, u64 vpn, u64 npages)
+static void abit_add_large(struct kx_agent *a, struct kx_process *p, u64 vpn, u64 npages)
 {
 	u64 step = min(npages, 1ull << (a->command.granularity - PAGE_SHIFT)), at;
 
 	for (at = 0; at < npages; at += step)
-		kx_agent_classify(a, p, (vpn + at) << PAGE_SHIFT, step);
+		kx_classify(a, p, (vpn + at) << PAGE_SHIFT, step);
 	a->account.samples += npages;
 	/* A sample is a page: classify counted each step as one. */
 	a->account.classified += npages - npages / step;
 }
 
-static void add_small(struct kx_agent *a, struct kx_process *p, u64 vpn, const u64 *words)
+static void abit_add_small(struct kx_agent *a, struct kx_process *p, u64 vpn, const u64 *words)
 {
 	unsigned int i;
 	u64 bits;
 
 	for (i = 0; i < KX_ENTRIES / 64; i++) {
 		for (bits = words[i]; bits; bits &= bits - 1) {
-			kx_agent_classify(a, p, (vpn + i * 64 + __ffs64(bits)) << PAGE_SHIFT, 1);
+			kx_classify(a, p, (vpn + i * 64 + __ffs64(bits)) << PAGE_SHIFT, 1);
 			a->account.samples++;
 		}
 	}
 }
 
-static void add_window(struct kx_agent *a, struct kx_process *p, const struct kx_window *window)
+static void abit_add_window(struct kx_agent *a, struct kx_process *p,
+			    const struct kx_window *window)
 {
 	unsigned int i, block;
 	u64 blocks, vpn;
 
 	if (window->whole) {
-		add_large(a, p, window->gfn, KX_GIB_PAGES);
+		abit_add_large(a, p, window->gfn, KX_GIB_PAGES);
 		return;
 	}
 	for (i = 0; i < KX_ENTRIES / 64; i++) {
@@ -96,16 +98,16 @@ static void add_window(struct kx_agent *a, struct kx_process *p, const struct kx
 			block = i * 64 + __ffs64(blocks);
 			vpn = window->gfn + block * KX_BLOCK_PAGES;
 			if (window->leaves[i] & BIT_ULL(block % 64))
-				add_large(a, p, vpn, KX_BLOCK_PAGES);
+				abit_add_large(a, p, vpn, KX_BLOCK_PAGES);
 			else
-				add_small(a, p, vpn, window->pages[block]);
+				abit_add_small(a, p, vpn, window->pages[block]);
 		}
 	}
 }
 
 /* --- a scan ------------------------------------------------------------------------------- */
 
-static void scan_window(struct abit *s, u64 vpn)
+static void abit_scan_window(struct abit *s, u64 vpn)
 {
 	u64 end = min(s->tables.end, vpn + KX_GIB_PAGES);
 
@@ -119,7 +121,7 @@ static void scan_window(struct abit *s, u64 vpn)
 	}
 }
 
-static void scan_process(struct kx_agent *a, struct abit *s, struct kx_process *p, u64 *mark)
+static void abit_scan_process(struct kx_agent *a, struct abit *s, struct kx_process *p, u64 *mark)
 {
 	u64 vpn = 0;
 
@@ -131,16 +133,16 @@ static void scan_process(struct kx_agent *a, struct abit *s, struct kx_process *
 		if (vpn >= s->tables.end)
 			break;
 		vpn &= ~(KX_GIB_PAGES - 1);
-		scan_window(s, vpn);
+		abit_scan_window(s, vpn);
 		kx_charge(&a->account.scan_ns, mark);
-		add_window(a, p, &s->window);
+		abit_add_window(a, p, &s->window);
 		kx_charge(&a->account.classify_ns, mark);
 		vpn += KX_GIB_PAGES;
 	}
 	mmput_async(p->mm);
 }
 
-static void scan(struct kx_agent *a, struct abit *s)
+static void abit_scan(struct kx_agent *a, struct abit *s)
 {
 	struct kvm_ext_channel_account *account = &a->account;
 	u64 mark = ktime_get_ns(), before = account->scan_ns;
@@ -148,7 +150,7 @@ static void scan(struct kx_agent *a, struct abit *s)
 
 	s->walk.sums = (struct kx_walk_sums){};
 	for (i = 0; i < a->watch.nr; i++)
-		scan_process(a, s, a->watch.process[i], &mark);
+		abit_scan_process(a, s, a->watch.process[i], &mark);
 	kx_charge(&account->scan_ns, &mark);
 	account->pages_scanned += s->walk.sums.leaves;
 	account->scans++;
@@ -167,7 +169,7 @@ static ktime_t abit_collect(struct kx_agent *a)
 
 	if (ktime_before(now, s->next))
 		return s->next;
-	scan(a, s);
+	abit_scan(a, s);
 	s->next = ktime_add_ns(s->next, a->command.interval_ns);
 	now = ktime_get();
 	/* Scans that were missed are not made up for. */
@@ -200,8 +202,8 @@ static int abit_start(struct kx_agent *a)
 	/* No entry has all of these bits: none is written by a plain store. */
 	s->walk.dirty = PTE_PFN_MASK;
 	s->walk.address = PTE_PFN_MASK;
-	s->walk.table = table;
-	s->walk.stop = stop;
+	s->walk.table = abit_table;
+	s->walk.stop = abit_stop_walk;
 	s->walk.window = &s->window;
 	s->next = ktime_get();
 	a->state = s;

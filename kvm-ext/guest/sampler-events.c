@@ -34,6 +34,7 @@
 
 #include "../common/mpsc.h"
 #include "agent.h"
+#include "classify.h"
 #include "event.h"
 #include "sampler.h"
 
@@ -67,7 +68,7 @@ struct events {
  * current one. Only its own memory is meant: neither the kernel's half, nor what a
  * kernel thread has borrowed.
  */
-static void take(struct events *s, const struct perf_sample_data *data)
+static void events_take(struct events *s, const struct perf_sample_data *data)
 {
 	struct kx_sample sample = { .space = current->tgid, .weight = 1 };
 
@@ -80,30 +81,31 @@ static void take(struct events *s, const struct perf_sample_data *data)
 		kx_mpsc_push(&s->ring, &sample);
 }
 
-static void overflow(struct perf_event *event, struct perf_sample_data *data, struct pt_regs *regs)
+static void events_overflow(struct perf_event *event, struct perf_sample_data *data,
+			    struct pt_regs *regs)
 {
 	struct events *s = event->overflow_handler_context;
 	u64 start = ktime_get_mono_fast_ns();
 
 	if (in_nmi())
 		this_cpu_inc(s->counters->interrupts);
-	take(s, data);
+	events_take(s, data);
 	this_cpu_add(s->counters->ns, ktime_get_mono_fast_ns() - start);
 }
 
 /* perf_event_output(event, data, regs) is about to run. */
-static int before_output(struct kprobe *probe, struct pt_regs *regs)
+static int events_before_output(struct kprobe *probe, struct pt_regs *regs)
 {
 	struct perf_event *event = (struct perf_event *)regs_get_kernel_argument(regs, 0);
 	const struct perf_sample_data *data = (void *)regs_get_kernel_argument(regs, 1);
 	struct events *s;
 	u64 start;
 
-	if (event->overflow_handler != overflow)
+	if (event->overflow_handler != events_overflow)
 		return 0;
 	start = ktime_get_mono_fast_ns();
 	s = event->overflow_handler_context;
-	take(s, data);
+	events_take(s, data);
 	this_cpu_add(s->counters->ns, ktime_get_mono_fast_ns() - start);
 	return 0;
 }
@@ -114,7 +116,7 @@ static DEFINE_MUTEX(probe_lock);
 static unsigned int probe_users;
 static struct kprobe output_probe;
 
-static int get_probe(struct events *s)
+static int events_get_probe(struct events *s)
 {
 	int err = 0;
 
@@ -122,7 +124,7 @@ static int get_probe(struct events *s)
 	if (!probe_users) {
 		output_probe = (struct kprobe){
 			.symbol_name = "perf_event_output",
-			.pre_handler = before_output,
+			.pre_handler = events_before_output,
 		};
 		err = register_kprobe(&output_probe);
 	}
@@ -135,7 +137,7 @@ static int get_probe(struct events *s)
 	return err ? -EOPNOTSUPP : 0;
 }
 
-static void put_probe(struct events *s)
+static void events_put_probe(struct events *s)
 {
 	mutex_lock(&probe_lock);
 	if (s->probing && !--probe_users)
@@ -145,7 +147,7 @@ static void put_probe(struct events *s)
 
 /* --- events on CPUs ----------------------------------------------------------------- */
 
-static void release_cpu(struct events *s, int cpu)
+static void events_release_cpu(struct events *s, int cpu)
 {
 	unsigned int i;
 
@@ -156,13 +158,13 @@ static void release_cpu(struct events *s, int cpu)
 	}
 }
 
-static int create(struct events *s, int cpu, unsigned int i)
+static int events_create(struct events *s, int cpu, unsigned int i)
 {
 	struct perf_event_attr attr = s->what.attr[i];
 	struct perf_event *event;
 
 	attr.sample_period = s->period;
-	event = perf_event_create_kernel_counter(&attr, cpu, NULL, overflow, s);
+	event = perf_event_create_kernel_counter(&attr, cpu, NULL, events_overflow, s);
 	if (IS_ERR(event))
 		return PTR_ERR(event);
 	s->event[cpu][i] = event;
@@ -170,15 +172,15 @@ static int create(struct events *s, int cpu, unsigned int i)
 	return READ_ONCE(event->state) == PERF_EVENT_STATE_ERROR ? -EBUSY : 0;
 }
 
-static int create_cpu(struct events *s, int cpu)
+static int events_create_cpu(struct events *s, int cpu)
 {
 	unsigned int i;
 	int err;
 
 	for (i = 0; i < s->what.nr; i++) {
-		err = create(s, cpu, i);
+		err = events_create(s, cpu, i);
 		if (err) {
-			release_cpu(s, cpu);
+			events_release_cpu(s, cpu);
 			return err;
 		}
 	}
@@ -186,23 +188,23 @@ static int create_cpu(struct events *s, int cpu)
 }
 
 /* Perf switches the events of a CPU that leaves off; they do not come back with it. */
-static bool is_running(const struct events *s, int cpu)
+static bool events_is_running(const struct events *s, int cpu)
 {
 	return s->event[cpu][0] && READ_ONCE(s->event[cpu][0]->state) > PERF_EVENT_STATE_OFF;
 }
 
 /* Events on all CPUs that are online, on no others. */
-static int follow_cpus(struct events *s)
+static int events_follow_cpus(struct events *s)
 {
 	int cpu, err, first = 0;
 
 	for_each_possible_cpu(cpu) {
-		if (cpu_online(cpu) == is_running(s, cpu))
+		if (cpu_online(cpu) == events_is_running(s, cpu))
 			continue;
-		release_cpu(s, cpu);
+		events_release_cpu(s, cpu);
 		if (!cpu_online(cpu))
 			continue;
-		err = create_cpu(s, cpu);
+		err = events_create_cpu(s, cpu);
 		/* It may be gone since it was found online. */
 		if (err && cpu_online(cpu) && !first)
 			first = err;
@@ -210,7 +212,7 @@ static int follow_cpus(struct events *s)
 	return first;
 }
 
-static void set_period(struct events *s, u64 period)
+static void events_set_period(struct events *s, u64 period)
 {
 	unsigned int i;
 	int cpu;
@@ -229,7 +231,7 @@ static void set_period(struct events *s, u64 period)
 
 /* --- the account ----------------------------------------------------------------------- */
 
-static void add_up(struct kx_agent *a, const struct events *s)
+static void events_add_up(struct kx_agent *a, const struct events *s)
 {
 	struct kvm_ext_channel_account *account = &a->account;
 	struct counters sum = {};
@@ -251,7 +253,7 @@ static void add_up(struct kx_agent *a, const struct events *s)
 }
 
 /* Time of the CPUs, as Memtis counts it: in parts of one CPU's. */
-static u64 cost_ns(const struct kvm_ext_channel_account *account)
+static u64 events_cost_ns(const struct kvm_ext_channel_account *account)
 {
 	return account->interrupt_ns + account->drain_ns + account->classify_ns +
 	       account->report_ns;
@@ -261,9 +263,10 @@ static u64 cost_ns(const struct kvm_ext_channel_account *account)
  * Holds the cost to the budget: within a sixth of it the period stays, outside it moves in
  * proportion, at most by half or double in an epoch, for one epoch says little.
  */
-static void keep_budget(struct kx_agent *a, struct events *s)
+static void events_keep_budget(struct kx_agent *a, struct events *s)
 {
-	u64 now = ktime_get_ns(), cost = cost_ns(&a->account), spent = cost - s->cost_before_ns;
+	u64 now = ktime_get_ns(), cost = events_cost_ns(&a->account);
+	u64 spent = cost - s->cost_before_ns;
 	u64 budget = mul_u64_u64_div_u64(now - s->epoch_start_ns, a->command.budget_ppm, 1000000);
 	u64 period = s->period;
 
@@ -276,23 +279,23 @@ static void keep_budget(struct kx_agent *a, struct events *s)
 	period = mul_u64_u64_div_u64(period, spent, budget);
 	if (spent > budget)
 		period = max(period, s->period + 1);
-	set_period(s, clamp_t(u64, period, s->what.min_period, 1ull << 40));
+	events_set_period(s, clamp_t(u64, period, s->what.min_period, 1ull << 40));
 }
 
 static int events_epoch(struct kx_agent *a)
 {
 	struct events *s = a->state;
-	int err = follow_cpus(s);
+	int err = events_follow_cpus(s);
 
-	add_up(a, s);
+	events_add_up(a, s);
 	if (a->command.policy == KVM_EXT_POLICY_BUDGET)
-		keep_budget(a, s);
+		events_keep_budget(a, s);
 	return err;
 }
 
 /* --- what was gathered --------------------------------------------------------------- */
 
-static void classify_batch(struct kx_agent *a, const struct kx_sample *batch, u32 nr)
+static void events_classify_batch(struct kx_agent *a, const struct kx_sample *batch, u32 nr)
 {
 	struct kx_process *p = NULL;
 	u32 i;
@@ -301,7 +304,7 @@ static void classify_batch(struct kx_agent *a, const struct kx_sample *batch, u3
 		if (!p || p->tgid != batch[i].space)
 			p = kx_watch_find(&a->watch, batch[i].space);
 		if (p)
-			kx_agent_classify(a, p, batch[i].address, batch[i].weight);
+			kx_classify(a, p, batch[i].address, batch[i].weight);
 	}
 }
 
@@ -317,7 +320,7 @@ static ktime_t events_collect(struct kx_agent *a)
 		kx_charge(&a->account.drain_ns, &mark);
 		if (!nr && !poll)
 			break;
-		classify_batch(a, s->batch, nr);
+		events_classify_batch(a, s->batch, nr);
 		kx_charge(&a->account.classify_ns, &mark);
 		cond_resched();
 		/* Producers that are faster than this are not to hold up the epoch. */
@@ -327,14 +330,14 @@ static ktime_t events_collect(struct kx_agent *a)
 
 /* --- the sampler ------------------------------------------------------------------------ */
 
-static u64 bytes_held(void)
+static u64 events_bytes_held(void)
 {
 	return sizeof(struct events) + kx_mpsc_bytes(RING_ENTRIES) +
 	       num_possible_cpus() * sizeof(struct counters) +
 	       nr_cpu_ids * sizeof(*((struct events *)0)->event);
 }
 
-static void free_events(struct events *s)
+static void events_free(struct events *s)
 {
 	free_percpu(s->counters);
 	kvfree(s->ring_memory);
@@ -342,7 +345,7 @@ static void free_events(struct events *s)
 	kvfree(s);
 }
 
-static struct events *alloc_events(void)
+static struct events *events_alloc(void)
 {
 	struct events *s = kvzalloc(sizeof(*s), GFP_KERNEL);
 
@@ -354,25 +357,25 @@ static struct events *alloc_events(void)
 	if (s->counters && s->event && s->ring_memory &&
 	    !kx_mpsc_init(&s->ring, s->ring_memory, RING_ENTRIES))
 		return s;
-	free_events(s);
+	events_free(s);
 	return NULL;
 }
 
 /* A handler may have been interrupted by the removal of its event: RCU waits for it. */
-static void end_events(struct events *s)
+static void events_end(struct events *s)
 {
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		release_cpu(s, cpu);
-	put_probe(s);
+		events_release_cpu(s, cpu);
+	events_put_probe(s);
 	synchronize_rcu();
-	free_events(s);
+	events_free(s);
 }
 
 static int events_start(struct kx_agent *a)
 {
-	struct events *s = alloc_events();
+	struct events *s = events_alloc();
 	int err = -ENOMEM;
 
 	if (!s)
@@ -385,16 +388,16 @@ static int events_start(struct kx_agent *a)
 	if (!err)
 		s->period = round_up(s->period, s->what.period_step);
 	if (!err && s->what.buffered)
-		err = get_probe(s);
+		err = events_get_probe(s);
 	if (!err)
-		err = follow_cpus(s);
+		err = events_follow_cpus(s);
 	if (err) {
-		end_events(s);
+		events_end(s);
 		return err;
 	}
 	s->epoch_start_ns = ktime_get_ns();
 	a->state = s;
-	a->memory_bytes += bytes_held();
+	a->memory_bytes += events_bytes_held();
 	a->status.surrogate = s->what.surrogate;
 	memcpy(a->status.event, s->what.name, sizeof(a->status.event));
 	return 0;
@@ -402,8 +405,8 @@ static int events_start(struct kx_agent *a)
 
 static void events_stop(struct kx_agent *a)
 {
-	end_events(a->state);
-	a->memory_bytes -= bytes_held();
+	events_end(a->state);
+	a->memory_bytes -= events_bytes_held();
 }
 
 const struct kx_sampler kx_sampler_events = {

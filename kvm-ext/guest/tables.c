@@ -27,38 +27,38 @@ u64 *kx_tables_at(u64 entry)
 	return pfn_valid(pa >> PAGE_SHIFT) ? phys_to_virt(pa) : NULL;
 }
 
-static bool is_present(u64 entry)
+static bool tables_is_present(u64 entry)
 {
 	return entry & KX_ENTRY_PRESENT;
 }
 
-static bool is_leaf(u64 entry, int level)
+static bool tables_is_leaf(u64 entry, int level)
 {
 	return level == KX_LEVEL_4K || (level <= KX_LEVEL_1G && (entry & KX_ENTRY_LARGE));
 }
 
-static u64 pages_of(int level)
+static u64 tables_pages_of(int level)
 {
 	return 1ull << (9 * (level - 1));
 }
 
 /* Behind what the entry for @vpn in a table of @level maps. */
-static u64 behind(u64 vpn, int level)
+static u64 tables_behind(u64 vpn, int level)
 {
-	return (vpn | (pages_of(level) - 1)) + 1;
+	return (vpn | (tables_pages_of(level) - 1)) + 1;
 }
 
 /* The level of the entry on the way to @vpn that is empty; 0: a table of level 2, or a leaf. */
-static int empty_level(const struct kx_tables *t, u64 vpn)
+static int tables_empty_level(const struct kx_tables *t, u64 vpn)
 {
 	u64 *table = t->root, entry;
 	int level;
 
 	for (level = t->level; level >= KX_LEVEL_1G; level--) {
 		entry = READ_ONCE(table[kx_index_of(vpn, level)]);
-		if (!is_present(entry))
+		if (!tables_is_present(entry))
 			return level;
-		if (is_leaf(entry, level))
+		if (tables_is_leaf(entry, level))
 			break;
 		table = kx_tables_at(entry);
 		if (!table)
@@ -75,10 +75,10 @@ u64 kx_tables_next(const struct kx_tables *t, u64 vpn, u64 end)
 	while (level && vpn < end) {
 		local_irq_disable();
 		for (i = 0; i < STEPS_MAX && vpn < end; i++) {
-			level = empty_level(t, vpn);
+			level = tables_empty_level(t, vpn);
 			if (!level)
 				break;
-			vpn = behind(vpn, level);
+			vpn = tables_behind(vpn, level);
 		}
 		local_irq_enable();
 		cond_resched();
@@ -96,25 +96,25 @@ struct visit {
 };
 
 /* False: a rest, or enough. */
-static bool visit_table(struct visit *s, u64 *table, int level, u64 end)
+static bool tables_visit_table(struct visit *s, u64 *table, int level, u64 end)
 {
 	u64 entry, next, *child;
 
 	for (; s->at < end; s->at = next) {
-		next = min(end, behind(s->at, level));
+		next = min(end, tables_behind(s->at, level));
 		if (!s->v->budget) {
 			s->enough = true;
 			return false;
 		}
 		s->v->budget--;
 		entry = READ_ONCE(table[kx_index_of(s->at, level)]);
-		if (!is_present(entry))
+		if (!tables_is_present(entry))
 			continue;
-		if (is_leaf(entry, level)) {
+		if (tables_is_leaf(entry, level)) {
 			if (!s->v->leaf(s->v, s->at, next - s->at,
 					((entry & PTE_PFN_MASK) >> PAGE_SHIFT &
-					 ~(pages_of(level) - 1)) +
-					(s->at & (pages_of(level) - 1)))) {
+					 ~(tables_pages_of(level) - 1)) +
+					(s->at & (tables_pages_of(level) - 1)))) {
 				s->enough = true;
 				return false;
 			}
@@ -123,7 +123,7 @@ static bool visit_table(struct visit *s, u64 *table, int level, u64 end)
 		child = kx_tables_at(entry);
 		if (!child)
 			continue;
-		if (!visit_table(s, child, level - 1, next))
+		if (!tables_visit_table(s, child, level - 1, next))
 			return false;
 		if (next < end && ktime_get_ns() - s->start_ns > KX_TABLES_HOLD_NS) {
 			s->at = next;
@@ -141,7 +141,7 @@ void kx_tables_visit(const struct kx_tables *t, u64 vpn, u64 end, struct kx_tabl
 	while (s.at < end && !s.enough) {
 		local_irq_disable();
 		s.start_ns = ktime_get_ns();
-		visit_table(&s, t->root, t->level, end);
+		tables_visit_table(&s, t->root, t->level, end);
 		local_irq_enable();
 		cond_resched();
 	}

@@ -26,7 +26,8 @@ static_assert(KVM_EXT_CHANNEL_NAME == TASK_COMM_LEN);
 
 /* --- who there is ------------------------------------------------------------------- */
 
-static bool is_wanted(const struct kvm_ext_channel_command *command, pid_t tgid, const char *name)
+static bool watch_is_wanted(const struct kvm_ext_channel_command *command, pid_t tgid,
+			    const char *name)
 {
 	u32 i;
 
@@ -44,7 +45,7 @@ static bool is_wanted(const struct kvm_ext_channel_command *command, pid_t tgid,
 }
 
 /* Takes over the hold on the candidate's mm. */
-static void insert(struct candidates *list, const struct candidate *new)
+static void watch_insert(struct candidates *list, const struct candidate *new)
 {
 	u32 at = list->nr;
 
@@ -64,7 +65,7 @@ static void insert(struct candidates *list, const struct candidate *new)
 }
 
 /* Of the first thread that has it: the leader may have ended before the others. */
-static void hold_mm(struct candidate *c, struct task_struct *leader)
+static void watch_hold_mm(struct candidate *c, struct task_struct *leader)
 {
 	struct task_struct *task;
 
@@ -81,34 +82,35 @@ static void hold_mm(struct candidate *c, struct task_struct *leader)
 	}
 }
 
-static void consider(struct candidates *list, struct task_struct *leader,
-		     const struct kvm_ext_channel_command *command)
+static void watch_consider(struct candidates *list, struct task_struct *leader,
+			   const struct kvm_ext_channel_command *command)
 {
 	struct candidate new = { .tgid = leader->tgid };
 
 	task_lock(leader);
 	strscpy(new.name, leader->comm, sizeof(new.name));
 	task_unlock(leader);
-	if (!is_wanted(command, new.tgid, new.name))
+	if (!watch_is_wanted(command, new.tgid, new.name))
 		return;
-	hold_mm(&new, leader);
+	watch_hold_mm(&new, leader);
 	if (new.mm)
-		insert(list, &new);
+		watch_insert(list, &new);
 }
 
-static void find_candidates(struct candidates *list, const struct kvm_ext_channel_command *command)
+static void watch_find_candidates(struct candidates *list,
+				  const struct kvm_ext_channel_command *command)
 {
 	struct task_struct *task;
 
 	rcu_read_lock();
 	for_each_process(task)
-		consider(list, task, command);
+		watch_consider(list, task, command);
 	rcu_read_unlock();
 }
 
 /* --- who is watched ------------------------------------------------------------------- */
 
-static void forget(struct kx_watch *w, u32 i)
+static void watch_forget(struct kx_watch *w, u32 i)
 {
 	struct kx_process *p = w->process[i];
 
@@ -121,7 +123,7 @@ static void forget(struct kx_watch *w, u32 i)
 	w->process[i] = w->process[--w->nr];
 }
 
-static int init_ranges(struct kx_process *p, const struct kvm_ext_channel_command *command)
+static int watch_init_ranges(struct kx_process *p, const struct kvm_ext_channel_command *command)
 {
 	struct kx_ranges_config config = {
 		.first = 0,
@@ -138,7 +140,7 @@ static int init_ranges(struct kx_process *p, const struct kvm_ext_channel_comman
 }
 
 /* Takes over the hold on the candidate's mm if it succeeds. */
-static bool add(struct kx_watch *w, const struct candidate *c)
+static bool watch_add(struct kx_watch *w, const struct candidate *c)
 {
 	bool raw = w->command->flags & KVM_EXT_COMMAND_RAW_SAMPLES;
 	struct kx_process *p = kzalloc(sizeof(*p), GFP_KERNEL);
@@ -150,7 +152,7 @@ static bool add(struct kx_watch *w, const struct candidate *c)
 	memcpy(p->name, c->name, sizeof(p->name));
 	if (raw)
 		p->raw = kvcalloc(KX_RAW_MAX, sizeof(*p->raw), GFP_KERNEL);
-	if ((raw && !p->raw) || init_ranges(p, w->command)) {
+	if ((raw && !p->raw) || watch_init_ranges(p, w->command)) {
 		kvfree(p->ranges_memory);
 		kvfree(p->raw);
 		kfree(p);
@@ -162,7 +164,7 @@ static bool add(struct kx_watch *w, const struct candidate *c)
 	return true;
 }
 
-static struct candidate *candidate_of(struct candidates *list, const struct kx_process *p)
+static struct candidate *watch_candidate_of(struct candidates *list, const struct kx_process *p)
 {
 	u32 i;
 
@@ -173,7 +175,7 @@ static struct candidate *candidate_of(struct candidates *list, const struct kx_p
 	return NULL;
 }
 
-static void publish(struct kx_watch *w)
+static void watch_publish(struct kx_watch *w)
 {
 	u32 i;
 
@@ -189,11 +191,11 @@ int kx_watch_refresh(struct kx_watch *w, const struct kvm_ext_channel_command *c
 	u32 i;
 
 	w->command = command;
-	find_candidates(&list, command);
+	watch_find_candidates(&list, command);
 	for (i = 0; i < w->nr; ) {
-		c = candidate_of(&list, w->process[i]);
+		c = watch_candidate_of(&list, w->process[i]);
 		if (!c) {
-			forget(w, i);
+			watch_forget(w, i);
 			continue;
 		}
 		memcpy(w->process[i]->name, c->name, sizeof(c->name));
@@ -203,20 +205,20 @@ int kx_watch_refresh(struct kx_watch *w, const struct kvm_ext_channel_command *c
 	}
 	for (i = 0; i < list.nr; i++) {
 		c = &list.c[i];
-		if (!c->mm || add(w, c))
+		if (!c->mm || watch_add(w, c))
 			continue;
 		err = -ENOMEM;
 		mmdrop(c->mm);
 	}
-	publish(w);
+	watch_publish(w);
 	return err;
 }
 
 void kx_watch_drop(struct kx_watch *w)
 {
 	while (w->nr)
-		forget(w, w->nr - 1);
-	publish(w);
+		watch_forget(w, w->nr - 1);
+	watch_publish(w);
 }
 
 bool kx_watch_has(const struct kx_watch *w, pid_t tgid)
