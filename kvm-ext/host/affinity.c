@@ -16,7 +16,7 @@
  */
 static const enum hk_type types[] = { HK_TYPE_DOMAIN, HK_TYPE_TICK, HK_TYPE_KTHREAD };
 
-static void housekeeping_cpus(struct cpumask *cpus)
+static void affinity_housekeeping_cpus(struct cpumask *cpus)
 {
 	size_t i;
 
@@ -40,7 +40,7 @@ int kx_set_affinity(struct task_struct *thread, int cpu)
 		return set_cpus_allowed_ptr(thread, cpumask_of(cpu));
 	if (!alloc_cpumask_var(&cpus, GFP_KERNEL))
 		return -ENOMEM;
-	housekeeping_cpus(cpus);
+	affinity_housekeeping_cpus(cpus);
 	err = set_cpus_allowed_ptr(thread, cpus);
 	free_cpumask_var(cpus);
 	return err;

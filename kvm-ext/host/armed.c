@@ -13,17 +13,19 @@ static const u8 orders[] = { 0, KX_BLOCK_ORDER, KX_GIB_ORDER };
 
 /* --- making it ------------------------------------------------------------------ */
 
-static u64 bits_of(const struct kx_area *area, u8 order)
+static u64 armed_bits_of(const struct kx_area *area, u8 order)
 {
 	return ((area->gfn + area->npages - 1) >> order) - (area->gfn >> order) + 1;
 }
 
-static unsigned long *new_bits(const struct kx_area *area, u8 order)
+static unsigned long *armed_new_bits(const struct kx_area *area, u8 order)
 {
-	return kvcalloc(BITS_TO_LONGS(bits_of(area, order)), sizeof(long), GFP_KERNEL_ACCOUNT);
+	u64 longs = BITS_TO_LONGS(armed_bits_of(area, order));
+
+	return kvcalloc(longs, sizeof(long), GFP_KERNEL_ACCOUNT);
 }
 
-static int add_area(struct kx_areas *areas, const struct kx_extent *x, gfn_t from, gfn_t to)
+static int armed_add_area(struct kx_areas *areas, const struct kx_extent *x, gfn_t from, gfn_t to)
 {
 	struct kx_area *area = &areas->area[areas->nr++];
 
@@ -35,14 +37,15 @@ static int add_area(struct kx_areas *areas, const struct kx_extent *x, gfn_t fro
 		.first = areas->npages,
 	};
 	areas->npages += area->npages;
-	area->pages = new_bits(area, orders[0]);
-	area->blocks = new_bits(area, orders[1]);
-	area->gibs = new_bits(area, orders[2]);
+	area->pages = armed_new_bits(area, orders[0]);
+	area->blocks = armed_new_bits(area, orders[1]);
+	area->gibs = armed_new_bits(area, orders[2]);
 	return area->pages && area->blocks && area->gibs ? 0 : -ENOMEM;
 }
 
 /* The first of @nr ranges, sorted and apart, that ends behind @gfn. */
-static const struct kvm_ext_range *range_from(const struct kvm_ext_range *ranges, u32 nr, gfn_t gfn)
+static const struct kvm_ext_range *armed_range_from(const struct kvm_ext_range *ranges, u32 nr,
+						    gfn_t gfn)
 {
 	u32 lo = 0, hi = nr;
 
@@ -58,11 +61,11 @@ static const struct kvm_ext_range *range_from(const struct kvm_ext_range *ranges
 }
 
 /* What of @x is in the range and the ranges. */
-static int add_extent(struct kx_areas *areas, const struct kx_extent *x, gfn_t first, gfn_t end,
-		      const struct kvm_ext_range *ranges, u32 nr)
+static int armed_add_extent(struct kx_areas *areas, const struct kx_extent *x, gfn_t first,
+			    gfn_t end, const struct kvm_ext_range *ranges, u32 nr)
 {
 	static const struct kvm_ext_range all = { .npages = ~0ull };
-	const struct kvm_ext_range *r = nr ? range_from(ranges, nr, x->gfn) : &all;
+	const struct kvm_ext_range *r = nr ? armed_range_from(ranges, nr, x->gfn) : &all;
 	const struct kvm_ext_range *last = nr ? ranges + nr : r + 1;
 	gfn_t from, to;
 	int err = 0;
@@ -74,7 +77,7 @@ static int add_extent(struct kx_areas *areas, const struct kx_extent *x, gfn_t f
 		from = max3(first, x->gfn, (gfn_t)r->gfn);
 		to = min3(end, kx_extent_end(x), (gfn_t)(r->gfn + r->npages));
 		if (from < to)
-			err = add_area(areas, x, from, to);
+			err = armed_add_area(areas, x, from, to);
 	}
 	return err;
 }
@@ -92,7 +95,7 @@ struct kx_areas *kx_areas_new(const struct kx_slots *slots, gfn_t first, gfn_t e
 		return NULL;
 	areas->generation = slots->generation;
 	for (i = 0; i < slots->nr && !err; i++)
-		err = add_extent(areas, &slots->extents[i], first, end, ranges, nr);
+		err = armed_add_extent(areas, &slots->extents[i], first, end, ranges, nr);
 	if (!err)
 		return areas;
 	kx_areas_free(areas);
@@ -116,7 +119,7 @@ void kx_areas_free(struct kx_areas *areas)
 /* --- finding one's way ------------------------------------------------------------ */
 
 /* The last area that begins at or before @gfn, or with @index its page. They are sorted by both. */
-static struct kx_area *last_from(struct kx_areas *areas, u64 key, bool by_index)
+static struct kx_area *armed_last_from(struct kx_areas *areas, u64 key, bool by_index)
 {
 	u32 lo = 0, hi = areas->nr, mid;
 
@@ -132,14 +135,14 @@ static struct kx_area *last_from(struct kx_areas *areas, u64 key, bool by_index)
 
 struct kx_area *kx_area_of(struct kx_areas *areas, gfn_t gfn)
 {
-	struct kx_area *area = last_from(areas, gfn, false);
+	struct kx_area *area = armed_last_from(areas, gfn, false);
 
 	return area && gfn < area->gfn + area->npages ? area : NULL;
 }
 
 struct kx_area *kx_area_at(struct kx_areas *areas, u64 index)
 {
-	return last_from(areas, index, true);
+	return armed_last_from(areas, index, true);
 }
 
 unsigned long *kx_area_bits(struct kx_area *area, gfn_t gfn, u8 order, unsigned long *bit)

@@ -28,7 +28,7 @@ void kx_budget_free(struct kx_budget *b)
 /* --- faults -------------------------------------------------------------------- */
 
 /* Forgets those that no second which is not over has. May sleep: there may be a million. */
-static void forget(struct kx_budget *b, u64 now_ns)
+static void budget_forget(struct kx_budget *b, u64 now_ns)
 {
 	while (b->nr && b->times[b->oldest] + NSEC_PER_SEC <= now_ns) {
 		b->oldest = (b->oldest + 1) % b->faults_per_s;
@@ -41,7 +41,7 @@ static void forget(struct kx_budget *b, u64 now_ns)
 void kx_budget_faulted(struct kx_budget *b, u64 time_ns)
 {
 	b->outstanding--;
-	forget(b, time_ns);
+	budget_forget(b, time_ns);
 	/* Never: there are no more in a second than this. */
 	if (WARN_ON_ONCE(b->nr == b->faults_per_s))
 		return;
@@ -52,7 +52,7 @@ void kx_budget_faulted(struct kx_budget *b, u64 time_ns)
 /* --- time ------------------------------------------------------------------------ */
 
 /* What the last second had, and the bucket that it began in. Caller holds the lock. */
-static u64 last_second(const struct kx_budget *b, u64 now_ns)
+static u64 budget_last_second(const struct kx_budget *b, u64 now_ns)
 {
 	u64 nr = div_u64(now_ns, KX_BUDGET_BUCKET_NS), sum = 0, i;
 
@@ -76,7 +76,7 @@ void kx_budget_took(struct kx_budget *b, u64 now_ns, u64 ns)
 	bucket->ns += ns;
 	b->fault_ns += ns;
 	b->timed++;
-	b->most_ns = max(b->most_ns, last_second(b, now_ns));
+	b->most_ns = max(b->most_ns, budget_last_second(b, now_ns));
 	raw_spin_unlock(&b->time_lock);
 }
 
@@ -86,14 +86,14 @@ void kx_budget_took(struct kx_budget *b, u64 now_ns, u64 ns)
  * By time: as many as use up the rest of it, if they take a quarter more than they did so
  * far, which a few do not tell: no more at a time than twice those that were timed.
  */
-static u64 allowed_by_time(struct kx_budget *b, u64 now_ns)
+static u64 budget_allowed_by_time(struct kx_budget *b, u64 now_ns)
 {
 	u64 spent, mean, timed;
 
 	if (b->time_ns_per_s == KX_NO_LIMIT)
 		return KX_NO_LIMIT;
 	raw_spin_lock(&b->time_lock);
-	spent = last_second(b, now_ns);
+	spent = budget_last_second(b, now_ns);
 	timed = b->timed;
 	mean = timed ? div64_u64(b->fault_ns * 5 / 4, timed) + 1 : 0;
 	raw_spin_unlock(&b->time_lock);
@@ -106,9 +106,9 @@ static u64 allowed_by_time(struct kx_budget *b, u64 now_ns)
 
 u32 kx_budget_left(struct kx_budget *b, u64 now_ns)
 {
-	u64 by_time = allowed_by_time(b, now_ns), by_faults;
+	u64 by_time = budget_allowed_by_time(b, now_ns), by_faults;
 
-	forget(b, now_ns);
+	budget_forget(b, now_ns);
 	by_faults = b->faults_per_s - b->nr;
 	by_faults = min(by_faults, by_time);
 	return by_faults > b->outstanding ? by_faults - b->outstanding : 0;

@@ -36,7 +36,7 @@ struct question {
  * What KVM says to a region that is none, asked as any task asks: the file need not be
  * interposed, and if it is, that ioctl concerns no interposer. The task has the VMM's memory.
  */
-static long forget_no_region(struct file *file)
+static long encrypted_forget_no_region(struct file *file)
 {
 	struct kx_log_buffer *none = kx_log_buffer_new(sizeof(struct kvm_enc_region));
 	long ret;
@@ -52,7 +52,7 @@ static long forget_no_region(struct file *file)
 	return ret;
 }
 
-static void ask(struct work_struct *work)
+static void encrypted_ask(struct work_struct *work)
 {
 	struct question *q = container_of(work, struct question, work);
 	struct mm_struct *mm = q->vm->kvm->mm;
@@ -61,37 +61,42 @@ static void ask(struct work_struct *work)
 	if (!mmget_not_zero(mm))
 		return;
 	kthread_use_mm(mm);
-	q->answer = forget_no_region(q->vm->file);
+	q->answer = encrypted_forget_no_region(q->vm->file);
 	kthread_unuse_mm(mm);
 	mmput(mm);
 }
 
 /* Without such hardware a test build takes KVM's answer for the other one. */
+static long encrypted_answer(const struct question *q)
+{
 #ifdef KVM_EXT_TEST_ENCRYPTED
-#define ANSWER(q)	((q)->answer == -ENOTTY ? -EINVAL : (q)->answer)
-#else
-#define ANSWER(q)	((q)->answer)
+	if (q->answer == -ENOTTY)
+		return -EINVAL;
 #endif
+	return q->answer;
+}
 
 int kx_vm_is_encrypted(struct kx_vm *vm)
 {
 	struct question q = { .vm = vm };
+	long answer;
 
 	if (kx_has_private_memory(vm->kvm))
 		return 1;
 	/* Intel's only way of encryption is the one above. */
 	if (!boot_cpu_has(X86_FEATURE_SVM))
 		return 0;
-	INIT_WORK_ONSTACK(&q.work, ask);
+	INIT_WORK_ONSTACK(&q.work, encrypted_ask);
 	queue_work(system_long_wq, &q.work);
 	flush_work(&q.work);
 	destroy_work_on_stack(&q.work);
-	switch (ANSWER(&q)) {
+	answer = encrypted_answer(&q);
+	switch (answer) {
 	case -ENOTTY:
 		return 0;
 	case -EINVAL:
 		return 1;
 	default:
-		return ANSWER(&q) < 0 ? (int)ANSWER(&q) : -EIO;
+		return answer < 0 ? answer : -EIO;
 	}
 }

@@ -43,7 +43,7 @@ void kx_event_unprobe(enum kx_event event, void *probe, void *data)
 	tracepoint_synchronize_unregister();
 }
 
-static void look_at(struct tracepoint *tp, bool goes)
+static void events_look_at(struct tracepoint *tp, bool goes)
 {
 	int i;
 
@@ -56,12 +56,12 @@ static void look_at(struct tracepoint *tp, bool goes)
 	}
 }
 
-static void look_at_builtin(struct tracepoint *tp, void *unused)
+static void events_look_at_builtin(struct tracepoint *tp, void *unused)
 {
-	look_at(tp, false);
+	events_look_at(tp, false);
 }
 
-static int on_module(struct notifier_block *nb, unsigned long state, void *data)
+static int events_on_module(struct notifier_block *nb, unsigned long state, void *data)
 {
 	const struct tp_module *tp_module = data;
 	const struct module *mod = tp_module->mod;
@@ -69,19 +69,19 @@ static int on_module(struct notifier_block *nb, unsigned long state, void *data)
 
 	if (state == MODULE_STATE_COMING || state == MODULE_STATE_GOING) {
 		for (i = 0; i < mod->num_tracepoints; i++)
-			look_at(tracepoint_ptr_deref(&mod->tracepoints_ptrs[i]),
-				state == MODULE_STATE_GOING);
+			events_look_at(tracepoint_ptr_deref(&mod->tracepoints_ptrs[i]),
+				       state == MODULE_STATE_GOING);
 	}
 	return NOTIFY_OK;
 }
 
 static struct notifier_block module_nb = {
-	.notifier_call = on_module,
+	.notifier_call = events_on_module,
 };
 
 int kx_events_init(void)
 {
-	for_each_kernel_tracepoint(look_at_builtin, NULL);
+	for_each_kernel_tracepoint(events_look_at_builtin, NULL);
 	/* Calls us for the modules that are there already. */
 	return register_tracepoint_module_notifier(&module_nb);
 }

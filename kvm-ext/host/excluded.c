@@ -50,8 +50,9 @@ bool kx_excluded_covers(const struct kx_excluded *x, const struct kx_excluded *o
  * Calls @add for each part of @ranges that is RAM of the VM proper, with its length in
  * pages. Both are sorted and apart, so each part ends where one of the two does.
  */
-static int visit_parts(const struct kx_memslots *set, const struct kvm_ext_range *ranges, u32 nr,
-		       int (*add)(void *data, unsigned long hva, u64 npages), void *data)
+static int excluded_visit_parts(const struct kx_memslots *set, const struct kvm_ext_range *ranges,
+				u32 nr,
+				int (*add)(void *data, unsigned long hva, u64 npages), void *data)
 {
 	const struct kvm_ext_range *r = ranges, *last = ranges + nr;
 	const struct kx_memslot *m = set->slots, *last_slot = set->slots + set->nr;
@@ -73,7 +74,7 @@ static int visit_parts(const struct kx_memslots *set, const struct kvm_ext_range
 	return err;
 }
 
-static int count(void *data, unsigned long hva, u64 npages)
+static int excluded_count(void *data, unsigned long hva, u64 npages)
 {
 	u64 *sum = data;
 
@@ -89,7 +90,7 @@ struct pinning {
 };
 
 /* Mappings are no larger than the folio that they map. */
-static struct kx_hva_span span_of(struct page *page, unsigned long hva)
+static struct kx_hva_span excluded_span_of(struct page *page, unsigned long hva)
 {
 	struct folio *folio = page_folio(page);
 	unsigned long start = hva - (folio_page_idx(folio, page) << PAGE_SHIFT);
@@ -97,7 +98,7 @@ static struct kx_hva_span span_of(struct page *page, unsigned long hva)
 	return (struct kx_hva_span){ start, start + folio_size(folio) };
 }
 
-static int pin(void *data, unsigned long hva, u64 npages)
+static int excluded_pin(void *data, unsigned long hva, u64 npages)
 {
 	struct pinning *pinning = data;
 	struct kx_excluded *x = pinning->x;
@@ -108,7 +109,7 @@ static int pin(void *data, unsigned long hva, u64 npages)
 	got = kx_pin_user_pages(pinning->mm, hva, npages, FOLL_WRITE | FOLL_LONGTERM, pages);
 	mmap_read_unlock(pinning->mm);
 	for (i = 0; i < got; i++)
-		x->spans[x->npages++] = span_of(pages[i], hva + (i << PAGE_SHIFT));
+		x->spans[x->npages++] = excluded_span_of(pages[i], hva + (i << PAGE_SHIFT));
 	if (got > 0)
 		atomic64_add(got, &pinning->mm->pinned_vm);
 	if (got == npages)
@@ -116,7 +117,7 @@ static int pin(void *data, unsigned long hva, u64 npages)
 	return got == -ENOMEM ? -ENOMEM : -EFAULT;
 }
 
-static int by_start(const void *a, const void *b)
+static int excluded_by_start(const void *a, const void *b)
 {
 	const struct kx_hva_span *x = a, *y = b;
 
@@ -126,12 +127,12 @@ static int by_start(const void *a, const void *b)
 }
 
 /* A span for each page becomes one for each stretch. */
-static void join_spans(struct kx_excluded *x)
+static void excluded_join_spans(struct kx_excluded *x)
 {
 	struct kx_hva_span *last = NULL;
 	u64 i;
 
-	sort(x->spans, x->npages, sizeof(*x->spans), by_start, NULL);
+	sort(x->spans, x->npages, sizeof(*x->spans), excluded_by_start, NULL);
 	for (i = 0; i < x->npages; i++) {
 		if (last && x->spans[i].start <= last->end) {
 			last->end = max(last->end, x->spans[i].end);
@@ -142,17 +143,17 @@ static void join_spans(struct kx_excluded *x)
 	}
 }
 
-static int pin_all(struct kx_excluded *x, struct kx_vm *vm, const struct kx_memslots *set,
-		   const struct kvm_ext_range *ranges, u32 nr)
+static int excluded_pin_all(struct kx_excluded *x, struct kx_vm *vm, const struct kx_memslots *set,
+			    const struct kvm_ext_range *ranges, u32 nr)
 {
 	struct pinning pinning = { .x = x, .mm = vm->kvm->mm };
 	int err;
 
 	if (!mmget_not_zero(pinning.mm))
 		return -ENODEV;
-	err = visit_parts(set, ranges, nr, pin, &pinning);
+	err = excluded_visit_parts(set, ranges, nr, excluded_pin, &pinning);
 	mmput(pinning.mm);
-	join_spans(x);
+	excluded_join_spans(x);
 	return err;
 }
 
@@ -167,13 +168,13 @@ int kx_excluded_make(struct kx_excluded *x, struct kx_vm *vm, const struct kvm_e
 	err = kx_memslots_take(&set, vm);
 	if (err)
 		return err;
-	err = visit_parts(&set, ranges, nr, count, &npages);
+	err = excluded_visit_parts(&set, ranges, nr, excluded_count, &npages);
 	if (err || !npages)
 		goto free_set;
 	x->pages = kvcalloc(npages, sizeof(*x->pages), GFP_KERNEL_ACCOUNT);
 	x->spans = kvcalloc(npages, sizeof(*x->spans), GFP_KERNEL_ACCOUNT);
 	if (x->pages && x->spans)
-		err = pin_all(x, vm, &set, ranges, nr);
+		err = excluded_pin_all(x, vm, &set, ranges, nr);
 	else
 		err = -ENOMEM;
 	if (err)

@@ -13,7 +13,7 @@
 
 #include "flush.h"
 
-static void nothing(void *info)
+static void flush_nothing(void *info)
 {
 }
 
@@ -58,7 +58,7 @@ unsigned int kx_flush_vm(struct kvm *kvm, struct cpumask *cpus)
 			__cpumask_set_cpu(cpu, cpus);
 	}
 	if (!cpumask_empty(cpus))
-		smp_call_function_many(cpus, nothing, NULL, true);
+		smp_call_function_many(cpus, flush_nothing, NULL, true);
 	put_cpu();
 	return interrupted;
 }

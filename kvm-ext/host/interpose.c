@@ -32,7 +32,7 @@
 
 static DEFINE_MUTEX(interposers_lock);
 static LIST_HEAD(interposers);		/* changed under the lock, read under RCU */
-DEFINE_STATIC_SRCU(inside_srcu);	/* held by every task that is in vm_ioctl() */
+DEFINE_STATIC_SRCU(inside_srcu);	/* held by every task that is in interpose_ioctl() */
 
 /*
  * KVM has one set of operations for all its VMs' files, and is not unloaded as
@@ -53,8 +53,8 @@ struct stuck_file {
 
 static LIST_HEAD(stuck_files);		/* under the interposers' lock */
 
-static long call(long (*ioctl)(struct file *, unsigned int, unsigned long),
-		 struct file *file, unsigned int cmd, unsigned long arg)
+static long interpose_call(long (*ioctl)(struct file *, unsigned int, unsigned long),
+			   struct file *file, unsigned int cmd, unsigned long arg)
 {
 	return ioctl ? ioctl(file, cmd, arg) : -ENOTTY;
 }
@@ -62,11 +62,12 @@ static long call(long (*ioctl)(struct file *, unsigned int, unsigned long),
 /* Never by way of the file: somebody may have put operations there that lead to ours. */
 long kx_kvm_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool compat)
 {
-	return call(compat ? kvm_fops->compat_ioctl : kvm_fops->unlocked_ioctl, file, cmd, arg);
+	return interpose_call(compat ? kvm_fops->compat_ioctl : kvm_fops->unlocked_ioctl,
+			      file, cmd, arg);
 }
 
 /* Caller holds the RCU read lock, or the interposers' lock. */
-static struct kx_interposer *find(const struct file *file)
+static struct kx_interposer *interpose_find(const struct file *file)
 {
 	struct kx_interposer *i;
 
@@ -79,13 +80,13 @@ static struct kx_interposer *find(const struct file *file)
 
 /* --- the file's operations ------------------------------------------------------ */
 
-static bool is_of_concern(const struct file *file, unsigned int cmd)
+static bool interpose_is_of_concern(const struct file *file, unsigned int cmd)
 {
 	struct kx_interposer *i;
 	bool of_concern;
 
 	rcu_read_lock();
-	i = find(file);
+	i = interpose_find(file);
 	if (i)
 		kx_suspects_acquit(i);
 	/* KVM serves only tasks that have the VMM's memory. */
@@ -94,26 +95,27 @@ static bool is_of_concern(const struct file *file, unsigned int cmd)
 	return of_concern;
 }
 
-static struct kx_interposer *get(const struct file *file)
+static struct kx_interposer *interpose_get(const struct file *file)
 {
 	struct kx_interposer *i;
 
 	rcu_read_lock();
-	i = find(file);
+	i = interpose_find(file);
 	if (i && !refcount_inc_not_zero(&i->users))
 		i = NULL;
 	rcu_read_unlock();
 	return i;
 }
 
-static void put(struct kx_interposer *i)
+static void interpose_put(struct kx_interposer *i)
 {
 	if (refcount_dec_and_test(&i->users))
 		complete(&i->unused);
 }
 
 /* @words are read, which may take as long as the VMM likes, before anything is held. */
-static long watched_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool compat)
+static long interpose_watched_ioctl(struct file *file, unsigned int cmd, unsigned long arg,
+				    bool compat)
 {
 	struct kx_vm_call vm_call = { .cmd = cmd };
 	struct kx_interposer *i;
@@ -121,10 +123,10 @@ static long watched_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 
 	if (copy_from_user(vm_call.words, (void __user *)arg, sizeof(vm_call.words)))
 		return -EFAULT;
-	i = get(file);
+	i = interpose_get(file);
 	ret = i ? i->before(i, &vm_call) : 0;
 	if (i && ret) {
-		put(i);
+		interpose_put(i);
 		i = NULL;
 		if (ret != -ESHUTDOWN)
 			return ret;
@@ -132,12 +134,12 @@ static long watched_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 	ret = kx_kvm_ioctl(file, cmd, arg, compat);
 	if (i) {
 		i->after(i, &vm_call);
-		put(i);
+		interpose_put(i);
 	}
 	return ret;
 }
 
-static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool compat)
+static long interpose_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool compat)
 {
 	/* Refused only while the module goes, which then waits for the srcu. */
 	bool held = try_module_get(THIS_MODULE);
@@ -145,8 +147,8 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg, boo
 	long ret;
 
 	idx = srcu_read_lock(&inside_srcu);
-	if (is_of_concern(file, cmd))
-		ret = watched_ioctl(file, cmd, arg, compat);
+	if (interpose_is_of_concern(file, cmd))
+		ret = interpose_watched_ioctl(file, cmd, arg, compat);
 	else
 		ret = kx_kvm_ioctl(file, cmd, arg, compat);
 	srcu_read_unlock(&inside_srcu, idx);
@@ -155,19 +157,19 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg, boo
 	return ret;
 }
 
-static long vm_native_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+static long interpose_native_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	return vm_ioctl(file, cmd, arg, false);
+	return interpose_ioctl(file, cmd, arg, false);
 }
 
-static long vm_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+static long interpose_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	return vm_ioctl(file, cmd, arg, true);
+	return interpose_ioctl(file, cmd, arg, true);
 }
 
 /* --- whose operations they are ---------------------------------------------------- */
 
-static bool has_name(const void *address, const char *name)
+static bool interpose_has_name(const void *address, const char *name)
 {
 	char text[KSYM_SYMBOL_LEN];
 
@@ -177,25 +179,26 @@ static bool has_name(const void *address, const char *name)
 }
 
 /* By the names that the kernel has for them: KVM exports neither. */
-static bool are_kvms(const struct file_operations *fops)
+static bool interpose_are_kvms(const struct file_operations *fops)
 {
-	if (IS_ENABLED(CONFIG_KALLSYMS_ALL) && !has_name(fops, "kvm_vm_fops"))
+	if (IS_ENABLED(CONFIG_KALLSYMS_ALL) && !interpose_has_name(fops, "kvm_vm_fops"))
 		return false;
-	return !IS_ENABLED(CONFIG_KALLSYMS) || has_name(fops->unlocked_ioctl, "kvm_vm_ioctl");
+	return !IS_ENABLED(CONFIG_KALLSYMS) ||
+	       interpose_has_name(fops->unlocked_ioctl, "kvm_vm_ioctl");
 }
 
 /* Caller holds the lock, and no file is interposed. */
-static void copy_operations(const struct file_operations *fops)
+static void interpose_copy_operations(const struct file_operations *fops)
 {
 	kvm_fops = fops;
 	our_fops = *fops;	/* the owner, too: the file's reference to it is not ours */
-	our_fops.unlocked_ioctl = vm_native_ioctl;
+	our_fops.unlocked_ioctl = interpose_native_ioctl;
 	if (our_fops.compat_ioctl)
-		our_fops.compat_ioctl = vm_compat_ioctl;
+		our_fops.compat_ioctl = interpose_compat_ioctl;
 }
 
 /* Caller holds the lock. True if the file had been stuck. */
-static bool forget_stuck(const struct file *file)
+static bool interpose_forget_stuck(const struct file *file)
 {
 	struct stuck_file *s;
 
@@ -210,11 +213,11 @@ static bool forget_stuck(const struct file *file)
 }
 
 /* Caller holds the lock. Without memory for the note the module stays for good. */
-static void note_stuck(const struct file *file)
+static void interpose_note_stuck(const struct file *file)
 {
 	struct stuck_file *s;
 
-	if (forget_stuck(file))
+	if (interpose_forget_stuck(file))
 		module_put(THIS_MODULE);
 	__module_get(THIS_MODULE);
 	s = kzalloc(sizeof(*s), GFP_KERNEL);
@@ -226,22 +229,22 @@ static void note_stuck(const struct file *file)
 		READ_ONCE(file->f_op)->unlocked_ioctl);
 }
 
-static int begin(struct kx_interposer *self)
+static int interpose_begin(struct kx_interposer *self)
 {
 	const struct file_operations *fops;
 	int err = 0;
 
 	mutex_lock(&interposers_lock);
 	fops = READ_ONCE(self->file->f_op);
-	if (fops != &our_fops && !are_kvms(fops))
+	if (fops != &our_fops && !interpose_are_kvms(fops))
 		err = -EBUSY;
 	else if (fops != &our_fops && list_empty(&interposers))
-		copy_operations(fops);
+		interpose_copy_operations(fops);
 	else if (fops != &our_fops && fops != kvm_fops)
 		err = -EBUSY;
 	if (!err) {
 		/* The file is closed whose address this was, or its operations are back. */
-		if (forget_stuck(self->file))
+		if (interpose_forget_stuck(self->file))
 			module_put(THIS_MODULE);
 		refcount_set(&self->users, 1);
 		init_completion(&self->unused);
@@ -258,7 +261,7 @@ int kx_interpose(struct kx_interposer *self)
 	int err;
 
 	if (!self->begun) {
-		err = begin(self);
+		err = interpose_begin(self);
 		if (err)
 			return err;
 		self->begun = true;
@@ -284,12 +287,12 @@ void kx_interpose_end(struct kx_interposer *self)
 		return;
 	mutex_lock(&interposers_lock);
 	if (cmpxchg(&self->file->f_op, &our_fops, kvm_fops) != &our_fops)
-		note_stuck(self->file);
+		interpose_note_stuck(self->file);
 	list_del_rcu(&self->link);
 	mutex_unlock(&interposers_lock);
 	/* For who has found it in the list and not counted itself yet. */
 	synchronize_rcu();
-	put(self);
+	interpose_put(self);
 	wait_for_completion(&self->unused);
 	kx_suspects_drop(self);
 	self->begun = false;

@@ -18,7 +18,8 @@ struct walk_end {
 };
 
 /* The table of level @level for @gfn; NULL with *@at set if the walk ends above it. */
-static const u64 *walk_to(const struct kx_root *root, gfn_t gfn, int level, struct walk_end *at)
+static const u64 *leaf_walk_to(const struct kx_root *root, gfn_t gfn, int level,
+			       struct walk_end *at)
 {
 	const u64 *table = root->table;
 	int l;
@@ -41,17 +42,17 @@ static const u64 *walk_to(const struct kx_root *root, gfn_t gfn, int level, stru
 	return table;
 }
 
-static enum kx_leaf block_leaf(u64 entry)
+static enum kx_leaf leaf_block_leaf(u64 entry)
 {
 	if (!(entry & KX_ENTRY_MAPS))
 		return KX_LEAF_NONE;
 	return entry & KX_ENTRY_LARGE ? KX_LEAF_2M : KX_LEAF_4K;
 }
 
-static void merge_root(struct kx_leaf_map *map, const struct kx_root *root)
+static void leaf_merge_root(struct kx_leaf_map *map, const struct kx_root *root)
 {
 	struct walk_end at;
-	const u64 *table = walk_to(root, map->first, KX_LEVEL_2M, &at);
+	const u64 *table = leaf_walk_to(root, map->first, KX_LEVEL_2M, &at);
 	gfn_t gfn;
 
 	if (!table && at.leaf == KX_LEAF_NONE) {
@@ -61,14 +62,14 @@ static void merge_root(struct kx_leaf_map *map, const struct kx_root *root)
 	map->none_end = 0;
 	for (gfn = map->first; gfn < map->end; gfn += KX_BLOCK_PAGES) {
 		unsigned int i = kx_index_of(gfn, KX_LEVEL_2M);
-		enum kx_leaf leaf = table ? block_leaf(READ_ONCE(table[i])) : at.leaf;
+		enum kx_leaf leaf = table ? leaf_block_leaf(READ_ONCE(table[i])) : at.leaf;
 
 		map->leaf[i] = max_t(u8, map->leaf[i], leaf);
 	}
 }
 
 /* A block that no root maps is certain to be unmapped only if we saw every root. */
-static void doubt(struct kx_leaf_map *map)
+static void leaf_doubt(struct kx_leaf_map *map)
 {
 	gfn_t gfn;
 
@@ -81,7 +82,7 @@ static void doubt(struct kx_leaf_map *map)
 	}
 }
 
-static void read_map(struct kx_leaf_map *map, struct kvm *kvm)
+static void leaf_read_map(struct kx_leaf_map *map, struct kvm *kvm)
 {
 	struct kx_roots roots;
 	int i;
@@ -92,10 +93,10 @@ static void read_map(struct kx_leaf_map *map, struct kvm *kvm)
 	write_lock(&kvm->mmu_lock);
 	kx_roots_find(&roots, kvm, BIT(map->as_id));
 	for (i = 0; i < roots.nr; i++)
-		merge_root(map, &roots.root[i]);
+		leaf_merge_root(map, &roots.root[i]);
 	write_unlock(&kvm->mmu_lock);
 	if (roots.more || !roots.nr)
-		doubt(map);
+		leaf_doubt(map);
 }
 
 enum kx_leaf kx_leaf_at(struct kx_leaf_map *map, struct kvm *kvm, u16 as_id, gfn_t gfn,
@@ -105,7 +106,7 @@ enum kx_leaf kx_leaf_at(struct kx_leaf_map *map, struct kvm *kvm, u16 as_id, gfn
 		map->as_id = as_id;
 		map->first = gfn & ~(KX_BLOCK_PAGES - 1);
 		map->end = min(end, (gfn | (KX_GIB_PAGES - 1)) + 1);
-		read_map(map, kvm);
+		leaf_read_map(map, kvm);
 	}
 	return map->leaf[kx_index_of(gfn, KX_LEVEL_2M)];
 }
@@ -120,11 +121,11 @@ gfn_t kx_leaf_none_until(const struct kx_leaf_map *map, gfn_t gfn, gfn_t end)
 	return min(gfn, end);
 }
 
-static enum kx_leaf merge_pages(const struct kx_root *root, gfn_t gfn, unsigned int npages,
-				unsigned long *bits)
+static enum kx_leaf leaf_merge_pages(const struct kx_root *root, gfn_t gfn, unsigned int npages,
+				     unsigned long *bits)
 {
 	struct walk_end at;
-	const u64 *table = walk_to(root, gfn, KX_LEVEL_4K, &at);
+	const u64 *table = leaf_walk_to(root, gfn, KX_LEVEL_4K, &at);
 	unsigned int i;
 
 	if (!table)
@@ -148,7 +149,7 @@ enum kx_leaf kx_leaf_pages(struct kvm *kvm, u16 as_id, gfn_t gfn, unsigned int n
 	write_lock(&kvm->mmu_lock);
 	kx_roots_find(&roots, kvm, BIT(as_id));
 	for (i = 0; i < roots.nr; i++)
-		leaf = max(leaf, merge_pages(&roots.root[i], gfn, npages, bits));
+		leaf = max(leaf, leaf_merge_pages(&roots.root[i], gfn, npages, bits));
 	write_unlock(&kvm->mmu_lock);
 	if (roots.more || !roots.nr)
 		leaf = KX_LEAF_UNKNOWN;

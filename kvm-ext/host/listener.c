@@ -15,7 +15,7 @@
 #define LINGER	msecs_to_jiffies(250)
 
 /* Caller holds the lock. */
-static void switch_off(struct kx_listener *l)
+static void listener_switch_off(struct kx_listener *l)
 {
 	lockdep_assert_held(&l->lock);
 	kx_event_unprobe(KX_EVENT_PAGE_FAULT, l->fault_probe, l->data);
@@ -25,7 +25,7 @@ static void switch_off(struct kx_listener *l)
 }
 
 /* Caller holds the lock. */
-static int switch_on(struct kx_listener *l)
+static int listener_switch_on(struct kx_listener *l)
 {
 	int err;
 
@@ -44,14 +44,14 @@ static int switch_on(struct kx_listener *l)
 	return 0;
 }
 
-static void off_work(struct work_struct *work)
+static void listener_off_work(struct work_struct *work)
 {
 	struct kx_listener *l = container_of(work, struct kx_listener, off.work);
 
 	mutex_lock(&l->lock);
 	/* Who expects more since then waits for the lock, and switches them on again. */
 	if (l->on && !atomic_read(&l->expected))
-		switch_off(l);
+		listener_switch_off(l);
 	mutex_unlock(&l->lock);
 }
 
@@ -61,7 +61,7 @@ int kx_listener_init(struct kx_listener *l, void *fault_probe, void *entry_probe
 		.fault_probe = fault_probe, .entry_probe = entry_probe, .data = data,
 	};
 	mutex_init(&l->lock);
-	INIT_DELAYED_WORK(&l->off, off_work);
+	INIT_DELAYED_WORK(&l->off, listener_off_work);
 	return kx_event_is_known(KX_EVENT_PAGE_FAULT) && kx_event_is_known(KX_EVENT_ENTRY) ?
 	       0 : -EOPNOTSUPP;
 }
@@ -70,7 +70,7 @@ void kx_listener_stop(struct kx_listener *l)
 {
 	mutex_lock(&l->lock);
 	if (l->on)
-		switch_off(l);
+		listener_switch_off(l);
 	mutex_unlock(&l->lock);
 	/* No probe is left that could queue it again. */
 	cancel_delayed_work_sync(&l->off);
@@ -82,7 +82,7 @@ int kx_listener_expect(struct kx_listener *l, u32 nr)
 
 	atomic_add(nr, &l->expected);
 	mutex_lock(&l->lock);
-	err = l->on ? 0 : switch_on(l);
+	err = l->on ? 0 : listener_switch_on(l);
 	mutex_unlock(&l->lock);
 	if (err)
 		atomic_sub(nr, &l->expected);

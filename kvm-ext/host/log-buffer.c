@@ -134,7 +134,7 @@ int kx_log_buffer_map(struct kx_log_buffer *buffer)
 }
 
 /* Is what lies at the buffer's address the buffer? */
-static bool is_mapped(const struct kx_log_buffer *buffer, unsigned long address)
+static bool buffer_is_mapped(const struct kx_log_buffer *buffer, unsigned long address)
 {
 	struct mm_struct *mm = current->mm;
 	const struct vm_area_struct *vma;
@@ -157,7 +157,7 @@ void kx_log_buffer_unmap(struct kx_log_buffer *buffer)
 {
 	unsigned long address = READ_ONCE(buffer->address);
 
-	if (address && is_mapped(buffer, address))
+	if (address && buffer_is_mapped(buffer, address))
 		vm_munmap(address, buffer->size);
 }
 

@@ -21,7 +21,7 @@
 /* --- the VMM's memory ------------------------------------------------------------------- */
 
 /* A task of the VMM has it already. */
-static bool borrow_mm(struct kx_log *log, bool *borrowed)
+static bool log_borrow_mm(struct kx_log *log, bool *borrowed)
 {
 	struct mm_struct *mm = log->vm->kvm->mm;
 
@@ -34,7 +34,7 @@ static bool borrow_mm(struct kx_log *log, bool *borrowed)
 	return true;
 }
 
-static void return_mm(struct kx_log *log, bool borrowed)
+static void log_return_mm(struct kx_log *log, bool borrowed)
 {
 	struct mm_struct *mm = log->vm->kvm->mm;
 
@@ -67,9 +67,9 @@ void kx_log_drop_buffer(struct kx_log *log)
 	if (!log->buffer)
 		return;
 	/* Without its memory the VMM has no mapping either. */
-	if (borrow_mm(log, &borrowed)) {
+	if (log_borrow_mm(log, &borrowed)) {
 		kx_log_buffer_unmap(log->buffer);
-		return_mm(log, borrowed);
+		log_return_mm(log, borrowed);
 	}
 	kx_log_buffer_put(log->buffer);
 	log->buffer = NULL;
@@ -78,7 +78,7 @@ void kx_log_drop_buffer(struct kx_log *log)
 /* --- ioctls ------------------------------------------------------------------------------ */
 
 /* Where the VMM has the bitmap of the arguments, which are in our memory. */
-static void set_bitmap(struct kx_log *log, unsigned int cmd)
+static void log_set_bitmap(struct kx_log *log, unsigned int cmd)
 {
 	unsigned long bitmap = READ_ONCE(log->buffer->address) + KX_LOG_BITMAP_OFFSET;
 	struct kvm_clear_dirty_log *clear = log->buffer->memory;
@@ -90,7 +90,7 @@ static void set_bitmap(struct kx_log *log, unsigned int cmd)
 		clear->dirty_bitmap = (void __user *)(bitmap + clear->first_page / BITS_PER_BYTE);
 }
 
-static long carry_out(struct kx_log *log, unsigned int cmd, const void *arg, size_t size)
+static long log_carry_out(struct kx_log *log, unsigned int cmd, const void *arg, size_t size)
 {
 	long ret;
 
@@ -99,7 +99,7 @@ static long carry_out(struct kx_log *log, unsigned int cmd, const void *arg, siz
 	if (ret)
 		return ret;
 	memcpy(log->buffer->memory, arg, size);
-	set_bitmap(log, cmd);
+	log_set_bitmap(log, cmd);
 	return kx_kvm_ioctl(log->vm->file, cmd, READ_ONCE(log->buffer->address), false);
 }
 
@@ -109,9 +109,9 @@ long kx_log_ioctl(struct kx_log *log, unsigned int cmd, const void *arg, size_t 
 	bool borrowed;
 	long ret = -ESRCH;
 
-	if (borrow_mm(log, &borrowed)) {
-		ret = carry_out(log, cmd, arg, size);
-		return_mm(log, borrowed);
+	if (log_borrow_mm(log, &borrowed)) {
+		ret = log_carry_out(log, cmd, arg, size);
+		log_return_mm(log, borrowed);
 	}
 	mutex_lock(&log->lock);
 	*ns += ktime_get_ns() - start;
@@ -124,7 +124,7 @@ long kx_log_ioctl(struct kx_log *log, unsigned int cmd, const void *arg, size_t 
 }
 
 /* KVM takes a region that differs from the memslot in its flags alone for a change of these. */
-static long set_flags(struct kx_log *log, const struct kx_log_slot *s, u32 flags, u64 *ns)
+static long log_set_flags(struct kx_log *log, const struct kx_log_slot *s, u32 flags, u64 *ns)
 {
 	struct kvm_userspace_memory_region region = {
 		.slot = kx_log_slot_number(s),
@@ -139,7 +139,7 @@ static long set_flags(struct kx_log *log, const struct kx_log_slot *s, u32 flags
 
 long kx_log_enable(struct kx_log *log, struct kx_log_slot *s)
 {
-	long ret = set_flags(log, s, KVM_MEM_LOG_DIRTY_PAGES, &log->stats.enable_ns);
+	long ret = log_set_flags(log, s, KVM_MEM_LOG_DIRTY_PAGES, &log->stats.enable_ns);
 
 	if (ret)
 		return ret;
@@ -159,7 +159,7 @@ long kx_log_enable(struct kx_log *log, struct kx_log_slot *s)
 /* --- the log as KVM has it ---------------------------------------------------------------- */
 
 /* Caller holds kvm->srcu. The memslot that @s was made from, if it is still there. */
-static struct kvm_memory_slot *memslot_of(struct kx_log *log, const struct kx_log_slot *s)
+static struct kvm_memory_slot *log_memslot_of(struct kx_log *log, const struct kx_log_slot *s)
 {
 	struct kvm_memory_slot *slot;
 
@@ -177,7 +177,7 @@ bool kx_log_memslot_flags(struct kx_log *log, const struct kx_log_slot *s, u32 *
 	int idx;
 
 	idx = srcu_read_lock(&kvm->srcu);
-	slot = memslot_of(log, s);
+	slot = log_memslot_of(log, s);
 	if (slot)
 		*flags = slot->flags;
 	srcu_read_unlock(&kvm->srcu, idx);
@@ -188,7 +188,7 @@ bool kx_log_memslot_flags(struct kx_log *log, const struct kx_log_slot *s, u32 *
  * Sets the bits of @npages pages from page @first, a multiple of 64. Whoever else writes them,
  * sets bits as well: whole words need no atomic operation. KVM keeps none beyond the last page.
  */
-static void set_bits(unsigned long *bitmap, u64 first, u64 npages)
+static void log_set_bits(unsigned long *bitmap, u64 first, u64 npages)
 {
 	unsigned long *word = bitmap + first / BITS_PER_LONG;
 	unsigned int rest = npages % BITS_PER_LONG;
@@ -199,7 +199,7 @@ static void set_bits(unsigned long *bitmap, u64 first, u64 npages)
 }
 
 /* As if every page had been written: more than the VMM can have missed. In pieces. */
-static void set_all_dirty(struct kx_log *log, const struct kx_log_slot *s)
+static void log_set_all_dirty(struct kx_log *log, const struct kx_log_slot *s)
 {
 	struct kvm *kvm = log->vm->kvm;
 	struct kvm_memory_slot *slot;
@@ -208,21 +208,22 @@ static void set_all_dirty(struct kx_log *log, const struct kx_log_slot *s)
 
 	for (first = 0; first < s->npages; first += KX_LOG_PIECE) {
 		idx = srcu_read_lock(&kvm->srcu);
-		slot = memslot_of(log, s);
+		slot = log_memslot_of(log, s);
 		if (slot && slot->dirty_bitmap)
-			set_bits(slot->dirty_bitmap, first, min(s->npages - first, KX_LOG_PIECE));
+			log_set_bits(slot->dirty_bitmap, first,
+				     min(s->npages - first, KX_LOG_PIECE));
 		srcu_read_unlock(&kvm->srcu, idx);
 		cond_resched();
 	}
 }
 
 /* Test builds: a KVM that refuses. */
-static long switch_off(struct kx_log *log, const struct kx_log_slot *s)
+static long log_switch_off(struct kx_log *log, const struct kx_log_slot *s)
 {
 #ifdef KVM_EXT_TEST_STUCKLOG
 	return -ENOMEM;
 #endif
-	return set_flags(log, s, 0, &log->disable_ns);
+	return log_set_flags(log, s, 0, &log->disable_ns);
 }
 
 /*
@@ -234,10 +235,10 @@ long kx_log_disable(struct kx_log *log, struct kx_log_slot *s)
 	int tries = 1;
 	long ret;
 
-	while ((ret = switch_off(log, s)) && ret != -ESRCH && tries++ < DISABLE_TRIES)
+	while ((ret = log_switch_off(log, s)) && ret != -ESRCH && tries++ < DISABLE_TRIES)
 		msleep(DISABLE_MS);
 	if (ret && ret != -ESRCH) {
-		set_all_dirty(log, s);
+		log_set_all_dirty(log, s);
 		pr_warn("kvm-ext: the dirty log of memslot %u of VM %d stays on, KVM refuses to switch it off (error %ld); every page is marked dirty\n",
 			kx_log_slot_number(s), log->vm->kvm->userspace_pid, -ret);
 	}

@@ -11,7 +11,7 @@
 #include "slots.h"
 #include "vm.h"
 
-static void free_slots(struct kx_log_slot *slots, u32 nr)
+static void log_slots_free(struct kx_log_slot *slots, u32 nr)
 {
 	u32 i;
 
@@ -24,7 +24,7 @@ static void free_slots(struct kx_log_slot *slots, u32 nr)
 }
 
 /* The caller is in, or the VMM has nothing to do with us. */
-static void replace_slots(struct kx_log *log, struct kx_log_slot *slots, u32 nr)
+static void log_slots_replace(struct kx_log *log, struct kx_log_slot *slots, u32 nr)
 {
 	struct kx_log_slot *old_slots = log->slots;
 	u32 old_nr = log->nr;
@@ -33,23 +33,23 @@ static void replace_slots(struct kx_log *log, struct kx_log_slot *slots, u32 nr)
 	log->slots = slots;
 	log->nr = nr;
 	mutex_unlock(&log->lock);
-	free_slots(old_slots, old_nr);
+	log_slots_free(old_slots, old_nr);
 }
 
 void kx_log_forget_slots(struct kx_log *log)
 {
-	replace_slots(log, NULL, 0);
+	log_slots_replace(log, NULL, 0);
 }
 
 /* --- a new list, made of the memslots and what was known of them -------------------------- */
 
-static bool is_cut(const struct kx_log *log, const struct kx_log_slot *s)
+static bool log_slots_is_cut(const struct kx_log *log, const struct kx_log_slot *s)
 {
 	return kx_excluded_from(&log->vm->excluded, s->hva, s->hva + (s->npages << PAGE_SHIFT));
 }
 
 /* Overlaps the tracker's range, and may be logged. */
-static bool is_wanted(const struct kx_log *log, const struct kx_log_slot *s)
+static bool log_slots_is_wanted(const struct kx_log *log, const struct kx_log_slot *s)
 {
 	/* Only a log that starts full lets us choose what KVM arms. */
 	if (s->cut && kx_log_mode(log->vm->kvm) != KVM_EXT_LOG_MODE_ALL_SET)
@@ -57,26 +57,26 @@ static bool is_wanted(const struct kx_log *log, const struct kx_log_slot *s)
 	return s->gfn < log->end_gfn && s->gfn + s->npages > log->first_gfn;
 }
 
-static bool same_place(const struct kx_log_slot *a, const struct kx_log_slot *b)
+static bool log_slots_same_place(const struct kx_log_slot *a, const struct kx_log_slot *b)
 {
 	return a->as_id == b->as_id && a->id == b->id && a->gfn == b->gfn &&
 	       a->npages == b->npages && a->hva == b->hva;
 }
 
-static bool is_before(const struct kx_log_slot *a, const struct kx_log_slot *b)
+static bool log_slots_is_before(const struct kx_log_slot *a, const struct kx_log_slot *b)
 {
 	return a->as_id < b->as_id || (a->as_id == b->as_id && a->gfn < b->gfn);
 }
 
 /* What was known of the memslot moves to @s. Both lists are in order: *@at is in the old one. */
-static void inherit(struct kx_log *log, struct kx_log_slot *s, u32 *at)
+static void log_slots_inherit(struct kx_log *log, struct kx_log_slot *s, u32 *at)
 {
 	struct kx_log_slot *old;
 
-	while (*at < log->nr && is_before(&log->slots[*at], s))
+	while (*at < log->nr && log_slots_is_before(&log->slots[*at], s))
 		++*at;
 	old = log->slots + *at;
-	if (*at == log->nr || !same_place(old, s))
+	if (*at == log->nr || !log_slots_same_place(old, s))
 		return;
 	s->ours = old->ours;
 	s->taken = old->taken;
@@ -86,7 +86,7 @@ static void inherit(struct kx_log *log, struct kx_log_slot *s, u32 *at)
 }
 
 /* The caller is in, so that the VMM changes nothing and gives nothing back. */
-static int renew_slots(struct kx_log *log)
+static int log_slots_renew(struct kx_log *log)
 {
 	struct kx_log_slot *slots;
 	struct kx_memslots set;
@@ -111,14 +111,14 @@ static int renew_slots(struct kx_log *log)
 			.flags = m->flags & ~KVM_MEM_LOG_DIRTY_PAGES,
 			.as_id = m->as_id, .id = m->id,
 		};
-		inherit(log, s, &at);
-		s->cut = is_cut(log, s);
-		s->wanted = is_wanted(log, s);
+		log_slots_inherit(log, s, &at);
+		s->cut = log_slots_is_cut(log, s);
+		s->wanted = log_slots_is_wanted(log, s);
 		if (s->wanted)
 			largest = max(largest, s->npages);
 		cond_resched();
 	}
-	replace_slots(log, slots, set.nr);
+	log_slots_replace(log, slots, set.nr);
 	log->generation = set.generation;
 	kvfree(set.slots);
 	err = kx_log_make_buffer(log, largest);
@@ -128,7 +128,7 @@ static int renew_slots(struct kx_log *log)
 
 /* --- logs -------------------------------------------------------------------------------- */
 
-static int make_room_for_candidates(struct kx_log_slot *s)
+static int log_slots_make_room(struct kx_log_slot *s)
 {
 	size_t bytes = BITS_TO_LONGS(s->npages) * sizeof(long);
 
@@ -139,7 +139,7 @@ static int make_room_for_candidates(struct kx_log_slot *s)
 	return s->candidates && s->seen ? 0 : -ENOMEM;
 }
 
-static void note_vmms(struct kx_log *log, struct kx_log_slot *s)
+static void log_slots_note_vmms(struct kx_log *log, struct kx_log_slot *s)
 {
 	mutex_lock(&log->lock);
 	s->taken = true;
@@ -152,7 +152,7 @@ static void note_vmms(struct kx_log *log, struct kx_log_slot *s)
  * The caller is in. Since the list was made the VMM may have had its turn: what it has changed is
  * left for the next pass. KVM's own changes concern no memory of the guest's.
  */
-static void take(struct kx_log *log, struct kx_log_slot *s)
+static void log_slots_take(struct kx_log *log, struct kx_log_slot *s)
 {
 	u32 flags;
 
@@ -162,17 +162,17 @@ static void take(struct kx_log *log, struct kx_log_slot *s)
 	    (flags & ~KVM_MEM_LOG_DIRTY_PAGES) != s->flags)
 		log->incomplete = true;
 	else if (flags & KVM_MEM_LOG_DIRTY_PAGES)
-		note_vmms(log, s);
+		log_slots_note_vmms(log, s);
 	else if (kx_log_enable(log, s))
 		log->incomplete = true;
 	log->generation = kx_slots_generation(log->vm);
 }
 
-static int take_in_turn(struct kx_log *log, struct kx_log_slot *s, bool watch)
+static int log_slots_take_in_turn(struct kx_log *log, struct kx_log_slot *s, bool watch)
 {
 	int err;
 
-	if (watch && make_room_for_candidates(s)) {
+	if (watch && log_slots_make_room(s)) {
 		log->incomplete = true;
 		return 0;
 	}
@@ -181,13 +181,13 @@ static int take_in_turn(struct kx_log *log, struct kx_log_slot *s, bool watch)
 	err = kx_turn_begin(&log->turn);
 	if (err)
 		return err;
-	take(log, s);
+	log_slots_take(log, s);
 	kx_turn_end(&log->turn);
 	return 0;
 }
 
 /* The VMM has its turn between any two memslots, and who wants the thread gets it. */
-static int take_all(struct kx_log *log, bool watch)
+static int log_slots_take_all(struct kx_log *log, bool watch)
 {
 	int err = 0;
 	u32 i;
@@ -198,7 +198,7 @@ static int take_all(struct kx_log *log, bool watch)
 		if (kthread_should_park() || kthread_should_stop())
 			err = -ECANCELED;
 		else if (s->wanted && kx_can_log(s->flags))
-			err = take_in_turn(log, s, watch);
+			err = log_slots_take_in_turn(log, s, watch);
 		cond_resched();
 	}
 	if (err)
@@ -215,7 +215,7 @@ int kx_log_sync_slots(struct kx_log *log, bool watch)
 	err = kx_turn_begin(&log->turn);
 	if (err)
 		return err;
-	err = renew_slots(log);
+	err = log_slots_renew(log);
 	kx_turn_end(&log->turn);
-	return err ?: take_all(log, watch);
+	return err ?: log_slots_take_all(log, watch);
 }

@@ -17,7 +17,7 @@ void kx_turn_init(struct kx_turn *turn)
 	init_waitqueue_head(&turn->wait);
 }
 
-static void set(struct kx_turn *turn, bool *what, bool value)
+static void turn_set(struct kx_turn *turn, bool *what, bool value)
 {
 	spin_lock(&turn->lock);
 	*what = value;
@@ -27,17 +27,17 @@ static void set(struct kx_turn *turn, bool *what, bool value)
 
 void kx_turn_open(struct kx_turn *turn)
 {
-	set(turn, &turn->closed, false);
+	turn_set(turn, &turn->closed, false);
 }
 
 void kx_turn_close(struct kx_turn *turn)
 {
-	set(turn, &turn->closed, true);
+	turn_set(turn, &turn->closed, true);
 }
 
 /* --- the VMM's tasks ----------------------------------------------------------------- */
 
-static bool try_enter(struct kx_turn *turn, int *ret)
+static bool turn_try_enter(struct kx_turn *turn, int *ret)
 {
 	bool may;
 
@@ -55,7 +55,7 @@ int kx_turn_enter(struct kx_turn *turn)
 {
 	int ret;
 
-	return wait_event_killable(turn->wait, try_enter(turn, &ret)) ? -EINTR : ret;
+	return wait_event_killable(turn->wait, turn_try_enter(turn, &ret)) ? -EINTR : ret;
 }
 
 void kx_turn_leave(struct kx_turn *turn)
@@ -71,7 +71,7 @@ void kx_turn_leave(struct kx_turn *turn)
 
 /* --- the pass thread ------------------------------------------------------------------ */
 
-static bool try_begin(struct kx_turn *turn)
+static bool turn_try_begin(struct kx_turn *turn)
 {
 	spin_lock(&turn->lock);
 	turn->own = !turn->vmm;
@@ -80,28 +80,29 @@ static bool try_begin(struct kx_turn *turn)
 	return turn->own;
 }
 
-static bool has_to_go(void)
+static bool turn_has_to_go(void)
 {
 	return kthread_should_stop() || kthread_should_park();
 }
 
 int kx_turn_begin(struct kx_turn *turn)
 {
-	wait_event_idle_timeout(turn->wait, try_begin(turn) || has_to_go(), ASIDE_JIFFIES);
+	wait_event_idle_timeout(turn->wait, turn_try_begin(turn) || turn_has_to_go(),
+				ASIDE_JIFFIES);
 	if (turn->own)
 		return 0;
-	set(turn, &turn->wanted, false);
-	return has_to_go() ? -ECANCELED : -EAGAIN;
+	turn_set(turn, &turn->wanted, false);
+	return turn_has_to_go() ? -ECANCELED : -EAGAIN;
 }
 
 void kx_turn_end(struct kx_turn *turn)
 {
-	set(turn, &turn->own, false);
+	turn_set(turn, &turn->own, false);
 }
 
 /* --- who stops it --------------------------------------------------------------------- */
 
-static bool vmm_is_out(struct kx_turn *turn)
+static bool turn_vmm_is_out(struct kx_turn *turn)
 {
 	bool out;
 
@@ -113,13 +114,13 @@ static bool vmm_is_out(struct kx_turn *turn)
 
 bool kx_turn_reserve(struct kx_turn *turn, long timeout, bool killable)
 {
-	set(turn, &turn->reserved, true);
+	turn_set(turn, &turn->reserved, true);
 	if (killable)
-		wait_event_killable_timeout(turn->wait, vmm_is_out(turn), timeout);
+		wait_event_killable_timeout(turn->wait, turn_vmm_is_out(turn), timeout);
 	else
-		wait_event_idle_timeout(turn->wait, vmm_is_out(turn), timeout);
+		wait_event_idle_timeout(turn->wait, turn_vmm_is_out(turn), timeout);
 	/* Nobody has come in since it was reserved. */
-	if (vmm_is_out(turn))
+	if (turn_vmm_is_out(turn))
 		return true;
 	kx_turn_unreserve(turn);
 	return false;
@@ -127,5 +128,5 @@ bool kx_turn_reserve(struct kx_turn *turn, long timeout, bool killable)
 
 void kx_turn_unreserve(struct kx_turn *turn)
 {
-	set(turn, &turn->reserved, false);
+	turn_set(turn, &turn->reserved, false);
 }

@@ -27,7 +27,7 @@ bool kx_log_concerns(unsigned int cmd)
 }
 
 /* Caller is in, so that the memslots stay. */
-static struct kx_log_slot *slot_of(struct kx_log *log, const struct kx_vm_call *call)
+static struct kx_log_slot *log_vmm_slot_of(struct kx_log *log, const struct kx_vm_call *call)
 {
 	u32 i;
 
@@ -38,17 +38,17 @@ static struct kx_log_slot *slot_of(struct kx_log *log, const struct kx_vm_call *
 	return NULL;
 }
 
-static bool sets_region(const struct kx_vm_call *call)
+static bool log_vmm_sets_region(const struct kx_vm_call *call)
 {
 	return _IOC_NR(call->cmd) == NR_SET_REGION || _IOC_NR(call->cmd) == NR_SET_REGION2;
 }
 
-static bool wants_log(const struct kx_vm_call *call)
+static bool log_vmm_wants_log(const struct kx_vm_call *call)
 {
-	return !sets_region(call) || call->words[1] & KVM_MEM_LOG_DIRTY_PAGES;
+	return !log_vmm_sets_region(call) || call->words[1] & KVM_MEM_LOG_DIRTY_PAGES;
 }
 
-static void give_back(struct kx_log *log, struct kx_log_slot *s)
+static void log_vmm_give_back(struct kx_log *log, struct kx_log_slot *s)
 {
 	kx_log_disable(log, s);
 	mutex_lock(&log->lock);
@@ -65,22 +65,22 @@ static void give_back(struct kx_log *log, struct kx_log_slot *s)
 int kx_log_before_vmm(struct kx_interposer *self, const struct kx_vm_call *call)
 {
 	struct kx_log *log = container_of(self, struct kx_log, interposer);
-	bool sets = sets_region(call);
+	bool sets = log_vmm_sets_region(call);
 	struct kx_log_slot *s;
 	int err;
 
 	err = kx_turn_enter(&log->turn);
 	if (err)
 		return err;
-	s = slot_of(log, call);
+	s = log_vmm_slot_of(log, call);
 	if (!sets && (!s || !READ_ONCE(s->ours)))
 		return 0;
 	if (mutex_lock_killable(&log->giving)) {
 		kx_turn_leave(&log->turn);
 		return -EINTR;
 	}
-	if (s && READ_ONCE(s->ours) && wants_log(call) && KX_LOG_YIELDS)
-		give_back(log, s);
+	if (s && READ_ONCE(s->ours) && log_vmm_wants_log(call) && KX_LOG_YIELDS)
+		log_vmm_give_back(log, s);
 	if (!sets)
 		mutex_unlock(&log->giving);
 	return 0;
@@ -92,8 +92,8 @@ void kx_log_after_vmm(struct kx_interposer *self, const struct kx_vm_call *call)
 	struct kx_log_slot *s;
 	u32 flags;
 
-	if (sets_region(call)) {
-		s = slot_of(log, call);
+	if (log_vmm_sets_region(call)) {
+		s = log_vmm_slot_of(log, call);
 		/* What the VMM sets replaces what we set, unless KVM refused it. */
 		if (s && READ_ONCE(s->ours) &&
 		    !(kx_log_memslot_flags(log, s, &flags) && flags & KVM_MEM_LOG_DIRTY_PAGES)) {

@@ -23,7 +23,7 @@ struct pending {
  * The pass cannot go on. What it has not looked at, or not cleared, stays in the log for the next;
  * if it is wanted elsewhere, whoever waits for a pass goes on waiting.
  */
-static void give_up(struct kx_pass *p, int err)
+static void log_walk_give_up(struct kx_pass *p, int err)
 {
 	if (err == -EAGAIN)
 		kx_log_stood_aside(&p->log);
@@ -32,8 +32,8 @@ static void give_up(struct kx_pass *p, int err)
 	p->stop = true;
 }
 
-static void clear_pending(struct kx_pass *p, struct kx_log_slot *s, struct pending *pending,
-			  bool changed)
+static void log_walk_clear_pending(struct kx_pass *p, struct kx_log_slot *s,
+				   struct pending *pending, bool changed)
 {
 	u64 npages = pending->to - pending->from;
 	int err;
@@ -43,14 +43,14 @@ static void clear_pending(struct kx_pass *p, struct kx_log_slot *s, struct pendi
 			kx_log_write(&p->log, pending->from, npages);
 		err = kx_log_clear(&p->log, s, pending->from, npages, pending->set);
 		if (err)
-			give_up(p, err);
+			log_walk_give_up(p, err);
 	}
 	pending->from = pending->to;
 	pending->set = 0;
 }
 
-static u64 show(struct kx_pass *p, struct kx_log_slot *s, const struct kx_log_walk *walk,
-		u64 first, unsigned int npages)
+static u64 log_walk_show(struct kx_pass *p, struct kx_log_slot *s, const struct kx_log_walk *walk,
+			 u64 first, unsigned int npages)
 {
 	unsigned long *bits = kx_log_words(&p->log, first);
 
@@ -63,8 +63,8 @@ static u64 show(struct kx_pass *p, struct kx_log_slot *s, const struct kx_log_wa
 }
 
 /* [@first, @end) of @s, in one piece. */
-static void walk_piece(struct kx_pass *p, struct kx_log_slot *s, const struct kx_log_walk *walk,
-		       u64 first, u64 end)
+static void log_walk_piece(struct kx_pass *p, struct kx_log_slot *s, const struct kx_log_walk *walk,
+			   u64 first, u64 end)
 {
 	struct pending pending = { .from = first, .to = first };
 	bool changed = s->cut || (walk->watch && !s->fresh);	/* by @block */
@@ -74,17 +74,17 @@ static void walk_piece(struct kx_pass *p, struct kx_log_slot *s, const struct kx
 
 		if (!pending.set)
 			pending.from = pending.to;
-		pending.set += show(p, s, walk, pending.to, npages);
+		pending.set += log_walk_show(p, s, walk, pending.to, npages);
 		pending.to += npages;
 		if (pending.set >= CLEAR_PAGES_MAX)
-			clear_pending(p, s, &pending, changed);
+			log_walk_clear_pending(p, s, &pending, changed);
 		kx_pass_rest(p);
 	}
-	clear_pending(p, s, &pending, changed);
+	log_walk_clear_pending(p, s, &pending, changed);
 }
 
 /* The pages [*@first, @end) of @s that a pass goes over: returns the end. */
-static u64 range_of(const struct kx_pass *p, const struct kx_log_slot *s, u64 *first)
+static u64 log_walk_range_of(const struct kx_pass *p, const struct kx_log_slot *s, u64 *first)
 {
 	u64 end = min(s->npages, p->end_gfn - s->gfn);
 
@@ -93,7 +93,7 @@ static u64 range_of(const struct kx_pass *p, const struct kx_log_slot *s, u64 *f
 	return min(s->npages, round_up(end, BITS_PER_LONG));
 }
 
-static void set_total(struct kx_pass *p)
+static void log_walk_set_total(struct kx_pass *p)
 {
 	const struct kx_log_slot *s;
 	u64 sum = 0, first, end;
@@ -101,13 +101,13 @@ static void set_total(struct kx_pass *p)
 	for (s = p->log.slots; s < p->log.slots + p->log.nr; s++) {
 		if (!s->wanted || !READ_ONCE(s->ours))
 			continue;
-		end = range_of(p, s, &first);
+		end = log_walk_range_of(p, s, &first);
 		sum += end - first;
 	}
 	kx_pass_set_total(p, sum);
 }
 
-static void walk_slot(struct kx_pass *p, struct kx_log_slot *s, const struct kx_log_walk *walk)
+static void log_walk_slot(struct kx_pass *p, struct kx_log_slot *s, const struct kx_log_walk *walk)
 {
 	u64 first, end, piece_end;
 	int err;
@@ -118,15 +118,15 @@ static void walk_slot(struct kx_pass *p, struct kx_log_slot *s, const struct kx_
 	err = kx_log_harvest(&p->log, s);
 	kx_pass_set_step(p, KVM_EXT_STEP_MEMORY);
 	if (err && err != -ENOENT)
-		give_up(p, err);
+		log_walk_give_up(p, err);
 	if (err)
 		return;
-	end = range_of(p, s, &first);
+	end = log_walk_range_of(p, s, &first);
 	for (; first < end && !kx_pass_rest(p); first = piece_end) {
 		piece_end = min(end, round_down(first, KX_LOG_PIECE) + KX_LOG_PIECE);
 		kx_log_read(&p->log, first, piece_end - first);
 		kx_pass_scanned(p, piece_end - first, 0, false);
-		walk_piece(p, s, walk, first, piece_end);
+		log_walk_piece(p, s, walk, first, piece_end);
 	}
 	if (!p->stop)
 		s->fresh = false;
@@ -140,12 +140,12 @@ void kx_log_walk(struct kx_pass *p, const struct kx_log_walk *walk)
 	kx_pass_set_step(p, KVM_EXT_STEP_LOG_ENABLE);
 	err = kx_log_begin(&p->log, walk->watch);
 	if (err) {
-		give_up(p, err);
+		log_walk_give_up(p, err);
 		return;
 	}
-	set_total(p);
+	log_walk_set_total(p);
 	for (i = 0; i < p->log.nr && !p->stop; i++)
-		walk_slot(p, &p->log.slots[i], walk);
+		log_walk_slot(p, &p->log.slots[i], walk);
 	p->yielded = kx_log_yielded(&p->log);
 }
 

@@ -46,7 +46,7 @@ bool kx_log_is_manual(const struct kx_log *log)
  * Once entered, until it leaves: also while a task of the VMM that was in KVM before us keeps
  * that from being of use.
  */
-static int enter(struct kx_log *log)
+static int log_enter(struct kx_log *log)
 {
 	struct kvm *kvm = log->vm->kvm;
 	int err;
@@ -73,7 +73,7 @@ static int enter(struct kx_log *log)
 	return err;
 }
 
-static void count_error(struct kx_log *log, int err)
+static void log_count_error(struct kx_log *log, int err)
 {
 	mutex_lock(&log->lock);
 	log->stats.errors++;
@@ -86,11 +86,11 @@ int kx_log_begin(struct kx_log *log, bool watch)
 	int err;
 
 	WRITE_ONCE(log->aside, false);
-	err = enter(log);
+	err = log_enter(log);
 	if (!err)
 		err = kx_log_sync_slots(log, watch);
 	if (err && err != -ECANCELED)
-		count_error(log, err);
+		log_count_error(log, err);
 	return err;
 }
 
@@ -145,7 +145,7 @@ int kx_log_harvest(struct kx_log *log, struct kx_log_slot *s)
 }
 
 /* Where the bits of pages from @page on are, in our memory. */
-static void *bits_at(struct kx_log *log, u64 page)
+static void *log_bits_at(struct kx_log *log, u64 page)
 {
 	return log->buffer->memory + KX_LOG_BITMAP_OFFSET + page / BITS_PER_BYTE;
 }
@@ -153,12 +153,14 @@ static void *bits_at(struct kx_log *log, u64 page)
 /* A copy, for the VMM can write to the buffer as well. */
 void kx_log_read(struct kx_log *log, u64 first, u64 npages)
 {
-	memcpy(kx_log_words(log, first), bits_at(log, first), BITS_TO_LONGS(npages) * sizeof(long));
+	memcpy(kx_log_words(log, first), log_bits_at(log, first),
+	       BITS_TO_LONGS(npages) * sizeof(long));
 }
 
 void kx_log_write(struct kx_log *log, u64 first, u64 npages)
 {
-	memcpy(bits_at(log, first), kx_log_words(log, first), BITS_TO_LONGS(npages) * sizeof(long));
+	memcpy(log_bits_at(log, first), kx_log_words(log, first),
+	       BITS_TO_LONGS(npages) * sizeof(long));
 }
 
 void kx_log_exclude(struct kx_log *log, const struct kx_log_slot *s, u64 first,
@@ -236,7 +238,7 @@ void kx_log_open(struct kx_log *log, gfn_t first_gfn, gfn_t end_gfn)
 }
 
 /* Pages of @s in the tracker's range. */
-static u64 wanted_pages(const struct kx_log *log, const struct kx_log_slot *s)
+static u64 log_wanted_pages(const struct kx_log *log, const struct kx_log_slot *s)
 {
 	gfn_t first = max(s->gfn, log->first_gfn), end = min(s->gfn + s->npages, log->end_gfn);
 
@@ -244,7 +246,7 @@ static u64 wanted_pages(const struct kx_log *log, const struct kx_log_slot *s)
 }
 
 /* Caller holds the lock. */
-static void count_pages(const struct kx_log *log, struct kvm_ext_log_stats *out)
+static void log_count_pages(const struct kx_log *log, struct kvm_ext_log_stats *out)
 {
 	const struct kx_log_slot *s;
 
@@ -254,13 +256,13 @@ static void count_pages(const struct kx_log *log, struct kvm_ext_log_stats *out)
 		if (s->ours)
 			out->pages += s->npages;
 		else if (s->taken)
-			out->vmm_pages += wanted_pages(log, s);
+			out->vmm_pages += log_wanted_pages(log, s);
 		else if (!kx_can_log(s->flags))
-			out->other_pages += wanted_pages(log, s);
+			out->other_pages += log_wanted_pages(log, s);
 	}
 }
 
-static bool is_yielded(const struct kvm_ext_log_stats *stats)
+static bool log_is_yielded(const struct kvm_ext_log_stats *stats)
 {
 	return stats->vmm_pages && !stats->pages;
 }
@@ -271,8 +273,8 @@ bool kx_log_yielded(struct kx_log *log)
 	bool yielded;
 
 	mutex_lock(&log->lock);
-	count_pages(log, &stats);
-	yielded = is_yielded(&stats);
+	log_count_pages(log, &stats);
+	yielded = log_is_yielded(&stats);
 	log->stats.yielded_passes += yielded;
 	mutex_unlock(&log->lock);
 	return yielded;
@@ -300,11 +302,11 @@ u32 kx_log_get_stats(struct kx_log *log, struct kvm_ext_log_stats *out,
 	*out = log->stats;
 	*more = log->more;
 	out->pml_full_exits = atomic64_read(&log->pml.exits);
-	count_pages(log, out);
+	log_count_pages(log, out);
 	mutex_unlock(&log->lock);
 	if (READ_ONCE(log->aside))
 		return KVM_EXT_STATE_ASIDE;
-	return is_yielded(out) ? KVM_EXT_STATE_YIELDED : 0;
+	return log_is_yielded(out) ? KVM_EXT_STATE_YIELDED : 0;
 }
 
 bool kx_log_reserve(struct kx_log *log, long timeout, bool killable)

@@ -8,7 +8,7 @@
 #include "events.h"
 #include "pml.h"
 
-static void on_pml_full(void *data, unsigned int vcpu_id)
+static void pml_on_full(void *data, unsigned int vcpu_id)
 {
 	struct kx_pml_counter *counter = data;
 
@@ -19,12 +19,12 @@ static void on_pml_full(void *data, unsigned int vcpu_id)
 void kx_pml_count(struct kx_pml_counter *counter, const struct mm_struct *mm)
 {
 	counter->mm = mm;
-	counter->counting = !kx_event_probe(KX_EVENT_PML_FULL, on_pml_full, counter);
+	counter->counting = !kx_event_probe(KX_EVENT_PML_FULL, pml_on_full, counter);
 }
 
 void kx_pml_count_end(struct kx_pml_counter *counter)
 {
 	if (counter->counting)
-		kx_event_unprobe(KX_EVENT_PML_FULL, on_pml_full, counter);
+		kx_event_unprobe(KX_EVENT_PML_FULL, pml_on_full, counter);
 	counter->counting = false;
 }

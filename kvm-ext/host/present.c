@@ -20,7 +20,7 @@
 /* Looks, each at a table of 512 entries at most, in one go: some 100 us. */
 #define LOOKS_PER_HOLD	256u
 
-static unsigned long end_of(unsigned long addr, unsigned long mask)
+static unsigned long present_end_of(unsigned long addr, unsigned long mask)
 {
 	return (addr & mask) + ~mask + 1;
 }
@@ -33,7 +33,7 @@ struct sight {
 };
 
 /* What is seen from @addr on, as far as one entry or one table tells. In an RCU read section. */
-static struct sight look(struct mm_struct *mm, unsigned long addr)
+static struct sight present_look(struct mm_struct *mm, unsigned long addr)
 {
 	pgd_t *pgd = pgd_offset(mm, addr);
 	p4d_t *p4d;
@@ -41,25 +41,26 @@ static struct sight look(struct mm_struct *mm, unsigned long addr)
 	pmd_t *pmd, pmd_value;
 
 	if (pgd_none(READ_ONCE(*pgd)))
-		return (struct sight){ end_of(addr, PGDIR_MASK), NULL, true };
+		return (struct sight){ present_end_of(addr, PGDIR_MASK), NULL, true };
 	p4d = p4d_offset(pgd, addr);
 	if (p4d_none(READ_ONCE(*p4d)))
-		return (struct sight){ end_of(addr, P4D_MASK), NULL, true };
+		return (struct sight){ present_end_of(addr, P4D_MASK), NULL, true };
 	pud = pud_offset(p4d, addr);
 	pud_value = READ_ONCE(*pud);
 	/* An entry that is neither empty nor present is of memory that is elsewhere for now. */
 	if (!pud_present(pud_value) || pud_leaf(pud_value))
-		return (struct sight){ end_of(addr, PUD_MASK), NULL, pud_none(pud_value) };
+		return (struct sight){ present_end_of(addr, PUD_MASK), NULL, pud_none(pud_value) };
 	pmd = pmd_offset(pud, addr);
 	pmd_value = READ_ONCE(*pmd);
 	if (!pmd_present(pmd_value) || pmd_leaf(pmd_value))
-		return (struct sight){ end_of(addr, PMD_MASK), NULL, pmd_none(pmd_value) };
-	return (struct sight){ end_of(addr, PMD_MASK), pte_offset_kernel(&pmd_value, addr) };
+		return (struct sight){ present_end_of(addr, PMD_MASK), NULL, pmd_none(pmd_value) };
+	return (struct sight){ present_end_of(addr, PMD_MASK),
+			       pte_offset_kernel(&pmd_value, addr) };
 }
 
 /* The same for any address before @end, with or without a VMA. The caller holds mmap_lock. */
-static struct sight look_up(struct mm_struct *mm, struct vm_area_struct **vma, unsigned long addr,
-			    unsigned long end)
+static struct sight present_look_up(struct mm_struct *mm, struct vm_area_struct **vma,
+				    unsigned long addr, unsigned long end)
 {
 	struct sight seen;
 
@@ -70,13 +71,13 @@ static struct sight look_up(struct mm_struct *mm, struct vm_area_struct **vma, u
 		return (struct sight){ end, NULL, true };
 	if ((*vma)->vm_start > addr)
 		return (struct sight){ min(end, (*vma)->vm_start), NULL, true };
-	seen = look(mm, addr);
+	seen = present_look(mm, addr);
 	seen.end = min3(end, (*vma)->vm_end, seen.end);
 	return seen;
 }
 
 /* Where what is seen ceases to be absent. */
-static unsigned long end_of_absence(const struct sight *seen, unsigned long at)
+static unsigned long present_end_of_absence(const struct sight *seen, unsigned long at)
 {
 	pte_t *pte = seen->pte;
 
@@ -103,8 +104,8 @@ u64 kx_absent_from(struct mm_struct *mm, unsigned long hva, u64 npages)
 	vma = find_vma(mm, at);
 	rcu_read_lock();
 	for (i = 0; i < LOOKS_PER_HOLD && at < end; i++) {
-		seen = look_up(mm, &vma, at, end);
-		at = end_of_absence(&seen, at);
+		seen = present_look_up(mm, &vma, at, end);
+		at = present_end_of_absence(&seen, at);
 		if (at < seen.end)
 			break;
 	}
@@ -128,7 +129,7 @@ void kx_present_pages(struct mm_struct *mm, unsigned long hva, unsigned int npag
 	vma = find_vma(mm, at);
 	rcu_read_lock();
 	while (at < end) {
-		seen = look_up(mm, &vma, at, end);
+		seen = present_look_up(mm, &vma, at, end);
 		for (; at < seen.end; at += PAGE_SIZE) {
 			if (seen.pte ? !pte_none(READ_ONCE(*seen.pte++)) : !seen.absent)
 				__set_bit((at - hva) >> PAGE_SHIFT, bits);

@@ -34,8 +34,8 @@ struct kx_region_pass {
 /* --- memory --------------------------------------------------------------------- */
 
 /* The VM's memory in the range, in as few stretches as it has. */
-static int find_stretches(struct kx_region_pass *rp, const struct kx_slots *slots, gfn_t first,
-			  gfn_t end, u32 *nr)
+static int region_find_stretches(struct kx_region_pass *rp, const struct kx_slots *slots,
+				 gfn_t first, gfn_t end, u32 *nr)
 {
 	struct kx_stretch *last = NULL;
 	const struct kx_extent *x;
@@ -59,13 +59,13 @@ static int find_stretches(struct kx_region_pass *rp, const struct kx_slots *slot
 	return 0;
 }
 
-static int take_memory(struct kx_region_pass *rp, const struct kx_slots *slots, gfn_t first,
-		       gfn_t end)
+static int region_take_memory(struct kx_region_pass *rp, const struct kx_slots *slots, gfn_t first,
+			      gfn_t end)
 {
 	u32 nr;
 	int err;
 
-	err = find_stretches(rp, slots, first, end, &nr);
+	err = region_find_stretches(rp, slots, first, end, &nr);
 	if (err)
 		return err;
 	rp->generation = slots->generation;
@@ -92,7 +92,7 @@ struct kx_region_pass *kx_region_pass_new(struct kx_vm *vm, const struct kvm_ext
 	err = kx_slots_take(&slots, vm);
 	if (err)
 		goto free;
-	err = take_memory(rp, &slots, cfg->first_gfn, end);
+	err = region_take_memory(rp, &slots, cfg->first_gfn, end);
 	kx_slots_drop(&slots);
 	if (!err)
 		return rp;
@@ -113,7 +113,7 @@ void kx_region_pass_free(struct kx_region_pass *rp)
 /* --- probes ---------------------------------------------------------------------- */
 
 /* Adds a page to the batch, if it is still there. */
-static void add_probe(struct kx_pass *p, struct kx_region *r, gfn_t gfn)
+static void region_add_probe(struct kx_pass *p, struct kx_region *r, gfn_t gfn)
 {
 	const struct kx_extent *x = kx_slots_from(&p->slots, r->as_id, gfn);
 	struct kx_region_pass *rp = p->regions;
@@ -124,7 +124,7 @@ static void add_probe(struct kx_pass *p, struct kx_region *r, gfn_t gfn)
 	rp->probes[rp->nr_probes++] = (struct kx_probe){ .x = x, .gfn = gfn };
 }
 
-static void note_checks(struct kx_pass *p)
+static void region_note_checks(struct kx_pass *p)
 {
 	struct kx_region_pass *rp = p->regions;
 	u32 i;
@@ -137,24 +137,24 @@ static void note_checks(struct kx_pass *p)
 }
 
 /* Tests (and clears) what is in the batch; true: leave. */
-static bool run_batch(struct kx_pass *p, bool clear)
+static bool region_run_batch(struct kx_pass *p, bool clear)
 {
 	struct kx_region_pass *rp = p->regions;
 
 	p->tracker->probe(p, rp->probes, rp->nr_probes, clear);
 	if (!clear)
-		note_checks(p);
+		region_note_checks(p);
 	rp->nr_probes = 0;
 	return kx_pass_rest(p);
 }
 
 /* So that a million regions of which none is watched are no long stretch. */
-static bool rest_now_and_then(struct kx_pass *p, const struct kx_region *r)
+static bool region_rest_now_and_then(struct kx_pass *p, const struct kx_region *r)
 {
 	return (r - p->regions->regions.region) % 1024 == 1023 && kx_pass_rest(p);
 }
 
-static void check_all(struct kx_pass *p)
+static void region_check_all(struct kx_pass *p)
 {
 	struct kx_region_pass *rp = p->regions;
 	struct kx_region *r;
@@ -162,15 +162,16 @@ static void check_all(struct kx_pass *p)
 	for (r = rp->regions.region; r < rp->regions.region + rp->regions.nr; r++) {
 		r->young = false;
 		if (r->watching)
-			add_probe(p, r, r->watched);
-		if ((rp->nr_probes == BATCH && run_batch(p, false)) || rest_now_and_then(p, r))
+			region_add_probe(p, r, r->watched);
+		if ((rp->nr_probes == BATCH && region_run_batch(p, false)) ||
+		    region_rest_now_and_then(p, r))
 			return;
 	}
-	run_batch(p, false);
+	region_run_batch(p, false);
 }
 
 /* Each region was checked: only then does the check count. */
-static void count_checks(struct kx_pass *p)
+static void region_count_checks(struct kx_pass *p)
 {
 	struct kx_region_pass *rp = p->regions;
 	struct kx_region *r;
@@ -180,12 +181,12 @@ static void count_checks(struct kx_pass *p)
 			r->accesses++;
 			kx_pass_found_samples(p, 1, 1);
 		}
-		rest_now_and_then(p, r);
+		region_rest_now_and_then(p, r);
 	}
 	rp->regions.checks++;
 }
 
-static void watch_all(struct kx_pass *p)
+static void region_watch_all(struct kx_pass *p)
 {
 	struct kx_region_pass *rp = p->regions;
 	struct kx_region *r;
@@ -193,11 +194,11 @@ static void watch_all(struct kx_pass *p)
 	for (r = rp->regions.region; r < rp->regions.region + rp->regions.nr; r++) {
 		r->watched = kx_region_choose(&rp->regions, r);
 		r->watching = true;
-		add_probe(p, r, r->watched);
-		if (rp->nr_probes == BATCH && run_batch(p, true))
+		region_add_probe(p, r, r->watched);
+		if (rp->nr_probes == BATCH && region_run_batch(p, true))
 			return;
 	}
-	run_batch(p, true);
+	region_run_batch(p, true);
 }
 
 /* --- aggregation -------------------------------------------------------------------- */
@@ -205,7 +206,7 @@ static void watch_all(struct kx_pass *p)
 #define REGIONS_PER_RECORD \
 	((KVM_EXT_REC_MAX - sizeof(struct kvm_ext_rec_regions)) / sizeof(struct kvm_ext_region))
 
-static void put_regions(struct kx_pass *p, u32 first, u32 nr, u64 now)
+static void region_put_regions(struct kx_pass *p, u32 first, u32 nr, u64 now)
 {
 	struct kx_region_pass *rp = p->regions;
 	struct kvm_ext_rec_regions *rec;
@@ -232,7 +233,7 @@ static void put_regions(struct kx_pass *p, u32 first, u32 nr, u64 now)
 	kx_pass_commit(p);
 }
 
-static void aggregate(struct kx_pass *p)
+static void region_aggregate(struct kx_pass *p)
 {
 	struct kx_region_pass *rp = p->regions;
 	u64 now = ktime_get_ns();
@@ -243,7 +244,7 @@ static void aggregate(struct kx_pass *p)
 	kx_pass_end_resting(p);
 	for (first = 0; first < rp->regions.nr; first += nr) {
 		nr = min_t(u32, rp->regions.nr - first, REGIONS_PER_RECORD);
-		put_regions(p, first, nr, now);
+		region_put_regions(p, first, nr, now);
 		kx_pass_rest(p);
 	}
 	kx_pass_begin_resting(p);
@@ -252,7 +253,7 @@ static void aggregate(struct kx_pass *p)
 	rp->aggregations++;
 }
 
-static void check_and_watch(struct kx_pass *p)
+static void region_check_and_watch(struct kx_pass *p)
 {
 	struct kx_region_pass *rp = p->regions;
 	int err;
@@ -261,7 +262,7 @@ static void check_and_watch(struct kx_pass *p)
 	rp->pass_checks = 0;
 	if (rp->generation != p->slots.generation) {
 		kx_pass_begin_resting(p);
-		err = take_memory(rp, &p->slots, p->first_gfn, p->end_gfn);
+		err = region_take_memory(rp, &p->slots, p->first_gfn, p->end_gfn);
 		kx_pass_end_resting(p);
 		if (err) {
 			kx_pass_fail(p, err);
@@ -269,21 +270,21 @@ static void check_and_watch(struct kx_pass *p)
 		}
 	}
 	if (!kx_pass_priming(p)) {
-		check_all(p);
+		region_check_all(p);
 		if (p->stop)
 			return;
-		count_checks(p);
+		region_count_checks(p);
 		if (rp->regions.checks == rp->aggregation_passes)
-			aggregate(p);
+			region_aggregate(p);
 	}
-	watch_all(p);
+	region_watch_all(p);
 }
 
 void kx_region_pass(struct kx_pass *p)
 {
 	struct kx_region_pass *rp = p->regions;
 
-	check_and_watch(p);
+	region_check_and_watch(p);
 	if (!p->stop) {
 		rp->checks += rp->pass_checks;
 		rp->max_checks = max(rp->max_checks, rp->pass_checks);

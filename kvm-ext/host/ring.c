@@ -56,7 +56,7 @@ int kx_ring_mmap(struct kx_ring *ring, struct vm_area_struct *vma)
 }
 
 /* Bytes not yet consumed. The reader's counter is read once; nonsense means full. */
-static u64 used(const struct kx_ring *ring, u64 head)
+static u64 ring_used(const struct kx_ring *ring, u64 head)
 {
 	/* Pairs with the release of the reader: it is done with what lies before. */
 	u64 bytes = head - smp_load_acquire(&ring->ctl->data_tail);
@@ -66,25 +66,25 @@ static u64 used(const struct kx_ring *ring, u64 head)
 
 bool kx_ring_half_full(const struct kx_ring *ring)
 {
-	return used(ring, READ_ONCE(ring->head)) >= ring->size / 2;
+	return ring_used(ring, READ_ONCE(ring->head)) >= ring->size / 2;
 }
 
 bool kx_ring_readable(const struct kx_ring *ring)
 {
 	u64 head = READ_ONCE(ring->head);
-	u64 bytes = used(ring, head);
+	u64 bytes = ring_used(ring, head);
 
 	/* Something of a pass that has ended is among the unread bytes. */
 	return bytes >= ring->size / 2 || bytes > head - READ_ONCE(ring->end_of_pass);
 }
 
-static struct kvm_ext_record *record_at(const struct kx_ring *ring, u64 pos)
+static struct kvm_ext_record *ring_record_at(const struct kx_ring *ring, u64 pos)
 {
 	return (struct kvm_ext_record *)(ring->data + (pos & (ring->size - 1)));
 }
 
 /* Bytes from @pos to where a record of @size can start: none, or the rest of the data. */
-static u32 pad_before(const struct kx_ring *ring, u64 pos, u32 size)
+static u32 ring_pad_before(const struct kx_ring *ring, u64 pos, u32 size)
 {
 	u32 rest = ring->size - (pos & (ring->size - 1));
 
@@ -92,32 +92,32 @@ static u32 pad_before(const struct kx_ring *ring, u64 pos, u32 size)
 }
 
 /* Writes a header, after a PAD if it has to; returns the record and advances *@pos over it. */
-static void *place(struct kx_ring *ring, u64 *pos, u16 type, u32 size)
+static void *ring_place(struct kx_ring *ring, u64 *pos, u16 type, u32 size)
 {
-	u32 pad = pad_before(ring, *pos, size);
+	u32 pad = ring_pad_before(ring, *pos, size);
 	struct kvm_ext_record *rec;
 
 	if (pad)
-		*record_at(ring, *pos) = (struct kvm_ext_record){
+		*ring_record_at(ring, *pos) = (struct kvm_ext_record){
 			.type = KVM_EXT_REC_PAD, .size = pad };
-	rec = record_at(ring, *pos + pad);
+	rec = ring_record_at(ring, *pos + pad);
 	*rec = (struct kvm_ext_record){ .type = type, .size = size };
 	*pos += pad + size;
 	return rec;
 }
 
 /* Would records of @first and then @second bytes fit? */
-static bool fits(const struct kx_ring *ring, u32 first, u32 second)
+static bool ring_fits(const struct kx_ring *ring, u32 first, u32 second)
 {
 	u64 pos = ring->head;
 
 	if (first)
-		pos += pad_before(ring, pos, first) + first;
-	pos += pad_before(ring, pos, second) + second;
-	return pos - ring->head <= ring->size - used(ring, ring->head);
+		pos += ring_pad_before(ring, pos, first) + first;
+	pos += ring_pad_before(ring, pos, second) + second;
+	return pos - ring->head <= ring->size - ring_used(ring, ring->head);
 }
 
-static void count_loss(struct kx_ring *ring, u64 samples)
+static void ring_count_loss(struct kx_ring *ring, u64 samples)
 {
 	ring->owed_samples += samples;
 	ring->owed_records++;
@@ -127,24 +127,24 @@ static void count_loss(struct kx_ring *ring, u64 samples)
 	WRITE_ONCE(ring->ctl->lost_records, ring->lost_records);
 }
 
-static void publish(struct kx_ring *ring, u64 head)
+static void ring_publish(struct kx_ring *ring, u64 head)
 {
 	WRITE_ONCE(ring->head, head);
 	/* Pairs with the acquire of the reader: it sees the records before the counter. */
 	smp_store_release(&ring->ctl->data_head, head);
 }
 
-static void tell_loss(struct kx_ring *ring)
+static void ring_tell_loss(struct kx_ring *ring)
 {
 	struct kvm_ext_rec_lost *lost;
 	u64 pos = ring->head;
 
-	lost = place(ring, &pos, KVM_EXT_REC_LOST, sizeof(*lost));
+	lost = ring_place(ring, &pos, KVM_EXT_REC_LOST, sizeof(*lost));
 	lost->samples = ring->owed_samples;
 	lost->records = ring->owed_records;
 	ring->owed_samples = 0;
 	ring->owed_records = 0;
-	publish(ring, pos);
+	ring_publish(ring, pos);
 }
 
 void *kx_ring_reserve(struct kx_ring *ring, u16 type, u32 size, u64 samples)
@@ -153,20 +153,20 @@ void *kx_ring_reserve(struct kx_ring *ring, u16 type, u32 size, u64 samples)
 
 	if (WARN_ON_ONCE(size > KVM_EXT_REC_MAX || size % 8))
 		return NULL;
-	if (!fits(ring, lost_size, size)) {
-		count_loss(ring, samples);
+	if (!ring_fits(ring, lost_size, size)) {
+		ring_count_loss(ring, samples);
 		return NULL;
 	}
 	if (lost_size)
-		tell_loss(ring);
+		ring_tell_loss(ring);
 	ring->reserved = ring->head;
-	return place(ring, &ring->reserved, type, size);
+	return ring_place(ring, &ring->reserved, type, size);
 }
 
 /* The end of the record is our own note of it: the header is in the reader's hands, too. */
 void kx_ring_commit(struct kx_ring *ring)
 {
-	publish(ring, ring->reserved);
+	ring_publish(ring, ring->reserved);
 }
 
 void kx_ring_end_pass(struct kx_ring *ring)

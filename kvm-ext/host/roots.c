@@ -25,13 +25,13 @@ u64 *kx_table_at(u64 entry)
  * A vCPU in a nested guest may run on a root of its own that it leaves behind
  * where we do not see it; so does every vCPU whose guest is a hypervisor.
  */
-static bool hosts_guests(struct kvm_vcpu *vcpu)
+static bool roots_hosts_guests(struct kvm_vcpu *vcpu)
 {
 	return (READ_ONCE(vcpu->arch.efer) & EFER_SVME) ||
 	       (READ_ONCE(vcpu->arch.cr4) & X86_CR4_VMXE);
 }
 
-static void add_root(struct kx_roots *roots, hpa_t hpa, int level, bool smm)
+static void roots_add_root(struct kx_roots *roots, hpa_t hpa, int level, bool smm)
 {
 	u64 *table = kx_table_at(hpa);
 	int i;
@@ -60,14 +60,14 @@ void kx_roots_find(struct kx_roots *roots, struct kvm *kvm, unsigned int as_mask
 	kvm_for_each_vcpu(i, vcpu, kvm) {
 		hpa = READ_ONCE(vcpu->arch.root_mmu.root.hpa);
 		role.word = READ_ONCE(vcpu->arch.root_mmu.root_role.word);
-		if (hosts_guests(vcpu))
+		if (roots_hosts_guests(vcpu))
 			roots->nested = true;
 		if (!VALID_PAGE(hpa) || !(as_mask & BIT(role.smm)))
 			continue;
 		if (!role.direct || role.level < 4)
 			roots->more = true;
 		else
-			add_root(roots, hpa, role.level, role.smm);
+			roots_add_root(roots, hpa, role.level, role.smm);
 	}
 	roots->more |= roots->nested;
 }

@@ -56,7 +56,7 @@ static void session_vm_gone(struct kx_vm *vm)
  * Caller holds @lock. False: the VMM has been in an ioctl on its dirty log for @timeout
  * jiffies, and its VM cannot be let go yet.
  */
-static bool drop_vm(struct kx_session *s, long timeout)
+static bool session_drop_vm(struct kx_session *s, long timeout)
 {
 	if (!s->has_vm)
 		return true;
@@ -75,11 +75,11 @@ static void session_gone_work(struct work_struct *work)
 	mutex_lock(&s->lock);
 	/* Not the VM of a later attach, if the one that went was never attached for good. */
 	if (READ_ONCE(s->vm.gone))
-		drop_vm(s, MAX_SCHEDULE_TIMEOUT);
+		session_drop_vm(s, MAX_SCHEDULE_TIMEOUT);
 	mutex_unlock(&s->lock);
 }
 
-static int attach(struct kx_session *s, int vm_fd, u32 ring_pages)
+static int session_attach(struct kx_session *s, int vm_fd, u32 ring_pages)
 {
 	struct kx_ring *ring;
 	int err;
@@ -96,7 +96,7 @@ static int attach(struct kx_session *s, int vm_fd, u32 ring_pages)
 		goto detach;
 	/* If the VM is gone already, gone_work waits for the lock to see this. */
 	s->has_vm = true;
-	/* Pairs with the acquire in ring_of(). */
+	/* Pairs with the acquire in session_ring_of(). */
 	smp_store_release(&s->ring, ring);
 	return 0;
 
@@ -108,14 +108,14 @@ free_ring:
 	return err;
 }
 
-static struct kx_ring *ring_of(struct kx_session *s)
+static struct kx_ring *session_ring_of(struct kx_session *s)
 {
-	/* Pairs with the release in attach(). */
+	/* Pairs with the release in session_attach(). */
 	return smp_load_acquire(&s->ring);
 }
 
 /* What an ioctl that needs a VM says when there is none. Caller holds @lock. */
-static int check_vm(struct kx_session *s)
+static int session_check_vm(struct kx_session *s)
 {
 	if (!s->ring)
 		return -ENOTCONN;
@@ -124,7 +124,7 @@ static int check_vm(struct kx_session *s)
 
 /* --- ioctls: each gets its structure in kernel memory and may change it --------- */
 
-static int do_get_caps(struct kx_session *s, void *arg)
+static int session_get_caps(struct kx_session *s, void *arg)
 {
 	struct kvm_ext_caps *caps = arg;
 
@@ -142,7 +142,7 @@ static int do_get_caps(struct kx_session *s, void *arg)
 	return 0;
 }
 
-static int do_attach(struct kx_session *s, void *arg)
+static int session_ioc_attach(struct kx_session *s, void *arg)
 {
 	struct kvm_ext_attach *a = arg;
 	int err;
@@ -154,12 +154,12 @@ static int do_attach(struct kx_session *s, void *arg)
 	if (a->ring_pages > KVM_EXT_RING_PAGES_MAX || !is_power_of_2(a->ring_pages))
 		return -EINVAL;
 	mutex_lock(&s->lock);
-	err = s->ring ? -EISCONN : attach(s, a->vm_fd, a->ring_pages);
+	err = s->ring ? -EISCONN : session_attach(s, a->vm_fd, a->ring_pages);
 	mutex_unlock(&s->lock);
 	return err;
 }
 
-static int do_get_vm(struct kx_session *s, void *arg)
+static int session_get_vm(struct kx_session *s, void *arg)
 {
 	struct kvm_ext_vm *info = arg;
 	int err;
@@ -167,29 +167,29 @@ static int do_get_vm(struct kx_session *s, void *arg)
 	if (info->flags)
 		return -EINVAL;
 	mutex_lock(&s->lock);
-	err = check_vm(s);
+	err = session_check_vm(s);
 	if (!err)
 		err = kx_vm_info(&s->vm, info);
 	mutex_unlock(&s->lock);
 	return err;
 }
 
-static bool is_within(u64 value, u64 min, u64 max)
+static bool session_is_within(u64 value, u64 min, u64 max)
 {
 	return value >= min && value <= max;
 }
 
 /* A page of a region is what is tested, so there is no granularity to choose. */
-static bool regions_valid(const struct kvm_ext_tracker *t, const struct kx_tracker *tracker)
+static bool session_regions_valid(const struct kvm_ext_tracker *t, const struct kx_tracker *tracker)
 {
 	if (!t->regions_max)
 		return !t->regions_min && !t->aggregation_passes;
-	return tracker->probe && is_within(t->regions_min, 1, t->regions_max) &&
+	return tracker->probe && session_is_within(t->regions_min, 1, t->regions_max) &&
 	       t->regions_max <= KVM_EXT_REGIONS_MAX && !(t->flags & KVM_EXT_SET_STALENESS) &&
 	       t->granularity != KVM_EXT_GRANULARITY_2M;
 }
 
-static bool trap_valid(const struct kvm_ext_tracker *t, const struct kx_tracker *tracker)
+static bool session_trap_valid(const struct kvm_ext_tracker *t, const struct kx_tracker *tracker)
 {
 	if (!tracker->traps)
 		return !t->trap_share_ppm && !t->trap_faults_per_s && !t->trap_time_ppm &&
@@ -200,14 +200,14 @@ static bool trap_valid(const struct kvm_ext_tracker *t, const struct kx_tracker 
 }
 
 /* Each field by itself and against the others, without a VM. */
-static int check_tracker(const struct kvm_ext_tracker *t, const struct kx_tracker *tracker)
+static int session_check_tracker(const struct kvm_ext_tracker *t, const struct kx_tracker *tracker)
 {
 	bool bad = !tracker || t->reserved ||
 		(t->flags & ~tracker->flags) ||
 		(t->granularity && t->granularity != KVM_EXT_GRANULARITY_4K &&
 		 t->granularity != KVM_EXT_GRANULARITY_2M) ||
 		(t->granularity == KVM_EXT_GRANULARITY_2M && tracker->pages_only) ||
-		(t->interval_ns && !is_within(t->interval_ns, KVM_EXT_INTERVAL_MIN_NS,
+		(t->interval_ns && !session_is_within(t->interval_ns, KVM_EXT_INTERVAL_MIN_NS,
 					     KVM_EXT_INTERVAL_MAX_NS)) ||
 		(!t->npages && t->first_gfn) ||
 		t->first_gfn + t->npages < t->first_gfn ||
@@ -215,13 +215,13 @@ static int check_tracker(const struct kvm_ext_tracker *t, const struct kx_tracke
 		t->flush_scope > KVM_EXT_FLUSH_NONE ||
 		(t->flush_scope && !(tracker->flush_scopes & BIT(t->flush_scope))) ||
 		(t->batch_pages && t->flush_scope != KVM_EXT_FLUSH_BATCH) ||
-		!regions_valid(t, tracker) || !trap_valid(t, tracker);
+		!session_regions_valid(t, tracker) || !session_trap_valid(t, tracker);
 
 	return bad ? -EINVAL : 0;
 }
 
-static bool holds_ram(struct kx_vm *vm, const struct kx_slots *slots,
-		      const struct kvm_ext_range *range)
+static bool session_holds_ram(struct kx_vm *vm, const struct kx_slots *slots,
+			      const struct kvm_ext_range *range)
 {
 	const struct kx_extent *x;
 	int as_id;
@@ -235,7 +235,7 @@ static bool holds_ram(struct kx_vm *vm, const struct kx_slots *slots,
 }
 
 /* Is there RAM in the range, or in one of the ranges? */
-static int check_range(struct kx_vm *vm, const struct kx_setting *setting)
+static int session_check_range(struct kx_vm *vm, const struct kx_setting *setting)
 {
 	const struct kvm_ext_tracker *t = &setting->cfg;
 	struct kvm_ext_range whole = { .gfn = t->first_gfn, .npages = t->npages };
@@ -251,30 +251,31 @@ static int check_range(struct kx_vm *vm, const struct kx_setting *setting)
 	if (err)
 		return err;
 	for (i = 0; i < nr && !found; i++)
-		found = holds_ram(vm, &slots, setting->ranges ? &setting->ranges[i] : &whole);
+		found = session_holds_ram(vm, &slots,
+					  setting->ranges ? &setting->ranges[i] : &whole);
 	kx_slots_drop(&slots);
 	return found ? 0 : -ERANGE;
 }
 
-static int set_tracker(struct kx_session *s, const struct kx_tracker *tracker,
-		       const struct kx_setting *setting)
+static int session_set_tracker(struct kx_session *s, const struct kx_tracker *tracker,
+			       const struct kx_setting *setting)
 {
 	int err;
 
-	err = check_vm(s);
+	err = session_check_vm(s);
 	if (err)
 		return err;
 	err = tracker->check ? tracker->check(s->vm.kvm) : 0;
 	if (err)
 		return err;
-	err = check_range(&s->vm, setting);
+	err = session_check_range(&s->vm, setting);
 	if (err)
 		return err;
 	return kx_pass_set(&s->pass, tracker, setting);
 }
 
 /* Copies a list of ranges, which have to be sorted and apart. The caller frees it. */
-static int get_ranges(struct kvm_ext_range **ranges, u64 user, u32 nr)
+static int session_get_ranges(struct kvm_ext_range **ranges, u64 user, u32 nr)
 {
 	struct kvm_ext_range *r;
 	u64 end = 0;
@@ -294,32 +295,32 @@ static int get_ranges(struct kvm_ext_range **ranges, u64 user, u32 nr)
 	return 0;
 }
 
-static int do_set_tracker(struct kx_session *s, void *arg)
+static int session_ioc_set_tracker(struct kx_session *s, void *arg)
 {
 	struct kx_setting setting = { .cfg = *(const struct kvm_ext_tracker *)arg };
 	const struct kx_tracker *tracker = kx_tracker_by_id(setting.cfg.tracker);
 	int err;
 
-	err = check_tracker(&setting.cfg, tracker);
+	err = session_check_tracker(&setting.cfg, tracker);
 	if (err)
 		return err;
-	err = get_ranges(&setting.ranges, setting.cfg.ranges, setting.cfg.nr_ranges);
+	err = session_get_ranges(&setting.ranges, setting.cfg.ranges, setting.cfg.nr_ranges);
 	if (!err) {
 		mutex_lock(&s->lock);
-		err = set_tracker(s, tracker, &setting);
+		err = session_set_tracker(s, tracker, &setting);
 		mutex_unlock(&s->lock);
 	}
 	kvfree(setting.ranges);
 	return err;
 }
 
-static int do_get_stats(struct kx_session *s, void *arg)
+static int session_get_stats(struct kx_session *s, void *arg)
 {
 	struct kvm_ext_stats *stats = arg;
 
 	if (stats->flags)
 		return -EINVAL;
-	if (!ring_of(s))
+	if (!session_ring_of(s))
 		return -ENOTCONN;
 	kx_pass_get_stats(&s->pass, stats);
 	if (READ_ONCE(s->gone))
@@ -328,7 +329,7 @@ static int do_get_stats(struct kx_session *s, void *arg)
 	return 0;
 }
 
-static int do_run_pass(struct kx_session *s, void *arg)
+static int session_run_pass(struct kx_session *s, void *arg)
 {
 	struct kvm_ext_run_pass *run = arg;
 	struct kx_pass_waiter waiter;
@@ -337,7 +338,7 @@ static int do_run_pass(struct kx_session *s, void *arg)
 	if (run->flags)
 		return -EINVAL;
 	mutex_lock(&s->lock);
-	err = check_vm(s);
+	err = session_check_vm(s);
 	if (!err)
 		err = kx_pass_request(&s->pass, &waiter);
 	mutex_unlock(&s->lock);
@@ -348,14 +349,14 @@ static int do_run_pass(struct kx_session *s, void *arg)
 	return err;
 }
 
-static int set_excluded(struct kx_session *s, const struct kvm_ext_range *ranges, u32 nr,
-			u64 *pages)
+static int session_set_excluded(struct kx_session *s, const struct kvm_ext_range *ranges, u32 nr,
+				u64 *pages)
 {
 	struct kx_excluded excluded;
 	bool freed;
 	int err;
 
-	err = check_vm(s);
+	err = session_check_vm(s);
 	if (err)
 		return err;
 	err = kx_excluded_make(&excluded, &s->vm, ranges, nr);
@@ -374,7 +375,7 @@ static int set_excluded(struct kx_session *s, const struct kvm_ext_range *ranges
 	return err;
 }
 
-static int do_set_excluded(struct kx_session *s, void *arg)
+static int session_ioc_set_excluded(struct kx_session *s, void *arg)
 {
 	struct kvm_ext_excluded *x = arg;
 	struct kvm_ext_range *ranges = NULL;
@@ -383,10 +384,10 @@ static int do_set_excluded(struct kx_session *s, void *arg)
 	if (x->flags || x->reserved || x->nr_ranges > KVM_EXT_RANGES_MAX ||
 	    !x->ranges != !x->nr_ranges)
 		return -EINVAL;
-	err = get_ranges(&ranges, x->ranges, x->nr_ranges);
+	err = session_get_ranges(&ranges, x->ranges, x->nr_ranges);
 	if (!err) {
 		mutex_lock(&s->lock);
-		err = set_excluded(s, ranges, x->nr_ranges, &x->pages);
+		err = session_set_excluded(s, ranges, x->nr_ranges, &x->pages);
 		mutex_unlock(&s->lock);
 	}
 	kvfree(ranges);
@@ -410,24 +411,24 @@ static const struct kx_ioctl {
 	u32 size, first_size;
 	bool in_only;		/* the caller's structure may be constant */
 } ioctls[] = {
-	[_IOC_NR(KVM_EXT_GET_CAPS)] = { do_get_caps,
+	[_IOC_NR(KVM_EXT_GET_CAPS)] = { session_get_caps,
 		sizeof(struct kvm_ext_caps), offsetofend(struct kvm_ext_caps, sessions) },
-	[_IOC_NR(KVM_EXT_ATTACH)] = { do_attach,
+	[_IOC_NR(KVM_EXT_ATTACH)] = { session_ioc_attach,
 		sizeof(struct kvm_ext_attach), offsetofend(struct kvm_ext_attach, ring_pages) },
-	[_IOC_NR(KVM_EXT_GET_VM)] = { do_get_vm,
+	[_IOC_NR(KVM_EXT_GET_VM)] = { session_get_vm,
 		sizeof(struct kvm_ext_vm), offsetofend(struct kvm_ext_vm, remote_tlb_flushes) },
-	[_IOC_NR(KVM_EXT_SET_TRACKER)] = { do_set_tracker,
+	[_IOC_NR(KVM_EXT_SET_TRACKER)] = { session_ioc_set_tracker,
 		sizeof(struct kvm_ext_tracker), offsetofend(struct kvm_ext_tracker, reserved),
 		.in_only = true },
-	[_IOC_NR(KVM_EXT_GET_STATS)] = { do_get_stats,
+	[_IOC_NR(KVM_EXT_GET_STATS)] = { session_get_stats,
 		sizeof(struct kvm_ext_stats), offsetofend(struct kvm_ext_stats, dropped_pages) },
-	[_IOC_NR(KVM_EXT_RUN_PASS)] = { do_run_pass,
+	[_IOC_NR(KVM_EXT_RUN_PASS)] = { session_run_pass,
 		sizeof(struct kvm_ext_run_pass), offsetofend(struct kvm_ext_run_pass, pass) },
-	[_IOC_NR(KVM_EXT_SET_EXCLUDED)] = { do_set_excluded,
+	[_IOC_NR(KVM_EXT_SET_EXCLUDED)] = { session_ioc_set_excluded,
 		sizeof(struct kvm_ext_excluded), offsetofend(struct kvm_ext_excluded, pages) },
 };
 
-static const struct kx_ioctl *ioctl_of(unsigned int cmd)
+static const struct kx_ioctl *session_ioctl_of(unsigned int cmd)
 {
 	const struct kx_ioctl *op;
 
@@ -440,7 +441,7 @@ static const struct kx_ioctl *ioctl_of(unsigned int cmd)
 static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	void __user *user = (void __user *)arg;
-	const struct kx_ioctl *op = ioctl_of(cmd);
+	const struct kx_ioctl *op = session_ioctl_of(cmd);
 	union kx_args args = {};
 	u32 size;
 	int err;
@@ -467,7 +468,7 @@ static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 /* --- the file -------------------------------------------------------------------- */
 
 /* The file is closed and the VM let go. */
-static void free_session(struct kx_session *s)
+static void session_free(struct kx_session *s)
 {
 	/* Detaching has ended the notifier, so nobody queues the work any more. */
 	cancel_work_sync(&s->gone_work);
@@ -481,9 +482,9 @@ static void session_end_work(struct work_struct *work)
 	struct kx_session *s = container_of(work, struct kx_session, end_work);
 
 	mutex_lock(&s->lock);
-	drop_vm(s, MAX_SCHEDULE_TIMEOUT);
+	session_drop_vm(s, MAX_SCHEDULE_TIMEOUT);
 	mutex_unlock(&s->lock);
-	free_session(s);
+	session_free(s);
 	/* The module's exit waits for the work queue before this code goes. */
 	module_put(THIS_MODULE);
 }
@@ -511,10 +512,10 @@ static int session_release(struct inode *inode, struct file *file)
 	bool dropped;
 
 	mutex_lock(&s->lock);
-	dropped = drop_vm(s, CLOSE_JIFFIES);
+	dropped = session_drop_vm(s, CLOSE_JIFFIES);
 	mutex_unlock(&s->lock);
 	if (dropped) {
-		free_session(s);
+		session_free(s);
 	} else {
 		__module_get(THIS_MODULE);
 		queue_work(session_wq, &s->end_work);
@@ -524,7 +525,7 @@ static int session_release(struct inode *inode, struct file *file)
 
 static int session_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	struct kx_ring *ring = ring_of(file->private_data);
+	struct kx_ring *ring = session_ring_of(file->private_data);
 
 	return ring ? kx_ring_mmap(ring, vma) : -ENOTCONN;
 }
@@ -536,7 +537,7 @@ static __poll_t session_poll(struct file *file, poll_table *wait)
 	__poll_t mask = 0;
 
 	poll_wait(file, &s->wait, wait);
-	ring = ring_of(s);
+	ring = session_ring_of(s);
 	if (ring && kx_ring_readable(ring))
 		mask |= EPOLLIN | EPOLLRDNORM;
 	if (READ_ONCE(s->gone))

@@ -14,7 +14,7 @@
 #include "slots.h"
 #include "vm.h"
 
-static struct kvm_memory_slot *slot_of(struct rb_node *node, int idx)
+static struct kvm_memory_slot *slots_slot_of(struct rb_node *node, int idx)
 {
 	return container_of(node, struct kvm_memory_slot, gfn_node[idx]);
 }
@@ -23,14 +23,14 @@ static struct kvm_memory_slot *slot_of(struct rb_node *node, int idx)
  * KVM's own slots (APIC access page, TSS) hold no guest RAM, read-only slots
  * are ROM, and an invalid one is being deleted.
  */
-static bool is_ram(const struct kvm_memory_slot *slot)
+static bool slots_is_ram(const struct kvm_memory_slot *slot)
 {
 	return slot->id >= 0 && slot->id < KVM_USER_MEM_SLOTS &&
 	       !(slot->flags & (KVM_MEM_READONLY | KVM_MEMSLOT_INVALID));
 }
 
 /* Caller holds kvm->srcu. */
-static u64 generation(struct kx_vm *vm)
+static u64 slots_generation(struct kx_vm *vm)
 {
 	u64 sum = vm->excluded_changes;
 	int i;
@@ -43,7 +43,7 @@ static u64 generation(struct kx_vm *vm)
 u64 kx_slots_generation(struct kx_vm *vm)
 {
 	int idx = srcu_read_lock(&vm->kvm->srcu);
-	u64 sum = generation(vm);
+	u64 sum = slots_generation(vm);
 
 	srcu_read_unlock(&vm->kvm->srcu, idx);
 	return sum;
@@ -63,12 +63,12 @@ struct copying {
 };
 
 /* The first memslot that begins at @gfn or behind it. */
-static struct rb_node *slot_from(struct kvm_memslots *set, gfn_t gfn)
+static struct rb_node *slots_slot_from(struct kvm_memslots *set, gfn_t gfn)
 {
 	struct rb_node *node = set->gfn_tree.rb_node, *found = NULL;
 
 	while (node) {
-		if (slot_of(node, set->node_idx)->base_gfn < gfn) {
+		if (slots_slot_of(node, set->node_idx)->base_gfn < gfn) {
 			node = node->rb_right;
 		} else {
 			found = node;
@@ -78,9 +78,9 @@ static struct rb_node *slot_from(struct kvm_memslots *set, gfn_t gfn)
 	return found;
 }
 
-static void copy_one(struct copying *c, const struct kvm_memory_slot *slot)
+static void slots_copy_one(struct copying *c, const struct kvm_memory_slot *slot)
 {
-	if (!is_ram(slot))
+	if (!slots_is_ram(slot))
 		return;
 	if (c->n < c->room)
 		c->raw[c->n] = (struct kx_memslot){
@@ -95,7 +95,7 @@ static void copy_one(struct copying *c, const struct kvm_memory_slot *slot)
 }
 
 /* True if there are more. Caller holds kvm->srcu. */
-static bool copy_some(struct kvm *kvm, struct copying *c)
+static bool slots_copy_some(struct kvm *kvm, struct copying *c)
 {
 	struct kvm_memslots *set;
 	struct rb_node *node;
@@ -103,14 +103,14 @@ static bool copy_some(struct kvm *kvm, struct copying *c)
 
 	for (; c->as_id < kx_nr_address_spaces(kvm); c->as_id++, c->gfn = 0) {
 		set = __kvm_memslots(kvm, c->as_id);
-		for (node = slot_from(set, c->gfn); node; node = rb_next(node)) {
-			const struct kvm_memory_slot *slot = slot_of(node, set->node_idx);
+		for (node = slots_slot_from(set, c->gfn); node; node = rb_next(node)) {
+			const struct kvm_memory_slot *slot = slots_slot_of(node, set->node_idx);
 
 			if (i++ == c->per_hold) {
 				c->gfn = slot->base_gfn;
 				return true;
 			}
-			copy_one(c, slot);
+			slots_copy_one(c, slot);
 		}
 	}
 	return false;
@@ -120,7 +120,7 @@ static bool copy_some(struct kvm *kvm, struct copying *c)
  * Copies up to @room memslots, all of one generation; returns how many there are. With each
  * new beginning more in one go: one that takes all ends it, whatever the VMM does meanwhile.
  */
-static u32 copy_slots(struct kx_vm *vm, struct kx_memslot *raw, u32 room, u64 *gen)
+static u32 slots_copy(struct kx_vm *vm, struct kx_memslot *raw, u32 room, u64 *gen)
 {
 	struct copying c = { .raw = raw, .room = room, .per_hold = SLOTS_PER_HOLD / 2 };
 	bool more = true;
@@ -128,13 +128,13 @@ static u32 copy_slots(struct kx_vm *vm, struct kx_memslot *raw, u32 room, u64 *g
 
 	while (more) {
 		idx = srcu_read_lock(&vm->kvm->srcu);
-		*gen = generation(vm);
+		*gen = slots_generation(vm);
 		if (*gen != c.generation)
 			c = (struct copying){
 				.raw = raw, .room = room,
 				.per_hold = 2 * c.per_hold, .generation = *gen,
 			};
-		more = copy_some(vm->kvm, &c);
+		more = slots_copy_some(vm->kvm, &c);
 		srcu_read_unlock(&vm->kvm->srcu, idx);
 		cond_resched();
 	}
@@ -142,8 +142,8 @@ static u32 copy_slots(struct kx_vm *vm, struct kx_memslot *raw, u32 room, u64 *g
 }
 
 /* Adds @npages of @raw, from page @first on, as an extent of their own. */
-static void add_extent(struct kx_slots *slots, struct rb_root_cached *by_hva,
-		       const struct kx_memslot *raw, u64 first, u64 npages)
+static void slots_add_extent(struct kx_slots *slots, struct rb_root_cached *by_hva,
+			     const struct kx_memslot *raw, u64 first, u64 npages)
 {
 	struct kx_extent *x = &slots->extents[slots->nr++];
 
@@ -160,7 +160,7 @@ static void add_extent(struct kx_slots *slots, struct rb_root_cached *by_hva,
 }
 
 /* @x already has the memory that @raw maps at @hva. */
-static void mark_alias(struct kx_extent *x, const struct kx_memslot *raw, unsigned long hva)
+static void slots_mark_alias(struct kx_extent *x, const struct kx_memslot *raw, unsigned long hva)
 {
 	gfn_t here = x->gfn + ((hva - x->hva) >> PAGE_SHIFT);
 	gfn_t there = raw->gfn + ((hva - raw->hva) >> PAGE_SHIFT);
@@ -172,8 +172,8 @@ static void mark_alias(struct kx_extent *x, const struct kx_memslot *raw, unsign
 }
 
 /* Adds those parts of @raw that no extent has yet. */
-static void add_slot(struct kx_slots *slots, struct rb_root_cached *by_hva,
-		     const struct kx_memslot *raw)
+static void slots_add(struct kx_slots *slots, struct rb_root_cached *by_hva,
+		      const struct kx_memslot *raw)
 {
 	unsigned long pos = raw->hva, last = raw->hva + (raw->npages << PAGE_SHIFT) - 1;
 	struct interval_tree_node *node;
@@ -185,18 +185,18 @@ static void add_slot(struct kx_slots *slots, struct rb_root_cached *by_hva,
 		if (!node || node->start > pos) {
 			unsigned long end = node ? node->start : last + 1;
 
-			add_extent(slots, by_hva, raw, (pos - raw->hva) >> PAGE_SHIFT,
-				   (end - pos) >> PAGE_SHIFT);
+			slots_add_extent(slots, by_hva, raw, (pos - raw->hva) >> PAGE_SHIFT,
+					 (end - pos) >> PAGE_SHIFT);
 			pos = end;
 			continue;
 		}
 		x = container_of(node, struct kx_extent, node);
-		mark_alias(x, raw, pos);
+		slots_mark_alias(x, raw, pos);
 		pos = node->last + 1;
 	}
 }
 
-static int build(struct kx_slots *slots, const struct kx_memslot *raw, u32 n)
+static int slots_build(struct kx_slots *slots, const struct kx_memslot *raw, u32 n)
 {
 	struct rb_root_cached by_hva = RB_ROOT_CACHED;
 	u32 i;
@@ -206,7 +206,7 @@ static int build(struct kx_slots *slots, const struct kx_memslot *raw, u32 n)
 	if (!slots->extents)
 		return -ENOMEM;
 	for (i = 0; i < n; i++) {
-		add_slot(slots, &by_hva, &raw[i]);
+		slots_add(slots, &by_hva, &raw[i]);
 		if (raw[i].flags & KVM_MEM_LOG_DIRTY_PAGES)
 			slots->logged_pages += raw[i].npages;
 		slots->last_gfn = max(slots->last_gfn, raw[i].gfn + raw[i].npages - 1);
@@ -227,7 +227,7 @@ int kx_memslots_take(struct kx_memslots *set, struct kx_vm *vm)
 		raw = kvcalloc(room, sizeof(*raw), GFP_KERNEL);
 		if (!raw)
 			return -ENOMEM;
-		n = copy_slots(vm, raw, room, &set->generation);
+		n = slots_copy(vm, raw, room, &set->generation);
 	} while (n > room);
 	set->slots = raw;
 	set->nr = n;
@@ -235,8 +235,8 @@ int kx_memslots_take(struct kx_memslots *set, struct kx_vm *vm)
 }
 
 /* What of @m from *@pos on is not excluded, up to what is; advances *@pos behind that. */
-static struct kx_memslot next_piece(const struct kx_memslot *m, const struct kx_excluded *excluded,
-				    u64 *pos)
+static struct kx_memslot slots_next_piece(const struct kx_memslot *m,
+					  const struct kx_excluded *excluded, u64 *pos)
 {
 	unsigned long from = m->hva + (*pos << PAGE_SHIFT), to = m->hva + (m->npages << PAGE_SHIFT);
 	const struct kx_hva_span *span = kx_excluded_from(excluded, from, to);
@@ -251,8 +251,8 @@ static struct kx_memslot next_piece(const struct kx_memslot *m, const struct kx_
 }
 
 /* Puts the pieces of @set's memslots to @pieces, if not NULL, and counts them. */
-static u32 cut(const struct kx_memslots *set, const struct kx_excluded *excluded,
-	       struct kx_memslot *pieces)
+static u32 slots_cut(const struct kx_memslots *set, const struct kx_excluded *excluded,
+		     struct kx_memslot *pieces)
 {
 	struct kx_memslot piece;
 	u32 i, n = 0;
@@ -260,7 +260,7 @@ static u32 cut(const struct kx_memslots *set, const struct kx_excluded *excluded
 
 	for (i = 0; i < set->nr; i++) {
 		for (pos = 0; pos < set->slots[i].npages; ) {
-			piece = next_piece(&set->slots[i], excluded, &pos);
+			piece = slots_next_piece(&set->slots[i], excluded, &pos);
 			if (piece.npages && pieces)
 				pieces[n] = piece;
 			n += !!piece.npages;
@@ -278,18 +278,19 @@ int kx_memslots_cut(struct kx_memslots *set, const struct kx_excluded *excluded)
 	if (!excluded->nr)
 		return 0;
 	/* A span cuts each alias of its memory: a simple bound would be far too high. */
-	n = cut(set, excluded, NULL);
+	n = slots_cut(set, excluded, NULL);
 	pieces = kvcalloc(n + 1, sizeof(*pieces), GFP_KERNEL);
 	if (!pieces)
 		return -ENOMEM;
-	cut(set, excluded, pieces);
+	slots_cut(set, excluded, pieces);
 	kvfree(set->slots);
 	set->slots = pieces;
 	set->nr = n;
 	return 0;
 }
 
-static int take_slots(struct kx_slots *slots, struct kx_vm *vm, const struct kx_excluded *excluded)
+static int slots_take_cut(struct kx_slots *slots, struct kx_vm *vm,
+			  const struct kx_excluded *excluded)
 {
 	struct kx_slots new = {};
 	struct kx_memslots set;
@@ -301,7 +302,7 @@ static int take_slots(struct kx_slots *slots, struct kx_vm *vm, const struct kx_
 	new.generation = set.generation;
 	err = kx_memslots_cut(&set, excluded);
 	if (!err)
-		err = build(&new, set.slots, set.nr);
+		err = slots_build(&new, set.slots, set.nr);
 	kvfree(set.slots);
 	if (err)
 		return err;
@@ -312,14 +313,14 @@ static int take_slots(struct kx_slots *slots, struct kx_vm *vm, const struct kx_
 
 int kx_slots_take(struct kx_slots *slots, struct kx_vm *vm)
 {
-	return take_slots(slots, vm, &vm->excluded);
+	return slots_take_cut(slots, vm, &vm->excluded);
 }
 
 int kx_slots_take_all(struct kx_slots *slots, struct kx_vm *vm)
 {
 	static const struct kx_excluded none;
 
-	return take_slots(slots, vm, &none);
+	return slots_take_cut(slots, vm, &none);
 }
 
 void kx_slots_drop(struct kx_slots *slots)

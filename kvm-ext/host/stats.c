@@ -10,7 +10,7 @@
 #include "stats.h"
 
 /* Values below 8 have a bucket each; above, the three bits after the leading one choose it. */
-static unsigned int bucket_of(u64 value)
+static unsigned int stats_bucket_of(u64 value)
 {
 	int shift;
 
@@ -21,7 +21,7 @@ static unsigned int bucket_of(u64 value)
 }
 
 /* The largest value that belongs to @bucket. */
-static u64 upper_edge(unsigned int bucket)
+static u64 stats_upper_edge(unsigned int bucket)
 {
 	unsigned int shift;
 	u64 lower;
@@ -33,7 +33,7 @@ static u64 upper_edge(unsigned int bucket)
 	return (lower << shift) + BIT_ULL(shift) - 1;
 }
 
-static u64 percentile(const struct kx_stats *stats, unsigned int percent)
+static u64 stats_percentile(const struct kx_stats *stats, unsigned int percent)
 {
 	u64 rank = div_u64(stats->sum.passes * percent + 99, 100), seen = 0;
 	unsigned int i;
@@ -41,7 +41,7 @@ static u64 percentile(const struct kx_stats *stats, unsigned int percent)
 	for (i = 0; i < KX_HIST_BUCKETS; i++) {
 		seen += stats->pass_ns[i];
 		if (seen && seen >= rank)
-			return upper_edge(i);
+			return stats_upper_edge(i);
 	}
 	return 0;
 }
@@ -57,7 +57,7 @@ void kx_stats_open(struct kx_stats *stats, u32 tracker, u64 interval_ns, u64 now
 	stats->sum.start_ns = now_ns;
 }
 
-static void add_counted(struct kx_stats *stats, const struct kx_pass_account *pass)
+static void stats_add_counted(struct kx_stats *stats, const struct kx_pass_account *pass)
 {
 	const struct kvm_ext_rec_pass_end *end = &pass->end;
 	struct kvm_ext_stats *sum = &stats->sum;
@@ -74,10 +74,10 @@ static void add_counted(struct kx_stats *stats, const struct kx_pass_account *pa
 	sum->samples += end->samples;
 	sum->sample_pages += end->sample_pages;
 	sum->lost_samples += end->lost_samples;
-	stats->pass_ns[bucket_of(end->wall_ns)]++;
+	stats->pass_ns[stats_bucket_of(end->wall_ns)]++;
 }
 
-static void add_to_pair(struct kx_stats *stats, const struct kvm_ext_rec_pass_end *end)
+static void stats_add_to_pair(struct kx_stats *stats, const struct kvm_ext_rec_pass_end *end)
 {
 	struct kvm_ext_staleness_stats *sum = &stats->sum.staleness;
 
@@ -90,7 +90,7 @@ static void add_to_pair(struct kx_stats *stats, const struct kvm_ext_rec_pass_en
 	}
 }
 
-static void add_walk(struct kvm_ext_walk_stats *sum, const struct kvm_ext_walk_stats *pass)
+static void stats_add_walk(struct kvm_ext_walk_stats *sum, const struct kvm_ext_walk_stats *pass)
 {
 	sum->tables_read += pass->tables_read;
 	sum->subtrees_skipped += pass->subtrees_skipped;
@@ -117,7 +117,7 @@ void kx_stats_add(struct kx_stats *stats, const struct kx_pass_account *pass)
 	sum->slot_changes += pass->slots_changed;
 	sum->dropped_pages += pass->dropped_pages;
 	sum->state |= pass->state;
-	add_walk(&sum->walk, &pass->walk);
+	stats_add_walk(&sum->walk, &pass->walk);
 	sum->regions = pass->regions;
 	sum->trap = pass->trap;
 	sum->trap_listened_ns = pass->trap_listened_ns;
@@ -125,14 +125,14 @@ void kx_stats_add(struct kx_stats *stats, const struct kx_pass_account *pass)
 		sum->prime_cpu_ns += end->cpu_ns;
 		sum->prime_ns += end->wall_ns;
 	} else if (!(end->h.flags & (KVM_EXT_PASS_CUT | KVM_EXT_PASS_YIELDED))) {
-		add_counted(stats, pass);
+		stats_add_counted(stats, pass);
 		if (pass->staleness)
-			add_to_pair(stats, end);
+			stats_add_to_pair(stats, end);
 	}
 }
 
 void kx_stats_get(const struct kx_stats *stats, struct kvm_ext_stats *out)
 {
 	*out = stats->sum;
-	out->pass_ns_p99 = percentile(stats, 99);
+	out->pass_ns_p99 = stats_percentile(stats, 99);
 }

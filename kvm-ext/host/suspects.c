@@ -20,7 +20,7 @@
 #define X32_BIT		0x40000000ul
 #define X32_IOCTL	(X32_BIT + 514)
 
-static bool is_native_ioctl(unsigned long nr)
+static bool suspects_is_native_ioctl(unsigned long nr)
 {
 	return nr == NATIVE_IOCTL || nr == X32_IOCTL || nr == (X32_BIT | NATIVE_IOCTL);
 }
@@ -30,7 +30,7 @@ static bool is_native_ioctl(unsigned long nr)
  * on its stack when it returned from one looks the same; its next system call
  * overwrites that. Caller holds the RCU read lock.
  */
-static bool seen_in_ioctl(struct task_struct *task, bool (*concerns)(unsigned int cmd))
+static bool suspects_seen_in_ioctl(struct task_struct *task, bool (*concerns)(unsigned int cmd))
 {
 	const void *stack = READ_ONCE(task->stack);
 	const struct pt_regs *regs;
@@ -41,11 +41,11 @@ static bool seen_in_ioctl(struct task_struct *task, bool (*concerns)(unsigned in
 	regs = (const struct pt_regs *)(stack + THREAD_SIZE - TOP_OF_KERNEL_STACK_PADDING) - 1;
 	if (task_thread_info(task)->status & TS_COMPAT)
 		return READ_ONCE(regs->orig_ax) == COMPAT_IOCTL && concerns(regs->cx);
-	return is_native_ioctl(READ_ONCE(regs->orig_ax)) && concerns(regs->si);
+	return suspects_is_native_ioctl(READ_ONCE(regs->orig_ax)) && concerns(regs->si);
 }
 
 /* Caller holds the RCU read lock. A leader that has exited has no memory, though its threads do. */
-static bool has_mm(struct task_struct *process, const struct mm_struct *mm)
+static bool suspects_has_mm(struct task_struct *process, const struct mm_struct *mm)
 {
 	struct task_struct *task;
 	const struct mm_struct *theirs;
@@ -59,7 +59,7 @@ static bool has_mm(struct task_struct *process, const struct mm_struct *mm)
 }
 
 /* Again from the beginning if there were too many. */
-static int find(struct kx_interposer *self)
+static int suspects_find(struct kx_interposer *self)
 {
 	struct task_struct *process, *task;
 	int n = 0;
@@ -67,10 +67,10 @@ static int find(struct kx_interposer *self)
 	kx_suspects_drop(self);
 	rcu_read_lock();
 	for_each_process(process) {
-		if (!has_mm(process, self->mm))
+		if (!suspects_has_mm(process, self->mm))
 			continue;
 		for_each_thread(process, task) {
-			if (!seen_in_ioctl(task, self->concerns))
+			if (!suspects_seen_in_ioctl(task, self->concerns))
 				continue;
 			if (n < KX_SUSPECTS_MAX)
 				self->suspects[n] = get_task_struct(task);
@@ -81,7 +81,7 @@ static int find(struct kx_interposer *self)
 	return n <= KX_SUSPECTS_MAX ? 0 : -EAGAIN;
 }
 
-static void clear(struct kx_interposer *self, int i, struct task_struct *task)
+static void suspects_clear(struct kx_interposer *self, int i, struct task_struct *task)
 {
 	if (cmpxchg(&self->suspects[i], task, NULL) == task)
 		put_task_struct(task);
@@ -93,11 +93,11 @@ void kx_suspects_acquit(struct kx_interposer *self)
 
 	for (i = 0; i < KX_SUSPECTS_MAX; i++) {
 		if (READ_ONCE(self->suspects[i]) == current)
-			clear(self, i, current);
+			suspects_clear(self, i, current);
 	}
 }
 
-static bool are_left(struct kx_interposer *self)
+static bool suspects_are_left(struct kx_interposer *self)
 {
 	struct task_struct *task;
 	bool left = false;
@@ -107,10 +107,10 @@ static bool are_left(struct kx_interposer *self)
 		/* Only this thread takes one off whose task is another. */
 		rcu_read_lock();
 		task = READ_ONCE(self->suspects[i]);
-		if (task && seen_in_ioctl(task, self->concerns))
+		if (task && suspects_seen_in_ioctl(task, self->concerns))
 			left = true;
 		else if (task)
-			clear(self, i, task);
+			suspects_clear(self, i, task);
 		rcu_read_unlock();
 	}
 	return left;
@@ -133,11 +133,11 @@ int kx_suspects_settle(struct kx_interposer *self)
 	int ms;
 
 	if (!self->listed) {
-		if (find(self))
+		if (suspects_find(self))
 			return -EAGAIN;
 		self->listed = true;
 	}
-	for (ms = 0; are_left(self); ms++) {
+	for (ms = 0; suspects_are_left(self); ms++) {
 		if (ms == SETTLE_MS)
 			return -EAGAIN;
 		usleep_range(500, 1000);

@@ -32,15 +32,15 @@
 /* How old a map of leaves may be that a guess is built on. */
 #define FRESH_NS	(10 * NSEC_PER_USEC)
 
-static bool clear_young(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, u64 npages)
+static bool abit_clear_young(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, u64 npages)
 {
 	return kx_clear_young(p->vm->kvm, kx_extent_hva(x, gfn), npages);
 }
 
 /* One call for all of @npages, of one leaf or taken as one. */
-static gfn_t scan_whole(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, u64 npages)
+static gfn_t abit_scan_whole(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, u64 npages)
 {
-	bool young = clear_young(p, x, gfn, npages);
+	bool young = abit_clear_young(p, x, gfn, npages);
 
 	kx_pass_scanned(p, npages, 1, young);
 	if (young)
@@ -48,13 +48,13 @@ static gfn_t scan_whole(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn,
 	return gfn + npages;
 }
 
-static gfn_t skip(struct kx_pass *p, gfn_t gfn, gfn_t end)
+static gfn_t abit_skip(struct kx_pass *p, gfn_t gfn, gfn_t end)
 {
 	kx_pass_scanned(p, end - gfn, 0, false);
 	return end;
 }
 
-static bool holds(const struct kx_extent *x, gfn_t gfn, u64 npages)
+static bool abit_holds(const struct kx_extent *x, gfn_t gfn, u64 npages)
 {
 	return gfn >= x->gfn && gfn + npages <= kx_extent_end(x);
 }
@@ -63,32 +63,32 @@ static bool holds(const struct kx_extent *x, gfn_t gfn, u64 npages)
  * Is memory mapped that the tables which can be seen do not map? Some of it at other
  * gfns; all of it in SMM, whose root is seen only while a vCPU is in SMM.
  */
-static bool is_hidden(const struct kx_extent *x, enum kx_leaf leaf)
+static bool abit_is_hidden(const struct kx_extent *x, enum kx_leaf leaf)
 {
 	return leaf == KX_LEAF_UNKNOWN || x->alias || x->smm_alias;
 }
 
 /* Bit i of @bits: page @gfn + i may be mapped for the guest. All are in one block. */
-static void find_mapped(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn,
-			unsigned int npages, unsigned long *bits)
+static void abit_find_mapped(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn,
+			     unsigned int npages, unsigned long *bits)
 {
 	struct kvm *kvm = p->vm->kvm;
 
-	if (is_hidden(x, kx_leaf_pages(kvm, x->as_id, gfn, npages, bits)))
+	if (abit_is_hidden(x, kx_leaf_pages(kvm, x->as_id, gfn, npages, bits)))
 		kx_present_pages(kvm->mm, kx_extent_hva(x, gfn), npages, bits);
 }
 
 /* A call for each page that may be mapped; the others are passed over. */
-static gfn_t scan_pages(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, gfn_t end)
+static gfn_t abit_scan_pages(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, gfn_t end)
 {
 	struct kx_found *found = kx_pass_found_bits(p, x, gfn);
 	DECLARE_BITMAP(mapped, KX_BLOCK_PAGES);
 	unsigned int i, n = end - gfn, calls = 0, done = 0;
 	bool young, leave = false;
 
-	find_mapped(p, x, gfn, n, mapped);
+	abit_find_mapped(p, x, gfn, n, mapped);
 	for_each_set_bit(i, mapped, n) {
-		young = clear_young(p, x, gfn + i, 1);
+		young = abit_clear_young(p, x, gfn + i, 1);
 		if (young)
 			kx_found_set(found, i);
 		kx_pass_scanned(p, i + 1 - done, 1, young);
@@ -109,20 +109,20 @@ static gfn_t scan_pages(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn,
  * What of @gfn to @end cannot be mapped, in no table: returns where that ends. A block of
  * which some may be mapped is none of it.
  */
-static gfn_t end_of_unmapped(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, gfn_t end,
-			     enum kx_leaf leaf)
+static gfn_t abit_end_of_unmapped(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn,
+				  gfn_t end, enum kx_leaf leaf)
 {
 	gfn_t next = end;
 
 	if (leaf == KX_LEAF_NONE)
 		next = kx_leaf_none_until(&p->leaves, gfn, end);
-	if (is_hidden(x, leaf))
+	if (abit_is_hidden(x, leaf))
 		next = gfn + kx_absent_from(p->vm->kvm->mm, kx_extent_hva(x, gfn), next - gfn);
 	return next == end ? end : round_down(next, KX_BLOCK_PAGES);
 }
 
 /* Of a block that was unmapped when the map was read: may it be taken as a whole? */
-static bool still_unmapped(struct kx_pass *p, const struct kx_extent *x, gfn_t block)
+static bool abit_still_unmapped(struct kx_pass *p, const struct kx_extent *x, gfn_t block)
 {
 	DECLARE_BITMAP(bits, KX_BLOCK_PAGES);
 
@@ -134,30 +134,30 @@ static gfn_t abit_scan(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, 
 {
 	gfn_t block = gfn & ~(KX_BLOCK_PAGES - 1), gib = gfn & ~(KX_GIB_PAGES - 1), next;
 	gfn_t stop = min(end, block + KX_BLOCK_PAGES);
-	bool whole_block = holds(x, block, KX_BLOCK_PAGES);
+	bool whole_block = abit_holds(x, block, KX_BLOCK_PAGES);
 	enum kx_leaf leaf;
 
 	leaf = kx_leaf_at(&p->leaves, p->vm->kvm, x->as_id, gfn, kx_extent_end(x));
 	/* Leaves larger than an extent are those that an alias cuts: then page by page. */
-	if (leaf == KX_LEAF_1G && holds(x, gib, KX_GIB_PAGES))
-		return scan_whole(p, x, gib, KX_GIB_PAGES);
+	if (leaf == KX_LEAF_1G && abit_holds(x, gib, KX_GIB_PAGES))
+		return abit_scan_whole(p, x, gib, KX_GIB_PAGES);
 	if (leaf == KX_LEAF_2M && whole_block)
-		return scan_whole(p, x, block, KX_BLOCK_PAGES);
+		return abit_scan_whole(p, x, block, KX_BLOCK_PAGES);
 	if (leaf == KX_LEAF_NONE || leaf == KX_LEAF_UNKNOWN) {
-		next = end_of_unmapped(p, x, gfn, end, leaf);
+		next = abit_end_of_unmapped(p, x, gfn, end, leaf);
 		if (next > gfn)
-			return skip(p, gfn, next);
+			return abit_skip(p, gfn, next);
 	}
 	/*
 	 * SMM may have mapped what the VM proper has not. One call rules it out; the price
 	 * is that such an access is known to the block, not the page. But what was mapped
 	 * since the map was read must not be taken for SMM's.
 	 */
-	if (leaf == KX_LEAF_NONE && !x->alias && whole_block && still_unmapped(p, x, block))
-		return scan_whole(p, x, block, KX_BLOCK_PAGES);
+	if (leaf == KX_LEAF_NONE && !x->alias && whole_block && abit_still_unmapped(p, x, block))
+		return abit_scan_whole(p, x, block, KX_BLOCK_PAGES);
 	if (p->cfg.granularity == KVM_EXT_GRANULARITY_2M && whole_block)
-		return scan_whole(p, x, block, KX_BLOCK_PAGES);
-	return scan_pages(p, x, gfn, stop);
+		return abit_scan_whole(p, x, block, KX_BLOCK_PAGES);
+	return abit_scan_pages(p, x, gfn, stop);
 }
 
 static void abit_probe(struct kx_pass *p, struct kx_probe *probes, u32 nr, bool clear)

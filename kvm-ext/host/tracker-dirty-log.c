@@ -14,8 +14,8 @@
 #include "pass.h"
 #include "tracker.h"
 
-static u64 block(struct kx_pass *p, struct kx_log_slot *s, u64 first, unsigned int npages,
-		 unsigned long *bits)
+static u64 dirty_log_block(struct kx_pass *p, struct kx_log_slot *s, u64 first, unsigned int npages,
+			   unsigned long *bits)
 {
 	kx_log_found(p, s, first, npages, bits);
 	return bitmap_weight(bits, npages);
@@ -23,7 +23,7 @@ static u64 block(struct kx_pass *p, struct kx_log_slot *s, u64 first, unsigned i
 
 static void dirty_log_pass(struct kx_pass *p)
 {
-	static const struct kx_log_walk walk = { .block = block };
+	static const struct kx_log_walk walk = { .block = dirty_log_block };
 
 	kx_log_walk(p, &walk);
 }

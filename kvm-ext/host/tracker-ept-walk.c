@@ -69,7 +69,7 @@ struct ept_walk {
 /* --- the lock ------------------------------------------------------------------ */
 
 /* SMM's table maps the VM's memory, too: with the VM proper's it is walked as well. */
-static void begin_hold(struct ept_walk *e, u16 as_id)
+static void ept_walk_begin_hold(struct ept_walk *e, u16 as_id)
 	__acquires(&e->kvm->mmu_lock)
 {
 	unsigned int as_mask = as_id ? BIT(as_id) : BIT(0) | BIT(1);
@@ -80,7 +80,7 @@ static void begin_hold(struct ept_walk *e, u16 as_id)
 	kx_roots_find(&e->roots, e->kvm, as_mask);
 }
 
-static void end_hold(struct kx_pass *p, struct ept_walk *e)
+static void ept_walk_end_hold(struct kx_pass *p, struct ept_walk *e)
 	__releases(&e->kvm->mmu_lock)
 {
 	struct kvm_ext_walk_stats *walk = &p->account.walk;
@@ -95,19 +95,19 @@ static void end_hold(struct kx_pass *p, struct ept_walk *e)
 		p->account.state |= KVM_EXT_STATE_NESTED;
 }
 
-static bool must_let_go(struct ept_walk *e)
+static bool ept_walk_must_let_go(struct ept_walk *e)
 {
 	e->contended |= rwlock_is_contended(&e->kvm->mmu_lock);
 	return e->contended || need_resched() ||
 	       ktime_get_ns() - e->hold_start_ns >= HOLD_LIMIT_NS;
 }
 
-static bool stop(struct kx_walk *w)
+static bool ept_walk_stop(struct kx_walk *w)
 {
-	return must_let_go(container_of(w, struct ept_walk, walk));
+	return ept_walk_must_let_go(container_of(w, struct ept_walk, walk));
 }
 
-static u64 *table(struct kx_walk *w, u64 address)
+static u64 *ept_walk_table(struct kx_walk *w, u64 address)
 {
 	return kx_table_at(address);
 }
@@ -119,7 +119,7 @@ static u64 *table(struct kx_walk *w, u64 address)
  * SMM's only what the VM proper does not have under the same gfns; the rest is
  * walked together with it.
  */
-static int take_pieces(struct ept_walk *e)
+static int ept_walk_take_pieces(struct ept_walk *e)
 {
 	struct kx_slots slots = {};
 	struct kx_memslots set;
@@ -165,7 +165,7 @@ drop_slots:
 }
 
 /* The piece that has (@as_id, @gfn) or follows it. */
-static const struct piece *piece_from(const struct ept_walk *e, u16 as_id, gfn_t gfn)
+static const struct piece *ept_walk_piece_from(const struct ept_walk *e, u16 as_id, gfn_t gfn)
 {
 	u32 lo = 0, hi = e->nr;
 
@@ -183,26 +183,26 @@ static const struct piece *piece_from(const struct ept_walk *e, u16 as_id, gfn_t
 
 /* --- what was found ------------------------------------------------------------ */
 
-static bool in_piece(const struct piece *x, gfn_t gfn, u64 npages)
+static bool ept_walk_in_piece(const struct piece *x, gfn_t gfn, u64 npages)
 {
 	return gfn >= x->gfn && gfn + npages <= x->gfn + x->npages;
 }
 
-static void put_block(struct kx_pass *p, struct ept_walk *e, const struct piece *x,
-		      unsigned int block)
+static void ept_walk_put_block(struct kx_pass *p, struct ept_walk *e, const struct piece *x,
+			       unsigned int block)
 {
 	gfn_t gfn = e->window.gfn + block * KX_BLOCK_PAGES;
 	bool leaf = e->window.leaves[block / 64] & BIT_ULL(block % 64);
 
 	if (leaf || (p->cfg.granularity == KVM_EXT_GRANULARITY_2M &&
-		     in_piece(x, gfn, KX_BLOCK_PAGES)))
+		     ept_walk_in_piece(x, gfn, KX_BLOCK_PAGES)))
 		kx_pass_found_mapping(p, x->as_id, gfn, KX_BLOCK_ORDER);
 	else
 		kx_pass_found_pages(p, x->as_id, gfn, KX_BLOCK_PAGES,
 				    (unsigned long *)e->window.pages[block]);
 }
 
-static void put_window(struct kx_pass *p, struct ept_walk *e, const struct piece *x)
+static void ept_walk_put_window(struct kx_pass *p, struct ept_walk *e, const struct piece *x)
 {
 	unsigned int word;
 	u64 blocks;
@@ -214,15 +214,15 @@ static void put_window(struct kx_pass *p, struct ept_walk *e, const struct piece
 	for (word = 0; word < KX_ENTRIES / 64; word++) {
 		blocks = e->window.leaves[word] | e->window.blocks[word];
 		for (; blocks; blocks &= blocks - 1)
-			put_block(p, e, x, word * 64 + __ffs64(blocks));
+			ept_walk_put_block(p, e, x, word * 64 + __ffs64(blocks));
 	}
 }
 
 /* --- a pass -------------------------------------------------------------------- */
 
 /* SMM's table is in sight only while a vCPU is in SMM, so no bit of it could be rechecked. */
-static gfn_t walk_root(struct kx_pass *p, struct ept_walk *e, const struct kx_root *root,
-		       gfn_t gfn, gfn_t end)
+static gfn_t ept_walk_root(struct kx_pass *p, struct ept_walk *e, const struct kx_root *root,
+			   gfn_t gfn, gfn_t end)
 {
 	bool may_skip = p->flush_scope != KVM_EXT_FLUSH_NONE &&
 			!(p->cfg.flags & KVM_EXT_SET_NO_SKIP);
@@ -233,25 +233,25 @@ static gfn_t walk_root(struct kx_pass *p, struct ept_walk *e, const struct kx_ro
 }
 
 /* What one hold of the lock allows of pages @gfn to @end; returns where it ended. */
-static gfn_t walk_some(struct kx_pass *p, struct ept_walk *e, u16 as_id, gfn_t gfn, gfn_t end)
+static gfn_t ept_walk_some(struct kx_pass *p, struct ept_walk *e, u16 as_id, gfn_t gfn, gfn_t end)
 {
 	const struct kx_walk_sums *sums = &e->walk.sums, before = *sums;
 	gfn_t next = end;
 	int i;
 
-	begin_hold(e, as_id);
+	ept_walk_begin_hold(e, as_id);
 	/* Each root as far as the one before came. */
 	for (i = 0; i < e->roots.nr; i++)
-		next = walk_root(p, e, &e->roots.root[i], gfn, next);
+		next = ept_walk_root(p, e, &e->roots.root[i], gfn, next);
 	e->distrust_next |= e->distrust && !e->roots.nr;
-	end_hold(p, e);
+	ept_walk_end_hold(p, e);
 	kx_pass_scanned(p, next - gfn, sums->leaves - before.leaves,
 			sums->found > before.found || sums->cleared > before.cleared);
 	return next;
 }
 
 /* Where the leaf around @gfn ends, as far as one can be seen. */
-static gfn_t end_of_leaf(struct kx_pass *p, u16 as_id, gfn_t gfn, gfn_t end)
+static gfn_t ept_walk_end_of_leaf(struct kx_pass *p, u16 as_id, gfn_t gfn, gfn_t end)
 {
 	switch (kx_leaf_at(&p->leaves, p->vm->kvm, as_id, gfn, end)) {
 	case KX_LEAF_1G:
@@ -265,11 +265,11 @@ static gfn_t end_of_leaf(struct kx_pass *p, u16 as_id, gfn_t gfn, gfn_t end)
 }
 
 /* How far a hold may go before the flush that the scope wants after it. */
-static gfn_t end_of_batch(struct kx_pass *p, u16 as_id, gfn_t gfn, gfn_t end)
+static gfn_t ept_walk_end_of_batch(struct kx_pass *p, u16 as_id, gfn_t gfn, gfn_t end)
 {
 	switch (p->flush_scope) {
 	case KVM_EXT_FLUSH_PAGE:
-		return end_of_leaf(p, as_id, gfn, end);
+		return ept_walk_end_of_leaf(p, as_id, gfn, end);
 	case KVM_EXT_FLUSH_BATCH:
 		return min(end, gfn + p->cfg.batch_pages - p->unbatched_pages);
 	default:
@@ -278,7 +278,7 @@ static gfn_t end_of_batch(struct kx_pass *p, u16 as_id, gfn_t gfn, gfn_t end)
 }
 
 /* Sees to what accesses met the clearing of A above the last level. */
-static void recheck(struct kx_pass *p, struct ept_walk *e)
+static void ept_walk_recheck(struct kx_pass *p, struct ept_walk *e)
 {
 	u32 i, r, n = e->walk.nr_idle;
 
@@ -286,47 +286,48 @@ static void recheck(struct kx_pass *p, struct ept_walk *e)
 		return;
 	kx_pass_flush(p, true);
 	for (i = 0; i < n; ) {
-		begin_hold(e, 0);
+		ept_walk_begin_hold(e, 0);
 		e->distrust_next |= !e->roots.nr;
 		do {
 			for (r = 0; r < e->roots.nr; r++)
 				kx_walk_recheck(&e->walk, e->roots.root[r].table,
 						e->roots.root[r].level, &e->walk.idle[i]);
-		} while (++i < n && !must_let_go(e));
-		end_hold(p, e);
+		} while (++i < n && !ept_walk_must_let_go(e));
+		ept_walk_end_hold(p, e);
 		kx_pass_rest(p);
 	}
 	e->walk.nr_idle = 0;
 }
 
-static void walk_window(struct kx_pass *p, struct ept_walk *e, const struct piece *x, gfn_t gfn,
-			gfn_t end)
+static void ept_walk_window(struct kx_pass *p, struct ept_walk *e, const struct piece *x, gfn_t gfn,
+			    gfn_t end)
 {
 	kx_window_clear(&e->window, gfn & ~(KX_GIB_PAGES - 1));
 	while (gfn < end) {
-		gfn = walk_some(p, e, x->as_id, gfn, end_of_batch(p, x->as_id, gfn, end));
+		gfn = ept_walk_some(p, e, x->as_id, gfn,
+				    ept_walk_end_of_batch(p, x->as_id, gfn, end));
 		if (e->walk.nr_idle == KX_IDLE_MAX)
-			recheck(p, e);
+			ept_walk_recheck(p, e);
 		if (kx_pass_rest(p))
 			break;
 	}
-	put_window(p, e, x);
+	ept_walk_put_window(p, e, x);
 }
 
 /* A block that the range cuts is looked at whole, where it counts as one. */
-static void widen(const struct kx_pass *p, const struct piece *x, gfn_t *gfn, gfn_t *end)
+static void ept_walk_widen(const struct kx_pass *p, const struct piece *x, gfn_t *gfn, gfn_t *end)
 {
 	gfn_t first = round_down(*gfn, KX_BLOCK_PAGES), last = round_down(*end - 1, KX_BLOCK_PAGES);
 
 	if (p->cfg.granularity != KVM_EXT_GRANULARITY_2M)
 		return;
-	if (in_piece(x, first, KX_BLOCK_PAGES))
+	if (ept_walk_in_piece(x, first, KX_BLOCK_PAGES))
 		*gfn = first;
-	if (in_piece(x, last, KX_BLOCK_PAGES))
+	if (ept_walk_in_piece(x, last, KX_BLOCK_PAGES))
 		*end = last + KX_BLOCK_PAGES;
 }
 
-static u64 pages_in_range(const struct kx_pass *p, const struct ept_walk *e)
+static u64 ept_walk_pages_in_range(const struct kx_pass *p, const struct ept_walk *e)
 {
 	const struct piece *x;
 	gfn_t from, to;
@@ -340,24 +341,24 @@ static u64 pages_in_range(const struct kx_pass *p, const struct ept_walk *e)
 	return sum;
 }
 
-static void walk_all(struct kx_pass *p, struct ept_walk *e)
+static void ept_walk_all(struct kx_pass *p, struct ept_walk *e)
 {
 	const struct piece *x;
 	gfn_t gfn = 0, end;
 	u16 as_id = 0;
 
-	kx_pass_set_total(p, pages_in_range(p, e));
+	kx_pass_set_total(p, ept_walk_pages_in_range(p, e));
 	while (!kx_pass_rest(p)) {
 		if (e->generation != kx_slots_generation(e->vm)) {
 			p->account.slots_changed = e->pieces;
 			kx_pass_begin_resting(p);
-			if (take_pieces(e))
+			if (ept_walk_take_pieces(e))
 				kx_pass_fail(p, -ENOMEM);
 			kx_pass_end_resting(p);
-			kx_pass_set_total(p, pages_in_range(p, e));
+			kx_pass_set_total(p, ept_walk_pages_in_range(p, e));
 			continue;
 		}
-		x = piece_from(e, as_id, gfn);
+		x = ept_walk_piece_from(e, as_id, gfn);
 		if (!x)
 			break;
 		if (x->as_id != as_id)
@@ -366,8 +367,8 @@ static void walk_all(struct kx_pass *p, struct ept_walk *e)
 		gfn = max3(gfn, x->gfn, p->first_gfn);
 		end = min3(x->gfn + x->npages, p->end_gfn, (gfn | (KX_GIB_PAGES - 1)) + 1);
 		if (gfn < end) {
-			widen(p, x, &gfn, &end);
-			walk_window(p, e, x, gfn, end);
+			ept_walk_widen(p, x, &gfn, &end);
+			ept_walk_window(p, e, x, gfn, end);
 		}
 		/* Past the range, too: on to the next piece. */
 		gfn = gfn < end ? end : x->gfn + x->npages;
@@ -383,8 +384,8 @@ static void ept_walk_pass(struct kx_pass *p)
 	*sums = (struct kx_walk_sums){};
 	e->distrust = e->distrust_next || kx_pass_priming(p);
 	e->distrust_next = false;
-	walk_all(p, e);
-	recheck(p, e);
+	ept_walk_all(p, e);
+	ept_walk_recheck(p, e);
 	e->distrust_next |= e->distrust && p->stop;
 	walk->tables_read = sums->tables;
 	walk->subtrees_skipped = sums->skipped;
@@ -395,7 +396,7 @@ static void ept_walk_pass(struct kx_pass *p)
 
 /* --- single pages, for regions ------------------------------------------------- */
 
-static bool probe_page(struct ept_walk *e, const struct kx_probe *probe, bool clear)
+static bool ept_walk_probe_page(struct ept_walk *e, const struct kx_probe *probe, bool clear)
 {
 	bool young = false;
 	int i;
@@ -415,12 +416,12 @@ static void ept_walk_probe(struct kx_pass *p, struct kx_probe *probes, u32 nr, b
 
 	while (probe < end) {
 		as_id = probe->x->as_id;
-		begin_hold(e, as_id);
+		ept_walk_begin_hold(e, as_id);
 		do {
-			probe->young = probe_page(e, probe, clear);
+			probe->young = ept_walk_probe_page(e, probe, clear);
 			any |= probe->young;
-		} while (++probe < end && probe->x->as_id == as_id && !must_let_go(e));
-		end_hold(p, e);
+		} while (++probe < end && probe->x->as_id == as_id && !ept_walk_must_let_go(e));
+		ept_walk_end_hold(p, e);
 	}
 	if (clear)
 		kx_pass_scanned(p, 0, 0, any);
@@ -441,8 +442,8 @@ static void *ept_walk_setup(struct kx_vm *vm, const struct kx_setting *setting)
 	e->walk.accessed = npt ? BIT_ULL(5) : BIT_ULL(8);
 	e->walk.dirty = npt ? BIT_ULL(6) : BIT_ULL(9);
 	e->walk.address = GENMASK_ULL(51, PAGE_SHIFT);
-	e->walk.table = table;
-	e->walk.stop = stop;
+	e->walk.table = ept_walk_table;
+	e->walk.stop = ept_walk_stop;
 	e->walk.window = &e->window;
 	return e;
 }

@@ -27,9 +27,9 @@ struct pml_abit {
 };
 
 /* Tests and clears the accessed bits of the candidates; @young gets what is found. */
-static void test_candidates(struct kx_pass *p, struct kx_log_slot *s, u64 first,
-			    unsigned int npages, const unsigned long *candidates,
-			    unsigned long *young)
+static void pml_abit_test_candidates(struct kx_pass *p, struct kx_log_slot *s, u64 first,
+				     unsigned int npages, const unsigned long *candidates,
+				     unsigned long *young)
 {
 	unsigned int i, calls = 0;
 	bool accessed;
@@ -44,8 +44,8 @@ static void test_candidates(struct kx_pass *p, struct kx_log_slot *s, u64 first,
 	}
 }
 
-static u64 block(struct kx_pass *p, struct kx_log_slot *s, u64 first, unsigned int npages,
-		 unsigned long *bits)
+static u64 pml_abit_block(struct kx_pass *p, struct kx_log_slot *s, u64 first, unsigned int npages,
+			  unsigned long *bits)
 {
 	unsigned long *candidates = s->candidates + BIT_WORD(first);
 	unsigned long *seen = s->seen + BIT_WORD(first);
@@ -58,7 +58,7 @@ static u64 block(struct kx_pass *p, struct kx_log_slot *s, u64 first, unsigned i
 	bitmap_or(candidates, candidates, bits, npages);
 	/* What is not known to be this memslot's any more is not tested. */
 	if (READ_ONCE(s->ours))
-		test_candidates(p, s, first, npages, candidates, young);
+		pml_abit_test_candidates(p, s, first, npages, candidates, young);
 	kx_log_found(p, s, first, npages, young);
 	bitmap_or(seen, seen, young, npages);
 	bitmap_zero(bits, npages);
@@ -73,7 +73,7 @@ static u64 block(struct kx_pass *p, struct kx_log_slot *s, u64 first, unsigned i
 
 static void pml_abit_pass(struct kx_pass *p)
 {
-	static const struct kx_log_walk walk = { .block = block, .watch = true };
+	static const struct kx_log_walk walk = { .block = pml_abit_block, .watch = true };
 	struct pml_abit *state = p->state;
 
 	state->candidates = 0;

@@ -77,14 +77,14 @@ struct trap {
 	struct kx_listener listener;	/* expects as many faults as bits are set in @areas */
 };
 
-static struct kx_areas *areas_of(const struct trap *t)
+static struct kx_areas *trap_areas_of(const struct trap *t)
 {
 	return rcu_dereference_protected(t->areas, true);
 }
 
 /* --- in the vCPUs' tasks --------------------------------------------------------- */
 
-static u8 access_of(u64 error_code, u8 *flags)
+static u8 trap_access_of(u64 error_code, u8 *flags)
 {
 	bool intel = boot_cpu_has(X86_FEATURE_VMX);
 
@@ -98,7 +98,7 @@ static u8 access_of(u64 error_code, u8 *flags)
 	return KVM_EXT_ACCESS_READ;
 }
 
-static void push(struct trap *t, struct kvm_ext_fault *fault)
+static void trap_push(struct trap *t, struct kvm_ext_fault *fault)
 {
 	u32 size = t->budget.faults_per_s;
 
@@ -114,7 +114,7 @@ static void push(struct trap *t, struct kvm_ext_fault *fault)
 }
 
 /* Caller is in an RCU read section. */
-static bool disarm(struct trap *t, struct kvm_vcpu *vcpu, gfn_t gfn, u8 *order)
+static bool trap_disarm(struct trap *t, struct kvm_vcpu *vcpu, gfn_t gfn, u8 *order)
 {
 	struct kx_areas *areas;
 	struct kx_area *area;
@@ -125,7 +125,7 @@ static bool disarm(struct trap *t, struct kvm_vcpu *vcpu, gfn_t gfn, u8 *order)
 	       kx_area_disarm(area, gfn, order);
 }
 
-static void on_page_fault(void *data, struct kvm_vcpu *vcpu, u64 gpa, u64 error_code)
+static void trap_on_page_fault(void *data, struct kvm_vcpu *vcpu, u64 gpa, u64 error_code)
 {
 	struct kvm_ext_fault fault = { .gfn = gpa >> PAGE_SHIFT, .vcpu = vcpu->vcpu_id };
 	struct trap *t = data;
@@ -135,16 +135,16 @@ static void on_page_fault(void *data, struct kvm_vcpu *vcpu, u64 gpa, u64 error_
 		return;
 	/* To the end, so that who waits for readers has what they left. */
 	rcu_read_lock();
-	if (disarm(t, vcpu, fault.gfn, &fault.order)) {
-		fault.access = access_of(error_code, &fault.flags);
-		push(t, &fault);
+	if (trap_disarm(t, vcpu, fault.gfn, &fault.order)) {
+		fault.access = trap_access_of(error_code, &fault.flags);
+		trap_push(t, &fault);
 		WRITE_ONCE(t->since_ns[vcpu->vcpu_idx], fault.time_ns);
 		kx_listener_expect_less(&t->listener, 1);
 	}
 	rcu_read_unlock();
 }
 
-static void on_entry(void *data, struct kvm_vcpu *vcpu)
+static void trap_on_entry(void *data, struct kvm_vcpu *vcpu)
 {
 	struct trap *t = data;
 	u64 since, now;
@@ -164,7 +164,7 @@ static void on_entry(void *data, struct kvm_vcpu *vcpu)
 
 /* --- collecting --------------------------------------------------------------------- */
 
-static u32 pull(struct trap *t, struct kvm_ext_fault *to, u32 room)
+static u32 trap_pull(struct trap *t, struct kvm_ext_fault *to, u32 room)
 {
 	u32 size = t->budget.faults_per_s, n;
 
@@ -178,7 +178,7 @@ static u32 pull(struct trap *t, struct kvm_ext_fault *to, u32 room)
 	return n;
 }
 
-static void put_faults(struct kx_pass *p, const struct kvm_ext_fault *faults, u32 nr)
+static void trap_put_faults(struct kx_pass *p, const struct kvm_ext_fault *faults, u32 nr)
 {
 	struct kvm_ext_rec_faults *rec;
 
@@ -192,13 +192,13 @@ static void put_faults(struct kx_pass *p, const struct kvm_ext_fault *faults, u3
 	kx_pass_commit(p);
 }
 
-static void collect(struct kx_pass *p, struct trap *t)
+static void trap_collect(struct kx_pass *p, struct trap *t)
 {
 	struct kvm_ext_fault faults[32];
 	u64 pages;
 	u32 n, i;
 
-	while ((n = pull(t, faults, ARRAY_SIZE(faults)))) {
+	while ((n = trap_pull(t, faults, ARRAY_SIZE(faults)))) {
 		pages = 0;
 		for (i = 0; i < n; i++) {
 			kx_budget_faulted(&t->budget, faults[i].time_ns);
@@ -207,7 +207,7 @@ static void collect(struct kx_pass *p, struct trap *t)
 		t->stats.faults += n;
 		t->armed_pages -= pages;
 		kx_pass_found_samples(p, n, pages);
-		put_faults(p, faults, n);
+		trap_put_faults(p, faults, n);
 		kx_pass_rest(p);
 	}
 }
@@ -215,9 +215,9 @@ static void collect(struct kx_pass *p, struct trap *t)
 /* --- arming --------------------------------------------------------------------------- */
 
 /* What is armed is forgotten, and counts as if it had faulted: it still may. */
-static void forget_armed(struct kx_pass *p, struct trap *t, struct kx_areas *areas)
+static void trap_forget_armed(struct kx_pass *p, struct trap *t, struct kx_areas *areas)
 {
-	struct kx_areas *old = areas_of(t);
+	struct kx_areas *old = trap_areas_of(t);
 	u64 now;
 
 	rcu_assign_pointer(t->areas, areas);
@@ -225,7 +225,7 @@ static void forget_armed(struct kx_pass *p, struct trap *t, struct kx_areas *are
 	kx_areas_free(old);
 	/* Nobody else expects any, and none comes any more. */
 	kx_listener_expect_less(&t->listener, atomic_read(&t->listener.expected));
-	collect(p, t);
+	trap_collect(p, t);
 	now = ktime_get_ns();
 	while (t->budget.outstanding) {
 		kx_budget_faulted(&t->budget, now);
@@ -235,13 +235,13 @@ static void forget_armed(struct kx_pass *p, struct trap *t, struct kx_areas *are
 	t->armed_pages = 0;
 }
 
-static int take_memory(struct kx_pass *p, struct trap *t)
+static int trap_take_memory(struct kx_pass *p, struct trap *t)
 {
 	struct kx_areas *areas;
 	struct kx_slots slots = {};
 	int err;
 
-	if (areas_of(t) && areas_of(t)->generation == kx_slots_generation(t->vm))
+	if (trap_areas_of(t) && trap_areas_of(t)->generation == kx_slots_generation(t->vm))
 		return 0;
 	kx_pass_begin_resting(p);
 	err = kx_slots_take(&slots, t->vm);
@@ -253,13 +253,13 @@ static int take_memory(struct kx_pass *p, struct trap *t)
 		return err;
 	if (!areas)
 		return -ENOMEM;
-	p->account.slots_changed = areas_of(t);
-	forget_armed(p, t, areas);
+	p->account.slots_changed = trap_areas_of(t);
+	trap_forget_armed(p, t, areas);
 	return 0;
 }
 
 /* Forgets what is armed by @order in pages @gfn to @end, and cannot fault any more. */
-static void forget_order(struct trap *t, struct kx_area *area, gfn_t gfn, gfn_t end, u8 order)
+static void trap_forget_order(struct trap *t, struct kx_area *area, gfn_t gfn, gfn_t end, u8 order)
 {
 	unsigned long *bits, bit, last;
 
@@ -278,7 +278,7 @@ static void forget_order(struct trap *t, struct kx_area *area, gfn_t gfn, gfn_t 
  * KVM may map what was armed by smaller mappings with a larger one, at the first fault of
  * any. The others then never fault. Looks for such a GiB at most; returns its end.
  */
-static gfn_t forget_covered(struct kx_pass *p, struct trap *t, struct kx_area *area, gfn_t gfn)
+static gfn_t trap_forget_covered(struct kx_pass *p, struct trap *t, struct kx_area *area, gfn_t gfn)
 {
 	gfn_t end = min(area->gfn + area->npages, (gfn | (KX_GIB_PAGES - 1)) + 1), next;
 	enum kx_leaf leaf;
@@ -287,16 +287,16 @@ static gfn_t forget_covered(struct kx_pass *p, struct trap *t, struct kx_area *a
 		next = min(end, (gfn | (KX_BLOCK_PAGES - 1)) + 1);
 		leaf = kx_leaf_at(&p->leaves, p->vm->kvm, 0, gfn, end);
 		if (leaf == KX_LEAF_2M || leaf == KX_LEAF_1G)
-			forget_order(t, area, gfn, next, 0);
+			trap_forget_order(t, area, gfn, next, 0);
 		if (leaf == KX_LEAF_1G)
-			forget_order(t, area, gfn, next, KX_BLOCK_ORDER);
+			trap_forget_order(t, area, gfn, next, KX_BLOCK_ORDER);
 	}
 	return gfn;
 }
 
-static void look_for_cover(struct kx_pass *p, struct trap *t)
+static void trap_look_for_cover(struct kx_pass *p, struct trap *t)
 {
-	struct kx_areas *areas = areas_of(t);
+	struct kx_areas *areas = trap_areas_of(t);
 	struct kx_area *area;
 	u64 index;
 
@@ -304,12 +304,12 @@ static void look_for_cover(struct kx_pass *p, struct trap *t)
 		return;
 	index = t->looked_at < areas->npages ? t->looked_at : 0;
 	area = kx_area_at(areas, index);
-	t->looked_at = forget_covered(p, t, area, area->gfn + index - area->first) -
+	t->looked_at = trap_forget_covered(p, t, area, area->gfn + index - area->first) -
 		       area->gfn + area->first;
 }
 
 /* As the kernel's reclaim does before it takes pages away, which we do not. */
-static void remove_mappings(struct trap *t, unsigned long hva, u64 npages)
+static void trap_remove_mappings(struct trap *t, unsigned long hva, u64 npages)
 {
 	struct mmu_notifier *mn = &t->kvm->mmu_notifier;
 	struct mmu_notifier_range range = {
@@ -327,7 +327,7 @@ static void remove_mappings(struct trap *t, unsigned long hva, u64 npages)
 }
 
 /* By what size of mapping can @gfn be armed, all of which is in the area? */
-static u8 order_at(struct kx_pass *p, const struct kx_area *area, gfn_t gfn)
+static u8 trap_order_at(struct kx_pass *p, const struct kx_area *area, gfn_t gfn)
 {
 	gfn_t end = area->gfn + area->npages, first;
 	u8 order = 0;
@@ -348,7 +348,7 @@ static u8 order_at(struct kx_pass *p, const struct kx_area *area, gfn_t gfn)
 	return first >= area->gfn && first + (1ull << order) <= end ? order : U8_MAX;
 }
 
-static int arm(struct trap *t, struct kx_area *area, gfn_t gfn, u8 order, u32 nr)
+static int trap_arm(struct trap *t, struct kx_area *area, gfn_t gfn, u8 order, u32 nr)
 {
 	unsigned long *bits, bit;
 	u32 i;
@@ -361,7 +361,7 @@ static int arm(struct trap *t, struct kx_area *area, gfn_t gfn, u8 order, u32 nr
 		bits = kx_area_bits(area, gfn + i, order, &bit);
 		set_bit(bit, bits);
 	}
-	remove_mappings(t, area->hva + ((gfn - area->gfn) << PAGE_SHIFT), (u64)nr << order);
+	trap_remove_mappings(t, area->hva + ((gfn - area->gfn) << PAGE_SHIFT), (u64)nr << order);
 	kx_budget_armed(&t->budget, nr);
 	t->stats.armings += nr;
 	t->armed_pages += (u64)nr << order;
@@ -369,7 +369,7 @@ static int arm(struct trap *t, struct kx_area *area, gfn_t gfn, u8 order, u32 nr
 }
 
 /* Single pages from @gfn on that follow each other and are not armed: at most @max. */
-static u32 run_from(struct kx_pass *p, struct kx_area *area, gfn_t gfn, u32 max)
+static u32 trap_run_from(struct kx_pass *p, struct kx_area *area, gfn_t gfn, u32 max)
 {
 	gfn_t end = min(area->gfn + area->npages, (gfn | (KX_BLOCK_PAGES - 1)) + 1);
 	u32 n = 0;
@@ -381,9 +381,9 @@ static u32 run_from(struct kx_pass *p, struct kx_area *area, gfn_t gfn, u32 max)
 }
 
 /* Arms what is at or follows the @index'th page, up to @max pages. Returns where to go on. */
-static u64 arm_at(struct kx_pass *p, struct trap *t, u64 index, u32 max)
+static u64 trap_arm_at(struct kx_pass *p, struct trap *t, u64 index, u32 max)
 {
-	struct kx_area *area = kx_area_at(areas_of(t), index);
+	struct kx_area *area = kx_area_at(trap_areas_of(t), index);
 	gfn_t gfn = area->gfn + index - area->first;
 	u32 nr = 1;
 	u8 order;
@@ -391,14 +391,14 @@ static u64 arm_at(struct kx_pass *p, struct trap *t, u64 index, u32 max)
 
 	if (kx_area_is_armed(area, gfn))
 		return index + 1;
-	order = order_at(p, area, gfn);
+	order = trap_order_at(p, area, gfn);
 	if (order == U8_MAX)
 		return index + 1;
 	if (order)
 		gfn &= ~((1ull << order) - 1);
 	else
-		nr = run_from(p, area, gfn, max);
-	err = arm(t, area, gfn, order, nr);
+		nr = trap_run_from(p, area, gfn, max);
+	err = trap_arm(t, area, gfn, order, nr);
 	if (err)
 		kx_pass_fail(p, err);
 	return area->first + (gfn - area->gfn) + ((u64)nr << order);
@@ -408,9 +408,9 @@ static u64 arm_at(struct kx_pass *p, struct trap *t, u64 index, u32 max)
  * Up to @want pages, none of them more likely than another: from a random one
  * on to the next that is not armed. All of them: one after the other.
  */
-static void arm_some(struct kx_pass *p, struct trap *t, u64 want, u32 left)
+static void trap_arm_some(struct kx_pass *p, struct trap *t, u64 want, u32 left)
 {
-	u64 total = areas_of(t)->npages, end = t->armed_pages + want, index, tries;
+	u64 total = trap_areas_of(t)->npages, end = t->armed_pages + want, index, tries;
 	bool all = t->share_ppm == 1000000;
 	u64 outstanding = t->budget.outstanding;
 
@@ -420,16 +420,16 @@ static void arm_some(struct kx_pass *p, struct trap *t, u64 want, u32 left)
 
 		if (!room)
 			break;
-		index = arm_at(p, t, index % total, all ? min(room, RUN_MAX) : 1);
+		index = trap_arm_at(p, t, index % total, all ? min(room, RUN_MAX) : 1);
 		if (!all)
 			index = get_random_u64() % total;
 	}
 	kx_pass_scanned(p, t->armed_pages + want - end, 0, false);
 }
 
-static void arm_share(struct kx_pass *p, struct trap *t)
+static void trap_arm_share(struct kx_pass *p, struct trap *t)
 {
-	u64 pages = areas_of(t)->npages;
+	u64 pages = trap_areas_of(t)->npages;
 	u64 target = max(mul_u64_u64_div_u64(pages, t->share_ppm, 1000000), 1ull);
 	u32 left = kx_budget_left(&t->budget, ktime_get_ns());
 
@@ -438,15 +438,15 @@ static void arm_share(struct kx_pass *p, struct trap *t)
 	if (left < target - t->armed_pages)
 		t->stats.held_passes++;
 	if (left)
-		arm_some(p, t, target - t->armed_pages, left);
+		trap_arm_some(p, t, target - t->armed_pages, left);
 }
 
-static void put_stats(struct kx_pass *p, struct trap *t)
+static void trap_put_stats(struct kx_pass *p, struct trap *t)
 {
 	u64 vcpus = max(atomic_read(&t->kvm->online_vcpus), 1);
 	struct kx_budget *b = &t->budget;
 
-	t->stats.eligible = areas_of(t) ? areas_of(t)->npages : 0;
+	t->stats.eligible = trap_areas_of(t) ? trap_areas_of(t)->npages : 0;
 	t->stats.armed = b->outstanding;
 	t->stats.max_faults_per_s = b->most;
 	raw_spin_lock(&b->time_lock);
@@ -463,16 +463,16 @@ static void trap_pass(struct kx_pass *p)
 	struct trap *t = p->state;
 	int err;
 
-	collect(p, t);
+	trap_collect(p, t);
 	/* The VM may not have run yet when the tracker was set. */
-	err = kx_has_older_mmu(t->kvm) ? -EOPNOTSUPP : take_memory(p, t);
+	err = kx_has_older_mmu(t->kvm) ? -EOPNOTSUPP : trap_take_memory(p, t);
 	if (err)
 		kx_pass_fail(p, err);
 	if (!p->stop)
-		look_for_cover(p, t);
+		trap_look_for_cover(p, t);
 	if (!p->stop)
-		arm_share(p, t);
-	put_stats(p, t);
+		trap_arm_share(p, t);
+	trap_put_stats(p, t);
 }
 
 /* --- the tracker ------------------------------------------------------------------------ */
@@ -482,7 +482,7 @@ static void trap_cleanup(void *state)
 	struct trap *t = state;
 
 	kx_listener_stop(&t->listener);
-	kx_areas_free(areas_of(t));
+	kx_areas_free(trap_areas_of(t));
 	kx_budget_free(&t->budget);
 	kvfree(t->since_ns);
 	kvfree(t->faults);
@@ -490,7 +490,7 @@ static void trap_cleanup(void *state)
 	kfree(t);
 }
 
-static int fill_in(struct trap *t, const struct kx_setting *setting)
+static int trap_fill_in(struct trap *t, const struct kx_setting *setting)
 {
 	const struct kvm_ext_tracker *cfg = &setting->cfg;
 	u64 vcpus = max(atomic_read(&t->kvm->online_vcpus), 1);
@@ -529,9 +529,9 @@ static void *trap_setup(struct kx_vm *vm, const struct kx_setting *setting)
 	t->vm = vm;
 	t->kvm = vm->kvm;
 	raw_spin_lock_init(&t->lock);
-	err = kx_listener_init(&t->listener, on_page_fault, on_entry, t);
+	err = kx_listener_init(&t->listener, trap_on_page_fault, trap_on_entry, t);
 	if (!err)
-		err = fill_in(t, setting);
+		err = trap_fill_in(t, setting);
 	if (!err)
 		return t;
 	trap_cleanup(t);

@@ -23,7 +23,7 @@ static unsigned int nr_vms;
  * cannot name an anonymous inode, and no other part of the kernel uses this name.
  * The operations have an owner since KVM sets one (not yet in 6.1).
  */
-static bool is_kvm_vm(const struct file *file)
+static bool vm_is_kvms(const struct file *file)
 {
 	const struct module *owner = file->f_op->owner;
 
@@ -32,7 +32,7 @@ static bool is_kvm_vm(const struct file *file)
 	       (!owner || strstarts(owner->name, "kvm"));
 }
 
-static int claim(struct kx_vm *vm)
+static int vm_claim(struct kx_vm *vm)
 {
 	struct kx_vm *other;
 	int err = 0;
@@ -50,7 +50,7 @@ static int claim(struct kx_vm *vm)
 	return err;
 }
 
-static void unclaim(struct kx_vm *vm)
+static void vm_unclaim(struct kx_vm *vm)
 {
 	mutex_lock(&vms_lock);
 	list_del(&vm->link);
@@ -73,7 +73,7 @@ static const struct mmu_notifier_ops vm_mn_ops = {
 	.release = vm_mm_release,
 };
 
-static int watch_mm(struct kx_vm *vm)
+static int vm_watch_mm(struct kx_vm *vm)
 {
 	struct mm_struct *mm = vm->kvm->mm;
 	int err;
@@ -94,19 +94,19 @@ int kx_vm_attach(struct kx_vm *vm, int fd)
 	vm->file = fget(fd);
 	if (!vm->file)
 		return -EBADF;
-	if (!is_kvm_vm(vm->file))
+	if (!vm_is_kvms(vm->file))
 		goto put_file;
 	vm->kvm = vm->file->private_data;
-	err = claim(vm);
+	err = vm_claim(vm);
 	if (err)
 		goto put_file;
-	err = watch_mm(vm);
+	err = vm_watch_mm(vm);
 	if (err)
 		goto unclaim;
 	return 0;
 
 unclaim:
-	unclaim(vm);
+	vm_unclaim(vm);
 put_file:
 	fput(vm->file);
 	return err;
@@ -118,7 +118,7 @@ void kx_vm_detach(struct kx_vm *vm)
 	/* Waits for a running vm_mm_release(). */
 	mmu_notifier_unregister(&vm->mn, vm->kvm->mm);
 	kx_excluded_drop(&vm->excluded, vm);
-	unclaim(vm);
+	vm_unclaim(vm);
 	fput(vm->file);
 }
 
@@ -162,7 +162,7 @@ void kx_vm_paging(struct kvm *kvm, struct kx_vm_paging *out)
 	}
 }
 
-static u64 sum_exits(struct kvm *kvm)
+static u64 vm_sum_exits(struct kvm *kvm)
 {
 	struct kvm_vcpu *vcpu;
 	unsigned long i;
@@ -195,7 +195,7 @@ int kx_vm_info(struct kx_vm *vm, struct kvm_ext_vm *info)
 	info->mapped_4k = atomic64_read(&kvm->stat.pages_4k);
 	info->mapped_2m = atomic64_read(&kvm->stat.pages_2m);
 	info->mapped_1g = atomic64_read(&kvm->stat.pages_1g);
-	info->exits = sum_exits(kvm);
+	info->exits = vm_sum_exits(kvm);
 	info->remote_tlb_flushes = READ_ONCE(kvm->stat.generic.remote_tlb_flush);
 	info->log_mechanism = kx_log_mechanism(kvm);
 	info->log_mode = kx_log_mode(kvm);
