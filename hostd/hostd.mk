@@ -14,6 +14,7 @@ KX_LIB_SRCS :=
 include hostd/daemon.mk
 include hostd/cli.mk
 include hostd/guest.mk
+include hostd/compare.mk
 
 # Code that the kernel modules share.
 KX_LIB_SRCS += kvm-ext/common/ranges.c

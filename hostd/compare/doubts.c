@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "doubts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "vm/hostinfo.h"
+
+#define CPUS   "sys/devices/system/cpu"
+#define DAMON  "sys/kernel/mm/damon/admin/kdamonds"
+#define KSM    "sys/kernel/mm/ksm/run"
+#define THP    "sys/kernel/mm/transparent_hugepage/enabled"
+
+static char *path_in(const char *root, const char *path)
+{
+	return g_build_filename(root ? root : "/", path, NULL);
+}
+
+static void add(GPtrArray *doubts, char *sentence)
+{
+	g_ptr_array_add(doubts, sentence);
+}
+
+/* "always [madvise] never": the word in brackets; else the line as it is. */
+static char *chosen(const char *root, const char *path)
+{
+	g_autofree char *line = kx_read_line(root, path);
+	const char *open = line ? strchr(line, '[') : NULL;
+	const char *close = open ? strchr(open, ']') : NULL;
+
+	return close ? g_strndup(open + 1, (gsize)(close - open - 1)) : g_steal_pointer(&line);
+}
+
+/* --- the host ----------------------------------------------------------------------------------------------------- */
+
+static void doubt_frequency(GPtrArray *doubts, const char *root)
+{
+	g_autofree char *governor = kx_read_line(root, CPUS "/cpu0/cpufreq/scaling_governor");
+
+	if (governor && !g_str_equal(governor, "performance"))
+		add(doubts, g_strdup_printf("the CPUs' frequency changes (governor %s): a time is not a "
+					    "number of cycles; set the governor performance",
+					    governor));
+}
+
+static void doubt_ksm(GPtrArray *doubts, const char *root)
+{
+	g_autofree char *run = kx_read_line(root, KSM);
+
+	if (run && g_str_equal(run, "1"))
+		add(doubts, g_strdup("KSM merges pages (" KSM " is 1): it reads and remaps the VMs' memory "
+				     "meanwhile"));
+}
+
+/* DAMON clears accessed bits that host trackers look for. */
+static void doubt_damon(GPtrArray *doubts, const char *root)
+{
+	g_autofree char *all = path_in(root, DAMON);
+	g_autoptr(GDir) dir = g_dir_open(all, 0, NULL);
+	const char *name;
+
+	while (dir && (name = g_dir_read_name(dir))) {
+		g_autofree char *path = g_build_filename(DAMON, name, "state", NULL);
+		g_autofree char *state = g_ascii_isdigit(*name) ? kx_read_line(root, path) : NULL;
+
+		if (state && g_str_equal(state, "on"))
+			add(doubts, g_strdup_printf("DAMON's kdamond %s is on: it clears accessed bits "
+						    "that other trackers look for",
+						    name));
+	}
+}
+
+GPtrArray *kx_doubts_of_host(const char *root)
+{
+	GPtrArray *doubts = g_ptr_array_new_with_free_func(g_free);
+
+	doubt_frequency(doubts, root);
+	doubt_ksm(doubts, root);
+	doubt_damon(doubts, root);
+	return doubts;
+}
+
+/* --- a VM --------------------------------------------------------------------------------------------------------- */
+
+/* The value of "KEY:\tvalue" in a status file. */
+static char *status_value(const char *text, const char *key)
+{
+	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+
+	for (char **line = lines; *line; line++) {
+		if (g_str_has_prefix(*line, key) && (*line)[strlen(key)] == ':')
+			return g_strstrip(g_strdup(*line + strlen(key) + 1));
+	}
+	return NULL;
+}
+
+/* The CPUs that a thread may run on, if it runs a vCPU: QEMU names them "CPU 0/KVM". NULL: it does not, or is gone. */
+static char *vcpu_cpus(const char *tasks, const char *tid)
+{
+	g_autofree char *path = g_build_filename(tasks, tid, "status", NULL);
+	g_autofree char *text = NULL, *name = NULL;
+
+	if (!g_file_get_contents(path, &text, NULL, NULL))
+		return NULL;
+	name = status_value(text, "Name");
+	if (!name || !g_str_has_prefix(name, "CPU ") || !g_str_has_suffix(name, "/KVM"))
+		return NULL;
+	return status_value(text, "Cpus_allowed_list");
+}
+
+GPtrArray *kx_doubts_of_vm(const char *root, pid_t pid)
+{
+	GPtrArray *doubts = g_ptr_array_new_with_free_func(g_free);
+	g_autofree char *relative = g_strdup_printf("proc/%d/task", pid);
+	g_autofree char *tasks = path_in(root, relative);
+	g_autoptr(GDir) dir = g_dir_open(tasks, 0, NULL);
+	guint vcpus = 0, loose = 0;
+	const char *tid;
+
+	while (dir && (tid = g_dir_read_name(dir))) {
+		g_autofree char *cpus = vcpu_cpus(tasks, tid);
+
+		vcpus += cpus != NULL;
+		loose += cpus && strpbrk(cpus, "-,");
+	}
+	if (loose)
+		add(doubts, g_strdup_printf("%u of %u vCPUs are not pinned to a CPU each: the scheduler's "
+					    "choices are part of the differences (virsh vcpupin)",
+					    loose, vcpus));
+	return doubts;
+}
+
+/* --- what changed ------------------------------------------------------------------------------------------------- */
+
+char *kx_doubts_state(const char *root)
+{
+	g_autofree char *thp = chosen(root, THP), *ksm = kx_read_line(root, KSM);
+	g_autofree char *governor = kx_read_line(root, CPUS "/cpu0/cpufreq/scaling_governor");
+	g_autofree char *numa = kx_read_line(root, "proc/sys/kernel/numa_balancing");
+
+	return g_strdup_printf("transparent huge pages %s, KSM %s, governor %s, NUMA balancing %s",
+			       thp ? thp : "?", ksm ? ksm : "?", governor ? governor : "?",
+			       numa ? numa : "?");
+}
+
+void kx_doubts_of_change(GPtrArray *doubts, const char *before, const char *after)
+{
+	if (!g_str_equal(before, after))
+		add(doubts, g_strdup_printf("the host was changed meanwhile: first %s; at the end %s",
+					    before, after));
+}
