@@ -13,7 +13,17 @@ KX_LIB_SRCS += \
 	hostd/model/hardware.c \
 	hostd/vm/hostinfo.c \
 	hostd/tracker/logmech.c \
+	hostd/tracker/option-guest.c \
+	hostd/tracker/option-heat.c \
+	hostd/tracker/option-keys.c \
+	hostd/tracker/option-pass.c \
+	hostd/tracker/option-ring.c \
+	hostd/tracker/option-trap.c \
 	hostd/tracker/options.c \
+	hostd/tracker/options-check.c \
+	hostd/tracker/options-uapi.c \
+	hostd/tracker/rows.c \
+	hostd/tracker/units.c \
 	hostd/report/report-compare.c \
 	hostd/model/report-heat.c \
 	hostd/model/report-json.c \

@@ -10,15 +10,8 @@
 
 #include <kvm-ext/uapi.h>
 
-#include "blind.h"
-
-#define KX_OPTIONS_ERROR kx_options_error_quark()
-GQuark kx_options_error_quark(void);
-typedef enum {
-	KX_OPTIONS_ERROR_UNKNOWN_KEY,
-	KX_OPTIONS_ERROR_BAD_VALUE,
-	KX_OPTIONS_ERROR_CONFLICT, /* e.g. a flush scope with a tracker that does not flush */
-} KxOptionsError;
+#include "rows.h"
+#include "units.h"
 
 /* Which pages a trap is set on. */
 typedef enum {
@@ -61,7 +54,7 @@ typedef struct {
 } KxGuestOptions;
 
 typedef struct {
-	const struct _KxTrackerRow *tracker; /* row of the table below; never NULL */
+	const KxTrackerRow *tracker; /* never NULL */
 	guint64 interval_ns;
 	guint32 granularity; /* log2 of bytes */
 	struct {
@@ -84,57 +77,6 @@ typedef struct {
 	guint32 ring_pages; /* of the sample ring, of 4 KiB; 0: by the VM's memory */
 	gint64 wait_ns;	    /* for the guest to answer, once; -1: as long as it makes progress */
 } KxOptions;
-
-/* What a tracker can do, and so which options mean something to it. */
-enum {
-	KX_CAN_PASS = 1 << 0,	   /* has passes */
-	KX_CAN_FLUSH = 1 << 1,	   /* flushes the guest's TLB */
-	KX_CAN_NOT_FLUSH = 1 << 2, /* or leaves that out */
-	KX_CAN_LOG = 1 << 3,	   /* works on the dirty log */
-	KX_CAN_ABITS = 1 << 4,	   /* tests accessed bits, of which stale TLB entries leave none */
-	KX_CAN_REGIONS = 1 << 5,
-	KX_CAN_SKIP = 1 << 6,
-	KX_CAN_TRAP = 1 << 7,
-	KX_CAN_GUEST = 1 << 8,	/* runs in the guest, behind a channel */
-	KX_CAN_EVENTS = 1 << 9, /* there, on sampled events */
-	KX_CAN_SCAN = 1 << 10,	/* there, on the guest's own page tables */
-	KX_CAN_FIND = 1 << 11,	/* finds something that heat can be made of */
-};
-
-/* What the guest did with a page. */
-typedef enum {
-	KX_SEEN_NONE,
-	KX_SEEN_TOUCHED, /* read it or wrote it */
-	KX_SEEN_WRITTEN,
-} KxSeen;
-
-/* What a tracker can find of what the guest does: what its recall and its precision are shares of. */
-typedef struct {
-	KxSeen finds; /* all pages with this, unless it misses them; NONE: @no_recall says why */
-	KxSeen says;  /* and of a page found, that this is so */
-	const char *no_recall;
-	const char *recall; /* footnote of that figure, one clause; NULL: it is what one expects */
-	const char *precision;
-} KxSees;
-
-/* What the field calls it. */
-typedef struct _KxTrackerRow {
-	const char *name;    /* "abit-flush" */
-	const char *summary; /* one line, for help and completion */
-	int module_id;	     /* enum kvm_ext_tracker_id; -1: not the module's */
-	guint can;	     /* KX_CAN_* */
-	KxSees sees;
-	guint blind; /* KX_BLIND_*: what it cannot see */
-	/* Another row's name: this one is that tracker where the dirty log works by @mechanism, and is refused elsewhere. */
-	const char *means;
-	enum kvm_ext_log_mechanism mechanism;
-} KxTrackerRow;
-
-extern const KxTrackerRow kx_trackers[]; /* ends with name NULL */
-/* As it stands in the table; only kx_options_set follows @means. */
-const KxTrackerRow *kx_tracker_by_name(const char *name);
-/* Names of those that can do all of @can, "a, b, c". */
-char *kx_trackers_that(guint can);
 
 /* Defaults: tracker off, interval 1s, 4K, all RAM, any CPU, flush scope as the tracker has it (pass). */
 void kx_options_init(KxOptions *o);
@@ -186,10 +128,5 @@ void kx_options_to_uapi(const KxOptions *o, struct kvm_ext_tracker *t);
  * memory, within bounds.
  */
 guint32 kx_options_ring_pages(const KxOptions *o, guint64 ram_pages);
-
-/* "250us", "1.5s", "100ms", "2m" → ns; "64K" "2M" "1G" → bytes. */
-gboolean kx_parse_duration(const char *text, guint64 *ns, GError **error);
-gboolean kx_parse_size(const char *text, guint64 *bytes, GError **error);
-char *kx_format_duration(guint64 ns);
 
 #endif /* KX_OPTIONS_H */

@@ -307,6 +307,40 @@ static void test_what_goes_together(void **state)
 	}
 }
 
+/* A tracker with passes need not take all that can be said of passes. */
+static void test_passes_differ(void **state)
+{
+	static const KxTrackerRow plain = { .name = "plain",
+					    .module_id = -1,
+					    .can = KX_CAN_PASS | KX_CAN_FIND | KX_CAN_ALONE };
+	static const struct {
+		const char *key, *value, *why;
+	} cases[] = {
+		{ "interval", "100ms", "tracker plain has no interval, so interval means nothing" },
+		{ "cpu", "0", "tracker plain runs on any CPU, so cpu means nothing" },
+		{ "range", "100+50", "tracker plain looks at all RAM, so range means nothing" },
+		{ "granularity", "2M", "tracker plain has no granularity but 4K" },
+		{ "flush-scope", "page", "does not flush" },
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(GError) error = NULL;
+		g_autofree char *text = NULL;
+		KxOptions o;
+
+		kx_options_init(&o);
+		o.tracker = &plain;
+		assert_true(kx_options_check(&o, NULL));
+		text = kx_options_to_string(&o);
+		assert_string_equal(text, "granularity=4K");
+		assert_true(
+			kx_option_key(cases[i].key)->set(&o, cases[i].key, cases[i].value, NULL));
+		assert_false(kx_options_check(&o, &error));
+		if (!strstr(error->message, cases[i].why))
+			fail_msg("case %u: %s", i, error->message);
+	}
+}
+
 /* A switch of tracker leaves behind what the new one cannot do, and keeps the rest. */
 static void test_switch_drops_what_is_meaningless(void **state)
 {
@@ -681,6 +715,7 @@ int main(void)
 		cmocka_unit_test(test_unknown_key),
 		cmocka_unit_test(test_conflicts),
 		cmocka_unit_test(test_what_goes_together),
+		cmocka_unit_test(test_passes_differ),
 		cmocka_unit_test(test_switch_drops_what_is_meaningless),
 		cmocka_unit_test(test_goes_back_to_defaults),
 		cmocka_unit_test(test_canonical_text),

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "rows.h"
+
+#define SEES_ACCESSES                                             \
+	{                                                         \
+		.finds = KX_SEEN_TOUCHED, .says = KX_SEEN_TOUCHED \
+	}
+#define SEES_RANGES(tells)                                                          \
+	{                                                                           \
+		.finds = KX_SEEN_TOUCHED, .says = KX_SEEN_TOUCHED, .recall = tells, \
+		.precision = tells                                                  \
+	}
+
+static const char ranges_are_found[] =
+	"the guest tells its hottest ranges, not pages, and all that is mapped in one counts as "
+	"found: this is the figure of ranges, which are halved epoch by epoch down to range-size";
+
+/* What every tracker of the module that has passes can do. */
+#define ON_HOST (KX_CAN_FIND | KX_CAN_PASS | KX_CAN_TIME | KX_CAN_CPU | KX_CAN_RANGE)
+
+#define BLIND_ALL  (KX_BLIND_DMA | KX_BLIND_VMM)
+#define BLIND_HOST (BLIND_ALL | KX_BLIND_KVM)
+
+const KxTrackerRow kx_trackers[] = {
+	{ .name = "off",
+	  .summary = "no tracking: the control that every other tracker is compared with",
+	  .module_id = KVM_EXT_TRACKER_OFF,
+	  .can = KX_CAN_ALONE },
+	{ .name = "abit",
+	  .summary = "accessed bits through the MMU notifier, the guest's TLB is not flushed",
+	  .module_id = KVM_EXT_TRACKER_ABIT,
+	  .can = ON_HOST | KX_CAN_2M | KX_CAN_ABITS | KX_CAN_REGIONS,
+	  .sees = SEES_ACCESSES,
+	  .blind = BLIND_HOST | KX_BLIND_CACHED },
+	{ .name = "abit-flush",
+	  .summary = "accessed bits through the MMU notifier, then the guest's TLB is flushed",
+	  .module_id = KVM_EXT_TRACKER_ABIT_FLUSH,
+	  .can = ON_HOST | KX_CAN_2M | KX_CAN_ABITS | KX_CAN_REGIONS | KX_CAN_FLUSH,
+	  .sees = SEES_ACCESSES,
+	  .blind = BLIND_HOST },
+	{ .name = "ept-walk",
+	  .summary =
+		  "accessed bits from the nested page table itself, what was not used is skipped",
+	  .module_id = KVM_EXT_TRACKER_EPT_WALK,
+	  .can = ON_HOST | KX_CAN_2M | KX_CAN_ABITS | KX_CAN_REGIONS | KX_CAN_FLUSH |
+		 KX_CAN_NOT_FLUSH | KX_CAN_SKIP,
+	  .sees = SEES_ACCESSES,
+	  .blind = BLIND_HOST | KX_BLIND_NESTED },
+	{ .name = "dirty-log",
+	  .summary = "pages written, from KVM's dirty log: by PML, or by write protection",
+	  .module_id = KVM_EXT_TRACKER_DIRTY_LOG,
+	  .can = ON_HOST | KX_CAN_LOG,
+	  .sees = { .finds = KX_SEEN_WRITTEN,
+		    .says = KX_SEEN_WRITTEN,
+		    .recall = "of the pages written: the dirty log names no reads",
+		    .precision =
+			    "of the pages found, those written: KVM also names a page that is "
+			    "mapped for the first time while the log is on, if only to be read" },
+	  .blind = BLIND_ALL | KX_BLIND_READS },
+	{ .name = "pml",
+	  .summary = "dirty-log where the CPU logs the writes (PML); refused elsewhere",
+	  .module_id = -1,
+	  .means = "dirty-log",
+	  .mechanism = KVM_EXT_LOG_PML },
+	{ .name = "pml-abit",
+	  .summary = "accessed bits of those pages alone that the dirty log has named",
+	  .module_id = KVM_EXT_TRACKER_PML_ABIT,
+	  .can = ON_HOST | KX_CAN_ABITS | KX_CAN_FLUSH | KX_CAN_LOG,
+	  .sees = { .finds = KX_SEEN_WRITTEN,
+		    .says = KX_SEEN_TOUCHED,
+		    .recall = "of the pages written: one that is only read is no candidate" },
+	  .blind = BLIND_HOST | KX_BLIND_READS },
+	{ .name = "trap",
+	  .summary = "the first access to pages whose mapping was removed: when, by whom, how",
+	  .module_id = KVM_EXT_TRACKER_TRAP,
+	  .can = ON_HOST | KX_CAN_TRAP,
+	  .sees = { .says = KX_SEEN_TOUCHED,
+		    .no_recall = "traps: only pages that are armed can be found" },
+	  .blind = BLIND_HOST | KX_BLIND_NESTED | KX_BLIND_UNARMED },
+	{ .name = "guest-pebs",
+	  .summary = "in the guest: addresses of sampled memory accesses (PEBS, IBS)",
+	  .module_id = -1,
+	  .can = KX_CAN_FIND | KX_CAN_GUEST | KX_CAN_EVENTS,
+	  .sees = SEES_RANGES(ranges_are_found),
+	  .blind = BLIND_ALL | KX_BLIND_NESTED | KX_BLIND_KERNEL | KX_BLIND_UNSAMPLED },
+	{ .name = "guest-abit",
+	  .summary = "in the guest: accessed bits of the guest's own page tables",
+	  .module_id = -1,
+	  .can = KX_CAN_FIND | KX_CAN_GUEST | KX_CAN_SCAN,
+	  .sees = SEES_RANGES(ranges_are_found),
+	  .blind = BLIND_ALL | KX_BLIND_NESTED | KX_BLIND_CACHED | KX_BLIND_KERNEL },
+	{ .module_id = -1 },
+};
+
+const KxTrackerRow *kx_tracker_by_name(const char *name)
+{
+	for (const KxTrackerRow *t = kx_trackers; t->name; t++) {
+		if (g_str_equal(t->name, name))
+			return t;
+	}
+	return NULL;
+}
+
+char *kx_trackers_that(guint can)
+{
+	GString *names = g_string_new(NULL);
+
+	for (const KxTrackerRow *t = kx_trackers; t->name; t++) {
+		if ((t->can & can) == can)
+			g_string_append_printf(names, "%s%s", names->len ? ", " : "", t->name);
+	}
+	return g_string_free(names, FALSE);
+}

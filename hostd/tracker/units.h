@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Text of numbers: durations, sizes, shares. What is written is read back as the same number. */
+#ifndef KX_UNITS_H
+#define KX_UNITS_H
+
+#include <glib.h>
+
+#define KX_OPTIONS_ERROR kx_options_error_quark()
+GQuark kx_options_error_quark(void);
+typedef enum {
+	KX_OPTIONS_ERROR_UNKNOWN_KEY,
+	KX_OPTIONS_ERROR_BAD_VALUE,
+	KX_OPTIONS_ERROR_CONFLICT, /* e.g. a flush scope with a tracker that does not flush */
+} KxOptionsError;
+
+typedef struct {
+	const char *name;
+	guint64 factor;
+} KxUnit;
+
+/* End with name NULL; the first name of a factor is the one that is written. */
+extern const KxUnit kx_duration_units[], kx_size_units[];
+extern const KxUnit kx_share_units[]; /* to parts of a million */
+
+#define KX_SHARE_MAX 1000000u
+
+/* The whole of @text. 0 may stand without a unit. FALSE: it is no such number, or does not fit. */
+gboolean kx_parse_with_unit(const char *text, const KxUnit *units, guint64 *result);
+/* Decimal, or hexadecimal after 0x; the whole text up to @end (NULL: the terminating zero). */
+gboolean kx_parse_number(const char *text, const char *end, guint64 *value);
+
+/* "250us", "1.5s", "100ms", "2m" → ns; "64K" "2M" "1G" → bytes. */
+gboolean kx_parse_duration(const char *text, guint64 *ns, GError **error);
+gboolean kx_parse_size(const char *text, guint64 *bytes, GError **error);
+char *kx_format_duration(guint64 ns);
+char *kx_format_share(guint32 ppm); /* "0.5%" */
+
+#endif /* KX_UNITS_H */
