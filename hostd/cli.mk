@@ -4,7 +4,11 @@
 KX_LIB_SRCS += \
 	hostd/tracker/blind.c \
 	hostd/doctor/doctor.c \
+	hostd/doctor/doctor-around.c \
+	hostd/doctor/doctor-host.c \
+	hostd/doctor/doctor-module.c \
 	hostd/doctor/doctor-pebs.c \
+	hostd/doctor/doctor-probe.c \
 	hostd/report/figures.c \
 	hostd/report/figures-compare.c \
 	hostd/report/figures-notes.c \

@@ -6,7 +6,10 @@ KX_LIB_SRCS += \
 	hostd/account/account-passes.c \
 	hostd/account/account-pauses.c \
 	hostd/control/config.c \
+	hostd/vm/domain-words.c \
 	hostd/vm/domains.c \
+	hostd/vm/layout.c \
+	hostd/vm/libvirt.c \
 	hostd/base/error.c \
 	hostd/base/gfnset.c \
 	hostd/account/heat.c \
@@ -34,11 +37,16 @@ KX_LIB_SRCS += \
 	hostd/account/rangemap.c \
 	hostd/control/session.c \
 	hostd/control/session-loop.c \
+	hostd/control/session-records.c \
+	hostd/control/session-report.c \
+	hostd/control/session-vm.c \
+	hostd/control/session-yield.c \
 	hostd/base/stepmap.c \
 	hostd/tracker/stream.c \
 	hostd/base/stretches.c \
 	hostd/tracker/tracker.c \
 	hostd/tracker/tracker-module.c \
+	hostd/tracker/tracker-off.c \
 	hostd/vm/vmfd.c
 
 # Skeleton and proxy of the D-Bus interface, for the daemon and for whoever talks to it.
@@ -63,7 +71,7 @@ $(BUILD)/hostd/kvm-extd: $(KX_DAEMON_OBJS) $(BUILD)/hostd/libkvmext.a
 
 -include $(KX_DAEMON_OBJS:.o=.d)
 
-KX_UNIT_TESTS += test-stream test-gfnset test-stepmap test-heat test-rangemap test-account test-vmfd test-kvmstat test-config test-domains \
+KX_UNIT_TESTS += test-stream test-gfnset test-stepmap test-heat test-rangemap test-account test-vmfd test-kvmstat test-layout test-config test-domains \
 	test-service test-scale test-daemon test-letalone test-bus test-names
 
 # The service is tested where it is; the library does not know D-Bus.

@@ -135,7 +135,10 @@ static void attach_failed(KxCall *c, GError *error)
 
 static gboolean session_work(KxCall *c, GError **error)
 {
-	c->session = kx_session_attach(c->m->host, &c->ident, &c->auto_options, c->plug, error);
+	KxCallMonitor m;
+
+	c->session = kx_session_attach(c->m->host, &c->ident, &c->auto_options, c->plug,
+				       kx_call_monitor(c, c->ident.uuid, &m), error);
 	if (c->session)
 		c->plug = NULL; /* the session's now */
 	return c->session != NULL;

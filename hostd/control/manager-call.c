@@ -149,3 +149,16 @@ void kx_call_leave(KxCall *c)
 	if (s)
 		kx_session_leave(s);
 }
+
+static char *ask_monitor(gpointer data, const char *command, GError **error)
+{
+	const KxCallMonitor *m = data;
+
+	return kx_libvirt_hmp(m->libvirt, m->uuid, command, error);
+}
+
+const KxMonitor *kx_call_monitor(const KxCall *c, const char *uuid, KxCallMonitor *m)
+{
+	*m = (KxCallMonitor){ c->libvirt, uuid, { ask_monitor, m } };
+	return c->libvirt && uuid ? &m->monitor : NULL;
+}

@@ -105,6 +105,14 @@ void kx_call_run_apart(KxCall *c, gboolean (*work)(KxCall *, GError **),
 void kx_call_enter(KxCall *c, KxSession *s, void (*then)(KxCall *, GError *));
 void kx_call_leave(KxCall *c);
 
+/* The monitor of domain @uuid, by the connection that the call holds: to be used by the call's work. NULL: it holds none. */
+typedef struct {
+	KxLibvirt *libvirt;
+	const char *uuid;
+	KxMonitor monitor;
+} KxCallMonitor;
+const KxMonitor *kx_call_monitor(const KxCall *c, const char *uuid, KxCallMonitor *m);
+
 /* --- sessions by name (manager-names.c) ------------------------------------------------------------------------------- */
 
 /* "/proc/N", and "pid:N", which may be a domain's name as well. */

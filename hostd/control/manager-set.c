@@ -65,7 +65,10 @@ void kx_call_ask_qemu_for(KxCall *c, void (*then)(KxCall *, GError *))
 
 static gboolean set_work(KxCall *c, GError **error)
 {
-	return kx_session_set(c->in, &c->auto_options, kx_call_asked(c, c->in), error);
+	KxCallMonitor m;
+
+	return kx_session_set(c->in, &c->auto_options, kx_call_asked(c, c->in),
+			      kx_call_monitor(c, kx_session_ident(c->in)->uuid, &m), error);
 }
 
 static void set_done(KxCall *c, GError *error)
@@ -105,6 +108,8 @@ static void set_entered(KxCall *c, GError *error)
 		kx_call_done(c, error);
 		return;
 	}
+	if (!c->libvirt && c->m->domains)
+		c->libvirt = kx_domains_hold(c->m->domains, NULL); /* whose monitor may be asked */
 	kx_session_does(s, "the tracker is being set");
 	kx_call_run(c, set_work, set_done);
 }

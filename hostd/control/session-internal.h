@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A session, for the two files that make it: what it does (session.c), and when (session-loop.c). */
+/* A session, for the files that make it: what it does (session.c and, by noun, session-*.c), and when (session-loop.c). */
 #ifndef KX_SESSION_INTERNAL_H
 #define KX_SESSION_INTERNAL_H
 
@@ -54,7 +54,9 @@ struct _KxSession {
 	/* of whoever has entered */
 	KxOptions options;
 	char *kvm_dir;	     /* the VM's directory in debugfs */
-	KxModule *module;    /* NULL once ended */
+	KxModule *module;    /* NULL once ended, and where none is loaded: */
+	int process;	     /* the VMM's pidfd then; else -1 */
+	KxLayout *layout;    /* of the VM's memory in the VMM; NULL: not asked for, or not known */
 	KxTracker *tracker;  /* NULL once ended */
 	KxPlug *plug;	     /* NULL: no channel to the guest */
 	KxDeclared declared; /* memory that the guest wants left alone */
@@ -89,13 +91,45 @@ struct _KxSession {
 	} look;
 };
 
+/* --- session-vm.c: by who has entered, or attaches --------------------------------------------------------------------- */
+
+/*
+ * By the module, or where that is not loaded and @o's tracker does without, by the VMM's process alone. KX_ERROR_NO_MODULE:
+ * the tracker needs it.
+ */
+gboolean kx_session_attach_vm(KxSession *s, const KxOptions *o, const KxMonitor *monitor,
+			      GError **error);
+/* The same before @o is set: what its tracker needs and the session has not had so far. */
+gboolean kx_session_prepare_vm(KxSession *s, const KxOptions *o, const KxMonitor *monitor,
+			       GError **error);
+void kx_session_take_vm(KxSession *s, const struct kvm_ext_vm *vm);
+void kx_session_follow_memory(KxSession *s);
+KxVmCounters *kx_session_counters(KxSession *s, const KxKvmStat *qmp);
+void kx_session_look_at_declared(KxSession *s);
+gboolean kx_session_check_log(const KxSession *s, const KxOptions *o, GError **error);
+gboolean kx_session_check_cpu(const KxSession *s, const KxOptions *o, GError **error);
+
+/* --- session-records.c: by who has entered --------------------------------------------------------------------------- */
+
+/* Takes what @t has to account and heat: tracker.h says how long that may take. */
+gboolean kx_session_drain_tracker(KxSession *s, KxTracker *t, GError **error);
+gboolean kx_session_drain_now(KxSession *s, GError **error); /* of the tracker that runs */
+
+/* --- session-yield.c: by who has entered ------------------------------------------------------------------------------ */
+
+void kx_session_look_for_yield(KxSession *s);
+const char *kx_session_yielded_now(const KxSession *s);
+void kx_session_told_free(gpointer told);
+
 /* --- session.c: by who has entered ------------------------------------------------------------------------------------- */
 
 /* What is in the ring and, with look.poll, what else is to be asked for now and then; look.error if that goes wrong. */
 void kx_session_look(KxSession *s);
 const char *kx_session_mechanism_now(const KxSession *s);
-const char *kx_session_yielded_now(const KxSession *s);
-void kx_session_told_free(gpointer told);
+gboolean kx_session_statistics(KxSession *s, struct kvm_ext_stats *st);
+const KxGuestView *kx_session_guest_view(const KxSession *s);
+void kx_session_keep_processes(KxSession *s);
+KxInstant kx_session_instant(void);
 
 /* --- session-loop.c ------------------------------------------------------------------------------------------------------ */
 

@@ -164,6 +164,16 @@ static gboolean on_fd(gint fd, GIOCondition condition, gpointer data)
 	return G_SOURCE_REMOVE; /* entering has ended it, and leaving makes it anew */
 }
 
+/* The process' descriptor becomes readable when the process has ended, and tells nothing else. */
+static gboolean on_process_gone(gint fd, GIOCondition condition, gpointer data)
+{
+	KxSession *s = data;
+
+	s->look.condition |= G_IO_HUP;
+	look(s);
+	return G_SOURCE_REMOVE;
+}
+
 /* Whoever has the session now leaves in time for the next. */
 static gboolean on_poll(gpointer data)
 {
@@ -175,25 +185,28 @@ static gboolean on_poll(gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
-static GSource *watch_fd(KxSession *s, int fd, GIOCondition condition)
+static GSource *watch_fd(KxSession *s, int fd, GIOCondition condition, GUnixFDSourceFunc fn)
 {
 	GSource *source = g_unix_fd_source_new(fd, condition);
 
-	g_source_set_callback(source, G_SOURCE_FUNC(on_fd), s, NULL);
+	g_source_set_callback(source, G_SOURCE_FUNC(fn), s, NULL);
 	g_source_attach(source, NULL);
 	return source;
 }
 
 static void watch(KxSession *s)
 {
-	int fd = s->tracker->ops->poll_fd(s->tracker), module = kx_module_fd(s->module);
+	int fd = s->tracker->ops->poll_fd(s->tracker);
+	int module = s->module ? kx_module_fd(s->module) : -1;
 	gboolean poll = s->options.tracker->can & KX_CAN_LOG || s->plug || !s->primed;
 
 	/* A tracker with a descriptor of its own still wants to know when the VM goes. */
 	if (fd >= 0)
-		s->source = watch_fd(s, fd, G_IO_IN | G_IO_HUP | G_IO_ERR);
-	if (fd != module)
-		s->gone = watch_fd(s, module, G_IO_HUP | G_IO_ERR);
+		s->source = watch_fd(s, fd, G_IO_IN | G_IO_HUP | G_IO_ERR, on_fd);
+	if (module < 0)
+		s->gone = watch_fd(s, s->process, G_IO_IN | G_IO_HUP | G_IO_ERR, on_process_gone);
+	else if (fd != module)
+		s->gone = watch_fd(s, module, G_IO_HUP | G_IO_ERR, on_fd);
 	if (!poll)
 		stop_source(&s->poll);
 	if (!poll || s->poll)

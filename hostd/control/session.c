@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* A session from attach to its end: its tracker, its windows. */
 #include "session-internal.h"
 
 #include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/log.h"
-#include "base/onlinecpus.h"
 #include "base/progress.h"
-
-/* Memory that appears is known within this, and with each report. */
-#define VM_READ_US G_USEC_PER_SEC
 
 static gboolean open_vm_real(const char *proc_root, pid_t pid, const char *uuid, KxVmFd *out,
 			     GError **error)
@@ -36,7 +32,7 @@ void kx_vm_ident_copy(KxVmIdent *to, const KxVmIdent *from)
 	*to = (KxVmIdent){ g_strdup(from->name), g_strdup(from->uuid), from->pid };
 }
 
-static KxInstant instant(void)
+KxInstant kx_session_instant(void)
 {
 	struct timespec mono;
 
@@ -48,39 +44,8 @@ static KxInstant instant(void)
 	};
 }
 
-static guint64 thread_cpu_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return (guint64)ts.tv_sec * G_GUINT64_CONSTANT(1000000000) + (guint64)ts.tv_nsec;
-}
-
-/* Memory may have appeared: what is beyond its end as it was known would not be looked at. */
-static void take_vm(KxSession *s, const struct kvm_ext_vm *vm)
-{
-	s->vm = *vm;
-	s->vm_read_at = g_get_monotonic_time();
-	kx_heat_grow(s->heat, vm->last_gfn);
-	kx_account_grow(s->account, vm->last_gfn);
-}
-
-static KxVmCounters *read_counters(KxSession *s, const KxKvmStat *qmp)
-{
-	struct kvm_ext_vm vm;
-	gboolean have = kx_module_vm(s->module, &vm, NULL);
-	KxVmCounters *c;
-
-	if (have)
-		take_vm(s, &vm);
-	c = kx_vm_counters_read(have ? &vm : NULL, s->kvm_dir, qmp, s->host->proc_root,
-				s->ident.pid);
-	s->kvm_unread = !c->source || !g_strcmp0(c->source, "qmp");
-	return c;
-}
-
 /* Every reading goes to the account, too. */
-static gboolean read_stats(KxSession *s, struct kvm_ext_stats *st)
+gboolean kx_session_statistics(KxSession *s, struct kvm_ext_stats *st)
 {
 	if (!s->tracker->ops->stats(s->tracker, st, NULL))
 		return FALSE;
@@ -95,113 +60,15 @@ static gboolean read_stats(KxSession *s, struct kvm_ext_stats *st)
 	return TRUE;
 }
 
-/* Records go to the account and, next to it, to the heat. */
-#define TO_BOTH(kind, record)                                     \
-	static void on_##kind(void *data, const struct record *r) \
-	{                                                         \
-		const KxSession *s = data;                        \
-                                                                  \
-		kx_account_sink.kind(s->account, r);              \
-		kx_heat_sink.kind(s->heat, r);                    \
-	}
-
-TO_BOTH(pass_begin, kvm_ext_rec_pass_begin)
-TO_BOTH(run, kvm_ext_rec_run)
-
-/* A pass that the VM was paused through says nothing of heat either, as one that was cut. */
-static void on_pass_end(void *data, const struct kvm_ext_rec_pass_end *r)
-{
-	const KxSession *s = data;
-	struct kvm_ext_rec_pass_end judged = *r;
-
-	kx_account_sink.pass_end(s->account, r);
-	if (!(r->h.flags & KVM_EXT_PASS_PRIME) && kx_account_last_was_paused(s->account))
-		judged.h.flags |= KVM_EXT_PASS_CUT;
-	kx_heat_sink.pass_end(s->heat, &judged);
-}
-
-static void on_bitmap(void *data, const struct kvm_ext_rec_bitmap *r, const guint64 *bits,
-		      gsize nwords)
-{
-	const KxSession *s = data;
-
-	kx_account_sink.bitmap(s->account, r, bits, nwords);
-	kx_heat_sink.bitmap(s->heat, r, bits, nwords);
-}
-
-static void on_faults(void *data, const struct kvm_ext_rec_faults *r,
-		      const struct kvm_ext_fault *faults)
-{
-	const KxSession *s = data;
-
-	kx_account_sink.faults(s->account, r, faults);
-	kx_heat_sink.faults(s->heat, r, faults);
-}
-
-static void on_regions(void *data, const struct kvm_ext_rec_regions *r,
-		       const struct kvm_ext_region *regions)
-{
-	const KxSession *s = data;
-
-	kx_account_sink.regions(s->account, r, regions);
-	kx_heat_sink.regions(s->heat, r, regions);
-}
-
-static void on_ranked(void *data, guint64 gfn, guint64 npages, guint64 accesses)
-{
-	kx_heat_sink.ranked(((const KxSession *)data)->heat, gfn, npages, accesses);
-}
-
-static const KxStreamOps session_sink = {
-	.pass_begin = on_pass_begin,
-	.run = on_run,
-	.bitmap = on_bitmap,
-	.pass_end = on_pass_end,
-	.faults = on_faults,
-	.regions = on_regions,
-	.ranked = on_ranked,
-};
-
-static void follow_memory(KxSession *s)
-{
-	struct kvm_ext_vm vm;
-
-	if (g_get_monotonic_time() - s->vm_read_at >= VM_READ_US &&
-	    kx_module_vm(s->module, &vm, NULL))
-		take_vm(s, &vm);
-}
-
-static gboolean drain_tracker(KxSession *s, KxTracker *t, GError **error)
-{
-	guint64 start = thread_cpu_ns(), stray;
-	gboolean ok = t->ops->drain(t, &session_sink, s, error);
-
-	kx_account_add_drain(s->account, thread_cpu_ns() - start);
-	stray = kx_account_stray(s->account);
-	if (stray > s->stray_logged && !s->stray_logged) {
-		kx_log(G_LOG_LEVEL_WARNING, "stray-samples", s->ident.name,
-		       s->options.tracker->name,
-		       "samples arrived whose pass is unknown: the ring overflowed around a "
-		       "switch; they are not counted");
-		s->stray_logged = stray;
-	}
-	return ok;
-}
-
-static gboolean drain(KxSession *s, GError **error)
-{
-	return drain_tracker(s, s->tracker, error);
-}
-
 /* What a tracker in the guest knows; NULL: none runs. */
-static const KxGuestView *guest_view(const KxSession *s)
+const KxGuestView *kx_session_guest_view(const KxSession *s)
 {
 	return s->tracker && s->tracker->ops->guest ? s->tracker->ops->guest(s->tracker) : NULL;
 }
 
 const char *kx_session_mechanism_now(const KxSession *s)
 {
-	const KxGuestView *guest = guest_view(s);
+	const KxGuestView *guest = kx_session_guest_view(s);
 
 	if (s->options.tracker->can & KX_CAN_LOG)
 		return kx_log_mechanism_name(s->log.mechanism);
@@ -209,104 +76,12 @@ const char *kx_session_mechanism_now(const KxSession *s)
 }
 
 /* Before the tracker that knows them forgets. */
-static void keep_processes(KxSession *s)
+void kx_session_keep_processes(KxSession *s)
 {
-	const KxGuestView *view = guest_view(s);
+	const KxGuestView *view = kx_session_guest_view(s);
 
 	if (view)
 		kx_heat_take_processes(s->heat, s->epoch, view->processes);
-}
-
-/* --- the VMM's own use of the dirty log --------------------------------------------------------------------------- */
-
-void kx_session_told_free(gpointer data)
-{
-	KxTold *told = data;
-
-	g_free(told->to);
-	g_free(told);
-}
-
-static void tell_yield(KxSession *s, gboolean yielded, guint64 at_ns, guint64 lasted_ns)
-{
-	KxInstant now = instant();
-	KxTold *told = g_new0(KxTold, 1);
-
-	told->to = g_strdup(s->yield.to ? s->yield.to : KX_YIELDED_UNKNOWN);
-	told->y = (KxYield){
-		.yielded = yielded,
-		.to = told->to,
-		.realtime_ns = now.realtime_ns - (gint64)(now.monotonic_ns - at_ns),
-		.lasted_ns = lasted_ns,
-	};
-	g_queue_push_tail(&s->told, told);
-}
-
-static void begin_yield(KxSession *s, const struct kvm_ext_stats *st)
-{
-	s->yield.now = TRUE;
-	g_clear_pointer(&s->yield.to, g_free);
-	s->yield.since_ns = CLAMP(st->log.last_yield_ns, st->start_ns, st->now_ns);
-	kx_account_yielded_to(s->account, s->window, KX_YIELDED_UNKNOWN);
-	tell_yield(s, TRUE, s->yield.since_ns, 0);
-}
-
-static void end_yield(KxSession *s, const struct kvm_ext_stats *st)
-{
-	guint64 at_ns = st->log.last_resume_ns;
-
-	if (at_ns < s->yield.since_ns || at_ns > st->now_ns)
-		at_ns = st->now_ns;
-	tell_yield(s, FALSE, at_ns, at_ns - s->yield.since_ns);
-	s->yield.now = FALSE;
-	g_clear_pointer(&s->yield.to, g_free);
-}
-
-/* One that began and ended between two readings shows in the passes that were due meanwhile. */
-static void look_for_yield(KxSession *s)
-{
-	struct kvm_ext_stats st;
-	gboolean now;
-
-	s->yield.seen_ends = kx_account_yielded_passes(s->account);
-	if (!(s->options.tracker->can & KX_CAN_LOG) || !read_stats(s, &st))
-		return;
-	now = st.state & KVM_EXT_STATE_YIELDED;
-	if (!s->yield.now && (now || st.log.yielded_passes > s->yield.passes))
-		begin_yield(s, &st);
-	s->yield.passes = st.log.yielded_passes;
-	if (s->yield.now && !now)
-		end_yield(s, &st);
-}
-
-/* Before anything is taken out of its place that must not be. */
-static void look_at_declared(KxSession *s)
-{
-	g_autoptr(GError) error = NULL;
-
-	if (!s->plug || !s->module ||
-	    kx_declared_look(&s->declared, kx_plug_channel(s->plug), s->module, &error) ||
-	    s->declared_logged)
-		return;
-	s->declared_logged = TRUE; /* a guest that goes on like this fills no log */
-	kx_log(G_LOG_LEVEL_WARNING, "declared", s->ident.name, s->options.tracker->name,
-	       "the guest wants memory left alone, which is not done: %s", error->message);
-}
-
-const char *kx_session_yielded_now(const KxSession *s)
-{
-	if (!s->tracker || !s->yield.now)
-		return NULL;
-	return s->yield.to ? s->yield.to : KX_YIELDED_UNKNOWN;
-}
-
-void kx_session_yielded_to(KxSession *s, const char *what)
-{
-	if (!s->yield.now)
-		return;
-	g_free(s->yield.to);
-	s->yield.to = g_strdup(what);
-	kx_account_yielded_to(s->account, s->window, what);
 }
 
 KxAccount *kx_session_account(KxSession *s)
@@ -327,6 +102,7 @@ static void let_go(KxSession *s)
 	g_clear_pointer(&s->tracker, kx_tracker_free);
 	kx_declared_clear(&s->declared);
 	g_clear_pointer(&s->module, kx_module_unref);
+	g_clear_pointer(&s->layout, kx_layout_free);
 }
 
 /* Of an ended session a picture is kept, and not what it was made from. */
@@ -346,8 +122,8 @@ void kx_session_finish(KxSession *s, const KxKvmStat *qmp)
 
 	if (!s->tracker)
 		return;
-	counters = read_counters(s, qmp);
-	if (read_stats(s, &st)) {
+	counters = kx_session_counters(s, qmp);
+	if (kx_session_statistics(s, &st)) {
 		if (st.state & KVM_EXT_STATE_VM_GONE) {
 			kx_vm_counters_free(counters);
 			counters = kx_vm_counters_unavailable(
@@ -355,12 +131,12 @@ void kx_session_finish(KxSession *s, const KxKvmStat *qmp)
 		}
 		kx_account_mark(s->account, s->window, &st);
 	}
-	drain(s, NULL);
-	keep_processes(s);
+	kx_session_drain_now(s, NULL);
+	kx_session_keep_processes(s);
 	s->tracker->ops->stop(s->tracker);
-	read_stats(s, &st); /* what leaving the tracker took */
-	drain(s, NULL);	    /* what the last pass left, up to its cut */
-	kx_account_close(s->account, s->window, NULL, counters, instant());
+	kx_session_statistics(s, &st); /* what leaving the tracker took */
+	kx_session_drain_now(s, NULL); /* what the last pass left, up to its cut */
+	kx_account_close(s->account, s->window, NULL, counters, kx_session_instant());
 	let_go(s);
 	settle_memory(s);
 }
@@ -409,71 +185,6 @@ void kx_session_forget_found(KxSession *s)
 
 /* --- attach ------------------------------------------------------------------------------------------------------- */
 
-static gboolean attach_with(KxSession *s, guint32 ring_pages, GError **error)
-{
-	KxVmFd vm = { -1, -1 };
-	struct kvm_ext_caps caps;
-	gboolean ok;
-
-	g_clear_pointer(&s->module, kx_module_unref);
-	s->module = kx_module_open(s->host->module_sys, error);
-	if (!s->module || !kx_module_caps(s->module, &caps, error))
-		return FALSE;
-	if (!s->host->open_vm(s->host->proc_root, s->ident.pid, s->ident.uuid, &vm, error))
-		return FALSE;
-	g_free(s->kvm_dir);
-	s->kvm_dir = kx_kvmstat_dir(s->host->debugfs_root, s->ident.pid, vm.number);
-	ok = kx_module_attach(s->module, vm.fd, ring_pages, error);
-	close(vm.fd); /* the module holds the file itself */
-	return ok && kx_module_vm(s->module, &s->vm, error);
-}
-
-/* How much memory the VM has is known once it is attached: a large one is attached again, with a larger ring. */
-static gboolean attach_module(KxSession *s, GError **error)
-{
-	guint32 want;
-
-	if (!attach_with(s, s->options.ring_pages, error))
-		return FALSE;
-	want = kx_options_ring_pages(&s->options, s->vm.ram_pages);
-	if (!s->options.ring_pages && want > KVM_EXT_RING_PAGES_DEFAULT &&
-	    !attach_with(s, want, NULL)) {
-		kx_log(G_LOG_LEVEL_WARNING, "ring-size", s->ident.name, s->options.tracker->name,
-		       "%s: a sample ring of %u MiB cannot be had, it stays at 1 MiB",
-		       s->ident.name, want >> 8);
-		if (!attach_with(s, 0, error))
-			return FALSE;
-	}
-	kx_log_mechanism(s->vm.log_mechanism, s->host->root, &s->log);
-	kx_module_ring(s->module, &s->ring_bytes);
-	s->ring_bytes -= (gsize)sysconf(_SC_PAGESIZE); /* its first page is for control */
-	s->heat = kx_heat_new(s->vm.last_gfn, s->vm.vcpus);
-	return TRUE;
-}
-
-/* What the module would refuse without saying why. */
-static gboolean check_log(const KxSession *s, const KxOptions *o, GError **error)
-{
-	if (!(o->tracker->can & KX_CAN_LOG))
-		return TRUE;
-	if (s->vm.log_mode == KVM_EXT_LOG_MODE_RING) {
-		g_set_error(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
-			    "tracker %s: this VM runs with KVM's dirty ring, which belongs to its "
-			    "VMM alone, and KVM keeps no dirty log beside it; use abit or "
-			    "abit-flush, or start the VM without dirty-ring-size (libvirt: "
-			    "<dirty-ring>)",
-			    o->tracker->name);
-		return FALSE;
-	}
-	return kx_log_mechanism_check(&s->log, o->mechanism, error);
-}
-
-/* The module would not say which of the options it does not take. */
-static gboolean check_cpu(const KxSession *s, const KxOptions *o, GError **error)
-{
-	return o->cpu < 0 || kx_online_cpus_check(s->host->root, o->cpu, error);
-}
-
 static KxTracker *open_tracker(KxSession *s, const KxOptions *o, GError **error)
 {
 	const KxTrackerVm vm = {
@@ -481,11 +192,12 @@ static KxTracker *open_tracker(KxSession *s, const KxOptions *o, GError **error)
 		.uuid = s->ident.uuid,
 		.module = s->module,
 		.vm = &s->vm,
+		.layout = &s->layout,
 		.pick = kx_heat_pick,
 		.heat = s->heat,
 		.channel = s->plug ? kx_plug_channel(s->plug) : NULL,
 	};
-	const KxTrackerOps *ops = kx_tracker_ops(o->tracker);
+	const KxTrackerOps *ops = kx_tracker_ops(o->tracker, s->module != NULL);
 
 	if (ops)
 		return kx_tracker_open(ops, &vm, error);
@@ -496,7 +208,7 @@ static KxTracker *open_tracker(KxSession *s, const KxOptions *o, GError **error)
 
 static void open_window(KxSession *s, const KxKvmStat *qmp)
 {
-	g_autoptr(KxVmCounters) counters = read_counters(s, qmp);
+	g_autoptr(KxVmCounters) counters = kx_session_counters(s, qmp);
 	g_autofree char *options = kx_options_to_string(&s->options);
 	const KxOptions *o = &s->options;
 	gboolean trap = o->tracker->can & KX_CAN_TRAP;
@@ -511,16 +223,16 @@ static void open_window(KxSession *s, const KxKvmStat *qmp)
 		.trap_time_ppm = trap ? o->vcpu_ppm : 0,
 	};
 
-	read_stats(s, &st);
+	kx_session_statistics(s, &st);
 	setting.epoch = s->epoch = st.epoch;
 	kx_heat_open(s->heat, st.epoch, o, kx_session_mechanism_now(s));
 	s->yield.passes = 0;
 	s->yield.now = FALSE;
-	s->window = kx_account_open(s->account, &setting, counters, instant());
+	s->window = kx_account_open(s->account, &setting, counters, kx_session_instant());
 }
 
 KxSession *kx_session_attach(const KxHost *host, const KxVmIdent *ident, const KxOptions *o,
-			     KxPlug *plug, GError **error)
+			     KxPlug *plug, const KxMonitor *monitor, GError **error)
 {
 	KxSession *s = g_new0(KxSession, 1);
 
@@ -534,9 +246,11 @@ KxSession *kx_session_attach(const KxHost *host, const KxVmIdent *ident, const K
 	s->options = *o;
 	s->account = kx_account_new();
 	s->plug = plug;
-	if (!check_cpu(s, o, error) || !attach_module(s, error) || !check_log(s, o, error))
+	s->process = -1;
+	if (!kx_session_check_cpu(s, o, error) || !kx_session_attach_vm(s, o, monitor, error) ||
+	    !kx_session_check_log(s, o, error))
 		goto fail;
-	look_at_declared(s);
+	kx_session_look_at_declared(s);
 	s->tracker = open_tracker(s, o, error);
 	if (!s->tracker || !s->tracker->ops->start(s->tracker, o, error))
 		goto fail;
@@ -574,6 +288,8 @@ void kx_session_unref(KxSession *s)
 	kx_vm_report_free(s->fresh);
 	g_clear_error(&s->look.error);
 	kx_plug_unref(s->plug);
+	if (s->process >= 0)
+		close(s->process);
 	kx_declared_clear(&s->declared);
 	kx_log_mechanism_clear(&s->log);
 	g_free(s->yield.to);
@@ -601,7 +317,7 @@ static gboolean start_tracker(KxSession *s, const KxOptions *o, KxTracker **old,
 	struct kvm_ext_stats st;
 
 	*old = NULL;
-	if (kx_tracker_ops(o->tracker) == s->tracker->ops)
+	if (kx_tracker_ops(o->tracker, s->module != NULL) == s->tracker->ops)
 		return s->tracker->ops->start(s->tracker, o, error);
 	next = open_tracker(s, o, error);
 	if (!next || !next->ops->start(next, o, error))
@@ -614,7 +330,8 @@ static gboolean start_tracker(KxSession *s, const KxOptions *o, KxTracker **old,
 	return TRUE;
 }
 
-gboolean kx_session_set(KxSession *s, const KxOptions *o, const KxKvmStat *qmp, GError **error)
+gboolean kx_session_set(KxSession *s, const KxOptions *o, const KxKvmStat *qmp,
+			const KxMonitor *monitor, GError **error)
 {
 	guint64 old_window = s->window;
 	g_autoptr(KxVmCounters) end = NULL;
@@ -622,16 +339,17 @@ gboolean kx_session_set(KxSession *s, const KxOptions *o, const KxKvmStat *qmp, 
 	struct kvm_ext_stats st;
 	KxInstant end_time;
 
-	if (!check_alive(s, error) || !check_cpu(s, o, error) || !check_log(s, o, error))
+	if (!check_alive(s, error) || !kx_session_check_cpu(s, o, error) ||
+	    !kx_session_prepare_vm(s, o, monitor, error) || !kx_session_check_log(s, o, error))
 		return FALSE;
-	if (read_stats(s, &st))
+	if (kx_session_statistics(s, &st))
 		kx_account_mark(s->account, old_window, &st);
-	end = read_counters(s, qmp);
-	end_time = instant();
-	keep_processes(s);
-	look_at_declared(s);
+	end = kx_session_counters(s, qmp);
+	end_time = kx_session_instant();
+	kx_session_keep_processes(s);
+	kx_session_look_at_declared(s);
 	/* Make room in the ring, so that the switch itself loses nothing. */
-	if (!drain(s, error) || !start_tracker(s, o, &old, error)) {
+	if (!kx_session_drain_now(s, error) || !start_tracker(s, o, &old, error)) {
 		kx_account_mark(s->account, old_window, NULL);
 		return FALSE;
 	}
@@ -639,8 +357,8 @@ gboolean kx_session_set(KxSession *s, const KxOptions *o, const KxKvmStat *qmp, 
 	/* The switch itself belongs to neither window: the old one ended before it, the new one begins after it. */
 	open_window(s, qmp);
 	if (old)
-		drain_tracker(s, old, NULL);
-	if (!drain(s, error))
+		kx_session_drain_tracker(s, old, NULL);
+	if (!kx_session_drain_now(s, error))
 		return FALSE;
 	kx_account_close(s->account, old_window, NULL, end, end_time);
 	return TRUE;
@@ -680,108 +398,7 @@ void kx_session_pass_free(KxSessionPass *p)
 
 gboolean kx_session_drain(KxSession *s, GError **error)
 {
-	return !s->tracker || drain(s, error);
-}
-
-/* --- reports ------------------------------------------------------------------------------------------------------ */
-
-static const char *const paging_names[] = {
-	[KVM_EXT_PAGING_UNKNOWN] = "unknown",
-	[KVM_EXT_PAGING_EPT] = "EPT",
-	[KVM_EXT_PAGING_NPT] = "NPT",
-	[KVM_EXT_PAGING_SHADOW] = "shadow",
-};
-
-static void describe_vm(KxSession *s, KxVmReport *v)
-{
-	const struct kvm_ext_vm *vm = &s->vm;
-
-	v->name = g_strdup(s->ident.name);
-	v->uuid = g_strdup(s->ident.uuid);
-	v->pid = (guint32)s->ident.pid;
-	v->attached = s->tracker != NULL;
-	g_mutex_lock(&s->lock);
-	v->ended = g_strdup(s->ended);
-	g_mutex_unlock(&s->lock);
-	v->vcpus = vm->vcpus;
-	v->memslots = vm->memslots;
-	v->root_level = vm->root_level;
-	v->address_spaces = vm->address_spaces;
-	v->paging = g_strdup(vm->paging < G_N_ELEMENTS(paging_names) ? paging_names[vm->paging]
-								     : "unknown");
-	v->ad_bits = g_strdup(vm->ad_bits == 1	 ? "hardware"
-			      : vm->ad_bits == 0 ? "emulated by faults"
-						 : "unknown");
-	v->ram_pages = vm->ram_pages;
-	v->ring_bytes = s->ring_bytes;
-	v->mapped_4k = vm->mapped_4k;
-	v->mapped_2m = vm->mapped_2m;
-	v->mapped_1g = vm->mapped_1g;
-	v->log_mechanism = g_strdup(kx_log_mechanism_name(s->log.mechanism));
-	v->log_mechanism_source =
-		g_strdup_printf(s->log.told ? "module (host: %s)" : "host: %s", s->log.host);
-	v->log_mode = g_strdup(kx_log_mode_name(vm->log_mode));
-	v->yielded = g_strdup(kx_session_yielded_now(s));
-	v->progress = s->tracker ? g_strdup(s->progress) : NULL;
-	v->paused = s->tracker ? g_strdup(kx_account_is_paused(s->account)) : NULL;
-	v->declared_pages = s->declared.pages;
-}
-
-static KxHeatReport *heat_now(KxSession *s)
-{
-	KxHeatReport *r;
-
-	if (s->heat) {
-		keep_processes(s);
-		r = kx_heat_report(s->heat, s->epoch, s->vm.ram_pages);
-	} else {
-		r = kx_heat_report_copy(s->last_heat);
-	}
-	if (kx_account_nested(s->account))
-		kx_heat_note_nested(r);
-	return r;
-}
-
-KxVmReport *kx_session_report(KxSession *s, const KxKvmStat *qmp)
-{
-	KxVmReport *v = kx_vm_report_new();
-	g_autoptr(KxVmCounters) counters = NULL;
-	struct kvm_ext_stats st;
-	gboolean have = FALSE;
-
-	if (s->tracker) {
-		/* Statistics after the records they count: the sums over passes are then never ahead of them. */
-		drain(s, NULL);
-		look_for_yield(s);
-		have = read_stats(s, &st);
-		counters = read_counters(s, qmp);
-	}
-	kx_account_windows(s->account, v->windows, have ? &st : NULL, counters, instant());
-	describe_vm(s, v);
-	v->heat = heat_now(s);
-	kx_heat_trim(v->heat, KX_SESSION_REPORT_RANGES);
-	return v;
-}
-
-KxVmReport *kx_session_heat(KxSession *s)
-{
-	KxVmReport *v = kx_vm_report_new();
-	struct kvm_ext_stats st;
-
-	if (s->tracker) {
-		drain(s, NULL);
-		read_stats(s, &st); /* whether there are nested guests */
-	}
-	describe_vm(s, v);
-	v->heat = heat_now(s);
-	return v;
-}
-
-GArray *kx_session_found(KxSession *s, guint64 window, GError **error)
-{
-	if (!kx_session_drain(s, error))
-		return NULL;
-	return kx_account_found(s->account, window, error);
+	return !s->tracker || kx_session_drain_now(s, error);
 }
 
 /* --- a look ------------------------------------------------------------------------------------------------------------ */
@@ -793,39 +410,10 @@ void kx_session_look(KxSession *s)
 	if (!kx_session_drain(s, &s->look.error) || !s->tracker)
 		return;
 	if (s->look.poll || kx_account_yielded_passes(s->account) != s->yield.seen_ends)
-		look_for_yield(s);
+		kx_session_look_for_yield(s);
 	if (s->look.poll)
-		look_at_declared(s);
+		kx_session_look_at_declared(s);
 	if (s->look.poll && !s->primed)
-		read_stats(s, &st);
-	follow_memory(s);
-}
-
-void kx_session_read(KxSession *s)
-{
-	struct kvm_ext_stats st;
-	struct kvm_ext_vm vm;
-	g_autoptr(KxVmCounters) counters = NULL;
-	gboolean have, have_vm;
-
-	if (!s->tracker)
-		return;
-	drain(s, NULL);
-	look_for_yield(s);
-	have = read_stats(s, &st);
-	have_vm = kx_module_vm(s->module, &vm, NULL);
-	if (have_vm)
-		take_vm(s, &vm);
-	counters = kx_vm_counters_kvm(have_vm ? &vm : NULL, s->kvm_dir);
-	kx_vm_report_free(s->fresh);
-	s->fresh = kx_vm_report_new();
-	s->fresh->name = g_strdup(s->ident.name);
-	s->fresh->uuid = g_strdup(s->ident.uuid);
-	s->fresh->pid = (guint32)s->ident.pid;
-	s->fresh->attached = TRUE;
-	s->fresh->yielded = g_strdup(kx_session_yielded_now(s));
-	s->fresh->paused = g_strdup(kx_account_is_paused(s->account));
-	s->fresh->progress = g_strdup(s->progress);
-	g_ptr_array_add(s->fresh->windows,
-			kx_account_newest(s->account, have ? &st : NULL, counters, instant()));
+		kx_session_statistics(s, &st);
+	kx_session_follow_memory(s);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One attached VM: the module's descriptor, the tracker, the account. It drains the ring by itself and ends by itself when the VM
+ * One attached VM: the module's descriptor (where the module is), the tracker, the account. It drains the ring by itself and ends by itself when the VM
  * goes; the account stays readable until the last reference is dropped.
  *
  * What a session does can wait for the module, and takes the longer the more was found: it is done on threads, by one at
@@ -22,6 +22,7 @@
 #include "tracker/options.h"
 #include "tracker/tracker.h"
 #include "vm/kvmstat.h"
+#include "vm/layout.h"
 #include "vm/vmfd.h"
 
 /*
@@ -75,10 +76,11 @@ typedef void (*KxSessionYield)(KxSession *s, const KxYield *yield, gpointer data
 
 /*
  * @plug: of the guest's channel, NULL: none is plugged in. The session takes it over unless it fails. On any thread; nothing
- * happens by itself until kx_session_begin.
+ * happens by itself until kx_session_begin. @monitor: QEMU's, for trackers that need to know where the VM's memory is
+ * and where there is no module to tell; NULL: it cannot be asked. It is used during the call alone.
  */
 KxSession *kx_session_attach(const KxHost *host, const KxVmIdent *ident, const KxOptions *o,
-			     KxPlug *plug, GError **error);
+			     KxPlug *plug, const KxMonitor *monitor, GError **error);
 void kx_session_begin(KxSession *s);
 /* References, callbacks: the main loop's. */
 KxSession *kx_session_ref(KxSession *s);
@@ -144,8 +146,9 @@ const KxVmReport *kx_session_stats(const KxSession *s);
  */
 gboolean kx_session_wants_qmp(const KxSession *s);
 
-/* Switches the tracker and opens a new window. On error the old one goes on. */
-gboolean kx_session_set(KxSession *s, const KxOptions *o, const KxKvmStat *qmp, GError **error);
+/* Switches the tracker and opens a new window. On error the old one goes on. @monitor: as for kx_session_attach. */
+gboolean kx_session_set(KxSession *s, const KxOptions *o, const KxKvmStat *qmp,
+			const KxMonitor *monitor, GError **error);
 
 /*
  * A pass now. What was made by who had entered runs on a thread without being in the session, which goes on meanwhile; the

@@ -19,7 +19,7 @@ typedef enum {
 typedef struct {
 	const char *name;  /* "nested-paging" */
 	const char *title; /* "nested paging" */
-	gboolean needed;   /* without it nothing works */
+	gboolean needed;   /* without it nothing works, or nothing finds pages */
 	KxCheckStatus status;
 	char *found;  /* what was looked at and found */
 	char *remedy; /* what to do; NULL if nothing */

@@ -17,7 +17,7 @@ typedef enum {
 /*
  * @na_offset: where the string is that says why this was not measured; while
  * that is set, the value is left out of the JSON. @needs_offset: of the gboolean
- * (has_module, has_log) without which it is not written.
+ * (has_module, has_log), or of the number that is not 0, without which it is not written.
  */
 typedef struct {
 	const char *key;

@@ -23,6 +23,12 @@
 	{                                                                                         \
 #member, t, G_STRUCT_OFFSET(KxWindow, member), na, G_STRUCT_OFFSET(KxWindow, has) \
 	}
+/* Of a VM; 0 of @known says that it is not known: the module, which tells, was not there. */
+#define FIELD_KNOWN(t, member, known)                                \
+	{                                                            \
+#member, t, G_STRUCT_OFFSET(KxVmReport, member), -1, \
+			G_STRUCT_OFFSET(KxVmReport, known)           \
+	}
 #define FIELD_MODULE(member)	 FIELD_WITH(has_module, KX_FIELD_U64, member, -1)
 #define FIELD_LOG(member)	 FIELD_WITH(has_log, KX_FIELD_U64, member, -1)
 #define FIELD_LOG_STRING(member) FIELD_WITH(has_log, KX_FIELD_STRING, member, -1)
@@ -235,17 +241,17 @@ const KxField kx_vm_fields[] = {
 	FIELD(KxVmReport, KX_FIELD_U32, pid),
 	FIELD(KxVmReport, KX_FIELD_BOOL, attached),
 	FIELD(KxVmReport, KX_FIELD_STRING, ended),
-	FIELD(KxVmReport, KX_FIELD_U32, vcpus),
-	FIELD(KxVmReport, KX_FIELD_U32, memslots),
-	FIELD(KxVmReport, KX_FIELD_U32, root_level),
-	FIELD(KxVmReport, KX_FIELD_U32, address_spaces),
+	FIELD_KNOWN(KX_FIELD_U32, vcpus, vcpus),
+	FIELD_KNOWN(KX_FIELD_U32, memslots, memslots),
+	FIELD_KNOWN(KX_FIELD_U32, root_level, memslots),
+	FIELD_KNOWN(KX_FIELD_U32, address_spaces, memslots),
 	FIELD(KxVmReport, KX_FIELD_STRING, paging),
 	FIELD(KxVmReport, KX_FIELD_STRING, ad_bits),
 	FIELD(KxVmReport, KX_FIELD_U64, ram_pages),
-	FIELD(KxVmReport, KX_FIELD_U64, mapped_4k),
-	FIELD(KxVmReport, KX_FIELD_U64, mapped_2m),
-	FIELD(KxVmReport, KX_FIELD_U64, mapped_1g),
-	FIELD(KxVmReport, KX_FIELD_U64, ring_bytes),
+	FIELD_KNOWN(KX_FIELD_U64, mapped_4k, memslots),
+	FIELD_KNOWN(KX_FIELD_U64, mapped_2m, memslots),
+	FIELD_KNOWN(KX_FIELD_U64, mapped_1g, memslots),
+	FIELD_KNOWN(KX_FIELD_U64, ring_bytes, ring_bytes),
 	FIELD(KxVmReport, KX_FIELD_STRING, log_mechanism),
 	FIELD(KxVmReport, KX_FIELD_STRING, log_mechanism_source),
 	FIELD(KxVmReport, KX_FIELD_STRING, log_mode),

@@ -755,17 +755,22 @@ static void print_vm_heading(Text *t, const KxVmReport *v)
 		g_string_append_c(t->out, '=');
 	g_string_append_c(t->out, '\n');
 
-	g_string_append_printf(t->out, "  %u vCPU%s, paging %s", v->vcpus, v->vcpus == 1 ? "" : "s",
-			       paging);
+	if (v->vcpus)
+		g_string_append_printf(t->out, "  %u vCPU%s", v->vcpus, v->vcpus == 1 ? "" : "s");
+	else
+		g_string_append(t->out, "  vCPUs unknown");
+	g_string_append_printf(t->out, ", paging %s", paging);
 	if (v->root_level)
 		g_string_append_printf(t->out, " with %u levels", v->root_level);
 	g_string_append_printf(t->out, ", A/D bits %s", ad_bits);
 	if (v->ram_pages) {
 		g_autofree char *bytes = kx_text_pages_bytes(v->ram_pages);
 
-		g_string_append_printf(
-			t->out, ", RAM %s = %" G_GUINT64_FORMAT " pages in %u memslot%s", bytes,
-			v->ram_pages, v->memslots, v->memslots == 1 ? "" : "s");
+		g_string_append_printf(t->out, ", RAM %s = %" G_GUINT64_FORMAT " pages", bytes,
+				       v->ram_pages);
+		if (v->memslots)
+			g_string_append_printf(t->out, " in %u memslot%s", v->memslots,
+					       v->memslots == 1 ? "" : "s");
 	}
 	g_string_append_c(t->out, '\n');
 	if (v->ring_bytes) {

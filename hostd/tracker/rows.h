@@ -28,6 +28,8 @@ enum {
 	KX_CAN_RANGE = 1 << 14, /* looks at a part of the memory only */
 	KX_CAN_2M = 1 << 15,	/* looks at 2 MiB at a time if it is told to */
 	KX_CAN_ALONE = 1 << 16, /* runs where the host's module is not loaded */
+	KX_CAN_VMM =
+		1 << 17, /* works on the VMM's address space: it wants the layout of the memory */
 };
 
 /* What the guest did with a page. */

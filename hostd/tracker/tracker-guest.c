@@ -15,11 +15,8 @@
 #include "base/error.h"
 
 #define EPOCH_DEFAULT_NS 500000000ull
-/* Beside the module's, which count from 1 in each session: a window's number tells which of them wrote its records. */
-#define EPOCH_BASE    (1ull << 32)
-#define NO_TRACKER    G_MAXUINT32 /* of enum kvm_ext_tracker_id: none of the module's */
-#define PROCESSES_MAX 64u
-#define STALE_LOOKS   8u
+#define PROCESSES_MAX	 64u
+#define STALE_LOOKS	 8u
 /*
  * What a look takes of the pages that the guest names. Processes share pages, so that all of the memory may be named more than
  * once; but what names it over and over is no list of what is hot. A look is bounded by this, whatever is in the ring.
@@ -96,13 +93,6 @@ static gboolean is_same(const struct kvm_ext_channel_command *a,
 	return memcmp(&x, &y, sizeof(x)) == 0;
 }
 
-static guint64 next_epoch(void)
-{
-	static gsize last;
-
-	return EPOCH_BASE + g_atomic_pointer_add(&last, 1) + 1;
-}
-
 /* What the guest's module says by its errno. */
 static const struct {
 	int error;
@@ -152,7 +142,7 @@ gboolean kx_tracker_guest_propose(KxChannel *channel, const KxOptions *o, KxPati
 
 	kx_channel_commanded(channel, &old);
 	command_of(o, &new);
-	new.epoch = next_epoch();
+	new.epoch = kx_tracker_new_epoch();
 	seq = kx_channel_command(channel, &new);
 	/* It looks once an epoch of the old command's, and may have to end one first. */
 	kx_patience_renew(patience, 3 * (epoch_ns_of(old.epoch_ns) + epoch_ns_of(new.epoch_ns)));
@@ -177,7 +167,7 @@ gboolean kx_tracker_guest_propose(KxChannel *channel, const KxOptions *o, KxPati
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
-static gboolean guest_serves(const KxTrackerRow *row)
+static gboolean guest_serves(const KxTrackerRow *row, gboolean module)
 {
 	return row->can & KX_CAN_GUEST;
 }
@@ -250,7 +240,7 @@ static gboolean guest_start(KxTracker *t, const KxOptions *o, GError **error)
 	kx_channel_commanded(t->vm.channel, &now);
 	command_of(o, &want);
 	if (now.epoch == g->st.epoch || !is_same(&now, &want)) {
-		want.epoch = next_epoch();
+		want.epoch = kx_tracker_new_epoch();
 		kx_channel_command(t->vm.channel, &want);
 	} else {
 		want.epoch = now.epoch; /* proposed, and running by now */
@@ -267,7 +257,7 @@ static gboolean guest_start(KxTracker *t, const KxOptions *o, GError **error)
 	g->instance = 0;
 	memset(&g->seen, 0, sizeof(g->seen));
 	g->st = (struct kvm_ext_stats){ .size = sizeof(g->st),
-					.tracker = NO_TRACKER,
+					.tracker = KX_TRACKER_NO_ID,
 					.epoch = want.epoch,
 					.start_ns = monotonic_ns(),
 					.interval_ns = g->epoch_ns };
@@ -294,7 +284,7 @@ static void begin_pass(Guest *g)
 		.epoch = g->st.epoch,
 		.pass = g->st.passes + 1,
 		.time_ns = g->now_ns,
-		.tracker = NO_TRACKER,
+		.tracker = KX_TRACKER_NO_ID,
 		.granularity = KVM_EXT_GRANULARITY_4K,
 	};
 

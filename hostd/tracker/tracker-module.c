@@ -7,9 +7,9 @@
 
 #include "base/error.h"
 
-static gboolean module_serves(const KxTrackerRow *row)
+static gboolean module_serves(const KxTrackerRow *row, gboolean module)
 {
-	return row->module_id >= 0;
+	return module && row->module_id >= 0;
 }
 
 static gboolean module_open(KxTracker *t, GError **error)
@@ -35,8 +35,7 @@ static gboolean pick_pages(const KxTracker *t, const KxOptions *o, KxPick *pick,
 	guint64 last = m->npages ? m->npages : t->vm.vm->last_gfn + 1;
 	guint64 want = (guint64)((double)pages * o->pages.share_ppm / 1e6);
 
-	if (!t->vm.pick(t->vm.heat, hottest, m->first_gfn, last, want, KVM_EXT_RANGES_MAX,
-			  pick)) {
+	if (!t->vm.pick(t->vm.heat, hottest, m->first_gfn, last, want, KVM_EXT_RANGES_MAX, pick)) {
 		g_set_error(error, KX_ERROR, KX_ERROR_INVALID_OPTION,
 			    "pages %s: nothing is known yet of how hot this VM's pages are; run a "
 			    "tracker of accessed bits first (abit, abit-flush or ept-walk, some "

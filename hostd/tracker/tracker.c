@@ -4,17 +4,28 @@
 static const KxTrackerOps *const implementations[] = {
 	&kx_tracker_module,
 	&kx_tracker_guest,
+	&kx_tracker_off,
 };
 
-const KxTrackerOps *kx_tracker_ops(const KxTrackerRow *row)
+const KxTrackerOps *kx_tracker_ops(const KxTrackerRow *row, gboolean module)
 {
 	guint i;
 
 	for (i = 0; i < G_N_ELEMENTS(implementations); i++) {
-		if (implementations[i]->serves(row))
+		if (implementations[i]->serves(row, module))
 			return implementations[i];
 	}
 	return NULL;
+}
+
+/* The module would be here after 50 days of a switch each millisecond. */
+#define EPOCH_FIRST (1ull << 32)
+
+guint64 kx_tracker_new_epoch(void)
+{
+	static gsize given;
+
+	return EPOCH_FIRST + g_atomic_pointer_add(&given, 1);
 }
 
 KxTracker *kx_tracker_open(const KxTrackerOps *ops, const KxTrackerVm *vm, GError **error)

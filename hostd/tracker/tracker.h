@@ -16,14 +16,17 @@
 #include "options.h"
 #include "pick.h"
 #include "stream.h"
+#include "vm/layout.h"
 #include "vm/patience.h"
 
 /* The VM a tracker works on. Everything is the session's and outlives the tracker. */
 typedef struct {
 	pid_t pid;
 	const char *uuid;	     /* NULL: unknown */
-	KxModule *module;	     /* the session's descriptor */
+	KxModule *module;	     /* the session's descriptor; NULL: the module is not loaded */
 	const struct kvm_ext_vm *vm; /* as last read */
+	KxLayout *const
+		*layout; /* of its memory in the VMM, for KX_CAN_VMM; read anew at each start */
 	KxPickFunc pick; /* its pages by heat, by what @heat knows */
 	gconstpointer heat;
 	KxChannel *channel; /* to the guest; NULL: none is plugged in */
@@ -33,7 +36,7 @@ typedef struct _KxTracker KxTracker;
 
 typedef struct {
 	const char *name; /* of the implementation, for logs */
-	gboolean (*serves)(const KxTrackerRow *row);
+	gboolean (*serves)(const KxTrackerRow *row, gboolean module); /* @module: it is loaded */
 	/* Called once; start may be called any number of times. */
 	gboolean (*open)(KxTracker *t, GError **error);
 	void (*close)(KxTracker *t);
@@ -51,6 +54,13 @@ typedef struct {
 	void (*pass_handle_free)(gpointer handle);
 	/* The descriptor that polls readable when there is something to drain; -1: none. */
 	int (*poll_fd)(KxTracker *t);
+	/*
+	 * Hands what has been found to @sink. On a thread, by whoever has entered the session; at the daemon's end, where
+	 * nobody waits any more, on the main loop. So it never waits, neither for the guest nor for the VMM nor the module,
+	 * and it has a bound: it takes what was there when it was called, and no more than a buffer of fixed size holds
+	 * (the ring's, or LOOK_PAGES of a guest's channel). Work that grows with the VM's pages, such as reading a page map,
+	 * is done by the tracker's own thread beforehand. FALSE: the session ends with @error.
+	 */
 	gboolean (*drain)(KxTracker *t, const KxStreamOps *sink, gpointer data, GError **error);
 	/* What it knows of the guest, as of the last drain; NULL: it does not run there. */
 	const KxGuestView *(*guest)(const KxTracker *t);
@@ -62,8 +72,18 @@ struct _KxTracker {
 	gpointer priv; /* the implementation's */
 };
 
-/* The implementation that serves @row; NULL if this build has none. */
-const KxTrackerOps *kx_tracker_ops(const KxTrackerRow *row);
+/* The implementation that serves @row, where the module is loaded, or is not; NULL if there is none. */
+const KxTrackerOps *kx_tracker_ops(const KxTrackerRow *row, gboolean module);
+
+/*
+ * A number for a setting that starts (stats.epoch, pass_begin.epoch): no two settings of a session have the same, whatever
+ * trackers they are of. The module counts its settings itself, from 1 for each descriptor; numbers from here begin above all that
+ * it can reach, and are never given twice. On any thread.
+ */
+guint64 kx_tracker_new_epoch(void);
+
+/* stats.tracker and pass_begin.tracker (enum kvm_ext_tracker_id) of a tracker that is not the module's. */
+#define KX_TRACKER_NO_ID G_MAXUINT32
 
 KxTracker *kx_tracker_open(const KxTrackerOps *ops, const KxTrackerVm *vm, GError **error);
 void kx_tracker_free(KxTracker *t);
@@ -71,6 +91,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxTracker, kx_tracker_free)
 
 extern const KxTrackerOps kx_tracker_module;
 extern const KxTrackerOps kx_tracker_guest;
+extern const KxTrackerOps kx_tracker_off; /* where there is no module to be off */
 
 /*
  * Blocks, until the guest carries out what @o asks for or @patience is at its end. KX_ERROR_NOT_SUPPORTED: it cannot, and

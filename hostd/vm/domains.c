@@ -9,16 +9,13 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "domain-words.h"
 
 #define RETRY_MIN_S 1u
 #define RETRY_MAX_S 30u
 /* A libvirtd that answers nothing for this long is taken for dead. */
 #define KEEPALIVE_S	5
 #define KEEPALIVE_COUNT 3u
-
-struct _KxLibvirt {
-	virConnectPtr conn;
-};
 
 typedef struct {
 	virConnectPtr conn;
@@ -44,124 +41,8 @@ typedef struct {
 	gint64 realtime_ns;
 } Stop;
 
-KxDomain *kx_domain_copy(const KxDomain *d)
-{
-	KxDomain *c = g_new0(KxDomain, 1);
-
-	*c = *d;
-	c->name = g_strdup(d->name);
-	c->uuid = g_strdup(d->uuid);
-	return c;
-}
-
-void kx_domain_free(KxDomain *d)
-{
-	if (!d)
-		return;
-	g_free(d->name);
-	g_free(d->uuid);
-	g_free(d);
-}
-
-static const char *last_message(void)
-{
-	const char *m = virGetLastErrorMessage();
-
-	return m ? m : "no reason given";
-}
-
-/* --- what libvirt calls things ------------------------------------------------------------------------------------ */
-
-static const char *const states[] = {
-	[VIR_DOMAIN_NOSTATE] = "unknown",      [VIR_DOMAIN_RUNNING] = "running",
-	[VIR_DOMAIN_BLOCKED] = "blocked",      [VIR_DOMAIN_PAUSED] = "paused",
-	[VIR_DOMAIN_SHUTDOWN] = "in shutdown", [VIR_DOMAIN_SHUTOFF] = "shut off",
-	[VIR_DOMAIN_CRASHED] = "crashed",      [VIR_DOMAIN_PMSUSPENDED] = "suspended",
-};
-
-static const char *const stop_reasons[] = {
-	[VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN] = "shut down",
-	[VIR_DOMAIN_EVENT_STOPPED_DESTROYED] = "destroyed",
-	[VIR_DOMAIN_EVENT_STOPPED_CRASHED] = "crashed",
-	[VIR_DOMAIN_EVENT_STOPPED_MIGRATED] = "migrated away",
-	[VIR_DOMAIN_EVENT_STOPPED_SAVED] = "saved to a file",
-	[VIR_DOMAIN_EVENT_STOPPED_FAILED] = "failed",
-	[VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT] = "reverted to a snapshot",
-};
-
-static const char *const pause_reasons[] = {
-	[VIR_DOMAIN_PAUSED_USER] = "suspended",
-	[VIR_DOMAIN_PAUSED_MIGRATION] = "the end of a migration",
-	[VIR_DOMAIN_PAUSED_SAVE] = "saved to a file",
-	[VIR_DOMAIN_PAUSED_DUMP] = "dump of the VM's memory",
-	[VIR_DOMAIN_PAUSED_IOERROR] = "an I/O error",
-	[VIR_DOMAIN_PAUSED_WATCHDOG] = "the watchdog",
-	[VIR_DOMAIN_PAUSED_FROM_SNAPSHOT] = "restored from a snapshot",
-	[VIR_DOMAIN_PAUSED_SHUTTING_DOWN] = "shutting down",
-	[VIR_DOMAIN_PAUSED_SNAPSHOT] = "snapshot",
-	[VIR_DOMAIN_PAUSED_CRASHED] = "the guest panicked",
-	[VIR_DOMAIN_PAUSED_STARTING_UP] = "starting up",
-	[VIR_DOMAIN_PAUSED_POSTCOPY] = "post-copy migration",
-	[VIR_DOMAIN_PAUSED_POSTCOPY_FAILED] = "post-copy migration failed",
-};
-
-static const char *const suspend_reasons[] = {
-	[VIR_DOMAIN_EVENT_SUSPENDED_PAUSED] = "suspended",
-	[VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED] = "the end of a migration",
-	[VIR_DOMAIN_EVENT_SUSPENDED_IOERROR] = "an I/O error",
-	[VIR_DOMAIN_EVENT_SUSPENDED_WATCHDOG] = "the watchdog",
-	[VIR_DOMAIN_EVENT_SUSPENDED_RESTORED] = "restored from a file",
-	[VIR_DOMAIN_EVENT_SUSPENDED_FROM_SNAPSHOT] = "restored from a snapshot",
-	[VIR_DOMAIN_EVENT_SUSPENDED_API_ERROR] = "libvirt failed to go on",
-	[VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY] = "post-copy migration",
-	[VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY_FAILED] = "post-copy migration failed",
-};
-
-static const char paused[] = "paused";
-static const char powered_off[] = "the guest has shut down";
-static const char asleep[] = "the guest sleeps (S3)";
-static const char panicked[] = "the guest panicked";
-
-static const char *word_of(const char *const *words, guint n, int i, const char *other)
-{
-	return i >= 0 && (guint)i < n && words[i] ? words[i] : other;
-}
-#define WORD_OF(words, i, other) word_of(words, G_N_ELEMENTS(words), i, other)
-
-static gboolean identify(virDomainPtr dom, KxDomain *d)
-{
-	char uuid[VIR_UUID_STRING_BUFLEN];
-	const char *name = virDomainGetName(dom);
-
-	if (!name || virDomainGetUUIDString(dom, uuid) < 0)
-		return FALSE;
-	d->name = g_strdup(name);
-	d->uuid = g_strdup(uuid);
-	return TRUE;
-}
-
-/* NULL if it went meanwhile. */
-static KxDomain *describe(virDomainPtr dom)
-{
-	g_autoptr(KxDomain) d = g_new0(KxDomain, 1);
-	int state, active;
-
-	if (!identify(dom, d) || virDomainGetState(dom, &state, NULL, 0) < 0)
-		return NULL;
-	active = virDomainIsActive(dom);
-	if (active < 0)
-		return NULL;
-	d->active = active;
-	d->state = WORD_OF(states, state, "unknown");
-	return g_steal_pointer(&d);
-}
-
-/* --- calls that block --------------------------------------------------------------------------------------------- */
-
 KxLibvirt *kx_domains_hold(KxDomains *d, GError **error)
 {
-	KxLibvirt *l;
-
 	if (!d->c) {
 		g_set_error(error, KX_ERROR, KX_ERROR_NO_LIBVIRT,
 			    *d->uri ? "libvirt (%s) cannot be reached; is libvirtd running? A VM "
@@ -171,206 +52,8 @@ KxLibvirt *kx_domains_hold(KxDomains *d, GError **error)
 			    d->uri);
 		return NULL;
 	}
-	l = g_new0(KxLibvirt, 1);
-	l->conn = d->c->conn;
-	virConnectRef(l->conn);
-	return l;
+	return kx_libvirt_new(d->c->conn);
 }
-
-void kx_libvirt_release(KxLibvirt *l)
-{
-	if (!l)
-		return;
-	virConnectClose(l->conn);
-	g_free(l);
-}
-
-struct _virConnect *kx_libvirt_connection(KxLibvirt *l)
-{
-	return l->conn;
-}
-
-static void lookup_failed(const KxLibvirt *l, const char *what, GError **error)
-{
-	gboolean unknown = virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
-	g_autofree char *why = g_strdup(last_message());
-	char *uri = virConnectGetURI(l->conn);
-
-	if (unknown)
-		g_set_error(error, KX_ERROR, KX_ERROR_NO_SUCH_VM,
-			    "libvirt (%s) has no domain \"%s\" (kvm-ext list shows what there is)",
-			    uri ? uri : "gone", what);
-	else
-		g_set_error(error, KX_ERROR, KX_ERROR_NO_LIBVIRT,
-			    "libvirt, asked for domain \"%s\": %s", what, why);
-	free(uri);
-}
-
-KxDomain *kx_libvirt_lookup(KxLibvirt *l, const char *name_or_uuid, GError **error)
-{
-	virDomainPtr dom = NULL;
-	KxDomain *d;
-
-	if (g_uuid_string_is_valid(name_or_uuid))
-		dom = virDomainLookupByUUIDString(l->conn, name_or_uuid);
-	if (!dom)
-		dom = virDomainLookupByName(l->conn, name_or_uuid);
-	if (!dom) {
-		lookup_failed(l, name_or_uuid, error);
-		return NULL;
-	}
-	d = describe(dom);
-	if (!d)
-		lookup_failed(l, name_or_uuid, error);
-	virDomainFree(dom);
-	return d;
-}
-
-/* NULL: its vCPUs run. */
-static const char *why_stopped(int state, int reason)
-{
-	switch (state) {
-	case VIR_DOMAIN_PAUSED:
-		return WORD_OF(pause_reasons, reason, paused);
-	case VIR_DOMAIN_SHUTDOWN:
-		return powered_off;
-	case VIR_DOMAIN_CRASHED:
-		return panicked;
-	case VIR_DOMAIN_PMSUSPENDED:
-		return asleep;
-	default:
-		return NULL;
-	}
-}
-
-gboolean kx_libvirt_runs(KxLibvirt *l, const char *uuid, gboolean *runs, const char **why,
-			 GError **error)
-{
-	virDomainPtr dom = virDomainLookupByUUIDString(l->conn, uuid);
-	int state, reason;
-	gboolean ok = dom && virDomainGetState(dom, &state, &reason, 0) == 0;
-
-	if (!ok)
-		lookup_failed(l, uuid, error);
-	if (dom)
-		virDomainFree(dom);
-	if (!ok)
-		return FALSE;
-	*why = why_stopped(state, reason);
-	*runs = !*why;
-	return TRUE;
-}
-
-GPtrArray *kx_libvirt_list(KxLibvirt *l, GError **error)
-{
-	virDomainPtr *doms = NULL;
-	GPtrArray *list;
-	int i, n;
-
-	n = virConnectListAllDomains(l->conn, &doms, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
-	if (n < 0) {
-		g_set_error(error, KX_ERROR, KX_ERROR_NO_LIBVIRT,
-			    "libvirt does not list its domains: %s", last_message());
-		return NULL;
-	}
-	list = g_ptr_array_new_with_free_func((GDestroyNotify)kx_domain_free);
-	for (i = 0; i < n; i++) {
-		KxDomain *d = describe(doms[i]);
-
-		if (d)
-			g_ptr_array_add(list, d);
-		virDomainFree(doms[i]);
-	}
-	free(doms);
-	return list;
-}
-
-static char *qmp(virDomainPtr dom, const char *command, GError **error)
-{
-	g_autofree char *reply = NULL;
-	char *raw = NULL;
-
-	if (virDomainQemuMonitorCommand(dom, command, &raw, 0) < 0) {
-		g_set_error(error, KX_ERROR, KX_ERROR_NO_LIBVIRT, "QEMU's monitor: %s",
-			    last_message());
-		return NULL;
-	}
-	reply = g_strdup(raw);
-	free(raw);
-	return g_steal_pointer(&reply);
-}
-
-gboolean kx_libvirt_kvmstat(KxLibvirt *l, const char *uuid, KxKvmStat *st, GError **error)
-{
-	virDomainPtr dom = virDomainLookupByUUIDString(l->conn, uuid);
-	g_autofree char *vm = NULL, *vcpu = NULL;
-
-	if (!dom) {
-		lookup_failed(l, uuid, error);
-		return FALSE;
-	}
-	vm = qmp(dom, KX_KVMSTAT_QMP_VM, error);
-	if (vm)
-		vcpu = qmp(dom, KX_KVMSTAT_QMP_VCPU, error);
-	virDomainFree(dom);
-	return vcpu && kx_kvmstat_qmp(vm, vcpu, st, error);
-}
-
-/* Jobs that make QEMU log what the guest writes. */
-static const char *const log_jobs[] = {
-	[VIR_DOMAIN_JOB_OPERATION_SAVE] = "saving the VM to a file",
-	[VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT] = "migration",
-	[VIR_DOMAIN_JOB_OPERATION_SNAPSHOT] = "snapshot",
-	[VIR_DOMAIN_JOB_OPERATION_DUMP] = "dump of the VM's memory",
-};
-
-static const char *job_of(virDomainPtr dom)
-{
-	virTypedParameterPtr params = NULL;
-	const char *name = NULL;
-	int type, n = 0, operation;
-
-	if (virDomainGetJobStats(dom, &type, &params, &n, 0) < 0)
-		return NULL;
-	if (type != VIR_DOMAIN_JOB_NONE &&
-	    virTypedParamsGetInt(params, n, VIR_DOMAIN_JOB_OPERATION, &operation) == 1 &&
-	    operation >= 0 && (guint)operation < G_N_ELEMENTS(log_jobs))
-		name = log_jobs[operation];
-	virTypedParamsFree(params, n);
-	return name;
-}
-
-static gboolean measures_dirty_rate(virDomainPtr dom)
-{
-	virDomainPtr doms[] = { dom, NULL };
-	virDomainStatsRecordPtr *records = NULL;
-	int status = -1;
-
-	if (virDomainListGetStats(doms, VIR_DOMAIN_STATS_DIRTYRATE, &records, 0) < 0)
-		return FALSE;
-	if (records && records[0] &&
-	    virTypedParamsGetInt(records[0]->params, records[0]->nparams, "dirtyrate.calc_status",
-				 &status) < 0)
-		status = -1;
-	virDomainStatsRecordListFree(records);
-	return status == VIR_DOMAIN_DIRTYRATE_MEASURING;
-}
-
-const char *kx_libvirt_uses_log(KxLibvirt *l, const char *uuid)
-{
-	virDomainPtr dom = virDomainLookupByUUIDString(l->conn, uuid);
-	const char *what;
-
-	if (!dom)
-		return NULL;
-	what = job_of(dom);
-	if (!what && measures_dirty_rate(dom))
-		what = "dirty-rate calculation";
-	virDomainFree(dom);
-	return what;
-}
-
-/* --- the connection ----------------------------------------------------------------------------------------------- */
 
 static void connect_async(KxDomains *d);
 static void connection_close(gpointer data);
@@ -500,21 +183,14 @@ static void tell_lifecycle(KxDomains *d, const KxDomain *domain, int event, int 
 		break;
 	case VIR_DOMAIN_EVENT_STOPPED:
 		g_hash_table_remove(d->stops, domain->uuid);
-		tell(d, KX_DOMAINS_STOPPED, domain, WORD_OF(stop_reasons, detail, "stopped"),
-		     now_ns());
+		tell(d, KX_DOMAINS_STOPPED, domain, kx_domain_word_stopped(detail), now_ns());
 		break;
 	case VIR_DOMAIN_EVENT_SUSPENDED:
-		tell(d, KX_DOMAINS_PAUSED, domain, WORD_OF(suspend_reasons, detail, paused),
-		     moment_of(d, domain->uuid, FALSE));
-		break;
 	case VIR_DOMAIN_EVENT_PMSUSPENDED:
-		tell(d, KX_DOMAINS_PAUSED, domain, asleep, moment_of(d, domain->uuid, FALSE));
-		break;
 	case VIR_DOMAIN_EVENT_SHUTDOWN:
-		tell(d, KX_DOMAINS_PAUSED, domain, powered_off, moment_of(d, domain->uuid, FALSE));
-		break;
 	case VIR_DOMAIN_EVENT_CRASHED:
-		tell(d, KX_DOMAINS_PAUSED, domain, panicked, moment_of(d, domain->uuid, FALSE));
+		tell(d, KX_DOMAINS_PAUSED, domain, kx_domain_word_suspended(event, detail),
+		     moment_of(d, domain->uuid, FALSE));
 		break;
 	case VIR_DOMAIN_EVENT_RESUMED:
 		tell(d, KX_DOMAINS_RESUMED, domain, "resumed", moment_of(d, domain->uuid, TRUE));
@@ -526,7 +202,7 @@ static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int det
 {
 	KxDomain domain = { 0 };
 
-	if (identify(dom, &domain))
+	if (kx_libvirt_identify(dom, &domain))
 		tell_lifecycle(data, &domain, event, detail);
 	g_free(domain.name);
 	g_free(domain.uuid);
@@ -546,7 +222,8 @@ static void connect_thread(GTask *task, gpointer source, gpointer data, GCancell
 	Connection *c;
 
 	if (!conn) {
-		g_task_return_new_error(task, KX_ERROR, KX_ERROR_NO_LIBVIRT, "%s", last_message());
+		g_task_return_new_error(task, KX_ERROR, KX_ERROR_NO_LIBVIRT, "%s",
+					kx_libvirt_last_message());
 		return;
 	}
 	/* Not every driver has these; without them a lost connection is noticed at the next call. */
@@ -564,7 +241,7 @@ static void connect_thread(GTask *task, gpointer source, gpointer data, GCancell
 	if (c->lifecycle < 0)
 		kx_log(G_LOG_LEVEL_WARNING, "libvirt-events", NULL, NULL,
 		       "libvirt (%s) gives no events (%s): domains are not attached by themselves",
-		       d->uri, last_message());
+		       d->uri, kx_libvirt_last_message());
 	g_task_return_pointer(task, c, connection_close);
 }
 

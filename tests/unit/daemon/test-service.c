@@ -4,6 +4,7 @@
  * and back. Callers sit on a thread of their own, as other processes do.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -282,7 +283,8 @@ static void refuses_with_the_right_error(void **state)
 	expect(s, "Found", g_variant_new("(st)", s->self, (guint64)1), "NotAttached");
 
 	fake.device_errno = ENOENT;
-	expect(s, "Attach", with_options(s->self), "NoModule");
+	expect(s, "Attach", with_options(s->self, "tracker", "abit"), "NoModule");
+	expect(s, "Attach", with_options(s->self, "tracker", "guest-abit"), "NoLibvirt");
 	fake.device_errno = EACCES;
 	expect(s, "Attach", with_options(s->self), "AccessDenied");
 	fake.device_errno = 0;
@@ -312,6 +314,92 @@ static char *why_not(State *s, const char *method, GVariant *params)
 	text = g_strdup(a.error->message);
 	g_error_free(a.error);
 	return text;
+}
+
+/* Plays a QEMU that can be killed. */
+static pid_t start_vm(char **target)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		/* in a program of its own: this one has threads, whose locks fork() copies */
+		execlp("sleep", "sleep", "600", (char *)NULL);
+		_exit(127);
+	}
+	*target = g_strdup_printf("pid:%d", pid);
+	return pid;
+}
+
+static void kill_vm(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/* Off needs no module; what does says so, and is served once the module is there. */
+static void session_without_the_module(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) alone = NULL, with = NULL;
+	g_autofree char *why = NULL, *text = NULL, *vm = NULL;
+	pid_t pid = start_vm(&vm);
+	const KxVmReport *v;
+
+	fake.device_errno = ENOENT;
+	expect(s, "Attach", with_options(vm), NULL);
+	assert_int_equal(fake.opens, 0);
+	why = why_not(s, "SetTracker", with_options(vm, "tracker", "abit"));
+	assert_non_null(strstr(why, "tracker abit: /dev/kvm-ext is not there"));
+	expect(s, "RunPass", g_variant_new("(s)", vm), "InvalidOption");
+	expect(s, "SetTracker", with_options(vm, "tracker", "off"), NULL);
+	alone = report(s, vm);
+	v = alone->vms->pdata[0];
+	assert_true(v->attached);
+	assert_string_equal(v->paging, "unknown");
+	assert_int_equal(v->windows->len, 2);
+	assert_string_equal(window_of(alone, 0, 0)->tracker, "off");
+	assert_false(window_of(alone, 0, 0)->open);
+	assert_true(window_of(alone, 0, 1)->open);
+	assert_non_null(window_of(alone, 0, 1)->exits_na);
+	text = kx_report_to_text(alone, 0);
+	assert_non_null(strstr(text, "vCPUs unknown, paging unknown"));
+	assert_null(strstr(text, "memslot"));
+
+	fake.device_errno = 0;
+	expect(s, "SetTracker", with_options(vm, "tracker", "abit", "interval", "0"), NULL);
+	assert_true(fake.attached);
+	expect(s, "RunPass", g_variant_new("(s)", vm), NULL);
+	expect(s, "SetTracker", with_options(vm, "tracker", "off"), NULL);
+	assert_int_equal(fake.tracker.tracker, KVM_EXT_TRACKER_OFF);
+	with = report(s, vm);
+	v = with->vms->pdata[0];
+	assert_string_equal(v->paging, "NPT");
+	assert_int_equal(v->windows->len, 4);
+	assert_int_equal(window_of(with, 0, 2)->passes, 1);
+	assert_int_equal(window_of(with, 0, 2)->samples, 4);
+	assert_string_equal(window_of(with, 0, 3)->exits_source, "module");
+	expect(s, "Detach", g_variant_new("(s)", vm), NULL);
+	kill_vm(pid);
+}
+
+/* No descriptor of the module hangs up then. */
+static void vm_that_goes_without_the_module(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL;
+	g_autofree char *vm = NULL;
+	pid_t pid = start_vm(&vm);
+
+	fake.device_errno = ENOENT;
+	expect(s, "Attach", with_options(vm), NULL);
+	kill_vm(pid);
+	while (!strstr(s->events->str, "vm-gone"))
+		g_main_context_iteration(NULL, TRUE);
+	expect(s, "SetTracker", with_options(vm, "tracker", "off"), "VmGone");
+	r = report(s, vm);
+	assert_string_equal(((KxVmReport *)r->vms->pdata[0])->ended, "VM gone");
+	assert_non_null(window_of(r, 0, 0)->exits_na);
 }
 
 /* What the module says with a number, the VM explains. */
@@ -690,7 +778,7 @@ static void migrated_away_is_the_reason(void **state)
 
 	kx_options_init(&o);
 	assert_true(kx_options_set(&o, "tracker", "dirty-log", NULL));
-	session = kx_session_attach(&fake_host, &ident, &o, NULL, NULL);
+	session = kx_session_attach(&fake_host, &ident, &o, NULL, NULL, NULL);
 	assert_non_null(session);
 	kx_session_on_ended(session, on_ended, &ended);
 	kx_session_begin(session);
@@ -1025,6 +1113,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(attaches_switches_reports_detaches, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(refuses_with_the_right_error, setup, teardown),
+		cmocka_unit_test_setup_teardown(session_without_the_module, setup, teardown),
+		cmocka_unit_test_setup_teardown(vm_that_goes_without_the_module, setup, teardown),
 		cmocka_unit_test_setup_teardown(refusals_give_the_reason, setup, teardown),
 		cmocka_unit_test_setup_teardown(traps_by_heat, setup, teardown),
 		cmocka_unit_test_setup_teardown(failed_switch_keeps_the_old_tracker, setup,

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What a tracker finds, on its way to the account and to the heat. */
+#include "session-internal.h"
+
+#include <time.h>
+
+#include "base/log.h"
+
+static guint64 thread_cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (guint64)ts.tv_sec * G_GUINT64_CONSTANT(1000000000) + (guint64)ts.tv_nsec;
+}
+
+/* Records go to the account and, next to it, to the heat. */
+#define TO_BOTH(kind, record)                                     \
+	static void on_##kind(void *data, const struct record *r) \
+	{                                                         \
+		const KxSession *s = data;                        \
+                                                                  \
+		kx_account_sink.kind(s->account, r);              \
+		kx_heat_sink.kind(s->heat, r);                    \
+	}
+
+TO_BOTH(pass_begin, kvm_ext_rec_pass_begin)
+TO_BOTH(run, kvm_ext_rec_run)
+
+/* A pass that the VM was paused through says nothing of heat either, as one that was cut. */
+static void on_pass_end(void *data, const struct kvm_ext_rec_pass_end *r)
+{
+	const KxSession *s = data;
+	struct kvm_ext_rec_pass_end judged = *r;
+
+	kx_account_sink.pass_end(s->account, r);
+	if (!(r->h.flags & KVM_EXT_PASS_PRIME) && kx_account_last_was_paused(s->account))
+		judged.h.flags |= KVM_EXT_PASS_CUT;
+	kx_heat_sink.pass_end(s->heat, &judged);
+}
+
+static void on_bitmap(void *data, const struct kvm_ext_rec_bitmap *r, const guint64 *bits,
+		      gsize nwords)
+{
+	const KxSession *s = data;
+
+	kx_account_sink.bitmap(s->account, r, bits, nwords);
+	kx_heat_sink.bitmap(s->heat, r, bits, nwords);
+}
+
+static void on_faults(void *data, const struct kvm_ext_rec_faults *r,
+		      const struct kvm_ext_fault *faults)
+{
+	const KxSession *s = data;
+
+	kx_account_sink.faults(s->account, r, faults);
+	kx_heat_sink.faults(s->heat, r, faults);
+}
+
+static void on_regions(void *data, const struct kvm_ext_rec_regions *r,
+		       const struct kvm_ext_region *regions)
+{
+	const KxSession *s = data;
+
+	kx_account_sink.regions(s->account, r, regions);
+	kx_heat_sink.regions(s->heat, r, regions);
+}
+
+static void on_ranked(void *data, guint64 gfn, guint64 npages, guint64 accesses)
+{
+	kx_heat_sink.ranked(((const KxSession *)data)->heat, gfn, npages, accesses);
+}
+
+static const KxStreamOps session_sink = {
+	.pass_begin = on_pass_begin,
+	.run = on_run,
+	.bitmap = on_bitmap,
+	.pass_end = on_pass_end,
+	.faults = on_faults,
+	.regions = on_regions,
+	.ranked = on_ranked,
+};
+
+gboolean kx_session_drain_tracker(KxSession *s, KxTracker *t, GError **error)
+{
+	guint64 start = thread_cpu_ns(), stray;
+	gboolean ok = t->ops->drain(t, &session_sink, s, error);
+
+	kx_account_add_drain(s->account, thread_cpu_ns() - start);
+	stray = kx_account_stray(s->account);
+	if (stray > s->stray_logged && !s->stray_logged) {
+		kx_log(G_LOG_LEVEL_WARNING, "stray-samples", s->ident.name,
+		       s->options.tracker->name,
+		       "samples arrived whose pass is unknown: the ring overflowed around a "
+		       "switch; they are not counted");
+		s->stray_logged = stray;
+	}
+	return ok;
+}
+
+gboolean kx_session_drain_now(KxSession *s, GError **error)
+{
+	return kx_session_drain_tracker(s, s->tracker, error);
+}

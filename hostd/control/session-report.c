@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What is said of a session: in a report, of its heat, and while it runs. */
+#include "session-internal.h"
+
+static const char *const paging_names[] = {
+	[KVM_EXT_PAGING_UNKNOWN] = "unknown",
+	[KVM_EXT_PAGING_EPT] = "EPT",
+	[KVM_EXT_PAGING_NPT] = "NPT",
+	[KVM_EXT_PAGING_SHADOW] = "shadow",
+};
+
+static void describe_vm(KxSession *s, KxVmReport *v)
+{
+	const struct kvm_ext_vm *vm = &s->vm;
+
+	v->name = g_strdup(s->ident.name);
+	v->uuid = g_strdup(s->ident.uuid);
+	v->pid = (guint32)s->ident.pid;
+	v->attached = s->tracker != NULL;
+	g_mutex_lock(&s->lock);
+	v->ended = g_strdup(s->ended);
+	g_mutex_unlock(&s->lock);
+	v->vcpus = vm->vcpus;
+	v->memslots = vm->memslots;
+	v->root_level = vm->root_level;
+	v->address_spaces = vm->address_spaces;
+	v->paging = g_strdup(vm->paging < G_N_ELEMENTS(paging_names) ? paging_names[vm->paging]
+								     : "unknown");
+	v->ad_bits = g_strdup(vm->ad_bits == 1	 ? "hardware"
+			      : vm->ad_bits == 0 ? "emulated by faults"
+						 : "unknown");
+	v->ram_pages = vm->ram_pages;
+	v->ring_bytes = s->ring_bytes;
+	v->mapped_4k = vm->mapped_4k;
+	v->mapped_2m = vm->mapped_2m;
+	v->mapped_1g = vm->mapped_1g;
+	v->log_mechanism = g_strdup(kx_log_mechanism_name(s->log.mechanism));
+	v->log_mechanism_source =
+		g_strdup_printf(s->log.told ? "module (host: %s)" : "host: %s", s->log.host);
+	v->log_mode = g_strdup(kx_log_mode_name(vm->log_mode));
+	v->yielded = g_strdup(kx_session_yielded_now(s));
+	v->progress = s->tracker ? g_strdup(s->progress) : NULL;
+	v->paused = s->tracker ? g_strdup(kx_account_is_paused(s->account)) : NULL;
+	v->declared_pages = s->declared.pages;
+}
+
+static KxHeatReport *heat_now(KxSession *s)
+{
+	KxHeatReport *r;
+
+	if (s->heat) {
+		kx_session_keep_processes(s);
+		r = kx_heat_report(s->heat, s->epoch, s->vm.ram_pages);
+	} else {
+		r = kx_heat_report_copy(s->last_heat);
+	}
+	if (kx_account_nested(s->account))
+		kx_heat_note_nested(r);
+	return r;
+}
+
+KxVmReport *kx_session_report(KxSession *s, const KxKvmStat *qmp)
+{
+	KxVmReport *v = kx_vm_report_new();
+	g_autoptr(KxVmCounters) counters = NULL;
+	struct kvm_ext_stats st;
+	gboolean have = FALSE;
+
+	if (s->tracker) {
+		/* Statistics after the records they count: the sums over passes are then never ahead of them. */
+		kx_session_drain_now(s, NULL);
+		kx_session_look_for_yield(s);
+		have = kx_session_statistics(s, &st);
+		counters = kx_session_counters(s, qmp);
+	}
+	kx_account_windows(s->account, v->windows, have ? &st : NULL, counters,
+			   kx_session_instant());
+	describe_vm(s, v);
+	v->heat = heat_now(s);
+	kx_heat_trim(v->heat, KX_SESSION_REPORT_RANGES);
+	return v;
+}
+
+KxVmReport *kx_session_heat(KxSession *s)
+{
+	KxVmReport *v = kx_vm_report_new();
+	struct kvm_ext_stats st;
+
+	if (s->tracker) {
+		kx_session_drain_now(s, NULL);
+		kx_session_statistics(s, &st); /* whether there are nested guests */
+	}
+	describe_vm(s, v);
+	v->heat = heat_now(s);
+	return v;
+}
+
+GArray *kx_session_found(KxSession *s, guint64 window, GError **error)
+{
+	if (!kx_session_drain(s, error))
+		return NULL;
+	return kx_account_found(s->account, window, error);
+}
+
+void kx_session_read(KxSession *s)
+{
+	struct kvm_ext_stats st;
+	struct kvm_ext_vm vm;
+	g_autoptr(KxVmCounters) counters = NULL;
+	gboolean have, have_vm;
+
+	if (!s->tracker)
+		return;
+	kx_session_drain_now(s, NULL);
+	kx_session_look_for_yield(s);
+	have = kx_session_statistics(s, &st);
+	have_vm = s->module && kx_module_vm(s->module, &vm, NULL);
+	if (have_vm)
+		kx_session_take_vm(s, &vm);
+	counters = kx_vm_counters_kvm(have_vm ? &vm : NULL, s->kvm_dir);
+	kx_vm_report_free(s->fresh);
+	s->fresh = kx_vm_report_new();
+	s->fresh->name = g_strdup(s->ident.name);
+	s->fresh->uuid = g_strdup(s->ident.uuid);
+	s->fresh->pid = (guint32)s->ident.pid;
+	s->fresh->attached = TRUE;
+	s->fresh->yielded = g_strdup(kx_session_yielded_now(s));
+	s->fresh->paused = g_strdup(kx_account_is_paused(s->account));
+	s->fresh->progress = g_strdup(s->progress);
+	g_ptr_array_add(s->fresh->windows, kx_account_newest(s->account, have ? &st : NULL,
+							     counters, kx_session_instant()));
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The VM of a session: the way to it, by the module or without, and what is known of it. */
+#include "session-internal.h"
+
+#include <errno.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/onlinecpus.h"
+#include "vm/procstat.h"
+
+/* Memory that appears is known within this, and with each report. */
+#define VM_READ_US G_USEC_PER_SEC
+
+/* Memory may have appeared: what is beyond its end as it was known would not be looked at. */
+void kx_session_take_vm(KxSession *s, const struct kvm_ext_vm *vm)
+{
+	if (vm != &s->vm)
+		s->vm = *vm;
+	s->vm_read_at = g_get_monotonic_time();
+	kx_heat_grow(s->heat, vm->last_gfn);
+	kx_account_grow(s->account, vm->last_gfn);
+}
+
+KxVmCounters *kx_session_counters(KxSession *s, const KxKvmStat *qmp)
+{
+	struct kvm_ext_vm vm;
+	gboolean have = s->module && kx_module_vm(s->module, &vm, NULL);
+	KxVmCounters *c;
+
+	if (have)
+		kx_session_take_vm(s, &vm);
+	c = kx_vm_counters_read(have ? &vm : NULL, s->kvm_dir, qmp, s->host->proc_root,
+				s->ident.pid);
+	s->kvm_unread = !c->source || !g_strcmp0(c->source, "qmp");
+	return c;
+}
+
+void kx_session_follow_memory(KxSession *s)
+{
+	struct kvm_ext_vm vm;
+
+	if (s->module && g_get_monotonic_time() - s->vm_read_at >= VM_READ_US &&
+	    kx_module_vm(s->module, &vm, NULL))
+		kx_session_take_vm(s, &vm);
+}
+
+/* Before anything is taken out of its place that must not be. */
+void kx_session_look_at_declared(KxSession *s)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (!s->plug || !s->module ||
+	    kx_declared_look(&s->declared, kx_plug_channel(s->plug), s->module, &error) ||
+	    s->declared_logged)
+		return;
+	s->declared_logged = TRUE; /* a guest that goes on like this fills no log */
+	kx_log(G_LOG_LEVEL_WARNING, "declared", s->ident.name, s->options.tracker->name,
+	       "the guest wants memory left alone, which is not done: %s", error->message);
+}
+
+/* What the module would refuse without saying why. */
+gboolean kx_session_check_log(const KxSession *s, const KxOptions *o, GError **error)
+{
+	if (!(o->tracker->can & KX_CAN_LOG))
+		return TRUE;
+	if (s->vm.log_mode == KVM_EXT_LOG_MODE_RING) {
+		g_set_error(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
+			    "tracker %s: this VM runs with KVM's dirty ring, which belongs to its "
+			    "VMM alone, and KVM keeps no dirty log beside it; use abit or "
+			    "abit-flush, or start the VM without dirty-ring-size (libvirt: "
+			    "<dirty-ring>)",
+			    o->tracker->name);
+		return FALSE;
+	}
+	return kx_log_mechanism_check(&s->log, o->mechanism, error);
+}
+
+/* The module would not say which of the options it does not take. */
+gboolean kx_session_check_cpu(const KxSession *s, const KxOptions *o, GError **error)
+{
+	return o->cpu < 0 || kx_online_cpus_check(s->host->root, o->cpu, error);
+}
+
+/* --- the way to the VM ---------------------------------------------------------------------------------------------- */
+
+/* A copy of the VM's descriptor, the caller's; @s->kvm_dir is known then. */
+static gboolean open_vm(KxSession *s, KxVmFd *vm, GError **error)
+{
+	if (!s->host->open_vm(s->host->proc_root, s->ident.pid, s->ident.uuid, vm, error))
+		return FALSE;
+	g_free(s->kvm_dir);
+	s->kvm_dir = kx_kvmstat_dir(s->host->debugfs_root, s->ident.pid, vm->number);
+	return TRUE;
+}
+
+static gboolean attach_with(KxSession *s, guint32 ring_pages, GError **error)
+{
+	KxVmFd vm = { -1, -1 };
+	struct kvm_ext_caps caps;
+	gboolean ok;
+
+	g_clear_pointer(&s->module, kx_module_unref);
+	s->module = kx_module_open(s->host->module_sys, error);
+	if (!s->module || !kx_module_caps(s->module, &caps, error))
+		return FALSE;
+	if (!open_vm(s, &vm, error))
+		return FALSE;
+	ok = kx_module_attach(s->module, vm.fd, ring_pages, error);
+	close(vm.fd); /* the module holds the file itself */
+	return ok && kx_module_vm(s->module, &s->vm, error);
+}
+
+/* How much memory the VM has is known once it is attached: a large one is attached again, with a larger ring. */
+static gboolean attach_sized(KxSession *s, GError **error)
+{
+	guint32 want;
+
+	if (!attach_with(s, s->options.ring_pages, error))
+		return FALSE;
+	want = kx_options_ring_pages(&s->options, s->vm.ram_pages);
+	if (s->options.ring_pages || want <= KVM_EXT_RING_PAGES_DEFAULT ||
+	    attach_with(s, want, NULL))
+		return TRUE;
+	kx_log(G_LOG_LEVEL_WARNING, "ring-size", s->ident.name, s->options.tracker->name,
+	       "%s: a sample ring of %u MiB cannot be had, it stays at 1 MiB", s->ident.name,
+	       want >> 8);
+	return attach_with(s, 0, error);
+}
+
+static gboolean attach_module(KxSession *s, GError **error)
+{
+	if (!attach_sized(s, error)) {
+		g_clear_pointer(&s->module, kx_module_unref);
+		return FALSE;
+	}
+	kx_log_mechanism_clear(&s->log);
+	kx_log_mechanism(s->vm.log_mechanism, s->host->root, &s->log);
+	kx_module_ring(s->module, &s->ring_bytes);
+	s->ring_bytes -= (gsize)sysconf(_SC_PAGESIZE); /* its first page is for control */
+	return TRUE;
+}
+
+/* The process is pinned before it is looked at, so that the one that is watched is the one that was meant. */
+static gboolean attach_process(KxSession *s, GError **error)
+{
+	KxVmFd vm = { -1, -1 };
+	g_autoptr(GArray) vcpus = NULL;
+
+	s->process = pidfd_open(s->ident.pid, 0);
+	if (s->process < 0) {
+		g_set_error(error, KX_ERROR,
+			    errno == ESRCH ? KX_ERROR_VM_GONE : KX_ERROR_NOT_SUPPORTED,
+			    "process %d: %s", s->ident.pid, g_strerror(errno));
+		return FALSE;
+	}
+	if (!open_vm(s, &vm, error))
+		return FALSE;
+	close(vm.fd);
+	vcpus = kx_procstat_vcpus(s->host->proc_root, s->ident.pid, s->kvm_dir, NULL);
+	s->vm.vcpus = vcpus ? vcpus->len : 0;
+	kx_log_mechanism(KVM_EXT_LOG_UNKNOWN, s->host->root, &s->log);
+	return TRUE;
+}
+
+static gboolean attach_alone(KxSession *s, const GError *why, GError **error)
+{
+	g_autofree char *alone = kx_trackers_that(KX_CAN_ALONE);
+
+	if (!attach_process(s, error))
+		return FALSE;
+	kx_log(G_LOG_LEVEL_WARNING, "no-module", s->ident.name, s->options.tracker->name,
+	       "%s: attached without the host's module, so that these trackers alone can run: %s "
+	       "(%s)",
+	       s->ident.name, alone, why->message);
+	return TRUE;
+}
+
+/* What the module tells of the VM's memory comes from QEMU where there is no module. */
+static void take_layout(KxSession *s)
+{
+	struct kvm_ext_vm vm = s->vm;
+
+	if (s->module || !s->layout)
+		return;
+	vm.ram_pages = kx_layout_pages(s->layout);
+	vm.last_gfn = kx_layout_last_gfn(s->layout);
+	kx_session_take_vm(s, &vm);
+}
+
+static gboolean read_layout(KxSession *s, const KxOptions *o, const KxMonitor *monitor,
+			    GError **error)
+{
+	gboolean needed = o->tracker->can & KX_CAN_VMM;
+	g_autoptr(GError) why = NULL;
+	KxLayout *layout;
+
+	if (s->module && !needed)
+		return TRUE;
+	layout = monitor ? kx_layout_read(monitor, &why) : NULL;
+	if (layout) {
+		kx_layout_free(s->layout);
+		s->layout = layout;
+		take_layout(s);
+	} else if (needed) {
+		g_set_error(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
+			    "tracker %s works on the VMM's address space, where the VM's memory "
+			    "has to be found: %s",
+			    o->tracker->name,
+			    why ? why->message
+				: "QEMU's monitor can be asked through libvirt alone, which does "
+				  "not run this VM or cannot be reached");
+		return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean refused(const KxOptions *o, GError *why, GError **error)
+{
+	if (g_error_matches(why, KX_ERROR, KX_ERROR_NO_MODULE))
+		g_prefix_error(&why, "tracker %s: ", o->tracker->name);
+	g_propagate_error(error, why);
+	return FALSE;
+}
+
+static gboolean attach_either_way(KxSession *s, const KxOptions *o, GError **error)
+{
+	g_autoptr(GError) why = NULL;
+
+	if (attach_module(s, &why))
+		return TRUE;
+	if (o->tracker->can & KX_CAN_ALONE && g_error_matches(why, KX_ERROR, KX_ERROR_NO_MODULE))
+		return attach_alone(s, why, error);
+	return refused(o, g_steal_pointer(&why), error);
+}
+
+gboolean kx_session_attach_vm(KxSession *s, const KxOptions *o, const KxMonitor *monitor,
+			      GError **error)
+{
+	if (!attach_either_way(s, o, error))
+		return FALSE;
+	s->heat = kx_heat_new(s->vm.last_gfn, s->vm.vcpus);
+	return read_layout(s, o, monitor, error);
+}
+
+/* A module that was loaded since is taken as soon as a tracker needs it. */
+gboolean kx_session_prepare_vm(KxSession *s, const KxOptions *o, const KxMonitor *monitor,
+			       GError **error)
+{
+	GError *why = NULL;
+
+	if (!s->module && !(o->tracker->can & KX_CAN_ALONE)) {
+		if (!attach_module(s, &why))
+			return refused(o, why, error);
+		kx_session_take_vm(s, &s->vm);
+	}
+	return read_layout(s, o, monitor, error);
+}

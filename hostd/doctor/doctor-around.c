@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Checks of what is around: the daemon, libvirt, the way into guests, the machine. */
+#include "doctor-internal.h"
+
+#include <kvm-ext/channel.h>
+
+#include "model/hardware.h"
+#include "vm/apparmor.h"
+#include "vm/hostinfo.h"
+
+void kx_doctor_check_daemon(KxDoctor *d)
+{
+	if (d->facts->daemon_version)
+		kx_doctor_say(d, KX_CHECK_YES, NULL, "kvm-extd %s answers",
+			      d->facts->daemon_version);
+	else
+		kx_doctor_say(d, KX_CHECK_NO, "systemctl start kvm-extd (or run kvm-extd as root)",
+			      "%s",
+			      d->facts->daemon_error ? d->facts->daemon_error
+						     : "kvm-extd is not reachable");
+}
+
+void kx_doctor_check_libvirt(KxDoctor *d)
+{
+	static const char *const sockets[] = { "run/libvirt/libvirt-sock",
+					       "run/libvirt/virtqemud-sock" };
+	const char *uri = d->facts->libvirt_uri ? d->facts->libvirt_uri : "libvirt";
+
+	if (d->facts->libvirt == 1) {
+		kx_doctor_say(d, KX_CHECK_YES, NULL, "the daemon is connected to %s", uri);
+		return;
+	}
+	if (d->facts->libvirt == 0) {
+		kx_doctor_say(d, KX_CHECK_NO,
+			      "systemctl start libvirtd; without it name VMs with --pid",
+			      "the daemon is not connected to %s", uri);
+		return;
+	}
+	for (guint i = 0; i < G_N_ELEMENTS(sockets); i++) {
+		if (kx_doctor_exists(d, "%s", sockets[i])) {
+			kx_doctor_say(d, KX_CHECK_YES, NULL, "/%s is there", sockets[i]);
+			return;
+		}
+	}
+	kx_doctor_say(d, KX_CHECK_NO, "install and start libvirtd; without it name VMs with --pid",
+		      "there is no socket of libvirtd or virtqemud in /run/libvirt");
+}
+
+/* What of the way into a guest the host can see; whether the module is loaded there shows when a tracker is set. */
+void kx_doctor_check_guest_channel(KxDoctor *d)
+{
+	const KxDoctorFacts *f = d->facts;
+	g_autofree char *parser = kx_apparmor_parser(f->root ? f->root : "");
+	g_autofree char *enabled = kx_doctor_parameter(d, "apparmor", "enabled");
+	gboolean apparmor = kx_doctor_is_on(enabled);
+
+	if (f->libvirt == 0)
+		kx_doctor_say(d, KX_CHECK_NO, "systemctl start libvirtd",
+			      "trackers in the guest need libvirt, which plugs their channel in");
+	else if (!f->qemu)
+		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "no QEMU was found that could be asked");
+	else if (f->ivshmem < 0)
+		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "%s does not say which devices it has",
+			      f->qemu);
+	else if (!f->ivshmem)
+		kx_doctor_say(d, KX_CHECK_NO,
+			      "use a QEMU that is built with it (CONFIG_IVSHMEM_DEVICE)",
+			      "%s has no device ivshmem-plain", f->qemu);
+	else if (f->shm_free_bytes < (gint64)KVM_EXT_CHANNEL_SIZE)
+		kx_doctor_say(d, KX_CHECK_NO, "mount a tmpfs at /dev/shm, or make room there",
+			      f->shm_free_bytes < 0
+				      ? "there is no /dev/shm"
+				      : "/dev/shm has not the %u MiB that a VM's channel takes",
+			      KVM_EXT_CHANNEL_SIZE >> 20);
+	else if (apparmor && !parser)
+		kx_doctor_say(d, KX_CHECK_NO, "install apparmor_parser (package apparmor)",
+			      "AppArmor confines QEMU, and without apparmor_parser no running "
+			      "domain can be "
+			      "allowed to open its channel's memory");
+	else
+		kx_doctor_say(
+			d, KX_CHECK_YES, NULL,
+			"%s has ivshmem-plain, /dev/shm has room%s; the guest needs "
+			"kvm_ext_guest.ko",
+			f->qemu,
+			apparmor ? ", AppArmor's profile of a domain is given the rule it lacks"
+				 : "");
+}
+
+void kx_doctor_check_group(KxDoctor *d)
+{
+	if (d->facts->group == 1)
+		kx_doctor_say(d, KX_CHECK_YES, NULL, "this user may talk to the daemon");
+	else
+		kx_doctor_say(d, KX_CHECK_NO,
+			      d->facts->group < 0
+				      ? "make install creates the group; then adduser USER kvm-ext"
+				      : "adduser USER kvm-ext, then log in again",
+			      "this user is neither root nor in the group kvm-ext%s",
+			      d->facts->group < 0 ? ", which does not exist" : "");
+}
+
+void kx_doctor_check_cpus(KxDoctor *d)
+{
+	g_autoptr(KxHostInfo) h = kx_hostinfo_read(d->facts->root, d->facts->root ? "" : NULL);
+
+	if (!h->cpus)
+		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "/proc/cpuinfo lists none");
+	else
+		kx_doctor_say(d, KX_CHECK_INFO, NULL, "%u%s", h->cpus,
+			      h->cpus == 1 ? "; passes take their time from the vCPUs" : "");
+}
+
+void kx_doctor_check_hardware(KxDoctor *d)
+{
+	g_autoptr(KxHostInfo) h = kx_hostinfo_read(d->facts->root, d->facts->root ? "" : NULL);
+	g_autofree char *heading = kx_hardware_heading(h->hardware, h->under);
+	const char *times = kx_hardware_times(h->hardware);
+
+	kx_doctor_say(d, h->hardware == KX_HARDWARE_UNKNOWN ? KX_CHECK_UNKNOWN : KX_CHECK_INFO,
+		      NULL, "%s%s%s", heading, times ? ". " : ", as far as can be seen",
+		      times ? times : "");
+}

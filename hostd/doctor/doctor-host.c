@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Checks of the host: its CPU, KVM, and the kernel. */
+#include "doctor-internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "doctor-pebs.h"
+#include "tracker/logmech.h"
+#include "vm/hostinfo.h"
+
+/* A line of the kernel's configuration; NULL if there is no such file. */
+static char *kernel_config(const KxDoctor *d)
+{
+	g_autofree char *in_boot = g_strdup_printf("boot/config-%s", d->release);
+	g_autofree char *in_modules = g_strdup_printf("lib/modules/%s/config", d->release);
+	char *text = kx_read_line(d->facts->root, in_boot);
+
+	return text ? text : kx_read_line(d->facts->root, in_modules);
+}
+
+static gboolean config_has(const char *config, const char *option)
+{
+	g_autofree char *wanted = g_strdup_printf("\n%s=y", option);
+
+	return config && strstr(config, wanted);
+}
+
+void kx_doctor_check_cpu(KxDoctor *d)
+{
+	g_autofree char *model = kx_cpuinfo_value(d->facts->root, "model name");
+
+	if (!d->vendor)
+		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "/proc/cpuinfo names no vendor");
+	else if (!d->vendor_module)
+		kx_doctor_say(d, KX_CHECK_NO, "use a host with an Intel or AMD CPU",
+			      "the vendor is %s", d->vendor);
+	else
+		kx_doctor_say(d, KX_CHECK_YES, NULL, "%s, %s", d->vendor,
+			      model ? model : "model unknown");
+}
+
+void kx_doctor_check_virtualization(KxDoctor *d)
+{
+	const char *flag = kx_doctor_is_intel(d) ? "vmx" : "svm";
+
+	if (!d->vendor_module || !d->flags)
+		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "the CPU's flags are not known");
+	else if (kx_doctor_has_flag(d, flag))
+		kx_doctor_say(d, KX_CHECK_YES, NULL, "the CPU has %s", flag);
+	else
+		kx_doctor_say(d, KX_CHECK_NO,
+			      "switch virtualization on in the firmware; in a VM, give it nested "
+			      "virtualization",
+			      "the CPU's flags hold no %s", flag);
+}
+
+void kx_doctor_check_kvm_module(KxDoctor *d)
+{
+	g_autofree char *remedy = NULL;
+
+	if (!d->vendor_module) {
+		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "the CPU vendor is not known");
+		return;
+	}
+	remedy = g_strdup_printf("modprobe %s", d->vendor_module);
+	if (kx_doctor_exists(d, "sys/module/%s", d->vendor_module))
+		kx_doctor_say(d, KX_CHECK_YES, NULL, "%s is loaded", d->vendor_module);
+	else
+		kx_doctor_say(d, KX_CHECK_NO, remedy, "%s is not loaded", d->vendor_module);
+}
+
+/* A boolean parameter of kvm, kvm_intel or kvm_amd. */
+static void check_parameter(KxDoctor *d, const char *module, const char *name, const char *remedy)
+{
+	g_autofree char *value = kx_doctor_parameter(d, module, name);
+
+	if (!value && !kx_doctor_exists(d, "sys/module/%s", module))
+		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "%s is not loaded", module);
+	else if (!value)
+		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "this kernel's %s shows no parameter %s",
+			      module, name);
+	else
+		kx_doctor_say(d, kx_doctor_is_on(value) ? KX_CHECK_YES : KX_CHECK_NO,
+			      kx_doctor_is_on(value) ? NULL : remedy, "%s %s=%s", module, name,
+			      value);
+}
+
+void kx_doctor_check_nested_paging(KxDoctor *d)
+{
+	if (!d->vendor_module)
+		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "the CPU vendor is not known");
+	else if (kx_doctor_is_intel(d))
+		check_parameter(d, "kvm_intel", "ept",
+				"reload kvm_intel with ept=1; a CPU without EPT cannot be used");
+	else
+		check_parameter(d, "kvm_amd", "npt",
+				"reload kvm_amd with npt=1; a CPU without NPT cannot be used");
+}
+
+void kx_doctor_check_ad_bits(KxDoctor *d)
+{
+	g_autofree char *npt = NULL;
+
+	if (!d->vendor_module) {
+		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "the CPU vendor is not known");
+		return;
+	}
+	if (kx_doctor_is_intel(d)) {
+		check_parameter(
+			d, "kvm_intel", "eptad",
+			"reload kvm_intel with eptad=1 (Haswell or newer); without, every found "
+			"access costs a fault");
+		return;
+	}
+	npt = kx_doctor_parameter(d, "kvm_amd", "npt");
+	if (!npt)
+		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "kvm_amd is not loaded");
+	else if (kx_doctor_is_on(npt))
+		kx_doctor_say(d, KX_CHECK_YES, NULL, "nested page tables always have them on AMD");
+	else
+		kx_doctor_say(d, KX_CHECK_NO, "reload kvm_amd with npt=1", "kvm_amd npt=%s", npt);
+}
+
+void kx_doctor_check_tdp_mmu(KxDoctor *d)
+{
+	check_parameter(d, "kvm", "tdp_mmu",
+			"reload kvm with tdp_mmu=1; needed to walk the tables");
+}
+
+void kx_doctor_check_pml(KxDoctor *d)
+{
+	g_auto(KxLogMechanism) m = { 0 };
+
+	kx_log_mechanism(KVM_EXT_LOG_UNKNOWN, d->facts->root, &m);
+	if (m.mechanism == KVM_EXT_LOG_PML)
+		kx_doctor_say(d, KX_CHECK_YES, NULL, "the CPU logs written pages: %s", m.host);
+	else if (m.mechanism == KVM_EXT_LOG_UNKNOWN)
+		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "%s", m.host);
+	else
+		kx_doctor_say(
+			d, KX_CHECK_NO,
+			kx_doctor_is_intel(d)
+				? "reload kvm_intel with ept=1 eptad=1 pml=1, if the CPU has it"
+				: NULL,
+			"written pages are found by write protection: %s", m.host);
+}
+
+void kx_doctor_check_pebs(KxDoctor *d)
+{
+	g_autofree char *pmu = kx_doctor_parameter(d, "kvm", "enable_pmu"), *found = NULL;
+	const char *remedy = NULL;
+	KxCheckStatus status;
+
+	if (!d->vendor_module) {
+		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "the CPU vendor is not known");
+		return;
+	}
+	status = kx_pebs_judge(&d->facts->pebs, kx_doctor_is_intel(d), d->flags, pmu, &found,
+			       &remedy);
+	kx_doctor_say(d, status, remedy, "%s", found);
+}
+
+void kx_doctor_check_kvm_device(KxDoctor *d)
+{
+	if (!d->facts->kvm_error)
+		kx_doctor_say(d, KX_CHECK_YES, NULL, "/dev/kvm opens");
+	else if (d->facts->kvm_error == EACCES)
+		kx_doctor_say(d, KX_CHECK_UNKNOWN, "run as root, or join the group kvm",
+			      "/dev/kvm may not be opened by this user");
+	else
+		kx_doctor_say(d, KX_CHECK_NO, "load the KVM module of this CPU", "/dev/kvm: %s",
+			      g_strerror(d->facts->kvm_error));
+}
+
+/* DAMON_STAT, on by default in some kernels since 6.17, clears accessed bits of all memory, guests' included. */
+void kx_doctor_check_rivals(KxDoctor *d)
+{
+	g_autofree char *stat = kx_doctor_parameter(d, "damon_stat", "enabled");
+
+	if (!stat)
+		kx_doctor_say(d, KX_CHECK_INFO, NULL, "no DAMON_STAT to clear them first");
+	else if (*stat == 'Y')
+		kx_doctor_say(
+			d, KX_CHECK_NO,
+			"echo N >/sys/module/damon_stat/parameters/enabled, while you measure",
+			"DAMON_STAT runs: accessed bits that it clears first are missing from "
+			"samples");
+	else
+		kx_doctor_say(d, KX_CHECK_YES, NULL, "DAMON_STAT is off");
+}
+
+void kx_doctor_check_huge_pages(KxDoctor *d)
+{
+	g_autofree char *thp =
+		kx_read_line(d->facts->root, "sys/kernel/mm/transparent_hugepage/enabled");
+	g_autofree char *nx = kx_doctor_parameter(d, "kvm", "nx_huge_pages");
+	g_autofree char *ksm = kx_read_line(d->facts->root, "sys/kernel/mm/ksm/run");
+
+	kx_doctor_say(d, KX_CHECK_INFO, NULL, "THP %s; KSM run=%s; kvm nx_huge_pages=%s",
+		      thp ? thp : "unknown", ksm ? ksm : "unknown", nx ? nx : "unknown");
+}
+
+/* --- the kernel ----------------------------------------------------------- */
+
+/* Series that the module's tests run on. */
+static const char *const tested_series[] = { "6.1", "6.12", "7.2", "7.3" };
+
+static gboolean is_of_series(const char *release, const char *series)
+{
+	gsize len = strlen(series);
+
+	return !strncmp(release, series, len) && !g_ascii_isdigit(release[len]);
+}
+
+void kx_doctor_check_kernel(KxDoctor *d)
+{
+	g_autoptr(GString) names = g_string_new(NULL);
+
+	for (guint i = 0; i < G_N_ELEMENTS(tested_series); i++) {
+		gboolean last = i + 1 == G_N_ELEMENTS(tested_series);
+
+		if (is_of_series(d->release, tested_series[i])) {
+			kx_doctor_say(d, KX_CHECK_YES, NULL,
+				      "%s; the module is tested on series %s", d->release,
+				      tested_series[i]);
+			return;
+		}
+		g_string_append_printf(names, "%s%s", i ? last ? " and " : ", " : "",
+				       tested_series[i]);
+	}
+	kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL,
+		      "%s; the module is tested on %s, others may build and work", d->release,
+		      names->str);
+}
+
+void kx_doctor_check_pidfd_getfd(KxDoctor *d)
+{
+	if (d->facts->pidfd_error == EBADF)
+		kx_doctor_say(d, KX_CHECK_YES, NULL, "the kernel has it");
+	else if (d->facts->pidfd_error == ENOSYS)
+		kx_doctor_say(d, KX_CHECK_NO, "use Linux 5.6 or newer",
+			      "the kernel does not have it");
+	else
+		kx_doctor_say(d, KX_CHECK_UNKNOWN, "look for a seccomp filter around this process",
+			      "the call ended with: %s", g_strerror(d->facts->pidfd_error));
+}
+
+static void check_config(KxDoctor *d, const char *option, const char *sign, const char *use)
+{
+	g_autofree char *config = kernel_config(d);
+
+	if (config_has(config, option) || kx_doctor_exists(d, "%s", sign))
+		kx_doctor_say(d, KX_CHECK_YES, NULL, "%s", use);
+	else if (config)
+		kx_doctor_say(d, KX_CHECK_NO,
+			      "use a kernel built with it; only some trackers want it",
+			      "%s is not set", option);
+	else
+		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "no configuration of %s is installed",
+			      d->release ? d->release : "the running kernel");
+}
+
+void kx_doctor_check_damon(KxDoctor *d)
+{
+	check_config(d, "CONFIG_DAMON_SYSFS", "sys/kernel/mm/damon/admin",
+		     "the kernel's own monitor, as a baseline");
+}
+
+void kx_doctor_check_debugfs(KxDoctor *d)
+{
+	g_autofree char *mounts = kx_read_line(d->facts->root, "proc/mounts");
+
+	if (mounts && strstr(mounts, " debugfs "))
+		kx_doctor_say(d, KX_CHECK_YES, NULL, "mounted");
+	else
+		kx_doctor_say(d, KX_CHECK_NO, "mount -t debugfs none /sys/kernel/debug",
+			      "not mounted; KVM's own counters cannot be read there");
+}

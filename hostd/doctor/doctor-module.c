@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Checks of the module: that it is there, of this build, and what it can do here. */
+#include "doctor-internal.h"
+
+#include <errno.h>
+
+#include "tracker/logmech.h"
+
+static char *installed_module(const KxDoctor *d)
+{
+	static const char *const folders[] = { "updates", "extra", "updates/dkms" };
+
+	for (guint i = 0; i < G_N_ELEMENTS(folders); i++) {
+		char *path =
+			g_strdup_printf("/lib/modules/%s/%s/kvm_ext.ko", d->release, folders[i]);
+
+		if (kx_doctor_exists(d, "%s", path + 1))
+			return path;
+		g_free(path);
+	}
+	return NULL;
+}
+
+void kx_doctor_check_module(KxDoctor *d)
+{
+	g_autofree char *installed = installed_module(d);
+	g_autofree char *headers = NULL;
+
+	if (kx_doctor_exists(d, "sys/module/kvm_ext")) {
+		kx_doctor_say(d, KX_CHECK_YES, NULL, "kvm_ext is loaded");
+		return;
+	}
+	if (installed) {
+		kx_doctor_say(d, KX_CHECK_NO, "modprobe kvm_ext", "not loaded, but installed: %s",
+			      installed);
+		return;
+	}
+	headers = g_strdup_printf("apt install linux-headers-%s, then make modules install",
+				  d->release);
+	if (kx_doctor_exists(d, "lib/modules/%s/build", d->release))
+		kx_doctor_say(d, KX_CHECK_NO, "make modules install, then modprobe kvm_ext",
+			      "not loaded, and not built for %s", d->release);
+	else
+		kx_doctor_say(d, KX_CHECK_NO, headers,
+			      "not loaded, not built for %s, and its headers are missing",
+			      d->release);
+}
+
+void kx_doctor_check_device(KxDoctor *d)
+{
+	int error = d->facts->caps_error;
+
+	if (!error)
+		kx_doctor_say(d, KX_CHECK_YES, NULL, "%s answers; %u VMs attached",
+			      KVM_EXT_DEVICE_PATH, d->facts->caps.sessions);
+	else if (error == EACCES || error == EPERM)
+		kx_doctor_say(d, KX_CHECK_UNKNOWN,
+			      "run doctor as root to see it; the daemon does not need you to",
+			      "%s is root's", KVM_EXT_DEVICE_PATH);
+	else
+		kx_doctor_say(d, KX_CHECK_NO,
+			      error == ENOENT ? "load the module" : "see the kernel's log",
+			      "%s: %s", KVM_EXT_DEVICE_PATH, g_strerror(error));
+}
+
+/* FALSE: the check is said to be unknown. */
+static gboolean have_caps(KxDoctor *d)
+{
+	if (!d->facts->caps_error)
+		return TRUE;
+	kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "%s cannot be asked", KVM_EXT_DEVICE_PATH);
+	return FALSE;
+}
+
+void kx_doctor_check_api(KxDoctor *d)
+{
+	guint32 version = d->facts->caps.api_version;
+
+	if (!have_caps(d))
+		return;
+	if (version == KVM_EXT_API_VERSION)
+		kx_doctor_say(d, KX_CHECK_YES, NULL, "version %u", version);
+	else
+		kx_doctor_say(d, KX_CHECK_NO, "install module and programs from one build",
+			      "the module speaks version %u, these programs %u", version,
+			      KVM_EXT_API_VERSION);
+}
+
+void kx_doctor_check_build(KxDoctor *d)
+{
+	if (!have_caps(d))
+		return;
+	if (d->facts->caps.caps & KVM_EXT_CAP_TEST_BUILD)
+		kx_doctor_say(d, KX_CHECK_NO, "make modules install, then reload kvm_ext",
+			      "the module was built with a test switch; its results are wrong on "
+			      "purpose");
+	else
+		kx_doctor_say(d, KX_CHECK_YES, NULL, "built for use");
+}
+
+void kx_doctor_check_elided(KxDoctor *d)
+{
+	if (!have_caps(d))
+		return;
+	if (d->facts->caps.caps & KVM_EXT_CAP_ELIDES_YOUNG_FLUSH)
+		kx_doctor_say(d, KX_CHECK_INFO, NULL,
+			      "this kernel leaves the flush out; abit-flush orders its own");
+	else
+		kx_doctor_say(d, KX_CHECK_INFO, NULL,
+			      "this kernel flushes; abit-flush orders its own all the same");
+}
+
+static gboolean has_tracker(const KxDoctor *d, enum kvm_ext_tracker_id id)
+{
+	return d->facts->caps.trackers & (1ull << id);
+}
+
+void kx_doctor_check_dirty_log(KxDoctor *d)
+{
+	g_auto(KxLogMechanism) m = { 0 };
+
+	if (!have_caps(d))
+		return;
+	kx_log_mechanism(KVM_EXT_LOG_UNKNOWN, d->facts->root, &m);
+	if (has_tracker(d, KVM_EXT_TRACKER_DIRTY_LOG))
+		kx_doctor_say(d, KX_CHECK_YES, NULL,
+			      "trackers dirty-log and pml-abit, mechanism %s",
+			      kx_log_mechanism_name(m.mechanism));
+	else
+		kx_doctor_say(d, KX_CHECK_NO, "make modules install, then reload kvm_ext",
+			      "the loaded module has no tracker dirty-log");
+}
+
+void kx_doctor_check_log_selftest(KxDoctor *d)
+{
+	const KxSelftest *t = d->facts->selftest;
+
+	if (!t && d->facts->kvm_error)
+		kx_doctor_say(d, KX_CHECK_UNKNOWN, "run doctor as a user who may open /dev/kvm",
+			      "not run: /dev/kvm: %s", g_strerror(d->facts->kvm_error));
+	else if (!t || t->outcome == KX_SELFTEST_NOT_RUN)
+		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "%s", t ? t->text : "not run");
+	else if (t->outcome == KX_SELFTEST_OK)
+		kx_doctor_say(d, KX_CHECK_YES, NULL, "%s", t->text);
+	else
+		kx_doctor_say(d, KX_CHECK_NO,
+			      "use a kernel with the fix, or reload kvm_intel with pml=0; reports "
+			      "name it",
+			      "%s", t->text);
+}
+
+/* The module stands between the VMM and KVM while it tracks, so it needs nothing of the kernel for this. */
+void kx_doctor_check_migration(KxDoctor *d)
+{
+	if (!have_caps(d))
+		return;
+	if (!has_tracker(d, KVM_EXT_TRACKER_DIRTY_LOG))
+		kx_doctor_say(d, KX_CHECK_INFO, NULL,
+			      "no tracker of this module touches the dirty log");
+	else if (d->facts->caps.caps & KVM_EXT_CAP_TEST_BUILD)
+		kx_doctor_say(
+			d, KX_CHECK_NO, "make modules install, then reload kvm_ext",
+			"the module was built with a test switch: a migration may lose memory");
+	else
+		kx_doctor_say(
+			d, KX_CHECK_YES, NULL,
+			"dirty-log gives way before the VMM's own use of the log takes effect");
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef KX_DOMAIN_WORDS_H
+#define KX_DOMAIN_WORDS_H
+
+/* enum virDomainState */
+const char *kx_domain_word_state(int state);
+/* The detail of VIR_DOMAIN_EVENT_STOPPED */
+const char *kx_domain_word_stopped(int detail);
+/* Why the vCPUs do not run, by state and its reason; NULL: they run. */
+const char *kx_domain_word_paused(int state, int reason);
+/* The same by an event and its detail; NULL: the event does not stop vCPUs. */
+const char *kx_domain_word_suspended(int event, int detail);
+
+#endif /* KX_DOMAIN_WORDS_H */

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "libvirt.h"
+
+#include <libvirt/libvirt-qemu.h>
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+
+#include "base/error.h"
+#include "domain-words.h"
+
+struct _KxLibvirt {
+	virConnectPtr conn;
+};
+
+KxDomain *kx_domain_copy(const KxDomain *d)
+{
+	KxDomain *c = g_new0(KxDomain, 1);
+
+	*c = *d;
+	c->name = g_strdup(d->name);
+	c->uuid = g_strdup(d->uuid);
+	return c;
+}
+
+void kx_domain_free(KxDomain *d)
+{
+	if (!d)
+		return;
+	g_free(d->name);
+	g_free(d->uuid);
+	g_free(d);
+}
+
+const char *kx_libvirt_last_message(void)
+{
+	const char *m = virGetLastErrorMessage();
+
+	return m ? m : "no reason given";
+}
+
+gboolean kx_libvirt_identify(struct _virDomain *dom, KxDomain *d)
+{
+	char uuid[VIR_UUID_STRING_BUFLEN];
+	const char *name = virDomainGetName(dom);
+
+	if (!name || virDomainGetUUIDString(dom, uuid) < 0)
+		return FALSE;
+	d->name = g_strdup(name);
+	d->uuid = g_strdup(uuid);
+	return TRUE;
+}
+
+/* NULL if it went meanwhile. */
+static KxDomain *describe(virDomainPtr dom)
+{
+	g_autoptr(KxDomain) d = g_new0(KxDomain, 1);
+	int state, active;
+
+	if (!kx_libvirt_identify(dom, d) || virDomainGetState(dom, &state, NULL, 0) < 0)
+		return NULL;
+	active = virDomainIsActive(dom);
+	if (active < 0)
+		return NULL;
+	d->active = active;
+	d->state = kx_domain_word_state(state);
+	return g_steal_pointer(&d);
+}
+
+KxLibvirt *kx_libvirt_new(struct _virConnect *conn)
+{
+	KxLibvirt *l = g_new0(KxLibvirt, 1);
+
+	l->conn = conn;
+	virConnectRef(conn);
+	return l;
+}
+
+void kx_libvirt_release(KxLibvirt *l)
+{
+	if (!l)
+		return;
+	virConnectClose(l->conn);
+	g_free(l);
+}
+
+struct _virConnect *kx_libvirt_connection(KxLibvirt *l)
+{
+	return l->conn;
+}
+
+static void lookup_failed(const KxLibvirt *l, const char *what, GError **error)
+{
+	gboolean unknown = virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
+	g_autofree char *why = g_strdup(kx_libvirt_last_message());
+	char *uri = virConnectGetURI(l->conn);
+
+	if (unknown)
+		g_set_error(error, KX_ERROR, KX_ERROR_NO_SUCH_VM,
+			    "libvirt (%s) has no domain \"%s\" (kvm-ext list shows what there is)",
+			    uri ? uri : "gone", what);
+	else
+		g_set_error(error, KX_ERROR, KX_ERROR_NO_LIBVIRT,
+			    "libvirt, asked for domain \"%s\": %s", what, why);
+	free(uri);
+}
+
+KxDomain *kx_libvirt_lookup(KxLibvirt *l, const char *name_or_uuid, GError **error)
+{
+	virDomainPtr dom = NULL;
+	KxDomain *d;
+
+	if (g_uuid_string_is_valid(name_or_uuid))
+		dom = virDomainLookupByUUIDString(l->conn, name_or_uuid);
+	if (!dom)
+		dom = virDomainLookupByName(l->conn, name_or_uuid);
+	if (!dom) {
+		lookup_failed(l, name_or_uuid, error);
+		return NULL;
+	}
+	d = describe(dom);
+	if (!d)
+		lookup_failed(l, name_or_uuid, error);
+	virDomainFree(dom);
+	return d;
+}
+
+gboolean kx_libvirt_runs(KxLibvirt *l, const char *uuid, gboolean *runs, const char **why,
+			 GError **error)
+{
+	virDomainPtr dom = virDomainLookupByUUIDString(l->conn, uuid);
+	int state, reason;
+	gboolean ok = dom && virDomainGetState(dom, &state, &reason, 0) == 0;
+
+	if (!ok)
+		lookup_failed(l, uuid, error);
+	if (dom)
+		virDomainFree(dom);
+	if (!ok)
+		return FALSE;
+	*why = kx_domain_word_paused(state, reason);
+	*runs = !*why;
+	return TRUE;
+}
+
+GPtrArray *kx_libvirt_list(KxLibvirt *l, GError **error)
+{
+	virDomainPtr *doms = NULL;
+	GPtrArray *list;
+	int i, n;
+
+	n = virConnectListAllDomains(l->conn, &doms, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+	if (n < 0) {
+		g_set_error(error, KX_ERROR, KX_ERROR_NO_LIBVIRT,
+			    "libvirt does not list its domains: %s", kx_libvirt_last_message());
+		return NULL;
+	}
+	list = g_ptr_array_new_with_free_func((GDestroyNotify)kx_domain_free);
+	for (i = 0; i < n; i++) {
+		KxDomain *d = describe(doms[i]);
+
+		if (d)
+			g_ptr_array_add(list, d);
+		virDomainFree(doms[i]);
+	}
+	free(doms);
+	return list;
+}
+
+static char *ask_monitor(virDomainPtr dom, const char *command, guint flags, GError **error)
+{
+	g_autofree char *reply = NULL;
+	char *raw = NULL;
+
+	if (virDomainQemuMonitorCommand(dom, command, &raw, flags) < 0) {
+		g_set_error(error, KX_ERROR, KX_ERROR_NO_LIBVIRT, "QEMU's monitor: %s",
+			    kx_libvirt_last_message());
+		return NULL;
+	}
+	reply = g_strdup(raw);
+	free(raw);
+	return g_steal_pointer(&reply);
+}
+
+gboolean kx_libvirt_kvmstat(KxLibvirt *l, const char *uuid, KxKvmStat *st, GError **error)
+{
+	virDomainPtr dom = virDomainLookupByUUIDString(l->conn, uuid);
+	g_autofree char *vm = NULL, *vcpu = NULL;
+
+	if (!dom) {
+		lookup_failed(l, uuid, error);
+		return FALSE;
+	}
+	vm = ask_monitor(dom, KX_KVMSTAT_QMP_VM, 0, error);
+	if (vm)
+		vcpu = ask_monitor(dom, KX_KVMSTAT_QMP_VCPU, 0, error);
+	virDomainFree(dom);
+	return vcpu && kx_kvmstat_qmp(vm, vcpu, st, error);
+}
+
+char *kx_libvirt_hmp(KxLibvirt *l, const char *uuid, const char *command, GError **error)
+{
+	virDomainPtr dom = virDomainLookupByUUIDString(l->conn, uuid);
+	char *reply;
+
+	if (!dom) {
+		lookup_failed(l, uuid, error);
+		return NULL;
+	}
+	reply = ask_monitor(dom, command, VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP, error);
+	virDomainFree(dom);
+	return reply;
+}
+
+/* Jobs that make QEMU log what the guest writes. */
+static const char *const log_jobs[] = {
+	[VIR_DOMAIN_JOB_OPERATION_SAVE] = "saving the VM to a file",
+	[VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT] = "migration",
+	[VIR_DOMAIN_JOB_OPERATION_SNAPSHOT] = "snapshot",
+	[VIR_DOMAIN_JOB_OPERATION_DUMP] = "dump of the VM's memory",
+};
+
+static const char *job_of(virDomainPtr dom)
+{
+	virTypedParameterPtr params = NULL;
+	const char *name = NULL;
+	int type, n = 0, operation;
+
+	if (virDomainGetJobStats(dom, &type, &params, &n, 0) < 0)
+		return NULL;
+	if (type != VIR_DOMAIN_JOB_NONE &&
+	    virTypedParamsGetInt(params, n, VIR_DOMAIN_JOB_OPERATION, &operation) == 1 &&
+	    operation >= 0 && (guint)operation < G_N_ELEMENTS(log_jobs))
+		name = log_jobs[operation];
+	virTypedParamsFree(params, n);
+	return name;
+}
+
+static gboolean measures_dirty_rate(virDomainPtr dom)
+{
+	virDomainPtr doms[] = { dom, NULL };
+	virDomainStatsRecordPtr *records = NULL;
+	int status = -1;
+
+	if (virDomainListGetStats(doms, VIR_DOMAIN_STATS_DIRTYRATE, &records, 0) < 0)
+		return FALSE;
+	if (records && records[0] &&
+	    virTypedParamsGetInt(records[0]->params, records[0]->nparams, "dirtyrate.calc_status",
+				 &status) < 0)
+		status = -1;
+	virDomainStatsRecordListFree(records);
+	return status == VIR_DOMAIN_DIRTYRATE_MEASURING;
+}
+
+const char *kx_libvirt_uses_log(KxLibvirt *l, const char *uuid)
+{
+	virDomainPtr dom = virDomainLookupByUUIDString(l->conn, uuid);
+	const char *what;
+
+	if (!dom)
+		return NULL;
+	what = job_of(dom);
+	if (!what && measures_dirty_rate(dom))
+		what = "dirty-rate calculation";
+	virDomainFree(dom);
+	return what;
+}
