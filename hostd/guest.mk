@@ -11,7 +11,8 @@ KX_LIB_SRCS += \
 	hostd/guest/plug-file.c \
 	hostd/guest/plug-xml.c \
 	hostd/base/sigbus.c \
-	hostd/tracker/tracker-guest.c
+	hostd/tracker/tracker-guest.c \
+	hostd/tracker/tracker-guest-command.c
 
 KX_UNIT_TESTS += test-channel test-hotplug test-guest test-patience test-hostile
 KX_UNIT_TESTS += test-apparmor test-sigbus

@@ -4,7 +4,7 @@
  * by a timer, and put what came in the module's terms: what one look finds counted is a pass, whose pages are those of
  * the hottest ranges. The account is the guest's own word, of its CPUs' time.
  */
-#include "tracker.h"
+#include "tracker-guest.h"
 
 #include <errno.h>
 #include <string.h>
@@ -14,9 +14,8 @@
 
 #include "base/error.h"
 
-#define EPOCH_DEFAULT_NS 500000000ull
-#define PROCESSES_MAX	 64u
-#define STALE_LOOKS	 8u
+#define PROCESSES_MAX 64u
+#define STALE_LOOKS   8u
 /*
  * What a look takes of the pages that the guest names. Processes share pages, so that all of the memory may be named more than
  * once; but what names it over and over is no list of what is hot. A look is bounded by this, whatever is in the ring.
@@ -49,120 +48,6 @@ typedef struct {
 static guint64 monotonic_ns(void)
 {
 	return (guint64)g_get_monotonic_time() * 1000;
-}
-
-/* --- commands ----------------------------------------------------------------------------------------------------- */
-
-static guint64 epoch_ns_of(guint64 asked)
-{
-	return asked ? asked : EPOCH_DEFAULT_NS;
-}
-
-static void command_of(const KxOptions *o, struct kvm_ext_channel_command *c)
-{
-	const KxGuestOptions *g = &o->guest;
-
-	memset(c, 0, sizeof(*c));
-	c->sampler =
-		o->tracker->can & KX_CAN_EVENTS ? KVM_EXT_SAMPLER_EVENTS : KVM_EXT_SAMPLER_ABIT;
-	c->event = (guint32)g->event.kind;
-	c->config = g->event.config;
-	c->config1 = g->event.config1;
-	c->policy = g->policy;
-	c->period = g->period;
-	c->epoch_ns = o->epoch_ns;
-	c->budget_ppm = g->budget_ppm;
-	c->flags = g->flush ? KVM_EXT_COMMAND_FLUSH : 0;
-	c->granularity = o->range_order;
-	c->nr_pids = g->processes.nr_pids;
-	c->nr_names = g->processes.nr_names;
-	memcpy(c->pids, g->processes.pids, sizeof(c->pids));
-	memcpy(c->names, g->processes.names, sizeof(c->names));
-}
-
-G_STATIC_ASSERT(KX_OPTIONS_PROCESSES_MAX == KVM_EXT_CHANNEL_PROCESSES);
-G_STATIC_ASSERT(KX_OPTIONS_PROCESS_NAME == KVM_EXT_CHANNEL_NAME);
-
-static gboolean is_same(const struct kvm_ext_channel_command *a,
-			const struct kvm_ext_channel_command *b)
-{
-	struct kvm_ext_channel_command x = *a, y = *b;
-
-	x.seq = y.seq = 0;
-	x.epoch = y.epoch = 0;
-	return memcmp(&x, &y, sizeof(x)) == 0;
-}
-
-/* What the guest's module says by its errno. */
-static const struct {
-	int error;
-	const char *words;
-} refusals[] = {
-	{ EOPNOTSUPP,
-	  "its CPU has no event that gives addresses, or does not show it (PEBS: QEMU has "
-	  "to pass it on; AMD: IBS); --event page-faults is a surrogate that works "
-	  "anywhere, --event raw:… another event" },
-	{ ENOENT,
-	  "its kernel does not know the event; --event page-faults is a surrogate that works "
-	  "anywhere" },
-	{ ESRCH, "it has no such process; --processes names those to watch" },
-	{ ENODEV,
-	  "its CPU has the event, but the VM or the guest's kernel does not offer it; --event "
-	  "page-faults is a surrogate that works anywhere" },
-	{ EINVAL, "it does not take these options" },
-	{ ERANGE, "an option is out of the range that it takes" },
-	{ ENOSPC, "all of its CPU's counters for this event are taken" },
-	{ EBADMSG, "it met a command that was not written to its end; try again" },
-	{ ENOMEM, "it has not enough memory for it" },
-	{ EBUSY, "the performance counters are in use by somebody else" },
-};
-
-static gboolean refused(int err, const char *tracker, GError **error)
-{
-	const char *words = NULL;
-
-	for (guint i = 0; i < G_N_ELEMENTS(refusals); i++) {
-		if (refusals[i].error == err)
-			words = refusals[i].words;
-	}
-	g_set_error(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED, "tracker %s: the guest refuses it: %s",
-		    tracker,
-		    words ? words
-		    : err ? g_strerror(err)
-			  : "it gives no reason");
-	return FALSE;
-}
-
-gboolean kx_tracker_guest_propose(KxChannel *channel, const KxOptions *o, KxPatience *patience,
-				  GError **error)
-{
-	struct kvm_ext_channel_command old, new;
-	KxChannelStatus st;
-	guint32 seq;
-
-	kx_channel_commanded(channel, &old);
-	command_of(o, &new);
-	new.epoch = kx_tracker_new_epoch();
-	seq = kx_channel_command(channel, &new);
-	/* It looks once an epoch of the old command's, and may have to end one first. */
-	kx_patience_renew(patience, 3 * (epoch_ns_of(old.epoch_ns) + epoch_ns_of(new.epoch_ns)));
-	while (!kx_channel_status(channel, &st) || st.acked != seq) {
-		gboolean broken = kx_channel_is_broken(channel);
-
-		if (broken)
-			g_set_error_literal(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
-					    kx_channel_state_text(KX_CHANNEL_BROKEN));
-		if (broken ||
-		    !kx_patience_rest(patience, kx_channel_state_text(KX_CHANNEL_SILENT), error)) {
-			kx_channel_command(channel, &old);
-			g_prefix_error(error, "tracker %s: ", o->tracker->name);
-			return FALSE;
-		}
-	}
-	if (st.state == KVM_EXT_GUEST_RUNNING)
-		return TRUE;
-	kx_channel_command(channel, &old);
-	return refused(st.error, o->tracker->name, error);
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
@@ -238,8 +123,8 @@ static gboolean guest_start(KxTracker *t, const KxOptions *o, GError **error)
 	Guest *g = t->priv;
 
 	kx_channel_commanded(t->vm.channel, &now);
-	command_of(o, &want);
-	if (now.epoch == g->st.epoch || !is_same(&now, &want)) {
+	kx_guest_command(o, &want);
+	if (now.epoch == g->st.epoch || !kx_guest_command_is_same(&now, &want)) {
 		want.epoch = kx_tracker_new_epoch();
 		kx_channel_command(t->vm.channel, &want);
 	} else {
@@ -252,7 +137,7 @@ static gboolean guest_start(KxTracker *t, const KxOptions *o, GError **error)
 	g->crowded = 0;
 	g->bad_before = counts.bad + counts.resyncs;
 	name_event(g, &st, o);
-	g->epoch_ns = epoch_ns_of(o->epoch_ns);
+	g->epoch_ns = kx_guest_epoch_ns(o->epoch_ns);
 	g->stopped = FALSE;
 	g->instance = 0;
 	memset(&g->seen, 0, sizeof(g->seen));
