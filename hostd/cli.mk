@@ -5,6 +5,7 @@ KX_LIB_SRCS += \
 	hostd/tracker/blind.c \
 	hostd/doctor/doctor.c \
 	hostd/doctor/doctor-around.c \
+	hostd/doctor/doctor-check.c \
 	hostd/doctor/doctor-host.c \
 	hostd/doctor/doctor-module.c \
 	hostd/doctor/doctor-pebs.c \
@@ -17,6 +18,7 @@ KX_LIB_SRCS += \
 	hostd/model/hardware.c \
 	hostd/vm/hostinfo.c \
 	hostd/tracker/logmech.c \
+	hostd/tracker/option.c \
 	hostd/tracker/option-guest.c \
 	hostd/tracker/option-heat.c \
 	hostd/tracker/option-keys.c \
@@ -56,7 +58,7 @@ $(BUILD)/tests/kvm-ext-testvm: hostd/testvm/testvm.c
 unit-build: $(BUILD)/tests/kvm-ext-testvm
 
 KX_CLI_SRCS := $(wildcard hostd/cli/*.c)
-KX_CLI_OBJS := $(KX_CLI_SRCS:%.c=$(BUILD)/obj/%.o)
+KX_CLI_OBJS := $(KX_CLI_SRCS:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/kvmext1-dbus.o
 
 $(BUILD)/hostd/kvm-ext: $(KX_CLI_OBJS) $(BUILD)/hostd/libkvmext.a
 	@mkdir -p $(@D)

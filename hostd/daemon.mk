@@ -30,6 +30,7 @@ KX_LIB_SRCS += \
 	hostd/control/manager-stop.c \
 	hostd/control/manager-wait.c \
 	hostd/control/manager-yield.c \
+	hostd/tracker/epoch.c \
 	hostd/tracker/module.c \
 	hostd/base/onlinecpus.c \
 	hostd/vm/procstat.c \
@@ -57,6 +58,9 @@ $(KX_GEN) &: hostd/dbus/org.kvmext1.xml
 	gdbus-codegen --interface-prefix org.kvmext1. --c-namespace KxDbus \
 		--generate-c-code kvmext1-dbus --output-directory $(BUILD)/hostd/gen $<
 
+# systemd is told of start, reload and end.
+KX_DAEMON_LIBS = $(shell pkg-config --libs libsystemd)
+
 KX_DAEMON_SRCS := hostd/daemon/main.c hostd/daemon/service.c hostd/daemon/listen.c hostd/daemon/writer.c
 KX_DAEMON_OBJS := $(KX_DAEMON_SRCS:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/kvmext1-dbus.o
 
@@ -67,7 +71,7 @@ $(BUILD)/obj/gen/%.o: $(BUILD)/hostd/gen/%.c
 
 $(BUILD)/hostd/kvm-extd: $(KX_DAEMON_OBJS) $(BUILD)/hostd/libkvmext.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ $(KX_PKGLIBS) -lm
+	$(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ $(KX_PKGLIBS) $(KX_DAEMON_LIBS) -lm
 
 -include $(KX_DAEMON_OBJS:.o=.d)
 
@@ -85,4 +89,4 @@ $(BUILD)/tests/test-daemon: $(BUILD)/tests/kvm-extd
 $(BUILD)/tests/kvm-extd: $(KX_DAEMON_SRCS) $(BUILD)/san/libkvmext.a $(KX_GEN)
 	@mkdir -p $(@D)
 	$(CC) $(KX_WARN) $(KX_SANFLAGS) $(KX_CPPFLAGS) -o $@ $(KX_DAEMON_SRCS) $(BUILD)/hostd/gen/kvmext1-dbus.c \
-		$(BUILD)/san/libkvmext.a $(KX_PKGLIBS) -lm
+		$(BUILD)/san/libkvmext.a $(KX_PKGLIBS) $(KX_DAEMON_LIBS) -lm

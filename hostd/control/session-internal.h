@@ -114,6 +114,12 @@ gboolean kx_session_check_cpu(const KxSession *s, const KxOptions *o, GError **e
 /* Takes what @t has to account and heat: tracker.h says how long that may take. */
 gboolean kx_session_drain_tracker(KxSession *s, KxTracker *t, GError **error);
 gboolean kx_session_drain_now(KxSession *s, GError **error); /* of the tracker that runs */
+gboolean kx_session_statistics(KxSession *s, struct kvm_ext_stats *st);
+/* What a tracker in the guest knows; NULL: none runs. */
+const KxGuestView *kx_session_guest_view(const KxSession *s);
+void kx_session_keep_processes(KxSession *s);
+const char *kx_session_mechanism_now(const KxSession *s);
+KxInstant kx_session_instant(void);
 
 /* --- session-yield.c: by who has entered ------------------------------------------------------------------------------ */
 
@@ -125,15 +131,7 @@ void kx_session_told_free(gpointer told);
 
 /* What is in the ring and, with look.poll, what else is to be asked for now and then; look.error if that goes wrong. */
 void kx_session_look(KxSession *s);
-const char *kx_session_mechanism_now(const KxSession *s);
-gboolean kx_session_statistics(KxSession *s, struct kvm_ext_stats *st);
-const KxGuestView *kx_session_guest_view(const KxSession *s);
-void kx_session_keep_processes(KxSession *s);
-KxInstant kx_session_instant(void);
-
-/* --- session-loop.c ------------------------------------------------------------------------------------------------------ */
-
-void kx_session_stop_sources(KxSession *s);
-void kx_session_shown_clear(KxShown *shown);
+/* Of one that has ended, or was never begun. */
+void kx_session_free(KxSession *s);
 
 #endif /* KX_SESSION_INTERNAL_H */

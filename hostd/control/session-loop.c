@@ -98,7 +98,7 @@ gboolean kx_session_wants_qmp(const KxSession *s)
 	return !s->ended && s->shown.kvm_unread;
 }
 
-void kx_session_shown_clear(KxShown *shown)
+static void shown_clear(KxShown *shown)
 {
 	g_clear_pointer(&shown->mechanism, g_free);
 	g_clear_pointer(&shown->yielded, g_free);
@@ -146,7 +146,7 @@ static void stop_source(GSource **source)
 	g_clear_pointer(source, g_source_unref);
 }
 
-void kx_session_stop_sources(KxSession *s)
+static void stop_sources(KxSession *s)
 {
 	stop_source(&s->source);
 	stop_source(&s->gone);
@@ -364,4 +364,46 @@ static void begin(gpointer data)
 void kx_session_begin(KxSession *s)
 {
 	kx_session_enter(s, begin, s);
+}
+
+/* --- end ---------------------------------------------------------------------------------------------------------- */
+
+void kx_session_finished(KxSession *s, const char *reason)
+{
+	if (s->ended)
+		return;
+	s->ended = g_strdup(reason);
+	stop_sources(s);
+}
+
+/* Nobody enters any more that would touch it: who comes later finds it ended. */
+void kx_session_end(KxSession *s, const char *reason)
+{
+	if (s->ended)
+		return;
+	stop_sources(s);
+	g_mutex_lock(&s->lock);
+	while (s->away)
+		g_cond_wait(&s->back, &s->lock);
+	g_mutex_unlock(&s->lock);
+	kx_session_finish(s, NULL);
+	kx_session_finished(s, reason);
+	/* A look that was under way comes back later, when nobody may be there to be told. */
+	s->on_ended = NULL;
+	s->on_yield = NULL;
+}
+
+KxSession *kx_session_ref(KxSession *s)
+{
+	g_ref_count_inc(&s->refs);
+	return s;
+}
+
+void kx_session_unref(KxSession *s)
+{
+	if (!s || !g_ref_count_dec(&s->refs))
+		return;
+	kx_session_end(s, "detached");
+	shown_clear(&s->shown);
+	kx_session_free(s);
 }

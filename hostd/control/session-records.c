@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What a tracker finds, on its way to the account and to the heat. */
+/* What a tracker finds and tells, on its way to the account and to the heat. */
 #include "session-internal.h"
 
 #include <time.h>
 
 #include "base/log.h"
+#include "base/progress.h"
 
 static guint64 thread_cpu_ns(void)
 {
@@ -101,4 +102,58 @@ gboolean kx_session_drain_tracker(KxSession *s, KxTracker *t, GError **error)
 gboolean kx_session_drain_now(KxSession *s, GError **error)
 {
 	return kx_session_drain_tracker(s, s->tracker, error);
+}
+
+/* --- what it tells ------------------------------------------------------------------------------------------------- */
+
+KxInstant kx_session_instant(void)
+{
+	struct timespec mono;
+
+	clock_gettime(CLOCK_MONOTONIC, &mono);
+	return (KxInstant){
+		.realtime_ns = g_get_real_time() * 1000,
+		.monotonic_ns = (guint64)mono.tv_sec * G_GUINT64_CONSTANT(1000000000) +
+				(guint64)mono.tv_nsec,
+	};
+}
+
+/* Every reading goes to the account, too. */
+gboolean kx_session_statistics(KxSession *s, struct kvm_ext_stats *st)
+{
+	if (!s->tracker->ops->stats(s->tracker, st, NULL))
+		return FALSE;
+	if (st->log.mechanism == KVM_EXT_LOG_UNKNOWN)
+		st->log.mechanism = s->log.mechanism;
+	kx_account_saw(s->account, st);
+	g_free(s->progress);
+	s->progress = kx_progress_text(st);
+	s->primed = st->passes || !(s->options.tracker->can & KX_CAN_PASS);
+	if (s->tracker->ops->guest)
+		kx_account_guest(s->account, st, s->tracker->ops->guest(s->tracker));
+	return TRUE;
+}
+
+/* What a tracker in the guest knows; NULL: none runs. */
+const KxGuestView *kx_session_guest_view(const KxSession *s)
+{
+	return s->tracker && s->tracker->ops->guest ? s->tracker->ops->guest(s->tracker) : NULL;
+}
+
+const char *kx_session_mechanism_now(const KxSession *s)
+{
+	const KxGuestView *guest = kx_session_guest_view(s);
+
+	if (s->options.tracker->can & KX_CAN_LOG)
+		return kx_log_mechanism_name(s->log.mechanism);
+	return guest && *guest->event ? guest->event : NULL;
+}
+
+/* Before the tracker that knows them forgets. */
+void kx_session_keep_processes(KxSession *s)
+{
+	const KxGuestView *view = kx_session_guest_view(s);
+
+	if (view)
+		kx_heat_take_processes(s->heat, s->epoch, view->processes);
 }

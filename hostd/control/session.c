@@ -2,11 +2,9 @@
 /* A session from attach to its end: its tracker, its windows. */
 #include "session-internal.h"
 
-#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/progress.h"
 
 static gboolean open_vm_real(const char *proc_root, pid_t pid, const char *uuid, KxVmFd *out,
 			     GError **error)
@@ -30,58 +28,6 @@ void kx_vm_ident_clear(KxVmIdent *i)
 void kx_vm_ident_copy(KxVmIdent *to, const KxVmIdent *from)
 {
 	*to = (KxVmIdent){ g_strdup(from->name), g_strdup(from->uuid), from->pid };
-}
-
-KxInstant kx_session_instant(void)
-{
-	struct timespec mono;
-
-	clock_gettime(CLOCK_MONOTONIC, &mono);
-	return (KxInstant){
-		.realtime_ns = g_get_real_time() * 1000,
-		.monotonic_ns = (guint64)mono.tv_sec * G_GUINT64_CONSTANT(1000000000) +
-				(guint64)mono.tv_nsec,
-	};
-}
-
-/* Every reading goes to the account, too. */
-gboolean kx_session_statistics(KxSession *s, struct kvm_ext_stats *st)
-{
-	if (!s->tracker->ops->stats(s->tracker, st, NULL))
-		return FALSE;
-	if (st->log.mechanism == KVM_EXT_LOG_UNKNOWN)
-		st->log.mechanism = s->log.mechanism;
-	kx_account_saw(s->account, st);
-	g_free(s->progress);
-	s->progress = kx_progress_text(st);
-	s->primed = st->passes || !(s->options.tracker->can & KX_CAN_PASS);
-	if (s->tracker->ops->guest)
-		kx_account_guest(s->account, st, s->tracker->ops->guest(s->tracker));
-	return TRUE;
-}
-
-/* What a tracker in the guest knows; NULL: none runs. */
-const KxGuestView *kx_session_guest_view(const KxSession *s)
-{
-	return s->tracker && s->tracker->ops->guest ? s->tracker->ops->guest(s->tracker) : NULL;
-}
-
-const char *kx_session_mechanism_now(const KxSession *s)
-{
-	const KxGuestView *guest = kx_session_guest_view(s);
-
-	if (s->options.tracker->can & KX_CAN_LOG)
-		return kx_log_mechanism_name(s->log.mechanism);
-	return guest && *guest->event ? guest->event : NULL;
-}
-
-/* Before the tracker that knows them forgets. */
-void kx_session_keep_processes(KxSession *s)
-{
-	const KxGuestView *view = kx_session_guest_view(s);
-
-	if (view)
-		kx_heat_take_processes(s->heat, s->epoch, view->processes);
 }
 
 KxAccount *kx_session_account(KxSession *s)
@@ -139,31 +85,6 @@ void kx_session_finish(KxSession *s, const KxKvmStat *qmp)
 	kx_account_close(s->account, s->window, NULL, counters, kx_session_instant());
 	let_go(s);
 	settle_memory(s);
-}
-
-void kx_session_finished(KxSession *s, const char *reason)
-{
-	if (s->ended)
-		return;
-	s->ended = g_strdup(reason);
-	kx_session_stop_sources(s);
-}
-
-/* Nobody enters any more that would touch it: who comes later finds it ended. */
-void kx_session_end(KxSession *s, const char *reason)
-{
-	if (s->ended)
-		return;
-	kx_session_stop_sources(s);
-	g_mutex_lock(&s->lock);
-	while (s->away)
-		g_cond_wait(&s->back, &s->lock);
-	g_mutex_unlock(&s->lock);
-	kx_session_finish(s, NULL);
-	kx_session_finished(s, reason);
-	/* A look that was under way comes back later, when nobody may be there to be told. */
-	s->on_ended = NULL;
-	s->on_yield = NULL;
 }
 
 gsize kx_session_bytes(const KxSession *s)
@@ -259,28 +180,17 @@ KxSession *kx_session_attach(const KxHost *host, const KxVmIdent *ident, const K
 fail:
 	let_go(s);
 	s->plug = NULL;
-	s->ended = g_strdup("attach failed");
-	kx_session_unref(s);
+	kx_session_free(s);
 	return NULL;
 }
 
-KxSession *kx_session_ref(KxSession *s)
+void kx_session_free(KxSession *s)
 {
-	g_ref_count_inc(&s->refs);
-	return s;
-}
-
-void kx_session_unref(KxSession *s)
-{
-	if (!s || !g_ref_count_dec(&s->refs))
-		return;
-	kx_session_end(s, "detached");
 	kx_lane_free(s->lane);
 	g_mutex_clear(&s->lock);
 	g_cond_clear(&s->back);
 	g_queue_clear_full(&s->told, kx_session_told_free);
 	g_free(s->progress);
-	kx_session_shown_clear(&s->shown);
 	kx_vm_ident_clear(&s->ident);
 	kx_account_free(s->account);
 	kx_heat_free(s->heat);

@@ -86,6 +86,12 @@ enum kvm_ext_flush_scope kx_options_flush_scope(const KxOptions *o)
 	return o->flush_scope;
 }
 
+gboolean kx_options_skips(const KxOptions *o)
+{
+	return (o->tracker->can & KX_CAN_SKIP) && o->skip &&
+	       kx_options_flush_scope(o) != KVM_EXT_FLUSH_NONE;
+}
+
 gboolean kx_option_fits_flush_scope(const KxOptions *o)
 {
 	return o->flush_scope != KVM_EXT_FLUSH_NONE || (o->tracker->can & KX_CAN_NOT_FLUSH);

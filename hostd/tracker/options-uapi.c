@@ -4,12 +4,6 @@
 
 #include <string.h>
 
-gboolean kx_options_skips(const KxOptions *o)
-{
-	return (o->tracker->can & KX_CAN_SKIP) && o->skip &&
-	       kx_options_flush_scope(o) != KVM_EXT_FLUSH_NONE;
-}
-
 guint32 kx_options_aggregation_passes(const KxOptions *o)
 {
 	return o->aggregation_ns && o->interval_ns ? (guint32)(o->aggregation_ns / o->interval_ns)

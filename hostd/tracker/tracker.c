@@ -18,16 +18,6 @@ const KxTrackerOps *kx_tracker_ops(const KxTrackerRow *row, gboolean module)
 	return NULL;
 }
 
-/* The module would be here after 50 days of a switch each millisecond. */
-#define EPOCH_FIRST (1ull << 32)
-
-guint64 kx_tracker_new_epoch(void)
-{
-	static gsize given;
-
-	return EPOCH_FIRST + g_atomic_pointer_add(&given, 1);
-}
-
 KxTracker *kx_tracker_open(const KxTrackerOps *ops, const KxTrackerVm *vm, GError **error)
 {
 	KxTracker *t = g_new0(KxTracker, 1);

@@ -10,6 +10,7 @@
 #include <glib.h>
 #include <sys/types.h>
 
+#include "epoch.h"
 #include "guest/channel.h"
 #include "guest/guestview.h"
 #include "module.h"
@@ -74,13 +75,6 @@ struct _KxTracker {
 
 /* The implementation that serves @row, where the module is loaded, or is not; NULL if there is none. */
 const KxTrackerOps *kx_tracker_ops(const KxTrackerRow *row, gboolean module);
-
-/*
- * A number for a setting that starts (stats.epoch, pass_begin.epoch): no two settings of a session have the same, whatever
- * trackers they are of. The module counts its settings itself, from 1 for each descriptor; numbers from here begin above all that
- * it can reach, and are never given twice. On any thread.
- */
-guint64 kx_tracker_new_epoch(void);
 
 /* stats.tracker and pass_begin.tracker (enum kvm_ext_tracker_id) of a tracker that is not the module's. */
 #define KX_TRACKER_NO_ID G_MAXUINT32
