@@ -9,23 +9,23 @@
 
 #include "base/names.h"
 #include "exitcode.h"
+#include "kvmext1-dbus.h"
 
 typedef struct {
 	char *socket;
 	gboolean system_bus, json, quiet;
-	GDBusConnection *connection; /* made at the first call */
-	const char *bus_name;	     /* NULL: peer to peer */
+	const struct _Command *command; /* that runs */
+	GDBusConnection *connection;	/* both made at the first call */
+	KxDbusManager *manager;
 } Cli;
 
-typedef struct {
+typedef struct _Command {
 	const char *name;
 	const char *args;     /* "DOMAIN...", for the usage line */
 	const char *summary;  /* one line */
 	const char *examples; /* shown by --help */
 	int (*run)(Cli *cli, int argc, char **argv);
 } Command;
-
-extern const Command kx_commands[]; /* ends with name NULL */
 
 int cmd_doctor(Cli *cli, int argc, char **argv);
 int cmd_list(Cli *cli, int argc, char **argv);
@@ -48,7 +48,7 @@ extern const GOptionEntry kx_common_entries[];
  * Parses @entries and the common options after the command's name; prints what
  * is wrong. FALSE: exit with KX_EXIT_USAGE. --help exits by itself.
  */
-gboolean cli_parse(const char *command, const GOptionEntry *entries, int *argc, char ***argv);
+gboolean cli_parse(const GOptionEntry *entries, int *argc, char ***argv);
 
 /* VMs on the command line: names, --pid N, --all. */
 typedef struct {
@@ -85,25 +85,37 @@ void cli_targets_clear(Targets *t);
  * own; control characters replaced.
  */
 char *cli_show(const char *target);
-void cli_labels_clear(void); /* at the end */
+void cli_label(const char *target, char *text); /* @text is taken */
+void cli_labels_clear(void);			/* at the end */
 /* Whether @target means the VM called @name, of which @vm (a{sv}) has the uuid and the pid. */
 gboolean cli_is_called(const char *name, GVariant *vm, const char *target);
 
 /* --- the daemon ------------------------------------------------------------ */
 
 /*
- * One call; @params is consumed. Over a second, "@what..." is shown on a
- * terminal. NULL with @error: what D-Bus adds to the message is taken off.
+ * One call each. Over a second, "@what..." is shown on a terminal, NULL: nothing is. FALSE or NULL with @error: what D-Bus
+ * adds to the message is taken off. A floating @options is consumed; strings and variants are the caller's.
  */
-GVariant *cli_call(Cli *cli, const char *method, GVariant *params, const char *reply_type,
-		   const char *what, GError **error);
-GVariant *cli_property(Cli *cli, const char *name, GError **error);
+gboolean cli_ask_attach(Cli *cli, const char *target, GVariant *options, const char *what,
+			GError **error);
+gboolean cli_ask_set(Cli *cli, const char *target, GVariant *options, const char *what,
+		     GError **error);
+gboolean cli_ask_detach(Cli *cli, const char *target, const char *what, GError **error);
+gboolean cli_ask_pass(Cli *cli, const char *target, guint64 *pass, const char *what,
+		      GError **error);
+char *cli_ask_report(Cli *cli, char **targets, const char *what, GError **error);   /* JSON */
+char *cli_ask_heat(Cli *cli, const char *target, const char *what, GError **error); /* JSON */
+GVariant *cli_ask_found(Cli *cli, const char *target, guint64 window, const char *what,
+			GError **error);			    /* a(tt) */
+GVariant *cli_ask_list(Cli *cli, const char *what, GError **error); /* aa{sv}, as are those of: */
+GVariant *cli_ask_stats(Cli *cli, const char *const *targets, const char *what, GError **error);
+GVariant *cli_ask_property(Cli *cli, const char *name, GError **error);
+void cli_disconnect(Cli *cli); /* at the end */
 
-/* Calls @method(target, ...) for each target, all of them; returns the first failure's exit code. */
-typedef GVariant *(*CliParams)(const char *target, gpointer data);
-typedef void (*CliDone)(Cli *cli, const char *target, GVariant *reply, gpointer data);
-int cli_for_each(Cli *cli, char **targets, const char *method, const char *reply_type,
-		 const char *what, CliParams params, CliDone done, gpointer data);
+/* Calls @each for each target, all of them; returns the first failure's exit code. */
+typedef gboolean (*CliEach)(Cli *cli, const char *target, const char *what, gpointer data,
+			    GError **error);
+int cli_for_each(Cli *cli, char **targets, const char *what, CliEach each, gpointer data);
 
 /* --- output ---------------------------------------------------------------- */
 

@@ -91,9 +91,8 @@ static gboolean check(const Arguments *a, gboolean whole, GError **error)
 	return !(whole || a->values[0]) || kx_options_check(&o, error);
 }
 
-static GVariant *params(const char *target, gpointer data)
+static GVariant *given(const Arguments *a)
 {
-	const Arguments *a = data;
 	GVariantDict options;
 
 	g_variant_dict_init(&options, NULL);
@@ -101,15 +100,13 @@ static GVariant *params(const char *target, gpointer data)
 		if (a->values[i])
 			g_variant_dict_insert(&options, kx_option_keys[i].key, "s", a->values[i]);
 	}
-	return g_variant_new("(s@a{sv})", target, g_variant_dict_end(&options));
+	return g_variant_dict_end(&options);
 }
 
 /* How the dirty log works on @target, as the daemon knows it; NULL: it does not say. */
 static char *ask_mechanism(Cli *cli, const char *target)
 {
-	g_autoptr(GVariant) reply =
-		cli_call(cli, "List", g_variant_new("()"), "(aa{sv})", NULL, NULL);
-	g_autoptr(GVariant) vms = reply ? g_variant_get_child_value(reply, 0) : NULL;
+	g_autoptr(GVariant) vms = cli_ask_list(cli, NULL, NULL);
 
 	for (gsize i = 0; vms && i < g_variant_n_children(vms); i++) {
 		g_autoptr(GVariant) vm = g_variant_get_child_value(vms, i);
@@ -142,13 +139,12 @@ static char *tracker_text(Cli *cli, const Arguments *a, const char *target)
 static void say_progress(Cli *cli, const char *target, const char *shown)
 {
 	const char *const targets[] = { target, NULL };
-	g_autoptr(GVariant) reply = NULL, vms = NULL;
+	g_autoptr(GVariant) vms = NULL;
 	const char *progress = "";
 
 	if (cli->quiet || cli->json)
 		return;
-	reply = cli_call(cli, "Stats", g_variant_new("(^as)", targets), "(aa{sv})", NULL, NULL);
-	vms = reply ? g_variant_get_child_value(reply, 0) : NULL;
+	vms = cli_ask_stats(cli, targets, NULL, NULL);
 	if (vms && g_variant_n_children(vms)) {
 		g_autoptr(GVariant) vm = g_variant_get_child_value(vms, 0);
 		g_autofree char *clean = NULL;
@@ -161,26 +157,34 @@ static void say_progress(Cli *cli, const char *target, const char *shown)
 	}
 }
 
-static void attached(Cli *cli, const char *target, GVariant *reply, gpointer data)
+static gboolean attach_one(Cli *cli, const char *target, const char *what, gpointer data,
+			   GError **error)
 {
-	g_autofree char *shown = cli_show(target);
-	g_autofree char *tracker = tracker_text(cli, data, target);
+	g_autofree char *shown = cli_show(target), *tracker = NULL;
 
+	if (!cli_ask_attach(cli, target, given(data), what, error))
+		return FALSE;
+	tracker = tracker_text(cli, data, target);
 	cli_say(cli, "%s: attached, tracker %s", shown, tracker);
 	say_progress(cli, target, shown);
+	return TRUE;
 }
 
-static void was_set(Cli *cli, const char *target, GVariant *reply, gpointer data)
+static gboolean set_one(Cli *cli, const char *target, const char *what, gpointer data,
+			GError **error)
 {
 	const Arguments *a = data;
-	g_autofree char *shown = cli_show(target);
-	g_autofree char *tracker = a->values[0] ? tracker_text(cli, a, target) : NULL;
+	g_autofree char *shown = cli_show(target), *tracker = NULL;
 
+	if (!cli_ask_set(cli, target, given(a), what, error))
+		return FALSE;
+	tracker = a->values[0] ? tracker_text(cli, a, target) : NULL;
 	if (tracker)
 		cli_say(cli, "%s: tracker %s", shown, tracker);
 	else
 		cli_say(cli, "%s: options changed", shown);
 	say_progress(cli, target, shown);
+	return TRUE;
 }
 
 static gboolean any_option(const Arguments *a)
@@ -202,7 +206,7 @@ static int run(Cli *cli, const char *command, gboolean attach, int argc, char **
 
 	fill_entries(&a, attach);
 	complete_switches(argc, argv, owned);
-	if (!cli_parse(command, a.entries, &argc, &argv))
+	if (!cli_parse(a.entries, &argc, &argv))
 		goto out;
 	if (!attach && !any_option(&a)) {
 		code = cli_usage(command, "nothing to set; give --tracker or another option");
@@ -214,9 +218,9 @@ static int run(Cli *cli, const char *command, gboolean attach, int argc, char **
 	}
 	targets = cli_targets(cli, &a.targets, TARGETS_REQUIRED, !attach, &code);
 	if (targets)
-		code = cli_for_each(cli, targets, attach ? "Attach" : "SetTracker", "()",
-				    attach ? "attaching to" : "setting the tracker of", params,
-				    attach ? attached : was_set, &a);
+		code = cli_for_each(cli, targets,
+				    attach ? "attaching to" : "setting the tracker of",
+				    attach ? attach_one : set_one, &a);
 out:
 	clear(&a);
 	return code;

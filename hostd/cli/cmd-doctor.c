@@ -72,14 +72,14 @@ int cmd_doctor(Cli *cli, int argc, char **argv)
 	g_autoptr(GVariant) version = NULL, uri = NULL, connected = NULL;
 	g_autoptr(GPtrArray) checks = NULL;
 
-	if (!cli_parse("doctor", NULL, &argc, &argv))
+	if (!cli_parse(NULL, &argc, &argv))
 		return KX_EXIT_USAGE;
 	kx_doctor_probe(&facts);
-	version = cli_property(cli, "Version", &error);
+	version = cli_ask_property(cli, "Version", &error);
 	if (version && g_variant_is_of_type(version, G_VARIANT_TYPE_STRING)) {
 		facts.daemon_version = g_variant_get_string(version, NULL);
-		uri = cli_property(cli, "LibvirtUri", NULL);
-		connected = cli_property(cli, "LibvirtConnected", NULL);
+		uri = cli_ask_property(cli, "LibvirtUri", NULL);
+		connected = cli_ask_property(cli, "LibvirtConnected", NULL);
 	}
 	facts.daemon_error = error ? error->message : NULL;
 	if (uri && g_variant_is_of_type(uri, G_VARIANT_TYPE_STRING))

@@ -61,18 +61,19 @@ static void print_vm(Heat *h, const KxVmReport *v)
 		       h->tracker ? " has found nothing yet" : " has found anything yet");
 }
 
-static void show(Cli *cli, const char *target, GVariant *reply, gpointer data)
+static gboolean show(Cli *cli, const char *target, const char *what, gpointer data, GError **error)
 {
-	g_autoptr(GError) error = NULL;
+	g_autofree char *json = cli_ask_heat(cli, target, what, error);
+	g_autoptr(GError) wrong = NULL;
 	g_autoptr(KxReport) r = NULL;
 	Heat *h = data;
-	const char *json;
 
-	g_variant_get(reply, "(&s)", &json);
-	r = kx_report_from_json(json, &error);
+	if (!json)
+		return FALSE;
+	r = kx_report_from_json(json, &wrong);
 	if (!r) {
-		h->code = cli_fail(target, error);
-		return;
+		h->code = cli_fail(target, wrong);
+		return TRUE;
 	}
 	for (guint i = 0; i < r->vms->len; i++) {
 		KxVmReport *v = r->vms->pdata[i];
@@ -87,11 +88,7 @@ static void show(Cli *cli, const char *target, GVariant *reply, gpointer data)
 			kx_heat_trim(v->heat, (guint)h->top);
 		kx_heat_add_json(h->json, v);
 	}
-}
-
-static GVariant *target_only(const char *target, gpointer data)
-{
-	return g_variant_new("(s)", target);
+	return TRUE;
 }
 
 static int run(Cli *cli, Heat *h, char **targets)
@@ -101,7 +98,7 @@ static int run(Cli *cli, Heat *h, char **targets)
 
 	h->json = b;
 	json_builder_begin_array(b);
-	code = cli_for_each(cli, targets, "Heat", "(s)", "fetching the heat", target_only, show, h);
+	code = cli_for_each(cli, targets, "fetching the heat", show, h);
 	json_builder_end_array(b);
 	if (cli->json)
 		cli_print_json(b, TRUE); /* also if a VM failed: of the others */
@@ -146,7 +143,7 @@ int cmd_heat(Cli *cli, int argc, char **argv)
 	g_auto(GStrv) targets = NULL;
 	int code = KX_EXIT_USAGE;
 
-	if (cli_parse("heat", entries, &argc, &argv) && check(&h, cli->json, &code))
+	if (cli_parse(entries, &argc, &argv) && check(&h, cli->json, &code))
 		targets = cli_targets(cli, &h.targets, TARGETS_REQUIRED, TRUE, &code);
 	if (targets)
 		code = run(cli, &h, targets);

@@ -35,9 +35,8 @@ static int by_name(gconstpointer a, gconstpointer b)
 }
 
 /* The daemon knows no order. */
-static GPtrArray *sorted(GVariant *reply)
+static GPtrArray *sorted(GVariant *vms)
 {
-	g_autoptr(GVariant) vms = g_variant_get_child_value(reply, 0);
 	GPtrArray *array = g_ptr_array_new_with_free_func((GDestroyNotify)g_variant_unref);
 
 	for (gsize i = 0; i < g_variant_n_children(vms); i++)
@@ -140,9 +139,9 @@ int cmd_list(Cli *cli, int argc, char **argv)
 	g_autoptr(GVariant) reply = NULL;
 	g_autoptr(GPtrArray) vms = NULL;
 
-	if (!cli_parse("list", entries, &argc, &argv))
+	if (!cli_parse(entries, &argc, &argv))
 		return KX_EXIT_USAGE;
-	reply = cli_call(cli, "List", g_variant_new("()"), "(aa{sv})", "listing the VMs", &error);
+	reply = cli_ask_list(cli, "listing the VMs", &error);
 	if (!reply)
 		return cli_fail(NULL, error);
 	vms = sorted(reply);

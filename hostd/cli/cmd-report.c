@@ -22,17 +22,6 @@ typedef struct {
 
 /* --- the model ------------------------------------------------------------- */
 
-static char *fetch(Cli *cli, char **targets, GError **error)
-{
-	g_autoptr(GVariant) reply = cli_call(cli, "Report", g_variant_new("(^as)", targets), "(s)",
-					     "fetching the report", error);
-	char *json = NULL;
-
-	if (reply)
-		g_variant_get(reply, "(s)", &json);
-	return json;
-}
-
 static KxReport *parse(const char *json, const char *source, GError **error)
 {
 	KxReport *r = kx_report_from_json(json, error);
@@ -61,7 +50,8 @@ static KxReport *read_daemon(Cli *cli, char **targets, int *code)
 	for (guint i = 0; i == 0 || targets[i]; i++) {
 		char *one[] = { targets[i], NULL };
 		g_autoptr(GError) error = NULL;
-		g_autofree char *json = fetch(cli, targets[0] ? one : none, &error);
+		g_autofree char *json =
+			cli_ask_report(cli, targets[0] ? one : none, "fetching the report", &error);
 		g_autoptr(KxReport) r = json ? parse(json, "the daemon's answer", &error) : NULL;
 
 		if (!r) {
@@ -134,11 +124,8 @@ static GVariant *fetch_found(Cli *cli, const KxVmReport *v, guint64 window, GErr
 {
 	g_autofree char *by_pid = g_strdup_printf("/proc/%u", v->pid);
 	const char *target = v->uuid && *v->uuid ? v->uuid : v->pid ? by_pid : v->name;
-	g_autoptr(GVariant) reply = NULL;
 
-	reply = cli_call(cli, "Found", g_variant_new("(st)", target, window), "(a(tt))",
-			 "fetching the pages found", error);
-	return reply ? g_variant_get_child_value(reply, 0) : NULL;
+	return cli_ask_found(cli, target, window, "fetching the pages found", error);
 }
 
 static gboolean add_window(Cli *cli, const Arguments *a, const KxVmReport *v, KxWindow *w,
@@ -296,7 +283,7 @@ int cmd_report(Cli *cli, int argc, char **argv)
 	};
 	int code = KX_EXIT_USAGE;
 
-	if (!cli_parse("report", entries, &argc, &argv))
+	if (!cli_parse(entries, &argc, &argv))
 		goto out;
 	if (a.width < 0 || (a.width && a.width < 60))
 		code = cli_usage("report", "--width wants at least 60 columns");

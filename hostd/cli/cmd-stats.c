@@ -287,9 +287,8 @@ static void show_vm(Cli *cli, Stats *s, const KxReport *r, const KxVmReport *v, 
 	remember(s, key, w);
 }
 
-static KxReport *report_of(GVariant *reply)
+static KxReport *report_of(GVariant *vms)
 {
-	g_autoptr(GVariant) vms = g_variant_get_child_value(reply, 0);
 	KxReport *r = kx_report_new();
 
 	r->generated_realtime_ns = g_get_real_time() * 1000;
@@ -310,8 +309,7 @@ static int tick(Cli *cli, Stats *s, char **targets, int *code)
 	int attached = 0;
 	Widths width;
 
-	reply = cli_call(cli, "Stats", g_variant_new("(^as)", targets), "(aa{sv})",
-			 "asking the daemon", &error);
+	reply = cli_ask_stats(cli, (const char *const *)targets, "asking the daemon", &error);
 	if (!reply) {
 		/* What was attached has been detached: the command ends as it does where no VM was named. */
 		if (s->lines && kx_exit_code(error) == KX_EXIT_STATE)
@@ -375,8 +373,7 @@ static int leave_out(Cli *cli, char **targets)
 	for (char **t = targets; *t; t++) {
 		const char *const one[] = { *t, NULL };
 		g_autoptr(GError) error = NULL;
-		g_autoptr(GVariant) reply = cli_call(cli, "Stats", g_variant_new("(^as)", one),
-						     "(aa{sv})", "asking the daemon", &error);
+		g_autoptr(GVariant) reply = cli_ask_stats(cli, one, "asking the daemon", &error);
 
 		if (reply) {
 			*kept++ = *t;
@@ -429,7 +426,7 @@ int cmd_stats(Cli *cli, int argc, char **argv)
 	int code = KX_EXIT_USAGE;
 
 	s.seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-	if (cli_parse("stats", entries, &argc, &argv))
+	if (cli_parse(entries, &argc, &argv))
 		code = run(cli, &s);
 	g_hash_table_unref(s.seen);
 	g_free(s.interval);

@@ -7,9 +7,9 @@ int cmd_version(Cli *cli, int argc, char **argv)
 	g_autoptr(GVariant) daemon = NULL;
 	const char *version = NULL, *why;
 
-	if (!cli_parse("version", NULL, &argc, &argv))
+	if (!cli_parse(NULL, &argc, &argv))
 		return KX_EXIT_USAGE;
-	daemon = cli_property(cli, "Version", &error);
+	daemon = cli_ask_property(cli, "Version", &error);
 	if (daemon && g_variant_is_of_type(daemon, G_VARIANT_TYPE_STRING))
 		version = g_variant_get_string(daemon, NULL);
 	why = error ? error->message : "it gave no version";

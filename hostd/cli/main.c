@@ -8,7 +8,8 @@
 
 #include "tracker/options.h"
 
-const Command kx_commands[] = {
+static const Command table[] = {
+	/* ends with name NULL */
 	{ "doctor", "", "Check what this host offers, with the remedy for what is missing",
 	  "  kvm-ext doctor\n  kvm-ext doctor --json | jq '.checks[] | select(.status == \"no\")'",
 	  cmd_doctor },
@@ -55,7 +56,7 @@ const Command kx_commands[] = {
 
 static const Command *find(const char *name)
 {
-	for (const Command *c = kx_commands; c->name; c++) {
+	for (const Command *c = table; c->name; c++) {
 		if (g_str_equal(c->name, name))
 			return c;
 	}
@@ -66,7 +67,7 @@ static char *command_list(void)
 {
 	GString *s = g_string_new("Commands:\n");
 
-	for (const Command *c = kx_commands; c->name; c++)
+	for (const Command *c = table; c->name; c++)
 		g_string_append_printf(s, "  %-8s  %s\n", c->name, c->summary);
 	g_string_append(
 		s, "\n'kvm-ext COMMAND --help' shows a command's options, 'kvm-ext help trackers' "
@@ -117,6 +118,7 @@ int cmd_help(Cli *cli, int argc, char **argv)
 	if (argc > 1 && argv[1][0] != '-' && !c)
 		return cli_usage(NULL, "there is no command '%s'", argv[1]);
 	if (c && c->run != cmd_help) {
+		cli->command = c;
 		args[0] = argv[1];
 		return c->run(cli, 2, args);
 	}
@@ -146,6 +148,7 @@ static int run(int argc, char **argv)
 	c = find(argv[1]);
 	if (!c)
 		return cli_usage(NULL, "there is no command '%s'", argv[1]);
+	kx_cli_options->command = c;
 	return c->run(kx_cli_options, argc - 1, argv + 1);
 }
 
@@ -156,7 +159,7 @@ int main(int argc, char **argv)
 	setlocale(LC_ALL, "");
 	setlocale(LC_NUMERIC, "C"); /* numbers look the same everywhere and can be parsed */
 	code = run(argc, argv);
-	g_clear_object(&kx_cli_options->connection);
+	cli_disconnect(kx_cli_options);
 	cli_labels_clear();
 	g_clear_pointer(&kx_cli_options->socket, g_free);
 	if (fflush(stdout) != 0 || ferror(stdout)) {

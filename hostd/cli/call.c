@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Calls to the daemon: over the proxy that is made from the interface's XML, while a terminal shows how long they take. */
+#include "cli.h"
+
+#include <unistd.h>
+
+#include "base/textfmt.h"
+
+static GDBusConnection *connect_socket(const char *path, GError **error)
+{
+	g_autofree char *escaped = g_dbus_address_escape_value(path);
+	g_autofree char *address = g_strdup_printf("unix:path=%s", escaped);
+	GDBusConnection *c;
+
+	c = g_dbus_connection_new_for_address_sync(
+		address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, NULL, error);
+	if (c)
+		return c;
+	if (error && g_error_matches(*error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED))
+		g_prefix_error(
+			error,
+			"the daemon's socket %s refuses this user; become root or a member of "
+			"the group kvm-ext: ",
+			path);
+	else
+		g_prefix_error(
+			error,
+			"the daemon kvm-extd is not reachable at %s; start it (systemctl start "
+			"kvm-extd): ",
+			path);
+	return NULL;
+}
+
+static GDBusConnection *connect_bus(GError **error)
+{
+	GDBusConnection *c = g_bus_get_sync(G_BUS_TYPE_SYSTEM, NULL, error);
+
+	if (!c)
+		g_prefix_error(error, "the system bus is not reachable; use --socket PATH: ");
+	else
+		g_dbus_connection_set_exit_on_close(c, FALSE);
+	return c;
+}
+
+static gboolean connect_daemon(Cli *cli, GError **error)
+{
+	const char *path = cli->socket ? cli->socket : g_getenv("KVM_EXT_SOCKET");
+
+	if (cli->manager)
+		return TRUE;
+	cli->connection = cli->system_bus
+				  ? connect_bus(error)
+				  : connect_socket(path && *path ? path : KX_SOCKET_PATH, error);
+	if (!cli->connection)
+		return FALSE;
+	cli->manager = kx_dbus_manager_proxy_new_sync(
+		cli->connection,
+		G_DBUS_PROXY_FLAGS_DO_NOT_LOAD_PROPERTIES |
+			G_DBUS_PROXY_FLAGS_DO_NOT_AUTO_START_AT_CONSTRUCTION,
+		cli->system_bus ? KX_DBUS_NAME : NULL, KX_DBUS_PATH, NULL, error);
+	if (!cli->manager)
+		return FALSE;
+	/* A pass over a large VM takes what it takes; ^C ends the wait. */
+	g_dbus_proxy_set_default_timeout(G_DBUS_PROXY(cli->manager), G_MAXINT);
+	return TRUE;
+}
+
+void cli_disconnect(Cli *cli)
+{
+	g_clear_object(&cli->manager);
+	g_clear_object(&cli->connection);
+}
+
+/* --- a call under way ------------------------------------------------------ */
+
+typedef struct {
+	GMainLoop *loop;
+	GAsyncResult *result;
+	const char *what;
+	const char *target; /* of the method; NULL: it has none */
+	char *waits;	    /* for what, as the daemon tells; NULL: it tells nothing */
+	gboolean shown, terminal;
+	gulong events; /* handler; 0 */
+	gint64 start;  /* g_get_monotonic_time() */
+} Call;
+
+static void on_reply(GObject *source, GAsyncResult *result, gpointer data)
+{
+	Call *call = data;
+
+	call->result = g_object_ref(result);
+	g_main_loop_quit(call->loop);
+}
+
+static gboolean show_progress(gpointer data)
+{
+	Call *call = data;
+	gint64 seconds = (g_get_monotonic_time() - call->start) / G_USEC_PER_SEC;
+
+	fprintf(stderr, "\r%s...%s%s %" G_GINT64_FORMAT " s%s\033[K", call->what,
+		call->waits ? " " : "", call->waits ? call->waits : "", seconds,
+		call->waits ? ", ^C gives up" : "");
+	fflush(stderr);
+	call->shown = TRUE;
+	return G_SOURCE_CONTINUE;
+}
+
+/* Where there is no terminal one line says it once. */
+static void on_event(KxDbusManager *manager, const char *vm, const char *event, GVariant *details,
+		     gpointer data)
+{
+	const char *reason;
+	Call *call = data;
+
+	if (!g_str_equal(event, "waiting") || call->waits ||
+	    !cli_is_called(vm, details, call->target) ||
+	    !g_variant_lookup(details, "reason", "&s", &reason))
+		return;
+	call->waits = kx_text_clean(reason);
+	if (call->terminal)
+		show_progress(call);
+	else
+		fprintf(stderr, "kvm-ext: %s: %s\n", call->what, call->waits);
+}
+
+/* What is added to D-Bus's own words; the daemon's messages are complete. */
+static const struct {
+	const char *name; /* NULL: no answer at all */
+	const char *words;
+} explanations[] = {
+	{ NULL, "the daemon kvm-extd went away while it was asked; see its log "
+		"(journalctl -u kvm-extd): " },
+	{ "org.freedesktop.DBus.Error.ServiceUnknown",
+	  "the daemon kvm-extd is not on the system bus; start it (systemctl start kvm-extd): " },
+	{ "org.freedesktop.DBus.Error.AccessDenied",
+	  "the daemon refuses this user; become root or a member of the group kvm-ext: " },
+};
+
+/* Takes off what D-Bus adds to the message; the exit code is kept, for the error's name goes with it. */
+static GError *explain(GError *error)
+{
+	g_autofree char *name = g_dbus_error_get_remote_error(error);
+	GError *own;
+
+	own = g_error_new_literal(KX_EXIT_ERROR, kx_exit_code(error), "");
+	g_dbus_error_strip_remote_error(error);
+	g_free(own->message);
+	own->message = g_strdup(error->message);
+	for (guint i = 0; i < G_N_ELEMENTS(explanations); i++) {
+		if (g_strcmp0(explanations[i].name, name) == 0)
+			g_prefix_error(&own, "%s", explanations[i].words);
+	}
+	g_error_free(error);
+	return own;
+}
+
+static gboolean begin(Cli *cli, Call *call, const char *target, const char *what, GError **error)
+{
+	*call = (Call){ .what = what, .target = target, .start = g_get_monotonic_time() };
+	if (!connect_daemon(cli, error))
+		return FALSE;
+	call->loop = g_main_loop_new(NULL, FALSE);
+	call->terminal = isatty(STDERR_FILENO);
+	if (what && target && !cli->quiet)
+		call->events = g_signal_connect(cli->manager, "event", G_CALLBACK(on_event), call);
+	return TRUE;
+}
+
+/* The answer to what was asked since @begin. */
+static GAsyncResult *await(const Cli *cli, Call *call)
+{
+	guint timer = 0;
+
+	if (call->what && !cli->quiet && call->terminal)
+		timer = g_timeout_add(1000, show_progress, call);
+	g_main_loop_run(call->loop);
+	if (timer)
+		g_source_remove(timer);
+	if (call->shown)
+		fputs("\r\033[K", stderr);
+	return call->result;
+}
+
+static gboolean end(Cli *cli, Call *call, GError *failed, GError **error)
+{
+	if (call->events)
+		g_signal_handler_disconnect(cli->manager, call->events);
+	g_free(call->waits);
+	g_clear_object(&call->result);
+	g_main_loop_unref(call->loop);
+	if (!failed)
+		return TRUE;
+	g_propagate_error(error, explain(failed));
+	return FALSE;
+}
+
+/* --- each method ----------------------------------------------------------- */
+
+gboolean cli_ask_attach(Cli *cli, const char *target, GVariant *options, const char *what,
+			GError **error)
+{
+	g_autoptr(GVariant) held = g_variant_ref_sink(options);
+	GError *failed = NULL;
+	Call call;
+
+	if (!begin(cli, &call, target, what, error))
+		return FALSE;
+	kx_dbus_manager_call_attach(cli->manager, target, held, NULL, on_reply, &call);
+	kx_dbus_manager_call_attach_finish(cli->manager, await(cli, &call), &failed);
+	return end(cli, &call, failed, error);
+}
+
+gboolean cli_ask_set(Cli *cli, const char *target, GVariant *options, const char *what,
+		     GError **error)
+{
+	g_autoptr(GVariant) held = g_variant_ref_sink(options);
+	GError *failed = NULL;
+	Call call;
+
+	if (!begin(cli, &call, target, what, error))
+		return FALSE;
+	kx_dbus_manager_call_set_tracker(cli->manager, target, held, NULL, on_reply, &call);
+	kx_dbus_manager_call_set_tracker_finish(cli->manager, await(cli, &call), &failed);
+	return end(cli, &call, failed, error);
+}
+
+gboolean cli_ask_detach(Cli *cli, const char *target, const char *what, GError **error)
+{
+	GError *failed = NULL;
+	Call call;
+
+	if (!begin(cli, &call, target, what, error))
+		return FALSE;
+	kx_dbus_manager_call_detach(cli->manager, target, NULL, on_reply, &call);
+	kx_dbus_manager_call_detach_finish(cli->manager, await(cli, &call), &failed);
+	return end(cli, &call, failed, error);
+}
+
+gboolean cli_ask_pass(Cli *cli, const char *target, guint64 *pass, const char *what, GError **error)
+{
+	GError *failed = NULL;
+	Call call;
+
+	if (!begin(cli, &call, target, what, error))
+		return FALSE;
+	kx_dbus_manager_call_run_pass(cli->manager, target, NULL, on_reply, &call);
+	kx_dbus_manager_call_run_pass_finish(cli->manager, pass, await(cli, &call), &failed);
+	return end(cli, &call, failed, error);
+}
+
+char *cli_ask_report(Cli *cli, char **targets, const char *what, GError **error)
+{
+	GError *failed = NULL;
+	char *json = NULL;
+	Call call;
+
+	if (!begin(cli, &call, NULL, what, error))
+		return NULL;
+	kx_dbus_manager_call_report(cli->manager, (const char *const *)targets, NULL, on_reply,
+				    &call);
+	kx_dbus_manager_call_report_finish(cli->manager, &json, await(cli, &call), &failed);
+	end(cli, &call, failed, error);
+	return json;
+}
+
+char *cli_ask_heat(Cli *cli, const char *target, const char *what, GError **error)
+{
+	GError *failed = NULL;
+	char *json = NULL;
+	Call call;
+
+	if (!begin(cli, &call, target, what, error))
+		return NULL;
+	kx_dbus_manager_call_heat(cli->manager, target, NULL, on_reply, &call);
+	kx_dbus_manager_call_heat_finish(cli->manager, &json, await(cli, &call), &failed);
+	end(cli, &call, failed, error);
+	return json;
+}
+
+GVariant *cli_ask_found(Cli *cli, const char *target, guint64 window, const char *what,
+			GError **error)
+{
+	GVariant *runs = NULL;
+	GError *failed = NULL;
+	Call call;
+
+	if (!begin(cli, &call, target, what, error))
+		return NULL;
+	kx_dbus_manager_call_found(cli->manager, target, window, NULL, on_reply, &call);
+	kx_dbus_manager_call_found_finish(cli->manager, &runs, await(cli, &call), &failed);
+	end(cli, &call, failed, error);
+	return runs;
+}
+
+GVariant *cli_ask_list(Cli *cli, const char *what, GError **error)
+{
+	GVariant *vms = NULL;
+	GError *failed = NULL;
+	Call call;
+
+	if (!begin(cli, &call, NULL, what, error))
+		return NULL;
+	kx_dbus_manager_call_list(cli->manager, NULL, on_reply, &call);
+	kx_dbus_manager_call_list_finish(cli->manager, &vms, await(cli, &call), &failed);
+	end(cli, &call, failed, error);
+	return vms;
+}
+
+GVariant *cli_ask_stats(Cli *cli, const char *const *targets, const char *what, GError **error)
+{
+	GVariant *vms = NULL;
+	GError *failed = NULL;
+	Call call;
+
+	if (!begin(cli, &call, NULL, what, error))
+		return NULL;
+	kx_dbus_manager_call_stats(cli->manager, targets, NULL, on_reply, &call);
+	kx_dbus_manager_call_stats_finish(cli->manager, &vms, await(cli, &call), &failed);
+	end(cli, &call, failed, error);
+	return vms;
+}
+
+/* The generated getters read a cache, which is empty, and silent, where the daemon does not answer: a property is asked for. */
+GVariant *cli_ask_property(Cli *cli, const char *name, GError **error)
+{
+	g_autoptr(GVariant) reply = NULL;
+	GVariant *value = NULL;
+	GError *failed = NULL;
+	Call call;
+
+	if (!begin(cli, &call, NULL, NULL, error))
+		return NULL;
+	g_dbus_proxy_call(G_DBUS_PROXY(cli->manager), "org.freedesktop.DBus.Properties.Get",
+			  g_variant_new("(ss)", KX_DBUS_INTERFACE, name), G_DBUS_CALL_FLAGS_NONE,
+			  -1, NULL, on_reply, &call);
+	reply = g_dbus_proxy_call_finish(G_DBUS_PROXY(cli->manager), await(cli, &call), &failed);
+	if (end(cli, &call, failed, error) && g_variant_is_of_type(reply, G_VARIANT_TYPE("(v)")))
+		g_variant_get(reply, "(v)", &value);
+	return value;
+}
