@@ -2,16 +2,11 @@
 /*
  * kvm-extd: holds a session for each attached VM and answers on D-Bus. It never forks; systemd is told when it is ready.
  */
-#include <errno.h>
 #include <gio/gio.h>
 #include <glib-unix.h>
 #include <locale.h>
 #include <signal.h>
-#include <stddef.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
+#include <systemd/sd-daemon.h>
 
 #include "base/log.h"
 #include "base/names.h"
@@ -35,27 +30,22 @@ typedef struct {
 
 /* --- systemd ------------------------------------------------------------------------------------------------------ */
 
-/* sd_notify's protocol: one datagram to the socket that the service manager names. */
 static void notify(const char *state)
 {
-	const char *path = g_getenv("NOTIFY_SOCKET");
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	socklen_t len;
-	int fd;
+	int err = sd_notify(0, state);
 
-	if (!path || (*path != '/' && *path != '@') || strlen(path) >= sizeof(addr.sun_path))
-		return;
-	memcpy(addr.sun_path, path, strlen(path));
-	if (*path == '@')
-		addr.sun_path[0] = '\0'; /* the abstract namespace */
-	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&addr, len) < 0)
+	if (err < 0)
 		kx_log(G_LOG_LEVEL_WARNING, "notify", NULL, NULL, "NOTIFY_SOCKET: %s",
-		       g_strerror(errno));
-	close(fd);
+		       g_strerror(-err));
+}
+
+/* With the time of which Type=notify-reload (systemd 253 and later) tells this reload from one before it. */
+static void notify_reloading(void)
+{
+	g_autofree char *state = g_strdup_printf("RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT,
+						 g_get_monotonic_time());
+
+	notify(state);
 }
 
 /* --- configuration ------------------------------------------------------------------------------------------------ */
@@ -92,22 +82,28 @@ static void log_warnings(const KxConfig *c)
 		       (const char *)c->warnings->pdata[i]);
 }
 
-static gboolean on_hangup(gpointer data)
+static void reload(Daemon *d)
 {
-	Daemon *d = data;
 	g_autoptr(GError) error = NULL;
 	KxConfig *c = load_config(d->options, &error);
 
 	if (!c) {
 		kx_log(G_LOG_LEVEL_WARNING, "config-refused", NULL, NULL,
 		       "the new configuration is refused, the old one stays: %s", error->message);
-		return G_SOURCE_CONTINUE;
+		return;
 	}
 	kx_writer_set(c->log_format);
 	log_warnings(c);
 	kx_service_reload(d->service, c);
 	kx_log(G_LOG_LEVEL_MESSAGE, "config-loaded", NULL, NULL,
 	       "configuration loaded anew: %u rules", c->rules->len);
+}
+
+static gboolean on_hangup(gpointer data)
+{
+	notify_reloading();
+	reload(data);
+	notify("READY=1");
 	return G_SOURCE_CONTINUE;
 }
 

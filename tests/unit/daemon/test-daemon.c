@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +84,20 @@ static void expect_notice(State *s, const char *want)
 	if (n < 0)
 		fail_msg("no %s within 10 s", want);
 	assert_string_equal(text, want);
+}
+
+/* What Type=notify-reload wants: when it began, in time that is not before the signal, and that it is over. */
+static void reload(State *s)
+{
+	gint64 before = g_get_monotonic_time(), began = 0;
+	char text[64] = "";
+
+	kill(s->pid, SIGHUP);
+	if (recv(s->notify_fd, text, sizeof(text) - 1, 0) < 0)
+		fail_msg("no RELOADING=1 within 10 s");
+	assert_int_equal(sscanf(text, "RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT, &began), 1);
+	assert_true(began >= before && began <= g_get_monotonic_time());
+	expect_notice(s, "READY=1");
 }
 
 static void start(State *s)
@@ -193,13 +208,13 @@ static void reload_takes_good_and_refuses_bad(void **state)
 	start(s);
 	fake_write(s->root, "kvm-extd.conf",
 		   "[daemon]\nlibvirt-uri=\nsystem-bus=no\n[domain x]\ntracker=warp\n");
-	kill(s->pid, SIGHUP);
+	reload(s);
 	wait_logged(s, "the old one stays");
 	assert_true(logged(s, "[domain x] tracker=warp"));
 	fake_write(s->root, "kvm-extd.conf",
 		   "[daemon]\nlibvirt-uri=\nsystem-bus=no\nlog-format=json\n[domain "
 		   "x]\ntracker=abit\n");
-	kill(s->pid, SIGHUP);
+	reload(s);
 	wait_logged(s, "\"event\":\"config-loaded\"");
 	assert_true(logged(s, "1 rules"));
 	assert_answers(s);
@@ -244,7 +259,7 @@ static void text_has_levels(void **state)
 
 	start(s);
 	fake_write(s->root, "kvm-extd.conf", "[domain x]\ntracker=warp\n");
-	kill(s->pid, SIGHUP);
+	reload(s);
 	wait_logged(s, "the old one stays");
 	assert_true(logged(s, "kvm-ext-WARNING **"));
 	assert_true(logged(s, "kvm-ext-Message"));
