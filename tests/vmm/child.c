@@ -140,8 +140,9 @@ int child_receive_fd(int socket)
 	return fd;
 }
 
-static _Noreturn void other_vmm(int socket, unsigned int pages)
+static void other_vmm(int socket, const void *arg)
 {
+	unsigned int pages = *(const unsigned int *)arg;
 	static const struct vmm_config config = { .io_exit = true };
 	uint32_t *list = calloc(pages, sizeof(*list)), i;
 	size_t size = (pages * VMM_PAGE + VMM_2M - 1) & ~(VMM_2M - 1);
@@ -162,21 +163,30 @@ static _Noreturn void other_vmm(int socket, unsigned int pages)
 	_exit(0);
 }
 
-struct child child_start(unsigned int pages)
+pid_t child_fork(int *socket, void (*run)(int socket, const void *arg), const void *arg)
 {
 	int pair[2];
-	struct child c;
+	pid_t pid;
 
 	fflush(stdout);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		bail("socketpair");
-	c.pid = fork();
-	if (c.pid == 0) {
+	pid = fork();
+	if (pid == 0) {
 		close(pair[0]);
-		other_vmm(pair[1], pages);
+		run(pair[1], arg);
+		_exit(1);
 	}
 	close(pair[1]);
-	c.socket = pair[0];
+	*socket = pair[0];
+	return pid;
+}
+
+struct child child_start(unsigned int pages)
+{
+	struct child c;
+
+	c.pid = child_fork(&c.socket, other_vmm, &pages);
 	c.vm_fd = child_receive_fd(c.socket);
 	return c;
 }

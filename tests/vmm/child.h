@@ -16,6 +16,8 @@ struct child {
 	int vm_fd;
 };
 
+/* Forks: the child has its end of a socket pair and does not come back from @run; *@socket: ours. */
+pid_t child_fork(int *socket, void (*run)(int socket, const void *arg), const void *arg);
 /* Its guest writes @pages pages from VMM_DATA_GPA on over and over. */
 struct child child_start(unsigned int pages);
 /* A descriptor to the process at the other end of @socket, and from it. */

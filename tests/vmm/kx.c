@@ -380,3 +380,24 @@ void kx_discard(struct kx *kx)
 
 	__atomic_store_n(&kx->ring->data_tail, head, __ATOMIC_RELEASE);
 }
+
+#define STRETCH_NS 1000000u
+
+void kx_ok_stretch(struct kx *kx, const struct kvm_ext_tracker *t, int most_accounts,
+		   void (*before)(void), const char *name)
+{
+	uint64_t hold, least = UINT64_MAX, most = 0;
+	int i;
+
+	for (i = 0; i < most_accounts && (i < 3 || least >= STRETCH_NS); i++) {
+		if (before)
+			before();
+		kx_start(kx, t);
+		hold = kx_stats(kx->fd).max_hold_ns;
+		least = hold < least ? hold : least;
+		most = hold > most ? hold : most;
+	}
+	ok(least > 0 && least < STRETCH_NS,
+	   "%s: longest stretch without a rescheduling point: %llu us (to %llu, %d accounts)", name,
+	   (unsigned long long)least / 1000, (unsigned long long)most / 1000, i);
+}

@@ -81,6 +81,14 @@ void kx_read(struct kx *kx, struct kx_samples *s);
 void kx_pass(struct kx *kx, struct kx_samples *s);
 void kx_discard(struct kx *kx);
 
+/*
+ * Is no stretch of a pass longer than a millisecond without a point of rescheduling? Of up to @most_accounts, each of a
+ * setting of @t anew, the least longest stretch is judged: any can be long where an emulated host was not run, one that is long by
+ * construction is so in every account. @before: is called before each; may be NULL.
+ */
+void kx_ok_stretch(struct kx *kx, const struct kvm_ext_tracker *t, int most_accounts,
+		   void (*before)(void), const char *name);
+
 uint64_t now_ns(void);
 
 #endif /* KX_H */

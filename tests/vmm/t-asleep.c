@@ -325,10 +325,11 @@ static void *other_sleeper(void *arg)
 	_exit(0);
 }
 
-static _Noreturn void other_vmm(int socket, enum way way)
+static void other_vmm(int socket, const void *arg)
 {
 	static const struct vmm_config config = { .io_exit = true };
 	static struct vmm own;
+	enum way way = *(const enum way *)arg;
 	pthread_t thread;
 	void *data;
 
@@ -355,18 +356,8 @@ static _Noreturn void other_vmm(int socket, enum way way)
 static struct other start_other(enum way way)
 {
 	struct other o;
-	int pair[2];
 
-	fflush(stdout);
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
-		bail("socketpair");
-	o.pid = fork();
-	if (o.pid == 0) {
-		close(pair[0]);
-		other_vmm(pair[1], way);
-	}
-	close(pair[1]);
-	o.socket = pair[0];
+	o.pid = child_fork(&o.socket, other_vmm, &way);
 	receive_fds(&o);
 	return o;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Is what a pass of dirty-log finds exactly what the guest wrote since the pass
- * before?
+ * before? (t-along: of a guest that writes meanwhile.)
  *
  * In each round the guest writes a random set of pages and reads others between
  * these; then one pass runs. Not one page may be missing, wrong or double: for

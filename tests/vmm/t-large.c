@@ -177,28 +177,17 @@ static void progress(uint32_t id, const char *name)
 /*
  * Not of the trackers that use the dirty log: KVM hands out the log of a memslot in one
  * ioctl, which is longer than this for so large a one, and nobody's to divide.
- *
- * Any stretch can be long where the emulator itself was not run. One that is long by
- * construction is so in every account.
  */
 static void holds(uint32_t id, const char *name, const char *what)
 {
 	struct kvm_ext_tracker t = tracker(id);
-	uint64_t hold, least = ~0ull, most = 0;
-	int i;
+	char full[80];
 
 	/* Some of what is mapped, and as much of what is not as there is. */
 	t.first_gfn += SPREAD - SPREAD / 16;
 	t.npages -= SPREAD - SPREAD / 16;
-	for (i = 0; i < ACCOUNTS && (i < 3 || least >= 1000000); i++) {
-		kx_start(&kx, &t);
-		hold = kx_stats(kx.fd).max_hold_ns;
-		least = hold < least ? hold : least;
-		most = hold > most ? hold : most;
-	}
-	ok(least < 1000000,
-	   "%s%s: longest stretch without a rescheduling point: %llu us (to %llu, %d accounts)",
-	   name, what, (unsigned long long)least / 1000, (unsigned long long)most / 1000, i);
+	snprintf(full, sizeof(full), "%s%s", name, what);
+	kx_ok_stretch(&kx, &t, ACCOUNTS, NULL, full);
 }
 
 static void all_holds(const char *what)
