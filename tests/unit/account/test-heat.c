@@ -313,15 +313,21 @@ static void counts_the_passes_of_the_account(void **state)
 	assert_int_equal(kx_heat_of(h, 0x201), 2);
 }
 
-/* @lost samples of it found no room in the ring. */
-static void pass_that_lost(KxHeat *h, guint64 epoch, guint16 flags, guint64 lost)
+static void one_pass(KxHeat *h, guint64 epoch, guint16 flags, guint64 lost,
+		     const struct kvm_ext_rec_run *r)
 {
 	struct kvm_ext_rec_pass_begin b = { .epoch = epoch };
 	struct kvm_ext_rec_pass_end e = { .h.flags = flags, .lost_samples = lost };
 
 	kx_heat_sink.pass_begin(h, &b);
-	run(h, 0x100, 1);
+	kx_heat_sink.run(h, r);
 	kx_heat_sink.pass_end(h, &e);
+}
+
+/* @lost samples of it found no room in the ring. */
+static void pass_that_lost(KxHeat *h, guint64 epoch, guint16 flags, guint64 lost)
+{
+	one_pass(h, epoch, flags, lost, &(struct kvm_ext_rec_run){ .gfn = 0x100, .npages = 1 });
 }
 
 static void lost_at(KxHeat *h, guint i, guint64 lost)
@@ -364,13 +370,9 @@ static void counts_what_was_lost(void **state)
 
 static void pass_of_leaf(KxHeat *h, guint64 epoch, guint16 flags, guint64 gfn, guint order)
 {
-	struct kvm_ext_rec_pass_begin b = { .epoch = epoch };
-	struct kvm_ext_rec_pass_end e = { .h.flags = flags };
-	struct kvm_ext_rec_run r = { .gfn = gfn, .npages = 1ull << order, .leaf_order = order };
-
-	kx_heat_sink.pass_begin(h, &b);
-	kx_heat_sink.run(h, &r);
-	kx_heat_sink.pass_end(h, &e);
+	one_pass(h, epoch, flags, 0,
+		 &(struct kvm_ext_rec_run){
+			 .gfn = gfn, .npages = 1ull << order, .leaf_order = order });
 }
 
 static void leaf_at(KxHeat *h, guint i, guint64 bytes)

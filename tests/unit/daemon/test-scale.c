@@ -16,11 +16,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/names.h"
 #include "control/manager.h"
-#include "daemon/listen.h"
-#include "daemon/service.h"
-#include "fake-root.h"
+#include "fake-service.h"
 #include "model/report.h"
 
 #define FIRST_PID 100000u
@@ -181,47 +178,24 @@ static gboolean world_open_vm(const char *proc_root, pid_t pid, const char *uuid
 /* --- the service ------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
-	char *root, *socket;
+	FakeService on;
 	KxHost host;
-	KxListener *listener;
-	KxService *service;
-	GDBusConnection *client;
 } State;
-
-static void on_connection(GDBusConnection *connection, gpointer data)
-{
-	kx_service_export(data, connection);
-}
-
-static void on_client(GObject *source, GAsyncResult *result, gpointer data)
-{
-	*(GDBusConnection **)data = g_dbus_connection_new_for_address_finish(result, NULL);
-}
 
 static int setup(void **state)
 {
-	static const char config[] = "[daemon]\nlibvirt-uri=\n";
 	State *s = g_new0(State, 1);
-	g_autofree char *address = NULL;
 
 	world.by_fd = g_hash_table_new_full(NULL, NULL, NULL, instance_free);
 	world.ring_bytes = 64 << 10;
 	world.ram_pages = 1 << 20;
-	s->root = fake_root_new();
-	s->socket = g_build_filename(s->root, "dir", "s.sock", NULL);
-	s->host = (KxHost){ .proc_root = s->root,
+	fake_service_root(&s->on);
+	s->host = (KxHost){ .proc_root = s->on.root,
 			    .debugfs_root = "/nonexistent",
 			    .root = "/nonexistent",
 			    .module_sys = &world_sys,
 			    .open_vm = world_open_vm };
-	s->service =
-		kx_service_new(&s->host, kx_config_parse(config, strlen(config), "test", NULL));
-	s->listener = kx_listener_new(s->socket, on_connection, s->service, NULL);
-	address = g_strdup_printf("unix:path=%s", s->socket);
-	g_dbus_connection_new_for_address(address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT,
-					  NULL, NULL, on_client, &s->client);
-	while (!s->client)
-		g_main_context_iteration(NULL, TRUE);
+	fake_service_start(&s->on, &s->host);
 	*state = s;
 	return 0;
 }
@@ -230,43 +204,19 @@ static int teardown(void **state)
 {
 	State *s = *state;
 
-	g_dbus_connection_close_sync(s->client, NULL, NULL);
-	g_object_unref(s->client);
-	kx_listener_free(s->listener);
-	kx_service_free(s->service);
-	while (g_main_context_iteration(NULL, FALSE))
-		;
+	fake_service_stop(&s->on);
 	g_hash_table_unref(world.by_fd);
-	fake_remove(s->root);
-	g_free(s->root);
-	g_free(s->socket);
 	g_free(s);
 	return 0;
-}
-
-typedef struct {
-	GVariant *reply;
-	GError *error;
-	gboolean done;
-} Answer;
-
-static void on_answer(GObject *source, GAsyncResult *result, gpointer data)
-{
-	Answer *a = data;
-
-	a->reply = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &a->error);
-	a->done = TRUE;
 }
 
 /* NULL: it failed, and that was expected. */
 static GVariant *call(State *s, const char *method, GVariant *params, gboolean may_fail)
 {
-	Answer a = { 0 };
+	FakeAnswer a = { 0 };
 
-	g_dbus_connection_call(s->client, NULL, KX_DBUS_PATH, "org.kvmext1.Manager", method, params,
-			       NULL, 0, G_MAXINT, NULL, on_answer, &a);
-	while (!a.done)
-		g_main_context_iteration(NULL, TRUE);
+	fake_start_call(&s->on, method, params, G_MAXINT, &a);
+	fake_finish_call(&a);
 	if (!a.reply && !may_fail)
 		fail_msg("%s: %s", method, a.error->message);
 	g_clear_error(&a.error);
@@ -289,7 +239,7 @@ static void attach(State *s, guint i)
 	g_string_append_printf(line,
 			       "qemu%c-name%cguest=vm%u%c-uuid%c6b7f3f2e-0000-4000-8000-%012u", 0,
 			       0, i, 0, 0, i);
-	fake_write_len(s->root, path, line->str, (gssize)line->len + 1);
+	fake_write_len(s->on.root, path, line->str, (gssize)line->len + 1);
 	g_variant_dict_init(&d, NULL);
 	g_variant_dict_insert(&d, "tracker", "s", "abit");
 	reply = call(s, "Attach", g_variant_new("(s@a{sv})", target, g_variant_dict_end(&d)),

@@ -17,26 +17,15 @@
 #include <glib/gstdio.h>
 
 #include "base/error.h"
-#include "base/names.h"
-#include "daemon/listen.h"
-#include "daemon/service.h"
 #include "fake-module.h"
-#include "fake-root.h"
+#include "fake-service.h"
 #include "model/report.h"
 
 typedef struct {
-	char *root, *socket;
-	KxListener *listener;
-	KxService *service;
-	GDBusConnection *client;
+	FakeService on;
 	char *self; /* "pid:N" of this process, which plays QEMU */
 	GString *events;
 } State;
-
-static void on_connection(GDBusConnection *connection, gpointer data)
-{
-	kx_service_export(data, connection);
-}
 
 static void on_signal(GDBusConnection *c, const char *sender, const char *path,
 		      const char *interface, const char *signal, GVariant *params, gpointer data)
@@ -48,41 +37,16 @@ static void on_signal(GDBusConnection *c, const char *sender, const char *path,
 	g_string_append_printf(s->events, "%s ", event);
 }
 
-static void on_client(GObject *source, GAsyncResult *result, gpointer data)
-{
-	*(GDBusConnection **)data = g_dbus_connection_new_for_address_finish(result, NULL);
-	if (!*(GDBusConnection **)data)
-		fail_msg("no connection to the service");
-}
-
-static GDBusConnection *connect_to(const char *socket)
-{
-	g_autofree char *address = g_strdup_printf("unix:path=%s", socket);
-	GDBusConnection *c = NULL;
-
-	g_dbus_connection_new_for_address(address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT,
-					  NULL, NULL, on_client, &c);
-	while (!c)
-		g_main_context_iteration(NULL, TRUE);
-	return c;
-}
-
 static int setup(void **state)
 {
-	static const char config[] = "[daemon]\nlibvirt-uri=\n";
 	State *s = g_new0(State, 1);
 
 	fake_reset();
-	s->root = fake_root_new();
-	s->socket = g_build_filename(s->root, "dir", "s.sock", NULL);
 	s->self = g_strdup_printf("pid:%d", getpid());
 	s->events = g_string_new(NULL);
-	s->service =
-		kx_service_new(&fake_host, kx_config_parse(config, strlen(config), "test", NULL));
-	s->listener = kx_listener_new(s->socket, on_connection, s->service, NULL);
-	assert_non_null(s->listener);
-	s->client = connect_to(s->socket);
-	g_dbus_connection_signal_subscribe(s->client, NULL, "org.kvmext1.Manager", "Event",
+	fake_service_root(&s->on);
+	fake_service_start(&s->on, &fake_host);
+	g_dbus_connection_signal_subscribe(s->on.client, NULL, "org.kvmext1.Manager", "Event",
 					   KX_DBUS_PATH, NULL, 0, on_signal, s, NULL);
 	*state = s;
 	return 0;
@@ -92,45 +56,16 @@ static int teardown(void **state)
 {
 	State *s = *state;
 
-	g_dbus_connection_close_sync(s->client, NULL, NULL);
-	g_object_unref(s->client);
-	kx_listener_free(s->listener);
-	kx_service_free(s->service);
-	while (g_main_context_iteration(NULL, FALSE))
-		;
-	fake_remove(s->root);
-	g_free(s->root);
-	g_free(s->socket);
+	fake_service_stop(&s->on);
 	g_free(s->self);
 	g_string_free(s->events, TRUE);
 	g_free(s);
 	return 0;
 }
 
-typedef struct {
-	GVariant *reply;
-	GError *error;
-	gboolean done;
-} Answer;
-
-static void on_answer(GObject *source, GAsyncResult *result, gpointer data)
+static void start_call(State *s, const char *method, GVariant *params, FakeAnswer *a)
 {
-	Answer *a = data;
-
-	a->reply = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &a->error);
-	a->done = TRUE;
-}
-
-static void start_call(State *s, const char *method, GVariant *params, Answer *a)
-{
-	g_dbus_connection_call(s->client, NULL, KX_DBUS_PATH, "org.kvmext1.Manager", method, params,
-			       NULL, 0, 20000, NULL, on_answer, a);
-}
-
-static void finish_call(Answer *a)
-{
-	while (!a->done)
-		g_main_context_iteration(NULL, TRUE);
+	fake_start_call(&s->on, method, params, 20000, a);
 }
 
 /* NULL: it failed, as org.kvmext1.Error.@want. */
@@ -138,10 +73,10 @@ static GVariant *call(State *s, const char *method, GVariant *params, const char
 {
 	g_autofree char *name = NULL,
 			*full = g_strdup_printf("org.kvmext1.Error.%s", want ? want : "");
-	Answer a = { 0 };
+	FakeAnswer a = { 0 };
 
 	start_call(s, method, params, &a);
-	finish_call(&a);
+	fake_finish_call(&a);
 	if (!want) {
 		if (a.error)
 			fail_msg("%s: %s", method, a.error->message);
@@ -304,11 +239,11 @@ static void refuses_with_the_right_error(void **state)
 
 static char *why_not(State *s, const char *method, GVariant *params)
 {
-	Answer a = { 0 };
+	FakeAnswer a = { 0 };
 	char *text;
 
 	start_call(s, method, params, &a);
-	finish_call(&a);
+	fake_finish_call(&a);
 	assert_non_null(a.error);
 	g_dbus_error_strip_remote_error(a.error);
 	text = g_strdup(a.error->message);
@@ -498,7 +433,7 @@ static void pass_does_not_block_others(void **state)
 {
 	State *s = *state;
 	g_autoptr(KxReport) r = NULL;
-	Answer pass = { 0 };
+	FakeAnswer pass = { 0 };
 
 	expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
 	g_atomic_int_set(&fake.blocked, TRUE);
@@ -507,7 +442,7 @@ static void pass_does_not_block_others(void **state)
 	expect(s, "Attach", with_options(s->self), "AlreadyAttached");
 	assert_false(pass.done);
 	g_atomic_int_set(&fake.blocked, FALSE);
-	finish_call(&pass);
+	fake_finish_call(&pass);
 	assert_null(pass.error);
 	g_variant_unref(pass.reply);
 	r = report(s, s->self);
@@ -517,14 +452,14 @@ static void pass_does_not_block_others(void **state)
 static void detach_during_a_pass(void **state)
 {
 	State *s = *state;
-	Answer pass = { 0 };
+	FakeAnswer pass = { 0 };
 
 	expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
 	g_atomic_int_set(&fake.blocked, TRUE);
 	start_call(s, "RunPass", g_variant_new("(s)", s->self), &pass);
 	expect(s, "Detach", g_variant_new("(s)", s->self), NULL);
 	g_atomic_int_set(&fake.blocked, FALSE);
-	finish_call(&pass);
+	fake_finish_call(&pass);
 	assert_non_null(pass.error); /* the tracker is off: no pass */
 	g_error_free(pass.error);
 	while (fake.attached)
@@ -630,11 +565,11 @@ static void pml_is_refused_where_there_is_none(void **state)
 static void dirty_ring_is_refused_with_the_reason(void **state)
 {
 	State *s = *state;
-	Answer a = { 0 };
+	FakeAnswer a = { 0 };
 
 	fake.vm.log_mode = KVM_EXT_LOG_MODE_RING;
 	start_call(s, "Attach", with_options(s->self, "tracker", "dirty-log"), &a);
-	finish_call(&a);
+	fake_finish_call(&a);
 	assert_non_null(strstr(a.error->message, "dirty ring"));
 	assert_non_null(strstr(a.error->message, "dirty-ring-size"));
 	g_error_free(a.error);
@@ -834,7 +769,7 @@ static GVariant *all(void)
 static void a_switch_that_blocks_keeps_nobody_waiting(void **state)
 {
 	State *s = *state;
-	Answer first = { 0 }, second = { 0 }, detach = { 0 };
+	FakeAnswer first = { 0 }, second = { 0 }, detach = { 0 };
 	g_autofree char *listed = NULL, *before = NULL, *during = NULL;
 	g_autoptr(KxReport) r = NULL;
 
@@ -853,9 +788,9 @@ static void a_switch_that_blocks_keeps_nobody_waiting(void **state)
 	assert_string_equal(during, "the tracker is being set");
 	assert_false(first.done || second.done || detach.done);
 	g_atomic_int_set(&fake.set_blocked, FALSE);
-	finish_call(&first);
-	finish_call(&second);
-	finish_call(&detach);
+	fake_finish_call(&first);
+	fake_finish_call(&second);
+	fake_finish_call(&detach);
 	assert_null(first.error);
 	assert_null(second.error);
 	assert_null(detach.error);
@@ -879,7 +814,7 @@ static gpointer unblock(gpointer data)
 static void the_daemon_stops_in_a_switch(void **state)
 {
 	State *s = *state;
-	Answer set = { 0 };
+	FakeAnswer set = { 0 };
 	GThread *later;
 
 	expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
@@ -888,11 +823,11 @@ static void the_daemon_stops_in_a_switch(void **state)
 	while (!g_atomic_int_get(&fake.set_waits))
 		g_main_context_iteration(NULL, FALSE);
 	later = g_thread_new("later", unblock, NULL);
-	kx_service_free(s->service);
-	s->service = NULL;
+	kx_service_free(s->on.service);
+	s->on.service = NULL;
 	assert_false(fake.attached);
 	g_thread_join(later);
-	finish_call(&set);
+	fake_finish_call(&set);
 	g_clear_error(&set.error);
 	g_clear_pointer(&set.reply, g_variant_unref);
 }
@@ -1012,7 +947,7 @@ static void second_daemon_is_refused(void **state)
 	g_autoptr(GError) error = NULL;
 	g_autofree char *pid = g_strdup_printf("pid %d", getpid());
 
-	assert_null(kx_listener_new(s->socket, on_connection, s->service, &error));
+	assert_null(kx_listener_new(s->on.socket, fake_on_connection, s->on.service, &error));
 	assert_true(g_error_matches(error, KX_ERROR, KX_ERROR_BUSY));
 	assert_non_null(strstr(error->message, pid));
 	expect(s, "List", g_variant_new("()"), NULL); /* the first one is as it was */
@@ -1021,8 +956,8 @@ static void second_daemon_is_refused(void **state)
 static void stale_socket_is_replaced(void **state)
 {
 	State *s = *state;
-	g_autofree char *path = g_build_filename(s->root, "stale.sock", NULL);
-	g_autofree char *file = g_build_filename(s->root, "file", NULL);
+	g_autofree char *path = g_build_filename(s->on.root, "stale.sock", NULL);
+	g_autofree char *file = g_build_filename(s->on.root, "file", NULL);
 	g_autoptr(GError) error = NULL;
 	KxListener *l;
 	pid_t pid = fork();
@@ -1035,15 +970,15 @@ static void stale_socket_is_replaced(void **state)
 	}
 	waitpid(pid, NULL, 0);
 	assert_int_equal(stat(path, &st), 0);
-	l = kx_listener_new(path, on_connection, s->service, &error);
+	l = kx_listener_new(path, fake_on_connection, s->on.service, &error);
 	assert_non_null(l);
 	assert_int_equal(stat(path, &st), 0);
 	assert_true((st.st_mode & 07777) == 0600 || (st.st_mode & 07777) == 0660);
 	kx_listener_free(l);
 	assert_int_not_equal(stat(path, &st), 0);
 
-	fake_write(s->root, "file", "precious");
-	assert_null(kx_listener_new(file, on_connection, s->service, &error));
+	fake_write(s->on.root, "file", "precious");
+	assert_null(kx_listener_new(file, fake_on_connection, s->on.service, &error));
 	assert_non_null(strstr(error->message, "no socket"));
 	assert_int_equal(stat(file, &st), 0);
 }
@@ -1057,19 +992,19 @@ static gboolean always(gpointer data)
 static void other_user_is_refused(void **state)
 {
 	State *s = *state;
-	g_autofree char *dir = g_path_get_dirname(s->socket);
+	g_autofree char *dir = g_path_get_dirname(s->on.socket);
 	int status = 0;
 	guint tick;
 	pid_t pid;
 
 	if (geteuid() != 0)
 		skip(); /* only root can become somebody else */
-	chmod(s->root, 0755);
+	chmod(s->on.root, 0755);
 	chmod(dir, 0755);
-	chmod(s->socket, 0666);
+	chmod(s->on.socket, 0666);
 	pid = fork();
 	if (pid == 0) {
-		g_autofree char *address = g_strdup_printf("unix:path=%s", s->socket);
+		g_autofree char *address = g_strdup_printf("unix:path=%s", s->on.socket);
 		char *const argv[] = { "kvm-ext-test-client", address, NULL };
 
 		if (setgid(65534) || setuid(65534))
