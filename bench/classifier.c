@@ -552,10 +552,12 @@ static u32 nr_ranges[G_N_ELEMENTS(streams)];
 
 static void print_speed(void)
 {
-	printf("M samples/s, one core        adding                          with the ends of "
+	printf("M samples/s, one core, medians of %d rounds\n"
+	       "                             adding                          with the ends of "
 	       "epochs\n"
 	       "stream  ranges    ranges  GHashTable     array    ranges  GHashTable     array   "
-	       "ranges / others\n");
+	       "ranges / others\n",
+	       ROUNDS);
 	for (u32 i = 0; i < G_N_ELEMENTS(streams); i++) {
 		double all[COUNTERS];
 

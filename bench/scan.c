@@ -14,7 +14,8 @@
  * pages are touched and a pass goes by, other pages are touched and a pass is
  * measured: so ept-walk pays for tables that were in use in the pass before, too. In
  * a round each tracker in turn has one such pass, in as many rounds as go into 0.5 s, 3 to
- * 50. A figure is the least over rounds: what else happens on the machine adds to all and
+ * 50. A figure is the least over rounds, with the median and the number of rounds beside it:
+ * what else happens on the machine adds to all and
  * never takes, above all to a flush, which waits for the guest's CPU to run. A pass of abit
  * over all of a large VM takes seconds, in which there is always something: it goes over 256
  * MiB of it, other ones each time, and its time counts as often as these are in the VM.
@@ -280,17 +281,40 @@ static struct cost one_round(const struct way *way, const struct cell *cell)
 	return one_pass(way, cell->step);
 }
 
-/* What a pass costs, for each of @nr ways: they take turns, each until it has had its time. */
-static void measure(const struct cell *cell, const struct way *const *ways, size_t nr,
-		    struct cost *least)
+#define WAYS_MAX 8
+
+/* What a pass costs over all rounds of a way. */
+struct costs {
+	struct cost least;
+	double ns[ROUNDS_MAX]; /* of each round */
+	int rounds;
+};
+
+static int compare(const void *a, const void *b)
 {
-	uint64_t spent[8] = { 0 }, began;
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median_ns(struct costs *c)
+{
+	qsort(c->ns, (size_t)c->rounds, sizeof(*c->ns), compare);
+	return c->rounds % 2 ? c->ns[c->rounds / 2]
+			     : (c->ns[c->rounds / 2 - 1] + c->ns[c->rounds / 2]) / 2;
+}
+
+/* For each of @nr ways: they take turns, each until it has had its time. */
+static void measure(const struct cell *cell, const struct way *const *ways, size_t nr,
+		    struct costs *all)
+{
+	uint64_t spent[WAYS_MAX] = { 0 }, began;
 	struct cost cost;
 	bool any = true;
 	int round;
 	size_t w;
 
-	memset(least, 0, nr * sizeof(*least));
+	memset(all, 0, nr * sizeof(*all));
 	for (round = 0; any && round < ROUNDS_MAX; round++) {
 		any = false;
 		for (w = 0; w < nr; w++) {
@@ -299,8 +323,9 @@ static void measure(const struct cell *cell, const struct way *const *ways, size
 			began = now_ns();
 			cost = one_round(ways[w], cell);
 			spent[w] += now_ns() - began;
-			if (!round || cost.ns < least[w].ns)
-				least[w] = cost;
+			all[w].ns[all[w].rounds++] = cost.ns;
+			if (!round || cost.ns < all[w].least.ns)
+				all[w].least = cost;
 			any = true;
 		}
 	}
@@ -317,12 +342,12 @@ static struct {
 	double abit, damon; /* ns per page of the smallest VM */
 } headline;
 
-static void note_headline(size_t size, uint32_t ppm, enum spread spread, const struct cost *cost)
+static void note_headline(size_t size, uint32_t ppm, enum spread spread, const struct costs *cost)
 {
-	double skip = cost[0].ns / cost[2].ns;
+	double skip = cost[0].least.ns / cost[2].least.ns;
 
 	if (!size)
-		headline.abit = cost[0].ns / (double)npages;
+		headline.abit = cost[0].least.ns / (double)npages;
 	if (ppm == 1000000 && (!headline.all_touched || skip < headline.all_touched))
 		headline.all_touched = skip;
 	if (size == nr_sizes - 1 && ppm == shares_ppm[0])
@@ -332,17 +357,22 @@ static void note_headline(size_t size, uint32_t ppm, enum spread spread, const s
 static void row(size_t size, uint32_t ppm, enum spread spread)
 {
 	struct cell cell = { npages * ppm / 1000000, spread, 1 };
-	struct cost cost[COUNT(main_ways)], *skip = &cost[2];
+	static struct costs cost[COUNT(main_ways)];
+	const struct cost *skip = &cost[2].least;
 	size_t w;
 
 	measure(&cell, main_ways, COUNT(main_ways), cost);
 	printf("%5llu MiB %6.1f %% %4s", (unsigned long long)sizes_mib[size], ppm / 1e4,
 	       ppm == 1000000 ? "" : spread_names[spread]);
 	for (w = 0; w < COUNT(main_ways); w++)
-		printf(" %10.3f", cost[w].ns / (double)npages);
+		printf(" %10.3f", cost[w].least.ns / (double)npages);
 	for (w = 0; w < COUNT(main_ways); w++)
-		printf(" %10.1f", cost[w].ns / (double)cell.pages);
-	printf(" %8.0fx %8.0fx", cost[0].ns / cost[1].ns, cost[0].ns / skip->ns);
+		printf(" %10.3f", median_ns(&cost[w]) / (double)npages);
+	for (w = 0; w < COUNT(main_ways); w++)
+		printf(" %4d", cost[w].rounds);
+	for (w = 0; w < COUNT(main_ways); w++)
+		printf(" %10.1f", cost[w].least.ns / (double)cell.pages);
+	printf(" %8.0fx %8.0fx", cost[0].least.ns / cost[1].least.ns, cost[0].least.ns / skip->ns);
 	printf(" %5.0f %5.0f %5.0f\n", 100 * skip->walk_ns / skip->ns,
 	       100 * skip->flush_ns / skip->ns,
 	       100 * (skip->ns - skip->walk_ns - skip->flush_ns) / skip->ns);
@@ -354,12 +384,18 @@ static void table(void)
 {
 	size_t size, share;
 
-	printf("A pass over 4K pages: ns per page. runs: touched in runs of %u pages\n", RUN_PAGES);
-	printf("%9s %8s %4s %32s %32s %19s %17s\n", "VM", "touched", "", "per mapped page",
-	       "per touched page", "abit costs, times", "% of walk, skip");
-	printf("%9s %8s %4s %10s %10s %10s %10s %10s %10s %9s %9s %5s %5s %5s\n", "", "", "",
-	       abit.name, walk_all.name, walk_skip.name, abit.name, walk_all.name, walk_skip.name,
-	       "all", "skip", "walk", "flush", "rest");
+	printf("A pass over 4K pages: ns per page, the least of all rounds but where it says "
+	       "median. "
+	       "runs: touched in runs of %u pages\n",
+	       RUN_PAGES);
+	printf("%9s %8s %4s %32s %32s %14s %32s %19s %17s\n", "VM", "touched", "",
+	       "per mapped page", "per mapped page, median", "rounds of each", "per touched page",
+	       "abit costs, times", "% of walk, skip");
+	printf("%9s %8s %4s %10s %10s %10s %10s %10s %10s %14s %10s %10s %10s %9s %9s %5s %5s "
+	       "%5s\n",
+	       "", "", "", abit.name, walk_all.name, walk_skip.name, abit.name, walk_all.name,
+	       walk_skip.name, "", abit.name, walk_all.name, walk_skip.name, "all", "skip", "walk",
+	       "flush", "rest");
 	for (size = 0; size < nr_sizes; size++) {
 		begin_vm(sizes_mib[size], 1);
 		for (share = 0; share < COUNT(shares_ppm); share++) {
@@ -539,16 +575,25 @@ static const struct way *const scope_ways[] = { &abit,	     &flush_pass, &flush_
 static void scopes_row(uint64_t mib, enum vmm_backing backing)
 {
 	struct cell cell = { .step = backing == VMM_THP ? 512 : 1 };
-	struct cost cost[COUNT(scope_ways)];
+	static struct costs cost[COUNT(scope_ways)];
+	double leaves;
 	size_t w;
 
 	take_memory(mib, backing);
 	begin_vm(mib, cell.step);
 	cell.pages = npages;
 	measure(&cell, scope_ways, COUNT(scope_ways), cost);
-	printf("%5llu MiB %6s", (unsigned long long)mib, backing == VMM_THP ? "2M" : "4K");
+	leaves = (double)(npages / cell.step);
+	printf("%5llu MiB %6s %7s", (unsigned long long)mib, backing == VMM_THP ? "2M" : "4K",
+	       "least");
 	for (w = 0; w < COUNT(scope_ways); w++)
-		printf(" %11.1f", cost[w].ns / (double)(npages / cell.step));
+		printf(" %11.1f", cost[w].least.ns / leaves);
+	printf("\n%9s %6s %7s", "", "", "median");
+	for (w = 0; w < COUNT(scope_ways); w++)
+		printf(" %11.1f", median_ns(&cost[w]) / leaves);
+	printf("\n%9s %6s %7s", "", "", "rounds");
+	for (w = 0; w < COUNT(scope_ways); w++)
+		printf(" %11d", cost[w].rounds);
 	printf("\n");
 	fflush(stdout);
 	end_vm();
@@ -559,8 +604,8 @@ static void scopes(void)
 {
 	size_t w;
 
-	printf("\nA pass with all touched, by the flush's scope: ns per leaf\n%9s %6s", "VM",
-	       "leaves");
+	printf("\nA pass with all touched, by the flush's scope: ns per leaf\n%9s %6s %7s", "VM",
+	       "leaves", "");
 	for (w = 0; w < COUNT(scope_ways); w++)
 		printf(" %11s", scope_ways[w]->name);
 	printf("\n");

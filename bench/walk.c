@@ -263,8 +263,8 @@ static double bench_size(u64 mib, double *read_ratio)
 		double touched = shares[i] * b.pages;
 
 		measure_all(&b, shares[i], shares[i] == 1 ? WAYS : MEMCPY_READ, ns);
-		printf("%7llu  %7.1f %%  %8.3f %8.3f  %9.2f %9.2f", (unsigned long long)mib,
-		       100 * shares[i], ns[READ_ALL] / b.pages, ns[SKIP] / b.pages,
+		printf("%7llu  %7.1f %%  %6u  %8.3f %8.3f  %9.2f %9.2f", (unsigned long long)mib,
+		       100 * shares[i], b.rounds, ns[READ_ALL] / b.pages, ns[SKIP] / b.pages,
 		       ns[READ_ALL] / touched, ns[SKIP] / touched);
 		if (shares[i] == 1)
 			printf("  %8.3f %8.3f  %6.2f %6.2f", ns[MEMCPY_READ] / b.pages,
@@ -289,10 +289,11 @@ int main(int argc, char **argv)
 		args_refuse(USAGE, NULL);
 	for (int i = 0; i < n; i++)
 		mib[i] = argc > 1 ? args_number(argv[i + 1], 2, 1 << 20, USAGE) : sizes[i];
-	printf("             touched  ns per mapped page  ns per touched page  memcpy, ns per page "
-	       " walk / memcpy\n"
-	       "    MiB    of pages  read all     skip   read all      skip      read     copy    "
-	       "read   copy\n");
+	printf("medians     touched          ns per mapped page  ns per touched page  memcpy, ns "
+	       "per "
+	       "page  walk / memcpy\n"
+	       "    MiB    of pages  rounds  read all     skip   read all      skip      read     "
+	       "copy    read   copy\n");
 	for (int i = 0; i < n; i++) {
 		double read, copy = bench_size(mib[i], &read);
 
