@@ -2,8 +2,14 @@
 # Comparisons: the order of settings, measured stretches, what is concluded from them.
 
 KX_LIB_SRCS += \
+	hostd/compare/design.c \
 	hostd/compare/doubts.c \
+	hostd/compare/effect.c \
+	hostd/compare/effect-tests.c \
+	hostd/compare/effect-trend.c \
+	hostd/compare/estimate.c \
+	hostd/compare/fit.c \
 	hostd/compare/setting.c \
 	hostd/compare/stretch.c
 
-KX_UNIT_TESTS += test-setting test-stretch
+KX_UNIT_TESTS += test-coverage test-design test-effect test-estimate test-setting test-stretch

@@ -49,8 +49,8 @@ guint kx_design_at(const KxDesign *d, guint round, guint position);
  * @vm: from 0; VM 0 has the order of kx_design_at()
  *
  * At each moment each setting is run by equally many VMs, or by one more than others where the number of VMs is no multiple of
- * the number of settings. Each VM's own order is as balanced as that of VM 0. Which settings run beside each other changes from
- * round to round.
+ * the number of settings. The rounds of each VM are as balanced as those of VM 0; between two rounds a setting of another VM may
+ * follow itself now and then. Which settings run beside each other changes from round to round.
  */
 guint kx_design_for_vm(const KxDesign *d, guint vm, guint round, guint position);
 

@@ -5,9 +5,9 @@
  * From each round comes one observation: the logarithm of the setting's value over the reference's value of the same round and VM,
  * mean of the VMs. Its mean over rounds, as a ratio, is the effect; its scatter between rounds gives the interval (estimate.h). Two
  * things that would add to scatter or mean are estimated from all settings together and taken out before: drift (a slope over the
- * positions in the round), and carry-over (what each setting leaves behind for the window after it). The interval is wider by
- * what is not known of them. Carry-over is taken out only where the order of the windows allows to tell it from the effect
- * without making the interval much wider; that depends on the design alone and never on what was found.
+ * positions in the round), and carry-over (what each setting leaves behind for the window after it), as far as the windows
+ * speak for it. The interval is longer by what is not known of them. Neither is taken out of a few rounds, where that would
+ * make it much longer.
  */
 #ifndef KX_EFFECT_H
 #define KX_EFFECT_H
@@ -52,7 +52,7 @@ void kx_trial_order(const KxDesign *d, guint vms, gboolean together, guint *posi
  * @within: where it does: an effect, if there is any, is smaller than that (0.02: 2 %), by the farther end of the interval;
  *	NAN with @differs, or without an interval
  * @drift_out: drift was taken out
- * @carry_out: carry-over was taken out
+ * @carry_out: carry-over was taken out; FALSE: too few rounds, or there was no sign of it
  * @se: standard error of the logarithm of the ratio; NAN: not known
  * @degrees: of freedom, of @se
  */
@@ -96,6 +96,10 @@ typedef struct {
 	const gchar *na;
 } KxTest;
 
+/*
+ * Whether what a window found depends on what was before it. A setting whose test matters is to be marked: its effect is that of
+ * the setting in this company.
+ */
 /* Whether @setting came out differently after different predecessors (F test, drift taken out). */
 KxTest kx_effect_carry(const KxTrial *t, guint setting);
 /* Whether windows of all settings together depend on which setting was the one before. */

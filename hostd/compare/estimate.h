@@ -3,9 +3,10 @@
  * An estimate from one value, or one pair of values, for each round, with its 95 % interval. The round is what repeats:
  * whatever was correlated within a window or a round is in the scatter between rounds as it is.
  *
- * Student's t where there are fewer than KX_BOOTSTRAP_ROUNDS rounds. From there on the BCa bootstrap (Efron 1987) over rounds,
- * which does not take scatter for symmetric; its ends are moved as far out as Student's t is from the normal distribution
- * (the expanded interval of Hesterberg 2015), without which bootstrap intervals of a dozen rounds cover too seldom.
+ * Student's t where there are fewer than KX_BOOTSTRAP_ROUNDS rounds. From there on the BCa bootstrap (Efron 1987) over rounds as well,
+ * which does not take scatter for symmetric; its ends are moved as far out as Student's t is from the normal distribution (the
+ * expanded interval of Hesterberg 2015). Of a dozen rounds it covers too seldom where scatter has long tails, as Student's t does
+ * where scatter is skewed: so each end is that of the two which is farther away.
  */
 #ifndef KX_ESTIMATE_H
 #define KX_ESTIMATE_H
