@@ -44,8 +44,21 @@ struct kx_agent {
 	u32 torn;				/* looks in a row that met an unfinished command */
 };
 
-/* Serves the channel in @memory, which stays the caller's, until kx_agent_end(). */
+/**
+ * kx_agent_start() - serve a channel until kx_agent_end()
+ * @memory: the channel; it stays the caller's
+ *
+ * Context: may sleep.
+ * Return: the agent, or ERR_PTR: -ENOMEM, or why there is no thread.
+ */
 struct kx_agent *kx_agent_start(void *memory);
+
+/**
+ * kx_agent_end() - stop the sampler, leave the channel as nobody's, and free the agent
+ * @a: the agent
+ *
+ * Context: may sleep.
+ */
 void kx_agent_end(struct kx_agent *a);
 
 /* Adds the time since @*mark to @sum, and sets the mark: times so exclude each other. */

@@ -4,14 +4,25 @@
 
 struct kx_link;
 
-/*
- * Tells the host which memory it is to leave alone now. May sleep. Negative errno: not all
- * of it could be told.
+/**
+ * kx_declare() - tell the host which memory it is to leave alone now
+ * @link: where it is told
+ *
+ * Context: the agent's thread; may sleep.
+ * Return: 0, or a negative errno: not all of it could be told.
  */
 int kx_declare(struct kx_link *link);
 
-/* What a test asked for by a parameter: see declared.c. */
+/**
+ * kx_declare_init() - make the memory that a test asked for by a parameter: see declared.c
+ *
+ * Return: 0 or -ENOMEM.
+ */
 int kx_declare_init(void);
+
+/**
+ * kx_declare_exit() - free it
+ */
 void kx_declare_exit(void);
 
 #endif /* KVM_EXT_DECLARED_H */

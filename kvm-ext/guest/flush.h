@@ -4,9 +4,15 @@
 
 #include <linux/types.h>
 
-/* False: not with what this CPU has. */
+/**
+ * kx_flush_possible() - can this CPU's TLB be flushed?
+ */
 bool kx_flush_possible(void);
-/* No CPU has a translation of any process' memory from before. May sleep. */
+/**
+ * kx_flush_user() - flush: no CPU has a translation of any process' memory from before
+ *
+ * Context: interrupts on.
+ */
 void kx_flush_user(void);
 
 #endif /* KVM_EXT_GUEST_FLUSH_H */

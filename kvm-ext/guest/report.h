@@ -7,11 +7,28 @@
 struct kx_agent;
 struct kx_process;
 
-/* What is known at the end of an epoch, to the channel: ranges, pages, raw samples. */
+/**
+ * kx_report_epoch() - write what is known at the end of an epoch to the channel
+ * @a: the agent
+ *
+ * For each watched process ranges, pages of the hottest ones, and raw samples.
+ *
+ * Context: the agent's thread; may sleep.
+ */
 void kx_report_epoch(struct kx_agent *a);
-/* The raw samples of @p that have gathered. */
+
+/**
+ * kx_report_raw() - write the raw samples that have gathered
+ * @a: the agent
+ * @p: of this process; none are left
+ *
+ * Context: the agent's thread.
+ */
 void kx_report_raw(struct kx_agent *a, struct kx_process *p);
-/* Bytes of memory that it needs in a->scratch. */
+
+/**
+ * kx_report_scratch_bytes() - how much memory a report needs in @scratch of an agent
+ */
 size_t kx_report_scratch_bytes(void);
 
 #endif /* KVM_EXT_REPORT_H */

@@ -27,7 +27,12 @@ struct kx_sampler {
 	int (*epoch)(struct kx_agent *a);
 };
 
-/* NULL: no such sampler. */
+/**
+ * kx_sampler_by_id() - the sampler of a number
+ * @id: enum kvm_ext_channel_sampler
+ *
+ * Return: the sampler; NULL: there is none.
+ */
 const struct kx_sampler *kx_sampler_by_id(u32 id);
 
 extern const struct kx_sampler kx_sampler_events, kx_sampler_abit;

@@ -27,12 +27,29 @@ struct kx_tables {
 	u64 end;			/* vpn behind the user's half */
 };
 
+/**
+ * kx_tables_of() - the page tables of a process
+ * @mm: its memory, which the caller has from mmget_not_zero()
+ */
 struct kx_tables kx_tables_of(struct mm_struct *mm);
 
-/* Where the entry's table is; NULL: nowhere that we can read. */
+/**
+ * kx_tables_at() - the table that an entry points to
+ * @entry: of a table
+ *
+ * Return: the table; NULL: nowhere that we can read.
+ */
 u64 *kx_tables_at(u64 entry);
 
-/* The first vpn from @vpn on below which there is a table of level 2; or @end. May sleep. */
+/**
+ * kx_tables_next() - the first page below whose entries there is a table of level 2
+ * @t: the tables
+ * @vpn: from here on
+ * @end: up to here
+ *
+ * Context: may sleep.
+ * Return: the page; @end: there is none.
+ */
 u64 kx_tables_next(const struct kx_tables *t, u64 vpn, u64 end);
 
 struct kx_tables_visit {
@@ -41,7 +58,15 @@ struct kx_tables_visit {
 	u64 budget;			/* entries to look at */
 };
 
-/* Visits what maps @vpn to @end. @v->leaf is called with interrupts off. May sleep. */
+/**
+ * kx_tables_visit() - visit what maps some pages
+ * @t: the tables
+ * @vpn: from this page on
+ * @end: up to here
+ * @v: whose @leaf is called, with interrupts off, and whose budget is used up
+ *
+ * Context: may sleep.
+ */
 void kx_tables_visit(const struct kx_tables *t, u64 vpn, u64 end, struct kx_tables_visit *v);
 
 #endif /* KVM_EXT_TABLES_H */

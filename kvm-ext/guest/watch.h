@@ -39,15 +39,42 @@ struct kx_watch {
 	u64 memory_bytes;
 };
 
-/*
- * Looks for the processes that @command (which stays the caller's) tells of. -ENOMEM: some
- * were left out.
+/**
+ * kx_watch_refresh() - look for the processes that a command tells of
+ * @w: the watch
+ * @command: stays the caller's, and is there as long as the watch is used
+ *
+ * Context: the agent's thread; may sleep.
+ * Return: 0; -ENOMEM: some were left out.
  */
 int kx_watch_refresh(struct kx_watch *w, const struct kvm_ext_channel_command *command);
+
+/**
+ * kx_watch_drop() - watch none any more
+ * @w: the watch
+ *
+ * Context: the agent's thread; may sleep.
+ */
 void kx_watch_drop(struct kx_watch *w);
 
-/* Any context. An answer may be an epoch old. */
+/**
+ * kx_watch_has() - is a process watched?
+ * @w: the watch
+ * @tgid: the process
+ *
+ * Context: any.
+ * Return: an answer that may be an epoch old.
+ */
 bool kx_watch_has(const struct kx_watch *w, pid_t tgid);
+
+/**
+ * kx_watch_find() - what is known of a process
+ * @w: the watch
+ * @tgid: the process
+ *
+ * Context: the agent's thread.
+ * Return: NULL: it is not watched.
+ */
 struct kx_process *kx_watch_find(struct kx_watch *w, pid_t tgid);
 
 #endif /* KVM_EXT_WATCH_H */

@@ -8,10 +8,24 @@
 
 #include <linux/types.h>
 
+/**
+ * kx_work_init() - make the device
+ *
+ * Return: 0 or a negative errno.
+ */
 int kx_work_init(void);
+
+/**
+ * kx_work_exit() - remove it
+ */
 void kx_work_exit(void);
 
-/* The counter, and how many have the device open. */
+/**
+ * kx_work() - what workloads have done
+ * @writers: gets how many have the device open
+ *
+ * Return: the counter.
+ */
 u64 kx_work(u64 *writers);
 
 #endif /* KVM_EXT_WORK_H */

@@ -5,10 +5,17 @@
 #include <linux/kvm_host.h>
 #include <linux/mmu_notifier.h>
 
-/*
- * Tests and clears the accessed bits of what maps @npages from @hva on, in every
- * page table of the VM, through the operation that KVM registers for the
- * kernel's page reclaim. Does not flush. May sleep.
+/**
+ * kx_clear_young() - test and clear the accessed bits of what maps some memory
+ * @kvm: the VM
+ * @hva: the first page's address in the VMM
+ * @npages: pages of 4 KiB
+ *
+ * In every page table of the VM, through the operation that KVM registers for the kernel's page
+ * reclaim. Does not flush.
+ *
+ * Context: may sleep; takes KVM's mmu_lock.
+ * Return: true if one was set.
  */
 static inline bool kx_clear_young(struct kvm *kvm, unsigned long hva, u64 npages)
 {
@@ -17,7 +24,14 @@ static inline bool kx_clear_young(struct kvm *kvm, unsigned long hva, u64 npages
 	return mn->ops->clear_young(mn, kvm->mm, hva, hva + (npages << PAGE_SHIFT));
 }
 
-/* The same for the page at @hva, without clearing. */
+/**
+ * kx_test_young() - test the accessed bits of what maps a page
+ * @kvm: the VM
+ * @hva: the page's address in the VMM
+ *
+ * Context: may sleep; takes KVM's mmu_lock.
+ * Return: true if one is set.
+ */
 static inline bool kx_test_young(struct kvm *kvm, unsigned long hva)
 {
 	struct mmu_notifier *mn = &kvm->mmu_notifier;
@@ -25,7 +39,12 @@ static inline bool kx_test_young(struct kvm *kvm, unsigned long hva)
 	return mn->ops->test_young(mn, kvm->mm, hva);
 }
 
-/* -EOPNOTSUPP where accessed bits are none of the hardware's, or have to be searched for. */
+/**
+ * kx_abit_check() - can a VM be tracked by its accessed bits?
+ * @kvm: the VM
+ *
+ * Return: 0; -EOPNOTSUPP: they are none of the hardware's, or have to be searched for.
+ */
 int kx_abit_check(struct kvm *kvm);
 
 #endif /* KVM_EXT_ABIT_H */

@@ -4,7 +4,14 @@
 
 #include <linux/sched.h>
 
-/* Where @thread may run: on @cpu, whichever it is; -1: on any that the host has for such work. */
+/**
+ * kx_set_affinity() - say where a thread may run
+ * @thread: the thread
+ * @cpu: on this CPU, whichever it is; -1: on any that the host has for such work
+ *
+ * Context: may sleep.
+ * Return: 0; -ENOMEM; -EINVAL: the CPU is not online.
+ */
 int kx_set_affinity(struct task_struct *thread, int cpu);
 
 #endif /* KVM_EXT_AFFINITY_H */

@@ -31,24 +31,70 @@ struct kx_areas {
 	struct kx_area area[];
 };
 
-/*
- * Of @slots what lies in [@first, @end) and, if there are any, in the @nr ranges,
- * sorted and apart. Not what has more than one gfn. NULL: no memory.
+/**
+ * kx_areas_new() - a map of which nothing is armed
+ * @slots: the memory; what has more than one gfn is left out
+ * @first: guest pages from here on
+ * @end: to here
+ * @ranges: if there are any, what lies in one of them: sorted and apart
+ * @nr: how many ranges there are
+ *
+ * Context: may sleep.
+ * Return: the map; NULL: no memory.
  */
 struct kx_areas *kx_areas_new(const struct kx_slots *slots, gfn_t first, gfn_t end,
 			      const struct kvm_ext_range *ranges, u32 nr);
+
+/**
+ * kx_areas_free() - free a map
+ * @areas: the map, which nobody looks at any more; NULL: none
+ */
 void kx_areas_free(struct kx_areas *areas);
 
-/* The area that has @gfn; NULL: none. */
+/**
+ * kx_area_of() - the area that has a page
+ * @areas: the map
+ * @gfn: the page
+ *
+ * Context: any.
+ * Return: the area; NULL: none.
+ */
 struct kx_area *kx_area_of(struct kx_areas *areas, gfn_t gfn);
-/* That which has the @index'th page of all. */
+/**
+ * kx_area_at() - the area that has a page of all
+ * @areas: the map
+ * @index: the page's number, counted over all areas from 0
+ */
 struct kx_area *kx_area_at(struct kx_areas *areas, u64 index);
 
-/* The bit for a mapping of 2^@order pages around @gfn, which the area has. */
+/**
+ * kx_area_bits() - where the bit of a mapping is
+ * @area: the area
+ * @gfn: one of its pages
+ * @order: the mapping around it has 2^@order pages
+ * @bit: gets the bit's number
+ *
+ * Return: the bitmap.
+ */
 unsigned long *kx_area_bits(struct kx_area *area, gfn_t gfn, u8 order, unsigned long *bit);
 
+/**
+ * kx_area_is_armed() - is any mapping around a page armed?
+ * @area: the area
+ * @gfn: one of its pages
+ */
 bool kx_area_is_armed(struct kx_area *area, gfn_t gfn);
-/* Disarms what is armed around @gfn, once. False: nothing was. */
+/**
+ * kx_area_disarm() - disarm what is armed around a page
+ * @area: the area
+ * @gfn: one of its pages
+ * @order: gets the order of what was armed
+ *
+ * Of several callers at a time one succeeds.
+ *
+ * Context: any.
+ * Return: false: nothing was armed.
+ */
 bool kx_area_disarm(struct kx_area *area, gfn_t gfn, u8 *order);
 
 #endif /* KVM_EXT_ARMED_H */

@@ -51,11 +51,12 @@ void kx_budget_faulted(struct kx_budget *b, u64 time_ns)
 
 /* --- time ------------------------------------------------------------------------ */
 
-/* What the last second had, and the bucket that it began in. Caller holds the lock. */
+/* What the last second had, and the bucket that it began in. */
 static u64 budget_last_second(const struct kx_budget *b, u64 now_ns)
 {
 	u64 nr = div_u64(now_ns, KX_BUDGET_BUCKET_NS), sum = 0, i;
 
+	lockdep_assert_held(&b->time_lock);
 	for (i = 0; i <= NSEC_PER_SEC / KX_BUDGET_BUCKET_NS && i <= nr; i++) {
 		if (b->bucket[(nr - i) % KX_BUDGET_BUCKETS].nr == nr - i)
 			sum += b->bucket[(nr - i) % KX_BUDGET_BUCKETS].ns;

@@ -40,20 +40,55 @@ struct kx_budget {
 	} bucket[KX_BUDGET_BUCKETS];
 };
 
+/**
+ * kx_budget_init() - a budget of which nothing is used
+ * @b: the budget
+ * @faults_per_s: faults in any second, at most
+ * @time_ns_per_s: ns of all vCPUs in any second, at most; KX_NO_LIMIT
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
 int kx_budget_init(struct kx_budget *b, u32 faults_per_s, u64 time_ns_per_s);
+
+/**
+ * kx_budget_free() - free what kx_budget_init() made
+ * @b: the budget, or all zero
+ */
 void kx_budget_free(struct kx_budget *b);
 
-/* How many more may be armed now. */
+/**
+ * kx_budget_left() - how many more mappings may be armed now?
+ * @b: the budget
+ * @now_ns: by ktime_get_ns()
+ *
+ * Context: the pass thread; may sleep.
+ */
 u32 kx_budget_left(struct kx_budget *b, u64 now_ns);
+
+/* @nr mappings were armed. In the pass thread. */
 static inline void kx_budget_armed(struct kx_budget *b, u32 nr)
 {
 	b->outstanding += nr;
 }
 
-/* One that was armed faulted at @time_ns; in the order of these times. */
+/**
+ * kx_budget_faulted() - a mapping that was armed has faulted
+ * @b: the budget
+ * @time_ns: when, by ktime_get_ns(); calls come in the order of these times
+ *
+ * Context: the pass thread; may sleep.
+ */
 void kx_budget_faulted(struct kx_budget *b, u64 time_ns);
 
-/* A vCPU was kept out of the guest for @ns. In any context without interrupts of its own. */
+/**
+ * kx_budget_took() - a vCPU was kept out of the guest
+ * @b: the budget
+ * @now_ns: by ktime_get_ns()
+ * @ns: for so long
+ *
+ * Context: any that no interrupt which calls this can interrupt.
+ */
 void kx_budget_took(struct kx_budget *b, u64 now_ns, u64 ns);
 
 #endif /* KVM_EXT_BUDGET_H */

@@ -4,11 +4,15 @@
 
 struct kx_vm;
 
-/*
- * Is the VM's memory encrypted, in whatever way KVM has for that? 1, 0, or an error if
- * KVM could not be asked: -ENODEV the VMM is gone. May sleep for as long as the VMM holds
- * its address space or KVM its VM. The answer holds until a VM's encryption context is
- * moved into this one, which KVM allows until that has one.
+/**
+ * kx_vm_is_encrypted() - is a VM's memory encrypted, in whatever way KVM has for that?
+ * @vm: the VM
+ *
+ * The answer holds until a VM's encryption context is moved into this one, which KVM allows until
+ * that has one.
+ *
+ * Context: may sleep, for as long as the VMM holds its address space or KVM its VM.
+ * Return: 1, 0, or an error if KVM could not be asked: -ENODEV: the VMM is gone; -ENOMEM; -EIO.
  */
 int kx_vm_is_encrypted(struct kx_vm *vm);
 

@@ -10,7 +10,7 @@
 #include <linux/sort.h>
 
 #include "excluded.h"
-#include "slots.h"
+#include "memslots.h"
 #include "vm.h"
 
 /* Pages that are given back in one go. */

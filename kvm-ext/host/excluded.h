@@ -8,36 +8,74 @@
 struct kx_vm;
 struct page;
 
-/* Some of the VMM's memory. */
+/**
+ * struct kx_hva_span - some of the VMM's memory
+ * @start: its first address
+ * @end: the address behind it
+ */
 struct kx_hva_span {
 	unsigned long start, end;
 };
 
-/*
- * Pages that no tracker touches (KVM_EXT_SET_EXCLUDED), pinned, and with them all that
- * a mapping may cover together with one of them. By the VMM's addresses: so it holds for
- * every gfn that the memory has or will have.
+/**
+ * struct kx_excluded - pages that no tracker touches (KVM_EXT_SET_EXCLUDED)
+ * @spans: @nr of them, sorted and apart: the pages and all that a mapping may cover with one
+ * @nr: how many spans there are
+ * @pages: @npages of them, pinned
+ * @npages: how many pages are pinned
  *
- * All zero: none. That of a VM changes under the session's lock while the pass thread
- * is parked.
+ * By the VMM's addresses: so it holds for every gfn that the memory has or will have. All zero:
+ * nothing is excluded. That of a VM changes under the session's lock while the pass thread is
+ * parked.
  */
 struct kx_excluded {
-	struct kx_hva_span *spans;	/* sorted, apart */
+	struct kx_hva_span *spans;
 	u32 nr;
 	struct page **pages;
 	u64 npages;
 };
 
-/* Pins what of @ranges is RAM now. */
+/**
+ * kx_excluded_make() - pin what of some ranges is RAM now
+ * @x: what is excluded then; empty after an error
+ * @vm: the VM
+ * @ranges: guest pages, sorted and apart
+ * @nr: how many ranges there are
+ *
+ * Context: may sleep; takes the VMM's mmap_lock for reading.
+ * Return: 0; -E2BIG: more than KVM_EXT_EXCLUDED_PAGES_MAX pages; -ENODEV: the VMM is gone;
+ * -EFAULT: some memory cannot be pinned; -ENOMEM.
+ */
 int kx_excluded_make(struct kx_excluded *x, struct kx_vm *vm, const struct kvm_ext_range *ranges,
 		     u32 nr);
+
+/**
+ * kx_excluded_drop() - unpin, and exclude nothing
+ * @x: what was excluded
+ * @vm: the VM that it was made for
+ *
+ * Context: may sleep.
+ */
 void kx_excluded_drop(struct kx_excluded *x, struct kx_vm *vm);
 
-/* The first span that overlaps [@start, @end); NULL: none. */
+/**
+ * kx_excluded_from() - the first excluded span that overlaps some memory
+ * @x: what is excluded
+ * @start: the memory's first address in the VMM
+ * @end: the address behind it
+ *
+ * Return: the span; NULL: none of [@start, @end) is excluded.
+ */
 const struct kx_hva_span *kx_excluded_from(const struct kx_excluded *x, unsigned long start,
 					   unsigned long end);
 
-/* Is all that @other has in @x as well? */
+/**
+ * kx_excluded_covers() - is all that one excludes excluded by another?
+ * @x: this one
+ * @other: all of this
+ *
+ * Return: true if each span of @other lies in one of @x.
+ */
 bool kx_excluded_covers(const struct kx_excluded *x, const struct kx_excluded *other);
 
 #endif /* KVM_EXT_EXCLUDED_H */

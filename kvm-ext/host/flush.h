@@ -5,11 +5,15 @@
 #include <linux/cpumask.h>
 #include <linux/kvm_host.h>
 
-/*
- * Flushes what all vCPUs have cached of the VM's nested mappings. When it
- * returns, no vCPU uses a translation that it cached before the call. Returns
- * how many vCPUs it interrupted in guest mode. @cpus is scratch space. May not
- * be called with interrupts off.
+/**
+ * kx_flush_vm() - flush what all vCPUs have cached of a VM's nested mappings
+ * @kvm: the VM
+ * @cpus: scratch space
+ *
+ * When it returns, no vCPU uses a translation that it cached before the call.
+ *
+ * Context: interrupts on.
+ * Return: how many vCPUs it interrupted in guest mode.
  */
 unsigned int kx_flush_vm(struct kvm *kvm, struct cpumask *cpus);
 

@@ -66,7 +66,7 @@ long kx_kvm_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool c
 			      file, cmd, arg);
 }
 
-/* Caller holds the RCU read lock, or the interposers' lock. */
+/* Under the RCU read lock, or the interposers' lock: the loop asserts that. */
 static struct kx_interposer *interpose_find(const struct file *file)
 {
 	struct kx_interposer *i;
@@ -187,9 +187,10 @@ static bool interpose_are_kvms(const struct file_operations *fops)
 	       interpose_has_name(fops->unlocked_ioctl, "kvm_vm_ioctl");
 }
 
-/* Caller holds the lock, and no file is interposed. */
+/* No file is interposed. */
 static void interpose_copy_operations(const struct file_operations *fops)
 {
+	lockdep_assert_held(&interposers_lock);
 	kvm_fops = fops;
 	our_fops = *fops;	/* the owner, too: the file's reference to it is not ours */
 	our_fops.unlocked_ioctl = interpose_native_ioctl;
@@ -197,11 +198,12 @@ static void interpose_copy_operations(const struct file_operations *fops)
 		our_fops.compat_ioctl = interpose_compat_ioctl;
 }
 
-/* Caller holds the lock. True if the file had been stuck. */
+/* True if the file had been stuck. */
 static bool interpose_forget_stuck(const struct file *file)
 {
 	struct stuck_file *s;
 
+	lockdep_assert_held(&interposers_lock);
 	list_for_each_entry(s, &stuck_files, link) {
 		if (s->file == file) {
 			list_del(&s->link);
@@ -212,11 +214,12 @@ static bool interpose_forget_stuck(const struct file *file)
 	return false;
 }
 
-/* Caller holds the lock. Without memory for the note the module stays for good. */
+/* Without memory for the note the module stays for good. */
 static void interpose_note_stuck(const struct file *file)
 {
 	struct stuck_file *s;
 
+	lockdep_assert_held(&interposers_lock);
 	if (interpose_forget_stuck(file))
 		module_put(THIS_MODULE);
 	__module_get(THIS_MODULE);
@@ -225,8 +228,8 @@ static void interpose_note_stuck(const struct file *file)
 		s->file = file;
 		list_add(&s->link, &stuck_files);
 	}
-	pr_warn("kvm-ext: %ps has replaced a VM file's operations after us: they are left as they are, and this module stays loaded until that VM is tracked again with ours or KVM's in place\n",
-		READ_ONCE(file->f_op)->unlocked_ioctl);
+	pr_warn_ratelimited("kvm-ext: %ps has replaced a VM file's operations after us: they are left as they are, and this module stays loaded until that VM is tracked again with ours or KVM's in place\n",
+			    READ_ONCE(file->f_op)->unlocked_ioctl);
 }
 
 static int interpose_begin(struct kx_interposer *self)

@@ -40,22 +40,44 @@ struct kx_interposer {
 	struct task_struct *suspects[KX_SUSPECTS_MAX];
 };
 
-/*
- * One for a file at a time; the caller holds the file. -EBUSY: its operations are
- * not KVM's own. -EAGAIN: it has begun, but some task of the VMM has been in an
- * ioctl that matters since before and does not come out of it: call again.
+/**
+ * kx_interpose() - begin to see the VMM's ioctls, or see whether that has come to be of use
+ * @self: the interposer, one for a file at a time; the caller holds the file
+ *
+ * Context: may sleep.
+ * Return: 0; -EBUSY: the file's operations are not KVM's own; -EAGAIN: it has begun, but some task
+ * of the VMM has been in an ioctl that matters since before and does not come out of it: call
+ * again.
  */
 int kx_interpose(struct kx_interposer *self);
-/*
- * If it has begun, ends it. Returns when no task is in @self any more: the caller has seen to it
- * that those that are in @before come out, and that none is between that and @after.
+/**
+ * kx_interpose_end() - see them no more, if it has begun
+ * @self: the interposer
+ *
+ * Returns when no task is in @self any more: the caller has seen to it that those that are in
+ * @before come out, and that none is between that and @after.
+ *
+ * Context: may sleep.
  */
 void kx_interpose_end(struct kx_interposer *self);
 
-/* The ioctl as KVM carries it out. The file is interposed: else KVM's operations may be unknown. */
+/**
+ * kx_kvm_ioctl() - an ioctl as KVM carries it out
+ * @file: the VM's, interposed: else KVM's operations may be unknown
+ * @cmd: the ioctl's number
+ * @arg: its argument
+ * @compat: as a 32-bit program calls it
+ *
+ * Context: a task that has the VMM's memory; may sleep for as long as the VMM likes.
+ * Return: KVM's answer.
+ */
 long kx_kvm_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool compat);
 
-/* When the module goes: waits for tasks that are on their way through it. */
+/**
+ * kx_interpose_exit() - when the module goes: wait for tasks that are on their way through it
+ *
+ * Context: may sleep.
+ */
 void kx_interpose_exit(void);
 
 #endif /* KVM_EXT_INTERPOSE_H */

@@ -37,19 +37,39 @@ static inline u64 kx_leaf_age_ns(const struct kx_leaf_map *map)
 	return ktime_get_ns() - map->read_ns;
 }
 
-/* How @gfn is mapped; reads on from there to the end of its GiB, or to @end, if it has to. */
+/**
+ * kx_leaf_at() - how a page is mapped
+ * @map: what is known; is read anew, from the page to the end of its GiB or to @end, if it has to
+ * @kvm: the VM
+ * @as_id: the address space
+ * @gfn: the page
+ * @end: no page from here on is asked for
+ *
+ * Context: takes KVM's mmu_lock for writing.
+ */
 enum kx_leaf kx_leaf_at(struct kx_leaf_map *map, struct kvm *kvm, u16 as_id, gfn_t gfn,
 			gfn_t end);
 
-/*
- * Where the stretch ends, at @end at the latest, that begins at @gfn and that no table maps,
- * for who has just been told KX_LEAF_NONE for @gfn: as far as was read.
+/**
+ * kx_leaf_none_until() - where a stretch that no table maps ends
+ * @map: what is known
+ * @gfn: a page for which kx_leaf_at() has just said KX_LEAF_NONE
+ * @end: there at the latest
+ *
+ * Return: the page behind it, as far as was read.
  */
 gfn_t kx_leaf_none_until(const struct kx_leaf_map *map, gfn_t gfn, gfn_t end);
 
-/*
- * How the block of @gfn is mapped right now. Bit i of @bits is set if page @gfn + i is, of
- * @npages, all in one block; all of them, if that cannot be told.
+/**
+ * kx_leaf_pages() - how pages of a block are mapped right now
+ * @kvm: the VM
+ * @as_id: the address space
+ * @gfn: the page of bit 0
+ * @npages: bits, all in one block
+ * @bits: bit i: page @gfn + i is mapped; all are set if that cannot be told
+ *
+ * Context: takes KVM's mmu_lock for writing.
+ * Return: how the block is mapped.
  */
 enum kx_leaf kx_leaf_pages(struct kvm *kvm, u16 as_id, gfn_t gfn, unsigned int npages,
 			   unsigned long *bits);

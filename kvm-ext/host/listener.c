@@ -14,7 +14,6 @@
  */
 #define LINGER	msecs_to_jiffies(250)
 
-/* Caller holds the lock. */
 static void listener_switch_off(struct kx_listener *l)
 {
 	lockdep_assert_held(&l->lock);
@@ -24,7 +23,6 @@ static void listener_switch_off(struct kx_listener *l)
 	l->listened_ns += ktime_get_ns() - l->since_ns;
 }
 
-/* Caller holds the lock. */
 static int listener_switch_on(struct kx_listener *l)
 {
 	int err;

@@ -26,17 +26,52 @@ struct kx_listener {
 	struct delayed_work off;
 };
 
-/* -EOPNOTSUPP: this KVM has no such tracepoints. */
+/**
+ * kx_listener_init() - nothing is expected
+ * @l: the listener
+ * @fault_probe: for KX_EVENT_PAGE_FAULT
+ * @entry_probe: for KX_EVENT_ENTRY
+ * @data: their first argument
+ *
+ * Return: 0; -EOPNOTSUPP: this KVM has no such tracepoints. kx_listener_stop() is to follow then
+ * as well.
+ */
 int kx_listener_init(struct kx_listener *l, void *fault_probe, void *entry_probe, void *data);
-/* When it returns no probe runs any more. */
+
+/**
+ * kx_listener_stop() - when it returns no probe runs any more
+ * @l: the listener
+ *
+ * Context: may sleep.
+ */
 void kx_listener_stop(struct kx_listener *l);
 
-/* Before @nr mappings are armed: may sleep. An error leaves nothing expected of these. */
+/**
+ * kx_listener_expect() - before mappings are armed
+ * @l: the listener
+ * @nr: so many
+ *
+ * Context: may sleep.
+ * Return: 0; -EOPNOTSUPP: nothing is expected of these, for the events are not there.
+ */
 int kx_listener_expect(struct kx_listener *l, u32 nr);
-/* So many of them are not armed any more. In any context. */
+
+/**
+ * kx_listener_expect_less() - mappings are not armed any more
+ * @l: the listener
+ * @nr: so many
+ *
+ * Context: any.
+ */
 void kx_listener_expect_less(struct kx_listener *l, u32 nr);
 
-/* Sum of the times in which the probes were on, up to now. */
+/**
+ * kx_listener_ns() - for how long the probes were on, up to now
+ * @l: the listener
+ *
+ * Context: may sleep.
+ * Return: ns.
+ */
 u64 kx_listener_ns(struct kx_listener *l);
 
 #endif /* KVM_EXT_LISTENER_H */

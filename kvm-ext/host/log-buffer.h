@@ -22,15 +22,38 @@ struct kx_log_buffer {
 	unsigned long address;	/* in the VMM; 0: not mapped; READ_ONCE */
 };
 
-/* All zeros. NULL: no memory. */
+/**
+ * kx_log_buffer_new() - a buffer that is mapped nowhere, all zeros
+ * @size: bytes
+ *
+ * Context: may sleep.
+ * Return: the buffer; NULL: no memory.
+ */
 struct kx_log_buffer *kx_log_buffer_new(unsigned long size);
-/*
- * These two for a task that has the VMM's memory. Map does nothing if it is mapped;
- * unmap leaves alone what is not ours.
+
+/**
+ * kx_log_buffer_map() - map it in the VMM, if it is not mapped
+ * @buffer: the buffer
+ *
+ * Context: a task that has the VMM's memory; may sleep.
+ * Return: 0, or what mmap() says.
  */
 int kx_log_buffer_map(struct kx_log_buffer *buffer);
+
+/**
+ * kx_log_buffer_unmap() - unmap it; what is not ours is left alone
+ * @buffer: the buffer
+ *
+ * Context: a task that has the VMM's memory; may sleep.
+ */
 void kx_log_buffer_unmap(struct kx_log_buffer *buffer);
-/* In a kernel thread. */
+
+/**
+ * kx_log_buffer_put() - free it, once no mapping is left
+ * @buffer: the buffer
+ *
+ * Context: a kernel thread; may sleep.
+ */
 void kx_log_buffer_put(struct kx_log_buffer *buffer);
 
 #endif /* KVM_EXT_LOG_BUFFER_H */

@@ -113,13 +113,9 @@ long kx_log_ioctl(struct kx_log *log, unsigned int cmd, const void *arg, size_t 
 		ret = log_carry_out(log, cmd, arg, size);
 		log_return_mm(log, borrowed);
 	}
-	mutex_lock(&log->lock);
-	*ns += ktime_get_ns() - start;
-	if (ret) {
-		log->stats.errors++;
-		log->stats.last_errno = -ret;
-	}
-	mutex_unlock(&log->lock);
+	kx_log_account_add(&log->account, ns, ktime_get_ns() - start);
+	if (ret)
+		kx_log_account_error(&log->account, ret);
 	return ret;
 }
 
@@ -139,30 +135,35 @@ static long log_set_flags(struct kx_log *log, const struct kx_log_slot *s, u32 f
 
 long kx_log_enable(struct kx_log *log, struct kx_log_slot *s)
 {
-	long ret = log_set_flags(log, s, KVM_MEM_LOG_DIRTY_PAGES, &log->stats.enable_ns);
+	long ret = log_set_flags(log, s, KVM_MEM_LOG_DIRTY_PAGES, &log->account.stats.enable_ns);
+	bool resumed;
 
 	if (ret)
 		return ret;
 	mutex_lock(&log->lock);
+	resumed = s->taken;
 	s->ours = true;
 	s->fresh = true;
-	log->stats.enable_pages += s->npages;
-	if (s->taken) {
-		s->taken = false;
-		log->stats.resumes++;
-		log->stats.last_resume_ns = ktime_get_ns();
-	}
+	s->taken = false;
 	mutex_unlock(&log->lock);
+	mutex_lock(&log->account.lock);
+	log->account.stats.enable_pages += s->npages;
+	if (resumed) {
+		log->account.stats.resumes++;
+		log->account.stats.last_resume_ns = ktime_get_ns();
+	}
+	mutex_unlock(&log->account.lock);
 	return 0;
 }
 
 /* --- the log as KVM has it ---------------------------------------------------------------- */
 
-/* Caller holds kvm->srcu. The memslot that @s was made from, if it is still there. */
+/* The memslot that @s was made from, if it is still there. */
 static struct kvm_memory_slot *log_memslot_of(struct kx_log *log, const struct kx_log_slot *s)
 {
 	struct kvm_memory_slot *slot;
 
+	lockdep_assert(srcu_read_lock_held(&log->vm->kvm->srcu));
 	slot = id_to_memslot(__kvm_memslots(log->vm->kvm, s->as_id), s->id);
 	if (slot && slot->base_gfn == s->gfn && slot->npages == s->npages &&
 	    slot->userspace_addr == s->hva)
@@ -223,7 +224,7 @@ static long log_switch_off(struct kx_log *log, const struct kx_log_slot *s)
 #ifdef KVM_EXT_TEST_STUCKLOG
 	return -ENOMEM;
 #endif
-	return log_set_flags(log, s, 0, &log->disable_ns);
+	return log_set_flags(log, s, 0, &log->account.disable_ns);
 }
 
 /*
@@ -239,15 +240,15 @@ long kx_log_disable(struct kx_log *log, struct kx_log_slot *s)
 		msleep(DISABLE_MS);
 	if (ret && ret != -ESRCH) {
 		log_set_all_dirty(log, s);
-		pr_warn("kvm-ext: the dirty log of memslot %u of VM %d stays on, KVM refuses to switch it off (error %ld); every page is marked dirty\n",
-			kx_log_slot_number(s), log->vm->kvm->userspace_pid, -ret);
+		pr_warn_ratelimited("kvm-ext: the dirty log of memslot %u of VM %d stays on, KVM refuses to switch it off (error %ld); every page is marked dirty\n",
+				    kx_log_slot_number(s), log->vm->kvm->userspace_pid, -ret);
 	}
 	mutex_lock(&log->lock);
 	s->ours = false;
-	if (!ret)
-		log->disable_pages += s->npages;
-	else if (ret != -ESRCH)
-		log->more.stuck_pages += s->npages;
 	mutex_unlock(&log->lock);
+	if (!ret)
+		kx_log_account_add(&log->account, &log->account.disable_pages, s->npages);
+	else if (ret != -ESRCH)
+		kx_log_account_add(&log->account, &log->account.more.stuck_pages, s->npages);
 	return ret;
 }

@@ -8,7 +8,9 @@
 #include <linux/slab.h>
 
 #include "log-ioctl.h"
-#include "slots.h"
+#include "log-mode.h"
+#include "log-slots.h"
+#include "memslots.h"
 #include "vm.h"
 
 static void log_slots_free(struct kx_log_slot *slots, u32 nr)
@@ -23,12 +25,12 @@ static void log_slots_free(struct kx_log_slot *slots, u32 nr)
 	kvfree(slots);
 }
 
-/* The caller is in, or the VMM has nothing to do with us. */
 static void log_slots_replace(struct kx_log *log, struct kx_log_slot *slots, u32 nr)
 {
 	struct kx_log_slot *old_slots = log->slots;
 	u32 old_nr = log->nr;
 
+	lockdep_assert(log->turn.own || log->turn.closed);
 	mutex_lock(&log->lock);
 	log->slots = slots;
 	log->nr = nr;
@@ -85,7 +87,7 @@ static void log_slots_inherit(struct kx_log *log, struct kx_log_slot *s, u32 *at
 	swap(s->seen, old->seen);
 }
 
-/* The caller is in, so that the VMM changes nothing and gives nothing back. */
+/* In our turn, so that the VMM changes nothing and gives nothing back. */
 static int log_slots_renew(struct kx_log *log)
 {
 	struct kx_log_slot *slots;
@@ -94,6 +96,7 @@ static int log_slots_renew(struct kx_log *log)
 	u32 i, at = 0;
 	int err;
 
+	lockdep_assert(log->turn.own);
 	err = kx_memslots_take(&set, log->vm);
 	if (err)
 		return err;
@@ -149,14 +152,15 @@ static void log_slots_note_vmms(struct kx_log *log, struct kx_log_slot *s)
 }
 
 /*
- * The caller is in. Since the list was made the VMM may have had its turn: what it has changed is
+ * In our turn. Since the list was made the VMM may have had its turn: what it has changed is
  * left for the next pass. KVM's own changes concern no memory of the guest's.
  */
 static void log_slots_take(struct kx_log *log, struct kx_log_slot *s)
 {
 	u32 flags;
 
-	if (kx_slots_generation(log->vm) != log->generation)
+	lockdep_assert(log->turn.own);
+	if (kx_memslots_generation(log->vm) != log->generation)
 		log->incomplete = true;
 	if (!kx_log_memslot_flags(log, s, &flags) ||
 	    (flags & ~KVM_MEM_LOG_DIRTY_PAGES) != s->flags)
@@ -165,7 +169,7 @@ static void log_slots_take(struct kx_log *log, struct kx_log_slot *s)
 		log_slots_note_vmms(log, s);
 	else if (kx_log_enable(log, s))
 		log->incomplete = true;
-	log->generation = kx_slots_generation(log->vm);
+	log->generation = kx_memslots_generation(log->vm);
 }
 
 static int log_slots_take_in_turn(struct kx_log *log, struct kx_log_slot *s, bool watch)
@@ -210,7 +214,7 @@ int kx_log_sync_slots(struct kx_log *log, bool watch)
 {
 	int err;
 
-	if (log->slots && !log->incomplete && kx_slots_generation(log->vm) == log->generation)
+	if (log->slots && !log->incomplete && kx_memslots_generation(log->vm) == log->generation)
 		return 0;
 	err = kx_turn_begin(&log->turn);
 	if (err)

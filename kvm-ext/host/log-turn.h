@@ -28,34 +28,72 @@ struct kx_turn {
 	bool closed;		/* the VMM's tasks have nothing to do with us */
 };
 
-/* Closed at first. */
+/**
+ * kx_turn_init() - nobody is in, and it is closed
+ * @turn: whose turn it is
+ */
 void kx_turn_init(struct kx_turn *turn);
+
+/**
+ * kx_turn_open() - the VMM's tasks come in from now on
+ * @turn: whose turn it is
+ */
 void kx_turn_open(struct kx_turn *turn);
-/* By the pass thread in its turn. The VMM's tasks that wait are told. */
+
+/**
+ * kx_turn_close() - they do not any more; those that wait are told
+ * @turn: that of the pass thread, which calls this
+ */
 void kx_turn_close(struct kx_turn *turn);
 
-/*
- * For a task of the VMM. 0: it is in, until kx_turn_leave(). -ESHUTDOWN: closed.
- * -EINTR: it was killed while it waited for the pass thread.
+/**
+ * kx_turn_enter() - for a task of the VMM
+ * @turn: whose turn it is
+ *
+ * Context: may sleep.
+ * Return: 0: it is in, until kx_turn_leave(). -ESHUTDOWN: closed. -EINTR: it was killed while it
+ * waited for the pass thread.
  */
 int kx_turn_enter(struct kx_turn *turn);
+
+/**
+ * kx_turn_leave() - after it
+ * @turn: that of the task, which calls this
+ */
 void kx_turn_leave(struct kx_turn *turn);
 
-/*
- * For the pass thread. 0: it is alone in, until kx_turn_end(). -EAGAIN: a task of
- * the VMM is in and does not come out. -ECANCELED: somebody wants the thread, and
- * the VMM is in. Waits half a second at most; not at all if it is reserved.
+/**
+ * kx_turn_begin() - for the pass thread
+ * @turn: whose turn it is
+ *
+ * Context: may sleep: half a second at most; not at all if it is reserved.
+ * Return: 0: it is alone in, until kx_turn_end(). -EAGAIN: a task of the VMM is in and does not
+ * come out. -ECANCELED: somebody wants the thread, and the VMM is in.
  */
 int kx_turn_begin(struct kx_turn *turn);
+
+/**
+ * kx_turn_end() - after it
+ * @turn: that of the pass thread, which calls this
+ */
 void kx_turn_end(struct kx_turn *turn);
 
-/*
- * For who is about to stop the pass thread: from true on, until
- * kx_turn_unreserve(), no task of the VMM is in, and kx_turn_begin() succeeds at
- * once. False: the VMM was in for all of @timeout jiffies, or, with @killable, the
- * caller was killed. One caller at a time.
+/**
+ * kx_turn_reserve() - for who is about to stop the pass thread; one caller at a time
+ * @turn: whose turn it is
+ * @timeout: how long to wait, in jiffies
+ * @killable: the caller may be killed meanwhile
+ *
+ * Context: may sleep.
+ * Return: true: until kx_turn_unreserve() no task of the VMM is in, and kx_turn_begin() succeeds at
+ * once. False: the VMM was in for all that time, or the caller was killed.
  */
 bool kx_turn_reserve(struct kx_turn *turn, long timeout, bool killable);
+
+/**
+ * kx_turn_unreserve() - after it
+ * @turn: reserved by the caller
+ */
 void kx_turn_unreserve(struct kx_turn *turn);
 
 #endif /* KVM_EXT_LOG_TURN_H */

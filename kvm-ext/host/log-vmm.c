@@ -4,6 +4,8 @@
  * the VMM's task.
  */
 #include "log-ioctl.h"
+#include "log-vmm.h"
+#include "trace.h"
 #include "vm.h"
 
 /* By number: 32-bit programs give other sizes. The first member of every argument is the slot. */
@@ -26,11 +28,12 @@ bool kx_log_concerns(unsigned int cmd)
 	return false;
 }
 
-/* Caller is in, so that the memslots stay. */
+/* In the VMM's turn, so that the memslots stay. */
 static struct kx_log_slot *log_vmm_slot_of(struct kx_log *log, const struct kx_vm_call *call)
 {
 	u32 i;
 
+	lockdep_assert(log->turn.vmm);
 	for (i = 0; i < log->nr; i++) {
 		if (kx_log_slot_number(&log->slots[i]) == call->words[0])
 			return &log->slots[i];
@@ -50,12 +53,15 @@ static bool log_vmm_wants_log(const struct kx_vm_call *call)
 
 static void log_vmm_give_back(struct kx_log *log, struct kx_log_slot *s)
 {
+	trace_kvm_ext_yield(log->vm->kvm->userspace_pid, kx_log_slot_number(s), s->gfn, s->npages);
 	kx_log_disable(log, s);
 	mutex_lock(&log->lock);
 	s->taken = true;
-	log->stats.yields++;
-	log->stats.last_yield_ns = ktime_get_ns();
 	mutex_unlock(&log->lock);
+	mutex_lock(&log->account.lock);
+	log->account.stats.yields++;
+	log->account.stats.last_yield_ns = ktime_get_ns();
+	mutex_unlock(&log->account.lock);
 }
 
 /*

@@ -29,7 +29,7 @@ static void log_walk_give_up(struct kx_pass *p, int err)
 		kx_log_stood_aside(&p->log);
 	if (err != -ECANCELED)
 		kx_pass_fail(p, err);
-	p->stop = true;
+	kx_pass_move(p, KX_PASS_GIVE_UP);
 }
 
 static void log_walk_clear_pending(struct kx_pass *p, struct kx_log_slot *s,
@@ -69,7 +69,7 @@ static void log_walk_piece(struct kx_pass *p, struct kx_log_slot *s, const struc
 	struct pending pending = { .from = first, .to = first };
 	bool changed = s->cut || (walk->watch && !s->fresh);	/* by @block */
 
-	while (pending.to < end && !p->stop) {
+	while (pending.to < end && !kx_pass_is_cut(p)) {
 		unsigned int npages = min_t(u64, KX_BLOCK_PAGES, end - pending.to);
 
 		if (!pending.set)
@@ -128,7 +128,7 @@ static void log_walk_slot(struct kx_pass *p, struct kx_log_slot *s, const struct
 		kx_pass_scanned(p, piece_end - first, 0, false);
 		log_walk_piece(p, s, walk, first, piece_end);
 	}
-	if (!p->stop)
+	if (!kx_pass_is_cut(p))
 		s->fresh = false;
 }
 
@@ -144,7 +144,7 @@ void kx_log_walk(struct kx_pass *p, const struct kx_log_walk *walk)
 		return;
 	}
 	log_walk_set_total(p);
-	for (i = 0; i < p->log.nr && !p->stop; i++)
+	for (i = 0; i < p->log.nr && !kx_pass_is_cut(p); i++)
 		log_walk_slot(p, &p->log.slots[i], walk);
 	p->yielded = kx_log_yielded(&p->log);
 }

@@ -22,11 +22,31 @@ struct kx_log_walk {
 	bool watch;		/* memslots have candidates; @block gets empty blocks, too */
 };
 
+/**
+ * kx_log_walk() - a whole pass
+ * @p: the running pass, which stands aside or fails where the log cannot be had
+ * @walk: what is done with blocks
+ *
+ * Context: the pass thread, no lock held; may sleep.
+ */
 void kx_log_walk(struct kx_pass *p, const struct kx_log_walk *walk);
-/* For struct kx_tracker: what passes have left in the VM. */
+
+/**
+ * kx_log_walk_leave() - undo what passes have left in the VM: for struct kx_tracker
+ * @p: the passes
+ *
+ * Context: the pass thread; may sleep.
+ */
 void kx_log_walk_leave(struct kx_pass *p);
 
-/* Reports those of a block's pages that are in the tracker's range. */
+/**
+ * kx_log_found() - tell those of a block's pages that are in the tracker's range
+ * @p: the running pass
+ * @s: the memslot
+ * @first: the page of bit 0 in that
+ * @npages: bits, at most KX_BLOCK_PAGES
+ * @bits: the pages that were accessed
+ */
 void kx_log_found(struct kx_pass *p, const struct kx_log_slot *s, u64 first, unsigned int npages,
 		  const unsigned long *bits);
 

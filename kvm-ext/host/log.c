@@ -1,44 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The dirty log, through KVM's ioctls, beside a VMM that may want it itself: from
- * entering it to leaving it, and its account.
+ * entering it to leaving it.
  */
 #include <linux/bitmap.h>
 #include <linux/delay.h>
 #include <linux/slab.h>
 
 #include "log-ioctl.h"
+#include "log-mode.h"
+#include "log-slots.h"
+#include "log-vmm.h"
 #include "pml.h"
-#include "slots.h"
 #include "vm.h"
-
-/* --- what KVM does ------------------------------------------------------------------ */
-
-u32 kx_log_mechanism(struct kvm *kvm)
-{
-	return kx_cpu_logs_writes(kvm);
-}
-
-u32 kx_log_mode(struct kvm *kvm)
-{
-	u64 manual = READ_ONCE(kvm->manual_dirty_log_protect);
-
-	if (READ_ONCE(kvm->dirty_ring_size))
-		return KVM_EXT_LOG_MODE_RING;
-	if (manual & KVM_DIRTY_LOG_INITIALLY_SET)
-		return KVM_EXT_LOG_MODE_ALL_SET;
-	return manual ? KVM_EXT_LOG_MODE_MANUAL : KVM_EXT_LOG_MODE_PLAIN;
-}
-
-int kx_log_check(struct kvm *kvm)
-{
-	return kx_log_mode(kvm) == KVM_EXT_LOG_MODE_RING ? -EOPNOTSUPP : 0;
-}
-
-bool kx_log_is_manual(const struct kx_log *log)
-{
-	return kx_log_mode(log->vm->kvm) != KVM_EXT_LOG_MODE_PLAIN;
-}
 
 /* --- the pass thread ------------------------------------------------------------------------- */
 
@@ -67,18 +41,10 @@ static int log_enter(struct kx_log *log)
 		return err;
 	}
 	/* To listen to an event has the kernel interrupt every CPU: not where it cannot come. */
-	if (log->stats.mechanism != KVM_EXT_LOG_WRITE_PROTECT)
+	if (log->account.stats.mechanism != KVM_EXT_LOG_WRITE_PROTECT)
 		kx_pml_count(&log->pml, kvm->mm);
 	log->entered = true;
 	return err;
-}
-
-static void log_count_error(struct kx_log *log, int err)
-{
-	mutex_lock(&log->lock);
-	log->stats.errors++;
-	log->stats.last_errno = -err;
-	mutex_unlock(&log->lock);
 }
 
 int kx_log_begin(struct kx_log *log, bool watch)
@@ -90,7 +56,7 @@ int kx_log_begin(struct kx_log *log, bool watch)
 	if (!err)
 		err = kx_log_sync_slots(log, watch);
 	if (err && err != -ECANCELED)
-		log_count_error(log, err);
+		kx_log_account_error(&log->account, err);
 	return err;
 }
 
@@ -131,17 +97,19 @@ int kx_log_harvest(struct kx_log *log, struct kx_log_slot *s)
 		return err;
 	if (s->ours) {
 		ret = kx_log_ioctl(log, KVM_GET_DIRTY_LOG, &get, sizeof(get),
-				   &log->stats.harvest_ns);
+				   &log->account.stats.harvest_ns);
 		if (ret && ret != -ESRCH)
 			ret = -ENOENT;
 	}
 	kx_turn_end(&log->turn);
-	if (!ret) {
-		mutex_lock(&log->lock);
-		log->stats.harvest_pages += s->npages;
-		mutex_unlock(&log->lock);
-	}
+	if (!ret)
+		kx_log_account_add(&log->account, &log->account.stats.harvest_pages, s->npages);
 	return ret;
+}
+
+bool kx_log_is_manual(const struct kx_log *log)
+{
+	return kx_log_mode(log->vm->kvm) != KVM_EXT_LOG_MODE_PLAIN;
 }
 
 /* Where the bits of pages from @page on are, in our memory. */
@@ -185,7 +153,7 @@ int kx_log_clear(struct kx_log *log, struct kx_log_slot *s, u64 first, u64 npage
 		.num_pages = npages,
 		.first_page = first,
 	};
-	struct kvm_ext_log_stats *stats = &log->stats;
+	struct kvm_ext_log_stats *stats = &log->account.stats;
 	long ret = 0;
 	int err;
 
@@ -196,10 +164,10 @@ int kx_log_clear(struct kx_log *log, struct kx_log_slot *s, u64 first, u64 npage
 		ret = kx_log_ioctl(log, KVM_CLEAR_DIRTY_LOG, &clear, sizeof(clear),
 				   s->fresh ? &stats->arm_ns : &stats->clear_ns);
 	if (s->ours && !ret) {
-		mutex_lock(&log->lock);
+		mutex_lock(&log->account.lock);
 		*(s->fresh ? &stats->arm_pages : &stats->clear_pages) += set;
 		stats->clears += !s->fresh;
-		mutex_unlock(&log->lock);
+		mutex_unlock(&log->account.lock);
 	}
 	kx_turn_end(&log->turn);
 	return ret == -ESRCH ? ret : 0;
@@ -213,25 +181,17 @@ void kx_log_init(struct kx_log *log, struct kx_vm *vm)
 	kx_turn_init(&log->turn);
 	mutex_init(&log->giving);
 	mutex_init(&log->lock);
+	kx_log_account_init(&log->account);
 	log->vm = vm;
 }
 
 void kx_log_open(struct kx_log *log, gfn_t first_gfn, gfn_t end_gfn)
 {
 	struct kvm *kvm = log->vm->kvm;
-	struct kvm_ext_log_stats fresh = {
-		.mechanism = kx_log_mechanism(kvm),
-		.mode = kx_log_mode(kvm),
-	};
 
-	mutex_lock(&log->lock);
-	fresh.disable_ns = log->disable_ns;
-	fresh.disable_pages = log->disable_pages;
-	log->stats = fresh;
+	kx_log_account_open(&log->account, kx_log_mechanism(kvm), kx_log_mode(kvm));
 	atomic64_set(&log->pml.exits, 0);
-	log->more.aside_passes = 0;
-	log->disable_ns = 0;
-	log->disable_pages = 0;
+	mutex_lock(&log->lock);
 	log->first_gfn = first_gfn;
 	log->end_gfn = end_gfn;
 	mutex_unlock(&log->lock);
@@ -245,11 +205,11 @@ static u64 log_wanted_pages(const struct kx_log *log, const struct kx_log_slot *
 	return end > first ? end - first : 0;
 }
 
-/* Caller holds the lock. */
 static void log_count_pages(const struct kx_log *log, struct kvm_ext_log_stats *out)
 {
 	const struct kx_log_slot *s;
 
+	lockdep_assert_held(&log->lock);
 	for (s = log->slots; s < log->slots + log->nr; s++) {
 		if (!s->wanted)
 			continue;
@@ -274,33 +234,33 @@ bool kx_log_yielded(struct kx_log *log)
 
 	mutex_lock(&log->lock);
 	log_count_pages(log, &stats);
-	yielded = log_is_yielded(&stats);
-	log->stats.yielded_passes += yielded;
 	mutex_unlock(&log->lock);
+	yielded = log_is_yielded(&stats);
+	kx_log_account_add(&log->account, &log->account.stats.yielded_passes, yielded);
 	return yielded;
 }
 
 void kx_log_stood_aside(struct kx_log *log)
 {
-	mutex_lock(&log->lock);
-	log->more.aside_passes++;
-	mutex_unlock(&log->lock);
+	kx_log_account_add(&log->account, &log->account.more.aside_passes, 1);
 	WRITE_ONCE(log->aside, true);
 }
 
 void kx_log_set_candidates(struct kx_log *log, u64 candidates)
 {
-	mutex_lock(&log->lock);
-	log->stats.candidates = candidates;
-	mutex_unlock(&log->lock);
+	mutex_lock(&log->account.lock);
+	log->account.stats.candidates = candidates;
+	mutex_unlock(&log->account.lock);
 }
 
 u32 kx_log_get_stats(struct kx_log *log, struct kvm_ext_log_stats *out,
 		     struct kvm_ext_log_more_stats *more)
 {
 	mutex_lock(&log->lock);
-	*out = log->stats;
-	*more = log->more;
+	mutex_lock(&log->account.lock);
+	*out = log->account.stats;
+	*more = log->account.more;
+	mutex_unlock(&log->account.lock);
 	out->pml_full_exits = atomic64_read(&log->pml.exits);
 	log_count_pages(log, out);
 	mutex_unlock(&log->lock);

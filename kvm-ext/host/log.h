@@ -7,15 +7,68 @@
 #include <kvm-ext/uapi.h>
 
 #include "interpose.h"
+#include "log-account.h"
 #include "log-buffer.h"
 #include "log-turn.h"
 #include "pml.h"
 
 struct kx_vm;
 
-/*
- * A VM's dirty log, used through KVM's ioctls on the VM's file, for as long as a
- * tracker needs it: kx_log_open() … kx_log_leave().
+/**
+ * struct kx_log_slot - a memslot, and whose log it has
+ * @gfn: its first guest page
+ * @npages: pages of 4 KiB
+ * @hva: the address of the first page in the VMM
+ * @flags: KVM_MEM_*, without KVM_MEM_LOG_DIRTY_PAGES
+ * @as_id: the address space
+ * @id: the number that the VMM gave it in that
+ * @wanted: it overlaps the tracker's range, and may be logged
+ * @cut: some of it is excluded
+ * @ours: we switched its log on
+ * @taken: the VMM took it, or had it when we came
+ * @fresh: its log was never read: how old is what is in it?
+ * @candidates: pml-abit: pages that it watches; else NULL
+ * @seen: pml-abit: which of them were accessed lately; else NULL
+ */
+struct kx_log_slot {
+	gfn_t gfn;
+	u64 npages;
+	unsigned long hva;
+	u32 flags;
+	u16 as_id;
+	u16 id;
+	bool wanted;
+	bool cut;
+	bool ours;
+	bool taken;
+	bool fresh;
+	unsigned long *candidates, *seen;
+};
+
+/**
+ * struct kx_log - a VM's dirty log, used through KVM's ioctls on the VM's file
+ * @turn: our ioctls and the VMM's exclude each other. @slots, which is replaced in the pass
+ *	thread, stays as it is for who is in. Held over ioctls.
+ * @giving: what the VMM gets: one of its tasks gives back, or sets a memslot, at a time. Held over
+ *	such an ioctl. Who waits for it would wait in KVM for the same other task.
+ * @lock: whose memslots are: @slots and their @ours and @taken, @first_gfn, @end_gfn. Held for
+ *	moments.
+ * @account: with a lock of its own
+ * @vm: the VM
+ * @interposer: shows us the VMM's ioctls
+ * @entered: from the first kx_log_begin() to kx_log_leave()
+ * @first_gfn: of the pages that the tracker looks at
+ * @end_gfn: behind them
+ * @generation: of the memslots, when @slots was made
+ * @slots: the VM's memslots
+ * @nr: how many there are
+ * @incomplete: some memslot could not be switched: try again
+ * @buffer: for arguments and bitmaps; NULL: none
+ * @words: a piece of a bitmap, in our memory
+ * @aside: the last pass stood aside
+ * @pml: counts the exits of full buffers
+ *
+ * It is used for as long as a tracker needs it: kx_log_open() … kx_log_leave().
  *
  * A memslot is *ours* if we switched its log on. The VMM's own ioctls that
  * concern the log come by us first (interpose.h), and a memslot that the VMM
@@ -23,48 +76,25 @@ struct kx_vm;
  * So KVM carries out the VMM's ioctl on a memslot without a log, or with one
  * that only the VMM uses.
  *
- * Three locks, in this order:
- * @turn: our ioctls and the VMM's exclude each other; @slots, which is replaced in
- *        the pass thread, stays as it is for who is in. Held over ioctls.
- * @giving: one of the VMM's tasks gives back, or sets a memslot, at a time. Held over
- *        such an ioctl. Who waits for it would wait in KVM for the same other task.
- * @lock: what others read: @slots, @ours, @taken, statistics. Held for moments.
- * The rest is the pass thread's.
+ * The locks are taken in this order: @turn, @giving, @lock, that of @account. What has no lock is
+ * the pass thread's.
  */
-struct kx_log_slot {
-	gfn_t gfn;
-	u64 npages;
-	unsigned long hva;
-	u32 flags;		/* without KVM_MEM_LOG_DIRTY_PAGES */
-	u16 as_id;
-	u16 id;
-	bool wanted;		/* overlaps the tracker's range, and may be logged */
-	bool cut;		/* some of it is excluded */
-	bool ours;
-	bool taken;		/* the VMM took it, or had it when we came */
-	bool fresh;		/* its log was never read: how old is what is in it? */
-	/* pml-abit, else NULL: pages it watches, and which of them were accessed lately */
-	unsigned long *candidates, *seen;
-};
-
 struct kx_log {
-	struct kx_turn turn;	/* these three as said above */
-	struct mutex giving;	/* what the VMM gets */
-	struct mutex lock;	/* what others read */
+	struct kx_turn turn;
+	struct mutex giving;	/* as said above */
+	struct mutex lock;	/* as said above */
+	struct kx_log_account account;
 	struct kx_vm *vm;
 	struct kx_interposer interposer;
 	bool entered;
 	gfn_t first_gfn, end_gfn;
-	u64 generation;		/* of the memslots, when @slots was made */
+	u64 generation;
 	struct kx_log_slot *slots;
 	u32 nr;
-	bool incomplete;	/* some memslot could not be switched: try again */
-	struct kx_log_buffer *buffer;	/* for arguments and bitmaps; NULL: none */
-	unsigned long words[PAGE_SIZE / sizeof(long)]; /* a piece of a bitmap, in our memory */
-	struct kvm_ext_log_stats stats;
-	struct kvm_ext_log_more_stats more;
-	bool aside;		/* the last pass stood aside */
-	u64 disable_ns, disable_pages;	/* of the tracker that runs; told in the next account */
+	bool incomplete;
+	struct kx_log_buffer *buffer;
+	unsigned long words[PAGE_SIZE / sizeof(long)];
+	bool aside;
 	struct kx_pml_counter pml;
 };
 
@@ -77,63 +107,147 @@ static inline unsigned long *kx_log_words(struct kx_log *log, u64 first)
 	return log->words + (first & (KX_LOG_PIECE - 1)) / BITS_PER_LONG;
 }
 
+/**
+ * kx_log_init() - a log that is not used
+ * @log: the log
+ * @vm: the VM, attached for longer than the log is used
+ */
 void kx_log_init(struct kx_log *log, struct kx_vm *vm);
 
-/* A new account, for a tracker of [@first_gfn, @end_gfn). The pass thread is parked. */
+/**
+ * kx_log_open() - a new account
+ * @log: the log
+ * @first_gfn: of the pages that the tracker looks at
+ * @end_gfn: behind them
+ *
+ * Context: may sleep; the pass thread is parked.
+ */
 void kx_log_open(struct kx_log *log, gfn_t first_gfn, gfn_t end_gfn);
-/* Waits for no ioctl, whoever's. Returns KVM_EXT_STATE_YIELDED, KVM_EXT_STATE_ASIDE or neither. */
+
+/**
+ * kx_log_get_stats() - the account
+ * @log: the log
+ * @out: filled in
+ * @more: filled in
+ *
+ * Context: may sleep; waits for no ioctl, whoever's.
+ * Return: KVM_EXT_STATE_YIELDED, KVM_EXT_STATE_ASIDE or neither.
+ */
 u32 kx_log_get_stats(struct kx_log *log, struct kvm_ext_log_stats *out,
 		     struct kvm_ext_log_more_stats *more);
 
-/*
- * Before the pass thread is parked or stopped, which makes it leave the log: see
- * kx_turn_reserve(). False: the VMM is in an ioctl on the log and does not come out.
+/**
+ * kx_log_reserve() - before the pass thread is parked or stopped, which makes it leave the log
+ * @log: the log
+ * @timeout: how long to wait, in jiffies
+ * @killable: the caller may be killed meanwhile
+ *
+ * Context: may sleep; see kx_turn_reserve().
+ * Return: false: the VMM is in an ioctl on the log and does not come out.
  */
 bool kx_log_reserve(struct kx_log *log, long timeout, bool killable);
+
+/**
+ * kx_log_unreserve() - after it
+ * @log: the log, reserved
+ */
 void kx_log_unreserve(struct kx_log *log);
 
-/* What KVM does for this VM. */
-u32 kx_log_mechanism(struct kvm *kvm);
-u32 kx_log_mode(struct kvm *kvm);
-/* -EOPNOTSUPP with a dirty ring. */
-int kx_log_check(struct kvm *kvm);
-
-/* --- in the pass thread ---------------------------------------------------------- */
-
 /*
- * What these return: 0; -EAGAIN the VMM is in an ioctl on the log and does not come out: the
+ * --- in the pass thread, which may sleep in all of these ------------------------------
+ *
+ * What they return: 0; -EAGAIN the VMM is in an ioctl on the log and does not come out: the
  * pass stands aside; -ECANCELED somebody wants the thread; -ESRCH the VMM's memory is gone;
  * or another error.
  */
 
-/*
- * At the beginning of a pass: brings the log of every memslot of the range that the
- * VMM does not log under us, one after the other. @watch: with room for candidates.
+/**
+ * kx_log_begin() - at the beginning of a pass
+ * @log: the log
+ * @watch: with room for candidates
+ *
+ * Brings the log of every memslot of the range that the VMM does not log under us, one after the
+ * other.
  */
 int kx_log_begin(struct kx_log *log, bool watch);
-/* All logs off, nothing left in the VMM. The turn is reserved, or the VMM gone. */
+
+/**
+ * kx_log_leave() - all logs off, nothing left in the VMM
+ * @log: the log; the turn is reserved, or the VMM gone
+ */
 void kx_log_leave(struct kx_log *log);
 
-/* Gets the log of @s into the buffer. -ENOENT: it is not ours, or KVM refused. */
+/**
+ * kx_log_harvest() - get the log of a memslot into the buffer
+ * @log: the log
+ * @s: the memslot
+ *
+ * Return: as said above; -ENOENT: it is not ours, or KVM refused.
+ */
 int kx_log_harvest(struct kx_log *log, struct kx_log_slot *s);
-/* Bits of @npages pages from page @first of the harvested memslot: out of the buffer, and back. */
+
+/**
+ * kx_log_read() - copy bits out of the buffer; the VMM can write to it as well
+ * @log: the log
+ * @first: the page of the first bit, in the harvested memslot
+ * @npages: bits, in one piece
+ */
 void kx_log_read(struct kx_log *log, u64 first, u64 npages);
+
+/**
+ * kx_log_write() - copy bits back into the buffer
+ * @log: the log
+ * @first: the page of the first bit, in the harvested memslot
+ * @npages: bits, in one piece
+ */
 void kx_log_write(struct kx_log *log, u64 first, u64 npages);
-/*
- * Clears those pages in the log that have a bit in the buffer, @set of them;
- * their next write is logged again. @first and @npages are multiples of 64, or
- * reach the end of @s.
+
+/**
+ * kx_log_clear() - clear pages in the log: their next write is logged again
+ * @log: the log
+ * @s: the harvested memslot
+ * @first: the first page, a multiple of 64
+ * @npages: how many pages; a multiple of 64, or to the end of @s
+ * @set: how many of them have a bit in the buffer: only these are cleared
  */
 int kx_log_clear(struct kx_log *log, struct kx_log_slot *s, u64 first, u64 npages, u64 set);
-/* True if harvesting does not clear. */
+
+/**
+ * kx_log_is_manual() - does harvesting leave the log as it is?
+ * @log: the log
+ *
+ * Return: false: it clears the log.
+ */
 bool kx_log_is_manual(const struct kx_log *log);
-/* Takes out of @bits, of @npages pages from page @first of @s, those that are excluded. */
+
+/**
+ * kx_log_exclude() - take excluded pages out of bits
+ * @log: the log
+ * @s: the memslot
+ * @first: the page of the first bit
+ * @npages: bits
+ * @bits: changed
+ */
 void kx_log_exclude(struct kx_log *log, const struct kx_log_slot *s, u64 first,
 		    unsigned int npages, unsigned long *bits);
-/* At the end of a pass: was all that is wanted in the VMM's hands? Counts it. */
+
+/**
+ * kx_log_yielded() - at the end of a pass: was all that is wanted in the VMM's hands?
+ * @log: the log, which counts it
+ */
 bool kx_log_yielded(struct kx_log *log);
+
+/**
+ * kx_log_set_candidates() - pml-abit: say how many pages are watched now
+ * @log: the log
+ * @candidates: pages of 4 KiB
+ */
 void kx_log_set_candidates(struct kx_log *log, u64 candidates);
-/* The pass stands aside: counts it. */
+
+/**
+ * kx_log_stood_aside() - count that a pass stands aside
+ * @log: the log
+ */
 void kx_log_stood_aside(struct kx_log *log);
 
 #endif /* KVM_EXT_LOG_H */

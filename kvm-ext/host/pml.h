@@ -12,8 +12,21 @@ struct kx_pml_counter {
 	atomic64_t exits;
 };
 
-/* Counts on from what @counter has. Where KVM has no such event it stays as it is. */
+/**
+ * kx_pml_count() - count on from what the counter has
+ * @counter: stays as it is where KVM has no such event
+ * @mm: the process' memory, only compared
+ *
+ * Context: may sleep.
+ */
 void kx_pml_count(struct kx_pml_counter *counter, const struct mm_struct *mm);
+
+/**
+ * kx_pml_count_end() - count no more
+ * @counter: the counter, whether it counts or not
+ *
+ * Context: may sleep.
+ */
 void kx_pml_count_end(struct kx_pml_counter *counter);
 
 #endif /* KVM_EXT_PML_H */

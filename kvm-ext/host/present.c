@@ -9,6 +9,7 @@
  * is looked up first.
  */
 #include <linux/bitmap.h>
+#include <linux/delay.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/pgtable.h>
@@ -19,6 +20,8 @@
 
 /* Looks, each at a table of 512 entries at most, in one go: some 100 us. */
 #define LOOKS_PER_HOLD	256u
+
+#define LOCK_TRIES	4
 
 static unsigned long present_end_of(unsigned long addr, unsigned long mask)
 {
@@ -58,7 +61,7 @@ static struct sight present_look(struct mm_struct *mm, unsigned long addr)
 			       pte_offset_kernel(&pmd_value, addr) };
 }
 
-/* The same for any address before @end, with or without a VMA. The caller holds mmap_lock. */
+/* The same for any address before @end, with or without a VMA. */
 static struct sight present_look_up(struct mm_struct *mm, struct vm_area_struct **vma,
 				    unsigned long addr, unsigned long end)
 {
@@ -90,6 +93,23 @@ static unsigned long present_end_of_absence(const struct sight *seen, unsigned l
 	return at;
 }
 
+/*
+ * The VMM may hold the lock for writing for as long as a fork of a large process takes. Who waited
+ * for that could not be parked meanwhile, and would keep whoever sets another tracker. So after a
+ * few tries the answer is that all may be there, which is always true.
+ */
+static bool present_lock(struct mm_struct *mm)
+{
+	int i;
+
+	for (i = 0; i < LOCK_TRIES; i++) {
+		if (mmap_read_trylock(mm))
+			return true;
+		usleep_range(50, 100);
+	}
+	return false;
+}
+
 u64 kx_absent_from(struct mm_struct *mm, unsigned long hva, u64 npages)
 {
 	unsigned long at = hva, end = hva + (npages << PAGE_SHIFT);
@@ -100,7 +120,10 @@ u64 kx_absent_from(struct mm_struct *mm, unsigned long hva, u64 npages)
 	/* Of a VMM that has exited nothing is mapped. */
 	if (!mmget_not_zero(mm))
 		return npages;
-	mmap_read_lock(mm);
+	if (!present_lock(mm)) {
+		mmput_async(mm);
+		return 0;
+	}
 	vma = find_vma(mm, at);
 	rcu_read_lock();
 	for (i = 0; i < LOOKS_PER_HOLD && at < end; i++) {
@@ -125,7 +148,11 @@ void kx_present_pages(struct mm_struct *mm, unsigned long hva, unsigned int npag
 	bitmap_zero(bits, npages);
 	if (!mmget_not_zero(mm))
 		return;
-	mmap_read_lock(mm);
+	if (!present_lock(mm)) {
+		bitmap_fill(bits, npages);
+		mmput_async(mm);
+		return;
+	}
 	vma = find_vma(mm, at);
 	rcu_read_lock();
 	while (at < end) {

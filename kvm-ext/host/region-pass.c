@@ -212,7 +212,7 @@ static void region_put_regions(struct kx_pass *p, u32 first, u32 nr, u64 now)
 	struct kvm_ext_rec_regions *rec;
 	u32 i;
 
-	rec = kx_pass_reserve(p, KVM_EXT_REC_REGIONS, struct_size(rec, regions, nr), 0);
+	rec = kx_writer_reserve(&p->writer, KVM_EXT_REC_REGIONS, struct_size(rec, regions, nr), 0);
 	if (!rec)
 		return;
 	rec->pass = p->nr;
@@ -230,7 +230,7 @@ static void region_put_regions(struct kx_pass *p, u32 first, u32 nr, u64 now)
 			.accesses = r->accesses, .age = r->age,
 		};
 	}
-	kx_pass_commit(p);
+	kx_writer_commit(&p->writer);
 }
 
 static void region_aggregate(struct kx_pass *p)
@@ -269,9 +269,9 @@ static void region_check_and_watch(struct kx_pass *p)
 			return;
 		}
 	}
-	if (!kx_pass_priming(p)) {
+	if (!kx_pass_primes(p)) {
 		region_check_all(p);
-		if (p->stop)
+		if (kx_pass_is_cut(p))
 			return;
 		region_count_checks(p);
 		if (rp->regions.checks == rp->aggregation_passes)
@@ -285,7 +285,7 @@ void kx_region_pass(struct kx_pass *p)
 	struct kx_region_pass *rp = p->regions;
 
 	region_check_and_watch(p);
-	if (!p->stop) {
+	if (!kx_pass_is_cut(p)) {
 		rp->checks += rp->pass_checks;
 		rp->max_checks = max(rp->max_checks, rp->pass_checks);
 	}

@@ -17,11 +17,29 @@ struct kx_probe {
 	bool young;			/* the answer */
 };
 
-/* ERR_PTR: -ENOMEM; -E2BIG: the VM's memory is in more pieces than there may be regions. */
+/**
+ * kx_region_pass_new() - the regions of a setting
+ * @vm: the VM
+ * @cfg: checked, with a number of regions
+ *
+ * Context: may sleep.
+ * Return: the regions, or ERR_PTR: -ENOMEM; -E2BIG: the VM's memory is in more pieces than there
+ * may be regions.
+ */
 struct kx_region_pass *kx_region_pass_new(struct kx_vm *vm, const struct kvm_ext_tracker *cfg);
+
+/**
+ * kx_region_pass_free() - free them
+ * @rp: the regions; NULL: none
+ */
 void kx_region_pass_free(struct kx_region_pass *rp);
 
-/* A whole pass with @p->regions and the tracker's probe. */
+/**
+ * kx_region_pass() - a whole pass with @p->regions and the tracker's probe
+ * @p: the running pass
+ *
+ * Context: the pass thread, no lock held; may sleep.
+ */
 void kx_region_pass(struct kx_pass *p);
 
 #endif /* KVM_EXT_REGION_PASS_H */

@@ -22,17 +22,68 @@ struct kx_ring {
 	u64 owed_samples, owed_records;	/* of these, not yet told by a LOST record */
 };
 
+/**
+ * kx_ring_new() - an empty ring
+ * @pages: pages of data, a power of two
+ *
+ * Context: may sleep.
+ * Return: the ring; NULL: no memory.
+ */
 struct kx_ring *kx_ring_new(u32 pages);
+
+/**
+ * kx_ring_free() - free a ring; mappings keep its memory until they are gone
+ * @ring: the ring; NULL: none
+ */
 void kx_ring_free(struct kx_ring *ring);
+
+/**
+ * kx_ring_mmap() - map a ring for its reader
+ * @ring: the ring
+ * @vma: shared, not to be executed, of the whole size
+ *
+ * Context: the reader's mmap_lock is held.
+ * Return: 0, -EINVAL, -EPERM, or what the kernel says.
+ */
 int kx_ring_mmap(struct kx_ring *ring, struct vm_area_struct *vma);
 
-/* Where to write a record of @type and @size with @samples in it. NULL: no room, counted. */
+/* For the one thread that produces: */
+
+/**
+ * kx_ring_reserve() - room for a record
+ * @ring: the ring
+ * @type: enum kvm_ext_record_type
+ * @size: bytes, a multiple of 8, at most KVM_EXT_REC_MAX
+ * @samples: how many samples the record tells of
+ *
+ * Return: the record, with its header; then kx_ring_commit(). NULL: no room, which is counted.
+ */
 void *kx_ring_reserve(struct kx_ring *ring, u16 type, u32 size, u64 samples);
-/* Publishes the record reserved last. */
+
+/**
+ * kx_ring_commit() - publish the record reserved last
+ * @ring: the ring
+ */
 void kx_ring_commit(struct kx_ring *ring);
+
+/**
+ * kx_ring_end_pass() - what was written is a pass: the reader may be woken for it
+ * @ring: the ring
+ */
 void kx_ring_end_pass(struct kx_ring *ring);
 
+/* For any task: */
+
+/**
+ * kx_ring_readable() - is it worth reading: the end of a pass, or half a ring?
+ * @ring: the ring
+ */
 bool kx_ring_readable(const struct kx_ring *ring);
+
+/**
+ * kx_ring_half_full() - is half of it or more not yet read?
+ * @ring: the ring
+ */
 bool kx_ring_half_full(const struct kx_ring *ring);
 
 #endif /* KVM_EXT_RING_H */

@@ -21,19 +21,33 @@ struct kx_roots {
 	bool nested;		/* a vCPU hosts guests of its own, in tables of its own */
 };
 
-/*
- * Those of the address spaces in @as_mask. The caller holds mmu_lock for writing,
- * and what it has found is good until it lets go.
+/**
+ * kx_roots_find() - find the nested page tables that a VM's vCPUs use
+ * @roots: good until the caller lets go of the lock
+ * @kvm: the VM
+ * @as_mask: bit n: those of address space n
+ *
+ * Context: the caller holds KVM's mmu_lock for writing.
  */
 void kx_roots_find(struct kx_roots *roots, struct kvm *kvm, unsigned int as_mask);
 
-/*
- * Does KVM keep the VM's tables with its older MMU (tdp_mmu=0)? At a fault that one maps
- * neighbouring pages as well. False as long as there are no tables.
+/**
+ * kx_has_older_mmu() - does KVM keep the VM's tables with its older MMU (tdp_mmu=0)?
+ * @kvm: the VM
+ *
+ * At a fault that one maps neighbouring pages as well.
+ *
+ * Context: takes KVM's mmu_lock for writing.
+ * Return: false as long as there are no tables.
  */
 bool kx_has_older_mmu(struct kvm *kvm);
 
-/* The table that an entry points to; NULL: not memory. */
+/**
+ * kx_table_at() - the table that an entry points to
+ * @entry: of a nested page table
+ *
+ * Return: the table; NULL: not memory.
+ */
 u64 *kx_table_at(u64 entry);
 
 #endif /* KVM_EXT_ROOTS_H */

@@ -12,15 +12,16 @@
 #include <linux/workqueue.h>
 #include <kvm-ext/uapi.h>
 
-#include "pass.h"
+#include "engine.h"
 #include "ring.h"
 #include "session.h"
+#include "setting.h"
 #include "tracker.h"
 #include "vm.h"
 
 /*
- * Without a VM: nothing but this. With one: @vm, @pass and @ring. When the VM's
- * process exits, @gone is set and @gone_work lets go of @vm and stops @pass, so
+ * Without a VM: nothing but this. With one: @vm, @engine and @ring. When the VM's
+ * process exits, @gone is set and @gone_work lets go of @vm and stops @engine, so
  * that KVM can destroy the VM; ring and account stay until the file is closed.
  *
  * @lock is outermost and is not taken in mmap, which is called with the caller's
@@ -31,7 +32,7 @@ struct kx_session {
 	bool has_vm;
 	bool gone;		/* WRITE_ONCE; final once attach has succeeded */
 	struct kx_vm vm;
-	struct kx_pass pass;
+	struct kx_engine engine;
 	struct kx_ring *ring;	/* set once, with release; freed with the session */
 	wait_queue_head_t wait;	/* pollers, and who waits for a pass */
 	struct work_struct gone_work;
@@ -53,17 +54,18 @@ static void session_vm_gone(struct kx_vm *vm)
 }
 
 /*
- * Caller holds @lock. False: the VMM has been in an ioctl on its dirty log for @timeout
+ * False: the VMM has been in an ioctl on its dirty log for @timeout
  * jiffies, and its VM cannot be let go yet.
  */
 static bool session_drop_vm(struct kx_session *s, long timeout)
 {
+	lockdep_assert_held(&s->lock);
 	if (!s->has_vm)
 		return true;
-	if (!kx_pass_may_stop(&s->pass, timeout))
+	if (!kx_engine_may_stop(&s->engine, timeout))
 		return false;
 	s->has_vm = false;
-	kx_pass_stop(&s->pass);
+	kx_engine_stop(&s->engine);
 	kx_vm_detach(&s->vm);
 	return true;
 }
@@ -91,7 +93,8 @@ static int session_attach(struct kx_session *s, int vm_fd, u32 ring_pages)
 	err = kx_vm_attach(&s->vm, vm_fd);
 	if (err)
 		goto free_ring;
-	err = kx_pass_start(&s->pass, &s->vm, ring, &s->wait);
+	err = kx_engine_start(&s->engine, &s->vm, ring, kx_tracker_by_id(KVM_EXT_TRACKER_OFF),
+			      &s->wait);
 	if (err)
 		goto detach;
 	/* If the VM is gone already, gone_work waits for the lock to see this. */
@@ -114,9 +117,10 @@ static struct kx_ring *session_ring_of(struct kx_session *s)
 	return smp_load_acquire(&s->ring);
 }
 
-/* What an ioctl that needs a VM says when there is none. Caller holds @lock. */
+/* What an ioctl that needs a VM says when there is none. */
 static int session_check_vm(struct kx_session *s)
 {
+	lockdep_assert_held(&s->lock);
 	if (!s->ring)
 		return -ENOTCONN;
 	return s->has_vm && !READ_ONCE(s->gone) ? 0 : -ENODEV;
@@ -174,89 +178,6 @@ static int session_get_vm(struct kx_session *s, void *arg)
 	return err;
 }
 
-static bool session_is_within(u64 value, u64 min, u64 max)
-{
-	return value >= min && value <= max;
-}
-
-/* A page of a region is what is tested, so there is no granularity to choose. */
-static bool session_regions_valid(const struct kvm_ext_tracker *t, const struct kx_tracker *tracker)
-{
-	if (!t->regions_max)
-		return !t->regions_min && !t->aggregation_passes;
-	return tracker->probe && session_is_within(t->regions_min, 1, t->regions_max) &&
-	       t->regions_max <= KVM_EXT_REGIONS_MAX && !(t->flags & KVM_EXT_SET_STALENESS) &&
-	       t->granularity != KVM_EXT_GRANULARITY_2M;
-}
-
-static bool session_trap_valid(const struct kvm_ext_tracker *t, const struct kx_tracker *tracker)
-{
-	if (!tracker->traps)
-		return !t->trap_share_ppm && !t->trap_faults_per_s && !t->trap_time_ppm &&
-		       !t->ranges && !t->nr_ranges && !t->reserved2;
-	return t->trap_share_ppm <= 1000000 && t->trap_time_ppm <= 1000000 &&
-	       t->trap_faults_per_s <= KVM_EXT_TRAP_FAULTS_MAX && !t->reserved2 &&
-	       t->nr_ranges <= KVM_EXT_RANGES_MAX && !t->ranges == !t->nr_ranges;
-}
-
-/* Each field by itself and against the others, without a VM. */
-static int session_check_tracker(const struct kvm_ext_tracker *t, const struct kx_tracker *tracker)
-{
-	bool bad = !tracker || t->reserved ||
-		(t->flags & ~tracker->flags) ||
-		(t->granularity && t->granularity != KVM_EXT_GRANULARITY_4K &&
-		 t->granularity != KVM_EXT_GRANULARITY_2M) ||
-		(t->granularity == KVM_EXT_GRANULARITY_2M && tracker->pages_only) ||
-		(t->interval_ns && !session_is_within(t->interval_ns, KVM_EXT_INTERVAL_MIN_NS,
-					     KVM_EXT_INTERVAL_MAX_NS)) ||
-		(!t->npages && t->first_gfn) ||
-		t->first_gfn + t->npages < t->first_gfn ||
-		t->cpu < -1 || (t->cpu >= 0 && (t->cpu >= nr_cpu_ids || !cpu_online(t->cpu))) ||
-		t->flush_scope > KVM_EXT_FLUSH_NONE ||
-		(t->flush_scope && !(tracker->flush_scopes & BIT(t->flush_scope))) ||
-		(t->batch_pages && t->flush_scope != KVM_EXT_FLUSH_BATCH) ||
-		!session_regions_valid(t, tracker) || !session_trap_valid(t, tracker);
-
-	return bad ? -EINVAL : 0;
-}
-
-static bool session_holds_ram(struct kx_vm *vm, const struct kx_slots *slots,
-			      const struct kvm_ext_range *range)
-{
-	const struct kx_extent *x;
-	int as_id;
-
-	for (as_id = 0; as_id < kx_nr_address_spaces(vm->kvm); as_id++) {
-		x = kx_slots_from(slots, as_id, range->gfn);
-		if (x && x->as_id == as_id && x->gfn < range->gfn + range->npages)
-			return true;
-	}
-	return false;
-}
-
-/* Is there RAM in the range, or in one of the ranges? */
-static int session_check_range(struct kx_vm *vm, const struct kx_setting *setting)
-{
-	const struct kvm_ext_tracker *t = &setting->cfg;
-	struct kvm_ext_range whole = { .gfn = t->first_gfn, .npages = t->npages };
-	u32 nr = setting->ranges ? t->nr_ranges : 1;
-	struct kx_slots slots = {};
-	bool found = !whole.npages && !setting->ranges;
-	int err;
-	u32 i;
-
-	if (found)
-		return 0;
-	err = kx_slots_take(&slots, vm);
-	if (err)
-		return err;
-	for (i = 0; i < nr && !found; i++)
-		found = session_holds_ram(vm, &slots,
-					  setting->ranges ? &setting->ranges[i] : &whole);
-	kx_slots_drop(&slots);
-	return found ? 0 : -ERANGE;
-}
-
 static int session_set_tracker(struct kx_session *s, const struct kx_tracker *tracker,
 			       const struct kx_setting *setting)
 {
@@ -268,10 +189,10 @@ static int session_set_tracker(struct kx_session *s, const struct kx_tracker *tr
 	err = tracker->check ? tracker->check(s->vm.kvm) : 0;
 	if (err)
 		return err;
-	err = session_check_range(&s->vm, setting);
+	err = kx_setting_check_range(setting, &s->vm);
 	if (err)
 		return err;
-	return kx_pass_set(&s->pass, tracker, setting);
+	return kx_engine_set(&s->engine, tracker, setting);
 }
 
 /* Copies a list of ranges, which have to be sorted and apart. The caller frees it. */
@@ -301,7 +222,7 @@ static int session_ioc_set_tracker(struct kx_session *s, void *arg)
 	const struct kx_tracker *tracker = kx_tracker_by_id(setting.cfg.tracker);
 	int err;
 
-	err = session_check_tracker(&setting.cfg, tracker);
+	err = kx_setting_check(&setting.cfg, tracker);
 	if (err)
 		return err;
 	err = session_get_ranges(&setting.ranges, setting.cfg.ranges, setting.cfg.nr_ranges);
@@ -322,7 +243,7 @@ static int session_get_stats(struct kx_session *s, void *arg)
 		return -EINVAL;
 	if (!session_ring_of(s))
 		return -ENOTCONN;
-	kx_pass_get_stats(&s->pass, stats);
+	kx_engine_get_stats(&s->engine, stats);
 	if (READ_ONCE(s->gone))
 		stats->state |= KVM_EXT_STATE_VM_GONE;
 	stats->now_ns = ktime_get_ns();
@@ -332,7 +253,7 @@ static int session_get_stats(struct kx_session *s, void *arg)
 static int session_run_pass(struct kx_session *s, void *arg)
 {
 	struct kvm_ext_run_pass *run = arg;
-	struct kx_pass_waiter waiter;
+	struct kx_waiter waiter;
 	int err;
 
 	if (run->flags)
@@ -340,11 +261,11 @@ static int session_run_pass(struct kx_session *s, void *arg)
 	mutex_lock(&s->lock);
 	err = session_check_vm(s);
 	if (!err)
-		err = kx_pass_request(&s->pass, &waiter);
+		err = kx_engine_request(&s->engine, &waiter);
 	mutex_unlock(&s->lock);
 	if (err)
 		return err;
-	err = kx_pass_wait(&s->pass, &waiter);
+	err = kx_engine_wait(&s->engine, &waiter);
 	run->pass = waiter.pass;
 	return err;
 }
@@ -362,14 +283,14 @@ static int session_set_excluded(struct kx_session *s, const struct kvm_ext_range
 	err = kx_excluded_make(&excluded, &s->vm, ranges, nr);
 	if (err)
 		return err;
-	err = kx_pass_pause(&s->pass);
+	err = kx_engine_pause(&s->engine);
 	if (!err) {
 		*pages = excluded.npages;
 		swap(s->vm.excluded, excluded);
 		s->vm.excluded_changes++;
 		/* What was left alone was accessed at any time. */
 		freed = !kx_excluded_covers(&s->vm.excluded, &excluded);
-		kx_pass_resume(&s->pass, freed);
+		kx_engine_resume(&s->engine, freed);
 	}
 	kx_excluded_drop(&excluded, &s->vm);
 	return err;

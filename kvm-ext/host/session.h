@@ -6,8 +6,18 @@
 
 extern const struct file_operations kx_session_fops;
 
+/**
+ * kx_session_init() - before a session is opened
+ *
+ * Return: 0 or -ENOMEM.
+ */
 int kx_session_init(void);
-/* Sessions that were closed have ended when it returns. */
+
+/**
+ * kx_session_exit() - when the module goes: sessions that were closed have ended when it returns
+ *
+ * Context: may sleep, for as long as a VMM stays in an ioctl on its dirty log.
+ */
 void kx_session_exit(void);
 
 #endif /* KVM_EXT_SESSION_H */

@@ -1,145 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Snapshots of a VM's memslots.
- *
- * kvm->srcu is held only while some of the memslots are copied, without sleeping
- * in between: a memslot update waits for every reader. If they change between two
- * holds, the copy begins anew.
+ * Snapshots of the memory that is tracked.
  */
 #include <linux/mm.h>
-#include <linux/rbtree.h>
 #include <linux/sched.h>
 
 #include "excluded.h"
 #include "slots.h"
 #include "vm.h"
-
-static struct kvm_memory_slot *slots_slot_of(struct rb_node *node, int idx)
-{
-	return container_of(node, struct kvm_memory_slot, gfn_node[idx]);
-}
-
-/*
- * KVM's own slots (APIC access page, TSS) hold no guest RAM, read-only slots
- * are ROM, and an invalid one is being deleted.
- */
-static bool slots_is_ram(const struct kvm_memory_slot *slot)
-{
-	return slot->id >= 0 && slot->id < KVM_USER_MEM_SLOTS &&
-	       !(slot->flags & (KVM_MEM_READONLY | KVM_MEMSLOT_INVALID));
-}
-
-/* Caller holds kvm->srcu. */
-static u64 slots_generation(struct kx_vm *vm)
-{
-	u64 sum = vm->excluded_changes;
-	int i;
-
-	for (i = 0; i < kx_nr_address_spaces(vm->kvm); i++)
-		sum += READ_ONCE(__kvm_memslots(vm->kvm, i)->generation);
-	return sum;
-}
-
-u64 kx_slots_generation(struct kx_vm *vm)
-{
-	int idx = srcu_read_lock(&vm->kvm->srcu);
-	u64 sum = slots_generation(vm);
-
-	srcu_read_unlock(&vm->kvm->srcu, idx);
-	return sum;
-}
-
-/* Memslots that are copied in one go, at first: some 100 us. */
-#define SLOTS_PER_HOLD	1024u
-
-/* A copy of the RAM memslots in order, as far as it has come. */
-struct copying {
-	struct kx_memslot *raw;
-	u32 room, n;		/* @n may exceed @room: then it only counts */
-	u32 per_hold;
-	u64 generation;
-	int as_id;		/* where to go on */
-	gfn_t gfn;
-};
-
-/* The first memslot that begins at @gfn or behind it. */
-static struct rb_node *slots_slot_from(struct kvm_memslots *set, gfn_t gfn)
-{
-	struct rb_node *node = set->gfn_tree.rb_node, *found = NULL;
-
-	while (node) {
-		if (slots_slot_of(node, set->node_idx)->base_gfn < gfn) {
-			node = node->rb_right;
-		} else {
-			found = node;
-			node = node->rb_left;
-		}
-	}
-	return found;
-}
-
-static void slots_copy_one(struct copying *c, const struct kvm_memory_slot *slot)
-{
-	if (!slots_is_ram(slot))
-		return;
-	if (c->n < c->room)
-		c->raw[c->n] = (struct kx_memslot){
-			.gfn = slot->base_gfn,
-			.npages = slot->npages,
-			.hva = slot->userspace_addr,
-			.flags = slot->flags,
-			.as_id = c->as_id,
-			.id = slot->id,
-		};
-	c->n++;
-}
-
-/* True if there are more. Caller holds kvm->srcu. */
-static bool slots_copy_some(struct kvm *kvm, struct copying *c)
-{
-	struct kvm_memslots *set;
-	struct rb_node *node;
-	u32 i = 0;
-
-	for (; c->as_id < kx_nr_address_spaces(kvm); c->as_id++, c->gfn = 0) {
-		set = __kvm_memslots(kvm, c->as_id);
-		for (node = slots_slot_from(set, c->gfn); node; node = rb_next(node)) {
-			const struct kvm_memory_slot *slot = slots_slot_of(node, set->node_idx);
-
-			if (i++ == c->per_hold) {
-				c->gfn = slot->base_gfn;
-				return true;
-			}
-			slots_copy_one(c, slot);
-		}
-	}
-	return false;
-}
-
-/*
- * Copies up to @room memslots, all of one generation; returns how many there are. With each
- * new beginning more in one go: one that takes all ends it, whatever the VMM does meanwhile.
- */
-static u32 slots_copy(struct kx_vm *vm, struct kx_memslot *raw, u32 room, u64 *gen)
-{
-	struct copying c = { .raw = raw, .room = room, .per_hold = SLOTS_PER_HOLD / 2 };
-	bool more = true;
-	int idx;
-
-	while (more) {
-		idx = srcu_read_lock(&vm->kvm->srcu);
-		*gen = slots_generation(vm);
-		if (*gen != c.generation)
-			c = (struct copying){
-				.raw = raw, .room = room,
-				.per_hold = 2 * c.per_hold, .generation = *gen,
-			};
-		more = slots_copy_some(vm->kvm, &c);
-		srcu_read_unlock(&vm->kvm->srcu, idx);
-		cond_resched();
-	}
-	return c.n;
-}
 
 /* Adds @npages of @raw, from page @first on, as an extent of their own. */
 static void slots_add_extent(struct kx_slots *slots, struct rb_root_cached *by_hva,
@@ -196,7 +64,7 @@ static void slots_add(struct kx_slots *slots, struct rb_root_cached *by_hva,
 	}
 }
 
-static int slots_build(struct kx_slots *slots, const struct kx_memslot *raw, u32 n)
+static int slots_make_extents(struct kx_slots *slots, const struct kx_memslot *raw, u32 n)
 {
 	struct rb_root_cached by_hva = RB_ROOT_CACHED;
 	u32 i;
@@ -212,25 +80,6 @@ static int slots_build(struct kx_slots *slots, const struct kx_memslot *raw, u32
 		slots->last_gfn = max(slots->last_gfn, raw[i].gfn + raw[i].npages - 1);
 	}
 	slots->memslots = n;
-	return 0;
-}
-
-int kx_memslots_take(struct kx_memslots *set, struct kx_vm *vm)
-{
-	struct kx_memslot *raw = NULL;
-	u32 n = 0, room;
-
-	/* Allocating inside the read section would keep memslot updates waiting for reclaim. */
-	do {
-		room = n + 8;
-		kvfree(raw);
-		raw = kvcalloc(room, sizeof(*raw), GFP_KERNEL);
-		if (!raw)
-			return -ENOMEM;
-		n = slots_copy(vm, raw, room, &set->generation);
-	} while (n > room);
-	set->slots = raw;
-	set->nr = n;
 	return 0;
 }
 
@@ -302,7 +151,7 @@ static int slots_take_cut(struct kx_slots *slots, struct kx_vm *vm,
 	new.generation = set.generation;
 	err = kx_memslots_cut(&set, excluded);
 	if (!err)
-		err = slots_build(&new, set.slots, set.nr);
+		err = slots_make_extents(&new, set.slots, set.nr);
 	kvfree(set.slots);
 	if (err)
 		return err;

@@ -5,48 +5,55 @@
 #include <linux/interval_tree.h>
 #include <linux/kvm_host.h>
 
-/* A memslot of guest RAM, as it was. */
-struct kx_memslot {
-	gfn_t gfn;
-	u64 npages;
-	unsigned long hva;
-	u32 flags;		/* KVM_MEM_* */
-	u16 as_id;
-	u16 id;
-};
-
-/* All of them, by address space and gfn. @slots is the caller's to kvfree(). */
-struct kx_memslots {
-	u64 generation;
-	struct kx_memslot *slots;
-	u32 nr;
-};
+#include "memslots.h"
 
 struct kx_excluded;
 struct kx_vm;
 
-int kx_memslots_take(struct kx_memslots *set, struct kx_vm *vm);
-/* Leaves pieces of them, without what is excluded. */
+/**
+ * kx_memslots_cut() - replace memslots by the pieces of them that are not excluded
+ * @set: the memslots; unchanged after an error
+ * @excluded: what is left out
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
 int kx_memslots_cut(struct kx_memslots *set, const struct kx_excluded *excluded);
 
-/* A run of guest pages, contiguous in the VMM's memory, too, that is tracked under these gfns. */
+/**
+ * struct kx_extent - a run of guest pages, contiguous in the VMM's memory, too
+ * @gfn: the first page, under the gfn that it is tracked by
+ * @npages: pages of 4 KiB
+ * @hva: the first page's address in the VMM
+ * @as_id: the address space of the gfns
+ * @smm_alias: SMM sees all or part of it, too, at the same gfns
+ * @alias: some of it is mapped at other gfns as well
+ * @node: by hva, while the snapshot is taken
+ */
 struct kx_extent {
 	gfn_t gfn;
 	u64 npages;
 	unsigned long hva;
 	u16 as_id;
-	bool smm_alias;		/* SMM sees all or part of it, too, at the same gfns */
-	bool alias;		/* some of it is mapped at other gfns as well */
-	struct interval_tree_node node;	/* by hva, while the snapshot is taken */
+	bool smm_alias;
+	bool alias;
+	struct interval_tree_node node;
 };
 
-/*
- * A snapshot of the RAM memslots of all address spaces, sorted by address space
- * and gfn. KVM ages memory by hva, for all its aliases at once, so memory that
- * is mapped twice appears once: under its gfn in the lower address space.
+/**
+ * struct kx_slots - a snapshot of the RAM memslots of all address spaces
+ * @generation: as kx_memslots_generation() had it; it tells whether memslots have changed since
+ * @extents: sorted by address space and gfn
+ * @nr: how many extents there are
+ * @memslots: how many memslots they were made of
+ * @ram_pages: pages of all extents
+ * @logged_pages: pages of the memslots with a dirty log, each by itself
+ * @last_gfn: the highest gfn of any memslot
  *
- * A snapshot belongs to whoever took it; no lock. It holds no reference: that
- * memslots have changed since shows in kx_slots_generation().
+ * KVM ages memory by hva, for all its aliases at once, so memory that is mapped twice appears
+ * once: under its gfn in the lower address space.
+ *
+ * A snapshot belongs to whoever took it; no lock. It holds no reference. All zero: empty.
  */
 struct kx_slots {
 	u64 generation;
@@ -54,21 +61,58 @@ struct kx_slots {
 	u32 nr;
 	u32 memslots;
 	u64 ram_pages;
-	u64 logged_pages;	/* in memslots with a dirty log, each by itself */
+	u64 logged_pages;
 	u64 last_gfn;
 };
 
-/* Without what is excluded; or all, for who only counts. */
+/**
+ * kx_slots_take() - replace a snapshot by a new one, without what is excluded
+ * @slots: the snapshot; unchanged after an error
+ * @vm: the VM, whose excluded memory does not change meanwhile
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
 int kx_slots_take(struct kx_slots *slots, struct kx_vm *vm);
-int kx_slots_take_all(struct kx_slots *slots, struct kx_vm *vm);
-void kx_slots_drop(struct kx_slots *slots);
-/* Grows with each change of the memslots, or of what is excluded. */
-u64 kx_slots_generation(struct kx_vm *vm);
 
-/* The first extent that has @gfn of address space @as_id or follows it; NULL: none. */
+/**
+ * kx_slots_take_all() - the same with what is excluded, for a caller that only counts
+ * @slots: the snapshot; unchanged after an error
+ * @vm: the VM
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int kx_slots_take_all(struct kx_slots *slots, struct kx_vm *vm);
+
+/**
+ * kx_slots_drop() - free a snapshot; what is left is empty
+ * @slots: the snapshot, or an empty one
+ *
+ * Context: may sleep.
+ */
+void kx_slots_drop(struct kx_slots *slots);
+
+/**
+ * kx_slots_from() - the extent that has a page, or the first that follows it
+ * @slots: the snapshot
+ * @as_id: the page's address space
+ * @gfn: the page
+ *
+ * Return: the extent, perhaps of a later address space; NULL: there is none.
+ */
 const struct kx_extent *kx_slots_from(const struct kx_slots *slots, u16 as_id, gfn_t gfn);
 
-/* How many of @npages from @gfn on, without a gap, are mapped, and by @hva? By any slots. */
+/**
+ * kx_slots_held() - how far a stretch of memory is mapped without a gap, and where it is said
+ * @slots: the snapshot
+ * @as_id: the address space
+ * @gfn: the first page
+ * @npages: pages of 4 KiB
+ * @hva: where in the VMM the first page is said to be
+ *
+ * Return: pages from @gfn on that are mapped by @hva and what follows it, by any extents.
+ */
 u64 kx_slots_held(const struct kx_slots *slots, u16 as_id, gfn_t gfn, u64 npages,
 		  unsigned long hva);
 

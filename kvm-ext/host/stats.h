@@ -33,8 +33,27 @@ struct kx_pass_account {
 	u64 trap_listened_ns;			/* as of now */
 };
 
+/**
+ * kx_stats_open() - a new account; the epoch goes on counting
+ * @stats: the account
+ * @tracker: enum kvm_ext_tracker_id
+ * @interval_ns: of its passes; 0: only on request
+ * @now_ns: by ktime_get_ns()
+ */
 void kx_stats_open(struct kx_stats *stats, u32 tracker, u64 interval_ns, u64 now_ns);
+
+/**
+ * kx_stats_add() - add a pass that has ended; what it cost counts whether or not the pass does
+ * @stats: the account
+ * @pass: that of the pass
+ */
 void kx_stats_add(struct kx_stats *stats, const struct kx_pass_account *pass);
+
+/**
+ * kx_stats_get() - copy the sums
+ * @stats: the account
+ * @out: all of it is written
+ */
 void kx_stats_get(const struct kx_stats *stats, struct kvm_ext_stats *out);
 
 #endif /* KVM_EXT_STATS_H */

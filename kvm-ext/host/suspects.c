@@ -28,13 +28,14 @@ static bool suspects_is_native_ioctl(unsigned long nr)
 /*
  * True if @task's last system call was an ioctl that matters. What a task left
  * on its stack when it returned from one looks the same; its next system call
- * overwrites that. Caller holds the RCU read lock.
+ * overwrites that.
  */
 static bool suspects_seen_in_ioctl(struct task_struct *task, bool (*concerns)(unsigned int cmd))
 {
 	const void *stack = READ_ONCE(task->stack);
 	const struct pt_regs *regs;
 
+	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "a task's stack may go");
 	/* An exiting task gives up its stack, which RCU keeps mapped. */
 	if (!stack || task == current || task->flags & PF_KTHREAD)
 		return false;
@@ -44,12 +45,13 @@ static bool suspects_seen_in_ioctl(struct task_struct *task, bool (*concerns)(un
 	return suspects_is_native_ioctl(READ_ONCE(regs->orig_ax)) && concerns(regs->si);
 }
 
-/* Caller holds the RCU read lock. A leader that has exited has no memory, though its threads do. */
+/* A leader that has exited has no memory, though its threads do. */
 static bool suspects_has_mm(struct task_struct *process, const struct mm_struct *mm)
 {
 	struct task_struct *task;
 	const struct mm_struct *theirs;
 
+	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "threads may go");
 	for_each_thread(process, task) {
 		theirs = READ_ONCE(task->mm);
 		if (theirs)
@@ -91,6 +93,7 @@ void kx_suspects_acquit(struct kx_interposer *self)
 {
 	int i;
 
+	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "the interposer may go");
 	for (i = 0; i < KX_SUSPECTS_MAX; i++) {
 		if (READ_ONCE(self->suspects[i]) == current)
 			suspects_clear(self, i, current);

@@ -9,10 +9,27 @@ struct kx_interposer;
  * operations before these were replaced. The caller has replaced them and waited for RCU.
  */
 
-/* 0 once none is left. -EAGAIN: one does not come out, or there are too many; call again. */
+/**
+ * kx_suspects_settle() - wait until no such task is left
+ * @self: the interposer
+ *
+ * Context: may sleep.
+ * Return: 0: none is left. -EAGAIN: one does not come out, or there are too many: call again.
+ */
 int kx_suspects_settle(struct kx_interposer *self);
-/* The current task, which comes in by ours, has left KVM's. Caller holds the RCU read lock. */
+
+/**
+ * kx_suspects_acquit() - the current task, which comes in by our operations, has left KVM's
+ * @self: the interposer
+ *
+ * Context: under the RCU read lock.
+ */
 void kx_suspects_acquit(struct kx_interposer *self);
+
+/**
+ * kx_suspects_drop() - suspect nobody any more
+ * @self: the interposer
+ */
 void kx_suspects_drop(struct kx_interposer *self);
 
 #endif /* KVM_EXT_SUSPECTS_H */

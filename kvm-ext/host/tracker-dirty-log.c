@@ -10,6 +10,7 @@
 #include <linux/bitmap.h>
 
 #include "log.h"
+#include "log-mode.h"
 #include "log-walk.h"
 #include "pass.h"
 #include "tracker.h"

@@ -224,7 +224,7 @@ static void ept_walk_put_window(struct kx_pass *p, struct ept_walk *e, const str
 static gfn_t ept_walk_root(struct kx_pass *p, struct ept_walk *e, const struct kx_root *root,
 			   gfn_t gfn, gfn_t end)
 {
-	bool may_skip = p->flush_scope != KVM_EXT_FLUSH_NONE &&
+	bool may_skip = p->flusher.scope != KVM_EXT_FLUSH_NONE &&
 			!(p->cfg.flags & KVM_EXT_SET_NO_SKIP);
 
 	e->walk.retire = may_skip && !root->smm;
@@ -267,11 +267,11 @@ static gfn_t ept_walk_end_of_leaf(struct kx_pass *p, u16 as_id, gfn_t gfn, gfn_t
 /* How far a hold may go before the flush that the scope wants after it. */
 static gfn_t ept_walk_end_of_batch(struct kx_pass *p, u16 as_id, gfn_t gfn, gfn_t end)
 {
-	switch (p->flush_scope) {
+	switch (p->flusher.scope) {
 	case KVM_EXT_FLUSH_PAGE:
 		return ept_walk_end_of_leaf(p, as_id, gfn, end);
 	case KVM_EXT_FLUSH_BATCH:
-		return min(end, gfn + p->cfg.batch_pages - p->unbatched_pages);
+		return min(end, gfn + p->cfg.batch_pages - p->flusher.unbatched_pages);
 	default:
 		return end;
 	}
@@ -349,7 +349,7 @@ static void ept_walk_all(struct kx_pass *p, struct ept_walk *e)
 
 	kx_pass_set_total(p, ept_walk_pages_in_range(p, e));
 	while (!kx_pass_rest(p)) {
-		if (e->generation != kx_slots_generation(e->vm)) {
+		if (e->generation != kx_memslots_generation(e->vm)) {
 			p->account.slots_changed = e->pieces;
 			kx_pass_begin_resting(p);
 			if (ept_walk_take_pieces(e))
@@ -378,15 +378,15 @@ static void ept_walk_all(struct kx_pass *p, struct ept_walk *e)
 static void ept_walk_pass(struct kx_pass *p)
 {
 	struct kvm_ext_walk_stats *walk = &p->account.walk;
-	struct ept_walk *e = p->state;
+	struct ept_walk *e = p->own;
 	struct kx_walk_sums *sums = &e->walk.sums;
 
 	*sums = (struct kx_walk_sums){};
-	e->distrust = e->distrust_next || kx_pass_priming(p);
+	e->distrust = e->distrust_next || kx_pass_primes(p);
 	e->distrust_next = false;
 	ept_walk_all(p, e);
 	ept_walk_recheck(p, e);
-	e->distrust_next |= e->distrust && p->stop;
+	e->distrust_next |= e->distrust && kx_pass_is_cut(p);
 	walk->tables_read = sums->tables;
 	walk->subtrees_skipped = sums->skipped;
 	walk->pages_skipped = sums->skipped_pages;
@@ -410,7 +410,7 @@ static bool ept_walk_probe_page(struct ept_walk *e, const struct kx_probe *probe
 static void ept_walk_probe(struct kx_pass *p, struct kx_probe *probes, u32 nr, bool clear)
 {
 	struct kx_probe *probe = probes, *end = probes + nr;
-	struct ept_walk *e = p->state;
+	struct ept_walk *e = p->own;
 	bool any = false;
 	u16 as_id;
 

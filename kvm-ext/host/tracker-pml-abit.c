@@ -15,6 +15,7 @@
 
 #include "abit.h"
 #include "log.h"
+#include "log-mode.h"
 #include "log-walk.h"
 #include "pass.h"
 #include "tracker.h"
@@ -50,7 +51,7 @@ static u64 pml_abit_block(struct kx_pass *p, struct kx_log_slot *s, u64 first, u
 	unsigned long *candidates = s->candidates + BIT_WORD(first);
 	unsigned long *seen = s->seen + BIT_WORD(first);
 	DECLARE_BITMAP(young, KX_BLOCK_PAGES) = {};
-	struct pml_abit *state = p->state;
+	struct pml_abit *state = p->own;
 
 	/* Nearly all of a large VM. */
 	if (bitmap_empty(bits, npages) && bitmap_empty(candidates, npages))
@@ -62,7 +63,7 @@ static u64 pml_abit_block(struct kx_pass *p, struct kx_log_slot *s, u64 first, u
 	kx_log_found(p, s, first, npages, young);
 	bitmap_or(seen, seen, young, npages);
 	bitmap_zero(bits, npages);
-	if (p->nr % KVM_EXT_CANDIDATE_PASSES == 0 && !p->stop) {
+	if (p->nr % KVM_EXT_CANDIDATE_PASSES == 0 && !kx_pass_is_cut(p)) {
 		bitmap_andnot(bits, candidates, seen, npages);
 		bitmap_copy(candidates, seen, npages);
 		bitmap_zero(seen, npages);
@@ -74,12 +75,12 @@ static u64 pml_abit_block(struct kx_pass *p, struct kx_log_slot *s, u64 first, u
 static void pml_abit_pass(struct kx_pass *p)
 {
 	static const struct kx_log_walk walk = { .block = pml_abit_block, .watch = true };
-	struct pml_abit *state = p->state;
+	struct pml_abit *state = p->own;
 
 	state->candidates = 0;
 	kx_log_walk(p, &walk);
 	/* A pass that was cut has not come by all of them. */
-	if (!p->stop)
+	if (!kx_pass_is_cut(p))
 		kx_log_set_candidates(&p->log, state->candidates);
 }
 

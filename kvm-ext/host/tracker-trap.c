@@ -21,36 +21,22 @@
 #include <linux/random.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
-#include <asm/msr.h>
 
 #include "armed.h"
 #include "budget.h"
 #include "encrypted.h"
+#include "hits.h"
 #include "leaf.h"
-#include "listener.h"
 #include "pass.h"
 #include "roots.h"
+#include "setting.h"
 #include "slots.h"
+#include "trace.h"
 #include "tracker.h"
 #include "vm.h"
 
-/* The CPU's words for a fault: Intel's exit qualification, AMD's error code. */
-#define EPT_WRITE	BIT_ULL(1)
-#define EPT_FETCH	BIT_ULL(2)
-#define EPT_LINEAR	BIT_ULL(7)
-#define EPT_FINAL	BIT_ULL(8)
-#define NPF_WRITE	BIT_ULL(1)
-#define NPF_FETCH	BIT_ULL(4)
-#define NPF_PAGE_WALK	BIT_ULL(33)
-
 #define FAULTS_PER_RECORD \
 	((KVM_EXT_REC_MAX - sizeof(struct kvm_ext_rec_faults)) / sizeof(struct kvm_ext_fault))
-
-/*
- * The page is there, so a fault is a matter of microseconds. What is longer than this has
- * another reason: the vCPU's task was not run, or the VM was paused.
- */
-#define SENSIBLE_NS	NSEC_PER_MSEC
 
 /* Pages armed by one removal, where all pages are to be. */
 #define RUN_MAX		64u
@@ -61,135 +47,27 @@ struct trap {
 	u32 share_ppm;
 	struct kvm_ext_range *ranges;
 	u32 nr_ranges;
-	struct kx_areas __rcu *areas;	/* changed by the pass thread */
 	struct kx_budget budget;
 	struct kvm_ext_trap_stats stats;
 	u64 armed_pages;		/* of 4 KiB, as far as faults were collected */
 	u64 looked_at;			/* index of the page up to which cover was looked for */
-
-	/* What vCPUs leave for the pass thread. A circle of budget.faults_per_s. */
-	raw_spinlock_t lock;
-	struct kvm_ext_fault *faults;
-	u32 oldest, nr;
-
-	/* by vcpu_idx: when it took a fault of ours and is not yet back in the guest; else 0 */
-	u64 *since_ns;
-	struct kx_listener listener;	/* expects as many faults as bits are set in @areas */
+	struct kx_hits hits;
 };
 
-static struct kx_areas *trap_areas_of(const struct trap *t)
-{
-	return rcu_dereference_protected(t->areas, true);
-}
-
-/* --- in the vCPUs' tasks --------------------------------------------------------- */
-
-static u8 trap_access_of(u64 error_code, u8 *flags)
-{
-	bool intel = boot_cpu_has(X86_FEATURE_VMX);
-
-	if (intel ? (error_code & (EPT_LINEAR | EPT_FINAL)) == EPT_LINEAR :
-		    !!(error_code & NPF_PAGE_WALK))
-		*flags |= KVM_EXT_FAULT_PAGE_WALK;
-	if (error_code & (intel ? EPT_WRITE : NPF_WRITE))
-		return KVM_EXT_ACCESS_WRITE;
-	if (error_code & (intel ? EPT_FETCH : NPF_FETCH))
-		return KVM_EXT_ACCESS_EXEC;
-	return KVM_EXT_ACCESS_READ;
-}
-
-static void trap_push(struct trap *t, struct kvm_ext_fault *fault)
-{
-	u32 size = t->budget.faults_per_s;
-
-	raw_spin_lock(&t->lock);
-	fault->time_ns = ktime_get_ns();
-	fault->tsc = rdtsc();
-	/* Never full: no more are armed between two collections than there is room for. */
-	if (t->nr < size)
-		t->faults[(t->oldest + t->nr++) % size] = *fault;
-	else
-		t->stats.lost++;
-	raw_spin_unlock(&t->lock);
-}
-
-/* Caller is in an RCU read section. */
-static bool trap_disarm(struct trap *t, struct kvm_vcpu *vcpu, gfn_t gfn, u8 *order)
-{
-	struct kx_areas *areas;
-	struct kx_area *area;
-
-	areas = rcu_dereference(t->areas);
-	area = areas ? kx_area_of(areas, gfn) : NULL;
-	return area && (area->smm || !(vcpu->arch.hflags & HF_SMM_MASK)) &&
-	       kx_area_disarm(area, gfn, order);
-}
-
-static void trap_on_page_fault(void *data, struct kvm_vcpu *vcpu, u64 gpa, u64 error_code)
-{
-	struct kvm_ext_fault fault = { .gfn = gpa >> PAGE_SHIFT, .vcpu = vcpu->vcpu_id };
-	struct trap *t = data;
-
-	/* A nested guest's address is none of this VM's. */
-	if (vcpu->kvm != t->kvm || (vcpu->arch.hflags & HF_GUEST_MASK))
-		return;
-	/* To the end, so that who waits for readers has what they left. */
-	rcu_read_lock();
-	if (trap_disarm(t, vcpu, fault.gfn, &fault.order)) {
-		fault.access = trap_access_of(error_code, &fault.flags);
-		trap_push(t, &fault);
-		WRITE_ONCE(t->since_ns[vcpu->vcpu_idx], fault.time_ns);
-		kx_listener_expect_less(&t->listener, 1);
-	}
-	rcu_read_unlock();
-}
-
-static void trap_on_entry(void *data, struct kvm_vcpu *vcpu)
-{
-	struct trap *t = data;
-	u64 since, now;
-
-	if (vcpu->kvm != t->kvm)
-		return;
-	since = READ_ONCE(t->since_ns[vcpu->vcpu_idx]);
-	if (!since)
-		return;
-	WRITE_ONCE(t->since_ns[vcpu->vcpu_idx], 0);
-	/* Of the last time that we listened: its entry was not heard. */
-	if (since < READ_ONCE(t->listener.since_ns))
-		return;
-	now = ktime_get_ns();
-	kx_budget_took(&t->budget, now, min_t(u64, now - since, SENSIBLE_NS));
-}
-
 /* --- collecting --------------------------------------------------------------------- */
-
-static u32 trap_pull(struct trap *t, struct kvm_ext_fault *to, u32 room)
-{
-	u32 size = t->budget.faults_per_s, n;
-
-	raw_spin_lock(&t->lock);
-	room = min(room, t->nr);
-	for (n = 0; n < room; n++)
-		to[n] = t->faults[(t->oldest + n) % size];
-	t->oldest = (t->oldest + n) % size;
-	t->nr -= n;
-	raw_spin_unlock(&t->lock);
-	return n;
-}
 
 static void trap_put_faults(struct kx_pass *p, const struct kvm_ext_fault *faults, u32 nr)
 {
 	struct kvm_ext_rec_faults *rec;
 
-	rec = kx_pass_reserve(p, KVM_EXT_REC_FAULTS, struct_size(rec, faults, nr), nr);
+	rec = kx_writer_reserve(&p->writer, KVM_EXT_REC_FAULTS, struct_size(rec, faults, nr), nr);
 	if (!rec)
 		return;
 	rec->pass = p->nr;
 	rec->nr = nr;
 	rec->reserved = 0;
 	memcpy(rec->faults, faults, nr * sizeof(*faults));
-	kx_pass_commit(p);
+	kx_writer_commit(&p->writer);
 }
 
 static void trap_collect(struct kx_pass *p, struct trap *t)
@@ -198,7 +76,7 @@ static void trap_collect(struct kx_pass *p, struct trap *t)
 	u64 pages;
 	u32 n, i;
 
-	while ((n = trap_pull(t, faults, ARRAY_SIZE(faults)))) {
+	while ((n = kx_hits_pull(&t->hits, faults, ARRAY_SIZE(faults)))) {
 		pages = 0;
 		for (i = 0; i < n; i++) {
 			kx_budget_faulted(&t->budget, faults[i].time_ns);
@@ -217,14 +95,14 @@ static void trap_collect(struct kx_pass *p, struct trap *t)
 /* What is armed is forgotten, and counts as if it had faulted: it still may. */
 static void trap_forget_armed(struct kx_pass *p, struct trap *t, struct kx_areas *areas)
 {
-	struct kx_areas *old = trap_areas_of(t);
+	struct kx_areas *old = kx_hits_areas(&t->hits);
 	u64 now;
 
-	rcu_assign_pointer(t->areas, areas);
+	rcu_assign_pointer(t->hits.areas, areas);
 	synchronize_rcu();
 	kx_areas_free(old);
 	/* Nobody else expects any, and none comes any more. */
-	kx_listener_expect_less(&t->listener, atomic_read(&t->listener.expected));
+	kx_listener_expect_less(&t->hits.listener, atomic_read(&t->hits.listener.expected));
 	trap_collect(p, t);
 	now = ktime_get_ns();
 	while (t->budget.outstanding) {
@@ -241,7 +119,8 @@ static int trap_take_memory(struct kx_pass *p, struct trap *t)
 	struct kx_slots slots = {};
 	int err;
 
-	if (trap_areas_of(t) && trap_areas_of(t)->generation == kx_slots_generation(t->vm))
+	areas = kx_hits_areas(&t->hits);
+	if (areas && areas->generation == kx_memslots_generation(t->vm))
 		return 0;
 	kx_pass_begin_resting(p);
 	err = kx_slots_take(&slots, t->vm);
@@ -253,7 +132,7 @@ static int trap_take_memory(struct kx_pass *p, struct trap *t)
 		return err;
 	if (!areas)
 		return -ENOMEM;
-	p->account.slots_changed = trap_areas_of(t);
+	p->account.slots_changed = kx_hits_areas(&t->hits);
 	trap_forget_armed(p, t, areas);
 	return 0;
 }
@@ -268,7 +147,7 @@ static void trap_forget_order(struct trap *t, struct kx_area *area, gfn_t gfn, g
 	for_each_set_bit_from(bit, bits, last + 1) {
 		if (!test_and_clear_bit(bit, bits))
 			continue;
-		kx_listener_expect_less(&t->listener, 1);
+		kx_listener_expect_less(&t->hits.listener, 1);
 		t->budget.outstanding--;
 		t->armed_pages -= 1ull << order;
 	}
@@ -296,7 +175,7 @@ static gfn_t trap_forget_covered(struct kx_pass *p, struct trap *t, struct kx_ar
 
 static void trap_look_for_cover(struct kx_pass *p, struct trap *t)
 {
-	struct kx_areas *areas = trap_areas_of(t);
+	struct kx_areas *areas = kx_hits_areas(&t->hits);
 	struct kx_area *area;
 	u64 index;
 
@@ -354,13 +233,14 @@ static int trap_arm(struct trap *t, struct kx_area *area, gfn_t gfn, u8 order, u
 	u32 i;
 	int err;
 
-	err = kx_listener_expect(&t->listener, nr);
+	err = kx_listener_expect(&t->hits.listener, nr);
 	if (err)
 		return err;
 	for (i = 0; i < nr; i++) {
 		bits = kx_area_bits(area, gfn + i, order, &bit);
 		set_bit(bit, bits);
 	}
+	trace_kvm_ext_trap_armed(t->kvm->userspace_pid, gfn, order, nr);
 	trap_remove_mappings(t, area->hva + ((gfn - area->gfn) << PAGE_SHIFT), (u64)nr << order);
 	kx_budget_armed(&t->budget, nr);
 	t->stats.armings += nr;
@@ -383,7 +263,7 @@ static u32 trap_run_from(struct kx_pass *p, struct kx_area *area, gfn_t gfn, u32
 /* Arms what is at or follows the @index'th page, up to @max pages. Returns where to go on. */
 static u64 trap_arm_at(struct kx_pass *p, struct trap *t, u64 index, u32 max)
 {
-	struct kx_area *area = kx_area_at(trap_areas_of(t), index);
+	struct kx_area *area = kx_area_at(kx_hits_areas(&t->hits), index);
 	gfn_t gfn = area->gfn + index - area->first;
 	u32 nr = 1;
 	u8 order;
@@ -410,7 +290,7 @@ static u64 trap_arm_at(struct kx_pass *p, struct trap *t, u64 index, u32 max)
  */
 static void trap_arm_some(struct kx_pass *p, struct trap *t, u64 want, u32 left)
 {
-	u64 total = trap_areas_of(t)->npages, end = t->armed_pages + want, index, tries;
+	u64 total = kx_hits_areas(&t->hits)->npages, end = t->armed_pages + want, index, tries;
 	bool all = t->share_ppm == 1000000;
 	u64 outstanding = t->budget.outstanding;
 
@@ -429,7 +309,7 @@ static void trap_arm_some(struct kx_pass *p, struct trap *t, u64 want, u32 left)
 
 static void trap_arm_share(struct kx_pass *p, struct trap *t)
 {
-	u64 pages = trap_areas_of(t)->npages;
+	u64 pages = kx_hits_areas(&t->hits)->npages;
 	u64 target = max(mul_u64_u64_div_u64(pages, t->share_ppm, 1000000), 1ull);
 	u32 left = kx_budget_left(&t->budget, ktime_get_ns());
 
@@ -446,8 +326,9 @@ static void trap_put_stats(struct kx_pass *p, struct trap *t)
 	u64 vcpus = max(atomic_read(&t->kvm->online_vcpus), 1);
 	struct kx_budget *b = &t->budget;
 
-	t->stats.eligible = trap_areas_of(t) ? trap_areas_of(t)->npages : 0;
+	t->stats.eligible = kx_hits_areas(&t->hits) ? kx_hits_areas(&t->hits)->npages : 0;
 	t->stats.armed = b->outstanding;
+	t->stats.lost = t->hits.lost;
 	t->stats.max_faults_per_s = b->most;
 	raw_spin_lock(&b->time_lock);
 	t->stats.fault_ns = b->fault_ns;
@@ -455,12 +336,12 @@ static void trap_put_stats(struct kx_pass *p, struct trap *t)
 	t->stats.max_time_ppm = div64_u64(b->most_ns, vcpus * (NSEC_PER_SEC / 1000000));
 	raw_spin_unlock(&b->time_lock);
 	p->account.trap = t->stats;
-	p->account.trap_listened_ns = kx_listener_ns(&t->listener);
+	p->account.trap_listened_ns = kx_listener_ns(&t->hits.listener);
 }
 
 static void trap_pass(struct kx_pass *p)
 {
-	struct trap *t = p->state;
+	struct trap *t = p->own;
 	int err;
 
 	trap_collect(p, t);
@@ -468,9 +349,9 @@ static void trap_pass(struct kx_pass *p)
 	err = kx_has_older_mmu(t->kvm) ? -EOPNOTSUPP : trap_take_memory(p, t);
 	if (err)
 		kx_pass_fail(p, err);
-	if (!p->stop)
+	if (!kx_pass_is_cut(p))
 		trap_look_for_cover(p, t);
-	if (!p->stop)
+	if (!kx_pass_is_cut(p))
 		trap_arm_share(p, t);
 	trap_put_stats(p, t);
 }
@@ -481,11 +362,8 @@ static void trap_cleanup(void *state)
 {
 	struct trap *t = state;
 
-	kx_listener_stop(&t->listener);
-	kx_areas_free(trap_areas_of(t));
+	kx_hits_free(&t->hits);
 	kx_budget_free(&t->budget);
-	kvfree(t->since_ns);
-	kvfree(t->faults);
 	kvfree(t->ranges);
 	kfree(t);
 }
@@ -503,21 +381,19 @@ static int trap_fill_in(struct trap *t, const struct kx_setting *setting)
 	/* All of their time is no limit. */
 	err = kx_budget_init(&t->budget, faults, ppm == 1000000 ? KX_NO_LIMIT :
 			     vcpus * ppm * (NSEC_PER_SEC / 1000000));
-	t->faults = kvcalloc(faults, sizeof(*t->faults), GFP_KERNEL_ACCOUNT);
-	t->since_ns = kvcalloc(KVM_MAX_VCPUS, sizeof(*t->since_ns), GFP_KERNEL_ACCOUNT);
-	if (setting->ranges)
-		t->ranges = kvmalloc_array(cfg->nr_ranges, sizeof(*t->ranges), GFP_KERNEL_ACCOUNT);
-	if (err || !t->faults || !t->since_ns || (setting->ranges && !t->ranges))
+	if (err || !setting->ranges)
+		return err;
+	t->ranges = kvmalloc_array(cfg->nr_ranges, sizeof(*t->ranges), GFP_KERNEL_ACCOUNT);
+	if (!t->ranges)
 		return -ENOMEM;
-	if (setting->ranges)
-		memcpy(t->ranges, setting->ranges, cfg->nr_ranges * sizeof(*t->ranges));
+	memcpy(t->ranges, setting->ranges, cfg->nr_ranges * sizeof(*t->ranges));
 	return 0;
 }
 
 static void *trap_setup(struct kx_vm *vm, const struct kx_setting *setting)
 {
 	struct trap *t;
-	int err;
+	int err, hits_err;
 
 	/* Each removal would end in a write-back of all the host's caches. */
 	err = kx_vm_is_encrypted(vm);
@@ -528,14 +404,12 @@ static void *trap_setup(struct kx_vm *vm, const struct kx_setting *setting)
 		return ERR_PTR(-ENOMEM);
 	t->vm = vm;
 	t->kvm = vm->kvm;
-	raw_spin_lock_init(&t->lock);
-	err = kx_listener_init(&t->listener, trap_on_page_fault, trap_on_entry, t);
-	if (!err)
-		err = trap_fill_in(t, setting);
-	if (!err)
+	err = trap_fill_in(t, setting);
+	hits_err = kx_hits_init(&t->hits, vm->kvm, &t->budget);
+	if (!err && !hits_err)
 		return t;
 	trap_cleanup(t);
-	return ERR_PTR(err);
+	return ERR_PTR(hits_err ?: err);
 }
 
 /*

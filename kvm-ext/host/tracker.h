@@ -8,20 +8,15 @@
 struct kx_extent;
 struct kx_pass;
 struct kx_probe;
+struct kx_setting;
 struct kx_vm;
-
-/* What KVM_EXT_SET_TRACKER asks for. */
-struct kx_setting {
-	struct kvm_ext_tracker cfg;
-	struct kvm_ext_range *ranges;	/* cfg.nr_ranges of them; NULL: none */
-};
 
 #define KX_FLUSH_SCOPES \
 	(BIT(KVM_EXT_FLUSH_PAGE) | BIT(KVM_EXT_FLUSH_BATCH) | BIT(KVM_EXT_FLUSH_PASS))
 
 /*
  * A tracker. Adding one is a file with its operations and a row in tracker.c.
- * The engine (pass.c) owns the thread, the schedule, memslots, range, ring and
+ * The engine (engine.c) owns the thread, the schedule, memslots, range, ring and
  * account; a tracker says which pages of the block before it were accessed.
  */
 struct kx_tracker {
@@ -60,7 +55,7 @@ struct kx_tracker {
 	void (*probe)(struct kx_pass *p, struct kx_probe *probes, u32 nr, bool clear);
 
 	/*
-	 * Makes what the tracker keeps for the VM with this setting, @p->state from then
+	 * Makes what the tracker keeps for the VM with this setting, @p->own from then
 	 * on; an error leaves the running tracker as it is. Optional, both or none.
 	 */
 	void *(*setup)(struct kx_vm *vm, const struct kx_setting *setting);
@@ -76,8 +71,19 @@ extern const struct kx_tracker kx_tracker_pml_abit;
 extern const struct kx_tracker kx_tracker_ept_walk;
 extern const struct kx_tracker kx_tracker_trap;
 
-/* NULL: not built in. */
+/**
+ * kx_tracker_by_id() - the tracker of a number
+ * @id: enum kvm_ext_tracker_id
+ *
+ * Return: the tracker; NULL: not built in.
+ */
 const struct kx_tracker *kx_tracker_by_id(u32 id);
+
+/**
+ * kx_tracker_mask() - all trackers that are built in
+ *
+ * Return: bit n: that of number n.
+ */
 u64 kx_tracker_mask(void);
 
 #endif /* KVM_EXT_TRACKER_H */

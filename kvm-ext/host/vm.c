@@ -9,7 +9,7 @@
 #include <linux/sched/mm.h>
 #include <kvm-ext/uapi.h>
 
-#include "log.h"
+#include "log-mode.h"
 #include "slots.h"
 #include "vm.h"
 

@@ -28,11 +28,34 @@ struct kx_vm {
 	u64 excluded_changes;
 };
 
-/* @vm->on_gone is set by the caller; it may be called before this returns. */
+/**
+ * kx_vm_attach() - from a VM's file descriptor to the VM
+ * @vm: all zero but for @on_gone, which may be called before this returns
+ * @fd: of the caller
+ *
+ * Context: may sleep.
+ * Return: 0; -EBADF; -EINVAL: no VM's file; -EBUSY: the VM has a session; -ESRCH: the VMM is gone.
+ */
 int kx_vm_attach(struct kx_vm *vm, int fd);
+
+/**
+ * kx_vm_detach() - let go of the VM; @on_gone is not called any more when this returns
+ * @vm: attached
+ *
+ * Context: may sleep.
+ */
 void kx_vm_detach(struct kx_vm *vm);
 
+/**
+ * kx_vm_count() - how many VMs have a session
+ */
 unsigned int kx_vm_count(void);
+
+/**
+ * kx_cpu_vendor() - whose virtualisation the host has
+ *
+ * Return: enum kvm_ext_cpu_vendor.
+ */
 u32 kx_cpu_vendor(void);
 
 /* How the VM's memory is mapped, as far as its vCPUs tell. */
@@ -42,7 +65,21 @@ struct kx_vm_paging {
 	u32 ad_bits;		/* as in struct kvm_ext_vm */
 };
 
+/**
+ * kx_vm_paging() - look at the VM's vCPUs for it
+ * @kvm: the VM
+ * @out: all of it is written
+ */
 void kx_vm_paging(struct kvm *kvm, struct kx_vm_paging *out);
+
+/**
+ * kx_vm_info() - what KVM_EXT_GET_VM tells
+ * @vm: attached
+ * @info: all but @size and @flags is written
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
 int kx_vm_info(struct kx_vm *vm, struct kvm_ext_vm *info);
 
 #endif /* KVM_EXT_VM_H */

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Faults of armed mappings, as KVM's tracepoints tell of them in the vCPUs' tasks.
+ */
+#include <linux/mm.h>
+#include <linux/rcupdate.h>
+#include <asm/msr.h>
+
+#include "armed.h"
+#include "budget.h"
+#include "hits.h"
+#include "trace.h"
+
+/* The CPU's words for a fault: Intel's exit qualification, AMD's error code. */
+#define EPT_WRITE	BIT_ULL(1)
+#define EPT_FETCH	BIT_ULL(2)
+#define EPT_LINEAR	BIT_ULL(7)
+#define EPT_FINAL	BIT_ULL(8)
+#define NPF_WRITE	BIT_ULL(1)
+#define NPF_FETCH	BIT_ULL(4)
+#define NPF_PAGE_WALK	BIT_ULL(33)
+
+/*
+ * The page is there, so a fault is a matter of microseconds. What is longer than this has
+ * another reason: the vCPU's task was not run, or the VM was paused.
+ */
+#define SENSIBLE_NS	NSEC_PER_MSEC
+
+/* --- in the vCPUs' tasks --------------------------------------------------------- */
+
+static u8 hits_access_of(u64 error_code, u8 *flags)
+{
+	bool intel = boot_cpu_has(X86_FEATURE_VMX);
+
+	if (intel ? (error_code & (EPT_LINEAR | EPT_FINAL)) == EPT_LINEAR :
+		    !!(error_code & NPF_PAGE_WALK))
+		*flags |= KVM_EXT_FAULT_PAGE_WALK;
+	if (error_code & (intel ? EPT_WRITE : NPF_WRITE))
+		return KVM_EXT_ACCESS_WRITE;
+	if (error_code & (intel ? EPT_FETCH : NPF_FETCH))
+		return KVM_EXT_ACCESS_EXEC;
+	return KVM_EXT_ACCESS_READ;
+}
+
+static void hits_push(struct kx_hits *h, struct kvm_ext_fault *fault)
+{
+	raw_spin_lock(&h->lock);
+	fault->time_ns = ktime_get_ns();
+	fault->tsc = rdtsc();
+	/* Never full: no more are armed between two collections than there is room for. */
+	if (h->nr < h->size)
+		h->faults[(h->oldest + h->nr++) % h->size] = *fault;
+	else
+		h->lost++;
+	raw_spin_unlock(&h->lock);
+}
+
+static bool hits_disarm(struct kx_hits *h, struct kvm_vcpu *vcpu, gfn_t gfn, u8 *order)
+{
+	struct kx_areas *areas;
+	struct kx_area *area;
+
+	areas = rcu_dereference(h->areas);
+	area = areas ? kx_area_of(areas, gfn) : NULL;
+	return area && (area->smm || !(vcpu->arch.hflags & HF_SMM_MASK)) &&
+	       kx_area_disarm(area, gfn, order);
+}
+
+static void hits_on_page_fault(void *data, struct kvm_vcpu *vcpu, u64 gpa, u64 error_code)
+{
+	struct kvm_ext_fault fault = { .gfn = gpa >> PAGE_SHIFT, .vcpu = vcpu->vcpu_id };
+	struct kx_hits *h = data;
+
+	/* A nested guest's address is none of this VM's. */
+	if (vcpu->kvm != h->kvm || (vcpu->arch.hflags & HF_GUEST_MASK))
+		return;
+	/* To the end, so that who waits for readers has what they left. */
+	rcu_read_lock();
+	if (hits_disarm(h, vcpu, fault.gfn, &fault.order)) {
+		fault.access = hits_access_of(error_code, &fault.flags);
+		hits_push(h, &fault);
+		trace_kvm_ext_trap_hit(h->kvm->userspace_pid, &fault);
+		WRITE_ONCE(h->since_ns[vcpu->vcpu_idx], fault.time_ns);
+		kx_listener_expect_less(&h->listener, 1);
+	}
+	rcu_read_unlock();
+}
+
+static void hits_on_entry(void *data, struct kvm_vcpu *vcpu)
+{
+	struct kx_hits *h = data;
+	u64 since, now;
+
+	if (vcpu->kvm != h->kvm)
+		return;
+	since = READ_ONCE(h->since_ns[vcpu->vcpu_idx]);
+	if (!since)
+		return;
+	WRITE_ONCE(h->since_ns[vcpu->vcpu_idx], 0);
+	/* Of the last time that we listened: its entry was not heard. */
+	if (since < READ_ONCE(h->listener.since_ns))
+		return;
+	now = ktime_get_ns();
+	kx_budget_took(h->budget, now, min_t(u64, now - since, SENSIBLE_NS));
+}
+
+/* --- for the pass thread ---------------------------------------------------------- */
+
+u32 kx_hits_pull(struct kx_hits *h, struct kvm_ext_fault *to, u32 room)
+{
+	u32 n;
+
+	raw_spin_lock(&h->lock);
+	room = min(room, h->nr);
+	for (n = 0; n < room; n++)
+		to[n] = h->faults[(h->oldest + n) % h->size];
+	h->oldest = (h->oldest + n) % h->size;
+	h->nr -= n;
+	raw_spin_unlock(&h->lock);
+	return n;
+}
+
+int kx_hits_init(struct kx_hits *h, struct kvm *kvm, struct kx_budget *budget)
+{
+	int err;
+
+	h->kvm = kvm;
+	h->budget = budget;
+	h->size = budget->faults_per_s;
+	raw_spin_lock_init(&h->lock);
+	err = kx_listener_init(&h->listener, hits_on_page_fault, hits_on_entry, h);
+	if (err)
+		return err;
+	h->faults = kvcalloc(h->size, sizeof(*h->faults), GFP_KERNEL_ACCOUNT);
+	h->since_ns = kvcalloc(KVM_MAX_VCPUS, sizeof(*h->since_ns), GFP_KERNEL_ACCOUNT);
+	return h->faults && h->since_ns ? 0 : -ENOMEM;
+}
+
+void kx_hits_free(struct kx_hits *h)
+{
+	kx_listener_stop(&h->listener);
+	kx_areas_free(kx_hits_areas(h));
+	kvfree(h->since_ns);
+	kvfree(h->faults);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef KVM_EXT_LOG_ACCOUNT_H
+#define KVM_EXT_LOG_ACCOUNT_H
+
+#include <linux/mutex.h>
+#include <kvm-ext/uapi.h>
+
+/**
+ * struct kx_log_account - what the use of a dirty log has cost and brought
+ * @lock: of all that follows; innermost, held for moments
+ * @stats: since kx_log_account_open()
+ * @more: the same
+ * @disable_ns: for switching logs off, and
+ * @disable_pages: how many pages these had: of the tracker that runs; told in the next account
+ */
+struct kx_log_account {
+	struct mutex lock;	/* as said above */
+	struct kvm_ext_log_stats stats;
+	struct kvm_ext_log_more_stats more;
+	u64 disable_ns, disable_pages;
+};
+
+/**
+ * kx_log_account_init() - an account of nothing
+ * @a: the account, all zero
+ */
+void kx_log_account_init(struct kx_log_account *a);
+
+/**
+ * kx_log_account_open() - a new account
+ * @a: the account
+ * @mechanism: enum kvm_ext_log_mechanism
+ * @mode: enum kvm_ext_log_mode
+ *
+ * Context: may sleep.
+ */
+void kx_log_account_open(struct kx_log_account *a, u32 mechanism, u32 mode);
+
+/**
+ * kx_log_account_error() - count an error
+ * @a: the account
+ * @err: negative errno
+ *
+ * Context: may sleep.
+ */
+void kx_log_account_error(struct kx_log_account *a, int err);
+
+/**
+ * kx_log_account_add() - add to a sum
+ * @a: the account
+ * @sum: one of its members
+ * @more: what is added
+ *
+ * Context: may sleep.
+ */
+void kx_log_account_add(struct kx_log_account *a, u64 *sum, u64 more);
+
+#endif /* KVM_EXT_LOG_ACCOUNT_H */

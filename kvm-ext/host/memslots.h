@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef KVM_EXT_MEMSLOTS_H
+#define KVM_EXT_MEMSLOTS_H
+
+#include <linux/kvm_host.h>
+
+struct kx_vm;
+
+/**
+ * struct kx_memslot - a memslot of guest RAM, as it was
+ * @gfn: its first guest page
+ * @npages: pages of 4 KiB
+ * @hva: the address of the first page in the VMM
+ * @flags: KVM_MEM_*
+ * @as_id: the address space
+ * @id: the number that the VMM gave it in that
+ */
+struct kx_memslot {
+	gfn_t gfn;
+	u64 npages;
+	unsigned long hva;
+	u32 flags;
+	u16 as_id;
+	u16 id;
+};
+
+/**
+ * struct kx_memslots - all RAM memslots of a VM, by address space and gfn
+ * @generation: as kx_memslots_generation() had it when the copy was made
+ * @slots: @nr of them; the owner frees the array with kvfree()
+ * @nr: how many there are
+ */
+struct kx_memslots {
+	u64 generation;
+	struct kx_memslot *slots;
+	u32 nr;
+};
+
+/**
+ * kx_memslots_take() - copy a VM's memslots
+ * @set: the copy, whose @slots are the caller's to kvfree() after success
+ * @vm: the VM
+ *
+ * Context: may sleep; takes kvm->srcu for some 100 us at a time.
+ * Return: 0 or -ENOMEM.
+ */
+int kx_memslots_take(struct kx_memslots *set, struct kx_vm *vm);
+
+/**
+ * kx_memslots_generation() - a number that grows with each change of the memslots
+ * @vm: the VM
+ *
+ * A change of what is excluded (excluded.h) counts as well.
+ *
+ * Context: any but NMI; takes kvm->srcu for a moment.
+ * Return: the number, to be compared with one of the same VM.
+ */
+u64 kx_memslots_generation(struct kx_vm *vm);
+
+#endif /* KVM_EXT_MEMSLOTS_H */
