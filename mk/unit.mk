@@ -3,6 +3,7 @@
 # KX_UNIT_TESTS; tests/unit/FOLDER/NAME.c, in the folder that hostd/ has its module in, plus the library makes
 # build/tests/NAME.
 
+KX_UNIT_EXTRA_BINS += tests/unit/test-circles
 KX_UNIT_BINS := $(KX_UNIT_TESTS:%=$(BUILD)/tests/%)
 
 vpath test-%.c tests/unit $(wildcard tests/unit/*/)
