@@ -363,7 +363,8 @@ static void without_pause(uint8_t *memory)
 	stop_changes = false;
 	changes = 0;
 	pthread_create(&thread, NULL, change_loop, memory);
-	while (!changes)
+	/* The second begins when the first is done, which made the memslot. */
+	while (changes < 2)
 		usleep(100);
 	for (i = 0; i < 20; i++) {
 		info = kx_vm(kx.fd);
