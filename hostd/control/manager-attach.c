@@ -1,5 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Attach: from a name to a process, its channel if the tracker wants one, and a session. */
+/*
+ * Attach: from a name to a process, its channel if the tracker wants one, and a session.
+ *
+ *	kx_manager_attach_async    options are read, libvirt is held
+ *	[kx_call_attach_work]      who the VM is
+ *	kx_call_resolve_then       after whoever changes the VM's channel
+ *	plug_then_attach
+ *	[kx_call_plug_work]        a channel, and the guest is told; a guest may be waited for
+ *	attach_then                unless the VM has a session by now
+ *	[session_work]             the session
+ *	session_then               which begins; answered
+ *
+ * A rule begins with the second step (manager-rules.c). After an error:
+ *	attach_failed → [kx_call_unplug_work] → kx_call_unplug_then
+ */
 #include "manager-internal.h"
 
 #include "base/error.h"
@@ -122,10 +136,10 @@ static void attach_failed(KxCall *c, GError *error)
 {
 	if (!c->task && !kx_manager_retry_later(c->m, c, error))
 		kx_log(G_LOG_LEVEL_WARNING, "auto-attach-failed", c->target,
-		       c->auto_options.tracker->name,
+		       c->set.options.tracker->name,
 		       "%s is not attached though a rule of the configuration says so: %s",
 		       c->target, error->message);
-	if (!c->plug) {
+	if (!c->channel.plug) {
 		kx_call_done(c, error);
 		return;
 	}
@@ -137,10 +151,10 @@ static gboolean session_work(KxCall *c, GError **error)
 {
 	KxCallMonitor m;
 
-	c->session = kx_session_attach(c->m->host, &c->ident, &c->auto_options, c->plug,
+	c->session = kx_session_attach(c->m->host, &c->ident, &c->set.options, c->channel.plug,
 				       kx_call_monitor(c, c->ident.uuid, &m), error);
 	if (c->session)
-		c->plug = NULL; /* the session's now */
+		c->channel.plug = NULL; /* the session's now */
 	return c->session != NULL;
 }
 
@@ -182,7 +196,7 @@ static void plug_then_attach(KxCall *c, GError *error)
 {
 	KxSession *s = error ? NULL : kx_manager_find_pid(c->m, c->ident.pid);
 
-	c->sets = FALSE;
+	c->set.pending = FALSE;
 	/* One that is attached already has its channel: attaching is refused, it is left alone. */
 	if (error || s || !kx_call_begin_plugging(c, c->ident.uuid, &error))
 		attach_then(c, error);
@@ -194,8 +208,8 @@ static void plug_then_attach(KxCall *c, GError *error)
 
 void kx_call_resolve_then(KxCall *c, GError *error)
 {
-	c->sets = !error && kx_call_takes_over_rule(c, c->ident.uuid);
-	if (c->sets)
+	c->set.pending = !error && kx_call_takes_over_rule(c, c->ident.uuid);
+	if (c->set.pending)
 		kx_call_after_plugging(c, c->ident.uuid, plug_then_attach);
 	else
 		plug_then_attach(c, error);
@@ -231,9 +245,9 @@ void kx_manager_attach_async(KxManager *m, const char *target, GHashTable *optio
 	KxSession *s;
 	pid_t pid;
 
-	c->cancellable = cancellable ? g_object_ref(cancellable) : NULL;
-	kx_options_init(&c->auto_options);
-	if (kx_manager_apply_options(&c->auto_options, options, &error)) {
+	c->wait.cancellable = cancellable ? g_object_ref(cancellable) : NULL;
+	kx_options_init(&c->set.options);
+	if (kx_manager_apply_options(&c->set.options, options, &error)) {
 		c->libvirt = kx_domains_hold(m->domains, &error);
 		s = error ? kx_manager_find_alive(m, target, NULL) : NULL;
 		if (s || g_uuid_string_is_valid(target) || kx_target_process(target, &pid) ||

@@ -22,33 +22,32 @@ void kx_call_free(KxCall *c)
 {
 	g_clear_object(&c->task);
 	g_free(c->target);
-	g_strfreev(c->targets);
-	g_clear_pointer(&c->options, g_hash_table_unref);
+	g_clear_pointer(&c->set.given, g_hash_table_unref);
 	g_strfreev(c->state_dirs);
 	kx_libvirt_release(c->libvirt);
 	kx_vm_ident_clear(&c->ident);
-	g_clear_pointer(&c->entries, g_ptr_array_unref);
+	g_clear_pointer(&c->list.entries, g_ptr_array_unref);
 	g_clear_pointer(&c->kvmstat, g_hash_table_unref);
 	kx_selftest_free(c->selftest);
-	g_clear_pointer(&c->together, g_ptr_array_unref);
-	g_clear_pointer(&c->rest, g_ptr_array_unref);
-	g_clear_pointer(&c->sessions, g_ptr_array_unref);
-	g_clear_pointer(&c->report, kx_report_free);
-	g_clear_pointer(&c->pass, kx_session_pass_free);
-	g_clear_pointer(&c->runs, g_array_unref);
-	g_free(c->json);
-	kx_plug_unref(c->plug);
-	if (c->plugging)
-		g_hash_table_remove(c->m->plugging, c->plugging);
-	if (c->wait_timer)
-		g_source_remove(c->wait_timer);
-	g_clear_object(&c->cancellable);
-	g_free(c->given_up);
+	g_clear_pointer(&c->report.together, g_ptr_array_unref);
+	g_clear_pointer(&c->report.rest, g_ptr_array_unref);
+	g_clear_pointer(&c->report.sessions, g_ptr_array_unref);
+	g_clear_pointer(&c->report.made, kx_report_free);
+	g_clear_pointer(&c->pass.handle, kx_session_pass_free);
+	g_clear_pointer(&c->found.runs, g_array_unref);
+	g_free(c->report.json);
+	kx_plug_unref(c->channel.plug);
+	if (c->channel.uuid)
+		g_hash_table_remove(c->m->plugging, c->channel.uuid);
+	if (c->wait.timer)
+		g_source_remove(c->wait.timer);
+	g_clear_object(&c->wait.cancellable);
+	g_free(c->wait.given_up);
 	g_clear_error(&c->error);
 	kx_call_leave(c); /* the next one may go on with anything, but for this call */
 	g_clear_pointer(&c->session, kx_session_unref);
-	kx_manager_go_on(c->m, c->plugging, &c->behind);
-	g_free(c->plugging);
+	kx_manager_go_on(c->m, c->channel.uuid, &c->channel.behind);
+	g_free(c->channel.uuid);
 	kx_manager_unref(c->m);
 	g_free(c);
 }

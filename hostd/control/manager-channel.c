@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The channel to the guest: plugged in for a tracker there, and out after the session. */
+/*
+ * The channel to the guest: plugged in for a tracker there (a step of Attach and SetTracker), and out after the session:
+ *
+ *	kx_call_unplug_after       after whoever changes the VM's channel
+ *	unplug_now
+ *	[kx_call_unplug_work]
+ *	kx_call_unplug_then        answered
+ */
 #include "manager-internal.h"
 
 #include "base/error.h"
@@ -14,7 +21,7 @@ gboolean kx_manager_runs_in_guest(const KxOptions *o)
 /* One change at a time: two ends of a channel on our side would be one too many. */
 gboolean kx_call_begin_plugging(KxCall *c, const char *uuid, GError **error)
 {
-	if (!uuid || c->plugging)
+	if (!uuid || c->channel.uuid)
 		return TRUE;
 	if (g_hash_table_contains(c->m->plugging, uuid)) {
 		g_set_error(error, KX_ERROR, KX_ERROR_BUSY,
@@ -23,7 +30,7 @@ gboolean kx_call_begin_plugging(KxCall *c, const char *uuid, GError **error)
 			    c->target ? c->target : uuid);
 		return FALSE;
 	}
-	c->plugging = g_strdup(uuid);
+	c->channel.uuid = g_strdup(uuid);
 	g_hash_table_insert(c->m->plugging, g_strdup(uuid), c);
 	return TRUE;
 }
@@ -34,7 +41,7 @@ void kx_call_after_plugging(KxCall *c, const char *uuid, void (*then)(KxCall *, 
 
 	c->then = then;
 	if (holder)
-		g_queue_push_tail(&holder->behind, c);
+		g_queue_push_tail(&holder->channel.behind, c);
 	else
 		then(c, NULL);
 }
@@ -66,7 +73,7 @@ static KxPlugVm plug_vm(const KxCall *c)
 		.name = c->ident.name,
 		.uuid = c->ident.uuid,
 		.pid = c->ident.pid,
-		.gone = c->gone,
+		.gone = c->channel.gone,
 	};
 }
 
@@ -74,7 +81,7 @@ gboolean kx_call_unplug_work(KxCall *c, GError **error)
 {
 	KxPlugVm vm = plug_vm(c);
 
-	return kx_plug_out(c->plug, &vm, KX_PATIENCE_AUTO, error);
+	return kx_plug_out(c->channel.plug, &vm, KX_PATIENCE_AUTO, error);
 }
 
 /* The error before it says more than one of the cleaning up. */
@@ -94,30 +101,32 @@ gboolean kx_call_plug_work(KxCall *c, GError **error)
 {
 	KxPlugVm vm = plug_vm(c);
 	g_autoptr(KxPatience) patience = NULL;
-	gboolean ours = !c->plug;
+	gboolean ours = !c->channel.plug;
 
-	if (!kx_manager_runs_in_guest(&c->auto_options)) {
+	if (!kx_manager_runs_in_guest(&c->set.options)) {
 		if (ours && vm.uuid && kx_plug_left_behind(vm.dir, vm.uuid))
-			c->plug = kx_plug_find(&vm);
+			c->channel.plug = kx_plug_find(&vm);
 		return TRUE;
 	}
 	if (ours)
-		c->plug = kx_plug_in(&vm, error);
-	if (!c->plug)
+		c->channel.plug = kx_plug_in(&vm, error);
+	if (!c->channel.plug)
 		return FALSE;
-	patience = kx_patience_new(vm.proc_root, vm.pid, c->auto_options.wait_ns, c->cancellable);
-	if (kx_plug_wait_claimed(c->plug, patience, error) &&
-	    kx_tracker_guest_propose(kx_plug_channel(c->plug), &c->auto_options, patience, error))
+	patience =
+		kx_patience_new(vm.proc_root, vm.pid, c->set.options.wait_ns, c->wait.cancellable);
+	if (kx_plug_wait_claimed(c->channel.plug, patience, error) &&
+	    kx_tracker_guest_propose(kx_plug_channel(c->channel.plug), &c->set.options, patience,
+				     error))
 		return TRUE;
 	if (ours)
-		kx_plug_out(c->plug, &vm, KX_PATIENCE_AUTO, NULL);
-	g_clear_pointer(&c->plug, kx_plug_unref);
+		kx_plug_out(c->channel.plug, &vm, KX_PATIENCE_AUTO, NULL);
+	g_clear_pointer(&c->channel.plug, kx_plug_unref);
 	return FALSE;
 }
 
 static void unplug_now(KxCall *c, GError *error)
 {
-	if (error || !c->plug || !kx_call_begin_plugging(c, c->ident.uuid, &error)) {
+	if (error || !c->channel.plug || !kx_call_begin_plugging(c, c->ident.uuid, &error)) {
 		kx_call_done(c, error);
 		return;
 	}
@@ -129,10 +138,10 @@ static void unplug_now(KxCall *c, GError *error)
 /* After a session: the VM gets its slot back. A call that still uses the channel comes to its end first. */
 void kx_call_unplug_after(KxCall *c, KxSession *s, gboolean gone)
 {
-	c->plug = kx_session_take_plug(s);
+	c->channel.plug = kx_session_take_plug(s);
 	kx_vm_ident_clear(&c->ident);
 	kx_vm_ident_copy(&c->ident, kx_session_ident(s));
-	c->gone = gone;
+	c->channel.gone = gone;
 	kx_call_after_plugging(c, c->ident.uuid, unplug_now);
 }
 

@@ -34,56 +34,89 @@ struct _KxManager {
 
 /* --- a call: work on a thread, then the rest on the main loop (manager-call.c) --------------------------------------- */
 
+/*
+ * One request to the manager, or something that the manager does by itself. It goes from step to step, of which one is under
+ * way at a time: above each operation stands the chain of its steps, those in brackets on a thread. What only some operations have is in a struct of its own.
+ */
 typedef struct _KxCall KxCall;
 struct _KxCall {
 	KxManager *m;
 	GTask *task; /* the caller's; NULL: the manager's own doing */
 	char *target;
-	char **targets;
-	GHashTable *options;
-	KxOptions auto_options; /* of the rule that made this call */
 	const char *proc_root;
 	char **state_dirs;
 	KxLibvirt *libvirt; /* NULL: do without */
-	/* what the thread found out */
-	KxVmIdent ident;
-	GPtrArray *entries;  /* KxVmEntry */
-	GHashTable *kvmstat; /* UUID → KxKvmStat, asked of QEMU */
-	KxSelftest *selftest;
+	KxVmIdent ident;    /* of the VM, once it is known */
 	KxSession *session; /* that it is about, where it is not looked for by name again */
-	KxSession *in;	    /* that the call has entered */
+	GError *error;	    /* to be answered with when what comes after it is done */
+
+	/* the step at hand */
+	KxSession *in; /* that the call has entered */
 	void (*once_in)(KxCall *c, GError *error);
-	GPtrArray *sessions; /* to go through, */
-	guint at;	     /* this one next */
-	GPtrArray *together; /* those of them that the call has entered all at once; not owned */
-	GPtrArray *rest;     /* those that it has not; not owned */
-	KxReport *report;
-	guint64 window, pass_number;
-	KxSessionPass *pass;
-	GArray *runs; /* KxRun */
-	char *json;
-	gint64 yielded_at;	/* CLOCK_REALTIME, ns */
-	const char *yielded_to; /* NULL: libvirt knows of nothing */
-	/* time in which the VM does not run (manager-pauses.c) */
-	KxInstant moment;
-	const char *why; /* it is paused, or that is not known; NULL: it runs */
-	gboolean since_attach;
-	guint pause_news;  /* as of the question */
-	KxPlug *plug;	   /* of the guest's channel */
-	gboolean gone;	   /* the VM has ended */
-	char *plugging;	   /* the UUID that is in the manager's table for us */
-	GQueue behind;	   /* the calls that go on when we have left that table; not owned */
-	gboolean borrowed; /* @plug is the session's, which unplugs it */
-	gboolean sets;	   /* a tracker, as its caller wants, and has still to do so */
-	/* waiting for the guest (manager-wait.c) */
-	GCancellable *cancellable; /* ends it; NULL: nobody can */
-	char *given_up;		   /* why that was done, if not by the caller */
-	gboolean gives_way;	   /* that was done for a later command */
-	gboolean waits;
-	guint wait_timer; /* until it is told; 0 */
-	GError *error;	  /* to be answered with when what comes after it is done */
 	gboolean (*work)(KxCall *c, GError **error);
 	void (*then)(KxCall *c, GError *error); /* owns the call; @error is the work's, to take */
+
+	/* Attach, SetTracker, and rules */
+	struct {
+		GHashTable *given; /* key → text; NULL: nothing */
+		KxOptions options; /* what is to run */
+		gboolean pending;  /* as its caller wants, and still to be done */
+	} set;
+	/* the channel to the guest (manager-channel.c) */
+	struct {
+		KxPlug *plug;
+		gboolean borrowed; /* @plug is the session's, which unplugs it */
+		gboolean gone;	   /* the VM has ended */
+		char *uuid;	   /* that is in the manager's table for us; NULL: none is */
+		GQueue behind; /* the calls that go on when we have left that table; not owned */
+	} channel;
+	/* waiting for the guest (manager-wait.c) */
+	struct {
+		gboolean now;
+		GCancellable *cancellable; /* ends it; NULL: nobody can */
+		char *given_up;		   /* why that was done, if not by the caller */
+		gboolean gives_way;	   /* that was done for a later command */
+		guint timer;		   /* until it is told; 0 */
+	} wait;
+	/* what QEMU is asked before a window is opened or closed: UUID → KxKvmStat */
+	GHashTable *kvmstat;
+	/* RunPass */
+	struct {
+		KxSessionPass *handle;
+		guint64 number;
+	} pass;
+	/* Report, Stats, Heat */
+	struct {
+		GPtrArray *sessions; /* to go through, */
+		guint at;	     /* this one next */
+		GPtrArray *
+			together; /* those of them that the call has entered all at once; not owned */
+		GPtrArray *rest; /* those that it has not; not owned */
+		KxReport *made;
+		char *json;
+	} report;
+	/* Found */
+	struct {
+		guint64 window;
+		GArray *runs; /* KxRun */
+	} found;
+	/* List, and the domains that rules are for */
+	struct {
+		GPtrArray *entries; /* KxVmEntry */
+	} list;
+	/* why the VMM has the dirty log (manager-yield.c) */
+	struct {
+		gint64 at;	/* CLOCK_REALTIME, ns */
+		const char *to; /* NULL: libvirt knows of nothing */
+	} yield;
+	/* time in which the VM does not run (manager-pauses.c) */
+	struct {
+		KxInstant moment;
+		const char *why; /* it is paused, or that is not known; NULL: it runs */
+		gboolean since_attach;
+		guint news; /* as of the question */
+	} pause;
+	KxSelftest *selftest; /* of the dirty log (manager.c) */
 };
 
 /* @callback NULL: the manager's own doing. */

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* List: what libvirt knows to run, and what is attached. */
+/*
+ * List: what libvirt knows to run, and what is attached.
+ *
+ *	kx_manager_list_async → [kx_call_list_work] → list_then
+ */
 #include "manager-internal.h"
 
 #include "vm/vmfd.h"
@@ -35,7 +39,7 @@ gboolean kx_call_list_work(KxCall *c, GError **error)
 	g_autoptr(GPtrArray) domains = NULL;
 	guint i;
 
-	c->entries = g_ptr_array_new_with_free_func(entry_free);
+	c->list.entries = g_ptr_array_new_with_free_func(entry_free);
 	if (!c->libvirt)
 		return TRUE;
 	domains = kx_libvirt_list(c->libvirt, error);
@@ -44,7 +48,7 @@ gboolean kx_call_list_work(KxCall *c, GError **error)
 	for (i = 0; i < domains->len; i++) {
 		const KxDomain *d = domains->pdata[i];
 
-		add_entry(c->entries, d->name, d->uuid,
+		add_entry(c->list.entries, d->name, d->uuid,
 			  kx_vmfd_find_pid(c->proc_root, (const char *const *)c->state_dirs,
 					   d->name, d->uuid, NULL),
 			  d->state);
@@ -76,10 +80,11 @@ static void list_then(KxCall *c, GError *error)
 	for (i = 0; i < c->m->sessions->len; i++) {
 		const KxSession *s = c->m->sessions->pdata[i];
 		const KxVmIdent *ident = kx_session_ident(s);
-		KxVmEntry *e = entry_of(c->entries, ident);
+		KxVmEntry *e = entry_of(c->list.entries, ident);
 
 		if (!e)
-			e = add_entry(c->entries, ident->name, ident->uuid, ident->pid, "running");
+			e = add_entry(c->list.entries, ident->name, ident->uuid, ident->pid,
+				      "running");
 		e->attached = TRUE;
 		e->tracker = g_strdup(kx_session_options(s)->tracker->name);
 		e->options = kx_options_to_string(kx_session_options(s));
@@ -88,12 +93,12 @@ static void list_then(KxCall *c, GError *error)
 		e->progress = g_strdup(kx_session_doing(s) ? kx_session_doing(s)
 							   : kx_session_progress(s));
 	}
-	for (i = 0; i < c->entries->len; i++) {
-		KxVmEntry *e = c->entries->pdata[i];
+	for (i = 0; i < c->list.entries->len; i++) {
+		KxVmEntry *e = c->list.entries->pdata[i];
 
 		e->waiting = e->ident.uuid ? kx_manager_waits_for(c->m, e->ident.uuid) : NULL;
 	}
-	g_task_return_pointer(c->task, g_steal_pointer(&c->entries),
+	g_task_return_pointer(c->task, g_steal_pointer(&c->list.entries),
 			      (GDestroyNotify)g_ptr_array_unref);
 	kx_call_free(c);
 }

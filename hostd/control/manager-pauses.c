@@ -2,6 +2,10 @@
 /*
  * Time in which VMs do not run, for whatever reason: libvirt tells when that begins and ends. Where it may have begun or
  * ended without our being told, libvirt is asked.
+ *
+ *	kx_manager_paused → told_entered                    libvirt tells
+ *	not_known → unknown_entered                         nobody tells
+ *	ask → [ask_work] → ask_then → answer_entered        libvirt is asked; again if news came meanwhile
  */
 #include "manager-internal.h"
 
@@ -42,7 +46,7 @@ static KxCall *call_for(KxManager *m, KxSession *s)
 	KxCall *c = kx_call_new(m, NULL, NULL, NULL);
 
 	c->session = kx_session_ref(s);
-	c->moment = now();
+	c->pause.moment = now();
 	return c;
 }
 
@@ -53,12 +57,13 @@ static void told_entered(KxCall *c, GError *error)
 	KxAccount *a = kx_session_account(c->session);
 	gboolean was = kx_account_is_paused(a) != NULL;
 
-	if (c->why)
-		kx_account_paused(a, c->moment, c->why);
+	if (c->pause.why)
+		kx_account_paused(a, c->pause.moment, c->pause.why);
 	else
-		kx_account_resumed(a, c->moment);
-	if (kx_session_alive(c->session) && was != (c->why != NULL))
-		kx_manager_tell(c->m, c->why ? "paused" : "unpaused", c->session, c->why);
+		kx_account_resumed(a, c->pause.moment);
+	if (kx_session_alive(c->session) && was != (c->pause.why != NULL))
+		kx_manager_tell(c->m, c->pause.why ? "paused" : "unpaused", c->session,
+				c->pause.why);
 	kx_call_done(c, error);
 }
 
@@ -71,8 +76,8 @@ void kx_manager_paused(KxManager *m, const KxDomain *d, const char *why, gint64 
 	if (!s)
 		return;
 	c = call_for(m, s);
-	c->moment = moment(realtime_ns);
-	c->why = why;
+	c->pause.moment = moment(realtime_ns);
+	c->pause.why = why;
 	kx_call_enter(c, s, told_entered);
 }
 
@@ -80,7 +85,7 @@ void kx_manager_paused(KxManager *m, const KxDomain *d, const char *why, gint64 
 
 static void unknown_entered(KxCall *c, GError *error)
 {
-	kx_account_pauses_unknown(kx_session_account(c->session), c->moment, c->why);
+	kx_account_pauses_unknown(kx_session_account(c->session), c->pause.moment, c->pause.why);
 	kx_call_done(c, error);
 }
 
@@ -88,7 +93,7 @@ static void not_known(KxManager *m, KxSession *s, const char *why)
 {
 	KxCall *c = call_for(m, s);
 
-	c->why = why;
+	c->pause.why = why;
 	kx_call_enter(c, s, unknown_entered);
 }
 
@@ -98,7 +103,8 @@ static void ask(KxManager *m, KxSession *s, gboolean since_attach);
 
 static void answer_entered(KxCall *c, GError *error)
 {
-	kx_account_asked(kx_session_account(c->session), c->moment, c->why, c->since_attach);
+	kx_account_asked(kx_session_account(c->session), c->pause.moment, c->pause.why,
+			 c->pause.since_attach);
 	kx_call_done(c, error);
 }
 
@@ -106,7 +112,7 @@ static gboolean ask_work(KxCall *c, GError **error)
 {
 	gboolean runs;
 
-	return kx_libvirt_runs(c->libvirt, kx_session_ident(c->session)->uuid, &runs, &c->why,
+	return kx_libvirt_runs(c->libvirt, kx_session_ident(c->session)->uuid, &runs, &c->pause.why,
 			       error);
 }
 
@@ -114,15 +120,16 @@ static void ask_then(KxCall *c, GError *error)
 {
 	gboolean none = g_error_matches(error, KX_ERROR, KX_ERROR_NO_SUCH_VM);
 
-	c->moment = now();
-	if (!error && c->pause_news == c->m->pause_news) {
+	c->pause.moment = now();
+	if (!error && c->pause.news == c->m->pause_news) {
 		kx_call_enter(c, c->session, answer_entered);
 		return;
 	}
 	if (error)
 		not_known(c->m, c->session, none ? no_domain : no_libvirt);
 	else
-		ask(c->m, c->session, c->since_attach); /* the answer may be older than the news */
+		ask(c->m, c->session,
+		    c->pause.since_attach); /* the answer may be older than the news */
 	kx_call_done(c, error);
 }
 
@@ -138,8 +145,8 @@ static void ask(KxManager *m, KxSession *s, gboolean since_attach)
 	}
 	c = call_for(m, s);
 	c->libvirt = l;
-	c->since_attach = since_attach;
-	c->pause_news = m->pause_news;
+	c->pause.since_attach = since_attach;
+	c->pause.news = m->pause_news;
 	kx_call_run(c, ask_work, ask_then);
 }
 

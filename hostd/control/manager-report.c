@@ -76,13 +76,13 @@ static KxReport *report_new(void)
 
 static gboolean json_work(KxCall *c, GError **error)
 {
-	c->json = kx_report_to_json(c->report);
-	if (strlen(c->json) <= MESSAGE_MAX)
+	c->report.json = kx_report_to_json(c->report.made);
+	if (strlen(c->report.json) <= MESSAGE_MAX)
 		return TRUE;
 	g_set_error(error, KX_ERROR, KX_ERROR_FAILED,
 		    "the report has %" G_GSIZE_FORMAT " MiB, more than a D-Bus message can hold; "
 		    "ask for some of the VMs by name",
-		    strlen(c->json) >> 20);
+		    strlen(c->report.json) >> 20);
 	return FALSE;
 }
 
@@ -92,15 +92,26 @@ static void json_then(KxCall *c, GError *error)
 		kx_call_done(c, error);
 		return;
 	}
-	g_task_return_pointer(c->task, g_steal_pointer(&c->json), g_free);
+	g_task_return_pointer(c->task, g_steal_pointer(&c->report.json), g_free);
 	kx_call_free(c);
 }
+
+/*
+ * Report:
+ *	kx_manager_report_async    which accounts
+ *	[ask_work]                 QEMU, for KVM's counters (manager-set.c)
+ *	report_then
+ *	next_report                of each session in turn:
+ *	    report_entered, [report_work], reported
+ *	[host_work]                what the host is, and the text
+ *	json_then                  answered
+ */
 
 /* --- a report --------------------------------------------------------------------------------------------------------- */
 
 static gboolean report_work(KxCall *c, GError **error)
 {
-	g_ptr_array_add(c->report->vms, kx_session_report(c->in, kx_call_asked(c, c->in)));
+	g_ptr_array_add(c->report.made->vms, kx_session_report(c->in, kx_call_asked(c, c->in)));
 	return TRUE;
 }
 
@@ -108,7 +119,7 @@ static gboolean host_work(KxCall *c, GError **error)
 {
 	g_autoptr(KxHostInfo) host = kx_hostinfo_read(NULL, NULL);
 
-	kx_hostinfo_to_report(host, c->report);
+	kx_hostinfo_to_report(host, c->report.made);
 	return json_work(c, error);
 }
 
@@ -133,8 +144,8 @@ static void report_entered(KxCall *c, GError *error)
 
 static void next_report(KxCall *c)
 {
-	if (c->at < c->sessions->len)
-		kx_call_enter(c, c->sessions->pdata[c->at++], report_entered);
+	if (c->report.at < c->report.sessions->len)
+		kx_call_enter(c, c->report.sessions->pdata[c->report.at++], report_entered);
 	else
 		kx_call_run(c, host_work, json_then);
 }
@@ -145,8 +156,8 @@ static void report_then(KxCall *c, GError *error)
 		kx_call_done(c, error);
 		return;
 	}
-	c->report = report_new();
-	kx_manager_selftest_to_report(c->m, c->report);
+	c->report.made = report_new();
+	kx_manager_selftest_to_report(c->m, c->report.made);
 	next_report(c);
 }
 
@@ -156,9 +167,9 @@ void kx_manager_report_async(KxManager *m, const char *const *targets, GAsyncRea
 	KxCall *c = kx_call_new(m, NULL, callback, data);
 	GError *error = NULL;
 
-	c->sessions = accounts(m, targets, &error);
-	if (c->sessions)
-		kx_call_ask_qemu(c, c->sessions, report_then);
+	c->report.sessions = accounts(m, targets, &error);
+	if (c->report.sessions)
+		kx_call_ask_qemu(c, c->report.sessions, report_then);
 	else
 		kx_call_done(c, error);
 }
@@ -167,6 +178,16 @@ char *kx_manager_report_finish(GAsyncResult *result, GError **error)
 {
 	return g_task_propagate_pointer(G_TASK(result), error);
 }
+
+/*
+ * Stats:
+ *	kx_manager_stats_async     which sessions; those that are free are entered all at once
+ *	[read_together_work]       and read
+ *	read_together_then
+ *	next_stats                 of each of the others in turn:
+ *	    stats_entered, [read_work], stats_read
+ *	answer_stats
+ */
 
 /* --- the figures of now ------------------------------------------------------------------------------------------------ */
 
@@ -210,8 +231,8 @@ static void answer_stats(KxCall *c)
 {
 	GPtrArray *list = g_ptr_array_new_with_free_func((GDestroyNotify)kx_vm_report_free);
 
-	for (guint i = 0; i < c->sessions->len; i++) {
-		const KxSession *s = c->sessions->pdata[i];
+	for (guint i = 0; i < c->report.sessions->len; i++) {
+		const KxSession *s = c->report.sessions->pdata[i];
 
 		if (kx_session_stats(s))
 			g_ptr_array_add(list, stats_of(s));
@@ -222,8 +243,8 @@ static void answer_stats(KxCall *c)
 
 static void next_stats(KxCall *c)
 {
-	while (c->at < c->rest->len) {
-		KxSession *s = c->rest->pdata[c->at++];
+	while (c->report.at < c->report.rest->len) {
+		KxSession *s = c->report.rest->pdata[c->report.at++];
 
 		if (!kx_session_alive(s))
 			continue;
@@ -235,17 +256,17 @@ static void next_stats(KxCall *c)
 
 static gboolean read_together_work(KxCall *c, GError **error)
 {
-	for (guint i = 0; i < c->together->len; i++) {
-		kx_session_read(c->together->pdata[i]);
-		kx_session_hand_back(c->together->pdata[i]);
+	for (guint i = 0; i < c->report.together->len; i++) {
+		kx_session_read(c->report.together->pdata[i]);
+		kx_session_hand_back(c->report.together->pdata[i]);
 	}
 	return TRUE;
 }
 
 static void read_together_then(KxCall *c, GError *error)
 {
-	for (guint i = 0; i < c->together->len; i++)
-		kx_session_leave(c->together->pdata[i]);
+	for (guint i = 0; i < c->report.together->len; i++)
+		kx_session_leave(c->report.together->pdata[i]);
 	if (error)
 		kx_call_done(c, error);
 	else
@@ -262,20 +283,20 @@ static void nothing(gpointer data)
  */
 static void sort_out(KxCall *c)
 {
-	c->together = g_ptr_array_new();
-	c->rest = g_ptr_array_new();
-	for (guint i = 0; i < c->sessions->len; i++) {
-		KxSession *s = c->sessions->pdata[i];
+	c->report.together = g_ptr_array_new();
+	c->report.rest = g_ptr_array_new();
+	for (guint i = 0; i < c->report.sessions->len; i++) {
+		KxSession *s = c->report.sessions->pdata[i];
 
 		if (!kx_session_alive(s) || (kx_session_doing(s) && kx_session_stats(s)))
 			continue;
 		if (!kx_session_is_free(s)) {
-			g_ptr_array_add(c->rest, s);
+			g_ptr_array_add(c->report.rest, s);
 			continue;
 		}
 		kx_session_enter(s, nothing, NULL);
 		kx_session_hand_over(s);
-		g_ptr_array_add(c->together, s);
+		g_ptr_array_add(c->report.together, s);
 	}
 }
 
@@ -294,12 +315,12 @@ void kx_manager_stats_async(KxManager *m, const char *const *targets, GAsyncRead
 	KxCall *c = kx_call_new(m, NULL, callback, data);
 	GError *error = NULL;
 
-	c->sessions = accounts(m, targets, &error);
-	if (!c->sessions) {
+	c->report.sessions = accounts(m, targets, &error);
+	if (!c->report.sessions) {
 		kx_call_done(c, error);
 		return;
 	}
-	if (targets && *targets && !any_alive(c->sessions)) {
+	if (targets && *targets && !any_alive(c->report.sessions)) {
 		kx_manager_need_alive(m, *targets, &error);
 		kx_call_done(c, error);
 		return;
@@ -312,6 +333,14 @@ GPtrArray *kx_manager_stats_finish(GAsyncResult *result, GError **error)
 {
 	return g_task_propagate_pointer(G_TASK(result), error);
 }
+
+/*
+ * Found:
+ *	kx_manager_found_async, found_entered, [found_work], found_then
+ *
+ * Heat:
+ *	kx_manager_heat_async, heat_entered, [heat_work], json_then
+ */
 
 /* --- of one VM --------------------------------------------------------------------------------------------------------- */
 
@@ -330,8 +359,8 @@ static void enter_account(KxCall *c, void (*then)(KxCall *, GError *))
 
 static gboolean found_work(KxCall *c, GError **error)
 {
-	c->runs = kx_session_found(c->in, c->window, error);
-	return c->runs != NULL;
+	c->found.runs = kx_session_found(c->in, c->found.window, error);
+	return c->found.runs != NULL;
 }
 
 static void found_then(KxCall *c, GError *error)
@@ -340,7 +369,8 @@ static void found_then(KxCall *c, GError *error)
 		kx_call_done(c, error);
 		return;
 	}
-	g_task_return_pointer(c->task, g_steal_pointer(&c->runs), (GDestroyNotify)g_array_unref);
+	g_task_return_pointer(c->task, g_steal_pointer(&c->found.runs),
+			      (GDestroyNotify)g_array_unref);
 	kx_call_free(c);
 }
 
@@ -357,7 +387,7 @@ void kx_manager_found_async(KxManager *m, const char *target, guint64 window,
 {
 	KxCall *c = kx_call_new(m, target, callback, data);
 
-	c->window = window;
+	c->found.window = window;
 	enter_account(c, found_entered);
 }
 
@@ -368,8 +398,8 @@ GArray *kx_manager_found_finish(GAsyncResult *result, GError **error)
 
 static gboolean heat_work(KxCall *c, GError **error)
 {
-	c->report = report_new();
-	g_ptr_array_add(c->report->vms, kx_session_heat(c->in));
+	c->report.made = report_new();
+	g_ptr_array_add(c->report.made->vms, kx_session_heat(c->in));
 	return json_work(c, error);
 }
 

@@ -14,8 +14,8 @@ void kx_manager_attach_by_rule(KxManager *m, const char *name, const char *uuid)
 	    g_hash_table_contains(m->plugging, uuid))
 		return;
 	c = kx_call_new(m, uuid, NULL, NULL);
-	c->auto_options = rule->options;
-	c->cancellable = g_cancellable_new();
+	c->set.options = rule->options;
+	c->wait.cancellable = g_cancellable_new();
 	c->libvirt = kx_domains_hold(m->domains, NULL);
 	if (c->libvirt)
 		kx_call_run(c, kx_call_attach_work, kx_call_resolve_then);
@@ -33,8 +33,8 @@ static void rules_then(KxCall *c, GError *error)
 		kx_call_done(c, error);
 		return;
 	}
-	for (i = 0; i < c->entries->len; i++) {
-		const KxVmEntry *e = c->entries->pdata[i];
+	for (i = 0; i < c->list.entries->len; i++) {
+		const KxVmEntry *e = c->list.entries->pdata[i];
 
 		if (!kx_let_alone_has(c->m->let_alone, e->ident.uuid, e->ident.pid))
 			kx_manager_attach_by_rule(c->m, e->ident.name, e->ident.uuid);

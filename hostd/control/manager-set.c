@@ -4,6 +4,12 @@
 
 #include "base/error.h"
 
+/*
+ * The first steps of whatever opens or closes windows, up to its own @then:
+ *	kx_call_ask_qemu           whether KVM's counters have no better source
+ *	[ask_work]                 if so
+ */
+
 /* --- what is to be asked of QEMU before a window is opened or closed ------------------------------------------------ */
 
 static gboolean ask_work(KxCall *c, GError **error)
@@ -61,13 +67,42 @@ void kx_call_ask_qemu_for(KxCall *c, void (*then)(KxCall *, GError *))
 	kx_call_ask_qemu(c, one, then);
 }
 
+/*
+ * SetTracker:
+ *	kx_manager_set_async       options are read; a call that waits for this guest gives way
+ *	set_begin                  after whoever changes the VM's channel
+ *	[kx_call_plug_work]        a tracker in the guest: a channel, and the guest is told; it may be waited for
+ *	told_then, told_entered    the channel is the session's
+ *	[ask_work]                 QEMU, for KVM's counters
+ *	set_then, set_entered      in the session
+ *	[set_work]                 the switch
+ *	set_done                   left, told, answered
+ * After an error behind the guest's answer:
+ *	take_back → [kx_call_unplug_work] → kx_call_unplug_then
+ *
+ * Detach:
+ *	kx_manager_detach_async    whoever waits for this guest gives up
+ *	[ask_work]                 QEMU, for KVM's counters
+ *	detach_then, detach_entered
+ *	[finish_work]              the tracker stops, the account is closed
+ *	detach_done                ended, told; with a channel kx_call_unplug_after, which answers
+ *
+ * RunPass:
+ *	kx_manager_run_pass_async
+ *	pass_entered               a handle; the session is left, which goes on while the pass runs
+ *	[pass_work]                the pass
+ *	pass_ran, pass_entered_again
+ *	[drain_work]               its samples
+ *	pass_drained               answered
+ */
+
 /* --- set, detach, pass -------------------------------------------------------------------------------------------- */
 
 static gboolean set_work(KxCall *c, GError **error)
 {
 	KxCallMonitor m;
 
-	return kx_session_set(c->in, &c->auto_options, kx_call_asked(c, c->in),
+	return kx_session_set(c->in, &c->set.options, kx_call_asked(c, c->in),
 			      kx_call_monitor(c, kx_session_ident(c->in)->uuid, &m), error);
 }
 
@@ -95,9 +130,9 @@ static KxSession *still_alive(const KxCall *c, GError **error)
 /* From those of now, which another call may have set while this one waited. */
 static gboolean make_options(KxCall *c, const KxSession *s, GError **error)
 {
-	c->auto_options = *kx_session_options(s);
-	c->auto_options.wait_ns = KX_PATIENCE_AUTO; /* each call's own */
-	return kx_manager_apply_options(&c->auto_options, c->options, error);
+	c->set.options = *kx_session_options(s);
+	c->set.options.wait_ns = KX_PATIENCE_AUTO; /* each call's own */
+	return kx_manager_apply_options(&c->set.options, c->set.given, error);
 }
 
 static void set_entered(KxCall *c, GError *error)
@@ -128,8 +163,8 @@ static void set_then(KxCall *c, GError *error)
 static void take_back(KxCall *c, GError *error)
 {
 	kx_call_leave(c);
-	c->sets = FALSE;
-	if (!c->plug || c->borrowed || kx_session_plug(c->session)) {
+	c->set.pending = FALSE;
+	if (!c->channel.plug || c->channel.borrowed || kx_session_plug(c->session)) {
 		kx_call_done(c, error);
 		return;
 	}
@@ -146,7 +181,7 @@ static void told_entered(KxCall *c, GError *error)
 		return;
 	}
 	if (!kx_session_plug(s))
-		kx_session_give_plug(s, g_steal_pointer(&c->plug));
+		kx_session_give_plug(s, g_steal_pointer(&c->channel.plug));
 	kx_call_leave(c);
 	g_clear_pointer(&c->libvirt, kx_libvirt_release); /* ask_qemu holds its own */
 	kx_call_ask_qemu_for(c, set_then);
@@ -176,8 +211,8 @@ static void tell_guest(KxCall *c, KxSession *s)
 	}
 	c->session = kx_session_ref(s);
 	kx_vm_ident_copy(&c->ident, kx_session_ident(s));
-	c->plug = kx_session_plug(s) ? kx_plug_ref(kx_session_plug(s)) : NULL;
-	c->borrowed = c->plug != NULL;
+	c->channel.plug = kx_session_plug(s) ? kx_plug_ref(kx_session_plug(s)) : NULL;
+	c->channel.borrowed = c->channel.plug != NULL;
 	c->libvirt = kx_domains_hold(c->m->domains, NULL);
 	kx_call_begin_wait(c);
 	kx_call_run_apart(c, kx_call_plug_work, told_then);
@@ -204,7 +239,7 @@ static void set_begin(KxCall *c, GError *error)
 
 	if (!s || !make_options(c, s, &error))
 		kx_call_done(c, error);
-	else if (kx_manager_runs_in_guest(&c->auto_options))
+	else if (kx_manager_runs_in_guest(&c->set.options))
 		tell_guest(c, s);
 	else
 		kx_call_ask_qemu_for(c, set_then);
@@ -217,9 +252,9 @@ void kx_manager_set_async(KxManager *m, const char *target, GHashTable *options,
 	GError *error = NULL;
 	KxSession *s = kx_manager_need_alive(m, target, &error);
 
-	c->options = options ? g_hash_table_ref(options) : NULL;
-	c->cancellable = cancellable ? g_object_ref(cancellable) : NULL;
-	c->sets = TRUE;
+	c->set.given = options ? g_hash_table_ref(options) : NULL;
+	c->wait.cancellable = cancellable ? g_object_ref(cancellable) : NULL;
+	c->set.pending = TRUE;
 	if (!s || !can_be_set(options, &error) || !make_options(c, s, &error))
 		kx_call_done(c, error);
 	else if (options && g_hash_table_contains(options, "tracker") && kx_call_takes_over(c, s))
@@ -306,7 +341,7 @@ static void pass_drained(KxCall *c, GError *error)
 		kx_call_done(c, error);
 		return;
 	}
-	g_task_return_pointer(c->task, g_memdup2(&c->pass_number, sizeof(c->pass_number)), g_free);
+	g_task_return_pointer(c->task, g_memdup2(&c->pass.number, sizeof(c->pass.number)), g_free);
 	kx_call_free(c);
 }
 
@@ -329,13 +364,13 @@ static void pass_ran(KxCall *c, GError *error)
 
 static gboolean pass_work(KxCall *c, GError **error)
 {
-	return kx_session_pass_run(c->pass, &c->pass_number, error);
+	return kx_session_pass_run(c->pass.handle, &c->pass.number, error);
 }
 
 static void pass_entered(KxCall *c, GError *error)
 {
 	if (!error)
-		c->pass = kx_session_pass_new(c->in, &error);
+		c->pass.handle = kx_session_pass_new(c->in, &error);
 	kx_call_leave(c); /* the session goes on while the pass runs */
 	if (error)
 		kx_call_done(c, error);

@@ -30,52 +30,52 @@ static gboolean tell_waiting(gpointer data)
 		.event = "waiting",
 		.vm = c->ident.name,
 		.uuid = c->ident.uuid,
-		.tracker = c->auto_options.tracker->name,
+		.tracker = c->set.options.tracker->name,
 		.reason = FOR_WHAT " (kvm_ext_guest.ko)",
 		.pid = c->ident.pid,
 	};
 
-	c->wait_timer = 0;
-	if (c->m->callback && !c->given_up)
+	c->wait.timer = 0;
+	if (c->m->callback && !c->wait.given_up)
 		c->m->callback(&e, c->m->data);
 	return G_SOURCE_REMOVE;
 }
 
 void kx_call_begin_wait(KxCall *c)
 {
-	if (!kx_manager_runs_in_guest(&c->auto_options))
+	if (!kx_manager_runs_in_guest(&c->set.options))
 		return;
-	c->waits = TRUE;
-	if (!c->cancellable)
-		c->cancellable = g_cancellable_new();
-	c->wait_timer = g_timeout_add(TELL_MS, tell_waiting, c);
+	c->wait.now = TRUE;
+	if (!c->wait.cancellable)
+		c->wait.cancellable = g_cancellable_new();
+	c->wait.timer = g_timeout_add(TELL_MS, tell_waiting, c);
 }
 
 /* By what plugged it in for itself. On the session's own channel the guest was told, and who gave that up comes after it. */
 static gboolean given_up_too_late(const KxCall *c)
 {
-	return c->given_up && !c->borrowed;
+	return c->wait.given_up && !c->channel.borrowed;
 }
 
 GError *kx_call_end_wait(KxCall *c, GError *error)
 {
-	if (c->wait_timer)
-		g_source_remove(c->wait_timer);
-	c->wait_timer = 0;
-	c->waits = FALSE;
+	if (c->wait.timer)
+		g_source_remove(c->wait.timer);
+	c->wait.timer = 0;
+	c->wait.now = FALSE;
 	if (error ? !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)
 		  : !given_up_too_late(c))
 		return error;
 	g_clear_error(&error);
-	return g_error_new(KX_ERROR, c->gives_way ? KX_ERROR_BUSY : KX_ERROR_FAILED,
+	return g_error_new(KX_ERROR, c->wait.gives_way ? KX_ERROR_BUSY : KX_ERROR_FAILED,
 			   "VM \"%s\" is waited for no longer: %s", c->ident.name,
-			   c->given_up ? c->given_up : "the caller has gone");
+			   c->wait.given_up ? c->wait.given_up : "the caller has gone");
 }
 
 /* NULL @target: any. */
 static gboolean waits_for(const KxCall *c, const char *target)
 {
-	return c->waits && (!target || kx_vm_ident_is_called(&c->ident, target));
+	return c->wait.now && (!target || kx_vm_ident_is_called(&c->ident, target));
 }
 
 /* What a user detaches is not attached again by a rule. */
@@ -98,13 +98,13 @@ static gboolean drop_retry(gpointer uuid, gpointer value, gpointer target)
 /* Those that have not begun. */
 static void drop_behind(KxCall *holder, KxError code, const char *why)
 {
-	for (GList *l = holder->behind.head, *next; l; l = next) {
+	for (GList *l = holder->channel.behind.head, *next; l; l = next) {
 		KxCall *c = l->data;
 
 		next = l->next;
-		if (!c->sets)
+		if (!c->set.pending)
 			continue;
-		g_queue_delete_link(&holder->behind, l);
+		g_queue_delete_link(&holder->channel.behind, l);
 		kx_call_done(c, g_error_new(KX_ERROR, code, "VM \"%s\" is waited for no longer: %s",
 					    c->target, why));
 	}
@@ -120,14 +120,14 @@ gboolean kx_manager_give_up(KxManager *m, const char *target, const char *why)
 	while (g_hash_table_iter_next(&it, &uuid, &value)) {
 		KxCall *c = value;
 
-		if (!waits_for(c, target) || (c->given_up && !c->gives_way))
+		if (!waits_for(c, target) || (c->wait.given_up && !c->wait.gives_way))
 			continue;
 		drop_behind(c, KX_ERROR_FAILED, why);
-		g_free(c->given_up);
-		c->given_up = g_strdup(why);
-		c->gives_way = FALSE;
+		g_free(c->wait.given_up);
+		c->wait.given_up = g_strdup(why);
+		c->wait.gives_way = FALSE;
 		let_alone(m, &c->ident, target);
-		g_cancellable_cancel(c->cancellable);
+		g_cancellable_cancel(c->wait.cancellable);
 		any = TRUE;
 	}
 	return any;
@@ -135,11 +135,11 @@ gboolean kx_manager_give_up(KxManager *m, const char *target, const char *why)
 
 static void give_way(KxCall *c, const char *why)
 {
-	if (!c->waits || c->given_up)
+	if (!c->wait.now || c->wait.given_up)
 		return;
-	c->given_up = g_strdup(why);
-	c->gives_way = TRUE;
-	g_cancellable_cancel(c->cancellable);
+	c->wait.given_up = g_strdup(why);
+	c->wait.gives_way = TRUE;
+	g_cancellable_cancel(c->wait.cancellable);
 }
 
 /* What is under way matters to who uses the same channel, and to who must not be overtaken by what has been told already. */
@@ -153,13 +153,13 @@ gboolean kx_call_takes_over(KxCall *c, const KxSession *s)
 	if (!holder)
 		return FALSE;
 	why = g_strdup_printf("another tracker, %s, was set meanwhile",
-			      c->auto_options.tracker->name);
-	sets = holder->sets;
-	waits = holder->waits;
+			      c->set.options.tracker->name);
+	sets = holder->set.pending;
+	waits = holder->wait.now;
 	drop_behind(holder, KX_ERROR_BUSY, why);
 	if (sets)
 		give_way(holder, why);
-	return kx_manager_runs_in_guest(&c->auto_options) ||
+	return kx_manager_runs_in_guest(&c->set.options) ||
 	       (sets && (!waits || kx_session_plug(s)));
 }
 
@@ -167,7 +167,7 @@ gboolean kx_call_takes_over_rule(KxCall *c, const char *uuid)
 {
 	KxCall *holder = uuid ? g_hash_table_lookup(c->m->plugging, uuid) : NULL;
 
-	if (!c->task || !holder || holder->task || !holder->waits)
+	if (!c->task || !holder || holder->task || !holder->wait.now)
 		return FALSE;
 	give_way(holder, "a command attaches it");
 	return TRUE;
@@ -178,7 +178,7 @@ char *kx_manager_waits_for(const KxManager *m, const char *uuid)
 	const KxCall *c = g_hash_table_lookup(m->plugging, uuid);
 	const KxRetry *r = g_hash_table_lookup(m->retries, uuid);
 
-	if (c && c->waits && !c->given_up)
+	if (c && c->wait.now && !c->wait.given_up)
 		return g_strdup(FOR_WHAT);
 	return r ? g_strdup_printf(FOR_WHAT ", tried again every %u s at most: %s", r->pause_s,
 				   r->why)
@@ -234,14 +234,14 @@ static gboolean may_pass(const GError *error)
 /* For good. */
 static gboolean was_ended(const KxCall *c)
 {
-	return c->given_up && !c->gives_way;
+	return c->wait.given_up && !c->wait.gives_way;
 }
 
 gboolean kx_manager_retry_later(KxManager *m, const KxCall *c, const GError *error)
 {
 	KxRetry *r = g_hash_table_lookup(m->retries, c->target);
 
-	if (!c->ident.uuid || was_ended(c) || !kx_manager_runs_in_guest(&c->auto_options) ||
+	if (!c->ident.uuid || was_ended(c) || !kx_manager_runs_in_guest(&c->set.options) ||
 	    !may_pass(error) || !m->domains) {
 		kx_manager_no_retry(m, c->target);
 		return was_ended(c);
@@ -252,7 +252,7 @@ gboolean kx_manager_retry_later(KxManager *m, const KxCall *c, const GError *err
 		kx_vm_ident_copy(&r->ident, &c->ident);
 		g_hash_table_insert(m->retries, g_strdup(c->target), r); /* a rule's is the UUID */
 		kx_log(G_LOG_LEVEL_WARNING, "auto-attach-waits", c->ident.name,
-		       c->auto_options.tracker->name,
+		       c->set.options.tracker->name,
 		       "%s is not attached yet though a rule of the configuration says so; it is "
 		       "tried again until the guest answers: %s",
 		       c->ident.name, error->message);

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The VMM's own use of the dirty log: libvirt is asked what it is for, then it is told. */
+/*
+ * The VMM's own use of the dirty log: libvirt is asked what it is for, then it is told.
+ *
+ *	on_yielded → [why_yielded_work] → why_yielded_then → why_yielded_entered
+ */
 #include "manager-internal.h"
 
 #include "base/log.h"
@@ -54,23 +58,23 @@ void kx_manager_stop_asking(KxManager *m, KxSession *s)
 	if (!c)
 		return;
 	g_hash_table_remove(m->asking, s);
-	say_yielded(m, s, KX_YIELDED_UNKNOWN, c->yielded_at);
+	say_yielded(m, s, KX_YIELDED_UNKNOWN, c->yield.at);
 }
 
 static gboolean why_yielded_work(KxCall *c, GError **error)
 {
-	c->yielded_to = kx_libvirt_uses_log(c->libvirt, kx_session_ident(c->session)->uuid);
+	c->yield.to = kx_libvirt_uses_log(c->libvirt, kx_session_ident(c->session)->uuid);
 	return TRUE;
 }
 
 static void why_yielded_entered(KxCall *c, GError *error)
 {
 	if (g_hash_table_lookup(c->m->asking, c->session) == c) {
-		const char *to = c->yielded_to ? c->yielded_to : KX_YIELDED_UNKNOWN;
+		const char *to = c->yield.to ? c->yield.to : KX_YIELDED_UNKNOWN;
 
 		g_hash_table_remove(c->m->asking, c->session);
 		kx_session_yielded_to(c->session, to);
-		say_yielded(c->m, c->session, to, c->yielded_at);
+		say_yielded(c->m, c->session, to, c->yield.at);
 	}
 	kx_call_done(c, error);
 }
@@ -95,7 +99,7 @@ static void on_yielded(KxManager *m, KxSession *s, const KxYield *y)
 	c = kx_call_new(m, NULL, NULL, NULL);
 	c->libvirt = l;
 	c->session = kx_session_ref(s);
-	c->yielded_at = y->realtime_ns;
+	c->yield.at = y->realtime_ns;
 	g_hash_table_insert(m->asking, s, c);
 	kx_call_run(c, why_yielded_work, why_yielded_then);
 }

@@ -111,6 +111,7 @@ static KxTracker *open_tracker(KxSession *s, const KxOptions *o, GError **error)
 	const KxTrackerVm vm = {
 		.pid = s->ident.pid,
 		.uuid = s->ident.uuid,
+		.proc_root = s->host->proc_root,
 		.module = s->module,
 		.vm = &s->vm,
 		.layout = &s->layout,

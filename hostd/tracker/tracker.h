@@ -24,11 +24,11 @@
 typedef struct {
 	pid_t pid;
 	const char *uuid;	     /* NULL: unknown */
-	KxModule *module;	     /* the session's descriptor; NULL: the module is not loaded */
+	const char *proc_root;	     /* where the VMM is found */
+	KxModule *module;	     /* the session's descriptor; NULL: it is not loaded */
 	const struct kvm_ext_vm *vm; /* as last read */
-	KxLayout *const
-		*layout; /* of its memory in the VMM, for KX_CAN_VMM; read anew at each start */
-	KxPickFunc pick; /* its pages by heat, by what @heat knows */
+	KxLayout *const *layout;     /* its memory in the VMM, for KX_CAN_VMM; of each start */
+	KxPickFunc pick;	     /* its pages by heat, by what @heat knows */
 	gconstpointer heat;
 	KxChannel *channel; /* to the guest; NULL: none is plugged in */
 } KxTrackerVm;
