@@ -29,9 +29,11 @@ kmod-objects = $$(git ls-files 'kvm-ext/$(1)/*.c' | \
 	sed "s|^kvm-ext|$(BUILD)/kmod/$$(tests/lab/kernels release $(SUITE))|; s|c$$|o|")
 
 ## circles: no two files of the daemon, the CLI or a module call each other in a circle
-.PHONY: circles
-circles: hostd kmod
-	mk/circles $(KX_LIB_OBJS) $(KX_DAEMON_OBJS)
-	mk/circles $(KX_LIB_OBJS) $(KX_CLI_OBJS)
-	mk/circles $(call kmod-objects,host)
-	mk/circles $(call kmod-objects,guest)
+.PHONY: circles circles-hostd circles-modules
+circles: circles-hostd circles-modules
+circles-hostd: hostd
+	@mk/circles $(KX_LIB_OBJS) $(KX_DAEMON_OBJS)
+	@mk/circles $(KX_LIB_OBJS) $(KX_CLI_OBJS)
+circles-modules: kmod
+	@mk/circles $(call kmod-objects,host)
+	@mk/circles $(call kmod-objects,guest)
