@@ -2,6 +2,10 @@
 # Comparisons: the order of settings, measured stretches, what is concluded from them.
 
 KX_LIB_SRCS += \
+	hostd/compare/comparison.c \
+	hostd/compare/comparison-json.c \
+	hostd/compare/comparison-rows.c \
+	hostd/compare/comparison-text.c \
 	hostd/compare/design.c \
 	hostd/compare/doubts.c \
 	hostd/compare/effect.c \
@@ -12,4 +16,5 @@ KX_LIB_SRCS += \
 	hostd/compare/setting.c \
 	hostd/compare/stretch.c
 
-KX_UNIT_TESTS += test-coverage test-design test-effect test-estimate test-setting test-stretch
+KX_UNIT_TESTS += test-comparison test-coverage test-design test-effect test-estimate test-setting test-stretch
+KX_UNIT_TESTS += test-instructions

@@ -10,6 +10,7 @@ KX_LIB_SRCS += \
 	hostd/vm/domains.c \
 	hostd/vm/layout.c \
 	hostd/vm/libvirt.c \
+	hostd/vm/instructions.c \
 	hostd/base/error.c \
 	hostd/base/gfnset.c \
 	hostd/account/heat.c \

@@ -2,16 +2,11 @@
 /* report: fetch or read the model, join the workload's logs, render, write. */
 #include "cli.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "model/report.h"
-#include "report/worklog.h"
-
-#define FILE_COLUMNS 120 /* where there is no terminal to ask */
+#include "output.h"
+#include "worklogs.h"
 
 typedef struct {
 	Targets targets;
@@ -71,150 +66,16 @@ static KxReport *read_daemon(Cli *cli, char **targets, int *code)
 	return g_steal_pointer(&all);
 }
 
-/* --- workload logs --------------------------------------------------------- */
-
-/* The length of what @log calls @v by before a '='; 0: nothing. */
-static gsize called(const char *log, const KxVmReport *v)
-{
-	g_autofree char *by_pid = g_strdup_printf("pid:%u=", v->pid);
-	gsize len = strlen(v->name);
-
-	if (strncmp(log, v->name, len) == 0 && log[len] == '=')
-		return len;
-	return g_str_has_prefix(log, by_pid) ? strlen(by_pid) - 1 : 0;
-}
-
-/* "FILE" where there is one VM, or "NAME=FILE"; names may hold '=' themselves, and several VMs have one. */
-static KxVmReport *vm_of_log(const KxReport *r, const char *log, const char **path, GError **error)
-{
-	KxVmReport *best = NULL;
-	guint alike = 0;
-	gsize most = 0;
-
-	*path = log;
-	for (guint i = 0; i < r->vms->len; i++) {
-		gsize len = called(log, r->vms->pdata[i]);
-
-		if (!len || len < most)
-			continue;
-		alike = len > most ? 1 : alike + 1;
-		most = len;
-		best = r->vms->pdata[i];
-		*path = log + len + 1;
-	}
-	if (alike > 1) {
-		g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-			    "--workload-log '%s': %u VMs of this report are called that; write "
-			    "pid:N=FILE",
-			    log, alike);
-		return NULL;
-	}
-	if (!best && r->vms->len == 1)
-		best = r->vms->pdata[0];
-	if (!best)
-		g_set_error(
-			error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-			"--workload-log '%s' belongs to none of the %u VMs of this report; write "
-			"NAME=FILE",
-			log, r->vms->len);
-	return best;
-}
-
-static GVariant *fetch_found(Cli *cli, const KxVmReport *v, guint64 window, GError **error)
-{
-	g_autofree char *by_pid = g_strdup_printf("/proc/%u", v->pid);
-	const char *target = v->uuid && *v->uuid ? v->uuid : v->pid ? by_pid : v->name;
-
-	return cli_ask_found(cli, target, window, "fetching the pages found", error);
-}
-
-static gboolean add_window(Cli *cli, const Arguments *a, const KxVmReport *v, KxWindow *w,
-			   KxWorklog *log, GError **error)
-{
-	g_autoptr(GError) local = NULL;
-	g_autoptr(GVariant) runs = NULL;
-	const guint64(*found)[2] = NULL;
-	const char *why = NULL;
-	gsize n = 0;
-
-	if (a->input) {
-		why = "a saved report does not hold the pages found";
-	} else if (w->has_module && w->passes) {
-		runs = fetch_found(cli, v, w->id, &local);
-		if (runs)
-			found = g_variant_get_fixed_array(runs, &n, sizeof(*found));
-		else
-			why = local->message;
-	}
-	return kx_worklog_add_window(log, w, found, n, why, error);
-}
-
-static gboolean join_log(Cli *cli, const Arguments *a, KxReport *r, const char *text,
-			 GError **error)
-{
-	g_autoptr(KxWorklog) log = kx_worklog_new();
-	const char *path;
-	KxVmReport *v = vm_of_log(r, text, &path, error);
-
-	if (!v)
-		return FALSE;
-	for (guint i = 0; i < v->windows->len; i++) {
-		if (!add_window(cli, a, v, v->windows->pdata[i], log, error))
-			return FALSE;
-	}
-	return kx_worklog_read_file(log, path, error);
-}
-
 /* --- writing --------------------------------------------------------------- */
-
-static guint columns_of(const Arguments *a)
-{
-	struct winsize size;
-
-	if (a->width)
-		return (guint)a->width;
-	if (!a->output && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 60)
-		return size.ws_col;
-	return FILE_COLUMNS;
-}
-
-static gboolean write_special(const char *path, const char *text, GError **error)
-{
-	FILE *f = fopen(path, "we");
-
-	if (f && fputs(text, f) >= 0 && fflush(f) == 0 && fclose(f) == 0)
-		return TRUE;
-	g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "%s", g_strerror(errno));
-	return FALSE;
-}
-
-/*
- * A regular file appears whole or not at all: written beside its place, then
- * renamed. Devices and pipes are written to, not replaced.
- */
-static gboolean write_output(const char *path, const char *text, GError **error)
-{
-	struct stat st;
-	gboolean ok;
-
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-		ok = write_special(path, text, error);
-	else
-		ok = g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0666,
-					      error);
-	if (!ok)
-		g_prefix_error(error, "the report could not be written to %s: ", path);
-	return ok;
-}
 
 static gboolean emit(Cli *cli, const Arguments *a, const KxReport *r, GError **error)
 {
 	g_autofree char *body =
-		cli->json ? kx_report_to_json(r) : kx_report_to_text(r, columns_of(a));
+		cli->json ? kx_report_to_json(r) : kx_report_to_text(r, cli_columns(a->width, a->output));
 	g_autofree char *text = g_strconcat(body, cli->json ? "\n" : "", NULL);
 
 	if (a->output && !g_str_equal(a->output, "-"))
-		return write_output(a->output, text, error);
+		return cli_write(a->output, "the report", text, error);
 	fputs(text, stdout);
 	return TRUE;
 }
@@ -253,7 +114,7 @@ static int report(Cli *cli, const Arguments *a)
 	if (!r)
 		return code;
 	for (char **log = a->logs; log && *log; log++) {
-		if (!join_log(cli, a, r, *log, &error)) {
+		if (!cli_join_log(cli, a->input != NULL, r, *log, (CliStretches){ NULL, NULL }, &error)) {
 			cli_fail(NULL, error);
 			return error->domain == G_OPTION_ERROR ? KX_EXIT_USAGE : KX_EXIT_FAILED;
 		}

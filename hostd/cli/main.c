@@ -33,6 +33,14 @@ static const Command table[] = {
 	  "  kvm-ext detach vm1\n  kvm-ext detach --all", cmd_detach },
 	{ "pass", "DOMAIN...", "Run one pass now and wait until its samples are in the account",
 	  "  kvm-ext pass vm1", cmd_pass },
+	{ "compare", "DOMAIN...", "Compare trackers on running VMs, in rounds, with intervals",
+	  "  kvm-ext compare vm1 --trackers all --workload-log vm1.log\n"
+	  "  kvm-ext compare vm1 vm2 --rounds 12 --window 10s \\\n"
+	  "          --trackers abit:interval=250ms,abit-flush:flush-scope=page,ept-walk,dirty-log\n"
+	  "  kvm-ext compare db --trackers abit,ept-walk --precision 1% --max-time 30m \\\n"
+	  "          --progress-command 'redis-cli -h db info stats | sed -n s/^total_commands_processed://p'\n"
+	  "  kvm-ext compare vm1 --trackers all --json -o c.json; kvm-ext compare --input c.json",
+	  cmd_compare },
 	{ "report", "[DOMAIN...]", "Report what each tracker cost per sample",
 	  "  kvm-ext report vm1\n"
 	  "  kvm-ext report --json --output report.json\n"

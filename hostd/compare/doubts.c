@@ -6,10 +6,10 @@
 
 #include "vm/hostinfo.h"
 
-#define CPUS   "sys/devices/system/cpu"
-#define DAMON  "sys/kernel/mm/damon/admin/kdamonds"
-#define KSM    "sys/kernel/mm/ksm/run"
-#define THP    "sys/kernel/mm/transparent_hugepage/enabled"
+#define CPUS  "sys/devices/system/cpu"
+#define DAMON "sys/kernel/mm/damon/admin/kdamonds"
+#define KSM   "sys/kernel/mm/ksm/run"
+#define THP   "sys/kernel/mm/transparent_hugepage/enabled"
 
 static char *path_in(const char *root, const char *path)
 {
@@ -38,9 +38,10 @@ static void doubt_frequency(GPtrArray *doubts, const char *root)
 	g_autofree char *governor = kx_read_line(root, CPUS "/cpu0/cpufreq/scaling_governor");
 
 	if (governor && !g_str_equal(governor, "performance"))
-		add(doubts, g_strdup_printf("the CPUs' frequency changes (governor %s): a time is not a "
-					    "number of cycles; set the governor performance",
-					    governor));
+		add(doubts,
+		    g_strdup_printf("the CPUs' frequency changes (governor %s): a time is not a "
+				    "number of cycles; set the governor performance",
+				    governor));
 }
 
 static void doubt_ksm(GPtrArray *doubts, const char *root)
@@ -48,8 +49,9 @@ static void doubt_ksm(GPtrArray *doubts, const char *root)
 	g_autofree char *run = kx_read_line(root, KSM);
 
 	if (run && g_str_equal(run, "1"))
-		add(doubts, g_strdup("KSM merges pages (" KSM " is 1): it reads and remaps the VMs' memory "
-				     "meanwhile"));
+		add(doubts,
+		    g_strdup("KSM merges pages (" KSM " is 1): it reads and remaps the VMs' memory "
+			     "meanwhile"));
 }
 
 /* DAMON clears accessed bits that host trackers look for. */
@@ -64,9 +66,10 @@ static void doubt_damon(GPtrArray *doubts, const char *root)
 		g_autofree char *state = g_ascii_isdigit(*name) ? kx_read_line(root, path) : NULL;
 
 		if (state && g_str_equal(state, "on"))
-			add(doubts, g_strdup_printf("DAMON's kdamond %s is on: it clears accessed bits "
-						    "that other trackers look for",
-						    name));
+			add(doubts,
+			    g_strdup_printf("DAMON's kdamond %s is on: it clears accessed bits "
+					    "that other trackers look for",
+					    name));
 	}
 }
 
@@ -124,9 +127,10 @@ GPtrArray *kx_doubts_of_vm(const char *root, pid_t pid)
 		loose += cpus && strpbrk(cpus, "-,");
 	}
 	if (loose)
-		add(doubts, g_strdup_printf("%u of %u vCPUs are not pinned to a CPU each: the scheduler's "
-					    "choices are part of the differences (virsh vcpupin)",
-					    loose, vcpus));
+		add(doubts,
+		    g_strdup_printf("%u of %u vCPUs are not pinned to a CPU each: the scheduler's "
+				    "choices are part of the differences (virsh vcpupin)",
+				    loose, vcpus));
 	return doubts;
 }
 
@@ -146,6 +150,7 @@ char *kx_doubts_state(const char *root)
 void kx_doubts_of_change(GPtrArray *doubts, const char *before, const char *after)
 {
 	if (!g_str_equal(before, after))
-		add(doubts, g_strdup_printf("the host was changed meanwhile: first %s; at the end %s",
-					    before, after));
+		add(doubts,
+		    g_strdup_printf("the host was changed meanwhile: first %s; at the end %s",
+				    before, after));
 }

@@ -230,16 +230,32 @@ static void reference_first(GPtrArray *settings)
 	g_ptr_array_insert(settings, 0, setting_new(kx_tracker_by_name(REFERENCE)));
 }
 
-/* The tracker alone where it is there once, else with its options. */
+/* Whether all settings of @s' tracker have @key with the same value as @s. */
+static gboolean all_alike(const GPtrArray *settings, const KxSetting *s, guint key)
+{
+	for (guint i = 0; i < settings->len; i++) {
+		const KxSetting *other = settings->pdata[i];
+
+		if (g_str_equal(other->tracker, s->tracker) &&
+		    g_strcmp0(value_of(other, s->keys->pdata[key]), s->values->pdata[key]) != 0)
+			return FALSE;
+	}
+	return TRUE;
+}
+
+/* The tracker, and of its options those that tell it from other settings of the same one. */
 static void give_labels(GPtrArray *settings)
 {
 	for (guint i = 0; i < settings->len; i++) {
 		KxSetting *s = settings->pdata[i];
-		guint alike = 0;
+		GString *label = g_string_new(s->tracker);
 
-		for (guint j = 0; j < settings->len; j++)
-			alike += g_str_equal(((KxSetting *)settings->pdata[j])->tracker, s->tracker);
-		s->label = g_strdup(alike > 1 ? s->text : s->tracker);
+		for (guint k = 1; k < s->keys->len; k++) {
+			if (!all_alike(settings, s, k))
+				g_string_append_printf(label, ":%s=%s", (char *)s->keys->pdata[k],
+						       (char *)s->values->pdata[k]);
+		}
+		s->label = g_string_free(label, FALSE);
 	}
 }
 

@@ -15,11 +15,13 @@
 #include "tracker/options.h"
 
 typedef struct {
-	char *text;	    /* as it was given, canonical: "abit:interval=250ms" */
-	const char *tracker; /* as it was given: a name of kx_trackers[], whose row may mean another one */
+	char *text; /* as it was given, canonical: "abit:interval=250ms" */
+	const char *
+		tracker; /* as it was given: a name of kx_trackers[], whose row may mean another one */
 	GPtrArray *keys, *values; /* char *, in the order of kx_option_keys, "tracker" first */
 	KxOptions options;
-	gboolean from_all; /* the word "all" named it: where it cannot run it is left out, and said */
+	gboolean
+		from_all; /* the word "all" named it: where it cannot run it is left out, and said */
 	/* Two settings of one tracker are told apart by their options. */
 	char *label;
 } KxSetting;

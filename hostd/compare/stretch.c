@@ -9,28 +9,31 @@ typedef struct {
 	gsize offset;
 } Number;
 
-#define NUMBER(member) { #member, G_STRUCT_OFFSET(KxStretch, member) }
+#define NUMBER(member)                                      \
+	{                                                   \
+#member, G_STRUCT_OFFSET(KxStretch, member) \
+	}
 
 static const Number numbers[] = {
-	NUMBER(run_ns),	     NUMBER(paused_ns),	   NUMBER(passes),	  NUMBER(samples),
-	NUMBER(lost_samples), NUMBER(cpu_ns),	   NUMBER(drain_cpu_ns),  NUMBER(guest_cpu_ns),
-	NUMBER(exits),	     NUMBER(kvm_flushes),  NUMBER(flushes),	  NUMBER(flush_ipis),
-	NUMBER(vcpu_run_ns), NUMBER(vcpu_steal_ns), NUMBER(progress),	  NUMBER(truth),
-	NUMBER(truth_hit),   NUMBER(found),	   NUMBER(found_true),
+	NUMBER(run_ns),	      NUMBER(paused_ns),     NUMBER(passes),	   NUMBER(samples),
+	NUMBER(lost_samples), NUMBER(cpu_ns),	     NUMBER(drain_cpu_ns), NUMBER(guest_cpu_ns),
+	NUMBER(exits),	      NUMBER(kvm_flushes),   NUMBER(flushes),	   NUMBER(flush_ipis),
+	NUMBER(vcpu_run_ns),  NUMBER(vcpu_steal_ns), NUMBER(progress),	   NUMBER(truth),
+	NUMBER(truth_hit),    NUMBER(found),	     NUMBER(found_true),
 };
 
 /* Counters of a window that a stretch has the difference of. */
 typedef struct {
 	gsize from, to;
-	gssize na;	     /* char *: set, the counter is not known; -1: always is */
-	gssize valid;	     /* gboolean: what it must be TRUE for; -1: nothing */
+	gssize na;    /* char *: set, the counter is not known; -1: always is */
+	gssize valid; /* gboolean: what it must be TRUE for; -1: nothing */
 } Counter;
 
-#define COUNTER(member, to, na, valid)                                                             \
-	{                                                                                          \
-		G_STRUCT_OFFSET(KxWindow, member), G_STRUCT_OFFSET(KxStretch, to), na, valid       \
+#define COUNTER(member, to, na, valid)                                                       \
+	{                                                                                    \
+		G_STRUCT_OFFSET(KxWindow, member), G_STRUCT_OFFSET(KxStretch, to), na, valid \
 	}
-#define OF_MODULE(member) COUNTER(member, member, -1, G_STRUCT_OFFSET(KxWindow, has_module))
+#define OF_MODULE(member)     COUNTER(member, member, -1, G_STRUCT_OFFSET(KxWindow, has_module))
 #define OF_VM(member, na, to) COUNTER(member, to, G_STRUCT_OFFSET(KxWindow, na), -1)
 
 static const Counter counters[] = {
@@ -98,7 +101,8 @@ KxStretch *kx_stretch_between(const KxWindow *before, const KxWindow *after)
 	if (before->id != after->id)
 		return kx_stretch_failed("somebody else switched the tracker meanwhile");
 	if (after->log_yielded_ns > before->log_yielded_ns)
-		return kx_stretch_failed("the VMM used the dirty log itself for a part of the time");
+		return kx_stretch_failed(
+			"the VMM used the dirty log itself for a part of the time");
 	s->window = after->id;
 	for (guint i = 0; i < G_N_ELEMENTS(counters); i++) {
 		const Counter *c = &counters[i];
@@ -149,8 +153,7 @@ KxStretch *kx_stretch_from_json(JsonObject *o)
 		return kx_stretch_failed(failed);
 	s = kx_stretch_new();
 	s->window = (guint64)json_object_get_int_member_with_default(o, "window", 0);
-	s->start_realtime_ns =
-		json_object_get_int_member_with_default(o, "start_realtime_ns", 0);
+	s->start_realtime_ns = json_object_get_int_member_with_default(o, "start_realtime_ns", 0);
 	s->end_realtime_ns = json_object_get_int_member_with_default(o, "end_realtime_ns", 0);
 	for (guint i = 0; i < G_N_ELEMENTS(numbers); i++)
 		*number_of(s, numbers[i].offset) =

@@ -13,12 +13,13 @@
 
 /* Sums over the stretch; NAN: not known, or not of this tracker. */
 typedef struct {
-	guint64 window;			   /* its id */
+	guint64 window;				   /* its id */
 	gint64 start_realtime_ns, end_realtime_ns; /* host CLOCK_REALTIME, of the two readings */
-	double run_ns;			   /* in which the VM ran: without pauses */
+	double run_ns;				   /* in which the VM ran: without pauses */
 	double paused_ns;
 	double passes, samples, lost_samples;
-	double cpu_ns, drain_cpu_ns, guest_cpu_ns; /* the tracker's thread, the daemon's draining, samplers in the guest */
+	double cpu_ns, drain_cpu_ns,
+		guest_cpu_ns; /* the tracker's thread, the daemon's draining, samplers in the guest */
 	double exits, kvm_flushes, flushes, flush_ipis;
 	double vcpu_run_ns, vcpu_steal_ns;
 	double progress; /* of the guest: units of work, or what --progress-command counts */

@@ -45,16 +45,18 @@ static void test_settings_with_options(void **state)
 /* Values hold the separators themselves. */
 static void test_values_with_separators(void **state)
 {
-	assert_texts("ept-walk:regions=10:200:interval=100ms,trap:pages=0x10+2,0x20+4:fault-budget=500",
-		     (const char *const[]){ "off", "ept-walk:interval=100ms:regions=10:200",
-					    "trap:pages=0x10+2,0x20+4:fault-budget=500", NULL });
+	assert_texts(
+		"ept-walk:regions=10:200:interval=100ms,trap:pages=0x10+2,0x20+4:fault-budget=500",
+		(const char *const[]){ "off", "ept-walk:interval=100ms:regions=10:200",
+				       "trap:pages=0x10+2,0x20+4:fault-budget=500", NULL });
 	assert_texts("trap:pages=hottest:10%,abit",
 		     (const char *const[]){ "off", "trap:pages=hottest:10%", "abit", NULL });
 }
 
 static void test_labels_tell_apart(void **state)
 {
-	g_autoptr(GPtrArray) settings = parse("abit:interval=1s,abit:interval=100ms,ept-walk:interval=1s");
+	g_autoptr(GPtrArray) settings = parse("abit:interval=1s:granularity=2M,abit:interval=100ms:"
+					      "granularity=2M,ept-walk:interval=1s");
 
 	assert_string_equal(((KxSetting *)settings->pdata[1])->label, "abit:interval=1s");
 	assert_string_equal(((KxSetting *)settings->pdata[2])->label, "abit:interval=100ms");

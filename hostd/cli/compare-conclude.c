@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* After the rounds of a comparison: what the workload's logs and the daemon's report say of its windows. */
+#include <math.h>
+#include <string.h>
+
+#include "compare-run.h"
+#include "tracker/options.h"
+#include "worklogs.h"
+
+/* Stretches as windows that want their work from a log. */
+typedef struct {
+	const KxComparison *c;
+	GPtrArray *windows;   /* KxWindow */
+	GPtrArray *stretches; /* KxStretch of each */
+} Wanted;
+
+static GPtrArray *wanted_of(const KxVmReport *v, gpointer data)
+{
+	Wanted *w = data;
+	const KxComparison *c = w->c;
+
+	g_ptr_array_set_size(w->windows, 0);
+	g_ptr_array_set_size(w->stretches, 0);
+	for (guint i = 0; i < c->vms->len; i++) {
+		const KxComparedVm *vm = c->vms->pdata[i];
+
+		if (vm->pid != v->pid)
+			continue;
+		for (guint k = 0; k < vm->stretches->len; k++) {
+			KxStretch *s = vm->stretches->pdata[k];
+			KxWindow *window;
+
+			if (!s || s->failed)
+				continue;
+			window = kx_window_new();
+			window->start_realtime_ns = s->start_realtime_ns;
+			window->end_realtime_ns = s->end_realtime_ns;
+			g_ptr_array_add(w->windows, window);
+			g_ptr_array_add(w->stretches, s);
+		}
+	}
+	return w->windows;
+}
+
+static const KxWindow *window_of(const KxReport *report, guint32 pid, guint64 id)
+{
+	for (guint i = 0; i < report->vms->len; i++) {
+		const KxVmReport *v = report->vms->pdata[i];
+
+		for (guint k = 0; v->pid == pid && k < v->windows->len; k++) {
+			const KxWindow *w = v->windows->pdata[k];
+
+			if (w->id == id)
+				return w;
+		}
+	}
+	return NULL;
+}
+
+/* What was touched and found in the window that a stretch is of, by what its tracker can see. */
+static void take_truth(const KxComparison *c, const KxReport *report)
+{
+	for (guint i = 0; i < c->vms->len; i++) {
+		const KxComparedVm *v = c->vms->pdata[i];
+
+		for (guint k = 0; k < v->stretches->len; k++) {
+			KxStretch *s = v->stretches->pdata[k];
+			const KxWindow *w =
+				s && !s->failed ? window_of(report, v->pid, s->window) : NULL;
+			const KxTrackerRow *row = w ? kx_tracker_by_name(w->tracker) : NULL;
+			gboolean written = row && row->sees.finds == KX_SEEN_WRITTEN;
+
+			if (!row || row->sees.finds == KX_SEEN_NONE || w->truth_na ||
+			    (written && w->written_na))
+				continue;
+			s->truth = (double)(written ? w->truth_written : w->truth_touched);
+			s->truth_hit = (double)(written ? w->truth_written_hit : w->truth_hit);
+			if (w->precision_na)
+				continue;
+			s->found = (double)w->truth_found;
+			s->found_true =
+				(double)(row->sees.says == KX_SEEN_WRITTEN ? w->truth_written_true
+									   : w->truth_true);
+		}
+	}
+}
+
+static gboolean join_logs(Cli *cli, const KxComparison *c, char **logs, KxReport *report,
+			  GError **error)
+{
+	Wanted wanted = { c, g_ptr_array_new_with_free_func((GDestroyNotify)kx_window_free),
+			  g_ptr_array_new() };
+	gboolean ok = TRUE;
+
+	for (char **log = logs; ok && log && *log; log++) {
+		ok = cli_join_log(cli, FALSE, report, *log, (CliStretches){ wanted_of, &wanted },
+				  error);
+		for (guint i = 0; ok && i < wanted.windows->len; i++) {
+			const KxWindow *w = wanted.windows->pdata[i];
+
+			if (!w->work_na)
+				((KxStretch *)wanted.stretches->pdata[i])->progress = w->work;
+		}
+		g_ptr_array_set_size(wanted.windows, 0);
+		g_ptr_array_set_size(wanted.stretches, 0);
+	}
+	g_ptr_array_unref(wanted.windows);
+	g_ptr_array_unref(wanted.stretches);
+	return ok;
+}
+
+static KxReport *fetch_report(Cli *cli, char **targets, GError **error)
+{
+	g_autofree char *json = cli_ask_report(cli, targets, "fetching the report", error);
+
+	return json ? kx_report_from_json(json, error) : NULL;
+}
+
+/* Of the VM, and of the host, what the report has. */
+static void take_environment(KxComparison *c, KxReport *report)
+{
+	for (guint i = 0; i < c->vms->len; i++) {
+		KxComparedVm *v = c->vms->pdata[i];
+
+		for (guint k = 0; k < report->vms->len; k++) {
+			const KxVmReport *from = report->vms->pdata[k];
+
+			if (from->pid != v->pid)
+				continue;
+			v->vcpus = from->vcpus;
+			v->ram_pages = from->ram_pages;
+		}
+	}
+	g_ptr_array_set_size(report->vms, 0);
+	kx_report_free(c->host);
+	c->host = report;
+}
+
+static void doubt_steal(KxComparison *c)
+{
+	for (guint i = 0; i < c->vms->len; i++) {
+		KxComparedVm *v = c->vms->pdata[i];
+		double run = 0, steal = 0;
+
+		for (guint k = 0; k < v->stretches->len; k++) {
+			const KxStretch *s = v->stretches->pdata[k];
+
+			if (!s || s->failed || isnan(s->vcpu_steal_ns) || isnan(s->vcpu_run_ns))
+				continue;
+			run += s->vcpu_run_ns;
+			steal += s->vcpu_steal_ns;
+		}
+		if (steal > 0.05 * (run + steal))
+			g_ptr_array_add(
+				v->doubts,
+				g_strdup_printf("its vCPUs waited %.2g %% of their time for a CPU: "
+						"others on this host are part of the differences",
+						100 * steal / (run + steal)));
+	}
+}
+
+void compare_conclude(Cli *cli, char **targets, char **logs, KxComparison *c, int *code)
+{
+	g_autoptr(GError) error = NULL;
+	KxReport *report = fetch_report(cli, targets, &error);
+
+	if (!report) {
+		/* What was measured is there all the same. */
+		*code = cli_fail(NULL, error);
+		return;
+	}
+	if (!join_logs(cli, c, logs, report, &error)) {
+		*code = cli_fail(NULL, error);
+		g_clear_pointer(&c->progress, g_free);
+		if (!c->progress_na)
+			c->progress_na = g_strdup("the workload's log could not be read");
+	}
+	take_truth(c, report);
+	doubt_steal(c);
+	take_environment(c, report); /* the report is the comparison's from here on */
+}

@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A comparison runs in rounds; in each, every setting has one window, and each window these steps:
+ *
+ *   switch    all VMs get the setting (or, in the latin layout, each its own)
+ *   prime     until the tracker has completed a pass, if it has passes: what it found before is of unknown age
+ *   settle    what the setting before left behind dies away
+ *   measure   from one reading of the open window to another
+ *
+ * Whatever fails in a window fails that window of that VM alone; a VM that is gone is not asked again.
+ */
+#include "compare-internal.h"
+
+#include <glib-unix.h>
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/textfmt.h"
+#include "compare/doubts.h"
+#include "compare/setting.h"
+#include "tracker/options.h"
+#include "vm/procstat.h"
+
+/* To complete a pass, for a VM that runs and has it easy; a large one says that it is priming, and is waited for. */
+#define PRIME_NS   (120 * (gint64)G_USEC_PER_SEC)
+#define POLL_NS	   20000000u
+#define ROUNDS_MAX 1000u
+
+/* --- waiting, and saying how it goes ------------------------------------------------------------------------------ */
+
+static gboolean on_signal(gpointer data)
+{
+	CompareRun *r = data;
+
+	r->interrupts++;
+	fprintf(stderr, "%skvm-ext: %s\n", r->terminal ? "\r\033[K" : "",
+		r->interrupts == 1 ? "ending after this window; once more: at once" : "ending");
+	if (r->interrupts > 1)
+		g_main_loop_quit(r->loop);
+	return G_SOURCE_CONTINUE;
+}
+
+static gboolean on_time(gpointer data)
+{
+	g_main_loop_quit(data);
+	return G_SOURCE_REMOVE;
+}
+
+/* Until @until_us; signals are taken meanwhile. FALSE: it was cut short. */
+static gboolean wait_until(CompareRun *r, gint64 until_us)
+{
+	gint64 left;
+
+	while ((left = until_us - g_get_monotonic_time()) > 0 && r->interrupts < 2) {
+		guint timer = g_timeout_add((guint)(left / 1000 + 1), on_time, r->loop);
+		GSource *source;
+
+		g_main_loop_run(r->loop);
+		source = g_main_context_find_source_by_id(NULL, timer);
+		if (source)
+			g_source_destroy(source);
+	}
+	return r->interrupts < 2;
+}
+
+static gboolean time_is_up(const CompareRun *r)
+{
+	return r->deadline_us && g_get_monotonic_time() >= r->deadline_us;
+}
+
+static const KxSetting *setting_of(const CompareRun *r, guint active)
+{
+	return r->a->settings->pdata[g_array_index(r->active, guint, active)];
+}
+
+/* By the rounds that are over. */
+static void say_progress(CompareRun *r, guint round, guint position, const char *label)
+{
+	guint n = r->active->len, done = round * n + position;
+	gint64 now = g_get_monotonic_time();
+	double left = done ? (double)(now - r->start_us) / done * (r->a->rounds * n - done)
+			   : (double)(r->a->window_ns + r->a->settle_ns) / 1000 * r->a->rounds * n;
+	g_autofree char *to_go = kx_text_ns(left * 1000);
+
+	if (r->cli->quiet || (!r->terminal && position))
+		return;
+	if (r->terminal)
+		fprintf(stderr, "\rround %u of %u, %s, about %s to go\033[K", round + 1, r->a->rounds,
+			label, to_go);
+	else
+		fprintf(stderr, "kvm-ext: round %u of %u, about %s to go\n", round + 1, r->a->rounds,
+			to_go);
+	fflush(stderr);
+}
+
+/* The window that is under way is none. */
+static void fail(CompareRun *r, guint i, const GError *error)
+{
+	CompareVm *vm = r->vms->pdata[i];
+
+	if (vm->failed)
+		return;
+	vm->failed = kx_text_clean(error->message);
+	if (!compare_is_gone(error))
+		return;
+	vm->gone = TRUE;
+	compare_vm(r, i)->ended = g_strdup(vm->failed);
+}
+
+/* --- a window ----------------------------------------------------------------------------------------------------- */
+
+static guint setting_at(const CompareRun *r, guint vm, guint round, guint position)
+{
+	return r->a->layout == KX_TOGETHER ? kx_design_at(r->design, round, position)
+					   : kx_design_for_vm(r->design, vm, round, position);
+}
+
+static void begin_window(CompareRun *r, guint i, guint active)
+{
+	CompareVm *vm = r->vms->pdata[i];
+	g_autoptr(GError) error = NULL;
+
+	g_clear_pointer(&vm->failed, g_free);
+	g_clear_pointer(&vm->begin, kx_window_free);
+	if (vm->gone)
+		vm->failed = g_strdup("the VM's part had ended");
+	else if (!compare_switch(r, vm, kx_setting_to_variant(setting_of(r, active)), &error))
+		fail(r, i, error);
+}
+
+/* NULL with no @error: it is still priming. */
+static gboolean is_primed(CompareRun *r, const CompareVm *vm, const KxSetting *s, gboolean *priming,
+			  GError **error)
+{
+	g_autoptr(KxVmReport) v = compare_look(r, vm, error);
+
+	*priming = v && v->progress;
+	return v &&
+	       (!(s->options.tracker->can & KX_CAN_PASS) || compare_open_window(v)->passes > 0);
+}
+
+/* A VM that is priming is waited for as long as it says so. */
+static void await_pass(CompareRun *r, guint i, guint active)
+{
+	CompareVm *vm = r->vms->pdata[i];
+	gint64 until = g_get_monotonic_time() + PRIME_NS;
+
+	while (!vm->failed) {
+		g_autoptr(GError) error = NULL;
+		gboolean priming;
+
+		if (is_primed(r, vm, setting_of(r, active), &priming, &error))
+			return;
+		if (error) {
+			fail(r, i, error);
+			return;
+		}
+		if (priming)
+			until = g_get_monotonic_time() + PRIME_NS;
+		if (g_get_monotonic_time() > until)
+			vm->failed = g_strdup(
+				"no pass was completed within two minutes: is the VM paused?");
+		else if (!wait_until(r, g_get_monotonic_time() + POLL_NS / 1000))
+			vm->failed = g_strdup("interrupted");
+	}
+}
+
+/* The daemon's quick figures leave the vCPUs' time out: it is the host's own, and read here. */
+static void read_vcpus(KxWindow *w, guint32 pid)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GArray) vcpus = kx_procstat_vcpus("/proc", (pid_t)pid, NULL, &error);
+
+	g_free(w->vcpu_run_na);
+	g_free(w->vcpu_steal_na);
+	w->vcpu_run_na = vcpus ? NULL : g_strdup(error->message);
+	w->vcpu_steal_na = g_strdup(w->vcpu_run_na);
+	w->vcpu_run_ns = w->vcpu_steal_ns = 0;
+	for (guint i = 0; vcpus && i < vcpus->len; i++) {
+		w->vcpu_run_ns += g_array_index(vcpus, KxVcpuTime, i).run_ns;
+		w->vcpu_steal_ns += g_array_index(vcpus, KxVcpuTime, i).wait_ns;
+	}
+}
+
+/* One reading: the window, the guest's progress, and when it was. */
+static KxWindow *read_window(CompareRun *r, guint i, double *progress, gint64 *realtime_ns)
+{
+	CompareVm *vm = r->vms->pdata[i];
+	gint64 before = g_get_real_time();
+	g_autoptr(GError) error = NULL;
+	g_autoptr(KxVmReport) v = NULL;
+	KxWindow *w;
+
+	*progress = NAN;
+	if (vm->failed)
+		return NULL;
+	if (!vm->counter || counter_read(vm->counter, progress, &error))
+		v = compare_look(r, vm, &error);
+	if (!v) {
+		fail(r, i, error);
+		return NULL;
+	}
+	*realtime_ns = (before + g_get_real_time()) / 2 * 1000;
+	w = kx_window_copy(compare_open_window(v));
+	read_vcpus(w, compare_vm(r, i)->pid);
+	return w;
+}
+
+static KxStretch *end_window(CompareRun *r, guint i)
+{
+	CompareVm *vm = r->vms->pdata[i];
+	gint64 realtime_ns;
+	double progress;
+	g_autoptr(KxWindow) end = read_window(r, i, &progress, &realtime_ns);
+	KxStretch *s;
+
+	if (!end || !vm->begin)
+		return kx_stretch_failed(vm->failed ? vm->failed : "it was not read");
+	s = kx_stretch_between(vm->begin, end);
+	s->start_realtime_ns = vm->begin_realtime_ns;
+	s->end_realtime_ns = realtime_ns;
+	if (!s->failed && progress >= vm->progress)
+		s->progress = progress - vm->progress;
+	return s;
+}
+
+/* All VMs through one position of a round. FALSE: cut short, nothing is kept of it. */
+static gboolean measure(CompareRun *r, guint round, guint position)
+{
+	guint n = r->vms->len;
+	gint64 until;
+
+	for (guint i = 0; i < n; i++)
+		begin_window(r, i, setting_at(r, i, round, position));
+	for (guint i = 0; i < n; i++)
+		await_pass(r, i, setting_at(r, i, round, position));
+	if (!wait_until(r, g_get_monotonic_time() + (gint64)(r->a->settle_ns / 1000)))
+		return FALSE;
+	for (guint i = 0; i < n; i++) {
+		CompareVm *vm = r->vms->pdata[i];
+
+		vm->begin = read_window(r, i, &vm->progress, &vm->begin_realtime_ns);
+	}
+	until = g_get_monotonic_time() + (gint64)(r->a->window_ns / 1000);
+	if (!wait_until(r, until))
+		return FALSE;
+	for (guint i = 0; i < n; i++) {
+		guint active = setting_at(r, i, round, position);
+
+		kx_comparison_put(r->c, i, round, g_array_index(r->active, guint, active),
+				  end_window(r, i));
+	}
+	return TRUE;
+}
+
+/* --- rounds ------------------------------------------------------------------------------------------------------- */
+
+static gboolean anybody_left(const CompareRun *r)
+{
+	for (guint i = 0; i < r->vms->len; i++) {
+		if (!((CompareVm *)r->vms->pdata[i])->gone)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* Why it is over now; NULL: it goes on. */
+static const char *over(const CompareRun *r)
+{
+	if (!anybody_left(r))
+		return "no VM is left";
+	if (r->interrupts)
+		return "interrupted";
+	return time_is_up(r) ? "the time given by --max-time is up" : NULL;
+}
+
+/* With a precision that is wanted, rounds go on until it is reached. */
+static gboolean wants_round(const CompareRun *r, guint round)
+{
+	guint need;
+
+	if (round < r->a->rounds)
+		return TRUE;
+	if (!(r->a->precision > 0) || round >= ROUNDS_MAX)
+		return FALSE;
+	need = kx_comparison_rounds_for(r->c, r->a->precision);
+	return need > round;
+}
+
+static void run_rounds(CompareRun *r)
+{
+	for (guint round = 0; wants_round(r, round); round++) {
+		for (guint position = 0; position < r->active->len; position++) {
+			const char *why = over(r);
+
+			if (why) {
+				r->c->stopped = g_strdup(why);
+				return;
+			}
+			r->c->rounds = round + 1;
+			say_progress(r, round, position,
+				     setting_of(r, setting_at(r, 0, round, position))->label);
+			if (!measure(r, round, position)) {
+				r->c->stopped = g_strdup("interrupted");
+				return;
+			}
+		}
+	}
+}
+
+/* --- settings -------------------------------------------------------------------------------------------------------- */
+
+/* Each setting once on each VM: what cannot run is known before anything is measured. */
+static gboolean try_setting(CompareRun *r, guint k, int *code)
+{
+	const KxSetting *s = r->a->settings->pdata[k];
+	KxComparedSetting *compared_setting = r->c->settings->pdata[k];
+
+	for (guint i = 0; i < r->vms->len; i++) {
+		const CompareVm *vm = r->vms->pdata[i];
+		g_autoptr(GError) error = NULL;
+		g_autofree char *where = NULL;
+
+		if (compare_switch(r, vm, kx_setting_to_variant(s), &error))
+			continue;
+		if (s->from_all && !compare_is_gone(error)) {
+			compared_setting->left_out = kx_text_clean(error->message);
+			return TRUE;
+		}
+		where = g_strdup_printf("%s: setting %s", vm->shown, s->text);
+		*code = cli_fail(where, error);
+		return FALSE;
+	}
+	g_array_append_val(r->active, k);
+	return TRUE;
+}
+
+static gboolean try_settings(CompareRun *r, int *code)
+{
+	for (guint k = 0; k < r->a->settings->len; k++) {
+		const KxSetting *s = r->a->settings->pdata[k];
+		KxComparedSetting *c = kx_comparison_add_setting(r->c, s->label, s->text);
+
+		c->sees = g_strdup(s->options.tracker->sees.recall);
+	}
+	for (guint k = 0; k < r->a->settings->len; k++) {
+		if (!r->cli->quiet && r->terminal)
+			fprintf(stderr, "\rtrying %s\033[K",
+				((KxSetting *)r->a->settings->pdata[k])->label);
+		if (!try_setting(r, k, code))
+			return FALSE;
+		if (r->interrupts) {
+			*code = KX_EXIT_FAILED;
+			return FALSE;
+		}
+	}
+	return TRUE;
+}
+
+/* --- all of it ---------------------------------------------------------------------------------------------------- */
+
+static gboolean run_all(CompareRun *r, int *code)
+{
+	g_autofree char *before = kx_doubts_state(NULL), *after = NULL;
+
+	if (!compare_begin_vms(r, code) || !try_settings(r, code))
+		return FALSE;
+	if (r->active->len < 2) {
+		g_autoptr(GError) error = g_error_new_literal(
+			KX_ERROR, KX_ERROR_NOT_SUPPORTED,
+			"nothing is left to compare: no tracker of the list can run on these VMs");
+
+		*code = cli_fail(NULL, error);
+		return FALSE;
+	}
+	r->design = kx_design_new(r->active->len, ROUNDS_MAX, r->a->seed);
+	g_ptr_array_unref(r->c->doubts);
+	r->c->doubts = kx_doubts_of_host(NULL);
+	r->start_us = g_get_monotonic_time();
+	r->c->start_realtime_ns = g_get_real_time() * 1000;
+	if (r->a->max_ns)
+		r->deadline_us = r->start_us + (gint64)(r->a->max_ns / 1000);
+	run_rounds(r);
+	r->c->end_realtime_ns = g_get_real_time() * 1000;
+	after = kx_doubts_state(NULL);
+	kx_doubts_of_change(r->c->doubts, before, after);
+	if (r->terminal)
+		fputs("\r\033[K", stderr);
+	compare_conclude(r->cli, r->a->targets, r->a->logs, r->c, code);
+	return TRUE;
+}
+
+KxComparison *compare_run(Cli *cli, const CompareArguments *a, int *code)
+{
+	CompareRun r = { .cli = cli,
+			 .a = a,
+			 .c = kx_comparison_new(),
+			 .active = g_array_new(FALSE, FALSE, sizeof(guint)),
+			 .vms = g_ptr_array_new_with_free_func(compare_vm_free),
+			 .loop = g_main_loop_new(NULL, FALSE),
+			 .terminal = isatty(STDERR_FILENO) };
+	gboolean ok;
+
+	r.c->seed = a->seed;
+	r.c->window_ns = a->window_ns;
+	r.c->settle_ns = a->settle_ns;
+	r.c->layout = a->layout;
+	r.signals[0] = g_unix_signal_add(SIGINT, on_signal, &r);
+	r.signals[1] = g_unix_signal_add(SIGTERM, on_signal, &r);
+	ok = run_all(&r, code);
+	for (guint i = 0; i < r.vms->len; i++)
+		compare_leave_vm(&r, r.vms->pdata[i]);
+	for (guint i = 0; i < G_N_ELEMENTS(r.signals); i++)
+		g_source_remove(r.signals[i]);
+	g_main_loop_unref(r.loop);
+	g_ptr_array_unref(r.vms);
+	g_array_unref(r.active);
+	g_clear_pointer(&r.design, kx_design_free);
+	if (ok)
+		return r.c;
+	kx_comparison_free(r.c);
+	return NULL;
+}

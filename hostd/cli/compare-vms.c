@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The VMs of a comparison: how they are found and left, and what the daemon is asked of them. */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/textfmt.h"
+#include "compare-internal.h"
+#include "compare/doubts.h"
+
+void compare_vm_free(gpointer data)
+{
+	CompareVm *vm = data;
+
+	g_free(vm->target);
+	g_free(vm->shown);
+	g_free(vm->tracker);
+	g_free(vm->options);
+	counter_free(vm->counter);
+	kx_window_free(vm->begin);
+	g_free(vm->failed);
+	g_free(vm);
+}
+
+/* --- the daemon --------------------------------------------------------------------------------------------------- */
+
+KxVmReport *compare_look(CompareRun *r, const CompareVm *vm, GError **error)
+{
+	const char *const one[] = { vm->target, NULL };
+	g_autoptr(GVariant) vms = cli_ask_stats(r->cli, one, NULL, error);
+	g_autoptr(GVariant) first =
+		vms && g_variant_n_children(vms) ? g_variant_get_child_value(vms, 0) : NULL;
+	g_autoptr(KxVmReport) v = first ? kx_vm_from_variant(first) : NULL;
+
+	if (v && v->attached && v->windows->len)
+		return g_steal_pointer(&v);
+	if (vms)
+		g_set_error_literal(error, KX_ERROR, KX_ERROR_FAILED,
+				    "it is not attached any more");
+	return NULL;
+}
+
+KxWindow *compare_open_window(const KxVmReport *v)
+{
+	return v->windows->pdata[v->windows->len - 1];
+}
+
+gboolean compare_switch(CompareRun *r, const CompareVm *vm, GVariant *options, GError **error)
+{
+	return cli_ask_set(r->cli, vm->target, options, NULL, error);
+}
+
+gboolean compare_is_gone(const GError *error)
+{
+	int code = kx_exit_code(error);
+
+	return code == KX_EXIT_VM_GONE || code == KX_EXIT_NO_SUCH_VM || code == KX_EXIT_STATE ||
+	       code == KX_EXIT_UNREACHABLE;
+}
+
+KxComparedVm *compare_vm(const CompareRun *r, guint i)
+{
+	return r->c->vms->pdata[i];
+}
+
+/* --- before ------------------------------------------------------------------------------------------------------- */
+
+/* What the daemon's list says of the VM. */
+static gboolean find_vm(GVariant *vms, CompareVm *vm, KxComparedVm *into)
+{
+	for (gsize i = 0; i < g_variant_n_children(vms); i++) {
+		g_autoptr(GVariant) row = g_variant_get_child_value(vms, i);
+		const char *name = "", *uuid = NULL;
+
+		g_variant_lookup(row, "name", "&s", &name);
+		if (!cli_is_called(name, row, vm->target))
+			continue;
+		g_variant_lookup(row, "attached", "b", &vm->was_attached);
+		g_variant_lookup(row, "pid", "u", &into->pid);
+		g_variant_lookup(row, "tracker", "s", &vm->tracker);
+		g_variant_lookup(row, "options", "s", &vm->options);
+		if (g_variant_lookup(row, "uuid", "&s", &uuid)) {
+			g_free(into->uuid);
+			into->uuid = g_strdup(uuid);
+		}
+		if (*name) {
+			g_free(into->name);
+			into->name = g_strdup(name);
+		}
+		return TRUE;
+	}
+	return FALSE;
+}
+
+static gboolean attach(CompareRun *r, CompareVm *vm, GError **error)
+{
+	g_autofree char *what = g_strdup_printf("attaching to %s", vm->shown);
+	GVariantDict options;
+
+	g_variant_dict_init(&options, NULL);
+	g_variant_dict_insert(&options, "tracker", "s", "off");
+	return cli_ask_attach(r->cli, vm->target, g_variant_dict_end(&options), what, error);
+}
+
+static gboolean open_counter(CompareRun *r, CompareVm *vm, const KxComparedVm *v, GError **error)
+{
+	double value;
+
+	if (r->a->progress_command)
+		vm->counter = counter_of_command(r->a->progress_command, v->name, v->pid);
+	else if (!r->a->logs)
+		vm->counter = counter_of_instructions(v->pid, error);
+	return !vm->counter || counter_read(vm->counter, &value, error);
+}
+
+/* What progress is, and of instructions whether it can be had: without, there is a comparison of costs on the host alone. */
+static gboolean choose_progress(CompareRun *r, guint i, int *code)
+{
+	CompareVm *vm = r->vms->pdata[i];
+	g_autoptr(GError) error = NULL;
+
+	if (!open_counter(r, vm, compare_vm(r, i), &error) && r->a->progress_command) {
+		*code = cli_fail(vm->shown, error);
+		return FALSE;
+	}
+	if (r->a->progress_command)
+		r->c->progress = r->c->progress ? r->c->progress
+						: g_strdup("what --progress-command counts");
+	else if (r->a->logs)
+		r->c->progress = r->c->progress ? r->c->progress
+						: g_strdup("units of work, by the workload's log");
+	else if (error && !r->c->progress_na)
+		r->c->progress_na =
+			g_strdup_printf("how much the guest got done is not known (%s); give "
+					"--workload-log or --progress-command",
+					error->message);
+	return TRUE;
+}
+
+/* The VMs of the daemon's list; NULL: *@code. */
+static GVariant *list_vms(CompareRun *r, int *code)
+{
+	g_autoptr(GError) error = NULL;
+	GVariant *vms = cli_ask_list(r->cli, "asking for the VMs", &error);
+
+	if (vms)
+		return vms;
+	*code = cli_fail(NULL, error);
+	return NULL;
+}
+
+/* How it was found, and attached if it was not. */
+static gboolean add_vm(CompareRun *r, GVariant *list, const char *target, int *code)
+{
+	g_autoptr(GError) error = NULL;
+	CompareVm *vm = g_new0(CompareVm, 1);
+
+	vm->target = g_strdup(target);
+	vm->shown = cli_show(target);
+	vm->gone = TRUE; /* there is nothing to leave as it was */
+	g_ptr_array_add(r->vms, vm);
+	kx_comparison_add_vm(r->c, vm->shown);
+	find_vm(list, vm, compare_vm(r, r->vms->len - 1));
+	if (!vm->was_attached && !attach(r, vm, &error)) {
+		*code = cli_fail(vm->target, error);
+		return FALSE;
+	}
+	vm->gone = FALSE;
+	return TRUE;
+}
+
+gboolean compare_begin_vms(CompareRun *r, int *code)
+{
+	g_autoptr(GVariant) before = list_vms(r, code), now = NULL;
+
+	for (char **t = r->a->targets; before && *t; t++) {
+		if (!add_vm(r, before, *t, code))
+			return FALSE;
+	}
+	/* A process that libvirt does not know is in the list only once it is attached. */
+	now = before ? list_vms(r, code) : NULL;
+	for (guint i = 0; now && i < r->vms->len; i++) {
+		KxComparedVm *v = compare_vm(r, i);
+		CompareVm as_now = { .target = ((CompareVm *)r->vms->pdata[i])->target };
+
+		find_vm(now, &as_now, v);
+		g_free(as_now.tracker);
+		g_free(as_now.options);
+		g_ptr_array_unref(v->doubts);
+		v->doubts = kx_doubts_of_vm(NULL, (pid_t)v->pid);
+		if (!choose_progress(r, i, code))
+			return FALSE;
+	}
+	if (now && !r->c->progress && !r->c->progress_na)
+		r->c->progress = g_strdup("instructions retired by the vCPUs in guest mode");
+	return now != NULL;
+}
+
+/* --- after -------------------------------------------------------------------------------------------------------- */
+
+/* "interval=100ms granularity=4K": canonical options, as they are set again. */
+static GVariant *options_of(const CompareVm *vm)
+{
+	g_auto(GStrv) words = g_strsplit(vm->options ? vm->options : "", " ", -1);
+	GVariantDict dict;
+
+	g_variant_dict_init(&dict, NULL);
+	g_variant_dict_insert(&dict, "tracker", "s", vm->tracker);
+	for (char **word = words; *word; word++) {
+		char *equals = strchr(*word, '=');
+
+		if (!equals)
+			continue;
+		*equals = '\0';
+		g_variant_dict_insert(&dict, *word, "s", equals + 1);
+	}
+	return g_variant_dict_end(&dict);
+}
+
+void compare_leave_vm(CompareRun *r, CompareVm *vm)
+{
+	g_autoptr(GError) error = NULL;
+	gboolean ok = TRUE;
+
+	if (vm->gone)
+		return;
+	if (!vm->was_attached) {
+		ok = cli_ask_detach(r->cli, vm->target, NULL, &error);
+	} else if (vm->tracker && *vm->tracker) {
+		ok = compare_switch(r, vm, options_of(vm), &error);
+	}
+	if (!ok)
+		cli_fail(vm->target, error);
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Where a command's text goes: the terminal, or a file. */
+#include "output.h"
+
+#include <errno.h>
+#include <gio/gio.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_COLUMNS 120 /* where there is no terminal to ask */
+
+guint cli_columns(int width, const char *output)
+{
+	struct winsize size;
+
+	if (width)
+		return (guint)width;
+	if (!output && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 60)
+		return size.ws_col;
+	return FILE_COLUMNS;
+}
+
+static gboolean write_special(const char *path, const char *text, GError **error)
+{
+	FILE *f = fopen(path, "we");
+
+	if (f && fputs(text, f) >= 0 && fflush(f) == 0 && fclose(f) == 0)
+		return TRUE;
+	g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "%s", g_strerror(errno));
+	return FALSE;
+}
+
+gboolean cli_write(const char *path, const char *what, const char *text, GError **error)
+{
+	struct stat st;
+	gboolean ok;
+
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		ok = write_special(path, text, error);
+	else
+		ok = g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0666,
+					      error);
+	if (!ok)
+		g_prefix_error(error, "%s could not be written to %s: ", what, path);
+	return ok;
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "progress.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/textfmt.h"
+#include "vm/instructions.h"
+
+struct _Counter {
+	char *command;
+	char **environment;
+	KxInstructions *instructions;
+};
+
+Counter *counter_of_command(const char *command, const char *vm, guint32 pid)
+{
+	Counter *c = g_new0(Counter, 1);
+	g_autofree char *number = g_strdup_printf("%u", pid);
+
+	c->command = g_strdup(command);
+	c->environment = g_get_environ();
+	c->environment = g_environ_setenv(c->environment, "KVM_EXT_VM", vm, TRUE);
+	c->environment = g_environ_setenv(c->environment, "KVM_EXT_PID", number, TRUE);
+	return c;
+}
+
+Counter *counter_of_instructions(guint32 pid, GError **error)
+{
+	KxInstructions *i = kx_instructions_open("/proc", (pid_t)pid, error);
+	Counter *c = i ? g_new0(Counter, 1) : NULL;
+
+	if (c)
+		c->instructions = i;
+	return c;
+}
+
+void counter_free(Counter *c)
+{
+	if (!c)
+		return;
+	g_free(c->command);
+	g_strfreev(c->environment);
+	kx_instructions_close(c->instructions);
+	g_free(c);
+}
+
+static gboolean read_number(const char *text, double *value, GError **error)
+{
+	g_autofree char *shown = NULL;
+	char *end;
+
+	errno = 0;
+	*value = g_ascii_strtod(text, &end);
+	if (end != text && !errno && isfinite(*value) && *value >= 0 && !*g_strchug(end))
+		return TRUE;
+	shown = kx_text_clean(text);
+	g_set_error(error, KX_ERROR, KX_ERROR_FAILED,
+		    "--progress-command printed '%.60s', which is not a number of 0 or more",
+		    shown);
+	return FALSE;
+}
+
+static gboolean run_command(const Counter *c, double *value, GError **error)
+{
+	char shell[] = "/bin/sh", flag[] = "-c";
+	char *argv[] = { shell, flag, c->command, NULL };
+	g_autofree char *out = NULL;
+	int status;
+
+	if (!g_spawn_sync(NULL, argv, c->environment, G_SPAWN_CHILD_INHERITS_STDIN, NULL, NULL,
+			  &out, NULL, &status, error))
+		return FALSE;
+	if (!g_spawn_check_wait_status(status, error)) {
+		g_prefix_error(error, "--progress-command: ");
+		return FALSE;
+	}
+	return read_number(out, value, error);
+}
+
+gboolean counter_read(const Counter *c, double *value, GError **error)
+{
+	if (c->command)
+		return run_command(c, value, error);
+	if (kx_instructions_read(c->instructions, value))
+		return TRUE;
+	g_set_error_literal(
+		error, KX_ERROR, KX_ERROR_FAILED,
+		"the counter of guest instructions could not be read: others hold the PMU");
+	return FALSE;
+}

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A comparison as it is saved: what was measured, and beside it what was concluded, for whoever reads only that. */
+#include "comparison.h"
+
+#include <math.h>
+#include <string.h>
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+static void add_text(JsonBuilder *b, const char *key, const char *text)
+{
+	json_builder_set_member_name(b, key);
+	if (text)
+		json_builder_add_string_value(b, text);
+	else
+		json_builder_add_null_value(b);
+}
+
+static void add_count(JsonBuilder *b, const char *key, guint64 value)
+{
+	json_builder_set_member_name(b, key);
+	json_builder_add_int_value(b, (gint64)value);
+}
+
+static void add_texts(JsonBuilder *b, const char *key, const GPtrArray *texts)
+{
+	json_builder_set_member_name(b, key);
+	json_builder_begin_array(b);
+	for (guint i = 0; i < texts->len; i++)
+		json_builder_add_string_value(b, texts->pdata[i]);
+	json_builder_end_array(b);
+}
+
+static void add_number(JsonBuilder *b, const char *key, double value)
+{
+	if (!isfinite(value))
+		return;
+	json_builder_set_member_name(b, key);
+	json_builder_add_double_value(b, value);
+}
+
+static void add_figure(JsonBuilder *b, const char *key, const KxFigure *f)
+{
+	json_builder_set_member_name(b, key);
+	json_builder_begin_object(b);
+	if (f->na) {
+		add_text(b, "na", f->na);
+	} else {
+		add_number(b, "value", f->value);
+		add_number(b, "low", f->low);
+		add_number(b, "high", f->high);
+		add_count(b, "n", f->n);
+	}
+	if (f->note)
+		add_text(b, "note", f->note);
+	json_builder_end_object(b);
+}
+
+/* The host, as a report's header has it. */
+static void add_host(JsonBuilder *b, const KxReport *host)
+{
+	json_builder_set_member_name(b, "host");
+	json_builder_begin_object(b);
+	add_text(b, "kernel", host->kernel);
+	add_text(b, "cpu_vendor", host->cpu_vendor);
+	add_text(b, "cpu_model", host->cpu_model);
+	add_count(b, "cpus", host->cpus);
+	add_text(b, "hardware", host->hardware);
+	add_text(b, "hardware_under", host->hardware_under);
+	add_text(b, "version", host->version);
+	json_builder_end_object(b);
+}
+
+static void add_settings(JsonBuilder *b, const KxComparison *c)
+{
+	json_builder_set_member_name(b, "settings");
+	json_builder_begin_array(b);
+	for (guint i = 0; i < c->settings->len; i++) {
+		const KxComparedSetting *s = c->settings->pdata[i];
+
+		json_builder_begin_object(b);
+		add_text(b, "label", s->label);
+		add_text(b, "setting", s->text);
+		add_text(b, "sees", s->sees);
+		add_text(b, "left_out", s->left_out);
+		json_builder_end_object(b);
+	}
+	json_builder_end_array(b);
+}
+
+static void add_windows(JsonBuilder *b, const KxComparison *c, guint vm)
+{
+	json_builder_set_member_name(b, "windows");
+	json_builder_begin_array(b);
+	for (guint round = 0; round < c->rounds; round++) {
+		for (guint k = 0; k < c->settings->len; k++) {
+			const KxStretch *s = kx_comparison_at(c, vm, round, k);
+
+			if (!s)
+				continue;
+			json_builder_begin_object(b);
+			add_count(b, "round", round);
+			add_count(b, "setting", k);
+			json_builder_set_member_name(b, "measured");
+			kx_stretch_add_json(b, s);
+			json_builder_end_object(b);
+		}
+	}
+	json_builder_end_array(b);
+}
+
+static void add_vms(JsonBuilder *b, const KxComparison *c)
+{
+	json_builder_set_member_name(b, "vms");
+	json_builder_begin_array(b);
+	for (guint i = 0; i < c->vms->len; i++) {
+		const KxComparedVm *v = c->vms->pdata[i];
+
+		json_builder_begin_object(b);
+		add_text(b, "name", v->name);
+		add_text(b, "uuid", v->uuid);
+		add_count(b, "pid", v->pid);
+		add_count(b, "vcpus", v->vcpus);
+		add_count(b, "ram_pages", v->ram_pages);
+		add_text(b, "ended", v->ended);
+		add_texts(b, "doubts", v->doubts);
+		add_windows(b, c, i);
+		json_builder_end_object(b);
+	}
+	json_builder_end_array(b);
+}
+
+static void add_row(JsonBuilder *b, KxComparedRow *row)
+{
+	json_builder_begin_object(b);
+	add_text(b, "label", row->label);
+	add_text(b, "left_out", row->left_out);
+	add_count(b, "windows", row->windows);
+	add_count(b, "failed", row->failed);
+	add_text(b, "difference", row->difference);
+	for (const KxComparedFigure *f = kx_compared_figures; f->key; f++)
+		add_figure(b, f->key, kx_compared_figure(row, f));
+	add_text(b, "mark", row->mark);
+	json_builder_end_object(b);
+}
+
+static void add_rows(JsonBuilder *b, const char *key, const KxComparison *c, guint vm)
+{
+	g_autoptr(GPtrArray) rows = kx_comparison_rows(c, vm);
+
+	json_builder_set_member_name(b, key);
+	json_builder_begin_array(b);
+	for (guint i = 0; i < rows->len; i++)
+		add_row(b, rows->pdata[i]);
+	json_builder_end_array(b);
+}
+
+static void add_rows_of_vms(JsonBuilder *b, const KxComparison *c)
+{
+	json_builder_set_member_name(b, "rows_of_vms");
+	json_builder_begin_object(b);
+	for (guint i = 0; c->vms->len > 1 && i < c->vms->len; i++)
+		add_rows(b, ((const KxComparedVm *)c->vms->pdata[i])->name, c, i);
+	json_builder_end_object(b);
+}
+
+char *kx_comparison_to_json(const KxComparison *c)
+{
+	g_autoptr(JsonBuilder) b = json_builder_new();
+	g_autoptr(JsonNode) root = NULL;
+
+	json_builder_begin_object(b);
+	add_text(b, "schema", KX_COMPARISON_SCHEMA);
+	add_text(b, "command", c->command);
+	add_host(b, c->host);
+	add_count(b, "start_realtime_ns", (guint64)c->start_realtime_ns);
+	add_count(b, "end_realtime_ns", (guint64)c->end_realtime_ns);
+	add_count(b, "seed", c->seed);
+	add_count(b, "window_ns", c->window_ns);
+	add_count(b, "settle_ns", c->settle_ns);
+	add_text(b, "layout", c->layout == KX_LATIN ? "latin" : "together");
+	add_count(b, "rounds", c->rounds);
+	add_text(b, "stopped", c->stopped);
+	add_text(b, "progress", c->progress);
+	add_text(b, "progress_na", c->progress_na);
+	add_texts(b, "doubts", c->doubts);
+	add_rows(b, "rows", c, G_MAXUINT);
+	add_rows_of_vms(b, c);
+	add_settings(b, c);
+	add_vms(b, c);
+	json_builder_end_object(b);
+	root = json_builder_get_root(b);
+	return json_to_string(root, TRUE);
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+static char *text_of(JsonObject *o, const char *key)
+{
+	return g_strdup(json_object_get_string_member_with_default(o, key, NULL));
+}
+
+static guint64 count_of(JsonObject *o, const char *key)
+{
+	return (guint64)json_object_get_int_member_with_default(o, key, 0);
+}
+
+/* The objects of an array; others are left out. */
+static GPtrArray *objects_of(JsonObject *o, const char *key)
+{
+	GPtrArray *objects = g_ptr_array_new();
+	JsonNode *node = json_object_get_member(o, key);
+	JsonArray *a = node && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
+
+	for (guint i = 0; a && i < json_array_get_length(a); i++) {
+		JsonNode *element = json_array_get_element(a, i);
+
+		if (JSON_NODE_HOLDS_OBJECT(element))
+			g_ptr_array_add(objects, json_node_get_object(element));
+	}
+	return objects;
+}
+
+static void read_texts(JsonObject *o, const char *key, GPtrArray *into)
+{
+	JsonNode *node = json_object_get_member(o, key);
+	JsonArray *a = node && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
+
+	for (guint i = 0; a && i < json_array_get_length(a); i++) {
+		JsonNode *element = json_array_get_element(a, i);
+
+		if (json_node_get_value_type(element) == G_TYPE_STRING)
+			g_ptr_array_add(into, json_node_dup_string(element));
+	}
+}
+
+static void read_host(JsonObject *o, KxReport *host)
+{
+	host->kernel = text_of(o, "kernel");
+	host->cpu_vendor = text_of(o, "cpu_vendor");
+	host->cpu_model = text_of(o, "cpu_model");
+	host->cpus = (guint32)count_of(o, "cpus");
+	host->hardware = text_of(o, "hardware");
+	host->hardware_under = text_of(o, "hardware_under");
+	host->version = text_of(o, "version");
+}
+
+static void read_settings(JsonObject *o, KxComparison *c)
+{
+	g_autoptr(GPtrArray) settings = objects_of(o, "settings");
+
+	for (guint i = 0; i < settings->len; i++) {
+		g_autofree char *label = text_of(settings->pdata[i], "label");
+		g_autofree char *text = text_of(settings->pdata[i], "setting");
+		KxComparedSetting *s =
+			kx_comparison_add_setting(c, label ? label : "?", text ? text : "?");
+
+		s->sees = text_of(settings->pdata[i], "sees");
+		s->left_out = text_of(settings->pdata[i], "left_out");
+	}
+}
+
+static void read_windows(JsonObject *o, KxComparison *c, guint vm)
+{
+	g_autoptr(GPtrArray) windows = objects_of(o, "windows");
+
+	for (guint i = 0; i < windows->len; i++) {
+		guint64 round = count_of(windows->pdata[i], "round");
+		guint64 setting = count_of(windows->pdata[i], "setting");
+		JsonNode *node = json_object_get_member(windows->pdata[i], "measured");
+
+		if (round < c->rounds && setting < c->settings->len && node &&
+		    JSON_NODE_HOLDS_OBJECT(node))
+			kx_comparison_put(c, vm, (guint)round, (guint)setting,
+					  kx_stretch_from_json(json_node_get_object(node)));
+	}
+}
+
+static void read_vms(JsonObject *o, KxComparison *c)
+{
+	g_autoptr(GPtrArray) vms = objects_of(o, "vms");
+
+	for (guint i = 0; i < vms->len; i++) {
+		g_autofree char *name = text_of(vms->pdata[i], "name");
+		KxComparedVm *v = kx_comparison_add_vm(c, name ? name : "?");
+
+		v->uuid = text_of(vms->pdata[i], "uuid");
+		v->pid = (guint32)count_of(vms->pdata[i], "pid");
+		v->vcpus = (guint32)count_of(vms->pdata[i], "vcpus");
+		v->ram_pages = count_of(vms->pdata[i], "ram_pages");
+		v->ended = text_of(vms->pdata[i], "ended");
+		read_texts(vms->pdata[i], "doubts", v->doubts);
+		read_windows(vms->pdata[i], c, i);
+	}
+}
+
+/* More rounds than anybody runs are no comparison, and would only take memory. */
+#define ROUNDS_MAX 1000000
+
+static gboolean is_comparison(JsonObject *o, GError **error)
+{
+	const char *schema = json_object_get_string_member_with_default(o, "schema", "");
+
+	if (g_str_equal(schema, KX_COMPARISON_SCHEMA) && count_of(o, "rounds") <= ROUNDS_MAX)
+		return TRUE;
+	g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+		    "this is no comparison of this version: its schema is \"%s\", not "
+		    "\"" KX_COMPARISON_SCHEMA "\"",
+		    schema);
+	return FALSE;
+}
+
+KxComparison *kx_comparison_from_json(const char *json, GError **error)
+{
+	g_autoptr(JsonParser) parser = json_parser_new();
+	g_autoptr(KxComparison) c = NULL;
+	JsonNode *root, *host;
+	JsonObject *o;
+
+	if (!json_parser_load_from_data(parser, json, -1, error))
+		return NULL;
+	root = json_parser_get_root(parser);
+	o = root && JSON_NODE_HOLDS_OBJECT(root) ? json_node_get_object(root) : NULL;
+	if (!o) {
+		g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+				    "this is no comparison: it is no JSON object");
+		return NULL;
+	}
+	if (!is_comparison(o, error))
+		return NULL;
+	c = kx_comparison_new();
+	host = json_object_get_member(o, "host");
+	if (host && JSON_NODE_HOLDS_OBJECT(host))
+		read_host(json_node_get_object(host), c->host);
+	c->command = text_of(o, "command");
+	c->start_realtime_ns = (gint64)count_of(o, "start_realtime_ns");
+	c->end_realtime_ns = (gint64)count_of(o, "end_realtime_ns");
+	c->seed = count_of(o, "seed");
+	c->window_ns = count_of(o, "window_ns");
+	c->settle_ns = count_of(o, "settle_ns");
+	c->layout = g_strcmp0(json_object_get_string_member_with_default(o, "layout", NULL),
+			      "latin") == 0
+			    ? KX_LATIN
+			    : KX_TOGETHER;
+	c->rounds = (guint)count_of(o, "rounds");
+	c->stopped = text_of(o, "stopped");
+	c->progress = text_of(o, "progress");
+	c->progress_na = text_of(o, "progress_na");
+	read_texts(o, "doubts", c->doubts);
+	read_settings(o, c);
+	read_vms(o, c);
+	return g_steal_pointer(&c);
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "instructions.h"
+
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+struct _KxInstructions {
+	GArray *fds; /* int */
+};
+
+/* QEMU names the threads of vCPUs "CPU 0/KVM". */
+static gboolean is_vcpu(const char *tasks, const char *tid)
+{
+	g_autofree char *path = g_build_filename(tasks, tid, "comm", NULL);
+	g_autofree char *name = NULL;
+
+	return g_file_get_contents(path, &name, NULL, NULL) && g_str_has_prefix(name, "CPU ") &&
+	       strstr(name, "/KVM");
+}
+
+static int open_counter(pid_t tid)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_HARDWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_HW_INSTRUCTIONS,
+		.exclude_host = 1,
+		.read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING,
+	};
+
+	return (int)syscall(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+static const char *why_not(int error)
+{
+	switch (error) {
+	case ENOENT:
+	case EOPNOTSUPP:
+		return "this host's PMU, if it has one, cannot count instructions of guests";
+	case EACCES:
+	case EPERM:
+		return "perf events of other processes are not allowed to this user; run it as "
+		       "root";
+	default:
+		return g_strerror(error);
+	}
+}
+
+KxInstructions *kx_instructions_open(const char *proc_root, pid_t pid, GError **error)
+{
+	g_autofree char *tasks = g_strdup_printf("%s/%d/task", proc_root, pid);
+	g_autoptr(KxInstructions) i = g_new0(KxInstructions, 1);
+	g_autoptr(GDir) dir = g_dir_open(tasks, 0, NULL);
+	const char *tid;
+
+	i->fds = g_array_new(FALSE, FALSE, sizeof(int));
+	while (dir && (tid = g_dir_read_name(dir))) {
+		int fd;
+
+		if (!is_vcpu(tasks, tid))
+			continue;
+		fd = open_counter(atoi(tid));
+		if (fd < 0) {
+			g_set_error_literal(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
+					    why_not(errno));
+			return NULL;
+		}
+		g_array_append_val(i->fds, fd);
+	}
+	if (i->fds->len)
+		return g_steal_pointer(&i);
+	g_set_error(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED, "process %d %s", pid,
+		    dir ? "has no thread that runs a vCPU" : "cannot be looked at");
+	return NULL;
+}
+
+void kx_instructions_close(KxInstructions *i)
+{
+	if (!i)
+		return;
+	for (guint k = 0; k < i->fds->len; k++)
+		close(g_array_index(i->fds, int, k));
+	g_array_unref(i->fds);
+	g_free(i);
+}
+
+gboolean kx_instructions_read(const KxInstructions *i, double *count)
+{
+	*count = 0;
+	for (guint k = 0; k < i->fds->len; k++) {
+		struct {
+			guint64 value, enabled, running;
+		} c;
+
+		if (read(g_array_index(i->fds, int, k), &c, sizeof(c)) != sizeof(c) ||
+		    (c.enabled && !c.running))
+			return FALSE;
+		if (c.running)
+			*count += (double)c.value * ((double)c.enabled / (double)c.running);
+	}
+	return TRUE;
+}

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What is concluded from the windows of a comparison, and that nothing is lost on the way through JSON. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "compare/comparison.h"
+#include "compare/design.h"
+
+enum {
+	OFF,
+	ABIT,
+	WALK,
+	SETTINGS
+};
+
+#define ROUNDS 12u
+#define VMS    2u
+
+/* The guest's speed under each setting; samples, host's time and guest's share of what is wanted follow from them. */
+static const double speed[SETTINGS] = { 1, 0.8, 1 };
+
+static double noise(guint vm, guint round, guint k)
+{
+	return 1 + 0.004 * (double)((vm * 37 + round * 11 + k * 7) % 5) - 0.008;
+}
+
+static KxStretch *stretch(guint vm, guint round, guint k)
+{
+	KxStretch *s = kx_stretch_new();
+	double drift = 1 + 0.01 * round; /* of the machine: hits all settings of a round */
+
+	s->window = round * SETTINGS + k + 1;
+	s->run_ns = 2e9;
+	s->vcpu_run_ns = 1.8e9;
+	s->vcpu_steal_ns = 0;
+	s->exits = 1000;
+	s->progress = 1e6 * speed[k] * drift * noise(vm, round, k);
+	s->passes = k == OFF ? 0 : 8;
+	s->samples = k == OFF ? 0 : k == ABIT ? 10000 : 5000;
+	s->cpu_ns = k == OFF ? 0 : 1e6;
+	s->drain_cpu_ns = k == OFF ? 0 : 1e5;
+	s->lost_samples = 0;
+	if (k != OFF) {
+		s->truth = 1000;
+		s->truth_hit = k == ABIT ? 900 : 1000;
+	}
+	return s;
+}
+
+static KxComparison *comparison(void)
+{
+	KxComparison *c = kx_comparison_new();
+
+	c->seed = 7;
+	c->window_ns = 2000000000;
+	c->settle_ns = 500000000;
+	c->rounds = ROUNDS;
+	c->progress = g_strdup("units of work");
+	c->host->kernel = g_strdup("6.1.0");
+	c->host->cpu_model = g_strdup("a CPU");
+	kx_comparison_add_setting(c, "off", "off");
+	kx_comparison_add_setting(c, "abit", "abit:interval=250ms");
+	kx_comparison_add_setting(c, "ept-walk", "ept-walk:interval=250ms");
+	for (guint vm = 0; vm < VMS; vm++) {
+		KxComparedVm *v = kx_comparison_add_vm(c, vm ? "vm2" : "vm1");
+
+		v->pid = 100 + vm;
+		v->vcpus = 1;
+		v->ram_pages = 65536;
+		for (guint round = 0; round < ROUNDS; round++) {
+			for (guint k = 0; k < SETTINGS; k++)
+				kx_comparison_put(c, vm, round, k, stretch(vm, round, k));
+		}
+	}
+	return c;
+}
+
+static void assert_near(const KxFigure *f, double want, double by)
+{
+	if (f->na)
+		fail_msg("n/a: %s, where %g is wanted", f->na, want);
+	if (fabs(f->value - want) > by)
+		fail_msg("%g is not %g +- %g", f->value, want, by);
+}
+
+static void assert_rows(const KxComparison *c, guint vm)
+{
+	g_autoptr(GPtrArray) rows = kx_comparison_rows(c, vm);
+	const KxComparedRow *off = rows->pdata[OFF], *abit = rows->pdata[ABIT];
+	const KxComparedRow *walk = rows->pdata[WALK];
+
+	assert_int_equal(rows->len, SETTINGS);
+	/* A fifth less done in the same time is a quarter more time for the same work. */
+	assert_near(&abit->slowdown, 1.25, 0.01);
+	assert_true(abit->slowdown.low < 1.25 && abit->slowdown.high > 1.25);
+	assert_true(abit->slowdown.low > 1.23 && abit->slowdown.high < 1.27);
+	assert_null(abit->difference);
+	assert_near(&walk->slowdown, 1, 0.01);
+	assert_non_null(strstr(walk->difference, "no difference found (smaller than "));
+	/* host: (1e6 + 1e5) / samples; guest: a fifth less done is a quarter of what would have been needed */
+	assert_near(&abit->host_ns, 110, 1e-6);
+	assert_near(&walk->host_ns, 220, 1e-6);
+	assert_near(&abit->guest_ns, 1.8e9 * 0.2 / 10000, 1000);
+	assert_near(&abit->total_ns, abit->host_ns.value + abit->guest_ns.value, 1e-3);
+	assert_near(&abit->samples_per_s, 5000, 1e-6);
+	assert_near(&abit->recall, 0.9, 1e-9);
+	assert_near(&walk->recall, 1, 1e-9);
+	assert_near(&off->exits_per_s, 500, 1e-6);
+	assert_non_null(off->host_ns.na);
+	assert_non_null(abit->precision.na); /* nobody said what was found */
+	assert_non_null(abit->guest_cpu_percent.na);
+	assert_int_equal(abit->windows, (vm == G_MAXUINT ? VMS : 1) * ROUNDS);
+	assert_int_equal(abit->failed, 0);
+	assert_false(abit->marked);
+}
+
+static void test_rows(void **state)
+{
+	g_autoptr(KxComparison) c = comparison();
+
+	assert_rows(c, G_MAXUINT);
+	assert_rows(c, 0);
+	assert_rows(c, 1);
+}
+
+/* Windows that failed are counted, and change no figure of the others. */
+static void test_failed_windows(void **state)
+{
+	g_autoptr(KxComparison) c = comparison();
+	g_autoptr(GPtrArray) rows = NULL;
+	const KxComparedRow *abit;
+
+	kx_comparison_put(c, 0, 3, ABIT, kx_stretch_failed("the VM did not run"));
+	kx_comparison_put(c, 1, 3, ABIT, kx_stretch_failed("the VM did not run"));
+	kx_comparison_put(c, 0, 5, OFF, kx_stretch_failed("the VM did not run"));
+	rows = kx_comparison_rows(c, G_MAXUINT);
+	abit = rows->pdata[ABIT];
+	assert_int_equal(abit->windows, VMS * ROUNDS - 2);
+	assert_int_equal(abit->failed, 2);
+	assert_near(&abit->slowdown, 1.25, 0.01);
+	assert_int_equal(abit->slowdown.n, ROUNDS - 1);
+	assert_near(&abit->host_ns, 110, 1e-6);
+}
+
+/* What did not run has a reason, no numbers; the others are what they were. */
+static void test_left_out(void **state)
+{
+	g_autoptr(KxComparison) c = comparison();
+	g_autoptr(GPtrArray) rows = NULL;
+	g_autofree char *text = NULL;
+	KxComparedRow *trap;
+
+	kx_comparison_add_setting(c, "trap", "trap")->left_out = g_strdup("shadow paging");
+	rows = kx_comparison_rows(c, G_MAXUINT);
+	assert_int_equal(rows->len, SETTINGS + 1);
+	trap = rows->pdata[SETTINGS];
+	assert_string_equal(trap->left_out, "shadow paging");
+	for (const KxComparedFigure *f = kx_compared_figures; f->key; f++)
+		assert_non_null(kx_compared_figure(trap, f)->na);
+	text = kx_comparison_to_text(c, 0);
+	assert_non_null(strstr(text, "trap was left out: shadow paging"));
+}
+
+/* Without progress there are the host's costs, and no slowdown made of something else. */
+static void test_without_progress(void **state)
+{
+	g_autoptr(KxComparison) c = comparison();
+	g_autoptr(GPtrArray) rows = NULL;
+	const KxComparedRow *abit;
+
+	g_clear_pointer(&c->progress, g_free);
+	c->progress_na = g_strdup("there is no PMU");
+	for (guint vm = 0; vm < VMS; vm++) {
+		for (guint i = 0; i < ROUNDS * SETTINGS; i++)
+			((KxStretch *)((KxComparedVm *)c->vms->pdata[vm])->stretches->pdata[i])
+				->progress = NAN;
+	}
+	rows = kx_comparison_rows(c, G_MAXUINT);
+	abit = rows->pdata[ABIT];
+	assert_string_equal(abit->slowdown.na, "there is no PMU");
+	assert_non_null(abit->guest_ns.na);
+	assert_non_null(abit->total_ns.na);
+	assert_near(&abit->host_ns, 110, 1e-6);
+	assert_int_equal(kx_comparison_rounds_for(c, 0.01), 0);
+}
+
+static void test_precision(void **state)
+{
+	g_autoptr(KxComparison) c = comparison();
+
+	assert_true(kx_comparison_rounds_for(c, 0.05) <= ROUNDS);
+	assert_true(kx_comparison_rounds_for(c, 0.0001) > ROUNDS);
+}
+
+static void test_json_gives_it_back(void **state)
+{
+	g_autoptr(KxComparison) c = comparison(), back = NULL;
+	g_autofree char *json = NULL, *again = NULL;
+	g_autoptr(GError) error = NULL;
+
+	c->layout = KX_LATIN;
+	c->stopped = g_strdup("interrupted");
+	c->command = g_strdup("kvm-ext compare …");
+	g_ptr_array_add(c->doubts, g_strdup("KSM merges pages"));
+	kx_comparison_put(c, 0, 3, ABIT, kx_stretch_failed("the VM did not run"));
+	json = kx_comparison_to_json(c);
+	back = kx_comparison_from_json(json, &error);
+	assert_non_null(back);
+	again = kx_comparison_to_json(back);
+	assert_string_equal(json, again);
+}
+
+static void test_wrong_files_are_refused(void **state)
+{
+	static const char *const cases[] = {
+		"",
+		"[]",
+		"{}",
+		"{\"schema\": \"kvm-ext-report/1\"}",
+		"{\"schema\": \"kvm-ext-compare/1\", \"rounds\": 99999999}",
+		"{\"schema\": \"kvm-ext-compare/1\", \"rounds\": 3, \"vms\": [{\"windows\": "
+		"[{\"round\"",
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(GError) error = NULL;
+
+		assert_null(kx_comparison_from_json(cases[i], &error));
+		assert_non_null(error);
+	}
+}
+
+/* Of the right schema with nothing of use in it: nothing is concluded, nothing breaks. */
+static void test_odd_files_are_taken(void **state)
+{
+	static const char *const cases[] = {
+		"{\"schema\": \"kvm-ext-compare/1\"}",
+		"{\"schema\": \"kvm-ext-compare/1\", \"rounds\": 2, \"settings\": [7, {}], "
+		"\"vms\": [{}, "
+		"{\"windows\": [{\"round\": 9, \"setting\": 0, \"measured\": {}}]}]}",
+		"{\"schema\": \"kvm-ext-compare/1\", \"rounds\": 2, \"settings\": [{\"label\": "
+		"\"off\"}], "
+		"\"vms\": [{\"windows\": [{\"round\": 1, \"setting\": 0, \"measured\": {}}]}]}",
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(GError) error = NULL;
+		g_autoptr(KxComparison) c = kx_comparison_from_json(cases[i], &error);
+		g_autofree char *text = NULL;
+
+		assert_non_null(c);
+		text = kx_comparison_to_text(c, 80);
+		assert_non_null(text);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_failed_windows),
+		cmocka_unit_test(test_left_out),
+		cmocka_unit_test(test_without_progress),
+		cmocka_unit_test(test_precision),
+		cmocka_unit_test(test_json_gives_it_back),
+		cmocka_unit_test(test_wrong_files_are_refused),
+		cmocka_unit_test(test_odd_files_are_taken),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Instructions of guests: which threads are counted is found, and where nothing can be counted the reason is told. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/error.h"
+#include "fake-root.h"
+#include "vm/instructions.h"
+
+static void assert_refused(const char *proc, pid_t pid, const char *why)
+{
+	g_autoptr(GError) error = NULL;
+
+	assert_null(kx_instructions_open(proc, pid, &error));
+	assert_true(g_error_matches(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED));
+	if (!strstr(error->message, why))
+		fail_msg("'%s' does not say '%s'", error->message, why);
+}
+
+static void test_reasons(void **state)
+{
+	char *root = fake_root_new();
+
+	assert_refused(root, 77, "cannot be looked at");
+	fake_write(root, "77/task/77/comm", "qemu-system-x86\n");
+	assert_refused(root, 77, "no thread that runs a vCPU");
+	fake_remove(root);
+	g_free(root);
+}
+
+/* A thread of ours called as QEMU calls a vCPU's: it is counted, or the host says why not. */
+static void test_a_thread_is_counted_or_refused(void **state)
+{
+	char *root = fake_root_new();
+	g_autofree char *path = g_strdup_printf("%d/task/%d/comm", getpid(), getpid());
+	g_autoptr(KxInstructions) i = NULL;
+	g_autoptr(GError) error = NULL;
+	double count = -1;
+
+	fake_write(root, path, "CPU 0/KVM\n");
+	i = kx_instructions_open(root, getpid(), &error);
+	if (!i) {
+		assert_true(g_error_matches(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED));
+		assert_true(*error->message);
+	} else if (kx_instructions_read(i, &count)) {
+		/* It runs no guest. */
+		assert_true(count == 0);
+	}
+	fake_remove(root);
+	g_free(root);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_reasons),
+		cmocka_unit_test(test_a_thread_is_counted_or_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
