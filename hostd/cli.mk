@@ -37,6 +37,7 @@ KX_LIB_SRCS += \
 	hostd/report/report-notes.c \
 	hostd/report/report-text.c \
 	hostd/model/report-variant.c \
+	hostd/model/series.c \
 	hostd/doctor/selftest-log.c \
 	hostd/base/textfmt.c \
 	hostd/report/worklog.c \
@@ -66,7 +67,7 @@ $(BUILD)/hostd/kvm-ext: $(KX_CLI_OBJS) $(BUILD)/hostd/libkvmext.a
 
 -include $(KX_CLI_OBJS:.o=.d)
 
-KX_UNIT_TESTS += test-golden test-options test-figures test-worklog test-report-json test-report-heat \
+KX_UNIT_TESTS += test-golden test-series test-options test-figures test-worklog test-report-json test-report-heat \
 	test-doctor test-exitcode test-selftest
 KX_UNIT_EXTRA_test-exitcode := hostd/cli/exitcode.c
 
