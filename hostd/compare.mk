@@ -14,7 +14,8 @@ KX_LIB_SRCS += \
 	hostd/compare/estimate.c \
 	hostd/compare/fit.c \
 	hostd/compare/setting.c \
-	hostd/compare/stretch.c
+	hostd/compare/stretch.c \
+	hostd/compare/trial.c
 
 KX_UNIT_TESTS += test-comparison test-coverage test-design test-effect test-estimate test-setting test-stretch
 KX_UNIT_TESTS += test-instructions

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Whether something mattered: a model of the windows with it against one without it, by the F test. */
+#include "effect.h"
 #include "fit.h"
 
 #include <gsl/gsl_cdf.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A straight line through the logarithms of a setting over rounds. */
+#include "effect.h"
 #include "estimate-internal.h"
 #include "fit.h"
 

@@ -8,6 +8,7 @@
  * variance of another linear function of the windows than the plain mean of d. Both are worked out for windows of equal variance;
  * the variance itself is that of the setting's own pairs, round by round.
  */
+#include "effect.h"
 #include "estimate-internal.h"
 #include "fit.h"
 

@@ -14,36 +14,11 @@
 
 #include <glib.h>
 
-#include "compare/design.h"
 #include "compare/estimate.h"
+#include "compare/trial.h"
 
 /* Below this a test's p says that something mattered. */
 #define KX_MATTERS_P 0.01
-
-/**
- * struct KxTrial - one quantity, as it was measured in each window
- * @settings: how many
- * @rounds: that were begun
- * @vms: how many; to see one VM by itself, point at its part and say 1
- * @values: [(vm * rounds + round) * settings + setting]; above 0. NAN: missing
- * @positions: likewise, when in the round the window was; NULL: not known, drift is not taken out
- * @before: likewise, the setting that this VM ran directly before, KX_NO_SETTING: none or not known; NULL: not known of any,
- *	carry-over is neither tested nor taken out
- *
- * Values that are 0 or less have no logarithm and count as missing: for what may be 0, use kx_estimate_quotient().
- */
-typedef struct {
-	guint settings, rounds, vms;
-	const gdouble *values;
-	const guint *positions, *before;
-} KxTrial;
-
-/* Index into the arrays of a trial. */
-gsize kx_trial_index(const KxTrial *t, guint vm, guint round, guint setting);
-
-/* Fills @positions and @before, arrays of a trial of that size, from a design that was run as it is. @together: see design.h */
-void kx_trial_order(const KxDesign *d, guint vms, gboolean together, guint *positions,
-		    guint *before);
 
 /**
  * struct KxEffect - a setting against its reference

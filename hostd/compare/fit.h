@@ -7,7 +7,7 @@
 #ifndef KX_FIT_H
 #define KX_FIT_H
 
-#include "effect.h"
+#include "trial.h"
 
 /* What may stand beside round and setting. */
 typedef enum {
@@ -33,9 +33,6 @@ typedef struct {
 	gdouble *residuals;    /* [rows] */
 	gdouble squares;       /* sum over residuals */
 } KxFit;
-
-/* The logarithm of a value; NAN: missing, or it has none. */
-gdouble kx_trial_log(const KxTrial *t, gsize index);
 
 /*
  * @own: the setting whose own terms are asked for. @spread: the variance between what settings leave behind, in variances of a window:
