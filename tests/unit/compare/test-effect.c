@@ -294,6 +294,82 @@ static void too_few_rounds_for_a_test(void **state)
 	assert_non_null(kx_effect(&table.t, 1, 0, 1).ratio.open);
 }
 
+/* --- whatever is missing -------------------------------------------------------------------------------------------- */
+
+#define TABLE_MAX (6u * 14u * 3u)
+
+static void check_effect(const KxTrial *t, const KxEffect *e)
+{
+	const KxEstimate *r = &e->ratio;
+
+	assert_int_equal(r->n + r->missing, t->rounds);
+	assert_int_equal(r->na != NULL, isnan(r->value));
+	assert_int_equal(r->open != NULL, isnan(r->low));
+	assert_int_equal(r->open != NULL, isnan(r->high));
+	assert_true(r->open || (r->low <= r->value && r->value <= r->high && r->low > 0));
+	assert_int_equal(e->differs, r->low > 1 || r->high < 1);
+	assert_int_equal(isnan(e->within), e->differs || r->open);
+	assert_true(kx_effect_rounds_for(e, 0.01) >= r->n);
+}
+
+static void check_test(KxTest test)
+{
+	assert_int_equal(test.na != NULL, isnan(test.p));
+	assert_true(test.na || (test.p >= 0 && test.p <= 1));
+}
+
+static void fill_any(KxTrial *t, gdouble *values, guint *positions, guint *before, gsl_rng *rng)
+{
+	guint missing = (guint)gsl_rng_uniform_int(rng, 11),
+	      never = (guint)gsl_rng_uniform_int(rng, 12);
+	g_autoptr(KxDesign) d = NULL;
+
+	*t = (KxTrial){ .settings = 2 + (guint)gsl_rng_uniform_int(rng, 5),
+			.rounds = 1 + (guint)gsl_rng_uniform_int(rng, 14),
+			.vms = 1 + (guint)gsl_rng_uniform_int(rng, 3),
+			.values = values,
+			.positions = gsl_rng_uniform_int(rng, 5) ? positions : NULL,
+			.before = gsl_rng_uniform_int(rng, 5) ? before : NULL };
+	d = kx_design_new(t->settings, t->rounds, gsl_rng_get(rng));
+	kx_trial_order(d, t->vms, gsl_rng_uniform_int(rng, 2), positions, before);
+	for (guint i = 0; i < t->vms * t->rounds * t->settings; i++) {
+		values[i] = exp(gsl_ran_gaussian(rng, 0.05));
+		if (gsl_rng_uniform_int(rng, 10) < missing || i % t->settings == never)
+			values[i] = NAN;
+	}
+}
+
+/* There is a value or a reason; and what changes a whole round of a VM changes nothing. */
+static void any_windows_may_be_missing(void **state)
+{
+	gsl_rng *rng = gsl_rng_alloc(gsl_rng_taus2);
+	gdouble values[TABLE_MAX];
+	guint positions[TABLE_MAX], before[TABLE_MAX];
+	KxTrial t;
+
+	for (guint i = 0; i < 600; i++) {
+		KxEffect e, scaled;
+
+		fill_any(&t, values, positions, before, rng);
+		e = kx_effect(&t, 1, 0, i);
+		check_effect(&t, &e);
+		check_test(kx_effect_carry(&t, 1));
+		check_test(kx_effect_carry_any(&t));
+		check_test(kx_effect_order(&t, 1));
+		check_test(kx_trend(&t, 0).test);
+		check_test(kx_trend_of_effect(&t, 1, 0).test);
+		for (guint j = 0; j < t.vms * t.rounds * t.settings; j++)
+			values[j] *= 1 + j / t.settings % 7;
+		scaled = kx_effect(&t, 1, 0, i);
+		check_effect(&t, &scaled);
+		if (!e.ratio.na)
+			near(scaled.ratio.value, e.ratio.value, "ratio");
+		if (!e.ratio.open)
+			near(scaled.se, e.se, "standard error");
+	}
+	gsl_rng_free(rng);
+}
+
 /* --- how many rounds, trends ---------------------------------------------------------------------------------------- */
 
 static void rounds_for_a_precision(void **state)
@@ -379,6 +455,7 @@ int main(void)
 		cmocka_unit_test(what_suffers_is_marked),
 		cmocka_unit_test(place_in_the_round_is_tested),
 		cmocka_unit_test(too_few_rounds_for_a_test),
+		cmocka_unit_test(any_windows_may_be_missing),
 		cmocka_unit_test(rounds_for_a_precision),
 		cmocka_unit_test(trend_over_rounds),
 		cmocka_unit_test(trend_of_few_rounds),
