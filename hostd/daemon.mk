@@ -22,13 +22,17 @@ KX_LIB_SRCS += \
 	hostd/control/manager-attach.c \
 	hostd/control/manager-call.c \
 	hostd/control/manager-channel.c \
+	hostd/control/manager-ended.c \
 	hostd/control/manager-list.c \
 	hostd/control/manager-names.c \
 	hostd/control/manager-pauses.c \
 	hostd/control/manager-report.c \
 	hostd/control/manager-rules.c \
+	hostd/control/manager-selftest.c \
 	hostd/control/manager-set.c \
+	hostd/control/manager-state.c \
 	hostd/control/manager-stop.c \
+	hostd/control/manager-turn.c \
 	hostd/control/manager-wait.c \
 	hostd/control/manager-yield.c \
 	hostd/tracker/epoch.c \

@@ -16,6 +16,9 @@ struct _KxManager {
 	KxManagerCallback callback; /* NULL after shutdown */
 	KxManagerLibvirt libvirt;
 	gpointer data;
+	void (*stop)(KxManager *m); /* before the last reference goes, unless it was */
+	/* attaches by the rule for the domain, if there is one */
+	void (*again)(KxManager *m, const char *name, const char *uuid);
 	KxDomains *domains;    /* NULL after shutdown */
 	GPtrArray *sessions;   /* KxSession, alive */
 	GQueue ended;	       /* KxSession, the latest first */
@@ -167,7 +170,7 @@ KxSession *kx_manager_find_pid(const KxManager *m, pid_t pid);
 KxSession *kx_manager_find_account(const KxManager *m, const char *target, GError **error);
 KxSession *kx_manager_need_alive(const KxManager *m, const char *target, GError **error);
 
-/* --- events, ends, the dirty log's self-test (manager.c) -------------------------------------------------------------- */
+/* --- events (manager-state.c), ends (manager-ended.c), the dirty log's self-test (manager-selftest.c) ------------------- */
 
 void kx_manager_tell(KxManager *m, const char *event, KxSession *s, const char *reason);
 void kx_manager_retire(KxManager *m, KxSession *s);
@@ -191,14 +194,17 @@ void kx_manager_watch_pauses(KxManager *m, KxSession *s);
 void kx_manager_ask_pauses(KxManager *m);
 void kx_manager_lose_pauses(KxManager *m);
 
-/* --- the channel to the guest (manager-channel.c) --------------------------------------------------------------------- */
+/* --- whose turn it is to change the channel (manager-turn.c) ----------------------------------------------------------- */
 
-gboolean kx_manager_runs_in_guest(const KxOptions *o);
 gboolean kx_call_begin_plugging(KxCall *c, const char *uuid, GError **error);
 /* Goes on with @then when nobody changes the channel of @uuid any more, at once if nobody does. */
 void kx_call_after_plugging(KxCall *c, const char *uuid, void (*then)(KxCall *, GError *));
 /* @behind: a call that has left the table of the channels that are being changed. */
 void kx_manager_go_on(KxManager *m, const char *uuid, GQueue *behind);
+
+/* --- the channel to the guest (manager-channel.c) --------------------------------------------------------------------- */
+
+gboolean kx_manager_runs_in_guest(const KxOptions *o);
 gboolean kx_call_plug_work(KxCall *c, GError **error);
 gboolean kx_call_unplug_work(KxCall *c, GError **error);
 void kx_call_unplug_then(KxCall *c, GError *error);

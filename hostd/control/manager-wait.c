@@ -213,7 +213,7 @@ static gboolean try_again(gpointer data)
 		return G_SOURCE_CONTINUE;
 	r->source = 0;
 	if (kx_config_match(r->m->config, r->ident.name) && kx_domains_connected(r->m->domains))
-		kx_manager_attach_by_rule(r->m, r->ident.name, r->ident.uuid);
+		r->m->again(r->m, r->ident.name, r->ident.uuid);
 	else
 		kx_manager_no_retry(r->m, r->ident.uuid);
 	return G_SOURCE_REMOVE;
