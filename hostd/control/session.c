@@ -49,6 +49,9 @@ static void let_go(KxSession *s)
 	kx_declared_clear(&s->declared);
 	g_clear_pointer(&s->module, kx_module_unref);
 	g_clear_pointer(&s->layout, kx_layout_free);
+	if (s->process >= 0)
+		close(s->process);
+	s->process = -1;
 }
 
 /* Of an ended session a picture is kept, and not what it was made from. */
@@ -199,8 +202,6 @@ void kx_session_free(KxSession *s)
 	kx_vm_report_free(s->fresh);
 	g_clear_error(&s->look.error);
 	kx_plug_unref(s->plug);
-	if (s->process >= 0)
-		close(s->process);
 	kx_declared_clear(&s->declared);
 	kx_log_mechanism_clear(&s->log);
 	g_free(s->yield.to);

@@ -318,6 +318,21 @@ static void session_without_the_module(void **state)
 	kill_vm(pid);
 }
 
+static guint pidfds(void)
+{
+	g_autoptr(GDir) dir = g_dir_open("/proc/self/fd", 0, NULL);
+	const char *name;
+	guint n = 0;
+
+	while ((name = g_dir_read_name(dir))) {
+		g_autofree char *path = g_build_filename("/proc/self/fd", name, NULL);
+		g_autofree char *link = g_file_read_link(path, NULL);
+
+		n += link && strstr(link, "pidfd") != NULL;
+	}
+	return n;
+}
+
 /* No descriptor of the module hangs up then. */
 static void vm_that_goes_without_the_module(void **state)
 {
@@ -328,9 +343,11 @@ static void vm_that_goes_without_the_module(void **state)
 
 	fake.device_errno = ENOENT;
 	expect(s, "Attach", with_options(vm), NULL);
+	assert_int_equal(pidfds(), 1);
 	kill_vm(pid);
 	while (!strstr(s->events->str, "vm-gone"))
 		g_main_context_iteration(NULL, TRUE);
+	assert_int_equal(pidfds(), 0); /* what ended holds none */
 	expect(s, "SetTracker", with_options(vm, "tracker", "off"), "VmGone");
 	r = report(s, vm);
 	assert_string_equal(((KxVmReport *)r->vms->pdata[0])->ended, "VM gone");
