@@ -422,6 +422,7 @@ void kx_account_guest(KxAccount *a, const struct kvm_ext_stats *st, const KxGues
 	replace(&w->guest_release, *view->release ? view->release : NULL);
 	replace(&w->guest_silent, kx_account_is_paused(a) ? "the VM is paused" : view->silent);
 	w->guest_classified = view->sum.classified;
+	w->guest_no_address = view->sum.no_address;
 	w->guest_dropped_queue = view->sum.dropped_queue;
 	w->guest_dropped_ring = view->sum.dropped_ring;
 	w->guest_interrupts = view->sum.interrupts;

@@ -90,6 +90,18 @@ static char *cpu_text(const KxPebsFacts *f)
 							: " without adaptive records");
 }
 
+/* A guest's kernel goes by the version that KVM shows it, 2: see kvm-ext/guest/event.c. */
+static const char *latency_text(const KxPebsFacts *f, guint format)
+{
+	if (f->kvm_latency < 0)
+		return "not known";
+	if (!f->kvm_latency)
+		return "not: stores and all loads only (--event loads+stores)";
+	return format < FORMAT_ADAPTIVE ? "as well"
+					: "as well, but Linux 6.1 and 6.12 do not survive it in a "
+					  "guest: use --event loads+stores";
+}
+
 static KxCheckStatus judge_kvm(const KxPebsFacts *f, char **found, const char **remedy)
 {
 	guint format = PEBS_FORMAT(f->kvm);
@@ -104,18 +116,16 @@ static KxCheckStatus judge_kvm(const KxPebsFacts *f, char **found, const char **
 					 "(bit 14 of IA32_PERF_CAPABILITIES is masked), whose "
 					 "records hold no address; %s; " SURROGATE,
 					 format, cpu);
-		*remedy = "use a KVM that does not mask it (Linux before commit 9e985cbf2942, or a "
-			  "patched one)";
+		*remedy = "build KVM with kvm-ext/kvm-patches and load it with "
+			  "kvm_intel.guest_adaptive_pebs=1 (Linux before commit 9e985cbf2942 does "
+			  "not mask it)";
 		return KX_CHECK_NO;
 	}
 	*found = g_strdup_printf(
 		"KVM offers its guests format %u with addresses; %s; load latency %s; the guest "
 		"needs QEMU -cpu host,migratable=no (libvirt: host-passthrough, migratable='off') "
 		"and pmu=on",
-		format, cpu,
-		f->kvm_latency == 1   ? "as well"
-		: f->kvm_latency == 0 ? "not: stores and all loads only"
-				      : "not known");
+		format, cpu, latency_text(f, format));
 	return KX_CHECK_YES;
 }
 

@@ -171,6 +171,7 @@ const KxField kx_window_fields[] = {
 	FIELD_GUEST(guest_classified),
 	FIELD_GUEST(guest_dropped_queue),
 	FIELD_GUEST(guest_dropped_ring),
+	FIELD_GUEST(guest_no_address),
 	FIELD_GUEST(guest_interrupts),
 	FIELD_GUEST(guest_interrupt_ns),
 	FIELD_GUEST(guest_drain_ns),

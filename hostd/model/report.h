@@ -146,6 +146,7 @@ typedef struct {
 	char *guest_release; /* its kernel; NULL: it has not said */
 	char *guest_silent;  /* why nothing came at the end; NULL: it answers */
 	guint64 guest_classified, guest_dropped_queue, guest_dropped_ring, guest_interrupts;
+	guint64 guest_no_address; /* samples whose record had none */
 	guint64 guest_interrupt_ns, guest_drain_ns, guest_classify_ns, guest_report_ns;
 	guint64 guest_scan_ns, guest_flush_ns, guest_memory_bytes, guest_period;
 	guint64 guest_cpu_ns;			   /* all of them */
@@ -372,7 +373,7 @@ typedef struct {
 	KxFigure guest_classify_ns_per_sample, guest_report_ns_per_sample;
 	KxFigure guest_scan_ns_per_sample, guest_flush_ns_per_sample;
 	KxFigure guest_interrupts_per_s, guest_classified_share, guest_period;
-	KxFigure guest_dropped_queue, guest_dropped_ring, guest_memory_bytes;
+	KxFigure guest_dropped_queue, guest_dropped_ring, guest_no_address, guest_memory_bytes;
 	const char *guest_silent; /* of the row's last window, whose it is */
 	double guest_bad_records; /* left out */
 } KxRow;

@@ -330,6 +330,8 @@ static void guest_figures(KxPool *p)
 					      : kx_unavailable("no events are sampled");
 	row->guest_dropped_queue = kx_figure(GUEST(guest_dropped_queue), p->samples);
 	row->guest_dropped_ring = kx_figure(GUEST(guest_dropped_ring), p->passes);
+	row->guest_no_address = last->guest_event ? kx_figure(GUEST(guest_no_address), p->samples)
+						  : kx_unavailable("no events are sampled");
 	row->guest_memory_bytes = kx_figure((double)last->guest_memory_bytes, 1);
 }
 

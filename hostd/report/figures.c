@@ -120,6 +120,7 @@ const KxFigureField kx_row_figures[] = {
 	PART(GUEST, guest_period, "events"),
 	PART(GUEST, guest_dropped_queue, "samples"),
 	PART(GUEST, guest_dropped_ring, "records"),
+	PART(GUEST, guest_no_address, "samples"),
 	PART(GUEST, guest_memory_bytes, "bytes"),
 	{ NULL, NULL, 0, KX_PART_ANY },
 };

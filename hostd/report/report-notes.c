@@ -168,6 +168,10 @@ static void note_guest(GPtrArray *notes, const char *label, const KxRow *row)
 					"channel.",
 					label, row->guest_dropped_queue.value,
 					row->guest_dropped_ring.value));
+	if (row->guest_no_address.value > 0)
+		g_ptr_array_add(notes, g_strdup_printf("%s: %.0f samples came without an address: "
+						       "they cost, but name no page.",
+						       label, row->guest_no_address.value));
 	if (row->guest_bad_records > 0)
 		g_ptr_array_add(
 			notes,

@@ -450,6 +450,7 @@ static const ColumnSpec guest_columns[] = {
 	{ "classified\nshare", FIG(guest_classified_share), share_cell, 0 },
 	{ "period", FIG(guest_period), count_cell, 0 },
 	{ "dropped\nsamples / records", FIG(guest_dropped_queue), dropped_cell, PAIR },
+	{ "without\naddress", FIG(guest_no_address), count_cell, 0 },
 	{ "memory", FIG(guest_memory_bytes), bytes_cell, 0 },
 };
 

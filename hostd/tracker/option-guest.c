@@ -7,9 +7,9 @@
 #include <kvm-ext/channel.h>
 
 static const char *const guest_events[] = {
-	[KVM_EXT_EVENT_AUTO] = "auto",
-	[KVM_EXT_EVENT_PAGE_FAULTS] = "page-faults",
-	[KVM_EXT_EVENT_RAW] = "raw",
+	[KVM_EXT_EVENT_AUTO] = "auto",	   [KVM_EXT_EVENT_PAGE_FAULTS] = "page-faults",
+	[KVM_EXT_EVENT_RAW] = "raw",	   [KVM_EXT_EVENT_LOADS] = "loads",
+	[KVM_EXT_EVENT_STORES] = "stores", [KVM_EXT_EVENT_ACCESSES] = "loads+stores",
 };
 
 const char *const kx_guest_policies[] = {
@@ -27,23 +27,33 @@ static gboolean parse_raw_event(const char *text, KxGuestOptions *g)
 	       (!colon || kx_parse_number(colon + 1, NULL, &g->event.config1));
 }
 
+static gboolean parse_named_event(const char *value, KxGuestOptions *g)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(guest_events); i++) {
+		if (i != KVM_EXT_EVENT_RAW && g_str_equal(value, guest_events[i])) {
+			g->event.kind = i;
+			return TRUE;
+		}
+	}
+	if (!g_str_equal(value, "sw:page-faults"))
+		return FALSE;
+	g->event.kind = KVM_EXT_EVENT_PAGE_FAULTS;
+	return TRUE;
+}
+
 gboolean kx_option_set_event(KxOptions *o, const char *key, const char *value, GError **error)
 {
 	KxGuestOptions g = o->guest;
-	const char *name = g_str_has_prefix(value, "sw:") ? value + strlen("sw:") : value;
 
 	g.event.config = g.event.config1 = 0;
-	if (g_str_equal(value, guest_events[KVM_EXT_EVENT_AUTO]))
-		g.event.kind = KVM_EXT_EVENT_AUTO;
-	else if (g_str_equal(name, guest_events[KVM_EXT_EVENT_PAGE_FAULTS]))
-		g.event.kind = KVM_EXT_EVENT_PAGE_FAULTS;
-	else if (g_str_has_prefix(value, "raw:") && parse_raw_event(value + strlen("raw:"), &g))
+	if (g_str_has_prefix(value, "raw:") && parse_raw_event(value + strlen("raw:"), &g))
 		g.event.kind = KVM_EXT_EVENT_RAW;
-	else
+	else if (!parse_named_event(value, &g))
 		return kx_option_bad_value(
 			error, key, value,
-			"auto, page-faults (a surrogate where the CPU has no events with "
-			"addresses), raw:CONFIG or raw:CONFIG:CONFIG1 such as raw:0x1cd:0x40");
+			"auto, loads, stores, loads+stores, page-faults (a surrogate where the CPU "
+			"has no events with addresses), raw:CONFIG or raw:CONFIG:CONFIG1 such as "
+			"raw:0x1cd:0x40");
 	o->guest = g;
 	return TRUE;
 }

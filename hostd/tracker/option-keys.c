@@ -140,7 +140,8 @@ const KxOptionKey kx_option_keys[] = {
 	  .text = kx_option_text_vcpu_budget },
 	{ .key = "event",
 	  .value = "EVENT",
-	  .help = "What is sampled: auto, page-faults (a surrogate), raw:CONFIG[:CONFIG1]",
+	  .help = "What is sampled: auto, loads, stores, loads+stores, page-faults (a surrogate), "
+		  "raw:CONFIG[:CONFIG1]",
 	  TRACKERS_OF_EVENTS,
 	  MEMBERS(guest.event),
 	  .set = kx_option_set_event,

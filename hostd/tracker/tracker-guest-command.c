@@ -49,22 +49,37 @@ gboolean kx_guest_command_is_same(const struct kvm_ext_channel_command *a,
 	return memcmp(&x, &y, sizeof(x)) == 0;
 }
 
+#define SURROGATE "--event page-faults is a surrogate that works anywhere"
+
 /* What the guest's module says by its errno. */
 static const struct {
 	int error;
 	const char *words;
 } refusals[] = {
 	{ EOPNOTSUPP,
-	  "its CPU has no event that gives addresses, or does not show it (PEBS: QEMU has "
-	  "to pass it on; AMD: IBS); --event page-faults is a surrogate that works "
-	  "anywhere, --event raw:… another event" },
-	{ ENOENT,
-	  "its kernel does not know the event; --event page-faults is a surrogate that works "
-	  "anywhere" },
+	  "its CPU has no event that gives addresses, or does not show it (PEBS: QEMU passes it "
+	  "on with -cpu host,migratable=no, libvirt's host-passthrough and migratable='off'; "
+	  "AMD: IBS); " SURROGATE ", --event raw:… another event" },
+	{ ENODATA,
+	  "the PEBS records of its CPU hold no address, since bit 14 of IA32_PERF_CAPABILITIES "
+	  "(MSR 0x345) is clear there. It is the host's KVM that masks it (Linux since commit "
+	  "9e985cbf2942), unless it has the patches of kvm-ext/kvm-patches and "
+	  "kvm_intel.guest_adaptive_pebs=1; kvm-ext doctor says what KVM offers, and where it "
+	  "does, QEMU has to pass it on (-cpu host,migratable=no); " SURROGATE },
+	{ ENXIO,
+	  "load latency has no threshold there (MSR 0x3f6): the host's KVM lacks it, unless it "
+	  "has the patches of kvm-ext/kvm-patches. --event loads+stores, loads or stores sample "
+	  "without one" },
+	{ EPROTONOSUPPORT,
+	  "its kernel does not survive load latency with adaptive PEBS records where the CPU's "
+	  "performance monitoring is of a version below 5, and KVM shows its guests version 2. "
+	  "--event loads+stores, loads or stores are safe" },
+	{ ENOENT, "its kernel does not know the event; " SURROGATE },
 	{ ESRCH, "it has no such process; --processes names those to watch" },
 	{ ENODEV,
-	  "its CPU has the event, but the VM or the guest's kernel does not offer it; --event "
-	  "page-faults is a surrogate that works anywhere" },
+	  "its CPU has the event, but the VM or the guest's kernel does not offer it (PEBS: QEMU "
+	  "passes it on with -cpu host,migratable=no, libvirt's host-passthrough and "
+	  "migratable='off', and pmu=on); " SURROGATE },
 	{ EINVAL, "it does not take these options" },
 	{ ERANGE, "an option is out of the range that it takes" },
 	{ ENOSPC, "all of its CPU's counters for this event are taken" },

@@ -93,6 +93,10 @@ enum kvm_ext_channel_event {
 	KVM_EXT_EVENT_AUTO = 0,		/* the CPU's own, by its model; or refused */
 	KVM_EXT_EVENT_PAGE_FAULTS = 1,	/* the surrogate: the guest's software event */
 	KVM_EXT_EVENT_RAW = 2,		/* @config, @config1 */
+	/* By PEBS, whatever the access took: what AUTO samples may be more than the VM has. */
+	KVM_EXT_EVENT_LOADS = 3,
+	KVM_EXT_EVENT_STORES = 4,
+	KVM_EXT_EVENT_ACCESSES = 5,	/* both */
 };
 
 /* How the event's samples are collected. */
@@ -138,7 +142,12 @@ enum kvm_ext_channel_state {
 	KVM_EXT_GUEST_ABSENT = 0,	/* nobody has claimed the device */
 	KVM_EXT_GUEST_IDLE = 1,
 	KVM_EXT_GUEST_RUNNING = 2,
-	KVM_EXT_GUEST_FAILED = 3,	/* @error says why the command could not be done */
+	/*
+	 * @error says why the command could not be done. Of events, ENODATA: the CPU's PEBS
+	 * records have no address; ENXIO: it has no threshold of load latency, which the
+	 * event needs; EPROTONOSUPPORT: it has, but the kernel would not survive that event.
+	 */
+	KVM_EXT_GUEST_FAILED = 3,
 	KVM_EXT_GUEST_UNHEARD = 4,	/* nothing runs: the host has given no sign of life */
 };
 
@@ -163,6 +172,7 @@ struct kvm_ext_channel_account {
 	__u64 max_scan_ns;
 	__u64 memory_bytes;	/* held now */
 	__u64 period;		/* now */
+	__u64 no_address;	/* samples whose record had no address; none is classified */
 };
 
 /*

@@ -65,7 +65,7 @@ static bool command_pids_are_good(const struct kvm_ext_channel_command *c)
 
 int kx_command_check(struct kvm_ext_channel_command *c)
 {
-	if (c->sampler > KVM_EXT_SAMPLER_ABIT || c->event > KVM_EXT_EVENT_RAW ||
+	if (c->sampler > KVM_EXT_SAMPLER_ABIT || c->event > KVM_EXT_EVENT_ACCESSES ||
 	    c->policy > KVM_EXT_POLICY_POLL || c->flags & ~FLAGS)
 		return -EINVAL;
 	if (!command_settle(&c->period, &period) || !command_settle(&c->epoch_ns, &epoch_ns) ||

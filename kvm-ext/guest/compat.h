@@ -11,6 +11,13 @@
 
 #include <probed.h>
 
+/* 6.16 moved cpuid_eax() to a header of its own. */
+#ifdef HAVE_CPUID_API
+#include <asm/cpuid/api.h>
+#else
+#include <asm/processor.h>
+#endif
+
 /* 6.16 renamed the accessors of model-specific registers. */
 static inline int kx_rdmsr_safe(u32 msr, u64 *value)
 {

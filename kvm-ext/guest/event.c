@@ -4,6 +4,7 @@
 #include <linux/kernel.h>
 #include <linux/string.h>
 #include <asm/cpufeature.h>
+#include <asm/msr-index.h>
 #include <asm/processor.h>
 
 #include "event.h"
@@ -11,7 +12,12 @@
 /* MEM_TRANS_RETIRED.LOAD_LATENCY: loads that took longer than so many cycles; and all stores. */
 #define LOAD_LATENCY	0x01cd
 #define LDLAT		64
+#define ALL_LOADS	0x81d0
 #define ALL_STORES	0x82d0
+#define EVENT_AND_UMASK	0xffff
+
+/* From this PEBS format on, only records of the adaptive kind have the data's address. */
+#define FORMAT_ADAPTIVE	4u
 
 /* An interrupt for every sample, or a buffer that fills in no time: nothing slower is useful. */
 #define MIN_PERIOD	100
@@ -104,33 +110,110 @@ bool kx_event_buffers_must_stay(void)
 	return event_has_pebs() && !event_intel_model();
 }
 
-static int event_choose_pebs(struct kx_event *event)
+/* Intel SDM volume 3, "Processor Event Based Sampling (PEBS) Facility". */
+static u64 event_perf_capabilities(void)
 {
-	const char *model = event_intel_model();
+	u64 capabilities = 0;
 
-	if (!model)
-		return -EOPNOTSUPP;
-	/* The model has it; the VM was not given it. */
-	if (!event_has_pebs())
-		return -ENODEV;
-	event_add_precise(event, LOAD_LATENCY)->config1 = LDLAT;
-	event_add_precise(event, ALL_STORES);
+	if (boot_cpu_has(X86_FEATURE_PDCM))
+		kx_rdmsr_safe(MSR_IA32_PERF_CAPABILITIES, &capabilities);
+	return capabilities;
+}
+
+static bool event_is_adaptive(void)
+{
+	return event_perf_capabilities() & PERF_CAP_PEBS_BASELINE;
+}
+
+/* Whether records have an address. KVM may mask the bit that says so. */
+static bool event_has_addresses(void)
+{
+	return (event_perf_capabilities() & PERF_CAP_PEBS_FORMAT) >> 8 < FORMAT_ADAPTIVE ||
+	       event_is_adaptive();
+}
+
+/*
+ * Before version 5 of performance monitoring, load latency has a bit of its own in
+ * IA32_PEBS_ENABLE, 32 above the counter's; since then that is a fixed counter's. Perf goes
+ * by the version which CPUID shows, that is 2 in a VM of KVM. With adaptive records it then
+ * takes the bit for a fixed counter's when it drains an empty buffer, and reads the event of
+ * a counter that has none: the kernel oopses with its run queue locked (6.1, 6.12).
+ */
+#define LATENCY_VERSION	5u
+
+static int event_check_load_latency(void)
+{
+	u64 threshold;
+
+	/* KVM may not have it. Perf has looked as well, when it started. */
+	if (kx_rdmsr_safe(MSR_PEBS_LD_LAT_THRESHOLD, &threshold))
+		return -ENXIO;
+	return event_is_adaptive() && (cpuid_eax(0xa) & 0xff) < LATENCY_VERSION ?
+		       -EPROTONOSUPPORT : 0;
+}
+
+/* What holds for each event that PEBS samples. */
+static int event_settle_pebs(struct kx_event *event)
+{
 	event->buffered = true;
 	event->min_period = MIN_PERIOD;
+	return event_has_addresses() ? 0 : -ENODATA;
+}
+
+static int event_choose_latency_and_stores(struct kx_event *event, const char *model)
+{
+	int err = event_settle_pebs(event);
+
+	if (!err)
+		err = event_check_load_latency();
+	if (err)
+		return err;
+	event_add_precise(event, LOAD_LATENCY)->config1 = LDLAT;
+	event_add_precise(event, ALL_STORES);
 	snprintf(event->name, sizeof(event->name), "%s:load-latency,ldlat=%u+stores", model, LDLAT);
 	return 0;
 }
 
+/* Accesses by kind, @which of enum kvm_ext_channel_event. */
+static int event_choose_accesses(struct kx_event *event, const char *model, u32 which)
+{
+	bool loads = which != KVM_EXT_EVENT_STORES, stores = which != KVM_EXT_EVENT_LOADS;
+
+	if (loads)
+		event_add_precise(event, ALL_LOADS);
+	if (stores)
+		event_add_precise(event, ALL_STORES);
+	snprintf(event->name, sizeof(event->name), "%s:%s%s", model, loads ? "all-loads" : "",
+		 !stores ? "" : loads ? "+stores" : "stores");
+	return event_settle_pebs(event);
+}
+
+static int event_choose_pebs(struct kx_event *event, u32 which)
+{
+	const char *model = event_intel_model();
+
+	if (boot_cpu_data.x86_vendor != X86_VENDOR_INTEL || !model)
+		return -EOPNOTSUPP;
+	/* The model has it; the VM was not given it. */
+	if (!event_has_pebs())
+		return -ENODEV;
+	return which == KVM_EXT_EVENT_AUTO ? event_choose_latency_and_stores(event, model) :
+					     event_choose_accesses(event, model, which);
+}
+
 static int event_choose_raw(struct kx_event *event, const struct kvm_ext_channel_command *command)
 {
+	int err;
+
 	if (!event_has_pebs())
 		return -EOPNOTSUPP;
 	event_add_precise(event, command->config)->config1 = command->config1;
-	event->buffered = true;
-	event->min_period = MIN_PERIOD;
 	snprintf(event->name, sizeof(event->name), "raw:%llx,%llx", command->config,
 		 command->config1);
-	return 0;
+	err = event_settle_pebs(event);
+	if (!err && (command->config & EVENT_AND_UMASK) == LOAD_LATENCY)
+		err = event_check_load_latency();
+	return err;
 }
 
 /* --- AMD -------------------------------------------------------------------------------- */
@@ -187,8 +270,11 @@ int kx_event_choose(struct kx_event *event, const struct kvm_ext_channel_command
 		return event_choose_page_faults(event);
 	case KVM_EXT_EVENT_RAW:
 		return event_choose_raw(event, command);
+	case KVM_EXT_EVENT_AUTO:
+		if (boot_cpu_data.x86_vendor != X86_VENDOR_INTEL)
+			return event_choose_ibs(event);
+		fallthrough;
 	default:
-		return boot_cpu_data.x86_vendor == X86_VENDOR_INTEL ? event_choose_pebs(event) :
-								      event_choose_ibs(event);
+		return event_choose_pebs(event, command->event);
 	}
 }

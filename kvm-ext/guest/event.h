@@ -25,7 +25,9 @@ struct kx_event {
 
 /*
  * -EOPNOTSUPP: this CPU has no event that samples addresses, or of a kind that is not
- * supported (hybrid). -ENODEV: the CPU has, this VM or kernel does not offer it.
+ * supported (hybrid). -ENODEV: the CPU has, this VM or kernel does not offer it. -ENODATA:
+ * it has PEBS, whose records are without addresses. -ENXIO: there is no threshold of load
+ * latency. -EPROTONOSUPPORT: there is, but perf must not be asked for it.
  */
 int kx_event_choose(struct kx_event *event, const struct kvm_ext_channel_command *command);
 

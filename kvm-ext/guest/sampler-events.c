@@ -18,6 +18,9 @@
  * interrupts are counted. Without the probe samples would be lost unseen; then the event
  * is refused. When kprobes could not run it, that is counted (nmissed), and is a loss.
  *
+ * A thread that never switches would fill the buffer, and a full one interrupts. So the
+ * agent empties the buffers before that (pace.h), and all of them at an epoch's end.
+ *
  * CPUs that come and go are looked for at each epoch. Not in callbacks of CPU hotplug:
  * making an event takes the very lock under which these are called.
  */
@@ -33,6 +36,7 @@
 #include <linux/slab.h>
 
 #include "../common/mpsc.h"
+#include "../common/pace.h"
 #include "agent.h"
 #include "classify.h"
 #include "event.h"
@@ -44,7 +48,7 @@
 
 /* Since the start; written on the CPU, read by the agent. */
 struct counters {
-	u64 samples, interrupts, ns;
+	u64 samples, no_address, interrupts, ns;
 };
 
 struct events {
@@ -55,6 +59,7 @@ struct events {
 	void *ring_memory;
 	struct counters __percpu *counters;
 	struct perf_event *(*event)[KX_EVENTS_MAX];	/* of each possible CPU */
+	struct kx_pace *pace;				/* likewise; of buffered events */
 	bool probing;
 	u64 missed_before;				/* by the probe, of others */
 	u64 epoch_start_ns, cost_before_ns;		/* for the budget */
@@ -73,8 +78,11 @@ static void events_take(struct events *s, const struct perf_sample_data *data)
 	struct kx_sample sample = { .space = current->tgid, .weight = 1 };
 
 	this_cpu_inc(s->counters->samples);
-	if (!(data->sample_flags & PERF_SAMPLE_ADDR) || !data->addr ||
-	    data->addr >= TASK_SIZE_MAX || (current->flags & PF_KTHREAD))
+	if (!(data->sample_flags & PERF_SAMPLE_ADDR) || !data->addr) {
+		this_cpu_inc(s->counters->no_address);
+		return;
+	}
+	if (data->addr >= TASK_SIZE_MAX || (current->flags & PF_KTHREAD))
 		return;
 	sample.address = data->addr;
 	if (kx_watch_has(s->watch, sample.space))
@@ -229,6 +237,52 @@ static void events_set_period(struct events *s, u64 period)
 	}
 }
 
+/* --- records in the CPUs' buffers -------------------------------------------------------- */
+
+/*
+ * Reading an event whose period the CPU reloads makes perf empty the CPU's buffer, of all its
+ * events, on that CPU and with its counters stopped: what runs there is whose records they
+ * are, and the probe takes them. It is an interrupt from CPU to CPU, none of the counters'.
+ *
+ * The buffer of the CPU that this thread runs on was emptied when perf switched to it, and has
+ * been empty since: the thread is the kernel's, whose accesses are not sampled.
+ */
+static void events_empty_buffer(struct events *s, int cpu)
+{
+	u64 enabled, running;
+
+	if (cpu != raw_smp_processor_id())
+		perf_event_read_value(s->event[cpu][0], &enabled, &running);
+	kx_pace_emptied(&s->pace[cpu], READ_ONCE(per_cpu_ptr(s->counters, cpu)->samples),
+			ktime_get_ns());
+}
+
+static bool events_is_due(const struct kx_agent *a, const struct kx_pace *pace, u64 now)
+{
+	u64 end = ktime_to_ns(a->epoch_end);
+
+	if (a->command.policy == KVM_EXT_POLICY_POLL)
+		return now >= pace->last_ns + KX_PACE_MIN_NS;
+	/* What the epoch's report tells of is all that happened until its end. */
+	return kx_pace_is_due(pace, now) || (now >= end && pace->last_ns < end);
+}
+
+/* Those that are due. Returns when the next one will be. */
+static u64 events_empty_buffers(const struct kx_agent *a, struct events *s)
+{
+	u64 next = ktime_get_ns() + KX_PACE_MAX_NS;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		if (!s->event[cpu][0])
+			continue;
+		if (events_is_due(a, &s->pace[cpu], ktime_get_ns()))
+			events_empty_buffer(s, cpu);
+		next = min(next, s->pace[cpu].due_ns);
+	}
+	return next;
+}
+
 /* --- the account ----------------------------------------------------------------------- */
 
 static void events_add_up(struct kx_agent *a, const struct events *s)
@@ -241,10 +295,12 @@ static void events_add_up(struct kx_agent *a, const struct events *s)
 		const struct counters *c = per_cpu_ptr(s->counters, cpu);
 
 		sum.samples += READ_ONCE(c->samples);
+		sum.no_address += READ_ONCE(c->no_address);
 		sum.interrupts += READ_ONCE(c->interrupts);
 		sum.ns += READ_ONCE(c->ns);
 	}
 	account->samples = sum.samples;
+	account->no_address = sum.no_address;
 	account->interrupts = sum.interrupts;
 	account->interrupt_ns = sum.ns;
 	account->dropped_queue = kx_mpsc_dropped(&s->ring) +
@@ -312,10 +368,12 @@ static ktime_t events_collect(struct kx_agent *a)
 {
 	bool poll = a->command.policy == KVM_EXT_POLICY_POLL;
 	struct events *s = a->state;
-	u64 mark = ktime_get_ns(), until = mark + COLLECT_NS;
+	u64 mark = ktime_get_ns(), until = mark + COLLECT_NS, next = until;
 	u32 nr;
 
 	do {
+		if (s->what.buffered)
+			next = min(events_empty_buffers(a, s), until);
 		nr = kx_mpsc_pop(&s->ring, s->batch, BATCH);
 		kx_charge(&a->account.drain_ns, &mark);
 		if (!nr && !poll)
@@ -325,7 +383,7 @@ static ktime_t events_collect(struct kx_agent *a)
 		cond_resched();
 		/* Producers that are faster than this are not to hold up the epoch. */
 	} while (mark < until);
-	return poll ? 0 : ktime_add_ns(ktime_get(), COLLECT_NS);
+	return poll ? 0 : ns_to_ktime(next);
 }
 
 /* --- the sampler ------------------------------------------------------------------------ */
@@ -334,13 +392,14 @@ static u64 events_bytes_held(void)
 {
 	return sizeof(struct events) + kx_mpsc_bytes(RING_ENTRIES) +
 	       num_possible_cpus() * sizeof(struct counters) +
-	       nr_cpu_ids * sizeof(*((struct events *)0)->event);
+	       nr_cpu_ids * (sizeof(*((struct events *)0)->event) + sizeof(struct kx_pace));
 }
 
 static void events_free(struct events *s)
 {
 	free_percpu(s->counters);
 	kvfree(s->ring_memory);
+	kvfree(s->pace);
 	kvfree(s->event);
 	kvfree(s);
 }
@@ -353,8 +412,9 @@ static struct events *events_alloc(void)
 		return NULL;
 	s->counters = alloc_percpu(struct counters);
 	s->event = kvcalloc(nr_cpu_ids, sizeof(*s->event), GFP_KERNEL);
+	s->pace = kvcalloc(nr_cpu_ids, sizeof(*s->pace), GFP_KERNEL);
 	s->ring_memory = kvmalloc(kx_mpsc_bytes(RING_ENTRIES), GFP_KERNEL);
-	if (s->counters && s->event && s->ring_memory &&
+	if (s->counters && s->event && s->pace && s->ring_memory &&
 	    !kx_mpsc_init(&s->ring, s->ring_memory, RING_ENTRIES))
 		return s;
 	events_free(s);

@@ -244,7 +244,8 @@ static gboolean answer_raw(Peer *p, char **args, GString *out)
 /* --- requests: commands ----------------------------------------------------------------------------------------------- */
 
 static const char *const samplers[] = { "none", "events", "abit", NULL };
-static const char *const events[] = { "auto", "page-faults", "raw", NULL };
+static const char *const events[] = { "auto",	"page-faults",	"raw", "loads",
+				      "stores", "loads+stores", NULL };
 static const char *const policies[] = { "fixed", "budget", "poll", NULL };
 
 static gboolean one_of(const char *const *words, const char *word, __u32 *value)
@@ -346,6 +347,7 @@ static gboolean answer_status(Peer *p, char **args, GString *out)
 		{ "classified", a->classified },
 		{ "dropped_queue", a->dropped_queue },
 		{ "dropped_ring", a->dropped_ring },
+		{ "no_address", a->no_address },
 		{ "interrupts", a->interrupts },
 		{ "cost_ns", a->interrupt_ns + a->drain_ns + a->classify_ns + a->report_ns +
 				     a->scan_ns + a->flush_ns },

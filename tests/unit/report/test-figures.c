@@ -732,6 +732,8 @@ static void test_guest_costs_apart(void **state)
 	w = add_window(v, "guest-pebs", "o", S);
 	add_passes(w, dear, 6);
 	w->has_guest = TRUE;
+	w->guest_event = g_strdup("icelake-x:stores");
+	w->guest_no_address = 7;
 	add_passes(add_window(v, "abit", "o", S), dear, 6);
 	add_passes(add_window(v, "abit-flush", "o", S), dear, 6);
 	rows = kx_vm_rows(v);
@@ -743,6 +745,8 @@ static void test_guest_costs_apart(void **state)
 	near(row->guest_cost_vs_cheapest.value, 1, "the cheapest there");
 	near(row->cpu_percent.value, 240 * 100 / 1e9, "host CPU");
 	near(find_row(rows, "guest-pebs")->guest_cost_vs_cheapest.value, 10, "against it");
+	near(find_row(rows, "guest-pebs")->guest_no_address.value, 7, "samples without address");
+	is_na(&row->guest_no_address, "no events are sampled");
 	row = find_row(rows, "abit");
 	near(row->cost_vs_cheapest.value, 1, "the cheapest of the host's");
 	is_na(&row->guest_cost_per_sample_ns, "the tracker does not run in the guest");

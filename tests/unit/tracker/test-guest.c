@@ -54,8 +54,9 @@ static void one_epoch(FakeGuest *g, guint64 number)
 
 	fake_guest_puts_range(g, number, 211, "db", range);
 	fake_guest_puts_pages(g, number, 211, range.start, 0x200, 4);
-	a->samples += 32;
+	a->samples += 33;
 	a->classified += 32;
+	a->no_address++;
 	a->scan_ns += 1000;
 	a->report_ns += 500;
 	a->pages_scanned += 100;
@@ -404,8 +405,8 @@ static void check_account(const KxReport *r)
 
 	assert_string_equal(w->tracker, "guest-abit");
 	assert_true(w->has_guest && w->has_module);
-	assert_int_equal(w->samples % 32, 0);
-	assert_int_equal(w->samples / 32 * 1000, w->guest_scan_ns);
+	assert_int_equal(w->samples % 33, 0);
+	assert_int_equal(w->samples / 33 * 1000, w->guest_scan_ns);
 	assert_int_equal(w->guest_cpu_ns, w->guest_scan_ns + w->guest_report_ns);
 	assert_int_equal(w->cpu_ns, 0); /* of the host */
 	assert_int_equal(w->found_pages, 4);
@@ -514,6 +515,34 @@ static void a_refusal_changes_nothing(void **state)
 	later = report(s);
 	assert_string_equal(last_window(later)->tracker, "guest-abit");
 	assert_true(exists(s));
+}
+
+/* Why PEBS cannot be sampled: what is missing, on which side, and what can be done instead. */
+static void a_refusal_says_what_is_missing(void **state)
+{
+	static const struct {
+		gint error;
+		const char *words[3];
+	} cases[] = {
+		{ ENODATA, { "bit 14", "KVM", "kvm-ext/kvm-patches" } },
+		{ ENXIO, { "0x3f6", "kvm-ext/kvm-patches", "--event loads+stores" } },
+		{ EPROTONOSUPPORT, { "kernel does not survive", "KVM", "--event loads+stores" } },
+		{ ENODEV, { "QEMU", "migratable='off'", "surrogate" } },
+		{ EOPNOTSUPP, { "QEMU", "migratable='off'", "surrogate" } },
+	};
+	State *s = *state;
+
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		for (guint k = 0; k < G_N_ELEMENTS(cases[i].words); k++) {
+			g_autoptr(GHashTable) o = options("guest-pebs", NULL, NULL);
+			Answer a = { NULL };
+
+			g_atomic_int_set(&s->refuses, cases[i].error);
+			kx_manager_attach_async(s->m, s->self, o, NULL, on_done, &a);
+			finish(&a, cases[i].words[k]);
+		}
+	}
+	assert_int_equal(s->events->len, 0);
 }
 
 /* A CPU that is not there is named before the module is asked, which would only say that something is wrong. */
@@ -996,6 +1025,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(samples_in_the_guest, setup, teardown),
 		cmocka_unit_test_setup_teardown(switches_between_host_and_guest, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_refusal_changes_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_refusal_says_what_is_missing, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_cpu_that_is_not_online_is_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_log_names_the_tracker, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_vm_that_goes_leaves_no_file, setup, teardown),

@@ -579,6 +579,8 @@ static void test_text_reads_back(void **state)
 		{ "guest-pebs", "policy", "budget" },  { "guest-pebs", "period", "97" },
 		{ "guest-pebs", "epoch", "100ms" },    { "guest-abit", "processes", "12,db,4" },
 		{ "guest-abit", "range-size", "1G" },  { "guest-abit", "flush", "yes" },
+		{ "guest-pebs", "event", "loads" },    { "guest-pebs", "event", "stores" },
+		{ "guest-pebs", "event", "auto" },     { "guest-pebs", "event", "loads+stores" },
 	};
 
 	for (guint i = 0; i < G_N_ELEMENTS(settings); i++) {
