@@ -342,7 +342,6 @@ static void refusals(void)
 
 int main(void)
 {
-	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!begin_tracing()) {
 		skip("no tracefs", "the module's events");
 		return tap_end();
