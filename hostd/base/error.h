@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The library's error domain. The codes are what a caller can act upon; the message says what was wrong, what was
- * found and what to do next. On D-Bus they become org.kvmext1.Error.*.
+ * The library's error domain. A caller can act upon the codes; the message says what was wrong, what was found and what to
+ * do next. On D-Bus the codes become org.kvmext1.Error.*.
  */
 #ifndef KX_ERROR_H
 #define KX_ERROR_H

@@ -14,7 +14,7 @@ struct _KxFileWatch {
 	gpointer data;
 };
 
-static GMutex lock;	    /* of what follows; held during calls of @cut */
+static GMutex lock;	    /* protects the variables below; held during calls of @cut */
 static int inotify = -1;    /* -1: not made yet */
 static GHashTable *watches; /* wd: KxFileWatch, no-ref */
 
@@ -24,7 +24,7 @@ static void look(KxFileWatch *w)
 
 	if (fstat(w->fd, &st) || (gsize)st.st_size >= w->len)
 		return;
-	/* Should there be no memory left for it, the guard against SIGBUS still holds. */
+	/* If no memory is left for the file, the guard against SIGBUS still works. */
 	if (ftruncate(w->fd, (off_t)w->len))
 		g_warning("a channel's memory that was cut short cannot be made whole: %s",
 			  g_strerror(errno));
@@ -74,7 +74,7 @@ static gboolean start(void)
 static gboolean add(KxFileWatch *w)
 {
 	g_autoptr(GMutexLocker) locked G_GNUC_UNUSED = g_mutex_locker_new(&lock);
-	/* By the descriptor: a path may be another file's by now. */
+	/* By the descriptor: by now the path may name another file. */
 	g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", w->fd);
 
 	if (!start())
@@ -105,7 +105,7 @@ void kx_filewatch_free(KxFileWatch *w)
 	if (!w)
 		return;
 	g_mutex_lock(&lock);
-	/* Two of one file share the number: it is the later one's. */
+	/* Two watches of one file share the number: it belongs to the later watch. */
 	if (g_hash_table_lookup(watches, GINT_TO_POINTER(w->wd)) == w) {
 		g_hash_table_remove(watches, GINT_TO_POINTER(w->wd));
 		inotify_rm_watch(inotify, w->wd);

@@ -10,14 +10,14 @@
 typedef struct {
 	guint64 index;	/* key of the table: gfn >> CHUNK_SHIFT */
 	guint count;	/* of pages in the set */
-	guint64 *words; /* NULL: none of its pages is, or all */
+	guint64 *words; /* NULL: none or all of the chunk's pages are in the set */
 } Chunk;
 
 struct _KxGfnSet {
 	GHashTable *chunks; /* by index */
-	Chunk *last;	    /* frames come in ascending order, so the next is mostly here */
-	guint64 *budget;    /* chunks that may still be made */
-	guint64 own_budget; /* of a set that shares none */
+	Chunk *last; /* frames come in ascending order, so the next frame is mostly in this chunk */
+	guint64 *budget;    /* chunks that may still be allocated */
+	guint64 own_budget; /* for a set without a shared budget */
 	guint64 count;
 	gsize bitmaps; /* chunks with words */
 };

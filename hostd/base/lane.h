@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A lane is entered by one at a time, in the order they came; the others are called when it is their turn. So what takes time, and
- * runs on threads, stays in order without anybody waiting in a lock. The main loop's alone.
+ * A queue of users of which one at a time is inside the lane, in the order of their requests; each of the others is called
+ * when its turn comes. So long operations on threads stay in order, and nobody blocks in a lock. Only the main loop uses
+ * these functions.
  */
 #ifndef KX_LANE_H
 #define KX_LANE_H
@@ -13,12 +14,12 @@ typedef struct _KxLane KxLane;
 typedef void (*KxLaneFn)(gpointer data);
 
 KxLane *kx_lane_new(void);
-/* Nobody may be in it, or wait. */
+/* Nobody may be inside the lane or wait for it. */
 void kx_lane_free(KxLane *l);
 
-/* Calls @fn when the lane is free: at once, if it is. Whoever has entered leaves, sooner or later. */
+/* Calls @fn when the lane is free; at once if it is free now. Every user who has entered must leave the lane. */
 void kx_lane_enter(KxLane *l, KxLaneFn fn, gpointer data);
-/* Lets the next one in, if there is one, before it returns. */
+/* Lets the next waiting user in, if there is one, before this function returns. */
 void kx_lane_leave(KxLane *l);
 gboolean kx_lane_is_taken(const KxLane *l);
 gboolean kx_lane_has_waiters(const KxLane *l);

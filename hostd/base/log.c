@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "log.h"
 
-/* syslog's numbers, as journald wants them. */
+/* syslog's priority numbers, which journald expects. */
 static const char *priority(GLogLevelFlags level)
 {
 	switch (level & G_LOG_LEVEL_MASK) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where daemon and clients meet. */
+/* Names under which clients reach the daemon. */
 #ifndef KX_NAMES_H
 #define KX_NAMES_H
 

@@ -3,7 +3,7 @@
 
 #include "textfmt.h"
 
-/* A pass that is over sooner is not worth words. */
+/* The progress of a shorter pass is not shown. */
 #define LONG_NS 1000000000.0
 
 static char *to_go(double elapsed, double done)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How far a pass is that takes so long that people ask. */
+/* The progress of a pass that takes long, as text. */
 #ifndef KX_PROGRESS_H
 #define KX_PROGRESS_H
 
@@ -7,7 +7,7 @@
 
 #include <kvm-ext/uapi.h>
 
-/* "priming, 23 % of memory, about 60 s to go"; NULL: no pass runs, or none that takes long. */
+/* "priming, 23 % of memory, about 60 s to go"; NULL: no pass runs, or the pass does not take long. */
 char *kx_progress_text(const struct kvm_ext_stats *st);
 
 #endif /* KX_PROGRESS_H */

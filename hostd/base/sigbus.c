@@ -9,9 +9,9 @@
 #define GUARDS_MAX 4096u
 
 /*
- * The handler runs on any thread, in the midst of anything, so it takes no lock. @start is written last and cleared
- * first; a guard that goes and comes again while the handler looks was never that of the faulting access, whose
- * mapping is in use.
+ * The handler runs on any thread and may interrupt any code, so it takes no lock. @start is written last and cleared
+ * first. If a guard is freed and taken again while the handler searches, it was not the guard of the faulting access,
+ * because the mapping of the faulting access is in use.
  */
 struct _KxGuard {
 	guintptr start; /* 0: free */
@@ -20,7 +20,7 @@ struct _KxGuard {
 };
 
 static KxGuard guards[GUARDS_MAX];
-static GMutex lock; /* who takes and frees guards */
+static GMutex lock; /* held to take and free guards */
 static struct sigaction before;
 static gsize page_size;
 
@@ -35,7 +35,7 @@ static KxGuard *guard_of(guintptr address)
 	return NULL;
 }
 
-/* As it was: behind the handler's return the access faults again. */
+/* Restore the old action: after the handler has returned, the access faults again. */
 static void give_up(void)
 {
 	sigaction(SIGBUS, &before, NULL);
@@ -56,7 +56,7 @@ static void on_sigbus(int signal, siginfo_t *info, void *context)
 	errno = saved;
 }
 
-/* Asked for each time: others may have put a handler in the place of ours. */
+/* Installed each time: others may have replaced our handler. */
 static void install(void)
 {
 	struct sigaction action = { .sa_sigaction = on_sigbus,

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "stepmap.h"
 
-/* A step is the frame it begins at and the count from there on: frame numbers have 40 bits. */
+/* A step is its first frame and the count from there on: frame numbers have 40 bits. */
 #define COUNT_BITS	 8u
 #define STEP(gfn, count) ((guint64)(gfn) << COUNT_BITS | (count))
 #define GFN_OF(step)	 ((step) >> COUNT_BITS)
 #define COUNT_OF(step)	 ((guint)((step)&KX_STEPMAP_TOP))
 
-/* A sweep goes through all steps: it waits until so many spans make it worth its while. */
+/* A sweep goes through all steps, so it runs only when there are so many spans. */
 #define SWEEP_MIN 1024u
 
 typedef struct {
@@ -25,9 +25,9 @@ struct _KxStepMap {
 	guint max;
 	guint grain;		  /* log2 of pages */
 	GArray *steps;		  /* guint64, ascending; before the first: 0 */
-	GArray *spans;		  /* Span, of passes that count, then of the pass at hand, */
-	guint first;		  /* which begins here */
-	gboolean in_order;	  /* of the pass at hand */
+	GArray *spans;		  /* Span, of passes that count, then of the current pass, */
+	guint first;		  /* whose first span has this index */
+	gboolean in_order;	  /* of the current pass */
 	gboolean passes_in_order; /* all edges before it */
 };
 
@@ -71,7 +71,7 @@ static guint64 grain_end(const KxStepMap *m, guint64 end)
 	return grain_start(m, end + (1ull << m->grain) - 1);
 }
 
-/* --- the pass at hand ------------------------------------------------------------------------------------------------- */
+/* --- the current pass ------------------------------------------------------------------------------------------------- */
 
 static gint lower_first(gconstpointer a, gconstpointer b)
 {
@@ -81,8 +81,8 @@ static gint lower_first(gconstpointer a, gconstpointer b)
 }
 
 /*
- * Puts @s behind the spans so far. What it shares with the last of them counts once, as it was named first, or higher where
- * all of that was meant.
+ * Appends @s to the spans. The part that @s shares with the last span counts once, with the value that was added first; or
+ * with the higher value if @s covers all of the last span.
  */
 static void append_ascending(GArray *spans, guint first, Span s)
 {
@@ -102,7 +102,7 @@ static void append_ascending(GArray *spans, guint first, Span s)
 		g_array_append_val(spans, s);
 }
 
-/* The pass' spans as they are in the grain of now: sorted, apart, each whole grains. */
+/* The spans of the pass in the present grain: sorted, disjoint, in whole grains. */
 static void settle_pass(KxStepMap *m)
 {
 	g_autoptr(GArray) old = g_array_new(FALSE, FALSE, sizeof(Span));
@@ -125,7 +125,7 @@ static void bound_pass(KxStepMap *m)
 {
 	if (m->spans->len - m->first < m->max)
 		return;
-	settle_pass(m); /* which may be enough, if much was named twice */
+	settle_pass(m); /* this may be enough if many frames were added twice */
 	while (m->spans->len - m->first > m->max / 2) {
 		m->grain++;
 		settle_pass(m);
@@ -189,7 +189,7 @@ static void append_step(GArray *steps, guint64 gfn, guint count)
 		g_array_append_val(steps, step);
 }
 
-/* The steps and the edges of the spans in one go, both ascending. */
+/* Merges the steps and the edges of the spans, both ascending, in one loop. */
 static void merge(KxStepMap *m, const GArray *edges)
 {
 	GArray *out = g_array_sized_new(FALSE, FALSE, sizeof(guint64), m->steps->len + edges->len);
@@ -212,14 +212,13 @@ static void merge(KxStepMap *m, const GArray *edges)
 	m->steps = out;
 }
 
-/* A stretch of @count that ends at @end, each grain as high as its highest page. */
+/* A run of frames with @count that ends at @end; the count of a grain is that of its highest page. */
 static void append_grains(GArray *out, guint64 gfn, guint64 end, guint count)
 {
 	Span *last = out->len ? &g_array_index(out, Span, out->len - 1) : NULL;
 	Span s = { gfn, end, count };
 
-	if (last &&
-	    gfn < last->end) { /* they share a grain, the last one of these and the first of this */
+	if (last && gfn < last->end) { /* the last run and this run share a grain */
 		if (count > last->by)
 			last->end = gfn;
 		else
@@ -256,7 +255,7 @@ static void coarsen(KxStepMap *m)
 	append_step(m->steps, at, 0);
 }
 
-/* Only what counts: called between passes, or with the pass at hand set aside by its caller. */
+/* Only for spans that count: called between passes, or after the caller has set the current pass aside. */
 static void sweep(KxStepMap *m)
 {
 	g_autoptr(GArray) edges = NULL, coming = NULL;
@@ -274,7 +273,7 @@ static void sweep(KxStepMap *m)
 		m->grain++;
 		coarsen(m);
 	}
-	/* A new array: the old one may have grown by a large pass. */
+	/* A new array, because a large pass may have enlarged the old one. */
 	g_array_unref(m->spans);
 	m->spans = coming ? g_steal_pointer(&coming) : g_array_new(FALSE, FALSE, sizeof(Span));
 	m->first = 0;
@@ -286,7 +285,7 @@ void kx_stepmap_take(KxStepMap *m)
 	if (!m->in_order)
 		settle_pass(m);
 	if (m->first && m->spans->len > m->first)
-		m->passes_in_order = FALSE; /* a second pass starts from below again */
+		m->passes_in_order = FALSE; /* a second pass starts again at low frame numbers */
 	m->first = m->spans->len;
 	if (m->first >= MAX(SWEEP_MIN, m->steps->len / 4))
 		sweep(m);
@@ -306,7 +305,7 @@ void kx_stepmap_halve(KxStepMap *m)
 	}
 }
 
-/* --- what is known -------------------------------------------------------------------------------------------------- */
+/* --- queries ------------------------------------------------------------------------------------------------------- */
 
 /* The first step after @gfn. */
 static guint step_after(const KxStepMap *m, guint64 gfn)

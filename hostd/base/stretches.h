@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Stretches of time, one after the other, of which the last may not be over yet. The latest are kept. */
+/* Stretches of time, one after the other; the last may still be open. Only the latest stretches are kept. */
 #ifndef KX_STRETCHES_H
 #define KX_STRETCHES_H
 
@@ -18,15 +18,15 @@ typedef struct {
 	guint n;
 } KxStretches;
 
-/* The last one, if it is not over; else NULL. */
+/* The last stretch if it is open; else NULL. */
 const KxStretch *kx_stretches_now(const KxStretches *s);
-/* Begins at @from_ns, or where the one before ended if that is later; nothing if one is not over. */
+/* Begins a stretch at @from_ns, or at the end of the last stretch if that is later; no effect if a stretch is open. */
 void kx_stretches_begin(KxStretches *s, guint64 from_ns);
-/* Ends at @until_ns, or where it began if that is later, and returns it; NULL: none was not over. */
+/* Ends the open stretch at @until_ns, or at its begin if that is later, and returns it; NULL: none was open. */
 const KxStretch *kx_stretches_end(KxStretches *s, guint64 until_ns);
-/* How much of the time between two moments lies in those that are over. */
+/* How much of the time between two moments lies in stretches that are over. */
 guint64 kx_stretches_over_in(const KxStretches *s, guint64 from_ns, guint64 until_ns);
-/* Whether all of it lies in one of them, over or not. */
+/* Whether all of the time between two moments lies in one stretch, over or open. */
 gboolean kx_stretches_cover(const KxStretches *s, guint64 from_ns, guint64 until_ns);
 guint64 kx_stretch_in(const KxStretch *s, guint64 from_ns, guint64 until_ns);
 

@@ -63,7 +63,7 @@ char *kx_text_ns_interval(double ns, double low, double high)
 	double v = ns / s->factor, half = (high - low) / 2 / s->factor;
 	int decimals = decimals_of(v);
 
-	/* one more digit where the interval would vanish in rounding */
+	/* one more digit if rounding would make the interval 0 */
 	if (half > 0 && half < 5 * pow(10, -decimals))
 		decimals++;
 	return g_strdup_printf("%.*f%s [%.*f, %.*f]", decimals, v, s->suffix, decimals,
@@ -191,7 +191,7 @@ static guint column_width(const Column *c)
 	return width;
 }
 
-/* With the gap before it (the first has none), and its bars. */
+/* Width of a column with the gap before it (the first has none), and its bars. */
 static guint outer_width(const Column *c)
 {
 	return column_width(c) + (c->boxed ? 6 : 2);
@@ -225,7 +225,7 @@ enum {
 	LINE_ROWS
 };
 
-/* Titles stand at the foot of their two lines. */
+/* A title of one line is printed in the lower of the two lines. */
 static const char *line_text(const Column *c, guint line)
 {
 	guint lines = g_strv_length(c->title);
@@ -260,7 +260,7 @@ static void print_line(const KxTable *t, GString *out, guint indent, guint first
 	g_string_append_c(out, '\n');
 }
 
-/* The column after the last that fits beside column 0, at least one. */
+/* The column after the last one that fits beside column 0; at least one column fits. */
 static guint fit(const KxTable *t, guint first, guint width, guint indent, guint64 breaks)
 {
 	guint used = indent + outer_width(t->columns->pdata[0]) - 2, i, last_break = 0;

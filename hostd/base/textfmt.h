@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Numbers and tables for people: three significant digits, a unit on each, and
- * columns that stay aligned whatever script a name is written in.
+ * columns that stay aligned for names in any script.
  */
 #ifndef KX_TEXTFMT_H
 #define KX_TEXTFMT_H
@@ -10,23 +10,23 @@
 
 /* "412 ns", "1.24 us", "98.7 ms", "10.0 s", "12.5 min", "3.20 h" */
 char *kx_text_ns(double ns);
-/* The same with its interval in the same unit: "412 ns [405, 419]". */
+/* A time with its interval in the same unit: "412 ns [405, 419]". */
 char *kx_text_ns_interval(double ns, double low, double high);
 /* "0", "0.0123", "12.3", "1.23k", "45.6M": 10^3, 10^6, 10^9. */
 char *kx_text_number(double value);
-/* All digits up to 9999999, then as above. */
+/* All digits up to 9999999, then as kx_text_number(). */
 char *kx_text_count(double value);
 /* "512 MiB" */
 char *kx_text_pages_bytes(guint64 pages);
 
 /* Valid UTF-8 on one line: control characters become U+FFFD. */
 char *kx_text_clean(const char *text);
-/* Columns on a terminal. */
+/* The text's width in columns of a terminal. */
 guint kx_text_columns(const char *text);
 
 typedef struct _KxTable KxTable;
 
-/* @title: up to two lines, split at '\n'. @boxed: set off by bars. */
+/* @title: up to two lines, split at '\n'. @boxed: with bars on both sides. */
 KxTable *kx_table_new(void);
 void kx_table_free(KxTable *t);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxTable, kx_table_free)
@@ -35,9 +35,9 @@ guint kx_table_add_column(KxTable *t, const char *title, gboolean left, gboolean
 void kx_table_add_cell(KxTable *t, guint column, char *cell);
 
 /*
- * Lays the columns out in as many stacked tables as @width needs (0: one); the first column is repeated in each.
- * @breaks: bit c set: a new table may begin before column c even though the last is not full; used if one is not
- * enough.
+ * Prints the columns in as many tables, one below the other, as @width needs (0: one); each table repeats the first column.
+ * @breaks: if bit c is set, a new table may begin before column c even if the table before is not full; used if one table is
+ * not enough.
  */
 void kx_table_print(const KxTable *t, GString *out, guint width, guint indent, guint64 breaks);
 
