@@ -14,7 +14,7 @@ char *kx_apparmor_with_rule(const char *text, const char *path)
 {
 	const char *end = strrchr(text, '}');
 
-	/* Our own names need no quoting, and others are not to be put into a profile. */
+	/* Our own names need no quoting; other names must not get into a profile. */
 	if (!end || strpbrk(path, "\"\\\n*?[]{}^@ "))
 		return NULL;
 	return g_strdup_printf("%.*s  owner %s rw,\n%s", (int)(end - text), text, path, end);
@@ -34,7 +34,7 @@ char *kx_apparmor_parser(const char *root)
 	return NULL;
 }
 
-/* Loads @text, or the file if there is none, in place of what is loaded by that name. */
+/* Replaces the loaded profile of that name by @text, or by the file if @text is NULL. */
 static gboolean load(const char *file, const char *text, GError **error)
 {
 	g_autofree char *parser = kx_apparmor_parser(""), *said = NULL;
@@ -62,13 +62,13 @@ static gboolean load(const char *file, const char *text, GError **error)
 
 static char *file_of(const char *profile)
 {
-	/* It comes from libvirt's description, which a user may have edited. */
+	/* The name comes from libvirt's description of the domain, which a user may have edited. */
 	return g_str_has_prefix(profile, "libvirt-") && !strchr(profile, '/')
 		       ? g_build_filename(PROFILES, profile, NULL)
 		       : NULL;
 }
 
-/* When libvirt last wrote what the profile includes: the files of the domain. */
+/* When libvirt last wrote the file that the profile includes, with the files of the domain. */
 static struct timespec written(const char *file)
 {
 	g_autofree char *files = g_strconcat(file, ".files", NULL);
@@ -78,7 +78,7 @@ static struct timespec written(const char *file)
 	return st.st_mtim;
 }
 
-/* libvirt may load the profile at the same time, with a new file in it: then ours was older, and is made again. */
+/* libvirt may load the profile at the same time, with a new file in it. Ours is then outdated, and is made again. */
 static gboolean load_current(const char *file, const char *text, GError **error)
 {
 	for (guint i = 0; i < TRIES; i++) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* libvirt's numbers in words that a report or an event can have. */
+/* libvirt's numbers as words for reports and events. */
 #include "domain-words.h"
 
 #include <glib.h>

@@ -13,7 +13,7 @@
 
 #define RETRY_MIN_S 1u
 #define RETRY_MAX_S 30u
-/* A libvirtd that answers nothing for this long is taken for dead. */
+/* A libvirtd that does not answer for this time is considered dead. */
 #define KEEPALIVE_S	5
 #define KEEPALIVE_COUNT 3u
 
@@ -23,19 +23,18 @@ typedef struct {
 } Connection;
 
 struct _KxDomains {
-	gatomicrefcount refs; /* the owner, and each attempt to connect that is under way */
+	gatomicrefcount refs; /* the owner, and each attempt to connect that is in progress */
 	char *uri;
 	KxDomainsCallback callback; /* NULL once freed */
 	gpointer data;
 	Connection *c; /* NULL: not connected */
 	guint retry;   /* source id; 0 */
 	guint retry_s;
-	gboolean told; /* that libvirt cannot be reached */
-	GHashTable
-		*stops; /* UUID → Stop: what QEMU said last, until libvirt's own event takes it */
+	gboolean told;	   /* it was logged that libvirt cannot be reached */
+	GHashTable *stops; /* UUID → Stop: QEMU's last event, until libvirt's own uses it */
 };
 
-/* QEMU's own STOP or RESUME, which has the time of the moment itself. */
+/* QEMU's own STOP or RESUME event, which has the exact time. */
 typedef struct {
 	gboolean resumed;
 	gint64 realtime_ns;
@@ -117,7 +116,7 @@ static void unref_domains(gpointer data)
 	domains_unref(data);
 }
 
-/* Called inside libvirt with its locks held: only leave a note. */
+/* Called inside libvirt with libvirt's locks held, so this function only schedules work. */
 static void on_closed(virConnectPtr conn, int reason, void *data)
 {
 	KxDomains *d = data;
@@ -140,10 +139,10 @@ static void connection_close(gpointer data)
 	g_free(c);
 }
 
-/* An older word of QEMU's is one that libvirt has made no event of. */
+/* If QEMU's event is older than this, libvirt has made no event of it. */
 #define STOP_MAX_NS (10 * G_GINT64_CONSTANT(1000000000))
 
-/* When the domain was stopped, or went on: libvirt's event comes behind QEMU's, from which it is made. */
+/* When the domain was stopped or resumed: libvirt makes its event from QEMU's event, which comes first. */
 static gint64 moment_of(KxDomains *d, const char *uuid, gboolean resumed)
 {
 	const Stop *s = g_hash_table_lookup(d->stops, uuid);
@@ -214,7 +213,7 @@ static void quiet(void *data, virErrorPtr err)
 	/* libvirt prints to stderr by default; every error here goes into a GError. */
 }
 
-/* Everything that asks libvirtd something is done here, off the main loop; events then arrive on the main loop. */
+/* All questions to libvirtd are asked here, off the main loop; events then arrive on the main loop. */
 static void connect_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
 	KxDomains *d = data;
@@ -226,7 +225,7 @@ static void connect_thread(GTask *task, gpointer source, gpointer data, GCancell
 					kx_libvirt_last_message());
 		return;
 	}
-	/* Not every driver has these; without them a lost connection is noticed at the next call. */
+	/* Not every driver supports keepalive; without it a lost connection is noticed at the next call. */
 	virConnectSetKeepAlive(conn, KEEPALIVE_S, KEEPALIVE_COUNT);
 	virConnectRegisterCloseCallback(conn, on_closed, d, NULL);
 	c = g_new0(Connection, 1);
@@ -234,7 +233,7 @@ static void connect_thread(GTask *task, gpointer source, gpointer data, GCancell
 	c->lifecycle =
 		virConnectDomainEventRegisterAny(conn, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
 						 VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), d, NULL);
-	/* Not every driver has these: without them a pause begins and ends when libvirt's event comes. */
+	/* Not every driver has QEMU's events: without them a pause begins and ends when libvirt's event comes. */
 	c->monitor = virConnectDomainQemuMonitorEventRegister(
 		conn, NULL, "^(STOP|RESUME)$", on_monitor, d, NULL,
 		VIR_CONNECT_DOMAIN_QEMU_MONITOR_EVENT_REGISTER_REGEX);

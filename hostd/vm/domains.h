@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * libvirt: which domains there are, when they come and go. The connection is made in the background, again and again
- * with growing pauses, and made anew when libvirtd restarts. Calls that wait for libvirt are marked "blocks": run them
- * on a worker thread. All else, and the callback, belong to the main loop.
+ * libvirt: which domains exist, and when they start and stop. The connection is made in the background, with repeated attempts
+ * after growing pauses, and is made again when libvirtd restarts. Calls that wait for libvirt are marked "blocks": run them
+ * on a worker thread. All other functions, and the callback, run on the main loop.
  */
 #ifndef KX_DOMAINS_H
 #define KX_DOMAINS_H
@@ -17,13 +17,13 @@ typedef enum {
 	KX_DOMAINS_LOST,      /* likewise */
 	KX_DOMAINS_STARTED,
 	KX_DOMAINS_STOPPED, /* @detail: "destroyed", "crashed", "migrated away", … */
-	KX_DOMAINS_PAUSED, /* its vCPUs do not run. @detail: why: "suspended", "the guest panicked", … */
+	KX_DOMAINS_PAUSED, /* the domain's vCPUs do not run. @detail: why: "suspended", "the guest panicked", … */
 	KX_DOMAINS_RESUMED,
 } KxDomainsEvent;
 
 /*
- * On the main loop. Of @domain only name and uuid are set. @realtime_ns: when it happened, by QEMU's clock where QEMU has
- * told, else when libvirt's event came.
+ * Called on the main loop. Only name and uuid of @domain are set. @realtime_ns: the time of the event by QEMU's own event if
+ * there was one, else the time when libvirt's event arrived.
  */
 typedef void (*KxDomainsCallback)(KxDomainsEvent event, const KxDomain *domain, const char *detail,
 				  gint64 realtime_ns, gpointer data);
@@ -37,8 +37,8 @@ gboolean kx_domains_connected(KxDomains *d);
 const char *kx_domains_uri(const KxDomains *d);
 
 /*
- * A connection that calls may use on any thread, also while @d loses it or is freed. KX_ERROR_NO_LIBVIRT if there is
- * none now.
+ * A connection that may be used on any thread, also while @d loses the connection or is freed. KX_ERROR_NO_LIBVIRT if there
+ * is no connection now.
  */
 KxLibvirt *kx_domains_hold(KxDomains *d, GError **error);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the host is made of. An emulator's times are its own; a virtual machine's are hardware's, with what the hypervisor
- * below it does; so the two are told apart, and where nothing tells them apart that is said. Detection has a limit that
- * no program can pass: an emulator that shows neither CPUID's hypervisor bit nor a telling name looks like hardware.
- * Whoever starts one sets KVM_EXT_EMULATED.
+ * The kind of host. The times of an emulated host depend on the emulator; the times of a virtual machine are hardware times,
+ * including the work of the hypervisor below. So this file distinguishes the two, and says so if it cannot. Detection has a
+ * limit that no program can overcome: an emulator that shows neither CPUID's hypervisor bit nor a known name looks like
+ * hardware. A user who starts such an emulator sets KVM_EXT_EMULATED.
  */
 #define _GNU_SOURCE /* memmem */
 #include "hostinfo.h"
@@ -76,8 +76,8 @@ static void leaf_signature(unsigned int leaf, char text[13])
 }
 
 /*
- * Hypervisors that offer Hyper-V's interface to Windows guests have its signature in the first leaf and their own in one
- * of those after it.
+ * Hypervisors that offer Hyper-V's interface to Windows guests have Hyper-V's signature in the first leaf and their own
+ * signature in a later leaf.
  */
 static void own_signature(char text[13])
 {
@@ -109,7 +109,7 @@ static char *cpuid_signature(void)
 	return g_strdup(text);
 }
 
-/* What the CPU itself says. */
+/* The signature in the CPU's own CPUID. */
 static const struct {
 	const char *signature;
 	KxHardware kind;
@@ -126,7 +126,7 @@ static const struct {
 	{ "ACRNACRNACRN", KX_HARDWARE_VIRTUAL, "ACRN" },
 };
 
-/* Whether the CPU must have, or must not have, CPUID's hypervisor bit for a name to mean something. */
+/* Whether a name is evidence only if CPUID's hypervisor bit is set, or only if it is clear. */
 typedef enum {
 	ANY,
 	WITH_BIT,
@@ -134,8 +134,8 @@ typedef enum {
 } Bit;
 
 /*
- * Names that only machines of software carry. QEMU has the same name whether it emulates or not, and its ACPI tables
- * are signed by Bochs; Bochs, as an emulator of a whole CPU, does not set the bit.
+ * Names that only virtual and emulated machines have. QEMU uses the same name whether it emulates or virtualizes, and its
+ * ACPI tables have the signature of Bochs; Bochs, which emulates the whole CPU, does not set the hypervisor bit.
  */
 static const struct {
 	const char *path, *word;
@@ -179,7 +179,7 @@ static gboolean by_signature(KxHostInfo *h, const char *signature)
 	return FALSE;
 }
 
-/* ACPI's tables hold zeros. */
+/* ACPI tables contain zero bytes. */
 static gboolean holds(const char *root, const char *path, const char *word)
 {
 	g_autofree char *full = g_build_filename(root ? root : "/", path, NULL);
@@ -203,7 +203,7 @@ static gboolean by_name(KxHostInfo *h, const char *root, gboolean bit)
 	return FALSE;
 }
 
-/* Nothing has named itself. */
+/* No hypervisor or emulator was recognised by name. */
 static void by_bit(KxHostInfo *h, const char *flags, gboolean bit, const char *signature)
 {
 	g_autofree char *stranger = NULL;

@@ -31,7 +31,7 @@ gboolean kx_kvmstat_debugfs(const char *kvm_dir, KxKvmStat *st, GError **error)
 	       read_count(kvm_dir, "remote_tlb_flush", &st->remote_tlb_flushes, error);
 }
 
-/* json-glib's getters complain aloud when a member has another type than asked for; these just say no. */
+/* json-glib's getters log a warning if a member has an unexpected type; these functions just return FALSE. */
 static JsonArray *member_array(JsonNode *node, const char *name)
 {
 	JsonNode *m;
@@ -177,7 +177,7 @@ static char *kvm_no_delta(const KxVmCounters *start, const KxVmCounters *end)
 	return NULL;
 }
 
-/* A thread that came counts from its birth; one that went took its time with it. */
+/* A new thread counts from its start; the time of a thread that has ended is lost. */
 static char *vcpu_delta(const KxVmCounters *start, const KxVmCounters *end, guint64 *run,
 			guint64 *wait)
 {

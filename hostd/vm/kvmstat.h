@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * KVM's own counters of a VM, from where they can be had, and their differences over a stretch of time.
+ * KVM's own counters of a VM, from any available source, and their differences over a period of time.
  */
 #ifndef KX_KVMSTAT_H
 #define KX_KVMSTAT_H
@@ -27,7 +27,7 @@ gboolean kx_kvmstat_debugfs(const char *kvm_dir, KxKvmStat *st, GError **error);
 gboolean kx_kvmstat_qmp(const char *vm_reply, const char *vcpu_reply, KxKvmStat *st,
 			GError **error);
 
-/* --- a snapshot of everything a VM shows of itself ---------------------------------------------------------------- */
+/* --- a snapshot of all counters of a VM --------------------------------------------------------------------------- */
 
 typedef struct {
 	KxKvmStat kvm;
@@ -39,11 +39,11 @@ typedef struct {
 
 /*
  * Sources in order: @vm (the module's answer, NULL if it had none), @kvm_dir in debugfs, @qmp (read beforehand by the
- * caller because it can block; NULL: not asked). Never fails: what cannot be read carries its reason.
+ * caller because QMP can block; NULL: not asked). Never fails: for counters that cannot be read the result has the reason.
  */
 KxVmCounters *kx_vm_counters_read(const struct kvm_ext_vm *vm, const char *kvm_dir,
 				  const KxKvmStat *qmp, const char *proc_root, pid_t pid);
-/* The same without what is read for each vCPU, and without QEMU: cheap enough to be asked for all VMs each second. */
+/* Like kx_vm_counters_read(), but without the counters of each vCPU and without QEMU: cheap enough for all VMs each second. */
 KxVmCounters *kx_vm_counters_kvm(const struct kvm_ext_vm *vm, const char *kvm_dir);
 KxVmCounters *kx_vm_counters_unavailable(const char *why);
 KxVmCounters *kx_vm_counters_copy(const KxVmCounters *c);

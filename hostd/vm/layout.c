@@ -21,7 +21,7 @@ static gboolean failed(GError **error, const char *what)
 /* --- "info mtree -f" ------------------------------------------------------------------------------------------------ */
 
 /*
- * A flat view begins with "FlatView #2", then has a line for each address space it stands for:
+ * A flat view begins with "FlatView #2", then has a line for each address space that it belongs to:
  *  AS "memory", root: system
  * and a line for each part, its bounds inclusive:
  *   0000000000100000-00000000bfffffff (prio 0, ram): pc.ram @0000000000100000 kvm
@@ -36,7 +36,7 @@ static gboolean is_memory(const char *line)
 	return g_str_has_prefix(line, " AS \"memory\",");
 }
 
-/* Whole pages alone: what is less is none of the guest's RAM. */
+/* Only whole pages: a smaller part is not guest RAM. */
 static gboolean ram_of(const char *line, KxLayoutPart *part)
 {
 	uint64_t first, last;
@@ -103,7 +103,7 @@ static gboolean ask_address(const KxMonitor *monitor, KxLayoutPart *part, GError
 			  failed(error, "it does not say where a part of it is"));
 }
 
-/* Parts that go on where the one before them ends, on both sides, are one. */
+/* Merges parts that are contiguous both in the guest and in the VMM. */
 static void join(GArray *parts)
 {
 	guint n = 0;
@@ -145,7 +145,7 @@ void kx_layout_free(KxLayout *l)
 	g_free(l);
 }
 
-/* --- what is asked of it ------------------------------------------------------------------------------------------------ */
+/* --- queries ------------------------------------------------------------------------------------------------------------ */
 
 gboolean kx_layout_find(const KxLayout *l, guint64 gfn, guint64 *hva, guint64 *npages)
 {

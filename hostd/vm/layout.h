@@ -3,43 +3,43 @@
  * Where the guest's memory is in the VMM's address space: from guest page frame numbers to the VMM's addresses, for trackers
  * that work on the VMM as a process (soft-dirty bits, DAMON). The source is QEMU's own monitor, so that neither the module
  * nor a kernel's interface is needed: "info mtree -f" names the RAM of the address space "memory", "gpa2hva" the address
- * of each part. Memory that only devices see, ROM, and SMM's own view are no part of it.
+ * of each part. Memory that only devices see, ROM, and SMM's own view are not part of the layout.
  *
- * A layout holds as of the time when it was read: memory that is plugged in or out later is found by reading it anew.
+ * A layout is valid for the time when it was read: read it again to see memory that was plugged in or out later.
  */
 #ifndef KX_LAYOUT_H
 #define KX_LAYOUT_H
 
 #include <glib.h>
 
-/* RAM that is in one piece on both sides. */
+/* RAM that is contiguous in the guest and in the VMM. */
 typedef struct {
 	guint64 gfn, npages;
 	guint64 hva; /* of the first page, in the VMM */
 } KxLayoutPart;
 
 typedef struct {
-	GArray *parts; /* KxLayoutPart, ascending by gfn, apart; never empty */
+	GArray *parts; /* KxLayoutPart, ascending by gfn, disjoint; never empty */
 } KxLayout;
 
-/* More than any machine type of QEMU has; what names more is not believed. */
+/* More than any machine type of QEMU has; an answer with more parts is refused. */
 #define KX_LAYOUT_PARTS_MAX 1024u
 
-/* QEMU's monitor for people. May block. @command's answer, the caller's; NULL with an error. */
+/* QEMU's human monitor. @ask may block. It returns the answer to @command, which the caller frees; NULL with an error. */
 typedef struct {
 	char *(*ask)(gpointer data, const char *command, GError **error);
 	gpointer data;
 } KxMonitor;
 
 /*
- * Blocks as the monitor does, for as many commands as there are parts and one. KX_ERROR_NOT_SUPPORTED: the answer is not
+ * Blocks if the monitor blocks; sends one command for each part and one more. KX_ERROR_NOT_SUPPORTED: the answer is not
  * understood, or names no RAM.
  */
 KxLayout *kx_layout_read(const KxMonitor *monitor, GError **error);
 void kx_layout_free(KxLayout *l);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxLayout, kx_layout_free)
 
-/* FALSE: @gfn is no RAM. @hva: the page's; @npages: that follow in one piece, itself included. */
+/* FALSE: @gfn is no RAM. @hva: address of the page; @npages: contiguous pages from there on, including this page. */
 gboolean kx_layout_find(const KxLayout *l, guint64 gfn, guint64 *hva, guint64 *npages);
 guint64 kx_layout_pages(const KxLayout *l);
 guint64 kx_layout_last_gfn(const KxLayout *l);

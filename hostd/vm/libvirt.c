@@ -50,7 +50,7 @@ gboolean kx_libvirt_identify(struct _virDomain *dom, KxDomain *d)
 	return TRUE;
 }
 
-/* NULL if it went meanwhile. */
+/* NULL if the domain has gone meanwhile. */
 static KxDomain *describe(virDomainPtr dom)
 {
 	g_autoptr(KxDomain) d = g_new0(KxDomain, 1);
@@ -211,7 +211,7 @@ char *kx_libvirt_hmp(KxLibvirt *l, const char *uuid, const char *command, GError
 	return reply;
 }
 
-/* Jobs that make QEMU log what the guest writes. */
+/* Jobs for which QEMU logs the guest's writes. */
 static const char *const log_jobs[] = {
 	[VIR_DOMAIN_JOB_OPERATION_SAVE] = "saving the VM to a file",
 	[VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT] = "migration",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Questions to libvirt over a connection that is held (kx_domains_hold). Calls that wait for libvirt are marked "blocks": run
+ * Queries to libvirt over a held connection (kx_domains_hold). Calls that wait for libvirt are marked "blocks": run
  * them on a worker thread.
  */
 #ifndef KX_LIBVIRT_H
@@ -27,25 +27,25 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxLibvirt, kx_libvirt_release)
 struct _virConnect;
 struct _virDomain;
 
-/* Takes a reference of @conn, libvirt's own. */
+/* Takes a reference to @conn, libvirt's own connection. */
 KxLibvirt *kx_libvirt_new(struct _virConnect *conn);
-/* libvirt's own; a held connection's. */
+/* libvirt's own connection; valid while @l is held. */
 struct _virConnect *kx_libvirt_connection(KxLibvirt *l);
-/* Blocks. By UUID if it is one and there is such a domain, else by name. KX_ERROR_NO_SUCH_VM, KX_ERROR_NO_LIBVIRT. */
+/* Blocks. Finds a domain by UUID, if the text is the UUID of a domain, else by name. KX_ERROR_NO_SUCH_VM, KX_ERROR_NO_LIBVIRT. */
 KxDomain *kx_libvirt_lookup(KxLibvirt *l, const char *name_or_uuid, GError **error);
 /*
- * Blocks. Whether the vCPUs of an active domain run; if not, @why says what libvirt knows of the reason.
+ * Blocks. @runs: whether the vCPUs of an active domain run; if not, @why is the reason that libvirt knows.
  * KX_ERROR_NO_SUCH_VM, KX_ERROR_NO_LIBVIRT.
  */
 gboolean kx_libvirt_runs(KxLibvirt *l, const char *uuid, gboolean *runs, const char **why,
 			 GError **error);
-/* Blocks. The active domains: KxDomain. */
+/* Blocks. The active domains, an array of KxDomain. */
 GPtrArray *kx_libvirt_list(KxLibvirt *l, GError **error);
-/* Blocks. KVM's counters as QEMU gives them. */
+/* Blocks. KVM's counters, from QEMU. */
 gboolean kx_libvirt_kvmstat(KxLibvirt *l, const char *uuid, KxKvmStat *st, GError **error);
-/* Blocks. What QEMU's monitor for people prints on @command; the caller's. */
+/* Blocks. The answer of QEMU's human monitor to @command; the caller frees it. */
 char *kx_libvirt_hmp(KxLibvirt *l, const char *uuid, const char *command, GError **error);
-/* Blocks. What libvirt does with the domain now that needs QEMU's dirty log: "migration", …; NULL: nothing it knows of. */
+/* Blocks. The running job of libvirt that needs QEMU's dirty log: "migration", …; NULL: libvirt knows of none. */
 const char *kx_libvirt_uses_log(KxLibvirt *l, const char *uuid);
 
 /* The last error of this thread in libvirt's words; never NULL, valid until the next call. */

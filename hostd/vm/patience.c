@@ -5,9 +5,9 @@
 #include "procstat.h"
 
 #define POLL_US 50000u
-/* The vCPUs are idle where none ran for more than one part in so many of the time. */
+/* The vCPUs are idle if no vCPU ran for more than 1/IDLE_PART of the time. */
 #define IDLE_PART 4u
-/* Of the host's time. /proc is read this often. */
+/* The interval, by the host's clock, at which /proc is read. */
 #define COUNT_NS G_GUINT64_CONSTANT(500000000)
 
 struct _KxPatience {
@@ -16,11 +16,11 @@ struct _KxPatience {
 	gint64 wait_ns;
 	GCancellable *cancellable; /* NULL: none */
 	guint64 start_ns, last_ns; /* CLOCK_MONOTONIC; of the last count */
-	guint64 age_ns; /* of the VM; from when the wait began by what it could have worked */
+	guint64 age_ns; /* of the VM; in a wait only time in which it could work is added */
 	GArray *vcpus;	/* KxVcpuTime at @last_ns; NULL: not known */
 	guint64 guest_ns, idle_ns;
-	gboolean ran;	/* a vCPU, at all, since it became idle */
-	guint64 due_ns; /* still to go before these count */
+	gboolean ran;	/* a vCPU ran at all since the vCPUs became idle */
+	guint64 due_ns; /* time left before @guest_ns and @idle_ns count */
 };
 
 static guint64 monotonic_ns(void)
@@ -28,7 +28,7 @@ static guint64 monotonic_ns(void)
 	return (guint64)g_get_monotonic_time() * 1000;
 }
 
-/* A process whose age cannot be read is taken for an old one. */
+/* A process whose age cannot be read counts as an old process. */
 static guint64 age_of(const char *proc_root, pid_t pid)
 {
 	guint64 age = 0;
@@ -63,7 +63,7 @@ void kx_patience_free(KxPatience *p)
 
 void kx_patience_renew(KxPatience *p, guint64 due_ns)
 {
-	p->age_ns = KX_PATIENCE_BOOT_NS; /* what answers has booted */
+	p->age_ns = KX_PATIENCE_BOOT_NS; /* a guest that answers has booted */
 	p->due_ns = due_ns;
 	p->guest_ns = p->idle_ns = 0;
 }
@@ -85,7 +85,7 @@ gboolean kx_patience_count(KxPatience *p, guint64 passed_ns, guint64 run_ns, gui
 	return p->guest_ns < KX_PATIENCE_GUEST_NS && p->idle_ns < KX_PATIENCE_IDLE_NS;
 }
 
-/* What the vCPU that ran most ran since the last count, and how long the one that waited most waited; by thread. */
+/* Since the last count: the run time of the vCPU that ran most, and the wait time of the vCPU that waited most; by thread. */
 static void differences(const GArray *before, const GArray *now, guint64 *run, guint64 *steal)
 {
 	for (guint i = 0, k = 0; i < now->len; i++) {
@@ -96,13 +96,13 @@ static void differences(const GArray *before, const GArray *now, guint64 *run, g
 		if (k < before->len && g_array_index(before, KxVcpuTime, k).tid == n->tid)
 			b = &g_array_index(before, KxVcpuTime, k);
 		if (!b || n->run_ns < b->run_ns || n->wait_ns < b->wait_ns)
-			continue; /* one that was plugged in, or a thread number used anew */
+			continue; /* a new vCPU, or a thread number that was used again */
 		*run = MAX(*run, n->run_ns - b->run_ns);
 		*steal = MAX(*steal, n->wait_ns - b->wait_ns);
 	}
 }
 
-/* vCPUs that cannot be told apart: the host's time is all there is, and nothing says that they are idle. */
+/* The vCPUs' threads are not known: the host's clock is used, and the vCPUs do not count as idle. */
 static gboolean count_now(KxPatience *p, guint64 now_ns)
 {
 	guint64 passed = now_ns - p->last_ns, run = passed, steal = 0;

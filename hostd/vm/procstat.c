@@ -108,7 +108,7 @@ GArray *kx_procstat_vcpus(const char *proc_root, pid_t pid, const char *kvm_dir,
 	return g_steal_pointer(&vcpus);
 }
 
-/* Field 22 of proc(5)'s stat; the second one, the name, is in parentheses and may hold anything. */
+/* Field 22 of proc(5)'s stat; the second field, the name, is in parentheses and may contain any characters. */
 #define START_AFTER_NAME 20
 
 gboolean kx_procstat_started(const char *proc_root, pid_t pid, guint64 *ticks, GError **error)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What /proc says about a VM's vCPU threads. The root directory is a parameter so that tests can bring their own.
+ * Data in /proc about a VM's vCPU threads. The root directory is a parameter so that tests can use their own.
  */
 #ifndef KX_PROCSTAT_H
 #define KX_PROCSTAT_H
@@ -8,22 +8,22 @@
 #include <glib.h>
 #include <sys/types.h>
 
-/* /proc/PID/task/TID/schedstat: time on a CPU, and runnable but waiting for one (steal, seen from the host). */
+/* /proc/PID/task/TID/schedstat: time on a CPU, and time runnable but waiting for a CPU (the guest's steal time). */
 typedef struct {
 	pid_t tid;
 	guint64 run_ns, wait_ns;
 } KxVcpuTime;
 
 /*
- * One KxVcpuTime a vCPU thread, ascending by tid. The threads are those QEMU names "CPU N/KVM" (debug-threads=on,
+ * One KxVcpuTime per vCPU thread, ascending by tid. The vCPU threads are those that QEMU names "CPU N/KVM" (debug-threads=on,
  * libvirt's default), else those that KVM itself names in @kvm_dir ("vcpuN/pid" in the VM's debugfs directory, Linux 6.0
  * and later; NULL: not known). KX_ERROR_FAILED says why there are none.
  */
 GArray *kx_procstat_vcpus(const char *proc_root, pid_t pid, const char *kvm_dir, GError **error);
 
 /*
- * When the process was started, in the kernel's ticks since the host's boot: with the pid it names one process for good.
- * And how long ago that was.
+ * When the process was started, in the kernel's ticks since the host's boot: together with the pid this identifies one
+ * process permanently. And how long ago the process was started.
  */
 gboolean kx_procstat_started(const char *proc_root, pid_t pid, guint64 *ticks, GError **error);
 gboolean kx_procstat_age(const char *proc_root, pid_t pid, guint64 *ns, GError **error);

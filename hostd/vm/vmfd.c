@@ -42,7 +42,7 @@ static void take_option(KxQemuIdent *ident, const char *option, const char *valu
 	/* QEMU takes -uuid and --uuid alike; the last one given counts. */
 	if (g_str_has_prefix(option, "--"))
 		option++;
-	/* Whoever started the process wrote what stands there: a UUID becomes part of files' names, and is one or nothing. */
+	/* The user who started the process controls this text. A UUID becomes part of file names, so it must be valid. */
 	if (!strcmp(option, "-uuid")) {
 		g_free(ident->uuid);
 		ident->uuid = g_uuid_string_is_valid(value) ? g_ascii_strdown(value, -1) : NULL;
@@ -64,7 +64,7 @@ gboolean kx_vmfd_ident(const char *proc_root, pid_t pid, KxQemuIdent *ident, GEr
 		no_process(error, pid);
 		return FALSE;
 	}
-	/* Arguments end with NUL each; g_file_get_contents adds one at the end. */
+	/* Each argument ends with NUL; g_file_get_contents adds one more at the end. */
 	for (arg = text; arg < text + len; arg += strlen(arg) + 1) {
 		if (option)
 			take_option(ident, option, arg);
@@ -101,7 +101,7 @@ static pid_t pid_from_files(const char *proc_root, const char *const *state_dirs
 		g_autofree char *path = g_build_filename(*state_dirs, file, NULL);
 		g_autofree char *text = NULL;
 
-		/* The file may be of an earlier life of the domain: the command line decides. */
+		/* The file may come from an earlier run of the domain: the command line decides. */
 		if (g_file_get_contents(path, &text, NULL, NULL) &&
 		    parse_pid(g_strstrip(text), &pid) && has_uuid(proc_root, pid, uuid))
 			return pid;
@@ -265,7 +265,7 @@ static int copy_fd(int pidfd, pid_t pid, int number, GError **error)
 	return -1;
 }
 
-/* The number may have been closed and used anew between the look and the copy. */
+/* The number may have been closed and used again between the check and the copy. */
 static gboolean is_link(int fd, const char *link)
 {
 	g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
@@ -298,8 +298,8 @@ gboolean kx_vmfd_open(const char *proc_root, pid_t pid, const char *uuid, const 
 	if (pidfd < 0)
 		return FALSE;
 	/*
-	 * From here on the pid may die and be given away, but then the copy fails: the pidfd stays that of the process it
-	 * was opened for. So what is read by number in between needs no second look.
+	 * From here on the process may die and its pid may be used again, but then the copy fails, because the pidfd refers
+	 * to the process for which it was opened. So data read by number in between needs no second check.
 	 */
 	if (!check_uuid(proc_root, pid, uuid, error))
 		goto out;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From a VM's name to a copy of QEMU's KVM descriptor of it: pidfd_open pins the process, its command line proves that
- * it is the one meant, pidfd_getfd copies the descriptor, and the copy is looked at once more. Needs CAP_SYS_PTRACE (or
- * to be QEMU's own user). The errors say which step failed and what to do.
+ * From a VM's name to a copy of QEMU's KVM descriptor of this VM: pidfd_open pins the process, the command line proves that
+ * it is the right process, pidfd_getfd copies the descriptor, and the copy is checked once more. The caller needs
+ * CAP_SYS_PTRACE (or runs as QEMU's own user). The errors say which step failed and what to do.
  */
 #ifndef KX_VMFD_H
 #define KX_VMFD_H
@@ -13,11 +13,11 @@
 #define KX_VMFD_LINK "anon_inode:kvm-vm"
 
 typedef struct {
-	int fd;	    /* our copy, the caller's to close */
-	int number; /* what it is in QEMU; with the pid it names the VM's debugfs directory */
+	int fd;	    /* our copy; the caller closes it */
+	int number; /* in QEMU; with the pid it names the VM's debugfs directory */
 } KxVmFd;
 
-/* What a QEMU says of itself on its command line. Strings are NULL where it does not say. */
+/* Name and UUID on QEMU's command line; NULL if not given there. */
 typedef struct {
 	char *name, *uuid;
 } KxQemuIdent;
@@ -29,8 +29,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(KxQemuIdent, kx_qemu_ident_clear)
 gboolean kx_vmfd_ident(const char *proc_root, pid_t pid, KxQemuIdent *ident, GError **error);
 
 /*
- * The pid of domain @name with @uuid: libvirt's NAME.pid in one of @state_dirs, confirmed by -uuid on the process'
- * command line, else whichever process has that -uuid. KX_ERROR_NO_SUCH_VM if none, KX_ERROR_FAILED if several.
+ * The pid of domain @name with @uuid: libvirt's NAME.pid in one of @state_dirs, confirmed by -uuid on the process's
+ * command line, else any process that has this -uuid. KX_ERROR_NO_SUCH_VM if none, KX_ERROR_FAILED if several.
  */
 pid_t kx_vmfd_find_pid(const char *proc_root, const char *const *state_dirs, const char *name,
 		       const char *uuid, GError **error);
@@ -38,7 +38,7 @@ pid_t kx_vmfd_find_pid(const char *proc_root, const char *const *state_dirs, con
 /* The processes whose command line has -name @name, as "12, 34"; "": none. */
 char *kx_vmfd_find_named(const char *proc_root, const char *name);
 
-/* Where libvirt's QEMU driver keeps its pid files: of the system, and of this user's session. */
+/* Directories in which libvirt's QEMU driver keeps its pid files: of the system, and of this user's session. */
 char **kx_vmfd_state_dirs(void);
 
 /*
@@ -48,8 +48,8 @@ char **kx_vmfd_state_dirs(void);
 int kx_vmfd_find_number(const char *proc_root, pid_t pid, const char *link, GError **error);
 
 /*
- * The whole way for @pid. @uuid: what its command line must say; NULL: not asked. @link: KX_VMFD_LINK (tests take
- * another).
+ * All steps for process @pid. @uuid: the UUID that the command line must have; NULL: not checked. @link: KX_VMFD_LINK (tests
+ * use another link).
  */
 gboolean kx_vmfd_open(const char *proc_root, pid_t pid, const char *uuid, const char *link,
 		      KxVmFd *out, GError **error);
