@@ -7,32 +7,32 @@
 #include "base/gfnset.h"
 #include "base/sigbus.h"
 
-/* A guest that writes all the time is not waited for. */
+/* Do not wait without bound for a guest that writes all the time. */
 #define SEQ_TRIES 8
 
-/* Two clocks that NTP steers do not drift apart faster. */
+/* Two clocks that NTP adjusts do not drift apart faster. */
 #define DRIFT_PPM 500
 #define TIME_MAX  ((guint64)G_MAXINT64 / 4)
 
 typedef struct {
 	gboolean known;
-	gint64 offset; /* ours - the guest's */
-	guint64 at_ns; /* when it was true */
+	gint64 offset; /* our clock minus the guest's */
+	guint64 at_ns; /* when it was measured */
 } Bound;
 
 struct _KxChannel {
 	GMutex lock;
 	guint8 *map;
 	KxGuard *guard;
-	gint broken; /* atomic: told by others than the guard */
+	gint broken; /* atomic: set by others than the guard */
 	guint64 instance;
-	guint64 beat; /* our last sign of life */
+	guint64 beat; /* our last heartbeat */
 	guint32 seq;  /* of the last command; even */
 	struct kvm_ext_channel_command command;
 	guint64 command_ns; /* when it was written */
 	guint64 guest;	    /* the instance whose records we read; 0: none */
 	guint64 tail;
-	guint64 heartbeat, heartbeat_ns; /* the last one, and when it was new */
+	guint64 heartbeat, heartbeat_ns; /* the guest's last, and when it changed */
 	Bound above, below;
 	struct {
 		guint64 tsc, time_ns;
@@ -44,7 +44,7 @@ struct _KxChannel {
 		struct kvm_ext_channel_pages pages;
 		struct kvm_ext_channel_samples samples;
 		guint8 bytes[KVM_EXT_CHANNEL_REC_MAX];
-	} rec; /* the record at hand, copied out before it is looked at */
+	} rec; /* the current record, copied before it is checked */
 };
 
 /* --- shared memory ------------------------------------------------------------------------------------------------ */
@@ -69,7 +69,7 @@ static void store32(void *at, guint32 value)
 	__atomic_store_n((guint32 *)at, value, __ATOMIC_RELEASE);
 }
 
-/* The one copy: behind the barrier the compiler has no reason, and no right, to read the source again. */
+/* The only copy: after the barrier the compiler must not read the source again. */
 static void copy_out(void *to, const void *shared, gsize n)
 {
 	memcpy(to, shared, n);
@@ -77,7 +77,7 @@ static void copy_out(void *to, const void *shared, gsize n)
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 }
 
-/* Of a structure that begins with its seq. FALSE: its writer was always in the midst of it. */
+/* Copies a structure that begins with its seq. FALSE: the writer was changing it at every attempt. */
 static gboolean read_consistent(const void *shared, void *to, gsize n)
 {
 	for (int i = 0; i < SEQ_TRIES; i++) {
@@ -92,7 +92,7 @@ static gboolean read_consistent(const void *shared, void *to, gsize n)
 	return FALSE;
 }
 
-/* Texts of the guest's end up on terminals and in logs. */
+/* Texts of the guest appear on terminals and in logs. */
 static void clean_text(char *to, const char *from, gsize size)
 {
 	gsize i;
@@ -128,7 +128,7 @@ static void identify(KxChannel *c)
 	store64(&id->magic, KVM_EXT_CHANNEL_MAGIC);
 }
 
-/* We live: a guest that does not see this stops sampling. Whoever looks at what the guest says beats. */
+/* The heartbeat: a guest that does not see it stops sampling. Every reading of the guest's data calls this. */
 static void beat(KxChannel *c)
 {
 	struct kvm_ext_channel_id *id = (void *)(c->map + KVM_EXT_CHANNEL_ID_AT);
@@ -158,7 +158,7 @@ KxChannel *kx_channel_new(void *map, gsize len, guint64 instance, GError **error
 		return NULL;
 	}
 	c->instance = instance;
-	/* What an earlier daemon commanded is no command of ours. */
+	/* A command of an earlier daemon is not ours. */
 	c->seq = load32(c->map + KVM_EXT_CHANNEL_COMMAND_AT) & ~1u;
 	kx_channel_command(c, &c->command);
 	write_tail(c);
@@ -265,7 +265,7 @@ static void guest_restarted(KxChannel *c, guint64 instance)
 	write_tail(c);
 }
 
-/* What a bound has become worth at @now_ns. */
+/* The value of a bound at @now_ns: it weakens with time. */
 static gint64 loosened(const Bound *b, gboolean above, guint64 now_ns)
 {
 	gint64 slack = (gint64)(MIN(now_ns - b->at_ns, TIME_MAX) / 1000000 * DRIFT_PPM);
@@ -289,7 +289,7 @@ static void note_time(KxChannel *c, const KxChannelStatus *st, guint64 now_ns)
 	note_bound(&c->above, TRUE, (gint64)now_ns - (gint64)st->time_ns, now_ns);
 	if (st->acked == c->seq)
 		note_bound(&c->below, FALSE, (gint64)c->command_ns - (gint64)st->time_ns, now_ns);
-	/* A clock that jumped, or a guest that lies: begin anew with what was seen last. */
+	/* The clock jumped, or the guest reports false times: begin again with the last values. */
 	if (c->below.known &&
 	    loosened(&c->below, FALSE, now_ns) > loosened(&c->above, TRUE, now_ns)) {
 		c->above.known = c->below.known = FALSE;
@@ -456,7 +456,7 @@ static void give_samples(const KxChannel *c, const KxChannelOps *ops, void *data
 		ops->samples(data, &c->rec.samples);
 }
 
-/* A type that is not here comes from a newer module: it is skipped. */
+/* An unknown type comes from a newer module: it is skipped. */
 static const struct {
 	guint32 min_size;
 	gboolean (*check)(KxChannel *c);
@@ -469,7 +469,7 @@ static const struct {
 				      give_samples },
 };
 
-/* The size of the record at the tail; 0: that is no record. */
+/* The size of the record at the tail; 0: there is no valid record. */
 static guint32 one_record(KxChannel *c, guint64 readable, const KxChannelOps *ops, void *data)
 {
 	guint64 at = c->tail & (KVM_EXT_CHANNEL_RING_SIZE - 1);
@@ -482,7 +482,7 @@ static guint32 one_record(KxChannel *c, guint64 readable, const KxChannelOps *op
 	copy_out(&h, from, sizeof(h));
 	if (h.size < sizeof(h) || h.size % 8 || h.size > room)
 		return 0;
-	if (h.type == KVM_EXT_CHANNEL_PAD) /* may be longer than a record: nothing is copied */
+	if (h.type == KVM_EXT_CHANNEL_PAD) /* may be longer than a record, so it is not copied */
 		return h.size;
 	if (h.size > KVM_EXT_CHANNEL_REC_MAX)
 		return 0;
@@ -494,7 +494,7 @@ static guint32 one_record(KxChannel *c, guint64 readable, const KxChannelOps *op
 		return h.size;
 	}
 	copy_out(c->rec.bytes, from, h.size);
-	c->rec.h = h; /* what has been checked, whatever stands there now */
+	c->rec.h = h; /* the checked header, even if the guest has changed it */
 	if (kinds[h.type].check(c))
 		kinds[h.type].give(c, ops, data);
 	else
@@ -502,7 +502,7 @@ static guint32 one_record(KxChannel *c, guint64 readable, const KxChannelOps *op
 	return h.size;
 }
 
-/* FALSE: there is no ring to be read now. */
+/* FALSE: the ring cannot be read now. */
 static gboolean read_head(KxChannel *c, guint64 *head)
 {
 	const struct kvm_ext_channel_position *p = (const void *)(c->map + KVM_EXT_CHANNEL_HEAD_AT);

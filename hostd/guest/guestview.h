@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What only a tracker in the guest knows, beside its account in the module's terms. */
+/* What only a tracker in the guest knows, in addition to its statistics in the form of the module's. */
 #ifndef KX_GUESTVIEW_H
 #define KX_GUESTVIEW_H
 
@@ -11,16 +11,16 @@
 typedef struct {
 	gint32 pid;
 	char name[KVM_EXT_CHANNEL_NAME];
-	guint32 total;	/* ranges it has; the hottest are listed */
+	guint32 total;	/* number of its ranges; only the hottest are in @ranges */
 	GArray *ranges; /* struct kvm_ext_channel_range, hottest first */
-	guint64 look;	/* of ours at which it came; older ones are dropped */
+	guint64 look;	/* our reading that found it; older processes are dropped */
 } KxGuestProcess;
 
 typedef struct {
 	char event[64]; /* "": no event; "…, surrogate" */
 	char release[64];
-	const char *silent; /* why nothing comes; NULL: it answers */
-	/* of all that this setting cost, over restarts of the guest's end */
+	const char *silent; /* why no data arrives; NULL: the guest answers */
+	/* total cost of this setting, over restarts of the guest's end */
 	struct kvm_ext_channel_account sum;
 	guint64 restarts;
 	guint64 bad_records; /* left out: they contradict themselves, or name too much memory */

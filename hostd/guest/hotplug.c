@@ -16,11 +16,11 @@ struct _KxPlug {
 	char *name;
 	KxPlugFile file;
 	gboolean was_there;
-	/* nullable: AppArmor's profile, loaded with a rule for the file by us, or perhaps by who has plugged it in */
+	/* nullable: AppArmor's profile, loaded with a rule for the file by us, or perhaps by an earlier daemon */
 	char *allowed;
 };
 
-/* The user and group that QEMU opens files as. */
+/* The user and group with which QEMU opens files. */
 static gboolean qemu_user(const KxPlugVm *vm, uid_t *uid, gid_t *gid, GError **error)
 {
 	g_autofree char *path =
@@ -76,7 +76,7 @@ static const char *libvirt_state(gpointer domain)
 {
 	int state = VIR_DOMAIN_SHUTOFF;
 
-	/* A connection that was lost says nothing of the domain. */
+	/* A lost connection gives no information on the domain. */
 	if (domain && virDomainGetState(domain, &state, NULL, 0) < 0 &&
 	    virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
 		return "out of libvirt's reach";
@@ -110,7 +110,7 @@ const KxPlugSys kx_plug_libvirt = {
 	libvirt_detach, kx_apparmor_allow, kx_apparmor_restore,
 };
 
-/* A domain to work on, and how. */
+/* A domain, and the functions to work on it. */
 typedef struct {
 	const KxPlugSys *sys;
 	gpointer domain;
@@ -132,7 +132,7 @@ static void target_of(const KxPlugVm *vm, Target *t)
 			virDomainLookupByUUIDString(kx_libvirt_connection(vm->libvirt), vm->uuid);
 }
 
-/* --- what both ways need ------------------------------------------------------------------------------------------ */
+/* --- for plugging in and out ---------------------------------------------------------------------------------------- */
 
 static gboolean read_domain(const Target *t, const KxPlugVm *vm, KxPlugXml *x, GError **error)
 {
@@ -144,7 +144,7 @@ static gboolean read_domain(const Target *t, const KxPlugVm *vm, KxPlugXml *x, G
 typedef enum {
 	PLUGGED_NOT,
 	PLUGGED,
-	PLUGGED_UNKNOWN, /* libvirt does not tell any more */
+	PLUGGED_UNKNOWN, /* libvirt does not answer any more */
 } Plugged;
 
 static Plugged is_plugged(const Target *t, const KxPlugVm *vm, GError **error)
@@ -170,7 +170,7 @@ static gboolean say_it_stays(const Target *t, const KxPlugVm *vm, gint64 since_u
 	return FALSE;
 }
 
-/* @profile NULL: none was changed. */
+/* @profile NULL: no profile was changed. */
 static void take_rule_back(const Target *t, const char *profile)
 {
 	if (profile && t->sys->restore)
@@ -186,20 +186,20 @@ static gboolean unplug(const Target *t, const KxPlugVm *vm, gint64 wait_ns, GErr
 	g_autoptr(GError) refused = NULL;
 	gboolean asked = FALSE;
 
-	kx_patience_renew(patience, 0); /* the guest has had the device */
+	kx_patience_renew(patience, 0); /* the guest already has the device */
 	for (;;) {
 		g_autoptr(GError) over = NULL, untold = NULL;
 		Plugged now = is_plugged(t, vm, &untold);
 
 		if (now == PLUGGED_NOT)
 			return TRUE;
-		/* A request that is still under way is refused the second time: then only waiting is left. */
+		/* If an earlier request is still in progress, libvirt refuses a second one: then only wait. */
 		if (!asked && now == PLUGGED)
 			t->sys->detach(t->domain, device, &refused);
 		asked |= now == PLUGGED;
 		if (kx_patience_rest(patience, "it holds on", &over))
 			continue;
-		/* Asking may have taken all of the time. */
+		/* The request may have taken all of the time. */
 		return g_error_matches(over, KX_ERROR, KX_ERROR_VM_GONE) ||
 		       is_plugged(t, vm, NULL) == PLUGGED_NOT ||
 		       say_it_stays(t, vm, since_us, untold ? untold : refused, error);
@@ -208,7 +208,7 @@ static gboolean unplug(const Target *t, const KxPlugVm *vm, gint64 wait_ns, GErr
 
 /* --- in ----------------------------------------------------------------------------------------------------------- */
 
-/* QEMU opens the file by itself. What it may not is known only when it has tried: another rule may allow it. */
+/* QEMU opens the file by itself. Only its attempt shows whether it may: another rule may permit it. */
 static void let_open(KxPlug *p, const Target *t, const KxPlugXml *x, GError **refused)
 {
 	if (x->apparmor && t->sys->allow && t->sys->allow(x->apparmor, p->file.path, refused))
@@ -254,7 +254,7 @@ static gboolean check_state(const Target *t, const KxPlugVm *vm, GError **error)
 	return FALSE;
 }
 
-/* A plug whose file is neither made nor taken yet. */
+/* A plug whose file is neither made nor taken over yet. */
 static KxPlug *plug_new(const KxPlugVm *vm)
 {
 	KxPlug *p = g_new0(KxPlug, 1);
@@ -266,10 +266,10 @@ static KxPlug *plug_new(const KxPlugVm *vm)
 }
 
 /*
- * The device that an earlier daemon left, or that came with a restored domain. One whose memory cannot be used is
- * unplugged: nobody can have listened to it. NULL: none is plugged any more, or (@error) the guest does not let go.
- * Whether the earlier daemon has added to the profile nobody knows; one that is loaded again as libvirt has it is right in
- * either case.
+ * Takes over the device that an earlier daemon left, or that came with a restored domain. A device whose memory cannot be
+ * used is unplugged, because nobody can have listened to it. NULL: no device is plugged in any more, or (@error) the guest
+ * does not release it. It is not known whether the earlier daemon has changed the profile; loading libvirt's profile again is
+ * correct in either case.
  */
 static KxPlug *take_over(const KxPlugVm *vm, const Target *t, const KxPlugXml *x,
 			 const KxPlugOwner *owner, GError **error)
@@ -323,7 +323,7 @@ KxPlug *kx_plug_in(const KxPlugVm *vm, GError **error)
 	return g_steal_pointer(&p);
 }
 
-/* Of a daemon that was killed between making the file and removing it. */
+/* The file of a daemon that was killed between making the file and removing it. */
 static void remove_left_behind(const KxPlugVm *vm, const Target *t, const KxPlugXml *x)
 {
 	g_autoptr(KxPlug) p = plug_new(vm);

@@ -56,7 +56,7 @@ static gboolean map_file(KxPlugFile *f, int fd, GError **error)
 	return f->channel != NULL;
 }
 
-/* Closed to others first, given away last: at no time may one of QEMU's other users open it. */
+/* Remove the access of others first, change the owner last: at no time may another user open the file. */
 static gboolean give(const KxPlugFile *f, int fd, const KxPlugOwner *owner, GError **error)
 {
 	struct stat st;
@@ -78,13 +78,13 @@ gboolean kx_plug_file_make(KxPlugFile *f, const KxPlugOwner *owner, GError **err
 	int fd, err;
 	gboolean ok;
 
-	/* One that no device uses is a leftover, or somebody's who wants us to use it. */
+	/* A file that no device uses is a leftover, or the trap of a user who wants us to use it. */
 	if (unlink(f->path) && errno != ENOENT)
 		return failed(f, "is in the way and cannot be removed", error);
 	fd = open(f->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, OWNERS_ONLY);
 	if (fd < 0)
 		return failed(f, "cannot be made", error);
-	/* All of it now: memory that is missing later would be a signal, not an error. */
+	/* Allocate all of it now: if memory is missing later, the result is a signal, not an error. */
 	err = posix_fallocate(fd, 0, KVM_EXT_CHANNEL_SIZE);
 	if (err) {
 		errno = err;
@@ -99,8 +99,9 @@ gboolean kx_plug_file_make(KxPlugFile *f, const KxPlugOwner *owner, GError **err
 }
 
 /*
- * QEMU makes it for itself, readable for everybody, when it restores a domain; it is then as good as ours. What was
- * opened by others in the meantime stays open, but can only have been read. One that others could write is not taken.
+ * When QEMU restores a domain, it makes the file itself, readable for everybody; such a file is as good as ours. If others
+ * have opened the file in the meantime, it stays open for them, but only for reading. A file that others could write is
+ * not taken over.
  */
 static gboolean is_the_devices(const struct stat *st, const KxPlugOwner *owner)
 {

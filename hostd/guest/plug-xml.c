@@ -12,11 +12,11 @@
 
 #define BUSES_MAX 256u
 
-/* Device hot-plugging is theirs unless they say otherwise; the root bus itself takes nothing while the VM runs. */
+/* Root ports support hot-plugging unless the XML says otherwise; the root bus itself does not. */
 #define PORTS                                                                     \
 	"/domain/devices/controller[@type='pci' and (@model='pcie-root-port' or " \
 	"@model='pcie-switch-downstream-port') and not(target/@hotplug='off')]/@index"
-/* A device's own place is its child; deeper ones are places on the host. */
+/* A device's own address is a direct child; deeper addresses are addresses on the host. */
 #define USED_BUSES "/domain/devices/*/address[@type='pci']/@bus"
 #define BRIDGES                                                                    \
 	"/domain/devices/controller[@type='pci' and (@model='pcie-to-pci-bridge' " \
@@ -38,7 +38,7 @@ static gboolean has(xmlXPathContext *in, const char *what)
 	return found && !xmlXPathNodeSetIsEmpty(found->nodesetval);
 }
 
-/* The first one's text; NULL: there is none. */
+/* Text of the first match; NULL: there is none. */
 static char *text_of(xmlXPathContext *in, const char *what)
 {
 	g_autoptr(xmlXPathObject) found = find(in, what);
@@ -53,7 +53,7 @@ static char *text_of(xmlXPathContext *in, const char *what)
 	return copy;
 }
 
-/* Buses by their numbers, which libvirt writes as 1 in one place and as 0x01 in another. */
+/* Bus numbers, which libvirt writes as 1 in some places and as 0x01 in others. */
 static void mark_buses(xmlXPathContext *in, const char *what, gboolean *marked)
 {
 	g_autoptr(xmlXPathObject) found = find(in, what);
@@ -142,7 +142,7 @@ char *kx_plug_device_xml(const char *name, const KxPlugXml *x)
 {
 	g_autofree char *place = NULL;
 
-	/* To libvirt an ivshmem is conventional PCI, but QEMU has it work behind a root port as well. */
+	/* libvirt treats an ivshmem as conventional PCI, but in QEMU it works behind a root port as well. */
 	if (x && x->pcie && x->port >= 0)
 		place = g_strdup_printf("<address type='pci' domain='0x0000' bus='0x%02x' "
 					"slot='0x00' function='0x0'/>",
