@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A comparison as it is saved: what was measured, and beside it what was concluded, for whoever reads only that. */
+/* A comparison as it is saved: the measurements, and the conclusions for programs that read only these. */
 #include "comparison.h"
 
 #include <math.h>
@@ -56,7 +56,7 @@ static void add_figure(JsonBuilder *b, const char *key, const KxFigure *f)
 	json_builder_end_object(b);
 }
 
-/* The host, as a report's header has it. */
+/* The host, in the same form as in a report's header. */
 static void add_host(JsonBuilder *b, const KxReport *host)
 {
 	json_builder_set_member_name(b, "host");
@@ -205,7 +205,7 @@ static guint64 count_of(JsonObject *o, const char *key)
 	return (guint64)json_object_get_int_member_with_default(o, key, 0);
 }
 
-/* The objects of an array; others are left out. */
+/* The objects of an array; other elements are left out. */
 static GPtrArray *objects_of(JsonObject *o, const char *key)
 {
 	GPtrArray *objects = g_ptr_array_new();
@@ -294,7 +294,7 @@ static void read_vms(JsonObject *o, KxComparison *c)
 	}
 }
 
-/* More rounds than anybody runs are no comparison, and would only take memory. */
+/* A file with more rounds than anybody runs is no comparison, and would only use memory. */
 #define ROUNDS_MAX 1000000
 
 static gboolean is_comparison(JsonObject *o, GError **error)

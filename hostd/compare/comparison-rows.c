@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What is concluded from the windows of a comparison. A round is one observation: whatever was correlated within it is in the
- * scatter between rounds as it is. The setting of a round is compared with the reference of the same round and VM.
+ * The conclusions from the windows of a comparison. A round is one observation: correlation within a round is part of the
+ * scatter between rounds. A setting of a round is compared with the reference of the same round and VM.
  */
 #include "comparison.h"
 
@@ -14,12 +14,12 @@
 #define NO_PROGRESS "how much the guest got done is not known"
 #define REFERENCE   0u
 
-/* What all rows are computed from. */
+/* The input of all rows. */
 typedef struct {
 	const KxComparison *c;
 	guint first_vm, vms;
-	GArray *active; /* guint: index in the comparison's settings of each that ran */
-	KxTrial trial;	/* of the time for a unit of work, its arrays ours */
+	GArray *active; /* guint: indices of the comparison's settings that ran */
+	KxTrial trial;	/* time per unit of work; its arrays are ours */
 	double *values;
 	guint *positions, *before;
 } Ground;
@@ -46,7 +46,7 @@ static void fill_trial(Ground *g, KxDesign *design, guint all_vms)
 	g->positions = g_new(guint, all);
 	g->before = g_new(guint, all);
 	kx_trial_order(design, all_vms, g->c->layout == KX_TOGETHER, g->positions, g->before);
-	/* One VM by itself is a part of the arrays. */
+	/* A single VM is a part of the arrays. */
 	g->trial = (KxTrial){ settings,
 			      rounds,
 			      g->vms,
@@ -103,7 +103,7 @@ static KxFigure figure_of(const KxEstimate *e)
 	return (KxFigure){ e->value, e->low, e->high, e->n, NULL, g_strdup(e->open) };
 }
 
-/* What a figure divides, of one window; NAN: not known. */
+/* A numerator or denominator of a figure, for one window; NAN: not known. */
 typedef double (*Part)(const Ground *g, const KxStretch *s, guint vm, guint round);
 
 static double host_time(const Ground *g, const KxStretch *s, guint vm, guint round)
@@ -111,7 +111,7 @@ static double host_time(const Ground *g, const KxStretch *s, guint vm, guint rou
 	return s->cpu_ns + (isnan(s->drain_cpu_ns) ? 0 : s->drain_cpu_ns);
 }
 
-/* The vCPUs' time, less what they would have taken for the same work without tracking. */
+/* The vCPUs' time minus the time that they would have needed for the same work without tracking. */
 static double lost_time(const Ground *g, const KxStretch *s, guint vm, guint round)
 {
 	double reference = rate_of(stretch_of(g, vm, round, REFERENCE));
@@ -141,7 +141,7 @@ PART(truth_hit, s->truth_hit)
 PART(found, s->found)
 PART(found_true, s->found_true)
 
-/* Of all VMs in each round; NAN where no VM has it. */
+/* The sum over all VMs in each round; NAN if no VM has a value. */
 static void sum_rounds(const Ground *g, guint k, Part above, Part below, double *y, double *x)
 {
 	for (guint round = 0; round < g->c->rounds; round++) {
@@ -164,7 +164,7 @@ static void sum_rounds(const Ground *g, guint k, Part above, Part below, double 
 	}
 }
 
-/* @na: what to say where no window has it. */
+/* @na: the reason if no window has a value. */
 static KxFigure quotient(const Ground *g, guint k, Part above, Part below, const char *na)
 {
 	g_autofree double *y = g_new(double, g->c->rounds);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A comparison for people: the answer in a sentence each, one table, what must be known to read it right. */
+/* A comparison as text: the result of each setting in a sentence, one table, and notes for its interpretation. */
 #include "comparison.h"
 
 #include <math.h>
@@ -62,7 +62,7 @@ static gboolean anybody_has(const GPtrArray *rows, const KxComparedFigure *f)
 	return FALSE;
 }
 
-/* Columns that nobody has a value in are left out; the notes say why. */
+/* Columns without any value are left out; the notes say why. */
 static void add_table(GString *out, const GPtrArray *rows, guint width)
 {
 	g_autoptr(KxTable) table = kx_table_new();
@@ -125,13 +125,13 @@ static void note(GString *out, const char *format, ...)
 	g_string_append_c(out, '\n');
 }
 
-/* Why a column is missing, or a cell says n/a: each reason once, with who has it. */
+/* Why a column is missing, or a cell is n/a: each reason once, with the settings that it applies to. */
 static void note_reasons(GString *out, const GPtrArray *rows)
 {
 	for (const KxComparedFigure *f = kx_compared_figures; f->key; f++) {
 		g_autoptr(GHashTable) said = g_hash_table_new(g_str_hash, g_str_equal);
 
-		/* Of what few have, and everybody knows that the others have not. */
+		/* Few trackers have this figure, and users know that the others have not. */
 		if (f->offset == G_STRUCT_OFFSET(KxComparedRow, guest_cpu_percent))
 			continue;
 		for (guint i = 1; i < rows->len; i++) {
@@ -173,7 +173,7 @@ static void note_rows(GString *out, const KxComparison *c, const GPtrArray *rows
 	}
 }
 
-/* Why windows failed, each reason once. */
+/* Why windows failed: each reason once. */
 static void note_failures(GString *out, const KxComparison *c)
 {
 	g_autoptr(GHashTable) said = g_hash_table_new(g_str_hash, g_str_equal);

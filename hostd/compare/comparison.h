@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A comparison: which settings ran on which VMs in which order, what was measured of each, and what is concluded from it.
- * What was measured is kept and saved; what is concluded (rows) is computed from it wherever it is shown, so that a saved
- * comparison can be read by a newer program.
+ * A comparison: the settings that ran, the VMs, the order, the measurements of each window, and the conclusions. The
+ * measurements are kept and saved. The conclusions (rows) are computed from the measurements each time they are shown, so that
+ * a newer program can read a saved comparison.
  */
 #ifndef KX_COMPARISON_H
 #define KX_COMPARISON_H
@@ -14,41 +14,41 @@
 
 #define KX_COMPARISON_SCHEMA "kvm-ext-compare/1"
 
-/* How a setting's windows lie over the VMs. */
+/* How settings are distributed over the VMs. */
 typedef enum {
-	KX_TOGETHER, /* all run the same setting at a time */
-	KX_LATIN,    /* each another one */
+	KX_TOGETHER, /* all VMs run the same setting at a time */
+	KX_LATIN,    /* each VM runs a different setting */
 } KxLayout;
 
 typedef struct {
 	char *label, *text; /* as in setting.h */
-	char *sees;	    /* footnote on its recall and precision; NULL: none */
-	char *left_out;	    /* why it did not run; NULL: it did */
+	char *sees;	    /* footnote on recall and precision; NULL: none */
+	char *left_out;	    /* why the setting did not run; NULL: it ran */
 } KxComparedSetting;
 
 typedef struct {
 	char *name, *uuid;
 	guint32 pid, vcpus;
 	guint64 ram_pages;
-	char *ended;	   /* why it ended before the comparison did; NULL: it did not */
+	char *ended;	   /* why the VM ended before the comparison; NULL: it did not */
 	GPtrArray *doubts; /* char * */
-	/* KxStretch, [round * settings + setting]; NULL where none was measured yet */
+	/* KxStretch, [round * settings + setting]; NULL: not measured yet */
 	GPtrArray *stretches;
 } KxComparedVm;
 
 typedef struct {
-	KxReport *host; /* its header, without VMs: on what this was measured */
+	KxReport *host; /* a report's header without VMs: the host of the measurements */
 	guint64 seed, window_ns, settle_ns;
 	gint64 start_realtime_ns, end_realtime_ns;
 	KxLayout layout;
-	guint rounds; /* that were begun */
-	char *progress; /* what guest progress is: "units of work by the workload's log"; NULL: @progress_na */
+	guint rounds; /* begun rounds */
+	char *progress; /* the measure of guest progress: "units of work by the workload's log"; NULL: @progress_na */
 	char *progress_na;
-	char *stopped; /* why there are fewer rounds than were asked for; NULL: there are not */
-	char *command; /* what was typed */
+	char *stopped;	     /* why there are fewer rounds than requested; NULL: there are not */
+	char *command;	     /* the command line */
 	GPtrArray *settings; /* KxComparedSetting; the first is the reference */
 	GPtrArray *vms;	     /* KxComparedVm */
-	GPtrArray *doubts;   /* char *: of the host, and what changed */
+	GPtrArray *doubts;   /* char *: on the host, and on changes meanwhile */
 } KxComparison;
 
 KxComparison *kx_comparison_new(void);
@@ -56,43 +56,43 @@ void kx_comparison_free(KxComparison *c);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxComparison, kx_comparison_free)
 
 KxComparedSetting *kx_comparison_add_setting(KxComparison *c, const char *label, const char *text);
-/* After all settings. */
+/* Call this after all settings were added. */
 KxComparedVm *kx_comparison_add_vm(KxComparison *c, const char *name);
-/* Takes @s. */
+/* Takes ownership of @s. */
 void kx_comparison_put(KxComparison *c, guint vm, guint round, guint setting, KxStretch *s);
-/* NULL: not measured. */
+/* NULL: this window was not measured. */
 const KxStretch *kx_comparison_at(const KxComparison *c, guint vm, guint round, guint setting);
 
 char *kx_comparison_to_json(const KxComparison *c);
 KxComparison *kx_comparison_from_json(const char *json, GError **error);
 
-/* --- what is concluded -------------------------------------------------------------------------------------------- */
+/* --- conclusions -------------------------------------------------------------------------------------------------- */
 
-/* Of one setting, over rounds; intervals are of 95 %. */
+/* The figures of one setting over rounds, with 95 % intervals. */
 typedef struct {
 	const char *label; /* the setting's */
 	const char *left_out;
-	guint windows; /* that were measured, of all VMs */
-	guint failed;  /* that were not: see the stretches */
+	guint windows; /* measured windows, of all VMs */
+	guint failed;  /* windows that failed: see the stretches */
 	KxFigure
-		slowdown; /* the guest's time for a unit of work, over that without tracking; 1.05: 5 % more */
-	char *difference; /* "no difference found (smaller than 2.1 %)"; NULL: there is one, or nothing is known */
-	/* CPU time for each sample: the host's threads; what the vCPUs lost by the slowdown; both */
+		slowdown; /* the guest's time per unit of work, divided by that without tracking; 1.05: 5 % more */
+	char *difference; /* "no difference found (smaller than 2.1 %)"; NULL: there is a difference, or nothing is known */
+	/* CPU time per sample: of the host's threads; of the vCPUs, lost by the slowdown; the sum */
 	KxFigure host_ns, guest_ns, total_ns;
 	KxFigure samples_per_s, host_cpu_percent, guest_cpu_percent; /* of one CPU */
-	KxFigure recall, precision; /* of what the tracker can see */
+	KxFigure recall, precision; /* relative to what the tracker can see */
 	KxFigure exits_per_s, flushes_per_s, ipis_per_s;
 	KxFigure lost_samples; /* in all */
 	KxFigure carry_over;   /* p of the test whether the setting before mattered */
-	gboolean marked;       /* it did, or the place in the round */
-	char *mark;	       /* which of them; NULL: none */
+	gboolean marked;       /* the setting before, or the position in the round, mattered */
+	char *mark;	       /* which of the two; NULL: none */
 } KxComparedRow;
 
-/* Each figure of a row, described once: JSON, text and whoever else shows them go through these. */
+/* Each figure of a row is described once: JSON, text and all other output go through this table. */
 typedef enum {
 	KX_CELL_RATIO,
 	KX_CELL_NS,
-	KX_CELL_RATE, /* a number, a second or in all */
+	KX_CELL_RATE, /* a number, per second or in total */
 	KX_CELL_PERCENT,
 	KX_CELL_SHARE, /* 0 to 1 */
 	KX_CELL_P,
@@ -102,7 +102,7 @@ typedef struct {
 	const char *key;   /* in the JSON */
 	const char *title; /* of its column, up to two lines; NULL: not in the table */
 	KxCellKind kind;
-	gboolean boxed; /* what a comparison is made for */
+	gboolean boxed; /* one of the main figures of a comparison */
 	gsize offset;	/* of the KxFigure in KxComparedRow */
 } KxComparedFigure;
 
@@ -110,12 +110,12 @@ extern const KxComparedFigure kx_compared_figures[]; /* ends with key NULL */
 KxFigure *kx_compared_figure(KxComparedRow *row, const KxComparedFigure *f);
 
 void kx_compared_row_free(KxComparedRow *row);
-/* A row a setting (KxComparedRow), of all VMs together. @vm: G_MAXUINT, or of this one alone. */
+/* One row (KxComparedRow) per setting. @vm: G_MAXUINT for all VMs together, or the index of one VM. */
 GPtrArray *kx_comparison_rows(const KxComparison *c, guint vm);
-/* Rounds in all after which each slowdown is known to @precision; G_MAXUINT: not known yet; 0: there is no progress to go by. */
+/* Total number of rounds after which each slowdown is known to @precision; G_MAXUINT: not known yet; 0: guest progress is not known. */
 guint kx_comparison_rounds_for(const KxComparison *c, double precision);
 
-/* For people. @width: columns, 0 = no limit. */
+/* The comparison as text for users. @width: columns, 0 = no limit. */
 char *kx_comparison_to_text(const KxComparison *c, guint width);
 
 #endif /* KX_COMPARISON_H */

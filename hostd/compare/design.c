@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Williams squares (Williams 1949; Jones and Kenward, Design and Analysis of Cross-Over Trials). The first row is 0, 1, k - 1, 2,
- * k - 2, …, the others are this one with a shift added, modulo k. For even k its differences are all that there are, so each
- * ordered pair of settings is in one row; for odd k half of them, twice, and the other half in the same rows read backwards.
+ * k - 2, …; each other row is this row plus a shift, modulo k. For even k the differences in the row are all possible
+ * differences, so each ordered pair of settings is in exactly one row. For odd k half of the differences occur, twice each, and
+ * the other half occurs in the same rows read backwards.
  *
- * Where VMs run different settings, each VM has the rows of VM 0 in rotated order, each by another amount: at no moment do two have
- * the same row, and which rows stand beside each other changes. Rows read backwards are rotated among themselves, for a row and
- * one that is read backwards do meet.
+ * If VMs run different settings, each VM has the rows of VM 0 in rotated order, each VM by another amount: no two VMs have the
+ * same row at the same time, and the rows that run at the same time change. Rows read backwards are rotated among themselves,
+ * because a row and a row read backwards may have the same setting at the same position.
  */
 #include "design.h"
 
 #include <string.h>
 
-#define ATTEMPTS     32u /* of which the best order of a set's rows is taken */
+#define ATTEMPTS     32u /* the best order of a set's rows among these is used */
 #define OTHER_HALVES 8u	 /* tried for each amount by which the first half is rotated */
 #define AFTER_ITSELF (G_GUINT64_CONSTANT(1) << 40) /* worse than any uneven pair */
 
@@ -24,9 +25,9 @@ struct _KxDesign {
 	guint *rows;	/* [set][vm][set_rows], of as many VMs as settings */
 };
 
-/* How often what happened so far: the less even, the higher the cost of a row that adds to it. */
+/* Counts so far: the more uneven they are, the higher is the cost of a row that adds to them. */
 typedef struct {
-	guint *pairs;  /* [settings][settings]: this before that */
+	guint *pairs;  /* [settings][settings]: the first before the second */
 	guint *places; /* [place in the round][settings] */
 	guint last;    /* KX_NO_SETTING: nothing yet */
 	guint64 cost;
@@ -42,7 +43,7 @@ static guint *rows_of(const KxDesign *d, guint set, guint vm)
 	return d->rows + ((gsize)set * d->settings + vm % d->settings) * d->set_rows;
 }
 
-/* What the row @row of the set @set has at a place. */
+/* The setting of row @row of set @set at a position. */
 static guint setting_in(const KxDesign *d, guint set, guint row, guint position)
 {
 	guint k = d->settings;
@@ -51,7 +52,7 @@ static guint setting_in(const KxDesign *d, guint set, guint row, guint position)
 	return d->names[(gsize)set * k + (d->first[place] + row) % k];
 }
 
-/* --- how even it is ------------------------------------------------------------------------------------------------- */
+/* --- balance -------------------------------------------------------------------------------------------------------- */
 
 static Tally *tally_new(guint k)
 {
@@ -79,8 +80,8 @@ static void tally_copy(Tally *to, const Tally *from, guint k)
 }
 
 /*
- * By how much a row adds to the sums of squares. A setting after itself teaches nothing of what others leave behind; with two
- * settings there is no way around it.
+ * How much a row adds to the sums of squares. A setting after itself gives no information on the carry-over of others; with
+ * two settings this cannot be avoided.
  */
 static guint64 cost_of(const KxDesign *d, const Tally *t, guint set, guint row)
 {
@@ -131,7 +132,7 @@ static void shuffle(GRand *rand, guint *list, guint n)
 		swap(list, i - 1, (guint)g_rand_int_range(rand, 0, (gint)i));
 }
 
-/* Always the row that costs least; which of equals, the order says in which they are in @rows. */
+/* Takes the row with the lowest cost each time; among equal costs, the first in @rows. */
 static void sort_by_cost(const KxDesign *d, Tally *t, guint set, guint *rows)
 {
 	for (guint i = 0; i < d->set_rows; i++) {
@@ -157,7 +158,7 @@ static void add_rows(const KxDesign *d, Tally *t, guint set, const guint *rows)
 		tally_add(d, t, set, rows[i]);
 }
 
-/* The row that costs least may leave nothing good for the end: so half of the attempts are as they were drawn. */
+/* Always taking the cheapest row may leave bad rows for the end: so half of the attempts use the random order. */
 static void order_rows(const KxDesign *d, Tally *so_far, guint set, GRand *rand)
 {
 	g_autofree guint *attempt = g_new(guint, d->set_rows);
@@ -186,7 +187,7 @@ static void order_rows(const KxDesign *d, Tally *so_far, guint set, GRand *rand)
 
 /* --- other VMs ------------------------------------------------------------------------------------------------------ */
 
-/* By how much the rows of VMs are rotated: those as they are, those read backwards. [settings] each, first those in use. */
+/* The rotations of VMs' rows: for rows as they are, and for rows read backwards. [settings] each, the used ones first. */
 typedef struct {
 	guint *by[2];
 } Amounts;
@@ -220,7 +221,7 @@ static guint64 cost_of_rows(const KxDesign *d, const Tally *so_far, guint set, c
 	return cost;
 }
 
-/* Of the amounts that no VM has yet, those whose order is the most even for this VM. */
+/* Among the rotations that no VM has yet, those that give this VM the most balanced order. */
 static void rotate_for_vm(const KxDesign *d, Tally *so_far, guint set, guint vm, Amounts *amounts)
 {
 	guint *rows = rows_of(d, set, vm), best[2] = { vm, vm };
@@ -246,7 +247,7 @@ static void rotate_for_vm(const KxDesign *d, Tally *so_far, guint set, guint vm,
 	add_rows(d, so_far, set, rows);
 }
 
-/* --- all of it ------------------------------------------------------------------------------------------------------ */
+/* --- the design ----------------------------------------------------------------------------------------------------- */
 
 static void draw_set(KxDesign *d, guint set, Tally **tallies, GRand *rand)
 {

@@ -21,7 +21,7 @@ static void add(GPtrArray *doubts, char *sentence)
 	g_ptr_array_add(doubts, sentence);
 }
 
-/* "always [madvise] never": the word in brackets; else the line as it is. */
+/* "always [madvise] never": the word in brackets; else the whole line. */
 static char *chosen(const char *root, const char *path)
 {
 	g_autofree char *line = kx_read_line(root, path);
@@ -97,7 +97,7 @@ static char *status_value(const char *text, const char *key)
 	return NULL;
 }
 
-/* The CPUs that a thread may run on, if it runs a vCPU: QEMU names them "CPU 0/KVM". NULL: it does not, or is gone. */
+/* The CPUs that a vCPU's thread may run on; QEMU names these threads "CPU 0/KVM". NULL: no vCPU's thread, or it has ended. */
 static char *vcpu_cpus(const char *tasks, const char *tid)
 {
 	g_autofree char *path = g_build_filename(tasks, tid, "status", NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What of a host makes a comparison's numbers doubtful, as far as it can be read there: vCPUs that may run on any CPU,
- * frequency that changes, page merging, others that clear accessed bits. Sentences for people, also in the JSON.
+ * Conditions on a host that make a comparison's numbers doubtful and that can be read there: vCPUs that may run on any CPU,
+ * changing CPU frequency, page merging, other users of accessed bits. Sentences for users, also in the JSON.
  */
 #ifndef KX_DOUBTS_H
 #define KX_DOUBTS_H
@@ -9,11 +9,11 @@
 #include <glib.h>
 #include <sys/types.h>
 
-/* Of the host. @root: where /proc and /sys are found; NULL: /. (char *) */
+/* Doubts (char *) about the host. @root: the directory with proc and sys; NULL: /. */
 GPtrArray *kx_doubts_of_host(const char *root);
-/* Of the VM that process @pid is: its vCPUs' threads. */
+/* Doubts about the vCPU threads of the VM with process @pid. */
 GPtrArray *kx_doubts_of_vm(const char *root, pid_t pid);
-/* What changed on the host while it was measured: states that were read before and after. */
+/* Changes of the host during the measurement: the state is read before and after. */
 char *kx_doubts_state(const char *root);
 void kx_doubts_of_change(GPtrArray *doubts, const char *before, const char *after);
 

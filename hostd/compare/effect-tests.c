@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whether something mattered: a model of the windows with it against one without it, by the F test. */
+/* Whether an influence mattered: F test of a model of the windows with the influence against a model without it. */
 #include "effect.h"
 #include "fit.h"
 
@@ -16,7 +16,7 @@ static KxTest untested(const gchar *why, guint n)
 	return (KxTest){ .p = NAN, .n = n, .na = why };
 }
 
-/* Sums of squares that are rounding errors of logarithms are 0. */
+/* Sums of squares that consist of rounding errors of logarithms count as 0. */
 static gdouble p_of(gdouble explained, guint by, gdouble left, guint degrees)
 {
 	gdouble none = 1e-24 * (degrees + by);

@@ -10,7 +10,7 @@
 
 static const gchar too_few[] = "fewer than 3 rounds";
 
-/* What is followed over rounds; NAN: missing. */
+/* The value of a round whose trend is computed; NAN: missing. */
 static gdouble observed(const KxTrial *t, guint vm, guint round, guint setting, guint reference)
 {
 	gdouble log_of = kx_trial_log(t, kx_trial_index(t, vm, round, setting));
@@ -20,7 +20,7 @@ static gdouble observed(const KxTrial *t, guint vm, guint round, guint setting, 
 	return log_of - kx_trial_log(t, kx_trial_index(t, vm, round, reference));
 }
 
-/* VMs differ, and not all are in all rounds: each counts from its own mean. */
+/* VMs differ, and not every VM is in every round, so each VM's mean is subtracted. */
 static gdouble mean_of_vm(const KxTrial *t, guint vm, guint setting, guint reference)
 {
 	gdouble sum = 0;

@@ -2,11 +2,12 @@
 /*
  * From pairs of windows to an effect.
  *
- * Let d be the vector over rounds of the logarithms of ratios. Drift and carry-over are estimated from all settings, so what is
- * taken out of d is a linear function of all windows. That has two consequences, both known from the order of the windows alone:
- * a share of the scatter of d is taken out as well (so the scatter left has fewer degrees of freedom), and the mean has the
- * variance of another linear function of the windows than the plain mean of d. Both are worked out for windows of equal variance;
- * the variance itself is that of the setting's own pairs, round by round.
+ * Let d be the vector over rounds of the logarithms of ratios. Drift and carry-over are estimated from all settings, so the
+ * correction that is subtracted from d is a linear function of all windows. This has two consequences, which follow from the
+ * order of the windows alone: the correction removes a part of the scatter of d as well (so the remaining scatter has fewer
+ * degrees of freedom), and the corrected mean is another linear function of the windows than the plain mean of d, with another
+ * variance. Both are computed for windows of equal variance; the variance itself is that of the setting's own pairs, round by
+ * round.
  */
 #include "effect.h"
 #include "estimate-internal.h"
@@ -14,7 +15,7 @@
 
 #include <math.h>
 
-/* An interval may become longer by this to have drift taken out. */
+/* Removing drift may make an interval longer by at most this factor. */
 #define LONGER_AT_MOST 1.2
 
 static const gchar no_pair[] = "no round has a value of both the setting and its reference";
@@ -22,15 +23,15 @@ static const gchar one_pair[] = "only one round has a value of both the setting 
 static const gchar itself[] = "it is the reference itself";
 static const gchar no_settings[] = "there is no such setting";
 
-/* Of a setting and its reference with some terms taken out. */
+/* Observations of a setting and its reference with some terms removed. */
 typedef struct {
 	const KxTrial *t;
 	guint setting, reference;
 	guint terms, n;
-	gdouble *d;	 /* [n]: by round, terms taken out */
+	gdouble *d;	 /* [n]: by round, terms removed */
 	gdouble degrees; /* of the scatter of @d */
 	gdouble scatter; /* expected sum of squares of @d about its mean, in variances of a window */
-	gdouble variance; /* of the mean of @d, likewise */
+	gdouble variance; /* of the mean of @d, in the same unit */
 } Pairs;
 
 static void pairs_free(Pairs *p)
@@ -41,7 +42,7 @@ static void pairs_free(Pairs *p)
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Pairs, pairs_free)
 
-/* What of a round: what calls @fn for each of its pairs. */
+/* Sums over the pairs of a round. */
 typedef struct {
 	const KxFit *f;
 	gdouble *along;	   /* [rank]: sum over pairs of the difference in u */
@@ -90,19 +91,19 @@ static gboolean read_round(const Pairs *p, guint round, Round *r)
 	return TRUE;
 }
 
-/* --- what taking out does to mean and scatter ----------------------------------------------------------------------- */
+/* --- how removing terms changes mean and scatter -------------------------------------------------------------------- */
 
 /* Sums over rounds. */
 typedef struct {
 	gdouble *along, *contrast; /* of these */
 	gdouble along2,
-		weight2; /* of the squares of along, and of the weights that windows have in a round */
+		weight2; /* of the squares of along, and of the weights of windows in a round */
 	gdouble residual, difference;
 } Sums;
 
 /*
- * What is taken out of the mean is @q' times the coefficients, where @q is the mean contrast in all columns but the settings'.
- * In windows that is u w. FALSE: the order of the windows does not tell it from the settings.
+ * The correction of the mean is @q' times the coefficients, where @q is the mean contrast in all columns except the settings'.
+ * In terms of windows the correction is u w. FALSE: the order of the windows cannot separate it from the settings.
  */
 static gboolean taken_out(const KxFit *f, const gdouble *q, gdouble *w)
 {
@@ -162,7 +163,7 @@ static void add_round(Pairs *p, const KxFit *f, const Round *r, Sums *s)
 		s->along2 += r->along[c] * r->along[c];
 }
 
-/* NULL: the terms cannot be told from the settings. */
+/* NULL: the terms cannot be separated from the settings. */
 static Pairs *pairs_new(const KxTrial *t, guint setting, guint reference, guint terms,
 			gdouble spread)
 {
@@ -191,7 +192,7 @@ static Pairs *pairs_new(const KxTrial *t, guint setting, guint reference, guint 
 
 /* --- which terms ---------------------------------------------------------------------------------------------------- */
 
-/* To compare orders by; of a window whose variance is 1. */
+/* Length of the interval for comparing orders, if the variance of a window is 1. */
 static gdouble expected_half(const Pairs *p)
 {
 	return p->n > 1 && p->degrees > 0.5 && p->variance > 0
@@ -199,7 +200,7 @@ static gdouble expected_half(const Pairs *p)
 		       : INFINITY;
 }
 
-/* Drift, if the order of the windows allows that at a fair price: it is no question of what they hold. */
+/* Drift, if removing it makes the interval not much longer; this depends on the order of the windows, not on their values. */
 static Pairs *without_drift(const KxTrial *t, guint setting, guint reference)
 {
 	Pairs *plain = pairs_new(t, setting, reference, 0, INFINITY);
@@ -214,7 +215,7 @@ static Pairs *without_drift(const KxTrial *t, guint setting, guint reference)
 	return g_steal_pointer(&p);
 }
 
-/* And carry-over, as far as the windows speak for it. */
+/* Also carry-over, as far as the windows show it. */
 static Pairs *without_order(const KxTrial *t, guint setting, guint reference)
 {
 	Pairs *drift = without_drift(t, setting, reference);
@@ -262,7 +263,7 @@ static gdouble mean_of(const Pairs *p)
 	return sum / p->n;
 }
 
-/* Of the logarithm, about its mean. The bootstrap knows the scatter of d alone: its ends move as the standard error does. */
+/* The interval of the logarithm about its mean. The bootstrap knows only the scatter of d: its ends are scaled like the standard error. */
 static void find_ends(const Pairs *p, KxEffect *e, gdouble mean, guint64 seed, gdouble *low,
 		      gdouble *high)
 {
@@ -309,7 +310,7 @@ static KxEffect effect_of(const Pairs *p, guint64 seed)
 	return e;
 }
 
-/* A setting against itself: nothing but how many rounds have it. */
+/* A setting compared with itself: only the number of rounds is known. */
 static KxEffect effect_of_reference(const KxTrial *t, guint setting)
 {
 	KxEffect e = no_effect(NULL, 0);

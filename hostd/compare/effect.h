@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a setting changes, against a reference that ran in the same rounds (`off`).
+ * The effect of a setting, compared with a reference that ran in the same rounds (`off`).
  *
- * From each round comes one observation: the logarithm of the setting's value over the reference's value of the same round and VM,
- * mean of the VMs. Its mean over rounds, as a ratio, is the effect; its scatter between rounds gives the interval (estimate.h). Two
- * things that would add to scatter or mean are estimated from all settings together and taken out before: drift (a slope over the
- * positions in the round), and carry-over (what each setting leaves behind for the window after it), as far as the windows
- * speak for it. The interval is longer by what is not known of them. Neither is taken out of a few rounds, where that would
- * make it much longer.
+ * Each round gives one observation: the logarithm of the setting's value divided by the reference's value in the same round and
+ * VM, averaged over the VMs. The mean of the observations over rounds, as a ratio, is the effect; their scatter between rounds
+ * gives the interval (estimate.h). Two influences on mean and scatter are estimated from all settings together and removed
+ * before: drift (a slope over the positions in the round), and carry-over (the influence of each setting on the window after
+ * it), as far as the windows show it. The uncertainty of these estimates makes the interval longer. With few rounds they
+ * are not removed if the interval would become much longer.
  */
 #ifndef KX_EFFECT_H
 #define KX_EFFECT_H
@@ -17,17 +17,17 @@
 #include "compare/estimate.h"
 #include "compare/trial.h"
 
-/* Below this a test's p says that something mattered. */
+/* If a test's p is below this, the tested influence mattered. */
 #define KX_MATTERS_P 0.01
 
 /**
  * struct KxEffect - a setting against its reference
- * @ratio: setting / reference; 1.05: by 5 % more
+ * @ratio: setting / reference; 1.05: 5 % more
  * @differs: the interval does not include 1
- * @within: where it does: an effect, if there is any, is smaller than that (0.02: 2 %), by the farther end of the interval;
- *	NAN with @differs, or without an interval
- * @drift_out: drift was taken out
- * @carry_out: carry-over was taken out; FALSE: too few rounds, or there was no sign of it
+ * @within: if the interval includes 1: an effect, if there is any, is smaller than this (0.02: 2 %), by the farther end of the
+ *	interval; NAN with @differs, or without an interval
+ * @drift_out: drift was removed
+ * @carry_out: carry-over was removed; FALSE: too few rounds, or no sign of carry-over
  * @se: standard error of the logarithm of the ratio; NAN: not known
  * @degrees: of freedom, of @se
  */
@@ -40,30 +40,30 @@ typedef struct {
 } KxEffect;
 
 /**
- * kx_effect() - what @setting changes against @reference
+ * kx_effect() - the effect of @setting compared with @reference
  * @seed: of the bootstrap
  *
- * For a slowdown let the values be a cost (time per unit of work), or kx_effect_inverse() the effect on progress.
- * Of the reference itself: 1, without an interval.
+ * For a slowdown use values that are a cost (time per unit of work), or apply kx_effect_inverse() to the effect on progress.
+ * The effect of the reference itself is 1, without an interval.
  */
 KxEffect kx_effect(const KxTrial *t, guint setting, guint reference, guint64 seed);
 
-/* The same effect, on the reciprocal of the values. */
+/* The effect on the reciprocal of the values. */
 KxEffect kx_effect_inverse(const KxEffect *e);
 
 /**
- * kx_effect_rounds_for() - rounds in all that a precision takes, if further rounds scatter as those so far
+ * kx_effect_rounds_for() - total number of rounds for a precision, if further rounds scatter as the rounds so far
  * @precision: half of the width of the ratio's interval: 0.01 is ± 1 % of the reference
  *
- * Return: as many as there are, or fewer, if it is reached; G_MAXUINT: not known yet.
+ * Return: the present number of rounds, or fewer, if the precision is reached; G_MAXUINT: not known yet.
  */
 guint kx_effect_rounds_for(const KxEffect *e, gdouble precision);
 
 /**
- * struct KxTest - whether something mattered
- * @p: probability of such data, or stranger, if it did not; NAN with @na set
- * @n: windows that were looked at
- * @na: why it could not be tested; static text
+ * struct KxTest - a test whether an influence mattered
+ * @p: probability of such data, or more extreme data, if there is no influence; NAN with @na set
+ * @n: number of tested windows
+ * @na: why the test was not possible; static text
  */
 typedef struct {
 	gdouble p;
@@ -72,31 +72,31 @@ typedef struct {
 } KxTest;
 
 /*
- * Whether what a window found depends on what was before it. A setting whose test matters is to be marked: its effect is that of
- * the setting in this company.
+ * Tests whether a window's value depends on the window before it. Mark a setting whose test says so: its effect is valid only
+ * together with these other settings.
  */
-/* Whether @setting came out differently after different predecessors (F test, drift taken out). */
+/* Whether the values of @setting differ between predecessors (F test, drift removed). */
 KxTest kx_effect_carry(const KxTrial *t, guint setting);
-/* Whether windows of all settings together depend on which setting was the one before. */
+/* Whether the windows of all settings together depend on the preceding setting. */
 KxTest kx_effect_carry_any(const KxTrial *t);
-/* Whether @setting depends on its place in the round in another way than the others do. */
+/* Whether @setting depends on its position in the round in another way than the other settings do. */
 KxTest kx_effect_order(const KxTrial *t, guint setting);
-/* p of the test above says that it mattered: mark the setting. */
+/* TRUE: p of a test above says that the influence mattered; mark the setting. */
 gboolean kx_test_matters(const KxTest *test);
 
 /**
  * struct KxTrend - change over rounds
  * @per_round: ratio from one round to the next; 1.001: 0.1 % more each round
- * @test: whether there is any
+ * @test: whether there is any change
  */
 typedef struct {
 	KxEstimate per_round;
 	KxTest test;
 } KxTrend;
 
-/* Of one setting's values (its drift), mean of the VMs. */
+/* The trend of one setting's values (its drift), averaged over the VMs. */
 KxTrend kx_trend(const KxTrial *t, guint setting);
-/* Of its effect: whether what it costs changes while the comparison lasts. */
+/* The trend of a setting's effect: whether its cost changes during the comparison. */
 KxTrend kx_trend_of_effect(const KxTrial *t, guint setting, guint reference);
 
 #endif /* KX_EFFECT_H */

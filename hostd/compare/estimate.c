@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A mean is a ratio of sums whose lower sum counts rounds, so there is one bootstrap for both.
+ * A mean is a ratio of sums whose denominator counts rounds, so one bootstrap serves both.
  *
- * What the intervals cannot show: that rounds resemble their neighbours. A trend over rounds is a test of its own (effect.h).
+ * The intervals cannot show that rounds resemble their neighbours. A trend over rounds is a test of its own (effect.h).
  */
 #include "estimate-internal.h"
 
@@ -34,7 +34,7 @@ gdouble kx_estimate_t(gdouble degrees)
 
 /* --- bootstrap ------------------------------------------------------------------------------------------------------ */
 
-/* Infinite is larger than any end of an interval may be; 0 / 0 as well, for it is not known to be less. */
+/* Infinity is above any end of an interval; 0 / 0 counts as infinity, because it is not known to be less. */
 static gdouble quotient(gdouble y, gdouble x)
 {
 	if (x > 0)
@@ -74,7 +74,7 @@ static gdouble *draw(const gdouble *y, const gdouble *x, guint n, guint64 seed)
 	return drawn;
 }
 
-/* How far the median of what was drawn is from the estimate, in standard deviations of a normal distribution. */
+/* Distance of the drawn values' median from the estimate, in standard deviations of a normal distribution. */
 static gdouble bias_of(const gdouble *drawn, gdouble estimate)
 {
 	gdouble tiny = 1e-12 * fabs(estimate), less = 0;
@@ -89,7 +89,7 @@ static gdouble bias_of(const gdouble *drawn, gdouble estimate)
 	return gsl_cdf_ugaussian_Pinv(less / KX_BOOTSTRAP_DRAWS);
 }
 
-/* How the standard error changes with the estimate, from estimates that leave out a round each. */
+/* How the standard error changes with the estimate, from estimates that each leave out one round (jackknife). */
 static gdouble acceleration_of(const gdouble *y, const gdouble *x, guint n)
 {
 	gdouble above = sum_of(y, n), below = sum_of(x, n), mean = 0, squares = 0, cubes = 0;
@@ -134,7 +134,7 @@ void kx_estimate_bca(const gdouble *y, const gdouble *x, guint n, gdouble degree
 	*high = end_of(drawn, bias, acceleration, z);
 }
 
-/* From what another method has for an interval. */
+/* Moves an end outwards if the other method's end is farther. */
 static void widen(KxEstimate *e, const gdouble *y, const gdouble *x, guint64 seed)
 {
 	gdouble low, high;
@@ -194,8 +194,8 @@ KxEstimate kx_estimate_mean(const gdouble *values, guint rounds, guint64 seed)
 /* --- quotient ------------------------------------------------------------------------------------------------------- */
 
 /*
- * All ratios r with |mean of y - r x| within what Student's t allows: between the zeros of a parabola (Fieller 1954). FALSE: it is
- * open, as the mean of x may be 0.
+ * All ratios r with |mean of y - r x| within the bounds of Student's t: between the zeros of a parabola (Fieller 1954). FALSE:
+ * the interval is open, because the mean of x may be 0.
  */
 static gboolean fieller(const gdouble *y, const gdouble *x, guint n, gdouble *low, gdouble *high)
 {
@@ -212,7 +212,7 @@ static gboolean fieller(const gdouble *y, const gdouble *x, guint n, gdouble *lo
 	c = my * my - t2 * yy;
 	if (!(a > 0))
 		return FALSE;
-	root = sqrt(fmax(0, b * b - a * c)); /* below 0 by rounding alone */
+	root = sqrt(fmax(0, b * b - a * c)); /* below 0 only by rounding */
 	*low = (b - root) / a;
 	*high = (b + root) / a;
 	return TRUE;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * An estimate from one value, or one pair of values, for each round, with its 95 % interval. The round is what repeats:
- * whatever was correlated within a window or a round is in the scatter between rounds as it is.
+ * An estimate from one value, or one pair of values, per round, with its 95 % interval. The round is the unit of repetition:
+ * correlation within a window or a round is part of the scatter between rounds.
  *
- * Student's t where there are fewer than KX_BOOTSTRAP_ROUNDS rounds. From there on the BCa bootstrap (Efron 1987) over rounds as well,
- * which does not take scatter for symmetric; its ends are moved as far out as Student's t is from the normal distribution (the
- * expanded interval of Hesterberg 2015). Of a dozen rounds it covers too seldom where scatter has long tails, as Student's t does
- * where scatter is skewed: so each end is that of the two which is farther away.
+ * With fewer than KX_BOOTSTRAP_ROUNDS rounds the interval is Student's t. From there on the BCa bootstrap (Efron 1987) over
+ * rounds is computed as well, which does not assume symmetric scatter; its ends are moved outwards by the ratio of Student's t
+ * to the normal distribution (the expanded interval of Hesterberg 2015). With a dozen rounds the bootstrap covers the truth too
+ * rarely if the scatter has long tails, and Student's t does if the scatter is skewed; so each end of the interval is the
+ * farther of the two.
  */
 #ifndef KX_ESTIMATE_H
 #define KX_ESTIMATE_H
@@ -16,21 +17,21 @@
 #define KX_BOOTSTRAP_ROUNDS 8u
 #define KX_BOOTSTRAP_DRAWS  1999u
 
-/* How an interval was found; kx_method_name() has its name for people. */
+/* How an interval was computed; kx_method_name() returns the method's name for users. */
 typedef enum {
-	KX_METHOD_NONE, /* there is none */
+	KX_METHOD_NONE, /* there is no interval */
 	KX_METHOD_T,
 	KX_METHOD_BCA,
-	KX_METHOD_FIELLER, /* of a ratio of sums, by Student's t */
+	KX_METHOD_FIELLER, /* for a ratio of sums, with Student's t */
 } KxMethod;
 
 /**
  * struct KxEstimate - one figure over rounds
  * @value: NAN with @na set
- * @low: end of the 95 % interval; NAN with @open set
- * @high: likewise
- * @n: rounds that are in it
- * @missing: rounds that are not: a value of theirs was missing (NAN)
+ * @low: lower end of the 95 % interval; NAN with @open set
+ * @high: upper end, likewise
+ * @n: number of rounds in the estimate
+ * @missing: number of rounds without a value (NAN)
  * @method: of the interval
  * @na: why there is no value, a clause; NULL: there is one. Static text
  * @open: why there is no interval, a clause; NULL: there is one. Static text
@@ -46,20 +47,21 @@ typedef struct {
 const gchar *kx_method_name(KxMethod method);
 
 /**
- * kx_estimate_mean() - mean over rounds, for figures that stand for themselves (samples per second)
- * @values: one a round; NAN: missing
+ * kx_estimate_mean() - mean over rounds, for figures without a reference (samples per second)
+ * @values: one per round; NAN: missing
  * @seed: of the bootstrap
  */
 KxEstimate kx_estimate_mean(const gdouble *values, guint rounds, guint64 seed);
 
 /**
  * kx_estimate_quotient() - Σ @above / Σ @below over rounds (ns per sample)
- * @above: one a round, of any sign; NAN: missing
- * @below: one a round, 0 or more; NAN: missing
+ * @above: one per round, of any sign; NAN: missing
+ * @below: one per round, 0 or more; NAN: missing
  * @seed: of the bootstrap
  *
- * A round with nothing below counts: its cost belongs to the others' samples. Without anything below in any round there is no
- * value; where it cannot be told from nothing (Fieller's interval has no end) there is a value and no interval.
+ * A round with @below 0 counts: its cost belongs to the samples of the other rounds. If @below is 0 in every round there is no
+ * value; if the sum of @below does not differ significantly from 0 (Fieller's interval has no end) there is a value without an
+ * interval.
  */
 KxEstimate kx_estimate_quotient(const gdouble *above, const gdouble *below, guint rounds,
 				guint64 seed);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The decomposition into singular values tells which columns the order of the windows leaves apart, and which not. */
+/* The singular value decomposition tells which columns the order of the windows can separate. */
 #include "fit.h"
 
 #include <gsl/gsl_cdf.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SINGULAR       1e-9 /* of the largest singular value: less is 0 */
-#define SPREAD_DEGREES 9    /* with fewer it is not known well enough to believe in it */
+#define SPREAD_DEGREES 9    /* with fewer the spread is not known well enough */
 
 /* --- the matrix ----------------------------------------------------------------------------------------------------- */
 
@@ -47,7 +47,7 @@ static guint count_columns(guint settings, guint terms)
 	       !!(terms & KX_TERM_OWN_DRIFT) + (terms & KX_TERM_OWN_CARRY ? settings : 0);
 }
 
-/* Takes the mean of a round's windows, @n from row @first, out of each column of @list. */
+/* Subtracts the mean of a round's windows, @n rows from @first, from each column of @list. */
 static void centre(gdouble *list, guint columns, guint first, guint n)
 {
 	for (guint c = 0; c < columns; c++) {
@@ -88,7 +88,7 @@ static guint fill(KxFit *f, const KxTrial *t, guint terms, guint own, gdouble *y
 	return blocks;
 }
 
-/* Carry-over of each setting was seen to be 0, about as exactly as its spread is small. */
+/* Rows that say: the carry-over of each setting was observed to be 0, with the spread as variance. */
 static void fill_held(KxFit *f, guint terms, guint settings, gdouble spread)
 {
 	guint first = settings - 1 + !!(terms & KX_TERM_DRIFT);
@@ -99,7 +99,7 @@ static void fill_held(KxFit *f, guint terms, guint settings, gdouble spread)
 
 /* --- the solution --------------------------------------------------------------------------------------------------- */
 
-/* Into u, s and v. The library wants as many rows as columns at least; rows of zeros change nothing. */
+/* Decomposes into u, s and v. The library needs at least as many rows as columns; rows of zeros change nothing. */
 static void decompose(KxFit *f)
 {
 	guint rows = MAX(f->rows, f->columns);
@@ -187,7 +187,7 @@ void kx_fit_free(KxFit *f)
 
 /* --- how much carry-over there is ----------------------------------------------------------------------------------- */
 
-/* Sum of squares of the carry-over's columns, as far as the columns of @less do not span them. */
+/* Sum of squares of the part of the carry-over's columns that the columns of @less do not span. */
 static gdouble information(const KxFit *less, const KxFit *more)
 {
 	gdouble sum = 0;
@@ -211,8 +211,8 @@ static gdouble information(const KxFit *less, const KxFit *more)
 }
 
 /*
- * With a spread, F of the test for carry-over is 1 + information × spread times as large as without: the spread is that with
- * which half of all F were smaller than this one.
+ * With a spread, F of the test for carry-over is (1 + information × spread) times as large as without a spread. The result is
+ * the spread for which half of all values of F would be smaller than this one.
  */
 gdouble kx_fit_spread(const KxTrial *t, guint other)
 {

@@ -30,7 +30,7 @@ static KxSetting *setting_new(const KxTrackerRow *row)
 
 /* --- reading a list ----------------------------------------------------------------------------------------------- */
 
-/* The key that @token begins with, "KEY="; NULL: none, or none that a tracker's setting has. */
+/* The key at the start of @token, "KEY="; NULL: no key, or no key of a tracker's options. */
 static const KxOptionKey *key_of(const char *token)
 {
 	const char *equals = strchr(token, '=');
@@ -40,7 +40,7 @@ static const KxOptionKey *key_of(const char *token)
 	return k && !k->at_attach && !g_str_equal(k->key, "tracker") ? k : NULL;
 }
 
-/* What comes next in @text: up to a separator, which is left in *@rest. */
+/* The next token in @text, up to a separator, which stays in *@rest. */
 static char *next_token(const char *text, const char **rest)
 {
 	gsize len = strcspn(text, ",:");
@@ -63,7 +63,7 @@ static gboolean add_option(KxSetting *s, const KxOptionKey *k, const char *token
 	return TRUE;
 }
 
-/* The rest of a value that holds a separator itself. */
+/* The rest of a value that contains a separator. */
 static void go_on_with_value(KxSetting *s, char separator, const char *token)
 {
 	guint last = s->values->len - 1;
@@ -137,7 +137,7 @@ static gboolean read_list(GPtrArray *settings, const char *list, GError **error)
 	}
 }
 
-/* --- what was read ------------------------------------------------------------------------------------------------ */
+/* --- the settings -------------------------------------------------------------------------------------------------- */
 
 static const char *value_of(const KxSetting *s, const char *key)
 {
@@ -148,7 +148,7 @@ static const char *value_of(const KxSetting *s, const char *key)
 	return NULL;
 }
 
-/* Sets the options in the order that the table wants, and the canonical text with it. */
+/* Sets the options in the order of the table, and also the canonical text. */
 static gboolean settle(KxSetting *s, GError **error)
 {
 	g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func(g_free);
@@ -178,7 +178,7 @@ static gboolean settle(KxSetting *s, GError **error)
 	return kx_options_check(&s->options, error);
 }
 
-/* Of "all" those that the list names by itself, with whatever options, are no settings of their own. */
+/* A tracker that the list names explicitly, with any options, is not added again by "all". */
 static void leave_out_named(GPtrArray *settings)
 {
 	for (guint i = 0; i < settings->len;) {
@@ -230,7 +230,7 @@ static void reference_first(GPtrArray *settings)
 	g_ptr_array_insert(settings, 0, setting_new(kx_tracker_by_name(REFERENCE)));
 }
 
-/* Whether all settings of @s' tracker have @key with the same value as @s. */
+/* Whether all settings of the tracker of @s have the same value of @key as @s. */
 static gboolean all_alike(const GPtrArray *settings, const KxSetting *s, guint key)
 {
 	for (guint i = 0; i < settings->len; i++) {
@@ -243,7 +243,7 @@ static gboolean all_alike(const GPtrArray *settings, const KxSetting *s, guint k
 	return TRUE;
 }
 
-/* The tracker, and of its options those that tell it from other settings of the same one. */
+/* The tracker's name, and the options that distinguish this setting from others of the same tracker. */
 static void give_labels(GPtrArray *settings)
 {
 	for (guint i = 0; i < settings->len; i++) {

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-/* The numbers of a stretch, as the JSON has them. */
+/* The numbers of a stretch and their keys in the JSON. */
 typedef struct {
 	const char *key;
 	gsize offset;
@@ -22,11 +22,11 @@ static const Number numbers[] = {
 	NUMBER(truth_hit),    NUMBER(found),	     NUMBER(found_true),
 };
 
-/* Counters of a window that a stretch has the difference of. */
+/* Counters of a window whose difference is in a stretch. */
 typedef struct {
 	gsize from, to;
-	gssize na;    /* char *: set, the counter is not known; -1: always is */
-	gssize valid; /* gboolean: what it must be TRUE for; -1: nothing */
+	gssize na;    /* char *: if set, the counter is not known; -1: always known */
+	gssize valid; /* gboolean: the counter is valid only if this is TRUE; -1: always */
 } Counter;
 
 #define COUNTER(member, to, na, valid)                                                       \

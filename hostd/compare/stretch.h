@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A measured stretch of a window: what happened to a VM between two readings of its open window, after the wash-out (the
- * priming pass, and the time in which what the setting before left behind dies away) and before the next switch.
+ * A measured stretch of a window: the changes of a VM's figures between two readings of its open window, after the wash-out
+ * (the priming pass, and the time in which the effects of the previous setting fade) and before the next switch.
  */
 #ifndef KX_STRETCH_H
 #define KX_STRETCH_H
@@ -11,28 +11,28 @@
 
 #include "model/report.h"
 
-/* Sums over the stretch; NAN: not known, or not of this tracker. */
+/* Sums over the stretch; NAN: not known, or the tracker has no such figure. */
 typedef struct {
-	guint64 window;				   /* its id */
+	guint64 window;				   /* the window's id */
 	gint64 start_realtime_ns, end_realtime_ns; /* host CLOCK_REALTIME, of the two readings */
-	double run_ns;				   /* in which the VM ran: without pauses */
+	double run_ns;				   /* time in which the VM ran: without pauses */
 	double paused_ns;
 	double passes, samples, lost_samples;
 	double cpu_ns, drain_cpu_ns,
 		guest_cpu_ns; /* the tracker's thread, the daemon's draining, samplers in the guest */
 	double exits, kvm_flushes, flushes, flush_ipis;
 	double vcpu_run_ns, vcpu_steal_ns;
-	double progress; /* of the guest: units of work, or what --progress-command counts */
+	double progress; /* guest progress: units of work, or the count of --progress-command */
 	/* of the whole window, the wash-out included: pages */
 	double truth, truth_hit, found, found_true;
-	char *failed; /* why there is nothing: "the VM was paused", …; NULL: there is */
+	char *failed; /* why there is no measurement: "the VM was paused", …; NULL: there is one */
 } KxStretch;
 
 KxStretch *kx_stretch_new(void);
 void kx_stretch_free(KxStretch *s);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxStretch, kx_stretch_free)
 
-/* What changed from @before to @after: two readings of one window. Else, or if time was not tracked, @failed says why. */
+/* The difference of @before and @after, two readings of one window. If there is none, or time was not tracked, @failed says why. */
 KxStretch *kx_stretch_between(const KxWindow *before, const KxWindow *after);
 /* A stretch that was not measured. */
 KxStretch *kx_stretch_failed(const char *why);
