@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A place is claimed by advancing the tail with cmpxchg, then filled, then committed by
- * storing its second word, of which one bit tells in which lap of the ring that was. So a
- * sample takes 16 bytes, the consumer sees at the place itself whether it is there, and
- * gives places back many at a time, by one store to the head.
+ * A producer claims a slot by advancing the tail with cmpxchg, fills the slot, and commits
+ * it by storing the second word; one bit of this word alternates with each lap of the ring.
+ * So a sample takes 16 bytes, the consumer sees in the slot itself whether the sample is
+ * complete, and the consumer frees many slots at a time by one store to the head.
  *
- * A failed cmpxchg is another producer's success. One who was interrupted between the two
- * has changed nothing; one who was interrupted after it holds a place that is nobody else's.
+ * If cmpxchg fails, another producer has succeeded. A producer that was interrupted before
+ * its cmpxchg has changed nothing; a producer that was interrupted after it owns its slot.
  *
- * bench/ring.c measures it beside others; tests/model/mpsc.pml goes through the interleavings.
+ * bench/ring.c compares this ring with others; tests/model/mpsc.pml checks all interleavings.
  */
 #include "mpsc.h"
 
@@ -16,7 +16,7 @@
 #define META_SPACE	32
 #define META_WEIGHT	16
 
-/* The ring bit of what is committed at @position: not what was there a lap before, nor zero. */
+/* The ring bit of a sample committed at @position: differs from the lap before, and from zero. */
 static u64 lap_bit(const struct kx_mpsc *r, u64 position)
 {
 	return position & (r->mask + 1) ? 0 : KX_SAMPLE_RING_BIT;
@@ -50,8 +50,8 @@ bool kx_mpsc_push(struct kx_mpsc *r, const struct kx_sample *sample)
 
 	do {
 		/*
-		 * What head was seen lies beside the tail; the head itself the consumer keeps
-		 * changing. Acquired as the head is: what is overwritten was read.
+		 * @head_seen lies in the tail's cache line; the consumer changes the head itself
+		 * all the time. Acquire, as for the head: the overwritten slot has been read.
 		 */
 		u64 head = smp_load_acquire(&r->head_seen);
 
@@ -65,13 +65,13 @@ bool kx_mpsc_push(struct kx_mpsc *r, const struct kx_sample *sample)
 				atomic64_inc(&r->dropped);
 				return false;
 			}
-			smp_store_release(&r->head_seen, head);	/* so who acquires this */
+			smp_store_release(&r->head_seen, head);	/* pairs with the acquire */
 		}
 	} while (!try_cmpxchg64(&r->tail, &position, position + 1));
 
 	slot = r->slot + WORDS * (position & r->mask);
 	slot[0] = sample->address;
-	/* With the consumer's acquire: whoever sees the lap change sees the address. */
+	/* Pairs with the consumer's acquire: a consumer that sees the bit sees the address. */
 	smp_store_release(&slot[1], meta_of(sample) | lap_bit(r, position));
 	return true;
 }
@@ -83,7 +83,7 @@ u32 kx_mpsc_pop(struct kx_mpsc *r, struct kx_sample *samples, u32 max)
 
 	for (n = 0; n < max; n++) {
 		const u64 *slot = r->slot + WORDS * ((head + n) & r->mask);
-		u64 meta = smp_load_acquire(&slot[1]);	/* the address after it */
+		u64 meta = smp_load_acquire(&slot[1]);	/* read the address after this */
 
 		if ((meta & KX_SAMPLE_RING_BIT) != lap_bit(r, head + n))
 			break;
@@ -95,7 +95,7 @@ u32 kx_mpsc_pop(struct kx_mpsc *r, struct kx_sample *samples, u32 max)
 		};
 	}
 	if (n)
-		smp_store_release(&r->head, head + n);	/* all of it has been read */
+		smp_store_release(&r->head, head + n);	/* all these slots were read */
 	return n;
 }
 

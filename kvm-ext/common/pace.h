@@ -2,9 +2,9 @@
 /*
  * When a CPU's buffer of records is emptied next.
  *
- * Perf empties it at context switches, and in an interrupt when it is full. A thread that
- * never switches would bring one interrupt for each full buffer. So the agent empties it
- * before: as often as the records come, by what came since the last time.
+ * Perf empties the buffer at context switches, and in an interrupt when the buffer is full. A
+ * thread that never switches would cause one interrupt for each full buffer. So the agent
+ * empties the buffer earlier, at a rate that follows the number of records since the last time.
  */
 #ifndef KVM_EXT_PACE_H
 #define KVM_EXT_PACE_H
@@ -12,8 +12,8 @@
 #include "port.h"
 
 /*
- * So many records between two times. Perf's buffer is 64 KiB: some 1000 records with
- * addresses from Ice Lake on, some 300 before; the rest is for rates that change.
+ * The intended number of records between two times. Perf's buffer is 64 KiB: about 1000
+ * records with addresses from Ice Lake on, about 300 before; the rest is for changing rates.
  */
 #define KX_PACE_RECORDS	128u
 #define KX_PACE_MIN_NS	1000000ull
@@ -29,12 +29,12 @@ static inline bool kx_pace_is_due(const struct kx_pace *p, u64 now_ns)
 	return now_ns >= p->due_ns;
 }
 
-/* The buffer was emptied at @now_ns, with which the CPU has had @records in all. */
+/* The buffer was emptied at @now_ns; the CPU has had @records in total so far. */
 static inline void kx_pace_emptied(struct kx_pace *p, u64 records, u64 now_ns)
 {
 	u64 since_ns = now_ns - p->last_ns, new = records - p->seen, next_ns = KX_PACE_MAX_NS;
 
-	/* A time that is longer than any interval says no more about the rate than that. */
+	/* A time longer than the longest interval says nothing more about the rate. */
 	if (since_ns > KX_PACE_MAX_NS)
 		since_ns = KX_PACE_MAX_NS;
 	if (new)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The kernel's words in user space, as far as the code beside this file needs them. */
+/* The kernel's types and macros in user space, as far as the code in this directory uses them. */
 #ifndef KVM_EXT_PORT_USER_H
 #define KVM_EXT_PORT_USER_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The words that code in this directory uses, in the kernel and in user space
- * alike. It is freestanding: no allocation, no locks, no clock, no I/O.
+ * The types and macros that code in this directory uses, in the kernel and in user
+ * space. This code is freestanding: no allocation, no locks, no clock, no I/O.
  */
 #ifndef KVM_EXT_PORT_H
 #define KVM_EXT_PORT_H
@@ -18,7 +18,7 @@
 #include <linux/string.h>
 #include <linux/types.h>
 
-/* Lets others have the CPU; only where no lock is held. */
+/* Lets other tasks use the CPU; call it only while no lock is held. */
 #define port_rest()	cond_resched()
 
 #else

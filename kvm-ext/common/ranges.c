@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the published rules leave open, or what would go wrong with their letter:
+ * Decisions where the published rules leave something open, or would fail if taken literally:
  *
- * - A range that is all of the space has no neighbours. The space starts as two halves and
- *   never has fewer than two ranges. So 2 MiB in 64 TiB, 25 halvings, are 24 splits away.
- * - At an edge of the space the one neighbour there is has to be exceeded. No range splits
- *   that would not also exceed a neighbour without accesses.
- * - A neighbour at most half as large does not hold a range back, whatever its accesses:
- *   it has been looked into further, so that its heat is known to be its own. Else what is
- *   hot across a border would be found on its hotter side only, and beside a hot spot
- *   nothing else would.
- * - What is hot across the very middle of a border makes both sides alike, and neither
- *   exceeds the other. Such a pair splits if each exceeds its outer neighbour. Three
- *   alike in a row are heat without structure, and stay: uniform heat is cut a few
- *   times, and no further.
- * - Samples scatter. More accesses are taken for more only if the difference is also above
- *   three standard deviations of what it would be for equally hot ranges (Poisson), as many
- *   samples would otherwise cut uniform heat down to where tau_split is above the scatter.
- * - The half of a range's accesses that a new range is given is a guess, and much too high for
- *   the half that is cold. A range splits only if at least a quarter of its accesses are
- *   of the epoch that ends; at a steady rate half of them are.
- * - Where there is no room for all splits that are due, those with most accesses go first;
- *   before that, neighbours are merged that together have less than half of what the
- *   hottest of these has, those with least first. So memory follows heat that moves,
- *   even if what it leaves is never quite without accesses.
+ * - A range that is the whole space has no neighbours. So the space starts as two halves and
+ *   never has fewer than two ranges. For example, 2 MiB in 64 TiB (25 halvings) need 24 splits.
+ * - At an edge of the space a range has to exceed its only neighbour. A range does not split
+ *   if it would not also exceed a neighbour without accesses.
+ * - A neighbour that is at most half as large does not prevent a split, regardless of its
+ *   accesses: it was already split more often, so its heat is known to be its own. Otherwise
+ *   memory that is hot on both sides of a border would be found on the hotter side only, and
+ *   no hot memory would be found beside a hot spot.
+ * - If hot memory lies symmetrically across a border, both sides are alike, and neither
+ *   exceeds the other. Such a pair splits if each side exceeds its outer neighbour. Three
+ *   similar ranges in a row are heat without structure, and do not split: uniform heat is
+ *   split a few times, and no further.
+ * - Samples scatter. A range exceeds another only if the difference is also above three
+ *   standard deviations of the difference between equally hot ranges (Poisson); otherwise many
+ *   samples would split uniform heat until tau_split is above the scatter.
+ * - A new range gets half of the accesses of the split range. This is a guess, and much too
+ *   high if this half is cold. A range splits only if at least a quarter of its accesses are
+ *   from the epoch that ends; at a steady rate half of them are.
+ * - If there is no room for all due splits, the ranges with the most accesses split first.
+ *   Before that, neighbours are merged that together have less than half of the accesses of
+ *   the hottest of these ranges, those with the fewest first. So the ranges follow heat that
+ *   moves, even if the memory that it leaves is never quite without accesses.
  */
 #include "ranges.h"
 
-/* Of ranges that are to be split now; they are not idle. */
+/* Marks ranges that split now; these ranges are not idle. */
 #define IDLE_DUE	((u32)-1)
 
 static u64 last_of(const struct kx_ranges *s, u32 i)
@@ -35,13 +35,13 @@ static u64 last_of(const struct kx_ranges *s, u32 i)
 	return i + 1 < s->nr ? s->start[i + 1] - 1 : s->config.last;
 }
 
-/* Less than 2^64, since a space of more than a granule has two ranges. */
+/* Less than 2^64, because a space of more than one granule has two ranges. */
 static u64 size_of(const struct kx_ranges *s, u32 i)
 {
 	return last_of(s, i) - s->start[i] + 1;
 }
 
-/* Where to halve the range, between two granules: its start if it is but one. */
+/* Where to halve the range, between two granules; its start if it has only one granule. */
 static u64 middle_of(const struct kx_ranges *s, u32 i)
 {
 	u64 first = s->start[i] >> s->config.granularity;
@@ -60,8 +60,8 @@ static bool divisible(const struct kx_ranges *s, u32 i)
 /* --- the sample path ---------------------------------------------------------------------- */
 
 /*
- * The last range that starts at @address or before. As many steps each time, and a form of which
- * GCC makes conditional moves: samples come in no order that a CPU could predict.
+ * The last range that starts at or before @address. The number of steps is constant, and GCC
+ * compiles this form to conditional moves: a CPU cannot predict the order of samples.
  */
 static u32 find(const u64 *start, u32 nr, u64 address)
 {
@@ -78,7 +78,7 @@ static u32 find(const u64 *start, u32 nr, u64 address)
 
 #define FIND_AT_ONCE	4u
 
-/* The same for four addresses, whose steps the CPU takes side by side. */
+/* The same for four addresses, whose steps the CPU executes in parallel. */
 static void find_four(const u64 *start, u32 nr, const struct kx_sample *samples, u32 *found)
 {
 	const u64 *at0 = start, *at1 = start, *at2 = start, *at3 = start;
@@ -115,7 +115,7 @@ void kx_ranges_add(struct kx_ranges *s, u64 address, u64 weight)
 	s->added += weight;
 }
 
-/* An address outside is searched for like any other, which does no harm, and not counted. */
+/* An address outside is searched like any other, which does no harm, but is not counted. */
 void kx_ranges_add_batch(struct kx_ranges *s, const struct kx_sample *samples, u32 nr)
 {
 	u64 added = 0, outside = 0;
@@ -140,15 +140,15 @@ void kx_ranges_add_batch(struct kx_ranges *s, const struct kx_sample *samples, u
 		kx_ranges_add(s, samples[i].address, samples[i].weight);
 }
 
-/* Of the run's weight, what its first @size addresses have. */
+/* The part of the run's weight that belongs to its first @size addresses. */
 static u64 part_of(u64 weight, u64 size, u64 whole)
 {
 	return size == whole ? weight : mul_u64_u64_div_u64(weight, size, whole);
 }
 
 /*
- * A range is given the difference between what is due up to its end and what is due up to its
- * start, so that what division cuts off is given to a later one.
+ * A range gets the difference between the weight up to its end and the weight up to its start,
+ * so that the remainder of a division goes to a later range.
  */
 void kx_ranges_add_run(struct kx_ranges *s, u64 start, u64 size, u64 weight)
 {
@@ -199,7 +199,7 @@ static bool more_accesses(const struct kx_ranges *s, u32 a, u32 b)
 	return s->accesses[a] != s->accesses[b] ? s->accesses[a] > s->accesses[b] : a < b;
 }
 
-/* By accesses / size, exactly: crosswise, in 128 bits. */
+/* Compares accesses / size exactly: cross products in 128 bits. */
 static bool hotter(const struct kx_ranges *s, u32 a, u32 b)
 {
 	u64 size_a = size_of(s, a), size_b = size_of(s, b);
@@ -216,7 +216,7 @@ static bool hotter(const struct kx_ranges *s, u32 a, u32 b)
 	return a < b;
 }
 
-/* Moves the entry at @i of a heap, whose top is what comes last, down to its place. */
+/* Moves the entry at @i of a heap, whose top is the entry that comes last, down to its place. */
 static void sift(const struct kx_ranges *s, u32 i, u32 n, before_fn *before)
 {
 	u32 *order = s->order, moved = order[i], child;
@@ -231,7 +231,7 @@ static void sift(const struct kx_ranges *s, u32 i, u32 n, before_fn *before)
 	order[i] = moved;
 }
 
-/* Heapsort: no memory, no recursion, no bad case. */
+/* Heapsort: no memory, no recursion, no bad worst case. */
 static void sort_order(const struct kx_ranges *s, u32 n, before_fn *before)
 {
 	u32 i;
@@ -285,7 +285,7 @@ static bool both_quiet(const struct kx_ranges *s, u32 left, u32 right, u64 limit
 	return s->accesses[left] + s->accesses[right] <= limit;
 }
 
-/* Merges neighbours, @most times or fewer. */
+/* Merges neighbours, at most @most times. */
 static void merge(struct kx_ranges *s, merge_fn *alike, u64 limit, u32 most)
 {
 	u32 left = 0, merges = 0, i;
@@ -306,7 +306,7 @@ static void merge(struct kx_ranges *s, merge_fn *alike, u64 limit, u32 most)
 	s->merges += merges;
 }
 
-/* As many as the CPUs could have brought about, and more than scatter. */
+/* Exceeds by more than tau_split for each vCPU, and by more than scatter. */
 static bool exceeds(const struct kx_ranges *s, u64 a, u64 b)
 {
 	u64 excess = a - b;
@@ -316,13 +316,13 @@ static bool exceeds(const struct kx_ranges *s, u64 a, u64 b)
 	return excess > (u32)-1 || excess * excess > 9 * (a + b);
 }
 
-/* @j has been cut at least once more than @i. */
+/* @j has been halved at least once more than @i. */
 static bool is_finer(const struct kx_ranges *s, u32 j, u32 i)
 {
 	return size_of(s, j) <= size_of(s, i) / 2;
 }
 
-/* Whether the range on that side of @i lets it be split; @j is out of bounds at an edge. */
+/* Whether the neighbour @j permits @i to split; @j is out of bounds at an edge. */
 static bool gives_way(const struct kx_ranges *s, u32 i, u32 j)
 {
 	return j >= s->nr || is_finer(s, j, i) || exceeds(s, s->accesses[i], s->accesses[j]);
@@ -339,7 +339,7 @@ static bool alike(const struct kx_ranges *s, u32 i, u32 j)
 	return exceeds(s, b, 0) && !exceeds(s, a, b) && !exceeds(s, b, a);
 }
 
-/* At a steady rate half of the accesses are of the epoch that ends. */
+/* At a steady rate half of the accesses are from the epoch that ends. */
 static bool lasts(const struct kx_ranges *s, u32 i)
 {
 	return s->fresh[i] >= s->accesses[i] / 4;
@@ -361,7 +361,7 @@ static bool due(const struct kx_ranges *s, u32 i)
 	return gives_way(s, first, first - 1) && gives_way(s, last, last + 1);
 }
 
-/* Puts the ranges that are due into the order array. */
+/* Puts the ranges whose split is due into the order array. */
 static u32 collect_due(struct kx_ranges *s)
 {
 	u32 n = 0, i;
@@ -374,8 +374,8 @@ static u32 collect_due(struct kx_ranges *s)
 }
 
 /*
- * Merges so that all splits that are due find room, as far as what is merged is worth less. The
- * limit grows, so that what has the least accesses goes first.
+ * Merges ranges to make room for all due splits, as far as the merged ranges have fewer accesses.
+ * The limit grows, so that the ranges with the fewest accesses are merged first.
  */
 static void make_room(struct kx_ranges *s, u32 nr_due)
 {
@@ -399,7 +399,7 @@ static void halve(struct kx_ranges *s, u32 i, u32 right)
 	s->idle[right] = 0;
 }
 
-/* Halves the first @n of the order array. From the right, so that all are moved only once. */
+/* Halves the first @n of the order array. From the right, so that each range moves only once. */
 static void split(struct kx_ranges *s, u32 n)
 {
 	u32 i, left = n;
@@ -484,7 +484,7 @@ int kx_ranges_init(struct kx_ranges *s, void *memory, const struct kx_ranges_con
 	return 0;
 }
 
-/* A range of its own where there is room, as the last one may be small and hot. */
+/* The new part is a range of its own if there is room: the last range may be small and hot. */
 void kx_ranges_grow(struct kx_ranges *s, u64 last)
 {
 	u64 old = s->config.last;
@@ -508,7 +508,7 @@ u64 kx_ranges_until(const struct kx_ranges *s, u64 address)
 	return last_of(s, find(s->start, s->nr, address));
 }
 
-/* Accesses for each granule, times 2^32. */
+/* Accesses per granule, times 2^32. */
 static u64 heat_of(const struct kx_ranges *s, u32 i)
 {
 	u64 granules = (last_of(s, i) >> s->config.granularity) -

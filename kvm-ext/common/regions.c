@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Where this departs from DAMON: above half of @max regions, which ends all splitting
- * there, as many as there is room for are split, chosen at random, so that borders go
- * on moving; and the number of regions is within its bounds at all times.
+ * Differences to DAMON: DAMON does not split at all above half of @max regions; here as
+ * many random regions are split as there is room for, so that borders continue to move.
+ * And the number of regions is within its bounds at all times.
  */
 #include "regions.h"
 
@@ -16,13 +16,13 @@ static u64 draw(struct kx_regions *s)
 	return z ^ z >> 31;
 }
 
-/* From 0 to @n - 1. @n is below 2^52, so that no value is more likely by 2^-12. */
+/* A number from 0 to @n - 1. @n is below 2^52, so no value is more likely by 2^-12. */
 static u64 draw_below(struct kx_regions *s, u64 n)
 {
 	return draw(s) % n;
 }
 
-/* The @n'th of many: a million regions take many milliseconds. */
+/* Called for region number @n: a million regions take many milliseconds. */
 static void step(u64 n)
 {
 	if (n % 1024 == 1023)
@@ -34,7 +34,7 @@ static u64 difference(u64 a, u64 b)
 	return a > b ? a - b : b - a;
 }
 
-/* The mean of @a, which stands for @na pages, and @b, for @nb. */
+/* The mean of @a with weight @na pages, and @b with weight @nb pages. */
 static u32 mean(u32 a, u64 na, u32 b, u64 nb)
 {
 	u32 part = mul_u64_u64_div_u64(difference(a, b), nb, na + nb);
@@ -52,7 +52,7 @@ static bool adjacent(const struct kx_region *l, const struct kx_region *r)
 	return l->as_id == r->as_id && end_of(l) == r->gfn;
 }
 
-/* Makes @r those of its pages that are from @gfn on, @npages of them. */
+/* Reduces @r to @npages of its pages, from @gfn on. */
 static void clip(struct kx_region *r, u64 gfn, u64 npages)
 {
 	r->gfn = gfn;
@@ -61,7 +61,7 @@ static void clip(struct kx_region *r, u64 gfn, u64 npages)
 		r->watching = false;
 }
 
-/* Adds @r, which begins where @l ends, to @l. */
+/* Merges @r, which begins at the end of @l, into @l. */
 static void join(struct kx_region *l, const struct kx_region *r)
 {
 	l->accesses = mean(l->accesses, l->npages, r->accesses, r->npages);
@@ -79,7 +79,7 @@ static u32 least_regions(const struct kx_regions *s)
 	return min_t(u64, s->min, s->pages);
 }
 
-/* What no region may grow beyond. As long as all keep to it there are @min at least. */
+/* The size limit of a region. If all regions keep it, there are at least @min regions. */
 static u64 largest_region(const struct kx_regions *s)
 {
 	return s->pages ? div64_u64(s->pages, least_regions(s)) : 0;
@@ -101,13 +101,13 @@ void kx_regions_init(struct kx_regions *s, void *memory, u32 min, u32 max, u64 s
 }
 
 /*
- * Goes over the memory there is now, in pieces of which each was all in one region
- * before, or in none. Stretches that touch are one.
+ * Goes over the present memory in pieces; each piece was completely in one old region,
+ * or in none. Adjacent stretches count as one.
  */
 struct sweep {
 	const struct kx_stretch *stretch, *last_stretch;
 	const struct kx_region *old, *last_old;
-	struct kx_stretch rest;		/* of the stretch that the sweep is in */
+	struct kx_stretch rest;		/* rest of the current stretch */
 };
 
 static void sweep_start(struct sweep *w, const struct kx_regions *s,
@@ -136,7 +136,7 @@ static bool sweep_stretch(struct sweep *w)
 	return w->rest.npages;
 }
 
-/* The next @piece; @first: of its stretch. */
+/* The next @piece; @first: it is the first of its stretch. */
 static bool sweep_next(struct sweep *w, struct kx_region *piece, bool *first)
 {
 	u64 npages;
@@ -175,7 +175,7 @@ static bool alike(const struct kx_region *l, const struct kx_region *r, u64 limi
 struct tally {
 	u64 pages;
 	u32 pieces, stretches;
-	u32 pairs;			/* of neighbours that are alike */
+	u32 pairs;			/* pairs of similar neighbours */
 };
 
 static void count_pieces(struct tally *t, const struct kx_regions *s,
@@ -199,7 +199,7 @@ static void count_pieces(struct tally *t, const struct kx_regions *s,
 	}
 }
 
-/* Puts the pieces into the spare array, with @excess of @t->pairs joined, evenly spread. */
+/* Puts the pieces into the spare array, and joins @excess of @t->pairs, evenly distributed. */
 static u32 collect_pieces(struct kx_regions *s, const struct kx_stretch *stretches, u32 nr,
 			  const struct tally *t, u32 excess, u64 limit)
 {
@@ -226,7 +226,7 @@ static u32 collect_pieces(struct kx_regions *s, const struct kx_stretch *stretch
 	return n;
 }
 
-/* Puts @r in @k parts of equal size to @to. */
+/* Divides @r into @k parts of equal size at @to. */
 static void cut_one(struct kx_region *to, const struct kx_region *r, u32 k)
 {
 	u64 size = div64_u64(r->npages, k), longer = r->npages - size * k, gfn = r->gfn;
@@ -242,8 +242,8 @@ static void cut_one(struct kx_region *to, const struct kx_region *r, u32 k)
 }
 
 /*
- * Puts the @n regions of the spare array back, those that are too large cut to size: as far
- * as there is room, in proportion to how many cuts each would take.
+ * Puts the @n regions of the spare array back and divides regions that are too large, as far as
+ * there is room, in proportion to the number of cuts that each region needs.
  */
 static void cut_to_size(struct kx_regions *s, u32 n)
 {
@@ -278,7 +278,7 @@ int kx_regions_set(struct kx_regions *s, const struct kx_stretch *stretches, u32
 	if (t.stretches > s->max)
 		return -E2BIG;
 	excess = t.pieces > s->max ? t.pieces - s->max : 0;
-	/* What has to go for want of room are borders between what is most alike. */
+	/* If there is no room, borders between the most similar regions are removed. */
 	while (t.pairs < excess) {
 		limit = 2 * limit + 1;
 		count_pieces(&t, s, stretches, nr, limit);
@@ -295,7 +295,7 @@ u64 kx_region_choose(struct kx_regions *s, struct kx_region *r)
 	return r->watched;
 }
 
-/* Counts that differ by more are different: a tenth of what a count could be. */
+/* Counts that differ by more than a tenth of the maximum count are different. */
 static u32 tolerance(const struct kx_regions *s)
 {
 	return s->checks / 10;
@@ -336,7 +336,7 @@ static void merge(struct kx_regions *s)
 	s->nr = nr;
 }
 
-/* Splits @r in two, of which none has less than a tenth. */
+/* Splits @r into two parts, each with at least a tenth of the pages. */
 static void split_one(struct kx_regions *s, struct kx_region *r, struct kx_region *right)
 {
 	u64 least = max_t(u64, div64_u64(r->npages, 10), 1);
@@ -353,7 +353,7 @@ static void split(struct kx_regions *s)
 	u32 room = s->max - s->nr, parts = 2, n = 0, i, k;
 	struct kx_region *to = s->spare;
 
-	/* What differs may be in the middle of a region, where no half shows it. There is room. */
+	/* A difference may lie in the middle of a region, where no half shows it. There is room. */
 	if (s->nr == s->last_nr && s->nr < s->max / 3)
 		parts = 3;
 	s->last_nr = s->nr;

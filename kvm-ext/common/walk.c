@@ -10,7 +10,7 @@ static u64 pages_of(int level)
 	return 1ull << (9 * (level - 1));
 }
 
-/* Where the range of pages below the entry for @gfn ends, or at @end. */
+/* The end of the pages below the entry for @gfn, but at most @end. */
 static u64 end_of(u64 gfn, int level, u64 end)
 {
 	return min_t(u64, end, (gfn | (pages_of(level) - 1)) + 1);
@@ -46,17 +46,17 @@ static bool is_young(const struct kx_walk *w, u64 entry)
 }
 
 /*
- * Set in a settled entry, one in which no CPU has anything left to set: accessed,
- * writable and dirty. Not writable would not do: KVM's fast page fault makes such an
- * entry writable, and so open to D, without a lock. KVM writes entries of this kind
- * without a locked instruction for the same reason.
+ * The bits of a settled entry, in which a CPU has no bit left to set: accessed, writable and
+ * dirty. An entry that is not writable is not settled: KVM's fast page fault makes it
+ * writable without a lock, and then a CPU may set D. KVM writes settled entries without a
+ * locked instruction for the same reason.
  */
 static u64 settled_bits(const struct kx_walk *w)
 {
 	return w->maps | KX_ENTRY_WRITE | w->accessed | w->dirty;
 }
 
-/* Clears A if the entry maps something; one that does not is not ours to change. */
+/* Clears A if the entry maps memory; other entries must not be changed. */
 static bool take(const struct kx_walk *w, u64 *entry)
 {
 	u64 old = READ_ONCE(*entry);
@@ -74,7 +74,7 @@ static bool take(const struct kx_walk *w, u64 *entry)
 
 /* --- a table of the last level -------------------------------------------------- */
 
-/* Entries @i to @end, all of one word of the result. */
+/* Entries @i to @end, all in the same word of the result. */
 static u64 take_some(struct kx_walk *w, u64 *table, unsigned int i, unsigned int end)
 {
 	u64 bits = 0;
@@ -88,12 +88,12 @@ static u64 take_some(struct kx_walk *w, u64 *table, unsigned int i, unsigned int
 }
 
 /*
- * Loops over a group are unrolled, which at -O2 the compiler does not do by itself: its
- * entries then stay in registers.
+ * Loops over a group are unrolled, which the compiler does not do by itself at -O2: the
+ * entries of the group then stay in registers.
  */
 #define GROUP	8u
 
-/* Reads a group of entries to @e, and takes it if all of it is settled. */
+/* Reads a group of entries into @e, and clears their A bits if all of them are settled. */
 static __always_inline bool take_group(u64 *group, u64 *e, u64 settled, u64 accessed)
 {
 	u64 all = ~0ull;
@@ -112,7 +112,7 @@ static __always_inline bool take_group(u64 *group, u64 *e, u64 settled, u64 acce
 	return true;
 }
 
-/* The accessed bits of a group, whether or not its entries map anything. */
+/* The A bits of a group, whether or not the entries map memory. */
 static __always_inline u64 accessed_bits(const u64 *e, u64 accessed)
 {
 	u64 bits = 0;
@@ -140,7 +140,7 @@ static __always_inline unsigned int leaves_in(const struct kx_walk *w, const u64
 	return n;
 }
 
-/* What any of a group's entries have, and, in @all, what all of them have. */
+/* The bits that any entry of a group has and, in @all, the bits that all entries have. */
 static __always_inline u64 any_of_group(const u64 *group, u64 *all)
 {
 	u64 entry, any = 0;
@@ -166,9 +166,9 @@ static unsigned int count_leaves(const struct kx_walk *w, const u64 *group)
 }
 
 /*
- * 64 entries. Where the guest is busy they are all settled, elsewhere most have no accessed
- * bit, and there is a loop for each. The third decides nothing by entry: nothing is as slow as
- * a branch that is taken at random, and before it there are two at most.
+ * 64 entries. In busy memory all of them are settled, elsewhere most have no A bit, and there
+ * is a loop for each case. The third loop has no branch for each entry, because nothing is as
+ * slow as a branch that is taken at random; before this loop there are at most two branches.
  */
 static u64 take_word(struct kx_walk *w, u64 *word)
 {
@@ -239,7 +239,7 @@ static bool take_table(struct kx_walk *w, u64 *table, u64 gfn, u64 end)
 
 /* --- the levels above -------------------------------------------------------------- */
 
-/* A leaf that is larger than a page. True: it was not accessed. */
+/* A leaf that is larger than a page. True: the leaf was not accessed. */
 static bool take_large(struct kx_walk *w, u64 *entry, int level, u64 gfn)
 {
 	w->sums.leaves++;
@@ -258,7 +258,7 @@ static bool must_stop(struct kx_walk *w)
 	return w->nr_idle == KX_IDLE_MAX || w->stop(w);
 }
 
-/* Nothing was accessed below: from now on its own bit can speak for it. */
+/* Nothing was accessed below: from now on the entry's own bit shows whether something is. */
 static void retire(struct kx_walk *w, u64 *entry, int level, u64 gfn)
 {
 	if (w->nr_idle == KX_IDLE_MAX || !take(w, entry))
@@ -270,9 +270,9 @@ static void retire(struct kx_walk *w, u64 *entry, int level, u64 gfn)
 static bool walk_upper(struct kx_walk *w, u64 *table, int level, u64 *at, u64 end);
 
 /*
- * What one entry above the last level maps of pages *@at to @end, which do not
- * reach beyond it. Advances *@at over what was looked at. True: there was nothing to
- * be found, and there is nothing whose bit is set or was so just now.
+ * Walks pages *@at to @end below one entry above the last level; the range does not reach
+ * beyond the entry. Advances *@at over the pages that were examined. True: nothing was
+ * found accessed, and no A bit below is set or was set just now.
  */
 static bool walk_entry(struct kx_walk *w, u64 *entry, int level, u64 *at, u64 end)
 {
@@ -341,7 +341,7 @@ void kx_window_clear(struct kx_window *window, u64 gfn)
 
 /* --- single entries -------------------------------------------------------------------- */
 
-/* The entry on the way to @gfn in a table of level @target, or where the way ends above. */
+/* The entry for @gfn in a table of level @target, or the entry above at which the walk ends. */
 static u64 *entry_at(struct kx_walk *w, u64 *table, int level, u64 gfn, int target, int *at)
 {
 	u64 *entry, value;
