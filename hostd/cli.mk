@@ -10,12 +10,26 @@ KX_LIB_SRCS += \
 	hostd/doctor/doctor-module.c \
 	hostd/doctor/doctor-pebs.c \
 	hostd/doctor/doctor-probe.c \
+	hostd/report/figure.c \
 	hostd/report/figures.c \
 	hostd/report/figures-compare.c \
 	hostd/report/figures-notes.c \
 	hostd/report/figures-parts.c \
 	hostd/report/figures-truth.c \
+	hostd/report/heat-text.c \
+	hostd/report/json.c \
+	hostd/report/pool.c \
+	hostd/report/row.c \
+	hostd/report/vm-rows.c \
+	hostd/report/text-cells.c \
+	hostd/report/text-tables.c \
+	hostd/model/fields.c \
 	hostd/model/hardware.c \
+	hostd/model/heatmap.c \
+	hostd/model/json-read.c \
+	hostd/model/json-write.c \
+	hostd/model/report.c \
+	hostd/model/window.c \
 	hostd/vm/hostinfo.c \
 	hostd/tracker/logmech.c \
 	hostd/tracker/option.c \
@@ -31,9 +45,6 @@ KX_LIB_SRCS += \
 	hostd/tracker/rows.c \
 	hostd/tracker/units.c \
 	hostd/report/report-compare.c \
-	hostd/model/report-heat.c \
-	hostd/model/report-json.c \
-	hostd/model/report-model.c \
 	hostd/report/report-notes.c \
 	hostd/report/report-text.c \
 	hostd/model/report-variant.c \
@@ -67,7 +78,7 @@ $(BUILD)/hostd/kvm-ext: $(KX_CLI_OBJS) $(BUILD)/hostd/libkvmext.a
 
 -include $(KX_CLI_OBJS:.o=.d)
 
-KX_UNIT_TESTS += test-golden test-series test-options test-figures test-worklog test-report-json test-report-heat \
+KX_UNIT_TESTS += test-golden test-manual test-series test-options test-figures test-worklog test-report-json test-report-heat \
 	test-doctor test-exitcode test-selftest
 KX_UNIT_EXTRA_test-exitcode := hostd/cli/exitcode.c
 

@@ -3,8 +3,11 @@
 
 KX_LIB_SRCS += \
 	hostd/account/account.c \
+	hostd/account/account-find.c \
 	hostd/account/account-passes.c \
 	hostd/account/account-pauses.c \
+	hostd/account/account-records.c \
+	hostd/account/account-stats.c \
 	hostd/control/config.c \
 	hostd/vm/domain-words.c \
 	hostd/vm/domains.c \

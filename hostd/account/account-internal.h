@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the files of the account share: windows and statistics (account.c), passes (account-passes.c), time in which the VM
- * was paused (account-pauses.c).
+ * What the files of the account share: windows (account.c), statistics (account-stats.c), records of the stream
+ * (account-records.c), passes (account-passes.c), time in which the VM was paused (account-pauses.c).
  */
 #ifndef KX_ACCOUNT_INTERNAL_H
 #define KX_ACCOUNT_INTERNAL_H
@@ -24,13 +24,14 @@ typedef struct _KxPassTimes KxPassTimes;
 
 typedef struct {
 	KxWindow *w;
+	guint parts; /* bits of KxPart: what its tracker and its setting have */
 	guint64 epoch;
 	guint64 start_monotonic_ns, end_monotonic_ns; /* the end: once closed */
-	guint64 primed_ns;   /* CLOCK_MONOTONIC, when the priming pass ended; 0: not seen */
-	KxVmCounters *start; /* NULL once closed */
-	KxGfnSet *found;     /* while open; once closed where it takes less than the runs */
-	GArray *runs;	     /* KxRun, once closed; neither: forgotten */
-	gsize kept;	     /* bytes of either, once closed */
+	guint64 primed_ns;     /* CLOCK_MONOTONIC, when the priming pass ended; 0: not seen */
+	KxVmCounters *start;   /* NULL once closed */
+	KxGfnSet *found;       /* while open; once closed where it takes less than the runs */
+	GArray *runs;	       /* KxRun, once closed; neither: forgotten */
+	gsize kept;	       /* bytes of either, once closed */
 	guint64 drained_bytes; /* of records since the draining was last charged */
 	gboolean marked;
 	struct kvm_ext_stats mark;
@@ -80,7 +81,19 @@ struct _KxAccount {
 };
 
 KxAccountWindow *kx_account_by_id(const KxAccount *a, guint64 id);
+KxAccountWindow *kx_account_by_epoch(const KxAccount *a, guint64 epoch);
 KxAccountWindow *kx_account_last_window(const KxAccount *a);
+/* Forgets what older windows keep, beyond what all may. */
+void kx_account_stay_bounded(KxAccount *a);
+/* The window's regions. @why: what is to be said in their place; NULL: others come. */
+void kx_account_forget_regions(KxAccount *a, KxAccountWindow *win, const char *why);
+
+/* --- statistics (account-stats.c) ---------------------------------------------------------------------------------- */
+
+/* Writes into @w, which is the window's or a copy of it, what @st has of the window's parts. @st NULL: there are none. */
+void kx_account_take_stats(const KxAccountWindow *win, KxWindow *w, const struct kvm_ext_stats *st);
+/* And what leaving its tracker took, as far as that is known. */
+void kx_account_put_disabled(const KxAccountWindow *win, KxWindow *w);
 
 /* --- passes (account-passes.c) ------------------------------------------------------------------------------------- */
 

@@ -98,14 +98,8 @@ static void add_after_mark(KxAccountWindow *win, const struct kvm_ext_rec_pass_e
 	m->passes++;
 	m->pass_ns_sum += r->wall_ns;
 	m->cpu_ns += r->cpu_ns;
-	m->pages_scanned += r->pages_scanned;
-	m->leaves_tested += r->leaves_tested;
-	m->samples += r->samples;
-	m->sample_pages += r->sample_pages;
-	m->lost_samples += r->lost_samples;
-	m->flushes += r->flushes;
-	m->flush_ipis += r->flush_ipis;
-	m->flush_ns += r->flush_ns;
+#define PASS_STAT(member) m->member += r->member;
+#include "model/parts.def"
 }
 
 /* --- paused passes: out of the statistics ---------------------------------------------------------------------------- */
@@ -119,14 +113,8 @@ static void take_out(KxWindow *w, const struct kvm_ext_rec_pass_end *r, guint64 
 		{ &w->passes, nr },
 		{ &w->pass_ns_sum, r->wall_ns },
 		{ w->has_guest ? &w->guest_cpu_ns : &w->cpu_ns, r->cpu_ns },
-		{ &w->pages_scanned, r->pages_scanned },
-		{ &w->leaves_tested, r->leaves_tested },
-		{ &w->samples, r->samples },
-		{ &w->sample_pages, r->sample_pages },
-		{ &w->lost_samples, r->lost_samples },
-		{ &w->flushes, r->flushes },
-		{ &w->flush_ipis, r->flush_ipis },
-		{ &w->flush_ns, r->flush_ns },
+#define PASS_STAT(member) { &w->member, r->member },
+#include "model/parts.def"
 	};
 
 	/* Statistics may be older than the records. */
@@ -145,14 +133,8 @@ static void add_up(struct kvm_ext_rec_pass_end *sum, const struct kvm_ext_rec_pa
 
 	sum->wall_ns += by * r->wall_ns;
 	sum->cpu_ns += by * r->cpu_ns;
-	sum->pages_scanned += by * r->pages_scanned;
-	sum->leaves_tested += by * r->leaves_tested;
-	sum->samples += by * r->samples;
-	sum->sample_pages += by * r->sample_pages;
-	sum->lost_samples += by * r->lost_samples;
-	sum->flushes += by * r->flushes;
-	sum->flush_ipis += by * r->flush_ipis;
-	sum->flush_ns += by * r->flush_ns;
+#define PASS_STAT(member) sum->member += by * r->member;
+#include "model/parts.def"
 }
 
 /* Shortest, longest and 99th percentile do not subtract: they are taken from the records of those that count. */

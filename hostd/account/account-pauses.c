@@ -2,12 +2,6 @@
 /* Time in which the VM was paused: how much of each window it is. */
 #include "account-internal.h"
 
-static void replace(char **to, const char *from)
-{
-	g_free(*to);
-	*to = g_strdup(from);
-}
-
 static guint64 end_of(const KxAccountWindow *win)
 {
 	return win->w->open ? KX_NOT_OVER : win->end_monotonic_ns;
@@ -33,7 +27,7 @@ static void list_pause(const KxAccount *a, const KxAccountWindow *win, const KxS
 		g_array_remove_index(w->pauses, 0);
 	g_array_append_val(w->pauses, pause);
 	w->pauses_total++;
-	replace(&w->paused_for, a->pause.why);
+	kx_set_text(&w->paused_for, a->pause.why);
 }
 
 /* The pause @s is over. */
@@ -57,7 +51,7 @@ static void add_pause(KxAccount *a, const KxStretch *s)
 static void begin(KxAccount *a, KxInstant now, guint64 from_ns, const char *why)
 {
 	a->pause.realtime_offset_ns = now.realtime_ns - (gint64)now.monotonic_ns;
-	replace(&a->pause.why, why);
+	kx_set_text(&a->pause.why, why);
 	kx_stretches_begin(&a->pause.when, from_ns);
 	kx_account_judge_passes(a);
 }
@@ -101,9 +95,9 @@ void kx_account_pauses_unknown(KxAccount *a, KxInstant now, const char *why)
 	KxAccountWindow *win = kx_account_last_window(a);
 
 	a->pause.unknown_since_ns = now.monotonic_ns;
-	replace(&a->pause.unknown, why);
+	kx_set_text(&a->pause.unknown, why);
 	if (win && win->w->open)
-		replace(&win->w->paused_na, why);
+		kx_set_text(&win->w->paused_na, why);
 }
 
 void kx_account_asked(KxAccount *a, KxInstant now, const char *why, gboolean ever_since)
@@ -113,9 +107,9 @@ void kx_account_asked(KxAccount *a, KxInstant now, const char *why, gboolean eve
 		begin(a, now, ever_since ? 0 : now.monotonic_ns, why);
 	else
 		end(a, now, a->pause.unknown ? a->pause.unknown_since_ns : now.monotonic_ns);
-	replace(&a->pause.unknown, NULL);
+	kx_set_text(&a->pause.unknown, NULL);
 	for (guint i = 0; ever_since && i < a->windows->len; i++)
-		replace(&((KxAccountWindow *)a->windows->pdata[i])->w->paused_na, NULL);
+		kx_set_text(&((KxAccountWindow *)a->windows->pdata[i])->w->paused_na, NULL);
 }
 
 void kx_account_put_pauses(const KxAccount *a, const KxAccountWindow *win, KxWindow *w,

@@ -12,9 +12,8 @@
 #include <kvm-ext/uapi.h>
 
 #include "base/gfnset.h"
-#include "model/report.h"
+#include "model/window.h"
 #include "tracker/stream.h"
-#include "tracker/tracker.h"
 #include "vm/kvmstat.h"
 
 /* Oldest windows are dropped beyond this. */
@@ -33,11 +32,11 @@ typedef struct {
 
 /* What a window is opened with. */
 typedef struct {
-	const char *tracker, *options;		  /* name; canonical text */
-	guint64 epoch;				  /* kvm_ext_stats.epoch */
-	guint64 last_gfn;			  /* of the VM */
-	gboolean staleness;			  /* accesses missed are measured */
-	guint32 regions_max;			  /* 0: no regions */
+	const char *tracker, *options; /* name; canonical text */
+	guint64 epoch;		       /* kvm_ext_stats.epoch */
+	guint64 last_gfn;	       /* of the VM */
+	guint parts;		       /* bits of KxPart that the tracker and its options have */
+	guint32 regions_max;	       /* with regions */
 	guint32 trap_faults_per_s, trap_time_ppm; /* budgets of trap */
 } KxSetting;
 
@@ -62,8 +61,8 @@ guint64 kx_account_open(KxAccount *a, const KxSetting *setting, const KxVmCounte
 void kx_account_mark(KxAccount *a, guint64 window, const struct kvm_ext_stats *st);
 
 /*
- * To be called with every reading of the statistics. Leaving a setting has its price in the account of the setting after
- * it: it goes to the window it belongs to. And from here the account knows when the memory was the VMM's own to log.
+ * To be called with every reading of the statistics. The next tracker's statistics contain the cost of stopping this one; it
+ * is booked on the stopped tracker's window. And from here the account knows when the memory was the VMM's own to log.
  */
 void kx_account_saw(KxAccount *a, const struct kvm_ext_stats *st);
 /* To what the log was left in @window: "migration", … */
@@ -87,8 +86,12 @@ void kx_account_pauses_unknown(KxAccount *a, KxInstant now, const char *why);
  */
 void kx_account_asked(KxAccount *a, KxInstant now, const char *why, gboolean ever_since);
 
-/* What a tracker in the guest knows beside its statistics, with every reading of them. */
-void kx_account_guest(KxAccount *a, const struct kvm_ext_stats *st, const KxGuestView *view);
+/*
+ * What a tracker knows beside its statistics, with every reading of them: @fill writes it into the open window of @epoch,
+ * if there is one. @knows: what it is called with.
+ */
+typedef void (*KxFillFunc)(gconstpointer knows, KxWindow *w);
+void kx_account_tell(KxAccount *a, guint64 epoch, KxFillFunc fill, gconstpointer knows);
 
 /* @st NULL: use the mark's, else the window has no statistics. */
 void kx_account_close(KxAccount *a, guint64 window, const struct kvm_ext_stats *st,

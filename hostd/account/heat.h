@@ -14,7 +14,7 @@
 #include <kvm-ext/uapi.h>
 
 #include "guest/guestview.h"
-#include "model/report.h"
+#include "model/heatmap.h"
 #include "tracker/options.h"
 #include "tracker/pick.h"
 #include "tracker/stream.h"

@@ -9,7 +9,7 @@
 
 #include <glib.h>
 
-#include "model/report.h"
+#include "model/heatmap.h"
 
 #define KX_RANGEMAP_EPOCH_NS G_GUINT64_CONSTANT(500000000)
 #define KX_RANGEMAP_ORDER    12u /* log2 of the smallest range's bytes */

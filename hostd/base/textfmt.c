@@ -297,3 +297,22 @@ void kx_table_print(const KxTable *t, GString *out, guint width, guint indent, g
 			print_line(t, out, indent, first, end, line);
 	}
 }
+
+void kx_text_fold(GString *out, guint width, const char *text, guint indent)
+{
+	guint most = MAX(width ? MIN(width, 110u) : 110u, indent + 40u);
+	g_auto(GStrv) words = g_strsplit(text, " ", -1);
+	guint column = 0;
+
+	for (char **word = words; *word; word++) {
+		guint n = kx_text_columns(*word);
+
+		if (column && column + 1 + n > most) {
+			g_string_append_c(out, '\n');
+			column = 0;
+		}
+		g_string_append_printf(out, "%*s%s", column ? 1 : (int)indent, "", *word);
+		column += n + (column ? 1 : indent);
+	}
+	g_string_append_c(out, '\n');
+}

@@ -41,4 +41,7 @@ void kx_table_add_cell(KxTable *t, guint column, char *cell);
  */
 void kx_table_print(const KxTable *t, GString *out, guint width, guint indent, guint64 breaks);
 
+/* Appends @text, folded at spaces to @width columns (0: as many as are good to read), each line indented. */
+void kx_text_fold(GString *out, guint width, const char *text, guint indent);
+
 #endif /* KX_TEXTFMT_H */

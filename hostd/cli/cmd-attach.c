@@ -3,7 +3,7 @@
 #include "cli.h"
 
 #include "base/textfmt.h"
-#include "model/report.h"
+#include "model/vm.h"
 #include "tracker/options.h"
 
 #define KEYS_MAX 32

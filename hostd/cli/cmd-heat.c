@@ -7,7 +7,8 @@
 #include <unistd.h>
 
 #include "base/textfmt.h"
-#include "model/report.h"
+#include "report/json.h"
+#include "report/text.h"
 #include "tracker/options.h"
 
 #define FILE_COLUMNS 120 /* where there is no terminal to ask */

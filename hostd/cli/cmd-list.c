@@ -2,7 +2,7 @@
 #include "cli.h"
 
 #include "base/textfmt.h"
-#include "model/report.h"
+#include "model/vm.h"
 
 static const char *lookup(GVariant *vm, const char *key)
 {

@@ -4,8 +4,9 @@
 
 #include <string.h>
 
-#include "model/report.h"
 #include "output.h"
+#include "report/json.h"
+#include "report/text.h"
 #include "worklogs.h"
 
 typedef struct {
@@ -70,8 +71,8 @@ static KxReport *read_daemon(Cli *cli, char **targets, int *code)
 
 static gboolean emit(Cli *cli, const Arguments *a, const KxReport *r, GError **error)
 {
-	g_autofree char *body =
-		cli->json ? kx_report_to_json(r) : kx_report_to_text(r, cli_columns(a->width, a->output));
+	g_autofree char *body = cli->json ? kx_report_to_json(r)
+					  : kx_report_to_text(r, cli_columns(a->width, a->output));
 	g_autofree char *text = g_strconcat(body, cli->json ? "\n" : "", NULL);
 
 	if (a->output && !g_str_equal(a->output, "-"))
@@ -114,7 +115,8 @@ static int report(Cli *cli, const Arguments *a)
 	if (!r)
 		return code;
 	for (char **log = a->logs; log && *log; log++) {
-		if (!cli_join_log(cli, a->input != NULL, r, *log, (CliStretches){ NULL, NULL }, &error)) {
+		if (!cli_join_log(cli, a->input != NULL, r, *log, (CliStretches){ NULL, NULL },
+				  &error)) {
 			cli_fail(NULL, error);
 			return error->domain == G_OPTION_ERROR ? KX_EXIT_USAGE : KX_EXIT_FAILED;
 		}

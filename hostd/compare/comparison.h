@@ -10,6 +10,7 @@
 #include <glib.h>
 
 #include "compare/stretch.h"
+#include "model/figure.h"
 #include "model/report.h"
 
 #define KX_COMPARISON_SCHEMA "kvm-ext-compare/1"

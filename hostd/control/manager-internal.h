@@ -8,6 +8,7 @@
 
 #include "letalone.h"
 #include "manager.h"
+#include "model/report.h"
 
 struct _KxManager {
 	grefcount refs; /* the owner, and each call under way */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "report/json.h"
 #include "vm/hostinfo.h"
 
 static gboolean has_ident(const GPtrArray *sessions, const KxSession *s)

@@ -129,8 +129,8 @@ gboolean kx_session_statistics(KxSession *s, struct kvm_ext_stats *st)
 	g_free(s->progress);
 	s->progress = kx_progress_text(st);
 	s->primed = st->passes || !(s->options.tracker->can & KX_CAN_PASS);
-	if (s->tracker->ops->guest)
-		kx_account_guest(s->account, st, s->tracker->ops->guest(s->tracker));
+	if (s->tracker->ops->fill)
+		kx_account_tell(s->account, st->epoch, s->tracker->ops->fill, s->tracker);
 	return TRUE;
 }
 

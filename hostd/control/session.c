@@ -142,7 +142,7 @@ static void open_window(KxSession *s, const KxKvmStat *qmp)
 		.tracker = o->tracker->name,
 		.options = options,
 		.last_gfn = s->vm.last_gfn,
-		.staleness = o->staleness,
+		.parts = kx_options_parts(o),
 		.regions_max = o->regions.max,
 		.trap_faults_per_s = trap ? o->faults_per_s : 0,
 		.trap_time_ppm = trap ? o->vcpu_ppm : 0,

@@ -16,7 +16,7 @@
 #include "account/account.h"
 #include "doctor/selftest-log.h"
 #include "guest/hotplug.h"
-#include "model/report.h"
+#include "model/vm.h"
 #include "tracker/logmech.h"
 #include "tracker/module.h"
 #include "tracker/options.h"

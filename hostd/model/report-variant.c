@@ -3,7 +3,9 @@
  * A VM of the report and its last window as D-Bus values, for figures that are asked for often: the keys of the JSON, each with
  * its value, and those that are zero, no, or nothing left out. Unknown keys are ignored, as are those of another type.
  */
-#include "report-internal.h"
+#include "report.h"
+
+#include "fields.h"
 
 /* --- there -------------------------------------------------------------------------------------------------------------- */
 

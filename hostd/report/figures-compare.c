@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Rows against other rows of the same VM: what costs a multiple of what. */
-#include "figures-internal.h"
+#include "pool.h"
 
 #include <math.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Footnotes of figures: what must be known to read a value right that was measured. */
-#include "figures-internal.h"
+#include "pool.h"
 
 /* What is known of it is not 0, but may not be all. */
 static void note_paused(KxPool *p)

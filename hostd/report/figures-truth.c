@@ -4,7 +4,7 @@
  * alone, so not to have found what was only read is no miss of it. Its row in kx_trackers[] says of what its recall and its
  * precision are shares; beside them stand those of all that was touched, and of all that was written.
  */
-#include "figures-internal.h"
+#include "pool.h"
 #include "tracker/options.h"
 
 /* A share of pages, over the windows where it is known. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Sentences of the report that set one row against another. */
-#include "model/report-internal.h"
+#include "text-internal.h"
 
 #include <math.h>
 
@@ -133,7 +133,7 @@ static void print_comparison(GString *out, guint width, const GPtrArray *rows, c
 		if (first)
 			g_string_append_c(out, '\n');
 		first = FALSE;
-		kx_print_folded(out, width, text, 2);
+		kx_text_fold(out, width, text, 2);
 	}
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What must be known to read a VM's rows right, as sentences. */
-#include "model/report.h"
+#include "row.h"
 #include "tracker/blind.h"
 
 /* --- the dirty log ---------------------------------------------------------- */

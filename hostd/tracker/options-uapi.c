@@ -4,6 +4,12 @@
 
 #include <string.h>
 
+guint kx_options_parts(const KxOptions *o)
+{
+	return o->tracker->parts | (o->staleness ? KX_PART_BIT(MISSED) : 0) |
+	       (o->regions.max ? KX_PART_BIT(REGIONS) : 0);
+}
+
 guint32 kx_options_aggregation_passes(const KxOptions *o)
 {
 	return o->aggregation_ns && o->interval_ns ? (guint32)(o->aggregation_ns / o->interval_ns)

@@ -116,6 +116,8 @@ const KxOptionKey *kx_option_key(const char *key);
 guint32 kx_options_aggregation_passes(const KxOptions *o);
 /* Skips what was not used: asked for, and possible. */
 gboolean kx_options_skips(const KxOptions *o);
+/* KX_PART_BIT(): parts of the account that the tracker has by itself, or with these options. */
+guint kx_options_parts(const KxOptions *o);
 
 /* Canonical text of the options that matter to the tracker ("interval=100ms granularity=4K …"); "" for off. */
 char *kx_options_to_string(const KxOptions *o);

@@ -8,6 +8,7 @@
 #include <kvm-ext/uapi.h>
 
 #include "blind.h"
+#include "model/parts.h"
 
 /* What a tracker can do, and so which options mean something to it. */
 enum {
@@ -54,6 +55,7 @@ typedef struct {
 	const char *summary; /* one line, for help and completion */
 	int module_id;	     /* enum kvm_ext_tracker_id; -1: not the module's */
 	guint can;	     /* KX_CAN_* */
+	guint parts;	     /* KX_PART_BIT(): what its account has that others have not */
 	KxSees sees;
 	guint blind; /* KX_BLIND_*: what it cannot see */
 	/* Another row's name: this one is that tracker where the dirty log works by @mechanism, and is refused elsewhere. */

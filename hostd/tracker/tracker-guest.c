@@ -488,6 +488,16 @@ static const KxGuestView *guest_view(const KxTracker *t)
 	return &((const Guest *)t->priv)->view;
 }
 
+static void fill_window(gconstpointer t, KxWindow *w)
+{
+	const KxGuestView *view = guest_view(t);
+
+#define PART(id, name, has, none, heading, manual) w->has = TRUE;
+#define TOLD(type, member, source)		   KX_PUT_##type(w->member, source);
+#include "model/part-guest.def"
+#include "model/part-end.def"
+}
+
 const KxTrackerOps kx_tracker_guest = {
 	.name = "guest",
 	.serves = guest_serves,
@@ -502,4 +512,5 @@ const KxTrackerOps kx_tracker_guest = {
 	.poll_fd = guest_poll_fd,
 	.drain = guest_drain,
 	.guest = guest_view,
+	.fill = fill_window,
 };

@@ -13,6 +13,7 @@
 #include "epoch.h"
 #include "guest/channel.h"
 #include "guest/guestview.h"
+#include "model/window.h"
 #include "module.h"
 #include "options.h"
 #include "pick.h"
@@ -65,6 +66,11 @@ typedef struct {
 	gboolean (*drain)(KxTracker *t, const KxStreamOps *sink, gpointer data, GError **error);
 	/* What it knows of the guest, as of the last drain; NULL: it does not run there. */
 	const KxGuestView *(*guest)(const KxTracker *t);
+	/*
+	 * Writes into the window what @stats cannot say: the TOLD entries of the parts that are this implementation's
+	 * (model/parts.h), and that these are there. @t: a KxTracker. NULL: @stats says all.
+	 */
+	void (*fill)(gconstpointer t, KxWindow *w);
 } KxTrackerOps;
 
 struct _KxTracker {

@@ -10,7 +10,7 @@
 
 #include <kvm-ext/uapi.h>
 
-#include "model/report.h"
+#include "model/window.h"
 
 /* Counts since the VM was created. */
 typedef struct {

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "model/report.h"
+#include "report/json.h"
 
 static GMainLoop *loop;
 static GDBusNodeInfo *interfaces;

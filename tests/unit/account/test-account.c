@@ -43,6 +43,17 @@ static guint64 open_window(KxAccount *a, guint64 epoch, guint64 now)
 	return open_setting(a, (KxSetting){ .tracker = "abit", .epoch = epoch }, now);
 }
 
+static guint64 open_with(KxAccount *a, guint parts, guint64 epoch, guint64 now)
+{
+	return open_setting(
+		a, (KxSetting){ .tracker = "dirty-log", .epoch = epoch, .parts = parts }, now);
+}
+
+static guint64 open_log_window(KxAccount *a, guint64 epoch, guint64 now)
+{
+	return open_with(a, KX_PART_BIT(LOG), epoch, now);
+}
+
 static void close_window(KxAccount *a, guint64 id, const struct kvm_ext_stats *st, guint64 now)
 {
 	g_autoptr(KxVmCounters) c = counters(100 + now, 10 + now, 1000 + now, 50 + now);
@@ -406,11 +417,36 @@ static struct kvm_ext_stats log_stats(guint64 epoch, guint64 now)
 	};
 }
 
+/* What a tracker has is its row's to say, not that of the statistics; and without these it has none of it. */
+static void takes_its_own_parts_alone(void **state)
+{
+	const struct kvm_ext_stats st = log_stats(1, 50);
+	const guint parts[] = { 0, KX_PART_BIT(LOG), KX_PART_BIT(WALK) | KX_PART_BIT(TRAP) };
+
+	for (guint i = 0; i < G_N_ELEMENTS(parts); i++) {
+		g_autoptr(KxAccount) a = kx_account_new();
+		g_autoptr(GPtrArray) with = NULL, without = NULL;
+		const KxWindow *w;
+
+		open_with(a, parts[i], 1, 0);
+		with = windows(a, &st, 60);
+		w = with->pdata[0];
+		assert_int_equal(w->has_log, (parts[i] & KX_PART_BIT(LOG)) != 0);
+		assert_int_equal(w->has_walk, (parts[i] & KX_PART_BIT(WALK)) != 0);
+		assert_int_equal(w->has_trap, w->has_walk);
+		assert_int_equal(w->log_pages, w->has_log ? 1000 : 0);
+		assert_true(w->has_module && !w->has_guest && !w->has_regions);
+		without = windows(a, NULL, 70);
+		w = without->pdata[0];
+		assert_false(w->has_module || w->has_log || w->has_walk || w->has_trap);
+	}
+}
+
 /* What leaving a tracker took is told by the account after it, and belongs to the one before it. */
 static void joins_disable_to_its_window(void **state)
 {
 	g_autoptr(KxAccount) a = kx_account_new();
-	guint64 one = open_window(a, 1, 0), two;
+	guint64 one = open_log_window(a, 1, 0), two;
 	struct kvm_ext_stats first = log_stats(1, 50), second = log_stats(2, 150);
 	struct kvm_ext_stats off = { .epoch = 3, .now_ns = 250 };
 	g_autoptr(GPtrArray) during = NULL, between = NULL, after = NULL;
@@ -438,7 +474,7 @@ static void joins_disable_to_its_window(void **state)
 	second.log.disable_ns = 7000;
 	second.log.disable_pages = 70;
 	kx_account_saw(a, &second);
-	two = open_window(a, 2, 100);
+	two = open_log_window(a, 2, 100);
 	close_window(a, one, NULL, 100);
 	between = windows(a, &second, 160);
 	w = between->pdata[0];
@@ -464,7 +500,7 @@ static void joins_disable_to_its_window(void **state)
 static void says_that_disable_was_never_told(void **state)
 {
 	g_autoptr(KxAccount) a = kx_account_new();
-	guint64 id = open_window(a, 1, 0);
+	guint64 id = open_log_window(a, 1, 0);
 	struct kvm_ext_stats st = log_stats(1, 50);
 	g_autoptr(GPtrArray) list = NULL;
 
@@ -484,7 +520,7 @@ static guint64 yielded_ns(KxAccount *a, const struct kvm_ext_stats *st, guint64 
 static void measures_yielded_time(void **state)
 {
 	g_autoptr(KxAccount) a = kx_account_new();
-	guint64 id = open_window(a, 1, 0);
+	guint64 id = open_log_window(a, 1, 0);
 	struct kvm_ext_stats st = log_stats(1, 100);
 	g_autoptr(GPtrArray) list = NULL;
 
@@ -528,7 +564,7 @@ static void yielded_from_the_start(void **state)
 	g_autoptr(KxAccount) a = kx_account_new();
 	struct kvm_ext_stats st = log_stats(1, 150);
 
-	open_window(a, 1, 100);
+	open_log_window(a, 1, 100);
 	st.start_ns = 100;
 	st.state = KVM_EXT_STATE_YIELDED;
 	st.log.last_yield_ns = 0;
@@ -544,7 +580,7 @@ static void yielded_from_the_start(void **state)
 static void yielded_passes_do_not_count(void **state)
 {
 	g_autoptr(KxAccount) a = kx_account_new();
-	guint64 id = open_window(a, 1, 0);
+	guint64 id = open_log_window(a, 1, 0);
 	struct kvm_ext_stats st = log_stats(1, 100);
 	g_autoptr(GPtrArray) list = NULL;
 	const KxWindow *w;
@@ -605,7 +641,8 @@ static void pairs_passes(void **state)
 	g_autoptr(GPtrArray) list = NULL;
 	const KxWindow *w;
 
-	open_setting(a, (KxSetting){ .tracker = "abit", .epoch = 1, .staleness = TRUE }, 0);
+	open_setting(a, (KxSetting){ .tracker = "abit", .epoch = 1, .parts = KX_PART_BIT(MISSED) },
+		     0);
 	begin(a, 1, 0);
 	end(a, 0, 1, 77, KVM_EXT_PASS_PRIME);
 	for (guint i = 0; i < G_N_ELEMENTS(ends); i++) {
@@ -656,7 +693,9 @@ static void give_regions(KxAccount *a, guint64 pass, guint64 aggregation, guint3
 	kx_account_sink.regions(a, &r, g);
 }
 
-static const KxSetting with_regions = { .tracker = "abit", .epoch = 1, .regions_max = 100 };
+static const KxSetting with_regions = {
+	.tracker = "abit", .epoch = 1, .parts = KX_PART_BIT(REGIONS), .regions_max = 100
+};
 
 static void keeps_the_last_aggregation(void **state)
 {
@@ -749,6 +788,7 @@ static void counts_faults(void **state)
 		.tracker = KVM_EXT_TRACKER_TRAP,
 		.passes = 1,
 		.trap = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 },
+		.trap_listened_ns = 12,
 	};
 	g_autoptr(KxAccount) a = kx_account_new();
 	g_autoptr(GPtrArray) list = NULL;
@@ -757,6 +797,7 @@ static void counts_faults(void **state)
 	open_setting(a,
 		     (KxSetting){ .tracker = "trap",
 				  .epoch = 1,
+				  .parts = KX_PART_BIT(TRAP),
 				  .trap_faults_per_s = 500,
 				  .trap_time_ppm = 20000 },
 		     0);
@@ -774,6 +815,7 @@ static void counts_faults(void **state)
 	assert_int_equal(w->trap_eligible, 1);
 	assert_int_equal(w->trap_faults, 4);
 	assert_int_equal(w->trap_held_passes, 11);
+	assert_int_equal(w->trap_listened_ns, 12);
 	assert_int_equal(w->trap_faults_budget, 500);
 	assert_int_equal(w->trap_time_budget_ppm, 20000);
 }
@@ -786,7 +828,7 @@ static void takes_the_walk(void **state)
 				    .walk = { 1, 2, 3, 4, 5, 6, 7, 8, 9 } };
 	g_autoptr(KxAccount) a = kx_account_new();
 	g_autoptr(GPtrArray) list = NULL;
-	guint64 id = open_window(a, 1, 0);
+	guint64 id = open_with(a, KX_PART_BIT(WALK), 1, 0);
 	const KxWindow *w;
 
 	assert_false(kx_account_nested(a));
@@ -966,7 +1008,7 @@ static void tells_pauses_from_yields(void **state)
 	g_autoptr(GPtrArray) during = NULL, after = NULL;
 	const KxWindow *w;
 
-	open_setting(a, (KxSetting){ .tracker = "dirty-log", .epoch = 1 }, 0);
+	open_log_window(a, 1, 0);
 	st.state = KVM_EXT_STATE_YIELDED;
 	st.log.last_yield_ns = 2000;
 	kx_account_saw(a, &st);
@@ -996,7 +1038,8 @@ static void drops_pairs_that_were_paused(void **state)
 	g_autoptr(GPtrArray) before = NULL, during = NULL, after = NULL;
 	const KxWindow *w;
 
-	open_setting(a, (KxSetting){ .tracker = "abit", .epoch = 1, .staleness = TRUE }, 0);
+	open_setting(a, (KxSetting){ .tracker = "abit", .epoch = 1, .parts = KX_PART_BIT(MISSED) },
+		     0);
 	for (guint64 pass = 0; pass <= 6; pass++) {
 		begin(a, 1, pass);
 		end(a, pass, 10, pass * 10,
@@ -1058,6 +1101,7 @@ int main(void)
 		cmocka_unit_test(forgets_the_oldest_pages_first),
 		cmocka_unit_test(shares_drain_cost_by_records),
 		cmocka_unit_test(keeps_drain_cost_with_the_open_window),
+		cmocka_unit_test(takes_its_own_parts_alone),
 		cmocka_unit_test(joins_disable_to_its_window),
 		cmocka_unit_test(says_that_disable_was_never_told),
 		cmocka_unit_test(measures_yielded_time),

@@ -19,7 +19,7 @@
 #include "base/error.h"
 #include "fake-module.h"
 #include "fake-service.h"
-#include "model/report.h"
+#include "report/text.h"
 
 typedef struct {
 	FakeService on;

@@ -8,7 +8,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "report/figures-internal.h"
+#include "report/pool.h"
+#include "report/text-internal.h"
 #include "tracker/options.h"
 
 #define MS 1000000ull
@@ -1115,6 +1116,7 @@ static void test_trap(void **state)
 		w->trap_max_time_ppm = 5000 + 1000 * i;
 		w->trap_reads = 70;
 		w->trap_lost = 3;
+		w->trap_listened_ns = 3 * S / 4;
 		w->truth_touched = w->truth_hit = 5;
 		replace(&w->truth_na, NULL);
 	}
@@ -1129,9 +1131,14 @@ static void test_trap(void **state)
 	near(row->trap_armed.value, 61, "armed");
 	near(row->trap_zap_ns_per_page.value, 2000, "arming");
 	near(row->trap_reads.value, 140, "reads");
+	near(row->trap_listened_seconds.value, 1.5, "listened");
 	is_na(&row->recall, "traps: only pages that are armed can be found");
-	((KxWindow *)v->windows->pdata[0])->trap_max_time_ppm = 20000;
+	w = v->windows->pdata[0];
+	w->trap_max_time_ppm = 20000;
+	w->trap_listened_ns_na =
+		g_strdup("not in the report"); /* a part of the sum is not the sum */
 	over = kx_vm_rows(v);
+	is_na(&only_row(over)->trap_listened_seconds, "not in the report");
 	notes = kx_vm_notes(v, over);
 	assert_int_equal(without_blind(notes), 4);
 	assert_non_null(

@@ -12,12 +12,13 @@
 #include <cmocka.h>
 
 #include "base/textfmt.h"
-#include "model/report.h"
+#include "report/json.h"
+#include "report/text.h"
 
 static const char *const names[] = {
 	"two-vms", "no-truth-real", "nothing-sampled", "vm-gone",   "lost-samples", "one-pass",
 	"names",   "no-vms",	    "lab-amd",	       "dirty-log", "lab-amd-log",  "lab-intel-log",
-	"parts",   "heat",	    "paused-guest",	       "truth"
+	"parts",   "heat",	    "paused-guest",    "truth"
 };
 
 static char *golden_path(const char *name, const char *suffix)

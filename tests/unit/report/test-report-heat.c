@@ -10,7 +10,8 @@
 #include <cmocka.h>
 
 #include "account/heat.h"
-#include "model/report.h"
+#include "report/json.h"
+#include "report/text.h"
 
 #define PAGE 4096ull
 #define RAM  (1000 * PAGE)

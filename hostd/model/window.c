@@ -1,8 +1,10 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Allocation of the report model. */
-#include "report.h"
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Windows and their regions: allocation, and what each of them says of itself. */
+#include "window.h"
 
-#include "report-internal.h"
+#include <math.h>
+
+#include "fields.h"
 
 KxRegions *kx_regions_new(void)
 {
@@ -77,40 +79,6 @@ KxWindow *kx_window_new(void)
 	return w;
 }
 
-KxVmReport *kx_vm_report_new(void)
-{
-	KxVmReport *v = g_new0(KxVmReport, 1);
-
-	v->windows = g_ptr_array_new_with_free_func((GDestroyNotify)kx_window_free);
-	return v;
-}
-
-KxReport *kx_report_new(void)
-{
-	KxReport *r = g_new0(KxReport, 1);
-
-	r->vms = g_ptr_array_new_with_free_func((GDestroyNotify)kx_vm_report_free);
-	return r;
-}
-
-void kx_free_strings(const KxField *fields, void *object)
-{
-	for (; fields->key; fields++) {
-		if (fields->type == KX_FIELD_STRING)
-			g_clear_pointer((char **)((char *)object + fields->offset), g_free);
-	}
-}
-
-void kx_copy_strings(const KxField *fields, void *object)
-{
-	for (; fields->key; fields++) {
-		char **s = (char **)((char *)object + fields->offset);
-
-		if (fields->type == KX_FIELD_STRING)
-			*s = g_strdup(*s);
-	}
-}
-
 KxWindow *kx_window_copy(const KxWindow *w)
 {
 	KxWindow *c = g_new(KxWindow, 1);
@@ -119,19 +87,6 @@ KxWindow *kx_window_copy(const KxWindow *w)
 	kx_copy_strings(kx_window_fields, c);
 	c->regions = w->regions ? kx_regions_copy(w->regions) : NULL;
 	c->pauses = w->pauses ? g_array_copy(w->pauses) : NULL;
-	return c;
-}
-
-KxVmReport *kx_vm_report_copy(const KxVmReport *v)
-{
-	KxVmReport *c = g_new(KxVmReport, 1);
-
-	*c = *v;
-	kx_copy_strings(kx_vm_fields, c);
-	c->windows = g_ptr_array_new_with_free_func((GDestroyNotify)kx_window_free);
-	for (guint i = 0; i < v->windows->len; i++)
-		g_ptr_array_add(c->windows, kx_window_copy(v->windows->pdata[i]));
-	c->heat = v->heat ? kx_heat_report_copy(v->heat) : NULL;
 	return c;
 }
 
@@ -145,21 +100,38 @@ void kx_window_free(KxWindow *w)
 	g_free(w);
 }
 
-void kx_vm_report_free(KxVmReport *v)
+void kx_set_text(char **to, const char *from)
 {
-	if (!v)
-		return;
-	kx_free_strings(kx_vm_fields, v);
-	g_ptr_array_unref(v->windows);
-	kx_heat_report_free(v->heat);
-	g_free(v);
+	g_free(*to);
+	*to = g_strdup(from);
 }
 
-void kx_report_free(KxReport *r)
+double kx_window_run_ns(const KxWindow *w)
 {
-	if (!r)
-		return;
-	kx_free_strings(kx_report_fields, r);
-	g_ptr_array_unref(r->vms);
-	g_free(r);
+	return (double)(w->duration_ns - MIN(w->paused_ns, w->duration_ns));
+}
+
+double kx_window_tracked_ns(const KxWindow *w)
+{
+	guint64 yielded_ns = w->has_log ? w->log_yielded_ns : 0;
+
+	yielded_ns -= MIN(yielded_ns, w->paused_yielded_ns);
+	return fmax(0, kx_window_run_ns(w) - (double)yielded_ns);
+}
+
+gboolean kx_window_was_yielded(const KxWindow *w)
+{
+	return w->has_log && (w->log_yielded_ns || w->log_yielded_passes);
+}
+
+const char *kx_window_mechanism(const KxWindow *w)
+{
+	return w->has_log ? w->log_mechanism : w->has_guest ? w->guest_event : NULL;
+}
+
+char *kx_tracker_label(const char *tracker, const char *mechanism)
+{
+	if (!mechanism || g_str_equal(mechanism, "unknown"))
+		return g_strdup(tracker);
+	return g_strdup_printf("%s (%s)", tracker, mechanism);
 }

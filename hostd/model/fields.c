@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The report model's members as data. */
+#include "fields.h"
+
+#include "report.h"
+
+#define AT(st, member) G_STRUCT_OFFSET(st, member)
+
+#define FIELD(st, t, member)                                         \
+	{                                                            \
+#member, KX_FIELD_##t, AT(st, member), -1, -1, FALSE \
+	}
+#define FIELD_NA(st, t, member, reason)                                          \
+	{                                                                        \
+#member, KX_FIELD_##t, AT(st, member), AT(st, reason), -1, FALSE \
+	}
+/* Of a VM; 0 of @known says that it is not known: the module, which tells, was not there. */
+#define FIELD_KNOWN(t, member, known)                                                           \
+	{                                                                                       \
+#member, KX_FIELD_##t, AT(KxVmReport, member), -1, AT(KxVmReport, known), FALSE \
+	}
+#define END                                             \
+	{                                               \
+		NULL, KX_FIELD_STRING, 0, -1, -1, FALSE \
+	}
+
+/* --- a window, as window.def has it --------------------------------------------------------------------------------- */
+
+/* Where the gboolean is without which a part's entries are not valid. */
+enum {
+	needs_ANY = -1,
+#define PART(id, name, has, none, heading, manual) needs_##id = AT(KxWindow, has),
+#define TABLE(id, name, heading, manual)	   needs_##id = -1,
+#include "model/parts.def"
+};
+
+#define NEEDS_OF(part) needs_##part
+#define NEEDS(part)    NEEDS_OF(part)
+#define WINDOW_FIELD(t, member, na, later)                                              \
+	{                                                                               \
+#member, KX_FIELD_##t, AT(KxWindow, member), na, NEEDS(PART_NOW), later \
+	}
+
+const KxField kx_window_fields[] = {
+#define PART(id, name, has, none, heading, manual) FIELD(KxWindow, BOOL, has),
+#define STAT(type, member, source)		   WINDOW_FIELD(type, member, -1, FALSE),
+#define TOLD(type, member, source)		   WINDOW_FIELD(type, member, -1, FALSE),
+#define KEPT(type, member)			   WINDOW_FIELD(type, member, -1, FALSE),
+#define KEPT_NA(type, member, na)		   WINDOW_FIELD(type, member, AT(KxWindow, na), FALSE),
+#define LATER(type, member, source)                                  \
+	WINDOW_FIELD(type, member, AT(KxWindow, member##_na), TRUE), \
+		WINDOW_FIELD(STRING, member##_na, -1, TRUE),
+#include "model/window.def"
+	END,
+};
+
+/* --- the others ------------------------------------------------------------------------------------------------------ */
+
+const KxField kx_pause_fields[] = {
+	FIELD(KxPause, I64, from_ns),
+	FIELD(KxPause, I64, until_ns),
+	END,
+};
+
+const KxField kx_regions_fields[] = {
+	FIELD(KxRegions, U64, aggregation),
+	FIELD(KxRegions, U32, checks),
+	FIELD(KxRegions, U32, total),
+	END,
+};
+
+const KxField kx_region_fields[] = {
+	FIELD(KxRegion, U64, gfn),	FIELD(KxRegion, U64, npages), FIELD(KxRegion, U32, as_id),
+	FIELD(KxRegion, U32, accesses), FIELD(KxRegion, U32, age),    END,
+};
+
+const KxField kx_vm_fields[] = {
+	FIELD(KxVmReport, STRING, name),
+	FIELD(KxVmReport, STRING, uuid),
+	FIELD(KxVmReport, U32, pid),
+	FIELD(KxVmReport, BOOL, attached),
+	FIELD(KxVmReport, STRING, ended),
+	FIELD_KNOWN(U32, vcpus, vcpus),
+	FIELD_KNOWN(U32, memslots, memslots),
+	FIELD_KNOWN(U32, root_level, memslots),
+	FIELD_KNOWN(U32, address_spaces, memslots),
+	FIELD(KxVmReport, STRING, paging),
+	FIELD(KxVmReport, STRING, ad_bits),
+	FIELD(KxVmReport, U64, ram_pages),
+	FIELD_KNOWN(U64, mapped_4k, memslots),
+	FIELD_KNOWN(U64, mapped_2m, memslots),
+	FIELD_KNOWN(U64, mapped_1g, memslots),
+	FIELD_KNOWN(U64, ring_bytes, ring_bytes),
+	FIELD(KxVmReport, STRING, log_mechanism),
+	FIELD(KxVmReport, STRING, log_mechanism_source),
+	FIELD(KxVmReport, STRING, log_mode),
+	FIELD(KxVmReport, STRING, yielded),
+	FIELD(KxVmReport, STRING, progress),
+	FIELD(KxVmReport, STRING, paused),
+	FIELD(KxVmReport, U64, declared_pages),
+	END,
+};
+
+const KxField kx_report_fields[] = {
+	FIELD(KxReport, STRING, version),
+	FIELD(KxReport, I64, generated_realtime_ns),
+	FIELD(KxReport, STRING, kernel),
+	FIELD(KxReport, STRING, cpu_vendor),
+	FIELD(KxReport, STRING, cpu_model),
+	FIELD(KxReport, U32, cpus),
+	FIELD(KxReport, STRING, hardware),
+	FIELD(KxReport, STRING, hardware_under),
+	FIELD(KxReport, STRING, log_selftest),
+	FIELD(KxReport, STRING, log_selftest_text),
+	END,
+};
+
+const KxField kx_heat_map_fields[] = {
+	FIELD(KxHeatMap, STRING, tracker),
+	FIELD(KxHeatMap, STRING, mechanism),
+	FIELD(KxHeatMap, STRING, options),
+	FIELD(KxHeatMap, STRING, process),
+	FIELD(KxHeatMap, U32, pid),
+	FIELD(KxHeatMap, BOOL, running),
+	FIELD(KxHeatMap, STRING, partial),
+	FIELD(KxHeatMap, STRING, unseen),
+	FIELD(KxHeatMap, U64, granularity_bytes),
+	FIELD(KxHeatMap, U64, leaf_bytes),
+	FIELD(KxHeatMap, U64, epoch_ns),
+	FIELD(KxHeatMap, U64, epochs),
+	FIELD(KxHeatMap, U64, samples),
+	FIELD(KxHeatMap, U64, outside),
+	FIELD(KxHeatMap, U64, lost),
+	FIELD(KxHeatMap, U64, accesses),
+	FIELD(KxHeatMap, U64, half_bytes),
+	FIELD(KxHeatMap, U32, ranges_total),
+	FIELD(KxHeatMap, U32, ranges_hot),
+	END,
+};
+
+const KxField kx_heat_range_fields[] = {
+	FIELD(KxHeatRange, U64, start),
+	FIELD(KxHeatRange, U64, size),
+	FIELD(KxHeatRange, U64, accesses),
+	FIELD(KxHeatRange, U32, age),
+	END,
+};
+
+const KxField kx_agreement_fields[] = {
+	FIELD(KxAgreement, STRING, a),
+	FIELD(KxAgreement, STRING, b),
+	FIELD(KxAgreement, U64, samples_a),
+	FIELD(KxAgreement, U64, samples_b),
+	FIELD_NA(KxAgreement, U64, bytes, na),
+	FIELD_NA(KxAgreement, U64, common, na),
+	FIELD_NA(KxAgreement, DOUBLE, f1, na),
+	FIELD_NA(KxAgreement, DOUBLE, jaccard, na),
+	FIELD_NA(KxAgreement, DOUBLE, by_chance, na),
+	FIELD(KxAgreement, STRING, na),
+	END,
+};
+
+/* --- their strings ---------------------------------------------------------------------------------------------------- */
+
+gboolean kx_field_is_there(const KxField *f, const void *object)
+{
+	return f->needs_offset < 0 || *(const gboolean *)((const char *)object + f->needs_offset);
+}
+
+void kx_free_strings(const KxField *fields, void *object)
+{
+	for (; fields->key; fields++) {
+		if (fields->type == KX_FIELD_STRING)
+			g_clear_pointer((char **)((char *)object + fields->offset), g_free);
+	}
+}
+
+void kx_copy_strings(const KxField *fields, void *object)
+{
+	for (; fields->key; fields++) {
+		char **s = (char **)((char *)object + fields->offset);
+
+		if (fields->type == KX_FIELD_STRING)
+			*s = g_strdup(*s);
+	}
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The report model's members as data: one row a member, in the order in which JSON has them. */
+#ifndef KX_FIELDS_H
+#define KX_FIELDS_H
+
+#include <glib.h>
+
+typedef enum {
+	KX_FIELD_STRING,
+	KX_FIELD_BOOL,
+	KX_FIELD_U32,
+	KX_FIELD_U64,
+	KX_FIELD_I64,
+	KX_FIELD_DOUBLE,
+} KxFieldType;
+
+typedef struct {
+	const char *key;
+	KxFieldType type;
+	gsize offset;
+	/* Of the string that says why this was not measured, and is not in the JSON while that is set; -1: always measured. */
+	gssize na_offset;
+	/*
+	 * Of the gboolean (has_module, has_log), or of the number that is not 0, without which this is not valid and not in the
+	 * JSON; -1: always there.
+	 */
+	gssize needs_offset;
+	gboolean later; /* earlier versions wrote reports without it */
+} KxField;
+
+/* Each ends with key NULL. */
+extern const KxField kx_window_fields[];
+extern const KxField kx_pause_fields[];
+extern const KxField kx_regions_fields[];
+extern const KxField kx_region_fields[];
+extern const KxField kx_vm_fields[];
+extern const KxField kx_report_fields[];
+extern const KxField kx_heat_map_fields[];
+extern const KxField kx_heat_range_fields[];
+extern const KxField kx_agreement_fields[];
+
+/* Whether @object has the part that the field is of. */
+gboolean kx_field_is_there(const KxField *f, const void *object);
+
+/* Frees and clears every string that @fields know of @object: so none can be forgotten. */
+void kx_free_strings(const KxField *fields, void *object);
+/* Of a bitwise copy: its own of each of them. */
+void kx_copy_strings(const KxField *fields, void *object);
+
+#endif /* KX_FIELDS_H */

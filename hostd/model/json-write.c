@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The model as JSON. Key order is table order. */
+#include "json-write.h"
+
+#include <math.h>
+
+void kx_json_add_u64(JsonBuilder *b, guint64 value)
+{
+	g_autofree char *text = NULL;
+
+	if (value <= G_MAXINT64) {
+		json_builder_add_int_value(b, (gint64)value);
+		return;
+	}
+	text = g_strdup_printf("%" G_GUINT64_FORMAT, value);
+	json_builder_add_string_value(b, text);
+}
+
+static gboolean is_written(const KxField *f, const char *object)
+{
+	if (f->na_offset >= 0 && *(char *const *)(object + f->na_offset))
+		return FALSE;
+	return kx_field_is_there(f, object);
+}
+
+void kx_json_add_value(JsonBuilder *b, const KxField *f, const void *object)
+{
+	const void *at = (const char *)object + f->offset;
+
+	switch (f->type) {
+	case KX_FIELD_STRING: {
+		const char *s = *(char *const *)at;
+
+		if (s)
+			json_builder_add_string_value(b, s);
+		else
+			json_builder_add_null_value(b);
+		break;
+	}
+	case KX_FIELD_BOOL:
+		json_builder_add_boolean_value(b, *(const gboolean *)at);
+		break;
+	case KX_FIELD_U32:
+		json_builder_add_int_value(b, *(const guint32 *)at);
+		break;
+	case KX_FIELD_U64:
+		kx_json_add_u64(b, *(const guint64 *)at);
+		break;
+	case KX_FIELD_I64:
+		json_builder_add_int_value(b, *(const gint64 *)at);
+		break;
+	case KX_FIELD_DOUBLE:
+		if (isfinite(*(const double *)at))
+			json_builder_add_double_value(b, *(const double *)at);
+		else
+			json_builder_add_null_value(b);
+		break;
+	}
+}
+
+static void add_fields(JsonBuilder *b, const KxField *fields, const void *object)
+{
+	for (const KxField *f = fields; f->key; f++) {
+		if (!is_written(f, object))
+			continue;
+		json_builder_set_member_name(b, f->key);
+		kx_json_add_value(b, f, object);
+	}
+}
+
+void kx_json_add_double(JsonBuilder *b, const char *key, double value)
+{
+	json_builder_set_member_name(b, key);
+	json_builder_add_double_value(b, value);
+}
+
+static void add_regions(JsonBuilder *b, const KxRegions *r)
+{
+	json_builder_set_member_name(b, "regions");
+	json_builder_begin_object(b);
+	add_fields(b, kx_regions_fields, r);
+	json_builder_set_member_name(b, "list");
+	json_builder_begin_array(b);
+	for (guint i = 0; i < r->list->len; i++) {
+		json_builder_begin_object(b);
+		add_fields(b, kx_region_fields, &g_array_index(r->list, KxRegion, i));
+		json_builder_end_object(b);
+	}
+	json_builder_end_array(b);
+	json_builder_end_object(b);
+}
+
+static void add_pauses(JsonBuilder *b, const GArray *pauses)
+{
+	json_builder_set_member_name(b, "pauses");
+	json_builder_begin_array(b);
+	for (guint i = 0; i < pauses->len; i++) {
+		json_builder_begin_object(b);
+		add_fields(b, kx_pause_fields, &g_array_index(pauses, KxPause, i));
+		json_builder_end_object(b);
+	}
+	json_builder_end_array(b);
+}
+
+/* "heat": accesses for each page, for whoever reads the JSON; "seen_by": numbers of maps. */
+static void add_heat_range(JsonBuilder *b, const KxHeatRange *r)
+{
+	json_builder_begin_object(b);
+	add_fields(b, kx_heat_range_fields, r);
+	kx_json_add_double(b, "heat", kx_heat_of_range(r));
+	json_builder_set_member_name(b, "seen_by");
+	json_builder_begin_array(b);
+	for (guint i = 0; i < KX_HEAT_SEEN_MAX; i++) {
+		if (r->seen_by & 1u << i)
+			json_builder_add_int_value(b, i);
+	}
+	json_builder_end_array(b);
+	json_builder_end_object(b);
+}
+
+static void add_heat_map(JsonBuilder *b, const KxHeatMap *m)
+{
+	json_builder_begin_object(b);
+	add_fields(b, kx_heat_map_fields, m);
+	json_builder_set_member_name(b, "ranges");
+	json_builder_begin_array(b);
+	for (guint i = 0; i < m->ranges->len; i++)
+		add_heat_range(b, &g_array_index(m->ranges, KxHeatRange, i));
+	json_builder_end_array(b);
+	json_builder_end_object(b);
+}
+
+void kx_json_add_heat(JsonBuilder *b, const KxHeatReport *h)
+{
+	json_builder_set_member_name(b, "heat");
+	json_builder_begin_object(b);
+	json_builder_set_member_name(b, "maps");
+	json_builder_begin_array(b);
+	for (guint i = 0; i < h->maps->len; i++)
+		add_heat_map(b, h->maps->pdata[i]);
+	json_builder_end_array(b);
+	json_builder_set_member_name(b, "agreement");
+	json_builder_begin_array(b);
+	for (guint i = 0; i < h->agreement->len; i++) {
+		json_builder_begin_object(b);
+		add_fields(b, kx_agreement_fields, h->agreement->pdata[i]);
+		json_builder_end_object(b);
+	}
+	json_builder_end_array(b);
+	json_builder_end_object(b);
+}
+
+static void add_window(JsonBuilder *b, const KxWindow *w)
+{
+	json_builder_begin_object(b);
+	add_fields(b, kx_window_fields, w);
+	if (w->regions)
+		add_regions(b, w->regions);
+	if (w->pauses)
+		add_pauses(b, w->pauses);
+	json_builder_end_object(b);
+}
+
+void kx_json_add_vm(JsonBuilder *b, const KxVmReport *v)
+{
+	add_fields(b, kx_vm_fields, v);
+	if (v->heat)
+		kx_json_add_heat(b, v->heat);
+	json_builder_set_member_name(b, "windows");
+	json_builder_begin_array(b);
+	for (guint i = 0; i < v->windows->len; i++)
+		add_window(b, v->windows->pdata[i]);
+	json_builder_end_array(b);
+}
+
+void kx_json_add_report(JsonBuilder *b, const KxReport *r)
+{
+	json_builder_set_member_name(b, "schema");
+	json_builder_add_string_value(b, KX_REPORT_SCHEMA);
+	add_fields(b, kx_report_fields, r);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The report model as JSON. Numbers of 64 bits stay exact: JSON integers carry 63 of them here (json-glib's gint64), the few
+ * above are written as decimal strings.
+ */
+#ifndef KX_JSON_WRITE_H
+#define KX_JSON_WRITE_H
+
+#include <json-glib/json-glib.h>
+
+#include "fields.h"
+#include "report.h"
+
+void kx_json_add_u64(JsonBuilder *b, guint64 value);
+void kx_json_add_double(JsonBuilder *b, const char *key, double value);
+/* Of @f, a member of @object; its name is set already. */
+void kx_json_add_value(JsonBuilder *b, const KxField *f, const void *object);
+
+/* Members of the object that was begun: of the report itself; of a VM and its windows; "heat". */
+void kx_json_add_report(JsonBuilder *b, const KxReport *r);
+void kx_json_add_vm(JsonBuilder *b, const KxVmReport *v);
+void kx_json_add_heat(JsonBuilder *b, const KxHeatReport *h);
+
+#endif /* KX_JSON_WRITE_H */

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* VMs of a report, and the report: allocation. */
+#include "report.h"
+
+#include "fields.h"
+
+KxVmReport *kx_vm_report_new(void)
+{
+	KxVmReport *v = g_new0(KxVmReport, 1);
+
+	v->windows = g_ptr_array_new_with_free_func((GDestroyNotify)kx_window_free);
+	return v;
+}
+
+KxReport *kx_report_new(void)
+{
+	KxReport *r = g_new0(KxReport, 1);
+
+	r->vms = g_ptr_array_new_with_free_func((GDestroyNotify)kx_vm_report_free);
+	return r;
+}
+
+KxVmReport *kx_vm_report_copy(const KxVmReport *v)
+{
+	KxVmReport *c = g_new(KxVmReport, 1);
+
+	*c = *v;
+	kx_copy_strings(kx_vm_fields, c);
+	c->windows = g_ptr_array_new_with_free_func((GDestroyNotify)kx_window_free);
+	for (guint i = 0; i < v->windows->len; i++)
+		g_ptr_array_add(c->windows, kx_window_copy(v->windows->pdata[i]));
+	c->heat = v->heat ? kx_heat_report_copy(v->heat) : NULL;
+	return c;
+}
+
+void kx_vm_report_free(KxVmReport *v)
+{
+	if (!v)
+		return;
+	kx_free_strings(kx_vm_fields, v);
+	g_ptr_array_unref(v->windows);
+	kx_heat_report_free(v->heat);
+	g_free(v);
+}
+
+void kx_report_free(KxReport *r)
+{
+	if (!r)
+		return;
+	kx_free_strings(kx_report_fields, r);
+	g_ptr_array_unref(r->vms);
+	g_free(r);
+}

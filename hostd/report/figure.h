@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Figures of a report, and the estimator that many of them come from. */
+#ifndef KX_FIGURE_H
+#define KX_FIGURE_H
+
+#include <glib.h>
+
+#include "model/figure.h"
+
+KxFigure kx_figure(double value, guint64 n);
+KxFigure kx_unavailable(const char *reason);
+/* @sum for each of @n; n/a for @if_none where there are none. */
+KxFigure kx_figure_per(double sum, double n, const char *if_none);
+/* Of an estimate; no quantity here can be negative, so neither can the lower end. */
+KxFigure kx_figure_interval(double value, double half, guint64 n);
+/* In place of what @f was. */
+void kx_figure_void(KxFigure *f, const char *reason);
+void kx_figure_clear(KxFigure *f);
+KxFigure kx_figure_copy(const KxFigure *f);
+/*
+ * Adds a footnote, unless @f was not measured. To be called when all figures are computed, for figures are made from
+ * copies of others before that.
+ */
+void kx_figure_note(KxFigure *f, const char *note);
+
+/*
+ * Ratio estimator: r = Σy/Σx over @n observations, its variance by linearisation, and the 95 % interval with Student's t
+ * for n - 1 degrees of freedom. Sums add up, so windows pool by adding theirs.
+ */
+typedef struct {
+	guint64 n;
+	double y, x, y2, x2, xy;
+} KxRatioSums;
+
+void kx_ratio_add(KxRatioSums *s, double y, double x);
+void kx_ratio_pool(KxRatioSums *s, const KxRatioSums *other);
+/* FALSE if Σx is 0; *@se is NAN with fewer than 2 observations. */
+gboolean kx_ratio_estimate(const KxRatioSums *s, double *r, double *se);
+/* Half width of the 95 % interval in standard errors. */
+double kx_t_quantile(double degrees);
+/* The ratio estimate with its interval; n/a for @no_x where Σx is 0. */
+KxFigure kx_figure_from_sums(const KxRatioSums *s, double scale, const char *no_x);
+
+#endif /* KX_FIGURE_H */

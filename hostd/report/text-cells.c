@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Cells of the report's tables. What was not measured is "n/a (1)", what needs a word to be read right is "0.75 (2)", and the
+ * number's reason or word stands below the tables.
+ */
+#include "text-internal.h"
+
+#include <math.h>
+
+#include "base/textfmt.h"
+
+static guint footnote(KxText *t, const char *words)
+{
+	guint i;
+
+	for (i = 0; i < t->footnotes->len && !g_str_equal(t->footnotes->pdata[i], words); i++)
+		;
+	if (i == t->footnotes->len)
+		g_ptr_array_add(t->footnotes, g_strdup(words));
+	return i + 1;
+}
+
+char *kx_na_cell(KxText *t, const char *reason)
+{
+	return g_strdup_printf("n/a (%u)", footnote(t, reason));
+}
+
+/* Takes @cell. */
+static char *with_note(KxText *t, const KxFigure *f, char *cell)
+{
+	g_autofree char *plain = cell;
+
+	return f->note ? g_strdup_printf("%s (%u)", plain, footnote(t, f->note))
+		       : g_steal_pointer(&plain);
+}
+
+char *kx_row_cell(const GPtrArray *rows, guint index)
+{
+	g_autofree char *label = kx_row_label(rows, index);
+
+	return kx_text_clean(label);
+}
+
+/* --- kinds of values -------------------------------------------------------------------------------------------------- */
+
+static char *cost_text(const KxFigure *f)
+{
+	return kx_text_ns_interval(f->value, f->low, f->high);
+}
+
+static char *ns_text(const KxFigure *f)
+{
+	return kx_text_ns(f->value);
+}
+
+static char *seconds_text(const KxFigure *f)
+{
+	return kx_text_ns(f->value * 1e9);
+}
+
+static char *count_text(const KxFigure *f)
+{
+	return kx_text_count(f->value);
+}
+
+static char *number_text(const KxFigure *f)
+{
+	return kx_text_number(f->value);
+}
+
+static char *bytes_text(const KxFigure *f)
+{
+	return kx_text_pages_bytes((guint64)(f->value / 4096));
+}
+
+/* Not rounded up to a perfect score: 0.99999 is not 1. With its decimals, so that nobody takes it for a count. */
+static char *share_text(const KxFigure *f)
+{
+	return g_strdup_printf("%.4f", floor(f->value * 10000) / 10000);
+}
+
+/* With what it is a share of: how much it says. */
+static char *truth_text(const KxFigure *f)
+{
+	g_autofree char *value = share_text(f), *pages = kx_text_count((double)f->n);
+
+	return g_strdup_printf("%s of %s", value, pages);
+}
+
+static char *missed_text(const KxFigure *f)
+{
+	if (isnan(f->high))
+		return g_strdup_printf("%.2f %%", f->value * 100);
+	return g_strdup_printf("%.2f %% [%.2f, %.2f]", f->value * 100, f->low * 100, f->high * 100);
+}
+
+static char *ratio_text(const KxFigure *f)
+{
+	if (isnan(f->high))
+		return g_strdup_printf("%.2fx", f->value);
+	/* an interval is not shown as 0 because it is narrow */
+	return g_strdup_printf("%.2fx +-%.*f", f->value, f->high - f->value < 0.005 ? 3 : 2,
+			       f->high - f->value);
+}
+
+/* --- cells that look at the row --------------------------------------------------------------------------------------- */
+
+static char *pairs_cell(KxText *t, const GPtrArray *rows, guint index)
+{
+	const KxRow *row = rows->pdata[index];
+	g_autofree char *used = NULL, *dropped = NULL;
+
+	if (row->missed.na)
+		return kx_na_cell(t, row->missed.na);
+	used = kx_text_count((double)row->missed.n);
+	dropped = kx_text_count(row->missed_dropped.value);
+	return g_strdup_printf("%s / %s", used, dropped);
+}
+
+/* Which row a rate was measured in: not in those whose costs are known. */
+static char *measured_in_cell(KxText *t, const GPtrArray *rows, guint index)
+{
+	return kx_row_cell(rows, ((const KxRow *)rows->pdata[index])->missed_by);
+}
+
+static const struct {
+	char *(*text)(const KxFigure *f);
+	char *(*cell)(KxText *t, const GPtrArray *rows, guint index); /* in place of that */
+} kinds[] = {
+	[KX_CELL_COST] = { .text = cost_text },
+	[KX_CELL_NS] = { .text = ns_text },
+	[KX_CELL_SECONDS] = { .text = seconds_text },
+	[KX_CELL_COUNT] = { .text = count_text },
+	[KX_CELL_NUMBER] = { .text = number_text },
+	[KX_CELL_BYTES] = { .text = bytes_text },
+	[KX_CELL_SHARE] = { .text = share_text },
+	[KX_CELL_TRUTH] = { .text = truth_text },
+	[KX_CELL_MISSED] = { .text = missed_text },
+	[KX_CELL_RATIO] = { .text = ratio_text },
+	[KX_CELL_PAIRS] = { .cell = pairs_cell },
+	[KX_CELL_MEASURED_IN] = { .cell = measured_in_cell },
+};
+
+/* --- one figure, or several in a cell ----------------------------------------------------------------------------------- */
+
+static char *value_cell(KxText *t, const KxFigure *f, KxCell kind)
+{
+	return f->na ? kx_na_cell(t, f->na) : with_note(t, f, kinds[kind].text(f));
+}
+
+/* Why none of the figures of the cell is there, if that is the same for all of them. */
+static const char *common_reason(const KxRow *row, const KxFigureSpec *spec)
+{
+	const char *reason = kx_row_figure(row, spec->offset)->na;
+
+	for (guint i = 0; i < KX_OTHERS_MAX && spec->others[i]; i++) {
+		if (g_strcmp0(reason, kx_row_figure(row, spec->others[i])->na) != 0)
+			return NULL;
+	}
+	return reason;
+}
+
+char *kx_figure_cell(KxText *t, const GPtrArray *rows, guint index, const KxFigureSpec *spec)
+{
+	const KxRow *row = rows->pdata[index];
+	const char *reason = common_reason(row, spec);
+	char *cell;
+
+	if (kinds[spec->cell].cell)
+		return kinds[spec->cell].cell(t, rows, index);
+	if (reason)
+		return kx_na_cell(t, reason);
+	cell = value_cell(t, kx_row_figure(row, spec->offset), spec->cell);
+	for (guint i = 0; i < KX_OTHERS_MAX && spec->others[i]; i++) {
+		g_autofree char *left = cell;
+		g_autofree char *right =
+			value_cell(t, kx_row_figure(row, spec->others[i]), spec->cell);
+
+		cell = g_strdup_printf("%s / %s", left, right);
+	}
+	return cell;
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Tables of a VM's rows: what all rows have, with cost per sample first and in a box; what only some have, a table for each
+ * part; the hottest regions. Which columns there are say model/row.def and part-*.def.
+ */
+#include "text-internal.h"
+
+#include "base/textfmt.h"
+
+#define WIDE_COLUMNS 150u /* from here on the extra columns are shown */
+
+static gboolean any_has(const GPtrArray *rows, KxPart part)
+{
+	for (guint i = 0; i < rows->len; i++) {
+		if (kx_row_has(rows->pdata[i], part))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* A VM that runs all the time needs no column that says so. */
+static gboolean any_says(const GPtrArray *rows, gsize offset)
+{
+	for (guint i = 0; i < rows->len; i++) {
+		const KxFigure *f = kx_row_figure(rows->pdata[i], offset);
+
+		if (f->na || f->value > 0)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+static gboolean is_shown(const KxText *t, const GPtrArray *rows, const KxFigureSpec *f)
+{
+	if (!f->title || !any_has(rows, f->part))
+		return FALSE;
+	if (f->flags & KX_EXTRA && t->width && t->width < WIDE_COLUMNS)
+		return FALSE;
+	return !(f->flags & KX_IF_ANY) || any_says(rows, f->offset);
+}
+
+static void add_labels(KxTable *table, const GPtrArray *rows, KxPart part)
+{
+	guint c = kx_table_add_column(table, "tracker", TRUE, FALSE);
+
+	for (guint i = 0; i < rows->len; i++) {
+		if (kx_row_has(rows->pdata[i], part))
+			kx_table_add_cell(table, c, kx_row_cell(rows, i));
+	}
+}
+
+/* Of the rows that have @part. */
+static guint add_column(KxText *t, KxTable *table, const GPtrArray *rows, KxPart part,
+			const KxFigureSpec *f)
+{
+	guint c = kx_table_add_column(table, f->title, f->cell == KX_CELL_MEASURED_IN,
+				      f->flags & KX_BOXED);
+
+	for (guint i = 0; i < rows->len; i++) {
+		if (kx_row_has(rows->pdata[i], part))
+			kx_table_add_cell(table, c, kx_figure_cell(t, rows, i, f));
+	}
+	return c;
+}
+
+static void add_time(KxTable *table, const GPtrArray *rows)
+{
+	guint c = kx_table_add_column(table, "time\ntracked", FALSE, FALSE);
+
+	for (guint i = 0; i < rows->len; i++)
+		kx_table_add_cell(table, c,
+				  kx_text_ns(((const KxRow *)rows->pdata[i])->seconds * 1e9));
+}
+
+/* What a sample costs the guest is no cost of the host's, and stands beside it; then of what time all of it is. */
+static void add_beside_cost(KxText *t, KxTable *table, const GPtrArray *rows)
+{
+	for (const KxFigureSpec *f = kx_figures; f->offset; f++) {
+		if (f->flags & KX_IN_MAIN && is_shown(t, rows, f))
+			add_column(t, table, rows, KX_PART_ANY, f);
+	}
+	add_time(table, rows);
+}
+
+static void print_main(KxText *t, const GPtrArray *rows)
+{
+	g_autoptr(KxTable) table = kx_table_new();
+	guint64 breaks = 0;
+
+	add_labels(table, rows, KX_PART_ANY);
+	for (const KxFigureSpec *f = kx_figures; f->offset; f++) {
+		guint c;
+
+		if (f->part != KX_PART_ANY || !is_shown(t, rows, f))
+			continue;
+		c = add_column(t, table, rows, KX_PART_ANY, f);
+		if (f->flags & KX_SPLIT)
+			breaks |= 1ull << c;
+		if (f == kx_figures)
+			add_beside_cost(t, table, rows);
+	}
+	kx_table_print(table, t->out, t->width, 2, breaks);
+}
+
+static void print_part(KxText *t, const GPtrArray *rows, KxPart part)
+{
+	g_autoptr(KxTable) table = kx_table_new();
+
+	if (!kx_parts[part].heading || !any_has(rows, part))
+		return;
+	g_string_append_printf(t->out, "\n  %s\n\n", kx_parts[part].heading);
+	add_labels(table, rows, part);
+	for (const KxFigureSpec *f = kx_figures; f->offset; f++) {
+		if (f->part == part && !(f->flags & KX_IN_MAIN) && is_shown(t, rows, f))
+			add_column(t, table, rows, part, f);
+	}
+	kx_table_print(table, t->out, t->width, 2, 0);
+}
+
+/* --- the hottest regions ----------------------------------------------------- */
+
+#define HOTTEST_SHOWN 10u
+
+static void region_row(KxTable *table, const KxRegion *g, guint rank, guint32 checks)
+{
+	char *cells[] = {
+		g_strdup_printf("%u", rank),
+		g_strdup_printf("0x%" G_GINT64_MODIFIER "x", g->gfn),
+		g_strdup_printf("0x%" G_GINT64_MODIFIER "x%s", g->gfn << 12,
+				g->as_id ? " (SMM)" : ""),
+		kx_text_pages_bytes(g->npages),
+		g_strdup_printf("%u / %u", g->accesses, checks),
+		g_strdup_printf("%u", g->age),
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(cells); i++)
+		kx_table_add_cell(table, i, cells[i]);
+}
+
+static void print_hottest_of(KxText *t, const char *label, const KxRegions *r)
+{
+	static const char *const titles[] = { "rank", "first gfn",	    "address",
+					      "size", "accessed\n/ checks", "age\naggregations" };
+	g_autoptr(KxTable) table = kx_table_new();
+	g_autoptr(GArray) ranked = kx_regions_ranked(r);
+	guint shown = MIN(ranked->len, HOTTEST_SHOWN);
+
+	for (guint i = 0; i < G_N_ELEMENTS(titles); i++)
+		kx_table_add_column(table, titles[i], FALSE, FALSE);
+	for (guint i = 0; i < shown; i++)
+		region_row(table, &g_array_index(ranked, KxRegion, i), i + 1, r->checks);
+	g_string_append_printf(t->out,
+			       "\n  %s: the hottest %u of %u regions, in its last aggregation "
+			       "(number %" G_GUINT64_FORMAT ")\n\n",
+			       label, shown, r->total, r->aggregation + 1);
+	kx_table_print(table, t->out, t->width, 2, 0);
+}
+
+static void print_hottest(KxText *t, const GPtrArray *rows)
+{
+	for (guint i = 0; i < rows->len; i++) {
+		const KxRow *row = rows->pdata[i];
+		g_autofree char *label = kx_row_cell(rows, i);
+
+		if (!kx_row_has(row, KX_PART_REGIONS))
+			continue;
+		if (row->regions)
+			print_hottest_of(t, label, row->regions);
+		else
+			g_string_append_printf(t->out, "\n  %s: hottest regions n/a: %s\n", label,
+					       row->regions_na);
+	}
+}
+
+void kx_text_tables(KxText *t, const GPtrArray *rows)
+{
+	print_main(t, rows);
+	for (guint i = 0; i < KX_PARTS; i++)
+		print_part(t, rows, i);
+	print_hottest(t, rows);
+}
