@@ -45,10 +45,10 @@ typedef struct {
 	KxTristate system_bus;
 	KxLogFormat log_format;
 	GPtrArray *rules;    /* KxRule, in the file's order */
-	GPtrArray *warnings; /* char *: what is valid, and surely not meant */
+	GPtrArray *warnings; /* char *: valid, but probably a mistake */
 } KxConfig;
 
-/* @path NULL, or not there and not @required: the defaults. The error names file, group, key and value. */
+/* If @path is NULL, or missing and not @required: the defaults. The error names file, group, key and value. */
 KxConfig *kx_config_load(const char *path, gboolean required, GError **error);
 KxConfig *kx_config_parse(const char *text, gsize len, const char *origin, GError **error);
 void kx_config_free(KxConfig *c);

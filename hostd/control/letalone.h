@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * VMs that a user detached by hand: rules do not attach them again until they are started anew. One is known by its UUID and
- * by the process that runs it, whose number and time of start no later process has; so what was written down before a
- * restart of the daemon still means that VM, or none.
+ * VMs that a user detached by hand: rules do not attach these VMs again until they are started again. A VM is identified by its
+ * UUID and its process (number and start time), which no later process shares; so an entry written before a restart of the
+ * daemon still means the same VM, or none.
  */
 #ifndef KX_LETALONE_H
 #define KX_LETALONE_H
@@ -12,12 +12,12 @@
 
 typedef struct _KxLetAlone KxLetAlone;
 
-/* @path: where it is kept, and read from now; NULL: nowhere. A file that cannot be read is logged, and counts for nothing. */
+/* @path: the file of the list, read now; NULL: no file. A file that cannot be read is logged and ignored. */
 KxLetAlone *kx_let_alone_new(const char *path, const char *proc_root);
 void kx_let_alone_free(KxLetAlone *l);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxLetAlone, kx_let_alone_free)
 
-/* Without a UUID (NULL) no rule is for the VM, and nothing is done. */
+/* No effect without a UUID (NULL), because no rule applies to such a VM. */
 void kx_let_alone_add(KxLetAlone *l, const char *uuid, pid_t pid);
 void kx_let_alone_remove(KxLetAlone *l, const char *uuid);
 gboolean kx_let_alone_has(const KxLetAlone *l, const char *uuid, pid_t pid);

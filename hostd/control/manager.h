@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The daemon without its D-Bus: sessions by VM, the accounts of those that ended, libvirt's events and the rules of the
- * configuration. What can block (libvirt, /proc scans, a pass) runs on worker threads; the functions here return at once
- * and belong to the main loop.
+ * The daemon without D-Bus: sessions by VM, the accounts of ended sessions, libvirt's events and the rules of the
+ * configuration. Operations that can block (libvirt, /proc scans, a pass) run on worker threads; the functions here return at
+ * once and are called on the main loop.
  */
 #ifndef KX_MANAGER_H
 #define KX_MANAGER_H
@@ -13,7 +13,7 @@
 #include "session.h"
 #include "vm/domains.h"
 
-/* Accounts kept of sessions that ended, and what they may take in all: beyond it the oldest forget the pages they found. */
+/* Number of accounts kept of ended sessions, and their memory limit: beyond it the oldest drop the pages that they found. */
 #define KX_MANAGER_ENDED_MAX   64u
 #define KX_MANAGER_ENDED_BYTES (64u << 20)
 
@@ -27,26 +27,26 @@ typedef struct {
 } KxEvent;
 
 typedef void (*KxManagerCallback)(const KxEvent *event, gpointer data);
-/* Whether libvirt is connected, told at each change. */
+/* Called at each change of the connection to libvirt. */
 typedef void (*KxManagerLibvirt)(gboolean connected, gpointer data);
 
 /* A running VM, attached or not. */
 typedef struct {
 	KxVmIdent ident;
 	char *state, *tracker, *options;
-	char *mechanism; /* of the dirty log, where the tracker uses it; else NULL */
-	char *yielded;	 /* to what it is left now; NULL: to nothing */
-	char *waiting;	 /* for what; NULL: for nothing */
-	char *progress;	 /* of a pass that takes long, or what else keeps it busy; NULL */
+	char *mechanism; /* of the dirty log, if the tracker uses it; else NULL */
+	char *yielded;	 /* for what the tracker has yielded; NULL: it has not */
+	char *waiting;	 /* what it waits for; NULL: nothing */
+	char *progress;	 /* of a long pass or another long operation; NULL: none */
 	gboolean attached;
 } KxVmEntry;
 
 typedef struct _KxManager KxManager;
 
-/* @config becomes the manager's. @host must outlive it. */
+/* The manager takes ownership of @config. @host must outlive the manager. */
 KxManager *kx_manager_new(const KxHost *host, KxConfig *config, KxManagerCallback callback,
 			  KxManagerLibvirt libvirt, gpointer data);
-/* Detaches every VM. Calls under way are answered with an error or never. */
+/* Detaches every VM. Calls in progress are answered with an error or never. */
 void kx_manager_shutdown(KxManager *m);
 void kx_manager_unref(KxManager *m);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxManager, kx_manager_unref)
@@ -68,7 +68,7 @@ void kx_manager_attach_async(KxManager *m, const char *target, GHashTable *optio
 			     gpointer data);
 void kx_manager_set_async(KxManager *m, const char *target, GHashTable *options,
 			  GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
-/* Ends a wait for this VM's guest as well, also one that is to be tried again. */
+/* Also ends a wait for this VM's guest, and the retries of a rule. */
 void kx_manager_detach_async(KxManager *m, const char *target, GAsyncReadyCallback callback,
 			     gpointer data);
 gboolean kx_manager_done_finish(GAsyncResult *result, GError **error); /* of the three above */
@@ -77,21 +77,21 @@ void kx_manager_run_pass_async(KxManager *m, const char *target, GAsyncReadyCall
 			       gpointer data);
 gboolean kx_manager_run_pass_finish(GAsyncResult *result, guint64 *pass, GError **error);
 
-/* @targets empty: every VM with an account, the latest of each. */
+/* @targets empty: every VM with an account, the latest account of each. */
 void kx_manager_report_async(KxManager *m, const char *const *targets, GAsyncReadyCallback callback,
 			     gpointer data);
 char *kx_manager_report_finish(GAsyncResult *result, GError **error);
 
-/* The same VMs, as far as they are attached (of @targets one must be): who they are, what happens to them, and the window that is open. */
+/* For attached VMs among @targets (at least one must be attached): identity, state, and the open window. */
 void kx_manager_stats_async(KxManager *m, const char *const *targets, GAsyncReadyCallback callback,
 			    gpointer data);
 GPtrArray *kx_manager_stats_finish(GAsyncResult *result, GError **error); /* KxVmReport */
 
-/* KxRun of a window of the VM's latest account. */
+/* The pages found (KxRun) in a window of the VM's latest account. */
 void kx_manager_found_async(KxManager *m, const char *target, guint64 window,
 			    GAsyncReadyCallback callback, gpointer data);
 GArray *kx_manager_found_finish(GAsyncResult *result, GError **error);
-/* A report (JSON) of the VM's latest account that has its heat, and nothing of its windows. */
+/* A report (JSON) of the VM's latest account with its heat, without its windows. */
 void kx_manager_heat_async(KxManager *m, const char *target, GAsyncReadyCallback callback,
 			   gpointer data);
 char *kx_manager_heat_finish(GAsyncResult *result, GError **error);

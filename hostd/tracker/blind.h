@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What trackers cannot see, however long they look. Described here once: a tracker's row in kx_trackers[] has the bits,
- * and reports, help and manual say the words.
+ * What trackers cannot see, however long they run. Each blind spot is described once, here: a tracker's row in kx_trackers[]
+ * has the bits, and reports, help and manual print the texts.
  */
 #ifndef KX_BLIND_H
 #define KX_BLIND_H
@@ -22,17 +22,17 @@ enum {
 
 typedef struct {
 	guint bit;
-	const char *what; /* is not seen: of a clause */
+	const char *what; /* subject of the clause "... is not seen" */
 	const char *why;  /* a clause */
 } KxBlindSpot;
 
 extern const KxBlindSpot kx_blind_spots[]; /* ends with what NULL */
 
-/* Names of all trackers with @bit, "a, b"; NULL: all that find anything. */
+/* Names of all trackers with @bit, "a, b"; NULL: every tracker that finds anything has it. */
 char *kx_blind_trackers(guint bit);
-/* Of @trackers (names) those with it, "a, b". *@all (may be NULL): there are several, and none finds anything without it. */
+/* Those of @trackers (names) with @bit, "a, b". *@all (may be NULL): there are several, and all that find anything have @bit. */
 char *kx_blind_of(const GPtrArray *trackers, guint bit, gboolean *all);
-/* A sentence for each spot of @trackers (names), char *. */
+/* A sentence (char *) for each blind spot of @trackers (names). */
 GPtrArray *kx_blind_notes(const GPtrArray *trackers);
 
 #endif /* KX_BLIND_H */

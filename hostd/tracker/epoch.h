@@ -6,9 +6,9 @@
 #include <glib.h>
 
 /*
- * A number for a setting that starts (stats.epoch, pass_begin.epoch): no two settings of a session have the same, whatever
- * trackers they are of. The module counts its settings itself, from 1 for each descriptor; numbers from here begin above all that
- * it can reach, and are never given twice. On any thread.
+ * A number for a new setting (stats.epoch, pass_begin.epoch): no two settings of a session have the same number, regardless of
+ * their trackers. The module counts its settings itself, from 1 for each descriptor; numbers from here begin above all numbers
+ * that the module can reach, and are never used twice. On any thread.
  */
 guint64 kx_tracker_new_epoch(void);
 

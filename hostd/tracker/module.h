@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Client of /dev/kvm-ext. One KxModule is one descriptor, and so one session once it is attached; the last unref closes
- * it and leaves the VM as it was found. References and kx_module_run_pass may be used from any thread, all else belongs
- * to one. Errors are KX_ERROR and say what to do next.
+ * Client of /dev/kvm-ext. One KxModule is one descriptor, and after attach one session; the last unref closes the descriptor
+ * and leaves the VM as it was before. The functions for references and kx_module_run_pass may be called from any thread, all
+ * other functions from one thread at a time. Errors are KX_ERROR and say what to do next.
  */
 #ifndef KX_MODULE_H
 #define KX_MODULE_H
@@ -11,7 +11,7 @@
 
 #include <kvm-ext/uapi.h>
 
-/* The system calls underneath; unit tests bring their own device. */
+/* The system calls that are used; unit tests use their own device. */
 typedef struct {
 	int (*open)(void);
 	int (*ioctl)(int fd, unsigned long request, void *arg);
@@ -33,13 +33,13 @@ gboolean kx_module_attach(KxModule *m, int vm_fd, guint32 ring_pages, GError **e
 gboolean kx_module_vm(KxModule *m, struct kvm_ext_vm *vm, GError **error);
 gboolean kx_module_set(KxModule *m, struct kvm_ext_tracker *t, GError **error);
 gboolean kx_module_stats(KxModule *m, struct kvm_ext_stats *st, GError **error);
-/* Sorted and apart. *@pages: of them, are RAM; unchanged on error, as is the list that the module has. */
+/* @ranges: sorted and disjoint. *@pages: number of listed pages that are RAM. On an error *@pages and the module's list stay unchanged. */
 gboolean kx_module_exclude(KxModule *m, const struct kvm_ext_range *ranges, guint nr,
 			   guint64 *pages, GError **error);
 /* Blocks until the pass is over. */
 gboolean kx_module_run_pass(KxModule *m, guint64 *pass, GError **error);
 
-/* To poll: readable when there are records, hung up once the VM is gone. */
+/* The descriptor to poll: readable when there are records, hung up once the VM is gone. */
 int kx_module_fd(const KxModule *m);
 /* The ring's mapping; NULL before attach. */
 void *kx_module_ring(const KxModule *m, gsize *len);

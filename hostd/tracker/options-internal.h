@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* For the files that make up the options: the keys by kind (option-*.c), and what is said of all of them (options*.c). */
+/* Shared by the files of the options: the keys by kind (option-*.c), and functions on all keys (options*.c). */
 #ifndef KX_OPTIONS_INTERNAL_H
 #define KX_OPTIONS_INTERNAL_H
 
@@ -11,7 +11,7 @@ extern const char *const kx_guest_policies[]; /* by KVM_EXT_POLICY_* */
 
 gboolean kx_option_is_default(const KxOptions *o, const KxOptionKey *k);
 gboolean kx_option_is_for(const KxOptionKey *k, const KxTrackerRow *t);
-/* As the tracker has it where none was given. */
+/* The flush scope; if not set, the tracker's default. */
 enum kvm_ext_flush_scope kx_options_flush_scope(const KxOptions *o);
 gboolean kx_options_aggregates_whole_passes(const KxOptions *o);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Pages chosen by how hot they are, as a tracker asks for them. Who knows that is the account's (account/heat.h), above
- * the trackers: they get it as a function with the VM that they work on.
+ * Pages chosen by heat, on request of a tracker. The account knows the heat (account/heat.h), on a floor above the trackers:
+ * trackers get a function for it together with the VM that they work on.
  */
 #ifndef KX_PICK_H
 #define KX_PICK_H
@@ -9,9 +9,9 @@
 #include <glib.h>
 
 typedef struct {
-	GArray *ranges; /* struct kvm_ext_range, ascending, apart */
-	guint64 pages;	/* in them */
-	guint32 share_ppm; /* of these pages, so that as many come out as were asked for; 1000000: all */
+	GArray *ranges;	   /* struct kvm_ext_range, ascending, disjoint */
+	guint64 pages;	   /* number of pages in @ranges */
+	guint32 share_ppm; /* share of @pages that gives the requested number; 1000000: all */
 } KxPick;
 
 static inline void kx_pick_clear(KxPick *pick)
@@ -21,9 +21,9 @@ static inline void kx_pick_clear(KxPick *pick)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(KxPick, kx_pick_clear)
 
 /*
- * The @want hottest, or coldest, pages of the @npages from @first_gfn on, in at most @max_ranges ranges. Pages equally
- * hot are told apart by nothing but their address; so if the first class alone has more than @want, all of it is given
- * with a share to be taken at random. Where there would be more ranges the hottest (coldest: largest) of them are kept.
+ * Chooses the @want hottest, or coldest, pages of the @npages from @first_gfn on, in at most @max_ranges ranges. Equally hot
+ * pages differ only in their address; so if the first class alone has more than @want pages, the result is the whole class
+ * and the share to take at random. If there would be more ranges, the hottest ranges (coldest: the largest) are kept.
  * FALSE: nothing was found yet.
  */
 typedef gboolean (*KxPickFunc)(gconstpointer knows, gboolean hottest, guint64 first_gfn,

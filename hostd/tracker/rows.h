@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The trackers that users may ask for: a row each, with what the tracker can do, and what it finds. */
+/* The trackers that users may request: one row each, with the tracker's abilities and what the tracker finds. */
 #ifndef KX_ROWS_H
 #define KX_ROWS_H
 
@@ -10,46 +10,46 @@
 #include "blind.h"
 #include "model/parts.h"
 
-/* What a tracker can do, and so which options mean something to it. */
+/* What a tracker can do, and thereby which options apply to it. */
 enum {
 	KX_CAN_PASS = 1 << 0,	   /* has passes */
 	KX_CAN_FLUSH = 1 << 1,	   /* flushes the guest's TLB */
-	KX_CAN_NOT_FLUSH = 1 << 2, /* or leaves that out */
+	KX_CAN_NOT_FLUSH = 1 << 2, /* can also omit flushes */
 	KX_CAN_LOG = 1 << 3,	   /* works on the dirty log */
-	KX_CAN_ABITS = 1 << 4,	   /* tests accessed bits, of which stale TLB entries leave none */
+	KX_CAN_ABITS =
+		1 << 4, /* tests accessed bits; accesses through stale TLB entries set none */
 	KX_CAN_REGIONS = 1 << 5,
 	KX_CAN_SKIP = 1 << 6,
 	KX_CAN_TRAP = 1 << 7,
 	KX_CAN_GUEST = 1 << 8,	/* runs in the guest, behind a channel */
-	KX_CAN_EVENTS = 1 << 9, /* there, on sampled events */
-	KX_CAN_SCAN = 1 << 10,	/* there, on the guest's own page tables */
-	KX_CAN_FIND = 1 << 11,	/* finds something that heat can be made of */
-	KX_CAN_TIME = 1 << 12,	/* begins its passes by itself, one an interval */
-	KX_CAN_CPU = 1 << 13,	/* runs them on a CPU that was named */
-	KX_CAN_RANGE = 1 << 14, /* looks at a part of the memory only */
-	KX_CAN_2M = 1 << 15,	/* looks at 2 MiB at a time if it is told to */
-	KX_CAN_ALONE = 1 << 16, /* runs where the host's module is not loaded */
-	KX_CAN_VMM =
-		1 << 17, /* works on the VMM's address space: it wants the layout of the memory */
+	KX_CAN_EVENTS = 1 << 9, /* in the guest, on sampled events */
+	KX_CAN_SCAN = 1 << 10,	/* in the guest, on its page tables */
+	KX_CAN_FIND = 1 << 11,	/* finds something from which heat is computed */
+	KX_CAN_TIME = 1 << 12,	/* begins its passes by itself, one per interval */
+	KX_CAN_CPU = 1 << 13,	/* runs passes on a named CPU */
+	KX_CAN_RANGE = 1 << 14, /* can track only a part of the memory */
+	KX_CAN_2M = 1 << 15,	/* can test 2 MiB at a time */
+	KX_CAN_ALONE = 1 << 16, /* runs without the host's module */
+	KX_CAN_VMM = 1 << 17, /* works on the VMM's address space: needs the layout of the memory */
 };
 
-/* What the guest did with a page. */
+/* What the guest did to a page. */
 typedef enum {
 	KX_SEEN_NONE,
-	KX_SEEN_TOUCHED, /* read it or wrote it */
+	KX_SEEN_TOUCHED, /* read or wrote the page */
 	KX_SEEN_WRITTEN,
 } KxSeen;
 
-/* What a tracker can find of what the guest does: what its recall and its precision are shares of. */
+/* Which of the guest's pages a tracker can find: recall and precision are shares of these pages. */
 typedef struct {
-	KxSeen finds; /* all pages with this, unless it misses them; NONE: @no_recall says why */
-	KxSeen says;  /* and of a page found, that this is so */
+	KxSeen finds; /* finds all such pages, except those that it misses; NONE: @no_recall says why */
+	KxSeen says; /* a page found is such a page */
 	const char *no_recall;
-	const char *recall; /* footnote of that figure, one clause; NULL: it is what one expects */
+	const char *recall; /* footnote of recall, one clause; NULL: none is needed */
 	const char *precision;
 } KxSees;
 
-/* What the field calls it. */
+/* One tracker. */
 typedef struct {
 	const char *name;    /* "abit-flush" */
 	const char *summary; /* one line, for help and completion */
@@ -58,15 +58,15 @@ typedef struct {
 	guint parts;	     /* KX_PART_BIT(): what its account has that others have not */
 	KxSees sees;
 	guint blind; /* KX_BLIND_*: what it cannot see */
-	/* Another row's name: this one is that tracker where the dirty log works by @mechanism, and is refused elsewhere. */
+	/* Another row's name: this row is that tracker if the dirty log works by @mechanism, and is refused otherwise. */
 	const char *means;
 	enum kvm_ext_log_mechanism mechanism;
 } KxTrackerRow;
 
 extern const KxTrackerRow kx_trackers[]; /* ends with name NULL */
-/* As it stands in the table; only kx_options_set follows @means. */
+/* The row of that name; only kx_options_set follows @means. */
 const KxTrackerRow *kx_tracker_by_name(const char *name);
-/* Names of those that can do all of @can, "a, b, c". */
+/* Names of the trackers that can do all of @can, "a, b, c". */
 char *kx_trackers_that(guint can);
 
 #endif /* KX_ROWS_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Text of numbers: durations, sizes, shares. What is written is read back as the same number. */
+/* Numbers as text: durations, sizes, shares. A written number is read back as the same number. */
 #ifndef KX_UNITS_H
 #define KX_UNITS_H
 
@@ -20,11 +20,11 @@ typedef struct {
 
 /* End with name NULL; the first name of a factor is the one that is written. */
 extern const KxUnit kx_duration_units[], kx_size_units[];
-extern const KxUnit kx_share_units[]; /* to parts of a million */
+extern const KxUnit kx_share_units[]; /* factors to parts per million */
 
 #define KX_SHARE_MAX 1000000u
 
-/* The whole of @text. 0 may stand without a unit. FALSE: it is no such number, or does not fit. */
+/* Parses the whole of @text. 0 needs no unit. FALSE: @text is no such number, or the number does not fit. */
 gboolean kx_parse_with_unit(const char *text, const KxUnit *units, guint64 *result);
 /* Decimal, or hexadecimal after 0x; the whole text up to @end (NULL: the terminating zero). */
 gboolean kx_parse_number(const char *text, const char *end, guint64 *value);
