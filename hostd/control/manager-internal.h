@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the files of the manager share: its state, and a call under way. One file for each kind of call (manager-*.c). All of
- * it belongs to the main loop, but for a call's work, which runs on a thread and touches the call alone.
+ * Shared by the files of the manager: its state, and a call in progress. There is one file for each kind of call (manager-*.c).
+ * Everything here belongs to the main loop, except a call's work, which runs on a thread and touches only the call.
  */
 #ifndef KX_MANAGER_INTERNAL_H
 #define KX_MANAGER_INTERNAL_H
@@ -11,13 +11,14 @@
 #include "model/report.h"
 
 struct _KxManager {
-	grefcount refs; /* the owner, and each call under way */
+	grefcount refs; /* the owner, and each call in progress */
 	const KxHost *host;
 	KxConfig *config;
 	KxManagerCallback callback; /* NULL after shutdown */
 	KxManagerLibvirt libvirt;
 	gpointer data;
-	void (*stop)(KxManager *m); /* before the last reference goes, unless it was */
+	void (*stop)(
+		KxManager *m); /* called before the last reference is dropped, if not earlier */
 	/* attaches by the rule for the domain, if there is one */
 	void (*again)(KxManager *m, const char *name, const char *uuid);
 	KxDomains *domains;    /* NULL after shutdown */
@@ -26,12 +27,12 @@ struct _KxManager {
 	KxLetAlone *let_alone; /* by rules */
 	GHashTable *asking; /* KxSession → the KxCall that asks libvirt why it yielded; not owned */
 	gboolean was_connected;
-	guint pause_news;      /* counts what libvirt tells of VMs that are paused or go on */
+	guint pause_news;      /* counts libvirt's events of VMs that are paused or resumed */
 	KxSelftest *selftest;  /* of the dirty log; NULL: not yet */
-	char *selftest_key;    /* for which it holds, or is under way */
+	char *selftest_key;    /* for which the self-test is valid, or running */
 	GHashTable *attaching; /* pids of VMs whose session is being made */
 	GHashTable *
-		plugging; /* UUID of a VM whose channel is being changed → the KxCall that does; not owned */
+		plugging; /* UUID of a VM whose channel is being changed → the KxCall that changes it; not owned */
 	GHashTable *
 		retries; /* UUID → KxRetry, of rules for trackers in a guest that does not answer */
 };
@@ -39,50 +40,51 @@ struct _KxManager {
 /* --- a call: work on a thread, then the rest on the main loop (manager-call.c) --------------------------------------- */
 
 /*
- * One request to the manager, or something that the manager does by itself. It goes from step to step, of which one is under
- * way at a time: above each operation stands the chain of its steps, those in brackets on a thread. What only some operations have is in a struct of its own.
+ * One request to the manager, or an operation of the manager itself. A call goes from step to step, one step at a time. A comment
+ * above each operation shows the chain of its steps; steps in brackets run on a thread. Data of only some operations is in
+ * structs of its own.
  */
 typedef struct _KxCall KxCall;
 struct _KxCall {
 	KxManager *m;
-	GTask *task; /* the caller's; NULL: the manager's own doing */
+	GTask *task; /* the caller's; NULL: the manager's own operation */
 	char *target;
 	const char *proc_root;
 	char **state_dirs;
-	KxLibvirt *libvirt; /* NULL: do without */
+	KxLibvirt *libvirt; /* NULL: without libvirt */
 	KxVmIdent ident;    /* of the VM, once it is known */
-	KxSession *session; /* that it is about, where it is not looked for by name again */
-	GError *error;	    /* to be answered with when what comes after it is done */
+	KxSession *session; /* the call's session, if it need not be found by name again */
+	GError *error;	    /* the answer after the remaining steps are done */
 
-	/* the step at hand */
+	/* the current step */
 	KxSession *in; /* that the call has entered */
 	void (*once_in)(KxCall *c, GError *error);
 	gboolean (*work)(KxCall *c, GError **error);
-	void (*then)(KxCall *c, GError *error); /* owns the call; @error is the work's, to take */
+	void (*then)(KxCall *c, GError *error); /* owns the call, and @error of the work */
 
 	/* Attach, SetTracker, and rules */
 	struct {
 		GHashTable *given; /* key → text; NULL: nothing */
-		KxOptions options; /* what is to run */
-		gboolean pending;  /* as its caller wants, and still to be done */
+		KxOptions options; /* the setting to run */
+		gboolean pending;  /* requested, and not yet done */
 	} set;
 	/* the channel to the guest (manager-channel.c) */
 	struct {
 		KxPlug *plug;
 		gboolean borrowed; /* @plug is the session's, which unplugs it */
 		gboolean gone;	   /* the VM has ended */
-		char *uuid;	   /* that is in the manager's table for us; NULL: none is */
-		GQueue behind; /* the calls that go on when we have left that table; not owned */
+		char *uuid;	   /* our entry in the manager's table; NULL: none */
+		GQueue behind; /* the calls that continue when we have left that table; not owned */
 	} channel;
 	/* waiting for the guest (manager-wait.c) */
 	struct {
 		gboolean now;
-		GCancellable *cancellable; /* ends it; NULL: nobody can */
-		char *given_up;		   /* why that was done, if not by the caller */
-		gboolean gives_way;	   /* that was done for a later command */
-		guint timer;		   /* until it is told; 0 */
+		GCancellable *cancellable; /* ends the wait; NULL: nobody can */
+		char *given_up;		   /* why it was ended, if not by the caller */
+		gboolean gives_way;	   /* ended for a later command */
+		guint timer;		   /* until the wait is reported; 0: none */
 	} wait;
-	/* what QEMU is asked before a window is opened or closed: UUID → KxKvmStat */
+	/* QEMU's counters before a window is opened or closed: UUID → KxKvmStat */
 	GHashTable *kvmstat;
 	/* RunPass */
 	struct {
@@ -91,11 +93,11 @@ struct _KxCall {
 	} pass;
 	/* Report, Stats, Heat */
 	struct {
-		GPtrArray *sessions; /* to go through, */
-		guint at;	     /* this one next */
+		GPtrArray *sessions; /* of the report */
+		guint at;	     /* index of the next one */
 		GPtrArray *
-			together; /* those of them that the call has entered all at once; not owned */
-		GPtrArray *rest; /* those that it has not; not owned */
+			together; /* the sessions that the call has entered all at once; not owned */
+		GPtrArray *rest;  /* the other sessions; not owned */
 		KxReport *made;
 		char *json;
 	} report;
@@ -116,33 +118,33 @@ struct _KxCall {
 	/* time in which the VM does not run (manager-pauses.c) */
 	struct {
 		KxInstant moment;
-		const char *why; /* it is paused, or that is not known; NULL: it runs */
+		const char *why; /* the VM is paused, or it is not known; NULL: it runs */
 		gboolean since_attach;
-		guint news; /* as of the question */
+		guint news; /* pause_news when libvirt was asked */
 	} pause;
 	KxSelftest *selftest; /* of the dirty log (manager.c) */
 };
 
-/* @callback NULL: the manager's own doing. */
+/* @callback NULL: the manager's own operation. */
 KxCall *kx_call_new(KxManager *m, const char *target, GAsyncReadyCallback callback, gpointer data);
 void kx_call_free(KxCall *c);
-/* Answers, with @error if there is one, which is taken, and frees the call. */
+/* Answers, with @error if not NULL (takes ownership), and frees the call. */
 void kx_call_done(KxCall *c, GError *error);
 void kx_call_run(KxCall *c, gboolean (*work)(KxCall *, GError **),
 		 void (*then)(KxCall *, GError *));
-/* The same for work that waits for a guest, maybe for minutes: GLib's pool has few threads, which the others share. */
+/* Like kx_call_run, for work that waits for a guest, maybe for minutes: other work shares the few threads of GLib's pool. */
 void kx_call_run_apart(KxCall *c, gboolean (*work)(KxCall *, GError **),
 		       void (*then)(KxCall *, GError *));
 #define KX_CALL_APART "guest-wait" /* that thread's name */
 
 /*
- * Enters the session and goes on with @then, which owns the call; the work that is run while the call is in the session
- * may use it. The call leaves with kx_call_leave, or when it is freed.
+ * Enters the session and continues with @then, which owns the call; work that runs while the call is in the session may use the
+ * session. The call leaves with kx_call_leave, or when it is freed.
  */
 void kx_call_enter(KxCall *c, KxSession *s, void (*then)(KxCall *, GError *));
 void kx_call_leave(KxCall *c);
 
-/* The monitor of domain @uuid, by the connection that the call holds: to be used by the call's work. NULL: it holds none. */
+/* The monitor of domain @uuid through the call's connection, for the call's work. NULL: the call has no connection. */
 typedef struct {
 	KxLibvirt *libvirt;
 	const char *uuid;
@@ -164,10 +166,10 @@ typedef enum {
 } KxCalled;
 KxCalled kx_vm_ident_is_called(const KxVmIdent *i, const char *target);
 
-/* KX_ERROR_NO_SUCH_VM: several VMs are called so. NULL without an error: none is. */
+/* KX_ERROR_NO_SUCH_VM: several VMs have this name. NULL without an error: no VM has it. */
 KxSession *kx_manager_find_alive(const KxManager *m, const char *target, GError **error);
 KxSession *kx_manager_find_pid(const KxManager *m, pid_t pid);
-/* Alive, else the one that ended last; errors as above. */
+/* The living session, else the one that ended last; errors as above. */
 KxSession *kx_manager_find_account(const KxManager *m, const char *target, GError **error);
 KxSession *kx_manager_need_alive(const KxManager *m, const char *target, GError **error);
 
@@ -176,7 +178,7 @@ KxSession *kx_manager_need_alive(const KxManager *m, const char *target, GError 
 void kx_manager_tell(KxManager *m, const char *event, KxSession *s, const char *reason);
 void kx_manager_retire(KxManager *m, KxSession *s);
 void kx_manager_session_ended(KxSession *s, gpointer data);
-/* Anew when KVM's module was loaded anew. */
+/* Runs the self-test again if KVM's module was loaded again. */
 void kx_manager_refresh_selftest(KxManager *m);
 void kx_manager_selftest_to_report(KxManager *m, KxReport *r);
 
@@ -187,20 +189,20 @@ void kx_manager_stop_asking(KxManager *m, KxSession *s);
 
 /* --- time in which VMs do not run (manager-pauses.c) ------------------------------------------------------------------ */
 
-/* libvirt tells. @why NULL: it goes on. */
+/* An event of libvirt. @why NULL: the VM is resumed. */
 void kx_manager_paused(KxManager *m, const KxDomain *d, const char *why, gint64 realtime_ns);
-/* A session has just begun: is its VM paused? */
+/* A session has just begun: finds out whether its VM is paused. */
 void kx_manager_watch_pauses(KxManager *m, KxSession *s);
-/* libvirt is there again, and: it is not. */
+/* The connection to libvirt is back (ask), or lost (lose). */
 void kx_manager_ask_pauses(KxManager *m);
 void kx_manager_lose_pauses(KxManager *m);
 
 /* --- whose turn it is to change the channel (manager-turn.c) ----------------------------------------------------------- */
 
 gboolean kx_call_begin_plugging(KxCall *c, const char *uuid, GError **error);
-/* Goes on with @then when nobody changes the channel of @uuid any more, at once if nobody does. */
+/* Continues with @then when no call changes the channel of @uuid any more; at once if none does. */
 void kx_call_after_plugging(KxCall *c, const char *uuid, void (*then)(KxCall *, GError *));
-/* @behind: a call that has left the table of the channels that are being changed. */
+/* Continues the calls in @behind, after a call has left the table of channels that are being changed. */
 void kx_manager_go_on(KxManager *m, const char *uuid, GQueue *behind);
 
 /* --- the channel to the guest (manager-channel.c) --------------------------------------------------------------------- */
@@ -210,28 +212,28 @@ gboolean kx_call_plug_work(KxCall *c, GError **error);
 gboolean kx_call_unplug_work(KxCall *c, GError **error);
 void kx_call_unplug_then(KxCall *c, GError *error);
 void kx_call_unplug_after(KxCall *c, KxSession *s, gboolean gone);
-/* In the background: removes what a daemon left that was killed, where the VM does not run any more. */
+/* In the background: removes what a killed daemon left of VMs that do not run any more. */
 void kx_manager_sweep_channels(KxManager *m);
 
 /* --- waiting for a guest (manager-wait.c) ------------------------------------------------------------------------------ */
 
-/* From here on @c can be given up, List shows that it waits, and so does an event if it takes long. */
+/* From here on the wait of @c can be ended; List shows the wait, and an event reports it if it takes long. */
 void kx_call_begin_wait(KxCall *c);
-/* Takes what the wait ended with, and returns it in the words that the caller is to read. */
+/* Takes the error with which the wait ended, and returns it with the text for the caller. */
 GError *kx_call_end_wait(KxCall *c, GError *error);
-/* Ends what waits for the guest of @target, and what would try again. FALSE: nothing did. */
+/* Ends waits for the guest of @target, and retries of a rule. FALSE: there were none. */
 gboolean kx_manager_give_up(KxManager *m, const char *target, const char *why);
 /*
- * The last command counts: SetTracker calls that wait for the guest of @s, or for one that does, end in favour of @c. FALSE: @c
- * need not wait for what they still have under way.
+ * The last command counts: SetTracker calls that wait for the guest of @s, or for a call that waits for it, end in favour of @c.
+ * FALSE: @c need not wait for their remaining steps.
  */
 gboolean kx_call_takes_over(KxCall *c, const KxSession *s);
-/* A rule's attempt that waits ends in favour of @c, and is tried again unless @c attaches the VM. FALSE: none waits. */
+/* A waiting attempt of a rule ends in favour of @c, and is tried again unless @c attaches the VM. FALSE: none waits. */
 gboolean kx_call_takes_over_rule(KxCall *c, const char *uuid);
-/* What List says of it; NULL: nobody waits for this VM's guest. */
+/* The text for List; NULL: nobody waits for this VM's guest. */
 char *kx_manager_waits_for(const KxManager *m, const char *uuid);
 
-/* After an attempt of a rule that failed. FALSE: it is not to be tried again. */
+/* Call this after a failed attempt of a rule. FALSE: the rule is not tried again. */
 gboolean kx_manager_retry_later(KxManager *m, const KxCall *c, const GError *error);
 void kx_manager_no_retry(KxManager *m, const char *uuid);
 GHashTable *kx_manager_retries_new(void);
@@ -241,15 +243,15 @@ GHashTable *kx_manager_retries_new(void);
 gboolean kx_call_list_work(KxCall *c, GError **error);
 gboolean kx_call_attach_work(KxCall *c, GError **error);
 void kx_call_resolve_then(KxCall *c, GError *error);
-/* Where a rule says so, unless it is attached or under way. */
+/* Attaches the domain if a rule says so, unless it is attached or being attached. */
 void kx_manager_attach_by_rule(KxManager *m, const char *name, const char *uuid);
 gboolean kx_manager_apply_options(KxOptions *o, GHashTable *options, GError **error);
-/* Goes on with @then at once unless one of @sessions has no better source of KVM's counters than QEMU. */
+/* Asks QEMU if it is the best source of KVM's counters for one of @sessions; then, or at once, continues with @then. */
 void kx_call_ask_qemu(KxCall *c, GPtrArray *sessions, void (*then)(KxCall *, GError *));
 void kx_call_ask_qemu_for(KxCall *c, void (*then)(KxCall *, GError *));
-/* NULL: it was not asked of this VM. */
+/* QEMU's answer for this VM; NULL: QEMU was not asked. */
 const KxKvmStat *kx_call_asked(const KxCall *c, const KxSession *s);
-/* For the domains that run already. */
+/* Applies the rules to domains that already run. */
 void kx_manager_apply_rules(KxManager *m);
 void kx_manager_on_domains(KxDomainsEvent event, const KxDomain *d, const char *detail,
 			   gint64 realtime_ns, gpointer data);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A session, for the files that make it: what it does (session.c and, by noun, session-*.c), and when (session-loop.c). */
+/* Shared by the files of a session: its operations (session.c and, by noun, session-*.c), and their times (session-loop.c). */
 #ifndef KX_SESSION_INTERNAL_H
 #define KX_SESSION_INTERNAL_H
 
@@ -10,13 +10,13 @@
 #include "tracker/declared.h"
 #include "tracker/tracker.h"
 
-/* What the main loop is told when it has the session again. */
+/* What is reported to the main loop when the session is handed back. */
 typedef struct {
 	KxYield y;
 	char *to;
 } KxTold;
 
-/* What the main loop knows of a session without entering it: as it was when the last one left. */
+/* What the main loop knows of a session without entering it: the state when the last caller left. */
 typedef struct {
 	guint64 epoch; /* for which the options were copied */
 	KxOptions options;
@@ -30,11 +30,11 @@ struct _KxSession {
 	grefcount refs;
 	KxLane *lane;
 	GSource *source, *poll;
-	GSource *gone; /* where the tracker's descriptor does not tell that the VM went */
+	GSource *gone; /* if the tracker's descriptor does not show that the VM has gone */
 	gboolean poll_due;
 	const char *doing; /* for long; NULL */
 	KxShown shown;
-	char *ended; /* changed under the lock below, for those who read it on a thread */
+	char *ended; /* changed under the lock below, because threads read it */
 	char *expected_end;
 	gint64 expected_at; /* g_get_monotonic_time() */
 	KxSessionEnded on_ended;
@@ -42,7 +42,7 @@ struct _KxSession {
 	KxSessionYield on_yield;
 	gpointer on_yield_data;
 
-	/* so that the end of work can be waited for without a main loop; of @ended, too */
+	/* to wait for the end of work without a main loop; protects @ended, too */
 	GMutex lock;
 	GCond back;
 	gboolean away; /* on a thread */
@@ -51,20 +51,20 @@ struct _KxSession {
 	const KxHost *host;
 	KxVmIdent ident;
 
-	/* of whoever has entered */
+	/* for the caller that has entered */
 	KxOptions options;
 	char *kvm_dir;	     /* the VM's directory in debugfs */
-	KxModule *module;    /* NULL once ended, and where none is loaded: */
-	int process;	     /* the VMM's pidfd then; else -1 */
-	KxLayout *layout;    /* of the VM's memory in the VMM; NULL: not asked for, or not known */
+	KxModule *module;    /* NULL once ended, and if no module is loaded; */
+	int process;	     /* then the VMM's pidfd; else -1 */
+	KxLayout *layout;    /* of the VM's memory in the VMM; NULL: not requested, or not known */
 	KxTracker *tracker;  /* NULL once ended */
 	KxPlug *plug;	     /* NULL: no channel to the guest */
-	KxDeclared declared; /* memory that the guest wants left alone */
+	KxDeclared declared; /* memory that must stay mapped */
 	gboolean declared_logged;
 	KxAccount *account;
 	KxHeat *heat;	      /* NULL before the VM is known */
 	guint64 window;	      /* the open one, and */
-	guint64 epoch;	      /* the number that its records bear */
+	guint64 epoch;	      /* the number in its records */
 	gsize ring_bytes;     /* of the samples' ring */
 	struct kvm_ext_vm vm; /* as last read */
 	gint64 vm_read_at;    /* g_get_monotonic_time() */
@@ -75,15 +75,15 @@ struct _KxSession {
 		gboolean now;
 		char *to;	   /* NULL: not known */
 		guint64 since_ns;  /* CLOCK_MONOTONIC */
-		guint64 passes;	   /* due meanwhile, as last seen of this tracker */
+		guint64 passes;	   /* due meanwhile, as last read from this tracker */
 		guint64 seen_ends; /* pass records with the flag */
 	} yield;
-	char *progress; /* of a pass that takes long, as last read; NULL */
+	char *progress; /* of a long pass, as last read; NULL: none */
 	gboolean primed;
 	GQueue told;		  /* KxTold */
 	KxVmReport *fresh;	  /* for what is shown; NULL: nothing new */
 	KxHeatReport *last_heat;  /* of a session that has ended */
-	gsize bytes, found_bytes; /* that one takes, of that for its pages */
+	gsize bytes, found_bytes; /* memory of an ended session, and the part for its pages */
 	struct {
 		gboolean poll;
 		GIOCondition condition;
@@ -91,15 +91,15 @@ struct _KxSession {
 	} look;
 };
 
-/* --- session-vm.c: by who has entered, or attaches --------------------------------------------------------------------- */
+/* --- session-vm.c: the caller has entered, or attaches -------------------------------------------------------------------- */
 
 /*
- * By the module, or where that is not loaded and @o's tracker does without, by the VMM's process alone. KX_ERROR_NO_MODULE:
- * the tracker needs it.
+ * Attaches through the module; if it is not loaded and @o's tracker does not need it, only by the VMM's process.
+ * KX_ERROR_NO_MODULE: the tracker needs the module.
  */
 gboolean kx_session_attach_vm(KxSession *s, const KxOptions *o, const KxMonitor *monitor,
 			      GError **error);
-/* The same before @o is set: what its tracker needs and the session has not had so far. */
+/* Before @o is set: prepares what its tracker needs and the session does not have so far. */
 gboolean kx_session_prepare_vm(KxSession *s, const KxOptions *o, const KxMonitor *monitor,
 			       GError **error);
 void kx_session_take_vm(KxSession *s, const struct kvm_ext_vm *vm);
@@ -111,11 +111,11 @@ gboolean kx_session_check_cpu(const KxSession *s, const KxOptions *o, GError **e
 
 /* --- session-records.c: by who has entered --------------------------------------------------------------------------- */
 
-/* Takes what @t has to account and heat: tracker.h says how long that may take. */
+/* Passes what @t has found to account and heat: tracker.h says how long that may take. */
 gboolean kx_session_drain_tracker(KxSession *s, KxTracker *t, GError **error);
-gboolean kx_session_drain_now(KxSession *s, GError **error); /* of the tracker that runs */
+gboolean kx_session_drain_now(KxSession *s, GError **error); /* of the running tracker */
 gboolean kx_session_statistics(KxSession *s, struct kvm_ext_stats *st);
-/* What a tracker in the guest knows; NULL: none runs. */
+/* What a tracker in the guest knows; NULL: no such tracker runs. */
 const KxGuestView *kx_session_guest_view(const KxSession *s);
 void kx_session_keep_processes(KxSession *s);
 const char *kx_session_mechanism_now(const KxSession *s);
@@ -129,9 +129,9 @@ void kx_session_told_free(gpointer told);
 
 /* --- session.c: by who has entered ------------------------------------------------------------------------------------- */
 
-/* What is in the ring and, with look.poll, what else is to be asked for now and then; look.error if that goes wrong. */
+/* Reads the ring and, with look.poll, what else has to be read at intervals; look.error is set on a failure. */
 void kx_session_look(KxSession *s);
-/* Of one that has ended, or was never begun. */
+/* Frees a session that has ended, or was never begun. */
 void kx_session_free(KxSession *s);
 
 #endif /* KX_SESSION_INTERNAL_H */
