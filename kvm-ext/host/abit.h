@@ -6,7 +6,7 @@
 #include <linux/mmu_notifier.h>
 
 /**
- * kx_clear_young() - test and clear the accessed bits of what maps some memory
+ * kx_clear_young() - test and clear the accessed bits of the entries that map some memory
  * @kvm: the VM
  * @hva: the first page's address in the VMM
  * @npages: pages of 4 KiB
@@ -15,7 +15,7 @@
  * reclaim. Does not flush.
  *
  * Context: may sleep; takes KVM's mmu_lock.
- * Return: true if one was set.
+ * Return: true if a bit was set.
  */
 static inline bool kx_clear_young(struct kvm *kvm, unsigned long hva, u64 npages)
 {
@@ -25,12 +25,12 @@ static inline bool kx_clear_young(struct kvm *kvm, unsigned long hva, u64 npages
 }
 
 /**
- * kx_test_young() - test the accessed bits of what maps a page
+ * kx_test_young() - test the accessed bits of the entries that map a page
  * @kvm: the VM
  * @hva: the page's address in the VMM
  *
  * Context: may sleep; takes KVM's mmu_lock.
- * Return: true if one is set.
+ * Return: true if a bit is set.
  */
 static inline bool kx_test_young(struct kvm *kvm, unsigned long hva)
 {
@@ -43,7 +43,7 @@ static inline bool kx_test_young(struct kvm *kvm, unsigned long hva)
  * kx_abit_check() - can a VM be tracked by its accessed bits?
  * @kvm: the VM
  *
- * Return: 0; -EOPNOTSUPP: they are none of the hardware's, or have to be searched for.
+ * Return: 0; -EOPNOTSUPP: they are not hardware bits, or KVM has to search for them.
  */
 int kx_abit_check(struct kvm *kvm);
 

@@ -5,9 +5,9 @@
 #include <linux/sched.h>
 
 /**
- * kx_set_affinity() - say where a thread may run
+ * kx_set_affinity() - set the CPUs on which a thread may run
  * @thread: the thread
- * @cpu: on this CPU, whichever it is; -1: on any that the host has for such work
+ * @cpu: on this CPU, isolated or not; -1: on any CPU that the host does not isolate
  *
  * Context: may sleep.
  * Return: 0; -ENOMEM; -EINVAL: the CPU is not online.

@@ -11,37 +11,37 @@
 #define KX_NO_LIMIT		U64_MAX
 
 /*
- * How many mappings may be armed without more faults in any second than allowed,
- * and more time of the vCPUs.
+ * How many mappings may be armed so that no second has more faults, or takes more
+ * time of the vCPUs, than allowed.
  *
- * Every armed mapping may fault at once. So what is armed, and what has faulted
- * within the last second, is never more together than the limit: then no second
- * has more. (A second that ends before the next arming has at most these; one that
- * spans it began less than a second before, and what it had is counted.)
+ * All armed mappings may fault at once. So the number of armed mappings plus the number
+ * of faults within the last second never exceeds the limit. Then no second exceeds the
+ * limit: a second that ends before the next arming has at most these faults; a second that
+ * includes the next arming began less than a second before, so its faults are counted.
  *
- * @time_lock: what vCPUs add. The rest belongs to the pass thread.
+ * @time_lock protects what vCPUs add. All else belongs to the pass thread.
  */
 struct kx_budget {
 	u32 faults_per_s;
 	u64 time_ns_per_s;		/* of all vCPUs; KX_NO_LIMIT */
-	u64 outstanding;		/* armed, as far as faults were collected */
+	u64 outstanding;		/* armed mappings whose fault was not collected yet */
 
-	/* times of the last faults: a circle of @faults_per_s */
+	/* times of the last faults: a circular buffer of @faults_per_s */
 	u64 *times;
 	u32 oldest, nr;
 	u32 most;			/* in any second */
 
 	raw_spinlock_t time_lock;
 	u64 fault_ns, timed;
-	u64 most_ns;			/* in any second, up to a bucket */
+	u64 most_ns;			/* in any second, rounded up to a bucket */
 	struct {
-		u64 nr;			/* which stretch of time it is for */
+		u64 nr;			/* number of the bucket's period */
 		u64 ns;
 	} bucket[KX_BUDGET_BUCKETS];
 };
 
 /**
- * kx_budget_init() - a budget of which nothing is used
+ * kx_budget_init() - prepare an unused budget
  * @b: the budget
  * @faults_per_s: faults in any second, at most
  * @time_ns_per_s: ns of all vCPUs in any second, at most; KX_NO_LIMIT
@@ -85,9 +85,9 @@ void kx_budget_faulted(struct kx_budget *b, u64 time_ns);
  * kx_budget_took() - a vCPU was kept out of the guest
  * @b: the budget
  * @now_ns: by ktime_get_ns()
- * @ns: for so long
+ * @ns: for this time
  *
- * Context: any that no interrupt which calls this can interrupt.
+ * Context: any, if no interrupt handler that calls this function can interrupt it.
  */
 void kx_budget_took(struct kx_budget *b, u64 now_ns, u64 ns);
 

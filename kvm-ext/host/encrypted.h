@@ -5,13 +5,13 @@
 struct kx_vm;
 
 /**
- * kx_vm_is_encrypted() - is a VM's memory encrypted, in whatever way KVM has for that?
+ * kx_vm_is_encrypted() - is a VM's memory encrypted in any way that KVM supports?
  * @vm: the VM
  *
- * The answer holds until a VM's encryption context is moved into this one, which KVM allows until
- * that has one.
+ * The answer is valid until another VM's encryption context is moved into this VM, which KVM allows
+ * as long as this VM has none.
  *
- * Context: may sleep, for as long as the VMM holds its address space or KVM its VM.
+ * Context: may sleep, as long as the VMM holds its address space, or KVM the VM.
  * Return: 1, 0, or an error if KVM could not be asked: -ENODEV: the VMM is gone; -ENOMEM; -EIO.
  */
 int kx_vm_is_encrypted(struct kx_vm *vm);

@@ -15,18 +15,18 @@ struct kx_tracker;
 struct kx_vm;
 
 /**
- * struct kx_engine - what runs passes: one for each session, with a thread of its own
+ * struct kx_engine - runs the passes of a session, with a thread of its own
  * @pass: the running pass, and the setting
- * @thread: runs them
+ * @thread: runs the passes
  * @wait: woken at the end of a pass, and when the ring is half full
- * @waiters: who waits for a pass, under the lock of @pass
+ * @waiters: tasks that wait for a pass, under the lock of @pass
  * @next: when the next pass is due, if there is an interval
- * @cpu_mark: the thread's CPU time that is accounted, in ns
- * @control: the running pass is a control of staleness,
- * @after_control: and so was the one before
+ * @cpu_mark: the thread's CPU time that is accounted so far, in ns
+ * @control: the running pass is a control of staleness
+ * @after_control: the pass before it was a control
  *
  * From kx_engine_start() to kx_engine_stop(). The setting changes only while the thread is
- * parked; the session's mutex keeps changes apart. The rest is the thread's.
+ * parked; the session's mutex serialises changes. All else belongs to the thread.
  */
 struct kx_engine {
 	struct kx_pass pass;
@@ -40,8 +40,8 @@ struct kx_engine {
 };
 
 /*
- * The caller of all these holds the session's mutex, but for kx_engine_wait() and
- * kx_engine_get_stats(), whose callers hold nothing.
+ * The caller of these functions holds the session's mutex; callers of kx_engine_wait() and
+ * kx_engine_get_stats() hold no lock.
  */
 
 /**
@@ -53,25 +53,25 @@ struct kx_engine {
  * @wait: outlives the engine
  *
  * Context: may sleep.
- * Return: 0, -ENOMEM, or another error of making a thread.
+ * Return: 0, -ENOMEM, or another error of creating a thread.
  */
 int kx_engine_start(struct kx_engine *e, struct kx_vm *vm, struct kx_ring *ring,
 		    const struct kx_tracker *off, wait_queue_head_t *wait);
 
 /**
- * kx_engine_may_stop() - to be asked before kx_engine_stop()
+ * kx_engine_may_stop() - call this before kx_engine_stop()
  * @e: the engine
  * @timeout: how long to wait, in jiffies
  *
  * Context: may sleep.
- * Return: true if it may be stopped. False: a task of the VMM is in an ioctl on its dirty log,
- * out of which it did not come in time, and until then the log cannot be left.
+ * Return: true if the engine may be stopped. False: a task of the VMM has stayed in an ioctl on its
+ * dirty log for too long, and the log cannot be given back before the task leaves the ioctl.
  */
 bool kx_engine_may_stop(struct kx_engine *e, long timeout);
 
 /**
- * kx_engine_stop() - leave nothing in the VM, and end the thread
- * @e: the engine; kx_engine_get_stats() still works, and who waits is told -ENODEV
+ * kx_engine_stop() - restore the VM, and end the thread
+ * @e: the engine; kx_engine_get_stats() still works, and waiting tasks get -ENODEV
  *
  * Context: may sleep.
  */
@@ -80,37 +80,37 @@ void kx_engine_stop(struct kx_engine *e);
 /**
  * kx_engine_set() - switch to another setting
  * @e: the engine
- * @tracker: the tracker, which this VM can be tracked by
+ * @tracker: the tracker, which can track this VM
  * @setting: checked (setting.h)
  *
  * Context: may sleep.
- * Return: 0; or an error, and the old setting goes on: -EAGAIN as in kx_engine_pause(), -ENOMEM,
- * -E2BIG: more pieces of memory than regions, or what the tracker says.
+ * Return: 0; or an error, and the old setting continues: -EAGAIN as in kx_engine_pause(), -ENOMEM,
+ * -E2BIG: more pieces of memory than regions, or an error of the tracker.
  */
 int kx_engine_set(struct kx_engine *e, const struct kx_tracker *tracker,
 		  const struct kx_setting *setting);
 
 /**
- * kx_engine_pause() - cut the running pass short, leave nothing in the VM, and wait for that
+ * kx_engine_pause() - cut the running pass short, restore the VM, and wait until this is done
  * @e: the engine
  *
  * Context: may sleep.
- * Return: 0, then kx_engine_resume() is to follow. -EAGAIN: a task of the VMM is in an ioctl on
- * its dirty log and does not come out. -EINTR: the caller was killed.
+ * Return: 0; then call kx_engine_resume(). -EAGAIN: a task of the VMM stays in an ioctl on its
+ * dirty log. -EINTR: the caller was killed.
  */
 int kx_engine_pause(struct kx_engine *e);
 
 /**
- * kx_engine_resume() - go on
+ * kx_engine_resume() - continue after kx_engine_pause()
  * @e: the engine, paused
- * @prime: there is memory now that no pass has looked at before
+ * @prime: there is memory now that no pass has tracked before
  */
 void kx_engine_resume(struct kx_engine *e, bool prime);
 
 /**
- * kx_engine_request() - ask for a pass
+ * kx_engine_request() - request a pass
  * @e: the engine
- * @waiter: of the caller, to be given to kx_engine_wait()
+ * @waiter: of the caller, for kx_engine_wait()
  *
  * Return: 0; -EINVAL: the tracker runs no passes.
  */
@@ -123,16 +123,16 @@ int kx_engine_request(struct kx_engine *e, struct kx_waiter *waiter);
  *
  * Context: may sleep.
  * Return: 0; -EINTR: a signal; -ECANCELED: the setting was changed; -ENODEV: the VM is gone; or
- * why the pass could not be run.
+ * the error of a pass that could not be run.
  */
 int kx_engine_wait(struct kx_engine *e, struct kx_waiter *waiter);
 
 /**
  * kx_engine_get_stats() - the account of the setting
  * @e: the engine
- * @out: all but @now_ns is filled in, and of @state what the engine knows
+ * @out: filled in except @now_ns; @state only as far as the engine knows it
  *
- * Context: may sleep; waits for no ioctl of anybody's.
+ * Context: may sleep, but does not wait for any ioctl.
  */
 void kx_engine_get_stats(struct kx_engine *e, struct kvm_ext_stats *out);
 

@@ -4,7 +4,7 @@
 
 #include <linux/types.h>
 
-/* KVM's tracepoints that somebody here listens to. */
+/* KVM's tracepoints that this module uses. */
 enum kx_event {
 	KX_EVENT_PML_FULL,	/* (unsigned int vcpu_id) */
 	KX_EVENT_PAGE_FAULT,	/* (struct kvm_vcpu *vcpu, u64 gpa, u64 error_code) */
@@ -13,25 +13,25 @@ enum kx_event {
 };
 
 /**
- * kx_event_probe() - have a function called at an event
+ * kx_event_probe() - register a function for an event
  * @event: the event
  * @probe: called with @data and the event's arguments
  * @data: the caller's
  *
- * For as long as a VM with a session keeps KVM loaded.
+ * The probe may stay as long as a VM with a session keeps KVM loaded.
  *
  * Context: may sleep.
- * Return: 0; -ENOENT: this KVM has no such event; or what the kernel says.
+ * Return: 0; -ENOENT: this KVM has no such event; or an error of the kernel.
  */
 int kx_event_probe(enum kx_event event, void *probe, void *data);
 /**
- * kx_event_is_known() - has this KVM such an event?
+ * kx_event_is_known() - does this KVM have such an event?
  * @event: the event
  */
 bool kx_event_is_known(enum kx_event event);
 
 /**
- * kx_event_unprobe() - have it called no more; when this returns it does not run any more
+ * kx_event_unprobe() - remove a probe; when this returns the probe does not run any more
  * @event: the event
  * @probe: as in kx_event_probe()
  * @data: as in kx_event_probe()
@@ -41,14 +41,14 @@ bool kx_event_is_known(enum kx_event event);
 void kx_event_unprobe(enum kx_event event, void *probe, void *data);
 
 /**
- * kx_events_init() - look for KVM's events, now and whenever a module comes or goes
+ * kx_events_init() - find KVM's events, now and when a module is loaded or unloaded
  *
  * Return: 0 or -ENOMEM.
  */
 int kx_events_init(void);
 
 /**
- * kx_events_exit() - look no more
+ * kx_events_exit() - undo kx_events_init()
  */
 void kx_events_exit(void);
 

@@ -9,7 +9,7 @@ struct kx_vm;
 struct page;
 
 /**
- * struct kx_hva_span - some of the VMM's memory
+ * struct kx_hva_span - a part of the VMM's memory
  * @start: its first address
  * @end: the address behind it
  */
@@ -19,14 +19,14 @@ struct kx_hva_span {
 
 /**
  * struct kx_excluded - pages that no tracker touches (KVM_EXT_SET_EXCLUDED)
- * @spans: @nr of them, sorted and apart: the pages and all that a mapping may cover with one
+ * @spans: @nr of them, sorted and disjoint: the pages, and memory in the same mappings
  * @nr: how many spans there are
  * @pages: @npages of them, pinned
  * @npages: how many pages are pinned
  *
- * By the VMM's addresses: so it holds for every gfn that the memory has or will have. All zero:
- * nothing is excluded. That of a VM changes under the session's lock while the pass thread is
- * parked.
+ * Identified by the VMM's addresses, so valid for every gfn that the memory has or will have. All
+ * zero: nothing is excluded. A VM's structure changes under the session's lock while the pass thread
+ * is parked.
  */
 struct kx_excluded {
 	struct kx_hva_span *spans;
@@ -36,10 +36,10 @@ struct kx_excluded {
 };
 
 /**
- * kx_excluded_make() - pin what of some ranges is RAM now
- * @x: what is excluded then; empty after an error
+ * kx_excluded_make() - pin the pages of some ranges that are RAM now
+ * @x: filled in; empty after an error
  * @vm: the VM
- * @ranges: guest pages, sorted and apart
+ * @ranges: guest pages, sorted and disjoint
  * @nr: how many ranges there are
  *
  * Context: may sleep; takes the VMM's mmap_lock for reading.
@@ -50,7 +50,7 @@ int kx_excluded_make(struct kx_excluded *x, struct kx_vm *vm, const struct kvm_e
 		     u32 nr);
 
 /**
- * kx_excluded_drop() - unpin, and exclude nothing
+ * kx_excluded_drop() - unpin all pages, and exclude nothing
  * @x: what was excluded
  * @vm: the VM that it was made for
  *
@@ -70,9 +70,9 @@ const struct kx_hva_span *kx_excluded_from(const struct kx_excluded *x, unsigned
 					   unsigned long end);
 
 /**
- * kx_excluded_covers() - is all that one excludes excluded by another?
- * @x: this one
- * @other: all of this
+ * kx_excluded_covers() - does @x exclude everything that @other excludes?
+ * @x: the first
+ * @other: the second
  *
  * Return: true if each span of @other lies in one of @x.
  */

@@ -6,14 +6,14 @@
 #include <linux/kvm_host.h>
 
 /**
- * kx_flush_vm() - flush what all vCPUs have cached of a VM's nested mappings
+ * kx_flush_vm() - flush a VM's nested mappings from the TLBs of all vCPUs
  * @kvm: the VM
  * @cpus: scratch space
  *
  * When it returns, no vCPU uses a translation that it cached before the call.
  *
  * Context: interrupts on.
- * Return: how many vCPUs it interrupted in guest mode.
+ * Return: number of vCPUs that were interrupted in guest mode.
  */
 unsigned int kx_flush_vm(struct kvm *kvm, struct cpumask *cpus);
 

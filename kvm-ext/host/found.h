@@ -11,13 +11,13 @@ struct kx_extent;
 struct kx_pass;
 
 /**
- * struct kx_found - pages found accessed, by hva, held back until their gfns are sure
+ * struct kx_found - pages found accessed, by hva, kept until their gfns are certain
  * @gfn: the first page
  * @npages: pages of 4 KiB
  * @hva: the first page's address in the VMM
  * @as_id: the address space
- * @order: of the leaves they were found through
- * @sparse: @bits says which of them; else all
+ * @order: of the leaves through which they were found
+ * @sparse: @bits says which pages; else all pages
  * @bits: bit i: page @gfn + i
  */
 struct kx_found {
@@ -33,10 +33,10 @@ struct kx_found {
 #define KX_FOUND_MAX	32
 
 /**
- * struct kx_findings - what was found since memslots were last known to be the same
+ * struct kx_findings - pages found since the last check that memslots are unchanged
  * @rested: the thread has rested since
- * @nr: how many there are
- * @found: these
+ * @nr: number of entries in @found
+ * @found: the entries
  */
 struct kx_findings {
 	bool rested;
@@ -50,35 +50,35 @@ static inline bool kx_findings_are_due(const struct kx_findings *f)
 }
 
 /*
- * All of what follows is for the pass thread, with no lock held.
+ * The functions below are for the pass thread, with no lock held.
  *
- * For trackers that go by address, whose findings are settled later:
+ * For trackers that go over memory by address, whose findings are settled later:
  */
 
 /**
  * kx_pass_found_leaf() - a leaf was accessed
  * @p: the running pass
- * @x: the extent that has the leaf
+ * @x: the extent that contains the leaf
  * @gfn: its first page
  * @order: it is of 2^@order pages
  */
 void kx_pass_found_leaf(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, u8 order);
 
 /**
- * kx_pass_found_bits() - begin to note single pages
+ * kx_pass_found_bits() - begin to record single pages
  * @p: the running pass
- * @x: the extent that has the pages
+ * @x: the extent that contains the pages
  * @gfn: the page of bit 0
  *
- * Return: where to note, with kx_found_set(), up to KX_BLOCK_PAGES pages; then
+ * Return: where to record, with kx_found_set(), up to KX_BLOCK_PAGES pages; then call
  * kx_pass_found_bits_done().
  */
 struct kx_found *kx_pass_found_bits(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn);
 
 /**
- * kx_pass_found_bits_done() - end it
+ * kx_pass_found_bits_done() - end kx_pass_found_bits()
  * @p: the running pass
- * @npages: how many pages were looked at, accessed or not
+ * @npages: how many pages were examined, accessed or not
  */
 void kx_pass_found_bits_done(struct kx_pass *p, u64 npages);
 
@@ -88,18 +88,18 @@ static inline void kx_found_set(struct kx_found *found, unsigned int i)
 }
 
 /**
- * kx_pass_settle() - tell what was found, as far as it is sure
+ * kx_pass_settle() - report the findings whose gfns are certain
  * @p: the running pass
  *
- * Findings were made by hva, with a snapshot that says which gfn that is. If the memslots are
- * still those of the snapshot, they hold; else those hold that the new one confirms.
+ * Findings are made by hva; a snapshot of the memslots gives the gfn. If the memslots are still those
+ * of the snapshot, all findings are valid; else only those that the new snapshot confirms.
  *
  * Context: may sleep.
  * Return: true if the memslots have changed.
  */
 bool kx_pass_settle(struct kx_pass *p);
 
-/* For trackers that know their gfns for certain, and tell at once: */
+/* For trackers that know their gfns with certainty, and report at once: */
 
 /**
  * kx_pass_found_pages() - single pages were accessed
@@ -107,7 +107,7 @@ bool kx_pass_settle(struct kx_pass *p);
  * @as_id: the address space
  * @gfn: the page of bit 0
  * @npages: bits, no more than KX_BLOCK_PAGES
- * @bits: which of them; what lies behind is ignored
+ * @bits: the accessed pages; bits behind @npages are ignored
  */
 void kx_pass_found_pages(struct kx_pass *p, u16 as_id, gfn_t gfn, unsigned int npages,
 			 const unsigned long *bits);
@@ -122,10 +122,10 @@ void kx_pass_found_pages(struct kx_pass *p, u16 as_id, gfn_t gfn, unsigned int n
 void kx_pass_found_mapping(struct kx_pass *p, u16 as_id, gfn_t gfn, u8 order);
 
 /**
- * kx_pass_found_samples() - count samples that are told by records of the tracker's own
+ * kx_pass_found_samples() - count samples that the tracker reports in records of its own
  * @p: the running pass
  * @samples: how many
- * @pages: pages of 4 KiB that they stand for
+ * @pages: pages of 4 KiB that the samples represent
  */
 void kx_pass_found_samples(struct kx_pass *p, u64 samples, u64 pages);
 

@@ -4,7 +4,7 @@
 
 #include <linux/kvm_host.h>
 
-/* Both address spaces, each with one more of another depth. */
+/* Two address spaces, each with one more root of another depth. */
 #define KX_ROOTS_MAX	4
 
 struct kx_root {
@@ -17,15 +17,15 @@ struct kx_root {
 struct kx_roots {
 	struct kx_root root[KX_ROOTS_MAX];
 	int nr;
-	bool more;		/* there may be others that we do not see */
-	bool nested;		/* a vCPU hosts guests of its own, in tables of its own */
+	bool more;		/* there may be other tables that are not visible here */
+	bool nested;		/* a vCPU runs nested guests, in tables of their own */
 };
 
 /**
  * kx_roots_find() - find the nested page tables that a VM's vCPUs use
- * @roots: good until the caller lets go of the lock
+ * @roots: valid until the caller releases the lock
  * @kvm: the VM
- * @as_mask: bit n: those of address space n
+ * @as_mask: bit n: find the tables of address space n
  *
  * Context: the caller holds KVM's mmu_lock for writing.
  */
@@ -35,7 +35,7 @@ void kx_roots_find(struct kx_roots *roots, struct kvm *kvm, unsigned int as_mask
  * kx_has_older_mmu() - does KVM keep the VM's tables with its older MMU (tdp_mmu=0)?
  * @kvm: the VM
  *
- * At a fault that one maps neighbouring pages as well.
+ * At a fault the older MMU maps neighbouring pages as well.
  *
  * Context: takes KVM's mmu_lock for writing.
  * Return: false as long as there are no tables.

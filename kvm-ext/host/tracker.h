@@ -17,49 +17,51 @@ struct kx_vm;
 /*
  * A tracker. Adding one is a file with its operations and a row in tracker.c.
  * The engine (engine.c) owns the thread, the schedule, memslots, range, ring and
- * account; a tracker says which pages of the block before it were accessed.
+ * account; a tracker finds out which pages of the given block were accessed.
  */
 struct kx_tracker {
 	u32 id;				/* enum kvm_ext_tracker_id */
-	u32 flush_scope;		/* what KVM_EXT_FLUSH_DEFAULT means; 0: it never flushes */
-	u32 flush_scopes;		/* bit n: enum kvm_ext_flush_scope n may be asked for */
-	u32 flags;			/* KVM_EXT_SET_* that may be asked for */
-	bool pages_only;		/* its samples are pages, whatever maps them */
-	bool traps;			/* the fields for traps mean something to it */
+	u32 flush_scope;		/* meaning of KVM_EXT_FLUSH_DEFAULT; 0: never flushes */
+	u32 flush_scopes;		/* bit n: enum kvm_ext_flush_scope n is allowed */
+	u32 flags;			/* allowed KVM_EXT_SET_* */
+	bool pages_only;		/* samples are pages, for any size of mapping */
+	bool traps;			/* the fields for traps apply */
 
-	/* Can this VM be tracked so? 0 or -EOPNOTSUPP. Optional. */
+	/* Can this tracker track the VM? 0 or -EOPNOTSUPP. Optional. */
 	int (*check)(struct kvm *kvm);
 
 	/*
-	 * Looks at @gfn and what follows in its 2M block, up to @end or the end
-	 * of @x; a leaf that reaches further is looked at whole. Reports with
-	 * kx_pass_scanned() and kx_pass_found_*(), asks kx_pass_rest() every few
-	 * calls into KVM and leaves when that says so. Returns the gfn to go on
-	 * from. Runs in the pass thread, holds no lock.
+	 * Tests the pages from @gfn on in its 2M block, up to @end or the end
+	 * of @x; a leaf that reaches further is tested whole. Reports with
+	 * kx_pass_scanned() and kx_pass_found_*(), calls kx_pass_rest() every few
+	 * calls into KVM and returns when that says so. Returns the gfn at which
+	 * to continue. Runs in the pass thread, holds no lock.
 	 */
 	gfn_t (*scan)(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, gfn_t end);
 
 	/*
-	 * Instead of @scan, a whole pass of a tracker that does not go by address:
-	 * reports with kx_pass_scanned() and kx_pass_found_pages(). Neither: no passes.
+	 * Instead of @scan: a whole pass of a tracker that does not go over memory by
+	 * address. Reports with kx_pass_scanned() and kx_pass_found_pages(). A tracker
+	 * with neither @scan nor @pass has no passes.
 	 */
 	void (*pass)(struct kx_pass *p);
 
-	/* Undoes what passes have left in the VM. In the pass thread. Optional. */
+	/* Undoes the changes of passes in the VM. In the pass thread. Optional. */
 	void (*leave)(struct kx_pass *p);
 
 	/*
-	 * With regions: tests, and if told clears, the accessed bits of what maps single
-	 * pages. What it cleared it says with kx_pass_scanned(). Optional: no regions.
+	 * With regions: tests, and on request clears, the accessed bits of the entries that
+	 * map single pages. Reports cleared bits with kx_pass_scanned(). Optional: without
+	 * it the tracker has no regions.
 	 */
 	void (*probe)(struct kx_pass *p, struct kx_probe *probes, u32 nr, bool clear);
 
 	/*
-	 * Makes what the tracker keeps for the VM with this setting, @p->own from then
-	 * on; an error leaves the running tracker as it is. Optional, both or none.
+	 * Allocates the tracker's state for the VM with this setting, later in @p->own;
+	 * an error leaves the running tracker as it is. Optional, both or none.
 	 */
 	void *(*setup)(struct kx_vm *vm, const struct kx_setting *setting);
-	/* Frees it; the thread is parked, or gone. */
+	/* Frees the state; the thread is parked, or gone. */
 	void (*cleanup)(void *state);
 };
 
@@ -72,7 +74,7 @@ extern const struct kx_tracker kx_tracker_ept_walk;
 extern const struct kx_tracker kx_tracker_trap;
 
 /**
- * kx_tracker_by_id() - the tracker of a number
+ * kx_tracker_by_id() - the tracker with an id
  * @id: enum kvm_ext_tracker_id
  *
  * Return: the tracker; NULL: not built in.
@@ -82,7 +84,7 @@ const struct kx_tracker *kx_tracker_by_id(u32 id);
 /**
  * kx_tracker_mask() - all trackers that are built in
  *
- * Return: bit n: that of number n.
+ * Return: bit n: the tracker with id n.
  */
 u64 kx_tracker_mask(void);
 

@@ -22,15 +22,15 @@ struct kx_vm {
 	struct kvm *kvm;
 	struct mmu_notifier mn;
 	bool gone;			/* set once, by the notifier; READ_ONCE */
-	bool detaching;			/* the notifier has nothing more to say */
-	void (*on_gone)(struct kx_vm *vm); /* called once, must not sleep long nor detach */
-	struct kx_excluded excluded;	/* as said there */
+	bool detaching;			/* the notifier does nothing more */
+	void (*on_gone)(struct kx_vm *vm); /* called once, must neither sleep long nor detach */
+	struct kx_excluded excluded;	/* locking: see its struct */
 	u64 excluded_changes;
 };
 
 /**
  * kx_vm_attach() - from a VM's file descriptor to the VM
- * @vm: all zero but for @on_gone, which may be called before this returns
+ * @vm: all zero except @on_gone, which may be called before this returns
  * @fd: of the caller
  *
  * Context: may sleep.
@@ -39,7 +39,7 @@ struct kx_vm {
 int kx_vm_attach(struct kx_vm *vm, int fd);
 
 /**
- * kx_vm_detach() - let go of the VM; @on_gone is not called any more when this returns
+ * kx_vm_detach() - release the VM; @on_gone is not called any more when this returns
  * @vm: attached
  *
  * Context: may sleep.
@@ -52,13 +52,13 @@ void kx_vm_detach(struct kx_vm *vm);
 unsigned int kx_vm_count(void);
 
 /**
- * kx_cpu_vendor() - whose virtualisation the host has
+ * kx_cpu_vendor() - the vendor of the host's virtualisation
  *
  * Return: enum kvm_ext_cpu_vendor.
  */
 u32 kx_cpu_vendor(void);
 
-/* How the VM's memory is mapped, as far as its vCPUs tell. */
+/* How the VM's memory is mapped, as far as its vCPUs show. */
 struct kx_vm_paging {
 	u32 paging;		/* enum kvm_ext_paging */
 	u32 root_level;		/* 0: unknown */
@@ -66,16 +66,16 @@ struct kx_vm_paging {
 };
 
 /**
- * kx_vm_paging() - look at the VM's vCPUs for it
+ * kx_vm_paging() - read the paging mode from the VM's vCPUs
  * @kvm: the VM
  * @out: all of it is written
  */
 void kx_vm_paging(struct kvm *kvm, struct kx_vm_paging *out);
 
 /**
- * kx_vm_info() - what KVM_EXT_GET_VM tells
+ * kx_vm_info() - the answer to KVM_EXT_GET_VM
  * @vm: attached
- * @info: all but @size and @flags is written
+ * @info: filled in except @size and @flags
  *
  * Context: may sleep.
  * Return: 0 or -ENOMEM.
