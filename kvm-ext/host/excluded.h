@@ -25,8 +25,8 @@ struct kx_hva_span {
  * @npages: how many pages are pinned
  *
  * Identified by the VMM's addresses, so valid for every gfn that the memory has or will have. All
- * zero: nothing is excluded. A VM's structure changes under the session's lock while the pass thread
- * is parked.
+ * zero: nothing is excluded. A VM's structure changes under the session's lock while the pass
+ * thread is parked.
  */
 struct kx_excluded {
 	struct kx_hva_span *spans;

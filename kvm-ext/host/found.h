@@ -91,8 +91,8 @@ static inline void kx_found_set(struct kx_found *found, unsigned int i)
  * kx_pass_settle() - report the findings whose gfns are certain
  * @p: the running pass
  *
- * Findings are made by hva; a snapshot of the memslots gives the gfn. If the memslots are still those
- * of the snapshot, all findings are valid; else only those that the new snapshot confirms.
+ * Findings are made by hva; a snapshot of the memslots gives the gfn. If the memslots are still
+ * those of the snapshot, all findings are valid; else only those that the new snapshot confirms.
  *
  * Context: may sleep.
  * Return: true if the memslots have changed.

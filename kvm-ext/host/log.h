@@ -15,20 +15,20 @@
 struct kx_vm;
 
 /**
- * struct kx_log_slot - a memslot, and whose log it has
+ * struct kx_log_slot - a memslot, and who uses its log
  * @gfn: its first guest page
  * @npages: pages of 4 KiB
  * @hva: the address of the first page in the VMM
  * @flags: KVM_MEM_*, without KVM_MEM_LOG_DIRTY_PAGES
  * @as_id: the address space
- * @id: the number that the VMM gave it in that
- * @wanted: it overlaps the tracker's range, and may be logged
- * @cut: some of it is excluded
+ * @id: the number that the VMM gave the memslot in this address space
+ * @wanted: overlaps the tracker's range, and may be logged
+ * @cut: a part of the memslot is excluded
  * @ours: we switched its log on
- * @taken: the VMM took it, or had it when we came
- * @fresh: its log was never read: how old is what is in it?
- * @candidates: pml-abit: pages that it watches; else NULL
- * @seen: pml-abit: which of them were accessed lately; else NULL
+ * @taken: the VMM took the memslot, or logged it before we started
+ * @fresh: its log was never read, so the age of its content is unknown
+ * @candidates: pml-abit: watched pages; else NULL
+ * @seen: pml-abit: candidates that were accessed lately; else NULL
  */
 struct kx_log_slot {
 	gfn_t gfn;
@@ -47,37 +47,37 @@ struct kx_log_slot {
 
 /**
  * struct kx_log - a VM's dirty log, used through KVM's ioctls on the VM's file
- * @turn: our ioctls and the VMM's exclude each other. @slots, which is replaced in the pass
- *	thread, stays as it is for who is in. Held over ioctls.
- * @giving: what the VMM gets: one of its tasks gives back, or sets a memslot, at a time. Held over
- *	such an ioctl. Who waits for it would wait in KVM for the same other task.
- * @lock: whose memslots are: @slots and their @ours and @taken, @first_gfn, @end_gfn. Held for
- *	moments.
+ * @turn: our ioctls and the VMM's exclude each other. @slots, which the pass thread replaces, does
+ *	not change for a task that has the turn. Held over ioctls.
+ * @giving: one task of the VMM at a time gets a memslot back, or sets a memslot. Held over such an
+ *	ioctl. Without this lock the waiting task would wait in KVM for the same other task.
+ * @lock: who uses which memslot: @slots and their @ours and @taken, @first_gfn, @end_gfn. Held
+ *	briefly.
  * @account: with a lock of its own
  * @vm: the VM
  * @interposer: shows us the VMM's ioctls
  * @entered: from the first kx_log_begin() to kx_log_leave()
- * @first_gfn: of the pages that the tracker looks at
- * @end_gfn: behind them
+ * @first_gfn: first page that is tracked
+ * @end_gfn: the page behind the last one
  * @generation: of the memslots, when @slots was made
  * @slots: the VM's memslots
- * @nr: how many there are
- * @incomplete: some memslot could not be switched: try again
+ * @nr: number of memslots
+ * @incomplete: the log of some memslot could not be switched: try again
  * @buffer: for arguments and bitmaps; NULL: none
  * @words: a piece of a bitmap, in our memory
  * @aside: the last pass stood aside
  * @pml: counts the exits of full buffers
  *
- * It is used for as long as a tracker needs it: kx_log_open() … kx_log_leave().
+ * A tracker uses the log from kx_log_open() to kx_log_leave().
  *
  * A memslot is *ours* if we switched its log on. The VMM's own ioctls that
- * concern the log come by us first (interpose.h), and a memslot that the VMM
- * wants to log, or whose log it reads, is given back before KVM hears of that.
- * So KVM carries out the VMM's ioctl on a memslot without a log, or with one
- * that only the VMM uses.
+ * concern the log pass through this module first (interpose.h). If the VMM wants to
+ * log a memslot, or reads its log, the memslot is given back before KVM gets the ioctl.
+ * So KVM carries out the VMM's ioctl on a memslot without a log, or with a log that
+ * only the VMM uses.
  *
- * The locks are taken in this order: @turn, @giving, @lock, that of @account. What has no lock is
- * the pass thread's.
+ * The locks are taken in this order: @turn, @giving, @lock, that of @account. Members without a
+ * lock belong to the pass thread.
  */
 struct kx_log {
 	struct kx_turn turn;
@@ -98,10 +98,10 @@ struct kx_log {
 	struct kx_pml_counter pml;
 };
 
-/* A piece of a bitmap is read at a time, of so many pages and starting at a multiple of that. */
+/* Bitmaps are read in pieces of so many pages, which start at a multiple of this number. */
 #define KX_LOG_PIECE	(PAGE_SIZE * BITS_PER_BYTE)
 
-/* Where the bits of page @first, a multiple of 64, of the piece are. */
+/* The address of the bits of page @first, a multiple of 64, in the piece. */
 static inline unsigned long *kx_log_words(struct kx_log *log, u64 first)
 {
 	return log->words + (first & (KX_LOG_PIECE - 1)) / BITS_PER_LONG;
@@ -117,8 +117,8 @@ void kx_log_init(struct kx_log *log, struct kx_vm *vm);
 /**
  * kx_log_open() - a new account
  * @log: the log
- * @first_gfn: of the pages that the tracker looks at
- * @end_gfn: behind them
+ * @first_gfn: first page to track
+ * @end_gfn: the page behind the last one
  *
  * Context: may sleep; the pass thread is parked.
  */
@@ -130,25 +130,25 @@ void kx_log_open(struct kx_log *log, gfn_t first_gfn, gfn_t end_gfn);
  * @out: filled in
  * @more: filled in
  *
- * Context: may sleep; waits for no ioctl, whoever's.
+ * Context: may sleep, but does not wait for any ioctl.
  * Return: KVM_EXT_STATE_YIELDED, KVM_EXT_STATE_ASIDE or neither.
  */
 u32 kx_log_get_stats(struct kx_log *log, struct kvm_ext_log_stats *out,
 		     struct kvm_ext_log_more_stats *more);
 
 /**
- * kx_log_reserve() - before the pass thread is parked or stopped, which makes it leave the log
+ * kx_log_reserve() - call before the pass thread is parked or stopped, which stops the log
  * @log: the log
  * @timeout: how long to wait, in jiffies
  * @killable: the caller may be killed meanwhile
  *
  * Context: may sleep; see kx_turn_reserve().
- * Return: false: the VMM is in an ioctl on the log and does not come out.
+ * Return: false: the VMM stays in an ioctl on the log.
  */
 bool kx_log_reserve(struct kx_log *log, long timeout, bool killable);
 
 /**
- * kx_log_unreserve() - after it
+ * kx_log_unreserve() - undo kx_log_reserve()
  * @log: the log, reserved
  */
 void kx_log_unreserve(struct kx_log *log);
@@ -156,23 +156,22 @@ void kx_log_unreserve(struct kx_log *log);
 /*
  * --- in the pass thread, which may sleep in all of these ------------------------------
  *
- * What they return: 0; -EAGAIN the VMM is in an ioctl on the log and does not come out: the
- * pass stands aside; -ECANCELED somebody wants the thread; -ESRCH the VMM's memory is gone;
- * or another error.
+ * Return values: 0; -EAGAIN the VMM stays in an ioctl on the log: the pass stands aside;
+ * -ECANCELED another task wants the thread; -ESRCH the VMM's memory is gone; or another
+ * error.
  */
 
 /**
- * kx_log_begin() - at the beginning of a pass
+ * kx_log_begin() - call at the beginning of a pass
  * @log: the log
- * @watch: with room for candidates
+ * @watch: allocate candidates
  *
- * Brings the log of every memslot of the range that the VMM does not log under us, one after the
- * other.
+ * Switches on the log of every memslot in the range that the VMM does not log, one after the other.
  */
 int kx_log_begin(struct kx_log *log, bool watch);
 
 /**
- * kx_log_leave() - all logs off, nothing left in the VMM
+ * kx_log_leave() - switch all logs off, and restore the VMM
  * @log: the log; the turn is reserved, or the VMM gone
  */
 void kx_log_leave(struct kx_log *log);
@@ -182,12 +181,12 @@ void kx_log_leave(struct kx_log *log);
  * @log: the log
  * @s: the memslot
  *
- * Return: as said above; -ENOENT: it is not ours, or KVM refused.
+ * Return: see above; -ENOENT: the memslot is not ours, or KVM refused.
  */
 int kx_log_harvest(struct kx_log *log, struct kx_log_slot *s);
 
 /**
- * kx_log_read() - copy bits out of the buffer; the VMM can write to it as well
+ * kx_log_read() - copy bits out of the buffer, to which the VMM can write as well
  * @log: the log
  * @first: the page of the first bit, in the harvested memslot
  * @npages: bits, in one piece
@@ -208,20 +207,20 @@ void kx_log_write(struct kx_log *log, u64 first, u64 npages);
  * @s: the harvested memslot
  * @first: the first page, a multiple of 64
  * @npages: how many pages; a multiple of 64, or to the end of @s
- * @set: how many of them have a bit in the buffer: only these are cleared
+ * @set: number of these pages with a bit in the buffer: only these are cleared
  */
 int kx_log_clear(struct kx_log *log, struct kx_log_slot *s, u64 first, u64 npages, u64 set);
 
 /**
- * kx_log_is_manual() - does harvesting leave the log as it is?
+ * kx_log_is_manual() - does harvesting leave the log unchanged?
  * @log: the log
  *
- * Return: false: it clears the log.
+ * Return: false: harvesting clears the log.
  */
 bool kx_log_is_manual(const struct kx_log *log);
 
 /**
- * kx_log_exclude() - take excluded pages out of bits
+ * kx_log_exclude() - clear the bits of excluded pages
  * @log: the log
  * @s: the memslot
  * @first: the page of the first bit
@@ -232,13 +231,13 @@ void kx_log_exclude(struct kx_log *log, const struct kx_log_slot *s, u64 first,
 		    unsigned int npages, unsigned long *bits);
 
 /**
- * kx_log_yielded() - at the end of a pass: was all that is wanted in the VMM's hands?
+ * kx_log_yielded() - at the end of a pass: did the VMM log all wanted memory?
  * @log: the log, which counts it
  */
 bool kx_log_yielded(struct kx_log *log);
 
 /**
- * kx_log_set_candidates() - pml-abit: say how many pages are watched now
+ * kx_log_set_candidates() - pml-abit: set the number of watched pages
  * @log: the log
  * @candidates: pages of 4 KiB
  */

@@ -19,7 +19,7 @@ struct kx_tracker;
 struct kx_vm;
 
 /*
- * What the engine (engine.h) is at. kx_pass_move() decides it, and nothing else does:
+ * The state of the engine (engine.h). Only kx_pass_move() changes it:
  *
  *                    due                  cut short
  *   STOPPED <-> IDLE ----> PRIMING ------------+--> CUT --.
@@ -27,11 +27,11 @@ struct kx_vm;
  *                `-----------'----------------------------'
  */
 enum kx_pass_state {
-	KX_PASS_STOPPED,	/* no pass runs, nor may one: somebody wants the thread; no VM */
+	KX_PASS_STOPPED,	/* no pass runs or may run: another task wants the thread; no VM */
 	KX_PASS_IDLE,		/* no pass runs, none is due */
-	KX_PASS_PRIMING,	/* a pass runs; what it finds is of an unknown time, and not told */
-	KX_PASS_COUNTING,	/* a pass runs; what it finds is told */
-	KX_PASS_CUT,		/* a pass, which of these two it was, is to be left at once */
+	KX_PASS_PRIMING,	/* a pass runs; its findings are of unknown age, and not reported */
+	KX_PASS_COUNTING,	/* a pass runs; its findings are reported */
+	KX_PASS_CUT,		/* a pass of either kind has to end at once */
 };
 
 /* What has happened. */
@@ -39,9 +39,9 @@ enum kx_pass_event {
 	KX_PASS_NEW_SETTING,	/* the thread is parked */
 	KX_PASS_FORGET,		/* there is memory that no pass has seen: parked, or the thread */
 	/* in the thread: */
-	KX_PASS_LOOK,		/* nothing but time has passed */
-	KX_PASS_DUE,		/* there is something to run a pass for */
-	KX_PASS_GIVE_UP,	/* the running pass cannot go on */
+	KX_PASS_LOOK,		/* only time has passed */
+	KX_PASS_DUE,		/* there is a reason to run a pass */
+	KX_PASS_GIVE_UP,	/* the running pass cannot continue */
 	KX_PASS_OVER,		/* its account is closed */
 };
 
@@ -65,30 +65,30 @@ struct kx_flusher {
  * @tracker: as set, like @cfg, @first_gfn, @end_gfn, @own and @regions: they change only while
  *	the thread is parked
  * @cfg: with defaults filled in
- * @first_gfn: of the pages that are looked at
- * @end_gfn: behind them
- * @own: what the tracker keeps for the VM; NULL: nothing
+ * @first_gfn: first page that is tracked
+ * @end_gfn: the page behind the last one
+ * @own: the tracker's state for the VM; NULL: none
  * @regions: NULL: no regions
- * @lock: a leaf, of @stats and @progress, and of who waits (engine.h)
+ * @lock: a leaf lock, for @stats, @progress, and the waiting tasks (engine.h)
  * @stats: over the passes since the tracker was set
  * @progress: of the running pass, or the next
  * @state: written by kx_pass_move() alone
- * @primed: all memory has been seen by a pass: what the next one finds is from after that
- * @prime_failed: to prime has failed: not at once again, but when it is due, or asked for
+ * @primed: a pass has gone over all memory: the findings of the next pass are newer than that
+ * @prime_failed: priming has failed: prime again when the next pass is due or requested
  * @nr: of the last pass; one that primes does not count up
  * @epoch: of the setting, counted from attach
- * @slots: the memory, for trackers that go by address
+ * @slots: the memory, for trackers that go over memory by address
  * @log: the dirty log, for trackers that use it
  * @account: of the running pass
  * @hold: for how long the thread has kept its CPU
- * @leaves: what is known of how memory is mapped
+ * @leaves: what is known of the memory's mappings
  * @flusher: the TLB flush
- * @findings: not yet told, as it is not sure to which gfns they belong
- * @writer: what tells them
+ * @findings: not yet reported, because their gfns are not certain
+ * @writer: writes their records
  * @error: why the pass could not be run; 0
- * @yielded: the VMM had all there was to look at
+ * @yielded: the VMM logged all memory that would be tracked
  *
- * But for what is said of @lock and of the setting, all of it is the pass thread's.
+ * Except for the members of @lock and the setting, everything belongs to the pass thread.
  */
 struct kx_pass {
 	struct kx_vm *vm;
