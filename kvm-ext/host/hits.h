@@ -14,16 +14,16 @@ struct kx_budget;
 /**
  * struct kx_hits - faults of armed mappings, from the vCPUs' tasks to the pass thread
  * @kvm: the VM
- * @areas: what is armed, under RCU; changed by the pass thread
- * @budget: told for how long faults kept vCPUs out of the guest
+ * @areas: the armed mappings, under RCU; changed by the pass thread
+ * @budget: gets the times for which faults kept vCPUs out of the guest
  * @listener: expects as many faults as bits are set in @areas
- * @since_ns: by vcpu_idx: when it took a fault of ours and is not yet back in the guest; else 0
- * @lock: of what follows
- * @faults: a circle of @size
- * @size: no more faults are armed than this between two kx_hits_pull()
- * @oldest: the index of the first that was not pulled
- * @nr: how many were not
- * @lost: for which there was no room: never
+ * @since_ns: by vcpu_idx: time of our fault if the vCPU is not yet back in the guest; else 0
+ * @lock: protects the members below
+ * @faults: a circular buffer of @size
+ * @size: the maximum number of armed faults between two kx_hits_pull()
+ * @oldest: index of the first fault that was not pulled
+ * @nr: number of faults that were not pulled
+ * @lost: faults for which there was no room: never happens
  */
 struct kx_hits {
 	struct kvm *kvm;
@@ -40,7 +40,7 @@ struct kx_hits {
 };
 
 /**
- * kx_hits_init() - make room for faults
+ * kx_hits_init() - allocate room for faults, and listen
  * @h: the faults, all zero
  * @kvm: the VM
  * @budget: with its limits
@@ -51,7 +51,7 @@ struct kx_hits {
 int kx_hits_init(struct kx_hits *h, struct kvm *kvm, struct kx_budget *budget);
 
 /**
- * kx_hits_free() - listen no more, and free
+ * kx_hits_free() - stop listening, and free
  * @h: the faults, also after an error
  *
  * Context: may sleep.
@@ -59,17 +59,17 @@ int kx_hits_init(struct kx_hits *h, struct kvm *kvm, struct kx_budget *budget);
 void kx_hits_free(struct kx_hits *h);
 
 /**
- * kx_hits_pull() - take faults, the oldest first
+ * kx_hits_pull() - remove faults, the oldest first
  * @h: the faults
- * @to: where to
- * @room: at most so many
+ * @to: destination
+ * @room: maximum number
  *
- * Return: how many there were.
+ * Return: number of faults.
  */
 u32 kx_hits_pull(struct kx_hits *h, struct kvm_ext_fault *to, u32 room);
 
 /**
- * kx_hits_areas() - what is armed, for the pass thread that changes it
+ * kx_hits_areas() - the armed mappings, for the pass thread, which changes them
  * @h: the faults
  */
 static inline struct kx_areas *kx_hits_areas(const struct kx_hits *h)

@@ -7,12 +7,12 @@
 /**
  * struct kx_hold - for how long a thread keeps its CPU
  * @start_ns: when the stretch began
- * @start_cpu_ns: the thread's CPU time then
+ * @start_cpu_ns: the thread's CPU time at that moment
  * @max_ns: the longest stretch so far, in CPU time; the owner starts it at 0
  *
- * A stretch goes from one rescheduling point to the next. It is told in the thread's CPU time: a
- * stretch in which the thread slept, or others ran in its place, is no longer than that. The
- * clock is cheaper to look at and says when to rest. All of it belongs to the thread.
+ * A stretch goes from one rescheduling point to the next. Its length is the thread's CPU time, so
+ * time in which the thread slept, or other tasks ran, does not count. The clock is cheaper to read
+ * and decides when to rest. All members belong to the thread.
  */
 struct kx_hold {
 	u64 start_ns;
@@ -23,7 +23,7 @@ struct kx_hold {
 /**
  * kx_hold_cpu_ns() - a rescheduling point
  *
- * The scheduler brings the sum up to date when it is entered; a tick would only do so every few
+ * The scheduler updates the CPU time when it is entered; a tick would do so only every few
  * milliseconds.
  *
  * Context: may sleep.

@@ -10,38 +10,38 @@
  * Whose turn it is to use a VM's dirty log through KVM: that of any number of the
  * VMM's tasks, or that of the pass thread alone.
  *
- * KVM may keep a task of the VMM in such an ioctl for as long as the VMM likes (its
- * bitmap lies in memory that a userfaultfd serves), and holds its own slots_lock
- * over that. So nobody waits for the VMM without a bound, but for who has nothing
- * else to do; and whoever waits for the VMM's tasks to be out keeps further ones
- * from coming in, which costs these nothing: in KVM they would wait for the same lock.
+ * KVM may keep a task of the VMM in such an ioctl for as long as the VMM likes (the
+ * VMM's bitmap lies in memory that a userfaultfd serves), and holds its own slots_lock
+ * meanwhile. So no task waits for the VMM without a bound, except a task that has nothing
+ * else to do. While a task waits until the VMM's tasks are out, no further task of the VMM
+ * may enter. This costs the VMM nothing: in KVM its tasks would wait for the same lock.
  *
- * @lock is a leaf and never held while somebody sleeps.
+ * @lock is a leaf lock and never held while its holder sleeps.
  */
 struct kx_turn {
-	spinlock_t lock;	/* of what follows */
+	spinlock_t lock;	/* protects the members below */
 	wait_queue_head_t wait;
-	unsigned int vmm;	/* tasks of the VMM that are in */
-	bool own;		/* the pass thread is in */
-	bool wanted;		/* it waits */
-	bool reserved;		/* somebody is about to have it leave the log */
-	bool closed;		/* the VMM's tasks have nothing to do with us */
+	unsigned int vmm;	/* tasks of the VMM that have the turn */
+	bool own;		/* the pass thread has the turn */
+	bool wanted;		/* the pass thread waits */
+	bool reserved;		/* a task is about to stop the pass thread's use of the log */
+	bool closed;		/* the VMM's tasks need no turn */
 };
 
 /**
- * kx_turn_init() - nobody is in, and it is closed
+ * kx_turn_init() - nobody has the turn, and it is closed
  * @turn: whose turn it is
  */
 void kx_turn_init(struct kx_turn *turn);
 
 /**
- * kx_turn_open() - the VMM's tasks come in from now on
+ * kx_turn_open() - from now on the VMM's tasks take turns
  * @turn: whose turn it is
  */
 void kx_turn_open(struct kx_turn *turn);
 
 /**
- * kx_turn_close() - they do not any more; those that wait are told
+ * kx_turn_close() - undo kx_turn_open(); waiting tasks get -ESHUTDOWN
  * @turn: that of the pass thread, which calls this
  */
 void kx_turn_close(struct kx_turn *turn);
@@ -51,13 +51,13 @@ void kx_turn_close(struct kx_turn *turn);
  * @turn: whose turn it is
  *
  * Context: may sleep.
- * Return: 0: it is in, until kx_turn_leave(). -ESHUTDOWN: closed. -EINTR: it was killed while it
- * waited for the pass thread.
+ * Return: 0: the task has the turn until kx_turn_leave(). -ESHUTDOWN: closed. -EINTR: the task was
+ * killed while it waited for the pass thread.
  */
 int kx_turn_enter(struct kx_turn *turn);
 
 /**
- * kx_turn_leave() - after it
+ * kx_turn_leave() - undo kx_turn_enter()
  * @turn: that of the task, which calls this
  */
 void kx_turn_leave(struct kx_turn *turn);
@@ -66,32 +66,32 @@ void kx_turn_leave(struct kx_turn *turn);
  * kx_turn_begin() - for the pass thread
  * @turn: whose turn it is
  *
- * Context: may sleep: half a second at most; not at all if it is reserved.
- * Return: 0: it is alone in, until kx_turn_end(). -EAGAIN: a task of the VMM is in and does not
- * come out. -ECANCELED: somebody wants the thread, and the VMM is in.
+ * Context: may sleep: half a second at most; not at all if the turn is reserved.
+ * Return: 0: the pass thread alone has the turn until kx_turn_end(). -EAGAIN: a task of the VMM
+ * keeps the turn. -ECANCELED: another task wants the thread, and the VMM has the turn.
  */
 int kx_turn_begin(struct kx_turn *turn);
 
 /**
- * kx_turn_end() - after it
+ * kx_turn_end() - undo kx_turn_begin()
  * @turn: that of the pass thread, which calls this
  */
 void kx_turn_end(struct kx_turn *turn);
 
 /**
- * kx_turn_reserve() - for who is about to stop the pass thread; one caller at a time
+ * kx_turn_reserve() - call before stopping the pass thread; one caller at a time
  * @turn: whose turn it is
  * @timeout: how long to wait, in jiffies
  * @killable: the caller may be killed meanwhile
  *
  * Context: may sleep.
- * Return: true: until kx_turn_unreserve() no task of the VMM is in, and kx_turn_begin() succeeds at
- * once. False: the VMM was in for all that time, or the caller was killed.
+ * Return: true: until kx_turn_unreserve() no task of the VMM has the turn, and kx_turn_begin()
+ * succeeds at once. False: the VMM had the turn all that time, or the caller was killed.
  */
 bool kx_turn_reserve(struct kx_turn *turn, long timeout, bool killable);
 
 /**
- * kx_turn_unreserve() - after it
+ * kx_turn_unreserve() - undo kx_turn_reserve()
  * @turn: reserved by the caller
  */
 void kx_turn_unreserve(struct kx_turn *turn);

@@ -7,19 +7,19 @@
 #include <kvm-ext/uapi.h>
 
 /*
- * The producer's side of the sample ring. One thread produces; others may ask
- * kx_ring_readable(). Everything here is ours: of the control page, which user
- * space can write all over, only data_tail is ever read.
+ * The producer's side of the sample ring. One thread produces; other tasks may call
+ * kx_ring_readable(). All members here are private to the module: of the control page,
+ * all of which user space can write, only data_tail is ever read.
  */
 struct kx_ring {
 	struct kvm_ext_ring *ctl;	/* the first page of the shared memory */
 	u8 *data;
 	u64 size;			/* of the data */
-	u64 head;			/* as published; the producer's */
+	u64 head;			/* as published; for the producer */
 	u64 reserved;			/* head once the record being written is published */
 	u64 end_of_pass;		/* head at the end of the last pass */
 	u64 lost_samples, lost_records;	/* since attach */
-	u64 owed_samples, owed_records;	/* of these, not yet told by a LOST record */
+	u64 owed_samples, owed_records;	/* of these, not yet reported by a LOST record */
 };
 
 /**
@@ -43,7 +43,7 @@ void kx_ring_free(struct kx_ring *ring);
  * @vma: shared, not to be executed, of the whole size
  *
  * Context: the reader's mmap_lock is held.
- * Return: 0, -EINVAL, -EPERM, or what the kernel says.
+ * Return: 0, -EINVAL, -EPERM, or an error of the kernel.
  */
 int kx_ring_mmap(struct kx_ring *ring, struct vm_area_struct *vma);
 
@@ -54,9 +54,9 @@ int kx_ring_mmap(struct kx_ring *ring, struct vm_area_struct *vma);
  * @ring: the ring
  * @type: enum kvm_ext_record_type
  * @size: bytes, a multiple of 8, at most KVM_EXT_REC_MAX
- * @samples: how many samples the record tells of
+ * @samples: number of samples in the record
  *
- * Return: the record, with its header; then kx_ring_commit(). NULL: no room, which is counted.
+ * Return: the record, with its header; then call kx_ring_commit(). NULL: no room, counted.
  */
 void *kx_ring_reserve(struct kx_ring *ring, u16 type, u32 size, u64 samples);
 
@@ -67,7 +67,7 @@ void *kx_ring_reserve(struct kx_ring *ring, u16 type, u32 size, u64 samples);
 void kx_ring_commit(struct kx_ring *ring);
 
 /**
- * kx_ring_end_pass() - what was written is a pass: the reader may be woken for it
+ * kx_ring_end_pass() - all records of a pass are written: the reader may be woken
  * @ring: the ring
  */
 void kx_ring_end_pass(struct kx_ring *ring);
@@ -75,13 +75,13 @@ void kx_ring_end_pass(struct kx_ring *ring);
 /* For any task: */
 
 /**
- * kx_ring_readable() - is it worth reading: the end of a pass, or half a ring?
+ * kx_ring_readable() - is there the end of a pass, or half a ring, to read?
  * @ring: the ring
  */
 bool kx_ring_readable(const struct kx_ring *ring);
 
 /**
- * kx_ring_half_full() - is half of it or more not yet read?
+ * kx_ring_half_full() - is half of the ring or more not yet read?
  * @ring: the ring
  */
 bool kx_ring_half_full(const struct kx_ring *ring);

@@ -7,14 +7,14 @@
 #include <linux/wait.h>
 
 /**
- * struct kx_waiter - somebody waits for a pass
- * @link: in the list, until it is over
+ * struct kx_waiter - a task that waits for a pass
+ * @link: in the list, until the wait is over
  * @served: the running pass began after the request
- * @over: the waiting has ended
- * @err: with this; 0: the pass was run
+ * @over: the wait has ended
+ * @err: the result of the wait; 0: the pass was run
  * @pass: the number of the pass
  *
- * On the waiter's stack; under the list's lock.
+ * On the stack of the waiting task; protected by the list's lock.
  */
 struct kx_waiter {
 	struct list_head link;
@@ -25,34 +25,34 @@ struct kx_waiter {
 };
 
 /**
- * struct kx_waiters - all who wait for a pass
- * @lock: the owner's, of the list and of who is in it
+ * struct kx_waiters - all tasks that wait for a pass
+ * @lock: the owner's; protects the list and its entries
  * @wait: the owner's, woken after kx_waiters_end()
  * @list: of struct kx_waiter
  */
 struct kx_waiters {
-	spinlock_t *lock;	/* as said above */
+	spinlock_t *lock;	/* see above */
 	wait_queue_head_t *wait;
 	struct list_head list;
 };
 
 /**
- * kx_waiters_init() - nobody waits
+ * kx_waiters_init() - an empty list
  * @w: the list
- * @lock: a leaf
- * @wait: outlives whoever waits
+ * @lock: a leaf lock
+ * @wait: outlives the waiting tasks
  */
 void kx_waiters_init(struct kx_waiters *w, spinlock_t *lock, wait_queue_head_t *wait);
 
 /**
- * kx_waiters_add() - somebody waits from now on
+ * kx_waiters_add() - add a waiting task
  * @w: the list
- * @waiter: for whom kx_waiters_wait() is to be called
+ * @waiter: the entry; then call kx_waiters_wait()
  */
 void kx_waiters_add(struct kx_waiters *w, struct kx_waiter *waiter);
 
 /**
- * kx_waiters_are_there() - does anybody wait?
+ * kx_waiters_are_there() - does any task wait?
  * @w: the list
  */
 bool kx_waiters_are_there(struct kx_waiters *w);
@@ -60,18 +60,18 @@ bool kx_waiters_are_there(struct kx_waiters *w);
 /**
  * kx_waiters_serve() - a pass begins
  * @w: the list
- * @serves: it is one of those that who waits now waits for
+ * @serves: the pass serves the tasks that wait now
  *
  * Context: the caller holds the lock.
  */
 void kx_waiters_serve(struct kx_waiters *w, bool serves);
 
 /**
- * kx_waiters_end() - the waiting is over; the caller wakes afterwards
+ * kx_waiters_end() - end the wait; the caller wakes the tasks afterwards
  * @w: the list
- * @only_served: for those that the running pass serves; else for all
- * @pass: its number
- * @err: what they are told; 0: the pass was run
+ * @only_served: only for tasks that the running pass serves; else for all
+ * @pass: number of the pass
+ * @err: the result of the wait; 0: the pass was run
  *
  * Context: the caller holds the lock.
  */
@@ -80,10 +80,10 @@ void kx_waiters_end(struct kx_waiters *w, bool only_served, u64 pass, int err);
 /**
  * kx_waiters_wait() - wait
  * @w: the list
- * @waiter: that was added; when this returns it is in no list any more
+ * @waiter: the added entry; when this returns it is in no list any more
  *
  * Context: may sleep; no lock held.
- * Return: -EINTR after a signal, or what kx_waiters_end() was told.
+ * Return: -EINTR after a signal, or @err of kx_waiters_end().
  */
 int kx_waiters_wait(struct kx_waiters *w, struct kx_waiter *waiter);
 

@@ -9,7 +9,7 @@
 struct kx_ring;
 
 /**
- * struct kx_run - a run of found pages that may yet grow
+ * struct kx_run - a run of found pages that may still grow
  * @gfn: its first page
  * @npages: pages of 4 KiB; 0: there is no run
  * @as_id: the address space
@@ -23,15 +23,15 @@ struct kx_run {
 };
 
 /**
- * struct kx_writer - what writes the records of passes to the ring
- * @ring: where they go
+ * struct kx_writer - writes the records of passes to the ring
+ * @ring: the ring
  * @wait: woken when the ring is half full
  * @pass: the number of the running pass
- * @lost_samples: of the running pass, for which the ring had no room
+ * @lost_samples: samples of the running pass for which the ring had no room
  * @run: not yet written
- * @told_half_full: who waits was woken, and the ring has been half full since
+ * @told_half_full: the reader was woken, and the ring has been half full since
  *
- * All of it belongs to the pass thread.
+ * All members belong to the pass thread.
  */
 struct kx_writer {
 	struct kx_ring *ring;
@@ -51,7 +51,7 @@ void kx_writer_begin_pass(struct kx_writer *w, const struct kvm_ext_rec_pass_beg
 
 /**
  * kx_writer_end_pass() - write that a pass has ended, with its account
- * @w: the writer, which has no run any more
+ * @w: the writer; its run was written
  * @end: the record
  */
 void kx_writer_end_pass(struct kx_writer *w, const struct kvm_ext_rec_pass_end *end);
@@ -61,10 +61,10 @@ void kx_writer_end_pass(struct kx_writer *w, const struct kvm_ext_rec_pass_end *
  * @w: the writer
  * @type: enum kvm_ext_record_type
  * @size: bytes, a multiple of 8, at most KVM_EXT_REC_MAX
- * @samples: how many samples the record tells of
+ * @samples: number of samples in the record
  *
- * Return: the record, in shared memory, with its header: then kx_writer_commit(). NULL: the ring
- * has no room, and the samples are counted as lost.
+ * Return: the record, in shared memory, with its header; then call kx_writer_commit(). NULL: the
+ * ring has no room, and the samples are counted as lost.
  */
 void *kx_writer_reserve(struct kx_writer *w, u16 type, u32 size, u64 samples);
 
@@ -75,17 +75,17 @@ void *kx_writer_reserve(struct kx_writer *w, u16 type, u32 size, u64 samples);
 void kx_writer_commit(struct kx_writer *w);
 
 /**
- * kx_writer_add_run() - write pages that follow each other, or have the run grow by them
+ * kx_writer_add_run() - write contiguous pages, or extend the run by them
  * @w: the writer
  * @as_id: the address space
  * @gfn: the first page
  * @npages: pages of 4 KiB, a multiple of 2^@order
- * @order: of the leaves that they were found through
+ * @order: of the leaves through which they were found
  */
 void kx_writer_add_run(struct kx_writer *w, u16 as_id, gfn_t gfn, u64 npages, u8 order);
 
 /**
- * kx_writer_put_run() - write the run that may yet grow, if there is one
+ * kx_writer_put_run() - write the run that may still grow, if there is one
  * @w: the writer
  */
 void kx_writer_put_run(struct kx_writer *w);
@@ -103,7 +103,7 @@ void kx_writer_put_bits(struct kx_writer *w, u16 as_id, gfn_t gfn, u64 npages,
 			const unsigned long *bits, u64 samples);
 
 /**
- * kx_writer_wake() - wake who waits for the ring to be half full, once
+ * kx_writer_wake() - if the ring is half full, wake the reader once
  * @w: the writer
  */
 void kx_writer_wake(struct kx_writer *w);
