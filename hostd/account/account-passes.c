@@ -172,7 +172,7 @@ void kx_account_take_out_paused(const KxAccountWindow *win, KxWindow *w)
 	guint64 nr = win->paused_passes[0] + win->paused_passes[1];
 
 	w->paused_passes = nr;
-	if (!nr || !w->has_module)
+	if (!nr || !w->has_stats)
 		return;
 	take_out(w, &win->paused, nr, FALSE);
 	put_pass_times(win, w);
@@ -216,7 +216,7 @@ static void add_paused(KxAccountWindow *win, const Recent *p, gboolean add)
 		return;
 	/* The sums of a closed window are as the pass was judged then. */
 	win->w->paused_passes += by;
-	if (win->w->has_module)
+	if (win->w->has_stats)
 		take_out(win->w, &p->r, 1, !add);
 }
 

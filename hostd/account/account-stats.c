@@ -29,7 +29,7 @@ static void (*const take[KX_PARTS])(KxWindow *w, const struct kvm_ext_stats *st)
 
 void kx_account_take_stats(const KxAccountWindow *win, KxWindow *w, const struct kvm_ext_stats *st)
 {
-	w->has_module = FALSE;
+	w->has_stats = FALSE;
 	if (!st)
 		return;
 #define PART(id, name, has, none, heading, manual) \

@@ -101,7 +101,7 @@ guint64 kx_account_open(KxAccount *a, const KxSetting *setting, const KxVmCounte
 	win->w->id = a->next_id++;
 	win->w->tracker = g_strdup(setting->tracker);
 	win->w->options = g_strdup(setting->options);
-	win->parts = setting->parts | KX_PART_BIT(MODULE);
+	win->parts = setting->parts | KX_PART_BIT(STATS);
 	/* Of these there are records, whether or not there are statistics. */
 	win->w->has_staleness = (setting->parts & KX_PART_BIT(MISSED)) != 0;
 	win->w->has_regions = (setting->parts & KX_PART_BIT(REGIONS)) != 0;
@@ -154,7 +154,7 @@ static void settle_covered(const KxAccountWindow *win, KxWindow *w)
 	guint64 start = win->primed_ns ? win->primed_ns : w->has_guest ? 0 : w->first_start_ns;
 	guint64 end = w->last_start_ns - (w->has_guest ? MIN(w->interval_ns, w->last_start_ns) : 0);
 
-	if (!w->has_module || !w->passes)
+	if (!w->has_stats || !w->passes)
 		return;
 	start = MAX(start, win->start_monotonic_ns);
 	end = MAX(end, start);

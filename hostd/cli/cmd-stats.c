@@ -70,7 +70,7 @@ static const char *why_not(const Rate *r, const KxWindow *w)
 {
 	if (r->na_offset >= 0)
 		return *(char *const *)((const char *)w + r->na_offset);
-	if (r->module && !w->has_module)
+	if (r->module && !w->has_stats)
 		return "the module gave no figures";
 	if (r->offset == G_STRUCT_OFFSET(KxWindow, guest_cpu_ns) && !w->has_guest)
 		return "the tracker does not run in the guest";

@@ -72,7 +72,7 @@ static gboolean add_window(Cli *cli, gboolean saved, const KxVmReport *v, KxWind
 
 	if (saved) {
 		why = "a saved report does not hold the pages found";
-	} else if (w->has_module && w->passes) {
+	} else if (w->has_stats && w->passes) {
 		runs = fetch_found(cli, v, w->id, &local);
 		if (runs)
 			found = g_variant_get_fixed_array(runs, &n, sizeof(*found));

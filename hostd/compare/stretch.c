@@ -33,16 +33,16 @@ typedef struct {
 	{                                                                                    \
 		G_STRUCT_OFFSET(KxWindow, member), G_STRUCT_OFFSET(KxStretch, to), na, valid \
 	}
-#define OF_MODULE(member)     COUNTER(member, member, -1, G_STRUCT_OFFSET(KxWindow, has_module))
+#define OF_STATS(member)      COUNTER(member, member, -1, G_STRUCT_OFFSET(KxWindow, has_stats))
 #define OF_VM(member, na, to) COUNTER(member, to, G_STRUCT_OFFSET(KxWindow, na), -1)
 
 static const Counter counters[] = {
-	OF_MODULE(passes),
-	OF_MODULE(samples),
-	OF_MODULE(lost_samples),
-	OF_MODULE(cpu_ns),
-	OF_MODULE(flushes),
-	OF_MODULE(flush_ipis),
+	OF_STATS(passes),
+	OF_STATS(samples),
+	OF_STATS(lost_samples),
+	OF_STATS(cpu_ns),
+	OF_STATS(flushes),
+	OF_STATS(flush_ipis),
 	COUNTER(drain_cpu_ns, drain_cpu_ns, -1, -1),
 	COUNTER(paused_ns, paused_ns, -1, -1),
 	COUNTER(guest_cpu_ns, guest_cpu_ns, -1, G_STRUCT_OFFSET(KxWindow, has_guest)),

@@ -42,11 +42,12 @@ enum {
 	}
 
 const KxField kx_window_fields[] = {
-#define PART(id, name, has, none, heading, manual) FIELD(KxWindow, BOOL, has),
-#define STAT(type, member, source)		   WINDOW_FIELD(type, member, -1, FALSE),
-#define TOLD(type, member, source)		   WINDOW_FIELD(type, member, -1, FALSE),
-#define KEPT(type, member)			   WINDOW_FIELD(type, member, -1, FALSE),
-#define KEPT_NA(type, member, na)		   WINDOW_FIELD(type, member, AT(KxWindow, na), FALSE),
+#define PART(id, name, has, none, heading, manual) \
+	{ "has_" #name, KX_FIELD_BOOL, AT(KxWindow, has), -1, -1, FALSE },
+#define STAT(type, member, source) WINDOW_FIELD(type, member, -1, FALSE),
+#define TOLD(type, member, source) WINDOW_FIELD(type, member, -1, FALSE),
+#define KEPT(type, member)	   WINDOW_FIELD(type, member, -1, FALSE),
+#define KEPT_NA(type, member, na)  WINDOW_FIELD(type, member, AT(KxWindow, na), FALSE),
 #define LATER(type, member, source)                                  \
 	WINDOW_FIELD(type, member, AT(KxWindow, member##_na), TRUE), \
 		WINDOW_FIELD(STRING, member##_na, -1, TRUE),

@@ -21,7 +21,7 @@ typedef struct {
 	/* Of the string that says why this was not measured, and is not in the JSON while that is set; -1: always measured. */
 	gssize na_offset;
 	/*
-	 * Of the gboolean (has_module, has_log), or of the number that is not 0, without which this is not valid and not in the
+	 * Of the gboolean (has_stats, has_log), or of the number that is not 0, without which this is not valid and not in the
 	 * JSON; -1: always there.
 	 */
 	gssize needs_offset;

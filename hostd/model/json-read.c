@@ -98,7 +98,7 @@ static gboolean read_fields(const KxField *fields, JsonObject *o, void *object, 
 	return TRUE;
 }
 
-/* With has_module the module's figures are all there, with has_log the log's: a missing one must not read as 0. */
+/* With statistics their figures are all there, with has_log the log's: a missing one must not read as 0. */
 static gboolean check_parts(JsonObject *o, const KxWindow *w, const char *where, GError **error)
 {
 	for (const KxField *f = kx_window_fields; f->key; f++) {

@@ -11,7 +11,8 @@
  * others.
  *
  *	PART(id, name, has, none, heading, manual) … PART_END, and PART_NOW defined as @id in between
- *		KX_PART_<id>. @has: the gboolean of KxWindow without which nothing of it is valid. @none: why a row without
+ *		KX_PART_<id>. @name: in JSON has_<name> says that it is there (statistics are has_module there, as in
+ *		reports from when only the module had any). @has: the gboolean of KxWindow without which nothing of it is valid. @none: why a row without
  *		the part has none of its figures. @heading: of its table. @manual: what the manual says before its columns.
  *	TABLE(id, name, heading, manual) … PART_END
  *		A table of figures that all rows have; the part says of which rows the table speaks.

@@ -103,7 +103,7 @@ static void pass_figures(KxPool *p)
 	for (guint i = 0; i < p->windows->len; i++) {
 		const KxWindow *w = p->windows->pdata[i];
 
-		if (!w->has_module)
+		if (!w->has_stats)
 			continue;
 		requested = w->interval_ns;
 		p99 = fmax(p99, (double)w->pass_ns_p99);
@@ -166,7 +166,7 @@ static void load_figures(KxPool *p)
 	for (guint i = 0; i < p->windows->len; i++) {
 		const KxWindow *w = p->windows->pdata[i];
 
-		drain += w->has_module ? (double)w->drain_cpu_ns : 0;
+		drain += w->has_stats ? (double)w->drain_cpu_ns : 0;
 	}
 	/* The sampler's time is the guest's, and has a figure of its own. */
 	row->cpu_percent = kx_figure(

@@ -45,7 +45,7 @@ static void pool_add(KxPool *p, KxWindow *w)
 	p->paused_ns += (double)w->paused_ns;
 	p->paused_na = w->paused_na ? w->paused_na : p->paused_na;
 	p->row->paused_for = w->paused_for ? w->paused_for : p->row->paused_for;
-	if (w->has_module) {
+	if (w->has_stats) {
 		p->module = TRUE;
 		p->ns += ns;
 		p->passes += w->passes;

@@ -64,7 +64,7 @@ KxFigure kx_pool_cost_per_sample(const KxPool *p);
 
 /* Sum of a counter that all trackers have. */
 #define KX_POOL_TOTAL(p, member)                                                                   \
-	kx_pool_total(p, G_STRUCT_OFFSET(KxWindow, has_module), G_STRUCT_OFFSET(KxWindow, member), \
+	kx_pool_total(p, G_STRUCT_OFFSET(KxWindow, has_stats), G_STRUCT_OFFSET(KxWindow, member), \
 		      -1)
 
 /* --- figures, in the order in which they are computed ------------------------------------------------------------------ */

@@ -124,7 +124,7 @@ static void sums_passes(void **state)
 	list = windows(a, &st, 5000);
 	assert_int_equal(list->len, 1);
 	w = list->pdata[0];
-	assert_true(w->open && w->has_module);
+	assert_true(w->open && w->has_stats);
 	assert_int_equal(w->est_n, 2);
 	assert_true(w->est_cost == 400 && w->est_samples == 30 && w->est_cost2 == 100000 &&
 		    w->est_samples2 == 500 && w->est_cross == 7000);
@@ -272,7 +272,7 @@ static void says_what_is_missing(void **state)
 	kx_account_close(a, id, NULL, gone, at(10));
 	list = windows(a, NULL, 20);
 	w = list->pdata[0];
-	assert_false(w->has_module);
+	assert_false(w->has_stats);
 	assert_string_equal(w->exits_na, "the VM ended");
 	assert_string_equal(w->vcpu_run_na, "the VM ended");
 	assert_string_equal(w->vcpu_steal_na, "the VM ended");
@@ -435,10 +435,10 @@ static void takes_its_own_parts_alone(void **state)
 		assert_int_equal(w->has_walk, (parts[i] & KX_PART_BIT(WALK)) != 0);
 		assert_int_equal(w->has_trap, w->has_walk);
 		assert_int_equal(w->log_pages, w->has_log ? 1000 : 0);
-		assert_true(w->has_module && !w->has_guest && !w->has_regions);
+		assert_true(w->has_stats && !w->has_guest && !w->has_regions);
 		without = windows(a, NULL, 70);
 		w = without->pdata[0];
-		assert_false(w->has_module || w->has_log || w->has_walk || w->has_trap);
+		assert_false(w->has_stats || w->has_log || w->has_walk || w->has_trap);
 	}
 }
 

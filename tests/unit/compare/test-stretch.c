@@ -17,7 +17,7 @@ static KxWindow *window(guint64 id, guint64 t_ns, guint64 samples)
 
 	w->id = id;
 	w->tracker = g_strdup("abit");
-	w->has_module = TRUE;
+	w->has_stats = TRUE;
 	w->duration_ns = t_ns;
 	w->samples = samples;
 	w->cpu_ns = samples * 10;

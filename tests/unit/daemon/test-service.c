@@ -871,7 +871,7 @@ static void stats_are_the_reports_figures(void **state)
 	assert_int_equal(v->windows->len, 1);
 	w = v->windows->pdata[0];
 	r = report(s, s->self);
-	assert_true(w->open && w->has_module);
+	assert_true(w->open && w->has_stats);
 	assert_int_equal(w->id, window_of(r, 0, 0)->id);
 	assert_string_equal(w->tracker, "abit");
 	assert_int_equal(w->passes, 1);

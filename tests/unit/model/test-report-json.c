@@ -27,7 +27,7 @@ static KxReport *sample(void)
 	w->tracker = g_strdup("abit");
 	w->options = g_strdup("interval=1s");
 	w->open = TRUE;
-	w->has_module = TRUE;
+	w->has_stats = TRUE;
 	w->start_realtime_ns = 1795240000123456789;
 	w->samples = 9007199254740993ull; /* not a double */
 	w->cpu_ns = G_MAXINT64;

@@ -44,7 +44,7 @@ static KxWindow *add_window(KxVmReport *v, const char *tracker, const char *opti
 	w->tracker = g_strdup(tracker);
 	w->options = g_strdup(options);
 	w->duration_ns = duration;
-	w->has_module = TRUE;
+	w->has_stats = TRUE;
 	w->exits_na = g_strdup("not read");
 	w->remote_tlb_flushes_na = g_strdup("not read");
 	w->vcpu_run_na = g_strdup("not read");
@@ -129,7 +129,7 @@ static void test_not_available(void **state)
 	add_passes(add_window(v, "abit", "nothing", S), nothing, 2);
 	add_window(v, "abit", "none", 5 * MS);
 	add_window(v, "abit", "lost", S)->passes = 3;
-	add_window(v, "abit", "no module", S)->has_module = FALSE;
+	add_window(v, "abit", "no module", S)->has_stats = FALSE;
 	rows = kx_vm_rows(v);
 	assert_int_equal(rows->len, 6);
 

@@ -19,7 +19,7 @@ static KxWindow *window(gint64 start, gint64 end)
 
 	w->start_realtime_ns = start;
 	w->end_realtime_ns = end;
-	w->has_module = TRUE;
+	w->has_stats = TRUE;
 	return w;
 }
 

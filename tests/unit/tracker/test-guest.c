@@ -404,7 +404,7 @@ static void check_account(const KxReport *r)
 	const KxWindow *w = last_window(r);
 
 	assert_string_equal(w->tracker, "guest-abit");
-	assert_true(w->has_guest && w->has_module);
+	assert_true(w->has_guest && w->has_stats);
 	assert_int_equal(w->samples % 33, 0);
 	assert_int_equal(w->samples / 33 * 1000, w->guest_scan_ns);
 	assert_int_equal(w->guest_cpu_ns, w->guest_scan_ns + w->guest_report_ns);
