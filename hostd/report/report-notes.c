@@ -3,69 +3,72 @@
 #include "row.h"
 #include "tracker/blind.h"
 
+static void add(GPtrArray *notes, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static void add(GPtrArray *notes, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	g_ptr_array_add(notes, g_strdup_vprintf(format, args));
+	va_end(args);
+}
+
 /* --- the dirty log ---------------------------------------------------------- */
 
 static void note_candidates(GPtrArray *notes, const char *label, const KxRow *row)
 {
 	if (row->log_candidates.na)
 		return;
-	g_ptr_array_add(notes,
-			g_strdup_printf("%s tests accessed bits of those pages alone that the "
-					"dirty log has named, at last %.0f pages.",
-					label, row->log_candidates.value));
+	add(notes,
+	    "%s tests accessed bits of those pages alone that the "
+	    "dirty log has named, at last %.0f pages.",
+	    label, row->log_candidates.value);
 }
 
 static void note_untracked(GPtrArray *notes, const char *label, const KxRow *row)
 {
 	if (row->log_vmm_pages.value > 0)
-		g_ptr_array_add(notes,
-				g_strdup_printf("%s: %.0f pages were not tracked at the end, for "
-						"the VMM logs them itself.",
-						label, row->log_vmm_pages.value));
+		add(notes,
+		    "%s: %.0f pages were not tracked at the end, for "
+		    "the VMM logs them itself.",
+		    label, row->log_vmm_pages.value);
 	if (row->log_other_pages.value > 0)
-		g_ptr_array_add(notes,
-				g_strdup_printf("%s: %.0f pages were not tracked, for KVM keeps "
-						"no log of their memslots.",
-						label, row->log_other_pages.value));
+		add(notes,
+		    "%s: %.0f pages were not tracked, for KVM keeps "
+		    "no log of their memslots.",
+		    label, row->log_other_pages.value);
 	if (row->log_errors.value > 0)
-		g_ptr_array_add(notes,
-				g_strdup_printf("%s: KVM refused %.0f of the tracker's own ioctls, "
-						"the last with: %s.",
-						label, row->log_errors.value,
-						g_strerror(row->log_last_errno)));
+		add(notes,
+		    "%s: KVM refused %.0f of the tracker's own ioctls, "
+		    "the last with: %s.",
+		    label, row->log_errors.value, g_strerror(row->log_last_errno));
 	if (row->log_aside_passes.value > 0)
-		g_ptr_array_add(
-			notes,
-			g_strdup_printf("%s: %.0f passes stood aside, for the VMM was in an ioctl "
-					"on its dirty log and did not come out.",
-					label, row->log_aside_passes.value));
+		add(notes,
+		    "%s: %.0f passes stood aside, for the VMM was in an ioctl "
+		    "on its dirty log and did not come out.",
+		    label, row->log_aside_passes.value);
 	if (row->log_stuck_pages.value > 0)
-		g_ptr_array_add(
-			notes,
-			g_strdup_printf("%s: KVM refused to switch off the log of %.0f pages: it "
-					"stays on, with each of them marked dirty.",
-					label, row->log_stuck_pages.value));
+		add(notes,
+		    "%s: KVM refused to switch off the log of %.0f pages: it "
+		    "stays on, with each of them marked dirty.",
+		    label, row->log_stuck_pages.value);
 	if (row->log_yielded_seconds.value > 0)
-		g_ptr_array_add(notes,
-				g_strdup_printf("%s: yielded for %.3f s, in which the VMM logged "
-						"its memory; that time counts nowhere.",
-						label, row->log_yielded_seconds.value));
+		add(notes,
+		    "%s: yielded for %.3f s, in which the VMM logged "
+		    "its memory; that time counts nowhere.",
+		    label, row->log_yielded_seconds.value);
 }
 
 static void note_log(GPtrArray *notes, const KxVmReport *v)
 {
-	g_ptr_array_add(
-		notes,
-		g_strdup("Pages that the guest's CPU writes by itself (page tables' A/D bits) are "
-			 "in the dirty log as well, and so are pages that are mapped for the first "
-			 "time while it is on, if only to be read."));
+	add(notes, "Pages that the guest's CPU writes by itself (page tables' A/D bits) are "
+		   "in the dirty log as well, and so are pages that are mapped for the first "
+		   "time while it is on, if only to be read.");
 	if (v->address_spaces > 1)
-		g_ptr_array_add(
-			notes,
-			g_strdup_printf(
-				"The VM has %u address spaces (SMM has its own), each with a "
-				"log of its own: pages are looked at and counted in each.",
-				v->address_spaces));
+		add(notes,
+		    "The VM has %u address spaces (SMM has its own), each with a "
+		    "log of its own: pages are looked at and counted in each.",
+		    v->address_spaces);
 }
 
 static void note_logging(GPtrArray *notes, const char *label, const KxRow *row)
@@ -78,109 +81,95 @@ static void note_logging(GPtrArray *notes, const char *label, const KxRow *row)
 
 static void explain_missed(GPtrArray *notes, const KxVmReport *v)
 {
-	g_ptr_array_add(
-		notes,
-		g_strdup("Missed are accesses that left no A bit because the vCPU still had the "
-			 "translation cached: the share by which a pass finds less than one that "
-			 "was preceded by a control, which flushes after each page; passes come in "
-			 "such pairs, in random order. It cannot tell the policy from the guest: a "
-			 "workload that changes from one interval to the next widens the interval, "
-			 "and no more."));
+	add(notes, "Missed are accesses that left no A bit because the vCPU still had the "
+		   "translation cached: the share by which a pass finds less than one that "
+		   "was preceded by a control, which flushes after each page; passes come in "
+		   "such pairs, in random order. It cannot tell the policy from the guest: a "
+		   "workload that changes from one interval to the next widens the interval, "
+		   "and no more.");
 }
 
 static void note_missed(GPtrArray *notes, const char *label, const KxRow *row)
 {
 	if (row->staleness && row->missed_dropped.value > 0)
-		g_ptr_array_add(
-			notes,
-			g_strdup_printf("%s: pairs of passes dropped, for one of the two was cut "
-					"short or its record is missing: %.0f.",
-					label, row->missed_dropped.value));
+		add(notes,
+		    "%s: pairs of passes dropped, for one of the two was cut "
+		    "short or its record is missing: %.0f.",
+		    label, row->missed_dropped.value);
 }
 
 static void note_regions(GPtrArray *notes, const char *label, const KxRow *row)
 {
-	g_ptr_array_add(notes,
-			g_strdup_printf("A sample of %s is a check that found its page accessed; "
-					"that page stands for its region.",
-					label));
+	add(notes,
+	    "A sample of %s is a check that found its page accessed; "
+	    "that page stands for its region.",
+	    label);
 }
 
 static void explain_trap(GPtrArray *notes, const KxVmReport *v)
 {
-	g_ptr_array_add(
-		notes,
-		g_strdup("A sample of trap is the first access to a page, or 2M/1G leaf, whose "
-			 "mapping was removed. The fault is paid by the vCPU, not by the pass "
-			 "thread: its time is in a figure of its own. While pages were armed, "
-			 "KVM's tracepoints of page faults and VM entries were on, which are one "
-			 "for all VMs: each VM of this host called the tracker at each of its "
-			 "own."));
+	add(notes, "A sample of trap is the first access to a page, or 2M/1G leaf, whose "
+		   "mapping was removed. The fault is paid by the vCPU, not by the pass "
+		   "thread: its time is in a figure of its own. While pages were armed, "
+		   "KVM's tracepoints of page faults and VM entries were on, which are one "
+		   "for all VMs: each VM of this host called the tracker at each of its "
+		   "own.");
 }
 
 static void note_trap(GPtrArray *notes, const char *label, const KxRow *row)
 {
 	if (row->trap_lost.value > 0)
-		g_ptr_array_add(
-			notes,
-			g_strdup_printf("%s: %.0f of its faults found no room until the next "
-					"pass collected them: they are counted, but not "
-					"known further.",
-					label, row->trap_lost.value));
+		add(notes,
+		    "%s: %.0f of its faults found no room until the next "
+		    "pass collected them: they are counted, but not "
+		    "known further.",
+		    label, row->trap_lost.value);
 	if (row->trap_max_vcpu_percent.value > 1.1 * row->trap_budget_vcpu_percent.value)
-		g_ptr_array_add(
-			notes,
-			g_strdup_printf("%s: OVER ITS BUDGET: in one second faults took %.2f %% "
-					"of the vCPUs' time, of %.2f %%.",
-					label, row->trap_max_vcpu_percent.value,
-					row->trap_budget_vcpu_percent.value));
+		add(notes,
+		    "%s: OVER ITS BUDGET: in one second faults took %.2f %% "
+		    "of the vCPUs' time, of %.2f %%.",
+		    label, row->trap_max_vcpu_percent.value, row->trap_budget_vcpu_percent.value);
 	if (row->trap_max_faults_per_s.value > 1.1 * row->trap_budget_faults_per_s.value)
-		g_ptr_array_add(
-			notes, g_strdup_printf("%s: OVER ITS BUDGET: %.0f faults in one second, of "
-					       "%.0f.",
-					       label, row->trap_max_faults_per_s.value,
-					       row->trap_budget_faults_per_s.value));
+		add(notes,
+		    "%s: OVER ITS BUDGET: %.0f faults in one second, of "
+		    "%.0f.",
+		    label, row->trap_max_faults_per_s.value, row->trap_budget_faults_per_s.value);
 }
 
 static void explain_guest(GPtrArray *notes, const KxVmReport *v)
 {
-	g_ptr_array_add(
-		notes,
-		g_strdup("Trackers in the guest run there: their cost per sample is CPU time of "
-			 "the guest, as its own module counts it, not of the host; and the guest "
-			 "can say what it likes. Pages found are those of the hottest ranges."));
+	add(notes, "Trackers in the guest run there: their cost per sample is CPU time of "
+		   "the guest, as its own module counts it, not of the host; and the guest "
+		   "can say what it likes. Pages found are those of the hottest ranges.");
 }
 
 static void note_guest(GPtrArray *notes, const char *label, const KxRow *row)
 {
 	if (row->mechanism && g_str_has_suffix(row->mechanism, "surrogate"))
-		g_ptr_array_add(
-			notes,
-			g_strdup_printf("%s: the event is a surrogate, and no memory access as "
-					"the CPU samples it: neither its cost nor what it finds "
-					"is that of PEBS.",
-					label));
+		add(notes,
+		    "%s: the event is a surrogate, and no memory access as "
+		    "the CPU samples it: neither its cost nor what it finds "
+		    "is that of PEBS.",
+		    label);
 	if (row->guest_dropped_queue.value > 0 || row->guest_dropped_ring.value > 0)
-		g_ptr_array_add(
-			notes,
-			g_strdup_printf("%s: the guest dropped %.0f samples before they were "
-					"classified, and %.0f records that did not fit the "
-					"channel.",
-					label, row->guest_dropped_queue.value,
-					row->guest_dropped_ring.value));
+		add(notes,
+		    "%s: the guest dropped %.0f samples before they were "
+		    "classified, and %.0f records that did not fit the "
+		    "channel.",
+		    label, row->guest_dropped_queue.value, row->guest_dropped_ring.value);
 	if (row->guest_no_address.value > 0)
-		g_ptr_array_add(notes, g_strdup_printf("%s: %.0f samples came without an address: "
-						       "they cost, but name no page.",
-						       label, row->guest_no_address.value));
+		add(notes,
+		    "%s: %.0f samples came without an address: "
+		    "they cost, but name no page.",
+		    label, row->guest_no_address.value);
 	if (row->guest_bad_records > 0)
-		g_ptr_array_add(
-			notes,
-			g_strdup_printf("%s: %.0f records of the guest were left out, for they "
-					"contradict themselves or name several times more memory "
-					"than the VM has.",
-					label, row->guest_bad_records));
+		add(notes,
+		    "%s: %.0f records of the guest were left out, for they "
+		    "contradict themselves or name several times more memory "
+		    "than the VM has.",
+		    label, row->guest_bad_records);
 	if (row->guest_silent)
-		g_ptr_array_add(notes, g_strdup_printf("%s: %s", label, row->guest_silent));
+		add(notes, "%s: %s", label, row->guest_silent);
 }
 
 /* --- time in which the VM did not run ------------------------------------------ */
@@ -189,14 +178,10 @@ static void note_paused(GPtrArray *notes, const char *label, const KxRow *row)
 {
 	if (row->paused_seconds.na || !(row->paused_seconds.value > 0))
 		return;
-	g_ptr_array_add(
-		notes, g_strdup_printf(
-			       "%s: the VM was paused for %.3f s (%s): that time counts nowhere%s.",
-			       label, row->paused_seconds.value,
-			       row->paused_for ? row->paused_for : "not told why",
-			       row->paused_passes.value > 0
-				       ? ", nor do the passes that had nothing to see in it"
-				       : ""));
+	add(notes, "%s: the VM was paused for %.3f s (%s): that time counts nowhere%s.", label,
+	    row->paused_seconds.value, row->paused_for ? row->paused_for : "not told why",
+	    row->paused_passes.value > 0 ? ", nor do the passes that had nothing to see in it"
+					 : "");
 }
 
 static void note_unknown_pauses(GPtrArray *notes, const GPtrArray *rows)
@@ -209,10 +194,9 @@ static void note_unknown_pauses(GPtrArray *notes, const GPtrArray *rows)
 		any |= row->paused_seconds.na || row->paused_seconds.note;
 	}
 	if (any)
-		g_ptr_array_add(notes,
-				g_strdup("It is not known of all time whether the VM ran: a pause "
-					 "that nobody has told of makes all that is per second "
-					 "less than it was."));
+		add(notes, "It is not known of all time whether the VM ran: a pause "
+			   "that nobody has told of makes all that is per second "
+			   "less than it was.");
 }
 
 /* What is said once for a VM, and what of each row that has the part. */
@@ -267,11 +251,11 @@ static void note_nested(GPtrArray *notes, const KxVmReport *v, const GPtrArray *
 		seen |= w->has_walk && w->walk_nested;
 	}
 	if (seen && *blind)
-		g_ptr_array_add(notes,
-				g_strdup_printf("NESTED GUESTS WERE SEEN: pages that these map in "
-						"tables of their own (L2) are missing from what %s "
-						"found.",
-						blind));
+		add(notes,
+		    "NESTED GUESTS WERE SEEN: pages that these map in "
+		    "tables of their own (L2) are missing from what %s "
+		    "found.",
+		    blind);
 }
 
 static void note_blind(GPtrArray *notes, const KxVmReport *v, const GPtrArray *rows)
