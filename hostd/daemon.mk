@@ -53,9 +53,12 @@ KX_LIB_SRCS += \
 	hostd/base/stepmap.c \
 	hostd/tracker/stream.c \
 	hostd/base/stretches.c \
+	hostd/tracker/passthread.c \
+	hostd/tracker/ring.c \
 	hostd/tracker/tracker.c \
 	hostd/tracker/tracker-module.c \
 	hostd/tracker/tracker-off.c \
+	hostd/tracker/tracker-soft-dirty.c \
 	hostd/vm/vmfd.c
 
 # Skeleton and proxy of the D-Bus interface, for the daemon and for whoever talks to it.
@@ -83,7 +86,7 @@ $(BUILD)/hostd/kvm-extd: $(KX_DAEMON_OBJS) $(BUILD)/hostd/libkvmext.a
 
 -include $(KX_DAEMON_OBJS:.o=.d)
 
-KX_UNIT_TESTS += test-stream test-gfnset test-stepmap test-heat test-rangemap test-account test-vmfd test-kvmstat test-layout test-config test-domains \
+KX_UNIT_TESTS += test-stream test-ring test-passthread test-soft-dirty test-gfnset test-stepmap test-heat test-rangemap test-account test-vmfd test-kvmstat test-layout test-config test-domains \
 	test-service test-scale test-daemon test-letalone test-bus test-names
 
 # The service is tested where it is; the library does not know D-Bus.

@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+#include "tracker/rows.h"
+
 static const char in_guest[] = "it runs in the guest, whose CPU time is a figure of its own";
 
 static gboolean has(const KxPool *p, KxPart part)
@@ -151,6 +153,16 @@ static void page_figures(KxPool *p)
 			: kx_figure(KX_POOL_TOTAL(p, pages_scanned) / (double)p->passes, p->passes);
 }
 
+static const char kernel_flushes[] = "the kernel flushes as it changes the VMM's page tables for "
+				     "this tracker, and counts that nowhere";
+
+static gboolean flushes_are_the_kernels(const KxRow *row)
+{
+	const KxTrackerRow *t = kx_tracker_by_name(row->tracker);
+
+	return t && t->can & KX_CAN_VMM;
+}
+
 static void load_figures(KxPool *p)
 {
 	KxRow *row = p->row;
@@ -172,6 +184,11 @@ static void load_figures(KxPool *p)
 	row->cpu_percent = kx_figure(
 		((has(p, KX_PART_GUEST) ? 0 : KX_POOL_TOTAL(p, cpu_ns)) + drain) * 100 / p->ns,
 		p->passes);
+	if (flushes_are_the_kernels(row)) {
+		row->flushes_per_s = kx_unavailable(kernel_flushes);
+		row->flush_ipis_per_s = kx_unavailable(kernel_flushes);
+		return;
+	}
 	row->flushes_per_s = kx_figure(KX_POOL_TOTAL(p, flushes) * KX_NS_PER_S / p->ns,
 				       (guint64)KX_POOL_TOTAL(p, flushes));
 	row->flush_ipis_per_s = kx_figure(KX_POOL_TOTAL(p, flush_ipis) * KX_NS_PER_S / p->ns,

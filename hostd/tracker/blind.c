@@ -16,7 +16,7 @@ const KxBlindSpot kx_blind_spots[] = {
 	  "what KVM itself reads and writes for the guest (emulated instructions, paravirtual "
 	  "clocks)",
 	  "it goes by the host's page tables as well; the dirty log has the writes" },
-	{ KX_BLIND_READS, "pages that are only read", "the dirty log names writes" },
+	{ KX_BLIND_READS, "pages that are only read", "what they go by is set by writes alone" },
 	{ KX_BLIND_NESTED, "what nested guests (L2) access",
 	  "it is mapped in tables of their own" },
 	{ KX_BLIND_CACHED, "accesses through a translation that a CPU has cached",
@@ -32,6 +32,12 @@ const KxBlindSpot kx_blind_spots[] = {
 	  "the guest's module goes by the addresses of processes" },
 	{ KX_BLIND_UNSAMPLED, "all but one access in each period of the event",
 	  "events are sampled; PEBS' load latency has no writes at all" },
+	{ KX_BLIND_BETWEEN,
+	  "writes between the moment at which a page's bit is read and the end of the pass",
+	  "the kernel clears the bits of all pages in a step of its own, after they were read" },
+	{ KX_BLIND_SHARED,
+	  "what other processes write in memory that they share with the VMM (vhost-user backends)",
+	  "they have page tables of their own" },
 	{ 0, NULL, NULL },
 };
 

@@ -18,6 +18,8 @@ enum {
 	KX_BLIND_UNARMED = 1 << 6,
 	KX_BLIND_KERNEL = 1 << 7,
 	KX_BLIND_UNSAMPLED = 1 << 8,
+	KX_BLIND_BETWEEN = 1 << 9,
+	KX_BLIND_SHARED = 1 << 10,
 };
 
 typedef struct {

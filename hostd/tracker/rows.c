@@ -18,6 +18,9 @@ static const char ranges_are_found[] =
 /* What every tracker of the module that has passes can do. */
 #define ON_HOST (KX_CAN_FIND | KX_CAN_PASS | KX_CAN_TIME | KX_CAN_CPU | KX_CAN_RANGE)
 
+/* And every one that does without it, and works on the VMM's address space from a thread of the daemon's. */
+#define ON_VMM (ON_HOST | KX_CAN_ALONE | KX_CAN_VMM)
+
 #define BLIND_ALL  (KX_BLIND_DMA | KX_BLIND_VMM)
 #define BLIND_HOST (BLIND_ALL | KX_BLIND_KVM)
 
@@ -81,6 +84,19 @@ const KxTrackerRow kx_trackers[] = {
 	  .sees = { .says = KX_SEEN_TOUCHED,
 		    .no_recall = "traps: only pages that are armed can be found" },
 	  .blind = BLIND_HOST | KX_BLIND_NESTED | KX_BLIND_UNARMED },
+	{ .name = "soft-dirty",
+	  .summary =
+		  "pages written, from the soft-dirty bits of the VMM's page tables (clear_refs)",
+	  .module_id = -1,
+	  .can = ON_VMM,
+	  .sees = { .finds = KX_SEEN_WRITTEN,
+		    .says = KX_SEEN_WRITTEN,
+		    .recall = "of the pages written: the bit is set by writes alone",
+		    .precision = "of the pages found, those that the guest wrote: what QEMU, vhost "
+				 "and KVM "
+				 "write in its memory is found as well, and a huge page of the "
+				 "host whole" },
+	  .blind = KX_BLIND_DMA | KX_BLIND_READS | KX_BLIND_BETWEEN | KX_BLIND_SHARED },
 	{ .name = "guest-pebs",
 	  .summary = "in the guest: addresses of sampled memory accesses (PEBS, IBS)",
 	  .module_id = -1,

@@ -4,6 +4,7 @@
 static const KxTrackerOps *const implementations[] = {
 	&kx_tracker_module,
 	&kx_tracker_guest,
+	&kx_tracker_soft_dirty,
 	&kx_tracker_off,
 };
 

@@ -93,6 +93,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxTracker, kx_tracker_free)
 
 extern const KxTrackerOps kx_tracker_module;
 extern const KxTrackerOps kx_tracker_guest;
+extern const KxTrackerOps kx_tracker_soft_dirty;
 extern const KxTrackerOps kx_tracker_off; /* `off` without the module */
 
 /*

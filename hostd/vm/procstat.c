@@ -129,6 +129,25 @@ gboolean kx_procstat_started(const char *proc_root, pid_t pid, guint64 *ticks, G
 	return FALSE;
 }
 
+/* Fields 3 and 9 of proc(5)'s stat, after the name; PF_EXITING of the kernel's include/linux/sched.h, unchanged since 2.6. */
+#define FLAG_EXITING 0x4u
+
+gboolean kx_procstat_is_over(const char *proc_root, pid_t pid)
+{
+	g_autofree char *path = g_strdup_printf("%s/%d/stat", proc_root, pid);
+	g_autofree char *text = NULL;
+	const char *after;
+	guint flags;
+	char state;
+
+	if (!g_file_get_contents(path, &text, NULL, NULL))
+		return TRUE;
+	after = strrchr(text, ')');
+	if (!after || sscanf(after + 1, " %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2)
+		return FALSE;
+	return state == 'Z' || state == 'X' || flags & FLAG_EXITING;
+}
+
 gboolean kx_procstat_age(const char *proc_root, pid_t pid, guint64 *ns, GError **error)
 {
 	guint64 per_second = (guint64)sysconf(_SC_CLK_TCK), ticks, start_ns, now_ns;

@@ -308,7 +308,8 @@ static void test_intel_without_ept(void **state)
 	put("sys/module/kvm_intel/parameters/pml", "N\n");
 	facts.caps.caps = KVM_EXT_CAP_ELIDES_YOUNG_FLUSH;
 	checks = kx_doctor_run(&facts);
-	assert_false(kx_doctor_ok(checks));
+	/* Trackers that do without the host's module do without these, too. */
+	assert_true(kx_doctor_ok(checks));
 	expect(checks, "nested-paging", KX_CHECK_NO, "ept=N");
 	expect(checks, "ad-bits", KX_CHECK_NO, "eptad=N");
 	expect(checks, "pml", KX_CHECK_NO, "pml=N");

@@ -173,6 +173,25 @@ static void test_not_available(void **state)
 	is_na(&row->flushes_per_s, "the module gave no figures");
 }
 
+/* What the kernel does on behalf of a tracker in the VMM's page tables is no 0: nobody counts it. */
+static void test_kernel_flushes(void **state)
+{
+	static const char why[] = "the kernel flushes as it changes the VMM's page tables for this "
+				  "tracker, and counts that nowhere";
+	static const double two[][2] = { { 100, 10 }, { 220, 20 } };
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL;
+	KxRow *row;
+
+	add_passes(add_window(v, "soft-dirty", "", S), two, 2);
+	rows = kx_vm_rows(v);
+	row = only_row(rows);
+	is_na(&row->flushes_per_s, why);
+	is_na(&row->flush_ipis_per_s, why);
+	near(row->cost_per_sample_ns.value, 320.0 / 30, "cost");
+	assert_null(row->cpu_percent.na);
+}
+
 static void give_exits(KxWindow *w, guint64 exits)
 {
 	replace(&w->exits_na, NULL);
@@ -1289,6 +1308,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cost_per_sample),
 		cmocka_unit_test(test_not_available),
+		cmocka_unit_test(test_kernel_flushes),
 		cmocka_unit_test(test_against_off),
 		cmocka_unit_test(test_ratio_interval),
 		cmocka_unit_test(test_no_off),

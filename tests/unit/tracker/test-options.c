@@ -668,7 +668,9 @@ static void test_pml_means_dirty_log(void **state)
 	assert_int_equal(o.mechanism, KVM_EXT_LOG_UNKNOWN);
 	for (const KxTrackerRow *t = kx_trackers; t->name; t++)
 		assert_true(t->means ? kx_tracker_by_name(t->means)->module_id >= 0
-				     : (t->module_id >= 0) != !!(t->can & KX_CAN_GUEST));
+				     : (t->module_id >= 0) + !!(t->can & KX_CAN_GUEST) +
+						       !!(t->can & KX_CAN_VMM) ==
+					       1);
 }
 
 /* What ranges of heat are like is kept from one tracker of the host to the next, and not taken into the guest or out of it. */
