@@ -142,6 +142,10 @@ static GError *explain(GError *error)
 	g_autofree char *name = g_dbus_error_get_remote_error(error);
 	GError *own;
 
+	if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
+		g_error_free(error);
+		return g_error_new_literal(KX_EXIT_ERROR, KX_EXIT_FAILED, "interrupted");
+	}
 	own = g_error_new_literal(KX_EXIT_ERROR, kx_exit_code(error), "");
 	g_dbus_error_strip_remote_error(error);
 	g_free(own->message);
@@ -205,7 +209,7 @@ gboolean cli_ask_attach(Cli *cli, const char *target, GVariant *options, const c
 
 	if (!begin(cli, &call, target, what, error))
 		return FALSE;
-	kx_dbus_manager_call_attach(cli->manager, target, held, NULL, on_reply, &call);
+	kx_dbus_manager_call_attach(cli->manager, target, held, cli->cancellable, on_reply, &call);
 	kx_dbus_manager_call_attach_finish(cli->manager, await(cli, &call), &failed);
 	return end(cli, &call, failed, error);
 }
@@ -219,7 +223,7 @@ gboolean cli_ask_set(Cli *cli, const char *target, GVariant *options, const char
 
 	if (!begin(cli, &call, target, what, error))
 		return FALSE;
-	kx_dbus_manager_call_set_tracker(cli->manager, target, held, NULL, on_reply, &call);
+	kx_dbus_manager_call_set_tracker(cli->manager, target, held, cli->cancellable, on_reply, &call);
 	kx_dbus_manager_call_set_tracker_finish(cli->manager, await(cli, &call), &failed);
 	return end(cli, &call, failed, error);
 }
@@ -231,7 +235,7 @@ gboolean cli_ask_detach(Cli *cli, const char *target, const char *what, GError *
 
 	if (!begin(cli, &call, target, what, error))
 		return FALSE;
-	kx_dbus_manager_call_detach(cli->manager, target, NULL, on_reply, &call);
+	kx_dbus_manager_call_detach(cli->manager, target, cli->cancellable, on_reply, &call);
 	kx_dbus_manager_call_detach_finish(cli->manager, await(cli, &call), &failed);
 	return end(cli, &call, failed, error);
 }
@@ -243,7 +247,7 @@ gboolean cli_ask_pass(Cli *cli, const char *target, guint64 *pass, const char *w
 
 	if (!begin(cli, &call, target, what, error))
 		return FALSE;
-	kx_dbus_manager_call_run_pass(cli->manager, target, NULL, on_reply, &call);
+	kx_dbus_manager_call_run_pass(cli->manager, target, cli->cancellable, on_reply, &call);
 	kx_dbus_manager_call_run_pass_finish(cli->manager, pass, await(cli, &call), &failed);
 	return end(cli, &call, failed, error);
 }
@@ -256,7 +260,7 @@ char *cli_ask_report(Cli *cli, char **targets, const char *what, GError **error)
 
 	if (!begin(cli, &call, NULL, what, error))
 		return NULL;
-	kx_dbus_manager_call_report(cli->manager, (const char *const *)targets, NULL, on_reply,
+	kx_dbus_manager_call_report(cli->manager, (const char *const *)targets, cli->cancellable, on_reply,
 				    &call);
 	kx_dbus_manager_call_report_finish(cli->manager, &json, await(cli, &call), &failed);
 	end(cli, &call, failed, error);
@@ -271,7 +275,7 @@ char *cli_ask_heat(Cli *cli, const char *target, const char *what, GError **erro
 
 	if (!begin(cli, &call, target, what, error))
 		return NULL;
-	kx_dbus_manager_call_heat(cli->manager, target, NULL, on_reply, &call);
+	kx_dbus_manager_call_heat(cli->manager, target, cli->cancellable, on_reply, &call);
 	kx_dbus_manager_call_heat_finish(cli->manager, &json, await(cli, &call), &failed);
 	end(cli, &call, failed, error);
 	return json;
@@ -286,7 +290,7 @@ GVariant *cli_ask_found(Cli *cli, const char *target, guint64 window, const char
 
 	if (!begin(cli, &call, target, what, error))
 		return NULL;
-	kx_dbus_manager_call_found(cli->manager, target, window, NULL, on_reply, &call);
+	kx_dbus_manager_call_found(cli->manager, target, window, cli->cancellable, on_reply, &call);
 	kx_dbus_manager_call_found_finish(cli->manager, &runs, await(cli, &call), &failed);
 	end(cli, &call, failed, error);
 	return runs;
@@ -300,7 +304,7 @@ GVariant *cli_ask_list(Cli *cli, const char *what, GError **error)
 
 	if (!begin(cli, &call, NULL, what, error))
 		return NULL;
-	kx_dbus_manager_call_list(cli->manager, NULL, on_reply, &call);
+	kx_dbus_manager_call_list(cli->manager, cli->cancellable, on_reply, &call);
 	kx_dbus_manager_call_list_finish(cli->manager, &vms, await(cli, &call), &failed);
 	end(cli, &call, failed, error);
 	return vms;
@@ -314,7 +318,7 @@ GVariant *cli_ask_stats(Cli *cli, const char *const *targets, const char *what, 
 
 	if (!begin(cli, &call, NULL, what, error))
 		return NULL;
-	kx_dbus_manager_call_stats(cli->manager, targets, NULL, on_reply, &call);
+	kx_dbus_manager_call_stats(cli->manager, targets, cli->cancellable, on_reply, &call);
 	kx_dbus_manager_call_stats_finish(cli->manager, &vms, await(cli, &call), &failed);
 	end(cli, &call, failed, error);
 	return vms;
@@ -332,7 +336,7 @@ GVariant *cli_ask_property(Cli *cli, const char *name, GError **error)
 		return NULL;
 	g_dbus_proxy_call(G_DBUS_PROXY(cli->manager), "org.freedesktop.DBus.Properties.Get",
 			  g_variant_new("(ss)", KX_DBUS_INTERFACE, name), G_DBUS_CALL_FLAGS_NONE,
-			  -1, NULL, on_reply, &call);
+			  -1, cli->cancellable, on_reply, &call);
 	reply = g_dbus_proxy_call_finish(G_DBUS_PROXY(cli->manager), await(cli, &call), &failed);
 	if (end(cli, &call, failed, error) && g_variant_is_of_type(reply, G_VARIANT_TYPE("(v)")))
 		g_variant_get(reply, "(v)", &value);

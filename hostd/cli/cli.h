@@ -17,6 +17,7 @@ typedef struct {
 	const struct _Command *command; /* that runs */
 	GDBusConnection *connection;	/* both made at the first call */
 	KxDbusManager *manager;
+	GCancellable *cancellable; /* ends a call that is under way; NULL: none */
 } Cli;
 
 typedef struct _Command {

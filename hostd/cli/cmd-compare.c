@@ -55,7 +55,13 @@ static gboolean set_precision(Arguments *a, GError **error)
 	    percent > 100)
 		return bad(error, "--precision wants 0.01% to 100%", a->precision);
 	a->run.precision = percent / 100;
-	return TRUE;
+	if (!a->run.logs || a->run.progress_command)
+		return TRUE;
+	g_set_error_literal(
+		error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+		"--precision needs progress that is known while it is measured, and a log is "
+		"read at the end; give --progress-command, or leave --workload-log out");
+	return FALSE;
 }
 
 static gboolean set_layout(Arguments *a, GError **error)

@@ -7,6 +7,9 @@
 #include "tracker/options.h"
 #include "worklogs.h"
 
+/* Of a stretch, that the epochs in the log must cover for its work to say something of it. */
+#define LOG_COVERS 0.5
+
 /* Stretches as windows that want their work from a log. */
 typedef struct {
 	const KxComparison *c;
@@ -85,21 +88,27 @@ static void take_truth(const KxComparison *c, const KxReport *report)
 	}
 }
 
-static gboolean join_logs(Cli *cli, const KxComparison *c, char **logs, KxReport *report,
-			  GError **error)
+/* What was done while epochs ran, for the whole stretch: writing the log down is not what the guest is there for. */
+static void take_work(KxStretch *s, const KxWindow *w)
+{
+	if (!w->work_na && w->work_ns >= s->run_ns * LOG_COVERS)
+		s->progress = w->work * s->run_ns / w->work_ns;
+}
+
+static gboolean join_logs(Cli *cli, const KxComparison *c, char **logs, gboolean counted,
+			  KxReport *report, GError **error)
 {
 	Wanted wanted = { c, g_ptr_array_new_with_free_func((GDestroyNotify)kx_window_free),
 			  g_ptr_array_new() };
 	gboolean ok = TRUE;
 
 	for (char **log = logs; ok && log && *log; log++) {
-		ok = cli_join_log(cli, FALSE, report, *log, (CliStretches){ wanted_of, &wanted },
-				  error);
+		ok = cli_join_log(cli, FALSE, report, *log,
+				  (CliStretches){ counted ? NULL : wanted_of, &wanted }, error);
 		for (guint i = 0; ok && i < wanted.windows->len; i++) {
 			const KxWindow *w = wanted.windows->pdata[i];
 
-			if (!w->work_na)
-				((KxStretch *)wanted.stretches->pdata[i])->progress = w->work;
+			take_work(wanted.stretches->pdata[i], w);
 		}
 		g_ptr_array_set_size(wanted.windows, 0);
 		g_ptr_array_set_size(wanted.stretches, 0);
@@ -159,18 +168,20 @@ static void doubt_steal(KxComparison *c)
 	}
 }
 
-void compare_conclude(Cli *cli, char **targets, char **logs, KxComparison *c, int *code)
+void compare_conclude(Cli *cli, const CompareArguments *a, KxComparison *c, int *code)
 {
 	g_autoptr(GError) error = NULL;
-	KxReport *report = fetch_report(cli, targets, &error);
+	gboolean counted = a->progress_command != NULL;
+	KxReport *report = fetch_report(cli, a->targets, &error);
 
 	if (!report) {
 		/* What was measured is there all the same. */
 		*code = cli_fail(NULL, error);
 		return;
 	}
-	if (!join_logs(cli, c, logs, report, &error)) {
+	if (!join_logs(cli, c, a->logs, counted, report, &error))
 		*code = cli_fail(NULL, error);
+	if (error && !counted) {
 		g_clear_pointer(&c->progress, g_free);
 		if (!c->progress_na)
 			c->progress_na = g_strdup("the workload's log could not be read");

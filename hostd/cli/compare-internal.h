@@ -10,7 +10,9 @@
 /* How a VM was found, to be left so. */
 typedef struct {
 	char *target, *shown;
-	gboolean was_attached, gone;
+	gboolean was_attached;
+	gboolean gone; /* it is asked for no further window */
+	gboolean done; /* nothing of it is left to be restored */
 	char *tracker, *options; /* that ran before */
 	Counter *counter;	 /* NULL: none */
 	KxWindow *begin;	 /* the first reading of the window that is measured */
@@ -30,7 +32,7 @@ typedef struct {
 	gint64 start_us, deadline_us; /* deadline 0: none */
 	guint interrupts;
 	gboolean terminal;
-	guint signals[2];
+	guint signals[3];
 } CompareRun;
 
 void compare_vm_free(gpointer vm);
@@ -46,7 +48,9 @@ KxVmReport *compare_look(CompareRun *r, const CompareVm *vm, GError **error);
 KxWindow *compare_open_window(const KxVmReport *v);
 /* @options: floating. */
 gboolean compare_switch(CompareRun *r, const CompareVm *vm, GVariant *options, GError **error);
-/* Of that a VM does not come back. */
+/* The VM does not come back from this error, or nobody is there to ask. */
 gboolean compare_is_gone(const GError *error);
+/* The daemon is busy with the VM, or the VM is not attached any more: compare_look() tells which. */
+gboolean compare_is_state(const GError *error);
 
 #endif /* KX_COMPARE_INTERNAL_H */

@@ -37,9 +37,20 @@ static gboolean on_signal(gpointer data)
 	r->interrupts++;
 	fprintf(stderr, "%skvm-ext: %s\n", r->terminal ? "\r\033[K" : "",
 		r->interrupts == 1 ? "ending after this window; once more: at once" : "ending");
-	if (r->interrupts > 1)
+	if (r->interrupts > 1) {
+		g_cancellable_cancel(r->cli->cancellable);
 		g_main_loop_quit(r->loop);
+	}
 	return G_SOURCE_CONTINUE;
+}
+
+/* The terminal is gone. */
+static gboolean on_hangup(gpointer data)
+{
+	CompareRun *r = data;
+
+	r->interrupts = 1;
+	return on_signal(r);
 }
 
 static gboolean on_time(gpointer data)
@@ -79,18 +90,19 @@ static const KxSetting *setting_of(const CompareRun *r, guint active)
 static void say_progress(CompareRun *r, guint round, guint position, const char *label)
 {
 	guint n = r->active->len, done = round * n + position;
+	guint rounds = MAX(r->a->rounds, round + 1); /* of a precision that is not reached yet */
 	gint64 now = g_get_monotonic_time();
-	double left = done ? (double)(now - r->start_us) / done * (r->a->rounds * n - done)
-			   : (double)(r->a->window_ns + r->a->settle_ns) / 1000 * r->a->rounds * n;
+	double left = done ? (double)(now - r->start_us) / done * (rounds * n - done)
+			   : (double)(r->a->window_ns + r->a->settle_ns) / 1000 * rounds * n;
 	g_autofree char *to_go = kx_text_ns(left * 1000);
 
 	if (r->cli->quiet || (!r->terminal && position))
 		return;
 	if (r->terminal)
-		fprintf(stderr, "\rround %u of %u, %s, about %s to go\033[K", round + 1, r->a->rounds,
+		fprintf(stderr, "\rround %u of %u, %s, about %s to go\033[K", round + 1, rounds,
 			label, to_go);
 	else
-		fprintf(stderr, "kvm-ext: round %u of %u, about %s to go\n", round + 1, r->a->rounds,
+		fprintf(stderr, "kvm-ext: round %u of %u, about %s to go\n", round + 1, rounds,
 			to_go);
 	fflush(stderr);
 }
@@ -98,14 +110,20 @@ static void say_progress(CompareRun *r, guint round, guint position, const char 
 /* The window that is under way is none. */
 static void fail(CompareRun *r, guint i, const GError *error)
 {
+	g_autoptr(KxVmReport) there = NULL;
 	CompareVm *vm = r->vms->pdata[i];
 
 	if (vm->failed)
 		return;
 	vm->failed = kx_text_clean(error->message);
-	if (!compare_is_gone(error))
+	/* Busy now, or detached by somebody? */
+	if (compare_is_state(error))
+		there = compare_look(r, vm, NULL);
+	if (there || !(compare_is_gone(error) || compare_is_state(error)))
 		return;
 	vm->gone = TRUE;
+	/* Where nobody answered, the VM may still be there to be restored. */
+	vm->done = kx_exit_code(error) != KX_EXIT_UNREACHABLE;
 	compare_vm(r, i)->ended = g_strdup(vm->failed);
 }
 
@@ -196,7 +214,13 @@ static KxWindow *read_window(CompareRun *r, guint i, double *progress, gint64 *r
 	*progress = NAN;
 	if (vm->failed)
 		return NULL;
-	if (!vm->counter || counter_read(vm->counter, progress, &error))
+	/* Instructions that could not be counted leave a window without progress; the host's costs are there all the same. */
+	if (vm->counter && !counter_read(r->cli, vm->counter, progress, &error)) {
+		*progress = NAN;
+		if (!r->a->progress_command)
+			g_clear_error(&error);
+	}
+	if (!error)
 		v = compare_look(r, vm, &error);
 	if (!v) {
 		fail(r, i, error);
@@ -208,6 +232,19 @@ static KxWindow *read_window(CompareRun *r, guint i, double *progress, gint64 *r
 	return w;
 }
 
+/* From here on a switch by somebody else shows by the window's number. */
+static void check_setting(CompareVm *vm, const KxSetting *s)
+{
+	g_autofree char *options = kx_options_to_string(&s->options);
+
+	if (!vm->begin || vm->failed ||
+	    (g_str_equal(vm->begin->tracker, s->options.tracker->name) &&
+	     g_strcmp0(vm->begin->options, options) == 0))
+		return;
+	vm->failed =
+		g_strdup_printf("somebody else switched the tracker to %s", vm->begin->tracker);
+}
+
 static KxStretch *end_window(CompareRun *r, guint i)
 {
 	CompareVm *vm = r->vms->pdata[i];
@@ -216,7 +253,7 @@ static KxStretch *end_window(CompareRun *r, guint i)
 	g_autoptr(KxWindow) end = read_window(r, i, &progress, &realtime_ns);
 	KxStretch *s;
 
-	if (!end || !vm->begin)
+	if (!end || !vm->begin || vm->failed)
 		return kx_stretch_failed(vm->failed ? vm->failed : "it was not read");
 	s = kx_stretch_between(vm->begin, end);
 	s->start_realtime_ns = vm->begin_realtime_ns;
@@ -242,6 +279,7 @@ static gboolean measure(CompareRun *r, guint round, guint position)
 		CompareVm *vm = r->vms->pdata[i];
 
 		vm->begin = read_window(r, i, &vm->progress, &vm->begin_realtime_ns);
+		check_setting(vm, setting_of(r, setting_at(r, i, round, position)));
 	}
 	until = g_get_monotonic_time() + (gint64)(r->a->window_ns / 1000);
 	if (!wait_until(r, until))
@@ -388,7 +426,8 @@ static gboolean run_all(CompareRun *r, int *code)
 	kx_doubts_of_change(r->c->doubts, before, after);
 	if (r->terminal)
 		fputs("\r\033[K", stderr);
-	compare_conclude(r->cli, r->a->targets, r->a->logs, r->c, code);
+	g_cancellable_reset(r->cli->cancellable); /* what was measured is to be shown */
+	compare_conclude(r->cli, r->a, r->c, code);
 	return TRUE;
 }
 
@@ -409,7 +448,12 @@ KxComparison *compare_run(Cli *cli, const CompareArguments *a, int *code)
 	r.c->layout = a->layout;
 	r.signals[0] = g_unix_signal_add(SIGINT, on_signal, &r);
 	r.signals[1] = g_unix_signal_add(SIGTERM, on_signal, &r);
+	r.signals[2] = g_unix_signal_add(SIGHUP, on_hangup, &r);
+	/* Who reads our messages may go: that must not leave the VMs as they are now. */
+	signal(SIGPIPE, SIG_IGN);
+	cli->cancellable = g_cancellable_new();
 	ok = run_all(&r, code);
+	g_clear_object(&cli->cancellable); /* what follows is not to be interrupted */
 	for (guint i = 0; i < r.vms->len; i++)
 		compare_leave_vm(&r, r.vms->pdata[i]);
 	for (guint i = 0; i < G_N_ELEMENTS(r.signals); i++)

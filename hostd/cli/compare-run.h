@@ -28,6 +28,6 @@ KxComparison *compare_run(Cli *cli, const CompareArguments *a, int *code);
  * After the rounds: joins the workload's logs, and takes over what the daemon's report says of host and VMs. What cannot be had
  * is printed, *@code set, and what was measured kept.
  */
-void compare_conclude(Cli *cli, char **targets, char **logs, KxComparison *c, int *code);
+void compare_conclude(Cli *cli, const CompareArguments *a, KxComparison *c, int *code);
 
 #endif /* KX_COMPARE_RUN_H */

@@ -7,6 +7,9 @@
 #include "compare-internal.h"
 #include "compare/doubts.h"
 
+#define LEAVE_TRIES 50u
+#define LEAVE_US    200000u
+
 void compare_vm_free(gpointer data)
 {
 	CompareVm *vm = data;
@@ -53,8 +56,12 @@ gboolean compare_is_gone(const GError *error)
 {
 	int code = kx_exit_code(error);
 
-	return code == KX_EXIT_VM_GONE || code == KX_EXIT_NO_SUCH_VM || code == KX_EXIT_STATE ||
-	       code == KX_EXIT_UNREACHABLE;
+	return code == KX_EXIT_VM_GONE || code == KX_EXIT_NO_SUCH_VM || code == KX_EXIT_UNREACHABLE;
+}
+
+gboolean compare_is_state(const GError *error)
+{
+	return kx_exit_code(error) == KX_EXIT_STATE;
 }
 
 KxComparedVm *compare_vm(const CompareRun *r, guint i)
@@ -109,7 +116,7 @@ static gboolean open_counter(CompareRun *r, CompareVm *vm, const KxComparedVm *v
 		vm->counter = counter_of_command(r->a->progress_command, v->name, v->pid);
 	else if (!r->a->logs)
 		vm->counter = counter_of_instructions(v->pid, error);
-	return !vm->counter || counter_read(vm->counter, &value, error);
+	return !vm->counter || counter_read(r->cli, vm->counter, &value, error);
 }
 
 /* What progress is, and of instructions whether it can be had: without, there is a comparison of costs on the host alone. */
@@ -118,9 +125,12 @@ static gboolean choose_progress(CompareRun *r, guint i, int *code)
 	CompareVm *vm = r->vms->pdata[i];
 	g_autoptr(GError) error = NULL;
 
-	if (!open_counter(r, vm, compare_vm(r, i), &error) && r->a->progress_command) {
-		*code = cli_fail(vm->shown, error);
-		return FALSE;
+	if (!open_counter(r, vm, compare_vm(r, i), &error)) {
+		if (r->a->progress_command) {
+			*code = cli_fail(vm->shown, error);
+			return FALSE;
+		}
+		g_clear_pointer(&vm->counter, counter_free);
 	}
 	if (r->a->progress_command)
 		r->c->progress = r->c->progress ? r->c->progress
@@ -156,7 +166,7 @@ static gboolean add_vm(CompareRun *r, GVariant *list, const char *target, int *c
 
 	vm->target = g_strdup(target);
 	vm->shown = cli_show(target);
-	vm->gone = TRUE; /* there is nothing to leave as it was */
+	vm->done = TRUE; /* until it is attached */
 	g_ptr_array_add(r->vms, vm);
 	kx_comparison_add_vm(r->c, vm->shown);
 	find_vm(list, vm, compare_vm(r, r->vms->len - 1));
@@ -164,8 +174,22 @@ static gboolean add_vm(CompareRun *r, GVariant *list, const char *target, int *c
 		*code = cli_fail(vm->target, error);
 		return FALSE;
 	}
-	vm->gone = FALSE;
+	vm->done = FALSE;
 	return TRUE;
+}
+
+/* By its name and by its UUID, say: the two would be switched one after the other, and each would measure the other. */
+static gboolean is_twice(const CompareRun *r, guint i, int *code)
+{
+	for (guint k = 0; k < i; k++) {
+		if (compare_vm(r, k)->pid == compare_vm(r, i)->pid) {
+			*code = cli_usage("compare", "%s and %s are one VM",
+					  ((CompareVm *)r->vms->pdata[k])->shown,
+					  ((CompareVm *)r->vms->pdata[i])->shown);
+			return TRUE;
+		}
+	}
+	return FALSE;
 }
 
 gboolean compare_begin_vms(CompareRun *r, int *code)
@@ -185,6 +209,8 @@ gboolean compare_begin_vms(CompareRun *r, int *code)
 		find_vm(now, &as_now, v);
 		g_free(as_now.tracker);
 		g_free(as_now.options);
+		if (is_twice(r, i, code))
+			return FALSE;
 		g_ptr_array_unref(v->doubts);
 		v->doubts = kx_doubts_of_vm(NULL, (pid_t)v->pid);
 		if (!choose_progress(r, i, code))
@@ -204,6 +230,7 @@ static GVariant *options_of(const CompareVm *vm)
 	GVariantDict dict;
 
 	g_variant_dict_init(&dict, NULL);
+	g_variant_dict_insert(&dict, "fresh", "s", "yes");
 	g_variant_dict_insert(&dict, "tracker", "s", vm->tracker);
 	for (char **word = words; *word; word++) {
 		char *equals = strchr(*word, '=');
@@ -216,18 +243,31 @@ static GVariant *options_of(const CompareVm *vm)
 	return g_variant_dict_end(&dict);
 }
 
+static gboolean restore(CompareRun *r, const CompareVm *vm, GError **error)
+{
+	if (!vm->was_attached)
+		return cli_ask_detach(r->cli, vm->target, NULL, error);
+	return !vm->tracker || !*vm->tracker || compare_switch(r, vm, options_of(vm), error);
+}
+
+/* The daemon may be busy with the VM just now: it is asked again for a while. */
 void compare_leave_vm(CompareRun *r, CompareVm *vm)
 {
 	g_autoptr(GError) error = NULL;
-	gboolean ok = TRUE;
 
-	if (vm->gone)
+	if (vm->done)
 		return;
-	if (!vm->was_attached) {
-		ok = cli_ask_detach(r->cli, vm->target, NULL, &error);
-	} else if (vm->tracker && *vm->tracker) {
-		ok = compare_switch(r, vm, options_of(vm), &error);
+	for (guint i = 0; !restore(r, vm, &error); i++) {
+		g_autoptr(GError) none = NULL;
+		g_autoptr(KxVmReport) there = NULL;
+
+		if (i < LEAVE_TRIES && compare_is_state(error))
+			there = compare_look(r, vm, &none);
+		if (!there) {
+			cli_fail(vm->target, error);
+			return;
+		}
+		g_clear_error(&error);
+		g_usleep(LEAVE_US);
 	}
-	if (!ok)
-		cli_fail(vm->target, error);
 }

@@ -63,27 +63,54 @@ static gboolean read_number(const char *text, double *value, GError **error)
 	return FALSE;
 }
 
-static gboolean run_command(const Counter *c, double *value, GError **error)
-{
-	char shell[] = "/bin/sh", flag[] = "-c";
-	char *argv[] = { shell, flag, c->command, NULL };
-	g_autofree char *out = NULL;
-	int status;
+typedef struct {
+	GMainLoop *loop;
+	char *out;
+	gboolean ok;
+	GError **error;
+} Spoken;
 
-	if (!g_spawn_sync(NULL, argv, c->environment, G_SPAWN_CHILD_INHERITS_STDIN, NULL, NULL,
-			  &out, NULL, &status, error))
+static void on_spoken(GObject *process, GAsyncResult *result, gpointer data)
+{
+	Spoken *s = data;
+
+	s->ok = g_subprocess_communicate_utf8_finish(G_SUBPROCESS(process), result, &s->out, NULL,
+						     s->error);
+	g_main_loop_quit(s->loop);
+}
+
+static gboolean run_command(const Cli *cli, const Counter *c, double *value, GError **error)
+{
+	g_autoptr(GSubprocessLauncher) launcher =
+		g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_PIPE);
+	g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
+	g_autoptr(GSubprocess) process = NULL;
+	Spoken s = { .loop = loop, .error = error };
+	g_autofree char *out = NULL;
+
+	g_subprocess_launcher_set_environ(launcher, c->environment);
+	process = g_subprocess_launcher_spawn(launcher, error, "/bin/sh", "-c", c->command, NULL);
+	if (!process)
 		return FALSE;
-	if (!g_spawn_check_wait_status(status, error)) {
+	g_subprocess_communicate_utf8_async(process, NULL, cli->cancellable, on_spoken, &s);
+	g_main_loop_run(loop);
+	out = s.out;
+	if (!s.ok) {
+		g_subprocess_force_exit(process);
+		g_prefix_error(error, "--progress-command: ");
+		return FALSE;
+	}
+	if (!g_spawn_check_wait_status(g_subprocess_get_status(process), error)) {
 		g_prefix_error(error, "--progress-command: ");
 		return FALSE;
 	}
 	return read_number(out, value, error);
 }
 
-gboolean counter_read(const Counter *c, double *value, GError **error)
+gboolean counter_read(const Cli *cli, const Counter *c, double *value, GError **error)
 {
 	if (c->command)
-		return run_command(c, value, error);
+		return run_command(cli, c, value, error);
 	if (kx_instructions_read(c->instructions, value))
 		return TRUE;
 	g_set_error_literal(

@@ -18,6 +18,6 @@ void counter_free(Counter *c);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Counter, counter_free)
 
 /* FALSE: what came is no number, and what it was. */
-gboolean counter_read(const Counter *c, double *value, GError **error);
+gboolean counter_read(const Cli *cli, const Counter *c, double *value, GError **error);
 
 #endif /* KX_PROGRESS_COUNTER_H */

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/textfmt.h"
+
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
 static void add_text(JsonBuilder *b, const char *key, const char *text)
@@ -158,10 +160,18 @@ static void add_rows(JsonBuilder *b, const char *key, const KxComparison *c, gui
 static void add_rows_of_vms(JsonBuilder *b, const KxComparison *c)
 {
 	json_builder_set_member_name(b, "rows_of_vms");
-	json_builder_begin_object(b);
-	for (guint i = 0; c->vms->len > 1 && i < c->vms->len; i++)
-		add_rows(b, ((const KxComparedVm *)c->vms->pdata[i])->name, c, i);
-	json_builder_end_object(b);
+	json_builder_begin_array(b);
+	for (guint i = 0; c->vms->len > 1 && i < c->vms->len; i++) {
+		const KxComparedVm *v = c->vms->pdata[i];
+
+		json_builder_begin_object(b);
+		add_text(b, "name", v->name);
+		add_text(b, "uuid", v->uuid);
+		add_count(b, "pid", v->pid);
+		add_rows(b, "rows", c, i);
+		json_builder_end_object(b);
+	}
+	json_builder_end_array(b);
 }
 
 char *kx_comparison_to_json(const KxComparison *c)
@@ -195,9 +205,12 @@ char *kx_comparison_to_json(const KxComparison *c)
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
+/* The text is cleaned: the file may come from anybody, and the terminal must not obey it. */
 static char *text_of(JsonObject *o, const char *key)
 {
-	return g_strdup(json_object_get_string_member_with_default(o, key, NULL));
+	const char *text = json_object_get_string_member_with_default(o, key, NULL);
+
+	return text ? kx_text_clean(text) : NULL;
 }
 
 static guint64 count_of(JsonObject *o, const char *key)
@@ -230,7 +243,7 @@ static void read_texts(JsonObject *o, const char *key, GPtrArray *into)
 		JsonNode *element = json_array_get_element(a, i);
 
 		if (json_node_get_value_type(element) == G_TYPE_STRING)
-			g_ptr_array_add(into, json_node_dup_string(element));
+			g_ptr_array_add(into, kx_text_clean(json_node_get_string(element)));
 	}
 }
 
@@ -294,15 +307,21 @@ static void read_vms(JsonObject *o, KxComparison *c)
 	}
 }
 
-/* A file with more rounds than anybody runs is no comparison, and would only use memory. */
-#define ROUNDS_MAX 1000000
-
 static gboolean is_comparison(JsonObject *o, GError **error)
 {
 	const char *schema = json_object_get_string_member_with_default(o, "schema", "");
 
-	if (g_str_equal(schema, KX_COMPARISON_SCHEMA) && count_of(o, "rounds") <= ROUNDS_MAX)
-		return TRUE;
+	g_autoptr(GPtrArray) settings = objects_of(o, "settings");
+
+	if (g_str_equal(schema, KX_COMPARISON_SCHEMA)) {
+		if (count_of(o, "rounds") <= KX_COMPARISON_ROUNDS_MAX &&
+		    settings->len <= KX_COMPARISON_SETTINGS_MAX)
+			return TRUE;
+		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+			    "this is no comparison: it has more than %u rounds or %u settings",
+			    KX_COMPARISON_ROUNDS_MAX, KX_COMPARISON_SETTINGS_MAX);
+		return FALSE;
+	}
 	g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
 		    "this is no comparison of this version: its schema is \"%s\", not "
 		    "\"" KX_COMPARISON_SCHEMA "\"",

@@ -360,7 +360,9 @@ guint kx_comparison_rounds_for(const KxComparison *c, double precision)
 	for (guint k = 1; g.values && c->progress && k < g.active->len; k++) {
 		KxEffect e = kx_effect(&g.trial, k, REFERENCE, c->seed);
 
-		most = MAX(most, kx_effect_rounds_for(&e, precision));
+		/* A setting that failed in every window will be no better known after more rounds. */
+		if (e.ratio.n)
+			most = MAX(most, kx_effect_rounds_for(&e, precision));
 	}
 	ground_clear(&g);
 	return most;

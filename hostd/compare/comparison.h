@@ -14,6 +14,9 @@
 #include "model/report.h"
 
 #define KX_COMPARISON_SCHEMA "kvm-ext-compare/1"
+/* Nobody measures more: a file that claims more is refused. */
+#define KX_COMPARISON_ROUNDS_MAX   1000u
+#define KX_COMPARISON_SETTINGS_MAX 64u
 
 /* How settings are distributed over the VMs. */
 typedef enum {

@@ -287,6 +287,8 @@ GVariant *kx_setting_to_variant(const KxSetting *s)
 	GVariantDict dict;
 
 	g_variant_dict_init(&dict, NULL);
+	/* Or a setting would take over options of the one before it. */
+	g_variant_dict_insert(&dict, "fresh", "s", "yes");
 	for (guint i = 0; i < s->keys->len; i++)
 		g_variant_dict_insert(&dict, s->keys->pdata[i], "s", s->values->pdata[i]);
 	return g_variant_dict_end(&dict);

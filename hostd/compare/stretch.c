@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "base/textfmt.h"
+
 /* The numbers of a stretch and their keys in the JSON. */
 typedef struct {
 	const char *key;
@@ -149,8 +151,11 @@ KxStretch *kx_stretch_from_json(JsonObject *o)
 	const char *failed = json_object_get_string_member_with_default(o, "failed", NULL);
 	KxStretch *s;
 
-	if (failed)
-		return kx_stretch_failed(failed);
+	if (failed) {
+		g_autofree char *clean = kx_text_clean(failed);
+
+		return kx_stretch_failed(clean);
+	}
 	s = kx_stretch_new();
 	s->window = (guint64)json_object_get_int_member_with_default(o, "window", 0);
 	s->start_realtime_ns = json_object_get_int_member_with_default(o, "start_realtime_ns", 0);

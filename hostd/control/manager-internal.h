@@ -65,6 +65,7 @@ struct _KxCall {
 	/* Attach, SetTracker, and rules */
 	struct {
 		GHashTable *given; /* key → text; NULL: nothing */
+		gboolean fresh;	   /* an option that is not given gets its default, not its current value */
 		KxOptions options; /* the setting to run */
 		gboolean pending;  /* requested, and not yet done */
 	} set;

@@ -127,10 +127,17 @@ static KxSession *still_alive(const KxCall *c, GError **error)
 	return NULL;
 }
 
-/* From those of now, which another call may have set while this one waited. */
+/*
+ * From those of now, which another call may have set while this one waited; with "fresh" from the defaults, but for what holds as
+ * long as the VM is attached.
+ */
 static gboolean make_options(KxCall *c, const KxSession *s, GError **error)
 {
 	c->set.options = *kx_session_options(s);
+	if (c->set.fresh) {
+		kx_options_init(&c->set.options);
+		c->set.options.ring_pages = kx_session_options(s)->ring_pages;
+	}
 	c->set.options.wait_ns = KX_PATIENCE_AUTO; /* each call's own */
 	return kx_manager_apply_options(&c->set.options, c->set.given, error);
 }
@@ -252,6 +259,9 @@ void kx_manager_set_async(KxManager *m, const char *target, GHashTable *options,
 	GError *error = NULL;
 	KxSession *s = kx_manager_need_alive(m, target, &error);
 
+	c->set.fresh = options && g_strcmp0(g_hash_table_lookup(options, "fresh"), "yes") == 0;
+	if (options)
+		g_hash_table_remove(options, "fresh");
 	c->set.given = options ? g_hash_table_ref(options) : NULL;
 	c->wait.cancellable = cancellable ? g_object_ref(cancellable) : NULL;
 	c->set.pending = TRUE;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "report/json.h"
+#include "tracker/options.h"
 
 static GMainLoop *loop;
 static GDBusNodeInfo *interfaces;
@@ -146,6 +147,32 @@ static GVariant *make_stats(char **targets)
 	return g_variant_new("(aa{sv})", &b);
 }
 
+/* The VM's open window gets the tracker and the options, as the daemon writes them. */
+static void set_tracker(const char *target, GVariant *params)
+{
+	g_autoptr(GVariant) given = g_variant_get_child_value(params, 1);
+	KxOptions o;
+
+	kx_options_init(&o);
+	for (const KxOptionKey *k = kx_option_keys; k->key; k++) {
+		const char *value;
+
+		if (g_variant_lookup(given, k->key, "&s", &value))
+			kx_options_set(&o, k->key, value, NULL);
+	}
+	for (guint i = 0; i < report->vms->len; i++) {
+		KxVmReport *v = report->vms->pdata[i];
+		KxWindow *w = v->windows->len ? v->windows->pdata[v->windows->len - 1] : NULL;
+
+		if (!w || !w->open || !g_str_equal(v->name, target))
+			continue;
+		g_free(w->tracker);
+		g_free(w->options);
+		w->tracker = g_strdup(o.tracker->name);
+		w->options = kx_options_to_string(&o);
+	}
+}
+
 /* Every other of the first 64 pages. */
 static GVariant *found_runs(void)
 {
@@ -231,6 +258,8 @@ static void on_call(GDBusConnection *c, const char *sender, const char *path, co
 	}
 	if (targets[0] && g_str_equal(targets[0], "waits"))
 		tell_waiting(c);
+	if (g_str_equal(method, "SetTracker"))
+		set_tracker(targets[0], params);
 	g_dbus_method_invocation_return_value(invocation, answer(method, targets));
 }
 

@@ -222,7 +222,7 @@ static void test_wrong_files_are_refused(void **state)
 		"[]",
 		"{}",
 		"{\"schema\": \"kvm-ext-report/1\"}",
-		"{\"schema\": \"kvm-ext-compare/1\", \"rounds\": 99999999}",
+		"{\"schema\": \"kvm-ext-compare/1\", \"rounds\": 1001}",
 		"{\"schema\": \"kvm-ext-compare/1\", \"rounds\": 3, \"vms\": [{\"windows\": "
 		"[{\"round\"",
 	};

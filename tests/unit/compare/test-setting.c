@@ -118,7 +118,9 @@ static void test_to_variant(void **state)
 	g_autoptr(GVariant) dict = g_variant_ref_sink(kx_setting_to_variant(settings->pdata[1]));
 	const char *text;
 
-	assert_int_equal(g_variant_n_children(dict), 3);
+	assert_int_equal(g_variant_n_children(dict), 4);
+	assert_true(g_variant_lookup(dict, "fresh", "&s", &text));
+	assert_string_equal(text, "yes");
 	assert_true(g_variant_lookup(dict, "tracker", "&s", &text));
 	assert_string_equal(text, "abit-flush");
 	assert_true(g_variant_lookup(dict, "flush-scope", "&s", &text));
