@@ -16,6 +16,7 @@
 #include "ring.h"
 #include "session.h"
 #include "setting.h"
+#include "trace.h"
 #include "tracker.h"
 #include "vm.h"
 
@@ -210,10 +211,14 @@ static int session_get_ranges(struct kvm_ext_range **ranges, u64 user, u32 nr)
 	*ranges = r;
 	for (i = 0; i < nr; i++) {
 		if (r[i].gfn < end || !r[i].npages || r[i].gfn + r[i].npages < r[i].gfn)
-			return -EINVAL;
+			goto refused;
 		end = r[i].gfn + r[i].npages;
 	}
 	return 0;
+
+refused:
+	trace_kvm_ext_refused("the ranges are not in ascending order, overlap, or one is empty");
+	return -EINVAL;
 }
 
 static int session_ioc_set_tracker(struct kx_session *s, void *arg)
