@@ -19,3 +19,4 @@ KX_LIB_SRCS += \
 
 KX_UNIT_TESTS += test-comparison test-coverage test-design test-effect test-estimate test-setting test-stretch
 KX_UNIT_TESTS += test-instructions
+KX_UNIT_TESTS += test-textfmt

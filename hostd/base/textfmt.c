@@ -34,6 +34,7 @@ static const Scale *scale_for(const Scale *scales, double value)
 /* Decimals for three significant digits. */
 static int decimals_of(double value)
 {
+	value = fabs(value);
 	if (value >= 99.95)
 		return 0;
 	if (value >= 9.995)
@@ -47,19 +48,19 @@ static char *scaled(const Scale *s, double value)
 
 	if (v == 0)
 		return g_strdup_printf("0%s", s->suffix);
-	if (v < 0.001)
-		return g_strdup_printf("<0.001%s", s->suffix);
+	if (fabs(v) < 0.001)
+		return g_strdup_printf(v < 0 ? ">-0.001%s" : "<0.001%s", s->suffix);
 	return g_strdup_printf("%.*f%s", decimals_of(v), v, s->suffix);
 }
 
 char *kx_text_ns(double ns)
 {
-	return scaled(scale_for(time_scales, ns), ns);
+	return scaled(scale_for(time_scales, fabs(ns)), ns);
 }
 
 char *kx_text_ns_interval(double ns, double low, double high)
 {
-	const Scale *s = scale_for(time_scales, ns);
+	const Scale *s = scale_for(time_scales, fabs(ns));
 	double v = ns / s->factor, half = (high - low) / 2 / s->factor;
 	int decimals = decimals_of(v);
 
@@ -72,7 +73,7 @@ char *kx_text_ns_interval(double ns, double low, double high)
 
 char *kx_text_number(double value)
 {
-	return scaled(scale_for(number_scales, value), value);
+	return scaled(scale_for(number_scales, fabs(value)), value);
 }
 
 char *kx_text_count(double value)

@@ -12,6 +12,7 @@
 #include "compare/estimate.h"
 
 #define NO_PROGRESS "how much the guest got done is not known"
+#define NO_TRUTH    "no workload log says what was touched"
 #define REFERENCE   0u
 
 /* The input of all rows. */
@@ -181,6 +182,16 @@ static KxFigure quotient(const Ground *g, guint k, Part above, Part below, const
 	return figure_of(&e);
 }
 
+/* A share lies between 0 and 1, and a cost of CPU time is not negative, whatever the interval's method says of its ends. */
+static KxFigure within(KxFigure f, double least, double most)
+{
+	if (!f.na && !isnan(f.low)) {
+		f.low = CLAMP(f.low, least, f.value);
+		f.high = CLAMP(f.high, f.value, most);
+	}
+	return f;
+}
+
 static KxFigure lost_samples(const Ground *g, guint k)
 {
 	double sum = 0;
@@ -295,14 +306,13 @@ static void fill_costs(const Ground *g, guint k, KxComparedRow *row)
 		row->recall = unavailable(none);
 		row->precision = unavailable(none);
 	} else {
-		row->host_ns = quotient(g, k, host_time, samples, "no samples were counted");
+		row->host_ns = within(quotient(g, k, host_time, samples, "no samples were counted"),
+				      0, INFINITY);
 		row->guest_ns = quotient(g, k, lost_time, samples, guest);
 		row->total_ns = quotient(g, k, all_time, samples, guest);
 		row->samples_per_s = quotient(g, k, samples, seconds, "no samples were counted");
-		row->recall =
-			quotient(g, k, truth_hit, truth, "no workload log says what was touched");
-		row->precision =
-			quotient(g, k, found_true, found, "no workload log says what was touched");
+		row->recall = within(quotient(g, k, truth_hit, truth, NO_TRUTH), 0, 1);
+		row->precision = within(quotient(g, k, found_true, found, NO_TRUTH), 0, 1);
 	}
 	row->host_cpu_percent = quotient(g, k, host_time, run_percent, "not told");
 	row->guest_cpu_percent =

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Numbers for people: three digits and a unit, whatever their sign. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/textfmt.h"
+
+/* Takes @got. */
+static void assert_text(char *got, const char *want)
+{
+	assert_string_equal(got, want);
+	g_free(got);
+}
+
+static void test_times(void **state)
+{
+	assert_text(kx_text_ns(0), "0 ns");
+	assert_text(kx_text_ns(412), "412 ns");
+	assert_text(kx_text_ns(1240), "1.24 us");
+	assert_text(kx_text_ns(98700000), "98.7 ms");
+}
+
+/* A guest that happened to be faster: the time that it lost is negative. */
+static void test_negative_times(void **state)
+{
+	assert_text(kx_text_ns(-412), "-412 ns");
+	assert_text(kx_text_ns(-1240), "-1.24 us");
+	assert_text(kx_text_ns_interval(-47708, -163275, 97961), "-47.7 us [-163.3, 98.0]");
+	assert_text(kx_text_number(-1234), "-1.23k");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_times),
+		cmocka_unit_test(test_negative_times),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
