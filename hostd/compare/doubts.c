@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "vm/hostinfo.h"
+#include "vm/procstat.h"
 
 #define CPUS  "sys/devices/system/cpu"
 #define DAMON "sys/kernel/mm/damon/admin/kdamonds"
@@ -97,16 +98,13 @@ static char *status_value(const char *text, const char *key)
 	return NULL;
 }
 
-/* The CPUs that a vCPU's thread may run on; QEMU names these threads "CPU 0/KVM". NULL: no vCPU's thread, or it has ended. */
+/* The CPUs on which the thread may run, if it runs a vCPU. NULL: it does not run a vCPU, or it is gone. */
 static char *vcpu_cpus(const char *tasks, const char *tid)
 {
 	g_autofree char *path = g_build_filename(tasks, tid, "status", NULL);
-	g_autofree char *text = NULL, *name = NULL;
+	g_autofree char *text = NULL;
 
-	if (!g_file_get_contents(path, &text, NULL, NULL))
-		return NULL;
-	name = status_value(text, "Name");
-	if (!name || !g_str_has_prefix(name, "CPU ") || !g_str_has_suffix(name, "/KVM"))
+	if (!kx_procstat_is_vcpu(tasks, tid) || !g_file_get_contents(path, &text, NULL, NULL))
 		return NULL;
 	return status_value(text, "Cpus_allowed_list");
 }

@@ -4,25 +4,15 @@
 #include <errno.h>
 #include <linux/perf_event.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "procstat.h"
 
 struct _KxInstructions {
 	GArray *fds; /* int */
 };
-
-/* QEMU names the threads of vCPUs "CPU 0/KVM". */
-static gboolean is_vcpu(const char *tasks, const char *tid)
-{
-	g_autofree char *path = g_build_filename(tasks, tid, "comm", NULL);
-	g_autofree char *name = NULL;
-
-	return g_file_get_contents(path, &name, NULL, NULL) && g_str_has_prefix(name, "CPU ") &&
-	       strstr(name, "/KVM");
-}
 
 static int open_counter(pid_t tid)
 {
@@ -63,7 +53,7 @@ KxInstructions *kx_instructions_open(const char *proc_root, pid_t pid, GError **
 	while (dir && (tid = g_dir_read_name(dir))) {
 		int fd;
 
-		if (!is_vcpu(tasks, tid))
+		if (!kx_procstat_is_vcpu(tasks, tid))
 			continue;
 		fd = open_counter(atoi(tid));
 		if (fd < 0) {

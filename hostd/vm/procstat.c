@@ -17,6 +17,14 @@ static gboolean is_vcpu_comm(const char *comm)
 	       (comm[end] == '\n' || !comm[end]);
 }
 
+gboolean kx_procstat_is_vcpu(const char *task_dir, const char *tid)
+{
+	g_autofree char *path = g_build_filename(task_dir, tid, "comm", NULL);
+	g_autofree char *comm = NULL;
+
+	return g_file_get_contents(path, &comm, NULL, NULL) && is_vcpu_comm(comm);
+}
+
 static gint by_tid(gconstpointer a, gconstpointer b)
 {
 	const KxVcpuTime *x = a, *y = b;
@@ -43,10 +51,7 @@ static gboolean tids_by_comm(GArray *tids, const char *task_dir, GError **error)
 	if (!dir)
 		return FALSE;
 	while ((name = g_dir_read_name(dir))) {
-		g_autofree char *path = g_build_filename(task_dir, name, "comm", NULL);
-		g_autofree char *comm = NULL;
-
-		if (g_file_get_contents(path, &comm, NULL, NULL) && is_vcpu_comm(comm))
+		if (kx_procstat_is_vcpu(task_dir, name))
 			add_tid(tids, name);
 	}
 	return TRUE;

@@ -14,6 +14,9 @@ typedef struct {
 	guint64 run_ns, wait_ns;
 } KxVcpuTime;
 
+/* Whether thread @tid of @task_dir (/proc/PID/task) runs a vCPU: QEMU names such threads "CPU N/KVM". */
+gboolean kx_procstat_is_vcpu(const char *task_dir, const char *tid);
+
 /*
  * One KxVcpuTime per vCPU thread, ascending by tid. The vCPU threads are those that QEMU names "CPU N/KVM" (debug-threads=on,
  * libvirt's default), else those that KVM itself names in @kvm_dir ("vcpuN/pid" in the VM's debugfs directory, Linux 6.0

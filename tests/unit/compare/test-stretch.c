@@ -102,7 +102,11 @@ static void vcpu(const char *root, const char *tid, const char *name, const char
 	g_autofree char *text =
 		g_strdup_printf("Name:\t%s\nPid:\t%s\nCpus_allowed_list:\t%s\n", name, tid, cpus);
 
+	g_autofree char *comm_path = g_strdup_printf("proc/77/task/%s/comm", tid);
+	g_autofree char *comm = g_strdup_printf("%s\n", name);
+
 	fake_write(root, path, text);
+	fake_write(root, comm_path, comm);
 }
 
 static void test_doubts(void **state)
