@@ -6,24 +6,24 @@
 
 #include "../common/walk.h"
 
-/* How a block is mapped for the guest. In the order in which a larger one wins. */
+/* How a block is mapped for the guest. If roots differ, the larger value is taken. */
 enum kx_leaf {
-	KX_LEAF_NONE,		/* not at all */
+	KX_LEAF_NONE,		/* not mapped */
 	KX_LEAF_4K,
 	KX_LEAF_2M,
 	KX_LEAF_1G,
-	KX_LEAF_UNKNOWN,	/* in a way we cannot see */
+	KX_LEAF_UNKNOWN,	/* mapped in a way that this module cannot see */
 };
 
 /*
- * The blocks of one GiB, as they were when they were read. The guest's faults
- * change them at any time: a user reads again before it trusts them for long.
+ * The leaves of one GiB of memory, as they were when the tables were read. The guest's faults
+ * change the mappings at any time, so a user reads the map again before it becomes too old.
  */
 struct kx_leaf_map {
-	gfn_t first, end;	/* gfns that are known; first == end: none */
+	gfn_t first, end;	/* the gfns in the map; first == end: none */
 	u16 as_id;
-	u64 read_ns;		/* when */
-	gfn_t none_end;		/* nothing is mapped from @end to here, if that is behind it */
+	u64 read_ns;		/* when the tables were read, by ktime_get_ns() */
+	gfn_t none_end;		/* if behind @end: nothing is mapped from @end to here */
 	u8 leaf[KX_GIB_PAGES / KX_BLOCK_PAGES];	/* enum kx_leaf, by block of the GiB */
 };
 
@@ -39,11 +39,12 @@ static inline u64 kx_leaf_age_ns(const struct kx_leaf_map *map)
 
 /**
  * kx_leaf_at() - how a page is mapped
- * @map: what is known; is read anew, from the page to the end of its GiB or to @end, if it has to
+ * @map: the map; if it does not contain the page, it is read anew, from the page to the end of the
+ *	page's GiB or to @end
  * @kvm: the VM
  * @as_id: the address space
  * @gfn: the page
- * @end: no page from here on is asked for
+ * @end: the caller needs no page from here on
  *
  * Context: takes KVM's mmu_lock for writing.
  */
@@ -51,22 +52,22 @@ enum kx_leaf kx_leaf_at(struct kx_leaf_map *map, struct kvm *kvm, u16 as_id, gfn
 			gfn_t end);
 
 /**
- * kx_leaf_none_until() - where a stretch that no table maps ends
- * @map: what is known
+ * kx_leaf_none_until() - the end of a stretch that no table maps
+ * @map: the map
  * @gfn: a page for which kx_leaf_at() has just said KX_LEAF_NONE
- * @end: there at the latest
+ * @end: the upper limit of the result
  *
- * Return: the page behind it, as far as was read.
+ * Return: the page behind the stretch, as far as the tables were read.
  */
 gfn_t kx_leaf_none_until(const struct kx_leaf_map *map, gfn_t gfn, gfn_t end);
 
 /**
- * kx_leaf_pages() - how pages of a block are mapped right now
+ * kx_leaf_pages() - read now how the pages of a block are mapped
  * @kvm: the VM
  * @as_id: the address space
  * @gfn: the page of bit 0
  * @npages: bits, all in one block
- * @bits: bit i: page @gfn + i is mapped; all are set if that cannot be told
+ * @bits: bit i: page @gfn + i is mapped; all bits are set if that cannot be determined
  *
  * Context: takes KVM's mmu_lock for writing.
  * Return: how the block is mapped.

@@ -7,39 +7,38 @@
 #include <linux/workqueue.h>
 
 /*
- * Hears of page faults and VM entries for as long as a fault is expected.
+ * Attaches probes to KVM's tracepoints for page faults and VM entries while a fault is expected.
  *
- * KVM's tracepoints are one for all VMs: while they are on, every VM of the host
- * calls the probes at each of its faults and entries. So they are on from before the
- * first mapping is armed until shortly after the last one is disarmed, and not for
- * the whole life of a tracker.
+ * A tracepoint belongs to all VMs: while probes are attached, every VM of the host calls them at
+ * each of its faults and entries. So they are attached from before the first mapping is armed until
+ * shortly after the last mapping is disarmed, and not as long as a tracker is set.
  *
- * @expected may change in any context, the probes' included. @lock: the rest.
+ * @expected may change in any context, also in the probes. @lock protects the other members.
  */
 struct kx_listener {
 	void *fault_probe, *entry_probe, *data;
-	atomic_t expected;		/* mappings that are armed, or about to be */
+	atomic_t expected;		/* mappings that are armed, or will be soon */
 	struct mutex lock;
 	bool on;
-	u64 since_ns;			/* when they were switched on last; READ_ONCE by probes */
-	u64 listened_ns;		/* sum of the times before that */
+	u64 since_ns;			/* when attached last; READ_ONCE in the probes */
+	u64 listened_ns;		/* total time before that */
 	struct delayed_work off;
 };
 
 /**
- * kx_listener_init() - nothing is expected
+ * kx_listener_init() - prepare a listener that expects no fault
  * @l: the listener
  * @fault_probe: for KX_EVENT_PAGE_FAULT
  * @entry_probe: for KX_EVENT_ENTRY
- * @data: their first argument
+ * @data: the first argument of both probes
  *
- * Return: 0; -EOPNOTSUPP: this KVM has no such tracepoints. kx_listener_stop() is to follow then
- * as well.
+ * Return: 0; -EOPNOTSUPP: this KVM has no such tracepoints. The caller calls kx_listener_stop()
+ * also after an error.
  */
 int kx_listener_init(struct kx_listener *l, void *fault_probe, void *entry_probe, void *data);
 
 /**
- * kx_listener_stop() - when it returns no probe runs any more
+ * kx_listener_stop() - detach the probes; afterwards no probe runs
  * @l: the listener
  *
  * Context: may sleep.
@@ -47,26 +46,26 @@ int kx_listener_init(struct kx_listener *l, void *fault_probe, void *entry_probe
 void kx_listener_stop(struct kx_listener *l);
 
 /**
- * kx_listener_expect() - before mappings are armed
+ * kx_listener_expect() - call before mappings are armed
  * @l: the listener
- * @nr: so many
+ * @nr: how many
  *
  * Context: may sleep.
- * Return: 0; -EOPNOTSUPP: nothing is expected of these, for the events are not there.
+ * Return: 0; -EOPNOTSUPP: KVM's tracepoints are not there; @nr was not added.
  */
 int kx_listener_expect(struct kx_listener *l, u32 nr);
 
 /**
- * kx_listener_expect_less() - mappings are not armed any more
+ * kx_listener_expect_less() - call after mappings were disarmed
  * @l: the listener
- * @nr: so many
+ * @nr: how many
  *
  * Context: any.
  */
 void kx_listener_expect_less(struct kx_listener *l, u32 nr);
 
 /**
- * kx_listener_ns() - for how long the probes were on, up to now
+ * kx_listener_ns() - the total time with probes attached, up to now
  * @l: the listener
  *
  * Context: may sleep.

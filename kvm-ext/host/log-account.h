@@ -6,12 +6,13 @@
 #include <kvm-ext/uapi.h>
 
 /**
- * struct kx_log_account - what the use of a dirty log has cost and brought
- * @lock: of all that follows; innermost, held for moments
- * @stats: since kx_log_account_open()
+ * struct kx_log_account - the statistics of the use of a dirty log
+ * @lock: for all other members; innermost, held briefly
+ * @stats: counted since kx_log_account_open()
  * @more: the same
- * @disable_ns: for switching logs off, and
- * @disable_pages: how many pages these had: of the tracker that runs; told in the next account
+ * @disable_ns: time of switching off the running tracker's logs. Most of them are switched off
+ *	when the tracker stops, so kx_log_account_open() copies this time to the next tracker's @stats.
+ * @disable_pages: pages of the memslots of these logs; copied in the same way
  */
 struct kx_log_account {
 	struct mutex lock;	/* as said above */
@@ -21,13 +22,13 @@ struct kx_log_account {
 };
 
 /**
- * kx_log_account_init() - an account of nothing
+ * kx_log_account_init() - prepare an account; nothing is counted
  * @a: the account, all zero
  */
 void kx_log_account_init(struct kx_log_account *a);
 
 /**
- * kx_log_account_open() - a new account
+ * kx_log_account_open() - start a new account
  * @a: the account
  * @mechanism: enum kvm_ext_log_mechanism
  * @mode: enum kvm_ext_log_mode
@@ -49,7 +50,7 @@ void kx_log_account_error(struct kx_log_account *a, int err);
  * kx_log_account_add() - add to a sum
  * @a: the account
  * @sum: one of its members
- * @more: what is added
+ * @more: what to add
  *
  * Context: may sleep.
  */

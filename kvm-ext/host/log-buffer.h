@@ -6,14 +6,14 @@
 #include <linux/types.h>
 
 /*
- * Memory that KVM's ioctls reach as the VMM's, for their arguments and bitmaps. It
- * is ours: pages of the module, present from the beginning and charged to nobody's
- * memory cgroup, which the VMM's address space only maps. So the VM has not to pay
- * for it, and KVM meets no fault in it.
+ * Memory for the arguments and bitmaps of KVM's ioctls, which KVM reaches through the VMM's address
+ * space. The memory is the module's: its pages are present from the beginning, they are charged to
+ * no memory cgroup, and the VMM's address space only maps them. So the VM is not charged for this
+ * memory, and KVM meets no fault in it.
  *
- * The VMM may unmap it, and may then have something else there: @address is 0 from
- * that moment, by the mapping's own close. It cannot move, cut or protect it.
- * The memory lives until file and mapping are gone, whichever goes last.
+ * The VMM may unmap the buffer and map something else there: the mapping's close operation sets
+ * @address to 0. The VMM cannot move, split or protect the mapping. The memory is freed when both
+ * the file and the mapping are gone.
  */
 struct kx_log_buffer {
 	struct file *file;
@@ -23,7 +23,7 @@ struct kx_log_buffer {
 };
 
 /**
- * kx_log_buffer_new() - a buffer that is mapped nowhere, all zeros
+ * kx_log_buffer_new() - allocate a buffer of zeros, which is not mapped yet
  * @size: bytes
  *
  * Context: may sleep.
@@ -32,24 +32,24 @@ struct kx_log_buffer {
 struct kx_log_buffer *kx_log_buffer_new(unsigned long size);
 
 /**
- * kx_log_buffer_map() - map it in the VMM, if it is not mapped
+ * kx_log_buffer_map() - map the buffer in the VMM, unless it is mapped
  * @buffer: the buffer
  *
- * Context: a task that has the VMM's memory; may sleep.
- * Return: 0, or what mmap() says.
+ * Context: a task that uses the VMM's memory; may sleep.
+ * Return: 0, or an error of mmap().
  */
 int kx_log_buffer_map(struct kx_log_buffer *buffer);
 
 /**
- * kx_log_buffer_unmap() - unmap it; what is not ours is left alone
+ * kx_log_buffer_unmap() - unmap the buffer; if the VMM has mapped something else there, that stays
  * @buffer: the buffer
  *
- * Context: a task that has the VMM's memory; may sleep.
+ * Context: a task that uses the VMM's memory; may sleep.
  */
 void kx_log_buffer_unmap(struct kx_log_buffer *buffer);
 
 /**
- * kx_log_buffer_put() - free it, once no mapping is left
+ * kx_log_buffer_put() - close the file; the memory is freed when no mapping is left
  * @buffer: the buffer
  *
  * Context: a kernel thread; may sleep.

@@ -4,9 +4,9 @@
 
 #include "log.h"
 
-/* How the log is used through KVM: log.c and log-*.c include this, nobody else. */
+/* How the log is used through KVM. Only log.c and log-*.c include this header. */
 
-/* A test build keeps what it should give back, so that the tests of that can be seen to fail. */
+/* A test build does not give logs back, to prove that the tests of giving back can fail. */
 #ifdef KVM_EXT_TEST_NOYIELD
 #define KX_LOG_YIELDS	false
 #else
@@ -22,38 +22,38 @@ static inline u32 kx_log_slot_number(const struct kx_log_slot *s)
 }
 
 /*
- * The caller of all these is in (log-turn.h), and in the pass thread or a task of the VMM, and
- * may sleep.
+ * The caller of these functions is the pass thread in its turn (log-turn.h), or a task of the VMM
+ * that has entered. The functions may sleep.
  */
 
 /**
- * kx_log_ioctl() - an ioctl of ours
+ * kx_log_ioctl() - issue an ioctl on the VM's file
  * @log: the log
  * @cmd: the ioctl's number
- * @arg: its argument; a bitmap in it is the buffer's
+ * @arg: its argument; a bitmap's address in it is set to that of the buffer
  * @size: bytes of the argument
- * @ns: a time of the account, which grows by what the ioctl takes
+ * @ns: a time of the account, to which the ioctl's duration is added
  *
- * Return: 0; -ESRCH: the VMM's memory is gone; or KVM's error. An error is counted.
+ * Return: 0; -ESRCH: the VMM's memory is gone; or KVM's error. Errors are counted.
  */
 long kx_log_ioctl(struct kx_log *log, unsigned int cmd, const void *arg, size_t size, u64 *ns);
 
 /**
- * kx_log_enable() - switch the log of a memslot on, and count that
+ * kx_log_enable() - switch the log of a memslot on, and account for this
  * @log: the log
- * @s: the memslot, which is ours then
+ * @s: the memslot; after success it is ours
  *
  * Return: as kx_log_ioctl().
  */
 long kx_log_enable(struct kx_log *log, struct kx_log_slot *s);
 
 /**
- * kx_log_disable() - switch the log of a memslot off, and count that
+ * kx_log_disable() - switch the log of a memslot off, and account for this
  * @log: the log
- * @s: the memslot, which is not ours any more, whatever comes of it
+ * @s: the memslot; afterwards it is not ours, also after an error
  *
- * Return: 0; -ESRCH: the VMM's memory is gone; or KVM's error: then the log is on, and every bit
- * in it set.
+ * Return: 0; -ESRCH: the VMM's memory is gone; or KVM's error: then the log stays on, and all of
+ * its bits are set.
  */
 long kx_log_disable(struct kx_log *log, struct kx_log_slot *s);
 
@@ -61,19 +61,19 @@ long kx_log_disable(struct kx_log *log, struct kx_log_slot *s);
  * kx_log_memslot_flags() - the flags that KVM's memslot has now
  * @log: the log
  * @s: the memslot as it was
- * @flags: where to
+ * @flags: result
  *
- * Return: false: it is not there any more.
+ * Return: false: this memslot does not exist any more.
  */
 bool kx_log_memslot_flags(struct kx_log *log, const struct kx_log_slot *s, u32 *flags);
 
 /**
- * kx_log_make_buffer() - a buffer for bitmaps, in the VMM's memory
+ * kx_log_make_buffer() - make sure that the buffer is large enough for a memslot
  * @log: the log
  * @npages: pages of 4 KiB of the largest memslot
  *
  * Context: the pass thread.
- * Return: 0 or -ENOMEM; the old buffer is still there then.
+ * Return: 0 or -ENOMEM: the old buffer stays.
  */
 int kx_log_make_buffer(struct kx_log *log, u64 npages);
 

@@ -5,7 +5,7 @@
 #include <linux/kvm_host.h>
 
 /**
- * kx_log_mechanism() - how KVM learns of writes to a VM's memory
+ * kx_log_mechanism() - how KVM detects writes to a VM's memory
  * @kvm: the VM
  *
  * Context: may sleep.
@@ -14,7 +14,7 @@
 u32 kx_log_mechanism(struct kvm *kvm);
 
 /**
- * kx_log_mode() - how the VMM has KVM keep the dirty log
+ * kx_log_mode() - how the VMM has configured the dirty log
  * @kvm: the VM
  *
  * Return: enum kvm_ext_log_mode.
@@ -25,7 +25,7 @@ u32 kx_log_mode(struct kvm *kvm);
  * kx_log_check() - has the VM a dirty log that can be used?
  * @kvm: the VM
  *
- * Return: 0; -EOPNOTSUPP: it has a dirty ring.
+ * Return: 0; -EOPNOTSUPP: the VM has a dirty ring.
  */
 int kx_log_check(struct kvm *kvm);
 

@@ -7,18 +7,19 @@
 struct kx_log;
 
 /**
- * kx_log_sync_slots() - bring the list of memslots up to date, and their logs under us
- * @log: the log; @slots are the VM's memslots then, and each log that can be had is ours
- * @watch: with room for candidates
+ * kx_log_sync_slots() - update the list of memslots, and switch on their logs
+ * @log: the log; afterwards @slots are the VM's memslots, and every log that the VMM does not use
+ *	is ours
+ * @watch: also allocate candidates
  *
  * Context: the pass thread, not in its turn; may sleep.
- * Return: as said in log.h.
+ * Return: see log.h.
  */
 int kx_log_sync_slots(struct kx_log *log, bool watch);
 
 /**
  * kx_log_forget_slots() - empty the list of memslots
- * @log: the log, of which none is ours
+ * @log: the log; no memslot is ours
  *
  * Context: the pass thread in its turn; may sleep.
  */

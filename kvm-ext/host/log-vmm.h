@@ -7,7 +7,7 @@
 struct kx_interposer;
 struct kx_vm_call;
 
-/* What the interposer of a struct kx_log has, to see the VMM's ioctls: as said in interpose.h. */
+/* The functions of the interposer in struct kx_log, which see the VMM's ioctls; see interpose.h. */
 
 /**
  * kx_log_concerns() - does an ioctl set a memslot, or read or clear a dirty log?
@@ -18,18 +18,18 @@ struct kx_vm_call;
 bool kx_log_concerns(unsigned int cmd);
 
 /**
- * kx_log_before_vmm() - give back what the VMM wants, before KVM hears of it
+ * kx_log_before_vmm() - give the log back that the VMM wants, before KVM gets the ioctl
  * @self: the interposer of a struct kx_log
  * @call: the VMM's ioctl
  *
- * Context: the VMM's task; may sleep for as long as the pass thread is in its turn.
- * Return: 0, and the task is in until kx_log_after_vmm(); -ESHUTDOWN: the log is none of ours any
- * more; -EINTR: the task was killed.
+ * Context: the VMM's task; may sleep as long as the pass thread has its turn.
+ * Return: 0: the task has entered (log-turn.h), until kx_log_after_vmm(); -ESHUTDOWN: this module
+ * does not use the log any more; -EINTR: the task was killed.
  */
 int kx_log_before_vmm(struct kx_interposer *self, const struct kx_vm_call *call);
 
 /**
- * kx_log_after_vmm() - KVM has carried out the ioctl, or refused it
+ * kx_log_after_vmm() - call after KVM has carried out or refused the ioctl
  * @self: the interposer of a struct kx_log
  * @call: the VMM's ioctl
  *

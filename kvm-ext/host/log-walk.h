@@ -8,31 +8,32 @@ struct kx_log_slot;
 struct kx_pass;
 
 /*
- * A pass over the dirty log: harvests each memslot, shows the bits of each block
- * of up to KX_BLOCK_PAGES pages to @block, and clears in the log what that leaves set.
+ * A pass over the dirty log: harvests the log of each memslot, calls @block for each block of up to
+ * KX_BLOCK_PAGES pages, and then clears the bits in the log that @block has left set.
  */
 struct kx_log_walk {
 	/*
-	 * Bit i of @bits: page @first + i of @s, of @npages, is in the log. Leaves
-	 * those set that are to be logged again, and returns how many. Not called
-	 * for a memslot that is fresh, whose log is only cleared.
+	 * Bit i of @bits says whether page @first + i of @s is in the log; there are @npages bits.
+	 * @block clears the bits of pages that are not to be cleared in the log, and returns how
+	 * many bits are still set. A page that is cleared in the log is logged again at its next
+	 * write. Not called for a fresh memslot: its log is only cleared.
 	 */
 	u64 (*block)(struct kx_pass *p, struct kx_log_slot *s, u64 first, unsigned int npages,
 		     unsigned long *bits);
-	bool watch;		/* memslots have candidates; @block gets empty blocks, too */
+	bool watch;		/* memslots have candidates; @block also gets empty blocks */
 };
 
 /**
- * kx_log_walk() - a whole pass
- * @p: the running pass, which stands aside or fails where the log cannot be had
- * @walk: what is done with blocks
+ * kx_log_walk() - run a whole pass
+ * @p: the running pass, which stands aside or fails if the log cannot be used
+ * @walk: what to do with blocks
  *
  * Context: the pass thread, no lock held; may sleep.
  */
 void kx_log_walk(struct kx_pass *p, const struct kx_log_walk *walk);
 
 /**
- * kx_log_walk_leave() - undo what passes have left in the VM: for struct kx_tracker
+ * kx_log_walk_leave() - undo what passes have changed in the VM; for struct kx_tracker
  * @p: the passes
  *
  * Context: the pass thread; may sleep.
@@ -40,10 +41,10 @@ void kx_log_walk(struct kx_pass *p, const struct kx_log_walk *walk);
 void kx_log_walk_leave(struct kx_pass *p);
 
 /**
- * kx_log_found() - tell those of a block's pages that are in the tracker's range
+ * kx_log_found() - report the accessed pages of a block, as far as they are in the tracker's range
  * @p: the running pass
  * @s: the memslot
- * @first: the page of bit 0 in that
+ * @first: the page of bit 0, counted in the memslot
  * @npages: bits, at most KX_BLOCK_PAGES
  * @bits: the pages that were accessed
  */

@@ -7,13 +7,13 @@
 struct kx_vm;
 
 /**
- * struct kx_memslot - a memslot of guest RAM, as it was
+ * struct kx_memslot - a copy of a memslot of guest RAM
  * @gfn: its first guest page
  * @npages: pages of 4 KiB
  * @hva: the address of the first page in the VMM
  * @flags: KVM_MEM_*
  * @as_id: the address space
- * @id: the number that the VMM gave it in that
+ * @id: the number that the VMM gave the memslot in this address space
  */
 struct kx_memslot {
 	gfn_t gfn;
@@ -26,9 +26,9 @@ struct kx_memslot {
 
 /**
  * struct kx_memslots - all RAM memslots of a VM, by address space and gfn
- * @generation: as kx_memslots_generation() had it when the copy was made
- * @slots: @nr of them; the owner frees the array with kvfree()
- * @nr: how many there are
+ * @generation: kx_memslots_generation() at the time of the copy
+ * @slots: array of @nr memslots; the owner frees it with kvfree()
+ * @nr: number of memslots
  */
 struct kx_memslots {
 	u64 generation;
@@ -38,7 +38,7 @@ struct kx_memslots {
 
 /**
  * kx_memslots_take() - copy a VM's memslots
- * @set: the copy, whose @slots are the caller's to kvfree() after success
+ * @set: the copy; after success the caller frees @slots with kvfree()
  * @vm: the VM
  *
  * Context: may sleep; takes kvm->srcu for some 100 us at a time.
@@ -50,10 +50,10 @@ int kx_memslots_take(struct kx_memslots *set, struct kx_vm *vm);
  * kx_memslots_generation() - a number that grows with each change of the memslots
  * @vm: the VM
  *
- * A change of what is excluded (excluded.h) counts as well.
+ * The number also grows with each change of the excluded memory (excluded.h).
  *
- * Context: any but NMI; takes kvm->srcu for a moment.
- * Return: the number, to be compared with one of the same VM.
+ * Context: any but NMI; takes kvm->srcu briefly.
+ * Return: the number; comparable with numbers of the same VM.
  */
 u64 kx_memslots_generation(struct kx_vm *vm);
 

@@ -5,7 +5,7 @@
 #include <linux/atomic.h>
 #include <linux/mm_types.h>
 
-/* Exits of one process' vCPUs because a PML buffer was full. */
+/* Counts vCPU exits of one process that were caused by a full PML buffer. */
 struct kx_pml_counter {
 	const struct mm_struct *mm;
 	bool counting;
@@ -13,16 +13,16 @@ struct kx_pml_counter {
 };
 
 /**
- * kx_pml_count() - count on from what the counter has
- * @counter: stays as it is where KVM has no such event
- * @mm: the process' memory, only compared
+ * kx_pml_count() - start to count; the counter goes on from its value
+ * @counter: stays unchanged if KVM has no such event
+ * @mm: the process' memory; only its address is compared
  *
  * Context: may sleep.
  */
 void kx_pml_count(struct kx_pml_counter *counter, const struct mm_struct *mm);
 
 /**
- * kx_pml_count_end() - count no more
+ * kx_pml_count_end() - stop counting
  * @counter: the counter, whether it counts or not
  *
  * Context: may sleep.

@@ -5,31 +5,32 @@
 #include <linux/mm_types.h>
 
 /*
- * What of the VMM's memory is in its own page table. KVM maps nothing else, and takes a
- * mapping away before the VMM's goes; so this says what cannot have an accessed bit, in
- * whichever table of KVM's: also in those that are out of our sight.
+ * Which pages of the VMM's memory are in the VMM's own page table. KVM maps no other pages, and
+ * removes a mapping before the VMM's mapping goes. So a page that is absent here has no accessed
+ * bit in any of KVM's tables, also in tables that this module cannot see.
  *
- * Both take the VMM's mmap_lock for reading, for some 100 us, and may sleep. They do not wait for
- * who holds it: then all may be there.
+ * Both functions take the VMM's mmap_lock for reading, for some 100 us, and may sleep. They do not
+ * wait for the lock: if another task holds it, all pages count as possibly present.
  */
 
 /**
- * kx_absent_from() - how many pages are not there
+ * kx_absent_from() - how many pages are absent
  * @mm: the VMM's memory
  * @hva: the first page's address
- * @npages: pages of 4 KiB, at most so many
+ * @npages: limit of the result, in pages of 4 KiB
  *
  * Context: may sleep.
- * Return: pages from @hva on that are not there, as far as some 100 us of looking get.
+ * Return: number of pages from @hva on that are absent, as far as the table could be read in some
+ * 100 us.
  */
 u64 kx_absent_from(struct mm_struct *mm, unsigned long hva, u64 npages);
 
 /**
- * kx_present_pages() - which pages may be there
+ * kx_present_pages() - which pages may be present
  * @mm: the VMM's memory
  * @hva: the first page's address
  * @npages: bits
- * @bits: bit i: the page at @hva + i pages
+ * @bits: result; bit i: the page at @hva + i pages may be present
  *
  * Context: may sleep.
  */

@@ -10,32 +10,32 @@ struct kx_pass;
 struct kx_region_pass;
 struct kx_vm;
 
-/* One page whose accessed bit is asked for. */
+/* A page whose accessed bit is to be tested. */
 struct kx_probe {
-	const struct kx_extent *x;	/* that has it */
+	const struct kx_extent *x;	/* the extent that contains the page */
 	u64 gfn;
-	bool young;			/* the answer */
+	bool young;			/* result */
 };
 
 /**
- * kx_region_pass_new() - the regions of a setting
+ * kx_region_pass_new() - make the regions of a setting
  * @vm: the VM
- * @cfg: checked, with a number of regions
+ * @cfg: checked; its number of regions is not 0
  *
  * Context: may sleep.
- * Return: the regions, or ERR_PTR: -ENOMEM; -E2BIG: the VM's memory is in more pieces than there
- * may be regions.
+ * Return: the regions, or ERR_PTR: -ENOMEM; -E2BIG: the VM's memory consists of more pieces than
+ * the number of regions allowed.
  */
 struct kx_region_pass *kx_region_pass_new(struct kx_vm *vm, const struct kvm_ext_tracker *cfg);
 
 /**
- * kx_region_pass_free() - free them
+ * kx_region_pass_free() - free regions
  * @rp: the regions; NULL: none
  */
 void kx_region_pass_free(struct kx_region_pass *rp);
 
 /**
- * kx_region_pass() - a whole pass with @p->regions and the tracker's probe
+ * kx_region_pass() - run a whole pass with @p->regions and the tracker's probe
  * @p: the running pass
  *
  * Context: the pass thread, no lock held; may sleep.

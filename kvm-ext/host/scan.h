@@ -5,10 +5,10 @@
 struct kx_pass;
 
 /**
- * kx_scan() - a whole pass by address, with the tracker's scan
+ * kx_scan() - run a whole pass by address, with the tracker's scan
  * @p: the running pass
  *
- * Goes over the extents in the tracker's range, a block at a time, and settles what was found.
+ * Goes over the extents in the tracker's range, block by block, and settles the findings.
  *
  * Context: the pass thread, no lock held; may sleep.
  */

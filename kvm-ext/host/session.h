@@ -7,16 +7,16 @@
 extern const struct file_operations kx_session_fops;
 
 /**
- * kx_session_init() - before a session is opened
+ * kx_session_init() - call before a session can be opened
  *
  * Return: 0 or -ENOMEM.
  */
 int kx_session_init(void);
 
 /**
- * kx_session_exit() - when the module goes: sessions that were closed have ended when it returns
+ * kx_session_exit() - at module exit: wait until all closed sessions have ended
  *
- * Context: may sleep, for as long as a VMM stays in an ioctl on its dirty log.
+ * Context: may sleep, for as long as a VMM stays in an ioctl on the dirty log.
  */
 void kx_session_exit(void);
 

@@ -8,9 +8,9 @@ struct kx_tracker;
 struct kx_vm;
 
 /**
- * struct kx_setting - what KVM_EXT_SET_TRACKER asks for
- * @cfg: its structure
- * @ranges: @cfg.nr_ranges of them, sorted and apart; NULL: none
+ * struct kx_setting - the setting requested with KVM_EXT_SET_TRACKER
+ * @cfg: the structure of the request
+ * @ranges: array of @cfg.nr_ranges ranges, sorted and without overlap; NULL: none
  */
 struct kx_setting {
 	struct kvm_ext_tracker cfg;
@@ -20,17 +20,17 @@ struct kx_setting {
 /**
  * kx_setting_check() - check each field by itself and against the others, without a VM
  * @t: the caller's structure
- * @tracker: that it names; NULL: there is no such tracker
+ * @tracker: the tracker with the id in @t; NULL: there is none
  *
- * The reason of a refusal is told by the event kvm_ext_refused.
+ * The event kvm_ext_refused carries the reason of a refusal.
  *
  * Return: 0 or -EINVAL.
  */
 int kx_setting_check(const struct kvm_ext_tracker *t, const struct kx_tracker *tracker);
 
 /**
- * kx_setting_check_range() - is there RAM in the range, or in one of the ranges?
- * @setting: checked otherwise
+ * kx_setting_check_range() - check that the range, or one of the ranges, contains RAM
+ * @setting: the setting; its fields have been checked
  * @vm: the VM
  *
  * Context: may sleep; the caller holds the session's mutex.

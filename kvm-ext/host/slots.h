@@ -13,7 +13,7 @@ struct kx_vm;
 /**
  * kx_memslots_cut() - replace memslots by the pieces of them that are not excluded
  * @set: the memslots; unchanged after an error
- * @excluded: what is left out
+ * @excluded: the memory to leave out
  *
  * Context: may sleep.
  * Return: 0 or -ENOMEM.
@@ -21,14 +21,14 @@ struct kx_vm;
 int kx_memslots_cut(struct kx_memslots *set, const struct kx_excluded *excluded);
 
 /**
- * struct kx_extent - a run of guest pages, contiguous in the VMM's memory, too
- * @gfn: the first page, under the gfn that it is tracked by
+ * struct kx_extent - a run of guest pages, contiguous also in the VMM's memory
+ * @gfn: the gfn under which the first page is tracked
  * @npages: pages of 4 KiB
  * @hva: the first page's address in the VMM
- * @as_id: the address space of the gfns
- * @smm_alias: SMM sees all or part of it, too, at the same gfns
- * @alias: some of it is mapped at other gfns as well
- * @node: by hva, while the snapshot is taken
+ * @as_id: the address space of @gfn
+ * @smm_alias: SMM, too, sees all or part of the extent, at the same gfns
+ * @alias: a part of the extent is mapped at other gfns as well
+ * @node: node in a tree by hva, while the snapshot is taken
  */
 struct kx_extent {
 	gfn_t gfn;
@@ -42,18 +42,20 @@ struct kx_extent {
 
 /**
  * struct kx_slots - a snapshot of the RAM memslots of all address spaces
- * @generation: as kx_memslots_generation() had it; it tells whether memslots have changed since
+ * @generation: kx_memslots_generation() at the time of the snapshot; shows whether memslots have
+ *	changed since
  * @extents: sorted by address space and gfn
- * @nr: how many extents there are
- * @memslots: how many memslots they were made of
- * @ram_pages: pages of all extents
- * @logged_pages: pages of the memslots with a dirty log, each by itself
+ * @nr: number of extents
+ * @memslots: number of memslots that the extents were made of
+ * @ram_pages: number of pages of all extents
+ * @logged_pages: number of pages of the memslots with a dirty log; aliases count separately
  * @last_gfn: the highest gfn of any memslot
  *
- * KVM ages memory by hva, for all its aliases at once, so memory that is mapped twice appears
- * once: under its gfn in the lower address space.
+ * KVM ages memory by hva, for all aliases at once. So memory that is mapped twice appears once:
+ * under its gfn in the lower address space.
  *
- * A snapshot belongs to whoever took it; no lock. It holds no reference. All zero: empty.
+ * A snapshot needs no lock: it belongs to the task that took it. It holds no reference. All zero:
+ * empty.
  */
 struct kx_slots {
 	u64 generation;
@@ -66,9 +68,9 @@ struct kx_slots {
 };
 
 /**
- * kx_slots_take() - replace a snapshot by a new one, without what is excluded
+ * kx_slots_take() - replace a snapshot by a new one, without excluded memory
  * @slots: the snapshot; unchanged after an error
- * @vm: the VM, whose excluded memory does not change meanwhile
+ * @vm: the VM; the caller makes sure that its excluded memory does not change meanwhile
  *
  * Context: may sleep.
  * Return: 0 or -ENOMEM.
@@ -76,7 +78,7 @@ struct kx_slots {
 int kx_slots_take(struct kx_slots *slots, struct kx_vm *vm);
 
 /**
- * kx_slots_take_all() - the same with what is excluded, for a caller that only counts
+ * kx_slots_take_all() - the same with excluded memory, for a caller that only counts pages
  * @slots: the snapshot; unchanged after an error
  * @vm: the VM
  *
@@ -86,7 +88,7 @@ int kx_slots_take(struct kx_slots *slots, struct kx_vm *vm);
 int kx_slots_take_all(struct kx_slots *slots, struct kx_vm *vm);
 
 /**
- * kx_slots_drop() - free a snapshot; what is left is empty
+ * kx_slots_drop() - free a snapshot; afterwards it is empty
  * @slots: the snapshot, or an empty one
  *
  * Context: may sleep.
@@ -94,24 +96,26 @@ int kx_slots_take_all(struct kx_slots *slots, struct kx_vm *vm);
 void kx_slots_drop(struct kx_slots *slots);
 
 /**
- * kx_slots_from() - the extent that has a page, or the first that follows it
+ * kx_slots_from() - find the extent that contains a page, or the first one behind the page
  * @slots: the snapshot
  * @as_id: the page's address space
  * @gfn: the page
  *
- * Return: the extent, perhaps of a later address space; NULL: there is none.
+ * Return: the extent, possibly of a later address space; NULL: there is none.
  */
 const struct kx_extent *kx_slots_from(const struct kx_slots *slots, u16 as_id, gfn_t gfn);
 
 /**
- * kx_slots_held() - how far a stretch of memory is mapped without a gap, and where it is said
+ * kx_slots_held() - how much of a stretch of memory is still mapped without a gap, at the given
+ * address
  * @slots: the snapshot
  * @as_id: the address space
  * @gfn: the first page
  * @npages: pages of 4 KiB
- * @hva: where in the VMM the first page is said to be
+ * @hva: the expected address of the first page in the VMM
  *
- * Return: pages from @gfn on that are mapped by @hva and what follows it, by any extents.
+ * Return: number of pages from @gfn on that are contiguous in the VMM's memory from @hva on, in one
+ * extent or several.
  */
 u64 kx_slots_held(const struct kx_slots *slots, u16 as_id, gfn_t gfn, u64 npages,
 		  unsigned long hva);

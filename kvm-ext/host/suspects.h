@@ -5,21 +5,24 @@
 struct kx_interposer;
 
 /*
- * Tasks of the VMM that may be in one of the ioctls that matter, having come in by KVM's own
- * operations before these were replaced. The caller has replaced them and waited for RCU.
+ * Tasks of the VMM that may still be in one of the ioctls of interest because they entered through
+ * KVM's own file operations, before these were replaced. The caller has replaced the operations and
+ * waited for RCU.
  */
 
 /**
- * kx_suspects_settle() - wait until no such task is left
+ * kx_suspects_settle() - wait until no suspect is left
  * @self: the interposer
  *
  * Context: may sleep.
- * Return: 0: none is left. -EAGAIN: one does not come out, or there are too many: call again.
+ * Return: 0: none is left. -EAGAIN: a suspect stays in its ioctl, or there are too many suspects:
+ * call again.
  */
 int kx_suspects_settle(struct kx_interposer *self);
 
 /**
- * kx_suspects_acquit() - the current task, which comes in by our operations, has left KVM's
+ * kx_suspects_acquit() - the current task has entered through our operations, so it is no suspect
+ * any more
  * @self: the interposer
  *
  * Context: under the RCU read lock.
@@ -27,7 +30,7 @@ int kx_suspects_settle(struct kx_interposer *self);
 void kx_suspects_acquit(struct kx_interposer *self);
 
 /**
- * kx_suspects_drop() - suspect nobody any more
+ * kx_suspects_drop() - forget all suspects
  * @self: the interposer
  */
 void kx_suspects_drop(struct kx_interposer *self);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Events of the module's own, for who looks for what went wrong on a host:
- * /sys/kernel/tracing/events/kvm_ext/. @vm is the VMM's process.
+ * Trace events of this module, for diagnosis on a host: /sys/kernel/tracing/events/kvm_ext/. @vm is
+ * the VMM's pid.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM kvm_ext
@@ -62,7 +62,7 @@ TRACE_EVENT(kvm_ext_pass_begin,
 		  kx_show_pass_flags(__entry->flags))
 );
 
-/* A pass has ended, with its account; @error: why it could not be run, as a positive errno. */
+/* A pass has ended. @error: why the pass could not be run, as a positive errno; 0: no error. */
 TRACE_EVENT(kvm_ext_pass_end,
 	TP_PROTO(pid_t vm, const struct kvm_ext_rec_pass_end *end, int error),
 	TP_ARGS(vm, end, error),
@@ -99,7 +99,7 @@ TRACE_EVENT(kvm_ext_pass_end,
 		  __entry->lost, __entry->flushes, __entry->error)
 );
 
-/* A memslot's dirty log goes back to the VMM, in whose task this is. */
+/* The dirty log of a memslot is given back to the VMM. In the VMM's task. */
 TRACE_EVENT(kvm_ext_yield,
 	TP_PROTO(pid_t vm, u32 slot, u64 gfn, u64 npages),
 	TP_ARGS(vm, slot, gfn, npages),
@@ -122,7 +122,7 @@ TRACE_EVENT(kvm_ext_yield,
 		  __entry->vm, __entry->slot, __entry->gfn, __entry->npages)
 );
 
-/* @nr mappings of 2^@order pages, from @gfn on, were armed. In the pass thread. */
+/* @nr mappings of 2^@order pages each, from @gfn on, were armed. In the pass thread. */
 TRACE_EVENT(kvm_ext_trap_armed,
 	TP_PROTO(pid_t vm, u64 gfn, u8 order, u32 nr),
 	TP_ARGS(vm, gfn, order, nr),
