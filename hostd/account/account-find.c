@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Which window: for all files of the account. */
+/* Finds windows, for all files of the account. */
 #include "account-internal.h"
 
 KxAccountWindow *kx_account_last_window(const KxAccount *a)

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Passes: which of them count, and what they add up to.
+ * Passes: which of them count, and their sums.
  *
- * A pass finds what was accessed since the pass before it began. If the VM was paused all that time, there was nothing to
- * find: such a pass is in none of the sums, neither as one that was cheap nor as one that found nothing. A pass that saw a
- * part of a pause counts like any other, for all it found was accessed while the VM ran.
+ * A pass finds the pages that were accessed since the beginning of the pass before. If the VM was paused during all that
+ * time, there was nothing to find: no sum contains such a pass, neither as a cheap pass nor as a pass that found nothing. A
+ * pass with only a part of a pause counts like any other, because everything that it found was accessed while the VM ran.
  *
- * News of a pause comes later than passes that fell into it. So the latest passes are kept, and judged again then.
+ * A pause is reported later than the passes in it end. So the latest passes are remembered, and after each report it is
+ * decided again which of them were paused.
  */
 #include "account-internal.h"
 
@@ -14,9 +15,9 @@
 
 typedef struct {
 	guint64 window;
-	guint64 from_ns; /* when the pass before it began; 0: not known */
-	guint64 between_ns; /* from there to its own begin; 0: the pass before it does not count as one */
-	gboolean cut;	    /* or yielded */
+	guint64 from_ns; /* when the pass before began; 0: not known */
+	guint64 between_ns; /* from there to this pass's begin; 0: the pass before primed or is not known */
+	gboolean cut; /* cut or yielded */
 	gboolean paused;
 	struct kvm_ext_rec_pass_end r;
 } Recent;
@@ -26,7 +27,7 @@ typedef struct _KxRecentPasses {
 	guint next, n;
 } RecentPasses;
 
-/* How long passes took: buckets of which each is an eighth of a power of two wide. */
+/* A histogram of the passes' durations: each power of two is divided into eight buckets. */
 #define SUBBITS	  3u
 #define BUCKETS_N ((64u - SUBBITS + 1u) << SUBBITS)
 
@@ -42,7 +43,7 @@ static guint bucket_of(guint64 ns)
 		     : (guint)ns;
 }
 
-/* The upper edge: the first of the next one, less one. */
+/* The bucket's largest value. */
 static guint64 edge_of(guint bucket)
 {
 	guint shift = bucket >> SUBBITS > 1 ? (bucket >> SUBBITS) - 1 : 0;
@@ -80,7 +81,7 @@ static gboolean is_after_mark(const KxAccountWindow *win, guint64 pass)
 	return win->marked && pass > m->passes + m->log.yielded_passes + win->unmarked;
 }
 
-/* From their own records. */
+/* If the pass ended after the mark was read, adds its record to the mark's statistics. */
 static void add_after_mark(KxAccountWindow *win, const struct kvm_ext_rec_pass_end *r)
 {
 	struct kvm_ext_stats *m = &win->mark;
@@ -93,7 +94,7 @@ static void add_after_mark(KxAccountWindow *win, const struct kvm_ext_rec_pass_e
 	m->last_start_ns = start_ns;
 	m->pass_ns_min = m->passes ? MIN(m->pass_ns_min, r->wall_ns) : r->wall_ns;
 	m->pass_ns_max = MAX(m->pass_ns_max, r->wall_ns);
-	if (m->passes < 100) /* of so few the 99th percentile is the longest */
+	if (m->passes < 100) /* of fewer than 100 passes the 99th percentile is the longest */
 		m->pass_ns_p99 = MAX(m->pass_ns_p99, r->wall_ns);
 	m->passes++;
 	m->pass_ns_sum += r->wall_ns;
@@ -104,7 +105,10 @@ static void add_after_mark(KxAccountWindow *win, const struct kvm_ext_rec_pass_e
 
 /* --- paused passes: out of the statistics ---------------------------------------------------------------------------- */
 
-/* Of @nr passes, @r: what a window has in its statistics and a pass in its record, taken out or put back. */
+/*
+ * Subtracts @r, the sums of @nr passes, from @w, or (@back) adds them again: everything that is both in a window's statistics
+ * and in a pass's record.
+ */
 static void take_out(KxWindow *w, const struct kvm_ext_rec_pass_end *r, guint64 nr, gboolean back)
 {
 	const struct {
@@ -117,7 +121,7 @@ static void take_out(KxWindow *w, const struct kvm_ext_rec_pass_end *r, guint64 
 #include "model/parts.def"
 	};
 
-	/* Statistics may be older than the records. */
+	/* The statistics may be older than the records: no sum becomes negative. */
 	for (guint i = 0; i < G_N_ELEMENTS(sums); i++) {
 		if (back)
 			*sums[i].at += sums[i].by;
@@ -137,7 +141,7 @@ static void add_up(struct kvm_ext_rec_pass_end *sum, const struct kvm_ext_rec_pa
 #include "model/parts.def"
 }
 
-/* Shortest, longest and 99th percentile do not subtract: they are taken from the records of those that count. */
+/* Minimum, maximum and 99th percentile cannot be subtracted: they are computed from the records of the passes that count. */
 static void put_pass_times(const KxAccountWindow *win, KxWindow *w)
 {
 	guint64 all = 0, so_far = 0, longest = w->pass_ns_max;
@@ -214,7 +218,7 @@ static void add_paused(KxAccountWindow *win, const Recent *p, gboolean add)
 	win->paused_samples[is_control(&p->r)] += by * p->r.samples;
 	if (win->w->open)
 		return;
-	/* The sums of a closed window are as the pass was judged then. */
+	/* The sums of a closed window contain the pass as it was judged when the window was closed. */
 	win->w->paused_passes += by;
 	if (win->w->has_stats)
 		take_out(win->w, &p->r, 1, !add);
@@ -253,7 +257,7 @@ static void finish_pair(KxWindow *w, const KxPassPair *p)
 		add_pair(w, p->samples[0], p->samples[1], 1);
 }
 
-/* Pairs of which nothing was seen were lost whole. */
+/* If no record of a pair was seen, both of its passes were lost. */
 static void pair_up(KxAccountWindow *win, const struct kvm_ext_rec_pass_end *r, gboolean paused)
 {
 	gboolean control = is_control(r);
@@ -277,7 +281,7 @@ static void pair_up(KxAccountWindow *win, const struct kvm_ext_rec_pass_end *r, 
 		finish_pair(win->w, p);
 }
 
-/* The other one of its pair, if that has ended and counts. */
+/* The other pass of the pair, if it has ended and counts. */
 static const Recent *partner_of(const KxAccount *a, const Recent *p)
 {
 	for (guint i = 0; i < a->recent->n; i++) {
@@ -291,7 +295,7 @@ static const Recent *partner_of(const KxAccount *a, const Recent *p)
 	return NULL;
 }
 
-/* Whether @p is paused has changed. Where it has no other one that counts, its pair was dropped and stays so. */
+/* It has changed whether @p was paused. If the other pass of its pair does not count, the pair was dropped and stays dropped. */
 static void rejudge_pair(const KxAccount *a, KxAccountWindow *win, const Recent *p, gboolean paused)
 {
 	const Recent *other = partner_of(a, p);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Time in which the VM was paused: how much of each window it is. */
+/* The time in which the VM was paused, in each window. */
 #include "account-internal.h"
 
 static guint64 end_of(const KxAccountWindow *win)
@@ -7,7 +7,7 @@ static guint64 end_of(const KxAccountWindow *win)
 	return win->w->open ? KX_NOT_OVER : win->end_monotonic_ns;
 }
 
-/* The part of @s in the window, which is up to @end_ns by now. */
+/* How much of @s lies in the window; an open window lasts until @end_ns. */
 static guint64 in_window(const KxAccountWindow *win, const KxStretch *s, guint64 end_ns)
 {
 	return kx_stretch_in(s, win->start_monotonic_ns, MIN(end_of(win), end_ns));
@@ -30,7 +30,7 @@ static void list_pause(const KxAccount *a, const KxAccountWindow *win, const KxS
 	kx_set_text(&w->paused_for, a->pause.why);
 }
 
-/* The pause @s is over. */
+/* The pause @s has ended. */
 static void add_pause(KxAccount *a, const KxStretch *s)
 {
 	for (guint i = a->windows->len; i-- > 0;) {
@@ -102,7 +102,10 @@ void kx_account_pauses_unknown(KxAccount *a, KxInstant now, const char *why)
 
 void kx_account_asked(KxAccount *a, KxInstant now, const char *why, gboolean ever_since)
 {
-	/* A pause that ended while nobody told is known up to there, one that began from here on. */
+	/*
+	 * If a pause ended while nothing reported pauses, it is known until the reports stopped; if a pause began in that time,
+	 * it is known from now on.
+	 */
 	if (why)
 		begin(a, now, ever_since ? 0 : now.monotonic_ns, why);
 	else

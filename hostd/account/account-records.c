@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Records of the stream: to which window each belongs, and what of it is kept there. */
+/* Records of the stream: to which window each belongs, and what the window keeps of it. */
 #include "account-internal.h"
 
 static void on_pass_begin(void *data, const struct kvm_ext_rec_pass_begin *r)
@@ -23,8 +23,8 @@ static void on_pass_begin(void *data, const struct kvm_ext_rec_pass_begin *r)
 }
 
 /*
- * The window a record of @pass belongs to. Where its PASS_BEGIN was lost it can only be said if a single window is open;
- * and samples of a pass that primes do not count.
+ * The window to which a record of @pass belongs. If the pass's PASS_BEGIN was lost, the window is known only if a single
+ * window is open. Pass 0 is taken as a priming pass then, whose samples do not count.
  */
 static KxAccountWindow *window_of(KxAccount *a, guint64 pass)
 {
@@ -85,7 +85,7 @@ static void count_access(KxWindow *w, const struct kvm_ext_fault *f)
 	w->trap_page_walks += (f->flags & KVM_EXT_FAULT_PAGE_WALK) != 0;
 }
 
-/* Of a larger mapping only the page is known that was accessed, and it alone was found. */
+/* Of a larger mapping only the accessed page is known, so only this page counts as found. */
 static void on_faults(void *data, const struct kvm_ext_rec_faults *r,
 		      const struct kvm_ext_fault *faults)
 {
@@ -97,7 +97,7 @@ static void on_faults(void *data, const struct kvm_ext_rec_faults *r,
 	}
 }
 
-/* A window that has more than all may keep, keeps the hottest. */
+/* If one window alone has more regions than all windows may keep, it keeps the hottest. */
 static void trim_regions(KxRegions *r)
 {
 	GArray *ranked;
@@ -121,7 +121,7 @@ static void finish_regions(KxAccount *a, KxAccountWindow *win)
 	kx_account_stay_bounded(a);
 }
 
-/* One in which the VM was paused for more than a tenth says less of the memory than the one before it. */
+/* Such an aggregation, in which the VM was paused for more than a tenth, says less about the memory than the one before. */
 static gboolean was_paused(const KxAccount *a, const KxAccountWindow *win, guint64 until_ns)
 {
 	guint64 from_ns = MAX(win->aggregated_ns, win->start_monotonic_ns);
@@ -130,7 +130,7 @@ static gboolean was_paused(const KxAccount *a, const KxAccountWindow *win, guint
 	       kx_account_paused_in(a, from_ns, until_ns) * 10 > until_ns - from_ns;
 }
 
-/* An aggregation of which a record was lost is no picture of the memory: it is dropped. */
+/* If a record of an aggregation was lost, the aggregation does not describe the whole memory, and is dropped. */
 static void on_regions(void *data, const struct kvm_ext_rec_regions *r,
 		       const struct kvm_ext_region *regions)
 {

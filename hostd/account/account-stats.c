@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What a window takes from statistics: its parts' counters, as model/part-*.def have them; what leaving a tracker took; and
- * when the log was the VMM's.
+ * What a window takes from statistics: the counters of its parts, as listed in model/part-*.def; the cost of stopping a
+ * tracker; and the time in which the VMM had the log.
  */
 #include "account-internal.h"
 
@@ -9,7 +9,7 @@
 
 /* --- counters --------------------------------------------------------------------------------------------------------- */
 
-/* A function of each part, by its name: take_log, take_walk, … A part that has no statistics takes nothing. */
+/* One function for each part, with its name: take_log, take_walk, … The function of a part without statistics is empty. */
 #define PART(id, name, has, none, heading, manual)                           \
 	static void take_##name(KxWindow *w, const struct kvm_ext_stats *st) \
 	{
@@ -63,15 +63,15 @@ static void end_yield(KxAccount *a, KxAccountWindow *win, guint64 until_ns)
 	win->paused_yielded_ns += kx_stretches_over_in(&a->pause.when, s->from_ns, s->until_ns);
 }
 
-/* A moment that the module gives, if it lies where it must; else the nearest bound. */
+/* @ns is a time that the module gives: returns it if it is between the bounds, else the nearer bound. */
 static guint64 between(guint64 ns, guint64 low, guint64 high)
 {
 	return ns >= low && ns <= high ? ns : ns < low ? low : high;
 }
 
 /*
- * The module says when it last gave a memslot away and when it last took one back. A stretch between two readings shows
- * only in the passes that were due in it.
+ * The statistics contain when the module last yielded a memslot's log to the VMM, and when it last took one back. If a stretch
+ * began and ended between two readings, only the count of yielded passes shows it.
  */
 static void note_yield(KxAccount *a, KxAccountWindow *win, const struct kvm_ext_stats *st)
 {
@@ -82,7 +82,7 @@ static void note_yield(KxAccount *a, KxAccountWindow *win, const struct kvm_ext_
 	const KxStretch *open;
 
 	since = MAX(st->start_ns, since);
-	/* The tracker may have been set when the VMM had the log already. */
+	/* The VMM may have had the log already when the tracker was set. */
 	if (!kx_stretches_now(before) && (now || l->yielded_passes > win->yield.passes))
 		kx_stretches_begin(&win->yield.when,
 				   l->last_yield_ns ? between(l->last_yield_ns, since, st->now_ns)

@@ -51,7 +51,10 @@ static void forget_found(KxAccount *a, KxAccountWindow *win)
 	g_clear_pointer(&win->found, kx_gfnset_free);
 }
 
-/* Of a window that is closed now, in the smaller of two forms: scattered pages are many runs, and a bitmap is one for all. */
+/*
+ * The window is closed now: its found pages are kept in the smaller of two forms. Scattered pages would be many runs; a bitmap
+ * has the same size for any pages in it.
+ */
 static void keep_found(KxAccount *a, KxAccountWindow *win)
 {
 	gsize as_runs = kx_gfnset_count_runs(win->found) * sizeof(KxRun);
@@ -102,7 +105,7 @@ guint64 kx_account_open(KxAccount *a, const KxSetting *setting, const KxVmCounte
 	win->w->tracker = g_strdup(setting->tracker);
 	win->w->options = g_strdup(setting->options);
 	win->parts = setting->parts | KX_PART_BIT(STATS);
-	/* Of these there are records, whether or not there are statistics. */
+	/* The records contain these parts, even if there are no statistics. */
 	win->w->has_staleness = (setting->parts & KX_PART_BIT(MISSED)) != 0;
 	win->w->has_regions = (setting->parts & KX_PART_BIT(REGIONS)) != 0;
 	win->w->regions_max = setting->regions_max;
@@ -148,7 +151,10 @@ guint64 kx_account_yielded_passes(const KxAccount *a)
 	return a->yielded_passes;
 }
 
-/* A tracker in the guest looks at the end of its own epochs, and we at the end of ours: up to one of them later. */
+/*
+ * The time in which the tracker could find accesses. A tracker in the guest ends its own epochs, and the daemon reads its
+ * findings in intervals of its own: up to one interval later.
+ */
 static void settle_covered(const KxAccountWindow *win, KxWindow *w)
 {
 	guint64 start = win->primed_ns ? win->primed_ns : w->has_guest ? 0 : w->first_start_ns;
@@ -163,7 +169,7 @@ static void settle_covered(const KxAccountWindow *win, KxWindow *w)
 	w->covered_end_realtime_ns = w->start_realtime_ns + (gint64)(end - win->start_monotonic_ns);
 }
 
-/* Writes the state at @now into @w, which may be the window's own or a copy of it. */
+/* Writes the state at @now into @w, the window's own KxWindow or a copy. */
 static void settle(const KxAccountWindow *win, KxWindow *w, const struct kvm_ext_stats *st,
 		   const KxVmCounters *end, KxInstant now)
 {
@@ -221,7 +227,7 @@ void kx_account_add_drain(KxAccount *a, guint64 cpu_ns)
 	guint64 rest = cpu_ns, bytes = 0;
 	KxAccountWindow *last = kx_account_last_window(a), *win;
 
-	/* At a switch two windows are open; what is in the ring is mostly the old one's. */
+	/* During a switch two windows are open; most records in the ring belong to the older one. */
 	for (guint i = a->windows->len; i-- > 0;) {
 		win = a->windows->pdata[i];
 		if (!win->w->open)

@@ -7,7 +7,7 @@
 #include "rangemap.h"
 
 #define HEAT_CLASSES (KX_STEPMAP_TOP + 1)
-/* 512 KiB to 8 MiB, and only where memory is used in as many pieces. */
+/* 512 KiB to 8 MiB; so much is needed only if accessed memory is scattered in so many pieces. */
 #define STEPS_MIN (1u << 16)
 #define STEPS_MAX (1u << 20)
 
@@ -15,28 +15,31 @@
 #define LEAF_SIZES 3u
 #define LEAF_STEP  9u
 
-/* What one tracker has found, in all of its windows. Regions, of which one page stands for all, are another thing. */
+/*
+ * What one tracker has found, in all of its windows. A tracker with regions, where one page stands for its region, has another
+ * finder than the same tracker without regions.
+ */
 typedef struct {
 	const KxTrackerRow *row;
 	gboolean regions;
-	guint64 epoch; /* of its last window */
-	guint64 lost;  /* samples that did not fit the ring */
-	/* pages found through leaves of each size: in the pass at hand, and in those before, the older the less */
+	guint64 epoch; /* of the tracker's last window */
+	guint64 lost;  /* samples that did not fit in the ring */
+	/* pages found through leaves of each size: in the current pass; in earlier passes, where older passes weigh less */
 	guint64 in_pass[LEAF_SIZES], found[LEAF_SIZES];
 	char *options, *mechanism;
 	const char *partial;
 	KxRangeMap *map;
-	GPtrArray *processes; /* KxHeatMap, of the guest's; NULL: none */
+	GPtrArray *processes; /* KxHeatMap, one for each guest process; NULL: none */
 } Finder;
 
 struct _KxHeat {
 	guint64 last_gfn;
 	guint vcpus;
-	GPtrArray *finders; /* Finder, that used last at the end */
-	Finder *now;	    /* whose pass it is; NULL: nobody's */
-	KxStepMap *pages;   /* in how many passes each was found, halved now and then */
+	GPtrArray *finders; /* Finder, ordered by last use, the latest at the end */
+	Finder *now;	    /* the finder of the current pass; NULL: none */
+	KxStepMap *pages;   /* for each page the number of passes that found it, halved regularly */
 	guint64 passes;
-	gboolean counts; /* the pass at hand began as one that does */
+	gboolean counts; /* the current pass is not a priming pass */
 };
 
 static void finder_free(gpointer data)
@@ -79,9 +82,9 @@ void kx_heat_free(KxHeat *h)
 	g_free(h);
 }
 
-/* --- whose records --------------------------------------------------------------------------------------------------- */
+/* --- finders ------------------------------------------------------------------------------------------------------- */
 
-/* Takes it out of its place, for it is put at the end. */
+/* Removes the finder from the list, because the caller appends it at the end; makes a new finder if there is none. */
 static Finder *take_finder(KxHeat *h, const KxTrackerRow *row, gboolean regions)
 {
 	Finder *f;
@@ -108,7 +111,7 @@ static Finder *finder_of(const KxHeat *h, guint64 epoch)
 	return NULL;
 }
 
-/* Why its map is not one of all memory. */
+/* Why the finder's map does not describe all memory; NULL: it does. */
 static const char *partial(const KxOptions *o)
 {
 	if (o->range.npages)
@@ -143,9 +146,7 @@ void kx_heat_open(KxHeat *h, guint64 epoch, const KxOptions *o, const char *mech
 	f->mechanism = g_strdup(f->regions ? "regions" : mechanism);
 }
 
-/* --- feeding ------------------------------------------------------------------------------------------------------ */
-
-/* --- how large what it finds is ----------------------------------------------------------------------------------- */
+/* --- leaf sizes of found pages ------------------------------------------------------------------------------------ */
 
 static void drop_leaves(Finder *f)
 {
@@ -159,7 +160,7 @@ static void take_leaves(Finder *f)
 	drop_leaves(f);
 }
 
-/* Leaves of this size, or larger ones, have half of the pages found. 0: not known of any page. */
+/* Leaves of this size and larger contain at least half of the found pages. 0: no page's leaf size is known. */
 static guint64 leaf_bytes(const Finder *f)
 {
 	guint64 all = 0, larger = 0;
@@ -176,7 +177,7 @@ static guint64 leaf_bytes(const Finder *f)
 
 /* --- records ------------------------------------------------------------------------------------------------------ */
 
-/* Neither the pages of a pass that does not count nor their leaves have been. */
+/* The pass does not count: its pages and their leaves are forgotten. */
 static void drop_pass(Finder *f)
 {
 	kx_rangemap_drop_pass(f->map);
@@ -187,14 +188,14 @@ static void on_pass_begin(void *data, const struct kvm_ext_rec_pass_begin *r)
 {
 	KxHeat *h = data;
 
-	kx_stepmap_drop(h->pages); /* of a pass whose end was lost */
+	kx_stepmap_drop(h->pages); /* pages of an earlier pass, if its end was lost */
 	if (h->now)
 		drop_pass(h->now);
 	h->counts = !(r->h.flags & KVM_EXT_PASS_PRIME);
 	h->now = h->counts ? finder_of(h, r->epoch) : NULL;
 }
 
-/* Its runs say where the hottest memory is, and how hot it is says something else. */
+/* The runs of such a tracker name the hottest memory only; how hot it is, its ranked ranges say. */
 static gboolean ranks_itself(const Finder *f)
 {
 	return f->row->can & KX_CAN_GUEST;
@@ -220,7 +221,7 @@ static void on_ranked(void *data, guint64 gfn, guint64 npages, guint64 accesses)
 		kx_rangemap_add(h->now->map, gfn, npages, accesses);
 }
 
-/* Of a word the runs of ones. */
+/* Adds the runs of ones in @word. */
 static void add_word(KxStepMap *pages, guint64 gfn, guint64 word)
 {
 	while (word) {
@@ -246,7 +247,7 @@ static void on_bitmap(void *data, const struct kvm_ext_rec_bitmap *r, const guin
 	}
 }
 
-/* A page stands for its region: all of it was found as often. */
+/* One page stands for its region: all pages of the region count as found as often as this page. */
 static void on_regions(void *data, const struct kvm_ext_rec_regions *r,
 		       const struct kvm_ext_region *regions)
 {
@@ -264,7 +265,7 @@ static void on_regions(void *data, const struct kvm_ext_rec_regions *r,
 	}
 }
 
-/* Traps say nothing of the pages that have none: no page is the hotter for one. */
+/* Traps say nothing about pages without a trap: so a fault does not make a page hotter, but counts only in the tracker's map. */
 static void on_faults(void *data, const struct kvm_ext_rec_faults *r,
 		      const struct kvm_ext_fault *faults)
 {
@@ -274,7 +275,7 @@ static void on_faults(void *data, const struct kvm_ext_rec_faults *r,
 		kx_rangemap_add(h->now->map, faults[i].gfn, 1, 1);
 }
 
-/* The same passes count as in the account: those that prime, were cut or gave way have no samples. */
+/* The same passes count as in the account: samples of passes that prime, were cut, or yielded do not count. */
 static void on_pass_end(void *data, const struct kvm_ext_rec_pass_end *r)
 {
 	const guint not_counted = KVM_EXT_PASS_PRIME | KVM_EXT_PASS_CUT | KVM_EXT_PASS_YIELDED;
@@ -362,7 +363,7 @@ KxHeatReport *kx_heat_report(KxHeat *h, guint64 running, guint64 ram_pages)
 		m->leaf_bytes = leaf_bytes(f);
 		g_ptr_array_add(r->maps, m);
 	}
-	/* After all of them, so that a map's number is that of its bit. */
+	/* Processes follow all trackers, so that a tracker's index in the list is the number of its bit in seen_by. */
 	for (guint i = 0; i < h->finders->len; i++) {
 		const Finder *f = h->finders->pdata[i];
 
@@ -398,18 +399,18 @@ guint kx_heat_of(const KxHeat *h, guint64 gfn)
 	return kx_stepmap_at(h->pages, gfn);
 }
 
-/* A run of pages of one class or, while ranges are made, of those chosen. */
+/* A run of chosen pages. */
 typedef struct {
 	guint64 gfn, npages;
-	guint64 weight; /* the sum of what makes its pages worth choosing */
+	guint64 weight; /* the sum of its pages' worth: the heat, or 1 if the coldest are chosen */
 } Range;
 
-/* What choosing goes through the memory with. */
+/* The state of choosing, while it goes through the memory. */
 typedef struct {
 	gboolean hottest;
-	guint64 classes[HEAT_CLASSES]; /* pages of each heat */
-	guint edge;		       /* the last class that is taken */
-	guint64 of_edge;	       /* pages of it */
+	guint64 classes[HEAT_CLASSES]; /* number of pages with each heat */
+	guint edge;		       /* the last class of which pages are taken */
+	guint64 of_edge;	       /* number of its pages that are taken */
 	guint max_ranges;
 	GArray *ranges; /* Range */
 } Choice;
@@ -433,7 +434,7 @@ static gint lower_first(gconstpointer a, gconstpointer b)
 	return x < y ? -1 : x > y;
 }
 
-/* Ranges that are closed: a page that comes later touches none of them. */
+/* All ranges are complete here: a page that comes later is adjacent to none of them. */
 static void keep_best(Choice *c)
 {
 	g_array_sort(c->ranges, heavier_first);
@@ -470,7 +471,7 @@ static void take_if_chosen(gpointer data, guint64 gfn, guint64 npages, guint hea
 		take(c, gfn, npages, c->hottest ? heat : 1);
 }
 
-/* Sets the edge, and returns how many pages there are up to it, its own as far as they are wanted. */
+/* Sets the edge. Returns how many pages are taken: all pages of the classes before the edge, and of_edge pages of its class. */
 static guint64 find_edge(Choice *c, guint64 want)
 {
 	guint64 taken = 0;
@@ -481,7 +482,7 @@ static guint64 find_edge(Choice *c, guint64 want)
 		if (!c->classes[class] || (c->hottest && !class))
 			continue;
 		c->edge = class;
-		/* the first class is given whole */
+		/* the first class is taken whole */
 		c->of_edge = taken ? MIN(c->classes[class], want - taken) : c->classes[class];
 		taken += c->of_edge;
 		if (taken >= want)

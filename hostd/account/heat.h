@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How hot the VM's memory is now, fed from the stream, next to the account. In two ways: for each page, in how many passes
- * it was found accessed since attach, halved every KX_HEAT_PASSES passes, whichever tracker found it, which is what pages
- * are chosen by; and for each tracker by itself, as ranges (rangemap.h), which is what people are shown and trackers
- * compared by. Memory and work go with the spans that are found, not with their pages, and are bounded: see stepmap.h.
- * Only passes that the account counts have an effect, and only when they end.
+ * How hot the VM's memory is now. The heat is fed from the stream, like the account, and is kept in two ways:
+ *
+ * - For each page, the number of passes since attach in which any tracker found it accessed, halved every KX_HEAT_PASSES
+ *   passes. By this count pages are chosen (for trap).
+ * - For each tracker separately, ranges of memory (rangemap.h). They are shown to people, and trackers are compared by them.
+ *
+ * Memory and work grow with the found spans, not with their pages, and both are bounded: see stepmap.h. Only passes that the
+ * account counts have an effect, and only when they end.
  */
 #ifndef KX_HEAT_H
 #define KX_HEAT_H
@@ -19,31 +22,34 @@
 #include "tracker/pick.h"
 #include "tracker/stream.h"
 
-/* Steady access of every pass comes to twice as much: it fits a byte. */
+/* The count of a page that is found in every pass stays below twice this number, so it fits in a byte. */
 #define KX_HEAT_PASSES 64u
 
 typedef struct _KxHeat KxHeat;
 
-/* @last_gfn: the highest frame there is now. */
+/* @last_gfn: the VM's highest frame now. */
 KxHeat *kx_heat_new(guint64 last_gfn, guint vcpus);
-/* Memory has appeared up to @last_gfn. */
+/* The VM has more memory now: its last frame is @last_gfn. */
 void kx_heat_grow(KxHeat *h, guint64 last_gfn);
 void kx_heat_free(KxHeat *h);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxHeat, kx_heat_free)
 
-/* What kx_stream_drain calls with the heat as data. */
+/* The callbacks for kx_stream_drain; their data is the heat. */
 extern const KxStreamOps kx_heat_sink;
 
-/* Records that bear @epoch come from a tracker with this setting. @mechanism as of a window; NULL: none. */
+/* Records with @epoch come from a tracker with the setting @o. @mechanism: as in a window; NULL: none. */
 void kx_heat_open(KxHeat *h, guint64 epoch, const KxOptions *o, const char *mechanism);
-/* What the guest's tracker with @epoch knows of its processes by their own addresses. */
+/* @processes: the ranges of guest processes, in their virtual addresses, from the guest's tracker with @epoch. */
 void kx_heat_take_processes(KxHeat *h, guint64 epoch, const GPtrArray *processes);
-/* The maps, that used last at the end, and behind them those of guest processes. @running: its epoch; 0: none. */
+/*
+ * The trackers' maps, ordered by last use (the latest at the end), followed by the maps of guest processes. @running: the
+ * epoch of the running tracker; 0: none.
+ */
 KxHeatReport *kx_heat_report(KxHeat *h, guint64 running, guint64 ram_pages);
-/* The VM has nested guests: maps of trackers that cannot see what these access say so. */
+/* The VM has nested guests: adds a note to the maps of trackers that cannot see the accesses of nested guests. */
 void kx_heat_note_nested(KxHeatReport *r);
 
-/* Of a page. 0: not found for long, or never. */
+/* The count of a page; 0: the page was not found for a long time, or never. */
 guint kx_heat_of(const KxHeat *h, guint64 gfn);
 
 /* A KxPickFunc; @heat: a KxHeat. */

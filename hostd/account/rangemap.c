@@ -9,9 +9,9 @@ struct _KxRangeMap {
 	struct kx_ranges ranges;
 	void *memory;
 	guint64 epoch_ns;
-	guint64 ended_ns; /* when the last epoch did; 0: none has */
+	guint64 ended_ns; /* when the last epoch ended; 0: none has ended */
 	gboolean in_pass;
-	struct kx_ranges_mark mark; /* as it was before the pass at hand */
+	struct kx_ranges_mark mark; /* the state before the current pass */
 };
 
 static guint64 or_default(guint64 value, guint64 otherwise)
@@ -19,7 +19,7 @@ static guint64 or_default(guint64 value, guint64 otherwise)
 	return value ? value : otherwise;
 }
 
-/* All of the space up to the power of two, so that halves of halves are aligned as memory is. */
+/* The address space ends at a power of two, so that its halves, and the halves of halves, are aligned like memory. */
 static guint64 last_address(guint64 last_gfn)
 {
 	guint bits = PAGE_SHIFT + (last_gfn ? 64u - (guint)__builtin_clzll(last_gfn) : 0);
@@ -81,7 +81,7 @@ void kx_rangemap_drop_pass(KxRangeMap *m)
 	m->in_pass = FALSE;
 }
 
-/* Frames far beyond what memory has are cut, not wrapped. */
+/* Frames beyond 64 bits of address are cut off; their addresses do not wrap. */
 void kx_rangemap_add(KxRangeMap *m, guint64 gfn, guint64 npages, guint64 accesses)
 {
 	const guint64 end = 1ull << (64 - PAGE_SHIFT);
@@ -102,10 +102,10 @@ static gboolean inside(const KxRangeMap *m, guint64 gfn, guint64 npages)
 	return gfn <= last && npages - 1 <= last - gfn;
 }
 
-/* Most words lie in one range, and in the same one as the word before. */
+/* Most words lie inside one range, the same range as the word before: so these words are added together, in one step. */
 void kx_rangemap_add_bits(KxRangeMap *m, guint64 gfn, const guint64 *bits, gsize nwords)
 {
-	guint64 until = 0; /* the last frame of the range that the word before was in */
+	guint64 until = 0; /* the last frame of the preceding word's range */
 	guint64 weight = 0, at = gfn;
 
 	begin_pass(m);
@@ -134,7 +134,7 @@ void kx_rangemap_add_bits(KxRangeMap *m, guint64 gfn, const guint64 *bits, gsize
 		kx_ranges_add(&m->ranges, at << PAGE_SHIFT, weight);
 }
 
-/* A tenth early is in time: intervals are kept by timers, not by this. */
+/* An epoch may end up to a tenth early: timers, not this function, keep the intervals. */
 void kx_rangemap_end_pass(KxRangeMap *m, guint64 time_ns)
 {
 	m->in_pass = FALSE;
@@ -144,7 +144,7 @@ void kx_rangemap_end_pass(KxRangeMap *m, guint64 time_ns)
 	m->ended_ns = time_ns;
 }
 
-/* --- what is known -------------------------------------------------------------------------------------------------- */
+/* --- report --------------------------------------------------------------------------------------------------------- */
 
 KxHeatMap *kx_rangemap_report(KxRangeMap *m)
 {

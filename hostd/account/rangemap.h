@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How hot guest-physical memory is by one tracker's samples: the range classifier that the guest's module uses for its
- * own (kvm-ext/common/ranges.h), in bytes. Its memory is fixed: KX_RANGES_MAX ranges. An epoch ends with the first pass
- * that ends when it is due, so that none ends without the samples of a pass.
+ * How hot guest-physical memory is by one tracker's samples. It is the same range classifier that the guest's module uses
+ * (kvm-ext/common/ranges.h), with addresses in bytes. Its memory is fixed: KX_RANGES_MAX ranges. When an epoch is due, it ends
+ * with the next pass that ends, so that each epoch has the samples of at least one pass.
  */
 #ifndef KX_RANGEMAP_H
 #define KX_RANGEMAP_H
@@ -16,28 +16,28 @@
 
 typedef struct _KxRangeMap KxRangeMap;
 
-/* @epoch_ns, @order: 0 for those above. */
+/* @epoch_ns, @order: 0: the defaults above. */
 KxRangeMap *kx_rangemap_new(guint64 last_gfn, guint vcpus, guint64 epoch_ns, guint order);
 void kx_rangemap_free(KxRangeMap *m);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxRangeMap, kx_rangemap_free)
 gboolean kx_rangemap_is(const KxRangeMap *m, guint64 epoch_ns, guint order);
 
-/* Memory has appeared up to @last_gfn. What was known stays known. */
+/* The VM has more memory now: its last frame is @last_gfn. Nothing known is lost. */
 void kx_rangemap_grow(KxRangeMap *m, guint64 last_gfn);
 
 /*
- * Of the pass at hand, which begins with the first of them: it counts once kx_rangemap_end_pass says that it does, and until
- * then is nowhere to be seen. @accesses in all, evenly over the pages.
+ * Adds samples of the current pass; the first samples after the end of a pass begin the next one. They count when
+ * kx_rangemap_end_pass is called, and no result shows them before. @accesses: the total, spread evenly over the pages.
  */
 void kx_rangemap_add(KxRangeMap *m, guint64 gfn, guint64 npages, guint64 accesses);
 /* One access of @gfn + i for each bit i. */
 void kx_rangemap_add_bits(KxRangeMap *m, guint64 gfn, const guint64 *bits, gsize nwords);
-/* The pass does not count: it has never been. */
+/* The current pass does not count: its samples are discarded. */
 void kx_rangemap_drop_pass(KxRangeMap *m);
 /* @time_ns: CLOCK_MONOTONIC. */
 void kx_rangemap_end_pass(KxRangeMap *m, guint64 time_ns);
 
-/* What it knows as of the last epoch; who it is is left to the caller. */
+/* The ranges at the end of the last epoch. The caller fills in tracker, options and mechanism. */
 KxHeatMap *kx_rangemap_report(KxRangeMap *m);
 
 #endif /* KX_RANGEMAP_H */
