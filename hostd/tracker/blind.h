@@ -32,7 +32,10 @@ extern const KxBlindSpot kx_blind_spots[]; /* ends with what NULL */
 
 /* Names of all trackers with @bit, "a, b"; NULL: every tracker that finds anything has it. */
 char *kx_blind_trackers(guint bit);
-/* Those of @trackers (names) with @bit, "a, b". *@all (may be NULL): there are several, and all that find anything have @bit. */
+/*
+ * Names of those of @trackers (names) that have @bit, "a, b". *@all (may be NULL): TRUE if several of @trackers find anything,
+ * and all of these have @bit.
+ */
 char *kx_blind_of(const GPtrArray *trackers, guint bit, gboolean *all);
 /* A sentence (char *) for each blind spot of @trackers (names). */
 GPtrArray *kx_blind_notes(const GPtrArray *trackers);

@@ -19,7 +19,7 @@ static gint lower_first(gconstpointer a, gconstpointer b)
 	return x < y ? -1 : x > y;
 }
 
-/* Sorted and apart, as the module wants them: the guest need not be. */
+/* The module requires sorted and disjoint ranges; the guest's spans may be in any order and may overlap. */
 static GArray *ranges_of(const GArray *spans)
 {
 	g_autoptr(GArray) sorted = g_array_new(FALSE, FALSE, sizeof(struct kvm_ext_range));
@@ -53,7 +53,7 @@ gboolean kx_declared_look(KxDeclared *d, KxChannel *channel, KxModule *module, G
 
 	if (!spans || (d->spans ? is_same(d->spans, spans) : !spans->len))
 		return TRUE;
-	/* Remembered whether it works or not: a list that is refused is not tried again and again. */
+	/* The list is kept also if the module refuses it, so that the same list is not passed to the module again. */
 	g_clear_pointer(&d->spans, g_array_unref);
 	d->spans = g_steal_pointer(&spans);
 	ranges = ranges_of(d->spans);

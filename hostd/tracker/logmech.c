@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Intel SDM, "Page-Modification Logging": the CPU writes the addresses of pages whose dirty bit it sets into a buffer, so it
- * needs EPT with accessed and dirty bits. KVM uses it where all three parameters of kvm_intel are on, and write protection
- * everywhere else. AMD's CPUs have nothing like it, unless a kvm_amd shows a parameter pml.
+ * Intel SDM, "Page-Modification Logging": the CPU writes the addresses of pages whose dirty bit it sets into a buffer, so PML
+ * requires EPT with accessed and dirty bits. KVM uses PML if all three parameters of kvm_intel are on, and write protection
+ * otherwise. CPUs by AMD count as CPUs without PML, unless the loaded kvm_amd has a parameter pml.
  */
 #include "logmech.h"
 
@@ -52,7 +52,7 @@ static gboolean is_on(const char *value)
 	return value && (*value == 'Y' || *value == 'y' || *value == '1');
 }
 
-/* PML needs all of them; one that is off decides, one that cannot be read leaves it open. */
+/* PML requires all of @names: if one is off, KVM does not use PML; if one cannot be read, the mechanism stays unknown. */
 static void from_parameters(const char *root, const char *module, const char *const *names,
 			    KxLogMechanism *m)
 {

@@ -39,7 +39,7 @@ static void sys_unmap(void *map, gsize len)
 
 static const KxModuleSys real_sys = { sys_open, sys_ioctl, sys_map, sys_unmap };
 
-/* What an errno means where; the rows of a request come before those of any request (0). */
+/* The meaning of an errno, by request; the rows of a single request come before the rows of any request (0). */
 static const struct {
 	unsigned long request;
 	int err;
@@ -143,7 +143,7 @@ void kx_module_unref(KxModule *m)
 {
 	if (!m || !g_atomic_ref_count_dec(&m->refs))
 		return;
-	/* The mapping holds the session open as the descriptor does. */
+	/* The mapping keeps the session open, as the descriptor does. */
 	if (m->ring)
 		m->sys->unmap(m->ring, m->ring_len);
 	close(m->fd);
@@ -206,7 +206,7 @@ static const char *unsupported(const struct kvm_ext_vm *vm, guint32 tracker)
 	       "the host has)";
 }
 
-/* What an errno does not say, the VM may. */
+/* If the errno does not name the reason, properties of the VM may name it. */
 static gboolean fail_set(KxModule *m, const struct kvm_ext_tracker *t, int err, GError **error)
 {
 	struct kvm_ext_vm vm;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Keys of heat: how often it is told, and of what ranges. */
+/* Keys of heat: the length of an epoch, and the size of ranges. */
 #include "options-internal.h"
 
 gboolean kx_option_set_epoch(KxOptions *o, const char *key, const char *value, GError **error)

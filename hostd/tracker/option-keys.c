@@ -11,7 +11,7 @@ gboolean kx_option_set_tracker(KxOptions *o, const char *key, const char *value,
 
 		return kx_option_bad_value(error, key, value, names);
 	}
-	/* Finer on the host than in the guest, and so are their kx_options_defaults. */
+	/* Heat is finer on the host than in the guest, and so are the defaults: values for one side are not kept for the other. */
 	if ((t->can ^ o->tracker->can) & KX_CAN_GUEST) {
 		o->epoch_ns = kx_options_defaults.epoch_ns;
 		o->range_order = kx_options_defaults.range_order;

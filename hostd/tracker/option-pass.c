@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Keys of trackers with passes: when, where, of what and how. */
+/* Keys of trackers with passes: when a pass runs, on which CPU, on which pages, and how. */
 #include "options-internal.h"
 
 #include <string.h>

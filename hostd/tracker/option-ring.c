@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The key of the sample ring, which is made when the VM is attached. */
+/* The key of the sample ring, which is allocated when the VM is attached. */
 #include "options-internal.h"
 
 #define PAGE_BYTES     4096u
@@ -24,7 +24,7 @@ gboolean kx_option_set_ring_size(KxOptions *o, const char *key, const char *valu
 	return TRUE;
 }
 
-/* A bit for each page, and a quarter more for what is around them. */
+/* One bit for each page, and a quarter more for the headers of the records. */
 guint32 kx_options_ring_pages(const KxOptions *o, guint64 ram_pages)
 {
 	guint64 want = ram_pages / 8 / PAGE_BYTES * 5 / 4;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Keys of trap: which pages, and what their faults may cost. */
+/* Keys of trap: which pages are trapped, and the budgets of their faults. */
 #include "options-internal.h"
 
 #include <stdlib.h>
@@ -12,7 +12,7 @@ static int compare_ranges(const void *a, const void *b)
 	return x->gfn < y->gfn ? -1 : x->gfn > y->gfn;
 }
 
-/* Sorted, and what touches or overlaps is one. */
+/* Sorts the ranges, and merges ranges that overlap or are adjacent. */
 static void settle_ranges(KxPages *p)
 {
 	guint32 n = 0;
@@ -27,7 +27,7 @@ static void settle_ranges(KxPages *p)
 		else
 			p->ranges[++n] = next;
 	}
-	/* What is equal compares equal: nothing is left over behind the end. */
+	/* The unused elements are cleared, so that equal lists compare equal byte by byte. */
 	memset(&p->ranges[n + 1], 0, (p->nr - n - 1) * sizeof(*p->ranges));
 	p->nr = n + 1;
 }

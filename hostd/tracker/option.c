@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What holds for each key: its default, whom it is for, how a value is refused. */
+/* Functions on a single key: its default, the trackers that accept it, and the error about a bad value. */
 #include "options-internal.h"
 
 #include <string.h>

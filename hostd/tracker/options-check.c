@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What does not go together, once all keys are set. */
+/* Finds conflicts between options after all keys are set. */
 #include "options-internal.h"
 
 static gboolean conflict(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -15,7 +15,7 @@ static gboolean conflict(GError **error, const char *format, ...)
 	return FALSE;
 }
 
-/* Of a tracker without passes this is to be said first, whatever its passes could be like. */
+/* A key of passes is refused by a tracker without passes for that reason first, whatever else the tracker lacks. */
 static const char *lack_of(const KxOptionKey *k, const KxTrackerRow *t)
 {
 	gboolean passes = k->needs & KX_CAN_PASS & ~t->can;
@@ -23,7 +23,7 @@ static const char *lack_of(const KxOptionKey *k, const KxTrackerRow *t)
 	return passes ? "has no passes" : k->lack;
 }
 
-/* What was given though the tracker has no use for it. */
+/* A key that is set, although the tracker does not use it, is an error. */
 static gboolean check_keys(const KxOptions *o, GError **error)
 {
 	for (const KxOptionKey *k = kx_option_keys; k->key; k++) {

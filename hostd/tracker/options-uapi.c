@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Options as the module takes them. */
+/* Conversion of options into the module's structure. */
 #include "options-internal.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Tracker options. Each key is one row of a table (option-keys.c): how its text is read, how
- * it is written back, and to which trackers it means something.
+ * Tracker options. Each key is one row of a table (option-keys.c): how its text is parsed, how
+ * the text is written, and which trackers accept the key.
  */
 #include "options-internal.h"
 
@@ -12,7 +12,10 @@ void kx_options_init(KxOptions *o)
 	*o = kx_options_defaults;
 }
 
-/* What comes after @set in the table and is given as well is yet to be set. */
+/*
+ * Returns keys that no longer apply to their defaults. Only keys after @set in the table: keys are set in the order of the
+ * table, so a later key that the user gives with this one is set afterwards.
+ */
 static void drop_what_is_left_over(KxOptions *o, const KxOptionKey *set)
 {
 	for (const KxOptionKey *k = set + 1; k->key; k++) {

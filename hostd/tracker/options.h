@@ -74,8 +74,8 @@ typedef struct {
 	guint64 epoch_ns;		      /* of the range classifier; 0: 500 ms */
 	guint32 range_order; /* log2 of the smallest range's bytes; 0: 4K on the host, 2M in the guest */
 	KxGuestOptions guest;
-	guint32 ring_pages; /* of the sample ring, of 4 KiB; 0: by the VM's memory */
-	gint64 wait_ns;	    /* time for the guest to answer; -1: see patience.h */
+	guint32 ring_pages; /* size of the sample ring in pages of 4 KiB; 0: computed from the VM's memory */
+	gint64 wait_ns; /* time for the guest to answer; -1: see patience.h */
 } KxOptions;
 
 /* Defaults: tracker off, interval 1s, 4K, all RAM, any CPU, flush scope: the tracker's default (pass). */

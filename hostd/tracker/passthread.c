@@ -15,21 +15,21 @@
 #include "ring.h"
 
 typedef struct {
-	gatomicrefcount refs; /* the tracker's, the thread's, and of those who wait for a pass */
+	gatomicrefcount refs; /* one each: the tracker, the thread, each waiting caller */
 	const KxPassOps *ops;
 	gpointer work;
-	KxRing *ring; /* written on the thread, read by who has entered the session */
+	KxRing *ring; /* written by the thread, read by the thread that has entered the session */
 	int event;    /* readable: there is something to drain */
 	int cpu;      /* -1: any */
 	guint64 interval_ns;
-	gint stop; /* atomic; the rest is under the lock */
+	gint stop; /* atomic; @lock protects the members below */
 
 	GMutex lock;
-	GCond wake; /* the thread */
-	GCond told; /* those who wait for it */
+	GCond wake; /* wakes the thread */
+	GCond told; /* wakes the callers that wait for the thread */
 	gboolean ended;
 	guint64 begun, finished, asked; /* numbers of passes */
-	GError *error;			/* what ended it */
+	GError *error;			/* the reason why the thread ended */
 	struct kvm_ext_stats st;
 } PassThread;
 
@@ -37,13 +37,13 @@ struct _KxPass {
 	PassThread *thread;
 	gboolean primes, cut;
 	guint64 nr, start_ns;
-	guint64 cpu_mark; /* at the end of the pass before it */
+	guint64 cpu_mark; /* the thread's CPU time at the end of the previous pass */
 	struct kvm_ext_rec_pass_end sum;
 };
 
-/* Of a tracker. */
+/* Private data of a tracker. */
 typedef struct {
-	PassThread *now, *before; /* what the one before has found is drained first */
+	PassThread *now, *before; /* records of @before are drained first, once */
 } Passes;
 
 static guint64 clock_ns(clockid_t clock)
@@ -78,11 +78,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PassThread, pass_thread_unref)
 
 static void tell_reader(const PassThread *t)
 {
-	/* Fails only where it is readable already. */
+	/* Fails only if the counter is at its maximum, and then the descriptor is readable already. */
 	(void)!eventfd_write(t->event, 1);
 }
 
-/* --- what a pass finds ------------------------------------------------------------------------------------------------ */
+/* --- pages that a pass finds ------------------------------------------------------------------------------------------ */
 
 gboolean kx_pass_primes(const KxPass *p)
 {
@@ -225,7 +225,7 @@ static void add_up(struct kvm_ext_stats *st, const KxPass *p)
 	st->lost_samples += r->lost_samples;
 }
 
-/* Its record is in the ring before anybody is told that it has ended. */
+/* The record of the end is in the ring before waiting callers learn that the pass has ended. */
 static void end_pass(KxPass *p, GError *error)
 {
 	PassThread *t = p->thread;
@@ -268,7 +268,7 @@ static gboolean run_pass(KxPass *p)
 
 /* --- the thread --------------------------------------------------------------------------------------------------------- */
 
-/* Intervals are from start to start; those that a pass took up are overruns. Under the lock. */
+/* Intervals run from start to start of passes; intervals that begin during a pass are overruns. Caller holds t->lock. */
 static guint64 schedule_next(PassThread *t, guint64 due_ns)
 {
 	guint64 now_ns = clock_ns(CLOCK_MONOTONIC), skipped;
@@ -280,7 +280,7 @@ static guint64 schedule_next(PassThread *t, guint64 due_ns)
 	return due_ns + (skipped + 1) * t->interval_ns;
 }
 
-/* Under the lock. FALSE: it is to end. @timed: it is the interval that makes it due. */
+/* Caller holds t->lock. FALSE: the thread must end. *@timed: a pass is due because the interval is over, not on request. */
 static gboolean wait_until_due(PassThread *t, guint64 due_ns, gboolean *timed)
 {
 	while (!g_atomic_int_get(&t->stop)) {
@@ -322,7 +322,7 @@ static void stay_on_cpu(const PassThread *t)
 	set = CPU_ALLOC((size_t)t->cpu + 1);
 	CPU_ZERO_S(CPU_ALLOC_SIZE((size_t)t->cpu + 1), set);
 	CPU_SET_S((size_t)t->cpu, CPU_ALLOC_SIZE((size_t)t->cpu + 1), set);
-	/* The session has seen that the CPU is online. */
+	/* The session has checked that the CPU is online. */
 	pthread_setaffinity_np(pthread_self(), CPU_ALLOC_SIZE((size_t)t->cpu + 1), set);
 	CPU_FREE(set);
 }
@@ -340,7 +340,7 @@ static gpointer thread_main(gpointer data)
 	return NULL;
 }
 
-/* Takes @work over. */
+/* Takes ownership of @work. */
 static PassThread *pass_thread_new(const KxTracker *tracker, const KxOptions *o,
 				   const KxPassOps *ops, gpointer work, GError **error)
 {
@@ -453,7 +453,7 @@ void kx_passes_handle_free(gpointer handle)
 	pass_thread_unref(handle);
 }
 
-/* Of a pass that begins from now on, and does not prime. */
+/* Waits for the end of a pass that begins after this call; the priming pass does not count. */
 gboolean kx_passes_run(gpointer handle, guint64 *pass, GError **error)
 {
 	PassThread *t = handle;
@@ -484,12 +484,12 @@ static gboolean drain_thread(PassThread *t, const KxStreamOps *sink, gpointer da
 {
 	eventfd_t told;
 
-	/* Before the records: what comes after them tells anew. */
+	/* Cleared before the records are read: a record that is written afterwards sets the event again. */
 	(void)!eventfd_read(t->event, &told);
 	return kx_stream_drain(kx_ring_stream(t->ring), sink, data, NULL, error);
 }
 
-/* What ended the thread, unless others tell that the VM is gone. */
+/* FALSE: the thread has ended with @error. If the VM is gone, TRUE: the session itself notices this. */
 static gboolean check_thread(PassThread *t, GError **error)
 {
 	gboolean ok;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Passes on a thread of the daemon's own, for trackers that are not the module's. When a pass begins, what it counts, its
- * records and its account are here, by the module's rules: the first pass primes at once, passes begin an interval apart or
- * on request, one that was cut does not count. What a pass does is the tracker's.
+ * Passes on a thread of the daemon, for trackers that run without the module. This file decides when a pass begins, and keeps
+ * its counters, its records and its account, by the module's rules: the first pass begins at once and primes; later passes
+ * begin one interval apart, or on request; a pass that was cut short does not count. The tracker supplies the pass itself.
  *
- * A thread that is in a call which the kernel does not cut (clear_refs of a large VM) is not waited for beyond
- * KX_PASS_STOP_MS: it ends by itself, and what it would still write goes nowhere.
+ * Stopping waits for the thread at most KX_PASS_STOP_MS, because the thread may be in a system call that the kernel does not
+ * interrupt (clear_refs of a large VM). After that time the thread ends by itself, and nobody reads its later records.
  */
 #ifndef KX_PASSTHREAD_H
 #define KX_PASSTHREAD_H
@@ -14,22 +14,26 @@
 
 #define KX_PASS_STOP_MS 500u
 
-/* The pass at hand; all of it on the thread. */
+/* The current pass. Its functions are called only on the thread of the passes. */
 typedef struct _KxPass KxPass;
 
 typedef struct {
-	const char *thread; /* its name, at most 15 characters */
+	const char *thread; /* name of the thread, at most 15 characters */
 	/*
-	 * FALSE: nothing can be found any more. KX_ERROR_VM_GONE is for others to tell; any other error ends the session.
-	 * One that finds kx_pass_is_cut() returns TRUE at once.
+	 * FALSE: this and every later pass can find nothing. KX_ERROR_VM_GONE is not reported from here, because the session
+	 * itself notices the end of the VM; any other error ends the session. If kx_pass_is_cut(), the function returns TRUE
+	 * at once.
 	 */
 	gboolean (*pass)(gpointer work, KxPass *p, GError **error);
 	void (*free)(gpointer work); /* on any thread */
 } KxPassOps;
 
-gboolean kx_pass_primes(const KxPass *p); /* what it finds belongs to nobody */
-gboolean kx_pass_is_cut(KxPass *p);	  /* to be asked each millisecond or so */
-/* How much there is to look at, for those who wait; and that some of it was looked at, and was there. */
+gboolean kx_pass_primes(const KxPass *p); /* the pages that this pass finds are not reported */
+gboolean kx_pass_is_cut(KxPass *p);	  /* a pass calls this about once per millisecond */
+/*
+ * The progress of a pass: how many pages it will test, and that it has tested @pages more, of which @present are mapped (a huge
+ * page counts once).
+ */
 void kx_pass_expect(KxPass *p, guint64 pages);
 void kx_pass_looked(KxPass *p, guint64 pages, guint64 present);
 /* @npages pages found, through leaves of 2^@leaf_order pages. */
@@ -37,14 +41,14 @@ void kx_pass_found_run(KxPass *p, guint64 gfn, guint64 npages, guint32 leaf_orde
 #define KX_PASS_BITMAP_WORDS 64u
 /* Bit i of @bits: page @gfn + i. At most KX_PASS_BITMAP_WORDS words. */
 void kx_pass_found_bits(KxPass *p, guint64 gfn, const guint64 *bits, guint nwords);
-/* CPU time of somebody else for this pass. */
+/* Adds CPU time that another thread used for this pass. */
 void kx_pass_add_cpu(KxPass *p, guint64 ns);
 
-/* --- what all such trackers have in their ops ------------------------------------------------------------------------- */
+/* --- members of KxTrackerOps that all these trackers share -------------------------------------------------------------- */
 
 gboolean kx_passes_open(KxTracker *t, GError **error);
 void kx_passes_close(KxTracker *t);
-/* In place of what ran, which goes on if this fails. Takes @work over, in any case. */
+/* Replaces the running passes; if this fails, they continue. Takes ownership of @work, also on an error. */
 gboolean kx_passes_start(KxTracker *t, const KxOptions *o, const KxPassOps *ops, gpointer work,
 			 GError **error);
 void kx_passes_stop(KxTracker *t);

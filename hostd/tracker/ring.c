@@ -8,14 +8,14 @@
 #include "base/error.h"
 
 #define PAGE_BYTES 4096u
-/* What records with samples leave free: the begin, the end and the loss of some passes. */
+/* Records with samples leave this many bytes free, for the records of beginning, end and loss of some passes. */
 #define RESERVED 1024u
 
 struct _KxRing {
 	struct kvm_ext_ring *ring;
 	gsize len;
 	KxStream *stream;
-	/* lost since the last record that was written */
+	/* lost since the last KVM_EXT_REC_LOST was written */
 	guint64 lost_samples, lost_records;
 };
 
@@ -57,7 +57,7 @@ KxStream *kx_ring_stream(KxRing *r)
 
 static guint64 used(const KxRing *r)
 {
-	/* Pairs with the reader's release: what it has given back is not read any more. */
+	/* Pairs with the reader's release: the reader has finished with all data before data_tail. */
 	return r->ring->data_head - __atomic_load_n(&r->ring->data_tail, __ATOMIC_ACQUIRE);
 }
 
@@ -66,7 +66,7 @@ gboolean kx_ring_is_half_full(const KxRing *r)
 	return used(r) >= r->ring->data_size / 2;
 }
 
-/* With a pad before it where the end of the data is too near. */
+/* Records do not wrap: if @record does not fit before the end of the data, a pad fills the rest. */
 static gboolean put(KxRing *r, const struct kvm_ext_record *record, guint64 keep_free)
 {
 	guint64 size = r->ring->data_size, head = r->ring->data_head, at = head & (size - 1);
@@ -82,7 +82,7 @@ static gboolean put(KxRing *r, const struct kvm_ext_record *record, guint64 keep
 		at = 0;
 	}
 	memcpy(data + at, record, record->size);
-	/* Pairs with the reader's acquire: what lies before the head is complete. */
+	/* Pairs with the reader's acquire: all records before data_head are complete. */
 	__atomic_store_n(&r->ring->data_head, head + pad + record->size, __ATOMIC_RELEASE);
 	return TRUE;
 }

@@ -15,10 +15,10 @@ static const char ranges_are_found[] =
 	"the guest tells its hottest ranges, not pages, and all that is mapped in one counts as "
 	"found: this is the figure of ranges, which are halved epoch by epoch down to range-size";
 
-/* What every tracker of the module that has passes can do. */
+/* Abilities of every tracker of the module with passes. */
 #define ON_HOST (KX_CAN_FIND | KX_CAN_PASS | KX_CAN_TIME | KX_CAN_CPU | KX_CAN_RANGE)
 
-/* And every one that does without it, and works on the VMM's address space from a thread of the daemon's. */
+/* Abilities of every tracker without the module that works on the VMM's address space, on a thread of the daemon. */
 #define ON_VMM (ON_HOST | KX_CAN_ALONE | KX_CAN_VMM)
 
 #define BLIND_ALL  (KX_BLIND_DMA | KX_BLIND_VMM)

@@ -42,8 +42,8 @@ typedef enum {
 
 /* Which of the guest's pages a tracker can find: recall and precision are shares of these pages. */
 typedef struct {
-	KxSeen finds; /* finds all such pages, except those that it misses; NONE: @no_recall says why */
-	KxSeen says; /* a page found is such a page */
+	KxSeen finds; /* looks for all pages of this kind; NONE: @no_recall says why recall is not known */
+	KxSeen says; /* each page that it reports is of this kind */
 	const char *no_recall;
 	const char *recall; /* footnote of recall, one clause; NULL: none is needed */
 	const char *precision;
@@ -55,7 +55,7 @@ typedef struct {
 	const char *summary; /* one line, for help and completion */
 	int module_id;	     /* enum kvm_ext_tracker_id; -1: not the module's */
 	guint can;	     /* KX_CAN_* */
-	guint parts;	     /* KX_PART_BIT(): what its account has that others have not */
+	guint parts;	     /* KX_PART_BIT(): parts of its account that not all trackers have */
 	KxSees sees;
 	guint blind; /* KX_BLIND_*: what it cannot see */
 	/* Another row's name: this row is that tracker if the dirty log works by @mechanism, and is refused otherwise. */

@@ -9,8 +9,8 @@ struct _KxStream {
 	struct kvm_ext_ring *ring;
 	const guint8 *data;
 	guint64 size; /* of the data, checked at the start and never read again */
-	guint64 tail; /* ours; the ring's copy is for the kernel */
-	char *broken; /* why nothing is read any more */
+	guint64 tail; /* the reader's own; data_tail in the ring is only written, for the kernel */
+	char *broken; /* why the ring is corrupt and no longer read; NULL: it is not corrupt */
 	union {
 		struct kvm_ext_record h;
 		struct kvm_ext_rec_pass_begin pass_begin;
@@ -21,7 +21,7 @@ struct _KxStream {
 		struct kvm_ext_rec_faults faults;
 		struct kvm_ext_rec_regions regions;
 		guint64 words[KVM_EXT_REC_MAX / 8];
-	} rec; /* the record at hand, copied out before it is looked at */
+	} rec; /* the current record, copied from the ring before it is checked */
 };
 
 KxStream *kx_stream_new(void *map, gsize len, GError **error)
@@ -118,13 +118,13 @@ static const char *check_bitmap(const KxStream *s)
 		return "bitmap longer than its record";
 	if (!is_guest_memory(r->gfn, r->nbits))
 		return "bitmap beyond guest memory";
-	/* The UAPI promises zeros there; do not count what it cannot mean. */
+	/* The UAPI promises zeros after the last bit: other values mean a corrupt record. */
 	if (r->nbits % 64 && s->rec.words[sizeof(*r) / 8 + need - 1] >> r->nbits % 64)
 		return "bitmap with bits beyond its end";
 	return NULL;
 }
 
-/* Of @nr elements of @bytes each behind the first @fixed bytes. */
+/* Whether the record has space for @nr elements of @bytes each, after the first @fixed bytes. */
 static gboolean holds(const KxStream *s, gsize fixed, guint32 nr, gsize bytes)
 {
 	return nr <= (s->rec.h.size - fixed) / bytes;
@@ -221,7 +221,7 @@ static void give_regions(const KxStream *s, const KxStreamOps *ops, void *data)
 		ops->regions(data, &s->rec.regions, s->rec.regions.regions);
 }
 
-/* A type that is not here comes from a newer module of the same version: it is skipped. */
+/* Records of any other type come from a newer module with the same API version, and are skipped. */
 static const struct {
 	guint32 min_size;
 	const char *(*check)(const KxStream *s);
@@ -238,7 +238,7 @@ static const struct {
 	[KVM_EXT_REC_REGIONS] = { sizeof(struct kvm_ext_rec_regions), check_regions, give_regions },
 };
 
-/* Checks and delivers the record at s->tail; NULL or what is wrong. *size: how far to go on. */
+/* Checks and delivers the record at s->tail. Returns NULL, or what is wrong. *@size: distance to the next record. */
 static const char *one_record(KxStream *s, guint64 readable, const KxStreamOps *ops, void *data,
 			      guint64 *size, gboolean *counted)
 {
@@ -262,7 +262,7 @@ static const char *one_record(KxStream *s, guint64 readable, const KxStreamOps *
 		return NULL;
 	if (*size < kinds[s->rec.h.type].min_size)
 		return "record too short for its type";
-	/* Not over the header: that copy has been checked. */
+	/* Without the header: it was copied and checked above, and the ring's header may have changed since. */
 	memcpy(&s->rec.words[1], s->data + at + sizeof(s->rec.h), *size - sizeof(s->rec.h));
 	wrong = kinds[s->rec.h.type].check(s);
 	if (!wrong)
@@ -280,7 +280,7 @@ gboolean kx_stream_drain(KxStream *s, const KxStreamOps *ops, void *data, guint6
 	if (records)
 		*records = 0;
 	if (!s->broken) {
-		/* Pairs with the kernel's release: what lies before the head is complete. */
+		/* Pairs with the kernel's release: all records before data_head are complete. */
 		head = __atomic_load_n(&s->ring->data_head, __ATOMIC_ACQUIRE);
 		if (head - s->tail > s->size || head % 8)
 			wrong = "head out of bounds";
@@ -290,7 +290,7 @@ gboolean kx_stream_drain(KxStream *s, const KxStreamOps *ops, void *data, guint6
 				break;
 			n += counted;
 			s->tail += size;
-			/* Pairs with the kernel's acquire: only now may it write over what we have read. */
+			/* Pairs with the kernel's acquire: only after this store may the kernel overwrite the record. */
 			__atomic_store_n(&s->ring->data_tail, s->tail, __ATOMIC_RELEASE);
 		}
 		if (wrong)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the guest's module is told, and what it says to that. */
+/* Commands to the guest's module, and its answers. */
 #include "tracker-guest.h"
 
 #include <errno.h>
@@ -51,7 +51,7 @@ gboolean kx_guest_command_is_same(const struct kvm_ext_channel_command *a,
 
 #define SURROGATE "--event page-faults is a surrogate that works anywhere"
 
-/* What the guest's module says by its errno. */
+/* The meaning of the errno in the answer of the guest's module. */
 static const struct {
 	int error;
 	const char *words;
@@ -115,7 +115,7 @@ gboolean kx_tracker_guest_propose(KxChannel *channel, const KxOptions *o, KxPati
 	kx_guest_command(o, &new);
 	new.epoch = kx_tracker_new_epoch();
 	seq = kx_channel_command(channel, &new);
-	/* It looks once an epoch of the old command's, and may have to end one first. */
+	/* The guest's module reads commands once per epoch of the old command, and may have to finish an epoch first. */
 	kx_patience_renew(patience,
 			  3 * (kx_guest_epoch_ns(old.epoch_ns) + kx_guest_epoch_ns(new.epoch_ns)));
 	while (!kx_channel_status(channel, &st) || st.acked != seq) {

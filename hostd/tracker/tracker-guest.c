@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Trackers that run in the guest. The module there samples and classifies; we look at the channel once per epoch of its,
- * by a timer, and put what came in the module's terms: what one look finds counted is a pass, whose pages are those of
- * the hottest ranges. The account is the guest's own word, of its CPUs' time.
+ * Trackers that run in the guest. The guest's module samples and classifies. A timer makes the daemon look at the channel once
+ * per epoch of the guest, and the result is expressed in the terms of the host's module: the counts of one look are a pass, and
+ * its pages are the pages of the hottest ranges. The account contains CPU times as the guest reports them.
  */
 #include "tracker-guest.h"
 
@@ -17,14 +17,14 @@
 #define PROCESSES_MAX 64u
 #define STALE_LOOKS   8u
 /*
- * What a look takes of the pages that the guest names. Processes share pages, so that all of the memory may be named more than
- * once; but what names it over and over is no list of what is hot. A look is bounded by this, whatever is in the ring.
+ * Bounds on the pages that one look accepts from the guest, whatever the ring contains. Processes share pages, so a guest may
+ * name all of its memory more than once; but a guest that names all of its memory many times does not send a list of hot pages.
  */
 #define LOOK_TIMES_RAM 4u
-#define LOOK_PAGES     ((guint64)1 << 28) /* of a VM with less memory than that */
+#define LOOK_PAGES     ((guint64)1 << 28) /* if the VM has less memory than this */
 #define LOOK_SPANS     65536u
-#define RECORD_SPANS   8u /* what finding its range costs in spans */
-/* More than any guest does in one look: a number beyond it is cut, so that sums stay far from overflow. */
+#define RECORD_SPANS   8u /* finding the range of a record takes as long as this number of spans */
+/* More than any guest counts between two looks: a larger number is cut to this, so that sums stay far from overflow. */
 #define DELTA_MAX (1ull << 44)
 
 typedef struct {
@@ -32,17 +32,17 @@ typedef struct {
 	guint64 epoch_ns;
 	gboolean stopped;
 	struct kvm_ext_stats st; /* as of the last pass */
-	guint64 instance;	 /* of the guest's end whose account this is: */
+	guint64 instance;	 /* of the guest's module that @seen belongs to */
 	struct kvm_ext_channel_account seen;
 	KxGuestView view;
 	guint64 looks, bad_before;
-	/* the pass at hand */
+	/* the current pass */
 	gboolean in_pass;
 	const KxStreamOps *sink;
 	gpointer sink_data;
 	guint64 now_ns;
-	guint64 pages_left, spans_left; /* that this look may still take */
-	guint64 crowded;		/* records beyond that, of this setting */
+	guint64 pages_left, spans_left; /* how many this look may still accept */
+	guint64 crowded;		/* records beyond these bounds, in this setting */
 } Guest;
 
 static guint64 monotonic_ns(void)
@@ -50,7 +50,7 @@ static guint64 monotonic_ns(void)
 	return (guint64)g_get_monotonic_time() * 1000;
 }
 
-/* --- life --------------------------------------------------------------------------------------------------------- */
+/* --- opening, starting, stopping ---------------------------------------------------------------------------------- */
 
 static gboolean guest_serves(const KxTrackerRow *row, gboolean module)
 {
@@ -128,7 +128,8 @@ static gboolean guest_start(KxTracker *t, const KxOptions *o, GError **error)
 		want.epoch = kx_tracker_new_epoch();
 		kx_channel_command(t->vm.channel, &want);
 	} else {
-		want.epoch = now.epoch; /* proposed, and running by now */
+		/* kx_tracker_guest_propose() has sent this command, and the guest runs it. */
+		want.epoch = now.epoch;
 	}
 	kx_channel_status(t->vm.channel, &st);
 	kx_channel_counts(t->vm.channel, &counts);
@@ -196,7 +197,7 @@ static KxGuestProcess *process_of(Guest *g, gint32 pid)
 	return p;
 }
 
-/* How often the range was accessed, as the record before this one has it. */
+/* How often the range of @r was accessed, from the last record of ranges. */
 static guint64 accesses_of(Guest *g, const struct kvm_ext_channel_pages *r)
 {
 	const KxGuestProcess *p = process_of(g, r->pid);
@@ -211,7 +212,7 @@ static guint64 accesses_of(Guest *g, const struct kvm_ext_channel_pages *r)
 	return 0;
 }
 
-/* Of a run of pages that the guest names: what the VM has of it. */
+/* How many pages of the span exist in the VM. */
 static guint64 real_pages(guint64 last_gfn, const struct kvm_ext_channel_span *s)
 {
 	return s->gfn > last_gfn ? 0 : MIN(s->npages, last_gfn + 1 - s->gfn);
@@ -226,7 +227,7 @@ static guint64 all_pages(guint64 last_gfn, const struct kvm_ext_channel_pages *r
 	return sum;
 }
 
-/* FALSE: this look has had its share. */
+/* FALSE: this look has accepted as much as it may. */
 static gboolean take_share(Guest *g, guint64 spans, guint64 pages)
 {
 	if (pages > g->pages_left || spans > g->spans_left) {
@@ -245,7 +246,7 @@ static void open_share(Guest *g, guint64 ram)
 	g->spans_left = LOOK_SPANS;
 }
 
-/* The pages of a range, which share its accesses. */
+/* The pages of a range; the accesses of the range are divided among them. */
 static void on_pages(void *data, const struct kvm_ext_channel_pages *r)
 {
 	const KxTracker *t = data;
@@ -275,7 +276,7 @@ static void on_pages(void *data, const struct kvm_ext_channel_pages *r)
 				g->sink_data, run.gfn, run.npages,
 				(guint64)(accesses * (double)run.npages / (double)pages + 0.5));
 		if (run.npages < r->span[i].npages &&
-		    g->sink->ranked) /* of which nothing is known */
+		    g->sink->ranked) /* the rest of the span does not exist */
 			g->sink->ranked(g->sink_data, KX_GFN_END, 1, 1);
 	}
 }
@@ -291,7 +292,7 @@ static void on_ranges(void *data, const struct kvm_ext_channel_ranges *r)
 	p->total = r->total;
 	p->look = g->looks;
 	g_array_set_size(p->ranges, 0);
-	g_array_append_vals(p->ranges, r->range, r->nr); /* as many as fit one record */
+	g_array_append_vals(p->ranges, r->range, r->nr); /* bounded: they fit in one record */
 }
 
 static void drop_stale(Guest *g)
@@ -304,7 +305,7 @@ static void drop_stale(Guest *g)
 	}
 }
 
-/* What the counters of an account went up by; one that went down began anew. */
+/* By how much the counters of an account have grown. A counter that is smaller than before has started from 0 again. */
 static void difference(const struct kvm_ext_channel_account *now,
 		       const struct kvm_ext_channel_account *seen,
 		       struct kvm_ext_channel_account *d)
@@ -324,7 +325,7 @@ static void add_up(struct kvm_ext_channel_account *sum, const struct kvm_ext_cha
 
 	for (guint i = 0; i < sizeof(*d) / sizeof(*to); i++)
 		to[i] = MIN(to[i] + by[i], G_MAXINT64 / 4);
-	/* these are no counters */
+	/* these members are not counters */
 	sum->max_scan_ns = MAX(sum->max_scan_ns, MIN(now->max_scan_ns, DELTA_MAX));
 	sum->memory_bytes = MIN(now->memory_bytes, DELTA_MAX);
 	sum->period = MIN(now->period, DELTA_MAX);
@@ -384,7 +385,7 @@ static void end_pass(Guest *g, guint16 flags, const struct kvm_ext_channel_accou
 		g->sink->pass_end(g->sink_data, &r);
 }
 
-/* What the guest's end has counted since the last look; it counts from 0 when it starts. */
+/* Takes what the guest's module has counted since the last look. A module that was loaded again counts from 0. */
 static void count(Guest *g, const KxChannelStatus *st)
 {
 	struct kvm_ext_channel_account d;
@@ -413,7 +414,7 @@ static void look(KxTracker *t)
 
 	g->looks++;
 	open_share(g, t->vm.vm->last_gfn + 1);
-	/* Status before records: it is written behind those that it counts. */
+	/* The status was read before the records: the guest writes the status after the records that the status counts. */
 	kx_channel_drain(t->vm.channel, &ops, t);
 	if (ours && !g->stopped)
 		count(g, &st);
@@ -439,7 +440,7 @@ static gboolean guest_drain(KxTracker *t, const KxStreamOps *sink, gpointer data
 	guint64 ticks;
 
 	if (read(g->timer, &ticks, sizeof(ticks)) < 0 && errno != EAGAIN)
-		g_clear_error(error); /* a timer that cannot be read is looked at by other calls */
+		g_clear_error(error); /* no error: other calls of drain look at the channel, too */
 	g->sink = sink;
 	g->sink_data = data;
 	g->now_ns = monotonic_ns();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The trackers of kvm_ext.ko: all of them through the session's one descriptor, so that a switch from one to another is
- * the kernel's own, and a refused one leaves the old one running.
+ * The trackers of kvm_ext.ko. All of them use the session's descriptor, so that the kernel switches from one tracker to another;
+ * if the kernel refuses the new tracker, the old tracker continues.
  */
 #include "tracker.h"
 
@@ -26,7 +26,7 @@ static void module_close(KxTracker *t)
 	kx_stream_free(t->priv);
 }
 
-/* Pages by heat: what is hot now, as ranges. */
+/* Chooses pages by heat, and passes them to the module as ranges. */
 static gboolean pick_pages(const KxTracker *t, const KxOptions *o, KxPick *pick,
 			   struct kvm_ext_tracker *m, GError **error)
 {
@@ -65,7 +65,7 @@ static void module_stop(KxTracker *t)
 {
 	struct kvm_ext_tracker off = { .tracker = KVM_EXT_TRACKER_OFF, .cpu = -1 };
 
-	/* Fails only if the VM is gone, and then nothing runs. */
+	/* Fails only if the VM is gone, and then no tracker runs. */
 	kx_module_set(t->vm.module, &off, NULL);
 }
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* No tracking where the module is not loaded: a window for what the VM shows of itself, the control of other windows. */
+/*
+ * The tracker `off` if the module is not loaded. Nothing is tracked; the window records what the VM does without tracking, for
+ * comparison with other windows.
+ */
 #include "tracker.h"
 
 #include "base/error.h"

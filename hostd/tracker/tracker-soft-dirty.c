@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Pages written, by the kernel's soft-dirty bits (Documentation/admin-guide/mm/soft-dirty.rst), which checkpoint tools use:
- * a baseline, and what can be had of a VM without any module.
+ * Pages written, by the kernel's soft-dirty bits (Documentation/admin-guide/mm/soft-dirty.rst), which checkpoint tools use. This
+ * tracker is a baseline, and works without any module.
  *
- * A pass reads the VMM's /proc/PID/pagemap where the VM's memory is, bit 55 of each page, and then has the kernel clear the
- * bits and write-protect what is mapped ("4" to /proc/PID/clear_refs). What that means for a VM:
+ * A pass reads the entries of the VM's memory in the VMM's /proc/PID/pagemap; bit 55 is the soft-dirty bit. Then the pass makes
+ * the kernel clear the bits and write-protect all mapped pages ("4" to /proc/PID/clear_refs). Consequences for a VM:
  *
- *  - The kernel does this to the whole process, under its mmap lock for writing, and tells KVM of the whole address space:
- *    KVM drops all mappings of the VM. So after a pass each page that the guest uses takes a fault, read or written.
- *  - A write then faults in the VMM's page table as well, which sets the bit, whoever writes: the guest, QEMU, vhost, KVM.
- *  - Reading and clearing are two steps. A page that is written in between for the first time is lost, and not only late.
- *  - A huge page of the host has one bit. It is told from 512 small ones by the frames being one after another: such a block,
- *    all of it written, counts as one sample. In hugetlb memory the kernel keeps no such bits: it is refused.
+ *  - The kernel clears the bits of the whole process while it holds the process's mmap lock for writing, and its MMU notifier
+ *    call covers the whole address space: KVM drops all mappings of the VM. So after a pass the first access to each page faults,
+ *    whether it is a read or a write.
+ *  - A write then also faults in the VMM's page table. This fault sets the bit, whoever writes: the guest, QEMU, vhost or KVM.
+ *  - Reading and clearing are two steps. If a page is written for the first time between them, the write is lost: no later pass
+ *    finds it.
+ *  - A huge page of the host has one bit. 512 consecutive page frames distinguish a huge page from 512 small pages: such a block,
+ *    all of it written, counts as one sample. In hugetlb memory the kernel keeps no soft-dirty bits, so such memory is refused.
  */
 #include "passthread.h"
 
@@ -35,13 +37,13 @@
 
 #define HUGE_ORDER 9u
 #define HUGE_PAGES (1u << HUGE_ORDER)
-/* Entries read at once: 32 KiB, of 16 MiB of memory. */
+/* Entries per read: 32 KiB, which describe 16 MiB of memory. */
 #define CHUNK_PAGES (KX_PASS_BITMAP_WORDS * 64u)
 G_STATIC_ASSERT(CHUNK_PAGES % HUGE_PAGES == 0);
 
 typedef struct {
 	KxLayoutPart at;
-	gboolean known; /* not to be hugetlb memory */
+	gboolean known; /* this part is known not to be hugetlb memory */
 } Part;
 
 typedef struct {
@@ -49,7 +51,7 @@ typedef struct {
 	pid_t pid;
 	int pagemap, clear_refs, frames; /* frames: /proc/kpageflags */
 	GArray *parts;			 /* Part */
-	guint64 pages;			 /* in them */
+	guint64 pages;			 /* in all parts */
 	guint64 entries[CHUNK_PAGES];
 	guint64 bits[KX_PASS_BITMAP_WORDS];
 } SoftDirty;
@@ -70,7 +72,7 @@ static int open_proc(const char *proc_root, const char *name, int flags, GError 
 	return fd;
 }
 
-/* @n 64-bit words from the @first on. Fewer only at the file's end; -1: errno. */
+/* Reads @n 64-bit words from word @first on. Returns fewer only at the end of the file; -1: errno. */
 static gssize read_words(int fd, guint64 first, guint64 *words, gsize n)
 {
 	gsize have = 0, want = n * sizeof(*words);
@@ -90,7 +92,7 @@ static gssize read_words(int fd, guint64 first, guint64 *words, gsize n)
 	return (gssize)(have / sizeof(*words));
 }
 
-/* What cannot be read of a process that has ended is for others to tell. */
+/* Sets @error: KX_ERROR_VM_GONE if the process has ended, so that the read failed for this reason. */
 static gboolean lost(const SoftDirty *s, const char *what, int err, GError **error)
 {
 	gboolean over = kx_procstat_is_over(s->proc_root, s->pid);
@@ -110,9 +112,9 @@ static gboolean read_entries(SoftDirty *s, guint64 hva, guint n, GError **error)
 	return got == (gssize)n || lost(s, "the page map", got < 0 ? errno : 0, error);
 }
 
-/* --- what is refused ---------------------------------------------------------------------------------------------------- */
+/* --- unsupported kernels and memory ------------------------------------------------------------------------------------- */
 
-/* A page that was just written has the bit, unless the kernel knows none. */
+/* A page that was just written has the bit, unless the kernel does not support soft-dirty bits. */
 static gboolean check_kernel(const char *proc_root, GError **error)
 {
 	gsize page = (gsize)sysconf(_SC_PAGESIZE);
@@ -165,7 +167,7 @@ static gboolean check_frame(const SoftDirty *s, guint64 entry, GError **error)
 	return FALSE;
 }
 
-/* By the first page that is there, of those just read. */
+/* Checks the memory of @part by its first present page among the @n entries just read. */
 static gboolean check_part(const SoftDirty *s, Part *part, guint n, GError **error)
 {
 	for (guint i = 0; i < n && !part->known; i++) {
@@ -185,7 +187,7 @@ static gboolean is_written(guint64 entry)
 	return entry & ENTRY_SOFT_DIRTY && entry & (ENTRY_PRESENT | ENTRY_SWAPPED);
 }
 
-/* One bit for all: frames one after another from a multiple of 512 on, and all written. */
+/* Whether 512 entries are one huge page with its bit set: consecutive frames, the first a multiple of 512, all written. */
 static gboolean is_huge(const guint64 *entries)
 {
 	guint64 first = entries[0] & ENTRY_FRAME;
@@ -200,7 +202,7 @@ static gboolean is_huge(const guint64 *entries)
 	return TRUE;
 }
 
-/* The @n pages from @gfn on, of which the entries were read; the first is at @hva. */
+/* Reports the written pages among the @n pages from @gfn on. s->entries contains their entries; the first page is at @hva. */
 static void find(SoftDirty *s, KxPass *p, guint64 gfn, guint64 hva, guint n)
 {
 	guint64 present = 0;
@@ -223,7 +225,7 @@ static void find(SoftDirty *s, KxPass *p, guint64 gfn, guint64 hva, guint n)
 	kx_pass_looked(p, n, present);
 }
 
-/* As many as end where a chunk of addresses does, so that no huge page is cut. */
+/* The number of pages up to the next boundary of a chunk of addresses, so that no huge page is divided. */
 static guint chunk_of(guint64 hva, guint64 npages)
 {
 	return (guint)MIN(npages, CHUNK_PAGES - (hva >> PAGE_SHIFT) % CHUNK_PAGES);
@@ -305,7 +307,7 @@ static void take_parts(SoftDirty *s, const KxLayout *layout, const KxOptions *o)
 	}
 }
 
-/* What can be seen at once of where the VM's memory is; the rest is seen by passes. */
+/* Checks the first chunk of each part. If no page of that chunk is present, a later pass checks the part. */
 static gboolean check_memory(SoftDirty *s, GError **error)
 {
 	for (guint i = 0; i < s->parts->len; i++) {

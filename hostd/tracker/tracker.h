@@ -59,18 +59,18 @@ typedef struct {
 	/* The descriptor that polls readable when there is something to drain; -1: none. */
 	int (*poll_fd)(KxTracker *t);
 	/*
-	 * Passes the pages found to @sink. Called on a thread that has entered the session; when the daemon ends and nobody
-	 * waits any more, on the main loop. So drain never waits, neither for the guest nor for the VMM nor the module, and its
-	 * work is bounded: it takes what is there at the time of the call, and no more than fits in a buffer of fixed size
-	 * (the ring, or LOOK_PAGES of a guest's channel). Work that grows with the VM's pages, such as reading a page map,
+	 * Passes the pages found to @sink. Called on a thread that has entered the session; at the end of the daemon, when no
+	 * caller waits any more, also on the main loop. So drain never waits for the guest, the VMM or the module, and its
+	 * work is bounded: drain takes what is available at the time of the call, and no more than fits in a buffer of fixed
+	 * size (the ring, or LOOK_PAGES of a guest's channel). Work that grows with the VM's pages, such as reading a page map,
 	 * is done by the tracker's own thread beforehand. FALSE: the session ends with @error.
 	 */
 	gboolean (*drain)(KxTracker *t, const KxStreamOps *sink, gpointer data, GError **error);
-	/* What the tracker knows of the guest, as of the last drain; NULL: the tracker does not run in the guest. */
+	/* What the tracker knew of the guest at the last drain; NULL: the tracker does not run in the guest. */
 	const KxGuestView *(*guest)(const KxTracker *t);
 	/*
-	 * Writes into the window what @stats cannot say: the TOLD entries of the parts that are this implementation's
-	 * (model/parts.h), and that these are there. @t: a KxTracker. NULL: @stats says all.
+	 * Writes into the window what @stats does not contain: the TOLD entries (model/parts.h) of the parts that only this
+	 * implementation has, and the flags that the window has these parts. @t: a KxTracker. NULL: @stats contains everything.
 	 */
 	void (*fill)(gconstpointer t, KxWindow *w);
 } KxTrackerOps;

@@ -6,7 +6,7 @@
 
 G_DEFINE_QUARK(kx_options_error, kx_options_error)
 
-/* The first name of a factor is the one that is written. */
+/* If several names have the same factor, kx_format_duration() writes the first. */
 const KxUnit kx_duration_units[] = {
 	{ "s", 1000000000 }, { "ms", 1000000 },	   { "us", 1000 },	   { "ns", 1 },
 	{ "µs", 1000 },	     { "m", 60000000000 }, { "min", 60000000000 }, { "h", 3600000000000 },
@@ -21,9 +21,9 @@ const KxUnit kx_size_units[] = {
 const KxUnit kx_share_units[] = { { "%", 10000 }, { NULL, 0 } }; /* to parts of a million */
 
 /*
- * Unsigned decimal with an optional fraction, then a unit; strtod would take
- * hexadecimal, exponents, "inf" and the locale's comma as well. The fraction
- * must come out whole in the base unit.
+ * Unsigned decimal with an optional fraction, then a unit. strtod() is not used
+ * because it also accepts hexadecimal, exponents, "inf" and the locale's comma.
+ * The result must be an integer in the base unit.
  */
 gboolean kx_parse_with_unit(const char *text, const KxUnit *units, guint64 *result)
 {
@@ -81,7 +81,7 @@ gboolean kx_parse_size(const char *text, guint64 *bytes, GError **error)
 	return FALSE;
 }
 
-/* The largest unit that leaves at most three decimals; reads back as the same number. */
+/* Uses the largest unit with at most three decimals. The text is parsed as the same number again. */
 char *kx_format_duration(guint64 ns)
 {
 	const KxUnit *u = kx_duration_units;

@@ -18,7 +18,7 @@ typedef struct {
 	guint64 factor;
 } KxUnit;
 
-/* End with name NULL; the first name of a factor is the one that is written. */
+/* End with name NULL. If several names have the same factor, the first name is written. */
 extern const KxUnit kx_duration_units[], kx_size_units[];
 extern const KxUnit kx_share_units[]; /* factors to parts per million */
 
