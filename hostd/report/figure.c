@@ -2,8 +2,8 @@
 /*
  * Figures, and the ratio estimator.
  *
- * What the interval cannot show: passes of one window follow each other, so drift of the guest's behaviour over the window
- * counts as scatter, and a correlation between neighbouring passes makes the interval too narrow.
+ * What the interval cannot show: the passes of one window follow each other. If the guest's behaviour drifts during the
+ * window, the drift counts as scatter; if neighbouring passes are correlated, the interval is too narrow.
  */
 #include "figure.h"
 

@@ -9,23 +9,23 @@
 
 KxFigure kx_figure(double value, guint64 n);
 KxFigure kx_unavailable(const char *reason);
-/* @sum for each of @n; n/a for @if_none where there are none. */
+/* @sum / @n; if @n is 0: n/a with the reason @if_none. */
 KxFigure kx_figure_per(double sum, double n, const char *if_none);
-/* Of an estimate; no quantity here can be negative, so neither can the lower end. */
+/* An estimate, @value ± @half. No quantity here can be negative, so the lower end is never below 0. */
 KxFigure kx_figure_interval(double value, double half, guint64 n);
-/* In place of what @f was. */
+/* Makes @f unavailable. */
 void kx_figure_void(KxFigure *f, const char *reason);
 void kx_figure_clear(KxFigure *f);
 KxFigure kx_figure_copy(const KxFigure *f);
 /*
- * Adds a footnote, unless @f was not measured. To be called when all figures are computed, for figures are made from
- * copies of others before that.
+ * Adds a footnote, unless @f is n/a. Call this function after all figures were computed: some figures are copies of others,
+ * and would get the footnotes of those.
  */
 void kx_figure_note(KxFigure *f, const char *note);
 
 /*
  * Ratio estimator: r = Σy/Σx over @n observations, its variance by linearisation, and the 95 % interval with Student's t
- * for n - 1 degrees of freedom. Sums add up, so windows pool by adding theirs.
+ * for n - 1 degrees of freedom. Windows are pooled by adding their sums.
  */
 typedef struct {
 	guint64 n;
@@ -38,7 +38,7 @@ void kx_ratio_pool(KxRatioSums *s, const KxRatioSums *other);
 gboolean kx_ratio_estimate(const KxRatioSums *s, double *r, double *se);
 /* Half width of the 95 % interval in standard errors. */
 double kx_t_quantile(double degrees);
-/* The ratio estimate with its interval; n/a for @no_x where Σx is 0. */
+/* The ratio estimate with its interval; if Σx is 0: n/a with the reason @no_x. */
 KxFigure kx_figure_from_sums(const KxRatioSums *s, double scale, const char *no_x);
 
 #endif /* KX_FIGURE_H */

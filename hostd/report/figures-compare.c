@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rows against other rows of the same VM: what costs a multiple of what. */
+/* Ratios between rows of the same VM. */
 #include "pool.h"
 
 #include <math.h>
 
 /*
- * Quotient of two independent ratio estimates: relative variances add, degrees
- * of freedom after Welch and Satterthwaite.
+ * The quotient of two independent ratio estimates: relative variances are added, the degrees of freedom are those of Welch
+ * and Satterthwaite.
  */
 static KxFigure quotient(const KxRatioSums *num, const KxRatioSums *den)
 {
@@ -74,7 +74,7 @@ static void compare_with_off(GPtrArray *pools)
 
 /* --- against the cheapest ------------------------------------------------------ */
 
-/* With fewer an interval is wider than the ratio, and the cheapest is whichever chance has made so. */
+/* With fewer samples or passes an interval is wider than its ratio, and chance decides which tracker is the cheapest. */
 #define LEAST_SAMPLES 30
 #define LEAST_PASSES  5
 
@@ -142,7 +142,10 @@ static KxFigure against_cheapest(const KxPool *p, const KxFigure *cost, const Kx
 	return p == cheapest ? kx_figure(1, cost->n) : quotient(&p->cost, &cheapest->cost);
 }
 
-/* A sample is a leaf, of 4K here and of 2M there: the same ratio of what a page costs that a sample covers. */
+/*
+ * A sample is a leaf, and leaves of two trackers can have different sizes (4K, 2M): the same ratio, but of the cost per page
+ * that a sample covers.
+ */
 static KxFigure per_page(const KxPool *p, const KxFigure *ratio, const KxPool *cheapest)
 {
 	const KxFigure *own = &p->row->pages_per_sample;

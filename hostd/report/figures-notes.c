@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Footnotes of figures: what must be known to read a value right that was measured. */
+/* Footnotes of figures: what a reader must know to understand a measured value. */
 #include "pool.h"
 
-/* What is known of it is not 0, but may not be all. */
+/* The known pauses may not be all pauses. */
 static void note_paused(KxPool *p)
 {
 	g_autofree char *note = NULL;
@@ -13,7 +13,7 @@ static void note_paused(KxPool *p)
 	kx_figure_note(&p->row->paused_seconds, note);
 }
 
-/* Times of passes are of the guest's CPUs there, and the flushes are those of its own TLBs. */
+/* A tracker in the guest: the times of passes are CPU time of the guest, and the flushes are of the guest's own TLBs. */
 static void note_guest(KxPool *p)
 {
 	KxFigure *const its[] = { &p->row->pass_mean_ns, &p->row->pass_p99_ns,
@@ -31,7 +31,7 @@ static void note_all(KxFigure *const *figures, guint n, const char *note)
 		kx_figure_note(figures[i], note);
 }
 
-/* Samples that did not fit the ring are counted, but nobody knows which pages they were. */
+/* Samples that did not fit in the ring are counted, but their pages are not known. */
 static void note_lost(KxPool *p)
 {
 	KxRow *row = p->row;
@@ -56,7 +56,7 @@ static void note_lost(KxPool *p)
 	kx_figure_note(&row->guest_cost_per_sample_ns, cheap);
 }
 
-/* Where the record of a pass is missing, so are what it found and what it cost. */
+/* If the record of a pass was lost, the pass's pages and cost are missing. */
 static void note_missing_passes(KxPool *p)
 {
 	KxRow *row = p->row;
@@ -72,7 +72,7 @@ static void note_missing_passes(KxPool *p)
 	note_all(its, G_N_ELEMENTS(its), note);
 }
 
-/* A dirty log is one of an address space: more pages are looked at than the VM has. */
+/* Each address space has a dirty log of its own, so a tracker can test more pages than the VM has. */
 static void note_spaces(KxPool *p, const KxVmReport *v)
 {
 	KxFigure *total = &p->row->pages_total;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Figures of what only some rows have, by the formulas of model/part-*.def. */
+/* Figures of parts, which only some rows have, by the formulas of model/part-*.def. */
 #include "formula.h"
 
 #include <math.h>
@@ -7,7 +7,7 @@
 
 /* --- accesses missed -------------------------------------------------------------------------------------------------- */
 
-/* Of what the control finds, the share that the policy does not; it can be below 0 by chance. */
+/* The share of the control's findings that the policy does not find; by chance the share can be below 0. */
 static KxFigure missed_of(const KxRatioSums *s)
 {
 	double r, se, half;
@@ -37,7 +37,7 @@ static KxFigure missed_share(const KxPool *p)
 	return missed_of(&s);
 }
 
-/* The text of the options with and without the one word. */
+/* Whether the two settings differ in nothing but the option staleness=yes. */
 static gboolean differ_by_staleness(const KxRow *with, const KxRow *without)
 {
 	static const char word[] = " staleness=yes";
@@ -71,7 +71,7 @@ void kx_lend_missed(GPtrArray *pools)
 
 /* --- all parts -------------------------------------------------------------------------------------------------------- */
 
-/* A function of each part, by its name: log_figures, walk_figures, … */
+/* One function for each part, with its name: log_figures, walk_figures, … */
 #define PART(id, name, member, none, heading, manual)           \
 	static void name##_figures(const KxPool *p, KxRow *row) \
 	{                                                       \

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Figures against what the workload's own log says it did. What a tracker can find differs: the dirty log names writes
- * alone, so not to have found what was only read is no miss of it. Its row in kx_trackers[] says of what its recall and its
- * precision are shares; beside them stand those of all that was touched, and of all that was written.
+ * Recall and precision: a tracker's findings compared with the accesses in the workload's own log. Trackers differ in what
+ * they can find: the dirty log names written pages only, so pages that were only read are no misses of a dirty-log tracker.
+ * The tracker's row in kx_trackers[] says whether its recall and its precision are shares of the touched or of the written
+ * pages. Recall and precision of the touched pages, and of the written pages, are shown beside them.
  */
 #include "pool.h"
 #include "tracker/options.h"
 
-/* A share of pages, over the windows where it is known. */
+/* A share of pages, over the windows in which it is known. */
 typedef struct {
 	guint64 part, whole;
-	const char *na; /* of a window where it is not */
+	const char *na; /* the reason of a window in which it is not known */
 } Share;
 
 static void add_share(Share *s, guint64 part, guint64 whole, const char *na)
@@ -59,7 +60,7 @@ static void no_truth(KxRow *row, const char *why)
 		*figures[i] = kx_unavailable(why);
 }
 
-/* For a tracker of a daemon that is newer than this program. */
+/* For an unknown tracker: the report is of a newer daemon. */
 static const KxSees sees_unknown = {
 	.no_recall = "this version does not know what the tracker can find",
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Figures that all rows have. What was not measured, or cannot be said from what was, carries its reason. */
+/* Figures that all rows have. A figure that was not measured, or cannot be computed from what was measured, has its reason. */
 #include "pool.h"
 
 #include <math.h>
@@ -13,7 +13,7 @@ static gboolean has(const KxPool *p, KxPart part)
 	return kx_row_has(p->row, part);
 }
 
-/* The drain is not known per pass, but what it took in all. */
+/* The CPU time of draining is known as a total only, not for each pass. */
 static double drain_per_sample(const KxPool *p)
 {
 	double drain = 0;
@@ -41,7 +41,7 @@ static void cost_figures(KxPool *p)
 		return;
 	}
 	row->cost_per_sample_ns = kx_figure_from_sums(&p->cost, 1, "");
-	/* Its mean share shifts value and interval alike. */
+	/* The mean share of draining shifts the value and both ends of its interval by the same amount. */
 	row->total_cost_per_sample_ns = row->cost_per_sample_ns;
 	row->total_cost_per_sample_ns.value += drain;
 	row->total_cost_per_sample_ns.low += drain;
@@ -74,7 +74,7 @@ static void count_figures(KxPool *p)
 			  : kx_figure((double)p->samples * KX_NS_PER_S / p->ns, p->samples);
 }
 
-/* What is known of it, and a word if that may not be all. */
+/* The known pauses; the figure has a footnote if there may have been more: figures-notes.c. */
 static void paused_figures(KxPool *p)
 {
 	KxRow *row = p->row;
@@ -120,7 +120,7 @@ static void pass_figures(KxPool *p)
 		}
 	}
 	row->pass_mean_ns = kx_figure(KX_POOL_TOTAL(p, pass_ns_sum) / (double)p->passes, p->passes);
-	/* Quantiles do not pool; the largest of the windows' is an upper bound. */
+	/* Quantiles cannot be pooled; the largest of the windows' quantiles is an upper bound. */
 	row->pass_p99_ns = kx_figure(p99, p->passes);
 	if (!requested) {
 		row->interval_requested_ns = kx_unavailable("passes ran on request only");
@@ -180,7 +180,7 @@ static void load_figures(KxPool *p)
 
 		drain += w->has_stats ? (double)w->drain_cpu_ns : 0;
 	}
-	/* The sampler's time is the guest's, and has a figure of its own. */
+	/* The CPU time of a sampler in the guest is the guest's, and has a figure of its own. */
 	row->cpu_percent = kx_figure(
 		((has(p, KX_PART_GUEST) ? 0 : KX_POOL_TOTAL(p, cpu_ns)) + drain) * 100 / p->ns,
 		p->passes);
@@ -195,7 +195,7 @@ static void load_figures(KxPool *p)
 					  (guint64)KX_POOL_TOTAL(p, flush_ipis));
 }
 
-/* A counter of the VM against the time in which it ran, over the windows where it was read. */
+/* A counter of the VM, divided by the time in which the VM ran, over the windows in which the counter was read. */
 static KxFigure vm_rate(const KxPool *p, gsize value_offset, gsize na_offset, double scale)
 {
 	KxRatioSums s = { 0 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The words in which part-*.def say how windows pool. They are used inside a function of the part with @p, its pool, @row,
- * its row, and @has, the offset of the part's gboolean in KxWindow: windows without it count nowhere.
+ * Macros with which part-*.def say how windows are pooled. They are used inside a function of the part with @p, the pool,
+ * @row, its row, and @has, the offset of the part's gboolean in KxWindow: windows in which this gboolean is FALSE do not
+ * count.
  */
 #ifndef KX_FORMULA_H
 #define KX_FORMULA_H
@@ -9,29 +10,27 @@
 #include "pool.h"
 #include "tracker/options.h"
 
-/* Offset of a counter of KxWindow, which has to be a guint64. */
+/* The offset of a counter in KxWindow. The counter must be a guint64; else this does not compile. */
 #define COUNTER(member)                                                         \
 	(G_STRUCT_OFFSET(KxWindow, member) +                                    \
 	 0 * sizeof(char[_Generic(((KxWindow *)0)->member, guint64 : 1, default \
 				  : -1)]))
 
-/* Over windows. */
+/* Over all windows. */
 #define SUM(member) kx_pool_total(p, has, COUNTER(member), -1)
 #define SUM_KNOWN(member, na)                  \
 	kx_pool_total(p, has, COUNTER(member), \
-		      G_STRUCT_OFFSET(KxWindow, na)) /* not those with a reason */
+		      G_STRUCT_OFFSET(KxWindow, na)) /* without windows that have a reason */
 #define MOST(member) kx_pool_most(p, has, COUNTER(member))
 #define LAST(member) (kx_pool_last(p, has)->member)
 
-/* How many there are. */
+/* Numbers of windows and passes. */
 #define WINDOWS	      (row->windows)
 #define PAUSED_PASSES kx_pool_paused_passes(p)
 #define ALL_PASSES    (p->passes + PAUSED_PASSES)
-#define WALKS         \
-	(ALL_PASSES + \
-	 WINDOWS) /* every window begins with a pass that primes, and that walks, too */
+#define WALKS	      (ALL_PASSES + WINDOWS) /* each window begins with a priming pass, which walks, too */
 
-/* Figures: a value from so many observations; a sum for each of so many; a sum per second, in percent of the time. */
+/* Figures: a value from @n observations; a sum divided by @n; a sum per second, from @n; a time in percent of tracked time. */
 #define VALUE(value, n)	   kx_figure(value, (guint64)(n))
 #define PER(sum, n, none)  kx_figure_per(sum, (double)(n), none)
 #define RATE(sum, n)	   kx_pool_rate(p, sum, KX_NS_PER_S, (guint64)(n))
@@ -39,7 +38,7 @@
 #define COST_PER_SAMPLE	   kx_pool_cost_per_sample(p)
 #define MISSED_SHARE	   missed_share(p)
 
-/* Why not: n/a for @why, unless that is NULL. */
+/* The figure, if @why is NULL; else n/a with the reason @why. */
 #define UNLESS(why, figure)                                 \
 	({                                                  \
 		const char *reason = why;                   \
@@ -48,7 +47,7 @@
 #define IF(condition, why) ((condition) ? (why) : NULL)
 #define WHY(na, otherwise) kx_pool_why(p, has, G_STRUCT_OFFSET(KxWindow, na), otherwise)
 #define NO_PASSES	   kx_pool_no_passes(p)
-/* A LATER counter that a window of an older report has not. */
+/* The figure of a LATER counter: windows of older reports do not have this counter. */
 #define KNOWN(member, figure) UNLESS(WHY(member##_na, NULL), figure)
 /* What the tracker's row in kx_trackers[] declares. */
 #define CAN(what) \

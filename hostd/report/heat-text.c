@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What people see of heat: one map by itself, and all of them in the report. */
+/* Heat as text for people: one map by itself, and all maps in the report. */
 #include "text-internal.h"
 
 #include "base/textfmt.h"
@@ -154,7 +154,7 @@ static void brief_row(KxTable *table, const KxHeatMap *m)
 		kx_table_add_cell(table, i, cells[i]);
 }
 
-/* Finders are told apart by it, and processes bear their finder's. */
+/* Whether @process belongs to @m: tracker and mechanism identify a map, and a process has those of its tracker's map. */
 static gboolean is_of(const KxHeatMap *process, const KxHeatMap *m)
 {
 	return process->process && !m->process && g_str_equal(process->tracker, m->tracker) &&
@@ -171,8 +171,8 @@ static gboolean has_row_of_tracker(const KxHeatReport *h, const KxHeatMap *proce
 }
 
 /*
- * The model has the processes behind all maps of guest-physical memory, so that seen_by can number these; people find them
- * below the row of their tracker.
+ * In the model, processes follow all maps of guest-physical memory, so that the bits of seen_by number only these maps. In the
+ * text, processes are below the row of their tracker.
  */
 static void brief_rows(KxTable *table, const KxHeatReport *h)
 {

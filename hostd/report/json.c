@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The report as JSON: the model, and for whoever reads it the rows that are computed of it, which are not read back. */
+/* The report as JSON: the model, and the rows that are computed from it, for other programs; rows are not read back. */
 #include "json.h"
 
 #include <math.h>
@@ -8,8 +8,8 @@
 #include "row.h"
 
 /*
- * {"value": 412.5, "low": ..., "high": ..., "n": 100, "note": "a word to it", "unit": "ns"}, or {"na": "why not", ...};
- * interval and note only where there is one.
+ * {"value": 412.5, "low": ..., "high": ..., "n": 100, "note": "a footnote", "unit": "ns"}, or {"na": "why not", ...}; the
+ * interval and the note are there only if the figure has them.
  */
 static void add_figure(JsonBuilder *b, const KxFigureSpec *spec, const KxFigure *f)
 {
@@ -44,7 +44,7 @@ static void add_label(JsonBuilder *b, const char *key, const GPtrArray *rows, gu
 	json_builder_add_string_value(b, label);
 }
 
-/* Under the name that its notes call it, and with the row that measured what it misses, as the text has them. */
+/* With the row's label, by which the notes call it, and the label of the row that measured its misses, as in the text. */
 static void add_row(JsonBuilder *b, const GPtrArray *rows, guint index)
 {
 	const KxRow *row = rows->pdata[index];
@@ -72,7 +72,7 @@ static void add_row(JsonBuilder *b, const GPtrArray *rows, guint index)
 	json_builder_end_object(b);
 }
 
-/* Derived from the windows for whoever reads the JSON; not read back. */
+/* Computed from the windows, for other programs; not read back. */
 static void add_rows(JsonBuilder *b, const KxVmReport *v)
 {
 	g_autoptr(GPtrArray) rows = kx_vm_rows(v);
@@ -122,7 +122,7 @@ static gboolean is_identity(const char *key)
 	return g_strv_contains(keys, key);
 }
 
-/* For `kvm-ext heat --json`: who it is, and all that is known of its heat. */
+/* For `kvm-ext heat --json`: the VM's identity, and its whole heat. */
 void kx_heat_add_json(JsonBuilder *b, const KxVmReport *v)
 {
 	json_builder_begin_object(b);

@@ -53,7 +53,7 @@ static void pool_add(KxPool *p, KxWindow *w)
 		p->lost += w->lost_samples;
 		kx_ratio_pool(&p->cost, &cost);
 	}
-	/* What the VM shows cannot be told apart by who caused it. */
+	/* The VM's counters do not say whether the tracker or the VMM's own log caused an event. */
 	if (w->exits_na || kx_window_was_yielded(w))
 		p->exits_na = w->exits_na ? w->exits_na : gave_way;
 	else if (ns >= KX_RATE_MIN_NS)

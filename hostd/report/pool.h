@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a row's windows add up to: what figures are computed from, and why some cannot be. */
+/* The pooled windows of a row: sums from which its figures are computed, and why some figures cannot be computed. */
 #ifndef KX_POOL_H
 #define KX_POOL_H
 
@@ -12,72 +12,72 @@ typedef struct {
 	KxRow *row;
 	GPtrArray *windows; /* KxWindow, not owned */
 	gboolean off, module;
-	double ns; /* time with module figures, without what was yielded and in which the VM was paused */
+	double ns; /* time with statistics, without the time that was yielded or in which the VM was paused */
 	double paused_ns;
-	const char *paused_na; /* why there may have been more */
+	const char *paused_na; /* why there may have been more pauses; NULL: all are known */
 	guint64 passes, samples, lost;
 	KxRatioSums cost, exits, work;
 	const char *exits_na, *work_na;
 } KxPool;
 
-/* Of a VM's windows: KxPool, each with a row that has no figures yet. */
+/* Pools the windows of a VM: an array of KxPool, each with a row without figures. */
 GPtrArray *kx_pools_new(const KxVmReport *v);
 
-/* --- why not ---------------------------------------------------------------------------------------------------------- */
+/* --- reasons ---------------------------------------------------------------------------------------------------------- */
 
-/* Why nothing of the module's account can be said; NULL if it can. */
+/* Why no figure of the module's account is available; NULL: figures are available. */
 const char *kx_pool_no_account(const KxPool *p);
-/* Why a row has no passes to speak of; NULL if it has. */
+/* Why a row has no completed passes; NULL: it has some. */
 const char *kx_pool_no_passes(const KxPool *p);
-/* Why nothing was counted: nothing found because nothing was looked at is not 0. */
+/* Why counts are not available; NULL: they are. If nothing was tested, the number of found pages is not known: it is not 0. */
 const char *kx_pool_no_counts(const KxPool *p);
-/* Why nothing can be said of its single pages; NULL if it can. */
+/* Why the row says nothing about single pages; NULL: it does. */
 const char *kx_pool_no_pages(const KxPool *p);
-/* Why a sample has no price; NULL: it has one. */
+/* Why the cost of a sample is not known; NULL: it is known. */
 const char *kx_pool_no_cost(const KxPool *p);
-/* Why there are no rates, where the tracker was at work too briefly; NULL: there are. */
+/* Why there are no rates: the tracker was at work too briefly; NULL: there are rates. */
 const char *kx_pool_brief(const KxPool *p);
-/* The same of the VM: that it ran, or was tracked, for so short a time. */
+/* The reason of too short a time: the VM ran, or was tracked, for less than 10 ms. */
 const char *kx_pool_brief_ran(const KxPool *p);
-/* Why a window's truth and its VM's own figures do not count: the VMM had the log for a part of it; NULL: they do. */
+/* Why a window's truth and the VM's counters do not count: the VMM had the log for a part of the window; NULL: they count. */
 const char *kx_window_yielded(const KxWindow *w);
 
 /* --- over windows ----------------------------------------------------------------------------------------------------- */
 
-/* All offsets are those of KxWindow: @has of a gboolean without which a window counts nowhere, @at of a guint64. */
+/* All offsets are in KxWindow: @has of a gboolean, and only windows in which it is TRUE count; @at of a guint64. */
 
-/* Sum, without windows whose reason at @na is set; @na -1: there is none. */
+/* The sum, without windows that have a reason at offset @na; @na -1: all windows. */
 double kx_pool_total(const KxPool *p, gsize has, gsize at, gssize na);
 double kx_pool_most(const KxPool *p, gsize has, gsize at);
-/* The last window; NULL: none. */
+/* The last such window; NULL: none. */
 const KxWindow *kx_pool_last(const KxPool *p, gsize has);
-/* Of the last window in which @where is not 0; 0: there is none. */
+/* The value in the last window in which the counter at @where is not 0; 0: there is no such window. */
 guint64 kx_pool_last_where(const KxPool *p, gsize has, gsize where, gsize at);
-/* The reason at @na of the last window that has one; @otherwise if none has. */
+/* The reason at @na of the last window that has a reason; @otherwise if no window has one. */
 const char *kx_pool_why(const KxPool *p, gsize has, gsize na, const char *otherwise);
-/* @sum for each ns in which the tracker was at work, @scale times, from @n; n/a if that was too brief. */
+/* @sum * @scale / ns in which the tracker was at work, from @n observations; n/a if that time is too short. */
 KxFigure kx_pool_rate(const KxPool *p, double sum, double scale, guint64 n);
-/* Passes that are not counted, for the VM was paused, but are in what the module sums up over all passes. */
+/* Number of passes that do not count because the VM was paused, but are in the module's sums over all passes. */
 guint64 kx_pool_paused_passes(const KxPool *p);
-/* What a sample cost, by the records of passes. */
+/* The cost of a sample, by the records of passes. */
 KxFigure kx_pool_cost_per_sample(const KxPool *p);
 
-/* Sum of a counter that all trackers have. */
-#define KX_POOL_TOTAL(p, member)                                                                   \
+/* The sum of a counter that all trackers have. */
+#define KX_POOL_TOTAL(p, member)                                                                  \
 	kx_pool_total(p, G_STRUCT_OFFSET(KxWindow, has_stats), G_STRUCT_OFFSET(KxWindow, member), \
 		      -1)
 
 /* --- figures, in the order in which they are computed ------------------------------------------------------------------ */
 
-/* Of a row by itself: what all rows have; recall and precision; parts, with n/a for those that the row has not. */
+/* Figures of a row by itself: those of all rows; recall and precision; those of parts, n/a for parts that the row lacks. */
 void kx_row_figures(KxPool *p);
 void kx_truth_figures(KxPool *p);
 void kx_part_figures(KxPool *p);
-/* Rows that were measured without staleness show what was measured for the same setting. */
+/* A row that ran without staleness gets the misses from the row that ran the same setting with staleness. */
 void kx_lend_missed(GPtrArray *pools);
-/* Against the rows without a tracker, and against the cheapest. */
+/* Ratios to `off`, and to the cheapest tracker. */
 void kx_compare_figures(GPtrArray *pools);
-/* Footnotes, when all figures are computed. */
+/* Footnotes; call these functions after all figures were computed. */
 void kx_note_figures(GPtrArray *pools, const KxVmReport *v);
 void kx_note_truth(KxRow *row);
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Sentences of the report that set one row against another. */
+/* Sentences of the report that compare rows. */
 #include "text-internal.h"
 
 #include <math.h>
 
 #include "base/textfmt.h"
 
-#define LARGE 1.05 /* pages per sample: some are large leaves */
+#define LARGE 1.05 /* pages per sample, from which on some samples must be large leaves */
 
-/* Host costs with host costs, a guest's with a guest's. */
+/* Costs on the host are compared with each other, and so are costs in the guest. */
 typedef struct {
 	gsize cost, ratio, per_page; /* offsets of figures in a row */
 	const char *of;
@@ -69,7 +69,7 @@ static char *pages_text(const KxFigure *pages)
 	return g_strdup_printf("%s page%s", n, pages->value == 1 ? "" : "s");
 }
 
-/* A small difference is none that a reader would see in the ratio. */
+/* A small difference in size would not be visible in the ratio. */
 static gboolean differ_in_size(const KxFigure *a, const KxFigure *b)
 {
 	if (a->na || b->na)
@@ -77,7 +77,7 @@ static gboolean differ_in_size(const KxFigure *a, const KxFigure *b)
 	return fmax(a->value, b->value) >= LARGE * fmin(a->value, b->value);
 }
 
-/* Where samples of the two differ in size: what the ratio is by page. Empty: they do not. */
+/* If the samples of the two rows differ in size: the ratio per page. Empty: they do not differ. */
 static char *by_page(const GPtrArray *rows, guint i, guint base, const Kind *k)
 {
 	const KxFigure *own = pages_of(rows, i), *other = pages_of(rows, base);
@@ -137,7 +137,7 @@ static void print_comparison(GString *out, guint width, const GPtrArray *rows, c
 	}
 }
 
-/* Where the VM is mapped by 2M or 1G, found pages are whole leaves: why precision is what it is. */
+/* If the VM's memory is mapped by 2M or 1G leaves, whole leaves are found; this explains a low precision. */
 static void print_leaves(GString *out, const GPtrArray *rows)
 {
 	gboolean first = TRUE;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What must be known to read a VM's rows right, as sentences. */
+/* Notes: sentences that a reader must know to understand a VM's rows. */
 #include "row.h"
 #include "tracker/blind.h"
 
@@ -199,7 +199,7 @@ static void note_unknown_pauses(GPtrArray *notes, const GPtrArray *rows)
 			   "less than it was.");
 }
 
-/* What is said once for a VM, and what of each row that has the part. */
+/* The notes of each part: one said once for a VM, others for each row that has the part. */
 static const struct {
 	void (*explain)(GPtrArray *notes, const KxVmReport *v);
 	void (*of_row)(GPtrArray *notes, const char *label, const KxRow *row);
@@ -239,7 +239,7 @@ static GPtrArray *trackers_of(const GPtrArray *rows)
 	return names;
 }
 
-/* Where it is known that there was something not to see. */
+/* Nested guests were seen, so it is known that there were accesses that some trackers cannot see. */
 static void note_nested(GPtrArray *notes, const KxVmReport *v, const GPtrArray *trackers)
 {
 	g_autofree char *blind = kx_blind_of(trackers, KX_BLIND_NESTED, NULL);

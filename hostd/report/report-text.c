@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The report for people: its headings, and what stands below the tables. Plain ASCII but for names, so that it survives
- * serial lines and any pager.
+ * The report for people: headings, and the text below the tables. All text except names is plain ASCII, so that any serial
+ * line and pager shows it correctly.
  */
 #include "text-internal.h"
 
@@ -247,7 +247,7 @@ static gboolean used_log(const KxReport *r)
 	return FALSE;
 }
 
-/* A kernel that is known to be wrong is named whatever the report is about. */
+/* A kernel whose dirty log is known to be wrong is named in every report. */
 static void print_selftest(KxText *t, const KxReport *r)
 {
 	g_autofree char *text = or_unknown(r->log_selftest_text);

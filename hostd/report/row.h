@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rows: windows of equal tracker and options, pooled, and the figures that they come to. */
+/* Rows: pooled windows with equal tracker and options, and their figures. */
 #ifndef KX_ROW_H
 #define KX_ROW_H
 
@@ -9,16 +9,16 @@
 #include "model/parts.h"
 #include "model/vm.h"
 
-/* Its figures are in model/row.def and part-*.def. */
+/* The figures are listed in model/row.def and part-*.def. */
 typedef struct {
 	char *tracker, *options;
-	char *mechanism; /* of the dirty log, or the event that a guest samples; NULL: neither */
+	char *mechanism; /* mechanism of the dirty log, or the event that a guest samples; NULL: none */
 	guint parts;	 /* bit of each KxPart */
 	gboolean staleness;
-	guint missed_by; /* index of the row that measured what this one misses */
+	guint missed_by; /* index of the row that measured the misses of this row */
 	guint windows;
 	double seconds; /* tracked: without the time that was yielded, or in which the VM was paused */
-	const char *paused_for; /* the last time; of a window; NULL: it was not */
+	const char *paused_for; /* reason of the last pause, owned by a window; NULL: no pause */
 #define FIGURE(member, unit, column, formula, manual) KxFigure member;
 #define GIVEN(member, unit, column, manual)	      KxFigure member;
 #define ASIDE(type, member, value)		      type member;
@@ -28,14 +28,14 @@ typedef struct {
 /* Rows (KxRow) in order of first appearance. */
 GPtrArray *kx_vm_rows(const KxVmReport *v);
 void kx_row_free(KxRow *row);
-/* What must be known to read the rows right: sentences, char *. */
+/* The notes that a reader must know to understand the rows: sentences, char *. */
 GPtrArray *kx_vm_notes(const KxVmReport *v, const GPtrArray *rows);
-/* The tracker, and the mechanism where one is known; rows with one tracker and different options have numbers: "abit #2". */
+/* Tracker and mechanism, if known; rows with the same tracker and different options have numbers: "abit #2". */
 char *kx_row_label(const GPtrArray *rows, guint index);
 
 /* --- figures and parts as data -------------------------------------------------------------------------------------- */
 
-/* How a figure is written in a table: text-cells.c. */
+/* The format of a figure in a table: text-cells.c. */
 typedef enum {
 	KX_CELL_COST,	 /* time with its interval */
 	KX_CELL_NS,	 /* time, of a value in ns */
@@ -44,19 +44,19 @@ typedef enum {
 	KX_CELL_NUMBER,
 	KX_CELL_BYTES,
 	KX_CELL_SHARE,
-	KX_CELL_TRUTH,	/* a share, with what it is a share of */
+	KX_CELL_TRUTH,	/* a share, and the number of pages of which it is a share */
 	KX_CELL_MISSED, /* a share that may be below 0 */
 	KX_CELL_RATIO,
-	KX_CELL_PAIRS,	     /* of a row: pairs of passes */
-	KX_CELL_MEASURED_IN, /* of a row: the label of another */
+	KX_CELL_PAIRS,	     /* computed from the row: pairs of passes */
+	KX_CELL_MEASURED_IN, /* computed from the row: the label of another row */
 } KxCell;
 
 enum {
 	KX_BOXED = 1,
-	KX_EXTRA = 2,	/* only where there is room */
-	KX_SPLIT = 4,	/* a stacked table may begin here */
-	KX_IN_MAIN = 8, /* of a part, but in the first table, beside the cost */
-	KX_IF_ANY = 16, /* only if it is n/a or more than 0 in any row */
+	KX_EXTRA = 2,	/* shown only in wide tables */
+	KX_SPLIT = 4,	/* a narrow table may be split before this column */
+	KX_IN_MAIN = 8, /* a figure of a part, but shown in the first table, beside the cost */
+	KX_IF_ANY = 16, /* shown only if it is n/a or more than 0 in some row */
 };
 
 #define KX_OTHERS_MAX 2
@@ -66,19 +66,19 @@ typedef struct {
 	const char *unit;
 	gsize offset; /* in KxRow */
 	KxPart part;
-	gboolean given;	   /* computed in all rows; else n/a in those without the part */
-	const char *title; /* of its column; NULL: it has none */
+	gboolean given;	   /* computed in all rows; FALSE: n/a in rows without the part */
+	const char *title; /* title of its column; NULL: no column */
 	KxCell cell;
 	guint flags;
 	gsize others
-		[KX_OTHERS_MAX]; /* offsets of figures that stand in the same cell, "1 / 2"; 0: no more */
+		[KX_OTHERS_MAX]; /* offsets of further figures in the same cell, "1 / 2"; 0: no more */
 	const char *manual;
 } KxFigureSpec;
 
 extern const KxFigureSpec kx_figures[]; /* in the order of the report; ends with offset 0 */
 
 typedef struct {
-	const char *none; /* why a row without the part has none of its figures */
+	const char *none; /* why a row without the part does not have the part's figures */
 	const char *heading, *manual;
 	gssize has; /* offset of the gboolean in KxWindow; -1: none */
 } KxPartSpec;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Cells of the report's tables. What was not measured is "n/a (1)", what needs a word to be read right is "0.75 (2)", and the
- * number's reason or word stands below the tables.
+ * Cells of the report's tables. A value that was not measured is "n/a (1)", a value with a footnote is "0.75 (2)"; the reason
+ * or footnote with this number is below the tables.
  */
 #include "text-internal.h"
 
@@ -25,7 +25,7 @@ char *kx_na_cell(KxText *t, const char *reason)
 	return g_strdup_printf("n/a (%u)", footnote(t, reason));
 }
 
-/* Takes @cell. */
+/* Takes ownership of @cell. */
 static char *with_note(KxText *t, const KxFigure *f, char *cell)
 {
 	g_autofree char *plain = cell;
@@ -73,13 +73,13 @@ static char *bytes_text(const KxFigure *f)
 	return kx_text_pages_bytes((guint64)(f->value / 4096));
 }
 
-/* Not rounded up to a perfect score: 0.99999 is not 1. With its decimals, so that nobody takes it for a count. */
+/* Shares are not rounded up: 0.99999 is not shown as 1. All decimals are shown, so that a share does not look like a count. */
 static char *share_text(const KxFigure *f)
 {
 	return g_strdup_printf("%.4f", floor(f->value * 10000) / 10000);
 }
 
-/* With what it is a share of: how much it says. */
+/* With the number of pages of which it is a share: this shows how reliable the share is. */
 static char *truth_text(const KxFigure *f)
 {
 	g_autofree char *value = share_text(f), *pages = kx_text_count((double)f->n);
@@ -98,7 +98,7 @@ static char *ratio_text(const KxFigure *f)
 {
 	if (isnan(f->high))
 		return g_strdup_printf("%.2fx", f->value);
-	/* an interval is not shown as 0 because it is narrow */
+	/* a narrow interval must not be shown as 0 */
 	return g_strdup_printf("%.2fx +-%.*f", f->value, f->high - f->value < 0.005 ? 3 : 2,
 			       f->high - f->value);
 }
@@ -117,7 +117,7 @@ static char *pairs_cell(KxText *t, const GPtrArray *rows, guint index)
 	return g_strdup_printf("%s / %s", used, dropped);
 }
 
-/* Which row a rate was measured in: not in those whose costs are known. */
+/* The row in which the misses were measured: another row than those whose costs are measured. */
 static char *measured_in_cell(KxText *t, const GPtrArray *rows, guint index)
 {
 	return kx_row_cell(rows, ((const KxRow *)rows->pdata[index])->missed_by);
@@ -125,7 +125,7 @@ static char *measured_in_cell(KxText *t, const GPtrArray *rows, guint index)
 
 static const struct {
 	char *(*text)(const KxFigure *f);
-	char *(*cell)(KxText *t, const GPtrArray *rows, guint index); /* in place of that */
+	char *(*cell)(KxText *t, const GPtrArray *rows, guint index); /* instead of text() */
 } kinds[] = {
 	[KX_CELL_COST] = { .text = cost_text },
 	[KX_CELL_NS] = { .text = ns_text },
@@ -148,7 +148,7 @@ static char *value_cell(KxText *t, const KxFigure *f, KxCell kind)
 	return f->na ? kx_na_cell(t, f->na) : with_note(t, f, kinds[kind].text(f));
 }
 
-/* Why none of the figures of the cell is there, if that is the same for all of them. */
+/* The reason why no figure of the cell is available, if it is the same reason for all of them; else NULL. */
 static const char *common_reason(const KxRow *row, const KxFigureSpec *spec)
 {
 	const char *reason = kx_row_figure(row, spec->offset)->na;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the files share that write the report for people. */
+/* Shared by the files that write the report for people. */
 #ifndef KX_TEXT_INTERNAL_H
 #define KX_TEXT_INTERNAL_H
 
@@ -9,28 +9,28 @@
 typedef struct {
 	GString *out;
 	guint width;
-	GPtrArray *footnotes; /* of the VM at hand; number = index + 1 */
+	GPtrArray *footnotes; /* of the current VM; number = index + 1 */
 } KxText;
 
 /* --- cells (text-cells.c) --------------------------------------------------------------------------------------------- */
 
-/* "n/a (1)": @reason stands below the tables. */
+/* "n/a (1)"; @reason becomes a footnote below the tables. */
 char *kx_na_cell(KxText *t, const char *reason);
-/* The cell of the column of @spec in the row @index. */
+/* The cell in the column of @spec and the row @index. */
 char *kx_figure_cell(KxText *t, const GPtrArray *rows, guint index, const KxFigureSpec *spec);
-/* The row's label, safe to be shown. */
+/* The row's label, without characters that a terminal would interpret. */
 char *kx_row_cell(const GPtrArray *rows, guint index);
 
 /* --- tables (text-tables.c, heat-text.c) ------------------------------------------------------------------------------ */
 
-/* The table of what all rows have, then one for each part that any row has. */
+/* The table of figures that all rows have, then one table for each part that any row has. */
 void kx_text_tables(KxText *t, const GPtrArray *rows);
-/* Heat as a report shows it: briefly, and nothing if there is none. */
+/* A short form of the heat; nothing if there is no heat. */
 void kx_text_heat(KxText *t, const KxHeatReport *h);
 
 /* --- sentences (report-compare.c) ------------------------------------------------------------------------------------- */
 
-/* What a sample of each row costs against one of the cheapest, and of how many pages it is. */
+/* The cost of each row's samples, compared with the cheapest row, and how many pages a sample covers. */
 void kx_comparison_print(const GPtrArray *rows, GString *out, guint width);
 
 #endif /* KX_TEXT_INTERNAL_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Tables of a VM's rows: what all rows have, with cost per sample first and in a box; what only some have, a table for each
- * part; the hottest regions. Which columns there are say model/row.def and part-*.def.
+ * Tables of a VM's rows: the figures that all rows have, with the cost per sample first and in a box; a table for each part,
+ * with the figures that only some rows have; the hottest regions. The columns are listed in model/row.def and part-*.def.
  */
 #include "text-internal.h"
 
@@ -18,7 +18,7 @@ static gboolean any_has(const GPtrArray *rows, KxPart part)
 	return FALSE;
 }
 
-/* A VM that runs all the time needs no column that says so. */
+/* Whether the column is needed: if the VM was never paused, for example, no column says so. */
 static gboolean any_says(const GPtrArray *rows, gsize offset)
 {
 	for (guint i = 0; i < rows->len; i++) {
@@ -49,7 +49,7 @@ static void add_labels(KxTable *table, const GPtrArray *rows, KxPart part)
 	}
 }
 
-/* Of the rows that have @part. */
+/* With cells for the rows that have @part. */
 static guint add_column(KxText *t, KxTable *table, const GPtrArray *rows, KxPart part,
 			const KxFigureSpec *f)
 {
@@ -72,7 +72,7 @@ static void add_time(KxTable *table, const GPtrArray *rows)
 				  kx_text_ns(((const KxRow *)rows->pdata[i])->seconds * 1e9));
 }
 
-/* What a sample costs the guest is no cost of the host's, and stands beside it; then of what time all of it is. */
+/* Beside the cost on the host: the cost in the guest, which is a cost of its own; then the time that was tracked. */
 static void add_beside_cost(KxText *t, KxTable *table, const GPtrArray *rows)
 {
 	for (const KxFigureSpec *f = kx_figures; f->offset; f++) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* From raw windows to the rows of a report: windows with the same tracker and options are pooled into a row. */
+/* Makes the rows of a report: windows with the same tracker and options are pooled into one row. */
 #include "pool.h"
 
 GPtrArray *kx_vm_rows(const KxVmReport *v)

@@ -56,7 +56,7 @@ void kx_join_free(KxJoin *j)
 	g_free(j);
 }
 
-/* Time between two moments in which the VM ran. */
+/* For how long the VM ran between two moments. */
 static double run_ns(const GArray *pauses, gint64 from, gint64 to)
 {
 	gint64 ns = to - from;
@@ -82,7 +82,7 @@ void kx_join_work(KxJoin *j, const GArray *pauses, gint64 from, gint64 to, guint
 	j->work += (double)work * (own / whole);
 }
 
-/* Whether all that happened in the epoch was there to be found. */
+/* Whether the tracker could find all accesses of the epoch. */
 static gboolean is_inside(const KxWindow *w, const KxEpoch *e, gint64 slack)
 {
 	gboolean told = w->covered_end_realtime_ns != 0;
@@ -92,7 +92,7 @@ static gboolean is_inside(const KxWindow *w, const KxEpoch *e, gint64 slack)
 	return e->ended && e->valid && e->begin >= start + slack && e->end <= end - slack;
 }
 
-/* What may overlap does, what may be outside is not inside. */
+/* An epoch that may overlap counts as overlapping; an epoch that may be outside does not count as inside. */
 gboolean kx_join_epoch(KxJoin *j, const KxEpoch *e, gint64 slack)
 {
 	const KxWindow *w = j->window;

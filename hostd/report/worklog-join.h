@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A window of a report beside what the workload's log says of its time. Internal to the log's reader. */
+/* A window of a report, joined with the workload's log of the same time. Internal to the log's reader. */
 #ifndef KX_WORKLOG_JOIN_H
 #define KX_WORKLOG_JOIN_H
 
@@ -16,7 +16,7 @@ typedef struct {
 KxEpoch *kx_epoch_new(guint64 *budget);
 void kx_epoch_free(KxEpoch *e);
 
-/* Pages of the epochs that concern a window. */
+/* Pages of the workload's epochs in a window. */
 typedef struct {
 	KxGfnSet *touched, *written;
 } KxEpochPages;
@@ -24,11 +24,11 @@ typedef struct {
 typedef struct {
 	KxWindow *window;
 	KxGfnSet *found;
-	char *no_found;		  /* why these are not known; NULL: they are */
-	KxEpochPages inside;	  /* T1: valid epochs wholly inside what the tracker covered */
+	char *no_found;		  /* why the found pages are not known; NULL: they are known */
+	KxEpochPages inside;	  /* T1: valid epochs inside the time that the tracker covered */
 	KxEpochPages overlapping; /* T2: epochs that overlap the window */
 	gboolean overlaps_unfinished;
-	gboolean pauses_lost; /* of the VM: more than are kept */
+	gboolean pauses_lost; /* the VM was paused more often than the report's list holds */
 	double work, work_ns;
 } KxJoin;
 
@@ -36,14 +36,14 @@ KxJoin *kx_join_new(KxWindow *window, const char *no_found, guint64 *budget);
 void kx_join_free(KxJoin *j);
 
 /*
- * @work units were done between two times: spread evenly over the time in which the VM ran, that is without @pauses
- * (KxPause), the window takes its share.
+ * The guest did @work units between @from and @to. They are spread evenly over the time in which the VM ran, without @pauses
+ * (KxPause), and the window takes its share.
  */
 void kx_join_work(KxJoin *j, const GArray *pauses, gint64 from, gint64 to, guint64 work);
-/* Times are uncertain by @slack. FALSE: the budget of pages is used up. */
+/* @slack: the uncertainty of the log's times. FALSE: the budget of pages is used up. */
 gboolean kx_join_epoch(KxJoin *j, const KxEpoch *e, gint64 slack);
 
-/* Into the window: work, or why not; how many pages of @arena were touched, written, found. */
+/* Writes to the window: work, or why it is not known; how many pages of @arena were touched, written, found. */
 void kx_join_fill_work(const KxJoin *j);
 void kx_join_fill_truth(const KxJoin *j, const KxGfnSet *arena);
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reader of the workload's log. A line is collected, split at spaces and handed
- * to the row of the table that knows its first word; an epoch is kept until the
- * next one begins (its touch lines may come in any order within), then joined
- * into every window that it concerns and forgotten.
+ * Reader of the workload's log. A line is collected and split at spaces; its first word selects a function from a table. An
+ * epoch is kept until the next one begins (its touch lines may come in any order), is then joined with every window that it
+ * overlaps, and is forgotten.
  */
 #include "worklog.h"
 
@@ -14,32 +13,32 @@
 #include "base/gfnset.h"
 #include "worklog-join.h"
 
-#define LINE_MAX_BYTES	(64u << 20)  /* a page list of a 16 GiB guest at its worst */
-#define CHUNK_BUDGET	(128u << 10) /* 512 MiB of bitmaps, all windows together */
+#define LINE_MAX_BYTES	(64u << 20)  /* the longest possible page list of a guest with 16 GiB */
+#define CHUNK_BUDGET	(128u << 10) /* 512 MiB of bitmaps, for all windows together */
 #define GFN_LIMIT	(1ull << 40)
 #define OPEN_EPOCHS_MAX 16u
-/* How far the guest's clock and the host's may be apart, and a line late in the file. */
+/* The allowed difference between the guest's and the host's clocks, including the delay of a line in the file. */
 #define CLOCK_SLACK_NS (300 * 1000000ll)
 #define FIELDS_MAX     64
 
 struct _KxWorklog {
 	guint64 budget;
 	GPtrArray *joins;
-	GArray *pauses;	   /* KxPause, of all windows: apart */
+	GArray *pauses;	   /* KxPause, of all windows: they do not overlap */
 	GPtrArray *epochs; /* not yet joined */
 	KxGfnSet *arena;
 	GString *line;
 	guint64 line_number;
 	gboolean has_header, has_ready, has_point, has_moved, at_rest;
 	gboolean frames;  /* addr=gfn: the addresses are guest-physical */
-	gboolean running; /* inside an epoch: only then is work counted */
-	gboolean gaps;	  /* lines are missing: the touched pages are not all known */
-	gboolean writes;  /* the log says what was written, or that nothing ever is */
+	gboolean running; /* inside an epoch: work counts only then */
+	gboolean gaps;	  /* lines are missing: not all touched pages are known */
+	gboolean writes;  /* the log says which pages were written, or that none is ever written */
 	gint64 ready, moved;
-	gint64 slack;	   /* times of the log are this uncertain */
-	gint64 last_time;  /* of the last line that has one */
+	gint64 slack;	   /* uncertainty of the log's times */
+	gint64 last_time;  /* time of the last line with a time */
 	char *clock_na;	   /* why the log's times cannot be compared with the windows' */
-	gint64 point_time; /* the last (time, work) */
+	gint64 point_time; /* the last point, (time, work) */
 	guint64 point_work;
 };
 
@@ -96,14 +95,14 @@ gboolean kx_worklog_add_window(KxWorklog *log, KxWindow *window, const guint64 (
 
 /* --- work and epochs against the windows ----------------------------------- */
 
-/* Of the stretch since the last point. */
+/* Divides the work done since the last point among the windows. */
 static void share_work(KxWorklog *log, gint64 to, guint64 work)
 {
 	for (guint i = 0; i < log->joins->len; i++)
 		kx_join_work(log->joins->pdata[i], log->pauses, log->point_time, to, work);
 }
 
-/* Clocks may be stepped: a point that goes back is left out. */
+/* A clock may be set back: a point that is earlier than the last one is ignored. */
 static void add_point(KxWorklog *log, gint64 time, guint64 work)
 {
 	log->last_time = time;
@@ -216,7 +215,7 @@ static KxEpoch *find_epoch(KxWorklog *log, const char *number)
 	return NULL;
 }
 
-/* A workload that never writes has no line that says so. */
+/* The log of a workload that never writes has no write lines. */
 static gboolean only_reads(const char *read_share)
 {
 	return read_share && g_ascii_strtod(read_share, NULL) == 1;
@@ -238,7 +237,7 @@ static gboolean line_arena(KxWorklog *log, char **f, GError **error)
 	return parse_pages(log, f[1], log->arena, error);
 }
 
-/* The frames named so far are not the workload's any more; new arena lines follow. */
+/* The frames in earlier arena lines no longer belong to the workload; new arena lines follow. */
 static gboolean line_moved(KxWorklog *log, char **f, GError **error)
 {
 	if (!parse_time(f[1], &log->moved))
@@ -298,7 +297,7 @@ static gboolean epoch_end(KxWorklog *log, char **f, gint64 time, GError **error)
 		return TRUE;
 	}
 	if (time < e->begin)
-		time = e->begin; /* the guest's clock was stepped back */
+		time = e->begin; /* the guest's clock was set back */
 	e->end = time;
 	e->ended = TRUE;
 	e->valid = g_strcmp0(valid, "1") == 0;
@@ -354,7 +353,7 @@ static gboolean line_idle(KxWorklog *log, char **f, GError **error)
 	return TRUE;
 }
 
-/* The workload's own word on what it could not write in time. */
+/* The workload says how many lines it could not write in time. */
 static gboolean line_log(KxWorklog *log, char **f, GError **error)
 {
 	guint64 lost;
@@ -395,7 +394,7 @@ static gboolean parse_line(KxWorklog *log, GError **error)
 	if (log->line->len != strlen(log->line->str))
 		return malformed(log, error, "it holds a zero byte");
 	if (log->line->len && log->line->str[log->line->len - 1] == '\r')
-		g_string_truncate(log->line, log->line->len - 1); /* a serial line's */
+		g_string_truncate(log->line, log->line->len - 1); /* from a serial line */
 	fields = g_strsplit(log->line->str, " ", FIELDS_MAX);
 	if (!log->has_header && g_strcmp0(fields[0], "kx-workload") != 0) {
 		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
@@ -441,9 +440,8 @@ static void set_reason(char **reason, const char *text)
 }
 
 /*
- * Precision needs every touch in the window to be known: what the workload did
- * before it was ready (its initialisation touches the whole arena), in an epoch
- * without an end and after the log's end is not.
+ * For precision, every access of the workload in the window must be known. The log does not contain accesses before the
+ * workload was ready (its initialisation touches the whole arena), in an epoch without an end, and after the log's end.
  */
 static const char *why_no_precision(const KxWorklog *log, const KxJoin *j)
 {
@@ -507,7 +505,7 @@ gboolean kx_worklog_finish(KxWorklog *log, GError **error)
 	return TRUE;
 }
 
-/* 0: not known */
+/* The file's time of change; 0: not known. */
 static gint64 mtime_ns(GFileInputStream *in)
 {
 	g_autoptr(GFileInfo) info = g_file_input_stream_query_info(
@@ -522,9 +520,9 @@ static gint64 mtime_ns(GFileInputStream *in)
 }
 
 /*
- * The host wrote the file's last line when the guest had just said the time:
- * both clocks, side by side. @before, @after: the file's times of change as it
- * was read; it may have grown meanwhile.
+ * The last line has the guest's time at which it was written, and the file's time of change is the host's time shortly after:
+ * so both clocks can be compared. @before, @after: the file's time of change before and after it was read, because the file
+ * may have grown meanwhile.
  */
 static void compare_clocks(KxWorklog *log, gint64 before, gint64 after)
 {

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The workload's log (docs/workload-log.md) joined with windows of a report:
- * how much work the guest did in each, and how much of what it touched was
- * found. The log is read once as a stream; memory is bounded by the windows and
- * the pages they involve, whatever the log holds.
+ * The workload's log (docs/workload-log.md), joined with the windows of a report: how much work the guest did in each window,
+ * and how many of the touched pages were found. The log is read once as a stream; memory is bounded by the windows and their
+ * pages, regardless of the log's contents.
  *
- * The log's clock is the guest's, a window's the host's: the join is as good as
- * the two agree.
+ * The log has times of the guest's clock, windows have times of the host's clock: the join is as accurate as the two clocks
+ * agree.
  */
 #ifndef KX_WORKLOG_H
 #define KX_WORKLOG_H
@@ -20,9 +19,9 @@ void kx_worklog_free(KxWorklog *log);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxWorklog, kx_worklog_free)
 
 /*
- * A window to fill in; all before the first kx_worklog_feed(). @found: ascending
- * (gfn, count) pairs, @n of them. @no_found: NULL, or why the found pages are
- * not known (then only work is computed). Errors: too many pages.
+ * Adds a window that is to be filled in. Add all windows before the first kx_worklog_feed(). @found: @n pairs (gfn, count),
+ * ascending. @no_found: why the found pages are not known, then only work is computed; NULL: they are known. Errors: too many
+ * pages.
  */
 gboolean kx_worklog_add_window(KxWorklog *log, KxWindow *window, const guint64 (*found)[2], gsize n,
 			       const char *no_found, GError **error);
@@ -30,10 +29,10 @@ gboolean kx_worklog_add_window(KxWorklog *log, KxWindow *window, const guint64 (
 /* Text in pieces of any size. Errors name the line. */
 gboolean kx_worklog_feed(KxWorklog *log, const char *text, gsize len, GError **error);
 
-/* The end of the log: fills work, work_ns and truth of the windows, or the reasons. */
+/* The end of the log: fills in work, work_ns and truth of the windows, or the reasons why they are not known. */
 gboolean kx_worklog_finish(KxWorklog *log, GError **error);
 
-/* Reads a whole file through feed and finish. */
+/* Reads a whole file: feed and finish. */
 gboolean kx_worklog_read_file(KxWorklog *log, const char *path, GError **error);
 
 #endif /* KX_WORKLOG_H */
