@@ -151,7 +151,7 @@ static gboolean load_daemon(KxConfig *c, GKeyFile *file, const char *origin, GEr
 	return TRUE;
 }
 
-/* In the order of the table, not of the file: `tracker` decides what the others mean. */
+/* Sets the keys in the order of the table, not of the file: the meaning of the other keys depends on `tracker`. */
 static gboolean load_options(KxOptions *o, GKeyFile *file, const char *group, const char *origin,
 			     GError **error)
 {
@@ -187,8 +187,9 @@ static gboolean has_wildcard(const char *glob)
 }
 
 /*
- * Whether @earlier matches all that @later does. Its text is matched: a star takes in what another wildcard stands for, while
- * a question mark would take a star for one character, so patterns with one are only held against a plain name.
+ * Whether @earlier matches every name that @later matches. @earlier is matched against the text of @later: a star in @earlier
+ * also matches the wildcards in @later. A question mark would match a star as a single character, so a pattern with a question
+ * mark is compared only with a @later without wildcards.
  */
 static gboolean covers(const KxRule *earlier, const char *later)
 {
@@ -196,7 +197,7 @@ static gboolean covers(const KxRule *earlier, const char *later)
 	       g_pattern_spec_match_string(earlier->pattern, later);
 }
 
-/* FALSE: the file has the pattern already. */
+/* FALSE: an earlier group of the file already covers this pattern. */
 static gboolean check_earlier(KxConfig *c, const char *glob, const char *group, const char *origin,
 			      GError **error)
 {
@@ -262,9 +263,9 @@ static gboolean load_group(KxConfig *c, GKeyFile *file, const char *group, const
 	return FALSE;
 }
 
-/* --- what GKeyFile merges ----------------------------------------------------------------------------------------- */
+/* --- groups and keys that occur twice ----------------------------------------------------------------------------- */
 
-/* "[NAME]", as GKeyFile reads it; NULL: no group begins here. */
+/* The name in "[NAME]", parsed as GKeyFile does; NULL: the line does not begin a group. */
 static char *group_of(const char *line)
 {
 	const char *end = *line == '[' ? strchr(line, ']') : NULL;
@@ -279,7 +280,10 @@ static gboolean is_twice(const char *origin, const char *group, const char *key,
 	return FALSE;
 }
 
-/* Of a group or key that is there twice GKeyFile makes one, and the last value counts. @text is one that it has taken. */
+/*
+ * FALSE: a group or key occurs twice. GKeyFile would merge both without an error and use the last value. @text: GKeyFile has
+ * already accepted it.
+ */
 static gboolean check_twice(const char *text, const char *origin, GError **error)
 {
 	g_autoptr(GHashTable) groups = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);

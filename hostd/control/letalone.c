@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A GKeyFile with a group for each UUID. */
+/* The list is a GKeyFile with one group per UUID. */
 #include "letalone.h"
 
 #include "base/log.h"
@@ -9,7 +9,7 @@
 #define KEY_STARTED "started"
 
 struct _KxLetAlone {
-	char *path; /* NULL: kept in memory alone */
+	char *path; /* NULL: the list is only in memory */
 	char *proc_root;
 	GKeyFile *file;
 };
@@ -24,7 +24,7 @@ gboolean kx_let_alone_has(const KxLetAlone *l, const char *uuid, pid_t pid)
 	       g_key_file_get_uint64(l->file, uuid, KEY_STARTED, NULL) == started;
 }
 
-/* Of VMs that ended meanwhile nobody tells us. */
+/* Removes VMs that have ended: no event reports the end of a VM while the daemon does not run. */
 static void prune(KxLetAlone *l)
 {
 	g_auto(GStrv) uuids = g_key_file_get_groups(l->file, NULL);
@@ -79,7 +79,7 @@ void kx_let_alone_add(KxLetAlone *l, const char *uuid, pid_t pid)
 	guint64 started;
 
 	if (!uuid || !kx_procstat_started(l->proc_root, pid, &started, NULL))
-		return; /* one that has ended meanwhile is attached by no rule */
+		return; /* the process has ended, so no rule will attach it */
 	g_key_file_set_integer(l->file, uuid, KEY_PID, pid);
 	g_key_file_set_uint64(l->file, uuid, KEY_STARTED, started);
 	save(l);

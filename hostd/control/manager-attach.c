@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Attach: from a name to a process, its channel if the tracker wants one, and a session.
+ * Attach: finds the process for a name, plugs in a channel if the tracker needs one, and makes a session.
  *
- *	kx_manager_attach_async    options are read, libvirt is held
- *	[kx_call_attach_work]      who the VM is
- *	kx_call_resolve_then       after whoever changes the VM's channel
+ *	kx_manager_attach_async    reads the options, takes a reference on libvirt's connection
+ *	[kx_call_attach_work]      finds the VM
+ *	kx_call_resolve_then       waits until no other call changes the VM's channel
  *	plug_then_attach
- *	[kx_call_plug_work]        a channel, and the guest is told; a guest may be waited for
- *	attach_then                unless the VM has a session by now
- *	[session_work]             the session
- *	session_then               which begins; answered
+ *	[kx_call_plug_work]        plugs in a channel and commands the guest; this may wait for the guest
+ *	attach_then                ends the call if the VM has a session meanwhile
+ *	[session_work]             makes the session
+ *	session_then               the session begins; the call is answered
  *
- * A rule begins with the second step (manager-rules.c). After an error:
+ * An attach by a rule begins with the second step (manager-rules.c). After an error:
  *	attach_failed → [kx_call_unplug_work] → kx_call_unplug_then
  */
 #include "manager-internal.h"
@@ -20,7 +20,7 @@
 #include "base/log.h"
 #include "vm/vmfd.h"
 
-/* What goes to logs and terminals as it is; libvirt's names are such. */
+/* Whether the name can be written to logs and terminals unchanged. Names from libvirt always can. */
 static gboolean is_plain(const char *name)
 {
 	if (!g_utf8_validate(name, -1, NULL))
@@ -52,7 +52,7 @@ static gboolean take_error(GError **why, GError **error)
 	return FALSE;
 }
 
-/* libvirt does not know the name: another one's domain may have it, or a VM that no libvirt knows. */
+/* libvirt does not know the name: a domain of another libvirt may have it, or a VM that no libvirt runs. */
 static void say_who_else(const KxCall *c, GError **why)
 {
 	g_autofree char *pids = kx_vmfd_find_named(c->proc_root, c->target);
@@ -99,7 +99,7 @@ gboolean kx_call_attach_work(KxCall *c, GError **error)
 		return take_error(&why, error);
 	if (kx_target_pid_form(c->target, &pid))
 		return resolve_pid(c, pid, error);
-	/* A UUID is on QEMU's command line, whichever libvirt runs it, or none. */
+	/* QEMU's command line contains the UUID, also if another libvirt or no libvirt runs the VM. */
 	if (!why || g_uuid_string_is_valid(c->target)) {
 		pid = kx_vmfd_find_pid(c->proc_root, NULL, NULL, c->target, why ? NULL : error);
 		if (pid)
@@ -154,7 +154,7 @@ static gboolean session_work(KxCall *c, GError **error)
 	c->session = kx_session_attach(c->m->host, &c->ident, &c->set.options, c->channel.plug,
 				       kx_call_monitor(c, c->ident.uuid, &m), error);
 	if (c->session)
-		c->channel.plug = NULL; /* the session's now */
+		c->channel.plug = NULL; /* now the session owns it */
 	return c->session != NULL;
 }
 
@@ -197,7 +197,7 @@ static void plug_then_attach(KxCall *c, GError *error)
 	KxSession *s = error ? NULL : kx_manager_find_pid(c->m, c->ident.pid);
 
 	c->set.pending = FALSE;
-	/* One that is attached already has its channel: attaching is refused, it is left alone. */
+	/* If the VM is already attached, attach_then() refuses the call, and the session's channel stays unchanged. */
 	if (error || s || !kx_call_begin_plugging(c, c->ident.uuid, &error))
 		attach_then(c, error);
 	else {
@@ -227,7 +227,7 @@ gboolean kx_manager_apply_options(KxOptions *o, GHashTable *options, GError **er
 		if (!kx_option_key(given))
 			return kx_options_set(o, given, "", error);
 	}
-	/* In the table's order: the tracker comes first and decides what the others mean. */
+	/* In the order of the table: the tracker is first, and the meaning of the other keys depends on it. */
 	for (const KxOptionKey *k = kx_option_keys; k->key; k++) {
 		const char *value = g_hash_table_lookup(options, k->key);
 

@@ -44,7 +44,8 @@ void kx_call_free(KxCall *c)
 	g_clear_object(&c->wait.cancellable);
 	g_free(c->wait.given_up);
 	g_clear_error(&c->error);
-	kx_call_leave(c); /* the next one may go on with anything, but for this call */
+	kx_call_leave(
+		c); /* the next caller may start here; it may do anything except use this call */
 	g_clear_pointer(&c->session, kx_session_unref);
 	kx_manager_go_on(c->m, c->channel.uuid, &c->channel.behind);
 	g_free(c->channel.uuid);

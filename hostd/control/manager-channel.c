@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The channel to the guest: plugged in for a tracker there (a step of Attach and SetTracker), and out after the session:
+ * The channel to the guest. Attach and SetTracker plug it in for a tracker in the guest; after the session it is unplugged:
  *
- *	kx_call_unplug_after       after whoever changes the VM's channel
+ *	kx_call_unplug_after       waits until no other call changes the VM's channel
  *	unplug_now
  *	[kx_call_unplug_work]
- *	kx_call_unplug_then        answered
+ *	kx_call_unplug_then        the call is answered
  */
 #include "manager-internal.h"
 
@@ -42,7 +42,7 @@ gboolean kx_call_unplug_work(KxCall *c, GError **error)
 	return kx_plug_out(c->channel.plug, &vm, KX_PATIENCE_AUTO, error);
 }
 
-/* The error before it says more than one of the cleaning up. */
+/* If the call already has an error, the call returns that one, because it says more than an error of the cleanup. */
 void kx_call_unplug_then(KxCall *c, GError *error)
 {
 	if (error && (c->error || !c->task))
@@ -54,7 +54,10 @@ void kx_call_unplug_then(KxCall *c, GError *error)
 	kx_call_done(c, error);
 }
 
-/* Plugged in, taken by the module there, and told: an error leaves no channel that was not there before. */
+/*
+ * Plugs in a channel, waits until the guest's module drives it, and commands the guest. After an error a channel that was
+ * plugged in here is not left behind.
+ */
 gboolean kx_call_plug_work(KxCall *c, GError **error)
 {
 	KxPlugVm vm = plug_vm(c);
@@ -93,7 +96,7 @@ static void unplug_now(KxCall *c, GError *error)
 	kx_call_run_apart(c, kx_call_unplug_work, kx_call_unplug_then);
 }
 
-/* After a session: the VM gets its slot back. A call that still uses the channel comes to its end first. */
+/* Called after a session, so that the VM's PCI slot is free again. A call that still uses the channel ends first. */
 void kx_call_unplug_after(KxCall *c, KxSession *s, gboolean gone)
 {
 	c->channel.plug = kx_session_take_plug(s);
@@ -103,9 +106,9 @@ void kx_call_unplug_after(KxCall *c, KxSession *s, gboolean gone)
 	kx_call_after_plugging(c, c->ident.uuid, unplug_now);
 }
 
-/* --- what a daemon left that was killed ------------------------------------------------------------------------------ */
+/* --- files that a killed daemon has left ----------------------------------------------------------------------------- */
 
-/* Files of domains that run stay: their devices use them, and the next attach takes them over. */
+/* Files of running domains are kept: their devices use these files, and the next attach uses the devices again. */
 static gboolean sweep_work(KxCall *c, GError **error)
 {
 	const char *dir = c->m->host->shm_dir;
@@ -132,7 +135,7 @@ static void sweep_then(KxCall *c, GError *error)
 
 void kx_manager_sweep_channels(KxManager *m)
 {
-	/* Processes of a fake tell nothing of the files of this machine. */
+	/* With fake processes (a unit test), only a fake directory of files may be swept, not the files of this machine. */
 	if (m->host->shm_dir || g_str_equal(m->host->proc_root, "/proc"))
 		kx_call_run(kx_call_new(m, NULL, NULL, NULL), sweep_work, sweep_then);
 }

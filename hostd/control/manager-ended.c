@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Sessions that end: their accounts are kept, in bounds. */
+/* Sessions that have ended: their accounts are kept, within bounds of number and memory. */
 #include "manager-internal.h"
 
-/* Found pages of the oldest first, then accounts as a whole: what is left without pages is small. */
+/*
+ * To save memory, sessions first lose their lists of pages found, the oldest session first. Without these lists accounts are
+ * small; if they still take too much memory, whole accounts are dropped.
+ */
 static void forget_found(gpointer data)
 {
 	KxSession *s = data;

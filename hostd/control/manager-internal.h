@@ -65,7 +65,7 @@ struct _KxCall {
 	/* Attach, SetTracker, and rules */
 	struct {
 		GHashTable *given; /* key → text; NULL: nothing */
-		gboolean fresh;	   /* an option that is not given gets its default, not its current value */
+		gboolean fresh; /* options not given get their defaults, not their current values */
 		KxOptions options; /* the setting to run */
 		gboolean pending;  /* requested, and not yet done */
 	} set;
@@ -198,7 +198,7 @@ void kx_manager_watch_pauses(KxManager *m, KxSession *s);
 void kx_manager_ask_pauses(KxManager *m);
 void kx_manager_lose_pauses(KxManager *m);
 
-/* --- whose turn it is to change the channel (manager-turn.c) ----------------------------------------------------------- */
+/* --- the order of calls that change the channel (manager-turn.c) -------------------------------------------------------- */
 
 gboolean kx_call_begin_plugging(KxCall *c, const char *uuid, GError **error);
 /* Continues with @then when no call changes the channel of @uuid any more; at once if none does. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * List: what libvirt knows to run, and what is attached.
+ * List: VMs that run according to libvirt, and VMs that are attached.
  *
  *	kx_manager_list_async → [kx_call_list_work] → list_then
  */
@@ -107,7 +107,7 @@ void kx_manager_list_async(KxManager *m, GAsyncReadyCallback callback, gpointer 
 {
 	KxCall *c = kx_call_new(m, NULL, callback, data);
 
-	/* Without libvirt there is still what is attached; LibvirtConnected says that the list is not whole. */
+	/* Without libvirt the list contains only attached VMs; the property LibvirtConnected says that it is incomplete. */
 	c->libvirt = kx_domains_hold(m->domains, NULL);
 	kx_call_run(c, kx_call_list_work, list_then);
 }

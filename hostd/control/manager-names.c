@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What a caller may call a VM: a name, a UUID, "/proc/N" or "pid:N". No domain's name has a slash in it, so "/proc/N" is the
- * process whatever domains are called; "pid:N" is a domain of that name first.
+ * The names by which a caller may request a VM: a domain name, a UUID, "/proc/N" or "pid:N". A domain name cannot contain a
+ * slash, so "/proc/N" always means the process; "pid:N" means a domain of that name, if there is one, else the process.
  */
 #include "manager-internal.h"
 

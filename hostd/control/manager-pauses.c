@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Time in which VMs do not run, for whatever reason: libvirt tells when that begins and ends. Where it may have begun or
- * ended without our being told, libvirt is asked.
+ * Times at which VMs do not run, whatever the reason. Events of libvirt report when such a time begins and ends. If it may have
+ * begun or ended without an event, libvirt is asked.
  *
- *	kx_manager_paused → told_entered                    libvirt tells
- *	not_known → unknown_entered                         nobody tells
- *	ask → [ask_work] → ask_then → answer_entered        libvirt is asked; again if news came meanwhile
+ *	kx_manager_paused → told_entered                    an event of libvirt
+ *	not_known → unknown_entered                         events are not available
+ *	ask → [ask_work] → ask_then → answer_entered        libvirt is asked; again if an event came meanwhile
  */
 #include "manager-internal.h"
 
@@ -27,7 +27,7 @@ static guint64 monotonic_ns(void)
 	return (guint64)ts.tv_sec * G_GUINT64_CONSTANT(1000000000) + (guint64)ts.tv_nsec;
 }
 
-/* A moment that was, by the clock of the wall. */
+/* Converts a past time of CLOCK_REALTIME. */
 static KxInstant moment(gint64 realtime_ns)
 {
 	gint64 ago = MAX(0, g_get_real_time() * 1000 - realtime_ns);
@@ -50,7 +50,7 @@ static KxCall *call_for(KxManager *m, KxSession *s)
 	return c;
 }
 
-/* --- libvirt tells ------------------------------------------------------------------------------------------------------ */
+/* --- events of libvirt -------------------------------------------------------------------------------------------------- */
 
 static void told_entered(KxCall *c, GError *error)
 {
@@ -81,7 +81,7 @@ void kx_manager_paused(KxManager *m, const KxDomain *d, const char *why, gint64 
 	kx_call_enter(c, s, told_entered);
 }
 
-/* --- nobody tells ------------------------------------------------------------------------------------------------------- */
+/* --- no events ---------------------------------------------------------------------------------------------------------- */
 
 static void unknown_entered(KxCall *c, GError *error)
 {
@@ -129,7 +129,7 @@ static void ask_then(KxCall *c, GError *error)
 		not_known(c->m, c->session, none ? no_domain : no_libvirt);
 	else
 		ask(c->m, c->session,
-		    c->pause.since_attach); /* the answer may be older than the news */
+		    c->pause.since_attach); /* the answer may be older than the event */
 	kx_call_done(c, error);
 }
 

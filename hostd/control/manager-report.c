@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Report, Stats, Found and Heat: from the accounts, one session after the other. */
+/* Report, Stats, Found and Heat. They read the accounts of one session after the other. */
 #include "manager-internal.h"
 
 #include <string.h>
@@ -37,7 +37,7 @@ static KxSession *need_account(KxManager *m, const char *target, GError **error)
 	return s;
 }
 
-/* The accounts that @targets name; all of them, each VM's latest, if it names none. */
+/* The accounts of @targets; if @targets is empty, the latest account of each VM. */
 static GPtrArray *accounts(KxManager *m, const char *const *targets, GError **error)
 {
 	g_autoptr(GPtrArray) list =
@@ -63,7 +63,7 @@ static GPtrArray *accounts(KxManager *m, const char *const *targets, GError **er
 	return g_steal_pointer(&list);
 }
 
-/* D-Bus ends at 128 MiB. */
+/* A D-Bus message has at most 128 MiB. */
 #define MESSAGE_MAX (100u << 20)
 
 static KxReport *report_new(void)
@@ -99,13 +99,13 @@ static void json_then(KxCall *c, GError *error)
 
 /*
  * Report:
- *	kx_manager_report_async    which accounts
- *	[ask_work]                 QEMU, for KVM's counters (manager-set.c)
+ *	kx_manager_report_async    chooses the accounts
+ *	[ask_work]                 asks QEMU for KVM's counters (manager-set.c)
  *	report_then
- *	next_report                of each session in turn:
+ *	next_report                for each session, one after the other:
  *	    report_entered, [report_work], reported
- *	[host_work]                what the host is, and the text
- *	json_then                  answered
+ *	[host_work]                describes the host and writes the text
+ *	json_then                  the call is answered
  */
 
 /* --- a report --------------------------------------------------------------------------------------------------------- */
@@ -182,15 +182,15 @@ char *kx_manager_report_finish(GAsyncResult *result, GError **error)
 
 /*
  * Stats:
- *	kx_manager_stats_async     which sessions; those that are free are entered all at once
- *	[read_together_work]       and read
+ *	kx_manager_stats_async     chooses the sessions, and enters all free sessions at once
+ *	[read_together_work]       reads these sessions
  *	read_together_then
- *	next_stats                 of each of the others in turn:
+ *	next_stats                 for each other session, one after the other:
  *	    stats_entered, [read_work], stats_read
  *	answer_stats
  */
 
-/* --- the figures of now ------------------------------------------------------------------------------------------------ */
+/* --- current figures --------------------------------------------------------------------------------------------------- */
 
 static gboolean read_work(KxCall *c, GError **error)
 {
@@ -279,8 +279,9 @@ static void nothing(gpointer data)
 }
 
 /*
- * Those that are free are read in one go, on one thread; then, each by itself, those that were not. One that is busy for long
- * shows what was read last, and the others do not wait for it.
+ * Free sessions are entered now and read together, on one thread; the other sessions are read one by one afterwards. A session
+ * that is busy for long is not read: the answer contains the figures that were read last, so that the other sessions need not
+ * wait.
  */
 static void sort_out(KxCall *c)
 {
@@ -343,7 +344,7 @@ GPtrArray *kx_manager_stats_finish(GAsyncResult *result, GError **error)
  *	kx_manager_heat_async, heat_entered, [heat_work], json_then
  */
 
-/* --- of one VM --------------------------------------------------------------------------------------------------------- */
+/* --- Found and Heat of a single VM ------------------------------------------------------------------------------------- */
 
 static void enter_account(KxCall *c, void (*then)(KxCall *, GError *))
 {

@@ -42,7 +42,7 @@ static void rules_then(KxCall *c, GError *error)
 	kx_call_done(c, NULL);
 }
 
-/* For the domains that run already. */
+/* Applies the rules to domains that already run. */
 void kx_manager_apply_rules(KxManager *m)
 {
 	KxCall *c;
@@ -55,8 +55,8 @@ void kx_manager_apply_rules(KxManager *m)
 }
 
 /*
- * Says why a VM went. The session ends by its own descriptor, mostly before libvirt's event; and an event may be of an
- * earlier life of the domain, so a process that still is this VM is left alone.
+ * Passes the reason for a VM's end to its session. The descriptor ends the session by itself, usually before libvirt's event
+ * arrives. The event may belong to an earlier run of the domain; so if the process still runs this VM, the session goes on.
  */
 static void domain_stopped(KxManager *m, const KxDomain *d, const char *why)
 {
@@ -80,7 +80,7 @@ static void domain_stopped(KxManager *m, const KxDomain *d, const char *why)
 	kx_session_explain_end(s, why);
 }
 
-/* Its guest can answer now: what failed is tried again at once. */
+/* Now the guest can answer, so a failed rule is tried again at once. */
 static void domain_resumed(KxManager *m, const KxDomain *d)
 {
 	if (g_hash_table_contains(m->retries, d->uuid))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The dirty log's self-test, whose outcome stands in every report.
+ * The dirty log's self-test. Every report contains its outcome.
  *
  *	kx_manager_refresh_selftest → [selftest_work] → selftest_then
  */
@@ -28,7 +28,7 @@ static void selftest_then(KxCall *c, GError *error)
 	kx_call_done(c, error);
 }
 
-/* Anew when KVM's module was loaded anew; in the background, for it can take a second. */
+/* Runs again if KVM's module was loaded again; in the background, because the self-test can take a second. */
 void kx_manager_refresh_selftest(KxManager *m)
 {
 	g_autofree char *key = m->host->selftest ? kx_selftest_key(m->host->root) : NULL;

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* SetTracker, Detach and RunPass, and what QEMU is asked before a window is opened or closed. */
+/* SetTracker, Detach and RunPass; and KVM's counters from QEMU before a window is opened or closed. */
 #include "manager-internal.h"
 
 #include "base/error.h"
 
 /*
- * The first steps of whatever opens or closes windows, up to its own @then:
- *	kx_call_ask_qemu           whether KVM's counters have no better source
- *	[ask_work]                 if so
+ * The first steps of operations that open or close windows, before their own @then:
+ *	kx_call_ask_qemu           decides whether QEMU is the best source of KVM's counters
+ *	[ask_work]                 if QEMU is, asks it
  */
 
-/* --- what is to be asked of QEMU before a window is opened or closed ------------------------------------------------ */
+/* --- KVM's counters from QEMU --------------------------------------------------------------------------------------- */
 
 static gboolean ask_work(KxCall *c, GError **error)
 {
@@ -22,10 +22,10 @@ static gboolean ask_work(KxCall *c, GError **error)
 		if (!kx_libvirt_kvmstat(c->libvirt, uuid, st, NULL))
 			g_hash_table_iter_remove(&it);
 	}
-	return TRUE; /* what QEMU does not tell is n/a in the report, not an error */
+	return TRUE; /* counters that QEMU does not return are n/a in the report, not an error */
 }
 
-/* Goes on with @then at once unless one of @sessions has no better source of KVM's counters. */
+/* Continues with @then at once if all @sessions have a better source of KVM's counters than QEMU. */
 void kx_call_ask_qemu(KxCall *c, GPtrArray *sessions, void (*then)(KxCall *, GError *))
 {
 	guint i;
@@ -69,34 +69,34 @@ void kx_call_ask_qemu_for(KxCall *c, void (*then)(KxCall *, GError *))
 
 /*
  * SetTracker:
- *	kx_manager_set_async       options are read; a call that waits for this guest gives way
- *	set_begin                  after whoever changes the VM's channel
- *	[kx_call_plug_work]        a tracker in the guest: a channel, and the guest is told; it may be waited for
- *	told_then, told_entered    the channel is the session's
- *	[ask_work]                 QEMU, for KVM's counters
- *	set_then, set_entered      in the session
- *	[set_work]                 the switch
- *	set_done                   left, told, answered
- * After an error behind the guest's answer:
+ *	kx_manager_set_async       reads the options; a call that waits for this guest ends in favour of this call
+ *	set_begin                  runs when no other call changes the VM's channel
+ *	[kx_call_plug_work]        for a tracker in the guest: plugs in a channel, commands the guest, may wait for it
+ *	told_then, told_entered    gives the channel to the session
+ *	[ask_work]                 asks QEMU for KVM's counters
+ *	set_then, set_entered      enters the session
+ *	[set_work]                 switches the tracker
+ *	set_done                   leaves the session, sends the event, answers
+ * After an error that follows the guest's answer:
  *	take_back → [kx_call_unplug_work] → kx_call_unplug_then
  *
  * Detach:
- *	kx_manager_detach_async    whoever waits for this guest gives up
- *	[ask_work]                 QEMU, for KVM's counters
+ *	kx_manager_detach_async    ends calls that wait for this guest
+ *	[ask_work]                 asks QEMU for KVM's counters
  *	detach_then, detach_entered
- *	[finish_work]              the tracker stops, the account is closed
- *	detach_done                ended, told; with a channel kx_call_unplug_after, which answers
+ *	[finish_work]              stops the tracker, closes the account
+ *	detach_done                marks the session as ended, sends the event; kx_call_unplug_after answers if there is a channel
  *
  * RunPass:
  *	kx_manager_run_pass_async
- *	pass_entered               a handle; the session is left, which goes on while the pass runs
- *	[pass_work]                the pass
+ *	pass_entered               makes a handle and leaves the session, which continues while the pass runs
+ *	[pass_work]                runs the pass
  *	pass_ran, pass_entered_again
- *	[drain_work]               its samples
- *	pass_drained               answered
+ *	[drain_work]               reads the samples of the pass
+ *	pass_drained               answers
  */
 
-/* --- set, detach, pass -------------------------------------------------------------------------------------------- */
+/* --- SetTracker and Detach ---------------------------------------------------------------------------------------- */
 
 static gboolean set_work(KxCall *c, GError **error)
 {
@@ -111,7 +111,7 @@ static void set_done(KxCall *c, GError *error)
 	g_autoptr(KxSession) s = kx_session_ref(c->in);
 
 	kx_session_does(s, NULL);
-	kx_call_leave(c); /* from here on the session shows what it was set to */
+	kx_call_leave(c); /* from now on the main loop sees the new setting */
 	if (!error)
 		kx_manager_tell(c->m, "tracker", s, NULL);
 	kx_call_done(c, error);
@@ -128,8 +128,8 @@ static KxSession *still_alive(const KxCall *c, GError **error)
 }
 
 /*
- * From those of now, which another call may have set while this one waited; with "fresh" from the defaults, but for what holds as
- * long as the VM is attached.
+ * The given options on top of the current options, which another call may have changed while this call waited. With "fresh", on
+ * top of the defaults, except for options that are valid as long as the VM is attached.
  */
 static gboolean make_options(KxCall *c, const KxSession *s, GError **error)
 {
@@ -138,7 +138,7 @@ static gboolean make_options(KxCall *c, const KxSession *s, GError **error)
 		kx_options_init(&c->set.options);
 		c->set.options.ring_pages = kx_session_options(s)->ring_pages;
 	}
-	c->set.options.wait_ns = KX_PATIENCE_AUTO; /* each call's own */
+	c->set.options.wait_ns = KX_PATIENCE_AUTO; /* not kept: each call has its own */
 	return kx_manager_apply_options(&c->set.options, c->set.given, error);
 }
 
@@ -151,7 +151,7 @@ static void set_entered(KxCall *c, GError *error)
 		return;
 	}
 	if (!c->libvirt && c->m->domains)
-		c->libvirt = kx_domains_hold(c->m->domains, NULL); /* whose monitor may be asked */
+		c->libvirt = kx_domains_hold(c->m->domains, NULL); /* for QEMU's monitor */
 	kx_session_does(s, "the tracker is being set");
 	kx_call_run(c, set_work, set_done);
 }
@@ -166,7 +166,7 @@ static void set_then(KxCall *c, GError *error)
 		kx_call_done(c, error);
 }
 
-/* The guest has been told, and the session is gone: the device, if it is ours, goes, too. */
+/* The guest has its command, but the session has ended: the device is unplugged if this call has plugged it in. */
 static void take_back(KxCall *c, GError *error)
 {
 	kx_call_leave(c);
@@ -190,11 +190,12 @@ static void told_entered(KxCall *c, GError *error)
 	if (!kx_session_plug(s))
 		kx_session_give_plug(s, g_steal_pointer(&c->channel.plug));
 	kx_call_leave(c);
-	g_clear_pointer(&c->libvirt, kx_libvirt_release); /* ask_qemu holds its own */
+	g_clear_pointer(&c->libvirt,
+			kx_libvirt_release); /* the next step takes its own reference */
 	kx_call_ask_qemu_for(c, set_then);
 }
 
-/* The guest runs it by now; the session's window follows. */
+/* The guest now runs the tracker; next the session opens a window for it. */
 static void told_then(KxCall *c, GError *error)
 {
 	KxSession *s;
@@ -207,7 +208,7 @@ static void told_then(KxCall *c, GError *error)
 		take_back(c, error);
 }
 
-/* A tracker in the guest is first told to the guest, which can refuse it. */
+/* The guest gets the command before the session is switched, because the guest can refuse the command. */
 static void tell_guest(KxCall *c, KxSession *s)
 {
 	GError *error = NULL;
@@ -225,7 +226,7 @@ static void tell_guest(KxCall *c, KxSession *s)
 	kx_call_run_apart(c, kx_call_plug_work, told_then);
 }
 
-/* What was decided when the VM was attached. */
+/* FALSE: an option is given that can be set only when the VM is attached. */
 static gboolean can_be_set(GHashTable *options, GError **error)
 {
 	for (const KxOptionKey *k = kx_option_keys; k->key; k++) {
@@ -326,7 +327,7 @@ void kx_manager_detach_async(KxManager *m, const char *target, GAsyncReadyCallba
 	gboolean gave_up = kx_manager_give_up(m, target, "it was detached meanwhile");
 	KxCall *c = kx_call_new(m, target, callback, data);
 
-	/* One that was about to be attached: the call that waited cleans up. */
+	/* The VM was not attached yet: the attaching call, whose wait has ended, cleans up. */
 	if (gave_up && !kx_manager_find_alive(m, target, NULL))
 		kx_call_done(c, NULL);
 	else
@@ -338,7 +339,7 @@ gboolean kx_manager_done_finish(GAsyncResult *result, GError **error)
 	return g_task_propagate_boolean(G_TASK(result), error);
 }
 
-/* --- a pass now ------------------------------------------------------------------------------------------------------- */
+/* --- RunPass ---------------------------------------------------------------------------------------------------------- */
 
 static gboolean drain_work(KxCall *c, GError **error)
 {
@@ -355,7 +356,7 @@ static void pass_drained(KxCall *c, GError *error)
 	kx_call_free(c);
 }
 
-/* The pass' records are in the ring: PASS_END is written before the module answers. */
+/* The records of the pass are in the ring: PASS_END is written before the module returns. */
 static void pass_entered_again(KxCall *c, GError *error)
 {
 	if (error)
@@ -381,7 +382,7 @@ static void pass_entered(KxCall *c, GError *error)
 {
 	if (!error)
 		c->pass.handle = kx_session_pass_new(c->in, &error);
-	kx_call_leave(c); /* the session goes on while the pass runs */
+	kx_call_leave(c); /* the session continues while the pass runs */
 	if (error)
 		kx_call_done(c, error);
 	else

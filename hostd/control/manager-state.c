@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The manager's state as all its files use it: its references, and the events that it tells. */
+/* The parts of the manager that all its files use: references, and the sending of events. */
 #include "manager-internal.h"
 
 #include "base/log.h"

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The end of the daemon: sessions end, and their channels are unplugged. There is no main loop to wait in any more, so each
- * channel goes on a thread of its own, and all of them together have a bounded time: a QEMU that is stopped answers nobody,
- * and must not keep the others from leaving before the service manager's patience ends. What is not out by then stays
+ * The end of the daemon: sessions end, and their channels are unplugged. The main loop no longer runs, so each channel is
+ * unplugged on a thread of its own. All threads together have a bounded time, because a stopped QEMU does not answer, and the
+ * other channels must be unplugged before the service manager's timeout. A channel that is not unplugged in this time stays
  * plugged in for the next daemon.
  */
 #include "manager-internal.h"
 
 #include "base/log.h"
 
-/* As long as a guest has, and some more for libvirt. */
+/* The time that a guest has to release its device, and some more for libvirt. */
 #define STOP_US (KX_PLUG_SHUTDOWN_NS / 1000 + 2 * G_USEC_PER_SEC)
 
-/* Of all channels; the last one who needs it frees it. */
+/* Shared by all channels. */
 typedef struct {
 	GMutex lock;
 	GCond one_is_out;
-	guint left; /* under the lock */
+	guint left; /* number of channels still plugged in; protected by @lock */
 	gatomicrefcount refs;
 } Leaving;
 
@@ -24,7 +24,7 @@ typedef struct {
 	Leaving *all;
 	KxPlug *plug;
 	KxLibvirt *libvirt;
-	KxVmIdent ident; /* the session's is gone before us, maybe */
+	KxVmIdent ident; /* a copy: the session may be freed before the thread ends */
 	KxPlugVm vm;
 } Channel;
 
@@ -56,7 +56,7 @@ static gpointer channel_thread(gpointer data)
 	return NULL;
 }
 
-/* Of the manager nothing is kept: it may be gone before the thread. */
+/* The thread gets no pointer to the manager, because the manager may be freed before the thread ends. */
 static void unplug(const KxManager *m, KxSession *s, Leaving *all)
 {
 	KxPlug *plug = kx_session_take_plug(s);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Whose turn it is to change a VM's channel to its guest: one call's at a time. */
+/* Calls that change a VM's channel to its guest run one after the other. */
 #include "manager-internal.h"
 
 #include "base/error.h"
 
-/* One change at a time: two ends of a channel on our side would be one too many. */
+/* One call at a time, so that the daemon never has two ends of the same channel. */
 gboolean kx_call_begin_plugging(KxCall *c, const char *uuid, GError **error)
 {
 	if (!uuid || c->channel.uuid)
@@ -32,7 +32,7 @@ void kx_call_after_plugging(KxCall *c, const char *uuid, void (*then)(KxCall *, 
 		then(c, NULL);
 }
 
-/* The first one may change the channel itself: the others are behind it then. */
+/* The first call may change the channel, too: then the other calls wait for this one. */
 void kx_manager_go_on(KxManager *m, const char *uuid, GQueue *behind)
 {
 	KxCall *c;

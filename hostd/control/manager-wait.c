@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Waiting for a guest whose module is to answer: told, shown, given up; and, where a rule asks for the tracker, tried again
- * with growing pauses until the guest answers, the VM goes or the user detaches it.
+ * Waiting for the answer of a guest's module: the wait is reported by an event, shown by List, and can be ended. If a rule
+ * requests the tracker, the rule is tried again with increasing pauses until the guest answers, the VM ends or the user detaches
+ * it.
  */
 #include "manager-internal.h"
 
 #include "base/error.h"
 #include "base/log.h"
 
-/* A wait that is shorter is nobody's concern. */
+/* A shorter wait is not reported. */
 #define TELL_MS	    1000u
 #define RETRY_MIN_S 10u
 #define RETRY_MAX_S 300u
 #define FOR_WHAT    "waiting for the guest's module"
 
 typedef struct {
-	KxManager *m; /* which owns this */
+	KxManager *m; /* owns this structure */
 	KxVmIdent ident;
-	char *why; /* it failed last */
+	char *why; /* reason of the last failure */
 	guint source, pause_s;
 } KxRetry;
 
@@ -51,7 +52,10 @@ void kx_call_begin_wait(KxCall *c)
 	c->wait.timer = g_timeout_add(TELL_MS, tell_waiting, c);
 }
 
-/* By what plugged it in for itself. On the session's own channel the guest was told, and who gave that up comes after it. */
+/*
+ * TRUE: the wait was given up, but the guest has answered before. Only if the call has plugged in the channel itself: on the
+ * session's channel the guest runs the command now, and the caller that ended the wait continues after this call.
+ */
 static gboolean given_up_too_late(const KxCall *c)
 {
 	return c->wait.given_up && !c->channel.borrowed;
@@ -72,13 +76,13 @@ GError *kx_call_end_wait(KxCall *c, GError *error)
 			   c->wait.given_up ? c->wait.given_up : "the caller has gone");
 }
 
-/* NULL @target: any. */
+/* @target NULL: any VM. */
 static gboolean waits_for(const KxCall *c, const char *target)
 {
 	return c->wait.now && (!target || kx_vm_ident_is_called(&c->ident, target));
 }
 
-/* What a user detaches is not attached again by a rule. */
+/* Rules do not attach a VM again that a user has detached. */
 static void let_alone(KxManager *m, const KxVmIdent *ident, const char *target)
 {
 	if (target)
@@ -95,7 +99,7 @@ static gboolean drop_retry(gpointer uuid, gpointer value, gpointer target)
 	return TRUE;
 }
 
-/* Those that have not begun. */
+/* Ends the calls in the queue that have not begun. */
 static void drop_behind(KxCall *holder, KxError code, const char *why)
 {
 	for (GList *l = holder->channel.behind.head, *next; l; l = next) {
@@ -142,7 +146,10 @@ static void give_way(KxCall *c, const char *why)
 	g_cancellable_cancel(c->wait.cancellable);
 }
 
-/* What is under way matters to who uses the same channel, and to who must not be overtaken by what has been told already. */
+/*
+ * @c must wait for the current call if @c uses the same channel, or if the guest already has the command of the current call: @c,
+ * the later command, must be carried out last.
+ */
 gboolean kx_call_takes_over(KxCall *c, const KxSession *s)
 {
 	const char *uuid = kx_session_ident(s)->uuid;
@@ -185,7 +192,7 @@ char *kx_manager_waits_for(const KxManager *m, const char *uuid)
 		 : NULL;
 }
 
-/* --- a rule that is tried again ----------------------------------------------------------------------------------- */
+/* --- retries of rules --------------------------------------------------------------------------------------------- */
 
 static void retry_free(gpointer data)
 {
@@ -203,12 +210,15 @@ GHashTable *kx_manager_retries_new(void)
 	return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, retry_free);
 }
 
-/* Under the rule that holds now; without one, or without libvirt, that comes back with its events, nothing is left to do. */
+/*
+ * Tries the current rule for the VM again. Ends the retries if no rule matches any more, or if libvirt is not connected: its
+ * events will start the rules again when the connection is back.
+ */
 static gboolean try_again(gpointer data)
 {
 	KxRetry *r = data;
 
-	/* The guest is waited for already, whoever asked for it. */
+	/* Another call already waits for this guest. */
 	if (g_hash_table_contains(r->m->plugging, r->ident.uuid))
 		return G_SOURCE_CONTINUE;
 	r->source = 0;
@@ -231,7 +241,7 @@ static gboolean may_pass(const GError *error)
 	return TRUE;
 }
 
-/* For good. */
+/* The wait was ended, and not in favour of another call: the rule is not tried again. */
 static gboolean was_ended(const KxCall *c)
 {
 	return c->wait.given_up && !c->wait.gives_way;
@@ -250,7 +260,7 @@ gboolean kx_manager_retry_later(KxManager *m, const KxCall *c, const GError *err
 		r = g_new0(KxRetry, 1);
 		r->m = m;
 		kx_vm_ident_copy(&r->ident, &c->ident);
-		g_hash_table_insert(m->retries, g_strdup(c->target), r); /* a rule's is the UUID */
+		g_hash_table_insert(m->retries, g_strdup(c->target), r); /* target: the UUID */
 		kx_log(G_LOG_LEVEL_WARNING, "auto-attach-waits", c->ident.name,
 		       c->set.options.tracker->name,
 		       "%s is not attached yet though a rule of the configuration says so; it is "

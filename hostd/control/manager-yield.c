@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The VMM's own use of the dirty log: libvirt is asked what it is for, then it is told.
+ * The VMM's own use of the dirty log: libvirt is asked for the reason, then an event reports it.
  *
  *	on_yielded → [why_yielded_work] → why_yielded_then → why_yielded_entered
  */
@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 
-/* "12:04:05.678 UTC": a log line comes later than what it tells of. */
+/* "12:04:05.678 UTC". Log lines contain this time because they are written later than the event. */
 static char *time_text(gint64 realtime_ns)
 {
 	g_autoptr(GDateTime) second = g_date_time_new_from_unix_utc(realtime_ns / 1000000000);
@@ -50,7 +50,7 @@ static void say_yielded(KxManager *m, KxSession *s, const char *to, gint64 realt
 	tell_yield(m, "yielded", s, to, what, how);
 }
 
-/* The beginning is told before what comes after it, whether libvirt has answered or not. */
+/* The beginning is reported before later events of the session, even if libvirt has not answered yet. */
 void kx_manager_stop_asking(KxManager *m, KxSession *s)
 {
 	const KxCall *c = g_hash_table_lookup(m->asking, s);

@@ -109,9 +109,9 @@ void kx_session_look_at_declared(KxSession *s);
 gboolean kx_session_check_log(const KxSession *s, const KxOptions *o, GError **error);
 gboolean kx_session_check_cpu(const KxSession *s, const KxOptions *o, GError **error);
 
-/* --- session-records.c: by who has entered --------------------------------------------------------------------------- */
+/* --- session-records.c: the caller has entered ------------------------------------------------------------------------ */
 
-/* Passes what @t has found to account and heat: tracker.h says how long that may take. */
+/* Passes the records of @t to account and heat; for its bounds see drain in tracker.h. */
 gboolean kx_session_drain_tracker(KxSession *s, KxTracker *t, GError **error);
 gboolean kx_session_drain_now(KxSession *s, GError **error); /* of the running tracker */
 gboolean kx_session_statistics(KxSession *s, struct kvm_ext_stats *st);
@@ -121,13 +121,13 @@ void kx_session_keep_processes(KxSession *s);
 const char *kx_session_mechanism_now(const KxSession *s);
 KxInstant kx_session_instant(void);
 
-/* --- session-yield.c: by who has entered ------------------------------------------------------------------------------ */
+/* --- session-yield.c: the caller has entered -------------------------------------------------------------------------- */
 
 void kx_session_look_for_yield(KxSession *s);
 const char *kx_session_yielded_now(const KxSession *s);
 void kx_session_told_free(gpointer told);
 
-/* --- session.c: by who has entered ------------------------------------------------------------------------------------- */
+/* --- session.c: the caller has entered --------------------------------------------------------------------------------- */
 
 /* Reads the ring and, with look.poll, what else has to be read at intervals; look.error is set on a failure. */
 void kx_session_look(KxSession *s);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The main loop's side of a session: whose turn it is, what it shows, and when it looks at its tracker or ends by itself. */
+/* A session on the main loop: the order of callers, the state that it shows, and when it reads its tracker or ends by itself. */
 #include "session-internal.h"
 
 #include <glib-unix.h>
 
-/* A stopped domain's process is gone within this. */
+/* After a domain was stopped, its process ends within this time. */
 #define EXPECT_END_US (10 * G_USEC_PER_SEC)
 
 const char *kx_session_yielded(const KxSession *s)
@@ -58,7 +58,7 @@ void kx_session_explain_end(KxSession *s, const char *reason)
 {
 	if (g_strcmp0(s->ended, "VM gone"))
 		return;
-	g_mutex_lock(&s->lock); /* a report may be at it, on its thread */
+	g_mutex_lock(&s->lock); /* a report may read @ended on its thread */
 	g_free(s->ended);
 	s->ended = g_strdup_printf("VM gone: %s", reason);
 	g_mutex_unlock(&s->lock);
@@ -161,10 +161,10 @@ static gboolean on_fd(gint fd, GIOCondition condition, gpointer data)
 
 	s->look.condition |= condition;
 	look(s);
-	return G_SOURCE_REMOVE; /* entering has ended it, and leaving makes it anew */
+	return G_SOURCE_REMOVE; /* entering has destroyed this source, and leaving makes a new one */
 }
 
-/* The process' descriptor becomes readable when the process has ended, and tells nothing else. */
+/* The pidfd of the process becomes readable when the process has ended, and at no other time. */
 static gboolean on_process_gone(gint fd, GIOCondition condition, gpointer data)
 {
 	KxSession *s = data;
@@ -174,7 +174,7 @@ static gboolean on_process_gone(gint fd, GIOCondition condition, gpointer data)
 	return G_SOURCE_REMOVE;
 }
 
-/* Whoever has the session now leaves in time for the next. */
+/* If a caller is inside, nothing is read now; a later timeout reads after the caller has left. */
 static gboolean on_poll(gpointer data)
 {
 	KxSession *s = data;
@@ -200,7 +200,7 @@ static void watch(KxSession *s)
 	int module = s->module ? kx_module_fd(s->module) : -1;
 	gboolean poll = s->options.tracker->can & KX_CAN_LOG || s->plug || !s->primed;
 
-	/* A tracker with a descriptor of its own still wants to know when the VM goes. */
+	/* If the tracker has its own descriptor, another descriptor shows that the VM has gone. */
 	if (fd >= 0)
 		s->source = watch_fd(s, fd, G_IO_IN | G_IO_HUP | G_IO_ERR, on_fd);
 	if (module < 0)
@@ -376,7 +376,7 @@ void kx_session_finished(KxSession *s, const char *reason)
 	stop_sources(s);
 }
 
-/* Nobody enters any more that would touch it: who comes later finds it ended. */
+/* Works on the session without entering it: a caller that enters later finds that the session has ended. */
 void kx_session_end(KxSession *s, const char *reason)
 {
 	if (s->ended)
@@ -388,7 +388,7 @@ void kx_session_end(KxSession *s, const char *reason)
 	g_mutex_unlock(&s->lock);
 	kx_session_finish(s, NULL);
 	kx_session_finished(s, reason);
-	/* A look that was under way comes back later, when nobody may be there to be told. */
+	/* A look that still runs returns later, when the owner of the callbacks may no longer exist. */
 	s->on_ended = NULL;
 	s->on_yield = NULL;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What a tracker finds and tells, on its way to the account and to the heat. */
+/* Passes the records and statistics of a tracker to the account and to the heat. */
 #include "session-internal.h"
 
 #include <time.h>
@@ -15,7 +15,7 @@ static guint64 thread_cpu_ns(void)
 	return (guint64)ts.tv_sec * G_GUINT64_CONSTANT(1000000000) + (guint64)ts.tv_nsec;
 }
 
-/* Records go to the account and, next to it, to the heat. */
+/* These records are passed to both the account and the heat. */
 #define TO_BOTH(kind, record)                                     \
 	static void on_##kind(void *data, const struct record *r) \
 	{                                                         \
@@ -28,7 +28,7 @@ static guint64 thread_cpu_ns(void)
 TO_BOTH(pass_begin, kvm_ext_rec_pass_begin)
 TO_BOTH(run, kvm_ext_rec_run)
 
-/* A pass that the VM was paused through says nothing of heat either, as one that was cut. */
+/* If the VM was paused during a pass, the pass gives no information on heat; so the heat takes it as a pass that was cut. */
 static void on_pass_end(void *data, const struct kvm_ext_rec_pass_end *r)
 {
 	const KxSession *s = data;
@@ -104,7 +104,7 @@ gboolean kx_session_drain_now(KxSession *s, GError **error)
 	return kx_session_drain_tracker(s, s->tracker, error);
 }
 
-/* --- what it tells ------------------------------------------------------------------------------------------------- */
+/* --- statistics ---------------------------------------------------------------------------------------------------- */
 
 KxInstant kx_session_instant(void)
 {
@@ -118,7 +118,7 @@ KxInstant kx_session_instant(void)
 	};
 }
 
-/* Every reading goes to the account, too. */
+/* The account gets each reading as well. */
 gboolean kx_session_statistics(KxSession *s, struct kvm_ext_stats *st)
 {
 	if (!s->tracker->ops->stats(s->tracker, st, NULL))
@@ -134,7 +134,7 @@ gboolean kx_session_statistics(KxSession *s, struct kvm_ext_stats *st)
 	return TRUE;
 }
 
-/* What a tracker in the guest knows; NULL: none runs. */
+/* What a tracker in the guest knows; NULL: no such tracker runs. */
 const KxGuestView *kx_session_guest_view(const KxSession *s)
 {
 	return s->tracker && s->tracker->ops->guest ? s->tracker->ops->guest(s->tracker) : NULL;
@@ -149,7 +149,7 @@ const char *kx_session_mechanism_now(const KxSession *s)
 	return guest && *guest->event ? guest->event : NULL;
 }
 
-/* Before the tracker that knows them forgets. */
+/* Call this before the tracker is stopped: afterwards it no longer has the list of processes. */
 void kx_session_keep_processes(KxSession *s)
 {
 	const KxGuestView *view = kx_session_guest_view(s);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What is said of a session: in a report, of its heat, and while it runs. */
+/* Descriptions of a session: for a report, its heat, and its current figures. */
 #include "session-internal.h"
 
 static const char *const paging_names[] = {
@@ -67,7 +67,7 @@ KxVmReport *kx_session_report(KxSession *s, const KxKvmStat *qmp)
 	gboolean have = FALSE;
 
 	if (s->tracker) {
-		/* Statistics after the records they count: the sums over passes are then never ahead of them. */
+		/* Records are read before the statistics that count them, so that no record is newer than the statistics. */
 		kx_session_drain_now(s, NULL);
 		kx_session_look_for_yield(s);
 		have = kx_session_statistics(s, &st);
@@ -88,7 +88,7 @@ KxVmReport *kx_session_heat(KxSession *s)
 
 	if (s->tracker) {
 		kx_session_drain_now(s, NULL);
-		kx_session_statistics(s, &st); /* whether there are nested guests */
+		kx_session_statistics(s, &st); /* shows the account whether nested guests run */
 	}
 	describe_vm(s, v);
 	v->heat = heat_now(s);

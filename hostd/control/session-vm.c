@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The VM of a session: the way to it, by the module or without, and what is known of it. */
+/* The VM of a session: how it is attached, with or without the module, and what is known of it. */
 #include "session-internal.h"
 
 #include <errno.h>
@@ -11,10 +11,10 @@
 #include "base/onlinecpus.h"
 #include "vm/procstat.h"
 
-/* Memory that appears is known within this, and with each report. */
+/* New memory is noticed within this time, and with each report. */
 #define VM_READ_US G_USEC_PER_SEC
 
-/* Memory may have appeared: what is beyond its end as it was known would not be looked at. */
+/* The VM may have new memory: pages beyond the known end of the memory would be ignored. */
 void kx_session_take_vm(KxSession *s, const struct kvm_ext_vm *vm)
 {
 	if (vm != &s->vm)
@@ -47,7 +47,7 @@ void kx_session_follow_memory(KxSession *s)
 		kx_session_take_vm(s, &vm);
 }
 
-/* Before anything is taken out of its place that must not be. */
+/* Call this before a tracker removes mappings, because declared memory must stay mapped. */
 void kx_session_look_at_declared(KxSession *s)
 {
 	g_autoptr(GError) error = NULL;
@@ -56,12 +56,12 @@ void kx_session_look_at_declared(KxSession *s)
 	    kx_declared_look(&s->declared, kx_plug_channel(s->plug), s->module, &error) ||
 	    s->declared_logged)
 		return;
-	s->declared_logged = TRUE; /* a guest that goes on like this fills no log */
+	s->declared_logged = TRUE; /* logged once, so that a guest cannot fill the log */
 	kx_log(G_LOG_LEVEL_WARNING, "declared", s->ident.name, s->options.tracker->name,
 	       "the guest wants memory left alone, which is not done: %s", error->message);
 }
 
-/* What the module would refuse without saying why. */
+/* Checks in advance what the module would refuse without a reason. */
 gboolean kx_session_check_log(const KxSession *s, const KxOptions *o, GError **error)
 {
 	if (!(o->tracker->can & KX_CAN_LOG))
@@ -78,15 +78,15 @@ gboolean kx_session_check_log(const KxSession *s, const KxOptions *o, GError **e
 	return kx_log_mechanism_check(&s->log, o->mechanism, error);
 }
 
-/* The module would not say which of the options it does not take. */
+/* Checked here because the module's error would not name the option. */
 gboolean kx_session_check_cpu(const KxSession *s, const KxOptions *o, GError **error)
 {
 	return o->cpu < 0 || kx_online_cpus_check(s->host->root, o->cpu, error);
 }
 
-/* --- the way to the VM ---------------------------------------------------------------------------------------------- */
+/* --- attaching ------------------------------------------------------------------------------------------------------ */
 
-/* A copy of the VM's descriptor, the caller's; @s->kvm_dir is known then. */
+/* Returns a copy of the VM's descriptor, which the caller closes. Sets @s->kvm_dir. */
 static gboolean open_vm(KxSession *s, KxVmFd *vm, GError **error)
 {
 	if (!s->host->open_vm(s->host->proc_root, s->ident.pid, s->ident.uuid, vm, error))
@@ -109,11 +109,11 @@ static gboolean attach_with(KxSession *s, guint32 ring_pages, GError **error)
 	if (!open_vm(s, &vm, error))
 		return FALSE;
 	ok = kx_module_attach(s->module, vm.fd, ring_pages, error);
-	close(vm.fd); /* the module holds the file itself */
+	close(vm.fd); /* the module has its own reference on the file */
 	return ok && kx_module_vm(s->module, &s->vm, error);
 }
 
-/* How much memory the VM has is known once it is attached: a large one is attached again, with a larger ring. */
+/* The size of the VM's memory is known only after attaching: a large VM is attached again, with a larger ring. */
 static gboolean attach_sized(KxSession *s, GError **error)
 {
 	guint32 want;
@@ -143,7 +143,7 @@ static gboolean attach_module(KxSession *s, GError **error)
 	return TRUE;
 }
 
-/* The process is pinned before it is looked at, so that the one that is watched is the one that was meant. */
+/* The pidfd is opened before the process is examined, so that both are the same process even if its number is reused. */
 static gboolean attach_process(KxSession *s, GError **error)
 {
 	KxVmFd vm = { -1, -1 };
@@ -178,7 +178,7 @@ static gboolean attach_alone(KxSession *s, const GError *why, GError **error)
 	return TRUE;
 }
 
-/* What the module tells of the VM's memory comes from QEMU where there is no module. */
+/* Without the module, the size of the VM's memory comes from QEMU. */
 static void take_layout(KxSession *s)
 {
 	struct kvm_ext_vm vm = s->vm;
@@ -245,7 +245,7 @@ gboolean kx_session_attach_vm(KxSession *s, const KxOptions *o, const KxMonitor 
 	return read_layout(s, o, monitor, error);
 }
 
-/* A module that was loaded since is taken as soon as a tracker needs it. */
+/* If the module was loaded after the attach, the session attaches through it as soon as a tracker needs it. */
 gboolean kx_session_prepare_vm(KxSession *s, const KxOptions *o, const KxMonitor *monitor,
 			       GError **error)
 {

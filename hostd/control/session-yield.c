@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The VMM's own use of the dirty log: when a tracker gives way, and when that ends. */
+/* The VMM's own use of the dirty log: when a tracker yields the log, and when it gets the log back. */
 #include "session-internal.h"
 
 void kx_session_told_free(gpointer data)
@@ -45,7 +45,7 @@ static void end_yield(KxSession *s, const struct kvm_ext_stats *st)
 	g_clear_pointer(&s->yield.to, g_free);
 }
 
-/* One that began and ended between two readings shows in the passes that were due meanwhile. */
+/* A yield that began and ended between two readings is noticed by the passes that were due in this time. */
 void kx_session_look_for_yield(KxSession *s)
 {
 	struct kvm_ext_stats st;

@@ -42,7 +42,7 @@ const KxLogMechanism *kx_session_log_mechanism(const KxSession *s)
 
 /* --- end ---------------------------------------------------------------------------------------------------------- */
 
-/* Everything of the session but its account, and the channel, which others unplug. */
+/* Releases everything except the account, and the channel, which the manager unplugs. */
 static void let_go(KxSession *s)
 {
 	g_clear_pointer(&s->tracker, kx_tracker_free);
@@ -54,7 +54,7 @@ static void let_go(KxSession *s)
 	s->process = -1;
 }
 
-/* Of an ended session a picture is kept, and not what it was made from. */
+/* An ended session keeps its last heat report, and not the data from which it is computed. */
 static void settle_memory(KxSession *s)
 {
 	s->last_heat = kx_heat_report(s->heat, 0, s->vm.ram_pages);
@@ -83,8 +83,8 @@ void kx_session_finish(KxSession *s, const KxKvmStat *qmp)
 	kx_session_drain_now(s, NULL);
 	kx_session_keep_processes(s);
 	s->tracker->ops->stop(s->tracker);
-	kx_session_statistics(s, &st); /* what leaving the tracker took */
-	kx_session_drain_now(s, NULL); /* what the last pass left, up to its cut */
+	kx_session_statistics(s, &st); /* contain the cost of stopping the tracker */
+	kx_session_drain_now(s, NULL); /* the records of the last pass, until it was cut */
 	kx_account_close(s->account, s->window, NULL, counters, kx_session_instant());
 	let_go(s);
 	settle_memory(s);
@@ -236,7 +236,7 @@ static gboolean start_tracker(KxSession *s, const KxOptions *o, KxTracker **old,
 		return FALSE;
 	s->tracker->ops->stop(s->tracker);
 	if (s->tracker->ops->stats(s->tracker, &st, NULL))
-		kx_account_saw(s->account, &st); /* what leaving it took */
+		kx_account_saw(s->account, &st); /* contains the cost of stopping this tracker */
 	*old = s->tracker;
 	s->tracker = g_steal_pointer(&next);
 	return TRUE;
@@ -260,7 +260,7 @@ gboolean kx_session_set(KxSession *s, const KxOptions *o, const KxKvmStat *qmp,
 	end_time = kx_session_instant();
 	kx_session_keep_processes(s);
 	kx_session_look_at_declared(s);
-	/* Make room in the ring, so that the switch itself loses nothing. */
+	/* Makes space in the ring, so that no samples are lost during the switch. */
 	if (!kx_session_drain_now(s, error) || !start_tracker(s, o, &old, error)) {
 		kx_account_mark(s->account, old_window, NULL);
 		return FALSE;
@@ -276,7 +276,7 @@ gboolean kx_session_set(KxSession *s, const KxOptions *o, const KxKvmStat *qmp,
 	return TRUE;
 }
 
-/* --- a pass now --------------------------------------------------------------------------------------------------- */
+/* --- a requested pass --------------------------------------------------------------------------------------------- */
 
 struct _KxSessionPass {
 	const KxTrackerOps *ops;
