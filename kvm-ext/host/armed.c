@@ -11,7 +11,7 @@
 
 static const u8 orders[] = { 0, KX_BLOCK_ORDER, KX_GIB_ORDER };
 
-/* --- making it ------------------------------------------------------------------ */
+/* --- making the map ------------------------------------------------------------- */
 
 static u64 armed_bits_of(const struct kx_area *area, u8 order)
 {
@@ -43,7 +43,7 @@ static int armed_add_area(struct kx_areas *areas, const struct kx_extent *x, gfn
 	return area->pages && area->blocks && area->gibs ? 0 : -ENOMEM;
 }
 
-/* The first of @nr ranges, sorted and apart, that ends behind @gfn. */
+/* The first of @nr ranges that ends behind @gfn. The ranges are sorted and do not overlap. */
 static const struct kvm_ext_range *armed_range_from(const struct kvm_ext_range *ranges, u32 nr,
 						    gfn_t gfn)
 {
@@ -60,7 +60,7 @@ static const struct kvm_ext_range *armed_range_from(const struct kvm_ext_range *
 	return ranges + lo;
 }
 
-/* What of @x is in the range and the ranges. */
+/* Adds areas for the parts of @x in [@first, @end) and in the ranges. */
 static int armed_add_extent(struct kx_areas *areas, const struct kx_extent *x, gfn_t first,
 			    gfn_t end, const struct kvm_ext_range *ranges, u32 nr)
 {
@@ -89,7 +89,7 @@ struct kx_areas *kx_areas_new(const struct kx_slots *slots, gfn_t first, gfn_t e
 	int err = 0;
 	u32 i;
 
-	/* Extents and ranges are both apart: each piece ends where one of them does. */
+	/* Neither extents nor ranges overlap: each part ends where an extent or a range ends. */
 	areas = kvzalloc(struct_size(areas, area, slots->nr + nr), GFP_KERNEL_ACCOUNT);
 	if (!areas)
 		return NULL;
@@ -116,9 +116,12 @@ void kx_areas_free(struct kx_areas *areas)
 	kvfree(areas);
 }
 
-/* --- finding one's way ------------------------------------------------------------ */
+/* --- finding an area -------------------------------------------------------------- */
 
-/* The last area that begins at or before @gfn, or with @index its page. They are sorted by both. */
+/*
+ * The last area that begins at or before @key: a gfn, or with @by_index the index of a page. The
+ * areas are sorted by both.
+ */
 static struct kx_area *armed_last_from(struct kx_areas *areas, u64 key, bool by_index)
 {
 	u32 lo = 0, hi = areas->nr, mid;

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VMs with encrypted memory, from outside KVM.
+ * VMs with encrypted memory, seen from outside KVM.
  *
- * Why it matters: when the MMU notifier has removed mappings of such a VM, KVM writes
- * back the caches of the whole host, for the pages may be given to somebody else and lines
- * of theirs still be there with the VM's key (sev_guest_memory_reclaimed() in kvm_amd). To
- * clear an accessed bit by the notifier does not end in that, nor does it in the log.
+ * Why this matters: when the MMU notifier removes mappings of such a VM, KVM writes back the caches
+ * of the whole host, because the pages may get another owner while cache lines with the VM's key
+ * still exist (sev_guest_memory_reclaimed() in kvm_amd). Clearing an accessed bit through the
+ * notifier does not lead to this, and the dirty log does not either.
  *
- * What has memory that only the guest can reach says so in a header of KVM's (SEV-SNP, TDX).
- * SEV and SEV-ES are known to kvm_amd alone, but one of its ioctls tells: to forget a region
- * of encrypted memory is refused with ENOTTY for all other VMs, and for these with EINVAL
- * if there is no such region. An empty one there cannot be. So nothing is changed, and no
- * firmware is asked. KVM serves only tasks that have the VMM's memory, and reads the
- * argument from there: a kernel worker borrows that, and maps a page of ours in it meanwhile.
- * One of the VMM's would be the VM's to pay for, and a userfaultfd could keep the worker.
+ * For memory that only the guest can access (SEV-SNP, TDX), an inline function of KVM's headers
+ * gives the answer. For SEV and SEV-ES only kvm_amd knows, but one of its ioctls shows it: a
+ * request to unregister a region of encrypted memory fails with ENOTTY for all other VMs, and with
+ * EINVAL for these VMs if there is no such region. An empty region cannot exist. So the request
+ * changes nothing and uses no firmware. KVM serves only tasks that use the VMM's memory, and reads
+ * the argument from that memory. So a kernel worker borrows the memory and maps a page of this
+ * module in it meanwhile. A page of the VMM would be charged to the VM, and a userfaultfd could
+ * block the worker.
  */
 #include <linux/fs.h>
 #include <linux/kthread.h>
@@ -33,8 +34,9 @@ struct question {
 };
 
 /*
- * What KVM says to a region that is none, asked as any task asks: the file need not be
- * interposed, and if it is, that ioctl concerns no interposer. The task has the VMM's memory.
+ * KVM's answer for a region that does not exist. The request takes the way of every task: the file
+ * need not be interposed, and if it is, this ioctl concerns no interposer. The caller uses the
+ * VMM's memory.
  */
 static long encrypted_forget_no_region(struct file *file)
 {
@@ -66,7 +68,7 @@ static void encrypted_ask(struct work_struct *work)
 	mmput(mm);
 }
 
-/* Without such hardware a test build takes KVM's answer for the other one. */
+/* A test build, which runs without such hardware, takes the answer of other VMs for EINVAL. */
 static long encrypted_answer(const struct question *q)
 {
 #ifdef KVM_EXT_TEST_ENCRYPTED
@@ -83,7 +85,7 @@ int kx_vm_is_encrypted(struct kx_vm *vm)
 
 	if (kx_has_private_memory(vm->kvm))
 		return 1;
-	/* Intel's only way of encryption is the one above. */
+	/* Intel's only encryption of this kind has private memory. */
 	if (!boot_cpu_has(X86_FEATURE_SVM))
 		return 0;
 	INIT_WORK_ONSTACK(&q.work, encrypted_ask);

@@ -31,8 +31,8 @@ static u16 engine_record_flags(const struct kx_engine *e)
 }
 
 /*
- * In pairs of passes, 0 and 1, 2 and 3, …, one is the control: it flushes after
- * each leaf found. What it is good for shows in what the pass after it finds.
+ * In pairs of passes (0 and 1, 2 and 3, ...) one is the control: it flushes after each leaf found.
+ * The effect of these flushes appears in the findings of the pass after the control.
  */
 static void engine_choose_scope(struct kx_engine *e)
 {
@@ -44,7 +44,7 @@ static void engine_choose_scope(struct kx_engine *e)
 	if (!(p->cfg.flags & KVM_EXT_SET_STALENESS))
 		return;
 	p->account.staleness = true;
-	/* A pass that primes in between takes the place of the one before it. */
+	/* A priming pass in between takes the place of the pass before it. */
 	if (kx_pass_primes(p) && p->nr)
 		e->control = e->after_control;
 	else
@@ -53,7 +53,7 @@ static void engine_choose_scope(struct kx_engine *e)
 		p->flusher.scope = KVM_EXT_FLUSH_PAGE;
 }
 
-/* Between passes it is about the next. */
+/* Between passes the progress describes the next pass. */
 static void engine_tell_next(struct kx_engine *e)
 {
 	struct kx_pass *p = &e->pass;
@@ -113,7 +113,7 @@ static void engine_begin_pass(struct kx_engine *e)
 	engine_put_begin(e);
 }
 
-/* Fills in the account. What remains to be done of the pass is charged to the next one. */
+/* Fills in the account. Work of this pass that follows is charged to the next pass. */
 static void engine_close_account(struct kx_engine *e)
 {
 	struct kx_pass *p = &e->pass;
@@ -138,9 +138,8 @@ static void engine_close_account(struct kx_engine *e)
 }
 
 /*
- * Passes start on multiples of the interval; how many of these has the one that
- * ends overrun? With controls, which take longer, what is to be compared are the
- * times between passes.
+ * Passes start on multiples of the interval. Returns how many of these the pass that ends has
+ * overrun. With controls, which take longer, the times between passes have to be equal instead.
  */
 static u64 engine_schedule_next(struct kx_engine *e)
 {
@@ -160,11 +159,10 @@ static u64 engine_schedule_next(struct kx_engine *e)
 }
 
 /*
- * The priming pass flushes even if it found nothing: where another tracker, or
- * the host's reclaim, cleared bits and did not flush, vCPUs run on translations
- * that set none, and no pass would ever find a reason to flush. A control does
- * so for the same reason: the pass before it may have been one of a policy that
- * does not flush.
+ * The priming pass flushes even if it found nothing: another tracker, or the host's reclaim, may
+ * have cleared bits without a flush. Then vCPUs use cached translations and set no bits, and no
+ * pass would ever find a reason to flush. A control flushes for the same reason: the pass before it
+ * may follow a policy without flushes.
  */
 static void engine_flush_rest(struct kx_engine *e)
 {
@@ -190,7 +188,10 @@ static void engine_end_pass(struct kx_engine *e, bool timed)
 	kx_stats_add(&p->stats, &p->account);
 	p->stats.sum.overruns += skipped;
 	engine_tell_next(e);
-	/* Who came before a pass that primes waits for the one after it, if there will be one. */
+	/*
+	 * A request that was made before a priming pass is served by the pass after it, if there
+	 * will be one.
+	 */
 	if (!cut || p->error)
 		kx_waiters_end(&e->waiters, !(primed && p->prime_failed), p->nr, p->error);
 	spin_unlock(&p->lock);
@@ -234,20 +235,20 @@ static bool engine_pass_due(struct kx_engine *e)
 	return kx_waiters_are_there(&e->waiters);
 }
 
-/* Decides what the thread is at now; true: a pass is to be run. */
+/* Updates the state; true: run a pass. */
 static bool engine_look(struct kx_engine *e)
 {
 	kx_pass_move(&e->pass, engine_pass_due(e) ? KX_PASS_DUE : KX_PASS_LOOK);
 	return kx_pass_runs(&e->pass);
 }
 
-/* A late timer is a wrong interval: allow 1/64 of it, which merges wake-ups where they are rare. */
+/* A late timer falsifies the interval. 1/64 of the interval is allowed, to merge wake-ups. */
 static u64 engine_timer_slack_ns(const struct kx_engine *e)
 {
 	return min_t(u64, e->pass.cfg.interval_ns / 64, 50 * NSEC_PER_USEC);
 }
 
-/* Not if somebody wants the thread. */
+/* Returns at once if another task wants the thread. */
 static void engine_sleep_until_due(struct kx_engine *e)
 {
 	struct kx_pass *p = &e->pass;
@@ -264,7 +265,7 @@ static void engine_sleep_until_due(struct kx_engine *e)
 	__set_current_state(TASK_RUNNING);
 }
 
-/* With what a tracker leaves goes what it knew of the VM: it primes again. */
+/* The tracker's leave function also ends what the tracker knew of the VM: it has to prime again. */
 static void engine_leave(struct kx_engine *e)
 {
 	struct kx_pass *p = &e->pass;
@@ -327,7 +328,7 @@ static int engine_make_needs(struct kx_vm *vm, const struct kx_tracker *tracker,
 	return PTR_ERR(needs->regions);
 }
 
-/* The thread is parked, or not yet running. Returns what is not needed any more. */
+/* The thread is parked, or does not run yet. Returns what is no longer needed. */
 static struct needs engine_configure(struct kx_engine *e, const struct kx_tracker *tracker,
 				     const struct kvm_ext_tracker *cfg, const struct needs *needs)
 {
@@ -352,7 +353,7 @@ static struct needs engine_configure(struct kx_engine *e, const struct kx_tracke
 	return old;
 }
 
-/* How long a change waits for a VMM that is in an ioctl on its dirty log. */
+/* How long a change waits for a VMM that is in an ioctl on the dirty log. */
 #define PAUSE_JIFFIES	HZ
 
 int kx_engine_pause(struct kx_engine *e)
@@ -361,7 +362,7 @@ int kx_engine_pause(struct kx_engine *e)
 
 	if (!kx_log_reserve(&e->pass.log, PAUSE_JIFFIES, true))
 		return fatal_signal_pending(current) ? -EINTR : -EAGAIN;
-	/* Returns once the thread, having cut its pass short, has parked. */
+	/* Returns after the thread has cut its pass short and parked. */
 	err = kthread_park(e->thread);
 	kx_log_unreserve(&e->pass.log);
 	return err;
@@ -468,7 +469,7 @@ void kx_engine_stop(struct kx_engine *e)
 	free_cpumask_var(p->flusher.kicked);
 }
 
-/* --- who waits for a pass ---------------------------------------------------------- */
+/* --- waiting for a pass ------------------------------------------------------------ */
 
 int kx_engine_request(struct kx_engine *e, struct kx_waiter *waiter)
 {

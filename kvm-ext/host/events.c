@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM's tracepoints, found by their names: KVM may come and go while this module
- * stays, and a link to them would tie the one to the other.
+ * KVM's tracepoints, found by their names: KVM may be loaded and unloaded while this module stays,
+ * and a link to the tracepoints would make this module depend on KVM's.
  */
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -16,7 +16,7 @@ static const char *const names[KX_NR_EVENTS] = {
 };
 
 static DEFINE_MUTEX(lock);
-static struct tracepoint *events[KX_NR_EVENTS];	/* NULL: not there */
+static struct tracepoint *events[KX_NR_EVENTS];	/* NULL: does not exist */
 
 int kx_event_probe(enum kx_event event, void *probe, void *data)
 {
@@ -82,7 +82,7 @@ static struct notifier_block module_nb = {
 int kx_events_init(void)
 {
 	for_each_kernel_tracepoint(events_look_at_builtin, NULL);
-	/* Calls us for the modules that are there already. */
+	/* This also calls the notifier for modules that are loaded already. */
 	return register_tracepoint_module_notifier(&module_nb);
 }
 

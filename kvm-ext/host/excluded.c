@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory that the guest needs to stay as it is: a CPU that writes its samples into a
- * buffer of the guest's, as those with PEBS before Ice Lake do, loses them if that
- * meets a missing mapping.
+ * Memory whose mappings have to stay: a CPU that writes its samples into a buffer of the guest, as
+ * CPUs with PEBS before Ice Lake do, loses samples when it meets a missing mapping.
  */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -13,7 +12,7 @@
 #include "memslots.h"
 #include "vm.h"
 
-/* Pages that are given back in one go. */
+/* Number of pages that are unpinned without a pause. */
 #define UNPIN_PAGES	1024u
 
 const struct kx_hva_span *kx_excluded_from(const struct kx_excluded *x, unsigned long start,
@@ -44,11 +43,12 @@ bool kx_excluded_covers(const struct kx_excluded *x, const struct kx_excluded *o
 	return true;
 }
 
-/* --- which memory it is ------------------------------------------------------------ */
+/* --- finding the memory ------------------------------------------------------------ */
 
 /*
- * Calls @add for each part of @ranges that is RAM of the VM proper, with its length in
- * pages. Both are sorted and apart, so each part ends where one of the two does.
+ * Calls @add for each part of @ranges that is RAM of address space 0, with its length in pages.
+ * Ranges and memslots are sorted and do not overlap, so each part ends where a range or a memslot
+ * ends.
  */
 static int excluded_visit_parts(const struct kx_memslots *set, const struct kvm_ext_range *ranges,
 				u32 nr,
@@ -59,7 +59,7 @@ static int excluded_visit_parts(const struct kx_memslots *set, const struct kvm_
 	gfn_t first, end;
 	int err = 0;
 
-	/* Those of the VM proper come first. */
+	/* The memslots of address space 0 come first. */
 	while (!err && r < last && m < last_slot && !m->as_id) {
 		first = max(r->gfn, m->gfn);
 		end = min(r->gfn + r->npages, m->gfn + m->npages);
@@ -89,7 +89,7 @@ struct pinning {
 	struct mm_struct *mm;
 };
 
-/* Mappings are no larger than the folio that they map. */
+/* A mapping is no larger than the folio that it maps. */
 static struct kx_hva_span excluded_span_of(struct page *page, unsigned long hva)
 {
 	struct folio *folio = page_folio(page);
@@ -121,12 +121,12 @@ static int excluded_by_start(const void *a, const void *b)
 {
 	const struct kx_hva_span *x = a, *y = b;
 
-	/* sort() holds no lock, and comes by here more often than anywhere else. */
+	/* sort() holds no lock and calls this function very often. */
 	cond_resched();
 	return x->start < y->start ? -1 : x->start > y->start;
 }
 
-/* A span for each page becomes one for each stretch. */
+/* Replaces the spans of single pages by one span for each stretch. */
 static void excluded_join_spans(struct kx_excluded *x)
 {
 	struct kx_hva_span *last = NULL;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Our own TLB flush: KVM's (kvm_flush_remote_tlbs) is for its vendor modules
- * only since 6.18, and its clear_flush_young does not flush since 6.13.
+ * This module's own TLB flush: KVM's function (kvm_flush_remote_tlbs) is exported only to KVM's
+ * vendor modules since 6.18, and clear_flush_young does not flush since 6.13.
  *
- * A nested guest is covered too: a request to flush makes kvm_intel issue a
- * global INVEPT, and kvm_amd flush the ASID that L1 and L2 share (it flushes at
- * every nested entry and exit besides). Not covered: KVM as a guest of Hyper-V
- * with enlightened nested TLB, where only a hypercall reaches the real TLB, and
- * the IOTLBs of assigned devices, which do not set these A bits.
+ * The flush also covers a nested guest: a request to flush makes kvm_intel issue a global INVEPT,
+ * and kvm_amd flush the ASID that L1 and L2 share (kvm_amd also flushes at every nested entry and
+ * exit). Not covered: KVM as a guest of Hyper-V with enlightened nested TLB, where only a hypercall
+ * reaches the real TLB; and the IOTLBs of assigned devices, which do not set these A bits.
  */
 #include <linux/smp.h>
 
@@ -18,7 +17,7 @@ static void flush_nothing(void *info)
 }
 
 /*
- * The order that makes it right:
+ * The order that makes the flush correct:
  *
  *   here                              vCPU thread, entering the guest
  *   1. clear A bits (atomic, or       a. vcpu->mode = IN_GUEST_MODE
@@ -28,15 +27,14 @@ static void flush_nothing(void *info)
  *   4. vcpu->mode IN_GUEST_MODE?
  *      -> interrupt its CPU, wait
  *
- * Either (c) sees the request of (2), then the flush precedes the entry; or (4)
- * sees the mode of (a), then the interrupt forces an exit, and the next entry
- * meets (c). A vCPU that is neither has (a) still before it. The barrier of (3)
- * is the one in kvm_vcpu_exiting_guest_mode().
+ * If (c) sees the request of (2), the flush precedes the entry. If (4) sees the mode of (a), the
+ * interrupt forces an exit, and (c) precedes the next entry. In all other cases, the vCPU has not
+ * reached (a) yet. The barrier of (3) is the one in kvm_vcpu_exiting_guest_mode().
  *
- * Any mode but OUTSIDE_GUEST_MODE is interrupted, as KVM does for requests with
- * KVM_REQUEST_WAIT: a vCPU in EXITING_GUEST_MODE may not have left yet, and
- * waiting for the call is waiting for that. A vCPU that moves to another CPU
- * after vcpu->cpu was read has left the guest to do so.
+ * A vCPU is interrupted in any mode but OUTSIDE_GUEST_MODE, as KVM does for requests with
+ * KVM_REQUEST_WAIT: a vCPU in EXITING_GUEST_MODE may still be in the guest, and waiting for the
+ * call also waits for its exit. A vCPU that moves to another CPU after vcpu->cpu was read has left
+ * the guest before it moved.
  */
 unsigned int kx_flush_vm(struct kvm *kvm, struct cpumask *cpus)
 {
@@ -53,7 +51,7 @@ unsigned int kx_flush_vm(struct kvm *kvm, struct cpumask *cpus)
 		if (mode == IN_GUEST_MODE)
 			interrupted++;
 		cpu = READ_ONCE(vcpu->cpu);
-		/* No vCPU is in guest mode on the CPU that runs this. */
+		/* No vCPU is in guest mode on the current CPU. */
 		if (mode != OUTSIDE_GUEST_MODE && cpu != -1 && cpu != me)
 			__cpumask_set_cpu(cpu, cpus);
 	}

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * What a pass has found: held back until it is sure to which gfns it belongs, then told.
- */
+/* What a pass has found: findings wait until it is certain which gfns they belong to. */
 #include <linux/bitmap.h>
 
 #include "found.h"
 #include "pass.h"
 
-/* --- what is sure -------------------------------------------------------------- */
+/* --- certain findings ---------------------------------------------------------- */
 
 void kx_pass_found_samples(struct kx_pass *p, u64 samples, u64 pages)
 {
@@ -15,7 +13,10 @@ void kx_pass_found_samples(struct kx_pass *p, u64 samples, u64 pages)
 	p->account.end.sample_pages += pages;
 }
 
-/* Tells of @npages of a finding from its page @first on; returns how many of them were accessed. */
+/*
+ * Reports @npages pages of a finding from its page @first on. Returns how many of these pages were
+ * accessed.
+ */
 static u64 found_put_part(struct kx_pass *p, const struct kx_found *f, u64 first, u64 npages)
 {
 	DECLARE_BITMAP(bits, KX_BLOCK_PAGES);
@@ -38,8 +39,9 @@ static u64 found_put_part(struct kx_pass *p, const struct kx_found *f, u64 first
 }
 
 /*
- * A finding may reach over several memslots, if not when it was made then by now: what
- * they confirm holds, leaf by leaf. The rest belongs to nobody any more.
+ * A finding may cover several memslots, perhaps only after a change of the memslots. The parts that
+ * the current memslots confirm are reported, leaf by leaf. The rest is dropped: its gfns map other
+ * memory now.
  */
 static void found_put(struct kx_pass *p, const struct kx_found *f)
 {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Faults of armed mappings, as KVM's tracepoints tell of them in the vCPUs' tasks.
- */
+/* Faults of armed mappings, which KVM's tracepoints report in the vCPUs' tasks. */
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <asm/msr.h>
@@ -11,7 +9,7 @@
 #include "hits.h"
 #include "trace.h"
 
-/* The CPU's words for a fault: Intel's exit qualification, AMD's error code. */
+/* Bits in the CPU's description of a fault: Intel's exit qualification, AMD's error code. */
 #define EPT_WRITE	BIT_ULL(1)
 #define EPT_FETCH	BIT_ULL(2)
 #define EPT_LINEAR	BIT_ULL(7)
@@ -21,8 +19,8 @@
 #define NPF_PAGE_WALK	BIT_ULL(33)
 
 /*
- * The page is there, so a fault is a matter of microseconds. What is longer than this has
- * another reason: the vCPU's task was not run, or the VM was paused.
+ * The page is in memory, so a fault takes microseconds. A longer time has another cause: the vCPU's
+ * task did not run, or the VM was paused.
  */
 #define SENSIBLE_NS	NSEC_PER_MSEC
 
@@ -47,7 +45,10 @@ static void hits_push(struct kx_hits *h, struct kvm_ext_fault *fault)
 	raw_spin_lock(&h->lock);
 	fault->time_ns = ktime_get_ns();
 	fault->tsc = rdtsc();
-	/* Never full: no more are armed between two collections than there is room for. */
+	/*
+	 * The buffer is never full: between two collections no more mappings are armed than faults
+	 * fit in the buffer.
+	 */
 	if (h->nr < h->size)
 		h->faults[(h->oldest + h->nr++) % h->size] = *fault;
 	else
@@ -71,10 +72,13 @@ static void hits_on_page_fault(void *data, struct kvm_vcpu *vcpu, u64 gpa, u64 e
 	struct kvm_ext_fault fault = { .gfn = gpa >> PAGE_SHIFT, .vcpu = vcpu->vcpu_id };
 	struct kx_hits *h = data;
 
-	/* A nested guest's address is none of this VM's. */
+	/* In a nested guest the address is not one of this VM. */
 	if (vcpu->kvm != h->kvm || (vcpu->arch.hflags & HF_GUEST_MASK))
 		return;
-	/* To the end, so that who waits for readers has what they left. */
+	/*
+	 * The read section includes all effects: a task that has waited for readers sees these
+	 * effects.
+	 */
 	rcu_read_lock();
 	if (hits_disarm(h, vcpu, fault.gfn, &fault.order)) {
 		fault.access = hits_access_of(error_code, &fault.flags);
@@ -97,7 +101,7 @@ static void hits_on_entry(void *data, struct kvm_vcpu *vcpu)
 	if (!since)
 		return;
 	WRITE_ONCE(h->since_ns[vcpu->vcpu_idx], 0);
-	/* Of the last time that we listened: its entry was not heard. */
+	/* The fault came while the probes were attached before; its VM entry was not observed. */
 	if (since < READ_ONCE(h->listener.since_ns))
 		return;
 	now = ktime_get_ns();

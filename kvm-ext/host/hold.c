@@ -2,8 +2,8 @@
 /*
  * Stretches in which the pass thread keeps its CPU.
  *
- * Between two calls into KVM the thread holds no lock, so all that can be held
- * too long is the CPU: the clock is looked at every few calls.
+ * Between two calls into KVM the thread holds no lock, so the CPU is the only thing that it can
+ * hold for too long. The thread reads the clock every few calls.
  */
 #include <linux/ktime.h>
 #include <linux/minmax.h>
@@ -11,7 +11,7 @@
 
 #include "hold.h"
 
-/* The limit is 1 ms; leave room for interrupts and for the calls between two looks at the clock. */
+/* The limit is 1 ms; this leaves room for interrupts and calls between two reads of the clock. */
 #define HOLD_LIMIT_NS	(200 * NSEC_PER_USEC)
 
 u64 kx_hold_cpu_ns(void)
@@ -23,7 +23,7 @@ u64 kx_hold_cpu_ns(void)
 void kx_hold_begin(struct kx_hold *hold)
 {
 	hold->start_ns = ktime_get_ns();
-	/* As of the last wake-up, or tick, or rest, if the thread has not slept since. */
+	/* The value at the last wake-up, tick or rest, if the thread has not slept since. */
 	hold->start_cpu_ns = current->se.sum_exec_runtime;
 }
 

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Seeing a VM's ioctls before KVM does, by giving its file other operations.
+ * Sees a VM's ioctls before KVM does, by replacing the operations of the VM's file.
  *
- * Why not a probe on KVM's function: a probe may not sleep, so it can tell that
- * the VMM is about to use the dirty log but not hold it back until the log has
- * been put in order, and it cannot keep the VMM from changing a memslot between
- * our look at it and our own ioctl, which names the slot by all it consists of
- * and would create one that the VMM has just deleted. Here the VMM's ioctl and
- * ours exclude each other, on every kernel, with and without kprobes.
+ * Why no probe on KVM's function: a probe may not sleep. So it can notice that the VMM is about to
+ * use the dirty log, but cannot delay the VMM until the log is in order. Nor can it keep the VMM
+ * from changing a memslot between this module's look at the memslot and the module's own ioctl,
+ * which specifies the memslot completely and would create again a memslot that the VMM has just
+ * deleted. With replaced operations, the VMM's ioctl and the module's exclude each other, on every
+ * kernel, with and without kprobes.
  *
- * What it costs: an ioctl on the file of an interposed VM takes a list lookup
- * more (KVM_RUN is not one: vCPUs have files of their own). What it breaks:
- * KVM tells its VM files by their operations where one VM is made from another
- * (SEV's move and copy of an encryption context): refused while interposed.
+ * The cost: an ioctl on the file of an interposed VM takes one more list lookup (KVM_RUN does not:
+ * vCPUs have files of their own). What does not work meanwhile: KVM recognises VM files by their
+ * operations where one VM is made from another (SEV's move and copy of an encryption context), and
+ * refuses this.
  *
- * A task may sleep in KVM for as long as it likes, with our function below it on
- * its stack. It holds nothing then that another VM's session needs: only its
- * interposer, if the call concerned that, and the module, which cannot be
- * unloaded meanwhile.
+ * A task may sleep in KVM without a time limit while this module's function is on its stack.
+ * Meanwhile the task holds nothing that the session of another VM needs: only its interposer, if
+ * the call concerned the interposer, and a reference to the module, which cannot be unloaded
+ * meanwhile.
  */
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -31,27 +31,28 @@
 #include "suspects.h"
 
 static DEFINE_MUTEX(interposers_lock);
-static LIST_HEAD(interposers);		/* changed under the lock, read under RCU */
-DEFINE_STATIC_SRCU(inside_srcu);	/* held by every task that is in interpose_ioctl() */
+static LIST_HEAD(interposers);		/* changed under interposers_lock, read under RCU */
+DEFINE_STATIC_SRCU(inside_srcu);	/* held by every task in interpose_ioctl() */
 
 /*
- * KVM has one set of operations for all its VMs' files, and is not unloaded as
- * long as one of these is open. So both of these change only while no VM is
- * interposed, and to the same values again unless KVM was loaded anew.
+ * KVM has one set of operations for the files of all VMs, and is not unloaded while one of these
+ * files is open. So these two variables change only while no VM is interposed, and get the same
+ * values again unless KVM was loaded anew.
  */
-static const struct file_operations *kvm_fops;	/* NULL: never was one */
+static const struct file_operations *kvm_fops;	/* NULL: no VM was interposed yet */
 static struct file_operations our_fops;
 
 /*
- * Files whose operations somebody else has replaced after us: what these lead to is
- * still ours. Each has a reference to the module, until we have the file back.
+ * Files whose operations were replaced by other code after this module: that code still calls this
+ * module's operations. For each such file a reference keeps the module loaded, until the file has
+ * the module's or KVM's operations again.
  */
 struct stuck_file {
 	struct list_head link;
-	const struct file *file;	/* its address alone: it may be closed by now */
+	const struct file *file;	/* only its address is compared: the file may be closed */
 };
 
-static LIST_HEAD(stuck_files);		/* under the interposers' lock */
+static LIST_HEAD(stuck_files);		/* under interposers_lock */
 
 static long interpose_call(long (*ioctl)(struct file *, unsigned int, unsigned long),
 			   struct file *file, unsigned int cmd, unsigned long arg)
@@ -59,14 +60,14 @@ static long interpose_call(long (*ioctl)(struct file *, unsigned int, unsigned l
 	return ioctl ? ioctl(file, cmd, arg) : -ENOTTY;
 }
 
-/* Never by way of the file: somebody may have put operations there that lead to ours. */
+/* Not through the file: its operations may be those of other code, which calls ours. */
 long kx_kvm_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool compat)
 {
 	return interpose_call(compat ? kvm_fops->compat_ioctl : kvm_fops->unlocked_ioctl,
 			      file, cmd, arg);
 }
 
-/* Under the RCU read lock, or the interposers' lock: the loop asserts that. */
+/* Under the RCU read lock or interposers_lock, which the loop asserts. */
 static struct kx_interposer *interpose_find(const struct file *file)
 {
 	struct kx_interposer *i;
@@ -89,7 +90,7 @@ static bool interpose_is_of_concern(const struct file *file, unsigned int cmd)
 	i = interpose_find(file);
 	if (i)
 		kx_suspects_acquit(i);
-	/* KVM serves only tasks that have the VMM's memory. */
+	/* KVM serves only tasks that use the VMM's memory. */
 	of_concern = i && i->mm == current->mm && i->concerns(cmd);
 	rcu_read_unlock();
 	return of_concern;
@@ -113,7 +114,7 @@ static void interpose_put(struct kx_interposer *i)
 		complete(&i->unused);
 }
 
-/* @words are read, which may take as long as the VMM likes, before anything is held. */
+/* Nothing is held while @words are read from user memory: the VMM may make this take long. */
 static long interpose_watched_ioctl(struct file *file, unsigned int cmd, unsigned long arg,
 				    bool compat)
 {
@@ -141,7 +142,7 @@ static long interpose_watched_ioctl(struct file *file, unsigned int cmd, unsigne
 
 static long interpose_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool compat)
 {
-	/* Refused only while the module goes, which then waits for the srcu. */
+	/* Fails only while the module is unloaded; the module's exit then waits for inside_srcu. */
 	bool held = try_module_get(THIS_MODULE);
 	int idx;
 	long ret;
@@ -167,7 +168,7 @@ static long interpose_compat_ioctl(struct file *file, unsigned int cmd, unsigned
 	return interpose_ioctl(file, cmd, arg, true);
 }
 
-/* --- whose operations they are ---------------------------------------------------- */
+/* --- replacing the operations ----------------------------------------------------- */
 
 static bool interpose_has_name(const void *address, const char *name)
 {
@@ -178,7 +179,7 @@ static bool interpose_has_name(const void *address, const char *name)
 	return strstarts(text, name);
 }
 
-/* By the names that the kernel has for them: KVM exports neither. */
+/* Compares names of symbols: KVM exports neither of them. */
 static bool interpose_are_kvms(const struct file_operations *fops)
 {
 	if (IS_ENABLED(CONFIG_KALLSYMS_ALL) && !interpose_has_name(fops, "kvm_vm_fops"))
@@ -187,18 +188,18 @@ static bool interpose_are_kvms(const struct file_operations *fops)
 	       interpose_has_name(fops->unlocked_ioctl, "kvm_vm_ioctl");
 }
 
-/* No file is interposed. */
+/* Called while no file is interposed. */
 static void interpose_copy_operations(const struct file_operations *fops)
 {
 	lockdep_assert_held(&interposers_lock);
 	kvm_fops = fops;
-	our_fops = *fops;	/* the owner, too: the file's reference to it is not ours */
+	our_fops = *fops;	/* including the owner: the file's reference to the owner stays */
 	our_fops.unlocked_ioctl = interpose_native_ioctl;
 	if (our_fops.compat_ioctl)
 		our_fops.compat_ioctl = interpose_compat_ioctl;
 }
 
-/* True if the file had been stuck. */
+/* True if the file was stuck. */
 static bool interpose_forget_stuck(const struct file *file)
 {
 	struct stuck_file *s;
@@ -214,7 +215,7 @@ static bool interpose_forget_stuck(const struct file *file)
 	return false;
 }
 
-/* Without memory for the note the module stays for good. */
+/* Without memory for the list's entry, the module stays loaded forever. */
 static void interpose_note_stuck(const struct file *file)
 {
 	struct stuck_file *s;
@@ -246,13 +247,13 @@ static int interpose_begin(struct kx_interposer *self)
 	else if (fops != &our_fops && fops != kvm_fops)
 		err = -EBUSY;
 	if (!err) {
-		/* The file is closed whose address this was, or its operations are back. */
+		/* A file with this address was closed, or this file has its operations again. */
 		if (interpose_forget_stuck(self->file))
 			module_put(THIS_MODULE);
 		refcount_set(&self->users, 1);
 		init_completion(&self->unused);
 		list_add_rcu(&self->link, &interposers);
-		/* What the list and the copy hold comes before the pointer to it. */
+		/* The list's entry and the copy become visible before the pointer to the copy. */
 		smp_store_release(&self->file->f_op, &our_fops);
 	}
 	mutex_unlock(&interposers_lock);
@@ -269,11 +270,11 @@ int kx_interpose(struct kx_interposer *self)
 			return err;
 		self->begun = true;
 		/*
-		 * A task writes its registers to its stack and then reads the file's
-		 * operations; we wrote these and then read the stack. Each CPU executes a
-		 * full barrier within this, or leaves an extended quiescent state by one
-		 * later, so a task that still read the old ones is one that we see. And no
-		 * CPU is interrupted for it, an isolated one least of all.
+		 * A task writes its registers to its stack and then reads the file's operations.
+		 * This function wrote the operations and later reads the stack. Each CPU executes a
+		 * full barrier during the grace period, or later when it leaves an extended
+		 * quiescent state. So if a task has read the old operations, its registers on the
+		 * stack can be seen. No CPU is interrupted for this, in particular no isolated CPU.
 		 */
 		synchronize_rcu();
 	}
@@ -293,7 +294,9 @@ void kx_interpose_end(struct kx_interposer *self)
 		interpose_note_stuck(self->file);
 	list_del_rcu(&self->link);
 	mutex_unlock(&interposers_lock);
-	/* For who has found it in the list and not counted itself yet. */
+	/*
+	 * Waits for tasks that have found the interposer in the list and not taken a reference yet.
+	 */
 	synchronize_rcu();
 	interpose_put(self);
 	wait_for_completion(&self->unused);
@@ -304,10 +307,10 @@ void kx_interpose_end(struct kx_interposer *self)
 }
 
 /*
- * A task may have read the address of our function and not be in the srcu yet,
- * or have left the srcu and not yet returned. On neither way does it sleep of
- * its own will, which is what the first and the last wait for. A task that sleeps in
- * KVM holds the module, which then is not on its way here.
+ * A task may have read the address of this module's function and not have entered the srcu yet, or
+ * it may have left the srcu and not have returned yet. In both places the task does not sleep
+ * voluntarily; the first and the last call wait for this. A task that sleeps in KVM holds a
+ * reference to the module, which then is not unloaded.
  */
 void kx_interpose_exit(void)
 {

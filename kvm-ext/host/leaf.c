@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What size of leaf maps a guest page, from the nested page tables themselves.
+ * The size of the leaf that maps a guest page, read from the nested page tables.
  *
  * The format of entries is in common/walk.h.
  */
@@ -11,13 +11,15 @@
 #include "leaf.h"
 #include "roots.h"
 
-/* Where a walk to a table has ended above it: in an entry that is for all up to @end. */
+/*
+ * Where a walk towards a table has ended: in an entry above it, which is for all gfns up to @end.
+ */
 struct walk_end {
 	enum kx_leaf leaf;
 	gfn_t end;
 };
 
-/* The table of level @level for @gfn; NULL with *@at set if the walk ends above it. */
+/* The table of level @level for @gfn. NULL: the walk has ended above it; *@at is set. */
 static const u64 *leaf_walk_to(const struct kx_root *root, gfn_t gfn, int level,
 			       struct walk_end *at)
 {
@@ -68,7 +70,7 @@ static void leaf_merge_root(struct kx_leaf_map *map, const struct kx_root *root)
 	}
 }
 
-/* A block that no root maps is certain to be unmapped only if we saw every root. */
+/* If some root was not seen, a block that no seen root maps may still be mapped. */
 static void leaf_doubt(struct kx_leaf_map *map)
 {
 	gfn_t gfn;

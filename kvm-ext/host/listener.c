@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Listening to KVM's tracepoints while there is something to hear.
- */
+/* Attaches probes to KVM's tracepoints while a fault is expected. */
 #include <linux/ktime.h>
 
 #include "events.h"
 #include "listener.h"
 
 /*
- * How long the tracepoints stay on when nothing is armed any more. To switch them
- * patches code and interrupts every CPU, and the vCPU of the last fault is still on
- * its way into the guest.
+ * How long the probes stay attached when nothing is armed any more. Detaching patches code and
+ * interrupts every CPU, and the vCPU of the last fault may not have entered the guest yet.
  */
 #define LINGER	msecs_to_jiffies(250)
 
@@ -28,7 +25,7 @@ static int listener_switch_on(struct kx_listener *l)
 	int err;
 
 	lockdep_assert_held(&l->lock);
-	/* Before the probes can look at it. */
+	/* The probes read this time. */
 	WRITE_ONCE(l->since_ns, ktime_get_ns());
 	err = kx_event_probe(KX_EVENT_ENTRY, l->entry_probe, l->data);
 	if (err)
@@ -47,7 +44,7 @@ static void listener_off_work(struct work_struct *work)
 	struct kx_listener *l = container_of(work, struct kx_listener, off.work);
 
 	mutex_lock(&l->lock);
-	/* Who expects more since then waits for the lock, and switches them on again. */
+	/* A task that expects more since then waits for the lock, and attaches the probes again. */
 	if (l->on && !atomic_read(&l->expected))
 		listener_switch_off(l);
 	mutex_unlock(&l->lock);
@@ -70,7 +67,7 @@ void kx_listener_stop(struct kx_listener *l)
 	if (l->on)
 		listener_switch_off(l);
 	mutex_unlock(&l->lock);
-	/* No probe is left that could queue it again. */
+	/* No probe is left that could queue the work again. */
 	cancel_delayed_work_sync(&l->off);
 }
 

@@ -11,7 +11,7 @@
  * @stats: counted since kx_log_account_open()
  * @more: the same
  * @disable_ns: time of switching off the running tracker's logs. Most of them are switched off
- *	when the tracker stops, so kx_log_account_open() copies this time to the next tracker's @stats.
+ *	when the tracker stops, so kx_log_account_open() copies it to the next tracker's @stats.
  * @disable_pages: pages of the memslots of these logs; copied in the same way
  */
 struct kx_log_account {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The buffer in the VMM's memory: a file of our own, mapped there.
- */
+/* The buffer in the VMM's address space: a file of this module, mapped there. */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/mm.h>
@@ -15,7 +13,10 @@
 
 /* --- the mapping ------------------------------------------------------------------------ */
 
-/* Also of a second mapping, which the kernel makes on the way to a move that we then refuse. */
+/*
+ * Also called for a second mapping, which the kernel makes before it asks whether a move is
+ * allowed.
+ */
 static void buffer_close(struct vm_area_struct *vma)
 {
 	struct kx_log_buffer *buffer = vma->vm_private_data;
@@ -39,7 +40,10 @@ static int buffer_refuse_protect(struct vm_area_struct *vma, unsigned long start
 	return -EPERM;
 }
 
-/* Its pages are present from the beginning; the VMM may have had them taken out (MADV_DONTNEED). */
+/*
+ * The pages are mapped from the beginning, but the VMM may have removed them from its page table
+ * (MADV_DONTNEED).
+ */
 static vm_fault_t buffer_fault(struct vm_fault *vmf)
 {
 	struct kx_log_buffer *buffer = vmf->vma->vm_private_data;
@@ -64,7 +68,7 @@ static int buffer_mmap(struct file *file, struct vm_area_struct *vma)
 	struct kx_log_buffer *buffer = file->private_data;
 	int err;
 
-	/* By /proc/PID/map_files others could map it; it is for the VMM of the pass thread. */
+	/* Other processes could map the file by /proc/PID/map_files; only the VMM may map it. */
 	if (READ_ONCE(buffer->address) || vma->vm_pgoff ||
 	    vma->vm_end - vma->vm_start != buffer->size || !(vma->vm_flags & VM_SHARED))
 		return -EPERM;
@@ -72,8 +76,8 @@ static int buffer_mmap(struct file *file, struct vm_area_struct *vma)
 	if (err)
 		return err;
 	/*
-	 * VM_IO: the VMM can neither pin it for long nor have children inherit it after all
-	 * (MADV_DOFORK): either would keep memory that is charged to nobody.
+	 * VM_IO: the VMM can neither pin the memory for long nor undo VM_DONTCOPY (MADV_DOFORK), so
+	 * that children inherit it. Both would keep memory that is charged to no cgroup.
 	 */
 	kx_vm_flags_set(vma, VM_IO | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP);
 	kx_vm_flags_clear(vma, VM_MAYEXEC);
@@ -133,7 +137,7 @@ int kx_log_buffer_map(struct kx_log_buffer *buffer)
 	return IS_ERR_VALUE(address) ? (int)address : 0;
 }
 
-/* Is what lies at the buffer's address the buffer? */
+/* Is the buffer still mapped at its address? */
 static bool buffer_is_mapped(const struct kx_log_buffer *buffer, unsigned long address)
 {
 	struct mm_struct *mm = current->mm;
@@ -149,9 +153,8 @@ static bool buffer_is_mapped(const struct kx_log_buffer *buffer, unsigned long a
 }
 
 /*
- * No way is open to modules to unmap under the lock under which they have looked. To lose a
- * mapping of its own by that the VMM would have to replace one that is not its own within
- * the moment between the two.
+ * A module cannot unmap under the lock under which it has checked the mapping. The VMM could lose
+ * another mapping only if it replaced the buffer's mapping between check and unmap.
  */
 void kx_log_buffer_unmap(struct kx_log_buffer *buffer)
 {
@@ -161,7 +164,7 @@ void kx_log_buffer_unmap(struct kx_log_buffer *buffer)
 		vm_munmap(address, buffer->size);
 }
 
-/* At once, where a last fput() of a kernel thread would leave it to a later moment. */
+/* Frees at once; the last fput() of a kernel thread would be delayed. */
 void kx_log_buffer_put(struct kx_log_buffer *buffer)
 {
 	__fput_sync(buffer->file);

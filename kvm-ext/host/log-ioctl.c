@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM's ioctls on the dirty log, as we issue them.
+ * KVM's ioctls on the dirty log, issued by this module.
  *
- * They take their arguments from user memory and work only for a task that has the
- * VMM's memory: so the pass thread borrows that, for one ioctl at a time. Held for
- * longer, the memory of a VMM that was killed meanwhile would be held with it.
+ * KVM reads the arguments from user memory and serves only a task that uses the VMM's memory. So
+ * the pass thread borrows this memory, for one ioctl at a time. If the thread kept it for longer,
+ * the memory of a VMM that is killed meanwhile could not be freed.
  */
 #include <linux/delay.h>
 #include <linux/kthread.h>
@@ -14,13 +14,13 @@
 #include "log-ioctl.h"
 #include "vm.h"
 
-/* How often, and how long apart, KVM is asked again to switch a log off. */
+/* How often KVM is asked to switch a log off, and the time between two attempts. */
 #define DISABLE_TRIES	4
 #define DISABLE_MS	5
 
 /* --- the VMM's memory ------------------------------------------------------------------- */
 
-/* A task of the VMM has it already. */
+/* A task of the VMM uses it already. */
 static bool log_borrow_mm(struct kx_log *log, bool *borrowed)
 {
 	struct mm_struct *mm = log->vm->kvm->mm;
@@ -51,7 +51,10 @@ int kx_log_make_buffer(struct kx_log *log, u64 npages)
 
 	if (log->buffer && size <= log->buffer->size)
 		return 0;
-	/* What we have logged until now is given back by the old one if there is no other. */
+	/*
+	 * If the allocation fails, the old buffer is still there to switch off the logs that are on
+	 * already.
+	 */
 	buffer = kx_log_buffer_new(size);
 	if (!buffer)
 		return -ENOMEM;
@@ -66,7 +69,7 @@ void kx_log_drop_buffer(struct kx_log *log)
 
 	if (!log->buffer)
 		return;
-	/* Without its memory the VMM has no mapping either. */
+	/* If the VMM's memory is gone, the mapping is gone, too. */
 	if (log_borrow_mm(log, &borrowed)) {
 		kx_log_buffer_unmap(log->buffer);
 		log_return_mm(log, borrowed);
@@ -77,7 +80,7 @@ void kx_log_drop_buffer(struct kx_log *log)
 
 /* --- ioctls ------------------------------------------------------------------------------ */
 
-/* Where the VMM has the bitmap of the arguments, which are in our memory. */
+/* Sets the bitmap's address in the arguments: the VMM's address of the bitmap in the buffer. */
 static void log_set_bitmap(struct kx_log *log, unsigned int cmd)
 {
 	unsigned long bitmap = READ_ONCE(log->buffer->address) + KX_LOG_BITMAP_OFFSET;
@@ -94,7 +97,7 @@ static long log_carry_out(struct kx_log *log, unsigned int cmd, const void *arg,
 {
 	long ret;
 
-	/* Mapped on first use, and again should the VMM have unmapped it. */
+	/* Mapped at first use, and again if the VMM has unmapped the buffer. */
 	ret = kx_log_buffer_map(log->buffer);
 	if (ret)
 		return ret;
@@ -119,7 +122,7 @@ long kx_log_ioctl(struct kx_log *log, unsigned int cmd, const void *arg, size_t 
 	return ret;
 }
 
-/* KVM takes a region that differs from the memslot in its flags alone for a change of these. */
+/* If a region differs from the memslot only in its flags, KVM changes the memslot's flags. */
 static long log_set_flags(struct kx_log *log, const struct kx_log_slot *s, u32 flags, u64 *ns)
 {
 	struct kvm_userspace_memory_region region = {
@@ -156,9 +159,9 @@ long kx_log_enable(struct kx_log *log, struct kx_log_slot *s)
 	return 0;
 }
 
-/* --- the log as KVM has it ---------------------------------------------------------------- */
+/* --- KVM's memslots and bitmaps ----------------------------------------------------------- */
 
-/* The memslot that @s was made from, if it is still there. */
+/* The memslot that @s was made from, if it still exists. */
 static struct kvm_memory_slot *log_memslot_of(struct kx_log *log, const struct kx_log_slot *s)
 {
 	struct kvm_memory_slot *slot;
@@ -186,8 +189,8 @@ bool kx_log_memslot_flags(struct kx_log *log, const struct kx_log_slot *s, u32 *
 }
 
 /*
- * Sets the bits of @npages pages from page @first, a multiple of 64. Whoever else writes them,
- * sets bits as well: whole words need no atomic operation. KVM keeps none beyond the last page.
+ * Sets the bits of @npages pages from page @first on, a multiple of 64. Other writers of the bitmap
+ * only set bits, so whole words need no atomic operation. KVM expects no bits behind the last page.
  */
 static void log_set_bits(unsigned long *bitmap, u64 first, u64 npages)
 {
@@ -199,7 +202,7 @@ static void log_set_bits(unsigned long *bitmap, u64 first, u64 npages)
 		word[npages / BITS_PER_LONG] |= BITMAP_LAST_WORD_MASK(rest);
 }
 
-/* As if every page had been written: more than the VMM can have missed. In pieces. */
+/* Marks every page as dirty, in pieces: more than the VMM can have missed. */
 static void log_set_all_dirty(struct kx_log *log, const struct kx_log_slot *s)
 {
 	struct kvm *kvm = log->vm->kvm;
@@ -218,7 +221,7 @@ static void log_set_all_dirty(struct kx_log *log, const struct kx_log_slot *s)
 	}
 }
 
-/* Test builds: a KVM that refuses. */
+/* In a test build KVM seems to refuse. */
 static long log_switch_off(struct kx_log *log, const struct kx_log_slot *s)
 {
 #ifdef KVM_EXT_TEST_STUCKLOG
@@ -228,8 +231,9 @@ static long log_switch_off(struct kx_log *log, const struct kx_log_slot *s)
 }
 
 /*
- * KVM needs memory for it, which in a task of the VMM its cgroup may refuse. Then the log stays
- * on, and the VMM gets it with every bit we can have taken.
+ * KVM needs memory to switch a log off. In a task of the VMM, the memory cgroup may refuse it. Then
+ * the log stays on, and all of its bits are set: they include every bit that this module can have
+ * cleared.
  */
 long kx_log_disable(struct kx_log *log, struct kx_log_slot *s)
 {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * What KVM does for a VM's dirty log.
- */
+/* How KVM logs the writes of a VM. */
 #include <kvm-ext/uapi.h>
 
 #include "log-mode.h"

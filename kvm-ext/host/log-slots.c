@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The VM's memslots and whose log each has, in the pass thread.
- */
+/* The list of the VM's memslots, and who uses each memslot's log. In the pass thread. */
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
@@ -43,17 +41,17 @@ void kx_log_forget_slots(struct kx_log *log)
 	log_slots_replace(log, NULL, 0);
 }
 
-/* --- a new list, made of the memslots and what was known of them -------------------------- */
+/* --- a new list from KVM's memslots and the old list -------------------------------------- */
 
 static bool log_slots_is_cut(const struct kx_log *log, const struct kx_log_slot *s)
 {
 	return kx_excluded_from(&log->vm->excluded, s->hva, s->hva + (s->npages << PAGE_SHIFT));
 }
 
-/* Overlaps the tracker's range, and may be logged. */
+/* Overlaps the tracker's range, and may be logged with regard to excluded memory. */
 static bool log_slots_is_wanted(const struct kx_log *log, const struct kx_log_slot *s)
 {
-	/* Only a log that starts full lets us choose what KVM arms. */
+	/* With other modes KVM write-protects the whole memslot, including the excluded part. */
 	if (s->cut && kx_log_mode(log->vm->kvm) != KVM_EXT_LOG_MODE_ALL_SET)
 		return false;
 	return s->gfn < log->end_gfn && s->gfn + s->npages > log->first_gfn;
@@ -70,7 +68,10 @@ static bool log_slots_is_before(const struct kx_log_slot *a, const struct kx_log
 	return a->as_id < b->as_id || (a->as_id == b->as_id && a->gfn < b->gfn);
 }
 
-/* What was known of the memslot moves to @s. Both lists are in order: *@at is in the old one. */
+/*
+ * Moves the state of the same memslot in the old list to @s. Both lists are in order; *@at is the
+ * position in the old list.
+ */
 static void log_slots_inherit(struct kx_log *log, struct kx_log_slot *s, u32 *at)
 {
 	struct kx_log_slot *old;
@@ -87,7 +88,7 @@ static void log_slots_inherit(struct kx_log *log, struct kx_log_slot *s, u32 *at
 	swap(s->seen, old->seen);
 }
 
-/* In our turn, so that the VMM changes nothing and gives nothing back. */
+/* The pass thread has its turn, so the VMM changes no memslot and no log is given back. */
 static int log_slots_renew(struct kx_log *log)
 {
 	struct kx_log_slot *slots;
@@ -152,8 +153,8 @@ static void log_slots_note_vmms(struct kx_log *log, struct kx_log_slot *s)
 }
 
 /*
- * In our turn. Since the list was made the VMM may have had its turn: what it has changed is
- * left for the next pass. KVM's own changes concern no memory of the guest's.
+ * The pass thread has its turn. Since the list was made the VMM may have had the turn: if it has
+ * changed the memslot, the next pass deals with that. KVM's own changes concern no guest memory.
  */
 static void log_slots_take(struct kx_log *log, struct kx_log_slot *s)
 {
@@ -190,7 +191,9 @@ static int log_slots_take_in_turn(struct kx_log *log, struct kx_log_slot *s, boo
 	return 0;
 }
 
-/* The VMM has its turn between any two memslots, and who wants the thread gets it. */
+/*
+ * The VMM can have the turn between two memslots, and a task that wants the thread gets it there.
+ */
 static int log_slots_take_all(struct kx_log *log, bool watch)
 {
 	int err = 0;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Turns at a VM's dirty log.
- */
+/* Turns at a VM's dirty log. */
 #include <linux/kthread.h>
 #include <linux/sched/signal.h>
 
@@ -100,7 +98,7 @@ void kx_turn_end(struct kx_turn *turn)
 	turn_set(turn, &turn->own, false);
 }
 
-/* --- who stops it --------------------------------------------------------------------- */
+/* --- stopping the pass thread --------------------------------------------------------- */
 
 static bool turn_vmm_is_out(struct kx_turn *turn)
 {
@@ -119,7 +117,7 @@ bool kx_turn_reserve(struct kx_turn *turn, long timeout, bool killable)
 		wait_event_killable_timeout(turn->wait, turn_vmm_is_out(turn), timeout);
 	else
 		wait_event_idle_timeout(turn->wait, turn_vmm_is_out(turn), timeout);
-	/* Nobody has come in since it was reserved. */
+	/* No task of the VMM has entered since @reserved was set. */
 	if (turn_vmm_is_out(turn))
 		return true;
 	kx_turn_unreserve(turn);

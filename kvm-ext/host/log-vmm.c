@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The VMM's own use of the dirty log, seen before and after KVM carries it out, in
- * the VMM's task.
+ * The VMM's own use of the dirty log, seen before and after KVM carries it out. In the VMM's task.
  */
 #include "log-ioctl.h"
 #include "log-vmm.h"
 #include "trace.h"
 #include "vm.h"
 
-/* By number: 32-bit programs give other sizes. The first member of every argument is the slot. */
+/*
+ * Numbers of ioctls: a 32-bit program's ioctls have other sizes. The first member of every argument
+ * is the slot.
+ */
 enum {
 	NR_SET_REGION = _IOC_NR(KVM_SET_USER_MEMORY_REGION),
-	NR_SET_REGION2 = 0x49,	/* KVM_SET_USER_MEMORY_REGION2, where there is one; begins alike */
+	NR_SET_REGION2 = 0x49,	/* KVM_SET_USER_MEMORY_REGION2, if KVM has it; same beginning */
 	NR_GET_LOG = _IOC_NR(KVM_GET_DIRTY_LOG),
 	NR_CLEAR_LOG = _IOC_NR(KVM_CLEAR_DIRTY_LOG),
 };
@@ -28,7 +30,7 @@ bool kx_log_concerns(unsigned int cmd)
 	return false;
 }
 
-/* In the VMM's turn, so that the memslots stay. */
+/* The VMM has the turn, so the list of memslots does not change. */
 static struct kx_log_slot *log_vmm_slot_of(struct kx_log *log, const struct kx_vm_call *call)
 {
 	u32 i;
@@ -65,8 +67,8 @@ static void log_vmm_give_back(struct kx_log *log, struct kx_log_slot *s)
 }
 
 /*
- * To give back is to set the memslot anew. No other task may delete it meanwhile, or ours would
- * make it again: so who sets a memslot keeps @giving until KVM is done.
+ * Giving a log back sets the memslot anew. If another task deleted the memslot at the same time,
+ * this would create it again. So a task that sets a memslot holds @giving until KVM has finished.
  */
 int kx_log_before_vmm(struct kx_interposer *self, const struct kx_vm_call *call)
 {
@@ -100,7 +102,7 @@ void kx_log_after_vmm(struct kx_interposer *self, const struct kx_vm_call *call)
 
 	if (log_vmm_sets_region(call)) {
 		s = log_vmm_slot_of(log, call);
-		/* What the VMM sets replaces what we set, unless KVM refused it. */
+		/* The VMM's flags replace this module's, unless KVM refused them. */
 		if (s && READ_ONCE(s->ours) &&
 		    !(kx_log_memslot_flags(log, s, &flags) && flags & KVM_MEM_LOG_DIRTY_PAGES)) {
 			mutex_lock(&log->lock);

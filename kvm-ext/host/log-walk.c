@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * A pass over the dirty log, a block of pages at a time.
- */
+/* A pass over the dirty log, block by block. */
 #include <linux/bitmap.h>
 
 #include "log.h"
@@ -9,19 +7,19 @@
 #include "pass.h"
 
 /*
- * Pages whose bits one KVM_CLEAR_DIRTY_LOG may clear: KVM holds its mmu_lock as
- * long as that takes, and flushes the TLB once for it.
+ * Pages whose bits one KVM_CLEAR_DIRTY_LOG may clear: KVM holds its mmu_lock during the ioctl, and
+ * flushes the TLB once for it.
  */
 #define CLEAR_PAGES_MAX	2048
 
-/* Pages [@from, @to) of @s have been shown, with @set of them to be cleared. */
+/* @block was called for pages [@from, @to) of a memslot; @set of them are to be cleared. */
 struct pending {
 	u64 from, to, set;
 };
 
 /*
- * The pass cannot go on. What it has not looked at, or not cleared, stays in the log for the next;
- * if it is wanted elsewhere, whoever waits for a pass goes on waiting.
+ * The pass cannot continue. Pages that it has not examined or not cleared stay in the log for the
+ * next pass. If another task wants the thread, the requests for a pass stay.
  */
 static void log_walk_give_up(struct kx_pass *p, int err)
 {
@@ -67,7 +65,7 @@ static void log_walk_piece(struct kx_pass *p, struct kx_log_slot *s, const struc
 			   u64 first, u64 end)
 {
 	struct pending pending = { .from = first, .to = first };
-	bool changed = s->cut || (walk->watch && !s->fresh);	/* by @block */
+	bool changed = s->cut || (walk->watch && !s->fresh);	/* by @block or kx_log_exclude() */
 
 	while (pending.to < end && !kx_pass_is_cut(p)) {
 		unsigned int npages = min_t(u64, KX_BLOCK_PAGES, end - pending.to);
@@ -83,13 +81,13 @@ static void log_walk_piece(struct kx_pass *p, struct kx_log_slot *s, const struc
 	log_walk_clear_pending(p, s, &pending, changed);
 }
 
-/* The pages [*@first, @end) of @s that a pass goes over: returns the end. */
+/* The pages [*@first, end) of @s that a pass goes over; returns the end. */
 static u64 log_walk_range_of(const struct kx_pass *p, const struct kx_log_slot *s, u64 *first)
 {
 	u64 end = min(s->npages, p->end_gfn - s->gfn);
 
 	*first = p->first_gfn > s->gfn ? round_down(p->first_gfn - s->gfn, KX_BLOCK_PAGES) : 0;
-	/* KVM clears by 64, or to the end. */
+	/* KVM clears multiples of 64 pages, or up to the end of the memslot. */
 	return min(s->npages, round_up(end, BITS_PER_LONG));
 }
 

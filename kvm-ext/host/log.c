@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The dirty log, through KVM's ioctls, beside a VMM that may want it itself: from
- * entering it to leaving it.
+ * The dirty log, used through KVM's ioctls beside a VMM that may use the log itself: beginning, use
+ * and end.
  */
 #include <linux/bitmap.h>
 #include <linux/delay.h>
@@ -17,8 +17,8 @@
 /* --- the pass thread ------------------------------------------------------------------------- */
 
 /*
- * Once entered, until it leaves: also while a task of the VMM that was in KVM before us keeps
- * that from being of use.
+ * @entered stays set until kx_log_leave(), also if kx_interpose() cannot succeed yet because of a
+ * task of the VMM that entered KVM before.
  */
 static int log_enter(struct kx_log *log)
 {
@@ -40,7 +40,10 @@ static int log_enter(struct kx_log *log)
 		kx_turn_close(&log->turn);
 		return err;
 	}
-	/* To listen to an event has the kernel interrupt every CPU: not where it cannot come. */
+	/*
+	 * Attaching to an event interrupts every CPU, so this is not done where KVM does not use
+	 * PML.
+	 */
 	if (log->account.stats.mechanism != KVM_EXT_LOG_WRITE_PROTECT)
 		kx_pml_count(&log->pml, kvm->mm);
 	log->entered = true;
@@ -60,7 +63,7 @@ int kx_log_begin(struct kx_log *log, bool watch)
 	return err;
 }
 
-/* Alone in, from here on for good: the VMM's tasks that wait are let go when all is off. */
+/* The turn is not given up again: waiting tasks of the VMM continue when all logs are off. */
 void kx_log_leave(struct kx_log *log)
 {
 	u32 i;
@@ -112,13 +115,13 @@ bool kx_log_is_manual(const struct kx_log *log)
 	return kx_log_mode(log->vm->kvm) != KVM_EXT_LOG_MODE_PLAIN;
 }
 
-/* Where the bits of pages from @page on are, in our memory. */
+/* Where the bits from @page on are in this module's mapping of the buffer. */
 static void *log_bits_at(struct kx_log *log, u64 page)
 {
 	return log->buffer->memory + KX_LOG_BITMAP_OFFSET + page / BITS_PER_BYTE;
 }
 
-/* A copy, for the VMM can write to the buffer as well. */
+/* Copies, because the VMM can write to the buffer. */
 void kx_log_read(struct kx_log *log, u64 first, u64 npages)
 {
 	memcpy(kx_log_words(log, first), log_bits_at(log, first),

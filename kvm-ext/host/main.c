@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * kvm-ext: page-access tracking of running VMs, and what it costs.
+ * kvm-ext: page-access tracking of running VMs, and the cost of it.
  *
- * The module links to no function of KVM, whose exports are for its own vendor
- * modules since 6.18: it uses inline functions of public headers, fields of
- * struct kvm, and the MMU notifier operations that KVM registers.
+ * The module uses no exported function of KVM, because since 6.18 these are exported only to KVM's
+ * vendor modules. It uses inline functions of public headers, members of struct kvm, and the MMU
+ * notifier operations that KVM registers.
  */
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -42,7 +42,7 @@ events_exit:
 	return err;
 }
 
-/* No session is open, or the module would not go. */
+/* No session is open: an open session keeps the module loaded. */
 static void __exit kvm_ext_exit(void)
 {
 	misc_deregister(&device);

@@ -2,9 +2,9 @@
 /*
  * Copies of a VM's memslots.
  *
- * kvm->srcu is held only while some of the memslots are copied, without sleeping
- * in between: a memslot update waits for every reader. If they change between two
- * holds, the copy begins anew.
+ * kvm->srcu is held, without sleeping, only while some of the memslots are copied, because a
+ * memslot update waits for every reader. If memslots change between two holds, the copy starts
+ * again.
  */
 #include <linux/mm.h>
 #include <linux/rbtree.h>
@@ -19,8 +19,8 @@ static struct kvm_memory_slot *memslots_slot_of(struct rb_node *node, int idx)
 }
 
 /*
- * KVM's own slots (APIC access page, TSS) hold no guest RAM, read-only slots
- * are ROM, and an invalid one is being deleted.
+ * KVM's own slots (APIC access page, TSS) hold no guest RAM, read-only slots are ROM, and an
+ * invalid slot is being deleted.
  */
 static bool memslots_is_ram(const struct kvm_memory_slot *slot)
 {
@@ -48,16 +48,16 @@ u64 kx_memslots_generation(struct kx_vm *vm)
 	return sum;
 }
 
-/* Memslots that are copied in one go, at first: some 100 us. */
+/* Memslots that are copied in one hold, at first: some 100 us. */
 #define SLOTS_PER_HOLD	1024u
 
-/* A copy of the RAM memslots in order, as far as it has come. */
+/* A copy of the RAM memslots in order, while it is made. */
 struct copying {
 	struct kx_memslot *raw;
-	u32 room, n;		/* @n may exceed @room: then it only counts */
+	u32 room, n;		/* @n may exceed @room: further memslots are only counted */
 	u32 per_hold;
 	u64 generation;
-	int as_id;		/* where to go on */
+	int as_id;		/* where to continue */
 	gfn_t gfn;
 };
 
@@ -93,7 +93,7 @@ static void memslots_copy_one(struct copying *c, const struct kvm_memory_slot *s
 	c->n++;
 }
 
-/* True if there are more. */
+/* True if there are more memslots. */
 static bool memslots_copy_some(struct kvm *kvm, struct copying *c)
 {
 	struct kvm_memslots *set;
@@ -117,8 +117,9 @@ static bool memslots_copy_some(struct kvm *kvm, struct copying *c)
 }
 
 /*
- * Copies up to @room memslots, all of one generation; returns how many there are. With each
- * new beginning more in one go: one that takes all ends it, whatever the VMM does meanwhile.
+ * Copies up to @room memslots, all of one generation, and returns how many there are. Each new
+ * start copies more in one hold. When one hold suffices for all memslots, the copy succeeds,
+ * whatever the VMM does meanwhile.
  */
 static u32 memslots_copy(struct kx_vm *vm, struct kx_memslot *raw, u32 room, u64 *gen)
 {
@@ -146,7 +147,7 @@ int kx_memslots_take(struct kx_memslots *set, struct kx_vm *vm)
 	struct kx_memslot *raw = NULL;
 	u32 n = 0, room;
 
-	/* Allocating inside the read section would keep memslot updates waiting for reclaim. */
+	/* An allocation in the read section would make memslot updates wait for reclaim. */
 	do {
 		room = n + 8;
 		kvfree(raw);

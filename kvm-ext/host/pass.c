@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The running pass: what state it is in, and what trackers need of it.
- */
+/* The running pass: its state, and the functions that trackers call. */
 #include <linux/kthread.h>
 #include <linux/sched.h>
 
@@ -12,16 +10,16 @@
 
 /* --- the state --------------------------------------------------------------- */
 
-/* Somebody wants the thread, or there is nothing any more to look at. */
+/* Another task wants the thread, or the VM is gone. */
 static bool pass_has_to_go(const struct kx_pass *p)
 {
 	return kthread_should_stop() || kthread_should_park() || READ_ONCE(p->vm->gone);
 }
 
 /*
- * A pass that primed and was cut has not seen all memory: the next would count what was
- * accessed at an unknown time. Neither do regions know, after a cut, since when the pages
- * that they watch are watched. The traps that a pass has set have told when they were.
+ * A priming pass that was cut has not seen all memory, so the next pass would report accesses of
+ * unknown age. With regions this holds for every pass that was cut: it is unknown since when their
+ * pages are watched. Traps are different: each fault has its time.
  */
 static bool pass_has_primed(const struct kx_pass *p)
 {

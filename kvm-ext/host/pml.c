@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Counts PML-full exits. The event says which vCPU but not of which VM; the task in
- * which it happens has the VM's memory.
+ * Counts PML-full exits. The event has the number of the vCPU but does not say of which VM; the
+ * current task uses the VM's memory.
  */
 #include <linux/sched.h>
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A look at the VMM's page table.
+ * Reads the VMM's page table.
  *
- * The tables of memory that has a VMA are freed by nobody while mmap_lock is held for
- * reading, but for tables of the last level: who finds such a table empty, or puts a
- * huge page in its place, frees it after an RCU grace period. munmap() frees tables with
- * the lock for reading as well, but of memory that has no VMA any more: so that is what
- * is looked up first.
+ * While mmap_lock is held for reading, tables of memory with a VMA are not freed, except tables of
+ * the last level: a task that finds such a table empty, or replaces it by a huge page, frees it
+ * after an RCU grace period. munmap() also frees tables with the lock held for reading, but only
+ * tables of memory that has no VMA any more. So the VMA is looked up first.
  */
 #include <linux/bitmap.h>
 #include <linux/delay.h>
@@ -18,7 +17,7 @@
 
 #include "present.h"
 
-/* Looks, each at a table of 512 entries at most, in one go: some 100 us. */
+/* Reads of an entry, or of a table of at most 512 entries, in one hold: some 100 us. */
 #define LOOKS_PER_HOLD	256u
 
 #define LOCK_TRIES	4
@@ -28,14 +27,17 @@ static unsigned long present_end_of(unsigned long addr, unsigned long mask)
 	return (addr & mask) + ~mask + 1;
 }
 
-/* What the entries say of memory from an address on. */
+/* What the entries say about memory from an address on. */
 struct sight {
 	unsigned long end;
-	pte_t *pte;		/* of each page to @end, if it takes one for each; else NULL and: */
-	bool absent;		/* there is nothing up to @end */
+	pte_t *pte;		/* the entry of each page up to @end; NULL: no such table */
+	bool absent;		/* only without @pte: nothing is mapped up to @end */
 };
 
-/* What is seen from @addr on, as far as one entry or one table tells. In an RCU read section. */
+/*
+ * What one entry or one table says about memory from @addr on. The caller is in an RCU read
+ * section.
+ */
 static struct sight present_look(struct mm_struct *mm, unsigned long addr)
 {
 	pgd_t *pgd = pgd_offset(mm, addr);
@@ -50,7 +52,7 @@ static struct sight present_look(struct mm_struct *mm, unsigned long addr)
 		return (struct sight){ present_end_of(addr, P4D_MASK), NULL, true };
 	pud = pud_offset(p4d, addr);
 	pud_value = READ_ONCE(*pud);
-	/* An entry that is neither empty nor present is of memory that is elsewhere for now. */
+	/* An entry that is neither empty nor present has its memory elsewhere, as in swap. */
 	if (!pud_present(pud_value) || pud_leaf(pud_value))
 		return (struct sight){ present_end_of(addr, PUD_MASK), NULL, pud_none(pud_value) };
 	pmd = pmd_offset(pud, addr);
@@ -79,7 +81,7 @@ static struct sight present_look_up(struct mm_struct *mm, struct vm_area_struct 
 	return seen;
 }
 
-/* Where what is seen ceases to be absent. */
+/* The end of the absent memory in @seen, from @at on. */
 static unsigned long present_end_of_absence(const struct sight *seen, unsigned long at)
 {
 	pte_t *pte = seen->pte;
@@ -94,9 +96,9 @@ static unsigned long present_end_of_absence(const struct sight *seen, unsigned l
 }
 
 /*
- * The VMM may hold the lock for writing for as long as a fork of a large process takes. Who waited
- * for that could not be parked meanwhile, and would keep whoever sets another tracker. So after a
- * few tries the answer is that all may be there, which is always true.
+ * The VMM may hold the lock for writing for as long as a fork of a large process takes. The pass
+ * thread cannot park while it waits, and a task that sets another tracker would have to wait, too.
+ * So after a few attempts all pages count as possibly present, which is always correct.
  */
 static bool present_lock(struct mm_struct *mm)
 {
@@ -117,7 +119,7 @@ u64 kx_absent_from(struct mm_struct *mm, unsigned long hva, u64 npages)
 	struct sight seen;
 	unsigned int i;
 
-	/* Of a VMM that has exited nothing is mapped. */
+	/* Nothing is mapped for a VMM that has exited. */
 	if (!mmget_not_zero(mm))
 		return npages;
 	if (!present_lock(mm)) {

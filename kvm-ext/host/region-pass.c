@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A pass over regions: tests the page that each region watches, and chooses the
- * next. All tests come before the first bit is cleared: several regions may lie in
- * one large leaf, which has one bit.
+ * A pass over regions: tests the page that each region watches, and chooses the next page. All
+ * tests come before the first bit is cleared, because several regions may lie in one large leaf,
+ * which has only one bit.
  */
 #include <linux/err.h>
 #include <linux/mm.h>
@@ -21,8 +21,8 @@
 struct kx_region_pass {
 	struct kx_regions regions;
 	void *memory;
-	struct kx_stretch *stretches;	/* room for @regions.max */
-	u64 generation;			/* of the memslots they were made of */
+	struct kx_stretch *stretches;	/* room for @regions.max stretches */
+	u64 generation;			/* of the memslots that @stretches were made of */
 	u64 checks, max_checks, aggregations;
 	u64 pass_checks;		/* of the running pass */
 	u32 aggregation_passes;
@@ -33,7 +33,7 @@ struct kx_region_pass {
 
 /* --- memory --------------------------------------------------------------------- */
 
-/* The VM's memory in the range, in as few stretches as it has. */
+/* The VM's memory in the range, as the smallest possible number of stretches. */
 static int region_find_stretches(struct kx_region_pass *rp, const struct kx_slots *slots,
 				 gfn_t first, gfn_t end, u32 *nr)
 {
@@ -112,7 +112,7 @@ void kx_region_pass_free(struct kx_region_pass *rp)
 
 /* --- probes ---------------------------------------------------------------------- */
 
-/* Adds a page to the batch, if it is still there. */
+/* Adds a page to the batch, if the page still exists. */
 static void region_add_probe(struct kx_pass *p, struct kx_region *r, gfn_t gfn)
 {
 	const struct kx_extent *x = kx_slots_from(&p->slots, r->as_id, gfn);
@@ -136,7 +136,7 @@ static void region_note_checks(struct kx_pass *p)
 	}
 }
 
-/* Tests (and clears) what is in the batch; true: leave. */
+/* Tests (and clears) the pages in the batch; true: leave the pass. */
 static bool region_run_batch(struct kx_pass *p, bool clear)
 {
 	struct kx_region_pass *rp = p->regions;
@@ -148,7 +148,7 @@ static bool region_run_batch(struct kx_pass *p, bool clear)
 	return kx_pass_rest(p);
 }
 
-/* So that a million regions of which none is watched are no long stretch. */
+/* Rests also within a million regions of which none is watched. */
 static bool region_rest_now_and_then(struct kx_pass *p, const struct kx_region *r)
 {
 	return (r - p->regions->regions.region) % 1024 == 1023 && kx_pass_rest(p);
@@ -170,7 +170,7 @@ static void region_check_all(struct kx_pass *p)
 	region_run_batch(p, false);
 }
 
-/* Each region was checked: only then does the check count. */
+/* Counts the check; called only after all regions were checked. */
 static void region_count_checks(struct kx_pass *p)
 {
 	struct kx_region_pass *rp = p->regions;
@@ -289,7 +289,7 @@ void kx_region_pass(struct kx_pass *p)
 		rp->checks += rp->pass_checks;
 		rp->max_checks = max(rp->max_checks, rp->pass_checks);
 	}
-	/* As of now, also after a pass that was cut. */
+	/* The current values, also after a pass that was cut. */
 	p->account.regions = (struct kvm_ext_regions_stats){
 		.regions = rp->regions.nr,
 		.aggregations = rp->aggregations,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The sample ring, shared with a reader that is not trusted. The rules for both
- * sides are in the UAPI header.
+ * The sample ring, shared with a reader that is not trusted. The rules for both sides are in the
+ * UAPI header.
  */
 #include <linux/log2.h>
 #include <linux/mm.h>
@@ -55,10 +55,13 @@ int kx_ring_mmap(struct kx_ring *ring, struct vm_area_struct *vma)
 	return remap_vmalloc_range(vma, ring->ctl, 0);
 }
 
-/* Bytes not yet consumed. The reader's counter is read once; nonsense means full. */
+/* Bytes not consumed yet. The reader's counter is read once; an impossible value means full. */
 static u64 ring_used(const struct kx_ring *ring, u64 head)
 {
-	/* Pairs with the release of the reader: it is done with what lies before. */
+	/*
+	 * Pairs with the reader's release: the reader has finished with the data before its
+	 * counter.
+	 */
 	u64 bytes = head - smp_load_acquire(&ring->ctl->data_tail);
 
 	return min(bytes, ring->size);
@@ -74,7 +77,7 @@ bool kx_ring_readable(const struct kx_ring *ring)
 	u64 head = READ_ONCE(ring->head);
 	u64 bytes = ring_used(ring, head);
 
-	/* Something of a pass that has ended is among the unread bytes. */
+	/* The unread bytes contain data of a pass that has ended. */
 	return bytes >= ring->size / 2 || bytes > head - READ_ONCE(ring->end_of_pass);
 }
 
@@ -83,7 +86,7 @@ static struct kvm_ext_record *ring_record_at(const struct kx_ring *ring, u64 pos
 	return (struct kvm_ext_record *)(ring->data + (pos & (ring->size - 1)));
 }
 
-/* Bytes from @pos to where a record of @size can start: none, or the rest of the data. */
+/* Bytes between @pos and where a record of @size can start: none, or the rest of the ring. */
 static u32 ring_pad_before(const struct kx_ring *ring, u64 pos, u32 size)
 {
 	u32 rest = ring->size - (pos & (ring->size - 1));
@@ -91,7 +94,7 @@ static u32 ring_pad_before(const struct kx_ring *ring, u64 pos, u32 size)
 	return rest < size ? rest : 0;
 }
 
-/* Writes a header, after a PAD if it has to; returns the record and advances *@pos over it. */
+/* Writes a header, after a PAD if needed. Returns the record and advances *@pos behind it. */
 static void *ring_place(struct kx_ring *ring, u64 *pos, u16 type, u32 size)
 {
 	u32 pad = ring_pad_before(ring, *pos, size);
@@ -106,7 +109,7 @@ static void *ring_place(struct kx_ring *ring, u64 *pos, u16 type, u32 size)
 	return rec;
 }
 
-/* Would records of @first and then @second bytes fit? */
+/* Is there room for records of @first and then @second bytes? */
 static bool ring_fits(const struct kx_ring *ring, u32 first, u32 second)
 {
 	u64 pos = ring->head;
@@ -130,7 +133,7 @@ static void ring_count_loss(struct kx_ring *ring, u64 samples)
 static void ring_publish(struct kx_ring *ring, u64 head)
 {
 	WRITE_ONCE(ring->head, head);
-	/* Pairs with the acquire of the reader: it sees the records before the counter. */
+	/* Pairs with the reader's acquire: the reader sees the records before the counter. */
 	smp_store_release(&ring->ctl->data_head, head);
 }
 
@@ -163,7 +166,7 @@ void *kx_ring_reserve(struct kx_ring *ring, u16 type, u32 size, u64 samples)
 	return ring_place(ring, &ring->reserved, type, size);
 }
 
-/* The end of the record is our own note of it: the header is in the reader's hands, too. */
+/* The end comes from @reserved: the reader can change the header's size. */
 void kx_ring_commit(struct kx_ring *ring)
 {
 	ring_publish(ring, ring->reserved);

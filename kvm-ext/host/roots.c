@@ -2,12 +2,12 @@
 /*
  * A VM's nested page tables, from outside KVM's MMU.
  *
- * Why mmu_lock is held for writing. A table is freed by whoever has unlinked it,
- * after an RCU grace period (TDP MMU) or at once (the older MMU), and unlinking
- * takes the lock, for reading or writing. Writers so keep every table below a root
- * where it is. They also keep the root: a vCPU gives its root up under the lock for
- * reading, and forgets the address only after it has handed the page to RCU, so
- * that a reader, or RCU alone, could find the address of a page about to be freed.
+ * Why mmu_lock is held for writing: a table is freed by the task that has unlinked it, after an RCU
+ * grace period (TDP MMU) or at once (the older MMU), and a task unlinks tables under the lock, for
+ * reading or writing. So a writer keeps every table below a root in place. A writer also keeps the
+ * root: a vCPU gives up its root under the lock for reading, and forgets the root's address only
+ * after it has handed the page to RCU. So a reader, or RCU alone, could find the address of a page
+ * that is about to be freed.
  */
 #include <linux/mm.h>
 
@@ -15,15 +15,15 @@
 
 u64 *kx_table_at(u64 entry)
 {
-	/* Memory encryption takes its bits from above x86_phys_bits. */
+	/* The bits for memory encryption are above x86_phys_bits. */
 	u64 pa = entry & GENMASK_ULL(boot_cpu_data.x86_phys_bits - 1, PAGE_SHIFT);
 
 	return pfn_valid(pa >> PAGE_SHIFT) ? phys_to_virt(pa) : NULL;
 }
 
 /*
- * A vCPU in a nested guest may run on a root of its own that it leaves behind
- * where we do not see it; so does every vCPU whose guest is a hypervisor.
+ * A vCPU in a nested guest may use a root of its own, which it may leave where this module does not
+ * see it. This can happen with every vCPU whose guest is a hypervisor.
  */
 static bool roots_hosts_guests(struct kvm_vcpu *vcpu)
 {
@@ -81,8 +81,8 @@ bool kx_has_older_mmu(struct kvm *kvm)
 	write_lock(&kvm->mmu_lock);
 	kx_roots_find(&roots, kvm, BIT(0) | BIT(1));
 	/*
-	 * A vCPU drops its root, and the list it, under the lock. The older MMU has none
-	 * there; some kernels then leave the list as zeros.
+	 * A vCPU gives up its root, and the list drops the root, under the lock. The older MMU puts
+	 * no root in this list; in some kernels it leaves the list as zeros.
 	 */
 	older = roots.nr && (!tdp_roots->next || list_empty(tdp_roots));
 	write_unlock(&kvm->mmu_lock);

@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The scan of memory, a block at a time, by address space and gfn.
- */
+/* The scan of memory, block by block, by address space and gfn. */
 #include <linux/minmax.h>
 
 #include "pass.h"
 #include "scan.h"
 #include "tracker.h"
 
-/* Where the scan is. Survives a change of the memslots. */
+/* The position of the scan. It stays valid after a change of the memslots. */
 struct cursor {
 	u16 as_id;
 	gfn_t gfn;
 };
 
-/* The extent to look at next, with the cursor moved into it; NULL at the end. */
+/* Finds the next extent and moves the cursor into it; NULL: the scan has reached the end. */
 static const struct kx_extent *scan_next_extent(struct kx_pass *p, struct cursor *at)
 {
 	const struct kx_extent *x;
@@ -39,7 +37,7 @@ static const struct kx_extent *scan_next_extent(struct kx_pass *p, struct cursor
 	}
 }
 
-/* The extents' pages in the range. */
+/* The number of pages of the extents that are in the range. */
 static u64 scan_pages_in_range(const struct kx_pass *p)
 {
 	const struct kx_extent *x;
@@ -67,6 +65,6 @@ void kx_scan(struct kx_pass *p)
 			if (kx_findings_are_due(&p->findings))
 				kx_pass_settle(p);
 		}
-		/* Memory may have appeared behind the last of the old snapshot. */
+		/* Memory may have appeared behind the last extent of the old snapshot. */
 	} while (kx_pass_settle(p) && !kx_pass_is_cut(p));
 }

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The session: an open /dev/kvm-ext, from KVM_EXT_ATTACH on with a VM.
- */
+/* The session: an open /dev/kvm-ext; after KVM_EXT_ATTACH it has a VM. */
 #include <linux/bitfield.h>
 #include <linux/log2.h>
 #include <linux/module.h>
@@ -21,30 +19,30 @@
 #include "vm.h"
 
 /*
- * Without a VM: nothing but this. With one: @vm, @engine and @ring. When the VM's
- * process exits, @gone is set and @gone_work lets go of @vm and stops @engine, so
- * that KVM can destroy the VM; ring and account stay until the file is closed.
+ * Without a VM, only this structure exists. With a VM, @vm, @engine and @ring are set up. When the
+ * VM's process exits, @gone is set, and @gone_work releases @vm and stops @engine, so that KVM can
+ * destroy the VM; ring and account stay until the file is closed.
  *
- * @lock is outermost and is not taken in mmap, which is called with the caller's
- * mmap_lock, which is taken (for the VMM's mm, maybe the same) under @lock.
+ * @lock is the outermost lock. It is not taken in mmap, which is called with the caller's mmap_lock
+ * held: under @lock the mmap_lock of the VMM is taken, which may be the same.
  */
 struct kx_session {
-	struct mutex lock;	/* @has_vm, and changes of all below but @gone */
+	struct mutex lock;	/* for @has_vm and changes of all members below but @gone */
 	bool has_vm;
-	bool gone;		/* WRITE_ONCE; final once attach has succeeded */
+	bool gone;		/* WRITE_ONCE; not reset once attach has succeeded */
 	struct kx_vm vm;
 	struct kx_engine engine;
 	struct kx_ring *ring;	/* set once, with release; freed with the session */
-	wait_queue_head_t wait;	/* pollers, and who waits for a pass */
+	wait_queue_head_t wait;	/* pollers, and tasks that wait for a pass */
 	struct work_struct gone_work;
-	struct work_struct end_work;	/* of a closed file whose VM could not be let go at once */
+	struct work_struct end_work;	/* for a closed file whose VM is not released yet */
 };
 
-static struct workqueue_struct *session_wq;	/* for what waits for VMMs */
+static struct workqueue_struct *session_wq;	/* for work that waits for VMMs */
 
 /* --- attach and detach ------------------------------------------------------- */
 
-/* In the exiting VMM, or in whoever dropped the last reference to its memory. */
+/* Runs in the exiting VMM, or in the task that dropped the last reference to its memory. */
 static void session_vm_gone(struct kx_vm *vm)
 {
 	struct kx_session *s = container_of(vm, struct kx_session, vm);
@@ -55,8 +53,8 @@ static void session_vm_gone(struct kx_vm *vm)
 }
 
 /*
- * False: the VMM has been in an ioctl on its dirty log for @timeout
- * jiffies, and its VM cannot be let go yet.
+ * False: the VMM has been in an ioctl on the dirty log for @timeout jiffies, and its VM cannot be
+ * released yet.
  */
 static bool session_drop_vm(struct kx_session *s, long timeout)
 {
@@ -76,7 +74,7 @@ static void session_gone_work(struct work_struct *work)
 	struct kx_session *s = container_of(work, struct kx_session, gone_work);
 
 	mutex_lock(&s->lock);
-	/* Not the VM of a later attach, if the one that went was never attached for good. */
+	/* If attach failed because the VM was gone, the session may have another VM by now. */
 	if (READ_ONCE(s->vm.gone))
 		session_drop_vm(s, MAX_SCHEDULE_TIMEOUT);
 	mutex_unlock(&s->lock);
@@ -98,7 +96,7 @@ static int session_attach(struct kx_session *s, int vm_fd, u32 ring_pages)
 			      &s->wait);
 	if (err)
 		goto detach;
-	/* If the VM is gone already, gone_work waits for the lock to see this. */
+	/* If the VM is gone already, gone_work waits for the lock and then sees @has_vm. */
 	s->has_vm = true;
 	/* Pairs with the acquire in session_ring_of(). */
 	smp_store_release(&s->ring, ring);
@@ -118,7 +116,7 @@ static struct kx_ring *session_ring_of(struct kx_session *s)
 	return smp_load_acquire(&s->ring);
 }
 
-/* What an ioctl that needs a VM says when there is none. */
+/* The error of an ioctl that needs a VM when there is none. */
 static int session_check_vm(struct kx_session *s)
 {
 	lockdep_assert_held(&s->lock);
@@ -127,7 +125,7 @@ static int session_check_vm(struct kx_session *s)
 	return s->has_vm && !READ_ONCE(s->gone) ? 0 : -ENODEV;
 }
 
-/* --- ioctls: each gets its structure in kernel memory and may change it --------- */
+/* --- ioctls: each gets a kernel copy of its structure and may change it --------- */
 
 static int session_get_caps(struct kx_session *s, void *arg)
 {
@@ -196,7 +194,7 @@ static int session_set_tracker(struct kx_session *s, const struct kx_tracker *tr
 	return kx_engine_set(&s->engine, tracker, setting);
 }
 
-/* Copies a list of ranges, which have to be sorted and apart. The caller frees it. */
+/* Copies a list of ranges, checks that it is sorted without overlap. The caller frees the list. */
 static int session_get_ranges(struct kvm_ext_range **ranges, u64 user, u32 nr)
 {
 	struct kvm_ext_range *r;
@@ -293,7 +291,7 @@ static int session_set_excluded(struct kx_session *s, const struct kvm_ext_range
 		*pages = excluded.npages;
 		swap(s->vm.excluded, excluded);
 		s->vm.excluded_changes++;
-		/* What was left alone was accessed at any time. */
+		/* It is unknown when pages were accessed that were excluded until now. */
 		freed = !kx_excluded_covers(&s->vm.excluded, &excluded);
 		kx_engine_resume(&s->engine, freed);
 	}
@@ -331,7 +329,7 @@ union kx_args {
 	struct kvm_ext_excluded excluded;
 };
 
-/* By number from KVM_EXT_GET_CAPS on. @first_size: what the first published version had. */
+/* Indexed by number, from KVM_EXT_GET_CAPS on. @first_size: the size in the first version. */
 static const struct kx_ioctl {
 	int (*run)(struct kx_session *s, void *arg);
 	u32 size, first_size;
@@ -386,23 +384,23 @@ static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 	err = op->run(file->private_data, &args);
 	if (err || op->in_only)
 		return err;
-	/* As it was checked, whatever the second copy brought. */
+	/* The size that was checked; copying the structure has read the size a second time. */
 	args.size = size;
 	return copy_to_user(user, &args, min(size, op->size)) ? -EFAULT : 0;
 }
 
 /* --- the file -------------------------------------------------------------------- */
 
-/* The file is closed and the VM let go. */
+/* The file is closed and the VM released. */
 static void session_free(struct kx_session *s)
 {
-	/* Detaching has ended the notifier, so nobody queues the work any more. */
+	/* After detaching the notifier is not called, so nothing queues the work any more. */
 	cancel_work_sync(&s->gone_work);
 	kx_ring_free(s->ring);
 	kfree(s);
 }
 
-/* Until the VMM is through with its ioctl, or killed, the VM has its session. */
+/* The VM has its session until the VMM returns from its ioctl or is killed. */
 static void session_end_work(struct work_struct *work)
 {
 	struct kx_session *s = container_of(work, struct kx_session, end_work);
@@ -411,7 +409,7 @@ static void session_end_work(struct work_struct *work)
 	session_drop_vm(s, MAX_SCHEDULE_TIMEOUT);
 	mutex_unlock(&s->lock);
 	session_free(s);
-	/* The module's exit waits for the work queue before this code goes. */
+	/* The module's exit waits for the work queue before this code is freed. */
 	module_put(THIS_MODULE);
 }
 
@@ -429,7 +427,7 @@ static int session_open(struct inode *inode, struct file *file)
 	return nonseekable_open(inode, file);
 }
 
-/* How long closing waits for a VMM that is in an ioctl on its dirty log. */
+/* How long closing waits for a VMM that is in an ioctl on the dirty log. */
 #define CLOSE_JIFFIES	(HZ / 2)
 
 static int session_release(struct inode *inode, struct file *file)
@@ -483,7 +481,7 @@ const struct file_operations kx_session_fops = {
 
 int kx_session_init(void)
 {
-	/* Each item may wait for as long as its VMM likes. */
+	/* Each work item may wait as long as its VMM likes. */
 	session_wq = alloc_workqueue("kvm-ext", WQ_UNBOUND, WQ_MAX_ACTIVE);
 	return session_wq ? 0 : -ENOMEM;
 }

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * What a setting may be. A check is a function and a row of the table.
- */
+/* The checks of a setting. A check is a function and a row of the table. */
 #include <linux/cpumask.h>
 #include <linux/kernel.h>
 
@@ -28,7 +26,7 @@ static bool setting_has_other_flags(const struct kvm_ext_tracker *t,
 	return t->flags & ~tracker->flags;
 }
 
-/* --- what is looked at ------------------------------------------------------------ */
+/* --- what is examined ------------------------------------------------------------- */
 
 static bool setting_has_bad_granularity(const struct kvm_ext_tracker *t,
 					const struct kx_tracker *tracker)
@@ -120,7 +118,7 @@ static bool setting_has_stale_regions(const struct kvm_ext_tracker *t,
 	return t->regions_max && t->flags & KVM_EXT_SET_STALENESS;
 }
 
-/* A page of a region is what is tested, so there is no granularity to choose. */
+/* With regions, single pages are tested, so there is no granularity to choose. */
 static bool setting_has_large_regions(const struct kvm_ext_tracker *t,
 				      const struct kx_tracker *tracker)
 {
@@ -160,7 +158,7 @@ static bool setting_has_half_a_list(const struct kvm_ext_tracker *t,
 	return !t->ranges != !t->nr_ranges;
 }
 
-/* In this order: none but the first meets a tracker that is not there. */
+/* The order matters: only the first check may be called without a tracker. */
 static const struct check {
 	bool (*is_bad)(const struct kvm_ext_tracker *t, const struct kx_tracker *tracker);
 	const char *reason;

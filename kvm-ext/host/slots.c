@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Snapshots of the memory that is tracked.
- */
+/* Snapshots of the memory to track. */
 #include <linux/mm.h>
 #include <linux/sched.h>
 
@@ -9,7 +7,7 @@
 #include "slots.h"
 #include "vm.h"
 
-/* Adds @npages of @raw, from page @first on, as an extent of their own. */
+/* Adds @npages pages of @raw, from page @first on, as an extent. */
 static void slots_add_extent(struct kx_slots *slots, struct rb_root_cached *by_hva,
 			     const struct kx_memslot *raw, u64 first, u64 npages)
 {
@@ -27,7 +25,7 @@ static void slots_add_extent(struct kx_slots *slots, struct rb_root_cached *by_h
 	slots->ram_pages += npages;
 }
 
-/* @x already has the memory that @raw maps at @hva. */
+/* @x already contains the memory that @raw maps at @hva. */
 static void slots_mark_alias(struct kx_extent *x, const struct kx_memslot *raw, unsigned long hva)
 {
 	gfn_t here = x->gfn + ((hva - x->hva) >> PAGE_SHIFT);
@@ -39,7 +37,7 @@ static void slots_mark_alias(struct kx_extent *x, const struct kx_memslot *raw, 
 		x->alias = true;
 }
 
-/* Adds those parts of @raw that no extent has yet. */
+/* Adds the parts of @raw that no extent contains yet. */
 static void slots_add(struct kx_slots *slots, struct rb_root_cached *by_hva,
 		      const struct kx_memslot *raw)
 {
@@ -69,7 +67,9 @@ static int slots_make_extents(struct kx_slots *slots, const struct kx_memslot *r
 	struct rb_root_cached by_hva = RB_ROOT_CACHED;
 	u32 i;
 
-	/* The ends of n intervals cut the line into at most 2n - 1 pieces; no extents share one. */
+	/*
+	 * The ends of n intervals cut the line into at most 2n - 1 pieces; extents do not overlap.
+	 */
 	slots->extents = kvcalloc(2 * n + 1, sizeof(*slots->extents), GFP_KERNEL);
 	if (!slots->extents)
 		return -ENOMEM;
@@ -83,7 +83,10 @@ static int slots_make_extents(struct kx_slots *slots, const struct kx_memslot *r
 	return 0;
 }
 
-/* What of @m from *@pos on is not excluded, up to what is; advances *@pos behind that. */
+/*
+ * The part of @m from page *@pos on that is not excluded, up to the next excluded span. Advances
+ * *@pos behind this span.
+ */
 static struct kx_memslot slots_next_piece(const struct kx_memslot *m,
 					  const struct kx_excluded *excluded, u64 *pos)
 {
@@ -99,7 +102,7 @@ static struct kx_memslot slots_next_piece(const struct kx_memslot *m,
 	return piece;
 }
 
-/* Puts the pieces of @set's memslots to @pieces, if not NULL, and counts them. */
+/* Counts the pieces of @set's memslots, and stores them in @pieces unless it is NULL. */
 static u32 slots_cut(const struct kx_memslots *set, const struct kx_excluded *excluded,
 		     struct kx_memslot *pieces)
 {
@@ -126,7 +129,7 @@ int kx_memslots_cut(struct kx_memslots *set, const struct kx_excluded *excluded)
 
 	if (!excluded->nr)
 		return 0;
-	/* A span cuts each alias of its memory: a simple bound would be far too high. */
+	/* A span cuts each alias of its memory: a simple bound would be much too high. */
 	n = slots_cut(set, excluded, NULL);
 	pieces = kvcalloc(n + 1, sizeof(*pieces), GFP_KERNEL);
 	if (!pieces)

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Sums over passes, and the distribution of their wall time.
- */
+/* Sums over passes, and the distribution of their wall time. */
 #include <linux/bitops.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
@@ -9,7 +7,7 @@
 
 #include "stats.h"
 
-/* Values below 8 have a bucket each; above, the three bits after the leading one choose it. */
+/* A value below 8 has its own bucket; otherwise the three bits after the leading bit choose it. */
 static unsigned int stats_bucket_of(u64 value)
 {
 	int shift;
@@ -103,7 +101,7 @@ static void stats_add_walk(struct kvm_ext_walk_stats *sum, const struct kvm_ext_
 	sum->contended += pass->contended;
 }
 
-/* What a pass costs counts whether or not the pass does. */
+/* The cost of a pass is added also if the pass itself does not count. */
 void kx_stats_add(struct kx_stats *stats, const struct kx_pass_account *pass)
 {
 	const struct kvm_ext_rec_pass_end *end = &pass->end;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Tasks that came into KVM by its own operations.
- */
+/* Tasks that entered KVM through its own file operations. */
 #include <linux/delay.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
@@ -11,10 +9,10 @@
 #include "interpose.h"
 #include "suspects.h"
 
-/* How long a task may be in one of the ioctls that matter before we give up. */
+/* How long a task may be in one of the ioctls of interest before the caller has to try again. */
 #define SETTLE_MS	50
 
-/* The ABIs' numbers of ioctl(2): x86-64, i386, and x32, which has a bit of its own as well. */
+/* The number of ioctl(2) in x86-64, i386, and x32, which also marks the number with a bit. */
 #define NATIVE_IOCTL	16
 #define COMPAT_IOCTL	54
 #define X32_BIT		0x40000000ul
@@ -26,9 +24,9 @@ static bool suspects_is_native_ioctl(unsigned long nr)
 }
 
 /*
- * True if @task's last system call was an ioctl that matters. What a task left
- * on its stack when it returned from one looks the same; its next system call
- * overwrites that.
+ * True if the last system call of @task was an ioctl of interest. If the task has returned from
+ * such an ioctl, the registers on its stack look the same until the next system call overwrites
+ * them.
  */
 static bool suspects_seen_in_ioctl(struct task_struct *task, bool (*concerns)(unsigned int cmd))
 {
@@ -36,7 +34,7 @@ static bool suspects_seen_in_ioctl(struct task_struct *task, bool (*concerns)(un
 	const struct pt_regs *regs;
 
 	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "a task's stack may go");
-	/* An exiting task gives up its stack, which RCU keeps mapped. */
+	/* An exiting task gives up its stack; RCU keeps the stack mapped. */
 	if (!stack || task == current || task->flags & PF_KTHREAD)
 		return false;
 	regs = (const struct pt_regs *)(stack + THREAD_SIZE - TOP_OF_KERNEL_STACK_PADDING) - 1;
@@ -45,7 +43,7 @@ static bool suspects_seen_in_ioctl(struct task_struct *task, bool (*concerns)(un
 	return suspects_is_native_ioctl(READ_ONCE(regs->orig_ax)) && concerns(regs->si);
 }
 
-/* A leader that has exited has no memory, though its threads do. */
+/* A leader that has exited has no memory any more, while its threads may have. */
 static bool suspects_has_mm(struct task_struct *process, const struct mm_struct *mm)
 {
 	struct task_struct *task;
@@ -60,7 +58,7 @@ static bool suspects_has_mm(struct task_struct *process, const struct mm_struct 
 	return false;
 }
 
-/* Again from the beginning if there were too many. */
+/* If there were too many tasks, the next call starts again. */
 static int suspects_find(struct kx_interposer *self)
 {
 	struct task_struct *process, *task;
@@ -107,7 +105,7 @@ static bool suspects_are_left(struct kx_interposer *self)
 	int i;
 
 	for (i = 0; i < KX_SUSPECTS_MAX; i++) {
-		/* Only this thread takes one off whose task is another. */
+		/* Only this thread removes suspects that are other tasks. */
 		rcu_read_lock();
 		task = READ_ONCE(self->suspects[i]);
 		if (task && suspects_seen_in_ioctl(task, self->concerns))

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The module's events, made of trace.h.
- */
+/* The module's trace events, generated from trace.h. */
 #define CREATE_TRACE_POINTS
 #include "trace.h"

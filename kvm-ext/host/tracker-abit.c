@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * `abit` and `abit-flush`: the accessed bits of the nested page table, tested and
- * cleared through the operation that KVM itself registers for the kernel's page
- * reclaim (mmu_notifier_ops.clear_young), by the VMM's addresses.
+ * `abit` and `abit-flush`: the accessed bits of the nested page table, tested and cleared through
+ * the operation that KVM registers for the kernel's page reclaim (mmu_notifier_ops.clear_young), by
+ * the VMM's addresses.
  *
- * The two differ in whether the engine flushes the TLB behind them. Without
- * that, a page whose translation a vCPU has cached is accessed without its bit
- * being set again: the next pass misses it.
+ * The two differ in whether the engine flushes the TLB after bits were cleared. Without a flush, a
+ * vCPU may access a page through a cached translation, which does not set the bit again: the next
+ * pass misses the page.
  *
- * What is not mapped for the guest has no accessed bit: it is passed over, at the
- * speed at which the nested page table is read, or, where that does not tell all, the
- * VMM's own. Whether a page that is mapped was accessed only clear_young says.
+ * Memory that is not mapped for the guest has no accessed bits. The scan skips it at the speed of
+ * reading the nested page table, or, where that table does not show everything, the VMM's own page
+ * table. Whether a mapped page was accessed is known only from clear_young.
  *
- * clear_young sees every mapping of an address: both address spaces, and the
- * shadow pages of nested guests. It says only whether any was young. That is
- * exact page by page where the leaves are of 4 KiB, and for a larger leaf one
- * call is all there is to know.
+ * clear_young covers every mapping of an address: both address spaces, and the shadow pages of
+ * nested guests. It returns only whether any bit was set. For leaves of 4 KiB this is exact for
+ * each page; for a larger leaf, one call gives all the information that exists.
  */
 #include "abit.h"
 #include "leaf.h"
@@ -26,10 +25,10 @@
 #include "tracker.h"
 #include "vm.h"
 
-/* A clock is read, and perhaps the CPU yielded, once in so many calls. */
+/* The thread reads the clock, and may yield the CPU, once in so many calls. */
 #define CALLS_PER_REST	16
 
-/* How old a map of leaves may be that a guess is built on. */
+/* How old a map of leaves may be when a decision relies on it. */
 #define FRESH_NS	(10 * NSEC_PER_USEC)
 
 static bool abit_clear_young(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, u64 npages)
@@ -37,7 +36,7 @@ static bool abit_clear_young(struct kx_pass *p, const struct kx_extent *x, gfn_t
 	return kx_clear_young(p->vm->kvm, kx_extent_hva(x, gfn), npages);
 }
 
-/* One call for all of @npages, of one leaf or taken as one. */
+/* One call for all of @npages: they have one leaf, or count as one. */
 static gfn_t abit_scan_whole(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, u64 npages)
 {
 	bool young = abit_clear_young(p, x, gfn, npages);
@@ -60,15 +59,15 @@ static bool abit_holds(const struct kx_extent *x, gfn_t gfn, u64 npages)
 }
 
 /*
- * Is memory mapped that the tables which can be seen do not map? Some of it at other
- * gfns; all of it in SMM, whose root is seen only while a vCPU is in SMM.
+ * May memory be mapped that the visible tables do not map? An alias may be mapped at other gfns;
+ * all of the memory may be mapped in SMM, whose root is visible only while a vCPU is in SMM.
  */
 static bool abit_is_hidden(const struct kx_extent *x, enum kx_leaf leaf)
 {
 	return leaf == KX_LEAF_UNKNOWN || x->alias || x->smm_alias;
 }
 
-/* Bit i of @bits: page @gfn + i may be mapped for the guest. All are in one block. */
+/* Bit i of @bits: page @gfn + i may be mapped for the guest. All pages are in one block. */
 static void abit_find_mapped(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn,
 			     unsigned int npages, unsigned long *bits)
 {
@@ -78,7 +77,7 @@ static void abit_find_mapped(struct kx_pass *p, const struct kx_extent *x, gfn_t
 		kx_present_pages(kvm->mm, kx_extent_hva(x, gfn), npages, bits);
 }
 
-/* A call for each page that may be mapped; the others are passed over. */
+/* One call for each page that may be mapped; other pages are skipped. */
 static gfn_t abit_scan_pages(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, gfn_t end)
 {
 	struct kx_found *found = kx_pass_found_bits(p, x, gfn);
@@ -106,8 +105,8 @@ static gfn_t abit_scan_pages(struct kx_pass *p, const struct kx_extent *x, gfn_t
 }
 
 /*
- * What of @gfn to @end cannot be mapped, in no table: returns where that ends. A block of
- * which some may be mapped is none of it.
+ * Returns the end of the stretch from @gfn on, up to @end, that no table can map. A block that may
+ * be partly mapped is not in the stretch.
  */
 static gfn_t abit_end_of_unmapped(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn,
 				  gfn_t end, enum kx_leaf leaf)
@@ -121,7 +120,7 @@ static gfn_t abit_end_of_unmapped(struct kx_pass *p, const struct kx_extent *x, 
 	return next == end ? end : round_down(next, KX_BLOCK_PAGES);
 }
 
-/* Of a block that was unmapped when the map was read: may it be taken as a whole? */
+/* May a block that was unmapped when the map was read be taken as a whole? */
 static bool abit_still_unmapped(struct kx_pass *p, const struct kx_extent *x, gfn_t block)
 {
 	DECLARE_BITMAP(bits, KX_BLOCK_PAGES);
@@ -138,7 +137,7 @@ static gfn_t abit_scan(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, 
 	enum kx_leaf leaf;
 
 	leaf = kx_leaf_at(&p->leaves, p->vm->kvm, x->as_id, gfn, kx_extent_end(x));
-	/* Leaves larger than an extent are those that an alias cuts: then page by page. */
+	/* A leaf larger than its extent is cut by an alias, and is scanned page by page. */
 	if (leaf == KX_LEAF_1G && abit_holds(x, gib, KX_GIB_PAGES))
 		return abit_scan_whole(p, x, gib, KX_GIB_PAGES);
 	if (leaf == KX_LEAF_2M && whole_block)
@@ -149,9 +148,9 @@ static gfn_t abit_scan(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, 
 			return abit_skip(p, gfn, next);
 	}
 	/*
-	 * SMM may have mapped what the VM proper has not. One call rules it out; the price
-	 * is that such an access is known to the block, not the page. But what was mapped
-	 * since the map was read must not be taken for SMM's.
+	 * SMM may have mapped memory that is unmapped in address space 0. One call finds out; the
+	 * disadvantage is that such an access is known for the block, not for the page. But a block
+	 * that was mapped after the map was read must not be taken for mapped in SMM.
 	 */
 	if (leaf == KX_LEAF_NONE && !x->alias && whole_block && abit_still_unmapped(p, x, block))
 		return abit_scan_whole(p, x, block, KX_BLOCK_PAGES);
@@ -174,7 +173,10 @@ static void abit_probe(struct kx_pass *p, struct kx_probe *probes, u32 nr, bool 
 	}
 }
 
-/* Shadow paging has rmaps to search; without hardware bits pages are made to fault. */
+/*
+ * Shadow paging needs a search of rmaps for each test, and without A bits in hardware, clearing
+ * makes pages fault.
+ */
 int kx_abit_check(struct kvm *kvm)
 {
 	struct kx_vm_paging paging;

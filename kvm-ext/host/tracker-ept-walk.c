@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * `ept-walk`: the accessed bits of the VM's own nested page table (EPT, NPT), read
- * and cleared in place, a table of 512 entries at a time (common/walk.c).
+ * `ept-walk`: the accessed bits of the VM's own nested page table (EPT, NPT), read and cleared in
+ * place, one table of 512 entries at a time (common/walk.c).
  *
- * Safe beside KVM, on kernels 6.1 to 7.2, because of these rules of its MMU:
+ * This is safe beside KVM, on kernels 6.1 to 7.2, because of these rules of KVM's MMU:
  *
- * - Tables below a root, and the root, stay where they are while mmu_lock is held
- *   for writing (roots.c says why reading would not do).
- * - Who changes an entry under the lock is shut out. What is left are the CPUs,
- *   which set A and D with locked instructions; KVM's fast page fault, which makes
- *   an entry writable by compare-and-exchange, only if it is not; and since 6.15
- *   KVM's ageing, which clears A. An entry that is readable, writable, accessed and
- *   dirty is touched by none but the last, so a plain store loses nothing; KVM
- *   itself writes such entries so (spte_has_volatile_bits() and its successor).
- *   Any other entry is changed by compare-and-exchange.
- * - KVM never looks at the accessed bit of an entry above the last level. It sets it
- *   in each one it makes.
- * - Clearing A needs no flush for correctness: KVM's own ageing does none. What it
- *   needs one for is our own: see kx_walk_recheck().
+ * - A root and the tables below it stay in place while mmu_lock is held for writing (roots.c says
+ *   why holding it for reading does not suffice).
+ * - The lock excludes all tasks that change entries under the lock. What remains: CPUs, which set A
+ *   and D with locked instructions; KVM's fast page fault, which makes an entry writable by
+ *   compare-and-exchange, only if it is not writable; and since 6.15 KVM's ageing, which clears A.
+ *   Of these, only ageing changes an entry that is readable, writable, accessed and dirty, so a
+ *   plain store to such an entry loses nothing. KVM itself writes such entries in this way
+ *   (spte_has_volatile_bits() and its successor). Any other entry is changed by
+ *   compare-and-exchange.
+ * - KVM never reads the accessed bit of an entry above the last level. KVM sets this bit in each
+ *   such entry that it makes.
+ * - Clearing A needs no flush for correctness: KVM's own ageing does not flush either. Why this
+ *   tracker itself needs a flush: see kx_walk_recheck().
  *
- * The lock is given up after 50 us, after each table if others wait for it, and the
- * walk goes on from there: nothing but a guest page number is kept.
+ * The lock is released after 50 us, or after any table if another task waits for the lock. Then the
+ * walk continues from its last guest page number, which is all that it keeps.
  */
 #include <linux/err.h>
 #include <linux/mm.h>
@@ -39,7 +39,7 @@
 
 #define HOLD_LIMIT_NS	(50 * NSEC_PER_USEC)
 
-/* A stretch of memory whose tables are walked under these gfns. */
+/* A stretch of memory whose tables are walked at these gfns. */
 struct piece {
 	gfn_t gfn;
 	u64 npages;
@@ -56,8 +56,8 @@ struct ept_walk {
 	bool contended;
 
 	/*
-	 * What clear A bits above the last level say is not to be trusted in this pass,
-	 * in the next: bits were cleared that could not be rechecked, or an epoch begins.
+	 * Clear A bits above the last level cannot be trusted in this pass, or in the next pass:
+	 * bits were cleared that could not be rechecked, or an epoch begins.
 	 */
 	bool distrust, distrust_next;
 
@@ -68,7 +68,7 @@ struct ept_walk {
 
 /* --- the lock ------------------------------------------------------------------ */
 
-/* SMM's table maps the VM's memory, too: with the VM proper's it is walked as well. */
+/* SMM's table, too, maps the VM's memory: both address spaces are walked together. */
 static void ept_walk_begin_hold(struct ept_walk *e, u16 as_id)
 	__acquires(&e->kvm->mmu_lock)
 {
@@ -115,9 +115,8 @@ static u64 *ept_walk_table(struct kx_walk *w, u64 address)
 /* --- memory -------------------------------------------------------------------- */
 
 /*
- * The memslots of the VM proper, aliases as well: each has entries of its own. Of
- * SMM's only what the VM proper does not have under the same gfns; the rest is
- * walked together with it.
+ * All memslots of address space 0, including aliases: each has its own entries. Of SMM's memory
+ * only what address space 0 does not have at the same gfns; the rest is walked together with it.
  */
 static int ept_walk_take_pieces(struct ept_walk *e)
 {
@@ -155,7 +154,7 @@ static int ept_walk_take_pieces(struct ept_walk *e)
 	kvfree(e->pieces);
 	e->pieces = pieces;
 	e->nr = n;
-	/* If they changed in between, the next look at the generation shows it. */
+	/* If memslots changed in between, the next comparison of the generation shows this. */
 	e->generation = min(set.generation, slots.generation);
 free_set:
 	kvfree(set.slots);
@@ -164,7 +163,7 @@ drop_slots:
 	return err;
 }
 
-/* The piece that has (@as_id, @gfn) or follows it. */
+/* The piece that contains (@as_id, @gfn), or the first piece behind it. */
 static const struct piece *ept_walk_piece_from(const struct ept_walk *e, u16 as_id, gfn_t gfn)
 {
 	u32 lo = 0, hi = e->nr;
@@ -220,7 +219,7 @@ static void ept_walk_put_window(struct kx_pass *p, struct ept_walk *e, const str
 
 /* --- a pass -------------------------------------------------------------------- */
 
-/* SMM's table is in sight only while a vCPU is in SMM, so no bit of it could be rechecked. */
+/* SMM's table is visible only while a vCPU is in SMM, so its bits could not be rechecked. */
 static gfn_t ept_walk_root(struct kx_pass *p, struct ept_walk *e, const struct kx_root *root,
 			   gfn_t gfn, gfn_t end)
 {
@@ -232,7 +231,7 @@ static gfn_t ept_walk_root(struct kx_pass *p, struct ept_walk *e, const struct k
 	return kx_walk(&e->walk, root->table, root->level, gfn, end);
 }
 
-/* What one hold of the lock allows of pages @gfn to @end; returns where it ended. */
+/* Walks pages from @gfn to @end, as far as one hold of the lock allows; returns where it ended. */
 static gfn_t ept_walk_some(struct kx_pass *p, struct ept_walk *e, u16 as_id, gfn_t gfn, gfn_t end)
 {
 	const struct kx_walk_sums *sums = &e->walk.sums, before = *sums;
@@ -240,7 +239,7 @@ static gfn_t ept_walk_some(struct kx_pass *p, struct ept_walk *e, u16 as_id, gfn
 	int i;
 
 	ept_walk_begin_hold(e, as_id);
-	/* Each root as far as the one before came. */
+	/* Each root is walked as far as the previous root was. */
 	for (i = 0; i < e->roots.nr; i++)
 		next = ept_walk_root(p, e, &e->roots.root[i], gfn, next);
 	e->distrust_next |= e->distrust && !e->roots.nr;
@@ -250,7 +249,7 @@ static gfn_t ept_walk_some(struct kx_pass *p, struct ept_walk *e, u16 as_id, gfn
 	return next;
 }
 
-/* Where the leaf around @gfn ends, as far as one can be seen. */
+/* The end of the leaf at @gfn, as far as a leaf can be seen. */
 static gfn_t ept_walk_end_of_leaf(struct kx_pass *p, u16 as_id, gfn_t gfn, gfn_t end)
 {
 	switch (kx_leaf_at(&p->leaves, p->vm->kvm, as_id, gfn, end)) {
@@ -264,7 +263,7 @@ static gfn_t ept_walk_end_of_leaf(struct kx_pass *p, u16 as_id, gfn_t gfn, gfn_t
 	}
 }
 
-/* How far a hold may go before the flush that the scope wants after it. */
+/* How far a hold may go before the flush that the flush scope requires. */
 static gfn_t ept_walk_end_of_batch(struct kx_pass *p, u16 as_id, gfn_t gfn, gfn_t end)
 {
 	switch (p->flusher.scope) {
@@ -277,7 +276,7 @@ static gfn_t ept_walk_end_of_batch(struct kx_pass *p, u16 as_id, gfn_t gfn, gfn_
 	}
 }
 
-/* Sees to what accesses met the clearing of A above the last level. */
+/* Restores A above the last level where accesses came before the flush; see kx_walk_recheck(). */
 static void ept_walk_recheck(struct kx_pass *p, struct ept_walk *e)
 {
 	u32 i, r, n = e->walk.nr_idle;
@@ -314,7 +313,7 @@ static void ept_walk_window(struct kx_pass *p, struct ept_walk *e, const struct 
 	ept_walk_put_window(p, e, x);
 }
 
-/* A block that the range cuts is looked at whole, where it counts as one. */
+/* If a block counts as a whole, a block that the range cuts is examined completely. */
 static void ept_walk_widen(const struct kx_pass *p, const struct piece *x, gfn_t *gfn, gfn_t *end)
 {
 	gfn_t first = round_down(*gfn, KX_BLOCK_PAGES), last = round_down(*end - 1, KX_BLOCK_PAGES);
@@ -370,7 +369,7 @@ static void ept_walk_all(struct kx_pass *p, struct ept_walk *e)
 			ept_walk_widen(p, x, &gfn, &end);
 			ept_walk_window(p, e, x, gfn, end);
 		}
-		/* Past the range, too: on to the next piece. */
+		/* Also if the piece is outside the range: continue with the next piece. */
 		gfn = gfn < end ? end : x->gfn + x->npages;
 	}
 }

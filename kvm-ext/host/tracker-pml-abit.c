@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * `pml-abit`: the dirty log names pages that are used, and accessed bits are then
- * looked at only there. A page that was written once is a candidate: its bit in
- * the log is left set, so that writing it costs nothing more, and each pass
- * tests and clears its accessed bit. A candidate that goes unused is cleared in
- * the log and waits there for its next write.
+ * `pml-abit`: the dirty log shows which pages are used, and accessed bits are then tested only
+ * there. A page that was written once is a candidate: its bit in the log stays set, so that further
+ * writes cost nothing, and each pass tests and clears its accessed bit. A candidate that is not
+ * used any more is cleared in the log, which then logs its next write.
  *
- * What it misses: pages that are only read, always; and an access of a candidate
- * in the moment between its last test and its return to the log.
+ * Not found: pages that are only read; and an access of a candidate between its last test and its
+ * return to the log.
  */
 #include <linux/bitmap.h>
 #include <linux/err.h>
@@ -24,10 +23,12 @@
 #define CALLS_PER_REST	16
 
 struct pml_abit {
-	u64 candidates;		/* that this pass has left */
+	u64 candidates;		/* left by the running pass */
 };
 
-/* Tests and clears the accessed bits of the candidates; @young gets what is found. */
+/*
+ * Tests and clears the accessed bits of the candidates; sets the bits of accessed pages in @young.
+ */
 static void pml_abit_test_candidates(struct kx_pass *p, struct kx_log_slot *s, u64 first,
 				     unsigned int npages, const unsigned long *candidates,
 				     unsigned long *young)
@@ -53,11 +54,11 @@ static u64 pml_abit_block(struct kx_pass *p, struct kx_log_slot *s, u64 first, u
 	DECLARE_BITMAP(young, KX_BLOCK_PAGES) = {};
 	struct pml_abit *state = p->own;
 
-	/* Nearly all of a large VM. */
+	/* This is the case for nearly all blocks of a large VM. */
 	if (bitmap_empty(bits, npages) && bitmap_empty(candidates, npages))
 		return 0;
 	bitmap_or(candidates, candidates, bits, npages);
-	/* What is not known to be this memslot's any more is not tested. */
+	/* If the log was given back, the page may belong to another memslot by now: no test. */
 	if (READ_ONCE(s->ours))
 		pml_abit_test_candidates(p, s, first, npages, candidates, young);
 	kx_log_found(p, s, first, npages, young);
@@ -79,7 +80,7 @@ static void pml_abit_pass(struct kx_pass *p)
 
 	state->candidates = 0;
 	kx_log_walk(p, &walk);
-	/* A pass that was cut has not come by all of them. */
+	/* A pass that was cut has not seen all candidates. */
 	if (!kx_pass_is_cut(p))
 		kx_log_set_candidates(&p->log, state->candidates);
 }

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * A VM file becomes a struct kvm, for one session at a time.
- */
+/* From a VM's file to struct kvm, for one session at a time. */
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
@@ -13,15 +11,15 @@
 #include "slots.h"
 #include "vm.h"
 
-/* Every VM with a session. Innermost: nothing is taken under it. */
+/* All VMs with a session. vms_lock is innermost: no lock is taken under it. */
 static DEFINE_MUTEX(vms_lock);
 static LIST_HEAD(all_vms);
 static unsigned int nr_vms;
 
 /*
- * KVM's own test (file_is_kvm) is not exported to modules since 6.18. User space
- * cannot name an anonymous inode, and no other part of the kernel uses this name.
- * The operations have an owner since KVM sets one (not yet in 6.1).
+ * KVM's own test (file_is_kvm) is not exported to modules since 6.18. User space cannot choose the
+ * name of an anonymous inode, and no other part of the kernel uses this name. The operations have
+ * an owner only in kernels where KVM sets it (not in 6.1).
  */
 static bool vm_is_kvms(const struct file *file)
 {
@@ -82,7 +80,7 @@ static int vm_watch_mm(struct kx_vm *vm)
 		return -ESRCH;
 	vm->mn.ops = &vm_mn_ops;
 	err = mmu_notifier_register(&vm->mn, mm);
-	/* If this was the last user, vm_mm_release() runs here and now. */
+	/* If this was the last user, vm_mm_release() runs here. */
 	mmput(mm);
 	return err;
 }
@@ -137,9 +135,9 @@ u32 kx_cpu_vendor(void)
 }
 
 /*
- * Nested paging shows in the role of a vCPU's root: it is direct and of four
- * or five levels from the vCPU's creation on. Shadow paging has direct roots
- * too, while the guest's paging is off, but of three levels.
+ * Nested paging is recognised by the role of a vCPU's root: it is direct and has four or five
+ * levels from the creation of the vCPU on. Shadow paging has direct roots, too, while the guest's
+ * paging is off, but they have three levels.
  */
 void kx_vm_paging(struct kvm *kvm, struct kx_vm_paging *out)
 {

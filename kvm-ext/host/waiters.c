@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Who waits for a pass.
- */
+/* Tasks that wait for a pass. */
 #include <linux/sched/signal.h>
 
 #include "waiters.h"
@@ -69,7 +67,7 @@ int kx_waiters_wait(struct kx_waiters *w, struct kx_waiter *waiter)
 {
 	int err = 0;
 
-	/* Not restarted after a signal: that would run a second pass. */
+	/* Not restarted after a signal, because that would run a second pass. */
 	if (wait_event_interruptible(*w->wait, waiters_is_over(w, waiter)))
 		err = -EINTR;
 	spin_lock(w->lock);

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The records of passes: what was found is written to the ring as runs and bitmaps.
- */
+/* The records of passes: findings are written to the ring as runs and bitmaps. */
 #include <linux/bitmap.h>
 
 #include "ring.h"
@@ -100,7 +98,7 @@ static void writer_put_bitmap(struct kx_writer *w, u16 as_id, gfn_t gfn, u64 npa
 	kx_writer_commit(w);
 }
 
-/* A run begins where a bit is set and the one before is not. */
+/* A run begins at each set bit whose predecessor is not set. */
 static unsigned int writer_count_runs(const unsigned long *bits, u64 npages)
 {
 	unsigned long word, before = 0;
@@ -128,7 +126,7 @@ void kx_writer_put_bits(struct kx_writer *w, u16 as_id, gfn_t gfn, u64 npages,
 		kx_writer_add_run(w, as_id, gfn + start, end - start, 0);
 }
 
-/* --- who waits ----------------------------------------------------------------- */
+/* --- waiting readers ----------------------------------------------------------- */
 
 void kx_writer_wake(struct kx_writer *w)
 {
