@@ -14,10 +14,13 @@
 #include "sampler.h"
 #include "work.h"
 
-#define IDLE_NS		(100 * NSEC_PER_MSEC)	/* between looks while no sampler runs */
-#define LOOK_NS		(100 * NSEC_PER_MSEC)	/* at most, while one does */
+#define IDLE_NS		(100 * NSEC_PER_MSEC)	/* between two looks while no sampler runs */
+#define LOOK_NS		(100 * NSEC_PER_MSEC)	/* longest time while a sampler runs */
 #define TORN_MAX	10u
-/* Of the time between two looks: more of it the guest itself was stopped, or starved. */
+/*
+ * The part of the time between two looks that counts as silence of the host. In a longer time, the
+ * guest itself was stopped, or the agent did not get a CPU.
+ */
 #define STEP_MAX_NS	NSEC_PER_SEC
 
 /* --- status ---------------------------------------------------------------------- */
@@ -75,7 +78,7 @@ static int agent_start_sampler(struct kx_agent *a)
 	return 0;
 }
 
-/* The sampler, if there is one, is stopped. */
+/* Stops the sampler, if one runs. */
 static void agent_fail(struct kx_agent *a, int err)
 {
 	agent_stop_sampler(a);
@@ -83,7 +86,7 @@ static void agent_fail(struct kx_agent *a, int err)
 	a->status.error = -err;
 }
 
-/* Carries out @command, whose number is then acknowledged whatever came of it. */
+/* Carries out @command. Its number is acknowledged also if this fails. */
 static void agent_obey(struct kx_agent *a, const struct kvm_ext_channel_command *command)
 {
 	int err;
@@ -103,9 +106,9 @@ static void agent_obey(struct kx_agent *a, const struct kvm_ext_channel_command 
 	a->status.acked = command->seq;
 }
 
-/* --- looking at the host's side -------------------------------------------------------- */
+/* --- the host's end -------------------------------------------------------------------- */
 
-/* The daemon has started again, or for the first time: so do we. */
+/* A daemon has started. The agent starts again as well. */
 static void agent_start_over(struct kx_agent *a, u64 host_instance)
 {
 	agent_stop_sampler(a);
@@ -117,7 +120,7 @@ static void agent_start_over(struct kx_agent *a, u64 host_instance)
 	a->host.silent_ns = 0;
 }
 
-/* The writer has stopped in the middle of a command: what it wants cannot be known. */
+/* The writer has stopped in the middle of a command, so the command cannot be known. */
 static void agent_lose_command(struct kx_agent *a)
 {
 	if (++a->torn != TORN_MAX)
@@ -142,7 +145,7 @@ static void agent_look_at_command(struct kx_agent *a)
 		agent_obey(a, &command);
 }
 
-/* The host's end as it is now: for how long has it given no sign of life? */
+/* Reads the host's heartbeat and returns for how long it has not changed. */
 static u64 agent_host_silent_ns(struct kx_agent *a)
 {
 	u64 beat = kx_link_host_heartbeat(&a->link);
@@ -164,7 +167,10 @@ static bool agent_is_heard(const struct kx_agent *a)
 	return a->status.state != KVM_EXT_GUEST_UNHEARD;
 }
 
-/* Nobody listens: nothing more is written behind this, whoever comes first begins anew. */
+/*
+ * The daemon does not listen any more. After this, nothing is written to the channel until a daemon
+ * starts.
+ */
 static void agent_fall_silent(struct kx_agent *a)
 {
 	agent_stop_sampler(a);
@@ -186,7 +192,10 @@ static void agent_look(struct kx_agent *a)
 		return;
 	a->status.heartbeat++;
 	agent_look_at_command(a);
-	/* Behind a start, whose buffers are new; and others may use them at any time. */
+	/*
+	 * After a sampler's start there are new buffers; other programs, too, may use such buffers
+	 * at any time.
+	 */
 	err = kx_declare(&a->link);
 	if (err && a->sampler)
 		agent_fail(a, err);
@@ -216,7 +225,7 @@ static void agent_end_epoch(struct kx_agent *a)
 		agent_fail(a, err);
 		return;
 	}
-	/* Epochs that were missed are not made up for. */
+	/* Missed epochs are not run later. */
 	a->epoch_end = ktime_add_ns(a->epoch_end, a->command.epoch_ns);
 	if (ktime_before(a->epoch_end, ktime_get()))
 		a->epoch_end = ktime_add_ns(ktime_get(), a->command.epoch_ns);
@@ -230,7 +239,7 @@ static void agent_sleep_until(ktime_t when)
 	__set_current_state(TASK_RUNNING);
 }
 
-/* Returns when it is to be called again. */
+/* Returns when the next call is due. */
 static ktime_t agent_run_sampler(struct kx_agent *a)
 {
 	ktime_t next = a->sampler->collect(a);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The agent: one thread for each channel, which obeys its commands, runs the sampler,
- * classifies, reports. What follows is its own; samplers say themselves what their
- * interrupts and other CPUs touch.
+ * The agent: one thread for each channel, which carries out the channel's commands, runs the
+ * sampler, classifies and reports. The members below belong to this thread. Each sampler says what
+ * its interrupts and other CPUs use.
  */
 #ifndef KVM_EXT_AGENT_H
 #define KVM_EXT_AGENT_H
@@ -17,11 +17,11 @@
 struct kx_sampler;
 struct task_struct;
 
-/* Whether anybody at the host's end still listens, by signs of life and our own clock. */
+/* Does the daemon still listen? Known from its heartbeat and the guest's own clock. */
 struct kx_host_life {
-	u64 beat;		/* the last one seen */
+	u64 beat;		/* the last value */
 	ktime_t looked;
-	u64 silent_ns;		/* for how long it has stood still */
+	u64 silent_ns;		/* for how long the value has not changed */
 };
 
 struct kx_agent {
@@ -29,39 +29,39 @@ struct kx_agent {
 	struct kx_host_life host;
 	struct task_struct *thread;
 	struct kvm_ext_channel_status status;
-	/* Since the sampler's start; it brings its own part up to date at an epoch's end. */
+	/* Since the sampler's start. The sampler updates its part at the end of an epoch. */
 	struct kvm_ext_channel_account account;
 
-	struct kvm_ext_channel_command command;	/* that runs: checked, defaults filled in */
+	struct kvm_ext_channel_command command;	/* the current one: checked, defaults filled in */
 	const struct kx_sampler *sampler;	/* NULL: none */
-	void *state;				/* the sampler's */
+	void *state;				/* of the sampler */
 	struct kx_watch watch;
-	void *scratch;				/* report.c's */
+	void *scratch;				/* of report.c */
 
 	u64 epoch_number;
 	ktime_t epoch_end;
 	u64 memory_bytes;			/* held by the agent and the sampler */
-	u32 torn;				/* looks in a row that met an unfinished command */
+	u32 torn;				/* looks in a row at an unfinished command */
 };
 
 /**
  * kx_agent_start() - serve a channel until kx_agent_end()
- * @memory: the channel; it stays the caller's
+ * @memory: the channel; it belongs to the caller
  *
  * Context: may sleep.
- * Return: the agent, or ERR_PTR: -ENOMEM, or why there is no thread.
+ * Return: the agent, or ERR_PTR: -ENOMEM, or the error of creating the thread.
  */
 struct kx_agent *kx_agent_start(void *memory);
 
 /**
- * kx_agent_end() - stop the sampler, leave the channel as nobody's, and free the agent
+ * kx_agent_end() - stop the sampler, mark the channel as unused, and free the agent
  * @a: the agent
  *
  * Context: may sleep.
  */
 void kx_agent_end(struct kx_agent *a);
 
-/* Adds the time since @*mark to @sum, and sets the mark: times so exclude each other. */
+/* Adds the time since @*mark to @sum, and sets the mark, so that no time is added twice. */
 static inline void kx_charge(u64 *sum, u64 *mark)
 {
 	u64 now = ktime_get_ns();

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the samplers find, on its way to the classifiers: above the report, below the samplers. */
+/*
+ * What happens to a sample between sampler and classifier. The samplers call this file; it calls
+ * the report.
+ */
 #ifndef KVM_EXT_CLASSIFY_H
 #define KVM_EXT_CLASSIFY_H
 
@@ -13,10 +16,10 @@ struct kx_process;
  * @a: the agent
  * @p: the process that accessed the memory, one of @a->watch
  * @address: of the access, in the process
- * @weight: how many accesses the sample stands for
+ * @weight: number of accesses that the sample represents
  *
- * Gives the sample to the classifier of @p and, where raw samples were asked for, to the list of
- * these; a list that is full is written to the channel.
+ * Gives the sample to the classifier of @p and, if the command requests raw samples, to their list;
+ * a full list is written to the channel.
  *
  * Context: the agent's thread; does not sleep.
  */

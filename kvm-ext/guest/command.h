@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A command that was checked, with its defaults filled in. */
+/* Checks of commands. */
 #ifndef KVM_EXT_COMMAND_H
 #define KVM_EXT_COMMAND_H
 
@@ -7,8 +7,8 @@
 #include <kvm-ext/channel.h>
 
 /*
- * Checks a copy of a command and fills in the defaults. Negative errno: a field is
- * out of its range. Whether this kernel and CPU can do it is for the sampler to say.
+ * Checks a copy of a command and fills in the defaults. Negative errno: a field is out of its
+ * range. The sampler checks whether this kernel and CPU support the command.
  */
 int kx_command_check(struct kvm_ext_channel_command *command);
 

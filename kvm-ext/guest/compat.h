@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The differences between the kernels that the guest's module builds for. As in the
- * host's (../host/compat/compat.h), what a kernel has is found by compiling.
+ * The differences between the kernels that the guest's module builds for. As for the host's module
+ * (../host/compat/compat.h), test compilations find out what a kernel has.
  */
 #ifndef KVM_EXT_GUEST_COMPAT_H
 #define KVM_EXT_GUEST_COMPAT_H
@@ -11,7 +11,7 @@
 
 #include <probed.h>
 
-/* 6.16 moved cpuid_eax() to a header of its own. */
+/* 6.16 moved cpuid_eax() to its own header. */
 #ifdef HAVE_CPUID_API
 #include <asm/cpuid/api.h>
 #else

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Before Ice Lake a CPU that writes a PEBS record does not survive an EPT violation:
- * the memory of perf's buffers has to stay mapped by the host. Perf does not tell where
- * it is, but the CPU does: MSR_IA32_DS_AREA points to the DS management area, and that
- * to the buffer (Intel SDM volume 3, "DS save area"). The MSR is zero while nobody
- * samples: perf makes and frees the buffers with the first and last such event.
+ * A CPU before Ice Lake must not meet an EPT violation while it writes a PEBS record: the host has
+ * to keep the memory of perf's buffers mapped. Perf does not say where the buffers are, but the CPU
+ * does: MSR_IA32_DS_AREA points to the DS management area, which points to the buffer (Intel SDM
+ * volume 3, "DS save area"). The MSR is zero while nobody samples: perf allocates the buffers with
+ * the first event that needs them and frees them with the last.
  */
 #include <linux/cpu.h>
 #include <linux/mm.h>
@@ -18,7 +18,7 @@
 #include "event.h"
 #include "link.h"
 
-/* The management area's beginning, in its 64-bit format. */
+/* The beginning of the management area, in its 64-bit format. */
 struct ds_area {
 	u64 bts_base, bts_index, bts_maximum, bts_threshold;
 	u64 pebs_base, pebs_index, pebs_maximum, pebs_threshold;
@@ -45,8 +45,8 @@ static void declare_page(struct spans *s, u64 gfn)
 /* --- for tests ------------------------------------------------------------------- */
 
 /*
- * No emulator has PEBS. So that the way of what is declared can be tested up to the
- * host's trackers, pages of no use can be declared, which are written to all the time.
+ * No emulator has PEBS. So that declared memory can be tested up to the host's trackers, a test can
+ * declare pages without other use, which are written to all the time.
  */
 #define TEST_PAGES_MAX	64u
 
@@ -113,7 +113,7 @@ static void declare_test_pages(struct spans *s)
 
 /* --- perf's buffers ---------------------------------------------------------------- */
 
-/* Kernel memory, mapped by single pages: the CPU entry area. */
+/* Kernel memory that is mapped by single pages: the CPU entry area. */
 static void declare_memory(struct spans *s, u64 start, u64 end)
 {
 	unsigned int level;
@@ -150,7 +150,7 @@ static void declare_buffers(struct spans *s)
 {
 	int cpu;
 
-	/* Without this, a CPU on its way down could free its area while it is read. */
+	/* Without this lock, a CPU that goes offline could free its area while it is read. */
 	cpus_read_lock();
 	for_each_online_cpu(cpu)
 		declare_cpu(s, cpu);

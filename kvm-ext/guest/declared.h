@@ -5,23 +5,23 @@
 struct kx_link;
 
 /**
- * kx_declare() - tell the host which memory it is to leave alone now
- * @link: where it is told
+ * kx_declare() - tell the host which memory it must keep mapped now
+ * @link: the link to the host
  *
  * Context: the agent's thread; may sleep.
- * Return: 0, or a negative errno: not all of it could be told.
+ * Return: 0, or a negative errno: the list is incomplete.
  */
 int kx_declare(struct kx_link *link);
 
 /**
- * kx_declare_init() - make the memory that a test asked for by a parameter: see declared.c
+ * kx_declare_init() - allocate the memory that a test has requested by a parameter; see declared.c
  *
  * Return: 0 or -ENOMEM.
  */
 int kx_declare_init(void);
 
 /**
- * kx_declare_exit() - free it
+ * kx_declare_exit() - free this memory
  */
 void kx_declare_exit(void);
 

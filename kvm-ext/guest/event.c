@@ -9,23 +9,26 @@
 
 #include "event.h"
 
-/* MEM_TRANS_RETIRED.LOAD_LATENCY: loads that took longer than so many cycles; and all stores. */
+/*
+ * MEM_TRANS_RETIRED.LOAD_LATENCY (loads that took more than LDLAT cycles) and the events for all
+ * loads and all stores.
+ */
 #define LOAD_LATENCY	0x01cd
 #define LDLAT		64
 #define ALL_LOADS	0x81d0
 #define ALL_STORES	0x82d0
 #define EVENT_AND_UMASK	0xffff
 
-/* From this PEBS format on, only records of the adaptive kind have the data's address. */
+/* From this PEBS format on, only adaptive records contain the address of the data. */
 #define FORMAT_ADAPTIVE	4u
 
-/* An interrupt for every sample, or a buffer that fills in no time: nothing slower is useful. */
+/* A shorter period fills the buffer at once, or interrupts for every sample: not useful. */
 #define MIN_PERIOD	100
 
 /*
- * Server and client cores from Ice Lake to Granite Rapids, whose PEBS writes its records
- * through the EPT like any access (before, it could not fault). Intel SDM volume 4,
- * table 2-1 has the models.
+ * Server and client cores from Ice Lake to Granite Rapids. On these, PEBS writes records through
+ * the EPT like any other access; on older cores, such a write must not fault. The models are in
+ * Intel SDM volume 4, table 2-1.
  */
 static const struct {
 	u8 model;
@@ -45,8 +48,8 @@ static const struct {
 };
 
 /*
- * Nothing but the address is asked for: anything that is not in the record would cost
- * the buffer (perf calls it large PEBS), and an interrupt for each sample.
+ * Only the address is requested: with anything that is not in the record, perf could not use the
+ * buffer (large PEBS), and each sample would cost an interrupt.
  */
 static const struct perf_event_attr base = {
 	.size = sizeof(struct perf_event_attr),
@@ -87,7 +90,7 @@ static int event_choose_page_faults(struct kx_event *event)
 
 /* --- Intel ------------------------------------------------------------------------------ */
 
-/* On a hybrid CPU an event means different things on different cores. */
+/* On a hybrid CPU an event has different meanings on different cores. */
 static bool event_has_pebs(void)
 {
 	return boot_cpu_data.x86_vendor == X86_VENDOR_INTEL && boot_cpu_data.x86 == 6 &&
@@ -125,7 +128,7 @@ static bool event_is_adaptive(void)
 	return event_perf_capabilities() & PERF_CAP_PEBS_BASELINE;
 }
 
-/* Whether records have an address. KVM may mask the bit that says so. */
+/* Do records contain an address? KVM may hide the bit that says so. */
 static bool event_has_addresses(void)
 {
 	return (event_perf_capabilities() & PERF_CAP_PEBS_FORMAT) >> 8 < FORMAT_ADAPTIVE ||
@@ -133,11 +136,12 @@ static bool event_has_addresses(void)
 }
 
 /*
- * Before version 5 of performance monitoring, load latency has a bit of its own in
- * IA32_PEBS_ENABLE, 32 above the counter's; since then that is a fixed counter's. Perf goes
- * by the version which CPUID shows, that is 2 in a VM of KVM. With adaptive records it then
- * takes the bit for a fixed counter's when it drains an empty buffer, and reads the event of
- * a counter that has none: the kernel oopses with its run queue locked (6.1, 6.12).
+ * Before version 5 of performance monitoring, load latency has a bit for each counter in
+ * IA32_PEBS_ENABLE, 32 above the counter's own bit; since then these bits belong to fixed counters.
+ * Perf decides by the version that CPUID shows, which is 2 in a VM of KVM. With adaptive records,
+ * perf then takes the load latency bit for that of a fixed counter when it drains an empty buffer,
+ * and reads the event of a counter that has none: the kernel oopses with its run queue locked (6.1,
+ * 6.12).
  */
 #define LATENCY_VERSION	5u
 
@@ -145,14 +149,14 @@ static int event_check_load_latency(void)
 {
 	u64 threshold;
 
-	/* KVM may not have it. Perf has looked as well, when it started. */
+	/* KVM may not have this MSR. Perf, too, has tested for it at its start. */
 	if (kx_rdmsr_safe(MSR_PEBS_LD_LAT_THRESHOLD, &threshold))
 		return -ENXIO;
 	return event_is_adaptive() && (cpuid_eax(0xa) & 0xff) < LATENCY_VERSION ?
 		       -EPROTONOSUPPORT : 0;
 }
 
-/* What holds for each event that PEBS samples. */
+/* Settings that all PEBS events have in common. */
 static int event_settle_pebs(struct kx_event *event)
 {
 	event->buffered = true;
@@ -174,7 +178,7 @@ static int event_choose_latency_and_stores(struct kx_event *event, const char *m
 	return 0;
 }
 
-/* Accesses by kind, @which of enum kvm_ext_channel_event. */
+/* Accesses of one kind or both: @which of enum kvm_ext_channel_event. */
 static int event_choose_accesses(struct kx_event *event, const char *model, u32 which)
 {
 	bool loads = which != KVM_EXT_EVENT_STORES, stores = which != KVM_EXT_EVENT_LOADS;
@@ -194,7 +198,7 @@ static int event_choose_pebs(struct kx_event *event, u32 which)
 
 	if (boot_cpu_data.x86_vendor != X86_VENDOR_INTEL || !model)
 		return -EOPNOTSUPP;
-	/* The model has it; the VM was not given it. */
+	/* The model has PEBS, but the VM does not. */
 	if (!event_has_pebs())
 		return -ENODEV;
 	return which == KVM_EXT_EVENT_AUTO ? event_choose_latency_and_stores(event, model) :
@@ -218,7 +222,7 @@ static int event_choose_raw(struct kx_event *event, const struct kvm_ext_channel
 
 /* --- AMD -------------------------------------------------------------------------------- */
 
-/* A PMU's number, as perf gave it: only sysfs tells. */
+/* The number that perf gave to a PMU: only sysfs shows it. */
 static int event_pmu_type(const char *pmu)
 {
 	struct file *file;
@@ -240,8 +244,8 @@ static int event_pmu_type(const char *pmu)
 }
 
 /*
- * Micro-ops, tagged by cycle count (AMD APM volume 2, "Instruction-Based Sampling"): those
- * that access memory bring an address, the others none. An interrupt for each.
+ * Micro-ops, tagged by cycle count (AMD APM volume 2, "Instruction-Based Sampling"): those that
+ * access memory have an address, the others have none. Each causes an interrupt.
  */
 static int event_choose_ibs(struct kx_event *event)
 {
@@ -253,7 +257,7 @@ static int event_choose_ibs(struct kx_event *event)
 	if (type < 0)
 		return type;
 	event_add(event, type, 0);
-	/* The PMU knows no such distinction, and refuses who asks for it. */
+	/* The PMU refuses events with exclude_hv. */
 	event->attr[0].exclude_hv = 0;
 	event->surrogate = true;
 	event->min_period = 16 * MIN_PERIOD;

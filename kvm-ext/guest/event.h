@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which events a command means on this CPU. */
+/* The events that a command means on this CPU. */
 #ifndef KVM_EXT_EVENT_H
 #define KVM_EXT_EVENT_H
 
@@ -14,8 +14,8 @@ struct kx_event {
 	unsigned int nr;
 	bool surrogate;
 	/*
-	 * The CPU gathers records in a buffer; perf takes them out at context switches, not
-	 * through the overflow handler (see sampler-events.c).
+	 * The CPU writes records to a buffer; perf drains it at context switches, without calling
+	 * the overflow handler (see sampler-events.c).
 	 */
 	bool buffered;
 	u64 min_period;
@@ -24,14 +24,14 @@ struct kx_event {
 };
 
 /*
- * -EOPNOTSUPP: this CPU has no event that samples addresses, or of a kind that is not
- * supported (hybrid). -ENODEV: the CPU has, this VM or kernel does not offer it. -ENODATA:
- * it has PEBS, whose records are without addresses. -ENXIO: there is no threshold of load
- * latency. -EPROTONOSUPPORT: there is, but perf must not be asked for it.
+ * -EOPNOTSUPP: this CPU has no event that samples addresses, or none of a supported kind (hybrid
+ * CPUs). -ENODEV: the CPU has such an event, but this VM or kernel does not offer it. -ENODATA:
+ * PEBS records have no addresses here. -ENXIO: there is no threshold of load latency.
+ * -EPROTONOSUPPORT: there is a threshold, but perf would fail with it.
  */
 int kx_event_choose(struct kx_event *event, const struct kvm_ext_channel_command *command);
 
-/* True if a CPU with this one's PEBS must find its buffers mapped by the host. */
+/* True if the host has to keep the buffers mapped, because this CPU's PEBS must not fault. */
 bool kx_event_buffers_must_stay(void);
 
 #endif /* KVM_EXT_EVENT_H */

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The TLB flush behind a scan of accessed bits.
+ * The TLB flush after a scan of accessed bits.
  *
- * A module reaches none of the kernel's own flushes on all kernels: flush_tlb_mm_range()
- * is not exported at all, __flush_tlb_all() is for KVM's modules only since 6.18. So it
- * is done with the CPU's instructions, on every CPU.
+ * The kernel's own flushes cannot be used on all kernels: flush_tlb_mm_range() is not exported, and
+ * __flush_tlb_all() is exported only to KVM's modules since 6.18. So every CPU flushes with the
+ * CPU's instructions.
  *
- * Why that is enough. A CPU can hold translations of a process under any of several
- * PCIDs, also one that runs something else now, or idles with the mm borrowed: the
- * kernel leaves them, and catches up by a generation number (mm->context.tlb_gen) when
- * the process comes back. We do not move that number, so a CPU that was left out would
- * never catch up; and mm_cpumask() leaves out just these. Therefore every online CPU,
- * and every PCID: INVPCID of type 3 (Intel SDM volume 2, AMD APM volume 3) drops all
- * translations but global ones, under all PCIDs, and what is cached of upper levels. A
- * user's translations are never global. Without PCIDs, writing CR3 does the same. A CPU
- * that comes online starts with an empty TLB.
+ * Why this suffices: a CPU can hold translations of a process under any of several PCIDs, also
+ * while it runs another process, or idles with a borrowed mm. The kernel leaves these translations
+ * in place, and flushes them, decided by a generation number (mm->context.tlb_gen), when the
+ * process comes back. This module does not change that number, so a CPU that is left out would
+ * never flush; and mm_cpumask() leaves out exactly such CPUs. Therefore every online CPU flushes
+ * every PCID: INVPCID of type 3 (Intel SDM volume 2, AMD APM volume 3) removes all translations
+ * except global ones, under all PCIDs, and cached entries of upper levels. Translations of user
+ * memory are never global. Without PCIDs, writing CR3 has the same effect. A CPU that comes online
+ * starts with an empty TLB.
  */
 #include <linux/smp.h>
 #include <asm/cpufeature.h>

@@ -9,7 +9,7 @@
  */
 bool kx_flush_possible(void);
 /**
- * kx_flush_user() - flush: no CPU has a translation of any process' memory from before
+ * kx_flush_user() - flush the translations of all processes' memory on all CPUs
  *
  * Context: interrupts on.
  */

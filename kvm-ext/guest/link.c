@@ -12,22 +12,25 @@ static_assert(sizeof(struct kvm_ext_channel_status) <= PAGE_SIZE);
 static_assert(sizeof(struct kvm_ext_channel_declared) <= PAGE_SIZE);
 static_assert(!(KVM_EXT_CHANNEL_RING_SIZE & (KVM_EXT_CHANNEL_RING_SIZE - 1)));
 
-/* Numbers that order what is beside them; each pairs with the other on the host's side. */
+/*
+ * Numbers that order the data beside them. Each function pairs with its counterpart on the host's
+ * side.
+ */
 static u64 link_get64(const u64 *p)
 {
-	/* What the writer stored before the number is there to be read behind it. */
+	/* Data that the writer stored before the number can be read after this. */
 	return smp_load_acquire(p);
 }
 
 static u32 link_get32(const u32 *p)
 {
-	/* As above. */
+	/* The same as above. */
 	return smp_load_acquire(p);
 }
 
 static void link_put64(u64 *p, u64 value)
 {
-	/* What was stored before is seen by who sees the number. */
+	/* A reader that sees the number also sees the data stored before it. */
 	smp_store_release(p, value);
 }
 
@@ -61,7 +64,7 @@ static struct kvm_ext_channel_position *link_head_of(const struct kx_link *l)
 	return l->memory + KVM_EXT_CHANNEL_HEAD_AT;
 }
 
-/* The tail; one of another instance, or that changes under our eyes, is that of a ring unread. */
+/* The tail. If it is of another instance, or changes while it is read, nothing was read yet: 0. */
 static u64 link_read_tail(const struct kx_link *l)
 {
 	struct kvm_ext_channel_position *tail = l->memory + KVM_EXT_CHANNEL_TAIL_AT;
@@ -105,18 +108,18 @@ void kx_link_end(struct kx_link *l)
 	kx_link_put_status(l, &none);
 }
 
-/* --- what is consistent under a number that is odd while it is written ------------ */
+/* --- data that is consistent if its number is even and unchanged ------------------ */
 
 static void link_begin_write(u32 *seq)
 {
 	WRITE_ONCE(*seq, READ_ONCE(*seq) | 1);
-	/* What follows is not to be seen before the odd number is. */
+	/* No reader sees the data below before it sees the odd number. */
 	smp_wmb();
 }
 
 static void link_end_write(u32 *seq)
 {
-	/* Nor the even number before all of it. */
+	/* No reader sees the even number before it sees all of the data. */
 	smp_store_release(seq, READ_ONCE(*seq) + 1);
 }
 
@@ -137,7 +140,7 @@ bool kx_link_command(const struct kx_link *l, struct kvm_ext_channel_command *co
 		seq = link_get32(&shared->seq);
 		if (!(seq & 1)) {
 			memcpy(command, shared, sizeof(*command));
-			/* The copy is made before the number is looked at again. */
+			/* The copy is complete before the number is read again. */
 			smp_rmb();
 			if (READ_ONCE(shared->seq) == seq) {
 				command->seq = seq;
@@ -190,7 +193,7 @@ void *kx_link_reserve(struct kx_link *l, u32 max)
 	u32 rest = KVM_EXT_CHANNEL_RING_SIZE - (l->head & (KVM_EXT_CHANNEL_RING_SIZE - 1));
 	u32 pad = rest < max ? rest : 0;
 
-	/* A tail in front of the head is nonsense, and also more than the ring holds. */
+	/* A tail in front of the head is invalid; the difference is then larger than the ring. */
 	if (used > KVM_EXT_CHANNEL_RING_SIZE || KVM_EXT_CHANNEL_RING_SIZE - used < pad + max) {
 		l->dropped++;
 		return NULL;

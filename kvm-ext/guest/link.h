@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The guest's end of the channel (kvm-ext/channel.h): the shared memory, and who
- * writes and reads what in it. All of it is for one thread, the agent's.
+ * The guest's end of the channel (kvm-ext/channel.h): the shared memory, and which side writes and
+ * reads what in it. Only the agent's thread uses it.
  *
- * The host is not our enemy, but may be a daemon that crashed while it wrote: what
- * it writes is read once, and bounded.
+ * The host is trusted, but its daemon may crash while it writes. So the guest reads each value once
+ * and checks its bounds.
  */
 #ifndef KVM_EXT_LINK_H
 #define KVM_EXT_LINK_H
@@ -14,52 +14,52 @@
 
 struct kx_link {
 	void *memory;		/* KVM_EXT_CHANNEL_SIZE bytes */
-	u64 instance;		/* ours */
+	u64 instance;		/* of the guest's end */
 	u64 host_instance;
-	u64 head;		/* as published */
+	u64 head;		/* as published in the channel */
 	u32 reserved;		/* bytes at @head, from kx_link_reserve() */
 	u64 dropped;		/* records without room, since the ring was started */
 };
 
-/* All of these are for the agent's thread, and do not sleep. */
+/* Only the agent's thread calls these functions. They do not sleep. */
 
 /**
- * kx_link_identified() - is a device's memory our channel?
+ * kx_link_identified() - is a device's memory a channel of kvm-ext?
  * @memory: the memory
  *
- * Return: true if it bears the identification that is written for us.
+ * Return: true if it contains the identification that the daemon writes.
  */
 bool kx_link_identified(const void *memory);
 
 /**
- * kx_link_host_instance() - the daemon's instance as it is now
+ * kx_link_host_instance() - the current instance of the daemon
  * @l: the link
  */
 u64 kx_link_host_instance(const struct kx_link *l);
 
 /**
- * kx_link_host_heartbeat() - the daemon's sign of life, which it counts up
+ * kx_link_host_heartbeat() - the heartbeat, a number that the daemon increments
  * @l: the link
  *
- * Return: 0: it gives none.
+ * Return: the number; 0: this daemon has no heartbeat.
  */
 u64 kx_link_host_heartbeat(const struct kx_link *l);
 
 /**
- * kx_link_start() - take an instance of our own, and start the ring
+ * kx_link_start() - choose a new instance for the guest's end, and start the ring
  * @l: the link
- * @host_instance: the daemon's, that this is for
+ * @host_instance: the daemon's instance to which the guest answers
  */
 void kx_link_start(struct kx_link *l, u64 host_instance);
 
 /**
- * kx_link_end() - leave the device as nobody's
+ * kx_link_end() - mark the channel as unused
  * @l: the link
  */
 void kx_link_end(struct kx_link *l);
 
 /**
- * kx_link_command_seq() - the command's number: cheap, to see whether there is a new one
+ * kx_link_command_seq() - the command's number: a fast check for a new command
  * @l: the link
  */
 u32 kx_link_command_seq(const struct kx_link *l);
@@ -67,9 +67,9 @@ u32 kx_link_command_seq(const struct kx_link *l);
 /**
  * kx_link_command() - copy the command
  * @l: the link
- * @command: where to
+ * @command: result
  *
- * Return: false: it was being written all the time.
+ * Return: false: the daemon was writing the command all the time.
  */
 bool kx_link_command(const struct kx_link *l, struct kvm_ext_channel_command *command);
 
@@ -81,25 +81,25 @@ bool kx_link_command(const struct kx_link *l, struct kvm_ext_channel_command *co
 void kx_link_put_status(struct kx_link *l, const struct kvm_ext_channel_status *status);
 
 /**
- * kx_link_put_declared() - publish which memory must stay as it is
+ * kx_link_put_declared() - publish which memory must stay mapped
  * @l: the link
  * @spans: guest pages
- * @nr: how many spans there are
+ * @nr: number of spans
  */
 void kx_link_put_declared(struct kx_link *l, const struct kvm_ext_channel_span *spans, u32 nr);
 
 /**
- * kx_link_reserve() - room for a record
+ * kx_link_reserve() - reserve room for a record
  * @l: the link
  * @max: bytes, at most KVM_EXT_CHANNEL_REC_MAX
  *
- * Return: the room, all in one piece, in shared memory: write, do not read; then
- * kx_link_commit(). NULL: there is none, which is counted.
+ * Return: the room, contiguous and in shared memory: write it, do not read it, then call
+ * kx_link_commit(). NULL: there is no room, which is counted.
  */
 void *kx_link_reserve(struct kx_link *l, u32 max);
 
 /**
- * kx_link_commit() - publish the record reserved last, with its header
+ * kx_link_commit() - publish the record that was reserved last, with its header
  * @l: the link
  * @type: enum kvm_ext_channel_record_type
  * @size: bytes that were used

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * kvm-ext, the guest's half: finds out from within which memory this VM's processes
- * use, and what it costs to know, for the daemon on the host. It is told what to do,
- * and reports, through the memory of an ivshmem-plain device (kvm-ext/channel.h).
+ * kvm-ext, the guest's part: finds out inside of the VM which memory its processes use, and what
+ * this costs, for the daemon on the host. Commands and reports go through the memory of an
+ * ivshmem-plain device (kvm-ext/channel.h).
  */
 #include <linux/err.h>
 #include <linux/io.h>
@@ -20,8 +20,9 @@ struct claim {
 };
 
 /*
- * Others use such devices, too: ours bears our identification. The memory is ordinary;
- * no register of the device is used, and nothing of a device that is not ours changed.
+ * Other programs use such devices, too; the module's device has an identification. The memory is
+ * ordinary memory; no register of the device is used. Nothing is changed in a device without the
+ * identification.
  */
 static int channel_claim(struct pci_dev *pdev, struct claim *c)
 {

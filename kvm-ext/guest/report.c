@@ -9,9 +9,9 @@
 
 #define RANGES_MAX	((KVM_EXT_CHANNEL_REC_MAX - sizeof(struct kvm_ext_channel_ranges)) / \
 			 sizeof(struct kvm_ext_channel_range))
-#define HOT_MAX		64u	/* ranges whose pages are told */
+#define HOT_MAX		64u	/* ranges whose pages are reported */
 #define SPANS_MAX	1024u	/* in a record */
-/* Table entries looked at for the pages of one process. */
+/* Number of table entries that are read to find the pages of one process. */
 #define PAGES_BUDGET	(1ull << 18)
 
 /* --- raw samples ------------------------------------------------------------------- */
@@ -36,7 +36,7 @@ void kx_report_raw(struct kx_agent *a, struct kx_process *p)
 
 /* --- ranges -------------------------------------------------------------------------- */
 
-/* Those that were accessed: the ranked ones up to the first that was not. */
+/* Number of ranges with accesses: the ranked ranges up to the first without. */
 static u32 report_count_hot(const struct kx_process *p, u32 ranked)
 {
 	struct kx_range range;
@@ -82,11 +82,11 @@ static void report_put_ranges(struct kx_agent *a, struct kx_process *p, u32 nr)
 /* --- pages ----------------------------------------------------------------------------- */
 
 /*
- * Not of all ranges: frames have no heat of their own in the channel, and those of ranges
- * that are hardly accessed would be taken for as hot as the others.
+ * The pages of cold ranges are not reported: pages have no heat in the channel, and pages of ranges
+ * with few accesses would count as hot as the others.
  */
 
-/* Runs of guest-physical pages, made in memory of our own and copied when whole. */
+/* Runs of guest-physical pages, collected in private memory and copied when complete. */
 struct pages {
 	struct kx_tables_visit visit;
 	struct kvm_ext_channel_span span[SPANS_MAX];
@@ -127,7 +127,7 @@ static void report_put_pages(struct kx_agent *a, struct kx_process *p, u32 rank,
 	kx_link_commit(&a->link, KVM_EXT_CHANNEL_PAGES, size);
 }
 
-/* How many of the @nr ranges, from the hottest on, have three quarters of the accesses. */
+/* The number of ranges, from the hottest on, that together have three quarters of the accesses. */
 static u32 report_count_hottest(const struct kx_process *p, u32 nr)
 {
 	u64 sum = 0, of_these = 0;

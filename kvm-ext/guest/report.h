@@ -8,19 +8,19 @@ struct kx_agent;
 struct kx_process;
 
 /**
- * kx_report_epoch() - write what is known at the end of an epoch to the channel
+ * kx_report_epoch() - write the results of an epoch to the channel
  * @a: the agent
  *
- * For each watched process ranges, pages of the hottest ones, and raw samples.
+ * The records for each watched process: ranges, pages of the hottest ranges, and raw samples.
  *
  * Context: the agent's thread; may sleep.
  */
 void kx_report_epoch(struct kx_agent *a);
 
 /**
- * kx_report_raw() - write the raw samples that have gathered
+ * kx_report_raw() - write the collected raw samples to the channel
  * @a: the agent
- * @p: of this process; none are left
+ * @p: the process of the samples; afterwards its list is empty
  *
  * Context: the agent's thread.
  */

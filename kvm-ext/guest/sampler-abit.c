@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * guest-abit: the accessed bits of the watched processes' page tables, read and cleared
- * a table at a time by the walk that the host's ept-walk uses (common/walk.c).
+ * guest-abit: the accessed bits of the watched processes' page tables, read and cleared one table
+ * at a time, by the walk that the host's ept-walk uses (common/walk.c).
  *
- * It holds no lock of the memory management. What makes that right:
+ * The walk holds no lock of the memory management. Why this is correct:
  *
- * - Tables: see tables.h. The walk runs with interrupts off for a few microseconds at
- *   a time, then starts from the root again.
- * - Entries: the kernel changes them under locks that we do not have, and by plain
- *   stores where it knows them empty or sets bits. So an entry is written by
- *   compare-and-exchange only, from a value that was present and accessed to the
- *   same one not accessed; who has meanwhile emptied, moved or protected it wins. A
- *   store of the kernel's that restores the bit costs us a sample that is not true.
- *   The kernel has to live with A changing at any time, for CPUs set it; and its own
- *   ageing clears it.
- * - What the kernel loses: its own ageing finds fewer pages accessed, as with every
- *   reader of these bits.
- * - The memory is kept from being torn down by mmget_not_zero().
+ * - Tables: see tables.h. The walk runs with interrupts off for a few microseconds at a time, then
+ *   starts from the root again.
+ * - Entries: the kernel changes entries under locks that this module does not hold, and by plain
+ *   stores where it knows that an entry is empty, or where it sets bits. So the walk writes an
+ *   entry only by compare-and-exchange, from a present and accessed value to the same value without
+ *   the accessed bit. If the kernel has cleared, moved or protected the entry meanwhile, nothing is
+ *   written. If a store of the kernel sets the bit again, the next scan finds a page that was not
+ *   accessed. The kernel has to work while A changes at any time, because CPUs set A, and the
+ *   kernel's own ageing clears it.
+ * - The disadvantage for the kernel: its own ageing finds fewer pages accessed, as with every other
+ *   reader that clears these bits.
+ * - mmget_not_zero() keeps the memory from being torn down.
  *
- * Without a flush (the default) a page that stays in a TLB is not found again until its
- * translation is evicted: what is found is less than what was accessed.
+ * Without a flush (the default), a page whose translation stays in a TLB is not found again until
+ * the translation is evicted: the scan finds less than what was accessed.
  */
 #include <linux/irqflags.h>
 #include <linux/kthread.h>
@@ -40,7 +40,7 @@ struct abit {
 	struct kx_window window;
 	struct kx_tables tables;	/* of the process that is scanned */
 	u64 hold_start_ns;
-	ktime_t next;			/* scan */
+	ktime_t next;			/* time of the next scan */
 };
 
 static u64 *abit_table(struct kx_walk *w, u64 address)
@@ -57,7 +57,7 @@ static bool abit_stop_walk(struct kx_walk *w)
 
 /* --- what was found ------------------------------------------------------------------- */
 
-/* A leaf of many pages was accessed; where is not known: it counts for each granule of it. */
+/* A leaf of many pages was accessed, at an unknown address: each granule in it is counted. */
 static void abit_add_large(struct kx_agent *a, struct kx_process *p, u64 vpn, u64 npages)
 {
 	u64 step = min(npages, 1ull << (a->command.granularity - PAGE_SHIFT)), at;
@@ -65,7 +65,7 @@ static void abit_add_large(struct kx_agent *a, struct kx_process *p, u64 vpn, u6
 	for (at = 0; at < npages; at += step)
 		kx_classify(a, p, (vpn + at) << PAGE_SHIFT, step);
 	a->account.samples += npages;
-	/* A sample is a page: classify counted each step as one. */
+	/* A sample is a page, but kx_classify() has counted each step as one. */
 	a->account.classified += npages - npages / step;
 }
 
@@ -172,7 +172,7 @@ static ktime_t abit_collect(struct kx_agent *a)
 	abit_scan(a, s);
 	s->next = ktime_add_ns(s->next, a->command.interval_ns);
 	now = ktime_get();
-	/* Scans that were missed are not made up for. */
+	/* Missed scans are not run later. */
 	if (ktime_before(s->next, now))
 		s->next = ktime_add_ns(now, a->command.interval_ns);
 	return s->next;
@@ -199,7 +199,7 @@ static int abit_start(struct kx_agent *a)
 		return -ENOMEM;
 	s->walk.maps = KX_ENTRY_PRESENT;
 	s->walk.accessed = _PAGE_ACCESSED;
-	/* No entry has all of these bits: none is written by a plain store. */
+	/* No entry has all of these bits, so no entry is written by a plain store. */
 	s->walk.dirty = PTE_PFN_MASK;
 	s->walk.address = PTE_PFN_MASK;
 	s->walk.table = abit_table;

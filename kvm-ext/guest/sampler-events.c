@@ -1,28 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * guest-pebs: the addresses that perf's events bring, on every CPU, of watched processes.
+ * guest-pebs: the addresses in samples of perf's events, on every CPU, of watched processes.
  *
  *   overflow handler, or a drain of perf's buffer -> ring -> agent's thread -> classifier
  *
- * The handler runs wherever the event happens: in an NMI, at a context switch, in a
- * page fault. It may interrupt itself. So it touches only the ring, and counters of its
- * CPU by single instructions.
+ * The handler runs in the context of the event: in an NMI, at a context switch, in a page fault. It
+ * may interrupt itself. So it uses only the ring, and counters of its CPU, which it changes with
+ * single instructions.
  *
- * Large PEBS. With a fixed period, and nothing asked for but what is in the record,
- * perf lets the CPU fill a buffer and takes the records out at context switches, with
- * no interrupt. But then it does not call overflow handlers: to it only what an
- * interrupt finds is an overflow, and of these records only the last. All others go to
- * perf_event_output(), for the readers of a mapped buffer, which our events have not. So
- * for these events that function is probed, and the records are taken there. What
- * comes through the handler besides is what an interrupt brought, which is how
- * interrupts are counted. Without the probe samples would be lost unseen; then the event
- * is refused. When kprobes could not run it, that is counted (nmissed), and is a loss.
+ * Large PEBS: with a fixed period, and if only data of the record is requested, perf lets the CPU
+ * fill a buffer and takes the records out at context switches, without an interrupt. But then perf
+ * does not call overflow handlers: it calls them only for records that an interrupt finds, and of
+ * these only for the last. All other records go to perf_event_output(), for readers of a mapped
+ * buffer, which these events do not have. So for these events a probe on this function takes the
+ * records. What comes through the handler in this case was found by an interrupt; this is how
+ * interrupts are counted. Without the probe, samples would be lost without notice; then the event
+ * is refused. If kprobes could not run the probe, this is counted (nmissed) as a loss.
  *
- * A thread that never switches would fill the buffer, and a full one interrupts. So the
- * agent empties the buffers before that (pace.h), and all of them at an epoch's end.
+ * A thread that never switches would fill the buffer, and a full buffer causes an interrupt. So the
+ * agent empties the buffers earlier (pace.h), and all buffers at the end of an epoch.
  *
- * CPUs that come and go are looked for at each epoch. Not in callbacks of CPU hotplug:
- * making an event takes the very lock under which these are called.
+ * Each epoch looks for CPUs that have come or gone. Callbacks of CPU hotplug cannot be used: they
+ * are called under the lock that the creation of an event takes.
  */
 #include <linux/err.h>
 #include <linux/kprobes.h>
@@ -58,10 +57,10 @@ struct events {
 	struct kx_mpsc ring;
 	void *ring_memory;
 	struct counters __percpu *counters;
-	struct perf_event *(*event)[KX_EVENTS_MAX];	/* of each possible CPU */
-	struct kx_pace *pace;				/* likewise; of buffered events */
+	struct perf_event *(*event)[KX_EVENTS_MAX];	/* for each possible CPU */
+	struct kx_pace *pace;				/* the same; for buffered events */
 	bool probing;
-	u64 missed_before;				/* by the probe, of others */
+	u64 missed_before;				/* by the probe, before the start */
 	u64 epoch_start_ns, cost_before_ns;		/* for the budget */
 	struct kx_sample batch[BATCH];
 };
@@ -69,9 +68,9 @@ struct events {
 /* --- samples, in any context ------------------------------------------------------- */
 
 /*
- * Records are drained before their task is switched out, or while it runs: it is the
- * current one. Only its own memory is meant: neither the kernel's half, nor what a
- * kernel thread has borrowed.
+ * Records are drained before their task is switched out, or while it runs: their task is the
+ * current task. Only the task's own memory counts: neither the kernel's half of the address space,
+ * nor memory that a kernel thread has borrowed.
  */
 static void events_take(struct events *s, const struct perf_sample_data *data)
 {
@@ -101,7 +100,7 @@ static void events_overflow(struct perf_event *event, struct perf_sample_data *d
 	this_cpu_add(s->counters->ns, ktime_get_mono_fast_ns() - start);
 }
 
-/* perf_event_output(event, data, regs) is about to run. */
+/* A kprobe: perf_event_output(event, data, regs) will run next. */
 static int events_before_output(struct kprobe *probe, struct pt_regs *regs)
 {
 	struct perf_event *event = (struct perf_event *)regs_get_kernel_argument(regs, 0);
@@ -176,7 +175,7 @@ static int events_create(struct events *s, int cpu, unsigned int i)
 	if (IS_ERR(event))
 		return PTR_ERR(event);
 	s->event[cpu][i] = event;
-	/* A pinned event for which there was no counter. */
+	/* Pinned, and no counter was free. */
 	return READ_ONCE(event->state) == PERF_EVENT_STATE_ERROR ? -EBUSY : 0;
 }
 
@@ -195,13 +194,16 @@ static int events_create_cpu(struct events *s, int cpu)
 	return 0;
 }
 
-/* Perf switches the events of a CPU that leaves off; they do not come back with it. */
+/*
+ * When a CPU goes offline, perf switches off its events. They do not come back when it comes online
+ * again.
+ */
 static bool events_is_running(const struct events *s, int cpu)
 {
 	return s->event[cpu][0] && READ_ONCE(s->event[cpu][0]->state) > PERF_EVENT_STATE_OFF;
 }
 
-/* Events on all CPUs that are online, on no others. */
+/* Events on all online CPUs, and on no others. */
 static int events_follow_cpus(struct events *s)
 {
 	int cpu, err, first = 0;
@@ -213,7 +215,7 @@ static int events_follow_cpus(struct events *s)
 		if (!cpu_online(cpu))
 			continue;
 		err = events_create_cpu(s, cpu);
-		/* It may be gone since it was found online. */
+		/* The CPU may have gone offline since the check. */
 		if (err && cpu_online(cpu) && !first)
 			first = err;
 	}
@@ -240,12 +242,13 @@ static void events_set_period(struct events *s, u64 period)
 /* --- records in the CPUs' buffers -------------------------------------------------------- */
 
 /*
- * Reading an event whose period the CPU reloads makes perf empty the CPU's buffer, of all its
- * events, on that CPU and with its counters stopped: what runs there is whose records they
- * are, and the probe takes them. It is an interrupt from CPU to CPU, none of the counters'.
+ * Reading an event whose period the CPU reloads makes perf empty the CPU's buffer, for all of the
+ * CPU's events, on that CPU and with its counters stopped. The records are those of the task that
+ * runs there, and the probe takes them. This costs an interrupt from CPU to CPU, but none of a
+ * counter.
  *
- * The buffer of the CPU that this thread runs on was emptied when perf switched to it, and has
- * been empty since: the thread is the kernel's, whose accesses are not sampled.
+ * The buffer of the CPU that this thread runs on was emptied when the scheduler switched to the
+ * thread, and has been empty since: this is a kernel thread, whose accesses are not sampled.
  */
 static void events_empty_buffer(struct events *s, int cpu)
 {
@@ -263,11 +266,11 @@ static bool events_is_due(const struct kx_agent *a, const struct kx_pace *pace, 
 
 	if (a->command.policy == KVM_EXT_POLICY_POLL)
 		return now >= pace->last_ns + KX_PACE_MIN_NS;
-	/* What the epoch's report tells of is all that happened until its end. */
+	/* The epoch's report includes everything that happened until the epoch's end. */
 	return kx_pace_is_due(pace, now) || (now >= end && pace->last_ns < end);
 }
 
-/* Those that are due. Returns when the next one will be. */
+/* Empties the buffers that are due. Returns when the next one will be due. */
 static u64 events_empty_buffers(const struct kx_agent *a, struct events *s)
 {
 	u64 next = ktime_get_ns() + KX_PACE_MAX_NS;
@@ -308,7 +311,7 @@ static void events_add_up(struct kx_agent *a, const struct events *s)
 	account->period = s->period;
 }
 
-/* Time of the CPUs, as Memtis counts it: in parts of one CPU's. */
+/* CPU time, as Memtis counts it: in parts of one CPU. */
 static u64 events_cost_ns(const struct kvm_ext_channel_account *account)
 {
 	return account->interrupt_ns + account->drain_ns + account->classify_ns +
@@ -316,8 +319,9 @@ static u64 events_cost_ns(const struct kvm_ext_channel_account *account)
 }
 
 /*
- * Holds the cost to the budget: within a sixth of it the period stays, outside it moves in
- * proportion, at most by half or double in an epoch, for one epoch says little.
+ * Keeps the cost within the budget. If the cost differs from the budget by less than a sixth, the
+ * period stays. Otherwise it changes in proportion, in one epoch at most to half or double, because
+ * the cost of one epoch is not reliable.
  */
 static void events_keep_budget(struct kx_agent *a, struct events *s)
 {
@@ -330,7 +334,7 @@ static void events_keep_budget(struct kx_agent *a, struct events *s)
 	s->cost_before_ns = cost;
 	if (!budget || (spent * 6 >= budget * 5 && spent * 6 <= budget * 7))
 		return;
-	/* Also keeps the quotient in 64 bits, beyond which the division would trap. */
+	/* This also keeps the quotient within 64 bits; a larger quotient would trap. */
 	spent = clamp_t(u64, spent, budget / 2, budget * 2);
 	period = mul_u64_u64_div_u64(period, spent, budget);
 	if (spent > budget)
@@ -349,7 +353,7 @@ static int events_epoch(struct kx_agent *a)
 	return err;
 }
 
-/* --- what was gathered --------------------------------------------------------------- */
+/* --- the samples in the ring --------------------------------------------------------- */
 
 static void events_classify_batch(struct kx_agent *a, const struct kx_sample *batch, u32 nr)
 {
@@ -381,11 +385,13 @@ static ktime_t events_collect(struct kx_agent *a)
 		events_classify_batch(a, s->batch, nr);
 		kx_charge(&a->account.classify_ns, &mark);
 		cond_resched();
-		/* Producers that are faster than this are not to hold up the epoch. */
+		/* Producers that are faster than this loop must not delay the epoch. */
 	} while (mark < until);
 	if (poll)
 		return 0;
-	/* When samples come faster than the agent classifies them, it still takes at most half of a CPU. */
+	/*
+	 * If samples come faster than they are classified, the agent still sleeps half of the time.
+	 */
 	return ns_to_ktime(mark < until ? next : mark + COLLECT_NS);
 }
 
@@ -424,7 +430,7 @@ static struct events *events_alloc(void)
 	return NULL;
 }
 
-/* A handler may have been interrupted by the removal of its event: RCU waits for it. */
+/* The removal of an event may have interrupted its handler; RCU waits for the handler. */
 static void events_end(struct events *s)
 {
 	int cpu;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Samplers: a file and a row in sampler.c each. All is called by the agent's thread. */
+/* Samplers: each is a file and a row in sampler.c. The agent's thread calls all functions. */
 #ifndef KVM_EXT_SAMPLER_H
 #define KVM_EXT_SAMPLER_H
 
@@ -12,23 +12,23 @@ struct kx_agent;
 struct kx_sampler {
 	u32 id;			/* enum kvm_ext_channel_sampler */
 	/*
-	 * By a->command; sets a->state, status.event and status.surrogate. -EOPNOTSUPP,
-	 * -ENODEV: not on this kernel or CPU.
+	 * Uses a->command; sets a->state, status.event and status.surrogate. -EOPNOTSUPP, -ENODEV:
+	 * not on this kernel or CPU.
 	 */
 	int (*start)(struct kx_agent *a);
-	/* Nothing of it runs any more when it returns. */
+	/* When this returns, nothing of the sampler runs any more. */
 	void (*stop)(struct kx_agent *a);
-	/* Takes what there is to be taken; to be called again at the time that is returned. */
+	/* Collects samples. Returns when the next call is due. */
 	ktime_t (*collect)(struct kx_agent *a);
 	/*
-	 * At an epoch's end, before the report: the account is brought up to date. Negative
-	 * errno: it does not see all that it should any more.
+	 * At the end of an epoch, before the report: updates the account. Negative errno: the
+	 * sampler cannot observe everything any more.
 	 */
 	int (*epoch)(struct kx_agent *a);
 };
 
 /**
- * kx_sampler_by_id() - the sampler of a number
+ * kx_sampler_by_id() - find a sampler by its number
  * @id: enum kvm_ext_channel_sampler
  *
  * Return: the sampler; NULL: there is none.

@@ -9,7 +9,7 @@
 #include "../common/walk.h"
 #include "tables.h"
 
-#define STEPS_MAX	512u		/* with interrupts off, where no clock is read */
+#define STEPS_MAX	512u		/* with interrupts off, between two reads of the clock */
 
 struct kx_tables kx_tables_of(struct mm_struct *mm)
 {
@@ -42,13 +42,13 @@ static u64 tables_pages_of(int level)
 	return 1ull << (9 * (level - 1));
 }
 
-/* Behind what the entry for @vpn in a table of @level maps. */
+/* The page behind the part that the entry for @vpn in a table of @level maps. */
 static u64 tables_behind(u64 vpn, int level)
 {
 	return (vpn | (tables_pages_of(level) - 1)) + 1;
 }
 
-/* The level of the entry on the way to @vpn that is empty; 0: a table of level 2, or a leaf. */
+/* The level of the empty entry on the way to @vpn; 0: there is a table of level 2, or a leaf. */
 static int tables_empty_level(const struct kx_tables *t, u64 vpn)
 {
 	u64 *table = t->root, entry;
@@ -90,12 +90,12 @@ u64 kx_tables_next(const struct kx_tables *t, u64 vpn, u64 end)
 
 struct visit {
 	struct kx_tables_visit *v;
-	u64 at;				/* where it is */
+	u64 at;				/* current position */
 	u64 start_ns;
 	bool enough;
 };
 
-/* False: a rest, or enough. */
+/* False: rest, or stop. */
 static bool tables_visit_table(struct visit *s, u64 *table, int level, u64 end)
 {
 	u64 entry, next, *child;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The page tables of a process, looked at without a lock, as get_user_pages_fast()
- * does. Pages are counted from address 0 on (vpn); only the user's half is looked at.
+ * The page tables of a process, read without a lock, as get_user_pages_fast() does. Pages are
+ * counted from address 0 on (vpn); only the half for user memory is read.
  */
 #ifndef KVM_EXT_TABLES_H
 #define KVM_EXT_TABLES_H
@@ -11,20 +11,20 @@
 struct mm_struct;
 
 /*
- * While interrupts are off here, no table of any process is freed or put to another
- * use. A table that was unlinked waits for one of two things before that, and both wait
- * for us: an RCU grace period (interrupts off is a read-side section), or an interrupt
- * to every CPU that may be walking (tlb_remove_table_sync_one(), and the flush
- * before a table is freed where the kernel does not use RCU for them).
+ * While a CPU has interrupts off, no table of any process is freed or used for something else.
+ * Before this, an unlinked table waits for one of two things, and both wait for this CPU: an RCU
+ * grace period (code with interrupts off is a read-side section), or an interrupt to every CPU that
+ * may be walking (tlb_remove_table_sync_one(), and the flush before a table is freed in kernels
+ * that do not use RCU for tables).
  *
- * It does not keep the mm: the caller has it from mmget_not_zero().
+ * This does not keep the mm: the caller has it from mmget_not_zero().
  */
 #define KX_TABLES_HOLD_NS	(20 * NSEC_PER_USEC)
 
 struct kx_tables {
 	u64 *root;
 	int level;			/* of the root: 4 or 5 */
-	u64 end;			/* vpn behind the user's half */
+	u64 end;			/* vpn behind the half for user memory */
 };
 
 /**
@@ -35,17 +35,17 @@ struct kx_tables kx_tables_of(struct mm_struct *mm);
 
 /**
  * kx_tables_at() - the table that an entry points to
- * @entry: of a table
+ * @entry: an entry of a table
  *
- * Return: the table; NULL: nowhere that we can read.
+ * Return: the table; NULL: the address cannot be read.
  */
 u64 *kx_tables_at(u64 entry);
 
 /**
- * kx_tables_next() - the first page below whose entries there is a table of level 2
+ * kx_tables_next() - find the first page whose entries lead to a table of level 2 or a leaf
  * @t: the tables
- * @vpn: from here on
- * @end: up to here
+ * @vpn: the page to start from
+ * @end: the page behind the last one
  *
  * Context: may sleep.
  * Return: the page; @end: there is none.
@@ -53,17 +53,17 @@ u64 *kx_tables_at(u64 entry);
 u64 kx_tables_next(const struct kx_tables *t, u64 vpn, u64 end);
 
 struct kx_tables_visit {
-	/* What maps @npages pages from @vpn on. False: enough. */
+	/* @gfn and what follows map @npages pages from @vpn on. False: stop. */
 	bool (*leaf)(struct kx_tables_visit *v, u64 vpn, u64 npages, u64 gfn);
-	u64 budget;			/* entries to look at */
+	u64 budget;			/* number of entries that may be read */
 };
 
 /**
- * kx_tables_visit() - visit what maps some pages
+ * kx_tables_visit() - visit the leaves that map some pages
  * @t: the tables
- * @vpn: from this page on
- * @end: up to here
- * @v: whose @leaf is called, with interrupts off, and whose budget is used up
+ * @vpn: the first page
+ * @end: the page behind the last one
+ * @v: its @leaf is called with interrupts off; its @budget is reduced
  *
  * Context: may sleep.
  */

@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Common code; compiled here once more, for an object belongs to one module. */
+/* Common code, compiled a second time because an object file belongs to one module. */
 #include "../common/walk.c"

@@ -8,7 +8,7 @@
 
 #include "watch.h"
 
-/* A process that could be watched, with its mm held. */
+/* A process that could be watched; its mm is held. */
 struct candidate {
 	struct mm_struct *mm;
 	unsigned long rss;
@@ -16,7 +16,7 @@ struct candidate {
 	char name[KVM_EXT_CHANNEL_NAME];
 };
 
-/* The largest, in order. */
+/* The largest processes, the largest first. */
 struct candidates {
 	struct candidate c[KVM_EXT_CHANNEL_PROCESSES];
 	u32 nr;
@@ -24,7 +24,7 @@ struct candidates {
 
 static_assert(KVM_EXT_CHANNEL_NAME == TASK_COMM_LEN);
 
-/* --- who there is ------------------------------------------------------------------- */
+/* --- finding processes -------------------------------------------------------------- */
 
 static bool watch_is_wanted(const struct kvm_ext_channel_command *command, pid_t tgid,
 			    const char *name)
@@ -44,7 +44,7 @@ static bool watch_is_wanted(const struct kvm_ext_channel_command *command, pid_t
 	return false;
 }
 
-/* Takes over the hold on the candidate's mm. */
+/* Takes over the reference to the candidate's mm. */
 static void watch_insert(struct candidates *list, const struct candidate *new)
 {
 	u32 at = list->nr;
@@ -64,7 +64,7 @@ static void watch_insert(struct candidates *list, const struct candidate *new)
 	list->c[at] = *new;
 }
 
-/* Of the first thread that has it: the leader may have ended before the others. */
+/* Takes the mm of the first thread that has one: the leader may have ended before other threads. */
 static void watch_hold_mm(struct candidate *c, struct task_struct *leader)
 {
 	struct task_struct *task;
@@ -108,7 +108,7 @@ static void watch_find_candidates(struct candidates *list,
 	rcu_read_unlock();
 }
 
-/* --- who is watched ------------------------------------------------------------------- */
+/* --- watched processes ---------------------------------------------------------------- */
 
 static void watch_forget(struct kx_watch *w, u32 i)
 {
@@ -139,7 +139,7 @@ static int watch_init_ranges(struct kx_process *p, const struct kvm_ext_channel_
 	return kx_ranges_init(&p->ranges, p->ranges_memory, &config);
 }
 
-/* Takes over the hold on the candidate's mm if it succeeds. */
+/* If this succeeds, it takes over the reference to the candidate's mm. */
 static bool watch_add(struct kx_watch *w, const struct candidate *c)
 {
 	bool raw = w->command->flags & KVM_EXT_COMMAND_RAW_SAMPLES;

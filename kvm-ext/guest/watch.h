@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The processes that are watched: which ones they are, looked up anew in each epoch,
- * and what is known of the memory of each. All of it is for one thread, the agent's;
- * interrupts only ask for kx_watch_has().
+ * The watched processes: which processes these are, which is determined in each epoch, and what is
+ * known of the memory of each. Only the agent's thread uses this; interrupts use only
+ * kx_watch_has().
  */
 #ifndef KVM_EXT_WATCH_H
 #define KVM_EXT_WATCH_H
@@ -17,15 +17,15 @@ struct mm_struct;
 struct kx_process {
 	pid_t tgid;
 	/*
-	 * The structure is held (mmgrab), the memory is not: mmget_not_zero() before a
-	 * look at its tables. Another program in the same process is another mm.
+	 * The structure is held (mmgrab), the memory is not: call mmget_not_zero() before reading
+	 * its tables. After an exec the process has another mm.
 	 */
 	struct mm_struct *mm;
 	char name[KVM_EXT_CHANNEL_NAME];
 	u32 samples;				/* in this epoch */
 	struct kx_ranges ranges;
 	void *ranges_memory;
-	struct kvm_ext_channel_sample *raw;	/* not yet written; NULL: nobody asked */
+	struct kvm_ext_channel_sample *raw;	/* not written yet; NULL: not requested */
 	u32 nr_raw;
 };
 
@@ -40,17 +40,17 @@ struct kx_watch {
 };
 
 /**
- * kx_watch_refresh() - look for the processes that a command tells of
+ * kx_watch_refresh() - find the processes that a command names
  * @w: the watch
- * @command: stays the caller's, and is there as long as the watch is used
+ * @command: belongs to the caller, and exists as long as the watch is used
  *
  * Context: the agent's thread; may sleep.
- * Return: 0; -ENOMEM: some were left out.
+ * Return: 0; -ENOMEM: some processes were left out.
  */
 int kx_watch_refresh(struct kx_watch *w, const struct kvm_ext_channel_command *command);
 
 /**
- * kx_watch_drop() - watch none any more
+ * kx_watch_drop() - stop watching processes
  * @w: the watch
  *
  * Context: the agent's thread; may sleep.
@@ -63,17 +63,17 @@ void kx_watch_drop(struct kx_watch *w);
  * @tgid: the process
  *
  * Context: any.
- * Return: an answer that may be an epoch old.
+ * Return: may be one epoch old.
  */
 bool kx_watch_has(const struct kx_watch *w, pid_t tgid);
 
 /**
- * kx_watch_find() - what is known of a process
+ * kx_watch_find() - find a watched process
  * @w: the watch
  * @tgid: the process
  *
  * Context: the agent's thread.
- * Return: NULL: it is not watched.
+ * Return: the process; NULL: it is not watched.
  */
 struct kx_process *kx_watch_find(struct kx_watch *w, pid_t tgid);
 

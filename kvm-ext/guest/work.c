@@ -15,7 +15,9 @@ static int work_open(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* A mapping holds the file, and the file the module: the page stays as long as it is mapped. */
+/*
+ * A mapping holds the file, and the file holds the module: the page stays as long as it is mapped.
+ */
 static int work_release(struct inode *inode, struct file *file)
 {
 	atomic_dec(&writers);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * /dev/kvm-ext-guest: a page for workloads to map, shared by all of them. Its first u64
- * counts what they have done, in a unit of their own; they add to it atomically.
+ * /dev/kvm-ext-guest: a page that workloads map and share. The first u64 counts the work that
+ * workloads have done, in a unit of their choice; they add to it atomically.
  */
 #ifndef KVM_EXT_WORK_H
 #define KVM_EXT_WORK_H
@@ -16,13 +16,13 @@
 int kx_work_init(void);
 
 /**
- * kx_work_exit() - remove it
+ * kx_work_exit() - remove the device
  */
 void kx_work_exit(void);
 
 /**
- * kx_work() - what workloads have done
- * @writers: gets how many have the device open
+ * kx_work() - how much work workloads have done
+ * @writers: result: number of open files of the device
  *
  * Return: the counter.
  */
