@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/textfmt.h"
+#include "model/json-read.h"
+#include "model/json-write.h"
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
@@ -63,13 +65,7 @@ static void add_host(JsonBuilder *b, const KxReport *host)
 {
 	json_builder_set_member_name(b, "host");
 	json_builder_begin_object(b);
-	add_text(b, "kernel", host->kernel);
-	add_text(b, "cpu_vendor", host->cpu_vendor);
-	add_text(b, "cpu_model", host->cpu_model);
-	add_count(b, "cpus", host->cpus);
-	add_text(b, "hardware", host->hardware);
-	add_text(b, "hardware_under", host->hardware_under);
-	add_text(b, "version", host->version);
+	kx_json_add_fields(b, kx_host_fields, host);
 	json_builder_end_object(b);
 }
 
@@ -247,15 +243,31 @@ static void read_texts(JsonObject *o, const char *key, GPtrArray *into)
 	}
 }
 
-static void read_host(JsonObject *o, KxReport *host)
+/* Cleaned like all other texts of the file. */
+static void clean_texts(const KxField *fields, void *object)
 {
-	host->kernel = text_of(o, "kernel");
-	host->cpu_vendor = text_of(o, "cpu_vendor");
-	host->cpu_model = text_of(o, "cpu_model");
-	host->cpus = (guint32)count_of(o, "cpus");
-	host->hardware = text_of(o, "hardware");
-	host->hardware_under = text_of(o, "hardware_under");
-	host->version = text_of(o, "version");
+	for (const KxField *f = fields; f->key; f++) {
+		char **text = (char **)((char *)object + f->offset);
+		g_autofree char *read = NULL;
+
+		if (f->type != KX_FIELD_STRING || !*text)
+			continue;
+		read = *text;
+		*text = kx_text_clean(read);
+	}
+}
+
+static gboolean read_host(JsonObject *o, KxReport *host, GError **error)
+{
+	JsonNode *node = json_object_get_member(o, "host");
+
+	if (!node || !JSON_NODE_HOLDS_OBJECT(node))
+		return TRUE;
+	if (!kx_json_read_fields(kx_host_fields, json_node_get_object(node), host,
+				 "the comparison's host", error))
+		return FALSE;
+	clean_texts(kx_host_fields, host);
+	return TRUE;
 }
 
 static void read_settings(JsonObject *o, KxComparison *c)
@@ -333,7 +345,7 @@ KxComparison *kx_comparison_from_json(const char *json, GError **error)
 {
 	g_autoptr(JsonParser) parser = json_parser_new();
 	g_autoptr(KxComparison) c = NULL;
-	JsonNode *root, *host;
+	JsonNode *root;
 	JsonObject *o;
 
 	if (!json_parser_load_from_data(parser, json, -1, error))
@@ -348,9 +360,8 @@ KxComparison *kx_comparison_from_json(const char *json, GError **error)
 	if (!is_comparison(o, error))
 		return NULL;
 	c = kx_comparison_new();
-	host = json_object_get_member(o, "host");
-	if (host && JSON_NODE_HOLDS_OBJECT(host))
-		read_host(json_node_get_object(host), c->host);
+	if (!read_host(o, c->host, error))
+		return NULL;
 	c->command = text_of(o, "command");
 	c->start_realtime_ns = (gint64)count_of(o, "start_realtime_ns");
 	c->end_realtime_ns = (gint64)count_of(o, "end_realtime_ns");

@@ -10,6 +10,7 @@
 #include "compare/design.h"
 #include "compare/effect.h"
 #include "compare/estimate.h"
+#include "report/figure.h"
 
 #define NO_PROGRESS "how much the guest got done is not known"
 #define NO_TRUTH    "no workload log says what was touched"
@@ -92,15 +93,10 @@ static void ground_clear(Ground *g)
 
 /* --- figures ------------------------------------------------------------------------------------------------------ */
 
-static KxFigure unavailable(const char *why)
-{
-	return (KxFigure){ NAN, NAN, NAN, 0, g_strdup(why), NULL };
-}
-
 static KxFigure figure_of(const KxEstimate *e)
 {
 	if (e->na)
-		return unavailable(e->na);
+		return kx_unavailable(e->na);
 	return (KxFigure){ e->value, e->low, e->high, e->n, NULL, g_strdup(e->open) };
 }
 
@@ -177,7 +173,7 @@ static KxFigure quotient(const Ground *g, guint k, Part above, Part below, const
 	for (guint round = 0; round < g->c->rounds; round++)
 		any |= isfinite(y[round]);
 	if (!any)
-		return unavailable(na);
+		return kx_unavailable(na);
 	e = kx_estimate_quotient(y, x, g->c->rounds, g->c->seed);
 	return figure_of(&e);
 }
@@ -207,8 +203,7 @@ static KxFigure lost_samples(const Ground *g, guint k)
 			n++;
 		}
 	}
-	return n ? (KxFigure){ sum, NAN, NAN, n, NULL, NULL }
-		 : unavailable("the tracker does not count them");
+	return n ? kx_figure(sum, n) : kx_unavailable("the tracker does not count them");
 }
 
 /* --- rows --------------------------------------------------------------------------------------------------------- */
@@ -244,10 +239,8 @@ KxFigure *kx_compared_figure(KxComparedRow *row, const KxComparedFigure *f)
 
 void kx_compared_row_free(KxComparedRow *row)
 {
-	for (const KxComparedFigure *f = kx_compared_figures; f->key; f++) {
-		g_free(kx_compared_figure(row, f)->na);
-		g_free(kx_compared_figure(row, f)->note);
-	}
+	for (const KxComparedFigure *f = kx_compared_figures; f->key; f++)
+		kx_figure_clear(kx_compared_figure(row, f));
 	g_free(row->difference);
 	g_free(row->mark);
 	g_free(row);
@@ -271,9 +264,9 @@ static void fill_slowdown(const Ground *g, guint k, KxComparedRow *row)
 	KxTest carry = kx_effect_carry(&g->trial, k), order = kx_effect_order(&g->trial, k);
 	KxEffect e = kx_effect(&g->trial, k, REFERENCE, g->c->seed);
 
-	row->slowdown = g->c->progress
-				? figure_of(&e.ratio)
-				: unavailable(g->c->progress_na ? g->c->progress_na : NO_PROGRESS);
+	row->slowdown = g->c->progress ? figure_of(&e.ratio)
+				       : kx_unavailable(g->c->progress_na ? g->c->progress_na
+									  : NO_PROGRESS);
 	if (k != REFERENCE && !row->slowdown.na && !e.differs && isfinite(e.within))
 		row->difference =
 			e.within < 1
@@ -282,8 +275,7 @@ static void fill_slowdown(const Ground *g, guint k, KxComparedRow *row)
 				: g_strdup_printf("no difference found, but too little measured: "
 						  "up to %.2g times cannot be excluded",
 						  1 + e.within);
-	row->carry_over = carry.na ? unavailable(carry.na)
-				   : (KxFigure){ carry.p, NAN, NAN, carry.n, NULL, NULL };
+	row->carry_over = carry.na ? kx_unavailable(carry.na) : kx_figure(carry.p, carry.n);
 	row->marked = kx_test_matters(&carry) || kx_test_matters(&order);
 	if (row->marked)
 		row->mark =
@@ -299,12 +291,12 @@ static void fill_costs(const Ground *g, guint k, KxComparedRow *row)
 	const char *guest = g->c->progress ? "how long the vCPUs ran is not known" : NO_PROGRESS;
 
 	if (k == REFERENCE) {
-		row->host_ns = unavailable(none);
-		row->guest_ns = unavailable(none);
-		row->total_ns = unavailable(none);
-		row->samples_per_s = unavailable(none);
-		row->recall = unavailable(none);
-		row->precision = unavailable(none);
+		row->host_ns = kx_unavailable(none);
+		row->guest_ns = kx_unavailable(none);
+		row->total_ns = kx_unavailable(none);
+		row->samples_per_s = kx_unavailable(none);
+		row->recall = kx_unavailable(none);
+		row->precision = kx_unavailable(none);
 	} else {
 		row->host_ns = within(quotient(g, k, host_time, samples, "no samples were counted"),
 				      0, INFINITY);
@@ -330,7 +322,7 @@ static KxComparedRow *row_left_out(const KxComparedSetting *s)
 	row->label = s->label;
 	row->left_out = s->left_out ? s->left_out : "nothing was measured";
 	for (const KxComparedFigure *f = kx_compared_figures; f->key; f++)
-		*kx_compared_figure(row, f) = unavailable("it did not run");
+		*kx_compared_figure(row, f) = kx_unavailable("it did not run");
 	return row;
 }
 

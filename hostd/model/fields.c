@@ -102,15 +102,22 @@ const KxField kx_vm_fields[] = {
 	END,
 };
 
+/* The host: members of a report's header and of a saved comparison. */
+#define HOST_FIELDS                                                             \
+	FIELD(KxReport, STRING, kernel), FIELD(KxReport, STRING, cpu_vendor),   \
+		FIELD(KxReport, STRING, cpu_model), FIELD(KxReport, U32, cpus), \
+		FIELD(KxReport, STRING, hardware), FIELD(KxReport, STRING, hardware_under)
+
+const KxField kx_host_fields[] = {
+	HOST_FIELDS,
+	FIELD(KxReport, STRING, version),
+	END,
+};
+
 const KxField kx_report_fields[] = {
 	FIELD(KxReport, STRING, version),
 	FIELD(KxReport, I64, generated_realtime_ns),
-	FIELD(KxReport, STRING, kernel),
-	FIELD(KxReport, STRING, cpu_vendor),
-	FIELD(KxReport, STRING, cpu_model),
-	FIELD(KxReport, U32, cpus),
-	FIELD(KxReport, STRING, hardware),
-	FIELD(KxReport, STRING, hardware_under),
+	HOST_FIELDS,
 	FIELD(KxReport, STRING, log_selftest),
 	FIELD(KxReport, STRING, log_selftest_text),
 	END,

@@ -34,7 +34,8 @@ extern const KxField kx_pause_fields[];
 extern const KxField kx_regions_fields[];
 extern const KxField kx_region_fields[];
 extern const KxField kx_vm_fields[];
-extern const KxField kx_report_fields[];
+extern const KxField kx_report_fields[]; /* of the header: KxReport without its VMs */
+extern const KxField kx_host_fields[];	 /* of these, the host and the version */
 extern const KxField kx_heat_map_fields[];
 extern const KxField kx_heat_range_fields[];
 extern const KxField kx_agreement_fields[];

@@ -3,19 +3,19 @@
  * The report model from JSON. Unknown keys are ignored, so that an older CLI reads a newer daemon; a known key of the wrong
  * type is an error.
  */
-#include "report.h"
+#include "json-read.h"
 
 #include <errno.h>
 #include <gio/gio.h>
 #include <json-glib/json-glib.h>
 #include <math.h>
 
-#include "fields.h"
+#include "report.h"
 
 static gboolean wrong(GError **error, const char *where, const char *key, const char *expected)
 {
 	g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-		    "the report is not valid: '%s' of %s is not %s", key, where, expected);
+		    "the JSON text is not valid: '%s' of %s is not %s", key, where, expected);
 	return FALSE;
 }
 
@@ -86,8 +86,8 @@ static gboolean read_value(const KxField *f, JsonNode *node, void *at, const cha
 	return TRUE;
 }
 
-static gboolean read_fields(const KxField *fields, JsonObject *o, void *object, const char *where,
-			    GError **error)
+gboolean kx_json_read_fields(const KxField *fields, JsonObject *o, void *object, const char *where,
+			     GError **error)
 {
 	for (const KxField *f = fields; f->key; f++) {
 		JsonNode *node = json_object_get_member(o, f->key);
@@ -166,7 +166,7 @@ static gboolean read_regions(JsonObject *window, KxRegions **regions, const char
 		return TRUE;
 	if (!JSON_NODE_HOLDS_OBJECT(node))
 		return wrong(error, where, "regions", "an object");
-	if (!read_fields(kx_regions_fields, json_node_get_object(node), r, where, error))
+	if (!kx_json_read_fields(kx_regions_fields, json_node_get_object(node), r, where, error))
 		return FALSE;
 	list = get_array(json_node_get_object(node), "list", where, &local);
 	if (local) {
@@ -177,7 +177,7 @@ static gboolean read_regions(JsonObject *window, KxRegions **regions, const char
 		JsonObject *o = get_element(list, i, "list", where, error);
 		KxRegion g = { 0 };
 
-		if (!o || !read_fields(kx_region_fields, o, &g, where, error))
+		if (!o || !kx_json_read_fields(kx_region_fields, o, &g, where, error))
 			return FALSE;
 		g_array_append_val(r->list, g);
 	}
@@ -201,7 +201,7 @@ static gboolean read_pauses(JsonObject *window, KxWindow *w, const char *where, 
 		JsonObject *o = get_element(list, i, "pauses", where, error);
 		KxPause p = { 0 };
 
-		if (!o || !read_fields(kx_pause_fields, o, &p, where, error))
+		if (!o || !kx_json_read_fields(kx_pause_fields, o, &p, where, error))
 			return FALSE;
 		g_array_append_val(w->pauses, p);
 	}
@@ -212,7 +212,7 @@ static KxWindow *read_window(JsonObject *o, const char *where, GError **error)
 {
 	g_autoptr(KxWindow) w = kx_window_new();
 
-	if (!read_fields(kx_window_fields, o, w, where, error) ||
+	if (!kx_json_read_fields(kx_window_fields, o, w, where, error) ||
 	    !read_regions(o, &w->regions, where, error) || !read_pauses(o, w, where, error) ||
 	    !check_parts(o, w, where, error))
 		return NULL;
@@ -262,7 +262,7 @@ static gboolean read_heat_range(JsonObject *o, void *to, const char *where, GErr
 	KxHeatRange r = { 0 };
 	JsonArray *seen;
 
-	if (!read_fields(kx_heat_range_fields, o, &r, where, error))
+	if (!kx_json_read_fields(kx_heat_range_fields, o, &r, where, error))
 		return FALSE;
 	if (!r.size)
 		return wrong(error, where, "size", "more than 0");
@@ -288,7 +288,7 @@ static gboolean read_heat_map(JsonObject *o, void *to, const char *where, GError
 	KxHeatMap *m = kx_heat_map_new();
 
 	g_ptr_array_add(((KxHeatReport *)to)->maps, m);
-	if (!read_fields(kx_heat_map_fields, o, m, where, error))
+	if (!kx_json_read_fields(kx_heat_map_fields, o, m, where, error))
 		return FALSE;
 	if (!m->tracker)
 		return wrong(error, where, "tracker", "a string");
@@ -299,7 +299,7 @@ static gboolean read_agreement(JsonObject *o, void *to, const char *where, GErro
 {
 	g_autofree KxAgreement *g = g_new0(KxAgreement, 1);
 
-	if (!read_fields(kx_agreement_fields, o, g, where, error) || !g->a || !g->b) {
+	if (!kx_json_read_fields(kx_agreement_fields, o, g, where, error) || !g->a || !g->b) {
 		kx_free_strings(kx_agreement_fields, g);
 		return error && *error ? FALSE : wrong(error, where, "a", "a string");
 	}
@@ -330,7 +330,7 @@ static KxVmReport *read_vm(JsonObject *o, guint index, GError **error)
 	GError *local = NULL;
 	JsonArray *windows;
 
-	if (!read_fields(kx_vm_fields, o, v, where, error))
+	if (!kx_json_read_fields(kx_vm_fields, o, v, where, error))
 		return NULL;
 	if (!v->name) {
 		wrong(error, where, "name", "a string");
@@ -392,7 +392,7 @@ KxReport *kx_report_from_json(const char *json, GError **error)
 	if (!json_parser_load_from_data(parser, json, -1, error))
 		return NULL;
 	o = get_root(parser, error);
-	if (!o || !read_fields(kx_report_fields, o, r, "the report", error))
+	if (!o || !kx_json_read_fields(kx_report_fields, o, r, "the report", error))
 		return NULL;
 	vms = get_array(o, "vms", "the report", &local);
 	if (local) {

@@ -58,7 +58,7 @@ void kx_json_add_value(JsonBuilder *b, const KxField *f, const void *object)
 	}
 }
 
-static void add_fields(JsonBuilder *b, const KxField *fields, const void *object)
+void kx_json_add_fields(JsonBuilder *b, const KxField *fields, const void *object)
 {
 	for (const KxField *f = fields; f->key; f++) {
 		if (!is_written(f, object))
@@ -78,12 +78,12 @@ static void add_regions(JsonBuilder *b, const KxRegions *r)
 {
 	json_builder_set_member_name(b, "regions");
 	json_builder_begin_object(b);
-	add_fields(b, kx_regions_fields, r);
+	kx_json_add_fields(b, kx_regions_fields, r);
 	json_builder_set_member_name(b, "list");
 	json_builder_begin_array(b);
 	for (guint i = 0; i < r->list->len; i++) {
 		json_builder_begin_object(b);
-		add_fields(b, kx_region_fields, &g_array_index(r->list, KxRegion, i));
+		kx_json_add_fields(b, kx_region_fields, &g_array_index(r->list, KxRegion, i));
 		json_builder_end_object(b);
 	}
 	json_builder_end_array(b);
@@ -96,7 +96,7 @@ static void add_pauses(JsonBuilder *b, const GArray *pauses)
 	json_builder_begin_array(b);
 	for (guint i = 0; i < pauses->len; i++) {
 		json_builder_begin_object(b);
-		add_fields(b, kx_pause_fields, &g_array_index(pauses, KxPause, i));
+		kx_json_add_fields(b, kx_pause_fields, &g_array_index(pauses, KxPause, i));
 		json_builder_end_object(b);
 	}
 	json_builder_end_array(b);
@@ -106,7 +106,7 @@ static void add_pauses(JsonBuilder *b, const GArray *pauses)
 static void add_heat_range(JsonBuilder *b, const KxHeatRange *r)
 {
 	json_builder_begin_object(b);
-	add_fields(b, kx_heat_range_fields, r);
+	kx_json_add_fields(b, kx_heat_range_fields, r);
 	kx_json_add_double(b, "heat", kx_heat_of_range(r));
 	json_builder_set_member_name(b, "seen_by");
 	json_builder_begin_array(b);
@@ -121,7 +121,7 @@ static void add_heat_range(JsonBuilder *b, const KxHeatRange *r)
 static void add_heat_map(JsonBuilder *b, const KxHeatMap *m)
 {
 	json_builder_begin_object(b);
-	add_fields(b, kx_heat_map_fields, m);
+	kx_json_add_fields(b, kx_heat_map_fields, m);
 	json_builder_set_member_name(b, "ranges");
 	json_builder_begin_array(b);
 	for (guint i = 0; i < m->ranges->len; i++)
@@ -143,7 +143,7 @@ void kx_json_add_heat(JsonBuilder *b, const KxHeatReport *h)
 	json_builder_begin_array(b);
 	for (guint i = 0; i < h->agreement->len; i++) {
 		json_builder_begin_object(b);
-		add_fields(b, kx_agreement_fields, h->agreement->pdata[i]);
+		kx_json_add_fields(b, kx_agreement_fields, h->agreement->pdata[i]);
 		json_builder_end_object(b);
 	}
 	json_builder_end_array(b);
@@ -153,7 +153,7 @@ void kx_json_add_heat(JsonBuilder *b, const KxHeatReport *h)
 static void add_window(JsonBuilder *b, const KxWindow *w)
 {
 	json_builder_begin_object(b);
-	add_fields(b, kx_window_fields, w);
+	kx_json_add_fields(b, kx_window_fields, w);
 	if (w->regions)
 		add_regions(b, w->regions);
 	if (w->pauses)
@@ -163,7 +163,7 @@ static void add_window(JsonBuilder *b, const KxWindow *w)
 
 void kx_json_add_vm(JsonBuilder *b, const KxVmReport *v)
 {
-	add_fields(b, kx_vm_fields, v);
+	kx_json_add_fields(b, kx_vm_fields, v);
 	if (v->heat)
 		kx_json_add_heat(b, v->heat);
 	json_builder_set_member_name(b, "windows");
@@ -177,5 +177,5 @@ void kx_json_add_report(JsonBuilder *b, const KxReport *r)
 {
 	json_builder_set_member_name(b, "schema");
 	json_builder_add_string_value(b, KX_REPORT_SCHEMA);
-	add_fields(b, kx_report_fields, r);
+	kx_json_add_fields(b, kx_report_fields, r);
 }

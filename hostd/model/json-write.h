@@ -16,6 +16,9 @@ void kx_json_add_double(JsonBuilder *b, const char *key, double value);
 /* Of @f, a member of @object; its name is set already. */
 void kx_json_add_value(JsonBuilder *b, const KxField *f, const void *object);
 
+/* The members of @object that @fields list and that it has, into the object that was begun. */
+void kx_json_add_fields(JsonBuilder *b, const KxField *fields, const void *object);
+
 /* Members of the object that was begun: of the report itself; of a VM and its windows; "heat". */
 void kx_json_add_report(JsonBuilder *b, const KxReport *r);
 void kx_json_add_vm(JsonBuilder *b, const KxVmReport *v);

@@ -62,7 +62,11 @@ static KxComparison *comparison(void)
 	c->rounds = ROUNDS;
 	c->progress = g_strdup("units of work");
 	c->host->kernel = g_strdup("6.1.0");
+	c->host->cpu_vendor = g_strdup("a vendor");
 	c->host->cpu_model = g_strdup("a CPU");
+	c->host->cpus = 2;
+	c->host->hardware = g_strdup("virtual");
+	c->host->version = g_strdup("0.1.0");
 	kx_comparison_add_setting(c, "off", "off");
 	kx_comparison_add_setting(c, "abit", "abit:interval=250ms");
 	kx_comparison_add_setting(c, "ept-walk", "ept-walk:interval=250ms");
@@ -197,6 +201,38 @@ static void test_precision(void **state)
 	assert_true(kx_comparison_rounds_for(c, 0.0001) > ROUNDS);
 }
 
+/* The host's members have the keys and the order of a report's header, but for the version. */
+static void test_host_in_json(void **state)
+{
+	g_autoptr(KxComparison) c = comparison();
+	g_autofree char *json = kx_comparison_to_json(c);
+
+	assert_non_null(strstr(json, "\"host\" : {\n"
+				     "    \"kernel\" : \"6.1.0\",\n"
+				     "    \"cpu_vendor\" : \"a vendor\",\n"
+				     "    \"cpu_model\" : \"a CPU\",\n"
+				     "    \"cpus\" : 2,\n"
+				     "    \"hardware\" : \"virtual\",\n"
+				     "    \"hardware_under\" : null,\n"
+				     "    \"version\" : \"0.1.0\"\n"
+				     "  }"));
+}
+
+/* The terminal must not obey a text of the file. */
+static void test_host_is_cleaned(void **state)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(KxComparison) c = kx_comparison_from_json(
+		"{\"schema\": \"kvm-ext-compare/1\", \"host\": {\"kernel\": "
+		"\"6\\u001b[2J\", \"cpus\": 4, \"cpu_model\": null}}",
+		&error);
+
+	assert_non_null(c);
+	assert_null(strchr(c->host->kernel, '\033'));
+	assert_int_equal(c->host->cpus, 4);
+	assert_null(c->host->cpu_model);
+}
+
 static void test_json_gives_it_back(void **state)
 {
 	g_autoptr(KxComparison) c = comparison(), back = NULL;
@@ -225,6 +261,8 @@ static void test_wrong_files_are_refused(void **state)
 		"{\"schema\": \"kvm-ext-compare/1\", \"rounds\": 1001}",
 		"{\"schema\": \"kvm-ext-compare/1\", \"rounds\": 3, \"vms\": [{\"windows\": "
 		"[{\"round\"",
+		"{\"schema\": \"kvm-ext-compare/1\", \"host\": {\"cpus\": \"many\"}}",
+		"{\"schema\": \"kvm-ext-compare/1\", \"host\": {\"kernel\": 6}}",
 	};
 
 	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -267,6 +305,8 @@ int main(void)
 		cmocka_unit_test(test_left_out),
 		cmocka_unit_test(test_without_progress),
 		cmocka_unit_test(test_precision),
+		cmocka_unit_test(test_host_in_json),
+		cmocka_unit_test(test_host_is_cleaned),
 		cmocka_unit_test(test_json_gives_it_back),
 		cmocka_unit_test(test_wrong_files_are_refused),
 		cmocka_unit_test(test_odd_files_are_taken),

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Members of the report model from JSON, for files that hold parts of the model: kx_report_from_json reads a whole report. */
+#ifndef KX_JSON_READ_H
+#define KX_JSON_READ_H
+
+#include <json-glib/json-glib.h>
+
+#include "fields.h"
+
+/*
+ * Reads the members of @o that @fields list into @object; other members are ignored, and a missing member leaves @object's as
+ * it is. FALSE: a member has the wrong type; the error calls the JSON object @where.
+ */
+gboolean kx_json_read_fields(const KxField *fields, JsonObject *o, void *object, const char *where,
+			     GError **error);
+
+#endif /* KX_JSON_READ_H */
