@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Checks of what is around: the daemon, libvirt, the way into guests, the machine. */
+/* Checks of the daemon, libvirt, the channel to guests, and the machine. */
 #include "doctor-internal.h"
 
 #include <kvm-ext/channel.h>
@@ -46,7 +46,7 @@ void kx_doctor_check_libvirt(KxDoctor *d)
 		      "there is no socket of libvirtd or virtqemud in /run/libvirt");
 }
 
-/* What of the way into a guest the host can see; whether the module is loaded there shows when a tracker is set. */
+/* The host's part of the channel to a guest. Whether the guest has loaded its module is known only when a tracker is set. */
 void kx_doctor_check_guest_channel(KxDoctor *d)
 {
 	const KxDoctorFacts *f = d->facts;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What all checks do: look at files, and say what was found. */
+/* Shared by all checks: reading files, and setting the result. */
 #include "doctor-internal.h"
 
 #include "vm/hostinfo.h"

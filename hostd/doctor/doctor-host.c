@@ -9,7 +9,7 @@
 #include "tracker/logmech.h"
 #include "vm/hostinfo.h"
 
-/* A line of the kernel's configuration; NULL if there is no such file. */
+/* The text of the kernel's configuration; NULL: it is not installed. */
 static char *kernel_config(const KxDoctor *d)
 {
 	g_autofree char *in_boot = g_strdup_printf("boot/config-%s", d->release);
@@ -203,7 +203,7 @@ void kx_doctor_check_huge_pages(KxDoctor *d)
 
 /* --- the kernel ----------------------------------------------------------- */
 
-/* Series that the module's tests run on. */
+/* The kernel series on which the module's tests run. */
 static const char *const tested_series[] = { "6.1", "6.12", "7.2", "7.3" };
 
 static gboolean is_of_series(const char *release, const char *series)

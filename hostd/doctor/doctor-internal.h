@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* For the files of checks (doctor-*.c): a check looks at one thing and says what it found. */
+/* Shared by the files of checks (doctor-*.c). A check examines one thing and reports what it found. */
 #ifndef KX_DOCTOR_INTERNAL_H
 #define KX_DOCTOR_INTERNAL_H
 
@@ -12,14 +12,14 @@ typedef struct {
 	char *vendor, *flags, *release;
 } KxDoctor;
 
-/* The result of the check at hand. @remedy NULL: there is nothing to do. */
+/* Sets the result of the current check. @remedy NULL: there is nothing to do. */
 void kx_doctor_say(KxDoctor *d, KxCheckStatus status, const char *remedy, const char *format, ...)
 	G_GNUC_PRINTF(4, 5);
 
-/* --- looking at the tree ---------------------------------------------------- */
+/* --- files of the host ------------------------------------------------------ */
 
 gboolean kx_doctor_exists(const KxDoctor *d, const char *format, ...) G_GNUC_PRINTF(2, 3);
-/* Of a kernel module; NULL: not there. */
+/* A parameter of a kernel module; NULL: there is no such parameter. */
 char *kx_doctor_parameter(const KxDoctor *d, const char *module, const char *name);
 gboolean kx_doctor_is_on(const char *value);
 gboolean kx_doctor_has_flag(const KxDoctor *d, const char *flag); /* of the CPU */

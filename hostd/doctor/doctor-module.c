@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Checks of the module: that it is there, of this build, and what it can do here. */
+/* Checks of the module: whether it is loaded, whether it is of this build, and its capabilities on this host. */
 #include "doctor-internal.h"
 
 #include <errno.h>
@@ -63,7 +63,7 @@ void kx_doctor_check_device(KxDoctor *d)
 			      "%s: %s", KVM_EXT_DEVICE_PATH, g_strerror(error));
 }
 
-/* FALSE: the check is said to be unknown. */
+/* FALSE: the module's capabilities are not known; the check has got the status unknown. */
 static gboolean have_caps(KxDoctor *d)
 {
 	if (!d->facts->caps_error)
@@ -149,7 +149,7 @@ void kx_doctor_check_log_selftest(KxDoctor *d)
 			      "%s", t->text);
 }
 
-/* The module stands between the VMM and KVM while it tracks, so it needs nothing of the kernel for this. */
+/* While the module tracks, it intercepts the VMM's calls to KVM; so it needs no support of the kernel for migration safety. */
 void kx_doctor_check_migration(KxDoctor *d)
 {
 	if (!have_caps(d))

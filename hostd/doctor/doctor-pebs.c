@@ -10,10 +10,10 @@
 
 #define MSR_PERF_CAPABILITIES 0x345u
 #define MSR_PEBS_LD_LAT	      0x3f6u
-/* Of IA32_PERF_CAPABILITIES (Intel SDM, performance monitoring). */
+/* Fields of IA32_PERF_CAPABILITIES (Intel SDM, performance monitoring). */
 #define PEBS_FORMAT(caps)   ((guint)((caps) >> 8 & 0xf))
 #define PEBS_BASELINE(caps) ((caps) >> 14 & 1)
-/* From this format on a record has the data's address only with the baseline's adaptive groups. */
+/* From this format on, a record contains the data's address only if the CPU has adaptive records (PEBS baseline). */
 #define FORMAT_ADAPTIVE 4u
 
 #define SURROGATE "guest-pebs works with --event page-faults, a surrogate"
@@ -27,12 +27,12 @@ static int read_feature(int kvm, guint32 index, guint64 *value)
 	m->entries[0].index = index;
 	n = ioctl(kvm, KVM_GET_MSRS, m);
 	if (n != 1)
-		return n < 0 ? errno : ENOENT; /* 0: it knows no such register */
+		return n < 0 ? errno : ENOENT; /* 0: KVM does not have this register */
 	*value = m->entries[0].data;
 	return 0;
 }
 
-/* Whether a VM of this KVM has the register at all. */
+/* Whether a VM of this KVM has the register: 1, 0, -1 unknown. */
 static int has_msr(int kvm, guint32 index)
 {
 	struct kvm_msr_list empty = { 0 };
@@ -76,7 +76,7 @@ static gboolean has_flag(const char *flags, const char *flag)
 	return g_strv_contains((const char *const *)words, flag);
 }
 
-/* "the CPU has format 4 with addresses", as far as it may be read. */
+/* "the CPU has format 4 with adaptive records", or why the value cannot be read. */
 static char *cpu_text(const KxPebsFacts *f)
 {
 	guint format = PEBS_FORMAT(f->cpu);
@@ -90,7 +90,7 @@ static char *cpu_text(const KxPebsFacts *f)
 							: " without adaptive records");
 }
 
-/* A guest's kernel goes by the version that KVM shows it, 2: see kvm-ext/guest/event.c. */
+/* A guest's kernel decides by the version of performance monitoring that KVM reports, which is 2: see kvm-ext/guest/event.c. */
 static const char *latency_text(const KxPebsFacts *f, guint format)
 {
 	if (f->kvm_latency < 0)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What cannot be read from files, asked of the host itself. */
+/* Gets the facts that cannot be read from files, by calls to the host. */
 #include "doctor.h"
 
 #include <errno.h>

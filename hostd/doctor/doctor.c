@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A check is a row of the table and a function that looks at one thing. A
- * check whose question cannot be answered is UNKNOWN with the reason, never YES.
+ * A check is a row of the table and a function that examines one thing. If the question of a check cannot be answered, its
+ * status is UNKNOWN with the reason, never YES.
  */
 #include "doctor-internal.h"
 
@@ -49,7 +49,7 @@ static const struct {
 	{ "hardware", "hardware", ASIDE, kx_doctor_check_hardware },
 };
 
-/* Whether there is anything to be found without the host's module. */
+/* Whether any tracker can find pages without the host's module. */
 static gboolean finds_alone(void)
 {
 	g_autofree char *names = kx_trackers_that(KX_CAN_FIND | KX_CAN_ALONE);

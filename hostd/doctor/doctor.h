@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What this host offers to kvm-ext, check by check, with the remedy for what is missing. */
+/* Checks whether this host has what kvm-ext needs; a check that fails says what to do. */
 #ifndef KX_DOCTOR_H
 #define KX_DOCTOR_H
 
@@ -19,45 +19,45 @@ typedef enum {
 typedef struct {
 	const char *name;  /* "nested-paging" */
 	const char *title; /* "nested paging" */
-	gboolean needed;   /* without it nothing works, or nothing finds pages */
+	gboolean needed;   /* without it nothing works, or no tracker can find pages */
 	KxCheckStatus status;
-	char *found;  /* what was looked at and found */
+	char *found;  /* what the check found */
 	char *remedy; /* what to do; NULL if nothing */
 } KxCheck;
 
-/* IA32_PERF_CAPABILITIES as KVM can give it to a guest, and as the CPU has it (doctor-pebs.h). Errors are errno values. */
+/* IA32_PERF_CAPABILITIES: KVM's value for guests, and the CPU's value (doctor-pebs.h). Errors are errno values. */
 typedef struct {
 	int kvm_error, cpu_error; /* 0: the value is valid */
 	guint64 kvm, cpu;
-	int kvm_latency; /* guests have the register of load latency: 1, 0, -1 unknown */
+	int kvm_latency; /* whether guests have the register of load latency: 1, 0, -1 unknown */
 } KxPebsFacts;
 
-/* What cannot be read from files. Errors are errno values. */
+/* Facts that cannot be read from files. Errors are errno values. */
 typedef struct {
-	const char *root; /* where /proc, /sys, /lib, /boot are found; NULL: / */
-	int caps_error;	  /* of asking /dev/kvm-ext; 0: @caps is valid */
+	const char *root; /* the folder with /proc, /sys, /lib, /boot; NULL: / */
+	int caps_error;	  /* of the query to /dev/kvm-ext; 0: @caps is valid */
 	struct kvm_ext_caps caps;
-	int kvm_error;		    /* of opening /dev/kvm */
-	int pidfd_error;	    /* of pidfd_getfd(-1, -1, 0): EBADF where the call exists */
-	int group;		    /* 1: root or a member of kvm-ext; 0: not; -1: no such group */
-	const char *daemon_version; /* NULL: not reachable, @daemon_error says why */
+	int kvm_error;	 /* of opening /dev/kvm */
+	int pidfd_error; /* of pidfd_getfd(-1, -1, 0): EBADF if the kernel has the call */
+	int group; /* this user: 1: root or in the group kvm-ext; 0: neither; -1: there is no such group */
+	const char *daemon_version; /* NULL: the daemon is not reachable, @daemon_error says why */
 	const char *daemon_error;
 	const char *libvirt_uri;
-	int libvirt;	      /* the daemon's connection: 1, 0, -1 unknown */
-	KxSelftest *selftest; /* of the dirty log; NULL: not run */
+	int libvirt;	      /* whether the daemon is connected: 1, 0, -1 unknown */
+	KxSelftest *selftest; /* of the dirty log; NULL: it did not run */
 	KxPebsFacts pebs;
-	char *qemu;  /* the emulator that was asked for its devices; NULL: none was found */
-	int ivshmem; /* it has ivshmem-plain: 1, 0, -1 it did not answer */
-	gint64 shm_free_bytes; /* of /dev/shm; -1: there is none */
+	char *qemu;  /* the QEMU that was asked for its devices; NULL: none was found */
+	int ivshmem; /* whether this QEMU has ivshmem-plain: 1, 0, -1 unknown: it did not answer */
+	gint64 shm_free_bytes; /* of /dev/shm; -1: there is no /dev/shm */
 } KxDoctorFacts;
 
-/* Fills in all but root and the daemon's part; runs the self-test, which can take some seconds. */
+/* Fills in all members except root and those of the daemon; runs the self-test, which can take some seconds. */
 void kx_doctor_probe(KxDoctorFacts *facts);
 void kx_doctor_facts_clear(KxDoctorFacts *facts);
 
-/* KxCheck, in the order of the table. */
+/* Runs all checks: an array of KxCheck, in the order of the table. */
 GPtrArray *kx_doctor_run(const KxDoctorFacts *facts);
-/* No needed check is NO. */
+/* Whether no needed check has the status NO. */
 gboolean kx_doctor_ok(const GPtrArray *checks);
 const char *kx_check_status_name(KxCheckStatus status);
 

@@ -12,7 +12,7 @@
 
 /* --- the test VM's program ---------------------------------------------------------------------------------------- */
 
-/* Beside the running program, as in a build folder, or where it is installed. */
+/* The program's path: beside the running program (as in a build folder), else where it is installed. */
 static char *find_program(void)
 {
 	g_autofree char *exe = g_file_read_link("/proc/self/exe", NULL);
@@ -24,7 +24,7 @@ static char *find_program(void)
 	return g_strdup(KX_LIBEXECDIR "/" PROGRAM);
 }
 
-/* What the program printed; NULL: it did not come to an end, and @why says how. It ends by itself in a bounded time. */
+/* Returns the program's output; NULL: the program failed, @why says how. The program ends by itself in a bounded time. */
 static char *run_program(char **why)
 {
 	g_autofree char *path = find_program(), *text = NULL;
@@ -166,7 +166,7 @@ void kx_selftest_free(KxSelftest *t)
 	g_free(t);
 }
 
-/* A module that is loaded again gets a new directory in sysfs, with a new inode. */
+/* When a module is loaded again, its new directory in sysfs has another inode. */
 char *kx_selftest_key(const char *root)
 {
 	g_autofree char *boot = kx_read_line(root, "proc/sys/kernel/random/boot_id");

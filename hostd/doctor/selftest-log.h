@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Does this kernel's dirty log hold every page that a guest writes? A VM of our own, of a few instructions and without an
- * in-kernel irqchip, writes known pages and leaves the guest by HLT, or by an I/O instruction as the control; the log must
- * then hold exactly them. Some kernels with PML come back from HLT without emptying the CPU's buffer, so that up to 511
+ * Self-test: does this kernel's dirty log contain every page that a guest writes? A small test VM, with a few instructions and
+ * without an in-kernel irqchip, writes known pages and exits by HLT, or by an I/O instruction (the control). Then the log must
+ * contain exactly these pages. Some kernels with PML return from HLT without emptying the CPU's buffer, so that up to 511
  * pages are missing.
  *
- * What it cannot show: losses on other ways out of the guest, of several vCPUs, or of a VM with an in-kernel irqchip, which
- * does not come back to its VMM for a HLT.
+ * What the self-test cannot show: losses at other kinds of exits, with several vCPUs, or in a VM with an in-kernel irqchip,
+ * which does not return to its VMM at HLT.
  */
 #ifndef KX_SELFTEST_LOG_H
 #define KX_SELFTEST_LOG_H
@@ -32,11 +32,11 @@ typedef struct {
 	guint32 rounds, written, missing, extra; /* pages */
 } KxSelftestCount;
 
-/* What kvm-ext-testvm says, the program that runs the test VM. */
+/* The output of kvm-ext-testvm, the program that runs the test VM. */
 typedef struct {
 	gint32 error; /* errno of the step that failed; 0: none */
 	char step[44];
-	gint32 done; /* all rounds ran, or as many as the time allowed, but some of each kind */
+	gint32 done; /* the test is complete: all rounds ran, or those that the time allowed, with some of each kind */
 	KxSelftestCount count[KX_SELFTEST_EXITS];
 } KxSelftestRaw;
 
@@ -46,11 +46,11 @@ typedef struct {
 } KxSelftest;
 
 /*
- * Blocks, mostly for less than a second, for a minute at most; the program has ended when this returns. @root: where /proc and /sys are found, for the
- * mechanism's name alone; NULL: /.
+ * Blocks, mostly for less than a second, for a minute at most; the program has ended when this function returns. @root: the
+ * folder with /proc and /sys, from which only the mechanism's name is read; NULL: /.
  */
 KxSelftest *kx_selftest_run(const char *root);
-/* FALSE: @text is not what the program prints. */
+/* FALSE: @text is not the output of the program. */
 gboolean kx_selftest_parse(const char *text, KxSelftestRaw *raw);
 KxSelftest *kx_selftest_judge(const KxSelftestRaw *raw, enum kvm_ext_log_mechanism mechanism);
 KxSelftest *kx_selftest_not_run(const char *why);
@@ -58,7 +58,7 @@ KxSelftest *kx_selftest_copy(const KxSelftest *t);
 void kx_selftest_free(KxSelftest *t);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxSelftest, kx_selftest_free)
 
-/* Changes with the boot and with each load of KVM's module: an outcome holds as long as this does. */
+/* A key that changes with each boot and each load of KVM's module: an outcome is valid as long as the key is the same. */
 char *kx_selftest_key(const char *root);
 
 /* "ok", "wrong", "not-run" */

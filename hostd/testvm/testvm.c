@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * kvm-ext-testvm: a VM of a few instructions that writes known pages, and what KVM's dirty log then holds of them. Prints the
- * counts as a key file, which hostd/doctor/selftest-log.c reads and judges. A program of its own, so that neither the VM nor what
- * may go wrong with it is part of the daemon.
+ * kvm-ext-testvm: runs a VM with a few instructions that writes known pages, and compares KVM's dirty log with these pages. The
+ * counts are printed as a key file, which hostd/doctor/selftest-log.c reads and judges. This is a program of its own, so that
+ * the VM and its possible failures stay out of the daemon.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,24 +17,24 @@
 
 #define PAGE	   4096u
 #define CODE_GPA   0x1000u
-#define LIST_GPA   0x2000u /* how many, then that many addresses */
+#define LIST_GPA   0x2000u /* the number of addresses, then the addresses */
 #define LOW_SIZE   0x10000u
 #define DATA_GPA   0x100000u
 #define DATA_PAGES 1024u
 #define DATA_SIZE  (DATA_PAGES * PAGE)
 #define DATA_SLOT  1u
-/* No further round is begun after this long. */
+/* After this time no new round begins. */
 #define ENOUGH_MS 500
-/* Far more than a slow machine needs; a guest that loops takes CPU time, what hangs otherwise only time. */
+/* Limits far beyond the need of a slow machine. A guest that loops uses CPU time; anything else that hangs uses only time. */
 #define CPU_LIMIT_S 10
 #define TIMEOUT_S   60
 
-/* Fewer than the CPU's buffer holds (512), about as many, and more. */
+/* Numbers of pages: fewer than the CPU's buffer can hold (512), about as many, and more. */
 static const guint16 round_pages[] = { 1, 100, 511, 513, 700, 30 };
 
 /* --- the guest --------------------------------------------------------------------------------------------------- */
 
-/* Writes to each address of the list; two ends, one for each kind of exit. */
+/* The code writes to each address of the list. It exists twice, with one ending for each kind of exit. */
 __asm__(".pushsection .rodata\n"
 	".code32\n"
 	".macro kx_selftest_write_list\n"
@@ -62,7 +62,7 @@ __asm__(".pushsection .rodata\n"
 	".popsection\n");
 extern const char kx_selftest_guest[];
 extern const guint32 kx_selftest_guest_size,
-	kx_selftest_guest_hlt; /* bytes; where the second begins */
+	kx_selftest_guest_hlt; /* the size in bytes; the offset of the copy that ends with HLT */
 
 /* --- its VM ------------------------------------------------------------------------------------------------------ */
 
@@ -78,9 +78,10 @@ typedef struct {
 } Count;
 
 typedef struct {
-	const char *step; /* that failed, with @error; NULL: none did */
+	const char *step; /* the step that failed with @error; NULL: no step failed */
 	int error;
-	gboolean done; /* all rounds ran, or as many as the time allowed, but some of each kind */
+	gboolean
+		done; /* the test is complete: all rounds ran, or those that the time allowed, with some of each kind */
 	Count count[EXITS];
 	int kvm, vm, vcpu;
 	struct kvm_run *run;
@@ -114,7 +115,7 @@ static gboolean make_vm(Vm *v)
 	v->vm = ioctl(v->kvm, KVM_CREATE_VM, 0);
 	if (v->vm < 0)
 		return failed(v, "KVM_CREATE_VM");
-	/* Only Intel asks for it, and only without unrestricted guest. */
+	/* Only Intel CPUs without unrestricted guest need it. */
 	ioctl(v->vm, KVM_SET_TSS_ADDR, 0xfffbd000ul);
 	v->memory = mmap(NULL, LOW_SIZE + DATA_SIZE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -127,7 +128,7 @@ static gboolean make_vm(Vm *v)
 			v->memory + LOW_SIZE);
 }
 
-/* 32-bit protected mode, flat, without paging: no page tables whose own bits would be logged. */
+/* 32-bit protected mode, flat, without paging: so there are no page tables whose A/D bits would be logged. */
 static gboolean make_vcpu(Vm *v)
 {
 	struct kvm_segment seg = {
@@ -181,7 +182,7 @@ static gboolean bit(const guint64 *bits, guint32 n)
 	return bits[n / 64] >> (n % 64) & 1;
 }
 
-/* One round: @n pages, scattered over the data, each once. The first word of each is written. */
+/* One round: the guest writes the first word of @n pages, which are scattered over the data, each once. */
 static gboolean write_pages(Vm *v, Exit kind, guint32 n, guint32 seed, Count *count)
 {
 	guint64 log[DATA_PAGES / 64], wanted[DATA_PAGES / 64] = { 0 };
@@ -190,7 +191,7 @@ static gboolean write_pages(Vm *v, Exit kind, guint32 n, guint32 seed, Count *co
 
 	*list = n;
 	for (i = 0; i < n; i++) {
-		page = (page + 397) % DATA_PAGES; /* odd: comes round to every page */
+		page = (page + 397) % DATA_PAGES; /* odd: reaches every page once */
 		wanted[page / 64] |= 1ull << (page % 64);
 		list[1 + i] = DATA_GPA + page * PAGE;
 	}
@@ -210,14 +211,14 @@ static gint64 now_ms(void)
 	return g_get_monotonic_time() / 1000;
 }
 
-/* The control first: what a HLT leaves in the CPU's buffer would show up in the rounds after it. */
+/* The control runs first: pages that a HLT leaves in the CPU's buffer would appear in the log of later rounds. */
 static void run_rounds(Vm *v)
 {
 	Count first = { 0 };
 	gint64 start = now_ms();
 	guint kind, i;
 
-	/* From here on every page is mapped, so that writes do not fault and only the CPU knows of them. */
+	/* After this round every page is mapped: later writes do not fault, and only the CPU can log them. */
 	if (!make_vm(v) || !make_vcpu(v) || !write_pages(v, EXIT_IO, DATA_PAGES, 0, &first))
 		return;
 	for (kind = 0; kind < EXITS; kind++) {
@@ -231,7 +232,7 @@ static void run_rounds(Vm *v)
 	v->done = TRUE;
 }
 
-/* --- what is told ------------------------------------------------------------------------------------------------ */
+/* --- output ------------------------------------------------------------------------------------------------------ */
 
 static void tell(const Vm *v)
 {
@@ -261,7 +262,7 @@ int main(void)
 	static const struct rlimit cpu = { CPU_LIMIT_S, CPU_LIMIT_S };
 	Vm v = { .kvm = -1, .vm = -1, .vcpu = -1 };
 
-	/* Whoever called waits for the end: a guest that does not come back is ended by a signal. */
+	/* The caller waits until this program ends: if the guest does not exit, a signal ends the program. */
 	setrlimit(RLIMIT_CPU, &cpu);
 	alarm(TIMEOUT_S);
 	run_rounds(&v);
