@@ -17,12 +17,12 @@
 #define META_WEIGHT	16
 
 /* The ring bit of a sample committed at @position: differs from the lap before, and from zero. */
-static u64 lap_bit(const struct kx_mpsc *r, u64 position)
+static u64 mpsc_lap_bit(const struct kx_mpsc *r, u64 position)
 {
 	return position & (r->mask + 1) ? 0 : KX_SAMPLE_RING_BIT;
 }
 
-static u64 meta_of(const struct kx_sample *s)
+static u64 mpsc_meta_of(const struct kx_sample *s)
 {
 	return (u64)s->space << META_SPACE | (u64)s->weight << META_WEIGHT |
 	       (s->flags & ~KX_SAMPLE_RING_BIT);
@@ -72,7 +72,7 @@ bool kx_mpsc_push(struct kx_mpsc *r, const struct kx_sample *sample)
 	slot = r->slot + WORDS * (position & r->mask);
 	slot[0] = sample->address;
 	/* Pairs with the consumer's acquire: a consumer that sees the bit sees the address. */
-	smp_store_release(&slot[1], meta_of(sample) | lap_bit(r, position));
+	smp_store_release(&slot[1], mpsc_meta_of(sample) | mpsc_lap_bit(r, position));
 	return true;
 }
 
@@ -85,7 +85,7 @@ u32 kx_mpsc_pop(struct kx_mpsc *r, struct kx_sample *samples, u32 max)
 		const u64 *slot = r->slot + WORDS * ((head + n) & r->mask);
 		u64 meta = smp_load_acquire(&slot[1]);	/* read the address after this */
 
-		if ((meta & KX_SAMPLE_RING_BIT) != lap_bit(r, head + n))
+		if ((meta & KX_SAMPLE_RING_BIT) != mpsc_lap_bit(r, head + n))
 			break;
 		samples[n] = (struct kx_sample) {
 			.address = slot[0],

@@ -30,31 +30,31 @@
 /* Marks ranges that split now; these ranges are not idle. */
 #define IDLE_DUE	((u32)-1)
 
-static u64 last_of(const struct kx_ranges *s, u32 i)
+static u64 ranges_last_of(const struct kx_ranges *s, u32 i)
 {
 	return i + 1 < s->nr ? s->start[i + 1] - 1 : s->config.last;
 }
 
 /* Less than 2^64, because a space of more than one granule has two ranges. */
-static u64 size_of(const struct kx_ranges *s, u32 i)
+static u64 ranges_size_of(const struct kx_ranges *s, u32 i)
 {
-	return last_of(s, i) - s->start[i] + 1;
+	return ranges_last_of(s, i) - s->start[i] + 1;
 }
 
 /* Where to halve the range, between two granules; its start if it has only one granule. */
-static u64 middle_of(const struct kx_ranges *s, u32 i)
+static u64 ranges_middle_of(const struct kx_ranges *s, u32 i)
 {
 	u64 first = s->start[i] >> s->config.granularity;
-	u64 last = last_of(s, i) >> s->config.granularity;
+	u64 last = ranges_last_of(s, i) >> s->config.granularity;
 
 	if (first == last)
 		return s->start[i];
 	return (first + (last - first) / 2 + 1) << s->config.granularity;
 }
 
-static bool divisible(const struct kx_ranges *s, u32 i)
+static bool ranges_divisible(const struct kx_ranges *s, u32 i)
 {
-	return middle_of(s, i) != s->start[i];
+	return ranges_middle_of(s, i) != s->start[i];
 }
 
 /* --- the sample path ---------------------------------------------------------------------- */
@@ -63,7 +63,7 @@ static bool divisible(const struct kx_ranges *s, u32 i)
  * The last range that starts at or before @address. The number of steps is constant, and GCC
  * compiles this form to conditional moves: a CPU cannot predict the order of samples.
  */
-static u32 find(const u64 *start, u32 nr, u64 address)
+static u32 ranges_find(const u64 *start, u32 nr, u64 address)
 {
 	const u64 *at = start;
 
@@ -79,7 +79,7 @@ static u32 find(const u64 *start, u32 nr, u64 address)
 #define FIND_AT_ONCE	4u
 
 /* The same for four addresses, whose steps the CPU executes in parallel. */
-static void find_four(const u64 *start, u32 nr, const struct kx_sample *samples, u32 *found)
+static void ranges_find_four(const u64 *start, u32 nr, const struct kx_sample *samples, u32 *found)
 {
 	const u64 *at0 = start, *at1 = start, *at2 = start, *at3 = start;
 	u64 address0 = samples[0].address, address1 = samples[1].address;
@@ -100,18 +100,18 @@ static void find_four(const u64 *start, u32 nr, const struct kx_sample *samples,
 	found[3] = at3 - start;
 }
 
-static bool inside(const struct kx_ranges *s, u64 address)
+static bool ranges_inside(const struct kx_ranges *s, u64 address)
 {
 	return address - s->config.first <= s->config.last - s->config.first;
 }
 
 void kx_ranges_add(struct kx_ranges *s, u64 address, u64 weight)
 {
-	if (unlikely(!inside(s, address))) {
+	if (unlikely(!ranges_inside(s, address))) {
 		s->outside++;
 		return;
 	}
-	s->fresh[find(s->start, s->nr, address)] += weight;
+	s->fresh[ranges_find(s->start, s->nr, address)] += weight;
 	s->added += weight;
 }
 
@@ -122,11 +122,11 @@ void kx_ranges_add_batch(struct kx_ranges *s, const struct kx_sample *samples, u
 	u32 i, k, found[FIND_AT_ONCE];
 
 	for (i = 0; i + FIND_AT_ONCE <= nr; i += FIND_AT_ONCE) {
-		find_four(s->start, s->nr, samples + i, found);
+		ranges_find_four(s->start, s->nr, samples + i, found);
 		for (k = 0; k < FIND_AT_ONCE; k++) {
 			u64 weight = samples[i + k].weight;
 
-			if (unlikely(!inside(s, samples[i + k].address))) {
+			if (unlikely(!ranges_inside(s, samples[i + k].address))) {
 				outside++;
 				continue;
 			}
@@ -141,7 +141,7 @@ void kx_ranges_add_batch(struct kx_ranges *s, const struct kx_sample *samples, u
 }
 
 /* The part of the run's weight that belongs to its first @size addresses. */
-static u64 part_of(u64 weight, u64 size, u64 whole)
+static u64 ranges_part_of(u64 weight, u64 size, u64 whole)
 {
 	return size == whole ? weight : mul_u64_u64_div_u64(weight, size, whole);
 }
@@ -161,11 +161,11 @@ void kx_ranges_add_run(struct kx_ranges *s, u64 start, u64 size, u64 weight)
 		if (at > end || !size)
 			return;
 	}
-	given = at == start ? 0 : part_of(weight, at - start, size);
-	for (i = find(s->start, s->nr, at); ; i++) {
-		u64 to = min_t(u64, end, last_of(s, i));
+	given = at == start ? 0 : ranges_part_of(weight, at - start, size);
+	for (i = ranges_find(s->start, s->nr, at); ; i++) {
+		u64 to = min_t(u64, end, ranges_last_of(s, i));
 
-		part = part_of(weight, to - start + 1, size) - given;
+		part = ranges_part_of(weight, to - start + 1, size) - given;
 		s->fresh[i] += part;
 		s->added += part;
 		given += part;
@@ -194,15 +194,15 @@ void kx_ranges_back(struct kx_ranges *s, const struct kx_ranges_mark *mark)
 
 typedef bool before_fn(const struct kx_ranges *s, u32 a, u32 b);
 
-static bool more_accesses(const struct kx_ranges *s, u32 a, u32 b)
+static bool ranges_more_accesses(const struct kx_ranges *s, u32 a, u32 b)
 {
 	return s->accesses[a] != s->accesses[b] ? s->accesses[a] > s->accesses[b] : a < b;
 }
 
 /* Compares accesses / size exactly: cross products in 128 bits. */
-static bool hotter(const struct kx_ranges *s, u32 a, u32 b)
+static bool ranges_hotter(const struct kx_ranges *s, u32 a, u32 b)
 {
-	u64 size_a = size_of(s, a), size_b = size_of(s, b);
+	u64 size_a = ranges_size_of(s, a), size_b = ranges_size_of(s, b);
 	u64 a_high = mul_u64_u64_shr(s->accesses[a], size_b, 64);
 	u64 b_high = mul_u64_u64_shr(s->accesses[b], size_a, 64);
 	u64 a_low = s->accesses[a] * size_b, b_low = s->accesses[b] * size_a;
@@ -217,7 +217,7 @@ static bool hotter(const struct kx_ranges *s, u32 a, u32 b)
 }
 
 /* Moves the entry at @i of a heap, whose top is the entry that comes last, down to its place. */
-static void sift(const struct kx_ranges *s, u32 i, u32 n, before_fn *before)
+static void ranges_sift(const struct kx_ranges *s, u32 i, u32 n, before_fn *before)
 {
 	u32 *order = s->order, moved = order[i], child;
 
@@ -232,24 +232,24 @@ static void sift(const struct kx_ranges *s, u32 i, u32 n, before_fn *before)
 }
 
 /* Heapsort: no memory, no recursion, no bad worst case. */
-static void sort_order(const struct kx_ranges *s, u32 n, before_fn *before)
+static void ranges_sort_order(const struct kx_ranges *s, u32 n, before_fn *before)
 {
 	u32 i;
 
 	for (i = n / 2; i-- > 0;)
-		sift(s, i, n, before);
+		ranges_sift(s, i, n, before);
 	for (i = n; i-- > 1;) {
 		u32 top = s->order[0];
 
 		s->order[0] = s->order[i];
 		s->order[i] = top;
-		sift(s, 0, i, before);
+		ranges_sift(s, 0, i, before);
 	}
 }
 
 /* --- the epoch ---------------------------------------------------------------------------- */
 
-static void count(struct kx_ranges *s)
+static void ranges_count(struct kx_ranges *s)
 {
 	u32 i;
 
@@ -264,7 +264,7 @@ static void count(struct kx_ranges *s)
 	}
 }
 
-static void copy_range(struct kx_ranges *s, u32 to, u32 from)
+static void ranges_copy(struct kx_ranges *s, u32 to, u32 from)
 {
 	s->start[to] = s->start[from];
 	s->fresh[to] = s->fresh[from];
@@ -275,18 +275,18 @@ static void copy_range(struct kx_ranges *s, u32 to, u32 from)
 
 typedef bool merge_fn(const struct kx_ranges *s, u32 left, u32 right, u64 limit);
 
-static bool both_idle(const struct kx_ranges *s, u32 left, u32 right, u64 limit)
+static bool ranges_both_idle(const struct kx_ranges *s, u32 left, u32 right, u64 limit)
 {
 	return s->idle[left] >= s->config.tau_merge && s->idle[right] >= s->config.tau_merge;
 }
 
-static bool both_quiet(const struct kx_ranges *s, u32 left, u32 right, u64 limit)
+static bool ranges_both_quiet(const struct kx_ranges *s, u32 left, u32 right, u64 limit)
 {
 	return s->accesses[left] + s->accesses[right] <= limit;
 }
 
 /* Merges neighbours, at most @most times. */
-static void merge(struct kx_ranges *s, merge_fn *alike, u64 limit, u32 most)
+static void ranges_merge(struct kx_ranges *s, merge_fn *alike, u64 limit, u32 most)
 {
 	u32 left = 0, merges = 0, i;
 
@@ -299,7 +299,7 @@ static void merge(struct kx_ranges *s, merge_fn *alike, u64 limit, u32 most)
 			s->age[left] = 0;
 			merges++;
 		} else {
-			copy_range(s, ++left, i);
+			ranges_copy(s, ++left, i);
 		}
 	}
 	s->nr -= merges;
@@ -307,7 +307,7 @@ static void merge(struct kx_ranges *s, merge_fn *alike, u64 limit, u32 most)
 }
 
 /* Exceeds by more than tau_split for each vCPU, and by more than scatter. */
-static bool exceeds(const struct kx_ranges *s, u64 a, u64 b)
+static bool ranges_exceeds(const struct kx_ranges *s, u64 a, u64 b)
 {
 	u64 excess = a - b;
 
@@ -317,57 +317,58 @@ static bool exceeds(const struct kx_ranges *s, u64 a, u64 b)
 }
 
 /* @j has been halved at least once more than @i. */
-static bool is_finer(const struct kx_ranges *s, u32 j, u32 i)
+static bool ranges_is_finer(const struct kx_ranges *s, u32 j, u32 i)
 {
-	return size_of(s, j) <= size_of(s, i) / 2;
+	return ranges_size_of(s, j) <= ranges_size_of(s, i) / 2;
 }
 
 /* Whether the neighbour @j permits @i to split; @j is out of bounds at an edge. */
-static bool gives_way(const struct kx_ranges *s, u32 i, u32 j)
+static bool ranges_gives_way(const struct kx_ranges *s, u32 i, u32 j)
 {
-	return j >= s->nr || is_finer(s, j, i) || exceeds(s, s->accesses[i], s->accesses[j]);
+	return j >= s->nr || ranges_is_finer(s, j, i) ||
+	       ranges_exceeds(s, s->accesses[i], s->accesses[j]);
 }
 
-static bool alike(const struct kx_ranges *s, u32 i, u32 j)
+static bool ranges_alike(const struct kx_ranges *s, u32 i, u32 j)
 {
 	u64 a, b;
 
-	if (j >= s->nr || is_finer(s, i, j) || is_finer(s, j, i))
+	if (j >= s->nr || ranges_is_finer(s, i, j) || ranges_is_finer(s, j, i))
 		return false;
 	a = s->accesses[i];
 	b = s->accesses[j];
-	return exceeds(s, b, 0) && !exceeds(s, a, b) && !exceeds(s, b, a);
+	return ranges_exceeds(s, b, 0) && !ranges_exceeds(s, a, b) && !ranges_exceeds(s, b, a);
 }
 
 /* At a steady rate half of the accesses are from the epoch that ends. */
-static bool lasts(const struct kx_ranges *s, u32 i)
+static bool ranges_lasts(const struct kx_ranges *s, u32 i)
 {
 	return s->fresh[i] >= s->accesses[i] / 4;
 }
 
-static bool due(const struct kx_ranges *s, u32 i)
+static bool ranges_due(const struct kx_ranges *s, u32 i)
 {
 	u32 first = i, last = i;
 
-	if (!exceeds(s, s->accesses[i], 0) || !lasts(s, i) || !divisible(s, i))
+	if (!ranges_exceeds(s, s->accesses[i], 0) || !ranges_lasts(s, i) || !ranges_divisible(s, i))
 		return false;
-	if (alike(s, i, i - 1))
+	if (ranges_alike(s, i, i - 1))
 		first--;
-	if (alike(s, i, i + 1))
+	if (ranges_alike(s, i, i + 1))
 		last++;
-	if (last - first > 1 || (first < i && alike(s, first, first - 1)) ||
-	    (last > i && alike(s, last, last + 1)))
+	if (last - first > 1 || (first < i && ranges_alike(s, first, first - 1)) ||
+	    (last > i && ranges_alike(s, last, last + 1)))
 		return false;
-	return gives_way(s, first, first - 1) && gives_way(s, last, last + 1);
+	return ranges_gives_way(s, first, first - 1) && ranges_gives_way(s, last, last + 1);
 }
 
 /* Puts the ranges whose split is due into the order array. */
-static u32 collect_due(struct kx_ranges *s)
+static u32 ranges_collect_due(struct kx_ranges *s)
 {
 	u32 n = 0, i;
 
 	for (i = 0; i < s->nr; i++) {
-		if (due(s, i))
+		if (ranges_due(s, i))
 			s->order[n++] = i;
 	}
 	return n;
@@ -377,7 +378,7 @@ static u32 collect_due(struct kx_ranges *s)
  * Merges ranges to make room for all due splits, as far as the merged ranges have fewer accesses.
  * The limit grows, so that the ranges with the fewest accesses are merged first.
  */
-static void make_room(struct kx_ranges *s, u32 nr_due)
+static void ranges_make_room(struct kx_ranges *s, u32 nr_due)
 {
 	u64 most = 0, limit;
 	u32 i;
@@ -385,12 +386,12 @@ static void make_room(struct kx_ranges *s, u32 nr_due)
 	for (i = 0; i < nr_due; i++)
 		most = max_t(u64, most, s->accesses[s->order[i]]);
 	for (limit = 0; limit < most / 2 && s->config.max - s->nr < nr_due; limit = 2 * limit + 1)
-		merge(s, both_quiet, limit, nr_due - (s->config.max - s->nr));
+		ranges_merge(s, ranges_both_quiet, limit, nr_due - (s->config.max - s->nr));
 }
 
-static void halve(struct kx_ranges *s, u32 i, u32 right)
+static void ranges_halve(struct kx_ranges *s, u32 i, u32 right)
 {
-	s->start[right] = middle_of(s, i);
+	s->start[right] = ranges_middle_of(s, i);
 	s->accesses[right] = s->accesses[i] / 2;
 	s->accesses[i] -= s->accesses[right];
 	s->age[i] = 0;
@@ -400,7 +401,7 @@ static void halve(struct kx_ranges *s, u32 i, u32 right)
 }
 
 /* Halves the first @n of the order array. From the right, so that each range moves only once. */
-static void split(struct kx_ranges *s, u32 n)
+static void ranges_split(struct kx_ranges *s, u32 n)
 {
 	u32 i, left = n;
 
@@ -409,10 +410,10 @@ static void split(struct kx_ranges *s, u32 n)
 	for (i = s->nr; left; ) {
 		i--;
 		if (s->idle[i] == IDLE_DUE) {
-			halve(s, i, i + left);
+			ranges_halve(s, i, i + left);
 			left--;
 		}
-		copy_range(s, i + left, i);
+		ranges_copy(s, i + left, i);
 	}
 	s->nr += n;
 	s->splits += n;
@@ -422,21 +423,21 @@ void kx_ranges_epoch(struct kx_ranges *s)
 {
 	u32 n, room;
 
-	count(s);
-	merge(s, both_idle, 0, (u32)-1);
+	ranges_count(s);
+	ranges_merge(s, ranges_both_idle, 0, (u32)-1);
 
-	n = collect_due(s);
+	n = ranges_collect_due(s);
 	if (n > s->config.max - s->nr) {
-		make_room(s, n);
-		n = collect_due(s);
+		ranges_make_room(s, n);
+		n = ranges_collect_due(s);
 	}
 	room = s->config.max - s->nr;
 	if (n > room) {
-		sort_order(s, n, more_accesses);
+		ranges_sort_order(s, n, ranges_more_accesses);
 		s->denied += n - room;
 		n = room;
 	}
-	split(s, n);
+	ranges_split(s, n);
 	memset(s->fresh, 0, sizeof(*s->fresh) * s->nr);
 	s->epochs++;
 }
@@ -448,7 +449,7 @@ size_t kx_ranges_bytes(u32 max)
 	return (size_t)(max ? max : KX_RANGES_MAX) * (3 * sizeof(u64) + 3 * sizeof(u32));
 }
 
-static void set_default(u32 *field, u32 value)
+static void ranges_set_default(u32 *field, u32 value)
 {
 	if (!*field)
 		*field = value;
@@ -458,11 +459,11 @@ int kx_ranges_init(struct kx_ranges *s, void *memory, const struct kx_ranges_con
 {
 	struct kx_ranges_config c = *config;
 
-	set_default(&c.granularity, KX_RANGES_GRANULARITY);
-	set_default(&c.max, KX_RANGES_MAX);
-	set_default(&c.tau_split, KX_RANGES_TAU_SPLIT);
-	set_default(&c.tau_merge, KX_RANGES_TAU_MERGE);
-	set_default(&c.vcpus, 1);
+	ranges_set_default(&c.granularity, KX_RANGES_GRANULARITY);
+	ranges_set_default(&c.max, KX_RANGES_MAX);
+	ranges_set_default(&c.tau_split, KX_RANGES_TAU_SPLIT);
+	ranges_set_default(&c.tau_merge, KX_RANGES_TAU_MERGE);
+	ranges_set_default(&c.vcpus, 1);
 	if (c.first > c.last || c.granularity > KX_RANGES_GRANULARITY_MAX || c.max < KX_RANGES_MIN)
 		return -EINVAL;
 
@@ -478,7 +479,7 @@ int kx_ranges_init(struct kx_ranges *s, void *memory, const struct kx_ranges_con
 
 	s->start[0] = c.first;
 	s->nr = 1;
-	s->start[1] = middle_of(s, 0);
+	s->start[1] = ranges_middle_of(s, 0);
 	if (s->start[1] != s->start[0])
 		s->nr = 2;
 	return 0;
@@ -505,13 +506,13 @@ void kx_ranges_grow(struct kx_ranges *s, u64 last)
 
 u64 kx_ranges_until(const struct kx_ranges *s, u64 address)
 {
-	return last_of(s, find(s->start, s->nr, address));
+	return ranges_last_of(s, ranges_find(s->start, s->nr, address));
 }
 
 /* Accesses per granule, times 2^32. */
-static u64 heat_of(const struct kx_ranges *s, u32 i)
+static u64 ranges_heat_of(const struct kx_ranges *s, u32 i)
 {
-	u64 granules = (last_of(s, i) >> s->config.granularity) -
+	u64 granules = (ranges_last_of(s, i) >> s->config.granularity) -
 		       (s->start[i] >> s->config.granularity) + 1;
 
 	if (s->accesses[i] >> 32 >= granules)
@@ -522,9 +523,9 @@ static u64 heat_of(const struct kx_ranges *s, u32 i)
 void kx_ranges_get(const struct kx_ranges *s, u32 i, struct kx_range *range)
 {
 	range->start = s->start[i];
-	range->size = size_of(s, i);
+	range->size = ranges_size_of(s, i);
 	range->accesses = s->accesses[i];
-	range->heat = heat_of(s, i);
+	range->heat = ranges_heat_of(s, i);
 	range->age = s->age[i];
 }
 
@@ -534,7 +535,7 @@ u32 kx_ranges_rank(struct kx_ranges *s)
 
 	for (i = 0; i < s->nr; i++)
 		s->order[i] = i;
-	sort_order(s, s->nr, hotter);
+	ranges_sort_order(s, s->nr, ranges_hotter);
 	return s->nr;
 }
 

@@ -7,7 +7,7 @@
 #include "regions.h"
 
 /* Steele et al., "Fast splittable pseudorandom number generators", OOPSLA '14. */
-static u64 draw(struct kx_regions *s)
+static u64 regions_draw(struct kx_regions *s)
 {
 	u64 z = s->seed += 0x9e3779b97f4a7c15ull;
 
@@ -17,43 +17,43 @@ static u64 draw(struct kx_regions *s)
 }
 
 /* A number from 0 to @n - 1. @n is below 2^52, so no value is more likely by 2^-12. */
-static u64 draw_below(struct kx_regions *s, u64 n)
+static u64 regions_draw_below(struct kx_regions *s, u64 n)
 {
-	return draw(s) % n;
+	return regions_draw(s) % n;
 }
 
 /* Called for region number @n: a million regions take many milliseconds. */
-static void step(u64 n)
+static void regions_step(u64 n)
 {
 	if (n % 1024 == 1023)
 		port_rest();
 }
 
-static u64 difference(u64 a, u64 b)
+static u64 regions_difference(u64 a, u64 b)
 {
 	return a > b ? a - b : b - a;
 }
 
 /* The mean of @a with weight @na pages, and @b with weight @nb pages. */
-static u32 mean(u32 a, u64 na, u32 b, u64 nb)
+static u32 regions_mean(u32 a, u64 na, u32 b, u64 nb)
 {
-	u32 part = mul_u64_u64_div_u64(difference(a, b), nb, na + nb);
+	u32 part = mul_u64_u64_div_u64(regions_difference(a, b), nb, na + nb);
 
 	return a < b ? a + part : a - part;
 }
 
-static u64 end_of(const struct kx_region *r)
+static u64 regions_end_of(const struct kx_region *r)
 {
 	return r->gfn + r->npages;
 }
 
-static bool adjacent(const struct kx_region *l, const struct kx_region *r)
+static bool regions_adjacent(const struct kx_region *l, const struct kx_region *r)
 {
-	return l->as_id == r->as_id && end_of(l) == r->gfn;
+	return l->as_id == r->as_id && regions_end_of(l) == r->gfn;
 }
 
 /* Reduces @r to @npages of its pages, from @gfn on. */
-static void clip(struct kx_region *r, u64 gfn, u64 npages)
+static void regions_clip(struct kx_region *r, u64 gfn, u64 npages)
 {
 	r->gfn = gfn;
 	r->npages = npages;
@@ -62,11 +62,11 @@ static void clip(struct kx_region *r, u64 gfn, u64 npages)
 }
 
 /* Merges @r, which begins at the end of @l, into @l. */
-static void join(struct kx_region *l, const struct kx_region *r)
+static void regions_join(struct kx_region *l, const struct kx_region *r)
 {
-	l->accesses = mean(l->accesses, l->npages, r->accesses, r->npages);
-	l->last_accesses = mean(l->last_accesses, l->npages, r->last_accesses, r->npages);
-	l->age = mean(l->age, l->npages, r->age, r->npages);
+	l->accesses = regions_mean(l->accesses, l->npages, r->accesses, r->npages);
+	l->last_accesses = regions_mean(l->last_accesses, l->npages, r->last_accesses, r->npages);
+	l->age = regions_mean(l->age, l->npages, r->age, r->npages);
 	l->npages += r->npages;
 	if (!l->watching) {
 		l->watching = r->watching;
@@ -74,15 +74,15 @@ static void join(struct kx_region *l, const struct kx_region *r)
 	}
 }
 
-static u32 least_regions(const struct kx_regions *s)
+static u32 regions_least(const struct kx_regions *s)
 {
 	return min_t(u64, s->min, s->pages);
 }
 
 /* The size limit of a region. If all regions keep it, there are at least @min regions. */
-static u64 largest_region(const struct kx_regions *s)
+static u64 regions_largest(const struct kx_regions *s)
 {
-	return s->pages ? div64_u64(s->pages, least_regions(s)) : 0;
+	return s->pages ? div64_u64(s->pages, regions_least(s)) : 0;
 }
 
 size_t kx_regions_bytes(u32 max)
@@ -110,8 +110,8 @@ struct sweep {
 	struct kx_stretch rest;		/* rest of the current stretch */
 };
 
-static void sweep_start(struct sweep *w, const struct kx_regions *s,
-			const struct kx_stretch *stretches, u32 nr)
+static void regions_sweep_start(struct sweep *w, const struct kx_regions *s,
+				const struct kx_stretch *stretches, u32 nr)
 {
 	memset(w, 0, sizeof(*w));
 	w->stretch = stretches;
@@ -120,7 +120,7 @@ static void sweep_start(struct sweep *w, const struct kx_regions *s,
 	w->last_old = s->region + s->nr;
 }
 
-static bool sweep_stretch(struct sweep *w)
+static bool regions_sweep_stretch(struct sweep *w)
 {
 	w->rest.npages = 0;
 	while (w->stretch < w->last_stretch) {
@@ -137,16 +137,16 @@ static bool sweep_stretch(struct sweep *w)
 }
 
 /* The next @piece; @first: it is the first of its stretch. */
-static bool sweep_next(struct sweep *w, struct kx_region *piece, bool *first)
+static bool regions_sweep_next(struct sweep *w, struct kx_region *piece, bool *first)
 {
 	u64 npages;
 
 	*first = !w->rest.npages;
-	if (*first && !sweep_stretch(w))
+	if (*first && !regions_sweep_stretch(w))
 		return false;
 	while (w->old < w->last_old &&
 	       (w->old->as_id < w->rest.as_id ||
-		(w->old->as_id == w->rest.as_id && end_of(w->old) <= w->rest.gfn)))
+		(w->old->as_id == w->rest.as_id && regions_end_of(w->old) <= w->rest.gfn)))
 		w->old++;
 
 	npages = w->rest.npages;
@@ -154,22 +154,22 @@ static bool sweep_next(struct sweep *w, struct kx_region *piece, bool *first)
 	if (w->old < w->last_old && w->old->as_id == w->rest.as_id) {
 		if (w->old->gfn <= w->rest.gfn) {
 			*piece = *w->old;
-			npages = min_t(u64, npages, end_of(w->old) - w->rest.gfn);
+			npages = min_t(u64, npages, regions_end_of(w->old) - w->rest.gfn);
 		} else {
 			npages = min_t(u64, npages, w->old->gfn - w->rest.gfn);
 		}
 	}
 	piece->as_id = w->rest.as_id;
-	clip(piece, w->rest.gfn, npages);
+	regions_clip(piece, w->rest.gfn, npages);
 	w->rest.gfn += npages;
 	w->rest.npages -= npages;
 	return true;
 }
 
-static bool alike(const struct kx_region *l, const struct kx_region *r, u64 limit)
+static bool regions_alike(const struct kx_region *l, const struct kx_region *r, u64 limit)
 {
-	return difference((u64)l->accesses + l->last_accesses,
-			  (u64)r->accesses + r->last_accesses) < limit;
+	return regions_difference((u64)l->accesses + l->last_accesses,
+				  (u64)r->accesses + r->last_accesses) < limit;
 }
 
 struct tally {
@@ -178,30 +178,30 @@ struct tally {
 	u32 pairs;			/* pairs of similar neighbours */
 };
 
-static void count_pieces(struct tally *t, const struct kx_regions *s,
-			 const struct kx_stretch *stretches, u32 nr, u64 limit)
+static void regions_count_pieces(struct tally *t, const struct kx_regions *s,
+				 const struct kx_stretch *stretches, u32 nr, u64 limit)
 {
 	struct kx_region piece, before;
 	struct sweep w;
 	bool first;
 
 	memset(t, 0, sizeof(*t));
-	sweep_start(&w, s, stretches, nr);
-	while (sweep_next(&w, &piece, &first)) {
-		step(t->pieces);
+	regions_sweep_start(&w, s, stretches, nr);
+	while (regions_sweep_next(&w, &piece, &first)) {
+		regions_step(t->pieces);
 		t->pages += piece.npages;
 		t->pieces++;
 		if (first)
 			t->stretches++;
 		else
-			t->pairs += alike(&before, &piece, limit);
+			t->pairs += regions_alike(&before, &piece, limit);
 		before = piece;
 	}
 }
 
 /* Puts the pieces into the spare array, and joins @excess of @t->pairs, evenly distributed. */
-static u32 collect_pieces(struct kx_regions *s, const struct kx_stretch *stretches, u32 nr,
-			  const struct tally *t, u32 excess, u64 limit)
+static u32 regions_collect_pieces(struct kx_regions *s, const struct kx_stretch *stretches, u32 nr,
+				  const struct tally *t, u32 excess, u64 limit)
 {
 	struct kx_region piece, before;
 	struct sweep w;
@@ -209,14 +209,14 @@ static u32 collect_pieces(struct kx_regions *s, const struct kx_stretch *stretch
 	bool first;
 	u32 n = 0;
 
-	sweep_start(&w, s, stretches, nr);
-	while (sweep_next(&w, &piece, &first)) {
-		step(n);
-		if (!first && alike(&before, &piece, limit))
+	regions_sweep_start(&w, s, stretches, nr);
+	while (regions_sweep_next(&w, &piece, &first)) {
+		regions_step(n);
+		if (!first && regions_alike(&before, &piece, limit))
 			due += excess;
 		if (due >= t->pairs && due) {
 			due -= t->pairs;
-			join(&s->spare[n - 1], &piece);
+			regions_join(&s->spare[n - 1], &piece);
 			s->merges++;
 		} else {
 			s->spare[n++] = piece;
@@ -227,7 +227,7 @@ static u32 collect_pieces(struct kx_regions *s, const struct kx_stretch *stretch
 }
 
 /* Divides @r into @k parts of equal size at @to. */
-static void cut_one(struct kx_region *to, const struct kx_region *r, u32 k)
+static void regions_cut_one(struct kx_region *to, const struct kx_region *r, u32 k)
 {
 	u64 size = div64_u64(r->npages, k), longer = r->npages - size * k, gfn = r->gfn;
 	u32 i;
@@ -236,7 +236,7 @@ static void cut_one(struct kx_region *to, const struct kx_region *r, u32 k)
 		u64 npages = size + (i < longer);
 
 		to[i] = *r;
-		clip(&to[i], gfn, npages);
+		regions_clip(&to[i], gfn, npages);
 		gfn += npages;
 	}
 }
@@ -245,9 +245,9 @@ static void cut_one(struct kx_region *to, const struct kx_region *r, u32 k)
  * Puts the @n regions of the spare array back and divides regions that are too large, as far as
  * there is room, in proportion to the number of cuts that each region needs.
  */
-static void cut_to_size(struct kx_regions *s, u32 n)
+static void regions_cut_to_size(struct kx_regions *s, u32 n)
 {
-	u64 limit = largest_region(s), wanted = 0, due = 0, cuts;
+	u64 limit = regions_largest(s), wanted = 0, due = 0, cuts;
 	const struct kx_region *r;
 
 	for (r = s->spare; r < s->spare + n; r++)
@@ -258,12 +258,12 @@ static void cut_to_size(struct kx_regions *s, u32 n)
 	for (r = s->spare; r < s->spare + n; r++) {
 		u64 before = due, k = 1;
 
-		step(r - s->spare);
+		regions_step(r - s->spare);
 		due += div64_u64(r->npages - 1, limit);
 		if (wanted)
 			k += mul_u64_u64_div_u64(due, cuts, wanted) -
 			     mul_u64_u64_div_u64(before, cuts, wanted);
-		cut_one(s->region + s->nr, r, k);
+		regions_cut_one(s->region + s->nr, r, k);
 		s->nr += k;
 	}
 }
@@ -274,29 +274,29 @@ int kx_regions_set(struct kx_regions *s, const struct kx_stretch *stretches, u32
 	u64 limit = 0;
 	u32 excess;
 
-	count_pieces(&t, s, stretches, nr, limit);
+	regions_count_pieces(&t, s, stretches, nr, limit);
 	if (t.stretches > s->max)
 		return -E2BIG;
 	excess = t.pieces > s->max ? t.pieces - s->max : 0;
 	/* If there is no room, borders between the most similar regions are removed. */
 	while (t.pairs < excess) {
 		limit = 2 * limit + 1;
-		count_pieces(&t, s, stretches, nr, limit);
+		regions_count_pieces(&t, s, stretches, nr, limit);
 	}
 	s->pages = t.pages;
-	cut_to_size(s, collect_pieces(s, stretches, nr, &t, excess, limit));
+	regions_cut_to_size(s, regions_collect_pieces(s, stretches, nr, &t, excess, limit));
 	return 0;
 }
 
 u64 kx_region_choose(struct kx_regions *s, struct kx_region *r)
 {
-	r->watched = r->gfn + draw_below(s, r->npages);
+	r->watched = r->gfn + regions_draw_below(s, r->npages);
 	r->watching = true;
 	return r->watched;
 }
 
 /* Counts that differ by more than a tenth of the maximum count are different. */
-static u32 tolerance(const struct kx_regions *s)
+static u32 regions_tolerance(const struct kx_regions *s)
 {
 	return s->checks / 10;
 }
@@ -306,27 +306,27 @@ void kx_regions_age(struct kx_regions *s)
 	struct kx_region *r;
 
 	for (r = s->region; r < s->region + s->nr; r++) {
-		step(r - s->region);
-		if (difference(r->accesses, r->last_accesses) > tolerance(s))
+		regions_step(r - s->region);
+		if (regions_difference(r->accesses, r->last_accesses) > regions_tolerance(s))
 			r->age = 0;
 		else if (r->age < (u32)-1)
 			r->age++;
 	}
 }
 
-static void merge(struct kx_regions *s)
+static void regions_merge(struct kx_regions *s)
 {
-	u64 limit = largest_region(s);
-	u32 least = least_regions(s), nr = s->nr, i;
+	u64 limit = regions_largest(s);
+	u32 least = regions_least(s), nr = s->nr, i;
 	struct kx_region *l = s->region;
 
 	for (i = 1; i < s->nr; i++) {
 		const struct kx_region *r = &s->region[i];
 
-		step(i);
-		if (nr > least && adjacent(l, r) && l->npages + r->npages <= limit &&
-		    difference(l->accesses, r->accesses) <= tolerance(s)) {
-			join(l, r);
+		regions_step(i);
+		if (nr > least && regions_adjacent(l, r) && l->npages + r->npages <= limit &&
+		    regions_difference(l->accesses, r->accesses) <= regions_tolerance(s)) {
+			regions_join(l, r);
 			nr--;
 		} else {
 			*++l = *r;
@@ -337,18 +337,18 @@ static void merge(struct kx_regions *s)
 }
 
 /* Splits @r into two parts, each with at least a tenth of the pages. */
-static void split_one(struct kx_regions *s, struct kx_region *r, struct kx_region *right)
+static void regions_split_one(struct kx_regions *s, struct kx_region *r, struct kx_region *right)
 {
 	u64 least = max_t(u64, div64_u64(r->npages, 10), 1);
-	u64 left = least + draw_below(s, r->npages - 2 * least + 1);
+	u64 left = least + regions_draw_below(s, r->npages - 2 * least + 1);
 
 	*right = *r;
-	clip(right, r->gfn + left, r->npages - left);
-	clip(r, r->gfn, left);
+	regions_clip(right, r->gfn + left, r->npages - left);
+	regions_clip(r, r->gfn, left);
 	s->splits++;
 }
 
-static void split(struct kx_regions *s)
+static void regions_split(struct kx_regions *s)
 {
 	u32 room = s->max - s->nr, parts = 2, n = 0, i, k;
 	struct kx_region *to = s->spare;
@@ -359,12 +359,12 @@ static void split(struct kx_regions *s)
 	s->last_nr = s->nr;
 
 	for (i = 0; i < s->nr; i++) {
-		bool chosen = draw_below(s, s->nr - i) < room;
+		bool chosen = regions_draw_below(s, s->nr - i) < room;
 
-		step(i);
+		regions_step(i);
 		to[n++] = s->region[i];
 		for (k = 1; chosen && k < parts && to[n - 1].npages > 1; k++, n++, room--)
-			split_one(s, &to[n - 1], &to[n]);
+			regions_split_one(s, &to[n - 1], &to[n]);
 	}
 	s->spare = s->region;
 	s->region = to;
@@ -375,10 +375,10 @@ void kx_regions_adapt(struct kx_regions *s)
 {
 	struct kx_region *r;
 
-	merge(s);
-	split(s);
+	regions_merge(s);
+	regions_split(s);
 	for (r = s->region; r < s->region + s->nr; r++) {
-		step(r - s->region);
+		regions_step(r - s->region);
 		r->last_accesses = r->accesses;
 		r->accesses = 0;
 		r->watching = false;

@@ -5,40 +5,40 @@
 #include "walk.h"
 
 /* Pages that one entry of a table of this level maps. */
-static u64 pages_of(int level)
+static u64 walk_pages_of(int level)
 {
 	return 1ull << (9 * (level - 1));
 }
 
 /* The end of the pages below the entry for @gfn, but at most @end. */
-static u64 end_of(u64 gfn, int level, u64 end)
+static u64 walk_end_of(u64 gfn, int level, u64 end)
 {
-	return min_t(u64, end, (gfn | (pages_of(level) - 1)) + 1);
+	return min_t(u64, end, (gfn | (walk_pages_of(level) - 1)) + 1);
 }
 
-static bool is_table(u64 entry, int level)
+static bool walk_is_table(u64 entry, int level)
 {
 	return level > KX_LEVEL_1G || (level > KX_LEVEL_4K && !(entry & KX_ENTRY_LARGE));
 }
 
-static void set_bit64(u64 *words, unsigned int bit)
+static void walk_set_bit64(u64 *words, unsigned int bit)
 {
 	words[bit / 64] |= BIT_ULL(bit % 64);
 }
 
-static bool test_bit64(const u64 *words, unsigned int bit)
+static bool walk_test_bit64(const u64 *words, unsigned int bit)
 {
 	return words[bit / 64] & BIT_ULL(bit % 64);
 }
 
 /* --- entries ----------------------------------------------------------------- */
 
-static bool maps(const struct kx_walk *w, u64 entry)
+static bool walk_maps(const struct kx_walk *w, u64 entry)
 {
 	return entry & w->maps;
 }
 
-static bool is_young(const struct kx_walk *w, u64 entry)
+static bool walk_is_young(const struct kx_walk *w, u64 entry)
 {
 	u64 young = w->maps | w->accessed;
 
@@ -51,20 +51,20 @@ static bool is_young(const struct kx_walk *w, u64 entry)
  * writable without a lock, and then a CPU may set D. KVM writes settled entries without a
  * locked instruction for the same reason.
  */
-static u64 settled_bits(const struct kx_walk *w)
+static u64 walk_settled_bits(const struct kx_walk *w)
 {
 	return w->maps | KX_ENTRY_WRITE | w->accessed | w->dirty;
 }
 
 /* Clears A if the entry maps memory; other entries must not be changed. */
-static bool take(const struct kx_walk *w, u64 *entry)
+static bool walk_take(const struct kx_walk *w, u64 *entry)
 {
 	u64 old = READ_ONCE(*entry);
 
 	do {
-		if (!is_young(w, old))
+		if (!walk_is_young(w, old))
 			return false;
-		if ((old & settled_bits(w)) == settled_bits(w)) {
+		if ((old & walk_settled_bits(w)) == walk_settled_bits(w)) {
 			WRITE_ONCE(*entry, old & ~w->accessed);
 			return true;
 		}
@@ -75,13 +75,13 @@ static bool take(const struct kx_walk *w, u64 *entry)
 /* --- a table of the last level -------------------------------------------------- */
 
 /* Entries @i to @end, all in the same word of the result. */
-static u64 take_some(struct kx_walk *w, u64 *table, unsigned int i, unsigned int end)
+static u64 walk_take_some(struct kx_walk *w, u64 *table, unsigned int i, unsigned int end)
 {
 	u64 bits = 0;
 
 	for (; i < end; i++) {
-		w->sums.leaves += maps(w, READ_ONCE(table[i]));
-		if (take(w, &table[i]))
+		w->sums.leaves += walk_maps(w, READ_ONCE(table[i]));
+		if (walk_take(w, &table[i]))
 			bits |= BIT_ULL(i % 64);
 	}
 	return bits;
@@ -94,7 +94,7 @@ static u64 take_some(struct kx_walk *w, u64 *table, unsigned int i, unsigned int
 #define GROUP	8u
 
 /* Reads a group of entries into @e, and clears their A bits if all of them are settled. */
-static __always_inline bool take_group(u64 *group, u64 *e, u64 settled, u64 accessed)
+static __always_inline bool walk_take_group(u64 *group, u64 *e, u64 settled, u64 accessed)
 {
 	u64 all = ~0ull;
 	unsigned int i;
@@ -113,7 +113,7 @@ static __always_inline bool take_group(u64 *group, u64 *e, u64 settled, u64 acce
 }
 
 /* The A bits of a group, whether or not the entries map memory. */
-static __always_inline u64 accessed_bits(const u64 *e, u64 accessed)
+static __always_inline u64 walk_accessed_bits(const u64 *e, u64 accessed)
 {
 	u64 bits = 0;
 	unsigned int i;
@@ -124,7 +124,7 @@ static __always_inline u64 accessed_bits(const u64 *e, u64 accessed)
 	return bits >> __builtin_ctzll(accessed);
 }
 
-static __always_inline unsigned int leaves_in(const struct kx_walk *w, const u64 *e)
+static __always_inline unsigned int walk_leaves_in(const struct kx_walk *w, const u64 *e)
 {
 	unsigned int i, n = 0;
 	u64 all = ~0ull;
@@ -132,16 +132,16 @@ static __always_inline unsigned int leaves_in(const struct kx_walk *w, const u64
 #pragma GCC unroll 8
 	for (i = 0; i < GROUP; i++)
 		all &= e[i];
-	if (likely(maps(w, all)))
+	if (likely(walk_maps(w, all)))
 		return GROUP;
 #pragma GCC unroll 8
 	for (i = 0; i < GROUP; i++)
-		n += maps(w, e[i]);
+		n += walk_maps(w, e[i]);
 	return n;
 }
 
 /* The bits that any entry of a group has and, in @all, the bits that all entries have. */
-static __always_inline u64 any_of_group(const u64 *group, u64 *all)
+static __always_inline u64 walk_any_of_group(const u64 *group, u64 *all)
 {
 	u64 entry, any = 0;
 	unsigned int i;
@@ -156,12 +156,12 @@ static __always_inline u64 any_of_group(const u64 *group, u64 *all)
 	return any;
 }
 
-static unsigned int count_leaves(const struct kx_walk *w, const u64 *group)
+static unsigned int walk_count_leaves(const struct kx_walk *w, const u64 *group)
 {
 	unsigned int i, n = 0;
 
 	for (i = 0; i < GROUP; i++)
-		n += !!maps(w, READ_ONCE(group[i]));
+		n += !!walk_maps(w, READ_ONCE(group[i]));
 	return n;
 }
 
@@ -170,46 +170,46 @@ static unsigned int count_leaves(const struct kx_walk *w, const u64 *group)
  * is a loop for each case. The third loop has no branch for each entry, because nothing is as
  * slow as a branch that is taken at random; before this loop there are at most two branches.
  */
-static u64 take_word(struct kx_walk *w, u64 *word)
+static u64 walk_take_word(struct kx_walk *w, u64 *word)
 {
-	const u64 settled = settled_bits(w), accessed = w->accessed;
+	const u64 settled = walk_settled_bits(w), accessed = w->accessed;
 	u64 e[GROUP], young = 0, bits, all;
 	unsigned int i, leaves;
 
 	for (i = 0; i < 64; i += GROUP) {
-		if (!take_group(word + i, e, settled, accessed))
+		if (!walk_take_group(word + i, e, settled, accessed))
 			break;
 	}
 	bits = i < 64 ? BIT_ULL(i) - 1 : ~0ull;
 	leaves = i;
-	for (; i < 64 && !(any_of_group(word + i, &all) & accessed); i += GROUP)
-		leaves += likely(maps(w, all)) ? GROUP : count_leaves(w, word + i);
+	for (; i < 64 && !(walk_any_of_group(word + i, &all) & accessed); i += GROUP)
+		leaves += likely(walk_maps(w, all)) ? GROUP : walk_count_leaves(w, word + i);
 	for (; i < 64; i += GROUP) {
-		if (take_group(word + i, e, settled, accessed)) {
+		if (walk_take_group(word + i, e, settled, accessed)) {
 			bits |= 0xffull << i;
 			leaves += GROUP;
 		} else {
-			young |= accessed_bits(e, accessed) << i;
-			leaves += leaves_in(w, e);
+			young |= walk_accessed_bits(e, accessed) << i;
+			leaves += walk_leaves_in(w, e);
 		}
 	}
 	w->sums.leaves += leaves;
 	for (; young; young &= young - 1) {
 		i = __builtin_ctzll(young);
-		if (take(w, &word[i]))
+		if (walk_take(w, &word[i]))
 			bits |= BIT_ULL(i);
 	}
 	return bits;
 }
 
-static void note_pages(struct kx_walk *w, unsigned int block, unsigned int word, u64 bits)
+static void walk_note_pages(struct kx_walk *w, unsigned int block, unsigned int word, u64 bits)
 {
 	struct kx_window *window = w->window;
 
 	if (!bits)
 		return;
-	if (!test_bit64(window->blocks, block)) {
-		set_bit64(window->blocks, block);
+	if (!walk_test_bit64(window->blocks, block)) {
+		walk_set_bit64(window->blocks, block);
 		memset(window->pages[block], 0, sizeof(window->pages[block]));
 	}
 	window->pages[block][word] |= bits;
@@ -217,7 +217,7 @@ static void note_pages(struct kx_walk *w, unsigned int block, unsigned int word,
 }
 
 /* Pages @gfn to @end of the block that @table maps. True: none was accessed. */
-static bool take_table(struct kx_walk *w, u64 *table, u64 gfn, u64 end)
+static bool walk_take_table(struct kx_walk *w, u64 *table, u64 gfn, u64 end)
 {
 	unsigned int block = kx_index_of(gfn, KX_LEVEL_2M), i = kx_index_of(gfn, KX_LEVEL_4K);
 	unsigned int last = i + (end - gfn), stop;
@@ -228,10 +228,10 @@ static bool take_table(struct kx_walk *w, u64 *table, u64 gfn, u64 end)
 	for (; i < last; i = stop) {
 		stop = min_t(unsigned int, last, (i | 63) + 1);
 		if (stop - i == 64)
-			bits = take_word(w, &table[i]);
+			bits = walk_take_word(w, &table[i]);
 		else
-			bits = take_some(w, table, i, stop);
-		note_pages(w, block, i / 64, bits);
+			bits = walk_take_some(w, table, i, stop);
+		walk_note_pages(w, block, i / 64, bits);
 		quiet &= !bits;
 	}
 	return quiet;
@@ -240,28 +240,28 @@ static bool take_table(struct kx_walk *w, u64 *table, u64 gfn, u64 end)
 /* --- the levels above -------------------------------------------------------------- */
 
 /* A leaf that is larger than a page. True: the leaf was not accessed. */
-static bool take_large(struct kx_walk *w, u64 *entry, int level, u64 gfn)
+static bool walk_take_large(struct kx_walk *w, u64 *entry, int level, u64 gfn)
 {
 	w->sums.leaves++;
-	if (!take(w, entry))
+	if (!walk_take(w, entry))
 		return true;
 	w->sums.found++;
 	if (level == KX_LEVEL_1G)
 		w->window->whole = true;
 	else
-		set_bit64(w->window->leaves, kx_index_of(gfn, KX_LEVEL_2M));
+		walk_set_bit64(w->window->leaves, kx_index_of(gfn, KX_LEVEL_2M));
 	return false;
 }
 
-static bool must_stop(struct kx_walk *w)
+static bool walk_must_stop(struct kx_walk *w)
 {
 	return w->nr_idle == KX_IDLE_MAX || w->stop(w);
 }
 
 /* Nothing was accessed below: from now on the entry's own bit shows whether something is. */
-static void retire(struct kx_walk *w, u64 *entry, int level, u64 gfn)
+static void walk_retire(struct kx_walk *w, u64 *entry, int level, u64 gfn)
 {
-	if (w->nr_idle == KX_IDLE_MAX || !take(w, entry))
+	if (w->nr_idle == KX_IDLE_MAX || !walk_take(w, entry))
 		return;
 	w->idle[w->nr_idle++] = (struct kx_idle){ .gfn = gfn, .level = level - 1 };
 	w->sums.cleared++;
@@ -276,14 +276,14 @@ static bool walk_upper(struct kx_walk *w, u64 *table, int level, u64 *at, u64 en
  */
 static bool walk_entry(struct kx_walk *w, u64 *entry, int level, u64 *at, u64 end)
 {
-	bool all = end - *at == pages_of(level), quiet;
+	bool all = end - *at == walk_pages_of(level), quiet;
 	u64 old = READ_ONCE(*entry), first = *at, *child;
 
 	*at = end;
-	if (!maps(w, old))
+	if (!walk_maps(w, old))
 		return true;
-	if (!is_table(old, level))
-		return take_large(w, entry, level, first);
+	if (!walk_is_table(old, level))
+		return walk_take_large(w, entry, level, first);
 	if (w->skip && !(old & w->accessed)) {
 		w->sums.skipped++;
 		w->sums.skipped_pages += end - first;
@@ -296,11 +296,11 @@ static bool walk_entry(struct kx_walk *w, u64 *entry, int level, u64 *at, u64 en
 	if (level > KX_LEVEL_2M) {
 		quiet = walk_upper(w, child, level - 1, at, end);
 	} else {
-		quiet = take_table(w, child, first, end);
+		quiet = walk_take_table(w, child, first, end);
 		*at = end;
 	}
 	if (w->retire && quiet && all)
-		retire(w, entry, level, first);
+		walk_retire(w, entry, level, first);
 	return false;
 }
 
@@ -310,14 +310,14 @@ static bool walk_upper(struct kx_walk *w, u64 *table, int level, u64 *at, u64 en
 	bool quiet = true;
 
 	while (*at < end) {
-		next = end_of(*at, level, end);
+		next = walk_end_of(*at, level, end);
 		quiet &= walk_entry(w, &table[kx_index_of(*at, level)], level, at, next);
 		if (*at < next)
 			return false;
 		if (w->sums.tables == tables)
 			continue;
 		tables = w->sums.tables;
-		if (*at < end && must_stop(w))
+		if (*at < end && walk_must_stop(w))
 			return false;
 	}
 	return quiet;
@@ -342,7 +342,7 @@ void kx_window_clear(struct kx_window *window, u64 gfn)
 /* --- single entries -------------------------------------------------------------------- */
 
 /* The entry for @gfn in a table of level @target, or the entry above at which the walk ends. */
-static u64 *entry_at(struct kx_walk *w, u64 *table, int level, u64 gfn, int target, int *at)
+static u64 *walk_entry_at(struct kx_walk *w, u64 *table, int level, u64 gfn, int target, int *at)
 {
 	u64 *entry, value;
 
@@ -350,7 +350,7 @@ static u64 *entry_at(struct kx_walk *w, u64 *table, int level, u64 gfn, int targ
 		entry = &table[kx_index_of(gfn, level)];
 		value = READ_ONCE(*entry);
 		*at = level;
-		if (level == target || !maps(w, value) || !is_table(value, level))
+		if (level == target || !walk_maps(w, value) || !walk_is_table(value, level))
 			return entry;
 		table = w->table(w, value & w->address);
 		if (!table)
@@ -358,15 +358,15 @@ static u64 *entry_at(struct kx_walk *w, u64 *table, int level, u64 gfn, int targ
 	}
 }
 
-static bool any_young(const struct kx_walk *w, const u64 *table)
+static bool walk_any_young(const struct kx_walk *w, const u64 *table)
 {
 	unsigned int i;
 	u64 all;
 
 	for (i = 0; i < KX_ENTRIES; i++) {
-		if (i % GROUP == 0 && !(any_of_group(table + i, &all) & w->accessed))
+		if (i % GROUP == 0 && !(walk_any_of_group(table + i, &all) & w->accessed))
 			i += GROUP - 1;
-		else if (is_young(w, READ_ONCE(table[i])))
+		else if (walk_is_young(w, READ_ONCE(table[i])))
 			return true;
 	}
 	return false;
@@ -377,17 +377,17 @@ void kx_walk_recheck(struct kx_walk *w, u64 *root, int level, const struct kx_id
 	u64 *entry, *table, old;
 	int at;
 
-	entry = entry_at(w, root, level, idle->gfn, idle->level + 1, &at);
+	entry = walk_entry_at(w, root, level, idle->gfn, idle->level + 1, &at);
 	if (!entry || at != idle->level + 1)
 		return;
 	old = READ_ONCE(*entry);
-	if (!maps(w, old) || !is_table(old, at) || (old & w->accessed))
+	if (!walk_maps(w, old) || !walk_is_table(old, at) || (old & w->accessed))
 		return;
 	table = w->table(w, old & w->address);
-	if (!table || !any_young(w, table))
+	if (!table || !walk_any_young(w, table))
 		return;
 	while (!try_cmpxchg64(entry, &old, old | w->accessed)) {
-		if (!maps(w, old) || !is_table(old, at))
+		if (!walk_maps(w, old) || !walk_is_table(old, at))
 			return;
 	}
 	w->sums.restored++;
@@ -396,7 +396,7 @@ void kx_walk_recheck(struct kx_walk *w, u64 *root, int level, const struct kx_id
 bool kx_walk_page(struct kx_walk *w, u64 *root, int level, u64 gfn, bool clear)
 {
 	int at;
-	u64 *entry = entry_at(w, root, level, gfn, KX_LEVEL_4K, &at);
+	u64 *entry = walk_entry_at(w, root, level, gfn, KX_LEVEL_4K, &at);
 
-	return entry && (clear ? take(w, entry) : is_young(w, READ_ONCE(*entry)));
+	return entry && (clear ? walk_take(w, entry) : walk_is_young(w, READ_ONCE(*entry)));
 }
