@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The differences between the kernels this module builds for, and the only place
- * that knows of them. Kbuild includes this file first into every other one. What
- * a kernel has is found by compiling the files in ../../compat/probes, never by its version:
- * distributions carry features back.
+ * The differences between the kernels that this module builds for; no other file knows them. Kbuild
+ * includes this file first into every other file. What a kernel has is found by compiling the files
+ * in ../../compat/probes, never by its version, because distributions backport features.
  */
 #ifndef KVM_EXT_COMPAT_H
 #define KVM_EXT_COMPAT_H
@@ -13,7 +12,7 @@
 
 #include <probed.h>
 
-/* 6.8 made the number of address spaces a property of the VM; it was a constant. */
+/* Since 6.8 the number of address spaces is a property of the VM; before, it was a constant. */
 static inline int kx_nr_address_spaces(struct kvm *kvm)
 {
 #ifdef HAVE_NR_MEMSLOT_AS_IDS
@@ -24,14 +23,14 @@ static inline int kx_nr_address_spaces(struct kvm *kvm)
 }
 
 /*
- * True if pages can be mapped for the guest in ways other than the VM's own
- * nested page table: shadow pages, as for a nested guest. The flag exists since
- * 5.17; without it the answer that is always safe is yes.
+ * True if pages can be mapped for the guest in other ways than in the VM's own nested page table:
+ * in shadow pages, as for a nested guest. The flag exists since 5.17. Without the flag, the safe
+ * answer is true.
  */
 static inline bool kx_has_shadow_pages(struct kvm *kvm)
 {
 #ifdef HAVE_SHADOW_ROOT_ALLOCATED
-	/* Pairs with the release in KVM, which sets it before the first shadow page. */
+	/* Pairs with KVM's release: KVM sets the flag before it makes the first shadow page. */
 	return smp_load_acquire(&kvm->arch.shadow_root_allocated);
 #else
 	return true;
@@ -57,7 +56,7 @@ static inline void kx_vm_flags_clear(struct vm_area_struct *vma, unsigned long f
 #endif
 }
 
-/* 6.5 took an argument away that nobody needed. The caller holds @mm's lock for reading. */
+/* 6.5 removed an unused argument. The caller holds @mm's lock for reading. */
 static inline long kx_pin_user_pages(struct mm_struct *mm, unsigned long start,
 				     unsigned long nr, unsigned int flags, struct page **pages)
 {
@@ -68,7 +67,7 @@ static inline long kx_pin_user_pages(struct mm_struct *mm, unsigned long start,
 #endif
 }
 
-/* 6.8 brought memory that only the guest can reach; its memslots can have no dirty log. */
+/* Since 6.8 memory can be accessible only to the guest; such memslots have no dirty log. */
 static inline bool kx_can_log(u32 slot_flags)
 {
 #ifdef KVM_MEM_GUEST_MEMFD
@@ -79,9 +78,9 @@ static inline bool kx_can_log(u32 slot_flags)
 }
 
 /*
- * Has the VM memory that only the guest can reach (since 6.8)? The MMU notifiers, which go by
- * addresses of the VMM's, do not lead to it; of a VM with TDX (since 6.16) even the table is
- * another one, out of our sight.
+ * Does the VM have memory that only the guest can access (since 6.8)? The MMU notifiers use
+ * addresses of the VMM, and this memory has none. A VM with TDX (since 6.16) even has another table
+ * for it, which this module cannot see.
  */
 static inline bool kx_has_private_memory(struct kvm *kvm)
 {
@@ -93,13 +92,12 @@ static inline bool kx_has_private_memory(struct kvm *kvm)
 }
 
 /*
- * A kernel with control-flow integrity checks the types of what tracepoints call. The
- * event of a VM entry has had another argument since 6.9, in a header that KVM keeps
- * to itself.
+ * A kernel with control-flow integrity checks the types of functions that tracepoints call. Since
+ * 6.9 the event of a VM entry has another argument, declared in a private header of KVM.
  */
 #define KX_CAN_PROBE	(!IS_ENABLED(CONFIG_CFI_CLANG) && !IS_ENABLED(CONFIG_CFI))
 
-/* enum kvm_ext_log_mechanism: how KVM learns of writes to this VM's memory. May sleep. */
+/* enum kvm_ext_log_mechanism: how KVM detects writes to this VM's memory. May sleep. */
 u32 kx_cpu_logs_writes(struct kvm *kvm);
 
 /* Since 6.13 KVM on x86 does not flush after clear_flush_young (a symbol without a prompt). */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Whether the CPU logs writes for a VM's dirty log: since 6.16 the VM says so.
- * Before, only kvm_intel knew (no other vendor's module could), and shows it as
- * its parameter, which it corrects to what the CPU can do when it is loaded.
+ * Does the CPU log writes for a VM's dirty log? Since 6.16 struct kvm shows this. Before, only
+ * kvm_intel could use this feature of the CPU. It has a module parameter for this, and corrects the
+ * parameter, when it is loaded, to what the CPU supports.
  */
 #include <linux/fs.h>
 #include <kvm-ext/uapi.h>
