@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Limits of what traps cost the guest.
- */
+/* Limits of the cost of traps for the guest. */
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
@@ -9,7 +7,10 @@
 
 #include "budget.h"
 
-/* Until so many faults were timed, what one costs is not known: no more are armed. */
+/*
+ * The cost of a fault is not known until so many faults were timed. Until then no more than this
+ * number are armed.
+ */
 #define FIRST_FAULTS	16
 
 int kx_budget_init(struct kx_budget *b, u32 faults_per_s, u64 time_ns_per_s)
@@ -27,7 +28,10 @@ void kx_budget_free(struct kx_budget *b)
 
 /* --- faults -------------------------------------------------------------------- */
 
-/* Forgets those that no second which is not over has. May sleep: there may be a million. */
+/*
+ * Removes faults that are more than a second old: no second that has not ended yet can include
+ * them. May sleep, because there may be a million.
+ */
 static void budget_forget(struct kx_budget *b, u64 now_ns)
 {
 	while (b->nr && b->times[b->oldest] + NSEC_PER_SEC <= now_ns) {
@@ -42,7 +46,7 @@ void kx_budget_faulted(struct kx_budget *b, u64 time_ns)
 {
 	b->outstanding--;
 	budget_forget(b, time_ns);
-	/* Never: there are no more in a second than this. */
+	/* This never happens: kx_budget_left() allows no more faults in a second. */
 	if (WARN_ON_ONCE(b->nr == b->faults_per_s))
 		return;
 	b->times[(b->oldest + b->nr++) % b->faults_per_s] = time_ns;
@@ -51,7 +55,7 @@ void kx_budget_faulted(struct kx_budget *b, u64 time_ns)
 
 /* --- time ------------------------------------------------------------------------ */
 
-/* What the last second had, and the bucket that it began in. */
+/* The time that faults took in the last second and in the rest of the bucket in which it began. */
 static u64 budget_last_second(const struct kx_budget *b, u64 now_ns)
 {
 	u64 nr = div_u64(now_ns, KX_BUDGET_BUCKET_NS), sum = 0, i;
@@ -81,11 +85,12 @@ void kx_budget_took(struct kx_budget *b, u64 now_ns, u64 ns)
 	raw_spin_unlock(&b->time_lock);
 }
 
-/* --- what is left ------------------------------------------------------------------ */
+/* --- the rest of the budget -------------------------------------------------------- */
 
 /*
- * By time: as many as use up the rest of it, if they take a quarter more than they did so
- * far, which a few do not tell: no more at a time than twice those that were timed.
+ * By time: as many faults as use up the rest of the time, if each takes a quarter more than the
+ * mean so far. The mean of a few faults is not reliable, so the result is at most twice the number
+ * of faults that were timed.
  */
 static u64 budget_allowed_by_time(struct kx_budget *b, u64 now_ns)
 {

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * `trap`: mappings are removed, and the next access to each faults.
+ * `trap`: mappings are removed, so that the next access to each causes a fault.
  *
- * A mapping is removed the way the kernel does it when it takes a page from a
- * process: through the MMU notifier that KVM has registered, with a range of our
- * own. KVM removes the entries and flushes; the page stays where it is, and the
- * guest's next access maps it again. KVM's tracepoint at the fault says who it was.
+ * A mapping is removed in the same way as when the kernel takes a page from a process: through the
+ * MMU notifier that KVM has registered, with a range chosen by this tracker. KVM removes the
+ * entries and flushes the TLB. The page stays in place, and the guest's next access maps it again.
+ * KVM's tracepoint at the fault shows which vCPU accessed the page.
  *
- * A mapping is marked as armed before it is removed, so that no fault is missed.
- * A fault that KVM was handling meanwhile is handled by it once more, since the
- * notifier has been called: that one is seen. Whoever clears the mark has the
- * sample: further faults, of other vCPUs or of KVM trying again, find none.
+ * A mapping is marked as armed before it is removed, so that no fault is missed. If KVM is handling
+ * a fault meanwhile, KVM handles this fault again, because the notifier was called: this second
+ * fault is seen. The task that clears the mark has the sample: further faults, of other vCPUs or of
+ * KVM's repeated attempts, find no mark.
  *
- * What it cannot see: accesses by the VMM, and by devices. What KVM maps in a table
- * of a nested guest goes with the mapping, but a fault of a nested guest is not ours.
+ * Not seen: accesses by the VMM, and by devices. Removing a mapping also removes what KVM maps in a
+ * table of a nested guest, but the faults of a nested guest are ignored.
  */
 #include <linux/err.h>
 #include <linux/mm.h>
@@ -38,7 +38,7 @@
 #define FAULTS_PER_RECORD \
 	((KVM_EXT_REC_MAX - sizeof(struct kvm_ext_rec_faults)) / sizeof(struct kvm_ext_fault))
 
-/* Pages armed by one removal, where all pages are to be. */
+/* Pages that one removal arms if all pages are to be armed. */
 #define RUN_MAX		64u
 
 struct trap {
@@ -49,7 +49,7 @@ struct trap {
 	u32 nr_ranges;
 	struct kx_budget budget;
 	struct kvm_ext_trap_stats stats;
-	u64 armed_pages;		/* of 4 KiB, as far as faults were collected */
+	u64 armed_pages;		/* of 4 KiB, according to the faults collected so far */
 	u64 looked_at;			/* index of the page up to which cover was looked for */
 	struct kx_hits hits;
 };
@@ -92,7 +92,7 @@ static void trap_collect(struct kx_pass *p, struct trap *t)
 
 /* --- arming --------------------------------------------------------------------------- */
 
-/* What is armed is forgotten, and counts as if it had faulted: it still may. */
+/* Forgets all armed mappings. They count as if they had faulted, because they still may fault. */
 static void trap_forget_armed(struct kx_pass *p, struct trap *t, struct kx_areas *areas)
 {
 	struct kx_areas *old = kx_hits_areas(&t->hits);
@@ -101,7 +101,7 @@ static void trap_forget_armed(struct kx_pass *p, struct trap *t, struct kx_areas
 	rcu_assign_pointer(t->hits.areas, areas);
 	synchronize_rcu();
 	kx_areas_free(old);
-	/* Nobody else expects any, and none comes any more. */
+	/* No other task expects faults, and no fault of these mappings is reported any more. */
 	kx_listener_expect_less(&t->hits.listener, atomic_read(&t->hits.listener.expected));
 	trap_collect(p, t);
 	now = ktime_get_ns();
@@ -137,7 +137,7 @@ static int trap_take_memory(struct kx_pass *p, struct trap *t)
 	return 0;
 }
 
-/* Forgets what is armed by @order in pages @gfn to @end, and cannot fault any more. */
+/* Forgets mappings of @order from @gfn to @end that are armed but cannot fault any more. */
 static void trap_forget_order(struct trap *t, struct kx_area *area, gfn_t gfn, gfn_t end, u8 order)
 {
 	unsigned long *bits, bit, last;
@@ -154,8 +154,9 @@ static void trap_forget_order(struct trap *t, struct kx_area *area, gfn_t gfn, g
 }
 
 /*
- * KVM may map what was armed by smaller mappings with a larger one, at the first fault of
- * any. The others then never fault. Looks for such a GiB at most; returns its end.
+ * At a fault, KVM may use a larger mapping for memory that was armed by smaller mappings. The other
+ * small mappings then never fault. Looks for this in one GiB at most and returns the end of the
+ * memory that was examined.
  */
 static gfn_t trap_forget_covered(struct kx_pass *p, struct trap *t, struct kx_area *area, gfn_t gfn)
 {
@@ -187,7 +188,7 @@ static void trap_look_for_cover(struct kx_pass *p, struct trap *t)
 		       area->gfn + area->first;
 }
 
-/* As the kernel's reclaim does before it takes pages away, which we do not. */
+/* As the kernel's reclaim does before it takes pages away; here the pages stay. */
 static void trap_remove_mappings(struct trap *t, unsigned long hva, u64 npages)
 {
 	struct mmu_notifier *mn = &t->kvm->mmu_notifier;
@@ -205,14 +206,14 @@ static void trap_remove_mappings(struct trap *t, unsigned long hva, u64 npages)
 	t->stats.zap_ns += ktime_get_ns() - start;
 }
 
-/* By what size of mapping can @gfn be armed, all of which is in the area? */
+/* The order of mapping by which @gfn can be armed and which is inside the area; U8_MAX: none. */
 static u8 trap_order_at(struct kx_pass *p, const struct kx_area *area, gfn_t gfn)
 {
 	gfn_t end = area->gfn + area->npages, first;
 	u8 order = 0;
 
 	switch (kx_leaf_at(&p->leaves, p->vm->kvm, 0, gfn, end)) {
-	case KX_LEAF_NONE:	/* the first access may map it by one of these */
+	case KX_LEAF_NONE:	/* the first access may use a mapping of this size */
 	case KX_LEAF_2M:
 		order = KX_BLOCK_ORDER;
 		break;
@@ -223,7 +224,7 @@ static u8 trap_order_at(struct kx_pass *p, const struct kx_area *area, gfn_t gfn
 		break;
 	}
 	first = gfn & ~((1ull << order) - 1);
-	/* A part of a larger mapping would take the rest with it. */
+	/* Arming a part of a larger mapping would also remove the rest of it. */
 	return first >= area->gfn && first + (1ull << order) <= end ? order : U8_MAX;
 }
 
@@ -248,7 +249,7 @@ static int trap_arm(struct trap *t, struct kx_area *area, gfn_t gfn, u8 order, u
 	return 0;
 }
 
-/* Single pages from @gfn on that follow each other and are not armed: at most @max. */
+/* The number of single pages from @gfn on that are not armed, without a gap: at most @max. */
 static u32 trap_run_from(struct kx_pass *p, struct kx_area *area, gfn_t gfn, u32 max)
 {
 	gfn_t end = min(area->gfn + area->npages, (gfn | (KX_BLOCK_PAGES - 1)) + 1);
@@ -260,7 +261,7 @@ static u32 trap_run_from(struct kx_pass *p, struct kx_area *area, gfn_t gfn, u32
 	return n;
 }
 
-/* Arms what is at or follows the @index'th page, up to @max pages. Returns where to go on. */
+/* Arms the mapping, or up to @max single pages, at page @index. Returns where to continue. */
 static u64 trap_arm_at(struct kx_pass *p, struct trap *t, u64 index, u32 max)
 {
 	struct kx_area *area = kx_area_at(kx_hits_areas(&t->hits), index);
@@ -285,8 +286,8 @@ static u64 trap_arm_at(struct kx_pass *p, struct trap *t, u64 index, u32 max)
 }
 
 /*
- * Up to @want pages, none of them more likely than another: from a random one
- * on to the next that is not armed. All of them: one after the other.
+ * Arms up to @want pages, each page with the same probability: each time a random page, unless it
+ * is armed already. If all pages are to be armed: one after the other, from a random page on.
  */
 static void trap_arm_some(struct kx_pass *p, struct trap *t, u64 want, u32 left)
 {
@@ -345,7 +346,7 @@ static void trap_pass(struct kx_pass *p)
 	int err;
 
 	trap_collect(p, t);
-	/* The VM may not have run yet when the tracker was set. */
+	/* When the tracker was set, the VM may not have run yet. */
 	err = kx_has_older_mmu(t->kvm) ? -EOPNOTSUPP : trap_take_memory(p, t);
 	if (err)
 		kx_pass_fail(p, err);
@@ -378,7 +379,7 @@ static int trap_fill_in(struct trap *t, const struct kx_setting *setting)
 
 	t->share_ppm = cfg->trap_share_ppm ?: 1000000;
 	t->nr_ranges = cfg->nr_ranges;
-	/* All of their time is no limit. */
+	/* A share of 100% is no limit. */
 	err = kx_budget_init(&t->budget, faults, ppm == 1000000 ? KX_NO_LIMIT :
 			     vcpus * ppm * (NSEC_PER_SEC / 1000000));
 	if (err || !setting->ranges)
@@ -395,7 +396,7 @@ static void *trap_setup(struct kx_vm *vm, const struct kx_setting *setting)
 	struct trap *t;
 	int err, hits_err;
 
-	/* Each removal would end in a write-back of all the host's caches. */
+	/* Each removal would make KVM write back all caches of the host. */
 	err = kx_vm_is_encrypted(vm);
 	if (err)
 		return ERR_PTR(err < 0 ? err : -EOPNOTSUPP);
@@ -413,9 +414,9 @@ static void *trap_setup(struct kx_vm *vm, const struct kx_setting *setting)
 }
 
 /*
- * With shadow paging the fault's address is not a guest-physical one. Memory that only the
- * guest can reach has no address in the VMM by which its mappings could be removed. KVM's
- * older MMU maps at a fault what lies beside it, too: those pages would not fault.
+ * With shadow paging the fault's address is not a guest-physical address. Memory that only the
+ * guest can access has no address in the VMM by which its mappings could be removed. KVM's older
+ * MMU, at a fault, also maps neighbouring pages: these pages would not fault.
  */
 static int trap_check(struct kvm *kvm)
 {
