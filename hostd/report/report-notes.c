@@ -25,38 +25,38 @@ static void note_candidates(GPtrArray *notes, const char *label, const KxRow *ro
 	    label, row->log_candidates.value);
 }
 
+/* Sentences for figures of the log that are not 0: "LABEL: BEFORE value AFTER." */
+static const struct {
+	gsize figure; /* offset in KxRow */
+	int decimals;
+	const char *before, *after;
+	gboolean names_error; /* ends with the text of log_last_errno */
+} untracked[] = {
+	{ G_STRUCT_OFFSET(KxRow, log_vmm_pages), 0, "",
+	  " pages were not tracked at the end, for the VMM logs them itself", FALSE },
+	{ G_STRUCT_OFFSET(KxRow, log_other_pages), 0, "",
+	  " pages were not tracked, for KVM keeps no log of their memslots", FALSE },
+	{ G_STRUCT_OFFSET(KxRow, log_errors), 0, "KVM refused ",
+	  " of the tracker's own ioctls, the last with: ", TRUE },
+	{ G_STRUCT_OFFSET(KxRow, log_aside_passes), 0, "",
+	  " passes stood aside, for the VMM was in an ioctl on its dirty log and did not come out",
+	  FALSE },
+	{ G_STRUCT_OFFSET(KxRow, log_stuck_pages), 0, "KVM refused to switch off the log of ",
+	  " pages: it stays on, with each of them marked dirty", FALSE },
+	{ G_STRUCT_OFFSET(KxRow, log_yielded_seconds), 3, "yielded for ",
+	  " s, in which the VMM logged its memory; that time counts nowhere", FALSE },
+};
+
 static void note_untracked(GPtrArray *notes, const char *label, const KxRow *row)
 {
-	if (row->log_vmm_pages.value > 0)
-		add(notes,
-		    "%s: %.0f pages were not tracked at the end, for "
-		    "the VMM logs them itself.",
-		    label, row->log_vmm_pages.value);
-	if (row->log_other_pages.value > 0)
-		add(notes,
-		    "%s: %.0f pages were not tracked, for KVM keeps "
-		    "no log of their memslots.",
-		    label, row->log_other_pages.value);
-	if (row->log_errors.value > 0)
-		add(notes,
-		    "%s: KVM refused %.0f of the tracker's own ioctls, "
-		    "the last with: %s.",
-		    label, row->log_errors.value, g_strerror(row->log_last_errno));
-	if (row->log_aside_passes.value > 0)
-		add(notes,
-		    "%s: %.0f passes stood aside, for the VMM was in an ioctl "
-		    "on its dirty log and did not come out.",
-		    label, row->log_aside_passes.value);
-	if (row->log_stuck_pages.value > 0)
-		add(notes,
-		    "%s: KVM refused to switch off the log of %.0f pages: it "
-		    "stays on, with each of them marked dirty.",
-		    label, row->log_stuck_pages.value);
-	if (row->log_yielded_seconds.value > 0)
-		add(notes,
-		    "%s: yielded for %.3f s, in which the VMM logged "
-		    "its memory; that time counts nowhere.",
-		    label, row->log_yielded_seconds.value);
+	for (guint i = 0; i < G_N_ELEMENTS(untracked); i++) {
+		double value = kx_row_figure(row, untracked[i].figure)->value;
+
+		if (value > 0)
+			add(notes, "%s: %s%.*f%s%s.", label, untracked[i].before,
+			    untracked[i].decimals, value, untracked[i].after,
+			    untracked[i].names_error ? g_strerror(row->log_last_errno) : "");
+	}
 }
 
 static void note_log(GPtrArray *notes, const KxVmReport *v)
