@@ -2,26 +2,30 @@
 /* The report model's members as data. */
 #include "fields.h"
 
+#include <string.h>
+
 #include "report.h"
 
-#define AT(st, member) G_STRUCT_OFFSET(st, member)
+#define AT(st, member)	 G_STRUCT_OFFSET(st, member)
+#define SIZE(st, member) sizeof(((st *)0)->member)
 
-#define FIELD(st, t, member)                                         \
-	{                                                            \
-#member, KX_FIELD_##t, AT(st, member), -1, -1, FALSE \
+#define FIELD(st, t, member)                                            \
+	{                                                               \
+#member, KX_FIELD_##t, AT(st, member), -1, -1, 0, FALSE \
 	}
-#define FIELD_NA(st, t, member, reason)                                          \
-	{                                                                        \
-#member, KX_FIELD_##t, AT(st, member), AT(st, reason), -1, FALSE \
+#define FIELD_NA(st, t, member, reason)                                             \
+	{                                                                           \
+#member, KX_FIELD_##t, AT(st, member), AT(st, reason), -1, 0, FALSE \
 	}
 /* Of a VM; 0 of @known says that it is not known: the module, which tells, was not there. */
-#define FIELD_KNOWN(t, member, known)                                                           \
-	{                                                                                       \
-#member, KX_FIELD_##t, AT(KxVmReport, member), -1, AT(KxVmReport, known), FALSE \
+#define FIELD_KNOWN(t, member, known)                                                     \
+	{                                                                                 \
+#member, KX_FIELD_##t, AT(KxVmReport, member), -1, AT(KxVmReport, known), \
+			SIZE(KxVmReport, known), FALSE                                    \
 	}
-#define END                                             \
-	{                                               \
-		NULL, KX_FIELD_STRING, 0, -1, -1, FALSE \
+#define END                                                \
+	{                                                  \
+		NULL, KX_FIELD_STRING, 0, -1, -1, 0, FALSE \
 	}
 
 /* --- a window, as window.def has it --------------------------------------------------------------------------------- */
@@ -36,14 +40,15 @@ enum {
 
 #define NEEDS_OF(part) needs_##part
 #define NEEDS(part)    NEEDS_OF(part)
-#define WINDOW_FIELD(t, member, na, later)                                              \
-	{                                                                               \
-#member, KX_FIELD_##t, AT(KxWindow, member), na, NEEDS(PART_NOW), later \
+#define WINDOW_FIELD(t, member, na, later)                                        \
+	{                                                                         \
+#member, KX_FIELD_##t, AT(KxWindow, member), na, NEEDS(PART_NOW), \
+			sizeof(gboolean), later                                   \
 	}
 
 const KxField kx_window_fields[] = {
 #define PART(id, name, has, none, heading, manual) \
-	{ "has_" #name, KX_FIELD_BOOL, AT(KxWindow, has), -1, -1, FALSE },
+	{ "has_" #name, KX_FIELD_BOOL, AT(KxWindow, has), -1, -1, 0, FALSE },
 #define STAT(type, member, source) WINDOW_FIELD(type, member, -1, FALSE),
 #define TOLD(type, member, source) WINDOW_FIELD(type, member, -1, FALSE),
 #define KEPT(type, member)	   WINDOW_FIELD(type, member, -1, FALSE),
@@ -172,7 +177,10 @@ const KxField kx_agreement_fields[] = {
 
 gboolean kx_field_is_there(const KxField *f, const void *object)
 {
-	return f->needs_offset < 0 || *(const gboolean *)((const char *)object + f->needs_offset);
+	static const guint8 zero[sizeof(guint64)];
+
+	return f->needs_offset < 0 ||
+	       memcmp((const char *)object + f->needs_offset, zero, f->needs_size) != 0;
 }
 
 void kx_free_strings(const KxField *fields, void *object)

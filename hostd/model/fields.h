@@ -21,10 +21,11 @@ typedef struct {
 	/* Of the string that says why this was not measured, and is not in the JSON while that is set; -1: always measured. */
 	gssize na_offset;
 	/*
-	 * Of the gboolean (has_stats, has_log), or of the number that is not 0, without which this is not valid and not in the
-	 * JSON; -1: always there.
+	 * Offset and size of the gboolean (has_stats, has_log) or of the number that this member needs: if it is 0, this member
+	 * is not valid and not in the JSON. -1: the member is always valid.
 	 */
 	gssize needs_offset;
+	gsize needs_size;
 	gboolean later; /* earlier versions wrote reports without it */
 } KxField;
 

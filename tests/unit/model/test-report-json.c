@@ -77,6 +77,24 @@ static void test_exact(void **state)
 	assert_string_equal(w->work_na, "no workload log was given");
 }
 
+/* A size that is a multiple of 2^32 is not 0: it must not be taken for unknown. */
+static void test_large_ring(void **state)
+{
+	static const guint64 sizes[] = { 0, 4096, 1ull << 32, 3ull << 32, 1ull << 63 };
+
+	for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
+		g_autoptr(KxReport) r = sample(), back = NULL;
+		g_autofree char *json = NULL;
+
+		((KxVmReport *)r->vms->pdata[0])->ring_bytes = sizes[i];
+		json = kx_report_to_json(r);
+		assert_int_equal(strstr(json, "\"ring_bytes\"") != NULL, sizes[i] != 0);
+		back = kx_report_from_json(json, NULL);
+		assert_non_null(back);
+		assert_true(((KxVmReport *)back->vms->pdata[0])->ring_bytes == sizes[i]);
+	}
+}
+
 static char *with(const char *vm_members)
 {
 	return g_strdup_printf("{\"schema\": \"" KX_REPORT_SCHEMA
@@ -257,9 +275,10 @@ static void test_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exact),	cmocka_unit_test(test_tolerant),
-		cmocka_unit_test(test_refused), cmocka_unit_test(test_log_part),
-		cmocka_unit_test(test_rows),	cmocka_unit_test(test_later_counter),
+		cmocka_unit_test(test_exact),	   cmocka_unit_test(test_tolerant),
+		cmocka_unit_test(test_refused),	   cmocka_unit_test(test_log_part),
+		cmocka_unit_test(test_rows),	   cmocka_unit_test(test_later_counter),
+		cmocka_unit_test(test_large_ring),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
