@@ -115,7 +115,7 @@ void kx_ranges_add(struct kx_ranges *s, u64 address, u64 weight)
 	s->added += weight;
 }
 
-/* An address outside is searched like any other, which does no harm, but is not counted. */
+/* An address outside is searched like any other, without effect, but is not counted. */
 void kx_ranges_add_batch(struct kx_ranges *s, const struct kx_sample *samples, u32 nr)
 {
 	u64 added = 0, outside = 0;

@@ -42,7 +42,7 @@ enum kx_pass_event {
 	KX_PASS_LOOK,		/* only time has passed */
 	KX_PASS_DUE,		/* there is a reason to run a pass */
 	KX_PASS_GIVE_UP,	/* the running pass cannot continue */
-	KX_PASS_OVER,		/* its account is closed */
+	KX_PASS_OVER,		/* the account of the pass is closed */
 };
 
 /**
@@ -127,23 +127,25 @@ struct kx_pass {
  * @p: the passes
  * @event: what has happened
  *
- * Context: as said at each event; does not sleep.
+ * Context: see each event; does not sleep.
  */
 void kx_pass_move(struct kx_pass *p, enum kx_pass_event event);
 
-/* Does a pass run that is not to be left? */
+/* Does a pass run that may continue? */
 static inline bool kx_pass_runs(const struct kx_pass *p)
 {
 	return p->state == KX_PASS_PRIMING || p->state == KX_PASS_COUNTING;
 }
 
-/* Is the pass to be left at once? */
+/* Does a pass run that has to end at once? */
 static inline bool kx_pass_is_cut(const struct kx_pass *p)
 {
 	return p->state == KX_PASS_CUT;
 }
 
-/* Does the running pass prime, or the next: also if it is cut. */
+/*
+ * Is the running pass, or the next one, a priming pass? Also true for a priming pass that is cut.
+ */
 static inline bool kx_pass_primes(const struct kx_pass *p)
 {
 	return !p->primed;
@@ -152,16 +154,17 @@ static inline bool kx_pass_primes(const struct kx_pass *p)
 /* --- for trackers, in the pass thread, with no lock held ----------------------------- */
 
 /**
- * kx_pass_rest() - a point at which the thread may yield, and has to every few calls into KVM
+ * kx_pass_rest() - let the thread yield the CPU if it is time; call this every few calls into KVM
  * @p: the running pass
  *
  * Context: may sleep.
- * Return: true if the pass is to be left at once.
+ * Return: true if the pass has to end at once.
  */
 bool kx_pass_rest(struct kx_pass *p);
 
 /**
- * kx_pass_begin_resting() - before what takes long but rests by itself: no stretch is longer for it
+ * kx_pass_begin_resting() - call before a long function that yields the CPU by itself; its time is
+ * in no stretch (hold.h)
  * @p: the running pass
  *
  * Context: may sleep.
@@ -169,7 +172,7 @@ bool kx_pass_rest(struct kx_pass *p);
 void kx_pass_begin_resting(struct kx_pass *p);
 
 /**
- * kx_pass_end_resting() - after it; what was known of leaves is forgotten
+ * kx_pass_end_resting() - call after such a function; forgets the map of leaves
  * @p: the running pass
  *
  * Context: may sleep.
@@ -177,14 +180,14 @@ void kx_pass_begin_resting(struct kx_pass *p);
 void kx_pass_end_resting(struct kx_pass *p);
 
 /**
- * kx_pass_fail() - the pass cannot be run, or not to its end
- * @p: the running pass, which is to be left then
- * @err: negative errno, told to whoever waits for it
+ * kx_pass_fail() - note that the pass cannot be run, or not to its end
+ * @p: the running pass; the caller then ends it
+ * @err: negative errno, which tasks that wait for the pass get
  */
 void kx_pass_fail(struct kx_pass *p, int err);
 
 /**
- * kx_pass_must_stop() - is the pass to be left at once?
+ * kx_pass_must_stop() - has the pass to end at once?
  * @p: the running pass
  *
  * Context: does not sleep.
@@ -193,33 +196,33 @@ bool kx_pass_must_stop(struct kx_pass *p);
 
 /**
  * kx_pass_refresh_slots() - take a new snapshot of the memslots if they have changed
- * @p: the running pass, which has failed if there was no memory for it: without a new snapshot
- *	the old one cannot be trusted either
+ * @p: the running pass; it fails if there is no memory for the snapshot, because the old snapshot
+ *	is wrong
  *
  * Context: may sleep.
- * Return: true if they have changed.
+ * Return: true if the memslots have changed.
  */
 bool kx_pass_refresh_slots(struct kx_pass *p);
 
 /**
- * kx_pass_set_total() - say how much the pass goes over
+ * kx_pass_set_total() - set how much memory the pass goes over
  * @p: the running pass
  * @npages: pages of 4 KiB, as far as is known now; 0: it does not go over memory
  */
 void kx_pass_set_total(struct kx_pass *p, u64 npages);
 
 /**
- * kx_pass_set_step() - say what the pass is at
+ * kx_pass_set_step() - set the current step of the pass
  * @p: the running pass
- * @step: to be told as its progress
+ * @step: for the progress that GET_STATS reports
  */
 void kx_pass_set_step(struct kx_pass *p, enum kvm_ext_step step);
 
 /**
- * kx_pass_scanned() - account for what was looked at, and flush if the scope says so
+ * kx_pass_scanned() - account for examined pages, and flush if the flush scope requires it
  * @p: the running pass
- * @npages: pages of 4 KiB that were looked at
- * @tests: how many tests that took
+ * @npages: number of examined pages of 4 KiB
+ * @tests: number of tests of leaves
  * @young: accessed bits were cleared
  *
  * Context: interrupts on.
@@ -227,7 +230,7 @@ void kx_pass_set_step(struct kx_pass *p, enum kvm_ext_step step);
 void kx_pass_scanned(struct kx_pass *p, u64 npages, u64 tests, bool young);
 
 /**
- * kx_pass_flush() - flush now, unless the pass never does
+ * kx_pass_flush() - flush the TLB now, unless the flush scope is NONE
  * @p: the running pass
  * @always: also if no bits were cleared since the last flush
  *

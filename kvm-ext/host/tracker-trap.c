@@ -50,7 +50,7 @@ struct trap {
 	struct kx_budget budget;
 	struct kvm_ext_trap_stats stats;
 	u64 armed_pages;		/* of 4 KiB, according to the faults collected so far */
-	u64 looked_at;			/* index of the page up to which cover was looked for */
+	u64 looked_at;			/* next page index for trap_look_for_cover() */
 	struct kx_hits hits;
 };
 
