@@ -27,7 +27,7 @@ struct kx_vm;
  *                `-----------'----------------------------'
  */
 enum kx_pass_state {
-	KX_PASS_STOPPED,	/* no pass runs or may run: another task wants the thread; no VM */
+	KX_PASS_STOPPED,	/* no pass may run: another task wants the thread, or no VM */
 	KX_PASS_IDLE,		/* no pass runs, none is due */
 	KX_PASS_PRIMING,	/* a pass runs; its findings are of unknown age, and not reported */
 	KX_PASS_COUNTING,	/* a pass runs; its findings are reported */
@@ -37,7 +37,7 @@ enum kx_pass_state {
 /* What has happened. */
 enum kx_pass_event {
 	KX_PASS_NEW_SETTING,	/* the thread is parked */
-	KX_PASS_FORGET,		/* there is memory that no pass has seen: parked, or the thread */
+	KX_PASS_FORGET,		/* no pass has seen some memory; thread parked, or in it */
 	/* in the thread: */
 	KX_PASS_LOOK,		/* only time has passed */
 	KX_PASS_DUE,		/* there is a reason to run a pass */
