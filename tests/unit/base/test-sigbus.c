@@ -16,6 +16,7 @@
 
 #include "base/filewatch.h"
 #include "base/sigbus.h"
+#include "cases.h"
 
 #define LEN (4u << 20)
 
@@ -150,11 +151,9 @@ static void a_file_that_grows_is_left_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(missing_pages_read_as_zeros, setup, teardown),
-		cmocka_unit_test_setup_teardown(guards_are_told_apart, setup, teardown),
-		cmocka_unit_test_setup_teardown(faults_elsewhere_end_the_process, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_file_that_is_cut_is_made_whole, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_file_that_grows_is_left_alone, setup, teardown),
+		CASE(missing_pages_read_as_zeros),	CASE(guards_are_told_apart),
+		CASE(faults_elsewhere_end_the_process), CASE(a_file_that_is_cut_is_made_whole),
+		CASE(a_file_that_grows_is_left_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

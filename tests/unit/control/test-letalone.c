@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "cases.h"
 #include "control/letalone.h"
 #include "fake-root.h"
 
@@ -104,9 +105,9 @@ static void goes_on_without_a_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(is_kept_over_a_restart, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_new_life_is_another_vm, setup, teardown),
-		cmocka_unit_test_setup_teardown(goes_on_without_a_file, setup, teardown),
+		CASE(is_kept_over_a_restart),
+		CASE(a_new_life_is_another_vm),
+		CASE(goes_on_without_a_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

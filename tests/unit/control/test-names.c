@@ -13,6 +13,7 @@
 #include <libvirt/libvirt.h>
 
 #include "base/error.h"
+#include "cases.h"
 #include "control/manager-internal.h"
 #include "fake-module.h"
 #include "fake-root.h"
@@ -267,11 +268,9 @@ static void a_name_is_no_terminal_command(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(twins_are_told_apart, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_domain_may_be_called_pid, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_domain_at_rest_is_no_process, setup, teardown),
-		cmocka_unit_test_setup_teardown(domains_of_another_libvirt, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_name_is_no_terminal_command, setup, teardown),
+		CASE(twins_are_told_apart),	      CASE(a_domain_may_be_called_pid),
+		CASE(a_domain_at_rest_is_no_process), CASE(domains_of_another_libvirt),
+		CASE(a_name_is_no_terminal_command),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/names.h"
+#include "cases.h"
 #include "fake-root.h"
 
 #define NOBODY 65534
@@ -249,7 +250,7 @@ static void events_are_for_those_who_may_call(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(events_are_for_those_who_may_call, setup, teardown),
+		CASE(events_are_for_those_who_may_call),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "cases.h"
 #include "fake-root.h"
 
 #define DAEMON "build/tests/kvm-extd"
@@ -294,14 +295,14 @@ static void many_callers_leak_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(starts_answers_and_stops, setup, teardown),
-		cmocka_unit_test_setup_teardown(second_one_is_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(kill_leaves_nothing_in_the_way, setup, teardown),
-		cmocka_unit_test_setup_teardown(reload_takes_good_and_refuses_bad, setup, teardown),
-		cmocka_unit_test_setup_teardown(bad_configuration_is_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(checks_a_configuration, setup, teardown),
-		cmocka_unit_test_setup_teardown(text_has_levels, setup, teardown),
-		cmocka_unit_test_setup_teardown(many_callers_leak_nothing, setup, teardown),
+		CASE(starts_answers_and_stops),
+		CASE(second_one_is_refused),
+		CASE(kill_leaves_nothing_in_the_way),
+		CASE(reload_takes_good_and_refuses_bad),
+		CASE(bad_configuration_is_refused),
+		CASE(checks_a_configuration),
+		CASE(text_has_levels),
+		CASE(many_callers_leak_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

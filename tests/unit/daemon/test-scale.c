@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "cases.h"
 #include "control/manager.h"
 #include "fake-service.h"
 #include "model/report.h"
@@ -435,9 +436,9 @@ static void what_ended_is_small(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(ticks_stay_small, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_terabyte_of_huge_leaves, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_ended_is_small, setup, teardown),
+		CASE(ticks_stay_small),
+		CASE(a_terabyte_of_huge_leaves),
+		CASE(what_ended_is_small),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

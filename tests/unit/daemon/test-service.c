@@ -17,6 +17,7 @@
 #include <glib/gstdio.h>
 
 #include "base/error.h"
+#include "cases.h"
 #include "fake-module.h"
 #include "fake-service.h"
 #include "report/text.h"
@@ -1062,41 +1063,35 @@ static int killed_listener(const char *path)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(attaches_switches_reports_detaches, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(refuses_with_the_right_error, setup, teardown),
-		cmocka_unit_test_setup_teardown(session_without_the_module, setup, teardown),
-		cmocka_unit_test_setup_teardown(vm_that_goes_without_the_module, setup, teardown),
-		cmocka_unit_test_setup_teardown(refusals_give_the_reason, setup, teardown),
-		cmocka_unit_test_setup_teardown(traps_by_heat, setup, teardown),
-		cmocka_unit_test_setup_teardown(failed_switch_keeps_the_old_tracker, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(vm_that_goes_ends_its_session, setup, teardown),
-		cmocka_unit_test_setup_teardown(pass_does_not_block_others, setup, teardown),
-		cmocka_unit_test_setup_teardown(detach_during_a_pass, setup, teardown),
-		cmocka_unit_test_setup_teardown(broken_ring_ends_the_session, setup, teardown),
-		cmocka_unit_test_setup_teardown(many_sessions_stay_bounded, setup, teardown),
-		cmocka_unit_test_setup_teardown(large_replies_arrive, setup, teardown),
-		cmocka_unit_test_setup_teardown(pml_is_refused_where_there_is_none, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(dirty_ring_is_refused_with_the_reason, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(yields_are_seen_and_counted, setup, teardown),
-		cmocka_unit_test_setup_teardown(short_yields_are_told_too, setup, teardown),
-		cmocka_unit_test_setup_teardown(leaving_the_log_is_charged_to_its_window, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(vm_that_goes_while_yielded, setup, teardown),
-		cmocka_unit_test_setup_teardown(migrated_away_is_the_reason, setup, teardown),
-		cmocka_unit_test_setup_teardown(selftest_stands_in_every_report, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_switch_that_blocks_keeps_nobody_waiting, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(the_daemon_stops_in_a_switch, setup, teardown),
-		cmocka_unit_test_setup_teardown(stats_are_the_reports_figures, setup, teardown),
-		cmocka_unit_test_setup_teardown(priming_is_told, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_ring_goes_with_the_vm, setup, teardown),
-		cmocka_unit_test_setup_teardown(second_daemon_is_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(stale_socket_is_replaced, setup, teardown),
-		cmocka_unit_test_setup_teardown(other_user_is_refused, setup, teardown),
+		CASE(attaches_switches_reports_detaches),
+		CASE(refuses_with_the_right_error),
+		CASE(session_without_the_module),
+		CASE(vm_that_goes_without_the_module),
+		CASE(refusals_give_the_reason),
+		CASE(traps_by_heat),
+		CASE(failed_switch_keeps_the_old_tracker),
+		CASE(vm_that_goes_ends_its_session),
+		CASE(pass_does_not_block_others),
+		CASE(detach_during_a_pass),
+		CASE(broken_ring_ends_the_session),
+		CASE(many_sessions_stay_bounded),
+		CASE(large_replies_arrive),
+		CASE(pml_is_refused_where_there_is_none),
+		CASE(dirty_ring_is_refused_with_the_reason),
+		CASE(yields_are_seen_and_counted),
+		CASE(short_yields_are_told_too),
+		CASE(leaving_the_log_is_charged_to_its_window),
+		CASE(vm_that_goes_while_yielded),
+		CASE(migrated_away_is_the_reason),
+		CASE(selftest_stands_in_every_report),
+		CASE(a_switch_that_blocks_keeps_nobody_waiting),
+		CASE(the_daemon_stops_in_a_switch),
+		CASE(stats_are_the_reports_figures),
+		CASE(priming_is_told),
+		CASE(the_ring_goes_with_the_vm),
+		CASE(second_daemon_is_refused),
+		CASE(stale_socket_is_replaced),
+		CASE(other_user_is_refused),
 	};
 
 	if (argc == 3 && !strcmp(argv[1], "--client"))

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "cases.h"
 #include "doctor/doctor.h"
 #include "tracker/logmech.h"
 #include "vm/hostinfo.h"
@@ -33,14 +34,14 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 	return remove(path);
 }
 
-static int make_root(void **state)
+static int setup(void **state)
 {
 	root = g_dir_make_tmp("kvm-ext-test-XXXXXX", NULL);
 	g_unsetenv("KVM_EXT_EMULATED");
 	return root ? 0 : -1;
 }
 
-static int remove_root(void **state)
+static int teardown(void **state)
 {
 	nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	g_clear_pointer(&root, g_free);
@@ -417,8 +418,8 @@ static void test_module_states(void **state)
 
 	put_intel();
 	facts.caps_error = ENOENT;
-	remove_root(NULL);
-	make_root(NULL);
+	teardown(NULL);
+	setup(NULL);
 	facts.root = root;
 	put_cpu("GenuineIntel", "vmx");
 	bare = kx_doctor_run(&facts);
@@ -647,34 +648,32 @@ static void test_host_unknown(void **state)
 	assert_string_equal(r->hardware, "unknown");
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, make_root, remove_root)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_channel_to_guests),
-		TEST(test_kernel_series),
-		TEST(test_pebs),
-		TEST(test_channel_with_apparmor),
-		TEST(test_intel_with_pml),
-		TEST(test_intel_without_ept),
-		TEST(test_amd),
-		TEST(test_nothing),
-		TEST(test_no_virtualization),
-		TEST(test_module_states),
-		TEST(test_host_real),
-		TEST(test_host_emulated),
-		TEST(test_host_said),
-		TEST(test_host_virtual),
-		TEST(test_host_virtual_by_name),
-		TEST(test_host_hides),
-		TEST(test_host_untold),
-		TEST(test_hardware_line),
-		TEST(test_hardware_names),
-		TEST(test_host_unknown),
-		TEST(test_log_mechanism),
-		TEST(test_pml_is_refused),
-		TEST(test_selftest_line),
+		CASE(test_channel_to_guests),
+		CASE(test_kernel_series),
+		CASE(test_pebs),
+		CASE(test_channel_with_apparmor),
+		CASE(test_intel_with_pml),
+		CASE(test_intel_without_ept),
+		CASE(test_amd),
+		CASE(test_nothing),
+		CASE(test_no_virtualization),
+		CASE(test_module_states),
+		CASE(test_host_real),
+		CASE(test_host_emulated),
+		CASE(test_host_said),
+		CASE(test_host_virtual),
+		CASE(test_host_virtual_by_name),
+		CASE(test_host_hides),
+		CASE(test_host_untold),
+		CASE(test_hardware_line),
+		CASE(test_hardware_names),
+		CASE(test_host_unknown),
+		CASE(test_log_mechanism),
+		CASE(test_pml_is_refused),
+		CASE(test_selftest_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

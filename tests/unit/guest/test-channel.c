@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
+#include "cases.h"
 #include "fake-guest.h"
 #include "guest/channel.h"
 #include "tracker/stream.h"
@@ -592,21 +593,21 @@ static void survives_a_hostile_guest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(identifies_itself, setup, teardown),
-		cmocka_unit_test_setup_teardown(commands, setup, teardown),
-		cmocka_unit_test_setup_teardown(reads_the_status, setup, teardown),
-		cmocka_unit_test_setup_teardown(texts_are_printable, setup, teardown),
-		cmocka_unit_test_setup_teardown(drains_all_kinds, setup, teardown),
-		cmocka_unit_test_setup_teardown(wraps, setup, teardown),
-		cmocka_unit_test_setup_teardown(comes_back_after_a_restart, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_heartbeat_that_stops_is_noticed, setup, teardown),
-		cmocka_unit_test_setup_teardown(gives_signs_of_life, setup, teardown),
+		CASE(identifies_itself),
+		CASE(commands),
+		CASE(reads_the_status),
+		CASE(texts_are_printable),
+		CASE(drains_all_kinds),
+		CASE(wraps),
+		CASE(comes_back_after_a_restart),
+		CASE(a_heartbeat_that_stops_is_noticed),
+		CASE(gives_signs_of_life),
 		cmocka_unit_test(memory_that_is_cut_breaks_the_channel),
-		cmocka_unit_test_setup_teardown(aligns_time, setup, teardown),
-		cmocka_unit_test_setup_teardown(reads_lists, setup, teardown),
-		cmocka_unit_test_setup_teardown(goes_on_after_nonsense, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_range_that_wraps_is_none, setup, teardown),
-		cmocka_unit_test_setup_teardown(survives_a_hostile_guest, setup, teardown),
+		CASE(aligns_time),
+		CASE(reads_lists),
+		CASE(goes_on_after_nonsense),
+		CASE(a_range_that_wraps_is_none),
+		CASE(survives_a_hostile_guest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
+#include "cases.h"
 #include "fake-guest.h"
 #include "fake-root.h"
 #include "guest/hotplug.h"
@@ -509,23 +510,21 @@ static void waits_for_the_module(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(plugs_in_and_out, setup, teardown),
-		cmocka_unit_test_setup_teardown(takes_over, setup, teardown),
-		cmocka_unit_test_setup_teardown(replaces_what_is_in_the_way, setup, teardown),
-		cmocka_unit_test_setup_teardown(takes_over_what_qemu_made, setup, teardown),
-		cmocka_unit_test_setup_teardown(replaces_a_device_that_is_not_ours, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(finds_the_files_of_all_domains, setup, teardown),
-		cmocka_unit_test_setup_teardown(finds_a_place, setup, teardown),
-		cmocka_unit_test_setup_teardown(asks_who_confines_qemu, setup, teardown),
-		cmocka_unit_test_setup_teardown(takes_back_the_rule_of_another, setup, teardown),
-		cmocka_unit_test_setup_teardown(says_why_not, setup, teardown),
-		cmocka_unit_test_setup_teardown(says_that_the_guest_holds_on, setup, teardown),
-		cmocka_unit_test_setup_teardown(keeps_the_file_where_libvirt_is_mute, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(cleans_up_after_a_vm_that_went, setup, teardown),
-		cmocka_unit_test_setup_teardown(finds_what_was_left, setup, teardown),
-		cmocka_unit_test_setup_teardown(waits_for_the_module, setup, teardown),
+		CASE(plugs_in_and_out),
+		CASE(takes_over),
+		CASE(replaces_what_is_in_the_way),
+		CASE(takes_over_what_qemu_made),
+		CASE(replaces_a_device_that_is_not_ours),
+		CASE(finds_the_files_of_all_domains),
+		CASE(finds_a_place),
+		CASE(asks_who_confines_qemu),
+		CASE(takes_back_the_rule_of_another),
+		CASE(says_why_not),
+		CASE(says_that_the_guest_holds_on),
+		CASE(keeps_the_file_where_libvirt_is_mute),
+		CASE(cleans_up_after_a_vm_that_went),
+		CASE(finds_what_was_left),
+		CASE(waits_for_the_module),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/sigbus.h"
+#include "cases.h"
 #include "control/manager-internal.h"
 #include "control/manager.h"
 #include "fake-guest.h"
@@ -1022,30 +1023,27 @@ static void a_rule_that_waits_gives_way(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(samples_in_the_guest, setup, teardown),
-		cmocka_unit_test_setup_teardown(switches_between_host_and_guest, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_refusal_changes_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_refusal_says_what_is_missing, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_cpu_that_is_not_online_is_named, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_log_names_the_tracker, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_vm_that_goes_leaves_no_file, setup, teardown),
-		cmocka_unit_test_setup_teardown(memory_that_is_cut_is_told, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_was_left_behind_is_removed, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_next_daemon_takes_over, setup, teardown),
-		cmocka_unit_test_setup_teardown(declared_memory_is_left_alone, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_module_that_comes_late_is_waited_for, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(a_set_that_waits_gives_way, setup, teardown),
-		cmocka_unit_test_setup_teardown(sets_in_the_guest_give_way, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_set_on_the_sessions_channel_gives_way, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(a_wait_can_be_given_up, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_rule_that_waits_gives_way, setup_rules, teardown),
-		cmocka_unit_test_setup_teardown(a_daemon_that_stops_waits_no_more, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_stop_does_not_wait_for_a_vm_that_hangs, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(a_rule_is_tried_again, setup_rules, teardown),
-		cmocka_unit_test_setup_teardown(a_detach_ends_the_trying, setup_rules, teardown),
+		CASE(samples_in_the_guest),
+		CASE(switches_between_host_and_guest),
+		CASE(a_refusal_changes_nothing),
+		CASE(a_refusal_says_what_is_missing),
+		CASE(a_cpu_that_is_not_online_is_named),
+		CASE(the_log_names_the_tracker),
+		CASE(a_vm_that_goes_leaves_no_file),
+		CASE(memory_that_is_cut_is_told),
+		CASE(what_was_left_behind_is_removed),
+		CASE(the_next_daemon_takes_over),
+		CASE(declared_memory_is_left_alone),
+		CASE(a_module_that_comes_late_is_waited_for),
+		CASE(a_set_that_waits_gives_way),
+		CASE(sets_in_the_guest_give_way),
+		CASE(a_set_on_the_sessions_channel_gives_way),
+		CASE(a_wait_can_be_given_up),
+		CASE_WITH(a_rule_that_waits_gives_way, setup_rules),
+		CASE(a_daemon_that_stops_waits_no_more),
+		CASE(a_stop_does_not_wait_for_a_vm_that_hangs),
+		CASE_WITH(a_rule_is_tried_again, setup_rules),
+		CASE_WITH(a_detach_ends_the_trying, setup_rules),
 	};
 
 	logged = g_string_new(NULL);

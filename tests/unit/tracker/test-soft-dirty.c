@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "cases.h"
 #include "fake-root.h"
 #include "tracker/tracker.h"
 
@@ -86,7 +87,7 @@ static void add_part(KxLayout *l, guint64 gfn, guint64 npages, guint64 hva)
 	g_array_append_val(l->parts, part);
 }
 
-static int set_up(void **state)
+static int setup(void **state)
 {
 	Fixture *f = g_new0(Fixture, 1);
 
@@ -111,7 +112,7 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int tear_down(void **state)
+static int teardown(void **state)
 {
 	Fixture *f = *state;
 
@@ -432,8 +433,6 @@ static void test_truncated(void **state)
 {
 	ends_as(*state, "4711 (qemu (x)) S 1 2 3 4 5 4194560 0", KX_ERROR_FAILED);
 }
-
-#define CASE(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
 {

@@ -11,6 +11,7 @@
 #include <libvirt/libvirt.h>
 
 #include "base/error.h"
+#include "cases.h"
 #include "fake-root.h"
 #include "vm/domains.h"
 
@@ -270,14 +271,9 @@ static void may_be_freed_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(looks_up_and_lists, setup, teardown),
-		cmocka_unit_test_setup_teardown(tells_of_starts_and_stops, setup, teardown),
-		cmocka_unit_test_setup_teardown(tells_of_pauses, setup, teardown),
-		cmocka_unit_test_setup_teardown(refuses_qmp_politely, setup, teardown),
-		cmocka_unit_test_setup_teardown(knows_of_no_use_of_the_log, setup, teardown),
-		cmocka_unit_test_setup_teardown(tries_again, setup, teardown),
-		cmocka_unit_test_setup_teardown(does_without_libvirt, setup, teardown),
-		cmocka_unit_test_setup_teardown(may_be_freed_at_once, setup, teardown),
+		CASE(looks_up_and_lists),   CASE(tells_of_starts_and_stops),  CASE(tells_of_pauses),
+		CASE(refuses_qmp_politely), CASE(knows_of_no_use_of_the_log), CASE(tries_again),
+		CASE(does_without_libvirt), CASE(may_be_freed_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,11 +7,12 @@
 
 #include <cmocka.h>
 
+#include "cases.h"
 #include "fake-root.h"
 #include "vm/kvmstat.h"
 #include "vm/procstat.h"
 
-static int make_root(void **state)
+static int setup(void **state)
 {
 	char *root = fake_root_new();
 
@@ -31,7 +32,7 @@ static int make_root(void **state)
 	return 0;
 }
 
-static int remove_root(void **state)
+static int teardown(void **state)
 {
 	fake_remove(*state);
 	g_free(*state);
@@ -154,8 +155,8 @@ static void knows_when_there_is_no_difference(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(reads_vcpu_threads, make_root, remove_root),
-		cmocka_unit_test_setup_teardown(takes_sources_in_order, make_root, remove_root),
+		CASE(reads_vcpu_threads),
+		CASE(takes_sources_in_order),
 		cmocka_unit_test(parses_qmp),
 		cmocka_unit_test(knows_when_there_is_no_difference),
 	};

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
+#include "cases.h"
 #include "fake-root.h"
 #include "vm/patience.h"
 #include "vm/procstat.h"
@@ -171,12 +172,9 @@ static void reads_when_it_was_started(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(time_is_the_guests_own, setup, teardown),
-		cmocka_unit_test_setup_teardown(an_idle_guest_is_done_sooner, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_young_vm_may_boot, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_is_due_does_not_count, setup, teardown),
-		cmocka_unit_test_setup_teardown(rests_until_the_end, setup, teardown),
-		cmocka_unit_test_setup_teardown(reads_when_it_was_started, setup, teardown),
+		CASE(time_is_the_guests_own), CASE(an_idle_guest_is_done_sooner),
+		CASE(a_young_vm_may_boot),    CASE(what_is_due_does_not_count),
+		CASE(rests_until_the_end),    CASE(reads_when_it_was_started),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

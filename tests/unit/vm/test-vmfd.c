@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
+#include "cases.h"
 #include "fake-root.h"
 #include "vm/vmfd.h"
 
@@ -20,7 +21,7 @@
 #define UUID2	"aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
 #define EVENTFD "anon_inode:[eventfd]"
 
-static int make_root(void **state)
+static int setup(void **state)
 {
 	char *root = fake_root_new();
 	static const char qemu1[] = "/usr/bin/qemu-system-x86_64\0-name\0guest=web "
@@ -46,7 +47,7 @@ static int make_root(void **state)
 	return 0;
 }
 
-static int remove_root(void **state)
+static int teardown(void **state)
 {
 	fake_remove(*state);
 	g_free(*state);
@@ -230,11 +231,11 @@ static void leaks_no_descriptor(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(reads_what_qemu_says, make_root, remove_root),
-		cmocka_unit_test_setup_teardown(takes_no_path_for_a_uuid, make_root, remove_root),
-		cmocka_unit_test_setup_teardown(finds_pids, make_root, remove_root),
-		cmocka_unit_test_setup_teardown(refuses_two_of_one_uuid, make_root, remove_root),
-		cmocka_unit_test_setup_teardown(finds_the_descriptor, make_root, remove_root),
+		CASE(reads_what_qemu_says),
+		CASE(takes_no_path_for_a_uuid),
+		CASE(finds_pids),
+		CASE(refuses_two_of_one_uuid),
+		CASE(finds_the_descriptor),
 		cmocka_unit_test(copies_a_descriptor),
 		cmocka_unit_test(refuses_the_wrong_process),
 		cmocka_unit_test(leaks_no_descriptor),
