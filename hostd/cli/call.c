@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Calls to the daemon: over the proxy that is made from the interface's XML, while a terminal shows how long they take. */
+/* Calls to the daemon, over the proxy that is generated from the interface's XML. A terminal shows how long a call takes. */
 #include "cli.h"
 
 #include <unistd.h>
@@ -60,7 +60,7 @@ static gboolean connect_daemon(Cli *cli, GError **error)
 		cli->system_bus ? KX_DBUS_NAME : NULL, KX_DBUS_PATH, NULL, error);
 	if (!cli->manager)
 		return FALSE;
-	/* A pass over a large VM takes what it takes; ^C ends the wait. */
+	/* No timeout: a pass over a large VM can take long; Ctrl-C ends the wait. */
 	g_dbus_proxy_set_default_timeout(G_DBUS_PROXY(cli->manager), G_MAXINT);
 	return TRUE;
 }
@@ -71,16 +71,16 @@ void cli_disconnect(Cli *cli)
 	g_clear_object(&cli->connection);
 }
 
-/* --- a call under way ------------------------------------------------------ */
+/* --- the current call ------------------------------------------------------ */
 
 typedef struct {
 	GMainLoop *loop;
 	GAsyncResult *result;
 	const char *what;
-	const char *target; /* of the method; NULL: it has none */
-	char *waits;	    /* for what, as the daemon tells; NULL: it tells nothing */
+	const char *target; /* of the method; NULL: the method has no target */
+	char *waits;	    /* the daemon's text that says for what the call waits; NULL: none */
 	gboolean shown, terminal;
-	gulong events; /* handler; 0 */
+	gulong events; /* signal handler; 0: none */
 	gint64 start;  /* g_get_monotonic_time() */
 } Call;
 
@@ -105,7 +105,7 @@ static gboolean show_progress(gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
-/* Where there is no terminal one line says it once. */
+/* Shows for what the call waits: continuously on a terminal, else as one line, once. */
 static void on_event(KxDbusManager *manager, const char *vm, const char *event, GVariant *details,
 		     gpointer data)
 {
@@ -123,9 +123,9 @@ static void on_event(KxDbusManager *manager, const char *vm, const char *event, 
 		fprintf(stderr, "kvm-ext: %s: %s\n", call->what, call->waits);
 }
 
-/* What is added to D-Bus's own words; the daemon's messages are complete. */
+/* Explanations that are put before D-Bus's own errors; the daemon's messages need none. */
 static const struct {
-	const char *name; /* NULL: no answer at all */
+	const char *name; /* of the remote error; NULL: there was no answer */
 	const char *words;
 } explanations[] = {
 	{ NULL, "the daemon kvm-extd went away while it was asked; see its log "
@@ -136,7 +136,7 @@ static const struct {
 	  "the daemon refuses this user; become root or a member of the group kvm-ext: " },
 };
 
-/* Takes off what D-Bus adds to the message; the exit code is kept, for the error's name goes with it. */
+/* Removes D-Bus's prefix from the message. The exit code is kept in the error, because the prefix contains the error's name. */
 static GError *explain(GError *error)
 {
 	g_autofree char *name = g_dbus_error_get_remote_error(error);
@@ -170,7 +170,7 @@ static gboolean begin(Cli *cli, Call *call, const char *target, const char *what
 	return TRUE;
 }
 
-/* The answer to what was asked since @begin. */
+/* Waits for the answer to the call that was made after begin(). */
 static GAsyncResult *await(const Cli *cli, Call *call)
 {
 	guint timer = 0;
@@ -223,7 +223,8 @@ gboolean cli_ask_set(Cli *cli, const char *target, GVariant *options, const char
 
 	if (!begin(cli, &call, target, what, error))
 		return FALSE;
-	kx_dbus_manager_call_set_tracker(cli->manager, target, held, cli->cancellable, on_reply, &call);
+	kx_dbus_manager_call_set_tracker(cli->manager, target, held, cli->cancellable, on_reply,
+					 &call);
 	kx_dbus_manager_call_set_tracker_finish(cli->manager, await(cli, &call), &failed);
 	return end(cli, &call, failed, error);
 }
@@ -260,8 +261,8 @@ char *cli_ask_report(Cli *cli, char **targets, const char *what, GError **error)
 
 	if (!begin(cli, &call, NULL, what, error))
 		return NULL;
-	kx_dbus_manager_call_report(cli->manager, (const char *const *)targets, cli->cancellable, on_reply,
-				    &call);
+	kx_dbus_manager_call_report(cli->manager, (const char *const *)targets, cli->cancellable,
+				    on_reply, &call);
 	kx_dbus_manager_call_report_finish(cli->manager, &json, await(cli, &call), &failed);
 	end(cli, &call, failed, error);
 	return json;
@@ -324,7 +325,7 @@ GVariant *cli_ask_stats(Cli *cli, const char *const *targets, const char *what, 
 	return vms;
 }
 
-/* The generated getters read a cache, which is empty, and silent, where the daemon does not answer: a property is asked for. */
+/* A call, because the generated getters read a cache, which is empty, without an error, if the daemon does not answer. */
 GVariant *cli_ask_property(Cli *cli, const char *name, GError **error)
 {
 	g_autoptr(GVariant) reply = NULL;

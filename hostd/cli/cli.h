@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the commands of kvm-ext share. */
+/* Shared by the commands of kvm-ext. */
 #ifndef KX_CLI_H
 #define KX_CLI_H
 
@@ -14,15 +14,15 @@
 typedef struct {
 	char *socket;
 	gboolean system_bus, json, quiet;
-	const struct _Command *command; /* that runs */
-	GDBusConnection *connection;	/* both made at the first call */
+	const struct _Command *command; /* the command that runs */
+	GDBusConnection *connection;	/* made at the first call, like @manager */
 	KxDbusManager *manager;
-	GCancellable *cancellable; /* ends a call that is under way; NULL: none */
+	GCancellable *cancellable; /* cancels the current call; NULL: calls cannot be cancelled */
 } Cli;
 
 typedef struct _Command {
 	const char *name;
-	const char *args;     /* "DOMAIN...", for the usage line */
+	const char *args;     /* "DOMAIN...", shown in the usage line */
 	const char *summary;  /* one line */
 	const char *examples; /* shown by --help */
 	int (*run)(Cli *cli, int argc, char **argv);
@@ -43,12 +43,12 @@ int cmd_help(Cli *cli, int argc, char **argv);
 
 /* --- arguments ------------------------------------------------------------- */
 
-extern Cli *kx_cli_options; /* what the common options write to */
+extern Cli *kx_cli_options; /* the common options are stored here */
 extern const GOptionEntry kx_common_entries[];
 
 /*
- * Parses @entries and the common options after the command's name; prints what
- * is wrong. FALSE: exit with KX_EXIT_USAGE. --help exits by itself.
+ * Parses @entries and the common options after the command's name. FALSE: an option is wrong, the error is printed; exit with
+ * KX_EXIT_USAGE. --help exits by itself.
  */
 gboolean cli_parse(const GOptionEntry *entries, int *argc, char ***argv);
 
@@ -71,32 +71,33 @@ typedef struct {
 	}
 
 typedef enum {
-	TARGETS_REQUIRED, /* none given is a usage error */
-	TARGETS_OPTIONAL, /* none given means --all */
+	TARGETS_REQUIRED, /* a command line without VMs is a usage error */
+	TARGETS_OPTIONAL, /* a command line without VMs means --all */
 } TargetsMode;
 
 /*
- * The daemon's TARGET strings; a process is "/proc/N", whatever VMs are called. --all becomes those that are attached (or not,
- * with @attached FALSE), which asks the daemon. NULL: *@code is the exit code
- * and the error is printed.
+ * The TARGET strings for the daemon. A process is "/proc/N", which no VM's name can equal. --all becomes all VMs that are
+ * attached (@attached FALSE: that are not attached); the daemon is asked for them. NULL: *@code is the exit code, and the error
+ * is printed.
  */
 char **cli_targets(Cli *cli, const Targets *t, TargetsMode mode, gboolean attached, int *code);
 void cli_targets_clear(Targets *t);
 /*
- * How a target is shown: as the user named it or, with --all, by the VM's name, and its process where that is no name of its
- * own; control characters replaced.
+ * A target as text for users: as the user named it or, with --all, the VM's name, with its process if several VMs have this
+ * name. Control characters are replaced.
  */
 char *cli_show(const char *target);
-void cli_label(const char *target, char *text); /* @text is taken */
-void cli_labels_clear(void);			/* at the end */
-/* Whether @target means the VM called @name, of which @vm (a{sv}) has the uuid and the pid. */
+void cli_label(const char *target, char *text); /* takes ownership of @text */
+void cli_labels_clear(void);			/* call this before the program ends */
+/* Whether @target means the VM with this @name; @vm (a{sv}) contains the VM's uuid and pid. */
 gboolean cli_is_called(const char *name, GVariant *vm, const char *target);
 
 /* --- the daemon ------------------------------------------------------------ */
 
 /*
- * One call each. Over a second, "@what..." is shown on a terminal, NULL: nothing is. FALSE or NULL with @error: what D-Bus
- * adds to the message is taken off. A floating @options is consumed; strings and variants are the caller's.
+ * Each function makes one call. If the call takes longer than a second, a terminal shows "@what..." (NULL: shows nothing). FALSE
+ * or NULL: @error is set, without D-Bus's prefix of the message. A floating @options is consumed; the caller owns the returned
+ * strings and variants.
  */
 gboolean cli_ask_attach(Cli *cli, const char *target, GVariant *options, const char *what,
 			GError **error);
@@ -109,26 +110,26 @@ char *cli_ask_report(Cli *cli, char **targets, const char *what, GError **error)
 char *cli_ask_heat(Cli *cli, const char *target, const char *what, GError **error); /* JSON */
 GVariant *cli_ask_found(Cli *cli, const char *target, guint64 window, const char *what,
 			GError **error);			    /* a(tt) */
-GVariant *cli_ask_list(Cli *cli, const char *what, GError **error); /* aa{sv}, as are those of: */
+GVariant *cli_ask_list(Cli *cli, const char *what, GError **error); /* aa{sv} */
 GVariant *cli_ask_stats(Cli *cli, const char *const *targets, const char *what, GError **error);
 GVariant *cli_ask_property(Cli *cli, const char *name, GError **error);
-void cli_disconnect(Cli *cli); /* at the end */
+void cli_disconnect(Cli *cli); /* call this before the program ends */
 
-/* Calls @each for each target, all of them; returns the first failure's exit code. */
+/* Calls @each for all targets, also after a failure; returns the exit code of the first failure. */
 typedef gboolean (*CliEach)(Cli *cli, const char *target, const char *what, gpointer data,
 			    GError **error);
 int cli_for_each(Cli *cli, char **targets, const char *what, CliEach each, gpointer data);
 
 /* --- output ---------------------------------------------------------------- */
 
-/* "kvm-ext: [target: ]message" on standard error; returns the exit code for @error. */
+/* Prints "kvm-ext: [target: ]message" to standard error; returns the exit code for @error. */
 int cli_fail(const char *target, const GError *error);
-/* A usage error of @command. */
+/* Prints a usage error of @command (NULL: none); returns the exit code. */
 int cli_usage(const char *command, const char *format, ...) G_GNUC_PRINTF(2, 3);
-/* Standard output, unless --quiet or --json. */
+/* Prints a line to standard output, unless --quiet or --json is given. */
 void cli_say(const Cli *cli, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void cli_print_json(JsonBuilder *builder, gboolean pretty);
-/* The value of something that is not there: an object with the reason. */
+/* The value of a member that is not available: an object with the reason. */
 void cli_add_na(JsonBuilder *builder, const char *why);
 
 #endif /* KX_CLI_H */

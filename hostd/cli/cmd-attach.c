@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* attach and set: both take tracker options, checked here before they are sent. */
+/* attach and set: both take tracker options, which are checked here before they are sent. */
 #include "cli.h"
 
 #include "base/textfmt.h"
@@ -8,7 +8,7 @@
 
 #define KEYS_MAX 32
 
-/* One value and one help a key of kx_option_keys, in its order. */
+/* One value and one help text for each key of kx_option_keys, in the same order. */
 typedef struct {
 	char *values[KEYS_MAX], *helps[KEYS_MAX];
 	GOptionEntry entries[KEYS_MAX + 4];
@@ -20,7 +20,7 @@ static gboolean is_switch(const KxOptionKey *k)
 	return g_str_equal(k->value, "yes|no");
 }
 
-/* A key that not all trackers take says which do; that of the tracker itself, which there are. */
+/* The help of a key that only some trackers take names these trackers; the help of --tracker names all trackers. */
 static char *help_of(const KxOptionKey *k)
 {
 	g_autofree char *trackers = kx_trackers_that(k->needs);
@@ -31,7 +31,7 @@ static char *help_of(const KxOptionKey *k)
 				   : g_strdup(k->help);
 }
 
-/* What holds since the attach is not shown by set, whose caller the daemon tells what to do instead. */
+/* The help of set hides the options that only attach can set; if they are given, the daemon's error says what to do. */
 static void fill_entries(Arguments *a, gboolean attach)
 {
 	const GOptionEntry target_entries[] = { TARGET_ENTRIES(a->targets) };
@@ -77,7 +77,7 @@ static void clear(Arguments *a)
 	cli_targets_clear(&a->targets);
 }
 
-/* @whole: what is not given is the default, so that the set can be checked together. */
+/* @whole: options that are not given have their defaults, so that all options can be checked together. */
 static gboolean check(const Arguments *a, gboolean whole, GError **error)
 {
 	KxOptions o;
@@ -87,7 +87,7 @@ static gboolean check(const Arguments *a, gboolean whole, GError **error)
 		if (a->values[i] && !kx_options_set(&o, kx_option_keys[i].key, a->values[i], error))
 			return FALSE;
 	}
-	/* without a tracker, only the daemon knows which one is meant */
+	/* if no tracker is given, only the daemon knows which tracker runs */
 	return !(whole || a->values[0]) || kx_options_check(&o, error);
 }
 
@@ -103,7 +103,7 @@ static GVariant *given(const Arguments *a)
 	return g_variant_dict_end(&options);
 }
 
-/* How the dirty log works on @target, as the daemon knows it; NULL: it does not say. */
+/* The mechanism of the dirty log on @target, from the daemon; NULL: the daemon does not know it. */
 static char *ask_mechanism(Cli *cli, const char *target)
 {
 	g_autoptr(GVariant) vms = cli_ask_list(cli, NULL, NULL);
@@ -121,7 +121,7 @@ static char *ask_mechanism(Cli *cli, const char *target)
 	return NULL;
 }
 
-/* "dirty-log (pml)": the tracker that was asked for, and how it works there. */
+/* "dirty-log (pml)": the requested tracker, and the mechanism on this VM. */
 static char *tracker_text(Cli *cli, const Arguments *a, const char *target)
 {
 	const char *name = a->values[0] ? a->values[0] : "off";
@@ -135,7 +135,7 @@ static char *tracker_text(Cli *cli, const Arguments *a, const char *target)
 	return kx_tracker_label(row->name, mechanism && *mechanism ? mechanism : NULL);
 }
 
-/* The first pass over a large VM takes long, and nothing is found before its end. */
+/* Tells the user that the tracker is priming: the first pass over a large VM takes long, and finds nothing before its end. */
 static void say_progress(Cli *cli, const char *target, const char *shown)
 {
 	const char *const targets[] = { target, NULL };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* compare: all trackers on the same VMs, in rounds; what each costs and sees, with intervals over rounds. */
+/* compare: runs trackers on the same VMs, in rounds; shows what each tracker costs and sees, with intervals over rounds. */
 #include "cli.h"
 
 #include <math.h>
@@ -42,7 +42,7 @@ static gboolean bad(GError **error, const char *what, const char *text)
 	return FALSE;
 }
 
-/* "1%", of the reference. */
+/* "1%": of the reference. */
 static gboolean set_precision(Arguments *a, GError **error)
 {
 	char *end;
@@ -75,7 +75,7 @@ static gboolean set_layout(Arguments *a, GError **error)
 	return TRUE;
 }
 
-/* Settings that no round could be made of. */
+/* Refuses settings of which no round can be made. */
 static gboolean check_settings(const Arguments *a, GError **error)
 {
 	for (guint i = 0; i < a->run.settings->len; i++) {
@@ -100,7 +100,7 @@ static gboolean set_up(Arguments *a, GError **error)
 				    "--rounds wants 2 to 1000: from one there is no interval");
 		return FALSE;
 	}
-	/* What was drawn stands in the result, so that it can be given again. */
+	/* The result contains the random seed, so that a user can give it again. */
 	a->run.seed = g_random_int();
 	if (a->seed && !g_ascii_string_to_unsigned(a->seed, 10, 0, G_MAXUINT32, &a->run.seed, NULL))
 		return bad(error, "--seed wants a number below 2^32", a->seed);
@@ -128,7 +128,7 @@ static int emit(Cli *cli, const Arguments *a, const KxComparison *c)
 	}
 	if (cli_write(a->output, "the comparison", text, &error))
 		return KX_EXIT_OK;
-	/* It took long to get: better on the terminal than nowhere. */
+	/* The result took long to measure: it is printed rather than lost. */
 	fputs(text, stdout);
 	cli_fail(NULL, error);
 	return KX_EXIT_FAILED;
@@ -140,7 +140,7 @@ static int show_saved(Cli *cli, const Arguments *a)
 	g_autoptr(GError) error = NULL;
 	g_autofree char *json = NULL;
 
-	/* the message of GLib names the file */
+	/* GLib's message names the file */
 	if (!g_file_get_contents(a->input, &json, NULL, &error)) {
 		cli_fail(NULL, error);
 		return KX_EXIT_FAILED;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* detach and pass: a target each, nothing else. */
+/* detach and pass: both have only targets as arguments. */
 #include "cli.h"
 
 static gboolean detach(Cli *cli, const char *target, const char *what, gpointer data,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* heat: the hottest ranges of memory, as trackers saw them last. */
+/* heat: the hottest ranges of memory, by the trackers' latest maps. */
 #include "cli.h"
 
 #include <string.h>
@@ -11,12 +11,12 @@
 #include "report/text.h"
 #include "tracker/options.h"
 
-#define FILE_COLUMNS 120 /* where there is no terminal to ask */
+#define FILE_COLUMNS 120 /* if standard output is no terminal */
 #define TOP_DEFAULT  20
 
 typedef struct {
 	Targets targets;
-	char *tracker; /* NULL: the one that runs, or ran last */
+	char *tracker; /* NULL: the tracker that runs, or ran last */
 	int top;
 	JsonBuilder *json;
 	guint shown;
@@ -30,7 +30,7 @@ static guint columns(void)
 	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col ? w.ws_col : FILE_COLUMNS;
 }
 
-/* Maps of the tracker that was asked for, and of its guest's processes. */
+/* Whether @m is of the requested tracker: its map of the VM, or one of its maps of guest processes. */
 static gboolean is_wanted(const Heat *h, const KxVmReport *v, const KxHeatMap *m)
 {
 	const KxHeatMap *main_map;
@@ -102,7 +102,7 @@ static int run(Cli *cli, Heat *h, char **targets)
 	code = cli_for_each(cli, targets, "fetching the heat", show, h);
 	json_builder_end_array(b);
 	if (cli->json)
-		cli_print_json(b, TRUE); /* also if a VM failed: of the others */
+		cli_print_json(b, TRUE); /* if a VM failed: the heat of the others */
 	return code ? code : h->code;
 }
 

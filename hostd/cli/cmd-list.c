@@ -34,7 +34,7 @@ static int by_name(gconstpointer a, gconstpointer b)
 			 lookup(*(GVariant *const *)b, "name"));
 }
 
-/* The daemon knows no order. */
+/* The daemon's list has no order. */
 static GPtrArray *sorted(GVariant *vms)
 {
 	GPtrArray *array = g_ptr_array_new_with_free_func((GDestroyNotify)g_variant_unref);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* report: fetch or read the model, join the workload's logs, render, write. */
+/* report: fetches or reads the report, joins the workload's logs, and writes text or JSON. */
 #include "cli.h"
 
 #include <string.h>
@@ -31,13 +31,13 @@ static KxReport *read_input(const char *path, GError **error)
 {
 	g_autofree char *json = NULL;
 
-	/* the message of GLib names the file */
+	/* GLib's message names the file */
 	if (!g_file_get_contents(path, &json, NULL, error))
 		return NULL;
 	return parse(json, path, error);
 }
 
-/* Each target is asked for by itself, so that one unknown name does not hide the others. */
+/* One call for each target, so that one unknown name does not hide the other VMs. */
 static KxReport *read_daemon(Cli *cli, char **targets, int *code)
 {
 	char *none[] = { NULL };

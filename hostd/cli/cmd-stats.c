@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * stats: one line a VM and tick, like vmstat. The first line of a window is its
- * average since the tracker was set, later ones what changed since the line
- * before.
+ * stats: one line for each VM and tick, like vmstat. The first line of a window shows the average since the tracker was set;
+ * each later line shows the rates since the line before.
  */
 #include "cli.h"
 
@@ -18,9 +17,10 @@
 typedef struct {
 	const char *title, *key;
 	gsize offset; /* guint64 in KxWindow */
-	gssize also;  /* another one that goes with it; -1: none */
+	gssize also;  /* another counter that is added; -1: none */
 	gssize na_offset;
-	gboolean module, passes; /* the module's figure; only of trackers that pass */
+	gboolean module,
+		passes; /* the statistics have this counter; only trackers with passes have it */
 	double scale;
 } Rate;
 
@@ -32,7 +32,7 @@ typedef struct {
 static const Rate rates[] = {
 	MODULE_RATE("passes/s", "passes_per_s", passes, TRUE, 1e9),
 	MODULE_RATE("samples/s", "samples_per_s", samples, TRUE, 1e9),
-	/* with the daemon's share, as in the report */
+	/* includes the daemon's share, as in the report */
 	{ "cpu%", "cpu_percent", G_STRUCT_OFFSET(KxWindow, cpu_ns),
 	  G_STRUCT_OFFSET(KxWindow, drain_cpu_ns), -1, TRUE, FALSE, 100 },
 	MODULE_RATE("flushes/s", "flushes_per_s", flushes, FALSE, 1e9),
@@ -42,7 +42,7 @@ static const Rate rates[] = {
 	MODULE_RATE("guest%", "guest_cpu_percent", guest_cpu_ns, FALSE, 100),
 };
 
-/* The counters of a VM's last window at the tick before. */
+/* The counters of a VM's last window at the preceding tick. */
 typedef struct {
 	guint64 window;
 	double run_ns, tracked_ns;
@@ -87,8 +87,8 @@ static guint64 value_of(const Rate *r, const KxWindow *w)
 }
 
 /*
- * What the tracker would have found had it not given way is not 0; and what the VM shows cannot be told apart by who caused
- * it, as in the report.
+ * While the tracker yields, it finds nothing, but this does not mean 0 pages. And the VM's own counters do not say whether the
+ * tracker or the VMM's own log caused an event, as in the report.
  */
 static const char *why_yielded(const Rate *r, const KxVmReport *v, const KxWindow *w,
 			       const Seen *before)
@@ -102,14 +102,14 @@ static const char *why_yielded(const Rate *r, const KxVmReport *v, const KxWindo
 	return NULL;
 }
 
-/* Rates are of the time that the report takes, too: in which the VM ran and, for what the module counts, was tracked. */
+/* The time of a rate, the same as in the report: in which the VM ran; for counters of the module, in which it was tracked. */
 static double time_of(const Rate *r, const KxWindow *w, const Seen *before)
 {
 	return r->module ? kx_window_tracked_ns(w) - (before ? before->tracked_ns : 0)
 			 : kx_window_run_ns(w) - (before ? before->run_ns : 0);
 }
 
-/* The rate since @before, or since the window began; NULL @why if there is one. */
+/* The rate since @before, or since the window began. @why: the reason if there is no rate; NULL: there is one. */
 static double rate_of(guint i, const KxVmReport *v, const KxWindow *w, const Seen *before,
 		      const char **why)
 {
@@ -157,7 +157,7 @@ static char *key_of(const KxVmReport *v)
 
 /* --- text ------------------------------------------------------------------ */
 
-/* Of the columns of text before the rates. */
+/* Widths of the text columns before the rates. */
 typedef struct {
 	guint name, tracker;
 } Widths;
@@ -198,7 +198,7 @@ static void print_line(const KxVmReport *v, const KxWindow *w, const Seen *befor
 	putchar('\n');
 }
 
-/* --- JSON: one object a line ----------------------------------------------- */
+/* --- JSON: one object per line ----------------------------------------------- */
 
 static void add_string(JsonBuilder *b, const char *key, const char *value)
 {
@@ -209,7 +209,7 @@ static void add_string(JsonBuilder *b, const char *key, const char *value)
 		json_builder_add_null_value(b);
 }
 
-/* Of the window; what is known, and why that may not be all. */
+/* The known pauses of the window, and why there may be more. */
 static void add_paused(JsonBuilder *b, const KxWindow *w)
 {
 	json_builder_set_member_name(b, "paused_seconds");
@@ -300,7 +300,7 @@ static KxReport *report_of(GVariant *vms)
 	return r;
 }
 
-/* Returns how many VMs are still attached; -1 and *@code on failure. */
+/* Returns how many VMs are still attached; -1: failed, *@code is set. */
 static int tick(Cli *cli, Stats *s, char **targets, int *code)
 {
 	g_autoptr(GError) error = NULL;
@@ -311,7 +311,7 @@ static int tick(Cli *cli, Stats *s, char **targets, int *code)
 
 	reply = cli_ask_stats(cli, (const char *const *)targets, "asking the daemon", &error);
 	if (!reply) {
-		/* What was attached has been detached: the command ends as it does where no VM was named. */
+		/* All named VMs were detached meanwhile: the command ends in the same way as without names. */
 		if (s->lines && kx_exit_code(error) == KX_EXIT_STATE)
 			return 0;
 		*code = cli_fail(NULL, error);
@@ -341,7 +341,7 @@ static int ended(Cli *cli, const Stats *s)
 	return KX_EXIT_VM_GONE;
 }
 
-/* Ticks do not drift: each is due a whole number of intervals after the first. */
+/* Ticks do not drift: each tick is due a whole number of intervals after the first one. */
 static int follow(Cli *cli, Stats *s, char **targets)
 {
 	gint64 start = g_get_monotonic_time();
@@ -364,7 +364,7 @@ static int follow(Cli *cli, Stats *s, char **targets)
 	}
 }
 
-/* Of several that are named, those that are not attached: says why, and returns the first one's exit code. */
+/* Removes the named VMs that are not attached from @targets, and prints why; returns the exit code of the first of them. */
 static int leave_out(Cli *cli, char **targets)
 {
 	char **kept = targets;

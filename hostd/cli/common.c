@@ -60,7 +60,7 @@ void cli_add_na(JsonBuilder *builder, const char *why)
 	json_builder_end_object(builder);
 }
 
-static GHashTable *labels; /* of targets that nobody typed: TARGET → text; NULL: none */
+static GHashTable *labels; /* of targets that the user did not type: TARGET → text; NULL: none */
 
 void cli_label(const char *target, char *text)
 {

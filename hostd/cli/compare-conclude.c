@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* After the rounds of a comparison: what the workload's logs and the daemon's report say of its windows. */
+/* After the rounds of a comparison: adds data from the workload's logs and the daemon's report to its windows. */
 #include <math.h>
 #include <string.h>
 
@@ -7,14 +7,14 @@
 #include "tracker/options.h"
 #include "worklogs.h"
 
-/* Of a stretch, that the epochs in the log must cover for its work to say something of it. */
+/* The part of a stretch that the log's epochs must cover; else the log says nothing about the stretch. */
 #define LOG_COVERS 0.5
 
-/* Stretches as windows that want their work from a log. */
+/* The stretches, as windows whose work is to be taken from a log. */
 typedef struct {
 	const KxComparison *c;
 	GPtrArray *windows;   /* KxWindow */
-	GPtrArray *stretches; /* KxStretch of each */
+	GPtrArray *stretches; /* the KxStretch of each window */
 } Wanted;
 
 static GPtrArray *wanted_of(const KxVmReport *v, gpointer data)
@@ -60,7 +60,7 @@ static const KxWindow *window_of(const KxReport *report, guint32 pid, guint64 id
 	return NULL;
 }
 
-/* What was touched and found in the window that a stretch is of, by what its tracker can see. */
+/* Copies the touched and found pages of a stretch's window, of the kind (touched, written) that its tracker can see. */
 static void take_truth(const KxComparison *c, const KxReport *report)
 {
 	for (guint i = 0; i < c->vms->len; i++) {
@@ -88,7 +88,10 @@ static void take_truth(const KxComparison *c, const KxReport *report)
 	}
 }
 
-/* What was done while epochs ran, for the whole stretch: writing the log down is not what the guest is there for. */
+/*
+ * The work during epochs, extrapolated to the whole stretch. Between epochs the workload writes its log, which is not the
+ * guest's work.
+ */
 static void take_work(KxStretch *s, const KxWindow *w)
 {
 	if (!w->work_na && w->work_ns >= s->run_ns * LOG_COVERS)
@@ -125,7 +128,7 @@ static KxReport *fetch_report(Cli *cli, char **targets, GError **error)
 	return json ? kx_report_from_json(json, error) : NULL;
 }
 
-/* Of the VM, and of the host, what the report has. */
+/* Copies the data of the VMs and of the host from the report. */
 static void take_environment(KxComparison *c, KxReport *report)
 {
 	for (guint i = 0; i < c->vms->len; i++) {
@@ -175,7 +178,7 @@ void compare_conclude(Cli *cli, const CompareArguments *a, KxComparison *c, int 
 	KxReport *report = fetch_report(cli, a->targets, &error);
 
 	if (!report) {
-		/* What was measured is there all the same. */
+		/* The measurements are kept and shown without the report. */
 		*code = cli_fail(NULL, error);
 		return;
 	}
@@ -188,5 +191,5 @@ void compare_conclude(Cli *cli, const CompareArguments *a, KxComparison *c, int 
 	}
 	take_truth(c, report);
 	doubt_steal(c);
-	take_environment(c, report); /* the report is the comparison's from here on */
+	take_environment(c, report); /* takes ownership of the report */
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the files that measure a comparison share. */
+/* Shared by the files that measure a comparison. */
 #ifndef KX_COMPARE_INTERNAL_H
 #define KX_COMPARE_INTERNAL_H
 
@@ -7,18 +7,18 @@
 #include "compare/design.h"
 #include "progress.h"
 
-/* How a VM was found, to be left so. */
+/* A VM, and its state before the comparison, to which it returns. */
 typedef struct {
 	char *target, *shown;
 	gboolean was_attached;
-	gboolean gone; /* it is asked for no further window */
-	gboolean done; /* nothing of it is left to be restored */
-	char *tracker, *options; /* that ran before */
+	gboolean gone;		 /* the VM takes part in no further window */
+	gboolean done;		 /* nothing has to be restored */
+	char *tracker, *options; /* the setting before the comparison */
 	Counter *counter;	 /* NULL: none */
-	KxWindow *begin;	 /* the first reading of the window that is measured */
-	double progress;	 /* likewise */
+	KxWindow *begin;	 /* the first reading of the measured window */
+	double progress;	 /* the counter's value at this reading */
 	gint64 begin_realtime_ns;
-	char *failed; /* why the window that is under way is none; NULL: it is one */
+	char *failed; /* why the current window does not count; NULL: it counts */
 } CompareVm;
 
 typedef struct {
@@ -38,19 +38,19 @@ typedef struct {
 void compare_vm_free(gpointer vm);
 KxComparedVm *compare_vm(const CompareRun *r, guint i);
 
-/* All VMs as they were found, and attached; what guest progress is. FALSE: *@code, the error is printed. */
+/* Notes the state of all VMs, attaches them, chooses the measure of guest progress. FALSE: *@code is set, the error printed. */
 gboolean compare_begin_vms(CompareRun *r, int *code);
-/* As it was before; that it could not be is printed, and no reason to lose what was measured. */
+/* Restores the VM's state before the comparison. An error is only printed, so that the measurements are not lost. */
 void compare_leave_vm(CompareRun *r, CompareVm *vm);
 
-/* The VM as the daemon has it now, with its open window; NULL: @error. */
+/* Asks the daemon for the VM and its open window; NULL: @error is set. */
 KxVmReport *compare_look(CompareRun *r, const CompareVm *vm, GError **error);
 KxWindow *compare_open_window(const KxVmReport *v);
 /* @options: floating. */
 gboolean compare_switch(CompareRun *r, const CompareVm *vm, GVariant *options, GError **error);
-/* The VM does not come back from this error, or nobody is there to ask. */
+/* Whether the error means that the VM does not come back, or that the daemon cannot be reached. */
 gboolean compare_is_gone(const GError *error);
-/* The daemon is busy with the VM, or the VM is not attached any more: compare_look() tells which. */
+/* Whether the error means that the daemon is busy with the VM, or that the VM is not attached; compare_look() shows which. */
 gboolean compare_is_state(const GError *error);
 
 #endif /* KX_COMPARE_INTERNAL_H */

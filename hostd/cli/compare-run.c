@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A comparison runs in rounds; in each, every setting has one window, and each window these steps:
+ * A comparison runs in rounds. In each round every setting has one window, with these steps:
  *
- *   switch    all VMs get the setting (or, in the latin layout, each its own)
- *   prime     until the tracker has completed a pass, if it has passes: what it found before is of unknown age
- *   settle    what the setting before left behind dies away
+ *   switch    all VMs get the setting (in the latin layout: each VM gets another setting)
+ *   prime     until the tracker has completed a pass, if it has passes: the accesses that it found before are of unknown age
+ *   settle    until effects of the preceding setting have ended
  *   measure   from one reading of the open window to another
  *
- * Whatever fails in a window fails that window of that VM alone; a VM that is gone is not asked again.
+ * An error fails only the current window of this VM. A VM that is gone takes no further part.
  */
 #include "compare-internal.h"
 
@@ -23,12 +23,12 @@
 #include "tracker/options.h"
 #include "vm/procstat.h"
 
-/* To complete a pass, for a VM that runs and has it easy; a large one says that it is priming, and is waited for. */
+/* The time to complete a pass. It is extended as long as the VM reports that it is priming, which takes long for a large VM. */
 #define PRIME_NS   (120 * (gint64)G_USEC_PER_SEC)
 #define POLL_NS	   20000000u
 #define ROUNDS_MAX 1000u
 
-/* --- waiting, and saying how it goes ------------------------------------------------------------------------------ */
+/* --- waiting, progress -------------------------------------------------------------------------------------------- */
 
 static gboolean on_signal(gpointer data)
 {
@@ -44,7 +44,7 @@ static gboolean on_signal(gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
-/* The terminal is gone. */
+/* The terminal was closed: ends at once. */
 static gboolean on_hangup(gpointer data)
 {
 	CompareRun *r = data;
@@ -59,7 +59,7 @@ static gboolean on_time(gpointer data)
 	return G_SOURCE_REMOVE;
 }
 
-/* Until @until_us; signals are taken meanwhile. FALSE: it was cut short. */
+/* Waits until @until_us, and handles signals meanwhile. FALSE: the wait was interrupted. */
 static gboolean wait_until(CompareRun *r, gint64 until_us)
 {
 	gint64 left;
@@ -86,11 +86,12 @@ static const KxSetting *setting_of(const CompareRun *r, guint active)
 	return r->a->settings->pdata[g_array_index(r->active, guint, active)];
 }
 
-/* By the rounds that are over. */
+/* Prints the remaining time, extrapolated from the time so far. */
 static void say_progress(CompareRun *r, guint round, guint position, const char *label)
 {
 	guint n = r->active->len, done = round * n + position;
-	guint rounds = MAX(r->a->rounds, round + 1); /* of a precision that is not reached yet */
+	guint rounds = MAX(r->a->rounds,
+			   round + 1); /* more than requested if a precision is not reached yet */
 	gint64 now = g_get_monotonic_time();
 	double left = done ? (double)(now - r->start_us) / done * (rounds * n - done)
 			   : (double)(r->a->window_ns + r->a->settle_ns) / 1000 * rounds * n;
@@ -107,7 +108,7 @@ static void say_progress(CompareRun *r, guint round, guint position, const char 
 	fflush(stderr);
 }
 
-/* The window that is under way is none. */
+/* The current window of VM @i failed. */
 static void fail(CompareRun *r, guint i, const GError *error)
 {
 	g_autoptr(KxVmReport) there = NULL;
@@ -116,13 +117,13 @@ static void fail(CompareRun *r, guint i, const GError *error)
 	if (vm->failed)
 		return;
 	vm->failed = kx_text_clean(error->message);
-	/* Busy now, or detached by somebody? */
+	/* Is the daemon busy with the VM, or was the VM detached by somebody else? */
 	if (compare_is_state(error))
 		there = compare_look(r, vm, NULL);
 	if (there || !(compare_is_gone(error) || compare_is_state(error)))
 		return;
 	vm->gone = TRUE;
-	/* Where nobody answered, the VM may still be there to be restored. */
+	/* If the daemon did not answer, the VM may still exist and may have to be restored. */
 	vm->done = kx_exit_code(error) != KX_EXIT_UNREACHABLE;
 	compare_vm(r, i)->ended = g_strdup(vm->failed);
 }
@@ -148,7 +149,7 @@ static void begin_window(CompareRun *r, guint i, guint active)
 		fail(r, i, error);
 }
 
-/* NULL with no @error: it is still priming. */
+/* FALSE without @error: the first pass is not complete. @priming: the VM says that it is priming. */
 static gboolean is_primed(CompareRun *r, const CompareVm *vm, const KxSetting *s, gboolean *priming,
 			  GError **error)
 {
@@ -159,7 +160,7 @@ static gboolean is_primed(CompareRun *r, const CompareVm *vm, const KxSetting *s
 	       (!(s->options.tracker->can & KX_CAN_PASS) || compare_open_window(v)->passes > 0);
 }
 
-/* A VM that is priming is waited for as long as it says so. */
+/* Waits until the tracker has completed a pass, at least as long as the VM says that it is priming. */
 static void await_pass(CompareRun *r, guint i, guint active)
 {
 	CompareVm *vm = r->vms->pdata[i];
@@ -185,7 +186,7 @@ static void await_pass(CompareRun *r, guint i, guint active)
 	}
 }
 
-/* The daemon's quick figures leave the vCPUs' time out: it is the host's own, and read here. */
+/* The daemon's answer to Stats does not contain the vCPUs' time. It is the host's own data, so it is read here. */
 static void read_vcpus(KxWindow *w, guint32 pid)
 {
 	g_autoptr(GError) error = NULL;
@@ -202,7 +203,7 @@ static void read_vcpus(KxWindow *w, guint32 pid)
 	}
 }
 
-/* One reading: the window, the guest's progress, and when it was. */
+/* One reading: the window, the guest's progress, and the time of the reading. */
 static KxWindow *read_window(CompareRun *r, guint i, double *progress, gint64 *realtime_ns)
 {
 	CompareVm *vm = r->vms->pdata[i];
@@ -214,7 +215,7 @@ static KxWindow *read_window(CompareRun *r, guint i, double *progress, gint64 *r
 	*progress = NAN;
 	if (vm->failed)
 		return NULL;
-	/* Instructions that could not be counted leave a window without progress; the host's costs are there all the same. */
+	/* If instructions could not be counted, the window has no progress, but it still has the host's costs. */
 	if (vm->counter && !counter_read(r->cli, vm->counter, progress, &error)) {
 		*progress = NAN;
 		if (!r->a->progress_command)
@@ -232,7 +233,7 @@ static KxWindow *read_window(CompareRun *r, guint i, double *progress, gint64 *r
 	return w;
 }
 
-/* From here on a switch by somebody else shows by the window's number. */
+/* Checks that the window has our setting. A later switch by somebody else is detected by the window's number. */
 static void check_setting(CompareVm *vm, const KxSetting *s)
 {
 	g_autofree char *options = kx_options_to_string(&s->options);
@@ -263,7 +264,7 @@ static KxStretch *end_window(CompareRun *r, guint i)
 	return s;
 }
 
-/* All VMs through one position of a round. FALSE: cut short, nothing is kept of it. */
+/* One position of a round, for all VMs. FALSE: interrupted, none of its windows is kept. */
 static gboolean measure(CompareRun *r, guint round, guint position)
 {
 	guint n = r->vms->len;
@@ -304,7 +305,7 @@ static gboolean anybody_left(const CompareRun *r)
 	return FALSE;
 }
 
-/* Why it is over now; NULL: it goes on. */
+/* Why the comparison ends now; NULL: it goes on. */
 static const char *over(const CompareRun *r)
 {
 	if (!anybody_left(r))
@@ -314,7 +315,7 @@ static const char *over(const CompareRun *r)
 	return time_is_up(r) ? "the time given by --max-time is up" : NULL;
 }
 
-/* With a precision that is wanted, rounds go on until it is reached. */
+/* If a precision is requested, rounds go on until it is reached. */
 static gboolean wants_round(const CompareRun *r, guint round)
 {
 	guint need;
@@ -350,7 +351,7 @@ static void run_rounds(CompareRun *r)
 
 /* --- settings -------------------------------------------------------------------------------------------------------- */
 
-/* Each setting once on each VM: what cannot run is known before anything is measured. */
+/* Sets each setting once on each VM, so that settings that cannot run are known before the first round. */
 static gboolean try_setting(CompareRun *r, guint k, int *code)
 {
 	const KxSetting *s = r->a->settings->pdata[k];
@@ -426,7 +427,8 @@ static gboolean run_all(CompareRun *r, int *code)
 	kx_doubts_of_change(r->c->doubts, before, after);
 	if (r->terminal)
 		fputs("\r\033[K", stderr);
-	g_cancellable_reset(r->cli->cancellable); /* what was measured is to be shown */
+	g_cancellable_reset(
+		r->cli->cancellable); /* after an interruption, the measurements are still shown */
 	compare_conclude(r->cli, r->a, r->c, code);
 	return TRUE;
 }
@@ -449,11 +451,11 @@ KxComparison *compare_run(Cli *cli, const CompareArguments *a, int *code)
 	r.signals[0] = g_unix_signal_add(SIGINT, on_signal, &r);
 	r.signals[1] = g_unix_signal_add(SIGTERM, on_signal, &r);
 	r.signals[2] = g_unix_signal_add(SIGHUP, on_hangup, &r);
-	/* Who reads our messages may go: that must not leave the VMs as they are now. */
+	/* If the reader of our messages ends, this program must go on, to restore the VMs. */
 	signal(SIGPIPE, SIG_IGN);
 	cli->cancellable = g_cancellable_new();
 	ok = run_all(&r, code);
-	g_clear_object(&cli->cancellable); /* what follows is not to be interrupted */
+	g_clear_object(&cli->cancellable); /* the following calls must not be interrupted */
 	for (guint i = 0; i < r.vms->len; i++)
 		compare_leave_vm(&r, r.vms->pdata[i]);
 	for (guint i = 0; i < G_N_ELEMENTS(r.signals); i++)

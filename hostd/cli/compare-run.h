@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The measuring of a comparison: switches, waits, reads. */
+/* Measures a comparison: switches trackers, waits, and reads counters. */
 #ifndef KX_COMPARE_RUN_H
 #define KX_COMPARE_RUN_H
 
@@ -7,11 +7,11 @@
 #include "compare/comparison.h"
 
 typedef struct {
-	char **targets;			      /* the daemon's */
+	char **targets;			      /* TARGET strings for the daemon */
 	GPtrArray *settings;		      /* KxSetting */
 	guint64 window_ns, settle_ns, max_ns; /* max_ns 0: none */
 	guint rounds;
-	double precision; /* of the slowdown, more rounds until it is reached; 0: none wanted */
+	double precision; /* of the slowdown: rounds go on until it is reached; 0: none requested */
 	guint64 seed;
 	KxLayout layout;
 	char *progress_command;
@@ -19,14 +19,14 @@ typedef struct {
 } CompareArguments;
 
 /*
- * NULL: nothing was measured, and *@code says why; the error is printed. VMs are as they were when it returns: with the tracker
- * that they had, and detached if they were not attached.
+ * NULL: nothing was measured; *@code is the exit code, the error is printed. When this function returns, the VMs are in their
+ * earlier state: with the tracker that they had, or detached if they were not attached.
  */
 KxComparison *compare_run(Cli *cli, const CompareArguments *a, int *code);
 
 /*
- * After the rounds: joins the workload's logs, and takes over what the daemon's report says of host and VMs. What cannot be had
- * is printed, *@code set, and what was measured kept.
+ * After the rounds: joins the workload's logs, and copies the data on host and VMs from the daemon's report. If this fails, the
+ * error is printed, *@code is set, and the measurements are kept.
  */
 void compare_conclude(Cli *cli, const CompareArguments *a, KxComparison *c, int *code);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The VMs of a comparison: how they are found and left, and what the daemon is asked of them. */
+/* The VMs of a comparison: their state before and after it, and queries to the daemon about them. */
 #include <string.h>
 
 #include "base/error.h"
@@ -71,7 +71,7 @@ KxComparedVm *compare_vm(const CompareRun *r, guint i)
 
 /* --- before ------------------------------------------------------------------------------------------------------- */
 
-/* What the daemon's list says of the VM. */
+/* Copies the VM's data from the daemon's list. */
 static gboolean find_vm(GVariant *vms, CompareVm *vm, KxComparedVm *into)
 {
 	for (gsize i = 0; i < g_variant_n_children(vms); i++) {
@@ -119,7 +119,10 @@ static gboolean open_counter(CompareRun *r, CompareVm *vm, const KxComparedVm *v
 	return !vm->counter || counter_read(r->cli, vm->counter, &value, error);
 }
 
-/* What progress is, and of instructions whether it can be had: without, there is a comparison of costs on the host alone. */
+/*
+ * Chooses the measure of guest progress. If instructions cannot be counted, there is none, and only the costs on the host are
+ * compared.
+ */
 static gboolean choose_progress(CompareRun *r, guint i, int *code)
 {
 	CompareVm *vm = r->vms->pdata[i];
@@ -146,7 +149,7 @@ static gboolean choose_progress(CompareRun *r, guint i, int *code)
 	return TRUE;
 }
 
-/* The VMs of the daemon's list; NULL: *@code. */
+/* The daemon's list of VMs; NULL: *@code is set. */
 static GVariant *list_vms(CompareRun *r, int *code)
 {
 	g_autoptr(GError) error = NULL;
@@ -158,7 +161,7 @@ static GVariant *list_vms(CompareRun *r, int *code)
 	return NULL;
 }
 
-/* How it was found, and attached if it was not. */
+/* Notes the VM's state, and attaches the VM if it is not attached. */
 static gboolean add_vm(CompareRun *r, GVariant *list, const char *target, int *code)
 {
 	g_autoptr(GError) error = NULL;
@@ -166,7 +169,7 @@ static gboolean add_vm(CompareRun *r, GVariant *list, const char *target, int *c
 
 	vm->target = g_strdup(target);
 	vm->shown = cli_show(target);
-	vm->done = TRUE; /* until it is attached */
+	vm->done = TRUE; /* nothing to restore until the VM is attached */
 	g_ptr_array_add(r->vms, vm);
 	kx_comparison_add_vm(r->c, vm->shown);
 	find_vm(list, vm, compare_vm(r, r->vms->len - 1));
@@ -178,7 +181,10 @@ static gboolean add_vm(CompareRun *r, GVariant *list, const char *target, int *c
 	return TRUE;
 }
 
-/* By its name and by its UUID, say: the two would be switched one after the other, and each would measure the other. */
+/*
+ * A VM can be named twice, for example by its name and by its UUID. The two would be switched one after the other, and each
+ * would measure the other's tracker.
+ */
 static gboolean is_twice(const CompareRun *r, guint i, int *code)
 {
 	for (guint k = 0; k < i; k++) {
@@ -200,7 +206,7 @@ gboolean compare_begin_vms(CompareRun *r, int *code)
 		if (!add_vm(r, before, *t, code))
 			return FALSE;
 	}
-	/* A process that libvirt does not know is in the list only once it is attached. */
+	/* A process that libvirt does not know is in the list only after it was attached. */
 	now = before ? list_vms(r, code) : NULL;
 	for (guint i = 0; now && i < r->vms->len; i++) {
 		KxComparedVm *v = compare_vm(r, i);
@@ -223,7 +229,7 @@ gboolean compare_begin_vms(CompareRun *r, int *code)
 
 /* --- after -------------------------------------------------------------------------------------------------------- */
 
-/* "interval=100ms granularity=4K": canonical options, as they are set again. */
+/* Canonical options ("interval=100ms granularity=4K") as the argument with which they are set again. */
 static GVariant *options_of(const CompareVm *vm)
 {
 	g_auto(GStrv) words = g_strsplit(vm->options ? vm->options : "", " ", -1);
@@ -250,7 +256,7 @@ static gboolean restore(CompareRun *r, const CompareVm *vm, GError **error)
 	return !vm->tracker || !*vm->tracker || compare_switch(r, vm, options_of(vm), error);
 }
 
-/* The daemon may be busy with the VM just now: it is asked again for a while. */
+/* If the daemon is busy with the VM, the call is repeated for some time. */
 void compare_leave_vm(CompareRun *r, CompareVm *vm)
 {
 	g_autoptr(GError) error = NULL;

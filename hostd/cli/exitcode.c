@@ -33,7 +33,7 @@ static const struct {
 	{ "org.freedesktop.DBus.Error.Spawn.ServiceNotFound", KX_EXIT_UNREACHABLE },
 };
 
-/* Errors of this side: the connection, and options checked before they are sent. */
+/* Errors of this program itself: the connection, and options that are checked before they are sent. */
 static const struct {
 	int io_error;
 	int code;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* kvm-ext: what a user types. The table of commands, and the way into one. */
+/* kvm-ext: the table of commands, and the call of the given command. */
 #include "cli.h"
 
 #include <errno.h>
@@ -36,9 +36,11 @@ static const Command table[] = {
 	{ "compare", "DOMAIN...", "Compare trackers on running VMs, in rounds, with intervals",
 	  "  kvm-ext compare vm1 --trackers all --workload-log vm1.log\n"
 	  "  kvm-ext compare vm1 vm2 --rounds 12 --window 10s \\\n"
-	  "          --trackers abit:interval=250ms,abit-flush:flush-scope=page,ept-walk,dirty-log\n"
+	  "          --trackers "
+	  "abit:interval=250ms,abit-flush:flush-scope=page,ept-walk,dirty-log\n"
 	  "  kvm-ext compare db --trackers abit,ept-walk --precision 1% --max-time 30m \\\n"
-	  "          --progress-command 'redis-cli -h db info stats | sed -n s/^total_commands_processed://p'\n"
+	  "          --progress-command 'redis-cli -h db info stats | sed -n "
+	  "s/^total_commands_processed://p'\n"
 	  "  kvm-ext compare vm1 --trackers all --json -o c.json; kvm-ext compare --input c.json",
 	  cmd_compare },
 	{ "report", "[DOMAIN...]", "Report what each tracker cost per sample",
@@ -94,7 +96,7 @@ static GOptionContext *main_context(void)
 		"Tracks which pages a running VM uses and reports what each sample costs.");
 	g_option_context_set_description(context, commands);
 	g_option_context_add_main_entries(context, kx_common_entries, NULL);
-	/* options after the command's name are the command's */
+	/* options after the command's name belong to the command */
 	g_option_context_set_strict_posix(context, TRUE);
 	return context;
 }
@@ -165,7 +167,7 @@ int main(int argc, char **argv)
 	int code;
 
 	setlocale(LC_ALL, "");
-	setlocale(LC_NUMERIC, "C"); /* numbers look the same everywhere and can be parsed */
+	setlocale(LC_NUMERIC, "C"); /* numbers look the same in all locales and can be parsed */
 	code = run(argc, argv);
 	cli_disconnect(kx_cli_options);
 	cli_labels_clear();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Where a command's text goes: the terminal, or a file. */
+/* Writes a command's text to the terminal or to a file. */
 #include "output.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_COLUMNS 120 /* where there is no terminal to ask */
+#define FILE_COLUMNS 120 /* if standard output is no terminal */
 
 guint cli_columns(int width, const char *output)
 {

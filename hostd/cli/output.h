@@ -4,12 +4,12 @@
 
 #include <glib.h>
 
-/* Columns of a text: @width if it is given, else the terminal's; @output: the file that it goes to, NULL: none. */
+/* The width of a text in columns: @width if not 0, else the terminal's. @output: the text's file, NULL: standard output. */
 guint cli_columns(int width, const char *output);
 
 /*
- * A regular file appears whole or not at all: written beside its place, then renamed. Devices and pipes are written to, not
- * replaced. @what is written stands in the error: "the report".
+ * Writes @text to a file. A regular file appears complete or not at all: the text is written to another file, which is then
+ * renamed. Devices and pipes are written to, not replaced. @what: the text's name in the error, "the report".
  */
 gboolean cli_write(const char *path, const char *what, const char *text, GError **error);
 

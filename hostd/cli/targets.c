@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The VMs that a command is about: from the command line to what the daemon is told, one by one. */
+/* The VMs of a command: from the command line to the TARGET strings for the daemon, and a call for each of them. */
 #include "cli.h"
 
 static gboolean add_pid(GStrvBuilder *b, const char *text)
@@ -14,7 +14,7 @@ static gboolean add_pid(GStrvBuilder *b, const char *text)
 	return TRUE;
 }
 
-/* By what it is, not by what it is called: other VMs may be called the same. */
+/* Adds the VM by its process or UUID, not by its name, because several VMs may have the same name. */
 static void add_vm(GStrvBuilder *b, GVariant *vm, GHashTable *names)
 {
 	g_autofree char *process = NULL;
@@ -32,7 +32,7 @@ static void add_vm(GStrvBuilder *b, GVariant *vm, GHashTable *names)
 	g_strv_builder_add(b, target);
 }
 
-/* How many VMs have each name. */
+/* The number of VMs with each name. */
 static GHashTable *count_names(GVariant *vms)
 {
 	GHashTable *names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);

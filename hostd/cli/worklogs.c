@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Workload logs that are named on the command line, joined with a report. */
+/* Joins the workload logs on the command line with a report. */
 #include "worklogs.h"
 
 #include <string.h>
 
 #include "report/worklog.h"
 
-/* The length of what @log calls @v by before a '='; 0: nothing. */
+/* The length of the name of @v with which @log begins, before a '='; 0: @log does not begin with a name of @v. */
 static gsize called(const char *log, const KxVmReport *v)
 {
 	g_autofree char *by_pid = g_strdup_printf("pid:%u=", v->pid);
@@ -17,7 +17,7 @@ static gsize called(const char *log, const KxVmReport *v)
 	return g_str_has_prefix(log, by_pid) ? strlen(by_pid) - 1 : 0;
 }
 
-/* "FILE" where there is one VM, or "NAME=FILE"; names may hold '=' themselves, and several VMs have one. */
+/* @log is "FILE" if there is one VM, or "NAME=FILE". Names may contain '=', and several VMs may have the same name. */
 static KxVmReport *vm_of_log(const KxReport *r, const char *log, const char **path, GError **error)
 {
 	KxVmReport *best = NULL;
@@ -82,7 +82,7 @@ static gboolean add_window(Cli *cli, gboolean saved, const KxVmReport *v, KxWind
 	return kx_worklog_add_window(log, w, found, n, why, error);
 }
 
-/* Windows of which no page is asked for, only work. */
+/* Adds windows for which only the work is needed, no pages. */
 static gboolean add_stretches(KxWorklog *log, GPtrArray *stretches, GError **error)
 {
 	for (guint i = 0; stretches && i < stretches->len; i++) {

@@ -5,16 +5,16 @@
 #include "cli.h"
 #include "model/report.h"
 
-/* Stretches of time of a VM that want its work, too: KxWindow, of which only the two times matter. */
+/* Stretches of time of a VM whose work is needed, too: as KxWindow, of which only the start and the end are used. */
 typedef struct {
 	GPtrArray *(*of)(const KxVmReport *v,
-			 gpointer data); /* NULL: nobody wants it; may return NULL */
+			 gpointer data); /* NULL: there are no stretches; may return NULL */
 	gpointer data;
 } CliStretches;
 
 /*
- * Joins the log "[NAME=]FILE" with the windows of the VM that it is of. @saved: the report was read from a file, and its VM
- * cannot be asked for the pages found. G_OPTION_ERROR: it belongs to no VM of the report.
+ * Joins the log "[NAME=]FILE" with the windows of its VM. @saved: the report was read from a file, so the daemon cannot be asked
+ * for the found pages. G_OPTION_ERROR: the log belongs to no VM of the report, or to several.
  */
 gboolean cli_join_log(Cli *cli, gboolean saved, KxReport *r, const char *text,
 		      CliStretches stretches, GError **error);

@@ -19,15 +19,15 @@
 #define NO_GROUP ((gid_t)-1)
 
 /*
- * In a g_atomic_rc_box: the server's signals hold a reference each, for a peer
- * that is being let in when the listener is freed is still announced later.
+ * In a g_atomic_rc_box, in which each signal of the server holds a reference: a peer that is being authorized when the listener
+ * is freed is still announced later.
  */
 struct _KxListener {
 	char *path;
 	int lock;
-	gid_t group; /* NO_GROUP: there is none, only root may call */
+	gid_t group; /* NO_GROUP: the group does not exist, only root may call */
 	GDBusServer *server;
-	KxNewConnection callback; /* NULL once freed */
+	KxNewConnection callback; /* NULL after kx_listener_free() */
 	gpointer data;
 };
 
@@ -61,7 +61,7 @@ static gboolean in_group(int fd, gid_t primary, gid_t group)
 		return FALSE;
 	if (primary == group)
 		return TRUE;
-	/* The groups of the process as it connected, not those of the user database. */
+	/* The process's groups at the time of the connection, not the groups in the user database. */
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &len) == 0 || errno != ERANGE)
 		return FALSE;
 	groups = g_malloc(len);
@@ -74,7 +74,7 @@ static gboolean in_group(int fd, gid_t primary, gid_t group)
 	return FALSE;
 }
 
-/* The kernel's word on who connected; runs on a thread of the server's. */
+/* Decides by the credentials that the kernel reports. Runs on a thread of the server. */
 static gboolean on_authorize(GDBusAuthObserver *observer, GIOStream *stream,
 			     GCredentials *credentials, gpointer data)
 {
@@ -127,7 +127,7 @@ static gboolean take_lock(KxListener *l, GError **error)
 			    n > 0 ? g_strstrip(owner) : "unknown", l->path);
 		return FALSE;
 	}
-	/* Says who; it is the lock that counts, so a full disk does not matter. */
+	/* The file's text names the holder. Only the lock itself is needed, so a full disk does not matter. */
 	snprintf(owner, sizeof(owner), "%d\n", getpid());
 	if (ftruncate(l->lock, 0) || pwrite(l->lock, owner, strlen(owner), 0) < 0)
 		kx_log(G_LOG_LEVEL_WARNING, "lock", NULL, NULL, "%s: %s", path, g_strerror(errno));
@@ -151,7 +151,7 @@ static gboolean remove_stale(const char *path, GError **error)
 	return FALSE;
 }
 
-/* Bound for root alone, then opened to the group. */
+/* The socket was bound for root alone; now the group may connect, too. */
 static gboolean open_to_group(KxListener *l, GError **error)
 {
 	if (l->group == NO_GROUP) {
@@ -227,9 +227,9 @@ void kx_listener_free(KxListener *l)
 	if (l->server) {
 		g_dbus_server_stop(l->server);
 		g_clear_object(&l->server);
-		unlink(l->path); /* with the lock still held: it is ours */
+		unlink(l->path); /* the lock is still held, so the socket is ours */
 	}
-	/* The lock file stays; removing it would let two daemons lock two files of one name. */
+	/* The lock file stays: if it were removed, two daemons could lock two files of the same name. */
 	if (l->lock >= 0)
 		close(l->lock);
 	l->callback = NULL;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The daemon's own socket: D-Bus peer to peer, for root and the group kvm-ext. A lock file beside it makes sure that
- * there is one daemon a socket; with the lock held, a socket that is there is a dead daemon's and is replaced.
+ * The daemon's own socket: D-Bus peer to peer, for root and the group kvm-ext. A lock file beside the socket makes sure that
+ * only one daemon serves the socket: whoever holds the lock may replace an existing socket, which belongs to a dead daemon.
  */
 #ifndef KX_LISTEN_H
 #define KX_LISTEN_H
 
 #include <gio/gio.h>
 
-/* Called on the main loop for each caller that was let in. */
+/* Called on the main loop for each authorized caller. */
 typedef void (*KxNewConnection)(GDBusConnection *connection, gpointer data);
 
 typedef struct _KxListener KxListener;

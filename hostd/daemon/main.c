@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * kvm-extd: holds a session for each attached VM and answers on D-Bus. It never forks; systemd is told when it is ready.
+ * kvm-extd: has a session for each attached VM and answers on D-Bus. The daemon never forks; it notifies systemd when it is
+ * ready.
  */
 #include <gio/gio.h>
 #include <glib-unix.h>
@@ -39,7 +40,7 @@ static void notify(const char *state)
 		       g_strerror(-err));
 }
 
-/* With the time of which Type=notify-reload (systemd 253 and later) tells this reload from one before it. */
+/* The message contains the time, by which Type=notify-reload (systemd 253 and later) distinguishes reloads. */
 static void notify_reloading(void)
 {
 	g_autofree char *state = g_strdup_printf("RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT,
@@ -50,7 +51,7 @@ static void notify_reloading(void)
 
 /* --- configuration ------------------------------------------------------------------------------------------------ */
 
-/* What the command line says wins over the file. */
+/* Options of the command line override the file. */
 static KxConfig *load_config(const Options *o, GError **error)
 {
 	g_autoptr(KxConfig) c =
@@ -121,7 +122,7 @@ static void on_bus(GDBusConnection *bus, const char *name, gpointer data)
 {
 	Daemon *d = data;
 
-	/* Sessions outlive the bus: the socket still answers. */
+	/* If the bus closes, sessions stay: the daemon still answers on its socket. */
 	g_dbus_connection_set_exit_on_close(bus, FALSE);
 	kx_service_export(d->service, bus);
 }
@@ -152,7 +153,7 @@ static gboolean on_terminate(gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
-/* Called by the main loop, which does not run before there is a service. */
+/* Called by the main loop, which does not run before the service exists. */
 static void on_new_connection(GDBusConnection *connection, gpointer data)
 {
 	Daemon *d = data;
@@ -160,7 +161,7 @@ static void on_new_connection(GDBusConnection *connection, gpointer data)
 	kx_service_export(d->service, connection);
 }
 
-/* Lives as long as the process: threads still at work when the daemon ends read it. */
+/* The host lives as long as the process: threads that are still at work when the daemon ends read it. */
 static const KxHost *host_of(const char *socket_path)
 {
 	static KxHost host;
@@ -176,7 +177,7 @@ static int run(Daemon *d, KxConfig *config, GError **error)
 	g_autoptr(KxListener) listener = NULL;
 	guint bus = 0;
 
-	/* First of all: who is not the only daemon touches neither a VM nor what the other one has plugged into it. */
+	/* The first step: a second daemon must touch neither a VM nor the devices that the first one has plugged in. */
 	listener = kx_listener_new(socket_path, on_new_connection, d, error);
 	if (!listener) {
 		kx_config_free(config);
@@ -268,7 +269,7 @@ static int serve(const Options *o)
 	KxConfig *config;
 	int rc;
 
-	signal(SIGPIPE, SIG_IGN); /* a log pipe that closes must not end every session */
+	signal(SIGPIPE, SIG_IGN); /* when a log's pipe closes, the sessions must not end */
 	kx_writer_set(KX_LOG_TEXT);
 	config = load_config(o, &error);
 	if (!config) {
@@ -280,7 +281,7 @@ static int serve(const Options *o)
 	rc = run(&d, config, &error);
 	if (error)
 		kx_log(G_LOG_LEVEL_CRITICAL, "start-failed", NULL, NULL, "%s", error->message);
-	/* Detach before the loop's last objects go, so that VMs are back as they were whatever comes after. */
+	/* Detaches all VMs before the loop is freed, so that VMs are in their original state, whatever happens later. */
 	kx_service_free(d.service);
 	g_clear_pointer(&d.loop, g_main_loop_unref);
 	return rc;

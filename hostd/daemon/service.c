@@ -112,7 +112,7 @@ static gboolean on_list(KxDbusManager *skeleton, GDBusMethodInvocation *call, gp
 	return TRUE;
 }
 
-/* Attach, SetTracker and Detach all answer with nothing. */
+/* The answer of Attach, SetTracker and Detach, which return nothing. */
 static void done(GObject *source, GAsyncResult *result, gpointer data)
 {
 	GDBusMethodInvocation *call = data;
@@ -134,7 +134,7 @@ static void on_vanished(GDBusConnection *bus, const char *name, gpointer cancell
 	g_cancellable_cancel(cancellable);
 }
 
-/* Cancelled when the caller goes: nobody waits then. It watches for as long as it lives. */
+/* A cancellable that is cancelled when the caller disconnects, because nobody waits then. It watches as long as it exists. */
 static GCancellable *caller_of(GDBusMethodInvocation *call)
 {
 	GDBusConnection *connection = g_dbus_method_invocation_get_connection(call);
@@ -143,7 +143,7 @@ static GCancellable *caller_of(GDBusMethodInvocation *call)
 
 	g_signal_connect_object(connection, "closed", G_CALLBACK(g_cancellable_cancel), cancellable,
 				G_CONNECT_SWAPPED);
-	if (sender) /* none: peer to peer */
+	if (sender) /* NULL: peer to peer */
 		g_object_set_data_full(G_OBJECT(cancellable), "name-watch",
 				       GUINT_TO_POINTER(g_bus_watch_name_on_connection(
 					       connection, sender, G_BUS_NAME_WATCHER_FLAGS_NONE,

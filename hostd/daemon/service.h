@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* org.kvmext1.Manager on D-Bus: arguments in, the manager's answers out. */
+/* org.kvmext1.Manager on D-Bus: passes arguments to the manager, and the manager's answers to the caller. */
 #ifndef KX_SERVICE_H
 #define KX_SERVICE_H
 
@@ -10,9 +10,9 @@
 
 typedef struct _KxService KxService;
 
-/* @config becomes the service's. */
+/* Takes ownership of @config. */
 KxService *kx_service_new(const KxHost *host, KxConfig *config);
-/* Detaches every VM first. */
+/* Detaches all VMs first. */
 void kx_service_free(KxService *s);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxService, kx_service_free)
 

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static gint format_now = KX_LOG_TEXT; /* atomic: worker threads log, too */
+static gint format_now = KX_LOG_TEXT; /* atomic, because worker threads log, too */
 
-/* Fields of a line: what GLib or kx_log calls them, and what JSON does. */
+/* Fields of a line: the name in GLib or kx_log, and the key in JSON. */
 static const struct {
 	const char *field, *key;
 } shown[] = {
@@ -75,7 +75,7 @@ static GLogWriterOutput on_log(GLogLevelFlags level, const GLogField *fields, gs
 
 	if (level & G_LOG_LEVEL_DEBUG)
 		return G_LOG_WRITER_HANDLED;
-	/* Lines of text would all have one priority there. */
+	/* If text lines went to the journal, all of them would have the same priority. */
 	if ((format == KX_LOG_JOURNAL ||
 	     (format == KX_LOG_TEXT && g_log_writer_is_journald(STDERR_FILENO))) &&
 	    g_log_writer_journald(level, fields, n, NULL) == G_LOG_WRITER_HANDLED)
