@@ -22,7 +22,7 @@ static void note_guest(KxPool *p)
 	if (!(p->row->parts & 1u << KX_PART_GUEST))
 		return;
 	for (guint i = 0; i < G_N_ELEMENTS(its); i++)
-		kx_figure_note(its[i], "in the guest, by its own account");
+		kx_figure_note(its[i], "of the guest, as its module reports it");
 }
 
 static void note_all(KxFigure *const *figures, guint n, const char *note)

@@ -84,8 +84,9 @@ static void recall_figures(KxRow *row, const KxSees *sees, const Truth *t)
 		return;
 	}
 	row->recall_touched = share_figure(&t->recall[KX_SEEN_TOUCHED], no_epoch);
-	row->recall_written = share_figure(&t->recall[KX_SEEN_WRITTEN],
-					   any ? "the workload wrote nothing then" : no_epoch);
+	row->recall_written =
+		share_figure(&t->recall[KX_SEEN_WRITTEN],
+			     any ? "the workload wrote nothing in this time" : no_epoch);
 	row->recall = kx_figure_copy(sees->finds == KX_SEEN_WRITTEN ? &row->recall_written
 								    : &row->recall_touched);
 }

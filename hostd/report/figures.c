@@ -6,7 +6,8 @@
 
 #include "tracker/rows.h"
 
-static const char in_guest[] = "it runs in the guest, whose CPU time is a figure of its own";
+static const char in_guest[] =
+	"the tracker runs in the guest, whose CPU time is a figure of its own";
 
 static gboolean has(const KxPool *p, KxPart part)
 {
@@ -147,14 +148,14 @@ static void page_figures(KxPool *p)
 		found += (double)((KxWindow *)p->windows->pdata[i])->found_pages;
 	p->row->pages_found = kx_figure(found / p->windows->len, p->windows->len);
 	p->row->pages_total =
-		has(p, KX_PART_TRAP) ? kx_unavailable("a trap looks at no page")
+		has(p, KX_PART_TRAP) ? kx_unavailable("a trap tests no pages")
 		: has(p, KX_PART_GUEST) && !(KX_POOL_TOTAL(p, pages_scanned) > 0)
-			? kx_unavailable("events are sampled, no page is looked at")
+			? kx_unavailable("events are sampled, no pages are tested")
 			: kx_figure(KX_POOL_TOTAL(p, pages_scanned) / (double)p->passes, p->passes);
 }
 
-static const char kernel_flushes[] = "the kernel flushes as it changes the VMM's page tables for "
-				     "this tracker, and counts that nowhere";
+static const char kernel_flushes[] = "the kernel flushes when it changes the VMM's page tables for "
+				     "this tracker, but does not count these flushes";
 
 static gboolean flushes_are_the_kernels(const KxRow *row)
 {

@@ -35,7 +35,7 @@ static char *outside_text(const KxHeatMap *m)
 	g_autofree char *outside = kx_text_count((double)m->outside);
 
 	return g_strdup_printf(
-		"%s more samples lay outside of the memory that was known when they came: "
+		"%s more samples were outside of the memory that was known at their time: "
 		"they are in no range",
 		outside);
 }
@@ -44,8 +44,8 @@ static char *lost_text(const KxHeatMap *m)
 {
 	g_autofree char *lost = kx_text_count((double)m->lost);
 
-	return g_strdup_printf(
-		"%s more samples were lost, so that ranges may be hotter than they look", lost);
+	return g_strdup_printf("%s more samples were lost, so that ranges may be hotter than shown",
+			       lost);
 }
 
 static void map_heading(GString *out, const KxVmReport *v, const KxHeatMap *m)
@@ -268,8 +268,8 @@ static void print_agreement(KxText *t, const KxHeatReport *h)
 	}
 	g_string_append(
 		t->out,
-		"\n  Agreement: share of the hottest pages of one that are among as many of "
-		"the other / by chance\n\n");
+		"\n  Agreement: share of one tracker's hottest pages that are among the other's / "
+		"share by chance\n\n");
 	kx_table_print(table, t->out, t->width, 2, 0);
 }
 

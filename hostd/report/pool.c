@@ -125,7 +125,7 @@ const char *kx_pool_no_passes(const KxPool *p)
 
 	if (why || p->passes)
 		return why;
-	return gave_way_all_the_time(p) ? "no pass was completed while the log was not the VMM's"
+	return gave_way_all_the_time(p) ? "no pass was completed while the tracker had the log"
 	       : p->paused_ns > 0	? "no pass was completed while the VM ran"
 					: "no pass was completed";
 }

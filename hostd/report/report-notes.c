@@ -20,8 +20,8 @@ static void note_candidates(GPtrArray *notes, const char *label, const KxRow *ro
 	if (row->log_candidates.na)
 		return;
 	add(notes,
-	    "%s tests accessed bits of those pages alone that the "
-	    "dirty log has named, at last %.0f pages.",
+	    "%s tests the accessed bits of those pages only that the "
+	    "dirty log has named; at the end these were %.0f pages.",
 	    label, row->log_candidates.value);
 }
 
@@ -33,18 +33,19 @@ static const struct {
 	gboolean names_error; /* ends with the text of log_last_errno */
 } untracked[] = {
 	{ G_STRUCT_OFFSET(KxRow, log_vmm_pages), 0, "",
-	  " pages were not tracked at the end, for the VMM logs them itself", FALSE },
+	  " pages were not tracked at the end, because the VMM logs them itself", FALSE },
 	{ G_STRUCT_OFFSET(KxRow, log_other_pages), 0, "",
-	  " pages were not tracked, for KVM keeps no log of their memslots", FALSE },
+	  " pages were not tracked, because KVM keeps no log of their memslots", FALSE },
 	{ G_STRUCT_OFFSET(KxRow, log_errors), 0, "KVM refused ",
 	  " of the tracker's own ioctls, the last with: ", TRUE },
 	{ G_STRUCT_OFFSET(KxRow, log_aside_passes), 0, "",
-	  " passes stood aside, for the VMM was in an ioctl on its dirty log and did not come out",
+	  " passes were skipped, because the VMM was in an ioctl on its dirty log that did not "
+	  "return",
 	  FALSE },
 	{ G_STRUCT_OFFSET(KxRow, log_stuck_pages), 0, "KVM refused to switch off the log of ",
-	  " pages: it stays on, with each of them marked dirty", FALSE },
+	  " pages: their log stays on, and each of these pages is marked dirty", FALSE },
 	{ G_STRUCT_OFFSET(KxRow, log_yielded_seconds), 3, "yielded for ",
-	  " s, in which the VMM logged its memory; that time counts nowhere", FALSE },
+	  " s, in which the VMM logged its memory; this time counts nowhere", FALSE },
 };
 
 static void note_untracked(GPtrArray *notes, const char *label, const KxRow *row)
@@ -61,13 +62,13 @@ static void note_untracked(GPtrArray *notes, const char *label, const KxRow *row
 
 static void note_log(GPtrArray *notes, const KxVmReport *v)
 {
-	add(notes, "Pages that the guest's CPU writes by itself (page tables' A/D bits) are "
-		   "in the dirty log as well, and so are pages that are mapped for the first "
-		   "time while it is on, if only to be read.");
+	add(notes, "The dirty log also contains pages that the guest's CPU writes by itself "
+		   "(A/D bits in page tables), and pages that are mapped for the first time "
+		   "while the log is on, even if they are only read.");
 	if (v->address_spaces > 1)
 		add(notes,
 		    "The VM has %u address spaces (SMM has its own), each with a "
-		    "log of its own: pages are looked at and counted in each.",
+		    "log of its own: pages are tested and counted in each of them.",
 		    v->address_spaces);
 }
 
@@ -81,20 +82,20 @@ static void note_logging(GPtrArray *notes, const char *label, const KxRow *row)
 
 static void explain_missed(GPtrArray *notes, const KxVmReport *v)
 {
-	add(notes, "Missed are accesses that left no A bit because the vCPU still had the "
-		   "translation cached: the share by which a pass finds less than one that "
-		   "was preceded by a control, which flushes after each page; passes come in "
-		   "such pairs, in random order. It cannot tell the policy from the guest: a "
-		   "workload that changes from one interval to the next widens the interval, "
-		   "and no more.");
+	add(notes, "A missed access set no A bit, because the vCPU still had the translation "
+		   "cached. Passes come in pairs, in random order: one pass follows the "
+		   "policy, the other follows a control, which flushes after each page. The "
+		   "figure is the share by which the first of these finds less than the "
+		   "second. If the workload changes between the passes of a pair, the "
+		   "figure's interval becomes wider, but the figure is not biased.");
 }
 
 static void note_missed(GPtrArray *notes, const char *label, const KxRow *row)
 {
 	if (row->staleness && row->missed_dropped.value > 0)
 		add(notes,
-		    "%s: pairs of passes dropped, for one of the two was cut "
-		    "short or its record is missing: %.0f.",
+		    "%s: pairs of passes that were dropped, because one of the two was "
+		    "cut short or its record is missing: %.0f.",
 		    label, row->missed_dropped.value);
 }
 
@@ -109,47 +110,47 @@ static void note_regions(GPtrArray *notes, const char *label, const KxRow *row)
 static void explain_trap(GPtrArray *notes, const KxVmReport *v)
 {
 	add(notes, "A sample of trap is the first access to a page, or 2M/1G leaf, whose "
-		   "mapping was removed. The fault is paid by the vCPU, not by the pass "
-		   "thread: its time is in a figure of its own. While pages were armed, "
-		   "KVM's tracepoints of page faults and VM entries were on, which are one "
-		   "for all VMs: each VM of this host called the tracker at each of its "
-		   "own.");
+		   "mapping was removed. The vCPU spends the time of the fault, not the pass "
+		   "thread: this time is a figure of its own. While pages were armed, "
+		   "KVM's tracepoints of page faults and VM entries were on. All VMs share "
+		   "these tracepoints, so each page fault and VM entry of any VM of this host "
+		   "called the tracker.");
 }
 
 static void note_trap(GPtrArray *notes, const char *label, const KxRow *row)
 {
 	if (row->trap_lost.value > 0)
 		add(notes,
-		    "%s: %.0f of its faults found no room until the next "
-		    "pass collected them: they are counted, but not "
-		    "known further.",
+		    "%s: for %.0f of its faults there was no room until the next "
+		    "pass collected faults: they are counted, but their pages are "
+		    "not known.",
 		    label, row->trap_lost.value);
 	if (row->trap_max_vcpu_percent.value > 1.1 * row->trap_budget_vcpu_percent.value)
 		add(notes,
 		    "%s: OVER ITS BUDGET: in one second faults took %.2f %% "
-		    "of the vCPUs' time, of %.2f %%.",
+		    "of the vCPUs' time; the budget is %.2f %%.",
 		    label, row->trap_max_vcpu_percent.value, row->trap_budget_vcpu_percent.value);
 	if (row->trap_max_faults_per_s.value > 1.1 * row->trap_budget_faults_per_s.value)
 		add(notes,
-		    "%s: OVER ITS BUDGET: %.0f faults in one second, of "
+		    "%s: OVER ITS BUDGET: %.0f faults in one second; the budget is "
 		    "%.0f.",
 		    label, row->trap_max_faults_per_s.value, row->trap_budget_faults_per_s.value);
 }
 
 static void explain_guest(GPtrArray *notes, const KxVmReport *v)
 {
-	add(notes, "Trackers in the guest run there: their cost per sample is CPU time of "
-		   "the guest, as its own module counts it, not of the host; and the guest "
-		   "can say what it likes. Pages found are those of the hottest ranges.");
+	add(notes, "A tracker in the guest uses CPU time of the guest, not of the host: its "
+		   "cost per sample is this CPU time, as the guest's module counts it. The "
+		   "host cannot check what the guest reports. Found pages are the pages of "
+		   "the hottest ranges.");
 }
 
 static void note_guest(GPtrArray *notes, const char *label, const KxRow *row)
 {
 	if (row->mechanism && g_str_has_suffix(row->mechanism, "surrogate"))
 		add(notes,
-		    "%s: the event is a surrogate, and no memory access as "
-		    "the CPU samples it: neither its cost nor what it finds "
-		    "is that of PEBS.",
+		    "%s: the event is a surrogate, not a memory access that the "
+		    "CPU samples: its cost and its findings are not those of PEBS.",
 		    label);
 	if (row->guest_dropped_queue.value > 0 || row->guest_dropped_ring.value > 0)
 		add(notes,
@@ -159,12 +160,12 @@ static void note_guest(GPtrArray *notes, const char *label, const KxRow *row)
 		    label, row->guest_dropped_queue.value, row->guest_dropped_ring.value);
 	if (row->guest_no_address.value > 0)
 		add(notes,
-		    "%s: %.0f samples came without an address: "
-		    "they cost, but name no page.",
+		    "%s: %.0f samples had no address: "
+		    "they cost time, but name no page.",
 		    label, row->guest_no_address.value);
 	if (row->guest_bad_records > 0)
 		add(notes,
-		    "%s: %.0f records of the guest were left out, for they "
+		    "%s: %.0f records of the guest were left out, because they "
 		    "contradict themselves or name several times more memory "
 		    "than the VM has.",
 		    label, row->guest_bad_records);
@@ -178,9 +179,9 @@ static void note_paused(GPtrArray *notes, const char *label, const KxRow *row)
 {
 	if (row->paused_seconds.na || !(row->paused_seconds.value > 0))
 		return;
-	add(notes, "%s: the VM was paused for %.3f s (%s): that time counts nowhere%s.", label,
-	    row->paused_seconds.value, row->paused_for ? row->paused_for : "not told why",
-	    row->paused_passes.value > 0 ? ", nor do the passes that had nothing to see in it"
+	add(notes, "%s: the VM was paused for %.3f s (%s): this time counts nowhere%s.", label,
+	    row->paused_seconds.value, row->paused_for ? row->paused_for : "reason not known",
+	    row->paused_passes.value > 0 ? ", nor do the passes that could find nothing in it"
 					 : "");
 }
 
@@ -194,9 +195,9 @@ static void note_unknown_pauses(GPtrArray *notes, const GPtrArray *rows)
 		any |= row->paused_seconds.na || row->paused_seconds.note;
 	}
 	if (any)
-		add(notes, "It is not known of all time whether the VM ran: a pause "
-			   "that nobody has told of makes all that is per second "
-			   "less than it was.");
+		add(notes, "It is not known for all of the time whether the VM ran: if it "
+			   "was paused without a report of the pause, all figures per "
+			   "second are too low.");
 }
 
 /* The notes of each part: one said once for a VM, others for each row that has the part. */

@@ -241,7 +241,7 @@ static gboolean line_arena(KxWorklog *log, char **f, GError **error)
 static gboolean line_moved(KxWorklog *log, char **f, GError **error)
 {
 	if (!parse_time(f[1], &log->moved))
-		return malformed(log, error, "'moved' wants a time");
+		return malformed(log, error, "'moved' needs a time");
 	log->has_moved = TRUE;
 	kx_gfnset_free(log->arena);
 	log->arena = kx_gfnset_new_shared(&log->budget);
@@ -251,7 +251,7 @@ static gboolean line_moved(KxWorklog *log, char **f, GError **error)
 static gboolean line_ready(KxWorklog *log, char **f, GError **error)
 {
 	if (!parse_time(f[1], &log->ready))
-		return malformed(log, error, "'ready' wants a time");
+		return malformed(log, error, "'ready' needs a time");
 	log->has_ready = TRUE;
 	add_point(log, log->ready, 0);
 	return TRUE;
@@ -263,7 +263,7 @@ static gboolean line_work(KxWorklog *log, char **f, GError **error)
 	gint64 time;
 
 	if (!parse_time(f[1], &time) || !parse_count(f[2], &work))
-		return malformed(log, error, "'work' wants a time and a count");
+		return malformed(log, error, "'work' needs a time and a count");
 	add_point(log, time, work);
 	return TRUE;
 }
@@ -313,7 +313,7 @@ static gboolean line_epoch(KxWorklog *log, char **f, GError **error)
 	if (!f[1] || !f[2] || (!begin && !g_str_equal(f[2], "end")) || !parse_time(f[3], &time) ||
 	    !parse_count(value_of(f, "work"), &work))
 		return malformed(log, error,
-				 "'epoch' wants a number, begin or end, a time and work=");
+				 "'epoch' needs a number, begin or end, a time and work=");
 	add_point(log, time, work);
 	log->running = begin;
 	return begin ? epoch_begin(log, f, time, error) : epoch_end(log, f, time, error);
@@ -347,7 +347,7 @@ static gboolean line_idle(KxWorklog *log, char **f, GError **error)
 	gint64 time;
 
 	if (!parse_time(f[1], &time))
-		return malformed(log, error, "'idle' wants a time");
+		return malformed(log, error, "'idle' needs a time");
 	add_point(log, time, log->point_work);
 	log->at_rest = TRUE;
 	return TRUE;
@@ -359,7 +359,7 @@ static gboolean line_log(KxWorklog *log, char **f, GError **error)
 	guint64 lost;
 
 	if (!parse_count(value_of(f, "lost"), &lost))
-		return malformed(log, error, "'log' wants lost=");
+		return malformed(log, error, "'log' needs lost=");
 	log->gaps |= lost > 0;
 	return TRUE;
 }
@@ -370,7 +370,7 @@ static gboolean line_bye(KxWorklog *log, char **f, GError **error)
 	gint64 time;
 
 	if (!parse_time(f[1], &time) || !parse_count(value_of(f, "work"), &work))
-		return malformed(log, error, "'bye' wants a time and work=");
+		return malformed(log, error, "'bye' needs a time and work=");
 	add_point(log, time, work);
 	log->at_rest = TRUE;
 	return TRUE;

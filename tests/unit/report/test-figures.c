@@ -176,8 +176,9 @@ static void test_not_available(void **state)
 /* What the kernel does on behalf of a tracker in the VMM's page tables is no 0: nobody counts it. */
 static void test_kernel_flushes(void **state)
 {
-	static const char why[] = "the kernel flushes as it changes the VMM's page tables for this "
-				  "tracker, and counts that nowhere";
+	static const char why[] =
+		"the kernel flushes when it changes the VMM's page tables for this "
+		"tracker, but does not count these flushes";
 	static const double two[][2] = { { 100, 10 }, { 220, 20 } };
 	g_autoptr(KxVmReport) v = kx_vm_report_new();
 	g_autoptr(GPtrArray) rows = NULL;
@@ -440,7 +441,7 @@ static void test_truth_without_writes(void **state)
 	replace(&w->written_na, NULL);
 	w->truth_touched = 10;
 	none = kx_vm_rows(v);
-	is_na(&only_row(none)->recall, "the workload wrote nothing then");
+	is_na(&only_row(none)->recall, "the workload wrote nothing in this time");
 	replace(&w->written_na, "not told");
 	untold = kx_vm_rows(v);
 	is_na(&only_row(untold)->recall, "not told");
@@ -571,8 +572,8 @@ static void test_log_not_available(void **state)
 	near(row->log_candidates.value, 5, "candidates");
 	notes = kx_vm_notes(v, rows);
 	assert_int_equal(without_blind(notes), 4);
-	assert_non_null(strstr(notes->pdata[0], "page tables' A/D"));
-	assert_non_null(strstr(notes->pdata[1], "pml-abit (write-protect) tests accessed bits"));
+	assert_non_null(strstr(notes->pdata[0], "A/D bits in page tables"));
+	assert_non_null(strstr(notes->pdata[1], "pml-abit (write-protect) tests the accessed bits"));
 	assert_non_null(strstr(notes->pdata[2], "3 pages were not tracked"));
 	assert_non_null(strstr(notes->pdata[3], "refused 2 of the tracker's own ioctls"));
 	assert_non_null(strstr(notes->pdata[3], "Cannot allocate memory"));
@@ -581,6 +582,7 @@ static void test_log_not_available(void **state)
 /* A stretch that the VMM had the log for is no measurement of anything. */
 static void test_yielded(void **state)
 {
+	static const char no_pass[] = "no pass was completed while the tracker had the log";
 	static const char why[] =
 		"the VMM logged its memory itself for a part of the window, which was not tracked";
 	g_autoptr(KxVmReport) v = kx_vm_report_new();
@@ -624,8 +626,8 @@ static void test_yielded(void **state)
 	w->log_yielded_ns = S;
 	never = kx_vm_rows(v);
 	row = only_row(never);
-	is_na(&row->samples, "no pass was completed while the log was not the VMM's");
-	is_na(&row->cost_per_sample_ns, "no pass was completed while the log was not the VMM's");
+	is_na(&row->samples, no_pass);
+	is_na(&row->cost_per_sample_ns, no_pass);
 	near(row->passes.value, 0, "passes");
 	near(row->seconds, 0, "nothing was tracked");
 }
@@ -686,8 +688,8 @@ static void test_paused(void **state)
 	notes = kx_vm_notes(v, rows);
 	assert_int_equal(without_blind(notes), 1);
 	assert_string_equal(notes->pdata[0],
-			    "abit: the VM was paused for 8.000 s (suspended): that time counts "
-			    "nowhere, nor do the passes that had nothing to see in it.");
+			    "abit: the VM was paused for 8.000 s (suspended): this time counts "
+			    "nowhere, nor do the passes that could find nothing in it.");
 }
 
 static void test_paused_all_the_time(void **state)
@@ -739,7 +741,7 @@ static void test_guest_costs_apart(void **state)
 					  { 100, 10 }, { 220, 20 }, { 270, 30 } };
 	g_autoptr(KxVmReport) v = kx_vm_report_new();
 	g_autoptr(GPtrArray) rows = NULL;
-	const char *why = "it runs in the guest, whose CPU time is a figure of its own";
+	const char *why = "the tracker runs in the guest, whose CPU time is a figure of its own";
 	KxWindow *w;
 	KxRow *row;
 
@@ -1160,13 +1162,13 @@ static void test_trap(void **state)
 	is_na(&only_row(over)->trap_listened_seconds, "not in the report");
 	notes = kx_vm_notes(v, over);
 	assert_int_equal(without_blind(notes), 4);
-	assert_non_null(
-		strstr(notes->pdata[2], "faults took 2.00 % of the vCPUs' time, of 1.00 %"));
+	assert_non_null(strstr(notes->pdata[2],
+			       "faults took 2.00 % of the vCPUs' time; the budget is 1.00 %"));
 	g_ptr_array_unref(notes);
 	notes = kx_vm_notes(v, rows);
 	assert_int_equal(without_blind(notes), 3);
-	assert_non_null(strstr(notes->pdata[0], "paid by the vCPU"));
-	assert_non_null(strstr(notes->pdata[1], "6 of its faults found no room"));
+	assert_non_null(strstr(notes->pdata[0], "The vCPU spends the time of the fault"));
+	assert_non_null(strstr(notes->pdata[1], "for 6 of its faults there was no room"));
 	assert_non_null(strstr(notes->pdata[2], "OVER ITS BUDGET: 115 faults"));
 }
 
