@@ -17,7 +17,7 @@
 	{                                                                           \
 #member, KX_FIELD_##t, AT(st, member), AT(st, reason), -1, 0, FALSE \
 	}
-/* Of a VM; 0 of @known says that it is not known: the module, which tells, was not there. */
+/* A member of a VM that only the module knows. If @known is 0, the module was not loaded. */
 #define FIELD_KNOWN(t, member, known)                                                     \
 	{                                                                                 \
 #member, KX_FIELD_##t, AT(KxVmReport, member), -1, AT(KxVmReport, known), \
@@ -28,9 +28,9 @@
 		NULL, KX_FIELD_STRING, 0, -1, -1, 0, FALSE \
 	}
 
-/* --- a window, as window.def has it --------------------------------------------------------------------------------- */
+/* --- a window, from window.def -------------------------------------------------------------------------------------- */
 
-/* Where the gboolean is without which a part's entries are not valid. */
+/* Offset of each part's gboolean: if it is FALSE, the entries of the part are not valid. */
 enum {
 	needs_ANY = -1,
 #define PART(id, name, has, none, heading, manual) needs_##id = AT(KxWindow, has),
@@ -60,7 +60,7 @@ const KxField kx_window_fields[] = {
 	END,
 };
 
-/* --- the others ------------------------------------------------------------------------------------------------------ */
+/* --- other structures ------------------------------------------------------------------------------------------------ */
 
 const KxField kx_pause_fields[] = {
 	FIELD(KxPause, I64, from_ns),
@@ -173,7 +173,7 @@ const KxField kx_agreement_fields[] = {
 	END,
 };
 
-/* --- their strings ---------------------------------------------------------------------------------------------------- */
+/* --- functions on fields ---------------------------------------------------------------------------------------------- */
 
 gboolean kx_field_is_there(const KxField *f, const void *object)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The report model's members as data: one row a member, in the order in which JSON has them. */
+/* The report model's members as data: one row per member, in the order of JSON. */
 #ifndef KX_FIELDS_H
 #define KX_FIELDS_H
 
@@ -18,7 +18,7 @@ typedef struct {
 	const char *key;
 	KxFieldType type;
 	gsize offset;
-	/* Of the string that says why this was not measured, and is not in the JSON while that is set; -1: always measured. */
+	/* Offset of the reason (char *) why this was not measured; if it is set, JSON has no value. -1: always measured. */
 	gssize na_offset;
 	/*
 	 * Offset and size of the gboolean (has_stats, has_log) or of the number that this member needs: if it is 0, this member
@@ -26,7 +26,7 @@ typedef struct {
 	 */
 	gssize needs_offset;
 	gsize needs_size;
-	gboolean later; /* earlier versions wrote reports without it */
+	gboolean later; /* reports of earlier versions do not have it */
 } KxField;
 
 /* Each ends with key NULL. */
@@ -41,12 +41,12 @@ extern const KxField kx_heat_map_fields[];
 extern const KxField kx_heat_range_fields[];
 extern const KxField kx_agreement_fields[];
 
-/* Whether @object has the part that the field is of. */
+/* Whether @object has the part that the field belongs to. */
 gboolean kx_field_is_there(const KxField *f, const void *object);
 
-/* Frees and clears every string that @fields know of @object: so none can be forgotten. */
+/* Frees and clears every string of @object that is in @fields, so that none can be forgotten. */
 void kx_free_strings(const KxField *fields, void *object);
-/* Of a bitwise copy: its own of each of them. */
+/* For a bitwise copy: replaces every string by its own copy. */
 void kx_copy_strings(const KxField *fields, void *object);
 
 #endif /* KX_FIELDS_H */

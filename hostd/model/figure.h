@@ -6,9 +6,9 @@
 #include <glib.h>
 
 /*
- * Either measured (@na is NULL) or not (@na says why, one clause, no full stop). An estimate carries the 95 % confidence
- * interval [@low, @high] and the number of observations @n; low = high = NAN where it is no estimate. @note: what must be
- * known to read the value right, one clause; NULL: nothing.
+ * A figure was measured (@na is NULL), or was not (@na is the reason, one clause without a full stop). An estimate has the 95 %
+ * confidence interval [@low, @high] and the number of observations @n; for other figures low = high = NAN. @note: what the reader
+ * must know to understand the value, one clause; NULL: nothing.
  */
 typedef struct {
 	double value;

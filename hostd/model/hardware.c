@@ -3,7 +3,7 @@
 
 static const struct {
 	const char *name;
-	const char *heading, *nameless; /* with what is below the host, and without */
+	const char *heading, *nameless; /* if it is known what the host runs under, and if not */
 	const char *times;
 } kinds[] = {
 	[KX_HARDWARE_UNKNOWN] = {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Maps of heat: what they add up to, and where they agree. */
+/* Maps of heat: their sums and their agreement. */
 #include "heatmap.h"
 
 #include "base/textfmt.h"
@@ -101,7 +101,7 @@ char *kx_heat_map_label(const KxHeatMap *m)
 
 /* --- the hottest pages ---------------------------------------------------------------------------------------------- */
 
-/* @share of its pages, whichever. */
+/* A range of which @share of the pages are chosen; it is not known which pages. */
 typedef struct {
 	guint64 start, end;
 	double share;
@@ -114,7 +114,10 @@ static gint lower_span(gconstpointer a, gconstpointer b)
 	return x < y ? -1 : x > y;
 }
 
-/* Ascending. The last range, of which only a part is wanted, is there whole with its share; *@last: how large it is. */
+/*
+ * The hottest ranges that have @bytes together, ascending. Of the last range only a part may be needed: the result contains the
+ * whole range with a share below 1. *@last: size of the last range.
+ */
 static GArray *hottest(const KxHeatMap *m, guint64 bytes, guint64 *last)
 {
 	GArray *spans = g_array_new(FALSE, FALSE, sizeof(Span));
@@ -150,7 +153,7 @@ static double common_bytes(const GArray *a, const GArray *b)
 	return sum;
 }
 
-/* Whole ranges with half of the accesses, or more. */
+/* Size of the hottest whole ranges with at least half of the accesses. */
 static guint64 half_of(const KxHeatMap *m)
 {
 	guint64 accesses = 0, bytes = 0;
@@ -194,10 +197,10 @@ static void note_seen(KxHeatReport *h, guint by)
 
 /* --- agreement ------------------------------------------------------------------------------------------------------- */
 
-/* Of a range that is so much larger than what is compared it is not known where in it the heat is. */
+/* A range this many times larger than the sets that are compared does not show where in the range the heat is. */
 #define TOO_COARSE 4u
 
-/* Never comparable, however long they look. */
+/* Why the map cannot be compared, however long its tracker runs. */
 static char *why_never(const KxHeatMap *m)
 {
 	g_autofree char *label = kx_heat_map_label(m);
@@ -220,7 +223,7 @@ static char *why_not_yet(const KxHeatMap *m, guint64 bytes, guint64 last)
 		       : NULL;
 }
 
-/* In how many pieces, with memory that is not hot between them. */
+/* Number of contiguous pieces that the spans form. */
 static guint pieces_of(const GArray *spans)
 {
 	guint n = 0;
@@ -232,8 +235,8 @@ static guint pieces_of(const GArray *spans)
 }
 
 /*
- * All of a leaf is as hot as its hottest page, so that which of its pages are among the hottest is chance. How finely the
- * classifier has divided it changes nothing in that. @hot: what is hottest by the other map, whose leaves are smaller.
+ * All pages of a leaf appear as hot as its hottest page, so it is chance which of these pages are among the hottest. This is so
+ * however small the classifier's ranges are. @hot: the hottest ranges of the other map, whose leaves are smaller.
  */
 static char *why_leaves(const KxHeatMap *m, const KxHeatMap *other, const GArray *hot,
 			guint64 bytes)

@@ -1,54 +1,54 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How hot memory is, as each tracker saw it last, and how far trackers agree. */
+/* Heat of memory as each tracker found it last, and the agreement of trackers. */
 #ifndef KX_HEATMAP_H
 #define KX_HEATMAP_H
 
 #include <glib.h>
 
-/* A part of memory as the range classifier of a tracker's samples has it (kvm-ext/common/ranges.h). */
+/* A range of the classifier of a tracker's samples (kvm-ext/common/ranges.h). */
 typedef struct {
 	guint64 start, size; /* bytes */
-	guint64 accesses;    /* of all epochs: the last counts in full, the one before half, … */
-	guint32 age;	     /* epochs since its borders last changed */
-	/* bit i: at least half of it is among what map i of the VM says is hottest, up to half of that map's accesses */
+	guint64 accesses; /* of all epochs; weights are 1 for the last epoch, 1/2 for the epoch before, … */
+	guint32 age; /* epochs since its borders last changed */
+	/* bit i: at least half of the range is among the hottest ranges of map i, which have half of that map's accesses */
 	guint32 seen_by;
 } KxHeatRange;
 
-/* More maps of a VM than this have no bit in seen_by. */
+/* Number of bits in seen_by; further maps of a VM have no bit. */
 #define KX_HEAT_SEEN_MAX 32u
 
-/* How hot memory is, as one tracker saw it last. */
+/* Heat of memory as one tracker found it last. */
 typedef struct {
 	char *tracker, *options;
-	char *mechanism; /* as of a row, or "regions" */
-	char *process;	 /* of the guest, whose addresses these are; NULL: guest-physical memory */
-	guint32 pid;	 /* its number in the guest */
+	char *mechanism; /* as in KxRow, or "regions" */
+	char *process; /* addresses are those of this process of the guest; NULL: guest-physical addresses */
+	guint32 pid; /* its number in the guest */
 	gboolean running;
-	char *partial; /* why it does not speak for all memory: "it looked at …"; NULL: it does */
-	char *unseen; /* what was there that the tracker cannot see: "nested guests …"; NULL: not known of any */
+	char *partial; /* why the map does not cover all memory: "it looked at …"; NULL: it does */
+	char *unseen; /* what existed that the tracker cannot see: "nested guests …"; NULL: nothing known */
 	guint64 granularity_bytes, epoch_ns;
-	guint64 leaf_bytes; /* of leaves of this size, or larger, are half of the pages found; 0: not known */
-	guint64 epochs, samples, outside; /* of a process: not told */
-	guint64 lost;	    /* more samples that did not fit the ring: where is not known */
-	guint64 accesses;   /* decayed, of all ranges */
-	guint64 half_bytes; /* of the hottest ranges with half of the accesses */
-	guint32 ranges_total, ranges_hot; /* there are; of them with accesses */
-	GArray *ranges; /* KxHeatRange, hottest first: those with accesses, or the hottest of these */
+	guint64 leaf_bytes; /* half of the pages found were in leaves of this size or larger; 0: not known */
+	guint64 epochs, samples, outside; /* not known of a process */
+	guint64 lost;	    /* samples that did not fit in the ring, of unknown pages */
+	guint64 accesses;   /* decayed sum over all ranges */
+	guint64 half_bytes; /* size of the hottest ranges that have half of the accesses */
+	guint32 ranges_total, ranges_hot; /* number of all ranges; of those with accesses */
+	GArray *ranges; /* KxHeatRange, hottest first: ranges with accesses, or the hottest of these */
 } KxHeatMap;
 
-/* Of as many of the hottest pages of either as both can tell, those that are in both. */
+/* Agreement of two maps on the hottest pages: two sets of equal size, as large as both maps can resolve. */
 typedef struct {
-	char *a, *b;	       /* labels of their trackers */
-	guint64 bytes, common; /* of each set; in both */
+	char *a, *b;	       /* labels of the maps' trackers */
+	guint64 bytes, common; /* size of each set; size of the part in both sets */
 	double f1, jaccard;
-	double by_chance; /* F1 of sets as large, chosen at random */
+	double by_chance; /* F1 of two random sets of this size */
 	guint64 samples_a, samples_b;
-	char *na; /* why they cannot be compared */
+	char *na; /* why the maps cannot be compared */
 } KxAgreement;
 
 typedef struct {
 	GPtrArray *maps;      /* KxHeatMap */
-	GPtrArray *agreement; /* KxAgreement, of each two maps of guest-physical memory */
+	GPtrArray *agreement; /* KxAgreement, for each pair of maps of guest-physical memory */
 } KxHeatReport;
 
 KxHeatMap *kx_heat_map_new(void);
@@ -60,15 +60,15 @@ void kx_heat_report_free(KxHeatReport *h);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxHeatMap, kx_heat_map_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxHeatReport, kx_heat_report_free)
 
-/* Sums of each map (accesses, half_bytes, ranges_hot), who has seen each range, and agreement. @ram_bytes: of the VM. */
+/* Computes each map's sums (accesses, half_bytes, ranges_hot), seen_by of each range, and agreement. @ram_bytes: the VM's RAM. */
 void kx_heat_compare(KxHeatReport *h, guint64 ram_bytes);
-/* Leaves the hottest @n ranges of each map. */
+/* Removes all ranges except the hottest @n of each map. */
 void kx_heat_trim(KxHeatReport *h, guint n);
-/* Accesses for each page of 4 KiB. */
+/* Accesses per page of 4 KiB. */
 double kx_heat_of_range(const KxHeatRange *r);
 /* "abit", "guest-pebs (sw:page-faults, surrogate)" */
 char *kx_heat_map_label(const KxHeatMap *m);
-/* The map of guest-physical memory to show first: of the tracker that runs, else the last with samples; NULL: none. */
+/* The map of guest-physical memory to show first: of the running tracker, else the last one with samples; NULL: none. */
 const KxHeatMap *kx_heat_main_map(const KxHeatReport *h);
 
 #endif /* KX_HEATMAP_H */

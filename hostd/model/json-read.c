@@ -98,7 +98,7 @@ gboolean kx_json_read_fields(const KxField *fields, JsonObject *o, void *object,
 	return TRUE;
 }
 
-/* With statistics their figures are all there, with has_log the log's: a missing one must not read as 0. */
+/* If a window has a part, all members of the part must be in the JSON, because a missing member must not be read as 0. */
 static gboolean check_parts(JsonObject *o, const KxWindow *w, const char *where, GError **error)
 {
 	for (const KxField *f = kx_window_fields; f->key; f++) {
@@ -112,7 +112,7 @@ static gboolean check_parts(JsonObject *o, const KxWindow *w, const char *where,
 	return TRUE;
 }
 
-/* A number that the text does not hold was not measured: make sure it says so. */
+/* A member that is missing in the JSON was not measured: this sets the reason. */
 static void note_missing(const KxField *fields, JsonObject *o, void *object)
 {
 	for (const KxField *f = fields; f->key; f++) {
@@ -219,7 +219,7 @@ static KxWindow *read_window(JsonObject *o, const char *where, GError **error)
 	note_missing(kx_window_fields, o, w);
 	if (!w->paused_na && !json_object_has_member(o, "paused_ns"))
 		w->paused_na = g_strdup("not in the report");
-	/* of a version that did not tell reads from writes */
+	/* written by a version that did not distinguish reads and writes */
 	if (!w->truth_na && !json_object_has_member(o, "written_na")) {
 		g_free(w->written_na);
 		w->written_na = g_strdup("not in the report");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The model as JSON. Key order is table order. */
+/* The model as JSON. Keys are in the order of the tables. */
 #include "json-write.h"
 
 #include <math.h>
@@ -102,7 +102,7 @@ static void add_pauses(JsonBuilder *b, const GArray *pauses)
 	json_builder_end_array(b);
 }
 
-/* "heat": accesses for each page, for whoever reads the JSON; "seen_by": numbers of maps. */
+/* "heat": accesses per page, for programs that read the JSON; "seen_by": numbers of maps. */
 static void add_heat_range(JsonBuilder *b, const KxHeatRange *r)
 {
 	json_builder_begin_object(b);

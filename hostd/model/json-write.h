@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The report model as JSON. Numbers of 64 bits stay exact: JSON integers carry 63 of them here (json-glib's gint64), the few
- * above are written as decimal strings.
+ * The report model as JSON. 64-bit numbers stay exact: json-glib's integers are gint64, so larger numbers, which are rare, are
+ * written as decimal strings.
  */
 #ifndef KX_JSON_WRITE_H
 #define KX_JSON_WRITE_H
@@ -13,13 +13,13 @@
 
 void kx_json_add_u64(JsonBuilder *b, guint64 value);
 void kx_json_add_double(JsonBuilder *b, const char *key, double value);
-/* Of @f, a member of @object; its name is set already. */
+/* Adds the value of the member @f of @object; the caller has set the member's name. */
 void kx_json_add_value(JsonBuilder *b, const KxField *f, const void *object);
 
 /* The members of @object that @fields list and that it has, into the object that was begun. */
 void kx_json_add_fields(JsonBuilder *b, const KxField *fields, const void *object);
 
-/* Members of the object that was begun: of the report itself; of a VM and its windows; "heat". */
+/* These add members to the object that the caller has begun: the report; a VM with its windows; "heat". */
 void kx_json_add_report(JsonBuilder *b, const KxReport *r);
 void kx_json_add_vm(JsonBuilder *b, const KxVmReport *v);
 void kx_json_add_heat(JsonBuilder *b, const KxHeatReport *h);

@@ -2,45 +2,47 @@
 /*
  * Parts of the account that only some trackers have: the dirty log, the walk of the page table, traps, …
  *
- * A part is one file, part-NAME.def. It describes each of its counters and figures once; everything else is made of that:
- * the members of KxWindow (window.h) and KxRow (report/row.h), what is read from the statistics (account-stats.c), JSON both
- * ways (fields.c, json-*.c), how windows pool (report/figures-parts.c), the tables of the text (report/text-tables.c) and
- * the manual (docs/man/kvm-ext-report.1). A new part is a new file and its line in parts-list.def; a new counter is one entry.
+ * A part is one file, part-NAME.def. The file describes each counter and figure of the part once, and everything else is
+ * generated from it: the members of KxWindow (window.h) and KxRow (report/row.h), the reading of the statistics
+ * (account-stats.c), writing and reading JSON (fields.c, json-*.c), the pooling of windows (report/figures-parts.c), the tables
+ * of the text report (report/text-tables.c) and the manual (docs/man/kvm-ext-report.1). A new part is a new file and its line in
+ * parts-list.def; a new counter is one entry.
  *
- * An entry is one of these. Whoever includes a .def file defines the kinds it is about; part-begin.def makes nothing of the
- * others.
+ * The kinds of entries follow. The code that includes a .def file defines the kinds that it needs; part-begin.def defines the
+ * other kinds as empty.
  *
  *	PART(id, name, has, none, heading, manual) … PART_END, and PART_NOW defined as @id in between
- *		KX_PART_<id>. @name: in JSON has_<name> says that it is there (statistics are has_module there, as in
- *		reports from when only the module had any). @has: the gboolean of KxWindow without which nothing of it is valid. @none: why a row without
- *		the part has none of its figures. @heading: of its table. @manual: what the manual says before its columns.
+ *		The part KX_PART_<id>. @name: in JSON has_<name> says whether a window has the part (the statistics are
+ *		has_module in JSON, as in earlier versions, in which only the module had statistics). @has: the gboolean of
+ *		KxWindow; if it is FALSE, no member of the part is valid. @none: why a row without the part has none of its
+ *		figures. @heading: the heading of the part's table. @manual: the text of the manual before the columns.
  *	TABLE(id, name, heading, manual) … PART_END
- *		A table of figures that all rows have; the part says of which rows the table speaks.
+ *		A table of figures that all rows have. For each row, row->parts says whether the table shows it.
  *
  *	STAT(type, member, source)
  *		A counter of the window, read from the statistics of the module: @source is an expression of @st, struct
  *		kvm_ext_stats. @type: U64, U32, I64, DOUBLE, BOOL, STRING.
  *	PASS_STAT(member)
- *		A STAT of the same name that the record of each pass has, too (struct kvm_ext_rec_pass_end).
+ *		A STAT that the record of each pass (struct kvm_ext_rec_pass_end) also has, under the same name.
  *	TOLD(type, member, source)
- *		The same of a tracker that is not the module's: its own file says what @source is an expression of.
+ *		A counter of a tracker outside the module. The file of the tracker defines the variables in @source.
  *	KEPT(type, member)
- *		What the account keeps itself: from records, or from what was asked for.
+ *		A member that the account itself sets: from records, or from the requested options.
  *	KEPT_NA(type, member, na)
- *		@na: the KEPT(STRING) that says why this is not known; while that is set, JSON has no value.
+ *		The same; @na is the KEPT(STRING) that says why this member is not known. If @na is set, JSON has no value.
  *	LATER(type, member, source)
- *		A STAT of which earlier versions wrote reports without it: its member <member>_na says so where one is read.
+ *		A STAT that reports of earlier versions do not have. After reading such a report, <member>_na is set.
  *
  *	FIGURE(member, unit, column, formula, manual)
- *		A figure of the row, in JSON by the name of its member. @formula: how windows pool, in the words of
+ *		A figure of the row; its JSON key is @member. @formula: how windows are pooled, written with the macros of
  *		report/formula.h. @column: COLUMN(title, cell, flags, others) in the part's table (report/row.h), or HIDDEN.
- *		@manual: sentences, mdoc(7); where they are empty the column before it speaks for this one.
+ *		@manual: sentences in mdoc(7); if empty, the text of the previous column also describes this figure.
  *	GIVEN(member, unit, column, manual)
- *		A figure that has more to it than a formula: report/figures*.c computes it, in rows without the part as well.
+ *		A figure that cannot be written as a formula: report/figures*.c computes it, also in rows without the part.
  *	SHOWN(member, column, manual)
- *		Another column that shows a figure which is described already.
+ *		A further column for a figure that another entry describes.
  *	ASIDE(type, member, value)
- *		A member of the row that is no figure: sentences are made of it.
+ *		A member of the row that is not a figure; the report uses it in sentences.
  */
 #ifndef KX_PARTS_H
 #define KX_PARTS_H

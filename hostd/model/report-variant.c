@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A VM of the report and its last window as D-Bus values, for figures that are asked for often: the keys of the JSON, each with
- * its value, and those that are zero, no, or nothing left out. Unknown keys are ignored, as are those of another type.
+ * A VM of the report and its last window as D-Bus values, for figures that are requested often. Keys are those of the JSON;
+ * members that are zero, FALSE or NULL are left out. The reader ignores unknown keys, and keys with a value of another type.
  */
 #include "report.h"
 
 #include "fields.h"
 
-/* --- there -------------------------------------------------------------------------------------------------------------- */
+/* --- to variants -------------------------------------------------------------------------------------------------------- */
 
 static GVariant *value_of(const KxField *f, const void *object)
 {
@@ -57,9 +57,9 @@ GVariant *kx_vm_to_variant(const KxVmReport *v)
 	return g_variant_builder_end(&vm);
 }
 
-/* --- and back ----------------------------------------------------------------------------------------------------------- */
+/* --- from variants ------------------------------------------------------------------------------------------------------ */
 
-/* By key; what it points to lives for ever. */
+/* Key → KxField; the fields are static. */
 static GHashTable *index_of(const KxField *fields)
 {
 	GHashTable *index = g_hash_table_new(g_str_hash, g_str_equal);

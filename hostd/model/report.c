@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* VMs of a report, and the report: allocation. */
+/* Allocation of reports and their VMs. */
 #include "report.h"
 
 #include "fields.h"

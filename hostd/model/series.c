@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* All sums are of terms that can be taken back, for a pass may turn out later to have had nothing to see. */
+/* Terms can be subtracted from all sums again, because the VM may turn out later to have been paused during a pass. */
 #include "series.h"
 
 #include <gsl/gsl_cdf.h>
@@ -9,7 +9,7 @@
 
 static void sum_up(KxSeriesSums *s, KxObservation o, gdouble by)
 {
-	s->n += by > 0 ? 1 : G_MAXUINT64; /* times -1, modulo 2^64 */
+	s->n += by > 0 ? 1 : G_MAXUINT64; /* adds -1, modulo 2^64 */
 	s->y += by * o.y;
 	s->x += by * o.x;
 	s->y2 += by * o.y * o.y;
@@ -33,7 +33,7 @@ static void batch_up(KxSeries *s, guint64 index, KxObservation o, gdouble by)
 	batch->x += by * o.x;
 }
 
-/* Two become one: there is room for as many again. */
+/* If all batches are full, merges every two batches, so that half of the batches are free. */
 static void make_room(KxSeries *s)
 {
 	if (!s->size)
@@ -94,7 +94,7 @@ void kx_series_rejudge(KxSeries *s, guint64 index, KxObservation o, const KxObse
 
 /* --- estimate ------------------------------------------------------------------------------------------------------- */
 
-/* Σ of what is left of y when r x is taken away: of neighbours multiplied, of each squared. */
+/* The correlation of the residuals y - r x of neighbours: the sum of products of neighbours over the sum of squares. */
 static gdouble lag1_of(const KxSeries *const *list, guint n, gdouble r)
 {
 	gdouble products = 0, squares = 0, n_pairs = 0;
@@ -110,8 +110,8 @@ static gdouble lag1_of(const KxSeries *const *list, guint n, gdouble r)
 }
 
 /*
- * An AR(1) series of that correlation. The estimate of the correlation is too low by (1 + 3 rho) / n (Kendall 1954). What is below 0
- * is not believed to make n larger.
+ * For an AR(1) series with correlation @lag1. The estimated correlation is too low by (1 + 3 rho) / n (Kendall 1954). A negative
+ * correlation counts as 0, so that the result is never larger than @n.
  */
 static gdouble effective_n(gdouble lag1, gdouble n)
 {
@@ -139,20 +139,20 @@ static void collect_units(const KxSeries *const *list, guint n, KxSeriesSums *un
 			sum_up(units, (KxObservation){ s->sums.y, s->sums.x }, 1);
 		for (guint64 j = 0; n < KX_SERIES_WINDOWS && j * s->size < s->taken; j++) {
 			if (s->batch[j].y != 0 ||
-			    s->batch[j].x != 0) /* else nothing in it counts */
+			    s->batch[j].x != 0) /* else the batch has no observation that counts */
 				sum_up(units, s->batch[j], 1);
 		}
 	}
 }
 
-/* Half of the interval from units of which as many are worth something; NAN: fewer than 2 units. */
+/* Half of the interval's length; the units have the information of @effective independent units. NAN: fewer than 2 units. */
 static gdouble half_of(const KxSeriesSums *u, gdouble effective)
 {
 	gdouble n = (gdouble)u->n, r = u->y / u->x, left;
 
 	if (u->n < 2 || isnan(effective))
 		return NAN;
-	left = fmax(0, u->y2 - 2 * r * u->xy + r * r * u->x2); /* rounding may leave it below 0 */
+	left = fmax(0, u->y2 - 2 * r * u->xy + r * r * u->x2); /* rounding may make it negative */
 	return gsl_cdf_tdist_Pinv(0.975, fmax(1, effective - 1)) *
 	       sqrt(n / (n - 1) * left * n / effective) / u->x;
 }
@@ -175,7 +175,7 @@ gboolean kx_series_estimate(const KxSeries *const *list, guint n, KxSeriesEstima
 	collect_units(list, n, &units);
 	e->units = (guint)units.n;
 	half = half_of(&units, (gdouble)units.n);
-	if (n < KX_SERIES_WINDOWS) /* of a number and NAN, the number */
+	if (n < KX_SERIES_WINDOWS) /* fmax() of a number and NAN is the number */
 		half = fmax(half, half_of(&sums, e->effective_n));
 	e->low = e->value - half;
 	e->high = e->value + half;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A VM of the report: what it is, its windows, its heat. */
+/* A VM of the report: its identity, its windows, its heat. */
 #ifndef KX_VM_H
 #define KX_VM_H
 
@@ -17,15 +17,15 @@ typedef struct {
 	char *paging;  /* "EPT", "NPT", "shadow", "unknown" */
 	char *ad_bits; /* "hardware", "emulated by faults", "unknown" */
 	guint64 ram_pages, mapped_4k, mapped_2m, mapped_1g;
-	guint64 ring_bytes; /* of the ring that samples go through; 0: not told */
-	/* "pml", …; "module", or what of the host it was concluded from; "plain", …; NULL: not asked */
+	guint64 ring_bytes; /* size of the sample ring; 0: not known */
+	/* "pml", …; "module", or the properties of the host from which it was derived; "plain", …; NULL: not read */
 	char *log_mechanism, *log_mechanism_source, *log_mode;
-	guint64 declared_pages; /* of memory that the guest wants left alone, and that is pinned */
-	char *yielded; /* to what the dirty log is left now: "migration", …; NULL: it is tracked */
-	char *progress; /* of a pass that takes long: "priming, 23 % of memory, …"; NULL: none does */
-	char *paused; /* why the VM does not run now: "suspended", …; NULL: it runs, or nobody knows */
+	guint64 declared_pages; /* memory that the guest has declared, so that it is pinned and not tracked */
+	char *yielded; /* for what the tracker yields the dirty log now: "migration", …; NULL: it does not */
+	char *progress; /* of a long pass: "priming, 23 % of memory, …"; NULL: there is none */
+	char *paused; /* why the VM does not run now: "suspended", …; NULL: it runs, or this is not known */
 	GPtrArray *windows; /* KxWindow, in order of id */
-	KxHeatReport *heat; /* NULL: not asked */
+	KxHeatReport *heat; /* NULL: not requested */
 } KxVmReport;
 
 KxVmReport *kx_vm_report_new(void);
@@ -33,7 +33,7 @@ KxVmReport *kx_vm_report_copy(const KxVmReport *v);
 void kx_vm_report_free(KxVmReport *v);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxVmReport, kx_vm_report_free)
 
-/* A VM and its last window as a{sv}: what JSON has of them, without regions. */
+/* A VM and its last window as a{sv}: their members in JSON, without regions. */
 GVariant *kx_vm_to_variant(const KxVmReport *v);
 KxVmReport *kx_vm_from_variant(GVariant *dict);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Windows and their regions: allocation, and what each of them says of itself. */
+/* Windows and their regions: allocation, and simple properties. */
 #include "window.h"
 
 #include <math.h>
@@ -72,7 +72,7 @@ KxWindow *kx_window_new(void)
 {
 	KxWindow *w = g_new0(KxWindow, 1);
 
-	/* Only the workload's own log can tell; whoever joins one clears these. */
+	/* Only the workload's log has these values; joining a log clears the reasons. */
 	w->work_na = g_strdup("no workload log was given");
 	w->truth_na = g_strdup("no workload log was given");
 	w->written_na = g_strdup("no workload log was given");

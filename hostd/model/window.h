@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A window: one stretch of time of a VM with one tracker setting, and what was counted in it. */
+/* A window: a period of time in which a VM had one tracker setting, and the counts of this period. */
 #ifndef KX_WINDOW_H
 #define KX_WINDOW_H
 
@@ -11,14 +11,14 @@ typedef struct {
 	guint64 gfn, npages;
 	guint32 as_id;
 	guint32 accesses; /* checks that found their page accessed */
-	guint32 age;	  /* aggregations since that last changed much */
+	guint32 age;	  /* number of aggregations since @accesses last changed much */
 } KxRegion;
 
-/* What an aggregation found. */
+/* The result of an aggregation. */
 typedef struct {
-	guint64 aggregation; /* from 0 in its window */
-	guint32 checks;	     /* of each region */
-	guint32 total;	     /* regions there were: of more than are kept, these are the hottest */
+	guint64 aggregation; /* number in the window, from 0 */
+	guint32 checks;	     /* per region */
+	guint32 total;	     /* number of all regions; if @list has fewer, it has the hottest */
 	GArray *list;	     /* KxRegion, by address space and gfn */
 } KxRegions;
 
@@ -26,18 +26,18 @@ KxRegions *kx_regions_new(void);
 KxRegions *kx_regions_copy(const KxRegions *r); /* NULL: NULL */
 void kx_regions_free(KxRegions *r);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxRegions, kx_regions_free)
-/* Hottest first: by accesses, then the larger, then the older one. Of KxRegion. */
+/* The regions (KxRegion), hottest first: by accesses, then by size, then by age. */
 GArray *kx_regions_ranked(const KxRegions *r);
 void kx_regions_sort(KxRegions *r); /* by address space and gfn */
 
-/* A stretch in which the VM did not run. Host CLOCK_REALTIME. */
+/* A time in which the VM did not run. Host CLOCK_REALTIME. */
 typedef struct {
 	gint64 from_ns, until_ns;
 } KxPause;
 
-#define KX_PAUSES_KEPT 256u /* of a window: the latest */
+#define KX_PAUSES_KEPT 256u /* per window: the latest pauses */
 
-/* Its members are in window.def, those of parts in part-*.def. */
+/* The members are listed in window.def, members of parts in part-*.def. */
 typedef struct {
 #define PART(id, name, has, none, heading, manual) gboolean has;
 #define STAT(type, member, source)		   KX_TYPE_##type member;
@@ -49,7 +49,7 @@ typedef struct {
 	char *member##_na;
 #include "model/window.def"
 	GArray *pauses;	    /* KxPause, in order; NULL: none */
-	KxRegions *regions; /* of the last aggregation; NULL: regions_na says why */
+	KxRegions *regions; /* of the last aggregation; NULL: @regions_na is the reason */
 } KxWindow;
 
 KxWindow *kx_window_new(void);
@@ -57,17 +57,17 @@ KxWindow *kx_window_copy(const KxWindow *w);
 void kx_window_free(KxWindow *w);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxWindow, kx_window_free)
 
-/* A copy of @from, which may be NULL, in place of what *@to was. */
+/* Replaces *@to by a copy of @from, which may be NULL. */
 void kx_set_text(char **to, const char *from);
 
-/* Time of the window in which the VM ran, and of that in which the tracker was at work: what rates are of. */
+/* Time of the window in which the VM ran; and the part of it in which the tracker worked, by which rates are computed. */
 double kx_window_run_ns(const KxWindow *w);
 double kx_window_tracked_ns(const KxWindow *w);
-/* The VMM had the log for a part of it. */
+/* TRUE: the VMM had the log for a part of the window. */
 gboolean kx_window_was_yielded(const KxWindow *w);
-/* How the window's tracker works there: the dirty log's mechanism, or the event that a guest samples; NULL: neither. */
+/* The mechanism of the window's tracker: of the dirty log, or the event that a guest samples; NULL: neither. */
 const char *kx_window_mechanism(const KxWindow *w);
-/* "dirty-log (pml)": the tracker, and the mechanism where one is known. */
+/* "dirty-log (pml)": the tracker, and its mechanism if known. */
 char *kx_tracker_label(const char *tracker, const char *mechanism);
 
 #endif /* KX_WINDOW_H */

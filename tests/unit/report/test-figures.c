@@ -563,7 +563,7 @@ static void test_log_not_available(void **state)
 	rows = kx_vm_rows(v);
 	row = only_row(rows);
 	is_na(&row->log_enable_ns_per_page, "no memslot was switched on");
-	is_na(&row->log_arm_ns_per_page, "the log does not start all set, or nothing was armed");
+	is_na(&row->log_arm_ns_per_page, "the log does not start with every page set, or no page was armed");
 	is_na(&row->log_harvest_ns_per_page, "the log was not read");
 	is_na(&row->log_harvest_ns_per_dirty, "no page was found written");
 	is_na(&row->log_clear_ns_per_dirty, "reading the log clears it, too");
