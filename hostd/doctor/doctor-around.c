@@ -38,7 +38,7 @@ void kx_doctor_check_libvirt(KxDoctor *d)
 	}
 	for (guint i = 0; i < G_N_ELEMENTS(sockets); i++) {
 		if (kx_doctor_exists(d, "%s", sockets[i])) {
-			kx_doctor_say(d, KX_CHECK_YES, NULL, "/%s is there", sockets[i]);
+			kx_doctor_say(d, KX_CHECK_YES, NULL, "/%s exists", sockets[i]);
 			return;
 		}
 	}
@@ -67,30 +67,31 @@ void kx_doctor_check_guest_channel(KxDoctor *d)
 			      "use a QEMU that is built with it (CONFIG_IVSHMEM_DEVICE)",
 			      "%s has no device ivshmem-plain", f->qemu);
 	else if (f->shm_free_bytes < (gint64)KVM_EXT_CHANNEL_SIZE)
-		kx_doctor_say(d, KX_CHECK_NO, "mount a tmpfs at /dev/shm, or make room there",
-			      f->shm_free_bytes < 0
-				      ? "there is no /dev/shm"
-				      : "/dev/shm has not the %u MiB that a VM's channel takes",
-			      KVM_EXT_CHANNEL_SIZE >> 20);
+		kx_doctor_say(
+			d, KX_CHECK_NO, "mount a tmpfs at /dev/shm, or make room there",
+			f->shm_free_bytes < 0
+				? "there is no /dev/shm"
+				: "/dev/shm does not have the %u MiB that a VM's channel needs",
+			KVM_EXT_CHANNEL_SIZE >> 20);
 	else if (apparmor && !parser)
 		kx_doctor_say(d, KX_CHECK_NO, "install apparmor_parser (package apparmor)",
 			      "AppArmor confines QEMU, and without apparmor_parser no running "
 			      "domain can be "
 			      "allowed to open its channel's memory");
 	else
-		kx_doctor_say(
-			d, KX_CHECK_YES, NULL,
-			"%s has ivshmem-plain, /dev/shm has room%s; the guest needs "
-			"kvm_ext_guest.ko",
-			f->qemu,
-			apparmor ? ", AppArmor's profile of a domain is given the rule it lacks"
-				 : "");
+		kx_doctor_say(d, KX_CHECK_YES, NULL,
+			      "%s has ivshmem-plain, /dev/shm has room%s; the guest needs "
+			      "kvm_ext_guest.ko",
+			      f->qemu,
+			      apparmor ? ", a rule for the channel is added to AppArmor's profile "
+					 "of a domain"
+				       : "");
 }
 
 void kx_doctor_check_group(KxDoctor *d)
 {
 	if (d->facts->group == 1)
-		kx_doctor_say(d, KX_CHECK_YES, NULL, "this user may talk to the daemon");
+		kx_doctor_say(d, KX_CHECK_YES, NULL, "this user may call the daemon");
 	else
 		kx_doctor_say(d, KX_CHECK_NO,
 			      d->facts->group < 0
@@ -105,10 +106,10 @@ void kx_doctor_check_cpus(KxDoctor *d)
 	g_autoptr(KxHostInfo) h = kx_hostinfo_read(d->facts->root, d->facts->root ? "" : NULL);
 
 	if (!h->cpus)
-		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "/proc/cpuinfo lists none");
+		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "/proc/cpuinfo lists no CPU");
 	else
 		kx_doctor_say(d, KX_CHECK_INFO, NULL, "%u%s", h->cpus,
-			      h->cpus == 1 ? "; passes take their time from the vCPUs" : "");
+			      h->cpus == 1 ? "; passes and vCPUs share this CPU" : "");
 }
 
 void kx_doctor_check_hardware(KxDoctor *d)

@@ -52,7 +52,7 @@ void kx_doctor_check_virtualization(KxDoctor *d)
 		kx_doctor_say(d, KX_CHECK_NO,
 			      "switch virtualization on in the firmware; in a VM, give it nested "
 			      "virtualization",
-			      "the CPU's flags hold no %s", flag);
+			      "the CPU's flags do not contain %s", flag);
 }
 
 void kx_doctor_check_kvm_module(KxDoctor *d)
@@ -109,15 +109,16 @@ void kx_doctor_check_ad_bits(KxDoctor *d)
 	if (kx_doctor_is_intel(d)) {
 		check_parameter(
 			d, "kvm_intel", "eptad",
-			"reload kvm_intel with eptad=1 (Haswell or newer); without, every found "
-			"access costs a fault");
+			"reload kvm_intel with eptad=1 (Haswell or newer); without A/D bits, "
+			"every found access costs a fault");
 		return;
 	}
 	npt = kx_doctor_parameter(d, "kvm_amd", "npt");
 	if (!npt)
 		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "kvm_amd is not loaded");
 	else if (kx_doctor_is_on(npt))
-		kx_doctor_say(d, KX_CHECK_YES, NULL, "nested page tables always have them on AMD");
+		kx_doctor_say(d, KX_CHECK_YES, NULL,
+			      "nested page tables of AMD CPUs always have them");
 	else
 		kx_doctor_say(d, KX_CHECK_NO, "reload kvm_amd with npt=1", "kvm_amd npt=%s", npt);
 }
@@ -164,10 +165,10 @@ void kx_doctor_check_pebs(KxDoctor *d)
 void kx_doctor_check_kvm_device(KxDoctor *d)
 {
 	if (!d->facts->kvm_error)
-		kx_doctor_say(d, KX_CHECK_YES, NULL, "/dev/kvm opens");
+		kx_doctor_say(d, KX_CHECK_YES, NULL, "/dev/kvm can be opened");
 	else if (d->facts->kvm_error == EACCES)
 		kx_doctor_say(d, KX_CHECK_UNKNOWN, "run as root, or join the group kvm",
-			      "/dev/kvm may not be opened by this user");
+			      "this user may not open /dev/kvm");
 	else
 		kx_doctor_say(d, KX_CHECK_NO, "load the KVM module of this CPU", "/dev/kvm: %s",
 			      g_strerror(d->facts->kvm_error));
@@ -179,13 +180,14 @@ void kx_doctor_check_rivals(KxDoctor *d)
 	g_autofree char *stat = kx_doctor_parameter(d, "damon_stat", "enabled");
 
 	if (!stat)
-		kx_doctor_say(d, KX_CHECK_INFO, NULL, "no DAMON_STAT to clear them first");
+		kx_doctor_say(d, KX_CHECK_INFO, NULL,
+			      "this kernel has no DAMON_STAT, which clears accessed bits");
 	else if (*stat == 'Y')
 		kx_doctor_say(
 			d, KX_CHECK_NO,
 			"echo N >/sys/module/damon_stat/parameters/enabled, while you measure",
-			"DAMON_STAT runs: accessed bits that it clears first are missing from "
-			"samples");
+			"DAMON_STAT runs: accessed bits that it clears before a tracker reads "
+			"them are missing from samples");
 	else
 		kx_doctor_say(d, KX_CHECK_YES, NULL, "DAMON_STAT is off");
 }
@@ -254,7 +256,7 @@ static void check_config(KxDoctor *d, const char *option, const char *sign, cons
 		kx_doctor_say(d, KX_CHECK_YES, NULL, "%s", use);
 	else if (config)
 		kx_doctor_say(d, KX_CHECK_NO,
-			      "use a kernel built with it; only some trackers want it",
+			      "use a kernel built with it; only some trackers need it",
 			      "%s is not set", option);
 	else
 		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "no configuration of %s is installed",
@@ -275,5 +277,5 @@ void kx_doctor_check_debugfs(KxDoctor *d)
 		kx_doctor_say(d, KX_CHECK_YES, NULL, "mounted");
 	else
 		kx_doctor_say(d, KX_CHECK_NO, "mount -t debugfs none /sys/kernel/debug",
-			      "not mounted; KVM's own counters cannot be read there");
+			      "not mounted; KVM's own counters cannot be read");
 }

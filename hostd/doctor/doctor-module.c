@@ -55,8 +55,8 @@ void kx_doctor_check_device(KxDoctor *d)
 			      KVM_EXT_DEVICE_PATH, d->facts->caps.sessions);
 	else if (error == EACCES || error == EPERM)
 		kx_doctor_say(d, KX_CHECK_UNKNOWN,
-			      "run doctor as root to see it; the daemon does not need you to",
-			      "%s is root's", KVM_EXT_DEVICE_PATH);
+			      "run doctor as root to check it; the other commands do not need root",
+			      "only root may open %s", KVM_EXT_DEVICE_PATH);
 	else
 		kx_doctor_say(d, KX_CHECK_NO,
 			      error == ENOENT ? "load the module" : "see the kernel's log",
@@ -68,7 +68,7 @@ static gboolean have_caps(KxDoctor *d)
 {
 	if (!d->facts->caps_error)
 		return TRUE;
-	kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "%s cannot be asked", KVM_EXT_DEVICE_PATH);
+	kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "%s cannot be queried", KVM_EXT_DEVICE_PATH);
 	return FALSE;
 }
 
@@ -82,7 +82,7 @@ void kx_doctor_check_api(KxDoctor *d)
 		kx_doctor_say(d, KX_CHECK_YES, NULL, "version %u", version);
 	else
 		kx_doctor_say(d, KX_CHECK_NO, "install module and programs from one build",
-			      "the module speaks version %u, these programs %u", version,
+			      "the module has version %u, these programs have version %u", version,
 			      KVM_EXT_API_VERSION);
 }
 
@@ -104,10 +104,10 @@ void kx_doctor_check_elided(KxDoctor *d)
 		return;
 	if (d->facts->caps.caps & KVM_EXT_CAP_ELIDES_YOUNG_FLUSH)
 		kx_doctor_say(d, KX_CHECK_INFO, NULL,
-			      "this kernel leaves the flush out; abit-flush orders its own");
+			      "this kernel omits the flush; abit-flush requests a flush by itself");
 	else
 		kx_doctor_say(d, KX_CHECK_INFO, NULL,
-			      "this kernel flushes; abit-flush orders its own all the same");
+			      "this kernel flushes; abit-flush requests a flush by itself anyway");
 }
 
 static gboolean has_tracker(const KxDoctor *d, enum kvm_ext_tracker_id id)
@@ -144,8 +144,8 @@ void kx_doctor_check_log_selftest(KxDoctor *d)
 		kx_doctor_say(d, KX_CHECK_YES, NULL, "%s", t->text);
 	else
 		kx_doctor_say(d, KX_CHECK_NO,
-			      "use a kernel with the fix, or reload kvm_intel with pml=0; reports "
-			      "name it",
+			      "use a kernel with the fix, or reload kvm_intel with pml=0; until "
+			      "then all reports show this result",
 			      "%s", t->text);
 }
 
@@ -162,7 +162,6 @@ void kx_doctor_check_migration(KxDoctor *d)
 			d, KX_CHECK_NO, "make modules install, then reload kvm_ext",
 			"the module was built with a test switch: a migration may lose memory");
 	else
-		kx_doctor_say(
-			d, KX_CHECK_YES, NULL,
-			"dirty-log gives way before the VMM's own use of the log takes effect");
+		kx_doctor_say(d, KX_CHECK_YES, NULL,
+			      "dirty-log yields before the VMM's own use of the log takes effect");
 }

@@ -96,9 +96,9 @@ static const char *latency_text(const KxPebsFacts *f, guint format)
 	if (f->kvm_latency < 0)
 		return "not known";
 	if (!f->kvm_latency)
-		return "not: stores and all loads only (--event loads+stores)";
-	return format < FORMAT_ADAPTIVE ? "as well"
-					: "as well, but Linux 6.1 and 6.12 do not survive it in a "
+		return "not available: only stores and all loads (--event loads+stores)";
+	return format < FORMAT_ADAPTIVE ? "available"
+					: "available, but Linux 6.1 and 6.12 crash with it in a "
 					  "guest: use --event loads+stores";
 }
 
@@ -108,7 +108,7 @@ static KxCheckStatus judge_kvm(const KxPebsFacts *f, char **found, const char **
 	g_autofree char *cpu = cpu_text(f);
 
 	if (!format) {
-		*found = g_strdup_printf("KVM offers its guests none; %s; " SURROGATE, cpu);
+		*found = g_strdup_printf("KVM offers no PEBS to its guests; %s; " SURROGATE, cpu);
 		return KX_CHECK_NO;
 	}
 	if (format >= FORMAT_ADAPTIVE && !PEBS_BASELINE(f->kvm)) {
@@ -134,11 +134,12 @@ KxCheckStatus kx_pebs_judge(const KxPebsFacts *f, gboolean intel, const char *fl
 {
 	*remedy = NULL;
 	if (!intel) {
-		*found = g_strdup("PEBS is Intel's, and KVM gives no guest AMD's IBS; " SURROGATE);
+		*found = g_strdup("PEBS is a feature of Intel CPUs, and KVM does not give AMD's "
+				  "IBS to guests; " SURROGATE);
 		return KX_CHECK_NO;
 	}
 	if (flags && !has_flag(flags, "dtes64")) {
-		*found = g_strdup("this CPU shows no debug store of 64 bits (flag dtes64), so no "
+		*found = g_strdup("this CPU has no 64-bit debug store (flag dtes64), so it has no "
 				  "PEBS; " SURROGATE);
 		return KX_CHECK_NO;
 	}

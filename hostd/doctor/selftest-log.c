@@ -39,7 +39,7 @@ static char *run_program(char **why)
 	if (g_subprocess_get_successful(child))
 		return g_steal_pointer(&text);
 	*why = g_subprocess_get_if_signaled(child)
-		       ? g_strdup("the test VM did not come to an end within 10 s of CPU time or a "
+		       ? g_strdup("the test VM did not end within 10 s of CPU time or a "
 				  "minute")
 		       : g_strdup_printf(PROGRAM " ended with status %d",
 					 g_subprocess_get_exit_status(child));

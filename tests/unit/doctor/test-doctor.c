@@ -172,7 +172,7 @@ static void test_pebs(void **state)
 		  "Y",
 		  { .kvm = 0x2000, .cpu = 0x7400 },
 		  KX_CHECK_NO,
-		  "offers its guests none" },
+		  "offers no PEBS to its guests" },
 		/* what the kernels since 2024 do */
 		{ "GenuineIntel",
 		  "vmx dtes64",
@@ -185,7 +185,7 @@ static void test_pebs(void **state)
 		  "Y",
 		  { .kvm = 0x6400, .cpu_error = EACCES },
 		  KX_CHECK_YES,
-		  "load latency not: stores" },
+		  "load latency not available: only stores" },
 		{ "GenuineIntel",
 		  "vmx dtes64",
 		  "Y",
@@ -197,7 +197,7 @@ static void test_pebs(void **state)
 		  "Y",
 		  { .kvm = 0x6400, .kvm_latency = 1 },
 		  KX_CHECK_YES,
-		  "do not survive it in a guest: use --event loads+stores" },
+		  "crash with it in a guest: use --event loads+stores" },
 		{ "GenuineIntel",
 		  "vmx dtes64",
 		  NULL,
@@ -236,7 +236,7 @@ static void test_channel_to_guests(void **state)
 		{ 1, 0, 1 << 30, FALSE, KX_CHECK_NO, "has no device ivshmem-plain" },
 		{ 1, -1, 1 << 30, FALSE, KX_CHECK_UNKNOWN, "does not say" },
 		{ 1, -1, 1 << 30, TRUE, KX_CHECK_UNKNOWN, "no QEMU was found" },
-		{ 1, 1, (2 << 20) - 1, FALSE, KX_CHECK_NO, "has not the 2 MiB" },
+		{ 1, 1, (2 << 20) - 1, FALSE, KX_CHECK_NO, "does not have the 2 MiB" },
 		{ 1, 1, -1, FALSE, KX_CHECK_NO, "there is no /dev/shm" },
 	};
 
@@ -285,7 +285,7 @@ static void test_intel_with_pml(void **state)
 	expect(checks, "ad-bits", KX_CHECK_YES, "eptad=Y");
 	expect(checks, "pml", KX_CHECK_YES, "pml=Y");
 	expect(checks, "dirty-log", KX_CHECK_YES, "mechanism pml");
-	expect(checks, "migration", KX_CHECK_YES, "gives way");
+	expect(checks, "migration", KX_CHECK_YES, "yields before");
 	expect(checks, "tdp-mmu", KX_CHECK_YES, "tdp_mmu=Y");
 	expect(checks, "module", KX_CHECK_YES, "loaded");
 	expect(checks, "kernel", KX_CHECK_YES, "6.1.0-40");
@@ -315,7 +315,7 @@ static void test_intel_without_ept(void **state)
 	expect(checks, "ad-bits", KX_CHECK_NO, "eptad=N");
 	expect(checks, "pml", KX_CHECK_NO, "pml=N");
 	expect(checks, "dirty-log", KX_CHECK_YES, "mechanism write-protect");
-	expect(checks, "young-flush", KX_CHECK_INFO, "leaves the flush out");
+	expect(checks, "young-flush", KX_CHECK_INFO, "omits the flush");
 }
 
 static void test_amd(void **state)
@@ -363,7 +363,7 @@ static void test_nothing(void **state)
 	expect(checks, "group", KX_CHECK_NO, "does not exist");
 	expect(checks, "daemon", KX_CHECK_NO, "no socket");
 	expect(checks, "libvirt", KX_CHECK_NO, "no socket");
-	expect(checks, "api", KX_CHECK_UNKNOWN, "cannot be asked");
+	expect(checks, "api", KX_CHECK_UNKNOWN, "cannot be queried");
 }
 
 static void test_no_virtualization(void **state)
