@@ -99,7 +99,7 @@ static gboolean show_progress(gpointer data)
 
 	fprintf(stderr, "\r%s...%s%s %" G_GINT64_FORMAT " s%s\033[K", call->what,
 		call->waits ? " " : "", call->waits ? call->waits : "", seconds,
-		call->waits ? ", ^C gives up" : "");
+		call->waits ? ", ^C ends the wait" : "");
 	fflush(stderr);
 	call->shown = TRUE;
 	return G_SOURCE_CONTINUE;
@@ -128,7 +128,7 @@ static const struct {
 	const char *name; /* of the remote error; NULL: there was no answer */
 	const char *words;
 } explanations[] = {
-	{ NULL, "the daemon kvm-extd went away while it was asked; see its log "
+	{ NULL, "the daemon kvm-extd ended during the call; see its log "
 		"(journalctl -u kvm-extd): " },
 	{ "org.freedesktop.DBus.Error.ServiceUnknown",
 	  "the daemon kvm-extd is not on the system bus; start it (systemctl start kvm-extd): " },

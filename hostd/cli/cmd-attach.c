@@ -152,7 +152,7 @@ static void say_progress(Cli *cli, const char *target, const char *shown)
 		g_variant_lookup(vm, "progress", "&s", &progress);
 		clean = kx_text_clean(progress);
 		if (*clean)
-			cli_say(cli, "%s: %s; kvm-ext stats --follow shows how it gets on", shown,
+			cli_say(cli, "%s: %s; kvm-ext stats --follow shows the progress", shown,
 				clean);
 	}
 }

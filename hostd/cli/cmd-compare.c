@@ -30,9 +30,8 @@ static gboolean duration(const char *text, const char *option, guint64 least, gu
 	if (kx_parse_duration(text, ns, NULL) && *ns >= least && *ns <= 86400000000000ull)
 		return TRUE;
 	g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-		    "--%s wants a time up to 24h, "
-		    "at least %s, not '%s'",
-		    option, least ? "100ms" : "0", text);
+		    "--%s must be a time from %s to 24h, not '%s'", option, least ? "100ms" : "0",
+		    text);
 	return FALSE;
 }
 
@@ -53,14 +52,14 @@ static gboolean set_precision(Arguments *a, GError **error)
 	percent = g_ascii_strtod(a->precision, &end);
 	if (end == a->precision || (*end && !g_str_equal(end, "%")) || !(percent >= 0.01) ||
 	    percent > 100)
-		return bad(error, "--precision wants 0.01% to 100%", a->precision);
+		return bad(error, "--precision must be 0.01% to 100%", a->precision);
 	a->run.precision = percent / 100;
 	if (!a->run.logs || a->run.progress_command)
 		return TRUE;
 	g_set_error_literal(
 		error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-		"--precision needs progress that is known while it is measured, and a log is "
-		"read at the end; give --progress-command, or leave --workload-log out");
+		"--precision needs guest progress that is known during the measurement, but a "
+		"log is read at its end; give --progress-command, or leave --workload-log out");
 	return FALSE;
 }
 
@@ -71,7 +70,7 @@ static gboolean set_layout(Arguments *a, GError **error)
 	else if (g_str_equal(a->layout, "latin"))
 		a->run.layout = KX_LATIN;
 	else
-		return bad(error, "--layout is together or latin", a->layout);
+		return bad(error, "--layout must be together or latin", a->layout);
 	return TRUE;
 }
 
@@ -97,13 +96,13 @@ static gboolean set_up(Arguments *a, GError **error)
 	a->run.rounds = a->rounds ? (guint)a->rounds : ROUNDS;
 	if (a->rounds < 0 || a->rounds == 1 || a->rounds > 1000) {
 		g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-				    "--rounds wants 2 to 1000: from one there is no interval");
+				    "--rounds must be 2 to 1000: one round gives no interval");
 		return FALSE;
 	}
 	/* The result contains the random seed, so that a user can give it again. */
 	a->run.seed = g_random_int();
 	if (a->seed && !g_ascii_string_to_unsigned(a->seed, 10, 0, G_MAXUINT32, &a->run.seed, NULL))
-		return bad(error, "--seed wants a number below 2^32", a->seed);
+		return bad(error, "--seed must be a number below 2^32", a->seed);
 	a->run.settings = kx_settings_parse(a->trackers, error);
 	return a->run.settings && check_settings(a, error) &&
 	       duration(a->window, "window", 100000000, &a->run.window_ns, error) &&
@@ -180,27 +179,27 @@ int cmd_compare(Cli *cli, int argc, char **argv)
 		  "run",
 		  "LIST" },
 		{ "rounds", 0, 0, G_OPTION_ARG_INT, &a.rounds,
-		  "Rounds, each with every setting once in another order (8)", "N" },
+		  "Number of rounds; each runs every setting once, in another order (8)", "N" },
 		{ "window", 0, 0, G_OPTION_ARG_STRING, &a.window,
 		  "Time for which each setting is measured in a round (5s)", "TIME" },
 		{ "settle", 0, 0, G_OPTION_ARG_STRING, &a.settle,
-		  "Time after each switch that does not count, beside the first pass (1s)",
-		  "TIME" },
+		  "Time after each switch and its first pass that is not measured (1s)", "TIME" },
 		{ "seed", 0, 0, G_OPTION_ARG_STRING, &a.seed,
-		  "Decides the order; the same number, the same order", "N" },
+		  "Determines the order: the same number gives the same order", "N" },
 		{ "precision", 0, 0, G_OPTION_ARG_STRING, &a.precision,
-		  "More rounds until each slowdown is known to +- PERCENT", "PERCENT" },
+		  "Run more rounds until each slowdown is known to +- PERCENT", "PERCENT" },
 		{ "max-time", 0, 0, G_OPTION_ARG_STRING, &a.max_time,
-		  "End after this time, with the rounds that there are", "TIME" },
+		  "End after this time, with the rounds measured until then", "TIME" },
 		{ "layout", 0, 0, G_OPTION_ARG_STRING, &a.layout,
-		  "Of several VMs: all with one setting at a time (together), or each with another "
+		  "For several VMs: all run the same setting (together), or each runs another "
 		  "(latin)",
 		  "together|latin" },
 		{ "workload-log", 'w', 0, G_OPTION_ARG_FILENAME_ARRAY, &a.run.logs,
 		  "Guest progress, recall and precision from the workload's log of VM NAME",
 		  "[NAME=]FILE" },
 		{ "progress-command", 0, 0, G_OPTION_ARG_STRING, &a.run.progress_command,
-		  "Guest progress from what CMD prints, a number that only grows (KVM_EXT_VM: the "
+		  "Guest progress from the output of CMD, a number that only grows (KVM_EXT_VM: "
+		  "the "
 		  "VM)",
 		  "CMD" },
 		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &a.output,
@@ -219,17 +218,17 @@ int cmd_compare(Cli *cli, int argc, char **argv)
 	if (!cli_parse(entries, &argc, &argv))
 		goto out;
 	if (a.width < 0 || (a.width && a.width < 60))
-		code = cli_usage("compare", "--width wants at least 60 columns");
+		code = cli_usage("compare", "--width must be at least 60 columns");
 	else if (a.input && (a.targets.names || a.targets.pids || a.targets.all || a.trackers))
 		code = cli_usage(
 			"compare",
-			"--input shows what was measured: it takes no VM and no --trackers");
+			"--input shows a saved comparison: it takes no VM and no --trackers");
 	else if (a.input)
 		code = show_saved(cli, &a);
 	else if (!a.trackers)
 		code = cli_usage("compare",
-				 "--trackers is missing: what is to be compared? --trackers all "
-				 "takes every tracker that can run");
+				 "--trackers is missing; --trackers all compares all trackers that "
+				 "can run");
 	else if (!set_up(&a, &error))
 		code = cli_usage("compare", "%s", error->message);
 	else

@@ -124,7 +124,7 @@ static gboolean check(Heat *h, gboolean json, int *code)
 	if (h->top == G_MAXINT)
 		h->top = json ? -1 : TOP_DEFAULT;
 	else if (h->top < 1) {
-		*code = cli_usage("heat", "--top %d: a number of ranges, at least 1", h->top);
+		*code = cli_usage("heat", "--top must be a number of at least 1, not %d", h->top);
 		return FALSE;
 	}
 	return TRUE;
@@ -135,7 +135,9 @@ int cmd_heat(Cli *cli, int argc, char **argv)
 	Heat h = { .top = G_MAXINT };
 	const GOptionEntry entries[] = {
 		{ "tracker", 't', 0, G_OPTION_ARG_STRING, &h.tracker,
-		  "As this tracker saw it; else the one that runs, or ran last", "TRACKER" },
+		  "Show the heat that this tracker saw (default: the tracker that runs, or ran "
+		  "last)",
+		  "TRACKER" },
 		{ "top", 'n', 0, G_OPTION_ARG_INT, &h.top,
 		  "Only the hottest N ranges (20; JSON: all)", "N" },
 		TARGET_ENTRIES(h.targets),

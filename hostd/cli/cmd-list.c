@@ -132,7 +132,7 @@ int cmd_list(Cli *cli, int argc, char **argv)
 {
 	gboolean names = FALSE;
 	const GOptionEntry entries[] = {
-		{ "names", 0, 0, G_OPTION_ARG_NONE, &names, "Names only, one a line", NULL },
+		{ "names", 0, 0, G_OPTION_ARG_NONE, &names, "Names only, one per line", NULL },
 		{ 0 },
 	};
 	g_autoptr(GError) error = NULL;

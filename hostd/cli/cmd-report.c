@@ -149,7 +149,7 @@ int cmd_report(Cli *cli, int argc, char **argv)
 	if (!cli_parse(entries, &argc, &argv))
 		goto out;
 	if (a.width < 0 || (a.width && a.width < 60))
-		code = cli_usage("report", "--width wants at least 60 columns");
+		code = cli_usage("report", "--width must be at least 60 columns");
 	else if (a.input && (a.targets.names || a.targets.pids))
 		code = cli_usage("report", "--input and named VMs exclude each other");
 	else

@@ -396,11 +396,11 @@ static int run(Cli *cli, Stats *s)
 
 	if (s->interval && (!kx_parse_duration(s->interval, &s->interval_ns, &error) ||
 			    s->interval_ns < 10000000 || s->interval_ns > 86400000000000ull))
-		return cli_usage("stats", "--interval wants 10ms to 24h, not '%s'", s->interval);
+		return cli_usage("stats", "--interval must be 10ms to 24h, not '%s'", s->interval);
 	if (s->count < 0)
-		return cli_usage("stats", "--count wants a positive number");
+		return cli_usage("stats", "--count must be a positive number");
 	if (!s->follow && !s->count && s->interval)
-		return cli_usage("stats", "--interval goes with --follow or --count");
+		return cli_usage("stats", "--interval needs --follow or --count");
 	if (!s->targets.names && !s->targets.pids)
 		return follow(cli, s, all);
 	targets = cli_targets(cli, &s->targets, TARGETS_OPTIONAL, TRUE, &code);

@@ -165,9 +165,10 @@ static void doubt_steal(KxComparison *c)
 		if (steal > 0.05 * (run + steal))
 			g_ptr_array_add(
 				v->doubts,
-				g_strdup_printf("its vCPUs waited %.2g %% of their time for a CPU: "
-						"others on this host are part of the differences",
-						100 * steal / (run + steal)));
+				g_strdup_printf(
+					"its vCPUs waited %.2g %% of their time for a CPU: "
+					"other load on this host is part of the differences",
+					100 * steal / (run + steal)));
 	}
 }
 

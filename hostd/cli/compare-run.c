@@ -36,7 +36,8 @@ static gboolean on_signal(gpointer data)
 
 	r->interrupts++;
 	fprintf(stderr, "%skvm-ext: %s\n", r->terminal ? "\r\033[K" : "",
-		r->interrupts == 1 ? "ending after this window; once more: at once" : "ending");
+		r->interrupts == 1 ? "ending after this window; interrupt again to end at once"
+				   : "ending at once");
 	if (r->interrupts > 1) {
 		g_cancellable_cancel(r->cli->cancellable);
 		g_main_loop_quit(r->loop);
@@ -144,7 +145,7 @@ static void begin_window(CompareRun *r, guint i, guint active)
 	g_clear_pointer(&vm->failed, g_free);
 	g_clear_pointer(&vm->begin, kx_window_free);
 	if (vm->gone)
-		vm->failed = g_strdup("the VM's part had ended");
+		vm->failed = g_strdup("the VM had already left the comparison");
 	else if (!compare_switch(r, vm, kx_setting_to_variant(setting_of(r, active)), &error))
 		fail(r, i, error);
 }
@@ -255,7 +256,7 @@ static KxStretch *end_window(CompareRun *r, guint i)
 	KxStretch *s;
 
 	if (!end || !vm->begin || vm->failed)
-		return kx_stretch_failed(vm->failed ? vm->failed : "it was not read");
+		return kx_stretch_failed(vm->failed ? vm->failed : "the window was not read");
 	s = kx_stretch_between(vm->begin, end);
 	s->start_realtime_ns = vm->begin_realtime_ns;
 	s->end_realtime_ns = realtime_ns;
@@ -312,7 +313,7 @@ static const char *over(const CompareRun *r)
 		return "no VM is left";
 	if (r->interrupts)
 		return "interrupted";
-	return time_is_up(r) ? "the time given by --max-time is up" : NULL;
+	return time_is_up(r) ? "the time of --max-time has passed" : NULL;
 }
 
 /* If a precision is requested, rounds go on until it is reached. */

@@ -38,7 +38,7 @@ KxVmReport *compare_look(CompareRun *r, const CompareVm *vm, GError **error)
 		return g_steal_pointer(&v);
 	if (vms)
 		g_set_error_literal(error, KX_ERROR, KX_ERROR_FAILED,
-				    "it is not attached any more");
+				    "the VM is not attached any more");
 	return NULL;
 }
 

@@ -10,10 +10,10 @@
 
 static const Command table[] = {
 	/* ends with name NULL */
-	{ "doctor", "", "Check what this host offers, with the remedy for what is missing",
+	{ "doctor", "", "Check what this host offers, and show how to provide what is missing",
 	  "  kvm-ext doctor\n  kvm-ext doctor --json | jq '.checks[] | select(.status == \"no\")'",
 	  cmd_doctor },
-	{ "list", "", "List the VMs and what tracks them", "  kvm-ext list\n  kvm-ext list --json",
+	{ "list", "", "List the VMs and their trackers", "  kvm-ext list\n  kvm-ext list --json",
 	  cmd_list },
 	{ "attach", "DOMAIN...", "Attach to running VMs and set their tracker",
 	  "  kvm-ext attach vm1 --tracker abit-flush --interval 100ms\n"
@@ -29,9 +29,9 @@ static const Command table[] = {
 	  "  kvm-ext set vm1 --tracker trap --pages hottest:1% --fault-budget 500\n"
 	  "  kvm-ext set vm1 --interval 0        # from now on only 'kvm-ext pass vm1'",
 	  cmd_set },
-	{ "detach", "DOMAIN...", "Stop tracking; the account stays for reports",
+	{ "detach", "DOMAIN...", "Stop tracking; the results stay available for reports",
 	  "  kvm-ext detach vm1\n  kvm-ext detach --all", cmd_detach },
-	{ "pass", "DOMAIN...", "Run one pass now and wait until its samples are in the account",
+	{ "pass", "DOMAIN...", "Run one pass now and wait until its samples are counted",
 	  "  kvm-ext pass vm1", cmd_pass },
 	{ "compare", "DOMAIN...", "Compare trackers on running VMs, in rounds, with intervals",
 	  "  kvm-ext compare vm1 --trackers all --workload-log vm1.log\n"
@@ -80,9 +80,9 @@ static char *command_list(void)
 	for (const Command *c = table; c->name; c++)
 		g_string_append_printf(s, "  %-8s  %s\n", c->name, c->summary);
 	g_string_append(
-		s, "\n'kvm-ext COMMAND --help' shows a command's options, 'kvm-ext help trackers' "
-		   "what each\ntracker is and what it cannot see; kvm-ext(1) explains exit codes "
-		   "and files.");
+		s, "\n'kvm-ext COMMAND --help' shows a command's options. 'kvm-ext help trackers' "
+		   "shows what\neach tracker is and what it cannot see. kvm-ext(1) explains exit "
+		   "codes and files.");
 	return g_string_free(s, FALSE);
 }
 

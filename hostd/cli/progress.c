@@ -115,6 +115,6 @@ gboolean counter_read(const Cli *cli, const Counter *c, double *value, GError **
 		return TRUE;
 	g_set_error_literal(
 		error, KX_ERROR, KX_ERROR_FAILED,
-		"the counter of guest instructions could not be read: others hold the PMU");
+		"the counter of guest instructions could not be read: other users have the PMU");
 	return FALSE;
 }

@@ -102,7 +102,7 @@ char **cli_targets(Cli *cli, const Targets *t, TargetsMode mode, gboolean attach
 		g_strv_builder_addv(b, (const char **)t->names);
 	for (char **pid = t->pids; pid && *pid; pid++) {
 		if (!add_pid(b, *pid)) {
-			cli_usage(command, "--pid wants a process number, not '%s'", *pid);
+			cli_usage(command, "--pid must be a process number, not '%s'", *pid);
 			return NULL;
 		}
 	}

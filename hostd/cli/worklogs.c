@@ -71,7 +71,7 @@ static gboolean add_window(Cli *cli, gboolean saved, const KxVmReport *v, KxWind
 	gsize n = 0;
 
 	if (saved) {
-		why = "a saved report does not hold the pages found";
+		why = "a saved report does not contain the found pages";
 	} else if (w->has_stats && w->passes) {
 		runs = fetch_found(cli, v, w->id, &local);
 		if (runs)

@@ -142,7 +142,7 @@ static gboolean remove_stale(const char *path, GError **error)
 		return TRUE;
 	if (!S_ISSOCK(st.st_mode)) {
 		g_set_error(error, KX_ERROR, KX_ERROR_FAILED,
-			    "%s is there and is no socket; remove it or use --socket", path);
+			    "%s exists and is no socket; remove it or use --socket", path);
 		return FALSE;
 	}
 	if (unlink(path) == 0)

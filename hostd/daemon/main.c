@@ -96,8 +96,8 @@ static void reload(Daemon *d)
 	kx_writer_set(c->log_format);
 	log_warnings(c);
 	kx_service_reload(d->service, c);
-	kx_log(G_LOG_LEVEL_MESSAGE, "config-loaded", NULL, NULL,
-	       "configuration loaded anew: %u rules", c->rules->len);
+	kx_log(G_LOG_LEVEL_MESSAGE, "config-loaded", NULL, NULL, "configuration reloaded: %u rules",
+	       c->rules->len);
 }
 
 static gboolean on_hangup(gpointer data)
@@ -112,7 +112,7 @@ static gboolean on_hangup(gpointer data)
 
 static void give_up(Daemon *d, const char *why)
 {
-	kx_log(G_LOG_LEVEL_CRITICAL, "system-bus", NULL, NULL, "%s, and system-bus=yes asks for it",
+	kx_log(G_LOG_LEVEL_CRITICAL, "system-bus", NULL, NULL, "%s, but system-bus=yes requires it",
 	       why);
 	d->exit_code = 1;
 	g_main_loop_quit(d->loop);
@@ -140,7 +140,7 @@ static void on_name_lost(GDBusConnection *bus, const char *name, gpointer data)
 		give_up(d, why);
 	else
 		kx_log(G_LOG_LEVEL_MESSAGE, "no-system-bus", NULL, NULL,
-		       "%s; the socket is the only way in", why);
+		       "%s; the daemon is reachable on its socket only", why);
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
@@ -211,13 +211,13 @@ static gboolean parse_options(Options *o, int argc, char **argv)
 		{ "socket", 0, 0, G_OPTION_ARG_FILENAME, &o->socket,
 		  "Listen here (default " KX_SOCKET_PATH ")", "PATH" },
 		{ "libvirt-uri", 0, 0, G_OPTION_ARG_STRING, &o->libvirt_uri,
-		  "libvirt to ask (default " KX_LIBVIRT_URI "); empty: none", "URI" },
+		  "URI of libvirt (default " KX_LIBVIRT_URI "); empty: no libvirt", "URI" },
 		{ "system-bus", 0, 0, G_OPTION_ARG_STRING, &o->system_bus,
-		  "Be on the D-Bus system bus, too", "yes|no|auto" },
+		  "Serve on the D-Bus system bus, too", "yes|no|auto" },
 		{ "foreground", 'f', 0, G_OPTION_ARG_NONE, &o->foreground,
-		  "Log text to standard error whatever the configuration says", NULL },
+		  "Log text to standard error, regardless of the configuration", NULL },
 		{ "check-config", 0, 0, G_OPTION_ARG_NONE, &o->check_config,
-		  "Read the configuration, say what is wrong with it, and exit", NULL },
+		  "Check the configuration, print its errors, and exit", NULL },
 		{ "version", 'V', 0, G_OPTION_ARG_NONE, &o->version, "Print the version and exit",
 		  NULL },
 		{ 0 },
@@ -258,7 +258,7 @@ static int check_config(const Options *o)
 	}
 	for (guint i = 0; i < config->warnings->len; i++)
 		g_printerr("kvm-extd: warning: %s\n", (const char *)config->warnings->pdata[i]);
-	g_print("kvm-extd: the configuration is good: %u rules\n", config->rules->len);
+	g_print("kvm-extd: the configuration is correct: %u rules\n", config->rules->len);
 	return 0;
 }
 
