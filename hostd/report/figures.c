@@ -229,7 +229,7 @@ static void vm_figures(KxPool *p)
 	p->row->vcpu_steal_percent = VM_RATE(p, vcpu_steal_ns, vcpu_steal_na, 100);
 }
 
-/* What the control takes cannot be told from what the policy under test takes. */
+/* The costs of the control cannot be separated from the costs of the policy under test. */
 static void void_costs(KxRow *row)
 {
 	static const char why[] = "measured with staleness, whose control flushes after each page";
