@@ -74,13 +74,13 @@ struct _KxCall {
 		KxPlug *plug;
 		gboolean borrowed; /* @plug is the session's, which unplugs it */
 		gboolean gone;	   /* the VM has ended */
-		char *uuid;	   /* our entry in the manager's table; NULL: none */
-		GQueue behind; /* the calls that continue when we have left that table; not owned */
+		char *uuid;	   /* this call's entry in the manager's table; NULL: none */
+		GQueue behind; /* calls that continue when this call has left the table; not owned */
 	} channel;
 	/* waiting for the guest (manager-wait.c) */
 	struct {
 		gboolean now;
-		GCancellable *cancellable; /* ends the wait; NULL: nobody can */
+		GCancellable *cancellable; /* ends the wait; NULL: the wait cannot be ended */
 		char *given_up;		   /* why it was ended, if not by the caller */
 		gboolean gives_way;	   /* ended for a later command */
 		guint timer;		   /* until the wait is reported; 0: none */
@@ -155,7 +155,7 @@ const KxMonitor *kx_call_monitor(const KxCall *c, const char *uuid, KxCallMonito
 
 /* --- sessions by name (manager-names.c) ------------------------------------------------------------------------------- */
 
-/* "/proc/N", and "pid:N", which may be a domain's name as well. */
+/* Whether @target has the form "/proc/N"; or "pid:N", which may also be a domain's name. */
 gboolean kx_target_process(const char *target, pid_t *pid);
 gboolean kx_target_pid_form(const char *target, pid_t *pid);
 
@@ -231,7 +231,7 @@ gboolean kx_manager_give_up(KxManager *m, const char *target, const char *why);
 gboolean kx_call_takes_over(KxCall *c, const KxSession *s);
 /* A waiting attempt of a rule ends in favour of @c, and is tried again unless @c attaches the VM. FALSE: none waits. */
 gboolean kx_call_takes_over_rule(KxCall *c, const char *uuid);
-/* The text for List; NULL: nobody waits for this VM's guest. */
+/* The text for List; NULL: no call or rule waits for this VM's guest. */
 char *kx_manager_waits_for(const KxManager *m, const char *uuid);
 
 /* Call this after a failed attempt of a rule. FALSE: the rule is not tried again. */

@@ -34,9 +34,9 @@ typedef void (*KxManagerLibvirt)(gboolean connected, gpointer data);
 typedef struct {
 	KxVmIdent ident;
 	char *state, *tracker, *options;
-	char *mechanism; /* of the dirty log, if the tracker uses it; else NULL */
+	char *mechanism; /* of the dirty log, or the event sampled in the guest; NULL: neither */
 	char *yielded;	 /* for what the tracker has yielded; NULL: it has not */
-	char *waiting;	 /* what it waits for; NULL: nothing */
+	char *waiting;	 /* a call or a rule waits for the guest, and why; NULL: none */
 	char *progress;	 /* of a long pass or another long operation; NULL: none */
 	gboolean attached;
 } KxVmEntry;
@@ -56,8 +56,8 @@ const KxConfig *kx_manager_config(const KxManager *m);
 void kx_manager_reload(KxManager *m, KxConfig *config);
 
 /*
- * @target: a domain name, a UUID, "/proc/N" or "pid:N" (manager-names.c). @options: key → text, see options.h; NULL: none. The results come in
- * @callback with the matching finish function.
+ * @target: a domain name, a UUID, "/proc/N" or "pid:N" (manager-names.c). @options: key → text, see options.h; NULL: none.
+ * @callback calls the matching finish function to get the result.
  */
 void kx_manager_list_async(KxManager *m, GAsyncReadyCallback callback, gpointer data);
 GPtrArray *kx_manager_list_finish(GAsyncResult *result, GError **error); /* KxVmEntry */

@@ -54,8 +54,8 @@ struct _KxSession {
 	/* for the caller that has entered */
 	KxOptions options;
 	char *kvm_dir;	     /* the VM's directory in debugfs */
-	KxModule *module;    /* NULL once ended, and if no module is loaded; */
-	int process;	     /* then the VMM's pidfd; else -1 */
+	KxModule *module;    /* NULL after the end, and if the module is not loaded */
+	int process;	     /* the VMM's pidfd, if attached without the module; else -1 */
 	KxLayout *layout;    /* of the VM's memory in the VMM; NULL: not requested, or not known */
 	KxTracker *tracker;  /* NULL once ended */
 	KxPlug *plug;	     /* NULL: no channel to the guest */

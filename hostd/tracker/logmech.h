@@ -9,7 +9,7 @@
 
 typedef struct {
 	enum kvm_ext_log_mechanism mechanism;
-	gboolean told; /* by the module; else derived from @host */
+	gboolean told; /* TRUE: the module has reported it; FALSE: derived from @host */
 	char *host;    /* "kvm_intel ept=Y eptad=Y pml=N", "AMD without PML", …; never NULL */
 } KxLogMechanism;
 
