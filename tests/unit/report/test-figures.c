@@ -563,7 +563,8 @@ static void test_log_not_available(void **state)
 	rows = kx_vm_rows(v);
 	row = only_row(rows);
 	is_na(&row->log_enable_ns_per_page, "no memslot was switched on");
-	is_na(&row->log_arm_ns_per_page, "the log does not start with every page set, or no page was armed");
+	is_na(&row->log_arm_ns_per_page,
+	      "the log does not start with every page set, or no page was armed");
 	is_na(&row->log_harvest_ns_per_page, "the log was not read");
 	is_na(&row->log_harvest_ns_per_dirty, "no page was found written");
 	is_na(&row->log_clear_ns_per_dirty, "reading the log clears it, too");
@@ -573,7 +574,8 @@ static void test_log_not_available(void **state)
 	notes = kx_vm_notes(v, rows);
 	assert_int_equal(without_blind(notes), 4);
 	assert_non_null(strstr(notes->pdata[0], "A/D bits in page tables"));
-	assert_non_null(strstr(notes->pdata[1], "pml-abit (write-protect) tests the accessed bits"));
+	assert_non_null(
+		strstr(notes->pdata[1], "pml-abit (write-protect) tests the accessed bits"));
 	assert_non_null(strstr(notes->pdata[2], "3 pages were not tracked"));
 	assert_non_null(strstr(notes->pdata[3], "refused 2 of the tracker's own ioctls"));
 	assert_non_null(strstr(notes->pdata[3], "Cannot allocate memory"));
