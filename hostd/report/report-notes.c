@@ -28,24 +28,24 @@ static void note_candidates(GPtrArray *notes, const char *label, const KxRow *ro
 /* Sentences for figures of the log that are not 0: "LABEL: BEFORE value AFTER." */
 static const struct {
 	gsize figure; /* offset in KxRow */
-	int decimals;
 	const char *before, *after;
+	int decimals;
 	gboolean names_error; /* ends with the text of log_last_errno */
 } untracked[] = {
-	{ G_STRUCT_OFFSET(KxRow, log_vmm_pages), 0, "",
-	  " pages were not tracked at the end, because the VMM logs them itself", FALSE },
-	{ G_STRUCT_OFFSET(KxRow, log_other_pages), 0, "",
-	  " pages were not tracked, because KVM keeps no log of their memslots", FALSE },
-	{ G_STRUCT_OFFSET(KxRow, log_errors), 0, "KVM refused ",
-	  " of the tracker's own ioctls, the last with: ", TRUE },
-	{ G_STRUCT_OFFSET(KxRow, log_aside_passes), 0, "",
+	{ G_STRUCT_OFFSET(KxRow, log_vmm_pages), "",
+	  " pages were not tracked at the end, because the VMM logs them itself", 0, FALSE },
+	{ G_STRUCT_OFFSET(KxRow, log_other_pages), "",
+	  " pages were not tracked, because KVM keeps no log of their memslots", 0, FALSE },
+	{ G_STRUCT_OFFSET(KxRow, log_errors), "KVM refused ",
+	  " of the tracker's own ioctls, the last with: ", 0, TRUE },
+	{ G_STRUCT_OFFSET(KxRow, log_aside_passes), "",
 	  " passes were skipped, because the VMM was in an ioctl on its dirty log that did not "
 	  "return",
-	  FALSE },
-	{ G_STRUCT_OFFSET(KxRow, log_stuck_pages), 0, "KVM refused to switch off the log of ",
-	  " pages: their log stays on, and each of these pages is marked dirty", FALSE },
-	{ G_STRUCT_OFFSET(KxRow, log_yielded_seconds), 3, "yielded for ",
-	  " s, in which the VMM logged its memory; this time counts nowhere", FALSE },
+	  0, FALSE },
+	{ G_STRUCT_OFFSET(KxRow, log_stuck_pages), "KVM refused to switch off the log of ",
+	  " pages: their log stays on, and each of these pages is marked dirty", 0, FALSE },
+	{ G_STRUCT_OFFSET(KxRow, log_yielded_seconds), "yielded for ",
+	  " s, in which the VMM logged its memory; this time counts nowhere", 3, FALSE },
 };
 
 static void note_untracked(GPtrArray *notes, const char *label, const KxRow *row)
