@@ -20,6 +20,7 @@ KX_LIB_SRCS += \
 	hostd/report/json.c \
 	hostd/report/pool.c \
 	hostd/report/row.c \
+	hostd/report/turns.c \
 	hostd/report/vm-rows.c \
 	hostd/report/text-cells.c \
 	hostd/report/text-tables.c \
@@ -78,7 +79,7 @@ $(BUILD)/hostd/kvm-ext: $(KX_CLI_OBJS) $(BUILD)/hostd/libkvmext.a
 
 -include $(KX_CLI_OBJS:.o=.d)
 
-KX_UNIT_TESTS += test-golden test-manual test-series test-options test-figures test-worklog test-report-json test-report-heat \
+KX_UNIT_TESTS += test-intervals test-golden test-manual test-series test-options test-figures test-worklog test-report-json test-report-heat \
 	test-doctor test-exitcode test-selftest
 KX_UNIT_EXTRA_test-exitcode := hostd/cli/exitcode.c
 

@@ -11,7 +11,8 @@
  */
 #include "account-internal.h"
 
-#define RECENT_MAX 256u
+/* The oldest is there as the neighbour of the one after it, and is not judged again. */
+#define RECENT_MAX (256u + 1)
 
 typedef struct {
 	guint64 window;
@@ -19,6 +20,7 @@ typedef struct {
 	guint64 between_ns; /* from there to this pass's begin; 0: the pass before primed or is not known */
 	gboolean cut; /* cut or yielded */
 	gboolean paused;
+	guint64 index; /* in the series of the window's costs, if it was not cut */
 	struct kvm_ext_rec_pass_end r;
 } Recent;
 
@@ -191,18 +193,17 @@ static gboolean is_control(const struct kvm_ext_rec_pass_end *r)
 	return (r->h.flags & KVM_EXT_PASS_CONTROL) != 0;
 }
 
-static void add_estimate(KxAccountWindow *win, const Recent *p, double by)
+static KxObservation cost_of(const Recent *p)
 {
-	double c = (double)p->r.cpu_ns, s = (double)p->r.samples;
-	guint64 times = by > 0 ? 1 : G_MAXUINT64; /* times -1, modulo 2^64 */
+	return (KxObservation){ (double)p->r.cpu_ns, (double)p->r.samples };
+}
+
+/* Of a pass that counts, or no longer does. */
+static void add_counted(KxAccountWindow *win, const Recent *p, gboolean add)
+{
+	guint64 times = add ? 1 : G_MAXUINT64; /* times -1, modulo 2^64 */
 	KxWindow *w = win->w;
 
-	w->est_n += times;
-	w->est_cost += by * c;
-	w->est_samples += by * s;
-	w->est_cost2 += by * c * c;
-	w->est_samples2 += by * s * s;
-	w->est_cross += by * c * s;
 	w->between_ns += times * p->between_ns;
 	w->between_n += p->between_ns ? times : 0;
 	if (win->pass_times)
@@ -229,12 +230,48 @@ static void tally(KxAccountWindow *win, const Recent *p, gboolean add)
 	if (p->paused)
 		add_paused(win, p, add);
 	else
-		add_estimate(win, p, add ? 1 : -1);
+		add_counted(win, p, add);
 }
 
 static gboolean was_paused(const KxAccount *a, const Recent *p)
 {
 	return p->from_ns && kx_stretches_cover(&a->pause.when, p->from_ns, p->r.time_ns);
+}
+
+/* --- the series of costs --------------------------------------------------------------------------------------------- */
+
+/* Passes that are cut or lost are no observations, and nothing follows from one side of them to the other. */
+static void take_cost(KxAccountWindow *win, Recent *p, gboolean follows)
+{
+	KxSeries *s = &win->w->pass_costs;
+
+	if (!follows || p->cut)
+		kx_series_break(s);
+	if (!p->cut)
+		p->index = p->paused ? kx_series_skip(s) : kx_series_add(s, cost_of(p));
+}
+
+/* The pass @by numbers after @p, if it is known and counts. */
+static const Recent *neighbour_of(const KxAccount *a, const Recent *p, int by)
+{
+	for (guint i = 0; i < a->recent->n; i++) {
+		const Recent *other = &a->recent->list[i];
+
+		if (other->window == p->window && other->r.pass == p->r.pass + (guint64)by)
+			return other->cut || other->paused ? NULL : other;
+	}
+	return NULL;
+}
+
+/* Whether @p is paused has changed. */
+static void rejudge_cost(const KxAccount *a, KxAccountWindow *win, const Recent *p)
+{
+	const Recent *before = neighbour_of(a, p, -1), *after = neighbour_of(a, p, 1);
+	KxObservation cost_before = before ? cost_of(before) : (KxObservation){ 0 };
+	KxObservation cost_after = after ? cost_of(after) : (KxObservation){ 0 };
+
+	kx_series_rejudge(&win->w->pass_costs, p->index, cost_of(p), before ? &cost_before : NULL,
+			  after ? &cost_after : NULL, !p->paused);
 }
 
 /* --- pairs of passes ------------------------------------------------------------------------------------------------- */
@@ -316,11 +353,11 @@ static void rejudge_pair(const KxAccount *a, KxAccountWindow *win, const Recent 
 
 /* --- ends of passes ---------------------------------------------------------------------------------------------------- */
 
-static Recent *remember(KxAccount *a, KxAccountWindow *win, const struct kvm_ext_rec_pass_end *r)
+static Recent *remember(KxAccount *a, KxAccountWindow *win, const struct kvm_ext_rec_pass_end *r,
+			gboolean follows)
 {
 	RecentPasses *list = a->recent;
 	guint64 start_ns = r->time_ns - r->wall_ns;
-	gboolean follows = win->last_pass != KX_NO_PASS && r->pass == win->last_pass + 1;
 	Recent *p = &list->list[list->next];
 
 	list->next = (list->next + 1) % RECENT_MAX;
@@ -339,15 +376,18 @@ static Recent *remember(KxAccount *a, KxAccountWindow *win, const struct kvm_ext
 
 void kx_account_pass_ended(KxAccount *a, KxAccountWindow *win, const struct kvm_ext_rec_pass_end *r)
 {
+	gboolean follows = win->last_pass != KX_NO_PASS && r->pass == win->last_pass + 1;
 	Recent *p;
 
 	if (r->h.flags & KVM_EXT_PASS_PRIME) {
+		kx_series_break(&win->w->pass_costs);
 		win->last_pass = r->pass;
 		win->last_pass_start = r->time_ns - r->wall_ns;
 		win->primed_ns = r->time_ns;
 		return;
 	}
-	p = remember(a, win, r);
+	p = remember(a, win, r, follows);
+	take_cost(win, p, follows);
 	win->last_pass = r->pass;
 	win->last_pass_start = r->time_ns - r->wall_ns;
 	pair_up(win, r, p->paused);
@@ -369,17 +409,24 @@ gboolean kx_account_last_was_paused(const KxAccount *a)
 	return list->n && list->list[(list->next + RECENT_MAX - 1) % RECENT_MAX].paused;
 }
 
+/* Of as many as are kept. */
+static gboolean is_oldest(const RecentPasses *list, guint i)
+{
+	return list->n == RECENT_MAX && i == list->next;
+}
+
 void kx_account_judge_passes(KxAccount *a)
 {
 	for (guint i = 0; i < a->recent->n; i++) {
 		Recent *p = &a->recent->list[i];
 		KxAccountWindow *win = kx_account_by_id(a, p->window);
 
-		if (!win || p->cut || was_paused(a, p) == p->paused)
+		if (!win || p->cut || is_oldest(a->recent, i) || was_paused(a, p) == p->paused)
 			continue;
 		rejudge_pair(a, win, p, !p->paused);
 		tally(win, p, FALSE);
 		p->paused = !p->paused;
 		tally(win, p, TRUE);
+		rejudge_cost(a, win, p);
 	}
 }

@@ -6,12 +6,13 @@
 
 #include "output.h"
 #include "report/json.h"
+#include "report/row.h"
 #include "report/text.h"
 #include "worklogs.h"
 
 typedef struct {
 	Targets targets;
-	char *input, *output;
+	char *input, *output, *reference;
 	char **logs;
 	int width;
 } Arguments;
@@ -81,6 +82,40 @@ static gboolean emit(Cli *cli, const Arguments *a, const KxReport *r, GError **e
 	return TRUE;
 }
 
+/* --- the reference of ratios ----------------------------------------------- */
+
+static void add_names(GString *names, const GPtrArray *rows)
+{
+	for (guint i = 0; i < rows->len; i++) {
+		g_autofree char *label = kx_row_label(rows, i);
+
+		g_string_append_printf(names, "%s'%s'", names->len ? ", " : "", label);
+	}
+}
+
+/* A name that no VM has a row for is a mistake, and not only of one VM's. */
+static gboolean set_reference(KxReport *r, const char *name, GError **error)
+{
+	g_autoptr(GString) names = g_string_new(NULL);
+	gboolean there = FALSE;
+
+	for (guint i = 0; i < r->vms->len; i++) {
+		g_autoptr(GPtrArray) rows = kx_vm_rows(r->vms->pdata[i], NULL);
+
+		there |= kx_row_called(rows, name) < rows->len;
+		add_names(names, rows);
+	}
+	if (there) {
+		g_free(r->reference);
+		r->reference = g_strdup(name);
+		return TRUE;
+	}
+	g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+		    "--reference: the report has no row '%s'%s%s", name,
+		    names->len ? "; its rows are " : "", names->str);
+	return FALSE;
+}
+
 /* --- the command ----------------------------------------------------------- */
 
 static KxReport *obtain(Cli *cli, const Arguments *a, int *code)
@@ -121,6 +156,10 @@ static int report(Cli *cli, const Arguments *a)
 			return error->domain == G_OPTION_ERROR ? KX_EXIT_USAGE : KX_EXIT_FAILED;
 		}
 	}
+	if (a->reference && !set_reference(r, a->reference, &error)) {
+		cli_fail(NULL, error);
+		return KX_EXIT_USAGE;
+	}
 	if (!emit(cli, a, r, &error)) {
 		cli_fail(NULL, error);
 		return KX_EXIT_FAILED;
@@ -139,6 +178,9 @@ int cmd_report(Cli *cli, int argc, char **argv)
 		  "[NAME=]FILE" },
 		{ "input", 'i', 0, G_OPTION_ARG_FILENAME, &a.input,
 		  "Read a report saved with --json instead of asking the daemon", "FILE" },
+		{ "reference", 'r', 0, G_OPTION_ARG_STRING, &a.reference,
+		  "Compare costs per sample with those of this row, by its name in the table",
+		  "ROW" },
 		{ "width", 0, 0, G_OPTION_ARG_INT, &a.width,
 		  "Columns of the text (default: the terminal's, else 120)", "N" },
 		TARGET_ENTRIES(a.targets),
@@ -157,6 +199,7 @@ int cmd_report(Cli *cli, int argc, char **argv)
 out:
 	g_free(a.input);
 	g_free(a.output);
+	g_free(a.reference);
 	g_strfreev(a.logs);
 	cli_targets_clear(&a.targets);
 	return code;

@@ -52,6 +52,7 @@ const KxField kx_window_fields[] = {
 #define STAT(type, member, source) WINDOW_FIELD(type, member, -1, FALSE),
 #define TOLD(type, member, source) WINDOW_FIELD(type, member, -1, FALSE),
 #define KEPT(type, member)	   WINDOW_FIELD(type, member, -1, FALSE),
+#define KEPT_AT(type, key, path)   { #key, KX_FIELD_##type, AT(KxWindow, path), -1, -1, 0, FALSE },
 #define KEPT_NA(type, member, na)  WINDOW_FIELD(type, member, AT(KxWindow, na), FALSE),
 #define LATER(type, member, source)                                  \
 	WINDOW_FIELD(type, member, AT(KxWindow, member##_na), TRUE), \
@@ -125,6 +126,7 @@ const KxField kx_report_fields[] = {
 	HOST_FIELDS,
 	FIELD(KxReport, STRING, log_selftest),
 	FIELD(KxReport, STRING, log_selftest_text),
+	FIELD(KxReport, STRING, reference),
 	END,
 };
 

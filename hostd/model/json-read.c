@@ -208,13 +208,48 @@ static gboolean read_pauses(JsonObject *window, KxWindow *w, const char *where, 
 	return TRUE;
 }
 
+static gboolean read_batch(JsonNode *node, KxObservation *batch)
+{
+	JsonArray *a = JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
+
+	if (!a || json_array_get_length(a) != 2)
+		return FALSE;
+	for (guint i = 0; i < 2; i++) {
+		if (!JSON_NODE_HOLDS_VALUE(json_array_get_element(a, i)))
+			return FALSE;
+	}
+	*batch = (KxObservation){ json_array_get_double_element(a, 0),
+				  json_array_get_double_element(a, 1) };
+	return TRUE;
+}
+
+/* TRUE without batches, if there can be none: in reports of earlier versions. */
+static gboolean read_batches(JsonObject *window, KxSeries *s, const char *where, GError **error)
+{
+	GError *local = NULL;
+	JsonArray *list = get_array(window, "est_batches", where, &local);
+	guint n = list ? json_array_get_length(list) : 0;
+
+	if (local) {
+		g_propagate_error(error, local);
+		return FALSE;
+	}
+	if (!kx_series_is_sound(s) || n != (s->taken ? (s->taken - 1) / s->size + 1 : 0))
+		return wrong(error, where, "est_batches", "as many as est_taken passes fill");
+	for (guint i = 0; i < n; i++) {
+		if (!read_batch(json_array_get_element(list, i), &s->batch[i]))
+			return wrong(error, where, "est_batches", "pairs of numbers");
+	}
+	return TRUE;
+}
+
 static KxWindow *read_window(JsonObject *o, const char *where, GError **error)
 {
 	g_autoptr(KxWindow) w = kx_window_new();
 
 	if (!kx_json_read_fields(kx_window_fields, o, w, where, error) ||
 	    !read_regions(o, &w->regions, where, error) || !read_pauses(o, w, where, error) ||
-	    !check_parts(o, w, where, error))
+	    !read_batches(o, &w->pass_costs, where, error) || !check_parts(o, w, where, error))
 		return NULL;
 	note_missing(kx_window_fields, o, w);
 	if (!w->paused_na && !json_object_has_member(o, "paused_ns"))

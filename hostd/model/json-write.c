@@ -150,10 +150,26 @@ void kx_json_add_heat(JsonBuilder *b, const KxHeatReport *h)
 	json_builder_end_object(b);
 }
 
+/* Those that have begun. */
+static void add_batches(JsonBuilder *b, const KxSeries *s)
+{
+	json_builder_set_member_name(b, "est_batches");
+	json_builder_begin_array(b);
+	for (guint64 i = 0; i * s->size < s->taken; i++) {
+		json_builder_begin_array(b);
+		json_builder_add_double_value(b, s->batch[i].y);
+		json_builder_add_double_value(b, s->batch[i].x);
+		json_builder_end_array(b);
+	}
+	json_builder_end_array(b);
+}
+
 static void add_window(JsonBuilder *b, const KxWindow *w)
 {
 	json_builder_begin_object(b);
 	kx_json_add_fields(b, kx_window_fields, w);
+	if (w->pass_costs.size)
+		add_batches(b, &w->pass_costs);
 	if (w->regions)
 		add_regions(b, w->regions);
 	if (w->pauses)

@@ -28,6 +28,8 @@
  *		A counter of a tracker outside the module. The file of the tracker defines the variables in @source.
  *	KEPT(type, member)
  *		A member that the account itself sets: from records, or from the requested options.
+ *	KEPT_AT(type, key, path)
+ *		The same, for a number inside a struct of the window: @key in JSON, @path from the window.
  *	KEPT_NA(type, member, na)
  *		The same; @na is the KEPT(STRING) that says why this member is not known. If @na is set, JSON has no value.
  *	LATER(type, member, source)

@@ -19,6 +19,7 @@ typedef struct {
 	char *hardware, *hardware_under;
 	char *log_selftest; /* of the dirty log on this kernel: "ok", "wrong", "not-run"; NULL: not asked */
 	char *log_selftest_text; /* "loses dirty pages: …" */
+	char *reference;	 /* the row with which costs are compared; NULL: none was named */
 	guint32 cpus;
 	gint64 generated_realtime_ns;
 	GPtrArray *vms; /* KxVmReport */

@@ -58,6 +58,7 @@ guint64 kx_series_add(KxSeries *s, KxObservation o)
 	if (s->follows)
 		pair_up(s, s->last, o, 1);
 	s->follows = TRUE;
+	s->broken = FALSE;
 	s->last = o;
 	return s->taken++;
 }
@@ -65,13 +66,23 @@ guint64 kx_series_add(KxSeries *s, KxObservation o)
 guint64 kx_series_skip(KxSeries *s)
 {
 	make_room(s);
-	s->follows = FALSE;
+	s->follows = s->broken = FALSE;
 	return s->taken++;
 }
 
 void kx_series_break(KxSeries *s)
 {
 	s->follows = FALSE;
+	s->broken = TRUE;
+}
+
+gboolean kx_series_is_sound(const KxSeries *s)
+{
+	if (!s->taken)
+		return !s->size &&
+		       !s->pairs; /* n is not 0 in reports from before there were batches */
+	return s->size && (s->taken - 1) / s->size < KX_SERIES_BATCHES && s->sums.n <= s->taken &&
+	       s->pairs < s->taken;
 }
 
 void kx_series_rejudge(KxSeries *s, guint64 index, KxObservation o, const KxObservation *before,
@@ -88,7 +99,7 @@ void kx_series_rejudge(KxSeries *s, guint64 index, KxObservation o, const KxObse
 		pair_up(s, o, *after, by);
 	if (index + 1 != s->taken)
 		return;
-	s->follows = counts;
+	s->follows = counts && !s->broken;
 	s->last = o;
 }
 
@@ -164,9 +175,13 @@ gboolean kx_series_estimate(const KxSeries *const *list, guint n, KxSeriesEstima
 
 	for (guint i = 0; i < n; i++)
 		pool(&sums, &list[i]->sums);
-	*e = (KxSeriesEstimate){
-		.value = NAN, .low = NAN, .high = NAN, .lag1 = NAN, .effective_n = NAN, .n = sums.n
-	};
+	*e = (KxSeriesEstimate){ .value = NAN,
+				 .low = NAN,
+				 .high = NAN,
+				 .lag1 = NAN,
+				 .effective_n = NAN,
+				 .x = sums.x,
+				 .n = sums.n };
 	if (!(sums.x > 0))
 		return FALSE;
 	e->value = sums.y / sums.x;

@@ -34,6 +34,7 @@ typedef struct {
 	guint64 pairs;	    /* pairs of neighbours of which both count */
 	gdouble yy, xx, xy; /* over pairs (a, next b): Σ y_a y_b, Σ x_a x_b, Σ y_a x_b + x_a y_b */
 	gboolean follows;   /* the next observation is the neighbour of @last */
+	gboolean broken;    /* an observation is missing after @last */
 	KxObservation last;
 	guint64 size; /* number of observations in a batch; 0: no batch yet */
 	KxObservation batch[KX_SERIES_BATCHES];
@@ -56,6 +57,9 @@ guint64 kx_series_skip(KxSeries *s);
 /* An observation is missing: the next one is not a neighbour of the last one. */
 void kx_series_break(KxSeries *s);
 
+/* Whether the numbers of a series that was read from a file can be those of one. */
+gboolean kx_series_is_sound(const KxSeries *s);
+
 /**
  * kx_series_rejudge() - change whether an observation counts
  * @index: what kx_series_add() or kx_series_skip() returned
@@ -71,13 +75,14 @@ void kx_series_rejudge(KxSeries *s, guint64 index, KxObservation o, const KxObse
  * struct KxSeriesEstimate - Σy / Σx
  * @low: lower end of the 95 % interval; NAN: there is none
  * @high: upper end, likewise
+ * @x: Σx
  * @n: number of observations
  * @lag1: correlation of neighbours; NAN: not known
  * @effective_n: number of independent observations with the same information; at most @n. NAN: not known
  * @units: number of batches, or windows, from which the interval is computed
  */
 typedef struct {
-	gdouble value, low, high;
+	gdouble value, low, high, x;
 	guint64 n;
 	gdouble lag1, effective_n;
 	guint units;

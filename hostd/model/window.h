@@ -6,6 +6,7 @@
 #include <glib.h>
 
 #include "parts.h"
+#include "series.h"
 
 typedef struct {
 	guint64 gfn, npages;
@@ -48,8 +49,9 @@ typedef struct {
 	KX_TYPE_##type member;      \
 	char *member##_na;
 #include "model/window.def"
-	GArray *pauses;	    /* KxPause, in order; NULL: none */
-	KxRegions *regions; /* of the last aggregation; NULL: @regions_na is the reason */
+	KxSeries pass_costs; /* over counted passes: y is the cost in ns, x the samples */
+	GArray *pauses;	     /* KxPause, in order; NULL: none */
+	KxRegions *regions;  /* of the last aggregation; NULL: @regions_na is the reason */
 } KxWindow;
 
 KxWindow *kx_window_new(void);

@@ -2,8 +2,8 @@
 /*
  * Figures, and the ratio estimator.
  *
- * What the interval cannot show: the passes of one window follow each other. If the guest's behaviour drifts during the
- * window, the drift counts as scatter; if neighbouring passes are correlated, the interval is too narrow.
+ * The observations are windows, or pairs of passes. The interval cannot show that an observation resembles its neighbours; the
+ * costs of passes, which do, have an estimator of their own (model/series.h).
  */
 #include "figure.h"
 
@@ -97,6 +97,15 @@ gboolean kx_ratio_estimate(const KxRatioSums *s, double *r, double *se)
 	residuals = fmax(0, s->y2 - 2 * *r * s->xy + *r * *r * s->x2);
 	*se = sqrt(n / (n - 1) * residuals) / s->x;
 	return TRUE;
+}
+
+KxFigure kx_figure_of_series(const KxSeriesEstimate *e)
+{
+	KxFigure f = kx_figure(e->value, e->n);
+
+	f.low = isnan(e->low) ? NAN : fmax(0, e->low);
+	f.high = e->high;
+	return f;
 }
 
 double kx_t_quantile(double degrees)

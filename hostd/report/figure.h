@@ -6,6 +6,7 @@
 #include <glib.h>
 
 #include "model/figure.h"
+#include "model/series.h"
 
 KxFigure kx_figure(double value, guint64 n);
 KxFigure kx_unavailable(const char *reason);
@@ -38,6 +39,8 @@ void kx_ratio_pool(KxRatioSums *s, const KxRatioSums *other);
 gboolean kx_ratio_estimate(const KxRatioSums *s, double *r, double *se);
 /* Half width of the 95 % interval in standard errors. */
 double kx_t_quantile(double degrees);
+/* The estimate of a series, which must have a value, with its interval if there is one. */
+KxFigure kx_figure_of_series(const KxSeriesEstimate *e);
 /* The ratio estimate with its interval; if Σx is 0: n/a with the reason @no_x. */
 KxFigure kx_figure_from_sums(const KxRatioSums *s, double scale, const char *no_x);
 

@@ -2,159 +2,194 @@
 /* Ratios between rows of the same VM. */
 #include "pool.h"
 
-#include <math.h>
-
-/*
- * The quotient of two independent ratio estimates: relative variances are added, the degrees of freedom are those of Welch
- * and Satterthwaite.
- */
-static KxFigure quotient(const KxRatioSums *num, const KxRatioSums *den)
+static GArray *turns_new(void)
 {
-	double a, b, se_a, se_b, va, vb, q, degrees;
+	return g_array_new(FALSE, FALSE, sizeof(KxTurn));
+}
 
-	if (!kx_ratio_estimate(num, &a, &se_a) || !kx_ratio_estimate(den, &b, &se_b) || b <= 0)
-		return kx_unavailable("nothing was measured to compare");
-	q = a / b;
-	if (isnan(se_a) || isnan(se_b))
-		return kx_figure(q, num->n);
-	va = a > 0 ? (se_a / a) * (se_a / a) : 0;
-	vb = (se_b / b) * (se_b / b);
-	if (va + vb <= 0)
-		return kx_figure_interval(q, 0, num->n);
-	degrees = (va + vb) * (va + vb) /
-		  (va * va / (double)(num->n - 1) + vb * vb / (double)(den->n - 1));
-	return kx_figure_interval(q, kx_t_quantile(degrees) * q * sqrt(va + vb), num->n);
+/* The ratio of two rates: with an interval if windows took turns; else @plain, of all windows to all, with a word to it. */
+static KxFigure ratio_of(const GArray *own, const GArray *base, double plain, guint64 n)
+{
+	KxFigure f = kx_figure(plain, n);
+	const char *why = kx_turns_ratio(own, base, &f);
+
+	if (why)
+		kx_figure_note(&f, why);
+	return f;
 }
 
 /* --- against off ------------------------------------------------------------- */
 
-static KxFigure against_off(const KxFigure *own, const KxRatioSums *num, const KxRatioSums *off,
-			    gboolean have_off, const char *off_na, gboolean is_off)
+/* What the windows without a tracker come to. */
+typedef struct {
+	gboolean there;
+	KxRatioSums sums;
+	const char *na;
+	GArray *turns;
+} Off;
+
+/* A rate that is compared with that of off. */
+typedef struct {
+	KxRateFunc rate;
+	gsize sums, na;	     /* offsets in KxPool */
+	gsize figure, ratio; /* in KxRow */
+} Rate;
+
+static const Rate rates[] = {
+	{ kx_window_exits, G_STRUCT_OFFSET(KxPool, exits), G_STRUCT_OFFSET(KxPool, exits_na),
+	  G_STRUCT_OFFSET(KxRow, exits_per_s), G_STRUCT_OFFSET(KxRow, exits_vs_off) },
+	{ kx_window_work, G_STRUCT_OFFSET(KxPool, work), G_STRUCT_OFFSET(KxPool, work_na),
+	  G_STRUCT_OFFSET(KxRow, work_per_s), G_STRUCT_OFFSET(KxRow, work_vs_off) },
+};
+
+static KxFigure *figure_at(const KxPool *p, gsize offset)
 {
-	if (own->na)
-		return kx_unavailable(own->na);
-	if (is_off)
-		return kx_figure(1, num->n);
-	if (!have_off)
-		return kx_unavailable("no off window to compare with");
-	if (!(off->x > 0))
-		return kx_unavailable(off_na ? off_na
-					     : "the off windows are too short to compare with");
-	if (!(off->y > 0))
-		return kx_unavailable("the off windows counted none to compare with");
-	return quotient(num, off);
+	return kx_row_figure(p->row, offset);
 }
 
-static void compare_with_off(GPtrArray *pools)
+static gint by_place(gconstpointer a, gconstpointer b)
 {
-	KxRatioSums exits = { 0 }, work = { 0 };
-	const char *exits_na = NULL, *work_na = NULL;
-	gboolean have_off = FALSE;
+	const KxTurn *x = a, *y = b;
+
+	return x->place < y->place ? -1 : x->place > y->place;
+}
+
+static KxFigure against_off(const KxPool *p, const Rate *r, const Off *off)
+{
+	const KxFigure *own = figure_at(p, r->figure);
+	g_autoptr(GArray) turns = turns_new();
+
+	if (own->na)
+		return kx_unavailable(own->na);
+	if (p->off)
+		return kx_figure(1, own->n);
+	if (!off->there)
+		return kx_unavailable("no off window to compare with");
+	if (!(off->sums.x > 0))
+		return kx_unavailable(off->na ? off->na
+					      : "the off windows are too short to compare with");
+	if (!(off->sums.y > 0))
+		return kx_unavailable("the off windows counted none to compare with");
+	kx_pool_turns(p, r->rate, turns);
+	return ratio_of(turns, off->turns, own->value / (off->sums.y / off->sums.x), own->n);
+}
+
+static void compare_with_off(GPtrArray *pools, const Rate *r)
+{
+	Off off = { .turns = turns_new() };
 
 	for (guint i = 0; i < pools->len; i++) {
 		const KxPool *p = pools->pdata[i];
 
 		if (!p->off)
 			continue;
-		have_off = TRUE;
-		kx_ratio_pool(&exits, &p->exits);
-		kx_ratio_pool(&work, &p->work);
-		exits_na = p->exits_na;
-		work_na = p->work_na;
+		off.there = TRUE;
+		off.na = G_STRUCT_MEMBER(const char *, p, r->na);
+		kx_ratio_pool(&off.sums, &G_STRUCT_MEMBER(const KxRatioSums, p, r->sums));
+		kx_pool_turns(p, r->rate, off.turns);
 	}
+	g_array_sort(off.turns, by_place);
 	for (guint i = 0; i < pools->len; i++) {
-		KxPool *p = pools->pdata[i];
+		const KxPool *p = pools->pdata[i];
 
-		p->row->exits_vs_off = against_off(&p->row->exits_per_s, &p->exits, &exits,
-						   have_off, exits_na, p->off);
-		p->row->work_vs_off = against_off(&p->row->work_per_s, &p->work, &work, have_off,
-						  work_na, p->off);
+		*figure_at(p, r->ratio) = against_off(p, r, &off);
 	}
+	g_array_unref(off.turns);
 }
 
-/* --- against the cheapest ------------------------------------------------------ */
+/* --- against the reference ------------------------------------------------------ */
 
-/* With fewer samples or passes an interval is wider than its ratio, and chance decides which tracker is the cheapest. */
+/* With fewer samples or passes a ratio says nothing. */
 #define LEAST_SAMPLES 30
 #define LEAST_PASSES  5
 
 /* Costs of one kind: the host's CPU time, or the guest's. */
 typedef struct {
 	gsize cost, ratio, per_page; /* offsets of figures in a row */
-	gboolean guest;
 } Kind;
 
 static const Kind kinds[] = {
-	{ G_STRUCT_OFFSET(KxRow, cost_per_sample_ns), G_STRUCT_OFFSET(KxRow, cost_vs_cheapest),
-	  G_STRUCT_OFFSET(KxRow, cost_per_page_vs_cheapest), FALSE },
+	{ G_STRUCT_OFFSET(KxRow, cost_per_sample_ns), G_STRUCT_OFFSET(KxRow, cost_vs_reference),
+	  G_STRUCT_OFFSET(KxRow, cost_per_page_vs_reference) },
 	{ G_STRUCT_OFFSET(KxRow, guest_cost_per_sample_ns),
-	  G_STRUCT_OFFSET(KxRow, guest_cost_vs_cheapest),
-	  G_STRUCT_OFFSET(KxRow, guest_cost_per_page_vs_cheapest), TRUE },
+	  G_STRUCT_OFFSET(KxRow, guest_cost_vs_reference),
+	  G_STRUCT_OFFSET(KxRow, guest_cost_per_page_vs_reference) },
 };
-
-static KxFigure *figure_at(const KxPool *p, gsize offset)
-{
-	return (KxFigure *)((char *)p->row + offset);
-}
 
 static gboolean is_too_few(const KxPool *p)
 {
 	return p->cost.n < LEAST_PASSES || p->cost.x < LEAST_SAMPLES;
 }
 
-static KxFigure too_few(const KxPool *p)
+static KxFigure too_few(const KxPool *p, const char *whose)
 {
 	g_autofree char *why =
-		g_strdup_printf("too few samples to compare: %.0f in %" G_GUINT64_FORMAT
+		g_strdup_printf("too few samples%s to compare: %.0f in %" G_GUINT64_FORMAT
 				" passes, where %d in %d are the least",
-				p->cost.x, p->cost.n, LEAST_SAMPLES, LEAST_PASSES);
+				whose, p->cost.x, p->cost.n, LEAST_SAMPLES, LEAST_PASSES);
 
 	return kx_unavailable(why);
 }
 
-static const KxPool *cheapest_of(const GPtrArray *pools, const Kind *k)
+/* The row with which the others are compared is fixed: the cheapest one would be cheap by chance, too. NULL: @why. */
+static const KxPool *reference_of(const GPtrArray *pools, const char *name, char **why)
 {
-	const KxPool *cheapest = NULL;
-	double least = INFINITY;
+	g_autoptr(GPtrArray) rows = g_ptr_array_new();
+	guint i;
 
-	for (guint i = 0; i < pools->len; i++) {
-		const KxPool *p = pools->pdata[i];
-		const KxFigure *cost = figure_at(p, k->cost);
-		gboolean in_guest = (p->row->parts & 1u << KX_PART_GUEST) != 0;
-
-		if (in_guest != k->guest || cost->na || !(cost->value > 0) ||
-		    cost->value >= least || is_too_few(p))
-			continue;
-		cheapest = p;
-		least = cost->value;
-	}
-	return cheapest;
+	*why = NULL;
+	for (i = 0; i < pools->len; i++)
+		g_ptr_array_add(rows, ((const KxPool *)pools->pdata[i])->row);
+	i = name ? kx_row_called(rows, name) : rows->len;
+	if (i < rows->len)
+		return pools->pdata[i];
+	*why = name ? g_strdup_printf("no row is called '%s'", name)
+		    : g_strdup("no reference was named (--reference)");
+	return NULL;
 }
 
-static KxFigure against_cheapest(const KxPool *p, const KxFigure *cost, const KxPool *cheapest)
+static KxFigure against_reference(const KxPool *p, const Kind *k, const KxPool *reference,
+				  const char *no_reference)
 {
-	if (cost->na)
-		return kx_unavailable(cost->na);
+	const KxFigure *own = figure_at(p, k->cost), *base;
+	g_autoptr(GArray) turns = turns_new(), base_turns = turns_new();
+
+	if (own->na)
+		return kx_unavailable(own->na);
+	if (!reference)
+		return kx_unavailable(no_reference);
+	base = figure_at(reference, k->cost);
+	if (base->na) {
+		g_autofree char *why = g_strdup_printf("of the reference: %s", base->na);
+
+		return kx_unavailable(why);
+	}
 	if (is_too_few(p))
-		return too_few(p);
-	if (!cheapest)
-		return kx_unavailable("no tracker used measurable CPU time");
-	return p == cheapest ? kx_figure(1, cost->n) : quotient(&p->cost, &cheapest->cost);
+		return too_few(p, "");
+	if (is_too_few(reference))
+		return too_few(reference, " of the reference");
+	if (p == reference)
+		return kx_figure(1, own->n);
+	if (!(base->value > 0))
+		return kx_unavailable("the reference used no measurable CPU time");
+	kx_pool_turns(p, kx_window_cost, turns);
+	kx_pool_turns(reference, kx_window_cost, base_turns);
+	return ratio_of(turns, base_turns, own->value / base->value, own->n);
 }
 
 /*
  * A sample is a leaf, and leaves of two trackers can have different sizes (4K, 2M): the same ratio, but of the cost per page
  * that a sample covers.
  */
-static KxFigure per_page(const KxPool *p, const KxFigure *ratio, const KxPool *cheapest)
+static KxFigure per_page(const KxPool *p, const KxFigure *ratio, const KxPool *reference)
 {
 	const KxFigure *own = &p->row->pages_per_sample;
-	const KxFigure *base = cheapest ? &cheapest->row->pages_per_sample : own;
+	const KxFigure *base = reference ? &reference->row->pages_per_sample : own;
 	const char *no_pages = kx_pool_no_pages(p);
 	KxFigure f;
 
-	if (!no_pages && cheapest)
-		no_pages = kx_pool_no_pages(cheapest);
+	if (!no_pages && reference)
+		no_pages = kx_pool_no_pages(reference);
 	if (ratio->na || own->na || base->na || no_pages)
 		return kx_unavailable(ratio->na	 ? ratio->na
 				      : own->na	 ? own->na
@@ -169,24 +204,28 @@ static KxFigure per_page(const KxPool *p, const KxFigure *ratio, const KxPool *c
 	return f;
 }
 
-static void compare_costs(GPtrArray *pools, const Kind *k)
+static void compare_costs(GPtrArray *pools, const char *name)
 {
-	const KxPool *cheapest = cheapest_of(pools, k);
+	g_autofree char *why = NULL;
+	const KxPool *reference = reference_of(pools, name, &why);
 
-	for (guint i = 0; i < pools->len; i++) {
-		const KxPool *p = pools->pdata[i];
+	for (guint i = 0; i < pools->len * G_N_ELEMENTS(kinds); i++) {
+		const KxPool *p = pools->pdata[i / G_N_ELEMENTS(kinds)];
+		const Kind *k = &kinds[i % G_N_ELEMENTS(kinds)];
 		KxFigure *ratio = figure_at(p, k->ratio), *page = figure_at(p, k->per_page);
 
 		kx_figure_clear(ratio);
 		kx_figure_clear(page);
-		*ratio = against_cheapest(p, figure_at(p, k->cost), cheapest);
-		*page = per_page(p, ratio, cheapest);
+		*ratio = against_reference(p, k, reference, why);
+		*page = per_page(p, ratio, reference);
 	}
+	if (reference)
+		reference->row->is_reference = TRUE;
 }
 
-void kx_compare_figures(GPtrArray *pools)
+void kx_compare_figures(GPtrArray *pools, const char *reference)
 {
-	compare_with_off(pools);
-	for (guint i = 0; i < G_N_ELEMENTS(kinds); i++)
-		compare_costs(pools, &kinds[i]);
+	for (guint i = 0; i < G_N_ELEMENTS(rates); i++)
+		compare_with_off(pools, &rates[i]);
+	compare_costs(pools, reference);
 }

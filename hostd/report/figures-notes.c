@@ -2,6 +2,8 @@
 /* Footnotes of figures: what a reader must know to understand a measured value. */
 #include "pool.h"
 
+#include <math.h>
+
 /* The known pauses may not be all pauses. */
 static void note_paused(KxPool *p)
 {
@@ -72,6 +74,21 @@ static void note_missing_passes(KxPool *p)
 	note_all(its, G_N_ELEMENTS(its), note);
 }
 
+/* An interval that takes passes for independent would be too short. */
+static void note_no_interval(KxPool *p)
+{
+	KxRow *row = p->row;
+	KxFigure *const its[] = { &row->cost_per_sample_ns, &row->total_cost_per_sample_ns,
+				  &row->guest_cost_per_sample_ns };
+
+	if (isnan(p->cost.low))
+		note_all(its, G_N_ELEMENTS(its),
+			 p->cost_is_old
+				 ? "without an interval: the report is of a version that did not "
+				   "keep how far passes resemble their neighbours"
+				 : "without an interval: too few passes that follow each other");
+}
+
 /* Each address space has a dirty log of its own, so a tracker can test more pages than the VM has. */
 static void note_spaces(KxPool *p, const KxVmReport *v)
 {
@@ -95,6 +112,7 @@ void kx_note_figures(GPtrArray *pools, const KxVmReport *v)
 		note_guest(pools->pdata[i]);
 		note_lost(pools->pdata[i]);
 		note_missing_passes(pools->pdata[i]);
+		note_no_interval(pools->pdata[i]);
 		note_spaces(pools->pdata[i], v);
 	}
 }

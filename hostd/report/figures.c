@@ -24,12 +24,26 @@ static double drain_per_sample(const KxPool *p)
 	return drain / p->cost.x;
 }
 
+/* How far passes resemble their neighbours, and how many independent ones would tell as much. */
+static void series_figures(KxPool *p, const char *why)
+{
+	const char *no_pairs = p->cost_is_old ? "the report is of a version that did not keep it"
+					      : "too few passes that follow each other";
+
+	if (!why && isnan(p->cost.lag1))
+		why = no_pairs;
+	p->row->cost_lag1 = why ? kx_unavailable(why) : kx_figure(p->cost.lag1, p->cost.n);
+	p->row->cost_effective_n =
+		why ? kx_unavailable(why) : kx_figure(p->cost.effective_n, p->cost.n);
+}
+
 static void cost_figures(KxPool *p)
 {
 	KxRow *row = p->row;
 	const char *why = kx_pool_no_cost(p);
 	double drain;
 
+	series_figures(p, why);
 	if (why) {
 		row->cost_per_sample_ns = kx_unavailable(why);
 		row->total_cost_per_sample_ns = kx_unavailable(why);
@@ -41,7 +55,7 @@ static void cost_figures(KxPool *p)
 		row->total_cost_per_sample_ns = kx_figure(drain, p->cost.n);
 		return;
 	}
-	row->cost_per_sample_ns = kx_figure_from_sums(&p->cost, 1, "");
+	row->cost_per_sample_ns = kx_figure_of_series(&p->cost);
 	/* The mean share of draining shifts the value and both ends of its interval by the same amount. */
 	row->total_cost_per_sample_ns = row->cost_per_sample_ns;
 	row->total_cost_per_sample_ns.value += drain;
@@ -235,6 +249,7 @@ static void void_costs(KxRow *row)
 	static const char why[] = "measured with staleness, whose control flushes after each page";
 	KxFigure *const costs[] = {
 		&row->cost_per_sample_ns, &row->total_cost_per_sample_ns,
+		&row->cost_lag1,	  &row->cost_effective_n,
 		&row->pass_mean_ns,	  &row->pass_p99_ns,
 		&row->cpu_percent,	  &row->flushes_per_s,
 		&row->flush_ipis_per_s,	  &row->kvm_flushes_per_s,

@@ -73,9 +73,9 @@ static void add_row(JsonBuilder *b, const GPtrArray *rows, guint index)
 }
 
 /* Computed from the windows, for other programs; not read back. */
-static void add_rows(JsonBuilder *b, const KxVmReport *v)
+static void add_rows(JsonBuilder *b, const KxVmReport *v, const char *reference)
 {
-	g_autoptr(GPtrArray) rows = kx_vm_rows(v);
+	g_autoptr(GPtrArray) rows = kx_vm_rows(v, reference);
 	g_autoptr(GPtrArray) notes = kx_vm_notes(v, rows);
 
 	json_builder_set_member_name(b, "rows");
@@ -90,11 +90,11 @@ static void add_rows(JsonBuilder *b, const KxVmReport *v)
 	json_builder_end_array(b);
 }
 
-static void add_vm(JsonBuilder *b, const KxVmReport *v)
+static void add_vm(JsonBuilder *b, const KxVmReport *v, const char *reference)
 {
 	json_builder_begin_object(b);
 	kx_json_add_vm(b, v);
-	add_rows(b, v);
+	add_rows(b, v, reference);
 	json_builder_end_object(b);
 }
 
@@ -108,7 +108,7 @@ char *kx_report_to_json(const KxReport *r)
 	json_builder_set_member_name(b, "vms");
 	json_builder_begin_array(b);
 	for (guint i = 0; i < r->vms->len; i++)
-		add_vm(b, r->vms->pdata[i]);
+		add_vm(b, r->vms->pdata[i], r->reference);
 	json_builder_end_array(b);
 	json_builder_end_object(b);
 	root = json_builder_get_root(b);

@@ -18,6 +18,7 @@ static void pool_free(KxPool *p)
 {
 	kx_row_free(p->row);
 	g_ptr_array_unref(p->windows);
+	g_array_unref(p->places);
 	g_free(p);
 }
 
@@ -32,13 +33,12 @@ static guint parts_of(const KxWindow *w)
 	return parts;
 }
 
-static void pool_add(KxPool *p, KxWindow *w)
+static void pool_add(KxPool *p, KxWindow *w, guint place)
 {
-	KxRatioSums cost = { w->est_n,	   w->est_cost,	    w->est_samples,
-			     w->est_cost2, w->est_samples2, w->est_cross };
-	double ns = kx_window_tracked_ns(w);
+	double ns = kx_window_tracked_ns(w), y, x;
 
 	g_ptr_array_add(p->windows, w);
+	g_array_append_val(p->places, place);
 	p->row->parts |= parts_of(w);
 	p->row->windows++;
 	p->row->seconds += ns / KX_NS_PER_S;
@@ -51,17 +51,31 @@ static void pool_add(KxPool *p, KxWindow *w)
 		p->passes += w->passes;
 		p->samples += w->samples;
 		p->lost += w->lost_samples;
-		kx_ratio_pool(&p->cost, &cost);
 	}
-	/* The VM's counters do not say whether the tracker or the VMM's own log caused an event. */
 	if (w->exits_na || kx_window_was_yielded(w))
 		p->exits_na = w->exits_na ? w->exits_na : gave_way;
-	else if (ns >= KX_RATE_MIN_NS)
-		kx_ratio_add(&p->exits, (double)w->exits, ns / KX_NS_PER_S);
 	if (w->work_na || kx_window_was_yielded(w))
 		p->work_na = w->work_na ? w->work_na : gave_way;
-	else if (w->work_ns >= KX_RATE_MIN_NS)
-		kx_ratio_add(&p->work, w->work, w->work_ns / KX_NS_PER_S);
+	if (kx_window_exits(w, &y, &x))
+		kx_ratio_add(&p->exits, y, x);
+	if (kx_window_work(w, &y, &x))
+		kx_ratio_add(&p->work, y, x);
+}
+
+/* When all windows are there. */
+static void estimate_cost(KxPool *p)
+{
+	g_autoptr(GPtrArray) list = g_ptr_array_new();
+
+	for (guint i = 0; i < p->windows->len; i++) {
+		KxWindow *w = p->windows->pdata[i];
+
+		if (!w->has_stats)
+			continue;
+		g_ptr_array_add(list, &w->pass_costs);
+		p->cost_is_old |= w->pass_costs.sums.n && !w->pass_costs.taken;
+	}
+	kx_series_estimate((const KxSeries *const *)list->pdata, list->len, &p->cost);
 }
 
 static KxPool *pool_for(GPtrArray *pools, const KxWindow *w)
@@ -78,6 +92,7 @@ static KxPool *pool_for(GPtrArray *pools, const KxWindow *w)
 	}
 	p = g_new0(KxPool, 1);
 	p->windows = g_ptr_array_new();
+	p->places = g_array_new(FALSE, FALSE, sizeof(guint));
 	p->row = g_new0(KxRow, 1);
 	p->row->tracker = g_strdup(w->tracker);
 	p->row->options = g_strdup(w->options);
@@ -96,9 +111,47 @@ GPtrArray *kx_pools_new(const KxVmReport *v)
 	for (guint i = 0; i < v->windows->len; i++) {
 		KxWindow *w = v->windows->pdata[i];
 
-		pool_add(pool_for(pools, w), w);
+		pool_add(pool_for(pools, w), w, i);
 	}
+	for (guint i = 0; i < pools->len; i++)
+		estimate_cost(pools->pdata[i]);
 	return pools;
+}
+
+/* --- rates of single windows ------------------------------------------------------------------------------------------ */
+
+gboolean kx_window_cost(const KxWindow *w, double *y, double *x)
+{
+	*y = w->pass_costs.sums.y;
+	*x = w->pass_costs.sums.x;
+	return w->has_stats && *x > 0;
+}
+
+/* What the VM shows cannot be told apart by who caused it. */
+gboolean kx_window_exits(const KxWindow *w, double *y, double *x)
+{
+	double ns = kx_window_tracked_ns(w);
+
+	*y = (double)w->exits;
+	*x = ns / KX_NS_PER_S;
+	return !w->exits_na && !kx_window_was_yielded(w) && ns >= KX_RATE_MIN_NS;
+}
+
+gboolean kx_window_work(const KxWindow *w, double *y, double *x)
+{
+	*y = w->work;
+	*x = w->work_ns / KX_NS_PER_S;
+	return !w->work_na && !kx_window_was_yielded(w) && w->work_ns >= KX_RATE_MIN_NS;
+}
+
+void kx_pool_turns(const KxPool *p, KxRateFunc rate, GArray *turns)
+{
+	for (guint i = 0; i < p->windows->len; i++) {
+		KxTurn turn = { .place = g_array_index(p->places, guint, i) };
+
+		if (rate(p->windows->pdata[i], &turn.y, &turn.x))
+			g_array_append_val(turns, turn);
+	}
 }
 
 /* --- why not ---------------------------------------------------------------------------------------------------------- */
@@ -257,5 +310,5 @@ KxFigure kx_pool_cost_per_sample(const KxPool *p)
 {
 	const char *why = kx_pool_no_cost(p);
 
-	return why ? kx_unavailable(why) : kx_figure_from_sums(&p->cost, 1, "");
+	return why ? kx_unavailable(why) : kx_figure_of_series(&p->cost);
 }

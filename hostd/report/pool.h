@@ -4,6 +4,7 @@
 #define KX_POOL_H
 
 #include "row.h"
+#include "turns.h"
 
 #define KX_NS_PER_S    1e9
 #define KX_RATE_MIN_NS 10000000.0 /* rates over less than 10 ms say nothing */
@@ -11,12 +12,16 @@
 typedef struct {
 	KxRow *row;
 	GPtrArray *windows; /* KxWindow, not owned */
+	GArray *places;	    /* guint: of each of them, among all windows of the VM */
 	gboolean off, module;
 	double ns; /* time with statistics, without the time that was yielded or in which the VM was paused */
 	double paused_ns;
 	const char *paused_na; /* why there may have been more pauses; NULL: all are known */
 	guint64 passes, samples, lost;
-	KxRatioSums cost, exits, work;
+	KxSeriesEstimate cost; /* of a sample, by the records of passes */
+	gboolean
+		cost_is_old; /* of a report that does not tell how far passes resemble their neighbours */
+	KxRatioSums exits, work;
 	const char *exits_na, *work_na;
 } KxPool;
 
@@ -62,6 +67,14 @@ guint64 kx_pool_paused_passes(const KxPool *p);
 /* The cost of a sample, by the records of passes. */
 KxFigure kx_pool_cost_per_sample(const KxPool *p);
 
+/* A window's part of a rate: @y for each @x. FALSE: the window has none that counts. */
+typedef gboolean (*KxRateFunc)(const KxWindow *w, double *y, double *x);
+gboolean kx_window_cost(const KxWindow *w, double *y, double *x);  /* ns, samples */
+gboolean kx_window_exits(const KxWindow *w, double *y, double *x); /* exits, seconds */
+gboolean kx_window_work(const KxWindow *w, double *y, double *x);  /* units of work, seconds */
+/* Appends a KxTurn for each window of @p that has a part of the rate. */
+void kx_pool_turns(const KxPool *p, KxRateFunc rate, GArray *turns);
+
 /* The sum of a counter that all trackers have. */
 #define KX_POOL_TOTAL(p, member)                                                                  \
 	kx_pool_total(p, G_STRUCT_OFFSET(KxWindow, has_stats), G_STRUCT_OFFSET(KxWindow, member), \
@@ -75,8 +88,8 @@ void kx_truth_figures(KxPool *p);
 void kx_part_figures(KxPool *p);
 /* A row that ran without staleness gets the misses from the row that ran the same setting with staleness. */
 void kx_lend_missed(GPtrArray *pools);
-/* Ratios to `off`, and to the cheapest tracker. */
-void kx_compare_figures(GPtrArray *pools);
+/* Ratios to `off`, and to the row that is called @reference; NULL: no reference was named. */
+void kx_compare_figures(GPtrArray *pools, const char *reference);
 /* Footnotes; call these functions after all figures were computed. */
 void kx_note_figures(GPtrArray *pools, const KxVmReport *v);
 void kx_note_truth(KxRow *row);

@@ -15,11 +15,11 @@ typedef struct {
 } Kind;
 
 static const Kind kinds[] = {
-	{ G_STRUCT_OFFSET(KxRow, cost_per_sample_ns), G_STRUCT_OFFSET(KxRow, cost_vs_cheapest),
-	  G_STRUCT_OFFSET(KxRow, cost_per_page_vs_cheapest), "" },
+	{ G_STRUCT_OFFSET(KxRow, cost_per_sample_ns), G_STRUCT_OFFSET(KxRow, cost_vs_reference),
+	  G_STRUCT_OFFSET(KxRow, cost_per_page_vs_reference), "" },
 	{ G_STRUCT_OFFSET(KxRow, guest_cost_per_sample_ns),
-	  G_STRUCT_OFFSET(KxRow, guest_cost_vs_cheapest),
-	  G_STRUCT_OFFSET(KxRow, guest_cost_per_page_vs_cheapest), ", of the guest's CPU time" },
+	  G_STRUCT_OFFSET(KxRow, guest_cost_vs_reference),
+	  G_STRUCT_OFFSET(KxRow, guest_cost_per_page_vs_reference), ", of the guest's CPU time" },
 };
 
 static const KxFigure *figure_at(const GPtrArray *rows, guint i, gsize offset)
@@ -45,16 +45,12 @@ static gboolean is_large(const KxFigure *pages)
 }
 
 /* Index of the row with which the others are compared; rows->len: none. */
-static guint base_of(const GPtrArray *rows, const Kind *k)
+static guint base_of(const GPtrArray *rows)
 {
 	guint i;
 
-	for (i = 0; i < rows->len; i++) {
-		const KxFigure *f = figure_at(rows, i, k->ratio);
-
-		if (!f->na && f->value == 1 && isnan(f->high))
-			break;
-	}
+	for (i = 0; i < rows->len && !((const KxRow *)rows->pdata[i])->is_reference; i++)
+		;
 	return i;
 }
 
@@ -96,37 +92,42 @@ static char *by_page(const GPtrArray *rows, guint i, guint base, const Kind *k)
 			       label, pages, base_label, base_pages, ratio);
 }
 
+/* How sure that is. */
+static char *interval_text(const KxFigure *f)
+{
+	g_autofree char *low = NULL, *high = NULL;
+
+	if (isnan(f->high))
+		return g_strdup(f->note ? f->note : "no interval");
+	low = kx_text_number(f->low);
+	high = kx_text_number(f->high);
+	return g_strdup_printf("95 %% interval %s to %s", low, high);
+}
+
 static char *ratio_text(const GPtrArray *rows, guint i, guint base, const Kind *k)
 {
 	const KxFigure *f = figure_at(rows, i, k->ratio);
 	g_autofree char *label = label_of(rows, i), *base_label = label_of(rows, base);
-	g_autofree char *value = kx_text_number(f->value), *low = kx_text_number(f->low);
-	g_autofree char *high = kx_text_number(f->high), *page = by_page(rows, i, base, k);
+	g_autofree char *value = kx_text_number(f->value), *sure = interval_text(f);
+	g_autofree char *page = by_page(rows, i, base, k);
 
-	return g_strdup_printf(
-		"A sample of %s costs %s times one of %s%s [95 %% interval %s to %s]%s.", label,
-		value, base_label, k->of, low, high, page);
+	return g_strdup_printf("A sample of %s costs %s times one of %s%s [%s]%s.", label, value,
+			       base_label, k->of, sure, page);
 }
 
-static guint rows_with_cost(const GPtrArray *rows, const Kind *k)
-{
-	guint n = 0;
-
-	for (guint i = 0; i < rows->len; i++)
-		n += !figure_at(rows, i, k->cost)->na;
-	return n;
-}
-
+/* Without a reference of this kind of cost there is nothing to be said of it. */
 static void print_comparison(GString *out, guint width, const GPtrArray *rows, const Kind *k)
 {
-	guint base = base_of(rows, k);
+	guint base = base_of(rows);
 	gboolean first = TRUE;
 
-	for (guint i = 0; i < rows->len && rows_with_cost(rows, k) > 1; i++) {
+	if (base == rows->len || figure_at(rows, base, k->cost)->na)
+		return;
+	for (guint i = 0; i < rows->len; i++) {
 		const KxFigure *f = figure_at(rows, i, k->ratio);
 		g_autofree char *label = label_of(rows, i), *text = NULL;
 
-		if (figure_at(rows, i, k->cost)->na || (!f->na && isnan(f->high)))
+		if (i == base || figure_at(rows, i, k->cost)->na)
 			continue;
 		text = f->na ? g_strdup_printf("%s: %s.", label, f->na)
 			     : ratio_text(rows, i, base, k);
@@ -135,6 +136,30 @@ static void print_comparison(GString *out, guint width, const GPtrArray *rows, c
 		first = FALSE;
 		kx_text_fold(out, width, text, 2);
 	}
+}
+
+/* The reference has no cost of either kind, or is not there. */
+static void print_no_reference(GString *out, guint width, const GPtrArray *rows,
+			       const char *reference)
+{
+	guint base = base_of(rows);
+	g_autofree char *name = NULL, *text = NULL;
+
+	if (!reference)
+		return;
+	for (guint i = 0; base < rows->len && i < G_N_ELEMENTS(kinds); i++) {
+		if (!figure_at(rows, base, kinds[i].cost)->na)
+			return;
+	}
+	name = kx_text_clean(reference);
+	text = base < rows->len
+		       ? g_strdup_printf("Costs are not compared with %s: %s.", name,
+					 figure_at(rows, base, kinds[0].cost)->na)
+		       : g_strdup_printf("Costs are not compared with %s: this VM has no row "
+					 "that is called so.",
+					 name);
+	g_string_append_c(out, '\n');
+	kx_text_fold(out, width, text, 2);
 }
 
 /* If the VM's memory is mapped by 2M or 1G leaves, whole leaves are found; this explains a low precision. */
@@ -158,8 +183,9 @@ static void print_leaves(GString *out, const GPtrArray *rows)
 	}
 }
 
-void kx_comparison_print(const GPtrArray *rows, GString *out, guint width)
+void kx_comparison_print(const GPtrArray *rows, const char *reference, GString *out, guint width)
 {
+	print_no_reference(out, width, rows, reference);
 	for (guint i = 0; i < G_N_ELEMENTS(kinds); i++)
 		print_comparison(out, width, rows, &kinds[i]);
 	print_leaves(out, rows);

@@ -213,9 +213,9 @@ static void print_vm_heading(KxText *t, const KxVmReport *v)
 	print_declared(t, v);
 }
 
-static void print_vm(KxText *t, const KxVmReport *v)
+static void print_vm(KxText *t, const KxVmReport *v, const char *reference)
 {
-	g_autoptr(GPtrArray) rows = kx_vm_rows(v);
+	g_autoptr(GPtrArray) rows = kx_vm_rows(v, reference);
 
 	g_ptr_array_set_size(t->footnotes, 0);
 	print_vm_heading(t, v);
@@ -227,7 +227,7 @@ static void print_vm(KxText *t, const KxVmReport *v)
 	kx_text_tables(t, rows);
 	if (v->heat)
 		kx_text_heat(t, v->heat);
-	kx_comparison_print(rows, t->out, t->width);
+	kx_comparison_print(rows, reference, t->out, t->width);
 	print_losses(t, rows);
 	print_notes(t, v, rows);
 	print_settings(t, v, rows);
@@ -306,7 +306,7 @@ char *kx_report_to_text(const KxReport *r, unsigned int width)
 	if (!r->vms->len)
 		g_string_append(t.out, "\nNo VM has been attached: kvm-ext attach NAME\n");
 	for (guint i = 0; i < r->vms->len; i++)
-		print_vm(&t, r->vms->pdata[i]);
+		print_vm(&t, r->vms->pdata[i], r->reference);
 	if (r->vms->len)
 		g_string_append(
 			t.out,

@@ -64,3 +64,20 @@ char *kx_row_label(const GPtrArray *rows, guint index)
 	}
 	return same == 1 ? g_steal_pointer(&name) : g_strdup_printf("%s #%u", name, before + 1);
 }
+
+guint kx_row_called(const GPtrArray *rows, const char *name)
+{
+	guint by_tracker = rows->len, same = 0;
+
+	for (guint i = 0; i < rows->len; i++) {
+		g_autofree char *label = kx_row_label(rows, i);
+
+		if (g_str_equal(label, name))
+			return i;
+		if (!g_str_equal(((const KxRow *)rows->pdata[i])->tracker, name))
+			continue;
+		by_tracker = i;
+		same++;
+	}
+	return same == 1 ? by_tracker : rows->len;
+}

@@ -18,6 +18,7 @@ typedef struct {
 	guint missed_by; /* index of the row that measured the misses of this row */
 	guint windows;
 	double seconds; /* tracked: without the time that was yielded, or in which the VM was paused */
+	gboolean is_reference;	/* the row that was named as the reference of costs */
 	const char *paused_for; /* reason of the last pause, owned by a window; NULL: no pause */
 #define FIGURE(member, unit, column, formula, manual) KxFigure member;
 #define GIVEN(member, unit, column, manual)	      KxFigure member;
@@ -25,13 +26,15 @@ typedef struct {
 #include "model/row.def"
 } KxRow;
 
-/* Rows (KxRow) in order of first appearance. */
-GPtrArray *kx_vm_rows(const KxVmReport *v);
+/* Rows (KxRow) in order of first appearance. @reference: what costs are compared with, see kx_row_called(); NULL: nothing. */
+GPtrArray *kx_vm_rows(const KxVmReport *v, const char *reference);
 void kx_row_free(KxRow *row);
 /* The notes that a reader must know to understand the rows: sentences, char *. */
 GPtrArray *kx_vm_notes(const KxVmReport *v, const GPtrArray *rows);
 /* Tracker and mechanism, if known; rows with the same tracker and different options have numbers: "abit #2". */
 char *kx_row_label(const GPtrArray *rows, guint index);
+/* Index of the row with that label, or with that tracker if there is one such row alone; rows->len: none. */
+guint kx_row_called(const GPtrArray *rows, const char *name);
 
 /* --- figures and parts as data -------------------------------------------------------------------------------------- */
 

@@ -45,7 +45,8 @@ char *kx_row_cell(const GPtrArray *rows, guint index)
 
 static char *cost_text(const KxFigure *f)
 {
-	return kx_text_ns_interval(f->value, f->low, f->high);
+	return isnan(f->low) ? kx_text_ns(f->value)
+			     : kx_text_ns_interval(f->value, f->low, f->high);
 }
 
 static char *ns_text(const KxFigure *f)
@@ -96,11 +97,13 @@ static char *missed_text(const KxFigure *f)
 
 static char *ratio_text(const KxFigure *f)
 {
+	/* an interval is not shown as 0 because it is narrow */
+	int decimals = f->high - f->low < 0.01 ? 3 : 2;
+
 	if (isnan(f->high))
 		return g_strdup_printf("%.2fx", f->value);
-	/* a narrow interval must not be shown as 0 */
-	return g_strdup_printf("%.2fx +-%.*f", f->value, f->high - f->value < 0.005 ? 3 : 2,
-			       f->high - f->value);
+	return g_strdup_printf("%.*fx [%.*f, %.*f]", decimals, f->value, decimals, f->low, decimals,
+			       f->high);
 }
 
 /* --- cells that look at the row --------------------------------------------------------------------------------------- */

@@ -30,7 +30,10 @@ void kx_text_heat(KxText *t, const KxHeatReport *h);
 
 /* --- sentences (report-compare.c) ------------------------------------------------------------------------------------- */
 
-/* The cost of each row's samples, compared with the cheapest row, and how many pages a sample covers. */
-void kx_comparison_print(const GPtrArray *rows, GString *out, guint width);
+/*
+ * The cost of each row's samples, compared with the row that is called @reference (NULL: none was named), and how many pages a
+ * sample covers.
+ */
+void kx_comparison_print(const GPtrArray *rows, const char *reference, GString *out, guint width);
 
 #endif /* KX_TEXT_INTERNAL_H */

@@ -2,7 +2,7 @@
 /* Makes the rows of a report: windows with the same tracker and options are pooled into one row. */
 #include "pool.h"
 
-GPtrArray *kx_vm_rows(const KxVmReport *v)
+GPtrArray *kx_vm_rows(const KxVmReport *v, const char *reference)
 {
 	g_autoptr(GPtrArray) pools = kx_pools_new(v);
 	GPtrArray *rows = g_ptr_array_new_with_free_func((GDestroyNotify)kx_row_free);
@@ -15,7 +15,7 @@ GPtrArray *kx_vm_rows(const KxVmReport *v)
 		kx_part_figures(p);
 	}
 	kx_lend_missed(pools);
-	kx_compare_figures(pools);
+	kx_compare_figures(pools, reference);
 	kx_note_figures(pools, v);
 	for (guint i = 0; i < pools->len; i++) {
 		kx_note_truth(((KxPool *)pools->pdata[i])->row);

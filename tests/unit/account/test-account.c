@@ -125,9 +125,10 @@ static void sums_passes(void **state)
 	assert_int_equal(list->len, 1);
 	w = list->pdata[0];
 	assert_true(w->open && w->has_stats);
-	assert_int_equal(w->est_n, 2);
-	assert_true(w->est_cost == 400 && w->est_samples == 30 && w->est_cost2 == 100000 &&
-		    w->est_samples2 == 500 && w->est_cross == 7000);
+	assert_int_equal(w->pass_costs.sums.n, 2);
+	assert_true(w->pass_costs.sums.y == 400 && w->pass_costs.sums.x == 30 &&
+		    w->pass_costs.sums.y2 == 100000 && w->pass_costs.sums.x2 == 500 &&
+		    w->pass_costs.sums.xy == 7000);
 	assert_int_equal(w->found_pages, 26);
 	assert_int_equal(w->duration_ns, 5000);
 	assert_int_equal(w->exits, 5000);
@@ -606,8 +607,8 @@ static void yielded_passes_do_not_count(void **state)
 	close_window(a, id, NULL, 1000);
 	list = windows(a, NULL, 2000);
 	w = list->pdata[0];
-	assert_int_equal(w->est_n, 3);
-	assert_true(w->est_samples == 30);
+	assert_int_equal(w->pass_costs.sums.n, 3);
+	assert_true(w->pass_costs.sums.x == 30);
 	assert_int_equal(w->passes, 3);
 	assert_int_equal(w->samples, 30);
 	assert_int_equal(w->cpu_ns, 300);
@@ -876,12 +877,12 @@ static void assert_passes(const KxWindow *w, guint64 counted, guint64 paused)
 	assert_int_equal(w->samples, 5 * counted);
 	assert_int_equal(w->cpu_ns, 10 * counted);
 	assert_int_equal(w->pass_ns_sum, 20 * counted);
-	assert_int_equal(w->est_n, counted);
-	assert_true(w->est_cost == 10.0 * (double)counted &&
-		    w->est_cost2 == 100.0 * (double)counted &&
-		    w->est_samples == 5.0 * (double)counted &&
-		    w->est_samples2 == 25.0 * (double)counted &&
-		    w->est_cross == 50.0 * (double)counted);
+	assert_int_equal(w->pass_costs.sums.n, counted);
+	assert_true(w->pass_costs.sums.y == 10.0 * (double)counted &&
+		    w->pass_costs.sums.y2 == 100.0 * (double)counted &&
+		    w->pass_costs.sums.x == 5.0 * (double)counted &&
+		    w->pass_costs.sums.x2 == 25.0 * (double)counted &&
+		    w->pass_costs.sums.xy == 50.0 * (double)counted);
 }
 
 /* Told late, both times: the passes that fell into it are in no sum, those beside it are. */
@@ -931,6 +932,80 @@ static void paused_time_counts_nowhere(void **state)
 	w = closed->pdata[0];
 	assert_passes(w, 7, 3);
 	assert_int_equal(w->paused_ns, 4000);
+}
+
+/* Costs differ from pass to pass; one is cut, one is lost, and the log was yielded in one. */
+static void uneven_passes(KxAccount *a, guint64 first, guint64 last)
+{
+	for (guint64 pass = first; pass <= last; pass++) {
+		if (pass == 14)
+			continue;
+		begin(a, 1, pass);
+		end(a, pass, 10 + 7 * pass % 13, pass ? 3 + pass % 4 : 0,
+		    !pass	? KVM_EXT_PASS_PRIME
+		    : pass == 6 ? KVM_EXT_PASS_CUT
+		    : pass == 9 ? KVM_EXT_PASS_YIELDED
+				: 0);
+	}
+}
+
+static void assert_same_series(const KxSeries *a, const KxSeries *b)
+{
+	assert_int_equal(a->sums.n, b->sums.n);
+	assert_int_equal(a->taken, b->taken);
+	assert_int_equal(a->size, b->size);
+	assert_int_equal(a->pairs, b->pairs);
+	assert_true(a->sums.y == b->sums.y && a->sums.x == b->sums.x && a->sums.y2 == b->sums.y2 &&
+		    a->sums.x2 == b->sums.x2 && a->sums.xy == b->sums.xy);
+	assert_true(a->yy == b->yy && a->xx == b->xx && a->xy == b->xy);
+	for (guint i = 0; i < KX_SERIES_BATCHES; i++)
+		assert_true(a->batch[i].y == b->batch[i].y && a->batch[i].x == b->batch[i].x);
+}
+
+/* Which passes are neighbours, and in which batch each is, does not depend on when a pause was told. */
+static void a_late_pause_leaves_the_same_series(void **state)
+{
+	static const struct {
+		guint64 from, until;
+	} pauses[] = { { 1900, 4500 }, { 4900, 11500 }, { 12900, 17500 }, { 20900, 40500 } };
+
+	for (guint i = 0; i < G_N_ELEMENTS(pauses); i++) {
+		g_autoptr(KxAccount) early = kx_account_new(), late = kx_account_new();
+		g_autoptr(GPtrArray) a = NULL, b = NULL;
+		const KxWindow *w;
+
+		open_window(early, 1, 0);
+		open_window(late, 1, 0);
+		kx_account_paused(early, at(pauses[i].from), "suspended");
+		kx_account_resumed(early, at(pauses[i].until));
+		uneven_passes(early, 0, 50);
+		uneven_passes(late, 0, 45);
+		kx_account_paused(late, at(pauses[i].from), "suspended");
+		kx_account_resumed(late, at(pauses[i].until));
+		uneven_passes(late, 46, 50);
+		a = windows(early, NULL, 51000);
+		b = windows(late, NULL, 51000);
+		w = a->pdata[0];
+		assert_true(w->paused_passes > 0);
+		assert_int_equal(w->pass_costs.sums.n, 47 - w->paused_passes);
+		assert_same_series(&w->pass_costs, &((KxWindow *)b->pdata[0])->pass_costs);
+	}
+}
+
+/* A pair of neighbours needs both passes whole: 1-5, 7-8, 10-13, 15-50. */
+static void neighbours_are_passes_in_a_row(void **state)
+{
+	g_autoptr(KxAccount) a = kx_account_new();
+	g_autoptr(GPtrArray) list = NULL;
+	const KxSeries *s;
+
+	open_window(a, 1, 0);
+	uneven_passes(a, 0, 50);
+	list = windows(a, NULL, 51000);
+	s = &((KxWindow *)list->pdata[0])->pass_costs;
+	assert_int_equal(s->taken, 47);
+	assert_int_equal(s->sums.n, 47);
+	assert_int_equal(s->pairs, 4 + 1 + 3 + 35);
 }
 
 /* What begins in one window and ends in another is in each with its part; also if the first is closed when it is told. */
@@ -1114,6 +1189,8 @@ int main(void)
 		cmocka_unit_test(counts_faults),
 		cmocka_unit_test(takes_the_walk),
 		cmocka_unit_test(paused_time_counts_nowhere),
+		cmocka_unit_test(a_late_pause_leaves_the_same_series),
+		cmocka_unit_test(neighbours_are_passes_in_a_row),
 		cmocka_unit_test(a_pause_is_shared_by_windows),
 		cmocka_unit_test(a_pause_may_not_end),
 		cmocka_unit_test(says_when_pauses_are_not_known),

@@ -174,7 +174,7 @@ static void attaches_switches_reports_detaches(void **state)
 	assert_string_equal(window_of(live, 0, 0)->tracker, "abit");
 	assert_false(window_of(live, 0, 0)->open);
 	assert_int_equal(window_of(live, 0, 0)->passes, 2);
-	assert_int_equal(window_of(live, 0, 0)->est_n, 2);
+	assert_int_equal(window_of(live, 0, 0)->pass_costs.sums.n, 2);
 	assert_int_equal(window_of(live, 0, 0)->samples, 8);
 	assert_int_equal(window_of(live, 0, 0)->found_pages, 4);
 	assert_true(window_of(live, 0, 0)->exits > 0);
@@ -639,7 +639,7 @@ static void yields_are_seen_and_counted(void **state)
 	assert_true(window_of(live, 0, 0)->log_yielded_ns >= 20000000);
 	assert_int_equal(window_of(live, 0, 0)->log_vmm_pages, 4096);
 	assert_int_equal(window_of(live, 0, 0)->passes, 1);
-	assert_int_equal(window_of(live, 0, 0)->est_n, 1);
+	assert_int_equal(window_of(live, 0, 0)->pass_costs.sums.n, 1);
 
 	fake.yielded = FALSE;
 	fake.stats.log.last_resume_ns = fake_now();
@@ -653,7 +653,7 @@ static void yields_are_seen_and_counted(void **state)
 	assert_true(window_of(later, 0, 0)->log_yielded_ns >= 20000000);
 	assert_string_equal(window_of(later, 0, 0)->log_yielded_to, "the VMM logs its memory");
 	assert_int_equal(window_of(later, 0, 0)->passes, 2);
-	assert_int_equal(window_of(later, 0, 0)->est_n, 2);
+	assert_int_equal(window_of(later, 0, 0)->pass_costs.sums.n, 2);
 	assert_int_equal(window_of(later, 0, 0)->log_yields, 3);
 }
 

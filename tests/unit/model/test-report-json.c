@@ -32,10 +32,16 @@ static KxReport *sample(void)
 	w->samples = 9007199254740993ull; /* not a double */
 	w->cpu_ns = G_MAXINT64;
 	w->pass_ns_min = G_MAXUINT64;
-	w->est_n = 3;
-	w->est_cost = 0.1;
-	w->est_cross = 1.2345678901234567e300;
-	w->est_samples = 5;
+	w->pass_costs.sums.n = 3;
+	w->pass_costs.sums.y = 0.1;
+	w->pass_costs.sums.xy = 1.2345678901234567e300;
+	w->pass_costs.sums.x = 5;
+	w->pass_costs.taken = 3;
+	w->pass_costs.size = 2;
+	w->pass_costs.pairs = 1;
+	w->pass_costs.yy = 0.7;
+	w->pass_costs.batch[0] = (KxObservation){ 0.1, 2 };
+	w->pass_costs.batch[1] = (KxObservation){ 1e300, 3 };
 	w->exits_na = g_strdup("no debugfs");
 	w->exits = 99; /* not valid, so not written */
 	w->vcpu_run_ns = 42;
@@ -67,9 +73,15 @@ static void test_exact(void **state)
 	assert_true(w->samples == 9007199254740993ull);
 	assert_true(w->cpu_ns == G_MAXINT64);
 	assert_true(w->pass_ns_min == G_MAXUINT64);
-	assert_true(w->est_cost == 0.1);
-	assert_true(w->est_cross == 1.2345678901234567e300);
-	assert_true(w->est_samples == 5);
+	assert_true(w->pass_costs.sums.y == 0.1);
+	assert_true(w->pass_costs.sums.xy == 1.2345678901234567e300);
+	assert_true(w->pass_costs.sums.x == 5);
+	assert_true(w->pass_costs.sums.n == 3 && w->pass_costs.taken == 3 &&
+		    w->pass_costs.size == 2 && w->pass_costs.pairs == 1);
+	assert_true(w->pass_costs.yy == 0.7);
+	assert_true(w->pass_costs.batch[0].y == 0.1 && w->pass_costs.batch[0].x == 2);
+	assert_true(w->pass_costs.batch[1].y == 1e300 && w->pass_costs.batch[1].x == 3);
+	assert_true(w->pass_costs.batch[2].x == 0);
 	assert_string_equal(w->exits_na, "no debugfs");
 	assert_int_equal(w->exits, 0);
 	assert_null(w->vcpu_run_na);
@@ -113,7 +125,7 @@ static void test_tolerant(void **state)
 	assert_non_null(r);
 	w = ((KxVmReport *)r->vms->pdata[0])->windows->pdata[0];
 	assert_string_equal(w->options, "");
-	assert_true(w->est_cost == 3);
+	assert_true(w->pass_costs.sums.y == 3);
 	/* a counter that the text does not hold was not measured */
 	assert_string_equal(w->exits_na, "not in the report");
 }
@@ -138,6 +150,17 @@ static void test_refused(void **state)
 		", \"windows\": [{\"tracker\": \"off\", \"id\": []}]",
 		", \"windows\": [{\"tracker\": \"off\", \"est_cost\": \"1\"}]",
 		", \"windows\": [{\"tracker\": \"off\", \"start_realtime_ns\": 1.5}]",
+		", \"windows\": [{\"tracker\": \"off\", \"est_taken\": 2}]",
+		", \"windows\": [{\"tracker\": \"off\", \"est_batches\": 2}]",
+		", \"windows\": [{\"tracker\": \"off\", \"est_batches\": [[1, 2]]}]",
+		", \"windows\": [{\"tracker\": \"off\", \"est_taken\": 2, \"est_batch_passes\": "
+		"2}]",
+		", \"windows\": [{\"tracker\": \"off\", \"est_taken\": 2, \"est_batch_passes\": 2, "
+		"\"est_batches\": [[1]]}]",
+		", \"windows\": [{\"tracker\": \"off\", \"est_taken\": 2, \"est_batch_passes\": 2, "
+		"\"est_batches\": [[1, {}]]}]",
+		", \"windows\": [{\"tracker\": \"off\", \"est_taken\": \"18446744073709551615\", "
+		"\"est_batch_passes\": 1, \"est_batches\": []}]",
 		", \"windows\": [{\"tracker\": \"off\", \"has_module\": true}]",
 		", \"windows\": [{\"tracker\": \"dirty-log\", \"has_log\": true}]",
 		", \"yielded\": true",

@@ -167,6 +167,34 @@ static void what_is_missing_parts_neighbours(void **state)
 	assert_int_equal(s.pairs, 1);
 	assert_int_equal(s.taken, 3);
 	near(s.yy, 2, "1 · 2");
+
+	/* that the last one counts after all makes no neighbour of what comes behind the gap */
+	kx_series_skip(&s);
+	kx_series_break(&s);
+	kx_series_rejudge(&s, 3, (KxObservation){ 4, 1 }, &(KxObservation){ 3, 1 }, NULL, TRUE);
+	kx_series_add(&s, (KxObservation){ 5, 1 });
+	assert_int_equal(s.pairs, 2);
+	near(s.yy, 2 + 12, "3 · 4");
+}
+
+/* What no series can be is not taken from a file. */
+static void what_is_sound(void **state)
+{
+	KxSeries s = { 0 };
+
+	assert_true(kx_series_is_sound(&s));
+	s.sums.n = 7; /* of a report without batches */
+	assert_true(kx_series_is_sound(&s));
+	s = (KxSeries){ .taken = 1 };
+	assert_false(kx_series_is_sound(&s));
+	s = (KxSeries){ .size = 3 };
+	assert_false(kx_series_is_sound(&s));
+	s = (KxSeries){ .taken = 60, .size = 3, .sums.n = 60, .pairs = 59 };
+	assert_true(kx_series_is_sound(&s));
+	s.taken = G_MAXUINT64;
+	assert_false(kx_series_is_sound(&s));
+	s.taken = 59;
+	assert_false(kx_series_is_sound(&s));
 }
 
 /* A stretch in which nothing counts is no unit. */
@@ -296,6 +324,7 @@ int main(void)
 		cmocka_unit_test(batches_hold_everything),
 		cmocka_unit_test(judged_again),
 		cmocka_unit_test(what_is_missing_parts_neighbours),
+		cmocka_unit_test(what_is_sound),
 		cmocka_unit_test(paused_stretches_are_no_units),
 		cmocka_unit_test(too_little),
 		cmocka_unit_test(equal_observations),

@@ -62,12 +62,7 @@ static void add_passes(KxWindow *w, const double (*passes)[2], guint n)
 		w->passes++;
 		w->samples += (guint64)s;
 		w->cpu_ns += (guint64)c;
-		w->est_n++;
-		w->est_cost += c;
-		w->est_samples += s;
-		w->est_cost2 += c * c;
-		w->est_samples2 += s * s;
-		w->est_cross += c * s;
+		kx_series_add(&w->pass_costs, (KxObservation){ c, s });
 	}
 }
 
@@ -103,7 +98,7 @@ static void test_cost_per_sample(void **state)
 	add_passes(add_window(v, "abit", "interval=1s", S), first, 2);
 	add_passes(add_window(v, "abit", "interval=1s", S), second, 1);
 	((KxWindow *)v->windows->pdata[0])->drain_cpu_ns = 60;
-	rows = kx_vm_rows(v);
+	rows = kx_vm_rows(v, NULL);
 	row = only_row(rows);
 	assert_int_equal(row->windows, 2);
 	near(row->cost_per_sample_ns.value, 9.8333333, "r");
@@ -113,8 +108,40 @@ static void test_cost_per_sample(void **state)
 	near(row->total_cost_per_sample_ns.value, 10.8333333, "with draining");
 	near(row->total_cost_per_sample_ns.high - row->total_cost_per_sample_ns.low, 2 * 3.0070150,
 	     "width with draining");
-	is_na(&row->cost_vs_cheapest,
-	      "too few samples to compare: 60 in 3 passes, where 30 in 5 are the least");
+	is_na(&row->cost_vs_reference, "no reference was named (--reference)");
+	is_na(&row->cost_lag1, "too few passes that follow each other");
+}
+
+/* 40 passes of 10 samples that cost 9 and 11 in turn: each is unlike its neighbour, which makes no interval shorter. */
+static void test_correlation(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL, old = NULL;
+	KxWindow *w = add_window(v, "abit", "o", S);
+	KxSeries *s = &w->pass_costs;
+	KxRow *row;
+
+	for (guint i = 0; i < 40; i++) {
+		const double pass[][2] = { { i % 2 ? 110 : 90, 10 } };
+
+		add_passes(w, pass, 1);
+	}
+	rows = kx_vm_rows(v, NULL);
+	row = only_row(rows);
+	near(row->cost_lag1.value, -39.0 / 40, "lag 1");
+	near(row->cost_effective_n.value, 40, "no more than there are");
+	near(row->cost_per_sample_ns.low, 10 - kx_t_quantile(39) * sqrt(40 / 39.0 * 4000) / 400,
+	     "as if independent");
+
+	/* of a version that had the sums alone */
+	*s = (KxSeries){ .sums = s->sums };
+	old = kx_vm_rows(v, NULL);
+	row = only_row(old);
+	near(row->cost_per_sample_ns.value, 10, "value");
+	assert_true(isnan(row->cost_per_sample_ns.low) && isnan(row->cost_per_sample_ns.high));
+	assert_non_null(strstr(row->cost_per_sample_ns.note,
+			       "without an interval: the report is of a version"));
+	is_na(&row->cost_effective_n, "the report is of a version that did not keep it");
 }
 
 static void test_not_available(void **state)
@@ -130,7 +157,7 @@ static void test_not_available(void **state)
 	add_window(v, "abit", "none", 5 * MS);
 	add_window(v, "abit", "lost", S)->passes = 3;
 	add_window(v, "abit", "no module", S)->has_stats = FALSE;
-	rows = kx_vm_rows(v);
+	rows = kx_vm_rows(v, NULL);
 	assert_int_equal(rows->len, 6);
 
 	row = rows->pdata[0];
@@ -144,7 +171,7 @@ static void test_not_available(void **state)
 
 	row = rows->pdata[1];
 	is_na(&row->cost_per_sample_ns, "only one pass");
-	is_na(&row->cost_vs_cheapest, "only one pass");
+	is_na(&row->cost_vs_reference, "only one pass");
 	is_na(&row->exits_per_s, "not read");
 	is_na(&row->exits_vs_off, "not read");
 	is_na(&row->work_per_s, "no workload log was given");
@@ -185,7 +212,7 @@ static void test_kernel_flushes(void **state)
 	KxRow *row;
 
 	add_passes(add_window(v, "soft-dirty", "", S), two, 2);
-	rows = kx_vm_rows(v);
+	rows = kx_vm_rows(v, NULL);
 	row = only_row(rows);
 	is_na(&row->flushes_per_s, why);
 	is_na(&row->flush_ipis_per_s, why);
@@ -218,7 +245,7 @@ static void test_against_off(void **state)
 	give_exits(add_window(v, "off", "", 3 * S), 750);
 	give_work(v->windows->pdata[0], 1000, 1e9);
 	give_work(v->windows->pdata[1], 450, 0.5e9);
-	rows = kx_vm_rows(v);
+	rows = kx_vm_rows(v, NULL);
 	assert_int_equal(rows->len, 2);
 	off = rows->pdata[0];
 	abit = rows->pdata[1];
@@ -227,37 +254,97 @@ static void test_against_off(void **state)
 	near(abit->exits_per_s.value, 300, "abit exits/s");
 	near(abit->exits_vs_off.value, 1.2, "exits ratio");
 	assert_true(isnan(abit->exits_vs_off.low));
+	assert_true(g_str_has_prefix(abit->exits_vs_off.note, "not interleaved: "));
 	near(abit->work_per_s.value, 900, "work/s of the covered part");
 	near(abit->work_vs_off.value, 0.9, "work ratio");
 }
 
 /*
- * Rates with intervals: off 100 and 120 a second, abit 150 and 130, all over 1 s.
- * off: r 110, residuals ∓10: se = sqrt(2/1 · 200)/2 = 10. abit: r 140, se 10. Quotient 1.2727273; relative variances
- * 1/121 and 1/196; their sum 0.0133665, root 0.1156136. Degrees 0.0133665² / (1/121² + 1/196²) = 1.8940; its t quantile is
- * taken from the same function, checked on its own below.
+ * Windows of 1 s that took turns: off 100, abit 150, off 120, abit 130. Their logarithms about a line over the places 0 to 3, with a
+ * step for abit: by least squares of what the step has that neither constant nor place explains, (-0.2, 0.6, -0.6, 0.2):
+ * step = (0.2 ln 130/100 + 0.6 ln 150/120) / 0.8 = 0.2329487. What is left has one degree of freedom, along (1, -1, -1, 1) / 2 less
+ * nothing: (ln 100 - ln 150 - ln 120 + ln 130) / 2 = -0.1627112; se = 0.1627112 / sqrt(0.8) = 0.1819167; t(0.975, 1) = 12.7062047.
  */
 static void test_ratio_interval(void **state)
 {
-	g_autoptr(KxVmReport) v = kx_vm_report_new();
-	g_autoptr(GPtrArray) rows = NULL;
+	g_autoptr(KxVmReport) v = kx_vm_report_new(), one_by_one = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL, other = NULL;
+	const double step = (0.2 * log(1.3) + 0.6 * log(1.25)) / 0.8;
+	const double se = (log(1.5) - log(1.3 / 1.2)) / 2 / sqrt(0.8);
 	KxRow *abit;
-	double half;
 
+	near(step, 0.2329487, "as worked out");
+	near(se, 0.1819167, "as worked out");
 	give_exits(add_window(v, "off", "", S), 100);
-	give_exits(add_window(v, "off", "", S), 120);
 	give_exits(add_window(v, "abit", "o", S), 150);
+	give_exits(add_window(v, "off", "", S), 120);
 	give_exits(add_window(v, "abit", "o", S), 130);
-	rows = kx_vm_rows(v);
+	rows = kx_vm_rows(v, NULL);
 	abit = rows->pdata[1];
 	near(abit->exits_per_s.high - abit->exits_per_s.value, kx_t_quantile(1) * 10,
 	     "rate's half");
-	near(abit->exits_vs_off.value, 140.0 / 110, "ratio");
-	half = kx_t_quantile(1.893981944) * 140 / 110 * sqrt(1.0 / 121 + 1.0 / 196);
-	near(abit->exits_vs_off.high, 140.0 / 110 + half, "ratio's high end");
+	near(abit->exits_vs_off.value, exp(step), "ratio");
+	near(abit->exits_vs_off.low, exp(step - kx_t_quantile(1) * se), "ratio's low end");
+	near(abit->exits_vs_off.high, exp(step + kx_t_quantile(1) * se), "ratio's high end");
+	assert_int_equal(abit->exits_vs_off.n, 4);
+	assert_null(abit->exits_vs_off.note);
 	near(kx_t_quantile(1), 12.7062047, "t, 1 degree");
 	near(kx_t_quantile(2), 4.3026527, "t, 2 degrees");
 	near(kx_t_quantile(99), 1.9842170, "t, 99 degrees");
+
+	give_exits(add_window(one_by_one, "off", "", S), 100);
+	give_exits(add_window(one_by_one, "off", "", S), 120);
+	give_exits(add_window(one_by_one, "abit", "o", S), 150);
+	give_exits(add_window(one_by_one, "abit", "o", S), 130);
+	other = kx_vm_rows(one_by_one, NULL);
+	abit = other->pdata[1];
+	near(abit->exits_vs_off.value, 280.0 / 220, "ratio of all");
+	assert_true(isnan(abit->exits_vs_off.low) && isnan(abit->exits_vs_off.high));
+	assert_string_equal(abit->exits_vs_off.note,
+			    "not interleaved: the windows of the two did not take turns, so what "
+			    "changed with time is part of the ratio");
+}
+
+/* A guest that does more all the time is no tracker's doing: of windows that took turns nothing of it is in the ratio. */
+static void test_drift_is_no_effect(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL;
+	const KxFigure *f;
+
+	for (guint i = 0; i < 8; i++)
+		give_exits(add_window(v, i % 2 ? "trap" : "off", "", S),
+			   (guint64)(1e12 * pow(1.1, i) * (i % 2 ? 2 : 1)));
+	rows = kx_vm_rows(v, NULL);
+	f = &((KxRow *)rows->pdata[1])->exits_vs_off;
+	assert_int_equal(f->n, 8);
+	near(f->value, 2, "the effect alone");
+	near(f->low, 2, "low");
+	near(f->high, 2, "high");
+}
+
+/* Runs of several windows, with more of the one at an end; and a window in which there was nothing to count. */
+static void test_turns(void **state)
+{
+	static const KxTurn own[] = { { 1, 6, 2 }, { 2, 3, 1 }, { 5, 8, 2 }, { 9, 4, 2 } };
+	static const KxTurn base[] = { { 0, 1, 1 }, { 3, 1, 1 }, { 4, 2, 2 }, { 10, 1, 1 } };
+	g_autoptr(GArray) a = g_array_new(FALSE, FALSE, sizeof(KxTurn));
+	g_autoptr(GArray) b = g_array_new(FALSE, FALSE, sizeof(KxTurn));
+	KxFigure f = { 0 };
+
+	assert_non_null(kx_turns_ratio(a, b, &f));
+	g_array_append_vals(a, own, G_N_ELEMENTS(own));
+	assert_non_null(kx_turns_ratio(a, b, &f));
+	assert_non_null(kx_turns_ratio(b, a, &f));
+	g_array_append_vals(b, base, G_N_ELEMENTS(base));
+	/* off 1, own 9/3, off 3/3, own 12/4, off 1 */
+	assert_null(kx_turns_ratio(a, b, &f));
+	assert_int_equal(f.n, 5);
+	near(f.value, 3, "ratio");
+	assert_null(kx_turns_ratio(b, a, &f));
+	near(f.value, 1.0 / 3, "the other way round");
+	g_array_index(b, KxTurn, 0).y = 0;
+	assert_string_equal(kx_turns_ratio(a, b, &f), "without an interval: a window counted none");
 }
 
 static void test_no_off(void **state)
@@ -266,14 +353,14 @@ static void test_no_off(void **state)
 	g_autoptr(GPtrArray) rows = NULL, with_zero = NULL, with_short = NULL;
 
 	give_exits(add_window(v, "abit", "o", S), 300);
-	rows = kx_vm_rows(v);
+	rows = kx_vm_rows(v, NULL);
 	is_na(&((KxRow *)rows->pdata[0])->exits_vs_off, "no off window to compare with");
 	give_exits(add_window(v, "off", "", S / 1000), 5);
-	with_short = kx_vm_rows(v);
+	with_short = kx_vm_rows(v, NULL);
 	is_na(&((KxRow *)with_short->pdata[0])->exits_vs_off,
 	      "the off windows are too short to compare with");
 	give_exits(add_window(v, "off", "", S), 0);
-	with_zero = kx_vm_rows(v);
+	with_zero = kx_vm_rows(v, NULL);
 	is_na(&((KxRow *)with_zero->pdata[0])->exits_vs_off,
 	      "the off windows counted none to compare with");
 }
@@ -301,7 +388,7 @@ static void test_rates_and_times(void **state)
 	w->lost_samples = 7;
 	replace(&w->vcpu_run_na, NULL);
 	w->vcpu_run_ns = 3 * S;
-	rows = kx_vm_rows(v);
+	rows = kx_vm_rows(v, NULL);
 	row = only_row(rows);
 	near(row->seconds, 2, "seconds");
 	near(row->passes.value, 3, "passes");
@@ -333,7 +420,7 @@ static void test_truth(void **state)
 	add_passes(b, passes, 2);
 	replace(&a->truth_na, NULL);
 	replace(&b->truth_na, NULL);
-	none = kx_vm_rows(v);
+	none = kx_vm_rows(v, NULL);
 	is_na(&only_row(none)->recall, "no valid epoch of the workload lies inside a window");
 	is_na(&only_row(none)->precision, "no page of the workload's arena was found");
 	a->truth_touched = 100;
@@ -344,7 +431,7 @@ static void test_truth(void **state)
 	b->truth_hit = 300;
 	b->truth_found = 1;
 	b->precision_na = g_strdup("the log ends");
-	rows = kx_vm_rows(v);
+	rows = kx_vm_rows(v, NULL);
 	row = only_row(rows);
 	near(row->recall.value, 390.0 / 400, "pooled recall");
 	near(row->precision.value, 94.0 / 95, "precision of the windows that have one");
@@ -364,7 +451,7 @@ static KxRow *truth_row(GPtrArray **rows, const char *tracker, guint64 found_rea
 	w->truth_written = w->truth_written_hit = 100;
 	w->truth_found = w->truth_hit = w->truth_true = 100 + found_reads;
 	w->truth_written_true = 100;
-	*rows = kx_vm_rows(v);
+	*rows = kx_vm_rows(v, NULL);
 	return only_row(*rows);
 }
 
@@ -440,10 +527,10 @@ static void test_truth_without_writes(void **state)
 	replace(&w->truth_na, NULL);
 	replace(&w->written_na, NULL);
 	w->truth_touched = 10;
-	none = kx_vm_rows(v);
+	none = kx_vm_rows(v, NULL);
 	is_na(&only_row(none)->recall, "the workload wrote nothing in this time");
 	replace(&w->written_na, "not told");
-	untold = kx_vm_rows(v);
+	untold = kx_vm_rows(v, NULL);
 	is_na(&only_row(untold)->recall, "not told");
 	near(only_row(untold)->recall_touched.value, 0, "of what was touched none was found");
 }
@@ -523,7 +610,7 @@ static void test_log_costs(void **state)
 	open->log_vmm_pages = 16;
 	open->log_yields = 2;
 	open->log_resumes = 1;
-	rows = kx_vm_rows(v);
+	rows = kx_vm_rows(v, NULL);
 	off = rows->pdata[0];
 	is_na(&off->log_enable_ns_per_page, "the tracker does not use the dirty log");
 	is_na(&off->log_yields, "the tracker does not use the dirty log");
@@ -560,7 +647,7 @@ static void test_log_not_available(void **state)
 	w->log_other_pages = 3;
 	w->log_errors = 2;
 	w->log_last_errno = 12;
-	rows = kx_vm_rows(v);
+	rows = kx_vm_rows(v, NULL);
 	row = only_row(rows);
 	is_na(&row->log_enable_ns_per_page, "no memslot was switched on");
 	is_na(&row->log_arm_ns_per_page,
@@ -601,7 +688,7 @@ static void test_yielded(void **state)
 	w->truth_touched = 100;
 	w->truth_hit = 1;
 	give_work(w, 1, 1e9);
-	only = kx_vm_rows(v);
+	only = kx_vm_rows(v, NULL);
 	row = only_row(only);
 	near(row->seconds, 1, "tracked time");
 	near(row->samples_per_s.value, 300, "samples over the tracked time");
@@ -615,7 +702,7 @@ static void test_yielded(void **state)
 	is_na(&row->interval_achieved_ns, why);
 
 	add_log_window(v, "dirty-log", S);
-	mixed = kx_vm_rows(v);
+	mixed = kx_vm_rows(v, NULL);
 	row = only_row(mixed);
 	near(row->exits_per_s.value, 1000, "of the window that did not yield");
 	near(row->interval_achieved_ns.value, 100e6, "likewise");
@@ -626,7 +713,7 @@ static void test_yielded(void **state)
 	w->log_mechanism = g_strdup("pml");
 	w->log_mode = g_strdup("plain");
 	w->log_yielded_ns = S;
-	never = kx_vm_rows(v);
+	never = kx_vm_rows(v, NULL);
 	row = only_row(never);
 	is_na(&row->samples, no_pass);
 	is_na(&row->cost_per_sample_ns, no_pass);
@@ -673,7 +760,7 @@ static void test_paused(void **state)
 	w->exits = 3000;
 	replace(&w->vcpu_run_na, NULL);
 	w->vcpu_run_ns = S;
-	rows = kx_vm_rows(v);
+	rows = kx_vm_rows(v, NULL);
 	row = find_row(rows, "abit");
 	near(row->seconds, 2, "tracked");
 	near(row->paused_seconds.value, 8, "paused");
@@ -704,7 +791,7 @@ static void test_paused_all_the_time(void **state)
 	w->paused_ns = 10 * S;
 	w->paused_passes = 100;
 	replace(&w->exits_na, NULL);
-	rows = kx_vm_rows(v);
+	rows = kx_vm_rows(v, NULL);
 	row = only_row(rows);
 	is_na(&row->cost_per_sample_ns, "no pass was completed while the VM ran");
 	is_na(&row->exits_per_s, "the VM ran for less than 10 ms of the time");
@@ -721,13 +808,13 @@ static void test_pauses_unknown(void **state)
 	KxWindow *w = add_window(v, "off", "", 10 * S);
 
 	w->paused_na = g_strdup("nobody tells");
-	none = kx_vm_rows(v);
+	none = kx_vm_rows(v, NULL);
 	is_na(&only_row(none)->paused_seconds, "nobody tells");
 	notes = kx_vm_notes(v, none);
 	assert_int_equal(notes->len, 1);
 	assert_non_null(strstr(notes->pdata[0], "not known"));
 	w->paused_ns = S;
-	some = kx_vm_rows(v);
+	some = kx_vm_rows(v, NULL);
 	near(only_row(some)->paused_seconds.value, 1, "what is known");
 	assert_string_equal(only_row(some)->paused_seconds.note, "at least; nobody tells");
 }
@@ -742,7 +829,7 @@ static void test_guest_costs_apart(void **state)
 	static const double dear[][2] = { { 100, 10 }, { 220, 20 }, { 270, 30 },
 					  { 100, 10 }, { 220, 20 }, { 270, 30 } };
 	g_autoptr(KxVmReport) v = kx_vm_report_new();
-	g_autoptr(GPtrArray) rows = NULL;
+	g_autoptr(GPtrArray) rows = NULL, host = NULL;
 	const char *why = "the tracker runs in the guest, whose CPU time is a figure of its own";
 	KxWindow *w;
 	KxRow *row;
@@ -760,22 +847,27 @@ static void test_guest_costs_apart(void **state)
 	w->guest_no_address = 7;
 	add_passes(add_window(v, "abit", "o", S), dear, 6);
 	add_passes(add_window(v, "abit-flush", "o", S), dear, 6);
-	rows = kx_vm_rows(v);
+	rows = kx_vm_rows(v, "guest-abit");
+	host = kx_vm_rows(v, "abit");
 	row = find_row(rows, "guest-abit");
 	is_na(&row->cost_per_sample_ns, why);
-	is_na(&row->cost_vs_cheapest, why);
+	is_na(&row->cost_vs_reference, why);
 	near(row->total_cost_per_sample_ns.value, 2, "the daemon's part");
 	near(row->guest_cost_per_sample_ns.value, 59.0 / 60, "the guest's");
-	near(row->guest_cost_vs_cheapest.value, 1, "the cheapest there");
+	near(row->guest_cost_vs_reference.value, 1, "the reference itself");
 	near(row->cpu_percent.value, 240 * 100 / 1e9, "host CPU");
-	near(find_row(rows, "guest-pebs")->guest_cost_vs_cheapest.value, 10, "against it");
+	near(find_row(rows, "guest-pebs")->guest_cost_vs_reference.value, 10, "against it");
 	near(find_row(rows, "guest-pebs")->guest_no_address.value, 7, "samples without address");
 	is_na(&row->guest_no_address, "no events are sampled");
 	row = find_row(rows, "abit");
-	near(row->cost_vs_cheapest.value, 1, "the cheapest of the host's");
+	is_na(&row->cost_vs_reference, "of the reference: the tracker runs in the guest, whose CPU "
+				       "time is a figure of its own");
 	is_na(&row->guest_cost_per_sample_ns, "the tracker does not run in the guest");
-	is_na(&row->guest_cost_vs_cheapest, "the tracker does not run in the guest");
-	near(find_row(rows, "abit-flush")->cost_vs_cheapest.value, 1, "against it");
+	is_na(&row->guest_cost_vs_reference, "the tracker does not run in the guest");
+	near(find_row(host, "abit")->cost_vs_reference.value, 1, "the reference itself");
+	near(find_row(host, "abit-flush")->cost_vs_reference.value, 1, "against it");
+	is_na(&find_row(host, "guest-pebs")->guest_cost_vs_reference,
+	      "of the reference: the tracker does not run in the guest");
 }
 
 /* --- address spaces ------------------------------------------------------------- */
@@ -800,17 +892,17 @@ static void test_address_spaces_are_marked(void **state)
 	w->pages_scanned = 2 * 66048;
 	v->ram_pages = 66048;
 	v->address_spaces = 1;
-	one = kx_vm_rows(v);
+	one = kx_vm_rows(v, NULL);
 	assert_null(find_row(one, "dirty-log")->pages_total.note);
 	v->address_spaces = 2;
-	two = kx_vm_rows(v);
+	two = kx_vm_rows(v, NULL);
 	near(find_row(two, "dirty-log")->pages_total.value, 131072, "of both");
 	assert_string_equal(find_row(two, "dirty-log")->pages_total.note, says);
 	assert_null(find_row(two, "dirty-log")->pages_found.note);
 	assert_null(find_row(two, "abit")->pages_total.note);
 }
 
-/* --- against the cheapest ------------------------------------------------------ */
+/* --- against the reference ----------------------------------------------------- */
 
 /* @n passes of @samples that scatter a little around @cost each. */
 static KxWindow *add_even(KxVmReport *v, const char *tracker, guint n, double samples, double cost)
@@ -844,35 +936,73 @@ static void test_ratio_by_page(void **state)
 	KxWindow *w;
 	KxRow *row;
 
-	w = add_even(v, "abit", 20, 10, 1000);
-	w->sample_pages = w->samples * 512;
+	for (guint i = 0; i < 2; i++) {
+		w = add_even(v, "abit", 20, 10, 1000);
+		w->sample_pages = w->samples * 512;
+		add_even(v, "dirty-log", 20, 1000, 10);
+	}
 	w = add_even(v, "abit-flush", 20, 10, 20);
 	w->has_regions = TRUE;
-	add_even(v, "dirty-log", 20, 1000, 10);
-	rows = kx_vm_rows(v);
+	rows = kx_vm_rows(v, "dirty-log");
 	row = find_row(rows, "abit");
-	near(row->cost_vs_cheapest.value, 100, "by sample");
-	near(row->cost_per_page_vs_cheapest.value, 100.0 / 512, "by page");
-	near(row->cost_per_page_vs_cheapest.high, row->cost_vs_cheapest.high / 512, "its end");
-	is_na(&row->guest_cost_per_page_vs_cheapest, "the tracker does not run in the guest");
+	near(row->cost_vs_reference.value, 100, "by sample");
+	near(row->cost_vs_reference.high, 100, "windows took turns and were the same each time");
+	near(row->cost_per_page_vs_reference.value, 100.0 / 512, "by page");
+	near(row->cost_per_page_vs_reference.high, row->cost_vs_reference.high / 512, "its end");
+	is_na(&row->guest_cost_per_page_vs_reference, "the tracker does not run in the guest");
 	row = find_row(rows, "dirty-log");
-	near(row->cost_per_page_vs_cheapest.value, 1, "the cheapest");
+	near(row->cost_per_page_vs_reference.value, 1, "the reference itself");
 	row = find_row(rows, "abit-flush");
-	near(row->cost_vs_cheapest.value, 2, "of a check");
-	is_na(&row->cost_per_page_vs_cheapest, "regions: one page stands for all of its region");
-	kx_comparison_print(rows, text, 0);
+	near(row->cost_vs_reference.value, 2, "of a check");
+	assert_true(isnan(row->cost_vs_reference.high));
+	is_na(&row->cost_per_page_vs_reference, "regions: one page stands for all of its region");
+	kx_comparison_print(rows, "dirty-log", text, 0);
 	if (!says(text->str, "A sample of abit costs 100 times one of dirty-log [95 % interval ") ||
 	    !says(text->str,
 		  "] (a sample of abit covers 512 pages; per page the ratio is 0.195).") ||
-	    !says(text->str, "A sample of abit-flush costs 2.00 times one of dirty-log ["))
+	    !says(text->str, "A sample of abit-flush costs 2.00 times one of dirty-log [not "
+			     "interleaved: the windows of the two did not take turns, so what "
+			     "changed with time is part of the ratio]."))
 		fail_msg("%s", text->str);
+}
+
+/* The reference is the one that was named, however cheap another is; and where there is none nothing is compared. */
+static void test_reference_is_named(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) none = NULL, dear = NULL, off = NULL, two = NULL;
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	add_window(v, "off", "", S);
+	add_even(v, "abit", 20, 10, 1000);
+	add_even(v, "abit-flush", 20, 10, 10);
+	none = kx_vm_rows(v, NULL);
+	is_na(&find_row(none, "abit")->cost_vs_reference, "no reference was named (--reference)");
+	kx_comparison_print(none, NULL, text, 0);
+	assert_string_equal(text->str, "");
+	dear = kx_vm_rows(v, "abit");
+	near(find_row(dear, "abit-flush")->cost_vs_reference.value, 0.01, "against the dear one");
+	assert_true(find_row(dear, "abit")->is_reference);
+	off = kx_vm_rows(v, "off");
+	is_na(&find_row(off, "abit")->cost_vs_reference, "of the reference: off takes no samples");
+	kx_comparison_print(off, "off", text, 0);
+	assert_true(says(text->str, "Costs are not compared with off: off takes no samples."));
+
+	/* by its number, where the tracker's name is that of two */
+	add_window(v, "abit", "other", S);
+	two = kx_vm_rows(v, "abit");
+	is_na(&find_row(two, "abit-flush")->cost_vs_reference, "no row is called 'abit'");
+	assert_int_equal(kx_row_called(two, "abit #2"), 3);
+	assert_int_equal(kx_row_called(two, "off"), 0);
+	kx_comparison_print(two, "ab\nit", text, 0);
+	assert_null(strstr(text->str, "ab\nit"));
 }
 
 /* Nothing is compared that almost nothing was seen of, nor is anything compared with it, however cheap it looks. */
 static void test_too_few_to_compare(void **state)
 {
 	g_autoptr(KxVmReport) v = kx_vm_report_new();
-	g_autoptr(GPtrArray) rows = NULL;
+	g_autoptr(GPtrArray) rows = NULL, few = NULL;
 	g_autoptr(GString) text = g_string_new(NULL);
 	KxRow *row;
 
@@ -881,23 +1011,27 @@ static void test_too_few_to_compare(void **state)
 	add_even(v, "trap", 29, 1, 2);
 	add_even(v, "ept-walk", 5, 6, 100);
 	add_even(v, "dirty-log", 5, 6, 200);
-	rows = kx_vm_rows(v);
+	rows = kx_vm_rows(v, "ept-walk");
 	row = find_row(rows, "abit");
-	is_na(&row->cost_vs_cheapest,
+	is_na(&row->cost_vs_reference,
 	      "too few samples to compare: 2 in 2 passes, where 30 in 5 are the least");
-	is_na(&row->cost_per_page_vs_cheapest,
+	is_na(&row->cost_per_page_vs_reference,
 	      "too few samples to compare: 2 in 2 passes, where 30 in 5 are the least");
 	assert_null(row->cost_per_sample_ns.na);
-	is_na(&find_row(rows, "abit-flush")->cost_vs_cheapest,
+	is_na(&find_row(rows, "abit-flush")->cost_vs_reference,
 	      "too few samples to compare: 400 in 4 passes, where 30 in 5 are the least");
-	is_na(&find_row(rows, "trap")->cost_vs_cheapest,
+	is_na(&find_row(rows, "trap")->cost_vs_reference,
 	      "too few samples to compare: 29 in 29 passes, where 30 in 5 are the least");
-	near(find_row(rows, "ept-walk")->cost_vs_cheapest.value, 1, "the cheapest of the others");
-	assert_null(find_row(rows, "dirty-log")->cost_vs_cheapest.na);
-	kx_comparison_print(rows, text, 0);
+	near(find_row(rows, "ept-walk")->cost_vs_reference.value, 1, "the reference itself");
+	assert_null(find_row(rows, "dirty-log")->cost_vs_reference.na);
+	kx_comparison_print(rows, "ept-walk", text, 0);
 	assert_true(says(text->str, " abit: too few samples to compare: 2 in 2 passes, "));
 	assert_true(says(text->str, "A sample of dirty-log costs 2.00 times one of ept-walk ["));
 	assert_false(says(text->str, "A sample of abit"));
+	few = kx_vm_rows(v, "abit");
+	is_na(&find_row(few, "dirty-log")->cost_vs_reference,
+	      "too few samples of the reference to compare: 2 in 2 passes, where 30 in 5 are the "
+	      "least");
 }
 
 /* --- losses ------------------------------------------------------------------- */
@@ -917,7 +1051,7 @@ static void test_losses_are_marked(void **state)
 	w->lost_samples = 6;
 	w->found_pages = 50;
 	add_passes(add_window(v, "abit-flush", "o", S), passes, 3);
-	rows = kx_vm_rows(v);
+	rows = kx_vm_rows(v, NULL);
 	row = find_row(rows, "abit");
 	assert_string_equal(row->cost_per_sample_ns.note, cost);
 	assert_string_equal(row->total_cost_per_sample_ns.note, cost);
@@ -930,7 +1064,7 @@ static void test_losses_are_marked(void **state)
 
 	w->lost_samples = 0;
 	w->passes = 5; /* two of them left no record */
-	fewer = kx_vm_rows(v);
+	fewer = kx_vm_rows(v, NULL);
 	row = find_row(fewer, "abit");
 	assert_string_equal(row->cost_per_sample_ns.note,
 			    "from 3 of 5 passes: the records of the others were lost");
@@ -981,7 +1115,7 @@ static void test_missed(void **state)
 	/* others: another interval, another tracker */
 	add_passes(add_window(v, "abit", "interval=2s granularity=4K", S), passes, 3);
 	add_passes(add_window(v, "abit-flush", "interval=1s granularity=4K", S), passes, 3);
-	rows = kx_vm_rows(v);
+	rows = kx_vm_rows(v, NULL);
 	assert_int_equal(rows->len, 4);
 
 	row = rows->pdata[1];
@@ -993,7 +1127,7 @@ static void test_missed(void **state)
 	assert_int_equal(row->missed_by, 1);
 	is_na(&row->cost_per_sample_ns, why);
 	is_na(&row->total_cost_per_sample_ns, why);
-	is_na(&row->cost_vs_cheapest, why);
+	is_na(&row->cost_vs_reference, why);
 	is_na(&row->cpu_percent, why);
 	is_na(&row->exits_per_s, why);
 	is_na(&row->exits_vs_off, why);
@@ -1021,7 +1155,7 @@ static void test_missed_not_available(void **state)
 	add_pairs(add_window(v, "abit", "b staleness=yes", S), one, 1);
 	add_pairs(add_window(v, "abit", "c staleness=yes", S), none, 2);
 	add_pairs(add_window(v, "abit", "d staleness=yes", S), more, 2);
-	rows = kx_vm_rows(v);
+	rows = kx_vm_rows(v, NULL);
 	is_na(&((KxRow *)rows->pdata[0])->missed, "no pair of passes was completed");
 	is_na(&((KxRow *)rows->pdata[1])->missed, "only one pair of passes");
 	is_na(&((KxRow *)rows->pdata[2])->missed, "the control found no page accessed");
@@ -1051,7 +1185,7 @@ static void test_walk(void **state)
 		w->walk_nested = i == 1;
 	}
 	add_window(v, "abit", "o", S)->passes = 1;
-	rows = kx_vm_rows(v);
+	rows = kx_vm_rows(v, NULL);
 	row = rows->pdata[0];
 	near(row->walk_tables_per_pass.value, 4, "tables");
 	near(row->walk_subtrees_per_pass.value, 2, "subtrees");
@@ -1087,7 +1221,7 @@ static void test_regions(void **state)
 		w->regions_na = g_strdup("no aggregation was completed");
 		replace(&w->truth_na, NULL);
 	}
-	rows = kx_vm_rows(v);
+	rows = kx_vm_rows(v, NULL);
 	row = only_row(rows);
 	near(row->regions_now.value, 51, "of the last window");
 	near(row->regions_checks_per_pass.value, 40, "checks per pass");
@@ -1143,7 +1277,7 @@ static void test_trap(void **state)
 		w->truth_touched = w->truth_hit = 5;
 		replace(&w->truth_na, NULL);
 	}
-	rows = kx_vm_rows(v);
+	rows = kx_vm_rows(v, NULL);
 	row = only_row(rows);
 	near(row->trap_faults_per_s.value, 50, "faults per s");
 	near(row->trap_max_faults_per_s.value, 115, "most");
@@ -1160,7 +1294,7 @@ static void test_trap(void **state)
 	w->trap_max_time_ppm = 20000;
 	w->trap_listened_ns_na =
 		g_strdup("not in the report"); /* a part of the sum is not the sum */
-	over = kx_vm_rows(v);
+	over = kx_vm_rows(v, NULL);
 	is_na(&only_row(over)->trap_listened_seconds, "not in the report");
 	notes = kx_vm_notes(v, over);
 	assert_int_equal(without_blind(notes), 4);
@@ -1193,7 +1327,7 @@ static void test_blind(void **state)
 	add_window(v, "abit", "o", S);
 	add_window(v, "abit", "p", S);
 	add_window(v, "dirty-log", "o", S);
-	rows = kx_vm_rows(v);
+	rows = kx_vm_rows(v, NULL);
 	notes = kx_vm_notes(v, rows);
 	assert_true(any_says(notes, "Not seen by any tracker here: ", "VFIO"));
 	assert_true(any_says(notes, "Not seen by any tracker here: ", "vhost"));
@@ -1201,7 +1335,7 @@ static void test_blind(void **state)
 	assert_true(any_says(notes, "Not seen by dirty-log: ", "only read"));
 	assert_false(any_says(notes, "Not seen by", "L2"));
 	add_window(off, "off", "", S);
-	none = kx_vm_rows(off);
+	none = kx_vm_rows(off, NULL);
 	no_notes = kx_vm_notes(off, none);
 	assert_int_equal(no_notes->len, 0);
 }
@@ -1311,10 +1445,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cost_per_sample),
+		cmocka_unit_test(test_correlation),
 		cmocka_unit_test(test_not_available),
 		cmocka_unit_test(test_kernel_flushes),
 		cmocka_unit_test(test_against_off),
 		cmocka_unit_test(test_ratio_interval),
+		cmocka_unit_test(test_drift_is_no_effect),
+		cmocka_unit_test(test_turns),
 		cmocka_unit_test(test_no_off),
 		cmocka_unit_test(test_rates_and_times),
 		cmocka_unit_test(test_truth),
@@ -1332,6 +1469,7 @@ int main(void)
 		cmocka_unit_test(test_guest_costs_apart),
 		cmocka_unit_test(test_address_spaces_are_marked),
 		cmocka_unit_test(test_ratio_by_page),
+		cmocka_unit_test(test_reference_is_named),
 		cmocka_unit_test(test_too_few_to_compare),
 		cmocka_unit_test(test_losses_are_marked),
 		cmocka_unit_test(test_paused),

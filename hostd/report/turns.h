@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The ratio of two settings whose windows took turns.
+ *
+ * What changes with time (a busy hour, a guest that warms up) makes two settings differ that do not differ, if all windows of one
+ * of them came first. If they took turns, the change shows in the windows themselves, and is removed: a straight line through the
+ * logarithms of the rates over the places of the windows, and a step between the two settings, which is the ratio. compare
+ * (compare/effect.h) removes more, from rounds of its own making; here windows are as somebody happened to set them.
+ *
+ * The unit is a run: windows of one setting between two windows of the other.
+ */
+#ifndef KX_TURNS_H
+#define KX_TURNS_H
+
+#include "figure.h"
+
+#define KX_TURNS_LEAST 2u /* runs of each of the two */
+
+/* A window's part of a rate: @y for each @x. */
+typedef struct {
+	guint place; /* of the window among all of its VM */
+	double y, x;
+} KxTurn;
+
+/**
+ * kx_turns_ratio() - rate of @own for rate of @reference
+ * @own: KxTurn, by place
+ * @reference: likewise
+ * @f: the ratio with its interval; n is the number of runs
+ *
+ * Return: NULL, or why there is no such ratio: a clause, static text.
+ */
+const char *kx_turns_ratio(const GArray *own, const GArray *reference, KxFigure *f);
+
+#endif /* KX_TURNS_H */
