@@ -337,8 +337,8 @@ const char *kx_channel_state_text(KxChannelState state)
 		[KX_CHANNEL_SILENT] = "the guest's module is not answering; is kvm_ext_guest.ko "
 				      "still loaded, and "
 				      "the VM not paused?",
-		[KX_CHANNEL_BROKEN] = "the channel's memory was cut short by somebody, and what "
-				      "was in it is lost; detach, then attach again",
+		[KX_CHANNEL_BROKEN] = "the channel's memory was cut short by another process, and "
+				      "its contents are lost; detach, then attach again",
 	};
 
 	return texts[state];

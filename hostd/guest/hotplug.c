@@ -159,14 +159,13 @@ static Plugged is_plugged(const Target *t, const KxPlugVm *vm, GError **error)
 static gboolean say_it_stays(const Target *t, const KxPlugVm *vm, gint64 since_us,
 			     const GError *refused, GError **error)
 {
-	g_set_error(
-		error, KX_ERROR, KX_ERROR_BUSY,
-		"VM \"%s\" does not let go of the channel's device (%s, waited %.1f s)%s%s: the "
-		"device stays plugged in; the next attach takes it over, and the next detach "
-		"tries again",
-		vm->name, t->sys->state(t->domain),
-		(double)(g_get_monotonic_time() - since_us) / 1e6, refused ? "; libvirt: " : "",
-		refused ? refused->message : "");
+	g_set_error(error, KX_ERROR, KX_ERROR_BUSY,
+		    "VM \"%s\" does not release the channel's device (%s, waited %.1f s)%s%s: the "
+		    "device stays plugged in; the next attach takes it over, and the next detach "
+		    "tries again",
+		    vm->name, t->sys->state(t->domain),
+		    (double)(g_get_monotonic_time() - since_us) / 1e6, refused ? "; libvirt: " : "",
+		    refused ? refused->message : "");
 	return FALSE;
 }
 
@@ -197,7 +196,7 @@ static gboolean unplug(const Target *t, const KxPlugVm *vm, gint64 wait_ns, GErr
 		if (!asked && now == PLUGGED)
 			t->sys->detach(t->domain, device, &refused);
 		asked |= now == PLUGGED;
-		if (kx_patience_rest(patience, "it holds on", &over))
+		if (kx_patience_rest(patience, "the guest does not release the device", &over))
 			continue;
 		/* The request may have taken all of the time. */
 		return g_error_matches(over, KX_ERROR, KX_ERROR_VM_GONE) ||

@@ -159,6 +159,6 @@ const char *kx_plug_why_no_place(const KxPlugXml *x)
 	if (x->pcie && x->port < 0 && !x->bridge)
 		return "this machine (PCI Express, q35) has no free root port: with virsh edit, "
 		       "add <controller type='pci' model='pcie-root-port'/> to its <devices>; the "
-		       "port is there when the domain is shut off and started anew";
+		       "port exists after the domain was shut off and started again";
 	return NULL;
 }

@@ -444,7 +444,7 @@ static void says_that_the_guest_holds_on(void **state)
 	f->d.holds_on = TRUE;
 	assert_false(kx_plug_out(p, &f->vm, 200000000, &error));
 	assert_int_equal(error->code, KX_ERROR_BUSY);
-	assert_non_null(strstr(error->message, "does not let go"));
+	assert_non_null(strstr(error->message, "does not release"));
 	assert_true(exists(f));
 	f->d.holds_on = FALSE;
 	assert_true(kx_plug_out(p, &f->vm, 200000000, NULL));
