@@ -51,6 +51,11 @@ deps-lab:
 demo: deps-lab
 	@tests/demo/run
 
+## demo-intel: guest PEBS beside PML, EPT walk and accessed bits on one domain of an emulated Intel host
+.PHONY: demo-intel
+demo-intel: deps-lab
+	@tests/demo/intel
+
 ## check: install what is missing, build, run all tests (under 25 minutes)
 .PHONY: check
 check: deps

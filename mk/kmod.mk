@@ -19,7 +19,8 @@ modules-if-headers:
 
 ## kmod: both modules for a kernel of the lab (SUITE=bookworm|backports|trixie-backports)
 SUITE ?= bookworm
+kmod: W ?= 1
 kmod:
 	@tests/lab/kernels get $(SUITE) >/dev/null
 	+@release=$$(tests/lab/kernels release $(SUITE)) && $(MAKE) --no-print-directory -C kvm-ext modules \
-		RELEASE=$$release KMAKE="$(CURDIR)/tests/lab/kernels make $$release --"
+		W=$(W) RELEASE=$$release KMAKE="$(CURDIR)/tests/lab/kernels make $$release --"
