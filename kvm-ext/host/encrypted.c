@@ -25,6 +25,7 @@
 
 #include "encrypted.h"
 #include "log-buffer.h"
+#include "test-build.h"
 #include "vm.h"
 
 struct question {
@@ -71,10 +72,8 @@ static void encrypted_ask(struct work_struct *work)
 /* A test build, which runs without such hardware, takes the answer of other VMs for EINVAL. */
 static long encrypted_answer(const struct question *q)
 {
-#ifdef KVM_EXT_TEST_ENCRYPTED
-	if (q->answer == -ENOTTY)
+	if (kx_test(encrypted) && q->answer == -ENOTTY)
 		return -EINVAL;
-#endif
 	return q->answer;
 }
 

@@ -13,6 +13,7 @@
 #include "region-pass.h"
 #include "scan.h"
 #include "setting.h"
+#include "test-build.h"
 #include "trace.h"
 #include "tracker.h"
 #include "vm.h"
@@ -219,6 +220,7 @@ static void engine_run_pass(struct kx_engine *e)
 		p->tracker->pass(p);
 	else
 		kx_scan(p);
+	kx_test_burn_cpu(p->cfg.interval_ns);
 	engine_end_pass(e, timed && p->cfg.interval_ns);
 }
 

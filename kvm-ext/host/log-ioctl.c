@@ -12,6 +12,7 @@
 #include <linux/sched/mm.h>
 
 #include "log-ioctl.h"
+#include "test-build.h"
 #include "vm.h"
 
 /* How often KVM is asked to switch a log off, and the time between two attempts. */
@@ -224,9 +225,8 @@ static void log_set_all_dirty(struct kx_log *log, const struct kx_log_slot *s)
 /* In a test build KVM seems to refuse. */
 static long log_switch_off(struct kx_log *log, const struct kx_log_slot *s)
 {
-#ifdef KVM_EXT_TEST_STUCKLOG
-	return -ENOMEM;
-#endif
+	if (kx_test(stucklog))
+		return -ENOMEM;
 	return log_set_flags(log, s, 0, &log->account.disable_ns);
 }
 

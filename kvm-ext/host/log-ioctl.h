@@ -6,13 +6,6 @@
 
 /* How the log is used through KVM. Only log.c and log-*.c include this header. */
 
-/* A test build does not give logs back, to prove that the tests of giving back can fail. */
-#ifdef KVM_EXT_TEST_NOYIELD
-#define KX_LOG_YIELDS	false
-#else
-#define KX_LOG_YIELDS	true
-#endif
-
 /* The buffer: a page for arguments, then a bitmap. */
 #define KX_LOG_BITMAP_OFFSET	PAGE_SIZE
 

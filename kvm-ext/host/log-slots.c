@@ -9,6 +9,7 @@
 #include "log-mode.h"
 #include "log-slots.h"
 #include "memslots.h"
+#include "test-build.h"
 #include "vm.h"
 
 static void log_slots_free(struct kx_log_slot *slots, u32 nr)
@@ -147,8 +148,8 @@ static void log_slots_note_vmms(struct kx_log *log, struct kx_log_slot *s)
 {
 	mutex_lock(&log->lock);
 	s->taken = true;
-	s->ours = !KX_LOG_YIELDS;
-	s->fresh = !KX_LOG_YIELDS;
+	s->ours = kx_test(noyield);
+	s->fresh = kx_test(noyield);
 	mutex_unlock(&log->lock);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "log-ioctl.h"
 #include "log-vmm.h"
+#include "test-build.h"
 #include "trace.h"
 #include "vm.h"
 
@@ -87,7 +88,7 @@ int kx_log_before_vmm(struct kx_interposer *self, const struct kx_vm_call *call)
 		kx_turn_leave(&log->turn);
 		return -EINTR;
 	}
-	if (s && READ_ONCE(s->ours) && log_vmm_wants_log(call) && KX_LOG_YIELDS)
+	if (s && READ_ONCE(s->ours) && log_vmm_wants_log(call) && !kx_test(noyield))
 		log_vmm_give_back(log, s);
 	if (!sets)
 		mutex_unlock(&log->giving);

@@ -5,6 +5,7 @@
 
 #include "flush.h"
 #include "pass.h"
+#include "test-build.h"
 #include "tracker.h"
 #include "vm.h"
 
@@ -127,9 +128,8 @@ static void pass_flush_now(struct kx_pass *p)
 
 	p->flusher.unflushed = false;
 	p->flusher.unbatched_pages = 0;
-#ifndef KVM_EXT_TEST_NOFLUSH
-	end->flush_ipis += kx_flush_vm(p->vm->kvm, p->flusher.kicked);
-#endif
+	if (!kx_test(noflush))
+		end->flush_ipis += kx_flush_vm(p->vm->kvm, p->flusher.kicked);
 	end->flushes++;
 	end->flush_ns += ktime_get_ns() - start;
 }

@@ -14,6 +14,7 @@
 #include "ring.h"
 #include "session.h"
 #include "setting.h"
+#include "test-build.h"
 #include "trace.h"
 #include "tracker.h"
 #include "vm.h"
@@ -135,10 +136,7 @@ static int session_get_caps(struct kx_session *s, void *arg)
 		return -EINVAL;
 	caps->api_version = KVM_EXT_API_VERSION;
 	caps->caps = KX_ELIDES_YOUNG_FLUSH ? KVM_EXT_CAP_ELIDES_YOUNG_FLUSH : 0;
-#if defined(KVM_EXT_TEST_NOFLUSH) || defined(KVM_EXT_TEST_NOYIELD) || \
-	defined(KVM_EXT_TEST_ENCRYPTED) || defined(KVM_EXT_TEST_STUCKLOG)
-	caps->caps |= KVM_EXT_CAP_TEST_BUILD;
-#endif
+	caps->caps |= KX_TEST_BUILD ? KVM_EXT_CAP_TEST_BUILD : 0;
 	caps->trackers = kx_tracker_mask();
 	caps->vendor = kx_cpu_vendor();
 	caps->sessions = kx_vm_count();

@@ -5,7 +5,7 @@
  * behind in the VMM.
  *
  * Where the host has SEV, a VM with it is made. No emulated host has: there the module
- * built with KVM_EXT_TEST_ENCRYPTED takes KVM's "no such VM" for the other answer
+ * built with KVM_EXT_TEST and encrypted=1 takes KVM's "no such VM" for the other answer
  * (KX_EXPECT_ENCRYPTED), which tests all but that answer.
  */
 #include <errno.h>

@@ -9,7 +9,7 @@
  * tick brings one) came between them either, abit has to miss most of these accesses;
  * abit-flush may miss none, by any flush scope, in any pass.
  *
- * The module built with KVM_EXT_TEST_NOFLUSH has to fail here.
+ * The module built with KVM_EXT_TEST and noflush=1 has to fail here.
  *
  * What it cannot show: how many accesses abit misses on hardware, whose TLB is of
  * another size and is shared with more; and the price of an interrupt there.

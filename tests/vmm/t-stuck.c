@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * KVM refuses to switch a memslot's log off, which is acted by a module built with
- * KVM_EXT_TEST_STUCKLOG: the VMM gets the log with every page marked dirty, whether it
+ * KVM_EXT_TEST and stucklog=1: the VMM gets the log with every page marked dirty, whether it
  * asks for it while the tracker runs or after that has left, and the statistics tell.
  */
 #include <linux/kvm.h>

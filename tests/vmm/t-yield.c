@@ -9,7 +9,7 @@
  * The guest only writes: our log, switched off, leaves memory of 2M pages unmapped,
  * and then the VMM is told of first reads, too (dirty.h).
  *
- * The module built with KVM_EXT_TEST_NOYIELD has to fail here.
+ * The module built with KVM_EXT_TEST and noyield=1 has to fail here.
  */
 #include <errno.h>
 #include <linux/kvm.h>
