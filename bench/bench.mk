@@ -12,6 +12,12 @@ bench-scan: deps-lab
 bench-regions: deps-lab
 	@bench/regions
 
+## bench-pebs: guest-pebs over periods from 127 to 65537: F1 of the hot pages after 60 epochs, PMIs, cost (table and plot)
+.PHONY: bench-pebs
+bench-pebs: deps-lab
+	@mk/deps bench/packages-pebs.txt
+	@bench/pebs
+
 # Those that have the kernel's DAMON beside them.
 $(BUILD)/vmm/scan $(BUILD)/vmm/regions: $(BUILD)/vmm/damon.o
 
