@@ -68,8 +68,8 @@ static const struct {
 	  "does, QEMU has to pass it on (-cpu host,migratable=no); " SURROGATE },
 	{ ENXIO,
 	  "load latency has no threshold there (MSR 0x3f6): the host's KVM lacks it, unless it "
-	  "has the patches of kvm-ext/kvm-patches. --event loads+stores, loads or stores sample "
-	  "without one" },
+	  "has the patches of kvm-ext/kvm-patches and kvm_intel.guest_pebs_load_latency=1. "
+	  "--event loads+stores, loads or stores sample without one" },
 	{ EPROTONOSUPPORT,
 	  "its kernel does not survive load latency with adaptive PEBS records where the CPU's "
 	  "performance monitoring is of a version below 5, and KVM shows its guests version 2. "
