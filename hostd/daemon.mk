@@ -11,6 +11,7 @@ KX_LIB_SRCS += \
 	hostd/control/config.c \
 	hostd/vm/domain-words.c \
 	hostd/vm/domains.c \
+	hostd/vm/environment.c \
 	hostd/vm/layout.c \
 	hostd/vm/libvirt.c \
 	hostd/vm/instructions.c \
@@ -26,6 +27,7 @@ KX_LIB_SRCS += \
 	hostd/control/manager-call.c \
 	hostd/control/manager-channel.c \
 	hostd/control/manager-ended.c \
+	hostd/control/manager-environment.c \
 	hostd/control/manager-list.c \
 	hostd/control/manager-names.c \
 	hostd/control/manager-pauses.c \
@@ -86,7 +88,7 @@ $(BUILD)/hostd/kvm-extd: $(KX_DAEMON_OBJS) $(BUILD)/hostd/libkvmext.a
 
 -include $(KX_DAEMON_OBJS:.o=.d)
 
-KX_UNIT_TESTS += test-stream test-ring test-passthread test-soft-dirty test-gfnset test-stepmap test-heat test-rangemap test-account test-vmfd test-kvmstat test-layout test-config test-domains \
+KX_UNIT_TESTS += test-environment test-stream test-ring test-passthread test-soft-dirty test-gfnset test-stepmap test-heat test-rangemap test-account test-vmfd test-kvmstat test-layout test-config test-domains \
 	test-service test-scale test-daemon test-letalone test-bus test-names
 
 # The service is tested where it is; the library does not know D-Bus.

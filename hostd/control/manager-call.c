@@ -35,6 +35,7 @@ void kx_call_free(KxCall *c)
 	g_clear_pointer(&c->report.made, kx_report_free);
 	g_clear_pointer(&c->pass.handle, kx_session_pass_free);
 	g_clear_pointer(&c->found.runs, g_array_unref);
+	g_clear_pointer(&c->environment, g_ptr_array_unref);
 	g_free(c->report.json);
 	kx_plug_unref(c->channel.plug);
 	if (c->channel.uuid)

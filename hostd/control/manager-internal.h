@@ -87,6 +87,7 @@ struct _KxCall {
 	} wait;
 	/* QEMU's counters before a window is opened or closed: UUID → KxKvmStat */
 	GHashTable *kvmstat;
+	GPtrArray *environment; /* Environment: KxFact */
 	/* RunPass */
 	struct {
 		KxSessionPass *handle;

@@ -96,4 +96,8 @@ void kx_manager_heat_async(KxManager *m, const char *target, GAsyncReadyCallback
 			   gpointer data);
 char *kx_manager_heat_finish(GAsyncResult *result, GError **error);
 
+/* What measurements on this host depend on (KxFact, vm/environment.h). */
+void kx_manager_environment_async(KxManager *m, GAsyncReadyCallback callback, gpointer data);
+GPtrArray *kx_manager_environment_finish(GAsyncResult *result, GError **error);
+
 #endif /* KX_MANAGER_H */

@@ -6,6 +6,7 @@
 #include "base/names.h"
 #include "control/manager.h"
 #include "kvmext1-dbus.h"
+#include "vm/environment.h"
 
 struct _KxService {
 	KxDbusManager *skeleton;
@@ -304,6 +305,26 @@ static gboolean on_heat(KxDbusManager *skeleton, GDBusMethodInvocation *call, co
 	return TRUE;
 }
 
+static void environment_told(GObject *source, GAsyncResult *result, gpointer data)
+{
+	GDBusMethodInvocation *call = data;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GPtrArray) facts = kx_manager_environment_finish(result, &error);
+
+	if (facts)
+		kx_dbus_manager_complete_environment(NULL, call, kx_environment_to_variant(facts));
+	else
+		answer_error(call, error);
+}
+
+static gboolean on_environment(KxDbusManager *skeleton, GDBusMethodInvocation *call, gpointer data)
+{
+	KxService *s = data;
+
+	kx_manager_environment_async(s->manager, environment_told, call);
+	return TRUE;
+}
+
 /* --- events ------------------------------------------------------------------------------------------------------- */
 
 static void add_string(GVariantDict *d, const char *key, const char *value)
@@ -352,6 +373,7 @@ KxService *kx_service_new(const KxHost *host, KxConfig *config)
 		{ "handle-stats", G_CALLBACK(on_stats) },
 		{ "handle-found", G_CALLBACK(on_found) },
 		{ "handle-heat", G_CALLBACK(on_heat) },
+		{ "handle-environment", G_CALLBACK(on_environment) },
 	};
 	KxService *s = g_new0(KxService, 1);
 	guint i;

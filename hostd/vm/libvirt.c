@@ -264,3 +264,24 @@ const char *kx_libvirt_uses_log(KxLibvirt *l, const char *uuid)
 	virDomainFree(dom);
 	return what;
 }
+
+/* libvirt's numbers: 1000000 * major + 1000 * minor + release. */
+static char *version_text(gulong version)
+{
+	return g_strdup_printf("%lu.%lu.%lu", version / 1000000, version / 1000 % 1000,
+			       version % 1000);
+}
+
+char *kx_libvirt_version(KxLibvirt *l)
+{
+	gulong version;
+
+	return virConnectGetLibVersion(l->conn, &version) < 0 ? NULL : version_text(version);
+}
+
+char *kx_libvirt_qemu_version(KxLibvirt *l)
+{
+	gulong version;
+
+	return virConnectGetVersion(l->conn, &version) < 0 ? NULL : version_text(version);
+}

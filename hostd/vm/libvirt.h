@@ -48,6 +48,10 @@ char *kx_libvirt_hmp(KxLibvirt *l, const char *uuid, const char *command, GError
 /* Blocks. The running job of libvirt that needs QEMU's dirty log: "migration", …; NULL: libvirt knows of none. */
 const char *kx_libvirt_uses_log(KxLibvirt *l, const char *uuid);
 
+/* Blocks. libvirt's own version, and that of the QEMU with which libvirt starts VMs: "9.0.0"; NULL: libvirt does not tell. */
+char *kx_libvirt_version(KxLibvirt *l);
+char *kx_libvirt_qemu_version(KxLibvirt *l);
+
 /* The last error of this thread in libvirt's words; never NULL, valid until the next call. */
 const char *kx_libvirt_last_message(void);
 /* Fills in name and UUID. */

@@ -518,6 +518,20 @@ static void many_sessions_stay_bounded(void **state)
 	assert_int_equal(all->vms->len, 1); /* one VM: its latest account */
 }
 
+/* The facts come from the host's root; without libvirt there is a reason in the place of its version. */
+static void environment_is_told(void **state)
+{
+	State *s = *state;
+	g_autoptr(GVariant) reply = call(s, "Environment", g_variant_new("()"), NULL);
+	g_autoptr(GVariant) facts = g_variant_get_child_value(reply, 0);
+	g_autofree char *microcode = NULL, *libvirt = NULL;
+
+	assert_true(g_variant_lookup(facts, "microcode", "s", &microcode) ||
+		    g_variant_lookup(facts, "microcode_na", "s", &microcode));
+	assert_true(g_variant_lookup(facts, "libvirt_na", "s", &libvirt));
+	assert_string_equal(libvirt, "there is no connection to libvirt");
+}
+
 static void large_replies_arrive(void **state)
 {
 	State *s = *state;
@@ -1075,6 +1089,7 @@ int main(int argc, char **argv)
 		CASE(detach_during_a_pass),
 		CASE(broken_ring_ends_the_session),
 		CASE(many_sessions_stay_bounded),
+		CASE(environment_is_told),
 		CASE(large_replies_arrive),
 		CASE(pml_is_refused_where_there_is_none),
 		CASE(dirty_ring_is_refused_with_the_reason),
