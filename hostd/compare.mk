@@ -7,16 +7,30 @@ KX_LIB_SRCS += \
 	hostd/compare/comparison-rows.c \
 	hostd/compare/comparison-text.c \
 	hostd/compare/design.c \
+	hostd/compare/difference.c \
+	hostd/compare/difference-json.c \
+	hostd/compare/difference-text.c \
 	hostd/compare/doubts.c \
 	hostd/compare/effect.c \
 	hostd/compare/effect-tests.c \
 	hostd/compare/effect-trend.c \
 	hostd/compare/estimate.c \
 	hostd/compare/fit.c \
+	hostd/compare/sameness.c \
 	hostd/compare/setting.c \
 	hostd/compare/stretch.c \
 	hostd/compare/trial.c
 
+# Where comparisons are kept.
+KX_LIB_SRCS += \
+	hostd/store/read.c \
+	hostd/store/save.c \
+	hostd/store/schema.c \
+	hostd/store/sql.c \
+	hostd/store/store.c \
+	hostd/store/writer.c
+
+KX_UNIT_TESTS += test-store test-difference
 KX_UNIT_TESTS += test-comparison test-coverage test-design test-effect test-estimate test-setting test-stretch
 KX_UNIT_TESTS += test-instructions
 KX_UNIT_TESTS += test-textfmt

@@ -325,6 +325,20 @@ GVariant *cli_ask_stats(Cli *cli, const char *const *targets, const char *what, 
 	return vms;
 }
 
+GVariant *cli_ask_environment(Cli *cli, GError **error)
+{
+	GVariant *facts = NULL;
+	GError *failed = NULL;
+	Call call;
+
+	if (!begin(cli, &call, NULL, NULL, error))
+		return NULL;
+	kx_dbus_manager_call_environment(cli->manager, cli->cancellable, on_reply, &call);
+	kx_dbus_manager_call_environment_finish(cli->manager, &facts, await(cli, &call), &failed);
+	end(cli, &call, failed, error);
+	return facts;
+}
+
 /* A call, because the generated getters read a cache, which is empty, without an error, if the daemon does not answer. */
 GVariant *cli_ask_property(Cli *cli, const char *name, GError **error)
 {

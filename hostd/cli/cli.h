@@ -37,6 +37,9 @@ int cmd_detach(Cli *cli, int argc, char **argv);
 int cmd_pass(Cli *cli, int argc, char **argv);
 int cmd_heat(Cli *cli, int argc, char **argv);
 int cmd_report(Cli *cli, int argc, char **argv);
+int cmd_history(Cli *cli, int argc, char **argv);
+int cmd_show(Cli *cli, int argc, char **argv);
+int cmd_diff(Cli *cli, int argc, char **argv);
 int cmd_stats(Cli *cli, int argc, char **argv);
 int cmd_version(Cli *cli, int argc, char **argv);
 int cmd_help(Cli *cli, int argc, char **argv);
@@ -112,6 +115,7 @@ GVariant *cli_ask_found(Cli *cli, const char *target, guint64 window, const char
 			GError **error);			    /* a(tt) */
 GVariant *cli_ask_list(Cli *cli, const char *what, GError **error); /* aa{sv} */
 GVariant *cli_ask_stats(Cli *cli, const char *const *targets, const char *what, GError **error);
+GVariant *cli_ask_environment(Cli *cli, GError **error); /* a{sv} */
 GVariant *cli_ask_property(Cli *cli, const char *name, GError **error);
 void cli_disconnect(Cli *cli); /* call this before the program ends */
 

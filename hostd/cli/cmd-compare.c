@@ -2,12 +2,15 @@
 /* compare: runs trackers on the same VMs, in rounds; shows what each tracker costs and sees, with intervals over rounds. */
 #include "cli.h"
 
+#include <errno.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "compare-run.h"
 #include "compare/setting.h"
-#include "output.h"
+#include "comparison-out.h"
+#include "stores.h"
 #include "tracker/options.h"
 
 #define ROUNDS	  8
@@ -17,7 +20,7 @@
 typedef struct {
 	Targets targets;
 	char *trackers, *window, *settle, *max_time, *layout, *precision, *seed;
-	char *input, *output;
+	char *input, *output, *resume;
 	int width, rounds;
 	CompareArguments run;
 } Arguments;
@@ -113,26 +116,6 @@ static gboolean set_up(Arguments *a, GError **error)
 
 /* --- output ------------------------------------------------------------------------------------------------------- */
 
-static int emit(Cli *cli, const Arguments *a, const KxComparison *c)
-{
-	g_autofree char *body =
-		cli->json ? kx_comparison_to_json(c)
-			  : kx_comparison_to_text(c, cli_columns(a->width, a->output));
-	g_autofree char *text = g_strconcat(body, cli->json ? "\n" : "", NULL);
-	g_autoptr(GError) error = NULL;
-
-	if (!a->output || g_str_equal(a->output, "-")) {
-		fputs(text, stdout);
-		return KX_EXIT_OK;
-	}
-	if (cli_write(a->output, "the comparison", text, &error))
-		return KX_EXIT_OK;
-	/* The result took long to measure: it is printed rather than lost. */
-	fputs(text, stdout);
-	cli_fail(NULL, error);
-	return KX_EXIT_FAILED;
-}
-
 static int show_saved(Cli *cli, const Arguments *a)
 {
 	g_autoptr(KxComparison) c = NULL;
@@ -149,25 +132,164 @@ static int show_saved(Cli *cli, const Arguments *a)
 		cli_fail(a->input, error);
 		return KX_EXIT_FAILED;
 	}
-	return emit(cli, a, c);
+	return comparison_out(cli, c, a->width, a->output);
 }
 
-static int measure(Cli *cli, Arguments *a, const char *command)
+static int run(Cli *cli, Arguments *a)
 {
 	int code = KX_EXIT_OK, written;
-	g_autoptr(KxComparison) c = NULL;
+	g_autoptr(KxComparison) c = compare_run(cli, &a->run, &code);
+
+	if (!c)
+		return code;
+	written = comparison_out(cli, c, a->width, a->output);
+	if (c->stopped)
+		fprintf(stderr, "kvm-ext: the comparison ended early: %s\n", c->stopped);
+	return code ? code : written;
+}
+
+static int measure(Cli *cli, Arguments *a)
+{
+	int code = KX_EXIT_OK;
 
 	a->run.targets = cli_targets(cli, &a->targets, TARGETS_REQUIRED, TRUE, &code);
 	if (!a->run.targets)
 		return code;
-	c = compare_run(cli, &a->run, &code);
-	if (!c)
-		return code;
-	c->command = g_strdup(command);
-	written = emit(cli, a, c);
-	if (c->stopped)
-		fprintf(stderr, "kvm-ext: the comparison ended early: %s\n", c->stopped);
-	return code ? code : written;
+	a->run.keeper = keeper_new(cli);
+	return run(cli, a);
+}
+
+/* --- going on ----------------------------------------------------------------------------------------------------- */
+
+static gboolean can_go_on(const KxComparison *c, KxStoredState state, GError **error)
+{
+	if (state != KX_STORED_WHOLE)
+		return TRUE;
+	g_set_error(error, KX_EXIT_ERROR, KX_EXIT_STATE,
+		    "comparison %s is whole: %u of %u rounds were run (kvm-ext show %s)", c->id,
+		    c->whole, c->asked.rounds, c->id);
+	return FALSE;
+}
+
+/* The design and the settings of then; where its file names and its command are valid. */
+static gboolean take_plan(Arguments *a, KxComparison *c, GError **error)
+{
+	CompareArguments *run = &a->run;
+
+	*run = (CompareArguments){ .command = run->command,
+				   .keeper = run->keeper,
+				   .resumed = c,
+				   .window_ns = c->window_ns,
+				   .settle_ns = c->settle_ns,
+				   .rounds = c->asked.rounds,
+				   .precision = c->asked.precision,
+				   .seed = c->seed,
+				   .layout = c->layout,
+				   .progress_command = g_strdup(c->asked.progress_command),
+				   .logs = g_strdupv(c->asked.logs) };
+	run->settings = compare_settings_of(c, error);
+	run->targets = compare_targets_of(c);
+	if (!run->settings || !duration(a->max_time, "max-time", 100000000, &run->max_ns, error))
+		return FALSE;
+	if (!c->asked.directory || !(run->logs || run->progress_command) ||
+	    chdir(c->asked.directory) == 0)
+		return TRUE;
+	g_set_error(error, KX_EXIT_ERROR, KX_EXIT_FAILED,
+		    "%s, where the comparison was begun, cannot be entered: %s", c->asked.directory,
+		    g_strerror(errno));
+	return FALSE;
+}
+
+/* What may have been measured meanwhile is read again once nobody else can go on with it. */
+static KxComparison *claim(KxStore *s, const char *id, GError **error)
+{
+	KxStoredState state;
+	g_autoptr(KxComparison) c = kx_store_load(s, id, &state, error);
+
+	if (!c || !can_go_on(c, state, error) || !kx_store_claim(s, id, error))
+		return NULL;
+	g_clear_pointer(&c, kx_comparison_free);
+	return kx_store_load(s, id, NULL, error);
+}
+
+/* Paths that the user gave are valid here, not where the comparison was begun. */
+static void fix_path(char **path, const char *given)
+{
+	char *absolute = g_canonicalize_filename(given, NULL);
+
+	g_free(*path);
+	*path = absolute;
+}
+
+static void fix_paths(Cli *cli, Arguments *a)
+{
+	const char *socket = cli->socket ? cli->socket : g_getenv("KVM_EXT_SOCKET");
+
+	if (a->output && !g_str_equal(a->output, "-"))
+		fix_path(&a->output, a->output);
+	if (socket && *socket)
+		fix_path(&cli->socket, socket);
+}
+
+static int resume(Cli *cli, Arguments *a)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *id = NULL;
+	KxStore *s = stores_find(a->resume, KX_STORE_WRITE, &id, &error);
+	KxComparison *c = s ? claim(s, id, &error) : NULL;
+	int code;
+
+	if (!c) {
+		kx_store_close(s);
+		return stores_fail(NULL, error);
+	}
+	fix_paths(cli, a);
+	a->run.keeper = keeper_of(cli, s, c);
+	if (take_plan(a, c, &error))
+		return run(cli, a);
+	code = stores_fail(NULL, error);
+	keeper_give_up(a->run.keeper, c);
+	kx_comparison_free(c);
+	return code;
+}
+
+/* --- the command -------------------------------------------------------------------------------------------------- */
+
+static gboolean names_vms(const Arguments *a)
+{
+	return a->targets.names || a->targets.pids || a->targets.all;
+}
+
+/* What --resume takes from the comparison. */
+static gboolean names_plan(const Arguments *a)
+{
+	return names_vms(a) || a->trackers || a->rounds || a->window || a->settle || a->seed ||
+	       a->precision || a->layout || a->run.logs || a->run.progress_command || a->input;
+}
+
+static int check_and_run(Cli *cli, Arguments *a)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (a->width < 0 || (a->width && a->width < 60))
+		return cli_usage("compare", "--width must be at least 60 columns");
+	if (a->resume && names_plan(a))
+		return cli_usage("compare",
+				 "--resume goes on as the comparison was begun: beside it only "
+				 "--max-time, --output, --width and --json");
+	if (a->input && (names_vms(a) || a->trackers))
+		return cli_usage(
+			"compare",
+			"--input shows a saved comparison: it takes no VM and no --trackers");
+	if (a->resume)
+		return resume(cli, a);
+	if (a->input)
+		return show_saved(cli, a);
+	if (!a->trackers)
+		return cli_usage("compare",
+				 "--trackers is missing; --trackers all compares all trackers that "
+				 "can run");
+	return set_up(a, &error) ? measure(cli, a) : cli_usage("compare", "%s", error->message);
 }
 
 int cmd_compare(Cli *cli, int argc, char **argv)
@@ -202,6 +324,8 @@ int cmd_compare(Cli *cli, int argc, char **argv)
 		  "the "
 		  "VM)",
 		  "CMD" },
+		{ "resume", 0, 0, G_OPTION_ARG_STRING, &a.resume,
+		  "Go on with the comparison ID, which was interrupted", "ID" },
 		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &a.output,
 		  "Write to FILE instead of standard output", "FILE" },
 		{ "input", 'i', 0, G_OPTION_ARG_FILENAME, &a.input,
@@ -212,28 +336,12 @@ int cmd_compare(Cli *cli, int argc, char **argv)
 		{ 0 },
 	};
 	g_autofree char *command = g_strjoinv(" ", argv);
-	g_autoptr(GError) error = NULL;
 	int code = KX_EXIT_USAGE;
 
-	if (!cli_parse(entries, &argc, &argv))
-		goto out;
-	if (a.width < 0 || (a.width && a.width < 60))
-		code = cli_usage("compare", "--width must be at least 60 columns");
-	else if (a.input && (a.targets.names || a.targets.pids || a.targets.all || a.trackers))
-		code = cli_usage(
-			"compare",
-			"--input shows a saved comparison: it takes no VM and no --trackers");
-	else if (a.input)
-		code = show_saved(cli, &a);
-	else if (!a.trackers)
-		code = cli_usage("compare",
-				 "--trackers is missing; --trackers all compares all trackers that "
-				 "can run");
-	else if (!set_up(&a, &error))
-		code = cli_usage("compare", "%s", error->message);
-	else
-		code = measure(cli, &a, command);
-out:
+	a.run.command = command;
+	if (cli_parse(entries, &argc, &argv))
+		code = check_and_run(cli, &a);
+	keeper_free(a.run.keeper);
 	g_strfreev(a.run.targets);
 	g_strfreev(a.run.logs);
 	g_free(a.run.progress_command);
@@ -247,6 +355,7 @@ out:
 	g_free(a.seed);
 	g_free(a.input);
 	g_free(a.output);
+	g_free(a.resume);
 	cli_targets_clear(&a.targets);
 	return code;
 }

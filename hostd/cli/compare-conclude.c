@@ -45,7 +45,11 @@ static GPtrArray *wanted_of(const KxVmReport *v, gpointer data)
 	return w->windows;
 }
 
-static const KxWindow *window_of(const KxReport *report, guint32 pid, guint64 id)
+/*
+ * The window that @s is a part of. A daemon that was started anew numbers its windows from 1 again, so the time decides too:
+ * for a comparison that went on later, a window with this number may be another one.
+ */
+static const KxWindow *window_of(const KxReport *report, guint32 pid, const KxStretch *s)
 {
 	for (guint i = 0; i < report->vms->len; i++) {
 		const KxVmReport *v = report->vms->pdata[i];
@@ -53,7 +57,8 @@ static const KxWindow *window_of(const KxReport *report, guint32 pid, guint64 id
 		for (guint k = 0; v->pid == pid && k < v->windows->len; k++) {
 			const KxWindow *w = v->windows->pdata[k];
 
-			if (w->id == id)
+			if (w->id == s->window && w->start_realtime_ns <= s->start_realtime_ns &&
+			    (w->open || w->end_realtime_ns >= s->end_realtime_ns))
 				return w;
 		}
 	}
@@ -68,8 +73,7 @@ static void take_truth(const KxComparison *c, const KxReport *report)
 
 		for (guint k = 0; k < v->stretches->len; k++) {
 			KxStretch *s = v->stretches->pdata[k];
-			const KxWindow *w =
-				s && !s->failed ? window_of(report, v->pid, s->window) : NULL;
+			const KxWindow *w = s && !s->failed ? window_of(report, v->pid, s) : NULL;
 			const KxTrackerRow *row = w ? kx_tracker_by_name(w->tracker) : NULL;
 			gboolean written = row && row->sees.finds == KX_SEEN_WRITTEN;
 
@@ -129,7 +133,7 @@ static KxReport *fetch_report(Cli *cli, char **targets, GError **error)
 }
 
 /* Copies the data of the VMs and of the host from the report. */
-static void take_environment(KxComparison *c, KxReport *report)
+static void take_host(KxComparison *c, KxReport *report)
 {
 	for (guint i = 0; i < c->vms->len; i++) {
 		KxComparedVm *v = c->vms->pdata[i];
@@ -146,6 +150,15 @@ static void take_environment(KxComparison *c, KxReport *report)
 	g_ptr_array_set_size(report->vms, 0);
 	kx_report_free(c->host);
 	c->host = report;
+}
+
+gboolean compare_take_host(Cli *cli, char **targets, KxComparison *c, GError **error)
+{
+	KxReport *report = fetch_report(cli, targets, error);
+
+	if (report)
+		take_host(c, report);
+	return report != NULL;
 }
 
 static void doubt_steal(KxComparison *c)
@@ -192,5 +205,5 @@ void compare_conclude(Cli *cli, const CompareArguments *a, KxComparison *c, int 
 	}
 	take_truth(c, report);
 	doubt_steal(c);
-	take_environment(c, report); /* takes ownership of the report */
+	take_host(c, report); /* takes ownership of the report */
 }

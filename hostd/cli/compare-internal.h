@@ -5,6 +5,7 @@
 
 #include "compare-run.h"
 #include "compare/design.h"
+#include "compare/setting.h"
 #include "progress.h"
 
 /* A VM, and its state before the comparison, to which it returns. */
@@ -30,6 +31,7 @@ typedef struct {
 	GPtrArray *vms; /* CompareVm */
 	GMainLoop *loop;
 	gint64 start_us, deadline_us; /* deadline 0: none */
+	guint first;		      /* round; those before were run earlier */
 	guint interrupts;
 	gboolean terminal;
 	guint signals[3];
@@ -42,6 +44,9 @@ KxComparedVm *compare_vm(const CompareRun *r, guint i);
 gboolean compare_begin_vms(CompareRun *r, int *code);
 /* Restores the VM's state before the comparison. An error is only printed, so that the measurements are not lost. */
 void compare_leave_vm(CompareRun *r, CompareVm *vm);
+
+/* Takes over what the comparison to go on with has. FALSE: something differs from then; *@code, the error is printed. */
+gboolean compare_go_on(CompareRun *r, int *code);
 
 /* Asks the daemon for the VM and its open window; NULL: @error is set. */
 KxVmReport *compare_look(CompareRun *r, const CompareVm *vm, GError **error);

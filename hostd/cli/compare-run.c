@@ -21,6 +21,7 @@
 #include "compare/doubts.h"
 #include "compare/setting.h"
 #include "tracker/options.h"
+#include "vm/environment.h"
 #include "vm/procstat.h"
 
 /* The time to complete a pass. It is extended as long as the VM reports that it is priming, which takes long for a large VM. */
@@ -90,12 +91,13 @@ static const KxSetting *setting_of(const CompareRun *r, guint active)
 /* Prints the remaining time, extrapolated from the time so far. */
 static void say_progress(CompareRun *r, guint round, guint position, const char *label)
 {
-	guint n = r->active->len, done = round * n + position;
+	guint n = r->active->len, done = (round - r->first) * n + position;
 	guint rounds = MAX(r->a->rounds,
 			   round + 1); /* more than requested if a precision is not reached yet */
+	guint to_do = (rounds - r->first) * n - done;
 	gint64 now = g_get_monotonic_time();
-	double left = done ? (double)(now - r->start_us) / done * (rounds * n - done)
-			   : (double)(r->a->window_ns + r->a->settle_ns) / 1000 * rounds * n;
+	double left = done ? (double)(now - r->start_us) / done * to_do
+			   : (double)(r->a->window_ns + r->a->settle_ns) / 1000 * to_do;
 	g_autofree char *to_go = kx_text_ns(left * 1000);
 
 	if (r->cli->quiet || (!r->terminal && position))
@@ -329,9 +331,37 @@ static gboolean wants_round(const CompareRun *r, guint round)
 	return need > round;
 }
 
+/*
+ * The first window of a round follows the last one of the round before. Where that one was run long ago, its setting runs for
+ * such a time again, and is not measured.
+ */
+static gboolean repeat_last(CompareRun *r)
+{
+	guint last = r->first - 1, position = r->active->len - 1;
+	gint64 window_us = (gint64)((r->a->settle_ns + r->a->window_ns) / 1000);
+
+	say_progress(r, r->first, 0, "the setting before the interruption");
+	for (guint i = 0; i < r->vms->len; i++)
+		begin_window(r, i, setting_at(r, i, last, position));
+	for (guint i = 0; i < r->vms->len; i++)
+		await_pass(r, i, setting_at(r, i, last, position));
+	return wait_until(r, g_get_monotonic_time() + window_us);
+}
+
+/* All of its windows were run: kept, whatever comes. */
+static void end_round(CompareRun *r, guint round)
+{
+	r->c->whole = round + 1;
+	keeper_save(r->a->keeper, r->c);
+}
+
 static void run_rounds(CompareRun *r)
 {
-	for (guint round = 0; wants_round(r, round); round++) {
+	if (r->first && wants_round(r, r->first) && !over(r) && !repeat_last(r)) {
+		r->c->stopped = g_strdup("interrupted");
+		return;
+	}
+	for (guint round = r->first; wants_round(r, round); round++) {
 		for (guint position = 0; position < r->active->len; position++) {
 			const char *why = over(r);
 
@@ -347,6 +377,11 @@ static void run_rounds(CompareRun *r)
 				return;
 			}
 		}
+		if (!anybody_left(r)) {
+			r->c->stopped = g_strdup(over(r));
+			return;
+		}
+		end_round(r, round);
 	}
 }
 
@@ -377,6 +412,17 @@ static gboolean try_setting(CompareRun *r, guint k, int *code)
 	return TRUE;
 }
 
+/* In the rounds that a comparison has already; then it stays so. */
+static gboolean was_left_out(CompareRun *r, guint k)
+{
+	const KxComparedSetting *was = r->a->resumed ? r->a->resumed->settings->pdata[k] : NULL;
+
+	if (!was || !was->left_out)
+		return FALSE;
+	((KxComparedSetting *)r->c->settings->pdata[k])->left_out = g_strdup(was->left_out);
+	return TRUE;
+}
+
 static gboolean try_settings(CompareRun *r, int *code)
 {
 	for (guint k = 0; k < r->a->settings->len; k++) {
@@ -386,6 +432,8 @@ static gboolean try_settings(CompareRun *r, int *code)
 		c->sees = g_strdup(s->options.tracker->sees.recall);
 	}
 	for (guint k = 0; k < r->a->settings->len; k++) {
+		if (was_left_out(r, k))
+			continue;
 		if (!r->cli->quiet && r->terminal)
 			fprintf(stderr, "\rtrying %s\033[K",
 				((KxSetting *)r->a->settings->pdata[k])->label);
@@ -401,25 +449,53 @@ static gboolean try_settings(CompareRun *r, int *code)
 
 /* --- all of it ---------------------------------------------------------------------------------------------------- */
 
+/* Before anything is measured: host and VMs as they are, so that a comparison that is cut short has them too. */
+static void note_environment(CompareRun *r)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GVariant) facts = cli_ask_environment(r->cli, &error);
+
+	if (facts) {
+		g_ptr_array_unref(r->c->environment);
+		r->c->environment = kx_environment_from_variant(facts);
+	} else {
+		kx_environment_add(r->c->environment, "environment", NULL, error->message);
+		g_clear_error(&error);
+	}
+	if (!compare_take_host(r->cli, r->a->targets, r->c, &error))
+		g_ptr_array_add(r->c->doubts,
+				g_strdup_printf("the host was not told: %s", error->message));
+}
+
+static gboolean prepare(CompareRun *r, int *code)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (!compare_begin_vms(r, code))
+		return FALSE;
+	note_environment(r);
+	if (!try_settings(r, code))
+		return FALSE;
+	if (r->active->len >= 2)
+		return !r->a->resumed || compare_go_on(r, code);
+	g_set_error_literal(
+		&error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
+		"nothing is left to compare: no tracker of the list can run on these VMs");
+	*code = cli_fail(NULL, error);
+	return FALSE;
+}
+
 static gboolean run_all(CompareRun *r, int *code)
 {
 	g_autofree char *before = kx_doubts_state(NULL), *after = NULL;
 
-	if (!compare_begin_vms(r, code) || !try_settings(r, code))
+	if (!prepare(r, code))
 		return FALSE;
-	if (r->active->len < 2) {
-		g_autoptr(GError) error = g_error_new_literal(
-			KX_ERROR, KX_ERROR_NOT_SUPPORTED,
-			"nothing is left to compare: no tracker of the list can run on these VMs");
-
-		*code = cli_fail(NULL, error);
-		return FALSE;
-	}
 	r->design = kx_design_new(r->active->len, ROUNDS_MAX, r->a->seed);
-	g_ptr_array_unref(r->c->doubts);
-	r->c->doubts = kx_doubts_of_host(NULL);
+	if (!r->a->resumed)
+		r->c->start_realtime_ns = g_get_real_time() * 1000;
+	keeper_save(r->a->keeper, r->c);
 	r->start_us = g_get_monotonic_time();
-	r->c->start_realtime_ns = g_get_real_time() * 1000;
 	if (r->a->max_ns)
 		r->deadline_us = r->start_us + (gint64)(r->a->max_ns / 1000);
 	run_rounds(r);
@@ -431,7 +507,25 @@ static gboolean run_all(CompareRun *r, int *code)
 	g_cancellable_reset(
 		r->cli->cancellable); /* after an interruption, the measurements are still shown */
 	compare_conclude(r->cli, r->a, r->c, code);
+	keeper_end(r->a->keeper, r->c);
 	return TRUE;
+}
+
+/* What was asked for. */
+static void fill_plan(KxComparison *c, const CompareArguments *a)
+{
+	c->command = g_strdup(a->command);
+	c->seed = a->seed;
+	c->window_ns = a->window_ns;
+	c->settle_ns = a->settle_ns;
+	c->layout = a->layout;
+	c->asked.rounds = a->rounds;
+	c->asked.precision = a->precision;
+	c->asked.progress_command = g_strdup(a->progress_command);
+	c->asked.logs = g_strdupv(a->logs);
+	c->asked.directory = g_get_current_dir();
+	g_ptr_array_unref(c->doubts);
+	c->doubts = kx_doubts_of_host(NULL);
 }
 
 KxComparison *compare_run(Cli *cli, const CompareArguments *a, int *code)
@@ -445,10 +539,7 @@ KxComparison *compare_run(Cli *cli, const CompareArguments *a, int *code)
 			 .terminal = isatty(STDERR_FILENO) };
 	gboolean ok;
 
-	r.c->seed = a->seed;
-	r.c->window_ns = a->window_ns;
-	r.c->settle_ns = a->settle_ns;
-	r.c->layout = a->layout;
+	fill_plan(r.c, a);
 	r.signals[0] = g_unix_signal_add(SIGINT, on_signal, &r);
 	r.signals[1] = g_unix_signal_add(SIGTERM, on_signal, &r);
 	r.signals[2] = g_unix_signal_add(SIGHUP, on_hangup, &r);
@@ -467,6 +558,10 @@ KxComparison *compare_run(Cli *cli, const CompareArguments *a, int *code)
 	g_clear_pointer(&r.design, kx_design_free);
 	if (ok)
 		return r.c;
+	if (a->resumed) {
+		keeper_give_up(a->keeper, a->resumed);
+		kx_comparison_free(a->resumed);
+	}
 	kx_comparison_free(r.c);
 	return NULL;
 }

@@ -4,9 +4,14 @@
 #define KX_COMPARE_RUN_H
 
 #include "cli.h"
+#include "compare-keep.h"
 #include "compare/comparison.h"
 
 typedef struct {
+	const char *command; /* the command line */
+	Keeper *keeper;	     /* keeps what is measured */
+	KxComparison *
+		resumed; /* the comparison to go on with, which the run takes over; NULL: a new one */
 	char **targets;			      /* TARGET strings for the daemon */
 	GPtrArray *settings;		      /* KxSetting */
 	guint64 window_ns, settle_ns, max_ns; /* max_ns 0: none */
@@ -19,10 +24,20 @@ typedef struct {
 } CompareArguments;
 
 /*
+ * A comparison that was begun: its settings, and the daemon's names for its VMs. NULL: this program understands a setting in
+ * another way.
+ */
+GPtrArray *compare_settings_of(const KxComparison *c, GError **error);
+char **compare_targets_of(const KxComparison *c);
+
+/*
  * NULL: nothing was measured; *@code is the exit code, the error is printed. When this function returns, the VMs are in their
  * earlier state: with the tracker that they had, or detached if they were not attached.
  */
 KxComparison *compare_run(Cli *cli, const CompareArguments *a, int *code);
+
+/* What the daemon's report says of the host and of the VMs' sizes. */
+gboolean compare_take_host(Cli *cli, char **targets, KxComparison *c, GError **error);
 
 /*
  * After the rounds: joins the workload's logs, and copies the data on host and VMs from the daemon's report. If this fails, the

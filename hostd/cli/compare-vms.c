@@ -6,6 +6,7 @@
 #include "base/textfmt.h"
 #include "compare-internal.h"
 #include "compare/doubts.h"
+#include "vm/procstat.h"
 
 #define LEAVE_TRIES 50u
 #define LEAVE_US    200000u
@@ -217,6 +218,7 @@ gboolean compare_begin_vms(CompareRun *r, int *code)
 		g_free(as_now.options);
 		if (is_twice(r, i, code))
 			return FALSE;
+		kx_procstat_started("/proc", (pid_t)v->pid, &v->started, NULL);
 		g_ptr_array_unref(v->doubts);
 		v->doubts = kx_doubts_of_vm(NULL, (pid_t)v->pid);
 		if (!choose_progress(r, i, code))

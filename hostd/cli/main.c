@@ -41,8 +41,17 @@ static const Command table[] = {
 	  "  kvm-ext compare db --trackers abit,ept-walk --precision 1% --max-time 30m \\\n"
 	  "          --progress-command 'redis-cli -h db info stats | sed -n "
 	  "s/^total_commands_processed://p'\n"
-	  "  kvm-ext compare vm1 --trackers all --json -o c.json; kvm-ext compare --input c.json",
+	  "  kvm-ext compare vm1 --trackers all --json -o c.json; kvm-ext compare --input c.json\n"
+	  "  kvm-ext compare --resume 3fa9c1d2     # that was interrupted",
 	  cmd_compare },
+	{ "history", "", "List the comparisons that are kept, or delete some",
+	  "  kvm-ext history\n  kvm-ext history --domain vm1 --limit 10 --json\n"
+	  "  kvm-ext history --delete 3fa9c1d2",
+	  cmd_history },
+	{ "show", "ID", "Show a comparison that is kept, as compare printed it",
+	  "  kvm-ext show 3fa9c1d2\n  kvm-ext show 3fa9 --json -o c.json", cmd_show },
+	{ "diff", "A B", "Show what changed between two comparisons, with intervals",
+	  "  kvm-ext diff 3fa9c1d2 77b0e142\n  kvm-ext diff before.json 77b0 --json", cmd_diff },
 	{ "report", "[DOMAIN...]", "Report what each tracker cost per sample",
 	  "  kvm-ext report vm1\n"
 	  "  kvm-ext report --json --output report.json\n"

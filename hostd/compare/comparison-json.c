@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A comparison as it is saved: the measurements, and the conclusions for programs that read only these. */
-#include "comparison.h"
+#include "comparison-internal.h"
 
 #include <math.h>
 #include <string.h>
@@ -8,6 +8,7 @@
 #include "base/textfmt.h"
 #include "model/json-read.h"
 #include "model/json-write.h"
+#include "vm/environment.h"
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
@@ -43,7 +44,7 @@ static void add_number(JsonBuilder *b, const char *key, double value)
 	json_builder_add_double_value(b, value);
 }
 
-static void add_figure(JsonBuilder *b, const char *key, const KxFigure *f)
+void kx_compared_add_figure(JsonBuilder *b, const char *key, const KxFigure *f)
 {
 	json_builder_set_member_name(b, key);
 	json_builder_begin_object(b);
@@ -86,11 +87,49 @@ static void add_settings(JsonBuilder *b, const KxComparison *c)
 	json_builder_end_array(b);
 }
 
-static void add_windows(JsonBuilder *b, const KxComparison *c, guint vm)
+/* What was asked for. */
+static void add_plan(JsonBuilder *b, const KxComparedPlan *p)
+{
+	json_builder_set_member_name(b, "asked");
+	json_builder_begin_object(b);
+	add_count(b, "rounds", p->rounds);
+	if (p->precision > 0)
+		add_number(b, "precision", p->precision);
+	add_text(b, "progress_command", p->progress_command);
+	json_builder_set_member_name(b, "workload_logs");
+	json_builder_begin_array(b);
+	for (char **log = p->logs; log && *log; log++)
+		json_builder_add_string_value(b, *log);
+	json_builder_end_array(b);
+	add_text(b, "directory", p->directory);
+	json_builder_end_object(b);
+}
+
+static void add_environment(JsonBuilder *b, const GPtrArray *environment)
+{
+	json_builder_set_member_name(b, "environment");
+	json_builder_begin_object(b);
+	for (guint i = 0; i < environment->len; i++) {
+		const KxFact *f = environment->pdata[i];
+
+		if (f->value) {
+			add_text(b, f->key, f->value);
+			continue;
+		}
+		json_builder_set_member_name(b, f->key);
+		json_builder_begin_object(b);
+		add_text(b, "na", f->na);
+		json_builder_end_object(b);
+	}
+	json_builder_end_object(b);
+}
+
+/* Of the rounds from @from up to @to. */
+static void add_windows(JsonBuilder *b, const KxComparison *c, guint vm, guint from, guint to)
 {
 	json_builder_set_member_name(b, "windows");
 	json_builder_begin_array(b);
-	for (guint round = 0; round < c->rounds; round++) {
+	for (guint round = from; round < to; round++) {
 		for (guint k = 0; k < c->settings->len; k++) {
 			const KxStretch *s = kx_comparison_at(c, vm, round, k);
 
@@ -107,7 +146,7 @@ static void add_windows(JsonBuilder *b, const KxComparison *c, guint vm)
 	json_builder_end_array(b);
 }
 
-static void add_vms(JsonBuilder *b, const KxComparison *c)
+static void add_vms(JsonBuilder *b, const KxComparison *c, guint rounds)
 {
 	json_builder_set_member_name(b, "vms");
 	json_builder_begin_array(b);
@@ -118,11 +157,12 @@ static void add_vms(JsonBuilder *b, const KxComparison *c)
 		add_text(b, "name", v->name);
 		add_text(b, "uuid", v->uuid);
 		add_count(b, "pid", v->pid);
+		add_count(b, "started", v->started);
 		add_count(b, "vcpus", v->vcpus);
 		add_count(b, "ram_pages", v->ram_pages);
 		add_text(b, "ended", v->ended);
 		add_texts(b, "doubts", v->doubts);
-		add_windows(b, c, i);
+		add_windows(b, c, i, 0, rounds);
 		json_builder_end_object(b);
 	}
 	json_builder_end_array(b);
@@ -137,7 +177,7 @@ static void add_row(JsonBuilder *b, KxComparedRow *row)
 	add_count(b, "failed", row->failed);
 	add_text(b, "difference", row->difference);
 	for (const KxComparedFigure *f = kx_compared_figures; f->key; f++)
-		add_figure(b, f->key, kx_compared_figure(row, f));
+		kx_compared_add_figure(b, f->key, kx_compared_figure(row, f));
 	add_text(b, "mark", row->mark);
 	json_builder_end_object(b);
 }
@@ -170,13 +210,17 @@ static void add_rows_of_vms(JsonBuilder *b, const KxComparison *c)
 	json_builder_end_array(b);
 }
 
-char *kx_comparison_to_json(const KxComparison *c)
+static char *text_of_builder(JsonBuilder *b, gboolean pretty)
 {
-	g_autoptr(JsonBuilder) b = json_builder_new();
-	g_autoptr(JsonNode) root = NULL;
+	g_autoptr(JsonNode) root = json_builder_get_root(b);
 
-	json_builder_begin_object(b);
+	return json_to_string(root, pretty);
+}
+
+static void add_head(JsonBuilder *b, const KxComparison *c)
+{
 	add_text(b, "schema", KX_COMPARISON_SCHEMA);
+	add_text(b, "id", c->id);
 	add_text(b, "command", c->command);
 	add_host(b, c->host);
 	add_count(b, "start_realtime_ns", (guint64)c->start_realtime_ns);
@@ -186,17 +230,56 @@ char *kx_comparison_to_json(const KxComparison *c)
 	add_count(b, "settle_ns", c->settle_ns);
 	add_text(b, "layout", c->layout == KX_LATIN ? "latin" : "together");
 	add_count(b, "rounds", c->rounds);
+	add_count(b, "whole_rounds", c->whole);
+	add_plan(b, &c->asked);
 	add_text(b, "stopped", c->stopped);
 	add_text(b, "progress", c->progress);
 	add_text(b, "progress_na", c->progress_na);
 	add_texts(b, "doubts", c->doubts);
+	add_environment(b, c->environment);
+}
+
+char *kx_comparison_to_json(const KxComparison *c)
+{
+	g_autoptr(JsonBuilder) b = json_builder_new();
+
+	json_builder_begin_object(b);
+	add_head(b, c);
 	add_rows(b, "rows", c, G_MAXUINT);
 	add_rows_of_vms(b, c);
 	add_settings(b, c);
-	add_vms(b, c);
+	add_vms(b, c, c->rounds);
 	json_builder_end_object(b);
-	root = json_builder_get_root(b);
-	return json_to_string(root, TRUE);
+	return text_of_builder(b, TRUE);
+}
+
+char *kx_comparison_head_to_json(const KxComparison *c)
+{
+	g_autoptr(JsonBuilder) b = json_builder_new();
+
+	json_builder_begin_object(b);
+	add_head(b, c);
+	add_settings(b, c);
+	add_vms(b, c, 0);
+	json_builder_end_object(b);
+	return text_of_builder(b, FALSE);
+}
+
+char *kx_comparison_round_to_json(const KxComparison *c, guint round)
+{
+	g_autoptr(JsonBuilder) b = json_builder_new();
+
+	json_builder_begin_object(b);
+	json_builder_set_member_name(b, "vms");
+	json_builder_begin_array(b);
+	for (guint i = 0; i < c->vms->len; i++) {
+		json_builder_begin_object(b);
+		add_windows(b, c, i, round, round + 1);
+		json_builder_end_object(b);
+	}
+	json_builder_end_array(b);
+	json_builder_end_object(b);
+	return text_of_builder(b, FALSE);
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
@@ -311,11 +394,68 @@ static void read_vms(JsonObject *o, KxComparison *c)
 
 		v->uuid = text_of(vms->pdata[i], "uuid");
 		v->pid = (guint32)count_of(vms->pdata[i], "pid");
+		v->started = count_of(vms->pdata[i], "started");
 		v->vcpus = (guint32)count_of(vms->pdata[i], "vcpus");
 		v->ram_pages = count_of(vms->pdata[i], "ram_pages");
 		v->ended = text_of(vms->pdata[i], "ended");
 		read_texts(vms->pdata[i], "doubts", v->doubts);
 		read_windows(vms->pdata[i], c, i);
+	}
+}
+
+/* Names of files, and a command: as they are, for these texts are used and not shown. */
+static void read_logs(JsonObject *o, KxComparedPlan *p)
+{
+	JsonNode *node = json_object_get_member(o, "workload_logs");
+	JsonArray *a = node && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
+	guint n = a ? json_array_get_length(a) : 0, k = 0;
+
+	if (!n)
+		return;
+	p->logs = g_new0(char *, n + 1);
+	for (guint i = 0; i < n; i++) {
+		JsonNode *element = json_array_get_element(a, i);
+
+		if (json_node_get_value_type(element) == G_TYPE_STRING)
+			p->logs[k++] = g_strdup(json_node_get_string(element));
+	}
+}
+
+static void read_plan(JsonObject *o, KxComparedPlan *p)
+{
+	JsonNode *node = json_object_get_member(o, "asked");
+	JsonObject *asked;
+
+	if (!node || !JSON_NODE_HOLDS_OBJECT(node))
+		return;
+	asked = json_node_get_object(node);
+	p->rounds = (guint)MIN(count_of(asked, "rounds"), KX_COMPARISON_ROUNDS_MAX);
+	p->precision = json_object_get_double_member_with_default(asked, "precision", 0);
+	p->progress_command = g_strdup(
+		json_object_get_string_member_with_default(asked, "progress_command", NULL));
+	p->directory =
+		g_strdup(json_object_get_string_member_with_default(asked, "directory", NULL));
+	read_logs(asked, p);
+}
+
+static void read_environment(JsonObject *o, GPtrArray *environment)
+{
+	JsonNode *node = json_object_get_member(o, "environment");
+	JsonObjectIter it;
+	const char *key;
+
+	if (!node || !JSON_NODE_HOLDS_OBJECT(node))
+		return;
+	json_object_iter_init_ordered(&it, json_node_get_object(node));
+	while (json_object_iter_next_ordered(&it, &key, &node)) {
+		g_autofree char *na = JSON_NODE_HOLDS_OBJECT(node)
+					      ? text_of(json_node_get_object(node), "na")
+					      : NULL;
+
+		if (json_node_get_value_type(node) == G_TYPE_STRING)
+			kx_environment_add(environment, key, json_node_get_string(node), NULL);
+		else if (na)
+			kx_environment_add(environment, key, NULL, na);
 	}
 }
 
@@ -341,27 +481,52 @@ static gboolean is_comparison(JsonObject *o, GError **error)
 	return FALSE;
 }
 
-KxComparison *kx_comparison_from_json(const char *json, GError **error)
+/* The object that @json is; the parser's. */
+static JsonObject *parse(JsonParser *parser, const char *json, GError **error)
 {
-	g_autoptr(JsonParser) parser = json_parser_new();
-	g_autoptr(KxComparison) c = NULL;
 	JsonNode *root;
-	JsonObject *o;
 
 	if (!json_parser_load_from_data(parser, json, -1, error))
 		return NULL;
 	root = json_parser_get_root(parser);
-	o = root && JSON_NODE_HOLDS_OBJECT(root) ? json_node_get_object(root) : NULL;
-	if (!o) {
-		g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
-				    "this is no comparison: it is no JSON object");
-		return NULL;
+	if (root && JSON_NODE_HOLDS_OBJECT(root))
+		return json_node_get_object(root);
+	g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+			    "this is no comparison: it is no JSON object");
+	return NULL;
+}
+
+gboolean kx_comparison_take_round(KxComparison *c, const char *json, GError **error)
+{
+	g_autoptr(JsonParser) parser = json_parser_new();
+	JsonObject *o = parse(parser, json, error);
+	g_autoptr(GPtrArray) vms = o ? objects_of(o, "vms") : NULL;
+
+	if (!o)
+		return FALSE;
+	if (vms->len != c->vms->len) {
+		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+			    "a round has windows of %u VMs, and the comparison has %u", vms->len,
+			    c->vms->len);
+		return FALSE;
 	}
-	if (!is_comparison(o, error))
+	for (guint i = 0; i < vms->len; i++)
+		read_windows(vms->pdata[i], c, i);
+	return TRUE;
+}
+
+KxComparison *kx_comparison_from_json(const char *json, GError **error)
+{
+	g_autoptr(JsonParser) parser = json_parser_new();
+	JsonObject *o = parse(parser, json, error);
+	g_autoptr(KxComparison) c = NULL;
+
+	if (!o || !is_comparison(o, error))
 		return NULL;
 	c = kx_comparison_new();
 	if (!read_host(o, c->host, error))
 		return NULL;
+	c->id = text_of(o, "id");
 	c->command = text_of(o, "command");
 	c->start_realtime_ns = (gint64)count_of(o, "start_realtime_ns");
 	c->end_realtime_ns = (gint64)count_of(o, "end_realtime_ns");
@@ -373,6 +538,9 @@ KxComparison *kx_comparison_from_json(const char *json, GError **error)
 			    ? KX_LATIN
 			    : KX_TOGETHER;
 	c->rounds = (guint)count_of(o, "rounds");
+	c->whole = MIN((guint)count_of(o, "whole_rounds"), c->rounds);
+	read_plan(o, &c->asked);
+	read_environment(o, c->environment);
 	c->stopped = text_of(o, "stopped");
 	c->progress = text_of(o, "progress");
 	c->progress_na = text_of(o, "progress_na");

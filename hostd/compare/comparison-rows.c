@@ -97,7 +97,13 @@ static KxFigure figure_of(const KxEstimate *e)
 {
 	if (e->na)
 		return kx_unavailable(e->na);
-	return (KxFigure){ e->value, e->low, e->high, e->n, NULL, g_strdup(e->open) };
+	return (KxFigure){ .value = e->value,
+			   .low = e->low,
+			   .high = e->high,
+			   .n = e->n,
+			   .note = g_strdup(e->open),
+			   .se = e->se,
+			   .degrees = e->degrees };
 }
 
 /* A numerator or denominator of a figure, for one window; NAN: not known. */
@@ -267,6 +273,10 @@ static void fill_slowdown(const Ground *g, guint k, KxComparedRow *row)
 	row->slowdown = g->c->progress ? figure_of(&e.ratio)
 				       : kx_unavailable(g->c->progress_na ? g->c->progress_na
 									  : NO_PROGRESS);
+	if (!row->slowdown.na && isfinite(e.se)) {
+		row->slowdown.se = e.se;
+		row->slowdown.degrees = e.degrees;
+	}
 	if (k != REFERENCE && !row->slowdown.na && !e.differs && isfinite(e.within))
 		row->difference =
 			e.within < 1

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A comparison as text: the result of each setting in a sentence, one table, and notes for its interpretation. */
-#include "comparison.h"
+#include "comparison-internal.h"
 
 #include <math.h>
 
@@ -41,7 +41,7 @@ static char *plain(KxCellKind kind, double x)
 	}
 }
 
-static char *cell(KxCellKind kind, const KxFigure *f)
+char *kx_compared_cell(KxCellKind kind, const KxFigure *f)
 {
 	if (f->na)
 		return g_strdup("n/a");
@@ -86,8 +86,9 @@ static void add_table(GString *out, const GPtrArray *rows, guint width)
 			KxComparedRow *row = rows->pdata[i];
 
 			if (!row->left_out)
-				kx_table_add_cell(table, column,
-						  cell(f->kind, kx_compared_figure(row, f)));
+				kx_table_add_cell(
+					table, column,
+					kx_compared_cell(f->kind, kx_compared_figure(row, f)));
 		}
 	}
 	kx_table_print(table, out, width, INDENT, 0);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "comparison.h"
 
+#include "vm/environment.h"
+
 static void setting_free(gpointer data)
 {
 	KxComparedSetting *s = data;
@@ -32,6 +34,7 @@ KxComparison *kx_comparison_new(void)
 	c->settings = g_ptr_array_new_with_free_func(setting_free);
 	c->vms = g_ptr_array_new_with_free_func(vm_free);
 	c->doubts = g_ptr_array_new_with_free_func(g_free);
+	c->environment = kx_environment_new();
 	return c;
 }
 
@@ -39,7 +42,12 @@ void kx_comparison_free(KxComparison *c)
 {
 	if (!c)
 		return;
+	g_free(c->id);
 	kx_report_free(c->host);
+	g_free(c->asked.progress_command);
+	g_strfreev(c->asked.logs);
+	g_free(c->asked.directory);
+	g_ptr_array_unref(c->environment);
 	g_free(c->progress);
 	g_free(c->progress_na);
 	g_free(c->stopped);
@@ -88,4 +96,16 @@ const KxStretch *kx_comparison_at(const KxComparison *c, guint vm, guint round, 
 	guint i = round * c->settings->len + setting;
 
 	return i < v->stretches->len ? v->stretches->pdata[i] : NULL;
+}
+
+void kx_comparison_cut(KxComparison *c, guint rounds)
+{
+	for (guint i = 0; i < c->vms->len; i++) {
+		KxComparedVm *v = c->vms->pdata[i];
+
+		if (v->stretches->len > rounds * c->settings->len)
+			g_ptr_array_set_size(v->stretches, (gint)(rounds * c->settings->len));
+	}
+	c->rounds = MIN(c->rounds, rounds);
+	c->whole = MIN(c->whole, rounds);
 }

@@ -3,6 +3,8 @@
  * A comparison: the settings that ran, the VMs, the order, the measurements of each window, and the conclusions. The
  * measurements are kept and saved. The conclusions (rows) are computed from the measurements each time they are shown, so that
  * a newer program can read a saved comparison.
+ *
+ * The JSON form is the only description of a saved comparison: a file has it as a whole, and the store (store/store.h) in parts.
  */
 #ifndef KX_COMPARISON_H
 #define KX_COMPARISON_H
@@ -33,6 +35,7 @@ typedef struct {
 typedef struct {
 	char *name, *uuid;
 	guint32 pid, vcpus;
+	guint64 started; /* of the process @pid: kx_procstat_started(); 0: not known */
 	guint64 ram_pages;
 	char *ended;	   /* why the VM ended before the comparison; NULL: it did not */
 	GPtrArray *doubts; /* char * */
@@ -40,12 +43,25 @@ typedef struct {
 	GPtrArray *stretches;
 } KxComparedVm;
 
+/* What the user asked for, beyond the settings; a comparison that was interrupted is continued with it. */
 typedef struct {
+	guint rounds;
+	double precision;	/* 0: none */
+	char *progress_command; /* NULL: none */
+	char **logs;		/* "[NAME=]FILE"; NULL: none */
+	char *directory; /* where file names and the command above are valid; NULL: not known */
+} KxComparedPlan;
+
+typedef struct {
+	char *id;	/* in the store; NULL: not kept */
 	KxReport *host; /* a report's header without VMs: the host of the measurements */
 	guint64 seed, window_ns, settle_ns;
 	gint64 start_realtime_ns, end_realtime_ns;
 	KxLayout layout;
 	guint rounds; /* begun rounds */
+	guint whole;  /* of these, the first ones in which every window was run */
+	KxComparedPlan asked;
+	GPtrArray *environment; /* KxFact (vm/environment.h) */
 	char *progress; /* the measure of guest progress: "units of work by the workload's log"; NULL: @progress_na */
 	char *progress_na;
 	char *stopped;	     /* why there are fewer rounds than requested; NULL: there are not */
@@ -67,8 +83,19 @@ void kx_comparison_put(KxComparison *c, guint vm, guint round, guint setting, Kx
 /* NULL: this window was not measured. */
 const KxStretch *kx_comparison_at(const KxComparison *c, guint vm, guint round, guint setting);
 
+/* Forgets all rounds from @rounds on. */
+void kx_comparison_cut(KxComparison *c, guint rounds);
+
 char *kx_comparison_to_json(const KxComparison *c);
 KxComparison *kx_comparison_from_json(const char *json, GError **error);
+
+/*
+ * The same in parts: everything but windows and conclusions, which kx_comparison_from_json() reads as a comparison without
+ * windows; and the windows of one round, to be put back into that comparison. FALSE: @json is not such a part.
+ */
+char *kx_comparison_head_to_json(const KxComparison *c);
+char *kx_comparison_round_to_json(const KxComparison *c, guint round);
+gboolean kx_comparison_take_round(KxComparison *c, const char *json, GError **error);
 
 /* --- conclusions -------------------------------------------------------------------------------------------------- */
 

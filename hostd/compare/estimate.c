@@ -160,7 +160,9 @@ static void mean_by_t(KxEstimate *e, const gdouble *list)
 
 	for (guint i = 0; i < e->n; i++)
 		squares += (list[i] - e->value) * (list[i] - e->value);
-	half = kx_estimate_t(e->n - 1) * sqrt(squares / (e->n - 1) / e->n);
+	e->degrees = e->n - 1;
+	e->se = sqrt(squares / e->degrees / e->n);
+	half = kx_estimate_t(e->degrees) * e->se;
 	e->low = e->value - half;
 	e->high = e->value + half;
 	e->method = KX_METHOD_T;
@@ -218,6 +220,17 @@ static gboolean fieller(const gdouble *y, const gdouble *x, guint n, gdouble *lo
 	return TRUE;
 }
 
+/* The scatter of y - r x, in units of the mean of x. */
+static void quotient_error(KxEstimate *e, const gdouble *y, const gdouble *x)
+{
+	gdouble below = sum_of(x, e->n) / e->n, squares = 0;
+
+	for (guint i = 0; i < e->n; i++)
+		squares += (y[i] - e->value * x[i]) * (y[i] - e->value * x[i]);
+	e->degrees = e->n - 1;
+	e->se = sqrt(squares / e->degrees / e->n) / below;
+}
+
 static void quotient_interval(KxEstimate *e, const gdouble *y, const gdouble *x, guint64 seed)
 {
 	if (e->n == 1) {
@@ -229,12 +242,14 @@ static void quotient_interval(KxEstimate *e, const gdouble *y, const gdouble *x,
 		return;
 	}
 	e->method = KX_METHOD_FIELLER;
+	quotient_error(e, y, x);
 	if (e->n < KX_BOOTSTRAP_ROUNDS)
 		return;
 	widen(e, y, x, seed);
 	if (isfinite(e->low) && isfinite(e->high))
 		return;
 	e->low = e->high = NAN;
+	e->degrees = 0;
 	e->method = KX_METHOD_NONE;
 	e->open = hardly_below;
 }

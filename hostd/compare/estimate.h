@@ -35,12 +35,15 @@ typedef enum {
  * @method: of the interval
  * @na: why there is no value, a clause; NULL: there is one. Static text
  * @open: why there is no interval, a clause; NULL: there is one. Static text
+ * @se: standard error of the value; of a quotient the linearised one
+ * @degrees: of freedom, of @se; 0: @se is not known
  */
 typedef struct {
 	gdouble value, low, high;
 	guint n, missing;
 	KxMethod method;
 	const gchar *na, *open;
+	gdouble se, degrees;
 } KxEstimate;
 
 /* "Student's t", "BCa bootstrap", "Fieller", "none". */

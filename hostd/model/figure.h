@@ -8,7 +8,8 @@
 /*
  * A figure was measured (@na is NULL), or was not (@na is the reason, one clause without a full stop). An estimate has the 95 %
  * confidence interval [@low, @high] and the number of observations @n; for other figures low = high = NAN. @note: what the reader
- * must know to understand the value, one clause; NULL: nothing.
+ * must know to understand the value, one clause; NULL: nothing. @se and @degrees: standard error of the value (of a slowdown: of
+ * its logarithm) and its degrees of freedom, for a comparison with another estimate; @degrees 0: not known.
  */
 typedef struct {
 	double value;
@@ -16,6 +17,7 @@ typedef struct {
 	guint64 n;
 	char *na;
 	char *note;
+	double se, degrees;
 } KxFigure;
 
 #endif /* KX_MODEL_FIGURE_H */

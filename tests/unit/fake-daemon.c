@@ -101,6 +101,18 @@ static void move_on(KxWindow *w)
 	w->exits += 5000;
 }
 
+/* A target is a VM's name or its UUID. */
+static gboolean is_meant(const char *name, char **targets)
+{
+	if (g_strv_contains((const char *const *)targets, name))
+		return TRUE;
+	for (guint i = 0; i < G_N_ELEMENTS(vms); i++) {
+		if (g_str_equal(vms[i].name, name))
+			return g_strv_contains((const char *const *)targets, vms[i].uuid);
+	}
+	return FALSE;
+}
+
 static GVariant *make_report(char **targets)
 {
 	g_autoptr(KxReport) part = kx_report_new();
@@ -113,7 +125,7 @@ static GVariant *make_report(char **targets)
 	for (guint i = 0; i < report->vms->len; i++) {
 		KxVmReport *v = report->vms->pdata[i];
 
-		if (*targets && !g_strv_contains((const char *const *)targets, v->name))
+		if (*targets && !is_meant(v->name, targets))
 			continue;
 		g_ptr_array_foreach(v->windows, (GFunc)(void (*)(void))move_on, NULL);
 		g_ptr_array_add(part->vms, v);
@@ -138,7 +150,7 @@ static GVariant *make_stats(char **targets)
 	for (guint i = 0; i < report->vms->len; i++) {
 		KxVmReport *v = report->vms->pdata[i];
 
-		if (*targets && !g_strv_contains((const char *const *)targets, v->name))
+		if (*targets && !is_meant(v->name, targets))
 			continue;
 		g_ptr_array_foreach(v->windows, (GFunc)(void (*)(void))move_on, NULL);
 		if (v->attached)
@@ -151,6 +163,7 @@ static GVariant *make_stats(char **targets)
 static void set_tracker(const char *target, GVariant *params)
 {
 	g_autoptr(GVariant) given = g_variant_get_child_value(params, 1);
+	char *one[] = { (char *)target, NULL };
 	KxOptions o;
 
 	kx_options_init(&o);
@@ -164,7 +177,7 @@ static void set_tracker(const char *target, GVariant *params)
 		KxVmReport *v = report->vms->pdata[i];
 		KxWindow *w = v->windows->len ? v->windows->pdata[v->windows->len - 1] : NULL;
 
-		if (!w || !w->open || !g_str_equal(v->name, target))
+		if (!w || !w->open || !is_meant(v->name, one))
 			continue;
 		g_free(w->tracker);
 		g_free(w->options);
@@ -184,6 +197,17 @@ static GVariant *found_runs(void)
 	return g_variant_new("(a(tt))", &b);
 }
 
+/* FAKE_MICROCODE: of another host, say. */
+static GVariant *environment(void)
+{
+	const char *microcode = g_getenv("FAKE_MICROCODE");
+
+	return g_variant_new_parsed("({'microcode': <%s>, 'CONFIG_KVM_ELIDE_TLB_FLUSH_IF_YOUNG': "
+				    "<'n'>, 'kvm_ext.build_na': <'the module is not loaded'>, "
+				    "'libvirt': <'9.0.0'>, 'qemu': <'7.2.0'>},)",
+				    microcode ? microcode : "0x1");
+}
+
 static GVariant *answer(const char *method, char **targets)
 {
 	if (g_str_equal(method, "List"))
@@ -196,6 +220,8 @@ static GVariant *answer(const char *method, char **targets)
 		return make_report(targets);
 	if (g_str_equal(method, "Found"))
 		return found_runs();
+	if (g_str_equal(method, "Environment"))
+		return environment();
 	if (g_str_equal(method, "RunPass"))
 		return g_variant_new("(t)", (guint64)17);
 	return NULL;

@@ -10,6 +10,7 @@
 
 #include "compare/comparison.h"
 #include "compare/design.h"
+#include "vm/environment.h"
 
 enum {
 	OFF,
@@ -251,6 +252,45 @@ static void test_json_gives_it_back(void **state)
 	assert_string_equal(json, again);
 }
 
+/* Head and rounds apart give the same whole; a round of another comparison is refused. */
+static void test_parts_give_it_back(void **state)
+{
+	g_autoptr(KxComparison) c = comparison(), back = NULL;
+	g_autofree char *json = NULL, *again = NULL, *head = NULL;
+	g_autoptr(GError) error = NULL;
+	char *logs[] = { (char *)"vm1=a log.txt", NULL };
+
+	c->id = g_strdup("0badcafe");
+	c->whole = ROUNDS - 1;
+	c->asked.rounds = 20;
+	c->asked.precision = 0.01;
+	c->asked.progress_command = g_strdup("echo 1\necho 2 # \"quoted\"");
+	c->asked.directory = g_strdup("/a directory");
+	c->asked.logs = g_strdupv(logs);
+	kx_environment_add(c->environment, "microcode", "0x1", NULL);
+	kx_environment_add(c->environment, "libvirt", NULL, "no connection");
+	((KxComparedVm *)c->vms->pdata[0])->started = 1ull << 40;
+	head = kx_comparison_head_to_json(c);
+	assert_null(strstr(head, "\"measured\""));
+	back = kx_comparison_from_json(head, &error);
+	assert_non_null(back);
+	for (guint round = 0; round < ROUNDS; round++) {
+		g_autofree char *part = kx_comparison_round_to_json(c, round);
+
+		assert_true(kx_comparison_take_round(back, part, &error));
+	}
+	json = kx_comparison_to_json(c);
+	again = kx_comparison_to_json(back);
+	assert_string_equal(json, again);
+	assert_string_equal(back->asked.progress_command, c->asked.progress_command);
+	assert_false(kx_comparison_take_round(back, "{\"vms\": []}", &error));
+	kx_comparison_cut(back, 2);
+	assert_int_equal(back->rounds, 2);
+	assert_int_equal(back->whole, 2);
+	assert_non_null(kx_comparison_at(back, 1, 1, WALK));
+	assert_null(kx_comparison_at(back, 1, 2, OFF));
+}
+
 static void test_wrong_files_are_refused(void **state)
 {
 	static const char *const cases[] = {
@@ -308,6 +348,7 @@ int main(void)
 		cmocka_unit_test(test_host_in_json),
 		cmocka_unit_test(test_host_is_cleaned),
 		cmocka_unit_test(test_json_gives_it_back),
+		cmocka_unit_test(test_parts_give_it_back),
 		cmocka_unit_test(test_wrong_files_are_refused),
 		cmocka_unit_test(test_odd_files_are_taken),
 	};

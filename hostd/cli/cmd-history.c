@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* history: the comparisons of the stores, and their deletion. */
+#include "cli.h"
+
+#include <string.h>
+
+#include "base/textfmt.h"
+#include "stores.h"
+
+#define COMMAND_COLUMNS 60
+
+typedef struct {
+	char *domain;
+	char **delete_ids, **rest;
+	int limit;
+} Arguments;
+
+/* --- the list ----------------------------------------------------------------------------------------------------- */
+
+static int newest_first(gconstpointer a, gconstpointer b)
+{
+	const KxStored *x = *(KxStored *const *)a, *y = *(KxStored *const *)b;
+
+	if (x->start_realtime_ns != y->start_realtime_ns)
+		return x->start_realtime_ns < y->start_realtime_ns ? 1 : -1;
+	return strcmp(x->id, y->id);
+}
+
+/* @stores holds what the entries point to. FALSE: a store cannot be read, and *@code. */
+static gboolean add_store(const Arguments *a, const char *place, GPtrArray *stores, GPtrArray *all,
+			  int *code)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GPtrArray) list = NULL;
+	KxStore *s = kx_store_open(place, KX_STORE_READ, &error);
+
+	if (!s && g_error_matches(error, KX_STORE_ERROR, KX_STORE_ERROR_NONE))
+		return TRUE;
+	if (s) {
+		g_ptr_array_add(stores, s);
+		list = kx_store_list(s, a->domain, (guint)a->limit, &error);
+	}
+	if (!list) {
+		*code = stores_fail(NULL, error);
+		return FALSE;
+	}
+	g_ptr_array_extend_and_steal(all, g_steal_pointer(&list));
+	return TRUE;
+}
+
+/* Of all stores that can be read, the newest first; that one cannot be read is printed, and the others are listed. */
+static GPtrArray *list_all(const Arguments *a, GPtrArray *stores, int *code)
+{
+	g_auto(GStrv) places = kx_store_places();
+	GPtrArray *all = g_ptr_array_new_with_free_func((GDestroyNotify)kx_stored_free);
+
+	for (char **place = places; *place; place++)
+		add_store(a, *place, stores, all, code);
+	g_ptr_array_sort(all, newest_first);
+	if (a->limit && all->len > (guint)a->limit)
+		g_ptr_array_set_size(all, a->limit);
+	return all;
+}
+
+/* --- output ------------------------------------------------------------------------------------------------------- */
+
+static char *when(gint64 realtime_ns)
+{
+	g_autoptr(GDateTime) t = g_date_time_new_from_unix_local(realtime_ns / 1000000000);
+
+	return t ? g_date_time_format(t, "%Y-%m-%d %H:%M:%S") : g_strdup("n/a");
+}
+
+/* The beginning of a long text. */
+static char *shortened(const char *text)
+{
+	if (!text || !*text)
+		return g_strdup("n/a");
+	if (g_utf8_strlen(text, -1) <= COMMAND_COLUMNS)
+		return g_strdup(text);
+	return g_strdup_printf(
+		"%.*s…", (int)(g_utf8_offset_to_pointer(text, COMMAND_COLUMNS - 1) - text), text);
+}
+
+static void print_text(const GPtrArray *all)
+{
+	g_autoptr(KxTable) table = kx_table_new();
+	GString *out = g_string_new(NULL);
+	static const char *const titles[] = { "ID",    "begun", "VMs",	    "rounds",
+					      "state", "host",	"settings", "command" };
+
+	for (guint i = 0; i < G_N_ELEMENTS(titles); i++)
+		kx_table_add_column(table, titles[i], g_strcmp0(titles[i], "rounds") != 0, FALSE);
+	for (guint i = 0; i < all->len; i++) {
+		const KxStored *e = all->pdata[i];
+		g_autofree char *vms = g_strjoinv(", ", e->vms);
+		g_autofree char *settings = g_strjoinv(", ", e->settings);
+		guint column = 0;
+
+		kx_table_add_cell(table, column++, g_strdup(e->id));
+		kx_table_add_cell(table, column++, when(e->start_realtime_ns));
+		kx_table_add_cell(table, column++, shortened(vms));
+		kx_table_add_cell(table, column++,
+				  g_strdup_printf("%u of %u", e->whole, MAX(e->asked, e->whole)));
+		kx_table_add_cell(table, column++, g_strdup(kx_stored_state_name(e->state)));
+		kx_table_add_cell(table, column++, g_strdup(e->kernel ? e->kernel : "n/a"));
+		kx_table_add_cell(table, column++, shortened(settings));
+		kx_table_add_cell(table, column++, shortened(e->command));
+	}
+	kx_table_print(table, out, 0, 0, 0);
+	fputs(out->str, stdout);
+	g_string_free(out, TRUE);
+}
+
+static void add_text(JsonBuilder *b, const char *key, const char *text)
+{
+	json_builder_set_member_name(b, key);
+	if (text)
+		json_builder_add_string_value(b, text);
+	else
+		json_builder_add_null_value(b);
+}
+
+static void add_texts(JsonBuilder *b, const char *key, char **texts)
+{
+	json_builder_set_member_name(b, key);
+	json_builder_begin_array(b);
+	for (char **text = texts; *text; text++)
+		json_builder_add_string_value(b, *text);
+	json_builder_end_array(b);
+}
+
+static void add_count(JsonBuilder *b, const char *key, gint64 value)
+{
+	json_builder_set_member_name(b, key);
+	json_builder_add_int_value(b, value);
+}
+
+static void print_json(const GPtrArray *all)
+{
+	g_autoptr(JsonBuilder) b = json_builder_new();
+
+	json_builder_begin_array(b);
+	for (guint i = 0; i < all->len; i++) {
+		const KxStored *e = all->pdata[i];
+
+		json_builder_begin_object(b);
+		add_text(b, "id", e->id);
+		add_text(b, "state", kx_stored_state_name(e->state));
+		add_text(b, "stopped", e->stopped);
+		add_count(b, "start_realtime_ns", e->start_realtime_ns);
+		add_count(b, "saved_realtime_ns", e->saved_realtime_ns);
+		add_count(b, "rounds", e->whole);
+		add_count(b, "rounds_asked", e->asked);
+		add_count(b, "seed", (gint64)e->seed);
+		add_texts(b, "vms", e->vms);
+		add_texts(b, "settings", e->settings);
+		add_text(b, "command", e->command);
+		add_text(b, "kernel", e->kernel);
+		add_text(b, "hardware", e->hardware);
+		add_text(b, "directory", e->directory);
+		json_builder_end_object(b);
+	}
+	json_builder_end_array(b);
+	cli_print_json(b, TRUE);
+}
+
+static int list(Cli *cli, const Arguments *a)
+{
+	g_autoptr(GPtrArray) stores =
+		g_ptr_array_new_with_free_func((GDestroyNotify)kx_store_close);
+	int code = KX_EXIT_OK;
+	g_autoptr(GPtrArray) all = list_all(a, stores, &code);
+
+	if (cli->json)
+		print_json(all);
+	else if (all->len)
+		print_text(all);
+	else if (!code)
+		cli_say(cli, "no comparison is kept%s%s", a->domain ? " of " : "",
+			a->domain ? a->domain : "");
+	return code;
+}
+
+/* --- deletion ----------------------------------------------------------------------------------------------------- */
+
+static int delete_one(Cli *cli, const char *start)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *id = NULL;
+	g_autoptr(KxStore) s = stores_find(start, KX_STORE_WRITE, &id, &error);
+
+	if (!s || !kx_store_delete(s, id, &error))
+		return stores_fail(NULL, error);
+	cli_say(cli, "%s: deleted", id);
+	return KX_EXIT_OK;
+}
+
+static int delete_all(Cli *cli, char **ids)
+{
+	int code = KX_EXIT_OK;
+
+	for (char **id = ids; *id; id++) {
+		int failed = delete_one(cli, *id);
+
+		code = code ? code : failed;
+	}
+	return code;
+}
+
+static int check_and_run(Cli *cli, const Arguments *a)
+{
+	if (a->limit < 0)
+		return cli_usage("history", "--limit wants a number, 0 for all");
+	if (a->rest)
+		return cli_usage(
+			"history",
+			"'%s' is not an option: --domain NAME lists the comparisons of a VM",
+			a->rest[0]);
+	if (a->delete_ids && (a->domain || a->limit))
+		return cli_usage("history", "--delete takes IDs alone");
+	return a->delete_ids ? delete_all(cli, a->delete_ids) : list(cli, a);
+}
+
+int cmd_history(Cli *cli, int argc, char **argv)
+{
+	Arguments a = { 0 };
+	const GOptionEntry entries[] = {
+		{ "domain", 0, 0, G_OPTION_ARG_STRING, &a.domain,
+		  "Only comparisons of this VM, by name or UUID", "DOMAIN" },
+		{ "limit", 'n', 0, G_OPTION_ARG_INT, &a.limit, "Only the newest N (all)", "N" },
+		{ "delete", 0, 0, G_OPTION_ARG_STRING_ARRAY, &a.delete_ids,
+		  "Delete the comparison ID; may be given more than once", "ID" },
+		{ G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &a.rest, NULL, NULL },
+		{ 0 },
+	};
+	int code = KX_EXIT_USAGE;
+
+	if (cli_parse(entries, &argc, &argv))
+		code = check_and_run(cli, &a);
+	g_free(a.domain);
+	g_strfreev(a.delete_ids);
+	g_strfreev(a.rest);
+	return code;
+}

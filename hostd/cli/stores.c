@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "stores.h"
+
+int stores_fail(const char *what, const GError *error)
+{
+	int code = cli_fail(what, error);
+
+	if (g_error_matches(error, KX_STORE_ERROR, KX_STORE_ERROR_BUSY))
+		return KX_EXIT_STATE;
+	if (g_error_matches(error, KX_STORE_ERROR, KX_STORE_ERROR_READ_ONLY))
+		return KX_EXIT_DENIED;
+	return code;
+}
+
+/* The first error is kept: of a store that is there, in preference to one that has nothing. */
+static void keep_error(GError **kept, GError *error)
+{
+	if (*kept && !g_error_matches(*kept, KX_STORE_ERROR, KX_STORE_ERROR_NONE)) {
+		g_error_free(error);
+		return;
+	}
+	g_clear_error(kept);
+	*kept = error;
+}
+
+/* Of the store in @directory: its ID, or NULL with what was wrong in @kept. */
+static char *look_in(const char *directory, const char *start, GError **kept)
+{
+	GError *error = NULL;
+	g_autoptr(KxStore) s = kx_store_open(directory, KX_STORE_READ, &error);
+	char *id = s ? kx_store_find(s, start, &error) : NULL;
+
+	if (error)
+		keep_error(kept, error);
+	return id;
+}
+
+KxStore *stores_find(const char *start, KxStoreMode mode, char **id, GError **error)
+{
+	g_auto(GStrv) places = kx_store_places();
+	g_autofree char *directory = NULL;
+	GError *kept = NULL;
+
+	*id = NULL;
+	for (char **place = places; *place; place++) {
+		g_autofree char *here = look_in(*place, start, &kept);
+
+		if (here && *id) {
+			g_clear_error(&kept);
+			g_set_error(error, KX_STORE_ERROR, KX_STORE_ERROR_AMBIGUOUS,
+				    "several comparisons have an ID that begins with %s", start);
+			g_clear_pointer(id, g_free);
+			return NULL;
+		}
+		if (!here)
+			continue;
+		*id = g_steal_pointer(&here);
+		directory = g_strdup(*place);
+	}
+	/* Several in one store is an error whatever another store has. */
+	if (*id && !g_error_matches(kept, KX_STORE_ERROR, KX_STORE_ERROR_AMBIGUOUS)) {
+		g_clear_error(&kept);
+		return kx_store_open(directory, mode, error);
+	}
+	g_clear_pointer(id, g_free);
+	if (g_error_matches(kept, KX_STORE_ERROR, KX_STORE_ERROR_NONE)) {
+		g_clear_error(&kept);
+		g_set_error(&kept, KX_STORE_ERROR, KX_STORE_ERROR_NONE,
+			    "there is no comparison %s (kvm-ext history shows what there is)",
+			    start);
+	}
+	g_propagate_error(error, kept);
+	return NULL;
+}
+
+KxComparison *stores_load(const char *start, GError **error)
+{
+	g_autofree char *id = NULL;
+	g_autoptr(KxStore) s = stores_find(start, KX_STORE_READ, &id, error);
+	KxStoredState state;
+	KxComparison *c = s ? kx_store_load(s, id, &state, error) : NULL;
+
+	if (c && !c->stopped && state == KX_STORED_RUNNING)
+		c->stopped = g_strdup("it is still being measured");
+	if (c && !c->stopped && state == KX_STORED_KILLED)
+		c->stopped = g_strdup("the command that measured it was killed");
+	return c;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The stores that a user can read, as one: a comparison is in one of them, and its ID says which. */
+#ifndef KX_STORES_H
+#define KX_STORES_H
+
+#include "cli.h"
+#include "store/store.h"
+
+/*
+ * The store that has the only comparison whose ID begins with @start, opened for @mode; *@id is the whole ID. A store that
+ * cannot be read is an error only if no other store has the comparison.
+ */
+KxStore *stores_find(const char *start, KxStoreMode mode, char **id, GError **error);
+
+/* Like cli_fail(), with the exit code for an error of the store. */
+int stores_fail(const char *what, const GError *error);
+
+/* The comparison, from the store; if it is not whole, @stopped says so. NULL: @error. */
+KxComparison *stores_load(const char *start, GError **error);
+
+#endif /* KX_STORES_H */

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Writing comparisons, and who may. */
+#include "store-internal.h"
+
+#include <sys/random.h>
+
+#include "writer.h"
+
+#define TRIES 16
+
+/*
+ * Eight hexadecimal digits: short enough to be typed, and different in the stores of several users. From the kernel, because the
+ * state of a generator of ours would be the same in a forked process.
+ */
+static char *draw_id(void)
+{
+	guint32 drawn;
+
+	if (getrandom(&drawn, sizeof(drawn), 0) != sizeof(drawn))
+		drawn = g_random_int();
+	return g_strdup_printf("%08x", drawn);
+}
+
+static char *labels_of(const KxComparison *c)
+{
+	GString *text = g_string_new(NULL);
+
+	for (guint i = 0; i < c->settings->len; i++) {
+		const KxComparedSetting *s = c->settings->pdata[i];
+
+		if (!s->left_out)
+			g_string_append_printf(text, "%s%s", text->len ? "\n" : "", s->label);
+	}
+	return g_string_free(text, FALSE);
+}
+
+static gint64 now_ns(void)
+{
+	return g_get_real_time() * 1000;
+}
+
+static gboolean no_such(const KxStore *s, const char *id, GError **error)
+{
+	g_set_error(error, KX_STORE_ERROR, KX_STORE_ERROR_NONE,
+		    "%s has no comparison %s (any more)", s->path, id);
+	return FALSE;
+}
+
+/* --- who measures it ---------------------------------------------------------------------------------------------- */
+
+/* FALSE: there is no such comparison, or somebody else measures it. */
+static gboolean is_free(KxStore *s, const char *id, gboolean *ours, GError **error)
+{
+	g_autoptr(sqlite3_stmt) q =
+		kx_store_prepare(s,
+				 "SELECT writer_pid, writer_started, writer_boot FROM comparison "
+				 "WHERE id = ?",
+				 error);
+	KxWriter self;
+	int rc;
+
+	if (!q)
+		return FALSE;
+	sqlite3_bind_text(q, 1, id, -1, SQLITE_TRANSIENT);
+	rc = sqlite3_step(q);
+	if (rc == SQLITE_DONE)
+		return no_such(s, id, error);
+	if (rc != SQLITE_ROW)
+		return kx_store_fail(s, "reading the history", error);
+	kx_writer_self(&self);
+	*ours = sqlite3_column_int64(q, 0) == self.pid &&
+		sqlite3_column_int64(q, 1) == self.started;
+	kx_writer_clear(&self);
+	if (*ours || !kx_writer_lives(sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1),
+				      (const char *)sqlite3_column_text(q, 2)))
+		return TRUE;
+	g_set_error(error, KX_STORE_ERROR, KX_STORE_ERROR_BUSY,
+		    "comparison %s is being measured by process %" G_GINT64_FORMAT, id,
+		    (gint64)sqlite3_column_int64(q, 0));
+	return FALSE;
+}
+
+static gboolean set_writer(KxStore *s, const char *id, GError **error)
+{
+	KxWriter self;
+	gboolean ok;
+
+	kx_writer_self(&self);
+	ok = kx_store_run(s, error,
+			  "UPDATE comparison SET writer_pid = ?, writer_started = ?, "
+			  "writer_boot = ? WHERE id = ?",
+			  "iiss", self.pid, self.started, self.boot, id);
+	kx_writer_clear(&self);
+	return ok;
+}
+
+gboolean kx_store_claim(KxStore *s, const char *id, GError **error)
+{
+	gboolean ours, ok;
+
+	if (!kx_store_begin(s, error))
+		return FALSE;
+	ok = is_free(s, id, &ours, error) && set_writer(s, id, error);
+	return kx_store_end(s, ok, error);
+}
+
+gboolean kx_store_release(KxStore *s, const char *id, GError **error)
+{
+	gboolean ours = FALSE, ok;
+
+	if (!kx_store_begin(s, error))
+		return FALSE;
+	ok = is_free(s, id, &ours, error) &&
+	     (!ours ||
+	      kx_store_run(s, error,
+			   "UPDATE comparison SET writer_pid = NULL, writer_started = NULL, "
+			   "writer_boot = NULL WHERE id = ?",
+			   "s", id));
+	return kx_store_end(s, ok, error);
+}
+
+gboolean kx_store_delete(KxStore *s, const char *id, GError **error)
+{
+	gboolean ours, ok;
+
+	if (!kx_store_begin(s, error))
+		return FALSE;
+	ok = is_free(s, id, &ours, error) &&
+	     kx_store_run(s, error, "DELETE FROM comparison WHERE id = ?", "s", id);
+	return kx_store_end(s, ok, error);
+}
+
+/* --- saving ------------------------------------------------------------------------------------------------------- */
+
+/* A row for it, so that what follows is an update. */
+static gboolean insert(KxStore *s, const KxComparison *c, GError **error)
+{
+	gboolean ok =
+		kx_store_run(
+			s, error,
+			"INSERT INTO comparison (id, started_ns, saved_ns, asked, whole, seed, "
+			"settings, head) VALUES (?, 0, 0, 0, 0, 0, '', '')",
+			"s", c->id) &&
+		set_writer(s, c->id, error);
+
+	for (guint i = 0; ok && i < c->vms->len; i++) {
+		const KxComparedVm *v = c->vms->pdata[i];
+
+		ok = kx_store_run(s, error,
+				  "INSERT INTO vm (comparison, position, name, uuid) "
+				  "VALUES (?, ?, ?, ?)",
+				  "siss", c->id, (gint64)i, v->name, v->uuid);
+	}
+	return ok;
+}
+
+/* A comparison that was deleted is not made again: rounds without the rounds before them are none. */
+static gboolean write_head(KxStore *s, const KxComparison *c, KxStoreStep step, GError **error)
+{
+	g_autofree char *labels = labels_of(c), *head = kx_comparison_head_to_json(c);
+
+	if (!kx_store_run(
+		    s, error,
+		    "UPDATE comparison SET started_ns = ?, saved_ns = ?, asked = ?, whole = ?, "
+		    "stopped = ?, seed = ?, settings = ?, command = ?, kernel = ?, "
+		    "hardware = ?, head = ? WHERE id = ?",
+		    "iiiisissssss", c->start_realtime_ns, now_ns(), (gint64)c->asked.rounds,
+		    (gint64)c->whole, c->stopped, (gint64)c->seed, labels, c->command,
+		    c->host->kernel, c->host->hardware, head, c->id))
+		return FALSE;
+	if (sqlite3_changes(s->db) != 1)
+		return no_such(s, c->id, error);
+	return step == KX_STORE_GOES_ON ||
+	       kx_store_run(s, error,
+			    "UPDATE comparison SET writer_pid = NULL, writer_started = NULL, "
+			    "writer_boot = NULL WHERE id = ?",
+			    "s", c->id);
+}
+
+/* Rounds from @end on are of an earlier attempt that was interrupted within them. */
+static gboolean write_rounds(KxStore *s, const KxComparison *c, guint from, guint end,
+			     GError **error)
+{
+	for (guint round = from; round < end; round++) {
+		g_autofree char *windows = kx_comparison_round_to_json(c, round);
+
+		if (!kx_store_run(s, error,
+				  "INSERT OR REPLACE INTO round (comparison, number, windows) "
+				  "VALUES (?, ?, ?)",
+				  "sis", c->id, (gint64)round, windows))
+			return FALSE;
+	}
+	return kx_store_run(s, error, "DELETE FROM round WHERE comparison = ? AND number >= ?",
+			    "si", c->id, (gint64)end);
+}
+
+static gboolean has_id(KxStore *s, const char *id)
+{
+	g_autoptr(sqlite3_stmt) q =
+		kx_store_prepare(s, "SELECT 1 FROM comparison WHERE id = ?", NULL);
+
+	if (!q)
+		return FALSE;
+	sqlite3_bind_text(q, 1, id, -1, SQLITE_TRANSIENT);
+	return sqlite3_step(q) == SQLITE_ROW;
+}
+
+static gboolean save(KxStore *s, KxComparison *c, guint from, KxStoreStep step, GError **error)
+{
+	gboolean is_new = !c->id;
+	guint end = step == KX_STORE_ENDS ? c->rounds : c->whole;
+
+	for (guint i = 0; is_new && (!c->id || (i < TRIES && has_id(s, c->id))); i++) {
+		g_free(c->id);
+		c->id = draw_id();
+	}
+	return (!is_new || insert(s, c, error)) && write_head(s, c, step, error) &&
+	       write_rounds(s, c, is_new ? 0 : from, end, error);
+}
+
+gboolean kx_store_save(KxStore *s, KxComparison *c, guint from, KxStoreStep step, GError **error)
+{
+	gboolean is_new = !c->id;
+
+	if (!kx_store_begin(s, error))
+		return FALSE;
+	if (kx_store_end(s, save(s, c, from, step, error), error))
+		return TRUE;
+	if (is_new)
+		g_clear_pointer(&c->id, g_free);
+	return FALSE;
+}

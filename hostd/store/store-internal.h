@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Shared by the files of the store. */
+#ifndef KX_STORE_INTERNAL_H
+#define KX_STORE_INTERNAL_H
+
+#include <sqlite3.h>
+
+#include "store.h"
+
+struct _KxStore {
+	sqlite3 *db;
+	char *directory, *path;
+};
+
+/* The error of the last call, in words, with the file's name. @doing: "keeping the comparison". Always FALSE. */
+gboolean kx_store_fail(const KxStore *s, const char *doing, GError **error);
+
+/* A statement, or NULL with @error. */
+sqlite3_stmt *kx_store_prepare(KxStore *s, const char *sql, GError **error);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(sqlite3_stmt, sqlite3_finalize)
+
+/* Runs a statement without results to its end; binds @format's arguments in their order: s char * (NULL: null), i gint64. */
+gboolean kx_store_run(KxStore *s, GError **error, const char *sql, const char *format, ...);
+
+/* All or nothing. kx_store_end() commits if @ok, else rolls back; returns whether it was committed. */
+gboolean kx_store_begin(KxStore *s, GError **error);
+gboolean kx_store_end(KxStore *s, gboolean ok, GError **error);
+
+/* Brings the file's tables up to this version, or refuses it. @may_change FALSE: an older version is refused as well. */
+gboolean kx_store_check_schema(KxStore *s, gboolean may_change, GError **error);
+
+#endif /* KX_STORE_INTERNAL_H */
