@@ -18,89 +18,274 @@ static gboolean failed(GError **error, const char *what)
 	return FALSE;
 }
 
-/* --- "info mtree -f" ------------------------------------------------------------------------------------------------ */
+/* --- "info mtree" --------------------------------------------------------------------------------------------------- */
 
 /*
- * A flat view begins with "FlatView #2", then has a line for each address space that it belongs to:
- *  AS "memory", root: system
- * and a line for each part, its bounds inclusive:
- *   0000000000100000-00000000bfffffff (prio 0, ram): pc.ram @0000000000100000 kvm
+ * The tree of regions, not QEMU's flat view of it ("info mtree -f"), although the flat view is what is wanted: for the latter
+ * QEMU (7.2, and later versions) takes a reference to the view for each address space that has it, and gives one of them
+ * back. So each call would keep all devices whose memory is in the view from ever being unplugged.
+ *
+ * A section is an address space or a region to which aliases point. Its lines, bounds inclusive:
+ * address-space: cpu-memory-0
+ * address-space: memory
+ *   0000000000000000-ffffffffffffffff (prio 0, i/o): system
+ *     0000000000000000-00000000bfffffff (prio 0, ram): alias ram-below-4g @pc.ram 0000000000000000-00000000bfffffff
+ *     00000000000a0000-00000000000bffff (prio 1, i/o): alias smram-region @pci 00000000000a0000-00000000000bffff
+ * memory-region: pc.ram
+ *   0000000000000000-00000000ffffffff (prio 0, ram): pc.ram
  */
-static gboolean is_view(const char *line)
+#define SECTION_MEMORY "address-space: memory"
+#define SECTION_SPACE  "address-space: "
+#define SECTION_REGION "memory-region: "
+
+/* Aliases of aliases: no machine type comes near. */
+#define DEPTH_MAX 16u
+
+typedef struct {
+	guint64 first, last;
+	gboolean ram;
+	char *name, *target; /* target: of an alias, where it begins at @offset; else NULL */
+	guint64 offset;
+} Line;
+
+/* What can be RAM, in pages. */
+typedef struct {
+	guint64 gfn, end;
+} Span;
+
+typedef struct {
+	GHashTable *sections; /* heading: GArray of Line */
+	GArray *memory;	      /* borrowed; NULL: none */
+	/* found on the way: */
+	GArray *ram;	   /* Span */
+	GArray *cuts;	   /* guint64, page frame numbers at which something begins or ends */
+	GHashTable *names; /* of regions that are RAM; borrowed */
+} Tree;
+
+static void line_clear(gpointer data)
 {
-	return g_str_has_prefix(line, "FlatView #");
+	g_free(((Line *)data)->name);
+	g_free(((Line *)data)->target);
 }
 
-static gboolean is_memory(const char *line)
+static void tree_clear(Tree *t)
 {
-	return g_str_has_prefix(line, " AS \"memory\",");
+	g_clear_pointer(&t->sections, g_hash_table_unref);
+	g_clear_pointer(&t->ram, g_array_unref);
+	g_clear_pointer(&t->cuts, g_array_unref);
+	g_clear_pointer(&t->names, g_hash_table_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Tree, tree_clear)
+
+/* "alias NAME @TARGET FIRST-LAST", or a name. Names may have spaces. */
+static void take_names(const char *text, Line *line)
+{
+	const char *at = g_strrstr(text, " @"), *bounds = at ? strrchr(at, ' ') : NULL;
+	uint64_t offset;
+
+	if (g_str_has_prefix(text, "alias ") && bounds > at &&
+	    sscanf(bounds, " %16" SCNx64 "-", &offset) == 1) {
+		line->target = g_strndup(at + 2, (gsize)(bounds - at - 2));
+		line->offset = offset;
+	} else {
+		line->name = g_strdup(text);
+	}
 }
 
-/* Only whole pages: a smaller part is not guest RAM. */
-static gboolean ram_of(const char *line, KxLayoutPart *part)
+static gboolean parse_line(const char *text, Line *line)
 {
 	uint64_t first, last;
 	char kind[16];
-	int prio;
+	int prio, length = 0;
 
-	if (sscanf(line, " %16" SCNx64 "-%16" SCNx64 " (prio %d, %15[^)])", &first, &last, &prio,
-		   kind) != 4 ||
-	    !g_str_equal(kind, "ram") || last < first || last >= KX_GFN_END << PAGE_SHIFT)
+	if (sscanf(text, " %16" SCNx64 "-%16" SCNx64 " (prio %d, %15[^)]): %n", &first, &last,
+		   &prio, kind, &length) != 4 ||
+	    !length || last < first)
 		return FALSE;
-	first = (first + PAGE_BYTES - 1) >> PAGE_SHIFT;
-	last = (last + 1) >> PAGE_SHIFT;
-	*part = (KxLayoutPart){ .gfn = first, .npages = last > first ? last - first : 0 };
-	return part->npages > 0;
+	*line = (Line){ .first = first, .last = last, .ram = g_str_equal(kind, "ram") };
+	take_names(text + length, line);
+	return TRUE;
 }
 
-static gboolean parse_tree(const char *text, GArray *parts, GError **error)
+/* @now: the section at hand; NULL: none. Spaces that have one tree are named one after the other, before it. */
+static GArray *begin_section(Tree *t, GArray *now, const char *heading)
+{
+	GArray *section =
+		now && !now->len ? g_array_ref(now) : g_array_new(FALSE, FALSE, sizeof(Line));
+
+	g_array_set_clear_func(section, line_clear);
+	if (g_str_equal(heading, SECTION_MEMORY))
+		t->memory = section;
+	g_hash_table_replace(t->sections, g_strdup(heading), section);
+	return section;
+}
+
+static void parse_tree(const char *text, Tree *t)
 {
 	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-	gboolean inside = FALSE, done = FALSE;
-	guint64 end = 0;
+	GArray *section = NULL;
 
-	for (char **line = lines; *line && !done; line++) {
-		KxLayoutPart part;
+	for (char **line = lines; *line; line++) {
+		Line parsed;
 
 		g_strchomp(*line);
-		if (is_view(*line)) {
-			done = inside;
-			inside = FALSE;
-		}
-		inside = inside || is_memory(*line);
-		if (done || !inside || !ram_of(*line, &part))
-			continue;
-		if (part.gfn < end || parts->len == KX_LAYOUT_PARTS_MAX)
-			return failed(error, "its parts are out of order, or too many");
-		end = part.gfn + part.npages;
-		g_array_append_val(parts, part);
+		if (!**line)
+			section = NULL;
+		else if (g_str_has_prefix(*line, SECTION_SPACE) ||
+			 g_str_has_prefix(*line, SECTION_REGION))
+			section = begin_section(t, section, *line);
+		else if (section && parse_line(*line, &parsed))
+			g_array_append_val(section, parsed);
 	}
-	return parts->len || failed(error, "it names no RAM");
+}
+
+/* --- what can be RAM ------------------------------------------------------------------------------------------------- */
+
+static void add_cuts(Tree *t, guint64 first, guint64 last)
+{
+	const guint64 cuts[] = { first >> PAGE_SHIFT, (first >> PAGE_SHIFT) + 1, last >> PAGE_SHIFT,
+				 (last >> PAGE_SHIFT) + 1 };
+
+	g_array_append_vals(t->cuts, cuts, G_N_ELEMENTS(cuts));
+}
+
+/* Whole pages alone: a smaller part is not guest RAM. */
+static void add_ram(Tree *t, guint64 first, guint64 last)
+{
+	Span span = { first / PAGE_BYTES + (first % PAGE_BYTES != 0),
+		      last / PAGE_BYTES + (last % PAGE_BYTES == PAGE_BYTES - 1) };
+
+	if (span.gfn < span.end && span.end <= KX_GFN_END)
+		g_array_append_val(t->ram, span);
+}
+
+static const GArray *target_of(const Tree *t, const Line *line)
+{
+	g_autofree char *heading =
+		line->target ? g_strconcat(SECTION_REGION, line->target, NULL) : NULL;
+
+	return heading ? g_hash_table_lookup(t->sections, heading) : NULL;
+}
+
+/* What of @section lies from @first to @last, which the guest sees from @at on. */
+static void walk(Tree *t, const GArray *section, guint64 first, guint64 last, guint64 at,
+		 guint depth)
+{
+	for (guint i = 0; i < section->len; i++) {
+		const Line *line = &g_array_index(section, Line, i);
+		guint64 from = MAX(line->first, first), to = MIN(line->last, last), gpa;
+		const GArray *target;
+
+		if (from > to)
+			continue;
+		gpa = at + (from - first);
+		add_cuts(t, gpa, gpa + (to - from));
+		if (line->ram) {
+			add_ram(t, gpa, gpa + (to - from));
+			g_hash_table_add(t->names, line->target ? line->target : line->name);
+			continue;
+		}
+		target = target_of(t, line);
+		if (target && target->len && depth < DEPTH_MAX) {
+			/* Its own place is in its first line. */
+			guint64 begin = g_array_index(target, Line, 0).first + line->offset +
+					(from - line->first);
+
+			walk(t, target, begin, begin + (to - from), gpa, depth + 1);
+		}
+	}
+}
+
+static gint lower_first(gconstpointer a, gconstpointer b)
+{
+	guint64 x = *(const guint64 *)a, y = *(const guint64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static gboolean read_tree(Tree *t, const char *text, GError **error)
+{
+	t->sections = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+					    (GDestroyNotify)g_array_unref);
+	t->ram = g_array_new(FALSE, FALSE, sizeof(Span));
+	t->cuts = g_array_new(FALSE, FALSE, sizeof(guint64));
+	t->names = g_hash_table_new(g_str_hash, g_str_equal);
+	parse_tree(text, t);
+	if (t->memory)
+		walk(t, t->memory, 0, G_MAXUINT64, 0, 0);
+	g_array_sort(t->cuts, lower_first);
+	return t->ram->len || failed(error, "it names no RAM");
 }
 
 /* --- "gpa2hva" -------------------------------------------------------------------------------------------------------- */
 
 /* "Host virtual address for 0x100000000 (pc.ram) is 0x7f3f53e00000" */
-static gboolean parse_address(const char *text, guint64 *hva)
+static gboolean parse_address(const char *text, guint64 *hva, char **name)
 {
-	const char *at = g_strrstr(text, " is 0x");
+	const char *at = g_strrstr(text, ") is 0x"), *begin = strstr(text, " (");
 	uint64_t value;
 
-	if (!at || !g_str_has_prefix(text, "Host virtual address for ") ||
-	    sscanf(at + strlen(" is "), "%" SCNx64, &value) != 1 || !value || value % PAGE_BYTES)
+	if (!at || !begin || begin > at || !g_str_has_prefix(text, "Host virtual address for ") ||
+	    sscanf(at + strlen(") is "), "%" SCNx64, &value) != 1 || !value || value % PAGE_BYTES)
 		return FALSE;
 	*hva = value;
+	*name = g_strndup(begin + 2, (gsize)(at - begin - 2));
 	return TRUE;
 }
 
-static gboolean ask_address(const KxMonitor *monitor, KxLayoutPart *part, GError **error)
+static gboolean is_hole(const char *answer)
+{
+	return strstr(answer, "not RAM") || strstr(answer, "No memory is mapped");
+}
+
+/* What the guest sees at @gfn: RAM (@hva), or something else in front of it (@hva: 0). */
+static gboolean ask_address(const KxMonitor *monitor, const Tree *t, guint64 gfn, guint64 *hva,
+			    GError **error)
 {
 	g_autofree char *command =
-		g_strdup_printf("gpa2hva 0x%" G_GINT64_MODIFIER "x", part->gfn << PAGE_SHIFT);
-	g_autofree char *answer = monitor->ask(monitor->data, command, error);
+		g_strdup_printf("gpa2hva 0x%" G_GINT64_MODIFIER "x", gfn << PAGE_SHIFT);
+	g_autofree char *answer = monitor->ask(monitor->data, command, error), *name = NULL;
 
-	return answer && (parse_address(answer, &part->hva) ||
-			  failed(error, "it does not say where a part of it is"));
+	*hva = 0;
+	if (!answer)
+		return FALSE;
+	if (!parse_address(answer, hva, &name))
+		return is_hole(answer) || failed(error, "it does not say where a part of it is");
+	/* ROM has an address, too. */
+	if (!g_hash_table_contains(t->names, name))
+		*hva = 0;
+	return TRUE;
+}
+
+static gboolean can_be_ram(const Tree *t, guint64 gfn, guint64 end)
+{
+	for (guint i = 0; i < t->ram->len; i++) {
+		const Span *span = &g_array_index(t->ram, Span, i);
+
+		if (span->gfn <= gfn && end <= span->end)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* Between two cuts that follow each other there is one thing alone, so its first page speaks for it. */
+static gboolean find_parts(const KxMonitor *monitor, const Tree *t, GArray *parts, GError **error)
+{
+	for (guint i = 1; i < t->cuts->len; i++) {
+		guint64 gfn = g_array_index(t->cuts, guint64, i - 1);
+		guint64 end = g_array_index(t->cuts, guint64, i);
+		KxLayoutPart part = { .gfn = gfn, .npages = end - gfn };
+
+		if (gfn == end || !can_be_ram(t, gfn, end))
+			continue;
+		if (parts->len == KX_LAYOUT_PARTS_MAX)
+			return failed(error, "it has too many parts");
+		if (!ask_address(monitor, t, gfn, &part.hva, error))
+			return FALSE;
+		if (part.hva)
+			g_array_append_val(parts, part);
+	}
+	return parts->len || failed(error, "it names no RAM");
 }
 
 /* Merges parts that are contiguous both in the guest and in the VMM. */
@@ -121,19 +306,34 @@ static void join(GArray *parts)
 	g_array_set_size(parts, n + 1);
 }
 
+/* A part that was not understood, or has changed meanwhile, ends elsewhere. */
+static gboolean check_ends(const KxMonitor *monitor, const Tree *t, const GArray *parts,
+			   GError **error)
+{
+	for (guint i = 0; i < parts->len; i++) {
+		const KxLayoutPart *p = &g_array_index(parts, KxLayoutPart, i);
+		guint64 hva;
+
+		if (!ask_address(monitor, t, p->gfn + p->npages - 1, &hva, error))
+			return FALSE;
+		if (hva != p->hva + ((p->npages - 1) << PAGE_SHIFT))
+			return failed(error, "a part of it does not end where it should");
+	}
+	return TRUE;
+}
+
 KxLayout *kx_layout_read(const KxMonitor *monitor, GError **error)
 {
 	g_autoptr(KxLayout) l = g_new0(KxLayout, 1);
-	g_autofree char *tree = monitor->ask(monitor->data, "info mtree -f", error);
+	g_autofree char *text = monitor->ask(monitor->data, "info mtree", error);
+	g_auto(Tree) t = { 0 };
 
 	l->parts = g_array_new(FALSE, FALSE, sizeof(KxLayoutPart));
-	if (!tree || !parse_tree(tree, l->parts, error))
+	if (!text || !read_tree(&t, text, error) || !find_parts(monitor, &t, l->parts, error))
 		return NULL;
-	for (guint i = 0; i < l->parts->len; i++) {
-		if (!ask_address(monitor, &g_array_index(l->parts, KxLayoutPart, i), error))
-			return NULL;
-	}
 	join(l->parts);
+	if (!check_ends(monitor, &t, l->parts, error))
+		return NULL;
 	return g_steal_pointer(&l);
 }
 

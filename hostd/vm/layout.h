@@ -2,8 +2,9 @@
 /*
  * Where the guest's memory is in the VMM's address space: from guest page frame numbers to the VMM's addresses, for trackers
  * that work on the VMM as a process (soft-dirty bits, DAMON). The source is QEMU's own monitor, so that neither the module
- * nor a kernel's interface is needed: "info mtree -f" names the RAM of the address space "memory", "gpa2hva" the address
- * of each part. Memory that only devices see, ROM, and SMM's own view are not part of the layout.
+ * nor a kernel's interface is needed: "info mtree" names what can be RAM of the address space "memory", "gpa2hva" says what
+ * the guest sees there, and at which address. Memory that only devices see, ROM, and SMM's own view are not part of the
+ * layout. The two commands change nothing in QEMU, which others do not do.
  *
  * A layout is valid for the time when it was read: read it again to see memory that was plugged in or out later.
  */
@@ -32,7 +33,7 @@ typedef struct {
 } KxMonitor;
 
 /*
- * Blocks if the monitor blocks; sends one command for each part and one more. KX_ERROR_NOT_SUPPORTED: the answer is not
+ * Blocks if the monitor blocks; sends some commands for each part. KX_ERROR_NOT_SUPPORTED: the answer is not
  * understood, or names no RAM.
  */
 KxLayout *kx_layout_read(const KxMonitor *monitor, GError **error);
