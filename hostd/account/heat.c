@@ -275,6 +275,12 @@ static void on_faults(void *data, const struct kvm_ext_rec_faults *r,
 		kx_rangemap_add(h->now->map, faults[i].gfn, 1, 1);
 }
 
+/* Nobody looked for pages in a pass of traps: no page has been left out, and is the colder for it. */
+static gboolean looks_for_pages(const Finder *f)
+{
+	return !f || !(f->row->can & KX_CAN_TRAP);
+}
+
 /* The same passes count as in the account: samples of passes that prime, were cut, or yielded do not count. */
 static void on_pass_end(void *data, const struct kvm_ext_rec_pass_end *r)
 {
@@ -287,7 +293,7 @@ static void on_pass_end(void *data, const struct kvm_ext_rec_pass_end *r)
 			drop_pass(h->now);
 	} else {
 		kx_stepmap_take(h->pages);
-		if (++h->passes % KX_HEAT_PASSES == 0)
+		if (looks_for_pages(h->now) && ++h->passes % KX_HEAT_PASSES == 0)
 			kx_stepmap_halve(h->pages);
 		if (h->now) {
 			kx_rangemap_end_pass(h->now->map, r->time_ns);
@@ -500,7 +506,7 @@ gboolean kx_heat_pick(gconstpointer heat, gboolean hottest, guint64 first_gfn, g
 
 	want = MAX(want, 1);
 	kx_stepmap_each(h->pages, first_gfn, end, count_class, &c);
-	if (c.classes[0] == npages)
+	if (c.classes[0] == npages && (hottest || !h->passes))
 		return FALSE;
 	found = find_edge(&c, want);
 	c.ranges = g_array_new(FALSE, FALSE, sizeof(Range));

@@ -3,7 +3,7 @@
  * How hot the VM's memory is now. The heat is fed from the stream, like the account, and is kept in two ways:
  *
  * - For each page, the number of passes since attach in which any tracker found it accessed, halved every KX_HEAT_PASSES
- *   passes. By this count pages are chosen (for trap).
+ *   passes that look for pages (those of traps do not). By this count pages are chosen (for trap).
  * - For each tracker separately, ranges of memory (rangemap.h). They are shown to people, and trackers are compared by them.
  *
  * Memory and work grow with the found spans, not with their pages, and both are bounded: see stepmap.h. Only passes that the

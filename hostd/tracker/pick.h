@@ -24,7 +24,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(KxPick, kx_pick_clear)
  * Chooses the @want hottest, or coldest, pages of the @npages from @first_gfn on, in at most @max_ranges ranges. Equally hot
  * pages differ only in their address; so if the first class alone has more than @want pages, the result is the whole class
  * and the share to take at random. If there would be more ranges, the hottest ranges (coldest: the largest) are kept.
- * FALSE: nothing was found yet.
+ * FALSE: nothing was found yet, or what was found is too long ago. All pages are equally cold then, if any passes ran.
  */
 typedef gboolean (*KxPickFunc)(gconstpointer knows, gboolean hottest, guint64 first_gfn,
 			       guint64 npages, guint64 want, guint max_ranges, KxPick *pick);

@@ -37,9 +37,10 @@ static gboolean pick_pages(const KxTracker *t, const KxOptions *o, KxPick *pick,
 
 	if (!t->vm.pick(t->vm.heat, hottest, m->first_gfn, last, want, KVM_EXT_RANGES_MAX, pick)) {
 		g_set_error(error, KX_ERROR, KX_ERROR_INVALID_OPTION,
-			    "pages %s: nothing is known yet of how hot this VM's pages are; run a "
-			    "tracker of accessed bits first (abit, abit-flush or ept-walk, some "
-			    "passes of it), or take pages random",
+			    "pages %s: the VM's trackers have found no page accessed since it was "
+			    "attached, or not for long; run a tracker of accessed bits first "
+			    "(abit, abit-flush or ept-walk, some passes of it), or take pages "
+			    "random",
 			    hottest ? "hottest" : "coldest");
 		return FALSE;
 	}

@@ -177,6 +177,45 @@ static void knows_nothing_yet(void **state)
 	assert_int_equal(pick.pages, 1);
 }
 
+static void region_pass(KxHeat *h, gboolean aggregates, guint32 accesses)
+{
+	const struct kvm_ext_region regions[] = {
+		{ .gfn = 0, .npages = 0x1000 },
+		{ .gfn = 0x1000, .npages = 64, .accesses = accesses },
+		{ .gfn = 0x1040, .npages = 0x1000 }
+	};
+	const struct kvm_ext_rec_regions r = { .checks = 20, .total = 3, .nr = 3 };
+
+	begin(h, 0);
+	if (aggregates)
+		kx_heat_sink.regions(h, &r, regions);
+	end(h);
+}
+
+/* After a long run of regions the hottest are what the regions found, and not what was found page by page before. */
+static void picks_by_regions(void **state)
+{
+	g_autoptr(KxHeat) h = kx_heat_new(1 << 20, 1);
+	g_auto(KxPick) pick = { 0 }, none = { 0 }, cold = { 0 };
+	guint i;
+
+	passes(h, 100, 0x4000, 50);
+	for (i = 0; i < 5000; i++)
+		region_pass(h, i % 20 == 19, 1);
+	assert_int_equal(kx_heat_of(h, 0x4000), 0);
+	assert_true(kx_heat_pick(h, TRUE, 0, 1 << 20, 1000, 4096, &pick));
+	assert_int_equal(pick.ranges->len, 1);
+	assert_int_equal(range(&pick, 0).gfn, 0x1000);
+	assert_int_equal(range(&pick, 0).npages, 64);
+	/* The guest falls asleep: nothing is hot after a while, and all of it equally cold. */
+	for (i = 0; i < 5000; i++)
+		region_pass(h, i % 20 == 19, 0);
+	assert_false(kx_heat_pick(h, TRUE, 0, 1 << 20, 1000, 4096, &none));
+	assert_true(kx_heat_pick(h, FALSE, 0, 1 << 20, 1 << 10, 4096, &cold));
+	assert_int_equal(cold.pages, 1 << 20);
+	assert_in_range(cold.share_ppm, 976, 977);
+}
+
 /* Every second page is hot: no more ranges than allowed, and the best of them. */
 static void stays_within_the_ranges(void **state)
 {
@@ -229,6 +268,21 @@ static const KxHeatMap *map_at(const KxHeatReport *r, guint i)
 {
 	assert_true(i < r->maps->len);
 	return r->maps->pdata[i];
+}
+
+/* Traps look at the pages that are chosen for them: that others are not found makes none of these colder. */
+static void stays_hot_under_traps(void **state)
+{
+	g_autoptr(KxHeat) h = kx_heat_new(1 << 15, 1);
+	struct kvm_ext_rec_pass_begin trap = { .epoch = 7 };
+
+	passes(h, 50, 100, 4);
+	open_map(h, 7, "trap", NULL, NULL);
+	for (guint i = 0; i < 20 * KX_HEAT_PASSES; i++) {
+		kx_heat_sink.pass_begin(h, &trap);
+		end(h);
+	}
+	assert_int_equal(kx_heat_of(h, 100), 50);
 }
 
 /* Each tracker has a map of its own, whatever order their records come in; `off` has none. */
@@ -496,6 +550,8 @@ int main(void)
 		cmocka_unit_test(picks_the_hottest),
 		cmocka_unit_test(picks_the_coldest),
 		cmocka_unit_test(knows_nothing_yet),
+		cmocka_unit_test(picks_by_regions),
+		cmocka_unit_test(stays_hot_under_traps),
 		cmocka_unit_test(stays_within_the_ranges),
 		cmocka_unit_test(keeps_trackers_apart),
 		cmocka_unit_test(warns_of_nested_guests),
