@@ -6,7 +6,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 CC      ?= gcc
 CFLAGS  ?= -O2 -g
-VERSION := 0.1.0
+VERSION := $(shell sed -n 's/^\#define KVM_EXT_VERSION "\(.*\)"/\1/p' include/kvm-ext/version.h)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:

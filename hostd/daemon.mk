@@ -53,6 +53,7 @@ KX_LIB_SRCS += \
 	hostd/control/session-vm.c \
 	hostd/control/session-yield.c \
 	hostd/base/stepmap.c \
+	hostd/tracker/release.c \
 	hostd/tracker/stream.c \
 	hostd/base/stretches.c \
 	hostd/tracker/passthread.c \
@@ -84,7 +85,7 @@ $(BUILD)/obj/gen/%.o: $(BUILD)/hostd/gen/%.c
 
 $(BUILD)/hostd/kvm-extd: $(KX_DAEMON_OBJS) $(BUILD)/hostd/libkvmext.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ $(KX_PKGLIBS) $(KX_DAEMON_LIBS) -lm
+	$(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ $(LDFLAGS) $(KX_PKGLIBS) $(KX_DAEMON_LIBS) -lm
 
 -include $(KX_DAEMON_OBJS:.o=.d)
 

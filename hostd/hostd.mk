@@ -6,7 +6,7 @@ KX_PKGS     := gio-unix-2.0 libvirt libvirt-qemu libvirt-glib-1.0 json-glib-1.0 
 KX_PKGFLAGS  = $(shell pkg-config --cflags $(KX_PKGS))
 KX_PKGLIBS   = $(shell pkg-config --libs $(KX_PKGS))
 KX_WARN     := -std=gnu11 -Wall -Wextra -Wshadow -Wmissing-prototypes -Wno-unused-parameter
-KX_CPPFLAGS  = -Iinclude -Ihostd -I$(BUILD)/hostd/gen -DKX_VERSION='"$(VERSION)"' $(KX_PKGFLAGS)
+KX_CPPFLAGS  = -Iinclude -Ihostd -I$(BUILD)/hostd/gen $(KX_PKGFLAGS)
 KX_HARDEN   := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 KX_SANFLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 KX_LIB_SRCS :=

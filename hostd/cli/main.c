@@ -66,7 +66,8 @@ static const Command table[] = {
 	  "  kvm-ext stats\n  kvm-ext stats --follow --interval 5s vm1 vm2\n"
 	  "  kvm-ext stats --follow --count 10 --json",
 	  cmd_stats },
-	{ "version", "", "Show the versions of this program and of the daemon", NULL, cmd_version },
+	{ "version", "", "Show the versions of this program, the daemon and the module",
+	  "  kvm-ext version\n  kvm-ext version --json | jq .warnings", cmd_version },
 	{ "help", "[COMMAND|trackers]",
 	  "Show help on a command, or what each tracker is and cannot see",
 	  "  kvm-ext help attach\n  kvm-ext help trackers", cmd_help },
@@ -95,8 +96,15 @@ static char *command_list(void)
 	return g_string_free(s, FALSE);
 }
 
+static gboolean version_wanted; /* by --version */
+
 static GOptionContext *main_context(void)
 {
+	static const GOptionEntry entries[] = {
+		{ "version", 'V', 0, G_OPTION_ARG_NONE, &version_wanted,
+		  "The same as the command version", NULL },
+		{ NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL },
+	};
 	GOptionContext *context = g_option_context_new("COMMAND [ARGUMENT...]");
 	g_autofree char *commands = command_list();
 
@@ -105,6 +113,7 @@ static GOptionContext *main_context(void)
 		"Tracks which pages a running VM uses and reports what each sample costs.");
 	g_option_context_set_description(context, commands);
 	g_option_context_add_main_entries(context, kx_common_entries, NULL);
+	g_option_context_add_main_entries(context, entries, NULL);
 	/* options after the command's name belong to the command */
 	g_option_context_set_strict_posix(context, TRUE);
 	return context;
@@ -162,13 +171,15 @@ static int run(int argc, char **argv)
 		argc--;
 		argv++;
 	}
-	if (argc < 2)
+	if (argc < 2 && !version_wanted)
 		return cli_usage(NULL, "no command is given");
-	c = find(argv[1]);
+	c = find(version_wanted ? "version" : argv[1]);
 	if (!c)
 		return cli_usage(NULL, "there is no command '%s'", argv[1]);
 	kx_cli_options->command = c;
-	return c->run(kx_cli_options, argc - 1, argv + 1);
+	/* --version stands in the place of a command */
+	return c->run(kx_cli_options, version_wanted ? argc : argc - 1,
+		      version_wanted ? argv : argv + 1);
 }
 
 int main(int argc, char **argv)

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include <kvm-ext/version.h>
+
 #include "base/error.h"
 #include "report/json.h"
 #include "vm/hostinfo.h"
@@ -70,7 +72,7 @@ static KxReport *report_new(void)
 {
 	KxReport *r = kx_report_new();
 
-	r->version = g_strdup(KX_VERSION);
+	r->version = g_strdup(KVM_EXT_VERSION);
 	r->generated_realtime_ns = g_get_real_time() * 1000;
 	return r;
 }

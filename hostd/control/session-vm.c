@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/onlinecpus.h"
+#include "tracker/release.h"
 #include "vm/procstat.h"
 
 /* New memory is noticed within this time, and with each report. */
@@ -130,12 +131,22 @@ static gboolean attach_sized(KxSession *s, GError **error)
 	return attach_with(s, 0, error);
 }
 
+/* The module's interface is checked apart from this: modules of other versions may have the same interface. */
+static void warn_of_module(const KxSession *s)
+{
+	g_autofree char *warning = kx_release_module_warning(s->host->root, "this daemon");
+
+	if (warning)
+		kx_log(G_LOG_LEVEL_WARNING, "module-version", s->ident.name, NULL, "%s", warning);
+}
+
 static gboolean attach_module(KxSession *s, GError **error)
 {
 	if (!attach_sized(s, error)) {
 		g_clear_pointer(&s->module, kx_module_unref);
 		return FALSE;
 	}
+	warn_of_module(s);
 	kx_log_mechanism_clear(&s->log);
 	kx_log_mechanism(s->vm.log_mechanism, s->host->root, &s->log);
 	kx_module_ring(s->module, &s->ring_bytes);

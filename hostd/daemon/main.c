@@ -9,6 +9,8 @@
 #include <signal.h>
 #include <systemd/sd-daemon.h>
 
+#include <kvm-ext/version.h>
+
 #include "base/log.h"
 #include "base/names.h"
 #include "control/config.h"
@@ -193,8 +195,8 @@ static int run(Daemon *d, KxConfig *config, GError **error)
 		bus = g_bus_own_name(G_BUS_TYPE_SYSTEM, KX_DBUS_NAME,
 				     G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE, on_bus, NULL,
 				     on_name_lost, d, NULL);
-	kx_log(G_LOG_LEVEL_MESSAGE, "ready", NULL, NULL, "version " KX_VERSION ", listening on %s",
-	       socket_path);
+	kx_log(G_LOG_LEVEL_MESSAGE, "ready", NULL, NULL,
+	       "version " KVM_EXT_VERSION ", listening on %s", socket_path);
 	notify("READY=1");
 	g_main_loop_run(d->loop);
 	notify("STOPPING=1");
@@ -298,6 +300,6 @@ int main(int argc, char **argv)
 		return check_config(&o);
 	if (!o.version)
 		return serve(&o);
-	g_print("kvm-extd " KX_VERSION "\n");
+	g_print("kvm-extd " KVM_EXT_VERSION "\n");
 	return 0;
 }

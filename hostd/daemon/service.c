@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "service.h"
 
+#include <kvm-ext/version.h>
+
 #include "base/error.h"
 #include "base/log.h"
 #include "base/names.h"
@@ -379,7 +381,7 @@ KxService *kx_service_new(const KxHost *host, KxConfig *config)
 	guint i;
 
 	s->skeleton = kx_dbus_manager_skeleton_new();
-	kx_dbus_manager_set_version(s->skeleton, KX_VERSION);
+	kx_dbus_manager_set_version(s->skeleton, KVM_EXT_VERSION);
 	kx_dbus_manager_set_libvirt_uri(s->skeleton, config->libvirt_uri);
 	for (i = 0; i < G_N_ELEMENTS(handlers); i++)
 		g_signal_connect(s->skeleton, handlers[i].signal, handlers[i].handler, s);

@@ -4,7 +4,10 @@
 
 #include <errno.h>
 
+#include <kvm-ext/version.h>
+
 #include "tracker/logmech.h"
+#include "tracker/release.h"
 
 static char *installed_module(const KxDoctor *d)
 {
@@ -24,10 +27,13 @@ static char *installed_module(const KxDoctor *d)
 void kx_doctor_check_module(KxDoctor *d)
 {
 	g_autofree char *installed = installed_module(d);
-	g_autofree char *headers = NULL;
+	g_autofree char *headers = NULL, *version = NULL;
+	const char *why;
 
 	if (kx_doctor_exists(d, "sys/module/kvm_ext")) {
-		kx_doctor_say(d, KX_CHECK_YES, NULL, "kvm_ext is loaded");
+		version = kx_release_of_module(d->facts->root, &why);
+		kx_doctor_say(d, KX_CHECK_YES, NULL, "kvm_ext %s is loaded",
+			      version ? version : "(without a version)");
 		return;
 	}
 	if (installed) {
@@ -44,6 +50,27 @@ void kx_doctor_check_module(KxDoctor *d)
 		kx_doctor_say(d, KX_CHECK_NO, headers,
 			      "not loaded, not built for %s, and its headers are missing",
 			      d->release);
+}
+
+/* The daemon and the module that run stay those of before, if new ones are installed. */
+void kx_doctor_check_versions(KxDoctor *d)
+{
+	g_autofree char *daemon =
+		kx_release_daemon_warning(d->facts->daemon_version, "this program");
+	g_autofree char *module = kx_release_module_warning(d->facts->root, "this program");
+
+	if (!d->facts->daemon_version && !kx_doctor_exists(d, "sys/module/kvm_ext")) {
+		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "neither the daemon nor the module runs");
+		return;
+	}
+	if (daemon || module)
+		kx_doctor_say(d, KX_CHECK_NO, "see kvm-ext-version(1)", "%s%s%s",
+			      daemon ? daemon : "", daemon && module ? ". Also " : "",
+			      module ? module : "");
+	else
+		kx_doctor_say(
+			d, KX_CHECK_YES, NULL,
+			"what runs of kvm-ext has the version of this program, " KVM_EXT_VERSION);
 }
 
 void kx_doctor_check_device(KxDoctor *d)

@@ -32,6 +32,7 @@ static const struct {
 	{ "build", "module's build", BY_MODULE, kx_doctor_check_build },
 	{ "young-flush", "clear_flush_young", ASIDE, kx_doctor_check_elided },
 	{ "daemon", "daemon", NEEDED, kx_doctor_check_daemon },
+	{ "versions", "versions", ASIDE, kx_doctor_check_versions },
 	{ "group", "permission", NEEDED, kx_doctor_check_group },
 	{ "libvirt", "libvirt", ASIDE, kx_doctor_check_libvirt },
 	{ "guest-channel", "channel to guests", ASIDE, kx_doctor_check_guest_channel },

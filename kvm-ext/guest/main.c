@@ -9,6 +9,7 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <kvm-ext/channel.h>
+#include <kvm-ext/version.h>
 
 #include "agent.h"
 #include "declared.h"
@@ -129,4 +130,5 @@ module_exit(kvm_ext_guest_exit);
 
 MODULE_DESCRIPTION("Page-access sampling inside of a virtual machine, for kvm-ext on its host");
 MODULE_AUTHOR("The kvm-ext authors");
+MODULE_VERSION(KVM_EXT_VERSION);
 MODULE_LICENSE("GPL");

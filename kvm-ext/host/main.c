@@ -8,6 +8,7 @@
  */
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <kvm-ext/version.h>
 
 #include "events.h"
 #include "interpose.h"
@@ -56,4 +57,5 @@ module_exit(kvm_ext_exit);
 
 MODULE_DESCRIPTION("Page-access tracking of running KVM virtual machines");
 MODULE_AUTHOR("The kvm-ext authors");
+MODULE_VERSION(KVM_EXT_VERSION);
 MODULE_LICENSE("GPL");

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 #include <glib/gstdio.h>
+#include <kvm-ext/version.h>
 
 #include "base/error.h"
 #include "cases.h"
@@ -26,6 +27,7 @@ typedef struct {
 	FakeService on;
 	char *self; /* "pid:N" of this process, which plays QEMU */
 	GString *events;
+	KxHost host; /* of cases with files of their own */
 } State;
 
 static void on_signal(GDBusConnection *c, const char *sender, const char *path,
@@ -38,7 +40,8 @@ static void on_signal(GDBusConnection *c, const char *sender, const char *path,
 	g_string_append_printf(s->events, "%s ", event);
 }
 
-static int setup(void **state)
+/* The version that the loaded module shows; NULL: no module can be seen. */
+static int setup_with(void **state, const char *module_version)
 {
 	State *s = g_new0(State, 1);
 
@@ -46,11 +49,31 @@ static int setup(void **state)
 	s->self = g_strdup_printf("pid:%d", getpid());
 	s->events = g_string_new(NULL);
 	fake_service_root(&s->on);
-	fake_service_start(&s->on, &fake_host);
+	s->host = fake_host;
+	if (module_version) {
+		s->host.root = s->on.root;
+		fake_write(s->on.root, "sys/module/kvm_ext/version", module_version);
+	}
+	fake_service_start(&s->on, &s->host);
 	g_dbus_connection_signal_subscribe(s->on.client, NULL, "org.kvmext1.Manager", "Event",
 					   KX_DBUS_PATH, NULL, 0, on_signal, s, NULL);
 	*state = s;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_with(state, NULL);
+}
+
+static int setup_old_module(void **state)
+{
+	return setup_with(state, "0.0.9\n");
+}
+
+static int setup_own_module(void **state)
+{
+	return setup_with(state, KVM_EXT_VERSION "\n");
 }
 
 static int teardown(void **state)
@@ -594,6 +617,43 @@ static void pml_is_refused_where_there_is_none(void **state)
 	assert_string_equal(window_of(r, 0, 0)->log_mechanism, "pml");
 }
 
+static gint module_warnings;
+
+static GLogWriterOutput count_warnings(GLogLevelFlags level, const GLogField *fields, gsize n,
+				       gpointer data)
+{
+	gboolean ours = FALSE;
+
+	for (gsize i = 0; i < n; i++)
+		ours |= !strcmp(fields[i].key, "EVENT") &&
+			!strcmp(fields[i].value, "module-version");
+	for (gsize i = 0; ours && i < n; i++) {
+		if (strcmp(fields[i].key, "MESSAGE") == 0 &&
+		    strstr(fields[i].value, "kvm_ext has version 0.0.9, this daemon has version"))
+			g_atomic_int_inc(&module_warnings);
+	}
+	return g_log_writer_default(level, fields, n, NULL);
+}
+
+/* Attaching works all the same: the interface decides, and that is the same. */
+static void a_module_of_another_version_is_named(void **state)
+{
+	State *s = *state;
+
+	g_atomic_int_set(&module_warnings, 0);
+	expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
+	assert_int_equal(g_atomic_int_get(&module_warnings), 1);
+}
+
+static void a_module_of_this_version_is_not(void **state)
+{
+	State *s = *state;
+
+	g_atomic_int_set(&module_warnings, 0);
+	expect(s, "Attach", with_options(s->self, "tracker", "abit"), NULL);
+	assert_int_equal(g_atomic_int_get(&module_warnings), 0);
+}
+
 static void dirty_ring_is_refused_with_the_reason(void **state)
 {
 	State *s = *state;
@@ -1093,6 +1153,8 @@ int main(int argc, char **argv)
 		CASE(large_replies_arrive),
 		CASE(pml_is_refused_where_there_is_none),
 		CASE(dirty_ring_is_refused_with_the_reason),
+		CASE_WITH(a_module_of_another_version_is_named, setup_old_module),
+		CASE_WITH(a_module_of_this_version_is_not, setup_own_module),
 		CASE(yields_are_seen_and_counted),
 		CASE(short_yields_are_told_too),
 		CASE(leaving_the_log_is_charged_to_its_window),
@@ -1113,5 +1175,6 @@ int main(int argc, char **argv)
 		return client(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "--listen"))
 		return killed_listener(argv[2]);
+	g_log_set_writer_func(count_warnings, NULL, NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

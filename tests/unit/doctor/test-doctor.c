@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <kvm-ext/version.h>
 
 #include <errno.h>
 #include <ftw.h>
@@ -66,7 +67,7 @@ static KxDoctorFacts good_facts(void)
 		.caps = { .api_version = KVM_EXT_API_VERSION, .trackers = 0x1f },
 		.pidfd_error = EBADF,
 		.group = 1,
-		.daemon_version = "0.1.0",
+		.daemon_version = KVM_EXT_VERSION,
 		.libvirt = 1,
 		.libvirt_uri = "qemu:///system",
 		.qemu = (char *)"/usr/bin/qemu-system-x86_64",
@@ -116,7 +117,7 @@ static void put_intel(void)
 	put("sys/module/kvm_intel/parameters/pml", "Y\n");
 	put("sys/module/kvm/parameters/tdp_mmu", "Y\n");
 	put("sys/module/kvm/parameters/nx_huge_pages", "N\n");
-	put("sys/module/kvm_ext/version", "");
+	put("sys/module/kvm_ext/version", KVM_EXT_VERSION "\n");
 	put("proc/mounts", "debugfs /sys/kernel/debug debugfs rw 0 0\n");
 	put("boot/config-6.1.0-40-amd64", "# x\n# CONFIG_DAMON_SYSFS is not set\n");
 	put("sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n");
@@ -441,6 +442,42 @@ static void test_module_states(void **state)
 	assert_false(kx_doctor_ok(wrong));
 }
 
+/* Parts of another version than this program are named; what does not run is not. */
+static void test_versions(void **state)
+{
+	KxDoctorFacts facts = good_facts();
+	g_autoptr(GPtrArray) same = NULL, other = NULL, daemon = NULL, without = NULL,
+			     absent = NULL;
+
+	put_intel();
+	same = kx_doctor_run(&facts);
+	expect(same, "versions", KX_CHECK_YES, KVM_EXT_VERSION);
+	expect(same, "module", KX_CHECK_YES, "kvm_ext " KVM_EXT_VERSION " is loaded");
+	put("sys/module/kvm_ext/version", "0.0.9\n");
+	other = kx_doctor_run(&facts);
+	expect(other, "versions", KX_CHECK_NO,
+	       "module kvm_ext has version 0.0.9, this program has");
+	assert_null(strstr(find(other, "versions")->found, "daemon has version"));
+	facts.daemon_version = "0.0.8";
+	daemon = kx_doctor_run(&facts);
+	expect(daemon, "versions", KX_CHECK_NO,
+	       "running daemon has version 0.0.8, this program has");
+	expect(daemon, "versions", KX_CHECK_NO,
+	       "module kvm_ext has version 0.0.9, this program has");
+	teardown(NULL);
+	setup(NULL);
+	facts.root = root;
+	facts.daemon_version = NULL;
+	put("sys/module/kvm_ext/refcnt", "0\n");
+	without = kx_doctor_run(&facts);
+	expect(without, "versions", KX_CHECK_NO, "module kvm_ext has no version, this program has");
+	teardown(NULL);
+	setup(NULL);
+	facts.root = root;
+	absent = kx_doctor_run(&facts);
+	expect(absent, "versions", KX_CHECK_UNKNOWN, "neither");
+}
+
 /* --- the dirty log's mechanism --------------------------------------------- */
 
 static void expect_mechanism(enum kvm_ext_log_mechanism told, enum kvm_ext_log_mechanism found,
@@ -661,6 +698,7 @@ int main(void)
 		CASE(test_nothing),
 		CASE(test_no_virtualization),
 		CASE(test_module_states),
+		CASE(test_versions),
 		CASE(test_host_real),
 		CASE(test_host_emulated),
 		CASE(test_host_said),
