@@ -142,6 +142,61 @@ void kx_pass_found_run(KxPass *p, guint64 gfn, guint64 npages, guint32 leaf_orde
 		put(p, &run.h, npages >> leaf_order, npages);
 }
 
+void kx_pass_found_range(KxPass *p, guint64 gfn, guint64 npages, guint64 samples)
+{
+	const struct kvm_ext_rec_run run = {
+		.h = { KVM_EXT_REC_RUN, 0, sizeof(run) },
+		.pass = p->nr,
+		.gfn = gfn,
+		.npages = npages,
+	};
+
+	if (!p->primes)
+		put(p, &run.h, samples, samples);
+}
+
+/* As many as fit a record. */
+#define REGIONS_PUT \
+	((KVM_EXT_REC_MAX - sizeof(struct kvm_ext_rec_regions)) / sizeof(struct kvm_ext_region))
+
+static void put_regions(KxPass *p, const struct kvm_ext_rec_regions *head,
+			const struct kvm_ext_region *regions)
+{
+	union {
+		struct kvm_ext_rec_regions r;
+		guint64 room[KVM_EXT_REC_MAX / 8];
+	} rec;
+
+	rec.r = *head;
+	rec.r.h.size = (guint32)(sizeof(*head) + head->nr * sizeof(*regions));
+	memcpy(rec.room + sizeof(*head) / 8, regions, head->nr * sizeof(*regions));
+	put(p, &rec.r.h, 0, 0);
+}
+
+void kx_pass_regions(KxPass *p, const struct kvm_ext_region *regions, guint32 n, guint32 checks)
+{
+	struct kvm_ext_regions_stats *st = &p->thread->st.regions;
+	struct kvm_ext_rec_regions head = {
+		.h = { KVM_EXT_REC_REGIONS, 0, 0 },
+		.pass = p->nr,
+		.aggregation = st->aggregations, /* written by this thread alone */
+		.time_ns = clock_ns(CLOCK_MONOTONIC),
+		.checks = checks,
+		.total = n,
+	};
+
+	if (p->primes)
+		return;
+	for (; head.first < n; head.first += head.nr) {
+		head.nr = (guint32)MIN(n - head.first, REGIONS_PUT);
+		put_regions(p, &head, regions + head.first);
+	}
+	g_mutex_lock(&p->thread->lock);
+	st->regions = n;
+	st->aggregations++;
+	g_mutex_unlock(&p->thread->lock);
+}
+
 void kx_pass_found_bits(KxPass *p, guint64 gfn, const guint64 *bits, guint nwords)
 {
 	union {
@@ -257,11 +312,14 @@ static void end_pass(KxPass *p, GError *error)
 
 static gboolean run_pass(KxPass *p)
 {
+	const PassThread *t = p->thread;
 	GError *error = NULL;
-	gboolean ok;
+	gboolean ok = !t->ops->await || t->ops->await(t->work, p, &error);
 
+	if (t->ops->await && ok && kx_pass_is_cut(p))
+		return FALSE; /* before it began */
 	begin_pass(p);
-	ok = p->thread->ops->pass(p->thread->work, p, &error);
+	ok = ok && t->ops->pass(t->work, p, &error);
 	end_pass(p, error);
 	return ok && !p->cut;
 }
@@ -303,6 +361,8 @@ static void run_passes(PassThread *t)
 	gboolean timed = t->interval_ns != 0, goes_on = run_pass(&p);
 
 	p.primes = FALSE;
+	while (goes_on && t->ops->await)
+		goes_on = run_pass(&p);
 	while (goes_on) {
 		g_mutex_lock(&t->lock);
 		if (timed)
@@ -333,6 +393,8 @@ static gpointer thread_main(gpointer data)
 
 	stay_on_cpu(t);
 	run_passes(t);
+	if (t->ops->leave)
+		t->ops->leave(t->work);
 	g_mutex_lock(&t->lock);
 	t->ended = TRUE;
 	g_cond_broadcast(&t->told);
@@ -360,6 +422,8 @@ static PassThread *pass_thread_new(const KxTracker *tracker, const KxOptions *o,
 					.epoch = kx_tracker_new_epoch(),
 					.start_ns = clock_ns(CLOCK_MONOTONIC),
 					.interval_ns = o->interval_ns };
+	t->st.progress = (struct kvm_ext_progress){ .start_ns = t->st.start_ns,
+						    .flags = KVM_EXT_PASS_PRIME };
 	t->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (t->event < 0) {
 		g_set_error(error, KX_ERROR, KX_ERROR_FAILED, "an event descriptor: %s",

@@ -26,6 +26,13 @@ typedef struct {
 	 */
 	gboolean (*pass)(gpointer work, KxPass *p, GError **error);
 	void (*free)(gpointer work); /* on any thread */
+	/*
+	 * For a tracker whose pace the kernel sets: blocks until there is something for the next pass to find, or
+	 * kx_pass_is_cut(). Passes then follow each other without an interval. Errors as of @pass. NULL: passes begin by
+	 * the clock, or on request.
+	 */
+	gboolean (*await)(gpointer work, KxPass *p, GError **error);
+	void (*leave)(gpointer work); /* on the thread, after the last pass; NULL: nothing to do */
 } KxPassOps;
 
 gboolean kx_pass_primes(const KxPass *p); /* the pages that this pass finds are not reported */
@@ -38,6 +45,13 @@ void kx_pass_expect(KxPass *p, guint64 pages);
 void kx_pass_looked(KxPass *p, guint64 pages, guint64 present);
 /* @npages pages found, through leaves of 2^@leaf_order pages. */
 void kx_pass_found_run(KxPass *p, guint64 gfn, guint64 npages, guint32 leaf_order);
+/* @npages pages found through @samples samples, if these are fewer than the pages: a sample stands for a range. */
+void kx_pass_found_range(KxPass *p, guint64 gfn, guint64 npages, guint64 samples);
+/*
+ * The regions at the end of an aggregation, ascending and disjoint, each checked @checks times. They count neither as pages
+ * found nor as samples.
+ */
+void kx_pass_regions(KxPass *p, const struct kvm_ext_region *regions, guint32 n, guint32 checks);
 #define KX_PASS_BITMAP_WORDS 64u
 /* Bit i of @bits: page @gfn + i. At most KX_PASS_BITMAP_WORDS words. */
 void kx_pass_found_bits(KxPass *p, guint64 gfn, const guint64 *bits, guint nwords);

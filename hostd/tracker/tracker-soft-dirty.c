@@ -341,7 +341,9 @@ static gboolean open_files(SoftDirty *s, GError **error)
 
 static gboolean soft_dirty_start(KxTracker *t, const KxOptions *o, GError **error)
 {
-	static const KxPassOps ops = { "kx-soft-dirty", soft_dirty_pass, soft_dirty_free };
+	static const KxPassOps ops = { .thread = "kx-soft-dirty",
+				       .pass = soft_dirty_pass,
+				       .free = soft_dirty_free };
 	g_autoptr(SoftDirty) s = g_new0(SoftDirty, 1);
 
 	s->proc_root = g_strdup(t->vm.proc_root);

@@ -49,7 +49,7 @@ static void work_free(gpointer work)
 	g_atomic_int_set(&((Work *)work)->freed, TRUE);
 }
 
-static const KxPassOps work_ops = { "kx-test", work_pass, work_free };
+static const KxPassOps work_ops = { .thread = "kx-test", .pass = work_pass, .free = work_free };
 
 typedef struct {
 	guint begins, primes, cuts, ends;
@@ -311,13 +311,106 @@ static void test_full_ring(void **state)
 	wait_for(&f.work.freed, TRUE);
 }
 
+/* --- a pace that is not the thread's ---------------------------------------------------------------------------------- */
+
+static gint given, left; /* how many times there is something to find; the thread has left */
+
+static gboolean work_await(gpointer work, KxPass *p, GError **error)
+{
+	const Work *w = work;
+
+	while (!g_atomic_int_get(&given)) {
+		if (kx_pass_is_cut(p))
+			return TRUE;
+		if (w->fail >= 0) {
+			g_set_error_literal(error, KX_ERROR, w->fail, "it went away");
+			return FALSE;
+		}
+		g_usleep(1000);
+	}
+	g_atomic_int_add(&given, -1);
+	return TRUE;
+}
+
+static void work_leave(gpointer work)
+{
+	g_atomic_int_set(&left, TRUE);
+}
+
+static const KxPassOps paced_ops = { "kx-test", work_pass, work_free, work_await, work_leave };
+
+static void start_paced(Fixture *f)
+{
+	g_atomic_int_set(&given, 0);
+	g_atomic_int_set(&left, FALSE);
+	set_up(f);
+	f->o.interval_ns = 1000000; /* which is no pace of its passes */
+	assert_true(kx_passes_start(&f->t, &f->o, &paced_ops, &f->work, NULL));
+}
+
+/* Passes run when there is something to find, the first of which primes; whoever waits for one gets the next. */
+static void test_paced(void **state)
+{
+	struct kvm_ext_stats st;
+	Fixture f;
+
+	start_paced(&f);
+	g_usleep(20000);
+	stats(&f, &st);
+	assert_int_equal(st.passes, 0);
+	assert_true(st.progress.flags & KVM_EXT_PASS_PRIME);
+	g_atomic_int_set(&given, 3);
+	do {
+		g_usleep(1000);
+		drain(&f);
+	} while (f.seen.ends < 3);
+	assert_int_equal(f.seen.primes, 1);
+	g_atomic_int_set(&given, 1);
+	assert_int_equal(run(&f, NULL), 3);
+	drain(&f);
+	stats(&f, &st);
+	assert_int_equal(st.passes, 3);
+	assert_int_equal(st.overruns, 0);
+	assert_int_equal(st.interval_ns, 1000000);
+	assert_int_equal(f.seen.samples, 30);
+	/* Stopped while it waits: no pass was begun that could be cut, and the thread has left what it worked on. */
+	kx_passes_stop(&f.t);
+	wait_for(&left, TRUE);
+	drain(&f);
+	assert_int_equal(f.seen.cuts, 0);
+	kx_passes_close(&f.t);
+	wait_for(&f.work.freed, TRUE);
+}
+
+/* What it waits for will not come any more. */
+static void test_paced_fails(void **state)
+{
+	g_autoptr(GError) error = NULL, ends = NULL;
+	Fixture f;
+
+	start_paced(&f);
+	g_atomic_int_set(&given, 1);
+	do {
+		g_usleep(1000);
+		drain(&f);
+	} while (f.seen.ends < 1);
+	f.work.fail = KX_ERROR_FAILED;
+	assert_int_equal(run(&f, &error), 0);
+	assert_string_equal(error->message, "it went away");
+	wait_for(&left, TRUE);
+	assert_false(kx_passes_drain(&f.t, &sink, &f.seen, &ends));
+	kx_passes_close(&f.t);
+	wait_for(&f.work.freed, TRUE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_on_request),	 cmocka_unit_test(test_by_interval),
 		cmocka_unit_test(test_switch),		 cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_stop_has_a_bound), cmocka_unit_test(test_failures),
-		cmocka_unit_test(test_full_ring),
+		cmocka_unit_test(test_full_ring),	 cmocka_unit_test(test_paced),
+		cmocka_unit_test(test_paced_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
