@@ -40,6 +40,9 @@ KX_LIB_SRCS += \
 	hostd/control/manager-turn.c \
 	hostd/control/manager-wait.c \
 	hostd/control/manager-yield.c \
+	hostd/tracker/damon-events.c \
+	hostd/tracker/damon-kernel.c \
+	hostd/tracker/damon-setup.c \
 	hostd/tracker/epoch.c \
 	hostd/tracker/module.c \
 	hostd/base/onlinecpus.c \
@@ -61,6 +64,7 @@ KX_LIB_SRCS += \
 	hostd/tracker/tracker.c \
 	hostd/tracker/tracker-module.c \
 	hostd/tracker/tracker-off.c \
+	hostd/tracker/tracker-damon.c \
 	hostd/tracker/tracker-soft-dirty.c \
 	hostd/vm/vmfd.c
 
@@ -89,7 +93,7 @@ $(BUILD)/hostd/kvm-extd: $(KX_DAEMON_OBJS) $(BUILD)/hostd/libkvmext.a
 
 -include $(KX_DAEMON_OBJS:.o=.d)
 
-KX_UNIT_TESTS += test-environment test-stream test-ring test-passthread test-soft-dirty test-gfnset test-stepmap test-heat test-rangemap test-account test-vmfd test-kvmstat test-layout test-config test-domains \
+KX_UNIT_TESTS += test-environment test-stream test-ring test-passthread test-soft-dirty test-damon test-gfnset test-stepmap test-heat test-rangemap test-account test-vmfd test-kvmstat test-layout test-config test-domains \
 	test-service test-scale test-daemon test-letalone test-bus test-names
 
 # The service is tested where it is; the library does not know D-Bus.

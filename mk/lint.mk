@@ -18,7 +18,7 @@ lint: $(KX_GEN)
 	mk/checkpatch $(filter-out $(C_EVENTS), $(C_KERNEL))
 	mk/checkpatch --ignore OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT $(C_EVENTS)
 	shellcheck -x $(SCRIPTS)
-	cppcheck --quiet --library=gtk '-DG_DEFINE_QUARK(q,n)=' --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
+	cppcheck --quiet --library=gtk '-DG_DEFINE_QUARK(q,n)=' '-DG_GNUC_PRINTF(f,a)=' --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
 		--enable=warning,performance,portability -Iinclude -Ihostd $(filter %.c,$(C_USER))
 	clang-tidy --quiet $(filter hostd/%.c,$(C_USER)) -- -std=gnu11 $(KX_CPPFLAGS)
 	mk/lint-man docs/man/*

@@ -198,7 +198,7 @@ static void on_pass_begin(void *data, const struct kvm_ext_rec_pass_begin *r)
 /* The runs of such a tracker name the hottest memory only; how hot it is, its ranked ranges say. */
 static gboolean ranks_itself(const Finder *f)
 {
-	return f->row->can & KX_CAN_GUEST;
+	return f->row->can & (KX_CAN_GUEST | KX_CAN_AGGREGATE);
 }
 
 static void on_run(void *data, const struct kvm_ext_rec_run *r)
@@ -258,7 +258,7 @@ static void on_regions(void *data, const struct kvm_ext_rec_regions *r,
 
 		if (!g->accesses)
 			continue;
-		if (h->counts)
+		if (h->counts && !(h->now && ranks_itself(h->now))) /* whose runs count there */
 			kx_stepmap_add(h->pages, g->gfn, g->npages, g->accesses);
 		if (h->now)
 			kx_rangemap_add(h->now->map, g->gfn, g->npages, g->accesses * g->npages);

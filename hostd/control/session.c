@@ -115,6 +115,7 @@ static KxTracker *open_tracker(KxSession *s, const KxOptions *o, GError **error)
 		.pid = s->ident.pid,
 		.uuid = s->ident.uuid,
 		.proc_root = s->host->proc_root,
+		.root = s->host->root,
 		.module = s->module,
 		.vm = &s->vm,
 		.layout = &s->layout,

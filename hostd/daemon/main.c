@@ -16,6 +16,7 @@
 #include "control/config.h"
 #include "listen.h"
 #include "service.h"
+#include "tracker/tracker.h"
 #include "writer.h"
 
 typedef struct {
@@ -185,6 +186,7 @@ static int run(Daemon *d, KxConfig *config, GError **error)
 		kx_config_free(config);
 		return 1;
 	}
+	kx_trackers_recover(kx_host_real.root, kx_host_real.proc_root);
 	d->system_bus = config->system_bus;
 	d->loop = g_main_loop_new(NULL, FALSE);
 	d->service = kx_service_new(host_of(socket_path), config);

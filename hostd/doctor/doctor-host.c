@@ -3,9 +3,12 @@
 #include "doctor-internal.h"
 
 #include <errno.h>
+#include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "doctor-pebs.h"
+#include "tracker/damon-setup.h"
 #include "tracker/logmech.h"
 #include "vm/hostinfo.h"
 
@@ -263,10 +266,30 @@ static void check_config(KxDoctor *d, const char *option, const char *sign, cons
 			      d->release ? d->release : "the running kernel");
 }
 
+/* Only root can read whose DAMON is. */
+static char *damon_refusal(const KxDoctor *d)
+{
+	const char *root = d->facts->root ? d->facts->root : "/";
+	g_autofree char *nr =
+		g_build_filename(root, "sys/kernel/mm/damon/admin/kdamonds/nr_kdamonds", NULL);
+	g_autofree char *proc_root = g_build_filename(root, "proc", NULL);
+
+	return g_access(nr, R_OK) ? NULL : kx_damon_refusal(root, proc_root);
+}
+
 void kx_doctor_check_damon(KxDoctor *d)
 {
-	check_config(d, "CONFIG_DAMON_SYSFS", "sys/kernel/mm/damon/admin",
-		     "the kernel's own monitor, as a baseline");
+	g_autofree char *found = damon_refusal(d);
+
+	if (found)
+		kx_doctor_say(d, KX_CHECK_NO,
+			      "end that monitor, and write 0 to "
+			      "/sys/kernel/mm/damon/admin/kdamonds/nr_kdamonds if it is not needed "
+			      "any more",
+			      "%s: tracker damon is refused", found);
+	else
+		check_config(d, "CONFIG_DAMON_SYSFS", "sys/kernel/mm/damon/admin",
+			     "the kernel's own monitor, as a baseline");
 }
 
 void kx_doctor_check_debugfs(KxDoctor *d)

@@ -165,6 +165,8 @@ static void page_figures(KxPool *p)
 		has(p, KX_PART_TRAP) ? kx_unavailable("a trap tests no pages")
 		: has(p, KX_PART_GUEST) && !(KX_POOL_TOTAL(p, pages_scanned) > 0)
 			? kx_unavailable("events are sampled, no pages are tested")
+		: kx_row_aggregates(p->row)
+			? kx_unavailable(KX_CHECKS_UNKNOWN)
 			: kx_figure(KX_POOL_TOTAL(p, pages_scanned) / (double)p->passes, p->passes);
 }
 
@@ -175,7 +177,7 @@ static gboolean flushes_are_the_kernels(const KxRow *row)
 {
 	const KxTrackerRow *t = kx_tracker_by_name(row->tracker);
 
-	return t && t->can & KX_CAN_VMM;
+	return t && t->can & KX_CAN_VMM && !kx_row_aggregates(row); /* DAMON flushes nothing */
 }
 
 static void load_figures(KxPool *p)

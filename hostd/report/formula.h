@@ -53,4 +53,8 @@
 #define CAN(what) \
 	(kx_tracker_by_name(row->tracker) && (kx_tracker_by_name(row->tracker)->can & (what)))
 
+/* Somebody else samples the regions, and reports them only once an aggregation, after merging. */
+#define AGGREGATES     kx_row_aggregates(row)
+#define CHECKS_UNKNOWN KX_CHECKS_UNKNOWN
+
 #endif /* KX_FORMULA_H */

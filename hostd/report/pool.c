@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "tracker/rows.h"
+
 static const char off_samples[] = "off takes no samples";
 static const char gave_way[] =
 	"the VMM logged its memory itself for a part of the window, which was not tracked";
@@ -215,11 +217,18 @@ const char *kx_pool_no_cost(const KxPool *p)
 				  : NULL;
 }
 
+gboolean kx_row_aggregates(const KxRow *row)
+{
+	const KxTrackerRow *t = kx_tracker_by_name(row->tracker);
+
+	return t && t->can & KX_CAN_AGGREGATE;
+}
+
 const char *kx_pool_no_pages(const KxPool *p)
 {
 	const char *why = kx_pool_no_passes(p);
 
-	if (!why && kx_row_has(p->row, KX_PART_REGIONS))
+	if (!why && kx_row_has(p->row, KX_PART_REGIONS) && !kx_row_aggregates(p->row))
 		why = "regions: one page stands for all of its region";
 	return why;
 }

@@ -3,6 +3,10 @@
 #ifndef KX_POOL_H
 #define KX_POOL_H
 
+/* Of a tracker that KX_CAN_AGGREGATE. */
+#define KX_CHECKS_UNKNOWN \
+	"DAMON reports how often regions were accessed, not its checks, splits and merges"
+
 #include "row.h"
 #include "turns.h"
 
@@ -38,6 +42,8 @@ const char *kx_pool_no_passes(const KxPool *p);
 const char *kx_pool_no_counts(const KxPool *p);
 /* Why the row says nothing about single pages; NULL: it does. */
 const char *kx_pool_no_pages(const KxPool *p);
+/* KX_CAN_AGGREGATE: the tracker finds regions as a whole. */
+gboolean kx_row_aggregates(const KxRow *row);
 /* Why the cost of a sample is not known; NULL: it is known. */
 const char *kx_pool_no_cost(const KxPool *p);
 /* Why there are no rates: the tracker was at work too briefly; NULL: there are rates. */

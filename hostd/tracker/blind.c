@@ -36,8 +36,11 @@ const KxBlindSpot kx_blind_spots[] = {
 	  "writes between the moment at which a page's bit is read and the end of the pass",
 	  "the kernel clears the bits of all pages in a step of its own, after they were read" },
 	{ KX_BLIND_SHARED,
-	  "what other processes write in memory that they share with the VMM (vhost-user backends)",
+	  "accesses of other processes to memory that they share with the VMM (vhost-user "
+	  "backends)",
 	  "they have page tables of their own" },
+	{ KX_BLIND_UNCHECKED, "accesses to all pages of a region but the one that is checked",
+	  "one page, another one each time, stands for its region" },
 	{ 0, NULL, NULL },
 };
 

@@ -20,6 +20,7 @@ enum {
 	KX_BLIND_UNSAMPLED = 1 << 8,
 	KX_BLIND_BETWEEN = 1 << 9,
 	KX_BLIND_SHARED = 1 << 10,
+	KX_BLIND_UNCHECKED = 1 << 11,
 };
 
 typedef struct {

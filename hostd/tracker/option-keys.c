@@ -2,6 +2,25 @@
 /* The table of keys, in the order in which they are set. */
 #include "options-internal.h"
 
+static guint64 default_interval_ns(const KxTrackerRow *t)
+{
+	return t->defaults.interval_ns ? t->defaults.interval_ns : kx_options_defaults.interval_ns;
+}
+
+/* An option that has the default of the tracker before @t gets the default of @t. */
+static void take_defaults(KxOptions *o, const KxTrackerRow *t)
+{
+	const KxTrackerRow *before = o->tracker;
+
+	if (o->interval_ns == default_interval_ns(before))
+		o->interval_ns = default_interval_ns(t);
+	if (o->regions.min == before->defaults.regions_min &&
+	    o->regions.max == before->defaults.regions_max) {
+		o->regions.min = t->defaults.regions_min;
+		o->regions.max = t->defaults.regions_max;
+	}
+}
+
 gboolean kx_option_set_tracker(KxOptions *o, const char *key, const char *value, GError **error)
 {
 	const KxTrackerRow *t = kx_tracker_by_name(value);
@@ -16,6 +35,7 @@ gboolean kx_option_set_tracker(KxOptions *o, const char *key, const char *value,
 		o->epoch_ns = kx_options_defaults.epoch_ns;
 		o->range_order = kx_options_defaults.range_order;
 	}
+	take_defaults(o, t);
 	o->mechanism = t->mechanism;
 	o->tracker = t->means ? kx_tracker_by_name(t->means) : t;
 	return TRUE;

@@ -83,8 +83,35 @@ static gboolean check_granularity(const KxOptions *o, GError **error)
 	return TRUE;
 }
 
+/* Of a monitor that samples all the time, by the kernel's rules (damon_set_attrs). */
+static gboolean check_aggregations(const KxOptions *o, GError **error)
+{
+	if (!(o->tracker->can & KX_CAN_AGGREGATE))
+		return TRUE;
+	if (!o->interval_ns)
+		return conflict(
+			error,
+			"tracker %s samples all the time and has no passes on request only; "
+			"give an interval",
+			o->tracker->name);
+	if (o->interval_ns % 1000 || o->aggregation_ns % 1000)
+		return conflict(error,
+				"tracker %s counts in microseconds; give interval and aggregation "
+				"so",
+				o->tracker->name);
+	if (o->regions.min < KX_AGGREGATE_REGIONS_MIN)
+		return conflict(error,
+				"tracker %s always works on regions, and on %u at least; give "
+				"regions MIN:MAX such as %u:%u",
+				o->tracker->name, KX_AGGREGATE_REGIONS_MIN,
+				o->tracker->defaults.regions_min, o->tracker->defaults.regions_max);
+	return TRUE;
+}
+
 static gboolean check_regions(const KxOptions *o, GError **error)
 {
+	if (!check_aggregations(o, error))
+		return FALSE;
 	if (o->regions.max && o->staleness)
 		return conflict(
 			error,

@@ -22,6 +22,9 @@ typedef enum {
 	KX_PAGES_LIST,
 } KxPagesKind;
 
+/* Minimum of regions of a tracker that always works on regions (the kernel's DAMON). */
+#define KX_AGGREGATE_REGIONS_MIN 3u
+
 /* Maximum number of ranges in a list. */
 #define KX_OPTIONS_RANGES_MAX 256u
 

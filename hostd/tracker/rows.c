@@ -15,6 +15,10 @@ static const char ranges_are_found[] =
 	"the guest tells its hottest ranges, not pages, and all that is mapped in one counts as "
 	"found: this is the figure of ranges, which are halved epoch by epoch down to range-size";
 
+static const char a_page_stands_for_a_region[] = "DAMON reports regions, not pages: it checks one "
+						 "page of a region, and all pages of a region "
+						 "with accesses count as found";
+
 /* Abilities of every tracker of the module with passes. */
 #define ON_HOST (KX_CAN_FIND | KX_CAN_PASS | KX_CAN_TIME | KX_CAN_CPU | KX_CAN_RANGE)
 
@@ -97,6 +101,17 @@ const KxTrackerRow kx_trackers[] = {
 				 "write in its memory is found as well, and a huge page of the "
 				 "host whole" },
 	  .blind = KX_BLIND_DMA | KX_BLIND_READS | KX_BLIND_BETWEEN | KX_BLIND_SHARED },
+	{ .name = "damon",
+	  .summary = "regions by the kernel's own monitor DAMON, on the VMM's process",
+	  .module_id = -1,
+	  .can = KX_CAN_FIND | KX_CAN_PASS | KX_CAN_TIME | KX_CAN_RANGE | KX_CAN_REGIONS |
+		 KX_CAN_AGGREGATE | KX_CAN_ALONE | KX_CAN_VMM,
+	  .sees = { .finds = KX_SEEN_TOUCHED,
+		    .says = KX_SEEN_TOUCHED,
+		    .recall = a_page_stands_for_a_region,
+		    .precision = a_page_stands_for_a_region },
+	  .blind = KX_BLIND_DMA | KX_BLIND_CACHED | KX_BLIND_SHARED | KX_BLIND_UNCHECKED,
+	  .defaults = { 5000000, 10, 1000 } },
 	{ .name = "guest-pebs",
 	  .summary = "in the guest: addresses of sampled memory accesses (PEBS, IBS)",
 	  .module_id = -1,

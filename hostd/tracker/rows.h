@@ -21,15 +21,16 @@ enum {
 	KX_CAN_REGIONS = 1 << 5,
 	KX_CAN_SKIP = 1 << 6,
 	KX_CAN_TRAP = 1 << 7,
-	KX_CAN_GUEST = 1 << 8,	/* runs in the guest, behind a channel */
-	KX_CAN_EVENTS = 1 << 9, /* in the guest, on sampled events */
-	KX_CAN_SCAN = 1 << 10,	/* in the guest, on its page tables */
-	KX_CAN_FIND = 1 << 11,	/* finds something from which heat is computed */
-	KX_CAN_TIME = 1 << 12,	/* begins its passes by itself, one per interval */
-	KX_CAN_CPU = 1 << 13,	/* runs passes on a named CPU */
-	KX_CAN_RANGE = 1 << 14, /* can track only a part of the memory */
-	KX_CAN_2M = 1 << 15,	/* can test 2 MiB at a time */
-	KX_CAN_ALONE = 1 << 16, /* runs without the host's module */
+	KX_CAN_GUEST = 1 << 8,	    /* runs in the guest, behind a channel */
+	KX_CAN_EVENTS = 1 << 9,	    /* in the guest, on sampled events */
+	KX_CAN_SCAN = 1 << 10,	    /* in the guest, on its page tables */
+	KX_CAN_FIND = 1 << 11,	    /* finds something from which heat is computed */
+	KX_CAN_TIME = 1 << 12,	    /* begins its passes by itself, one per interval */
+	KX_CAN_CPU = 1 << 13,	    /* runs passes on a named CPU */
+	KX_CAN_RANGE = 1 << 14,	    /* can track only a part of the memory */
+	KX_CAN_2M = 1 << 15,	    /* can test 2 MiB at a time */
+	KX_CAN_ALONE = 1 << 16,	    /* runs without the host's module */
+	KX_CAN_AGGREGATE = 1 << 18, /* always works on regions; a pass is an aggregation of them */
 	KX_CAN_VMM = 1 << 17, /* works on the VMM's address space: needs the layout of the memory */
 };
 
@@ -58,6 +59,10 @@ typedef struct {
 	guint parts;	     /* KX_PART_BIT(): parts of its account that not all trackers have */
 	KxSees sees;
 	guint blind; /* KX_BLIND_*: what it cannot see */
+	struct {
+		guint64 interval_ns;
+		guint32 regions_min, regions_max;
+	} defaults; /* 0: as for all trackers */
 	/* Another row's name: this row is that tracker if the dirty log works by @mechanism, and is refused otherwise. */
 	const char *means;
 	enum kvm_ext_log_mechanism mechanism;

@@ -2,10 +2,8 @@
 #include "tracker.h"
 
 static const KxTrackerOps *const implementations[] = {
-	&kx_tracker_module,
-	&kx_tracker_guest,
-	&kx_tracker_soft_dirty,
-	&kx_tracker_off,
+	&kx_tracker_module, &kx_tracker_guest, &kx_tracker_soft_dirty,
+	&kx_tracker_damon,  &kx_tracker_off,
 };
 
 const KxTrackerOps *kx_tracker_ops(const KxTrackerRow *row, gboolean module)
@@ -17,6 +15,14 @@ const KxTrackerOps *kx_tracker_ops(const KxTrackerRow *row, gboolean module)
 			return implementations[i];
 	}
 	return NULL;
+}
+
+void kx_trackers_recover(const char *root, const char *proc_root)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(implementations); i++) {
+		if (implementations[i]->recover)
+			implementations[i]->recover(root, proc_root);
+	}
 }
 
 KxTracker *kx_tracker_open(const KxTrackerOps *ops, const KxTrackerVm *vm, GError **error)

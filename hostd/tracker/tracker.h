@@ -26,6 +26,7 @@ typedef struct {
 	pid_t pid;
 	const char *uuid;	     /* NULL: unknown */
 	const char *proc_root;	     /* directory in which the VMM is found */
+	const char *root;	     /* directory with sys; NULL: / */
 	KxModule *module;	     /* the session's descriptor; NULL: the module is not loaded */
 	const struct kvm_ext_vm *vm; /* as last read */
 	KxLayout *const
@@ -73,6 +74,11 @@ typedef struct {
 	 * implementation has, and the flags that the window has these parts. @t: a KxTracker. NULL: @stats contains everything.
 	 */
 	void (*fill)(gconstpointer t, KxWindow *w);
+	/*
+	 * Removes what a daemon that was killed left behind on the host: called when the daemon starts, before any tracker
+	 * does. NULL: this implementation leaves nothing behind.
+	 */
+	void (*recover)(const char *root, const char *proc_root);
 } KxTrackerOps;
 
 struct _KxTracker {
@@ -87,6 +93,9 @@ const KxTrackerOps *kx_tracker_ops(const KxTrackerRow *row, gboolean module);
 /* stats.tracker and pass_begin.tracker (enum kvm_ext_tracker_id) of a tracker that is not the module's. */
 #define KX_TRACKER_NO_ID G_MAXUINT32
 
+/* As ops->recover, of all implementations. */
+void kx_trackers_recover(const char *root, const char *proc_root);
+
 KxTracker *kx_tracker_open(const KxTrackerOps *ops, const KxTrackerVm *vm, GError **error);
 void kx_tracker_free(KxTracker *t);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxTracker, kx_tracker_free)
@@ -94,6 +103,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxTracker, kx_tracker_free)
 extern const KxTrackerOps kx_tracker_module;
 extern const KxTrackerOps kx_tracker_guest;
 extern const KxTrackerOps kx_tracker_soft_dirty;
+extern const KxTrackerOps kx_tracker_damon;
 extern const KxTrackerOps kx_tracker_off; /* `off` without the module */
 
 /*

@@ -541,6 +541,25 @@ static void takes_other_records(void **state)
 	assert_int_equal(kx_heat_of(h, 0x20), 1);
 }
 
+/* DAMON tells its regions once an aggregation: a page of one is found once in that pass, and the map has how often. */
+static void takes_aggregations(void **state)
+{
+	static const struct kvm_ext_region region = { .gfn = 0x10, .npages = 4, .accesses = 7 };
+	static const struct kvm_ext_rec_regions regions = { .nr = 1 };
+	static const struct kvm_ext_rec_pass_begin at = { .epoch = 1 };
+	g_autoptr(KxHeat) h = kx_heat_new(1 << 15, 1);
+	g_autoptr(KxHeatReport) r = NULL;
+
+	open_map(h, 1, "damon", NULL, NULL);
+	kx_heat_sink.pass_begin(h, &at);
+	run(h, 0x10, 4);
+	kx_heat_sink.regions(h, &regions, &region);
+	end(h);
+	r = kx_heat_report(h, 0, 1 << 15);
+	assert_int_equal(map_at(r, 0)->samples, 7 * 4);
+	assert_int_equal(kx_heat_of(h, 0x10), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -561,6 +580,7 @@ int main(void)
 		cmocka_unit_test(takes_maps_up_again),
 		cmocka_unit_test(knows_what_speaks_for_a_part),
 		cmocka_unit_test(takes_other_records),
+		cmocka_unit_test(takes_aggregations),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -341,6 +341,26 @@ static void test_amd(void **state)
 	expect(checks, "a-bit-rivals", KX_CHECK_NO, "missing from samples");
 }
 
+/* Whose DAMON is: another user's is told, and so is a monitor of the kernel's own. */
+static void test_damon(void **state)
+{
+	KxDoctorFacts facts = good_facts();
+	g_autoptr(GPtrArray) free_damon = NULL, stat = NULL, other = NULL;
+
+	put("sys/kernel/mm/damon/admin/kdamonds/nr_kdamonds", "0\n");
+	free_damon = kx_doctor_run(&facts);
+	expect(free_damon, "damon", KX_CHECK_YES, "baseline");
+	put("sys/module/damon_stat/parameters/enabled", "Y\n");
+	stat = kx_doctor_run(&facts);
+	expect(stat, "damon", KX_CHECK_NO, "damon_stat");
+	put("sys/kernel/mm/damon/admin/kdamonds/nr_kdamonds", "1\n");
+	put("sys/kernel/mm/damon/admin/kdamonds/0/state", "on\n");
+	put("sys/kernel/mm/damon/admin/kdamonds/0/pid", "99\n");
+	other = kx_doctor_run(&facts);
+	expect(other, "damon", KX_CHECK_NO, "its pid is 99");
+	assert_true(kx_doctor_ok(other));
+}
+
 static void test_nothing(void **state)
 {
 	KxDoctorFacts facts = { .root = root,
@@ -695,6 +715,7 @@ int main(void)
 		CASE(test_intel_with_pml),
 		CASE(test_intel_without_ept),
 		CASE(test_amd),
+		CASE(test_damon),
 		CASE(test_nothing),
 		CASE(test_no_virtualization),
 		CASE(test_module_states),

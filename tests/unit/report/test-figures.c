@@ -1234,6 +1234,44 @@ static void test_regions(void **state)
 	assert_string_equal(row->regions_na, "no aggregation was completed");
 }
 
+/* DAMON's regions are found as a whole; what it does not report is no 0. */
+static void test_aggregates(void **state)
+{
+	static const char why[] =
+		"DAMON reports how often regions were accessed, not its checks, splits and merges";
+	static const double two[][2] = { { 100, 10 }, { 220, 20 } };
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	KxWindow *w = add_window(v, "damon", "interval=5ms", S);
+	g_autoptr(GPtrArray) rows = NULL;
+	KxRow *row;
+
+	add_passes(w, two, 2);
+	w->has_regions = TRUE;
+	w->regions_max = 1000;
+	w->regions_now = 30;
+	w->regions_aggregations = 2;
+	w->found_pages = 512;
+	w->truth_touched = 100;
+	w->truth_hit = 80;
+	w->truth_found = 160;
+	w->truth_true = 80;
+	replace(&w->truth_na, NULL);
+	rows = kx_vm_rows(v, NULL);
+	row = only_row(rows);
+	near(row->regions_now.value, 30, "regions");
+	near(row->regions_aggregations.value, 2, "aggregations");
+	near(row->cost_per_sample_ns.value, 320.0 / 30, "cost");
+	is_na(&row->regions_checks_per_pass, why);
+	is_na(&row->regions_max_checks, why);
+	is_na(&row->regions_splits, why);
+	is_na(&row->regions_merges, why);
+	is_na(&row->pages_total, why);
+	near(row->pages_found.value, 512, "pages of regions with accesses");
+	near(row->recall.value, 0.8, "recall");
+	near(row->precision.value, 0.5, "precision");
+	near(row->flushes_per_s.value, 0, "DAMON flushes nothing");
+}
+
 static void test_regions_ranked(void **state)
 {
 	static const KxRegion list[] = {
@@ -1480,6 +1518,7 @@ int main(void)
 		cmocka_unit_test(test_missed_not_available),
 		cmocka_unit_test(test_walk),
 		cmocka_unit_test(test_regions),
+		cmocka_unit_test(test_aggregates),
 		cmocka_unit_test(test_regions_ranked),
 		cmocka_unit_test(test_trap),
 		cmocka_unit_test(test_labels),
