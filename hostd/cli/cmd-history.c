@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* history: the comparisons of the stores, and their deletion. */
+/* history: lists the comparisons of the stores, and deletes comparisons. */
 #include "cli.h"
 
 #include <string.h>
@@ -26,7 +26,7 @@ static int newest_first(gconstpointer a, gconstpointer b)
 	return strcmp(x->id, y->id);
 }
 
-/* @stores holds what the entries point to. FALSE: a store cannot be read, and *@code. */
+/* Adds the store to @stores, because the entries point into it. FALSE: the store cannot be read; *@code is set. */
 static gboolean add_store(const Arguments *a, const char *place, GPtrArray *stores, GPtrArray *all,
 			  int *code)
 {
@@ -48,7 +48,7 @@ static gboolean add_store(const Arguments *a, const char *place, GPtrArray *stor
 	return TRUE;
 }
 
-/* Of all stores that can be read, the newest first; that one cannot be read is printed, and the others are listed. */
+/* Lists all stores, the newest comparison first. If a store cannot be read, the error is printed and the others are listed. */
 static GPtrArray *list_all(const Arguments *a, GPtrArray *stores, int *code)
 {
 	g_auto(GStrv) places = kx_store_places();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* show: a comparison of the store, as compare printed it. */
+/* show: prints a comparison of the store as compare printed it. */
 #include "cli.h"
 
 #include "comparison-out.h"

@@ -31,7 +31,7 @@ typedef struct {
 	GPtrArray *vms; /* CompareVm */
 	GMainLoop *loop;
 	gint64 start_us, deadline_us; /* deadline 0: none */
-	guint first;		      /* round; those before were run earlier */
+	guint first; /* the first round to run: earlier rounds were run before an interruption */
 	guint interrupts;
 	gboolean terminal;
 	guint signals[3];
@@ -45,7 +45,7 @@ gboolean compare_begin_vms(CompareRun *r, int *code);
 /* Restores the VM's state before the comparison. An error is only printed, so that the measurements are not lost. */
 void compare_leave_vm(CompareRun *r, CompareVm *vm);
 
-/* Takes over what the comparison to go on with has. FALSE: something differs from then; *@code, the error is printed. */
+/* Takes over the rounds of the comparison that goes on. FALSE: host or VMs differ; *@code is set, the error printed. */
 gboolean compare_go_on(CompareRun *r, int *code);
 
 /* Asks the daemon for the VM and its open window; NULL: @error is set. */

@@ -76,7 +76,7 @@ void keeper_save(Keeper *k, KxComparison *c)
 	save(k, c, KX_STORE_GOES_ON);
 }
 
-/* All rounds: what the workload's logs say of them is known only now. */
+/* Writes all rounds again, because the workload's logs are joined only now. */
 void keeper_end(Keeper *k, KxComparison *c)
 {
 	k->saved = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Going on with a comparison: host and VMs are looked at as for a new one, what was found is held against what the comparison
- * has, and only if nothing differs the rounds that were done are taken over.
+ * Goes on with a comparison. Host and VMs are read as for a new comparison; the result is compared with what the stored
+ * comparison has. Only if nothing differs, the rounds that are whole are taken over.
  */
 #include "compare-internal.h"
 
@@ -10,7 +10,7 @@
 #include "base/textfmt.h"
 #include "compare/sameness.h"
 
-/* The settings of @c as a list for the command line; those that were left out stay out. */
+/* The settings of @c as a list for the command line. */
 static char *list_of(const KxComparison *c)
 {
 	GString *list = g_string_new(NULL);
@@ -93,7 +93,7 @@ static void say_pause(KxComparison *c, const char *why, gint64 since_ns)
 					c->whole, why ? why : "its command was killed", pause));
 }
 
-/* Each doubt once: those of before, and those of now. */
+/* Adds the doubts that @to does not have yet. */
 static void add_doubts(GPtrArray *to, const GPtrArray *from)
 {
 	for (guint i = 0; i < from->len; i++) {
@@ -102,7 +102,7 @@ static void add_doubts(GPtrArray *to, const GPtrArray *from)
 	}
 }
 
-/* When the latest window of the comparison ended. */
+/* The time at which the latest window of the comparison ended. */
 static gint64 last_window_ns(const KxComparison *c)
 {
 	gint64 last = c->start_realtime_ns;
@@ -134,7 +134,7 @@ gboolean compare_go_on(CompareRun *r, int *code)
 		*code = cli_fail(NULL, error);
 		return FALSE;
 	}
-	/* A round is the unit: one that was not complete is run again as a whole. */
+	/* The round is the unit: a round that is not whole is run again from its beginning. */
 	say_pause(then, then->stopped, last_window_ns(then));
 	kx_comparison_cut(then, then->whole);
 	g_clear_pointer(&then->stopped, g_free);

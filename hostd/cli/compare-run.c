@@ -332,8 +332,8 @@ static gboolean wants_round(const CompareRun *r, guint round)
 }
 
 /*
- * The first window of a round follows the last one of the round before. Where that one was run long ago, its setting runs for
- * such a time again, and is not measured.
+ * In the order of settings, the first window of a round follows the last window of the round before. If that window was run
+ * before an interruption, its setting runs again for the time of a window, without being measured.
  */
 static gboolean repeat_last(CompareRun *r)
 {
@@ -348,7 +348,7 @@ static gboolean repeat_last(CompareRun *r)
 	return wait_until(r, g_get_monotonic_time() + window_us);
 }
 
-/* All of its windows were run: kept, whatever comes. */
+/* Every window of the round was run, so the round is kept. */
 static void end_round(CompareRun *r, guint round)
 {
 	r->c->whole = round + 1;
@@ -412,7 +412,7 @@ static gboolean try_setting(CompareRun *r, guint k, int *code)
 	return TRUE;
 }
 
-/* In the rounds that a comparison has already; then it stays so. */
+/* A setting that was left out of the first rounds is left out of the others as well. */
 static gboolean was_left_out(CompareRun *r, guint k)
 {
 	const KxComparedSetting *was = r->a->resumed ? r->a->resumed->settings->pdata[k] : NULL;
@@ -449,7 +449,7 @@ static gboolean try_settings(CompareRun *r, int *code)
 
 /* --- all of it ---------------------------------------------------------------------------------------------------- */
 
-/* Before anything is measured: host and VMs as they are, so that a comparison that is cut short has them too. */
+/* Reads host and VMs before anything is measured, so that a comparison that is killed has them as well. */
 static void note_environment(CompareRun *r)
 {
 	g_autoptr(GError) error = NULL;
@@ -511,7 +511,7 @@ static gboolean run_all(CompareRun *r, int *code)
 	return TRUE;
 }
 
-/* What was asked for. */
+/* Notes what was asked for. */
 static void fill_plan(KxComparison *c, const CompareArguments *a)
 {
 	c->command = g_strdup(a->command);

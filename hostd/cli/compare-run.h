@@ -11,7 +11,7 @@ typedef struct {
 	const char *command; /* the command line */
 	Keeper *keeper;	     /* keeps what is measured */
 	KxComparison *
-		resumed; /* the comparison to go on with, which the run takes over; NULL: a new one */
+		resumed; /* the comparison that goes on; the run takes ownership; NULL: a new comparison */
 	char **targets;			      /* TARGET strings for the daemon */
 	GPtrArray *settings;		      /* KxSetting */
 	guint64 window_ns, settle_ns, max_ns; /* max_ns 0: none */
@@ -24,8 +24,8 @@ typedef struct {
 } CompareArguments;
 
 /*
- * A comparison that was begun: its settings, and the daemon's names for its VMs. NULL: this program understands a setting in
- * another way.
+ * The settings of a comparison that was begun, and TARGET strings for its VMs. NULL: this program reads a setting in another
+ * way.
  */
 GPtrArray *compare_settings_of(const KxComparison *c, GError **error);
 char **compare_targets_of(const KxComparison *c);
@@ -36,7 +36,7 @@ char **compare_targets_of(const KxComparison *c);
  */
 KxComparison *compare_run(Cli *cli, const CompareArguments *a, int *code);
 
-/* What the daemon's report says of the host and of the VMs' sizes. */
+/* Copies the data on the host and the sizes of the VMs from the daemon's report. */
 gboolean compare_take_host(Cli *cli, char **targets, KxComparison *c, GError **error);
 
 /*

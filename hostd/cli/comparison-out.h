@@ -6,8 +6,8 @@
 #include "compare/comparison.h"
 
 /*
- * Text, or with --json JSON, to the file @output, or to standard output where it is NULL or "-". @width: of the text; 0: the
- * terminal's. What cannot be written to the file goes to standard output; returns the exit code.
+ * Writes the comparison as text, or with --json as JSON, to the file @output; NULL or "-": to standard output. @width: columns of
+ * the text, 0: those of the terminal. If the file cannot be written, the text goes to standard output. Returns the exit code.
  */
 int comparison_out(const Cli *cli, const KxComparison *c, int width, const char *output);
 

@@ -12,7 +12,7 @@ int stores_fail(const char *what, const GError *error)
 	return code;
 }
 
-/* The first error is kept: of a store that is there, in preference to one that has nothing. */
+/* Keeps the first error. The error that a store has nothing gives way to any other error. */
 static void keep_error(GError **kept, GError *error)
 {
 	if (*kept && !g_error_matches(*kept, KX_STORE_ERROR, KX_STORE_ERROR_NONE)) {
@@ -23,7 +23,7 @@ static void keep_error(GError **kept, GError *error)
 	*kept = error;
 }
 
-/* Of the store in @directory: its ID, or NULL with what was wrong in @kept. */
+/* The ID in the store in @directory; NULL: @kept has the error. */
 static char *look_in(const char *directory, const char *start, GError **kept)
 {
 	GError *error = NULL;
@@ -57,7 +57,7 @@ KxStore *stores_find(const char *start, KxStoreMode mode, char **id, GError **er
 		*id = g_steal_pointer(&here);
 		directory = g_strdup(*place);
 	}
-	/* Several in one store is an error whatever another store has. */
+	/* Two comparisons in one store are an error, whatever another store has. */
 	if (*id && !g_error_matches(kept, KX_STORE_ERROR, KX_STORE_ERROR_AMBIGUOUS)) {
 		g_clear_error(&kept);
 		return kx_store_open(directory, mode, error);
@@ -80,8 +80,11 @@ KxComparison *stores_load(const char *start, GError **error)
 	KxStoredState state;
 	KxComparison *c = s ? kx_store_load(s, id, &state, error) : NULL;
 
-	if (c && !c->stopped && state == KX_STORED_RUNNING)
-		c->stopped = g_strdup("it is still being measured");
+	if (c && state == KX_STORED_RUNNING)
+		g_ptr_array_add(c->doubts,
+				g_strdup_printf("the comparison is still being measured: of %u "
+						"rounds these are the first %u",
+						c->asked.rounds, c->whole));
 	if (c && !c->stopped && state == KX_STORED_KILLED)
 		c->stopped = g_strdup("the command that measured it was killed");
 	return c;

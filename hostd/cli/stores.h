@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The stores that a user can read, as one: a comparison is in one of them, and its ID says which. */
+/* The stores that a user can read. Each comparison is in one of them, and is found by its ID. */
 #ifndef KX_STORES_H
 #define KX_STORES_H
 
@@ -15,7 +15,7 @@ KxStore *stores_find(const char *start, KxStoreMode mode, char **id, GError **er
 /* Like cli_fail(), with the exit code for an error of the store. */
 int stores_fail(const char *what, const GError *error);
 
-/* The comparison, from the store; if it is not whole, @stopped says so. NULL: @error. */
+/* Loads the comparison. If it is still being measured, or its command was killed, the comparison says so. NULL: @error. */
 KxComparison *stores_load(const char *start, GError **error);
 
 #endif /* KX_STORES_H */

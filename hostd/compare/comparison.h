@@ -43,7 +43,7 @@ typedef struct {
 	GPtrArray *stretches;
 } KxComparedVm;
 
-/* What the user asked for, beyond the settings; a comparison that was interrupted is continued with it. */
+/* What the user asked for, beside the settings. A comparison that was interrupted goes on with it. */
 typedef struct {
 	guint rounds;
 	double precision;	/* 0: none */
@@ -90,8 +90,8 @@ char *kx_comparison_to_json(const KxComparison *c);
 KxComparison *kx_comparison_from_json(const char *json, GError **error);
 
 /*
- * The same in parts: everything but windows and conclusions, which kx_comparison_from_json() reads as a comparison without
- * windows; and the windows of one round, to be put back into that comparison. FALSE: @json is not such a part.
+ * The same in parts. The head has everything but windows and conclusions; kx_comparison_from_json() reads it as a comparison
+ * without windows. kx_comparison_take_round() adds the windows of one round to that comparison; FALSE: @json is no round of it.
  */
 char *kx_comparison_head_to_json(const KxComparison *c);
 char *kx_comparison_round_to_json(const KxComparison *c, guint round);

@@ -27,7 +27,7 @@ static void add_texts(JsonBuilder *b, const char *key, const GPtrArray *texts)
 	json_builder_end_array(b);
 }
 
-/* Which comparison it is; `kvm-ext show` has the rest. */
+/* Identifies the comparison; `kvm-ext show` prints the rest. */
 static void add_comparison(JsonBuilder *b, const char *key, const KxComparison *c)
 {
 	json_builder_set_member_name(b, key);

@@ -15,7 +15,7 @@
 
 /* --- cells -------------------------------------------------------------------------------------------------------- */
 
-/* With its sign, because it is a difference. */
+/* A number with its sign, because it is a difference. */
 static char *signed_text(KxCellKind kind, double x)
 {
 	g_autofree char *number = kind == KX_CELL_SHARE	    ? g_strdup_printf("%.3f", fabs(x))
@@ -84,7 +84,7 @@ static gboolean anything_known(const KxDifference *d, guint figure)
 	return FALSE;
 }
 
-/* The title in one line, and below it what the column has. */
+/* The heading has the figure's title in its first line, and A, B or the kind of change in its second line. */
 static guint add_column(KxTable *table, const KxChange *c, const char *below)
 {
 	g_auto(GStrv) lines = g_strsplit(c->figure->title, "\n", -1);
@@ -182,7 +182,7 @@ static void add_only(GString *out, const char *letter, const GPtrArray *only)
 		g_string_append_printf(out, ": ran in %s only\n", letter);
 }
 
-/* Why change @k of any setting is n/a; the reference takes no samples, and users know that. */
+/* The reason why change @k is n/a. The reference is left out: it takes no samples, and users know that. */
 static const char *reason_at(const KxDifference *d, guint setting, guint k)
 {
 	return setting && anything_known(d, k) ? change_at(d, setting, k)->change.na : NULL;
@@ -197,7 +197,7 @@ static gboolean has_reason(const KxDifference *d, guint k, const char *why)
 	return FALSE;
 }
 
-/* One reason, with all figures that it applies to. */
+/* Prints one reason and all figures that it applies to. */
 static void add_reason(GString *out, const KxDifference *d, const char *why)
 {
 	const char *comma = "";

@@ -48,7 +48,7 @@ static gboolean is_emulated(const KxComparison *c)
 	return kx_hardware_by_name(c->host->hardware) == KX_HARDWARE_EMULATED;
 }
 
-/* Why the figure of the two comparisons must not be compared, whatever its values; NULL: it may be. */
+/* The reason why this figure must not be compared, whatever its values are; NULL: it may be compared. */
 static const char *excluded(const KxComparison *a, const KxComparison *b, const KxComparedFigure *f)
 {
 	if (is_of_progress(f) && g_strcmp0(a->progress, b->progress) != 0)

@@ -25,7 +25,7 @@ static void compare(GPtrArray *list, KxDiffersIn in, const char *what, const cha
 	g_ptr_array_add(list, d);
 }
 
-/* 0: not known. */
+/* A count of 0 is not known. */
 static void compare_count(GPtrArray *list, KxDiffersIn in, const char *what, guint64 a, guint64 b)
 {
 	g_autofree char *as_a = a ? g_strdup_printf("%" G_GUINT64_FORMAT, a) : NULL;

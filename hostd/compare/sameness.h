@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whether two comparisons were made under the same conditions: what has to be known before their figures are put side by side. */
+/* The conditions under which two comparisons were made, and in which of them the two differ. */
 #ifndef KX_SAMENESS_H
 #define KX_SAMENESS_H
 
@@ -21,8 +21,7 @@ typedef struct {
 GPtrArray *kx_comparison_differs(const KxComparison *a, const KxComparison *b);
 
 /*
- * KxDiffers, for a comparison @then that is to be continued: the above, and VMs that are not the same processes, as @now found
- * them.
+ * KxDiffers, for a comparison @then that is to go on: the list above, and the VMs that are other processes in @now.
  */
 GPtrArray *kx_comparison_moved_on(const KxComparison *then, const KxComparison *now);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Finding comparisons, reading them back, and the list. */
+/* This file finds comparisons, reads them back, and lists them. */
 #include "store-internal.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@
 
 /* --- by ID -------------------------------------------------------------------------------------------------------- */
 
-/* Only hexadecimal digits: nothing that a pattern would take for more. */
+/* TRUE: @start can be the beginning of an ID, because it has only hexadecimal digits. */
 static gboolean is_id(const char *start)
 {
 	return *start && strlen(start) <= 32 && strspn(start, "0123456789abcdef") == strlen(start);
@@ -61,7 +61,7 @@ static gboolean damaged(const KxStore *s, const char *id, const GError *why, GEr
 	return FALSE;
 }
 
-/* From the columns writer_pid, writer_started, writer_boot and stopped, of which @first is the first. */
+/* The state, from four columns: writer_pid, which is column @first, writer_started, writer_boot and stopped. */
 static KxStoredState state_of(sqlite3_stmt *q, int first)
 {
 	gint64 pid = sqlite3_column_int64(q, first);
@@ -128,7 +128,7 @@ static gboolean load_rounds(KxStore *s, KxComparison *c, const char *id, GError 
 	return rc == SQLITE_DONE || kx_store_fail(s, "reading the history", error);
 }
 
-/* One transaction: another process may be writing the next round. */
+/* Reads head and rounds in one transaction, because another process may be writing the next round. */
 KxComparison *kx_store_load(KxStore *s, const char *id, KxStoredState *state, GError **error)
 {
 	g_autoptr(KxComparison) c = NULL;
@@ -177,7 +177,7 @@ enum {
 	ID,
 	STARTED,
 	SAVED,
-	WRITER, /* and STOPPED: as state_of() has them */
+	WRITER, /* the first of the columns that state_of() reads */
 	STOPPED = WRITER + 3,
 	ASKED,
 	WHOLE,
@@ -205,7 +205,7 @@ static char *text_at(sqlite3_stmt *q, int column)
 	return text ? kx_text_clean(text) : NULL;
 }
 
-/* Of lines. */
+/* The lines of a text. */
 static char **texts_at(sqlite3_stmt *q, int column)
 {
 	const char *text = (const char *)sqlite3_column_text(q, column);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Writing comparisons, and who may. */
+/* This file writes comparisons, and decides who may write them. */
 #include "store-internal.h"
 
 #include <sys/random.h>
@@ -9,8 +9,8 @@
 #define TRIES 16
 
 /*
- * Eight hexadecimal digits: short enough to be typed, and different in the stores of several users. From the kernel, because the
- * state of a generator of ours would be the same in a forked process.
+ * An ID has eight hexadecimal digits: it is short enough to be typed, and differs between the stores of several users. The
+ * number comes from the kernel, because the state of a generator of our own would be the same in a forked process.
  */
 static char *draw_id(void)
 {
@@ -48,7 +48,7 @@ static gboolean no_such(const KxStore *s, const char *id, GError **error)
 
 /* --- who measures it ---------------------------------------------------------------------------------------------- */
 
-/* FALSE: there is no such comparison, or somebody else measures it. */
+/* FALSE: there is no such comparison, or another process measures it. */
 static gboolean is_free(KxStore *s, const char *id, gboolean *ours, GError **error)
 {
 	g_autoptr(sqlite3_stmt) q =
@@ -132,7 +132,7 @@ gboolean kx_store_delete(KxStore *s, const char *id, GError **error)
 
 /* --- saving ------------------------------------------------------------------------------------------------------- */
 
-/* A row for it, so that what follows is an update. */
+/* Adds the rows of a new comparison, which write_head() then fills in. */
 static gboolean insert(KxStore *s, const KxComparison *c, GError **error)
 {
 	gboolean ok =
@@ -154,7 +154,7 @@ static gboolean insert(KxStore *s, const KxComparison *c, GError **error)
 	return ok;
 }
 
-/* A comparison that was deleted is not made again: rounds without the rounds before them are none. */
+/* A comparison that was deleted meanwhile is not added again, because its earlier rounds are gone. */
 static gboolean write_head(KxStore *s, const KxComparison *c, KxStoreStep step, GError **error)
 {
 	g_autofree char *labels = labels_of(c), *head = kx_comparison_head_to_json(c);
@@ -177,7 +177,7 @@ static gboolean write_head(KxStore *s, const KxComparison *c, KxStoreStep step, 
 			    "s", c->id);
 }
 
-/* Rounds from @end on are of an earlier attempt that was interrupted within them. */
+/* Deletes rounds from @end on: an interrupt ended such a round before it was whole, and the round is run again. */
 static gboolean write_rounds(KxStore *s, const KxComparison *c, guint from, guint end,
 			     GError **error)
 {

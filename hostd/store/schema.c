@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The tables of the store and their versions. A change of the tables is a further step at the end of steps[]; a step that was
- * ever released is not changed. Step n leads from version n to version n + 1, and version 0 is a new, empty file.
+ * The tables of the store and their versions. To change the tables, add a step at the end of steps[]; do not change a step that
+ * was ever released. Step n leads from version n to version n + 1; version 0 is a new, empty file.
  */
 #include "store-internal.h"
 
-/* "KVMX": tells our files from other SQLite files (sqlite.org, magic.txt). */
+/* "KVMX" distinguishes our files from other SQLite files (sqlite.org, magic.txt). */
 #define APPLICATION_ID 0x4b564d58
 
 static const char *const steps[] = {
@@ -45,7 +45,7 @@ static const char *const steps[] = {
 	");",
 };
 
-/* A number that PRAGMA or SELECT @sql returns. */
+/* Reads the number that the PRAGMA or SELECT @sql returns. */
 static gboolean number(KxStore *s, const char *sql, gint64 *value, GError **error)
 {
 	g_autoptr(sqlite3_stmt) q = kx_store_prepare(s, sql, error);
@@ -115,7 +115,7 @@ static gboolean run_steps(KxStore *s, gint64 version, GError **error)
 	return TRUE;
 }
 
-/* Another process may do the same at this moment: what there is, is looked at again within the transaction. */
+/* Looks at the file again within the transaction, because another process may do the same at this moment. */
 static gboolean bring_up_to_date(KxStore *s, GError **error)
 {
 	Found f;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Statements and transactions, and how SQLite's answers become errors. */
+/* This file runs statements and transactions, and turns SQLite's answers into errors. */
 #include "store-internal.h"
 
 G_DEFINE_QUARK(kx_store_error, kx_store_error)
@@ -66,7 +66,7 @@ gboolean kx_store_run(KxStore *s, GError **error, const char *sql, const char *f
 	return sqlite3_step(q) == SQLITE_DONE || kx_store_fail(s, "writing the history", error);
 }
 
-/* IMMEDIATE: what is read within the transaction is still so when it is written. */
+/* IMMEDIATE takes the lock at once: what the transaction has read is still so when it writes. */
 gboolean kx_store_begin(KxStore *s, GError **error)
 {
 	return sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK ||

@@ -12,17 +12,17 @@ struct _KxStore {
 	char *directory, *path;
 };
 
-/* The error of the last call, in words, with the file's name. @doing: "keeping the comparison". Always FALSE. */
+/* Sets @error to the error of the last call, with the file's name. @doing: "writing the history". Returns FALSE. */
 gboolean kx_store_fail(const KxStore *s, const char *doing, GError **error);
 
-/* A statement, or NULL with @error. */
+/* Prepares a statement; NULL: @error is set. */
 sqlite3_stmt *kx_store_prepare(KxStore *s, const char *sql, GError **error);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(sqlite3_stmt, sqlite3_finalize)
 
 /* Runs a statement without results to its end; binds @format's arguments in their order: s char * (NULL: null), i gint64. */
 gboolean kx_store_run(KxStore *s, GError **error, const char *sql, const char *format, ...);
 
-/* All or nothing. kx_store_end() commits if @ok, else rolls back; returns whether it was committed. */
+/* Begin and end a transaction. kx_store_end() commits if @ok, else rolls back; it returns TRUE if it has committed. */
 gboolean kx_store_begin(KxStore *s, GError **error);
 gboolean kx_store_end(KxStore *s, gboolean ok, GError **error);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Where the store is, and how it is opened. */
+/* This file finds the store, creates it and opens it. */
 #include "store-internal.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include "base/names.h"
 
 /* Writers hold the lock for some milliseconds; a disk that is busy with other work may take longer. */
-#define BUSY_MS 30000
+#define BUSY_MS 10000
 
 /* --- places ------------------------------------------------------------------------------------------------------- */
 
@@ -53,7 +53,7 @@ static gboolean system_error(const char *path, const char *doing, GError **error
 	return FALSE;
 }
 
-/* What exists is left as it is. The file is created here, because SQLite would not ask for these permissions. */
+/* Creates what is missing. The file is created here, because SQLite would give it other permissions. */
 static gboolean create(const KxStore *s, GError **error)
 {
 	gid_t gid = 0;
@@ -84,8 +84,8 @@ static gboolean create(const KxStore *s, GError **error)
 /* --- opening ------------------------------------------------------------------------------------------------------ */
 
 /*
- * A rollback journal, not WAL: members of the group can read the file without the right to write beside it. EXTRA: the end of a
- * transaction is on the disk too, so nothing that was reported as kept disappears when the power fails.
+ * The file has a rollback journal, not WAL, so that members of the group can read the file without the right to write beside it.
+ * With EXTRA the end of a transaction is on the disk as well: nothing that was reported as kept disappears if the power fails.
  */
 static gboolean configure(KxStore *s, GError **error)
 {
@@ -98,7 +98,7 @@ static gboolean configure(KxStore *s, GError **error)
 	       kx_store_fail(s, "opening the history", error);
 }
 
-/* A damaged file is not written to, even where the damage would not be noticed. */
+/* Checks the whole file before it is written, because a write need not come across the damage. */
 static gboolean is_sound(KxStore *s, GError **error)
 {
 	g_autoptr(sqlite3_stmt) q = kx_store_prepare(s, "PRAGMA quick_check(1)", error);
@@ -119,7 +119,7 @@ static gboolean is_sound(KxStore *s, GError **error)
 
 static gboolean open_file(KxStore *s, KxStoreMode mode, GError **error)
 {
-	/* A reader may have to finish what a killed writer left, if this user can write: so READWRITE, which falls back by itself. */
+	/* READWRITE also for readers: they undo what a killed writer left, if this user can write; otherwise SQLite opens to read. */
 	if (sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
 		return kx_store_fail(s, "opening the history", error);
 	if (!configure(s, error))

@@ -57,7 +57,7 @@ const char *kx_store_directory(const KxStore *s);
 
 typedef enum {
 	KX_STORE_GOES_ON, /* whole rounds are written */
-	KX_STORE_ENDS,	  /* all rounds, and that nobody measures it any more */
+	KX_STORE_ENDS,	  /* all rounds are written, and nobody measures the comparison any more */
 } KxStoreStep;
 
 /*
@@ -68,8 +68,8 @@ typedef enum {
 gboolean kx_store_save(KxStore *s, KxComparison *c, guint from, KxStoreStep step, GError **error);
 
 /*
- * This process measures the comparison from now on. KX_STORE_ERROR_BUSY: another process does, and lives. kx_store_release()
- * gives it back as it was.
+ * Records that this process measures the comparison from now on. KX_STORE_ERROR_BUSY: another process measures it.
+ * kx_store_release() takes the record back.
  */
 gboolean kx_store_claim(KxStore *s, const char *id, GError **error);
 gboolean kx_store_release(KxStore *s, const char *id, GError **error);

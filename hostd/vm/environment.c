@@ -196,7 +196,7 @@ static void add_parameters(GPtrArray *e, const char *root)
 	}
 }
 
-/* An ELF note: the sizes of name and data, a type, the name ("GNU"), the data. In hexadecimal; NULL: it is no build id. */
+/* The data of an ELF note in hexadecimal: sizes of name and data, type, name ("GNU"), data. NULL: the note is no build id. */
 static char *build_id(const char *note, gsize size)
 {
 	guint32 head[3];

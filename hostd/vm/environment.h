@@ -30,7 +30,7 @@ const KxFact *kx_environment_find(const GPtrArray *environment, const char *key)
  */
 GPtrArray *kx_environment_read(const char *root, KxLibvirt *libvirt);
 
-/* a{sv}, floating: KEY, a string, or KEY_na, the reason. And back; other values are left out. */
+/* a{sv}, floating: each fact is a string KEY, or a string KEY_na with the reason. The second function ignores other values. */
 GVariant *kx_environment_to_variant(const GPtrArray *environment);
 GPtrArray *kx_environment_from_variant(GVariant *facts);
 
