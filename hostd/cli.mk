@@ -38,6 +38,7 @@ KX_LIB_SRCS += \
 	hostd/tracker/option-heat.c \
 	hostd/tracker/option-keys.c \
 	hostd/tracker/option-pass.c \
+	hostd/tracker/option-rate.c \
 	hostd/tracker/option-ring.c \
 	hostd/tracker/option-trap.c \
 	hostd/tracker/options.c \

@@ -13,7 +13,9 @@ KX_LIB_SRCS += \
 	hostd/vm/domains.c \
 	hostd/vm/environment.c \
 	hostd/vm/layout.c \
+	hostd/vm/dirtyrate.c \
 	hostd/vm/libvirt.c \
+	hostd/vm/log-users.c \
 	hostd/vm/instructions.c \
 	hostd/base/error.c \
 	hostd/base/gfnset.c \
@@ -65,6 +67,9 @@ KX_LIB_SRCS += \
 	hostd/tracker/tracker-module.c \
 	hostd/tracker/tracker-off.c \
 	hostd/tracker/tracker-damon.c \
+	hostd/tracker/lrugen.c \
+	hostd/tracker/tracker-mglru.c \
+	hostd/tracker/tracker-qemu-dirty-rate.c \
 	hostd/tracker/tracker-soft-dirty.c \
 	hostd/vm/vmfd.c
 
@@ -93,7 +98,7 @@ $(BUILD)/hostd/kvm-extd: $(KX_DAEMON_OBJS) $(BUILD)/hostd/libkvmext.a
 
 -include $(KX_DAEMON_OBJS:.o=.d)
 
-KX_UNIT_TESTS += test-environment test-stream test-ring test-passthread test-soft-dirty test-damon test-gfnset test-stepmap test-heat test-rangemap test-account test-vmfd test-kvmstat test-layout test-config test-domains \
+KX_UNIT_TESTS += test-environment test-stream test-ring test-passthread test-soft-dirty test-damon test-dirty-rate test-mglru test-gfnset test-stepmap test-heat test-rangemap test-account test-vmfd test-kvmstat test-layout test-config test-domains \
 	test-service test-scale test-daemon test-letalone test-bus test-names
 
 # The service is tested where it is; the library does not know D-Bus.

@@ -189,6 +189,19 @@ static void await_pass(CompareRun *r, guint i, guint active)
 	}
 }
 
+/* After the vCPUs: what the process used beside them, since it began. */
+static void read_vmm(KxWindow *w, guint32 pid)
+{
+	g_autoptr(GError) error = NULL;
+	guint64 all = 0;
+
+	g_free(w->vmm_cpu_na);
+	w->vmm_cpu_na = g_strdup(w->vcpu_run_na);
+	if (!w->vmm_cpu_na && !kx_procstat_cpu("/proc", (pid_t)pid, &all, &error))
+		w->vmm_cpu_na = g_strdup(error->message);
+	w->vmm_cpu_ns = all - MIN(all, w->vcpu_run_ns);
+}
+
 /* The daemon's answer to Stats does not contain the vCPUs' time. It is the host's own data, so it is read here. */
 static void read_vcpus(KxWindow *w, guint32 pid)
 {
@@ -204,6 +217,7 @@ static void read_vcpus(KxWindow *w, guint32 pid)
 		w->vcpu_run_ns += g_array_index(vcpus, KxVcpuTime, i).run_ns;
 		w->vcpu_steal_ns += g_array_index(vcpus, KxVcpuTime, i).wait_ns;
 	}
+	read_vmm(w, pid);
 }
 
 /* One reading: the window, the guest's progress, and the time of the reading. */

@@ -123,7 +123,7 @@ static void print_trackers(void)
 {
 	printf("Trackers:\n");
 	for (const KxTrackerRow *t = kx_trackers; t->name; t++)
-		printf("  %-10s  %s\n", t->name, t->summary);
+		printf("  %-15s  %s\n", t->name, t->summary);
 	printf("\nWhat they cannot see:\n");
 	for (const KxBlindSpot *s = kx_blind_spots; s->what; s++) {
 		g_autofree char *names = kx_blind_trackers(s->bit);

@@ -6,11 +6,13 @@
 #include "comparison.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "compare/design.h"
 #include "compare/effect.h"
 #include "compare/estimate.h"
 #include "report/figure.h"
+#include "tracker/rows.h"
 
 #define NO_PROGRESS "how much the guest got done is not known"
 #define NO_TRUTH    "no workload log says what was touched"
@@ -136,6 +138,7 @@ PART(samples, s->samples)
 PART(seconds, s->run_ns / 1e9)
 PART(run_percent, s->run_ns / 100)
 PART(guest_time, s->guest_cpu_ns)
+PART(vmm_time, s->vmm_cpu_ns)
 PART(exits, s->exits)
 PART(flushes, s->flushes + (isnan(s->kvm_flushes) ? 0 : s->kvm_flushes))
 PART(ipis, s->flush_ipis)
@@ -228,6 +231,7 @@ const KxComparedFigure kx_compared_figures[] = {
 	FIGURE(recall, "recall", "recall", KX_CELL_SHARE, FALSE),
 	FIGURE(precision, "precision", "precision", KX_CELL_SHARE, FALSE),
 	FIGURE(host_cpu_percent, "host_cpu_percent", "host\nCPU", KX_CELL_PERCENT, FALSE),
+	FIGURE(vmm_cpu_percent, "vmm_cpu_percent", "QEMU's other\nthreads", KX_CELL_PERCENT, FALSE),
 	FIGURE(guest_cpu_percent, "guest_cpu_percent", "samplers'\nCPU in guest", KX_CELL_PERCENT,
 	       FALSE),
 	FIGURE(exits_per_s, "exits_per_s", "exits/s", KX_CELL_RATE, FALSE),
@@ -295,12 +299,22 @@ static void fill_slowdown(const Ground *g, guint k, KxComparedRow *row)
 					kx_test_matters(&carry) ? carry.p : order.p);
 }
 
+/* Why the setting has no samples, whatever it did; NULL: it has. */
+static const char *no_samples(const Ground *g, guint k)
+{
+	const KxComparedSetting *s = g->c->settings->pdata[g_array_index(g->active, guint, k)];
+	g_autofree char *name = g_strndup(s->text, strcspn(s->text, ":"));
+	const KxTrackerRow *t = kx_tracker_by_name(name);
+
+	return k == REFERENCE ? "it takes no samples" : t ? t->no_samples : NULL;
+}
+
 static void fill_costs(const Ground *g, guint k, KxComparedRow *row)
 {
-	const char *none = "it takes no samples";
+	const char *none = no_samples(g, k);
 	const char *guest = g->c->progress ? "how long the vCPUs ran is not known" : NO_PROGRESS;
 
-	if (k == REFERENCE) {
+	if (none) {
 		row->host_ns = kx_unavailable(none);
 		row->guest_ns = kx_unavailable(none);
 		row->total_ns = kx_unavailable(none);
@@ -317,12 +331,13 @@ static void fill_costs(const Ground *g, guint k, KxComparedRow *row)
 		row->precision = within(quotient(g, k, found_true, found, NO_TRUTH), 0, 1);
 	}
 	row->host_cpu_percent = quotient(g, k, host_time, run_percent, "not told");
+	row->vmm_cpu_percent = quotient(g, k, vmm_time, run_percent, "not told");
 	row->guest_cpu_percent =
 		quotient(g, k, guest_time, run_percent, "the tracker does not run in the guest");
 	row->exits_per_s = quotient(g, k, exits, seconds, "exits cannot be read");
 	row->flushes_per_s = quotient(g, k, flushes, seconds, "flushes cannot be read");
 	row->ipis_per_s = quotient(g, k, ipis, seconds, "not told");
-	row->lost_samples = lost_samples(g, k);
+	row->lost_samples = k != REFERENCE && none ? kx_unavailable(none) : lost_samples(g, k);
 }
 
 static KxComparedRow *row_left_out(const KxComparedSetting *s)

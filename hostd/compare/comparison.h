@@ -111,6 +111,7 @@ typedef struct {
 	/* CPU time per sample: of the host's threads; of the vCPUs, lost by the slowdown; the sum */
 	KxFigure host_ns, guest_ns, total_ns;
 	KxFigure samples_per_s, host_cpu_percent, guest_cpu_percent; /* of one CPU */
+	KxFigure vmm_cpu_percent;   /* of the VMM's threads that run no vCPU */
 	KxFigure recall, precision; /* relative to what the tracker can see */
 	KxFigure exits_per_s, flushes_per_s, ipis_per_s;
 	KxFigure lost_samples; /* in all */

@@ -21,19 +21,21 @@ static const Number numbers[] = {
 	NUMBER(lost_samples), NUMBER(cpu_ns),	     NUMBER(drain_cpu_ns), NUMBER(guest_cpu_ns),
 	NUMBER(exits),	      NUMBER(kvm_flushes),   NUMBER(flushes),	   NUMBER(flush_ipis),
 	NUMBER(vcpu_run_ns),  NUMBER(vcpu_steal_ns), NUMBER(progress),	   NUMBER(truth),
-	NUMBER(truth_hit),    NUMBER(found),	     NUMBER(found_true),
+	NUMBER(truth_hit),    NUMBER(found),	     NUMBER(found_true),   NUMBER(vmm_cpu_ns),
 };
 
 /* Counters of a window whose difference is in a stretch. */
 typedef struct {
 	gsize from, to;
-	gssize na;    /* char *: if set, the counter is not known; -1: always known */
-	gssize valid; /* gboolean: the counter is valid only if this is TRUE; -1: always */
+	gssize na;	  /* char *: if set, the counter is not known; -1: always known */
+	gssize valid;	  /* gboolean: the counter is valid only if this is TRUE; -1: always */
+	gboolean rounded; /* it can go back a little, which is no difference */
 } Counter;
 
-#define COUNTER(member, to, na, valid)                                                       \
-	{                                                                                    \
-		G_STRUCT_OFFSET(KxWindow, member), G_STRUCT_OFFSET(KxStretch, to), na, valid \
+#define COUNTER(member, to, na, valid)                                                        \
+	{                                                                                     \
+		G_STRUCT_OFFSET(KxWindow, member), G_STRUCT_OFFSET(KxStretch, to), na, valid, \
+			FALSE                                                                 \
 	}
 #define OF_STATS(member)      COUNTER(member, member, -1, G_STRUCT_OFFSET(KxWindow, has_stats))
 #define OF_VM(member, na, to) COUNTER(member, to, G_STRUCT_OFFSET(KxWindow, na), -1)
@@ -52,6 +54,8 @@ static const Counter counters[] = {
 	OF_VM(remote_tlb_flushes, remote_tlb_flushes_na, kvm_flushes),
 	OF_VM(vcpu_run_ns, vcpu_run_na, vcpu_run_ns),
 	OF_VM(vcpu_steal_ns, vcpu_steal_na, vcpu_steal_ns),
+	{ G_STRUCT_OFFSET(KxWindow, vmm_cpu_ns), G_STRUCT_OFFSET(KxStretch, vmm_cpu_ns),
+	  G_STRUCT_OFFSET(KxWindow, vmm_cpu_na), -1, TRUE },
 };
 
 static double *number_of(KxStretch *s, gsize offset)
@@ -109,8 +113,12 @@ KxStretch *kx_stretch_between(const KxWindow *before, const KxWindow *after)
 	for (guint i = 0; i < G_N_ELEMENTS(counters); i++) {
 		const Counter *c = &counters[i];
 
-		if (known(c, before) && known(c, after) && value(c, after) >= value(c, before))
+		if (!known(c, before) || !known(c, after))
+			continue;
+		if (value(c, after) >= value(c, before))
 			*number_of(s, c->to) = (double)(value(c, after) - value(c, before));
+		else if (c->rounded)
+			*number_of(s, c->to) = 0;
 	}
 	s->run_ns = kx_window_run_ns(after) - kx_window_run_ns(before);
 	if (!(s->run_ns > 0))

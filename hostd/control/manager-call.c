@@ -158,8 +158,13 @@ static char *ask_monitor(gpointer data, const char *command, GError **error)
 	return kx_libvirt_hmp(m->libvirt, m->uuid, command, error);
 }
 
+static char *uri_of(gpointer data)
+{
+	return kx_libvirt_uri(((const KxCallMonitor *)data)->libvirt);
+}
+
 const KxMonitor *kx_call_monitor(const KxCall *c, const char *uuid, KxCallMonitor *m)
 {
-	*m = (KxCallMonitor){ c->libvirt, uuid, { ask_monitor, m } };
+	*m = (KxCallMonitor){ c->libvirt, uuid, { ask_monitor, m, uri_of } };
 	return c->libvirt && uuid ? &m->monitor : NULL;
 }

@@ -228,6 +228,17 @@ static gboolean read_layout(KxSession *s, const KxOptions *o, const KxMonitor *m
 	return TRUE;
 }
 
+/* What is known of the VM from beside the module. */
+static gboolean ask_around(KxSession *s, const KxOptions *o, const KxMonitor *monitor,
+			   GError **error)
+{
+	if (monitor && monitor->libvirt_uri) {
+		g_free(s->libvirt_uri);
+		s->libvirt_uri = monitor->libvirt_uri(monitor->data);
+	}
+	return read_layout(s, o, monitor, error);
+}
+
 static gboolean refused(const KxOptions *o, GError *why, GError **error)
 {
 	if (g_error_matches(why, KX_ERROR, KX_ERROR_NO_MODULE))
@@ -253,7 +264,7 @@ gboolean kx_session_attach_vm(KxSession *s, const KxOptions *o, const KxMonitor 
 	if (!attach_either_way(s, o, error))
 		return FALSE;
 	s->heat = kx_heat_new(s->vm.last_gfn, s->vm.vcpus);
-	return read_layout(s, o, monitor, error);
+	return ask_around(s, o, monitor, error);
 }
 
 /* If the module was loaded after the attach, the session attaches through it as soon as a tracker needs it. */
@@ -267,5 +278,5 @@ gboolean kx_session_prepare_vm(KxSession *s, const KxOptions *o, const KxMonitor
 			return refused(o, why, error);
 		kx_session_take_vm(s, &s->vm);
 	}
-	return read_layout(s, o, monitor, error);
+	return ask_around(s, o, monitor, error);
 }

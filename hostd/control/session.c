@@ -119,6 +119,7 @@ static KxTracker *open_tracker(KxSession *s, const KxOptions *o, GError **error)
 		.module = s->module,
 		.vm = &s->vm,
 		.layout = &s->layout,
+		.libvirt_uri = &s->libvirt_uri,
 		.pick = kx_heat_pick,
 		.heat = s->heat,
 		.channel = s->plug ? kx_plug_channel(s->plug) : NULL,
@@ -207,6 +208,7 @@ void kx_session_free(KxSession *s)
 	kx_log_mechanism_clear(&s->log);
 	g_free(s->yield.to);
 	g_free(s->kvm_dir);
+	g_free(s->libvirt_uri);
 	g_free(s->expected_end);
 	g_free(s->ended);
 	g_free(s);

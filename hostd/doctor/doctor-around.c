@@ -46,6 +46,23 @@ void kx_doctor_check_libvirt(KxDoctor *d)
 		      "there is no socket of libvirtd or virtqemud in /run/libvirt");
 }
 
+/* Whether a VM's QEMU takes the mode shows when the tracker is set. */
+void kx_doctor_check_dirty_rate(KxDoctor *d)
+{
+	if (d->facts->libvirt == 1)
+		kx_doctor_say(
+			d, KX_CHECK_YES, NULL,
+			"qemu-dirty-rate can ask QEMU through libvirt; mode dirty-ring needs a "
+			"VM that runs with KVM's dirty ring");
+	else if (d->facts->libvirt == 0)
+		kx_doctor_say(d, KX_CHECK_NO, "systemctl start libvirtd",
+			      "qemu-dirty-rate asks QEMU through libvirt, which the daemon is not "
+			      "connected to");
+	else
+		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL,
+			      "whether the daemon is connected to libvirt is not known");
+}
+
 /* The host's part of the channel to a guest. Whether the guest has loaded its module is known only when a tracker is set. */
 void kx_doctor_check_guest_channel(KxDoctor *d)
 {

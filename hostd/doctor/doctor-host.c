@@ -10,6 +10,7 @@
 #include "doctor-pebs.h"
 #include "tracker/damon-setup.h"
 #include "tracker/logmech.h"
+#include "tracker/lrugen.h"
 #include "vm/hostinfo.h"
 
 /* The text of the kernel's configuration; NULL: it is not installed. */
@@ -275,6 +276,18 @@ static char *damon_refusal(const KxDoctor *d)
 	g_autofree char *proc_root = g_build_filename(root, "proc", NULL);
 
 	return g_access(nr, R_OK) ? NULL : kx_damon_refusal(root, proc_root);
+}
+
+/* Whether a VM has a memory cgroup of its own shows when the tracker is set. */
+void kx_doctor_check_mglru(KxDoctor *d)
+{
+	g_autoptr(GError) why = NULL;
+
+	if (kx_lru_check(d->facts->root, &why))
+		kx_doctor_say(d, KX_CHECK_YES, NULL,
+			      "mglru can age a VM's memory cgroup, and the kernel asks KVM");
+	else
+		kx_doctor_say(d, KX_CHECK_NO, NULL, "mglru: %s", why->message);
 }
 
 void kx_doctor_check_damon(KxDoctor *d)

@@ -53,6 +53,8 @@ void kx_doctor_check_log_selftest(KxDoctor *d);
 void kx_doctor_check_migration(KxDoctor *d);
 void kx_doctor_check_debugfs(KxDoctor *d);
 void kx_doctor_check_damon(KxDoctor *d);
+void kx_doctor_check_dirty_rate(KxDoctor *d);
+void kx_doctor_check_mglru(KxDoctor *d);
 void kx_doctor_check_rivals(KxDoctor *d);
 void kx_doctor_check_huge_pages(KxDoctor *d);
 void kx_doctor_check_cpus(KxDoctor *d);

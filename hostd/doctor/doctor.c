@@ -42,6 +42,8 @@ static const struct {
 	{ "dirty-log", "dirty log", ASIDE, kx_doctor_check_dirty_log },
 	{ "log-selftest", "dirty log's self-test", ASIDE, kx_doctor_check_log_selftest },
 	{ "migration", "migration safety", ASIDE, kx_doctor_check_migration },
+	{ "mglru", "ageing by MGLRU", ASIDE, kx_doctor_check_mglru },
+	{ "dirty-rate", "QEMU's dirty rate", ASIDE, kx_doctor_check_dirty_rate },
 	{ "debugfs", "debugfs", ASIDE, kx_doctor_check_debugfs },
 	{ "damon", "DAMON", ASIDE, kx_doctor_check_damon },
 	{ "a-bit-rivals", "undisturbed A bits", ASIDE, kx_doctor_check_rivals },

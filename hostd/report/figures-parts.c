@@ -69,6 +69,43 @@ void kx_lend_missed(GPtrArray *pools)
 	}
 }
 
+/* --- QEMU's dirty rate ---------------------------------------------------------------------------------------------------- */
+
+static KxFigure mean_rate(const KxPool *p)
+{
+	KxRatioSums s = { 0 };
+	const char *why = NULL;
+
+	for (guint i = 0; i < p->windows->len; i++) {
+		const KxWindow *w = p->windows->pdata[i];
+		double n = (double)w->rate_measured, sum = (double)w->rate_sum;
+		KxRatioSums own = { w->rate_measured, sum, n, (double)w->rate_squares, n, sum };
+
+		if (!w->has_rate)
+			continue;
+		kx_ratio_pool(&s, &own);
+		why = w->rate_why ? w->rate_why : w->rate_dropped_for ? w->rate_dropped_for : why;
+	}
+	return kx_figure_from_sums(&s, 1, why ? why : "no measurement has ended");
+}
+
+/* --- pages by age ---------------------------------------------------------------------------------------------------------- */
+
+static KxFigure mean_young(const KxPool *p)
+{
+	KxRatioSums s = { 0 };
+
+	for (guint i = 0; i < p->windows->len; i++) {
+		const KxWindow *w = p->windows->pdata[i];
+		double n = (double)w->ages_passes, sum = (double)w->ages_young;
+		KxRatioSums own = { w->ages_passes, sum, n, w->ages_squares, n, sum };
+
+		if (w->has_ages)
+			kx_ratio_pool(&s, &own);
+	}
+	return kx_figure_from_sums(&s, 1, "no pass was completed");
+}
+
 /* --- all parts -------------------------------------------------------------------------------------------------------- */
 
 /* One function for each part, with its name: log_figures, walk_figures, … */

@@ -65,8 +65,10 @@ static void cost_figures(KxPool *p)
 
 static KxFigure pages_per_sample(const KxPool *p)
 {
-	const char *why = kx_pool_no_passes(p);
+	const char *why = kx_pool_no_samples(p);
 
+	if (!why)
+		why = kx_pool_no_passes(p);
 	if (!why && !p->samples)
 		why = "no page was found accessed";
 	return why ? kx_unavailable(why)
@@ -173,11 +175,19 @@ static void page_figures(KxPool *p)
 static const char kernel_flushes[] = "the kernel flushes when it changes the VMM's page tables for "
 				     "this tracker, but does not count these flushes";
 
-static gboolean flushes_are_the_kernels(const KxRow *row)
+static const char qemus_flushes[] = "what QEMU does for this tracker, KVM flushes for: KVM's own "
+				    "flushes have them, and others";
+
+/* Who flushes for the tracker, if that is not counted as the tracker's. */
+static const char *flushes_of_others(const KxRow *row)
 {
 	const KxTrackerRow *t = kx_tracker_by_name(row->tracker);
 
-	return t && t->can & KX_CAN_VMM && !kx_row_aggregates(row); /* DAMON flushes nothing */
+	return !t ? NULL
+	       : t->can & KX_CAN_VMM && !kx_row_aggregates(row)
+		       ? kernel_flushes /* DAMON flushes nothing */
+	       : t->can & KX_CAN_RATE ? qemus_flushes
+				      : NULL;
 }
 
 static void load_figures(KxPool *p)
@@ -201,9 +211,10 @@ static void load_figures(KxPool *p)
 	row->cpu_percent = kx_figure(
 		((has(p, KX_PART_GUEST) ? 0 : KX_POOL_TOTAL(p, cpu_ns)) + drain) * 100 / p->ns,
 		p->passes);
-	if (flushes_are_the_kernels(row)) {
-		row->flushes_per_s = kx_unavailable(kernel_flushes);
-		row->flush_ipis_per_s = kx_unavailable(kernel_flushes);
+	why = flushes_of_others(row);
+	if (why) {
+		row->flushes_per_s = kx_unavailable(why);
+		row->flush_ipis_per_s = kx_unavailable(why);
 		return;
 	}
 	row->flushes_per_s = kx_figure(KX_POOL_TOTAL(p, flushes) * KX_NS_PER_S / p->ns,
@@ -243,6 +254,7 @@ static void vm_figures(KxPool *p)
 		VM_RATE(p, remote_tlb_flushes, remote_tlb_flushes_na, KX_NS_PER_S);
 	p->row->vcpu_run_percent = VM_RATE(p, vcpu_run_ns, vcpu_run_na, 100);
 	p->row->vcpu_steal_percent = VM_RATE(p, vcpu_steal_ns, vcpu_steal_na, 100);
+	p->row->vmm_cpu_percent = VM_RATE(p, vmm_cpu_ns, vmm_cpu_na, 100);
 }
 
 /* The costs of the control cannot be separated from the costs of the policy under test. */
@@ -256,7 +268,8 @@ static void void_costs(KxRow *row)
 		&row->cpu_percent,	  &row->flushes_per_s,
 		&row->flush_ipis_per_s,	  &row->kvm_flushes_per_s,
 		&row->exits_per_s,	  &row->vcpu_run_percent,
-		&row->vcpu_steal_percent, &row->work_per_s,
+		&row->vcpu_steal_percent, &row->vmm_cpu_percent,
+		&row->work_per_s,
 	};
 
 	for (guint i = 0; i < G_N_ELEMENTS(costs); i++)

@@ -37,6 +37,8 @@
 #define PERCENT(sum_ns, n) kx_pool_rate(p, sum_ns, 100, n)
 #define COST_PER_SAMPLE	   kx_pool_cost_per_sample(p)
 #define MISSED_SHARE	   missed_share(p)
+#define MEAN_RATE	   mean_rate(p)
+#define MEAN_YOUNG	   mean_young(p)
 
 /* The figure, if @why is NULL; else n/a with the reason @why. */
 #define UNLESS(why, figure)                                 \

@@ -196,10 +196,19 @@ const char *kx_pool_brief(const KxPool *p)
 	return p->ns < KX_RATE_MIN_NS ? kx_pool_brief_ran(p) : NULL;
 }
 
+const char *kx_pool_no_samples(const KxPool *p)
+{
+	const KxTrackerRow *t = kx_tracker_by_name(p->row->tracker);
+
+	return t ? t->no_samples : NULL;
+}
+
 const char *kx_pool_no_counts(const KxPool *p)
 {
 	const char *why = kx_pool_no_account(p);
 
+	if (!why)
+		why = kx_pool_no_samples(p);
 	if (why || p->passes || !(gave_way_all_the_time(p) || p->paused_ns > 0))
 		return why;
 	return kx_pool_no_passes(p);
@@ -207,8 +216,10 @@ const char *kx_pool_no_counts(const KxPool *p)
 
 const char *kx_pool_no_cost(const KxPool *p)
 {
-	const char *why = kx_pool_no_passes(p);
+	const char *why = kx_pool_no_samples(p);
 
+	if (!why)
+		why = kx_pool_no_passes(p);
 	if (why)
 		return why;
 	return p->cost.n == 0	  ? "no record of a pass was received"
@@ -226,8 +237,11 @@ gboolean kx_row_aggregates(const KxRow *row)
 
 const char *kx_pool_no_pages(const KxPool *p)
 {
-	const char *why = kx_pool_no_passes(p);
+	const KxTrackerRow *t = kx_tracker_by_name(p->row->tracker);
+	const char *why = t ? t->no_pages : NULL;
 
+	if (!why)
+		why = kx_pool_no_passes(p);
 	if (!why && kx_row_has(p->row, KX_PART_REGIONS) && !kx_row_aggregates(p->row))
 		why = "regions: one page stands for all of its region";
 	return why;

@@ -40,6 +40,8 @@ const char *kx_pool_no_account(const KxPool *p);
 const char *kx_pool_no_passes(const KxPool *p);
 /* Why counts are not available; NULL: they are. If nothing was tested, the number of found pages is not known: it is not 0. */
 const char *kx_pool_no_counts(const KxPool *p);
+/* Why the tracker has no samples at all, whatever it did; NULL: it has, or this version does not know the tracker. */
+const char *kx_pool_no_samples(const KxPool *p);
 /* Why the row says nothing about single pages; NULL: it does. */
 const char *kx_pool_no_pages(const KxPool *p);
 /* KX_CAN_AGGREGATE: the tracker finds regions as a whole. */

@@ -173,6 +173,44 @@ static void note_guest(GPtrArray *notes, const char *label, const KxRow *row)
 		add(notes, "%s: %s", label, row->guest_silent);
 }
 
+static void explain_rate(GPtrArray *notes, const KxVmReport *v)
+{
+	add(notes,
+	    "The dirty rate is QEMU's own, in whole MiB/s. The work is QEMU's and KVM's: "
+	    "host CPU is only the time that it took to ask; what the rest costs shows in the "
+	    "time of QEMU's other threads and in the guest's work, against off. QEMU cannot "
+	    "end a measurement early: after the tracker was left, the last one went on, at "
+	    "most for its calc-time.");
+}
+
+static void note_rate(GPtrArray *notes, const char *label, const KxRow *row)
+{
+	if (row->rate_dropped.value > 0)
+		add(notes, "%s: %.0f measurements were dropped, the last because %s.", label,
+		    row->rate_dropped.value,
+		    row->rate_dropped_for ? row->rate_dropped_for : "of what is not known");
+	if (row->rate_why)
+		add(notes, "%s: nothing is measured at the end: %s.", label, row->rate_why);
+}
+
+static void explain_ages(GPtrArray *notes, const KxVmReport *v)
+{
+	add(notes,
+	    "mglru counts pages of the VM's memory cgroup, and names none: the guest's memory, "
+	    "QEMU's own, and page cache charged to the group. A sample is a page that was used "
+	    "since the pass before, or had not been in memory then. Ageing changes which "
+	    "pages the kernel reclaims first.");
+}
+
+static void note_ages(GPtrArray *notes, const char *label, const KxRow *row)
+{
+	if (row->ages_others > 0)
+		add(notes,
+		    "%s: the memory cgroup %s holds %.0f other processes as well, whose pages are "
+		    "counted with the VM's.",
+		    label, row->ages_group ? row->ages_group : "of the VM", row->ages_others);
+}
+
 /* --- time in which the VM did not run ------------------------------------------ */
 
 static void note_paused(GPtrArray *notes, const char *label, const KxRow *row)
@@ -210,6 +248,8 @@ static const struct {
 	[KX_PART_REGIONS] = { NULL, note_regions },
 	[KX_PART_TRAP] = { explain_trap, note_trap },
 	[KX_PART_GUEST] = { explain_guest, note_guest },
+	[KX_PART_RATE] = { explain_rate, note_rate },
+	[KX_PART_AGES] = { explain_ages, note_ages },
 };
 
 static void note_part(GPtrArray *notes, const KxVmReport *v, const KxRow *row, const char *label,

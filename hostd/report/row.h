@@ -45,6 +45,7 @@ typedef enum {
 	KX_CELL_SECONDS, /* time, of a value in s */
 	KX_CELL_COUNT,
 	KX_CELL_NUMBER,
+	KX_CELL_ESTIMATE, /* a number with its interval */
 	KX_CELL_BYTES,
 	KX_CELL_SHARE,
 	KX_CELL_TRUTH,	/* a share, and the number of pages of which it is a share */

@@ -69,6 +69,17 @@ static char *number_text(const KxFigure *f)
 	return kx_text_number(f->value);
 }
 
+static char *estimate_text(const KxFigure *f)
+{
+	g_autofree char *value = kx_text_number(f->value), *low = NULL, *high = NULL;
+
+	if (isnan(f->high))
+		return g_steal_pointer(&value);
+	low = kx_text_number(f->low);
+	high = kx_text_number(f->high);
+	return g_strdup_printf("%s [%s, %s]", value, low, high);
+}
+
 static char *bytes_text(const KxFigure *f)
 {
 	return kx_text_pages_bytes((guint64)(f->value / 4096));
@@ -135,6 +146,7 @@ static const struct {
 	[KX_CELL_SECONDS] = { .text = seconds_text },
 	[KX_CELL_COUNT] = { .text = count_text },
 	[KX_CELL_NUMBER] = { .text = number_text },
+	[KX_CELL_ESTIMATE] = { .text = estimate_text },
 	[KX_CELL_BYTES] = { .text = bytes_text },
 	[KX_CELL_SHARE] = { .text = share_text },
 	[KX_CELL_TRUTH] = { .text = truth_text },

@@ -41,12 +41,17 @@ const KxBlindSpot kx_blind_spots[] = {
 	  "they have page tables of their own" },
 	{ KX_BLIND_UNCHECKED, "accesses to all pages of a region but the one that is checked",
 	  "one page, another one each time, stands for its region" },
+	{ KX_BLIND_UNCOMPARED,
+	  "by page-sampling all pages but 512 of each GiB, by the other modes what QEMU itself "
+	  "writes for emulated devices",
+	  "QEMU compares these pages alone, or counts what KVM names" },
 	{ 0, NULL, NULL },
 };
 
+/* Pages, or how many. */
 static gboolean finds(const KxTrackerRow *t)
 {
-	return t->can & KX_CAN_FIND;
+	return t->can & (KX_CAN_FIND | KX_CAN_PASS);
 }
 
 char *kx_blind_trackers(guint bit)

@@ -21,6 +21,7 @@ enum {
 	KX_BLIND_BETWEEN = 1 << 9,
 	KX_BLIND_SHARED = 1 << 10,
 	KX_BLIND_UNCHECKED = 1 << 11,
+	KX_BLIND_UNCOMPARED = 1 << 12,
 };
 
 typedef struct {

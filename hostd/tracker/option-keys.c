@@ -43,7 +43,7 @@ gboolean kx_option_set_tracker(KxOptions *o, const char *key, const char *value,
 
 #define MEMBERS(member) \
 	.offset = G_STRUCT_OFFSET(KxOptions, member), .size = sizeof(((KxOptions *)NULL)->member)
-#define TRACKERS_WITH_PASSES  .needs = KX_CAN_PASS, .lack = "has no passes"
+#define TRACKERS_OF_PAGES     .needs = KX_CAN_PASS | KX_CAN_FIND, .lack = "finds no pages"
 #define TRACKERS_OF_TIME      .needs = KX_CAN_PASS | KX_CAN_TIME, .lack = "has no interval"
 #define TRACKERS_OF_CPUS      .needs = KX_CAN_PASS | KX_CAN_CPU, .lack = "runs on any CPU"
 #define TRACKERS_OF_RANGES    .needs = KX_CAN_PASS | KX_CAN_RANGE, .lack = "looks at all RAM"
@@ -53,6 +53,7 @@ gboolean kx_option_set_tracker(KxOptions *o, const char *key, const char *value,
 #define TRACKERS_OF_GUESTS    .needs = KX_CAN_GUEST, .lack = "does not run in the guest"
 #define TRACKERS_THAT_FIND    .needs = KX_CAN_FIND, .lack = "finds nothing"
 #define TRACKERS_OF_EVENTS    .needs = KX_CAN_EVENTS, .lack = "samples no events"
+#define TRACKERS_OF_RATES     .needs = KX_CAN_RATE, .lack = "does not have QEMU measure"
 
 const KxOptionKey kx_option_keys[] = {
 	{ .key = "tracker",
@@ -70,7 +71,7 @@ const KxOptionKey kx_option_keys[] = {
 	{ .key = "granularity",
 	  .value = "SIZE",
 	  .help = "Size that is looked at: 4K or 2M (dirty log, regions: 4K only)",
-	  TRACKERS_WITH_PASSES,
+	  TRACKERS_OF_PAGES,
 	  MEMBERS(granularity),
 	  .set = kx_option_set_granularity,
 	  .text = kx_option_text_granularity,
@@ -217,6 +218,20 @@ const KxOptionKey kx_option_keys[] = {
 	  MEMBERS(guest.processes),
 	  .set = kx_option_set_processes,
 	  .text = kx_option_text_processes },
+	{ .key = "mode",
+	  .value = "MODE",
+	  .help = "How QEMU measures: page-sampling, dirty-bitmap, or dirty-ring if the VM has one",
+	  TRACKERS_OF_RATES,
+	  MEMBERS(dirty_rate.mode),
+	  .set = kx_option_set_mode,
+	  .text = kx_option_text_mode },
+	{ .key = "calc-time",
+	  .value = "TIME",
+	  .help = "How long QEMU measures, in whole seconds from 1s to 60s (1s)",
+	  TRACKERS_OF_RATES,
+	  MEMBERS(dirty_rate.seconds),
+	  .set = kx_option_set_calc_time,
+	  .text = kx_option_text_calc_time },
 	{ .key = "ring-size",
 	  .value = "SIZE",
 	  .help = "Room for samples until they are read, from 64K to 256M; 'auto': by the VM's "

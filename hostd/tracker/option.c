@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "vm/dirtyrate.h"
+
 const KxOptions kx_options_defaults = {
 	.tracker = kx_trackers,
 	.interval_ns = 1000000000,
@@ -14,6 +16,7 @@ const KxOptions kx_options_defaults = {
 	.faults_per_s = KVM_EXT_TRAP_FAULTS_DEFAULT,
 	.vcpu_ppm = KVM_EXT_TRAP_TIME_DEFAULT,
 	.wait_ns = -1,
+	.dirty_rate = { KX_DIRTY_RATE_SAMPLING, KX_DIRTY_RATE_SECONDS_MIN },
 };
 
 gboolean kx_option_is_default(const KxOptions *o, const KxOptionKey *k)

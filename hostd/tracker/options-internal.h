@@ -56,6 +56,8 @@ KX_OPTION_SETS(range_size);
 KX_OPTION_SETS(processes);
 KX_OPTION_SETS(ring_size);
 KX_OPTION_SETS(wait);
+KX_OPTION_SETS(mode);
+KX_OPTION_SETS(calc_time);
 
 KX_OPTION_WRITES(interval);
 KX_OPTION_WRITES(granularity);
@@ -78,6 +80,8 @@ KX_OPTION_WRITES(flush);
 KX_OPTION_WRITES(epoch);
 KX_OPTION_WRITES(range_size);
 KX_OPTION_WRITES(processes);
+KX_OPTION_WRITES(mode);
+KX_OPTION_WRITES(calc_time);
 
 KX_OPTION_FITS(granularity);
 KX_OPTION_FITS(flush_scope);

@@ -79,6 +79,10 @@ typedef struct {
 	KxGuestOptions guest;
 	guint32 ring_pages; /* size of the sample ring in pages of 4 KiB; 0: computed from the VM's memory */
 	gint64 wait_ns; /* time for the guest to answer; -1: see patience.h */
+	struct {
+		int mode;	 /* KxDirtyRateMode */
+		guint32 seconds; /* of a measurement */
+	} dirty_rate;
 } KxOptions;
 
 /* Defaults: tracker off, interval 1s, 4K, all RAM, any CPU, flush scope: the tracker's default (pass). */

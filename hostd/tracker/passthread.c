@@ -95,6 +95,18 @@ gboolean kx_pass_is_cut(KxPass *p)
 	return p->cut;
 }
 
+gboolean kx_pass_wait(KxPass *p, guint64 ns)
+{
+	PassThread *t = p->thread;
+	gint64 until_us = g_get_monotonic_time() + (gint64)(ns / 1000);
+
+	g_mutex_lock(&t->lock);
+	while (!g_atomic_int_get(&t->stop) && g_cond_wait_until(&t->wake, &t->lock, until_us))
+		;
+	g_mutex_unlock(&t->lock);
+	return !kx_pass_is_cut(p);
+}
+
 void kx_pass_expect(KxPass *p, guint64 pages)
 {
 	g_mutex_lock(&p->thread->lock);
@@ -195,6 +207,14 @@ void kx_pass_regions(KxPass *p, const struct kvm_ext_region *regions, guint32 n,
 	st->regions = n;
 	st->aggregations++;
 	g_mutex_unlock(&p->thread->lock);
+}
+
+void kx_pass_counted(KxPass *p, guint64 npages)
+{
+	if (p->primes)
+		return;
+	p->sum.samples += npages;
+	p->sum.sample_pages += npages;
 }
 
 void kx_pass_found_bits(KxPass *p, guint64 gfn, const guint64 *bits, guint nwords)
@@ -494,6 +514,13 @@ void kx_passes_stop(KxTracker *t)
 
 	if (p->now)
 		pass_thread_stop(p->now);
+}
+
+gpointer kx_passes_work(const KxTracker *t)
+{
+	const Passes *p = t->priv;
+
+	return p->now ? p->now->work : NULL;
 }
 
 gboolean kx_passes_stats(KxTracker *t, struct kvm_ext_stats *st, GError **error)

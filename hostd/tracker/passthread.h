@@ -37,6 +37,8 @@ typedef struct {
 
 gboolean kx_pass_primes(const KxPass *p); /* the pages that this pass finds are not reported */
 gboolean kx_pass_is_cut(KxPass *p);	  /* a pass calls this about once per millisecond */
+/* Waits for @ns, or until the pass is cut. FALSE: it is cut. */
+gboolean kx_pass_wait(KxPass *p, guint64 ns);
 /*
  * The progress of a pass: how many pages it will test, and that it has tested @pages more, of which @present are mapped (a huge
  * page counts once).
@@ -52,6 +54,8 @@ void kx_pass_found_range(KxPass *p, guint64 gfn, guint64 npages, guint64 samples
  * found nor as samples.
  */
 void kx_pass_regions(KxPass *p, const struct kvm_ext_region *regions, guint32 n, guint32 checks);
+/* @npages pages found of which nobody says which they are: samples. */
+void kx_pass_counted(KxPass *p, guint64 npages);
 #define KX_PASS_BITMAP_WORDS 64u
 /* Bit i of @bits: page @gfn + i. At most KX_PASS_BITMAP_WORDS words. */
 void kx_pass_found_bits(KxPass *p, guint64 gfn, const guint64 *bits, guint nwords);
@@ -66,6 +70,8 @@ void kx_passes_close(KxTracker *t);
 gboolean kx_passes_start(KxTracker *t, const KxOptions *o, const KxPassOps *ops, gpointer work,
 			 GError **error);
 void kx_passes_stop(KxTracker *t);
+/* The @work that runs, for what the tracker tells of it. The thread uses it, too; NULL: none was started. */
+gpointer kx_passes_work(const KxTracker *t);
 gboolean kx_passes_stats(KxTracker *t, struct kvm_ext_stats *st, GError **error);
 gpointer kx_passes_handle(KxTracker *t);
 gboolean kx_passes_run(gpointer handle, guint64 *pass, GError **error);

@@ -18,6 +18,8 @@ static const char ranges_are_found[] =
 static const char a_page_stands_for_a_region[] = "DAMON reports regions, not pages: it checks one "
 						 "page of a region, and all pages of a region "
 						 "with accesses count as found";
+static const char counts_only[] = "lru_gen tells how many pages were used, and not which";
+static const char rate_only[] = "QEMU tells a rate in MB/s, and neither samples nor pages";
 
 /* Abilities of every tracker of the module with passes. */
 #define ON_HOST (KX_CAN_FIND | KX_CAN_PASS | KX_CAN_TIME | KX_CAN_CPU | KX_CAN_RANGE)
@@ -112,6 +114,23 @@ const KxTrackerRow kx_trackers[] = {
 		    .precision = a_page_stands_for_a_region },
 	  .blind = KX_BLIND_DMA | KX_BLIND_CACHED | KX_BLIND_SHARED | KX_BLIND_UNCHECKED,
 	  .defaults = { 5000000, 10, 1000 } },
+	{ .name = "qemu-dirty-rate",
+	  .summary = "MB/s written, as QEMU measures it: a rate, no pages (libvirt's API)",
+	  .module_id = -1,
+	  .can = KX_CAN_PASS | KX_CAN_CPU | KX_CAN_ALONE | KX_CAN_RATE,
+	  .parts = KX_PART_BIT(RATE),
+	  .no_pages = rate_only,
+	  .no_samples = rate_only,
+	  .sees = { .no_recall = rate_only },
+	  .blind = KX_BLIND_READS | KX_BLIND_UNCOMPARED },
+	{ .name = "mglru",
+	  .summary = "how many pages were used, by ageing the VM's memory cgroup (lru_gen)",
+	  .module_id = -1,
+	  .can = KX_CAN_PASS | KX_CAN_TIME | KX_CAN_CPU | KX_CAN_ALONE,
+	  .parts = KX_PART_BIT(AGES),
+	  .no_pages = counts_only,
+	  .sees = { .no_recall = counts_only },
+	  .blind = KX_BLIND_DMA | KX_BLIND_CACHED | KX_BLIND_SHARED },
 	{ .name = "guest-pebs",
 	  .summary = "in the guest: addresses of sampled memory accesses (PEBS, IBS)",
 	  .module_id = -1,

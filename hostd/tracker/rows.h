@@ -32,6 +32,7 @@ enum {
 	KX_CAN_ALONE = 1 << 16,	    /* runs without the host's module */
 	KX_CAN_AGGREGATE = 1 << 18, /* always works on regions; a pass is an aggregation of them */
 	KX_CAN_VMM = 1 << 17, /* works on the VMM's address space: needs the layout of the memory */
+	KX_CAN_RATE = 1 << 20, /* has QEMU measure its dirty rate */
 };
 
 /* What the guest did to a page. */
@@ -52,11 +53,13 @@ typedef struct {
 
 /* One tracker. */
 typedef struct {
-	const char *name;    /* "abit-flush" */
-	const char *summary; /* one line, for help and completion */
-	int module_id;	     /* enum kvm_ext_tracker_id; -1: not the module's */
-	guint can;	     /* KX_CAN_* */
-	guint parts;	     /* KX_PART_BIT(): parts of its account that not all trackers have */
+	const char *name;	/* "abit-flush" */
+	const char *summary;	/* one line, for help and completion */
+	int module_id;		/* enum kvm_ext_tracker_id; -1: not the module's */
+	guint can;		/* KX_CAN_* */
+	guint parts;		/* KX_PART_BIT(): parts of its account that not all trackers have */
+	const char *no_pages;	/* why it names no pages, one clause; NULL: it does */
+	const char *no_samples; /* why it does not even count any, one clause; NULL: it does */
 	KxSees sees;
 	guint blind; /* KX_BLIND_*: what it cannot see */
 	struct {

@@ -31,7 +31,8 @@ typedef struct {
 	const struct kvm_ext_vm *vm; /* as last read */
 	KxLayout *const
 		*layout; /* the VM's memory in the VMM, for KX_CAN_VMM; read at each start */
-	KxPickFunc pick; /* chooses pages by heat; its first argument is @heat */
+	char *const *libvirt_uri; /* of the libvirt that runs the VM; NULL there: not known */
+	KxPickFunc pick;	  /* chooses pages by heat; its first argument is @heat */
 	gconstpointer heat;
 	KxChannel *channel; /* to the guest; NULL: none is plugged in */
 } KxTrackerVm;
@@ -104,6 +105,8 @@ extern const KxTrackerOps kx_tracker_module;
 extern const KxTrackerOps kx_tracker_guest;
 extern const KxTrackerOps kx_tracker_soft_dirty;
 extern const KxTrackerOps kx_tracker_damon;
+extern const KxTrackerOps kx_tracker_dirty_rate;
+extern const KxTrackerOps kx_tracker_mglru;
 extern const KxTrackerOps kx_tracker_off; /* `off` without the module */
 
 /*

@@ -13,9 +13,6 @@
 
 #define RETRY_MIN_S 1u
 #define RETRY_MAX_S 30u
-/* A libvirtd that does not answer for this time is considered dead. */
-#define KEEPALIVE_S	5
-#define KEEPALIVE_COUNT 3u
 
 typedef struct {
 	virConnectPtr conn;
@@ -217,16 +214,17 @@ static void quiet(void *data, virErrorPtr err)
 static void connect_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
 	KxDomains *d = data;
-	virConnectPtr conn = virConnectOpen(d->uri);
+	GError *error = NULL;
+	g_autoptr(KxLibvirt) l = kx_libvirt_open(d->uri, &error);
+	virConnectPtr conn;
 	Connection *c;
 
-	if (!conn) {
-		g_task_return_new_error(task, KX_ERROR, KX_ERROR_NO_LIBVIRT, "%s",
-					kx_libvirt_last_message());
+	if (!l) {
+		g_task_return_error(task, error);
 		return;
 	}
-	/* Not every driver supports keepalive; without it a lost connection is noticed at the next call. */
-	virConnectSetKeepAlive(conn, KEEPALIVE_S, KEEPALIVE_COUNT);
+	conn = kx_libvirt_connection(l);
+	virConnectRef(conn);
 	virConnectRegisterCloseCallback(conn, on_closed, d, NULL);
 	c = g_new0(Connection, 1);
 	c->conn = conn;

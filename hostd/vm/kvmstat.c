@@ -94,6 +94,7 @@ KxVmCounters *kx_vm_counters_unavailable(const char *why)
 
 	c->kvm_na = g_strdup(why);
 	c->vcpus_na = g_strdup(why);
+	c->process_na = g_strdup(why);
 	return c;
 }
 
@@ -121,12 +122,14 @@ KxVmCounters *kx_vm_counters_read(const struct kvm_ext_vm *vm, const char *kvm_d
 				  const KxKvmStat *qmp, const char *proc_root, pid_t pid)
 {
 	KxVmCounters *c = g_new0(KxVmCounters, 1);
-	g_autoptr(GError) err = NULL;
+	g_autoptr(GError) err = NULL, process = NULL;
 
 	read_kvm(c, vm, kvm_dir, qmp);
 	c->vcpus = kx_procstat_vcpus(proc_root, pid, kvm_dir, &err);
 	if (!c->vcpus)
 		c->vcpus_na = g_strdup(err->message);
+	if (!kx_procstat_cpu(proc_root, pid, &c->process_ns, &process))
+		c->process_na = g_strdup(process->message);
 	return c;
 }
 
@@ -136,6 +139,7 @@ KxVmCounters *kx_vm_counters_kvm(const struct kvm_ext_vm *vm, const char *kvm_di
 
 	read_kvm(c, vm, kvm_dir, NULL);
 	c->vcpus_na = g_strdup("not asked for");
+	c->process_na = g_strdup(c->vcpus_na);
 	return c;
 }
 
@@ -146,6 +150,7 @@ KxVmCounters *kx_vm_counters_copy(const KxVmCounters *c)
 	*n = *c;
 	n->kvm_na = g_strdup(c->kvm_na);
 	n->vcpus_na = g_strdup(c->vcpus_na);
+	n->process_na = g_strdup(c->process_na);
 	if (c->vcpus)
 		n->vcpus = g_array_ref(c->vcpus); /* never changed once read */
 	return n;
@@ -157,6 +162,7 @@ void kx_vm_counters_free(KxVmCounters *c)
 		return;
 	g_free(c->kvm_na);
 	g_free(c->vcpus_na);
+	g_free(c->process_na);
 	g_clear_pointer(&c->vcpus, g_array_unref);
 	g_free(c);
 }
@@ -202,6 +208,23 @@ static char *vcpu_delta(const KxVmCounters *start, const KxVmCounters *end, guin
 	return NULL;
 }
 
+/* After the vCPUs' time in @w: what the VMM's threads used that run no vCPU. */
+static char *vmm_delta(const KxVmCounters *start, const KxVmCounters *end, KxWindow *w)
+{
+	const char *na = w->vcpu_run_na	     ? w->vcpu_run_na
+			 : start->process_na ? start->process_na
+					     : end->process_na;
+	guint64 all = end->process_ns - start->process_ns;
+
+	if (na)
+		return g_strdup(na);
+	if (end->process_ns < start->process_ns)
+		return g_strdup("the process' CPU time went back");
+	/* Read a little later than that of vCPUs, and rounded. */
+	w->vmm_cpu_ns = all - MIN(all, w->vcpu_run_ns);
+	return NULL;
+}
+
 void kx_vm_counters_delta(const KxVmCounters *start, const KxVmCounters *end, KxWindow *w)
 {
 	g_free(w->exits_na);
@@ -209,6 +232,7 @@ void kx_vm_counters_delta(const KxVmCounters *start, const KxVmCounters *end, Kx
 	g_free(w->exits_source);
 	g_free(w->vcpu_run_na);
 	g_free(w->vcpu_steal_na);
+	g_free(w->vmm_cpu_na);
 
 	w->exits_na = kvm_no_delta(start, end);
 	w->remote_tlb_flushes_na = g_strdup(w->exits_na);
@@ -221,4 +245,6 @@ void kx_vm_counters_delta(const KxVmCounters *start, const KxVmCounters *end, Kx
 	w->vcpu_steal_na = g_strdup(w->vcpu_run_na);
 	if (w->vcpu_run_na)
 		w->vcpu_run_ns = w->vcpu_steal_ns = 0;
+	w->vmm_cpu_ns = 0;
+	w->vmm_cpu_na = vmm_delta(start, end, w);
 }

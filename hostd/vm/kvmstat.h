@@ -35,6 +35,8 @@ typedef struct {
 	char *kvm_na;
 	GArray *vcpus; /* KxVcpuTime; NULL: @vcpus_na says why not */
 	char *vcpus_na;
+	guint64 process_ns; /* CPU time of all of the VMM's threads, unless @process_na says why not */
+	char *process_na;
 } KxVmCounters;
 
 /*

@@ -30,6 +30,8 @@ typedef struct {
 typedef struct {
 	char *(*ask)(gpointer data, const char *command, GError **error);
 	gpointer data;
+	/* The URI of the libvirt behind it, for a thread that connects by itself; the caller frees it. NULL: none is known. */
+	char *(*libvirt_uri)(gpointer data);
 } KxMonitor;
 
 /*

@@ -66,6 +66,40 @@ static KxDomain *describe(virDomainPtr dom)
 	return g_steal_pointer(&d);
 }
 
+/* A libvirtd that does not answer for this time is considered dead. */
+#define KEEPALIVE_S	5
+#define KEEPALIVE_COUNT 3u
+
+KxLibvirt *kx_libvirt_open(const char *uri, GError **error)
+{
+	virConnectPtr conn = virConnectOpen(uri);
+	KxLibvirt *l;
+
+	if (!conn) {
+		g_set_error(error, KX_ERROR, KX_ERROR_NO_LIBVIRT, "%s", kx_libvirt_last_message());
+		return NULL;
+	}
+	/* Not every driver supports keepalive; without it a lost connection is noticed at the next call. */
+	virConnectSetKeepAlive(conn, KEEPALIVE_S, KEEPALIVE_COUNT);
+	l = g_new0(KxLibvirt, 1);
+	l->conn = conn;
+	return l;
+}
+
+gboolean kx_libvirt_is_connected(KxLibvirt *l)
+{
+	return virConnectIsAlive(l->conn) == 1;
+}
+
+char *kx_libvirt_uri(const KxLibvirt *l)
+{
+	char *raw = virConnectGetURI(l->conn);
+	char *uri = g_strdup(raw);
+
+	free(raw);
+	return uri;
+}
+
 KxLibvirt *kx_libvirt_new(struct _virConnect *conn)
 {
 	KxLibvirt *l = g_new0(KxLibvirt, 1);
@@ -92,7 +126,7 @@ static void lookup_failed(const KxLibvirt *l, const char *what, GError **error)
 {
 	gboolean unknown = virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
 	g_autofree char *why = g_strdup(kx_libvirt_last_message());
-	char *uri = virConnectGetURI(l->conn);
+	g_autofree char *uri = kx_libvirt_uri(l);
 
 	if (unknown)
 		g_set_error(error, KX_ERROR, KX_ERROR_NO_SUCH_VM,
@@ -101,7 +135,6 @@ static void lookup_failed(const KxLibvirt *l, const char *what, GError **error)
 	else
 		g_set_error(error, KX_ERROR, KX_ERROR_NO_LIBVIRT,
 			    "libvirt, asked for domain \"%s\": %s", what, why);
-	free(uri);
 }
 
 KxDomain *kx_libvirt_lookup(KxLibvirt *l, const char *name_or_uuid, GError **error)
@@ -209,60 +242,6 @@ char *kx_libvirt_hmp(KxLibvirt *l, const char *uuid, const char *command, GError
 	reply = ask_monitor(dom, command, VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP, error);
 	virDomainFree(dom);
 	return reply;
-}
-
-/* Jobs for which QEMU logs the guest's writes. */
-static const char *const log_jobs[] = {
-	[VIR_DOMAIN_JOB_OPERATION_SAVE] = "saving the VM to a file",
-	[VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT] = "migration",
-	[VIR_DOMAIN_JOB_OPERATION_SNAPSHOT] = "snapshot",
-	[VIR_DOMAIN_JOB_OPERATION_DUMP] = "dump of the VM's memory",
-};
-
-static const char *job_of(virDomainPtr dom)
-{
-	virTypedParameterPtr params = NULL;
-	const char *name = NULL;
-	int type, n = 0, operation;
-
-	if (virDomainGetJobStats(dom, &type, &params, &n, 0) < 0)
-		return NULL;
-	if (type != VIR_DOMAIN_JOB_NONE &&
-	    virTypedParamsGetInt(params, n, VIR_DOMAIN_JOB_OPERATION, &operation) == 1 &&
-	    operation >= 0 && (guint)operation < G_N_ELEMENTS(log_jobs))
-		name = log_jobs[operation];
-	virTypedParamsFree(params, n);
-	return name;
-}
-
-static gboolean measures_dirty_rate(virDomainPtr dom)
-{
-	virDomainPtr doms[] = { dom, NULL };
-	virDomainStatsRecordPtr *records = NULL;
-	int status = -1;
-
-	if (virDomainListGetStats(doms, VIR_DOMAIN_STATS_DIRTYRATE, &records, 0) < 0)
-		return FALSE;
-	if (records && records[0] &&
-	    virTypedParamsGetInt(records[0]->params, records[0]->nparams, "dirtyrate.calc_status",
-				 &status) < 0)
-		status = -1;
-	virDomainStatsRecordListFree(records);
-	return status == VIR_DOMAIN_DIRTYRATE_MEASURING;
-}
-
-const char *kx_libvirt_uses_log(KxLibvirt *l, const char *uuid)
-{
-	virDomainPtr dom = virDomainLookupByUUIDString(l->conn, uuid);
-	const char *what;
-
-	if (!dom)
-		return NULL;
-	what = job_of(dom);
-	if (!what && measures_dirty_rate(dom))
-		what = "dirty-rate calculation";
-	virDomainFree(dom);
-	return what;
 }
 
 /* libvirt's numbers: 1000000 * major + 1000 * minor + release. */

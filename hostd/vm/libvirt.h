@@ -27,6 +27,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxLibvirt, kx_libvirt_release)
 struct _virConnect;
 struct _virDomain;
 
+/* Blocks. A connection of the caller's own, for a thread that lives longer than a call. KX_ERROR_NO_LIBVIRT. */
+KxLibvirt *kx_libvirt_open(const char *uri, GError **error);
+/* FALSE: libvirtd has ended, or no longer answers. */
+gboolean kx_libvirt_is_connected(KxLibvirt *l);
+/* By which the same libvirt can be reached anew; NULL: not known. The caller frees it. */
+char *kx_libvirt_uri(const KxLibvirt *l);
 /* Takes a reference to @conn, libvirt's own connection. */
 KxLibvirt *kx_libvirt_new(struct _virConnect *conn);
 /* libvirt's own connection; valid while @l is held. */

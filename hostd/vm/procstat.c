@@ -113,10 +113,14 @@ GArray *kx_procstat_vcpus(const char *proc_root, pid_t pid, const char *kvm_dir,
 	return g_steal_pointer(&vcpus);
 }
 
-/* Field 22 of proc(5)'s stat; the second field, the name, is in parentheses and may contain any characters. */
+/* Fields of proc(5)'s stat after the second one, the name, which is in parentheses and may contain any characters. */
+#define UTIME_AFTER_NAME 12
+#define STIME_AFTER_NAME 13
 #define START_AFTER_NAME 20
 
-gboolean kx_procstat_started(const char *proc_root, pid_t pid, guint64 *ticks, GError **error)
+/* @what: the clause of the error if the field is no number. */
+static gboolean stat_field(const char *proc_root, pid_t pid, guint after_name, const char *what,
+			   guint64 *n, GError **error)
 {
 	g_autofree char *path = g_strdup_printf("%s/%d/stat", proc_root, pid);
 	g_auto(GStrv) fields = NULL;
@@ -127,11 +131,35 @@ gboolean kx_procstat_started(const char *proc_root, pid_t pid, guint64 *ticks, G
 		return FALSE;
 	after = strrchr(text, ')');
 	fields = g_strsplit(after ? after + 1 : "", " ", START_AFTER_NAME + 2);
-	if (g_strv_length(fields) > START_AFTER_NAME &&
-	    g_ascii_string_to_unsigned(fields[START_AFTER_NAME], 10, 0, G_MAXUINT64, ticks, NULL))
+	if (g_strv_length(fields) > after_name &&
+	    g_ascii_string_to_unsigned(fields[after_name], 10, 0, G_MAXUINT64, n, NULL))
 		return TRUE;
-	g_set_error(error, KX_ERROR, KX_ERROR_FAILED, "%s does not say when it was started", path);
+	g_set_error(error, KX_ERROR, KX_ERROR_FAILED, "%s does not say %s", path, what);
 	return FALSE;
+}
+
+static guint64 ticks_ns(guint64 ticks)
+{
+	guint64 per_second = (guint64)sysconf(_SC_CLK_TCK);
+
+	return ticks / per_second * 1000000000 + ticks % per_second * 1000000000 / per_second;
+}
+
+gboolean kx_procstat_started(const char *proc_root, pid_t pid, guint64 *ticks, GError **error)
+{
+	return stat_field(proc_root, pid, START_AFTER_NAME, "when it was started", ticks, error);
+}
+
+gboolean kx_procstat_cpu(const char *proc_root, pid_t pid, guint64 *ns, GError **error)
+{
+	static const char what[] = "how much CPU time it has used";
+	guint64 user, system;
+
+	if (!stat_field(proc_root, pid, UTIME_AFTER_NAME, what, &user, error) ||
+	    !stat_field(proc_root, pid, STIME_AFTER_NAME, what, &system, error))
+		return FALSE;
+	*ns = ticks_ns(user + system);
+	return TRUE;
 }
 
 /* Fields 3 and 9 of proc(5)'s stat, after the name; PF_EXITING of the kernel's include/linux/sched.h, unchanged since 2.6. */
@@ -155,14 +183,14 @@ gboolean kx_procstat_is_over(const char *proc_root, pid_t pid)
 
 gboolean kx_procstat_age(const char *proc_root, pid_t pid, guint64 *ns, GError **error)
 {
-	guint64 per_second = (guint64)sysconf(_SC_CLK_TCK), ticks, start_ns, now_ns;
+	guint64 ticks, start_ns, now_ns;
 	struct timespec now;
 
 	if (!kx_procstat_started(proc_root, pid, &ticks, error))
 		return FALSE;
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	now_ns = (guint64)now.tv_sec * 1000000000 + (guint64)now.tv_nsec;
-	start_ns = ticks / per_second * 1000000000 + ticks % per_second * 1000000000 / per_second;
+	start_ns = ticks_ns(ticks);
 	*ns = now_ns - MIN(start_ns, now_ns);
 	return TRUE;
 }

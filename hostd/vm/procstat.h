@@ -31,6 +31,12 @@ GArray *kx_procstat_vcpus(const char *proc_root, pid_t pid, const char *kvm_dir,
 gboolean kx_procstat_started(const char *proc_root, pid_t pid, guint64 *ticks, GError **error);
 gboolean kx_procstat_age(const char *proc_root, pid_t pid, guint64 *ns, GError **error);
 
+/*
+ * CPU time of all threads of the process, those that have ended included: /proc/PID/stat, which the kernel rounds down to its
+ * ticks of 10 ms.
+ */
+gboolean kx_procstat_cpu(const char *proc_root, pid_t pid, guint64 *ns, GError **error);
+
 /* The process has ended, or is about to and has given its memory up or will: it is gone, a zombie, or exits. */
 gboolean kx_procstat_is_over(const char *proc_root, pid_t pid);
 

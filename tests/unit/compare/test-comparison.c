@@ -53,6 +53,39 @@ static KxStretch *stretch(guint vm, guint round, guint k)
 	return s;
 }
 
+/* A setting that measures a rate has no samples that could cost anything, and is compared by all the rest. */
+static void test_rates_have_no_samples(void **state)
+{
+	g_autoptr(KxComparison) c = kx_comparison_new();
+	g_autoptr(GPtrArray) rows = NULL;
+	const KxComparedRow *rate;
+
+	c->rounds = 4;
+	c->progress = g_strdup("units of work");
+	kx_comparison_add_setting(c, "off", "off");
+	kx_comparison_add_setting(c, "qemu-dirty-rate", "qemu-dirty-rate:mode=dirty-bitmap");
+	kx_comparison_add_vm(c, "vm1");
+	for (guint round = 0; round < 4; round++) {
+		for (guint k = 0; k < 2; k++) {
+			KxStretch *s = stretch(0, round, k);
+
+			s->samples = 0;
+			s->vmm_cpu_ns = k ? 1e8 : 2e7;
+			kx_comparison_put(c, 0, round, k, s);
+		}
+	}
+	rows = kx_comparison_rows(c, 0);
+	rate = rows->pdata[1];
+	assert_non_null(strstr(rate->host_ns.na, "neither samples nor pages"));
+	assert_non_null(strstr(rate->total_ns.na, "neither samples nor pages"));
+	assert_non_null(strstr(rate->recall.na, "neither samples nor pages"));
+	assert_non_null(strstr(rate->lost_samples.na, "neither samples nor pages"));
+	assert_null(rate->slowdown.na);
+	assert_null(rate->host_cpu_percent.na);
+	if (fabs(rate->vmm_cpu_percent.value - 5) > 1e-9)
+		fail_msg("QEMU's other threads: %g %%", rate->vmm_cpu_percent.value);
+}
+
 static KxComparison *comparison(void)
 {
 	KxComparison *c = kx_comparison_new();
@@ -350,6 +383,7 @@ int main(void)
 		cmocka_unit_test(test_json_gives_it_back),
 		cmocka_unit_test(test_parts_give_it_back),
 		cmocka_unit_test(test_wrong_files_are_refused),
+		cmocka_unit_test(test_rates_have_no_samples),
 		cmocka_unit_test(test_odd_files_are_taken),
 	};
 

@@ -33,12 +33,16 @@ static void test_differences(void **state)
 	g_autoptr(KxStretch) s = NULL;
 
 	b->paused_ns = 1000000;
+	/* Rounded, so that it can go back a little. */
+	a->vmm_cpu_ns = 20;
+	b->vmm_cpu_ns = 10;
 	s = kx_stretch_between(a, b);
 	assert_null(s->failed);
 	assert_int_equal(s->window, 3);
 	assert_true(s->samples == 200 && s->cpu_ns == 2000 && s->drain_cpu_ns == 200);
 	assert_true(s->run_ns == 2000000 && s->paused_ns == 1000000);
 	assert_true(s->exits == 3000);
+	assert_true(s->vmm_cpu_ns == 0);
 	assert_true(isnan(s->vcpu_run_ns));  /* as told by its reason */
 	assert_true(isnan(s->guest_cpu_ns)); /* does not run there */
 	assert_true(isnan(s->progress));

@@ -292,11 +292,25 @@ static void test_intel_with_pml(void **state)
 	expect(checks, "kernel", KX_CHECK_YES, "6.1.0-40");
 	expect(checks, "debugfs", KX_CHECK_YES, "mounted");
 	expect(checks, "damon", KX_CHECK_NO, "CONFIG_DAMON_SYSFS");
+	expect(checks, "dirty-rate", KX_CHECK_YES, "through libvirt");
+	expect(checks, "mglru", KX_CHECK_NO, "CONFIG_LRU_GEN");
 	expect(checks, "a-bit-rivals", KX_CHECK_INFO, "no DAMON_STAT");
 	expect(checks, "huge-pages", KX_CHECK_INFO, "[madvise]");
 	expect(checks, "cpus", KX_CHECK_INFO, "2");
 	expect(checks, "young-flush", KX_CHECK_INFO, "this kernel flushes");
 	expect(checks, "libvirt", KX_CHECK_YES, "qemu:///system");
+}
+
+static void test_no_libvirt(void **state)
+{
+	KxDoctorFacts facts = good_facts();
+	g_autoptr(GPtrArray) checks = NULL;
+
+	put_intel();
+	facts.libvirt = 0;
+	checks = kx_doctor_run(&facts);
+	expect(checks, "libvirt", KX_CHECK_NO, "not connected");
+	expect(checks, "dirty-rate", KX_CHECK_NO, "not connected");
 }
 
 static void test_intel_without_ept(void **state)
@@ -713,6 +727,7 @@ int main(void)
 		CASE(test_pebs),
 		CASE(test_channel_with_apparmor),
 		CASE(test_intel_with_pml),
+		CASE(test_no_libvirt),
 		CASE(test_intel_without_ept),
 		CASE(test_amd),
 		CASE(test_damon),

@@ -49,6 +49,7 @@ static KxWindow *add_window(KxVmReport *v, const char *tracker, const char *opti
 	w->remote_tlb_flushes_na = g_strdup("not read");
 	w->vcpu_run_na = g_strdup("not read");
 	w->vcpu_steal_na = g_strdup("not read");
+	w->vmm_cpu_na = g_strdup("not read");
 	g_ptr_array_add(v->windows, w);
 	return w;
 }
@@ -218,6 +219,112 @@ static void test_kernel_flushes(void **state)
 	is_na(&row->flush_ipis_per_s, why);
 	near(row->cost_per_sample_ns.value, 320.0 / 30, "cost");
 	assert_null(row->cpu_percent.na);
+}
+
+static KxWindow *add_rates(KxVmReport *v, guint64 n, guint64 sum, guint64 squares)
+{
+	KxWindow *w = add_window(v, "qemu-dirty-rate", "mode=page-sampling calc-time=1s", 4 * S);
+
+	w->has_rate = TRUE;
+	w->passes = w->rate_measured = n;
+	w->rate_sum = sum;
+	w->rate_squares = squares;
+	w->rate_most = 20;
+	w->rate_zeros = 1;
+	w->rate_other = 1;
+	return w;
+}
+
+/* A rate is no page: what is of samples and pages is n/a for that reason, and never 0. */
+static void test_dirty_rate(void **state)
+{
+	static const char why[] = "QEMU tells a rate in MB/s, and neither samples nor pages";
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL;
+	KxRow *row;
+	KxWindow *w;
+
+	/* 10 20 0 in one window, 14 in the other: 11, s = 8.406, t(3) = 3.182 */
+	add_rates(v, 3, 30, 500);
+	w = add_rates(v, 1, 14, 196);
+	replace(&w->vmm_cpu_na, NULL);
+	w->vmm_cpu_ns = 40 * MS;
+	rows = kx_vm_rows(v, NULL);
+	row = only_row(rows);
+	near(row->dirty_rate_mib_per_s.value, 11, "mean rate");
+	if (fabs(row->dirty_rate_mib_per_s.high - (11 + 3.1824463 * 8.406347 / 2)) > 1e-4)
+		fail_msg("high: %.9g", row->dirty_rate_mib_per_s.high);
+	assert_int_equal(row->dirty_rate_mib_per_s.n, 4);
+	near(row->rate_measured.value, 4, "measurements");
+	near(row->rate_zeros.value, 2, "zeros");
+	near(row->rate_other.value, 2, "waited");
+	near(row->passes.value, 4, "passes");
+	near(row->vmm_cpu_percent.value, 1, "QEMU's other threads: 40 ms of 4 s");
+	is_na(&row->cost_per_sample_ns, why);
+	is_na(&row->total_cost_per_sample_ns, why);
+	is_na(&row->samples, why);
+	is_na(&row->samples_per_s, why);
+	is_na(&row->lost_samples, why);
+	is_na(&row->pages_per_sample, why);
+	is_na(&row->pages_found, why);
+	is_na(&row->pages_total, why);
+	is_na(&row->recall, why);
+	is_na(&row->precision, why);
+	assert_non_null(row->flushes_per_s.na);
+	assert_null(row->cpu_percent.na);
+}
+
+/* Without a result there is the reason, and not 0. */
+static void test_dirty_rate_without_results(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL;
+	KxWindow *w = add_rates(v, 0, 0, 0);
+
+	w->rate_zeros = 0;
+	w->rate_why = g_strdup("QEMU is busy");
+	rows = kx_vm_rows(v, NULL);
+	is_na(&only_row(rows)->dirty_rate_mib_per_s, "QEMU is busy");
+	is_na(&only_row(rows)->rate_most, "nothing was measured");
+}
+
+/* Amounts have a cost for each page, but are no pages that could be found again. */
+static void test_pages_by_age(void **state)
+{
+	static const char why[] = "lru_gen tells how many pages were used, and not which";
+	static const double passes[][2] = { { 1e6, 100 }, { 3e6, 300 } };
+	g_autoptr(KxVmReport) v = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL, notes = NULL;
+	KxWindow *w = add_window(v, "mglru", "interval=1s", 2 * S);
+	KxRow *row;
+
+	add_passes(w, passes, 2);
+	w->has_ages = TRUE;
+	w->ages_passes = 2;
+	w->ages_young = 400;
+	w->ages_squares = 100 * 100 + 300 * 300;
+	w->ages_total = 5000;
+	w->ages_oldest = 4000;
+	w->ages_oldest_ms = 7000;
+	w->ages_others = 3;
+	w->ages_group = g_strdup("/machine/vm");
+	rows = kx_vm_rows(v, NULL);
+	row = only_row(rows);
+	near(row->working_set_pages.value, 200, "mean");
+	near(row->samples.value, 400, "samples");
+	near(row->cost_per_sample_ns.value, 1e4, "cost");
+	near(row->ages_total.value, 5000, "total");
+	near(row->ages_oldest.value, 4000, "oldest");
+	near(row->ages_oldest_ns.value, 7e9, "age");
+	is_na(&row->pages_found, why);
+	is_na(&row->recall, why);
+	is_na(&row->precision, why);
+	notes = kx_vm_notes(v, rows);
+	for (guint i = 0; i < notes->len; i++) {
+		if (strstr(notes->pdata[i], "/machine/vm holds 3 other processes"))
+			return;
+	}
+	fail_msg("nothing is said of other processes");
 }
 
 static void give_exits(KxWindow *w, guint64 exits)
@@ -1485,6 +1592,9 @@ int main(void)
 		cmocka_unit_test(test_cost_per_sample),
 		cmocka_unit_test(test_correlation),
 		cmocka_unit_test(test_not_available),
+		cmocka_unit_test(test_dirty_rate),
+		cmocka_unit_test(test_pages_by_age),
+		cmocka_unit_test(test_dirty_rate_without_results),
 		cmocka_unit_test(test_kernel_flushes),
 		cmocka_unit_test(test_against_off),
 		cmocka_unit_test(test_ratio_interval),

@@ -84,6 +84,22 @@ static void takes_sources_in_order(void **state)
 	assert_non_null(none->vcpus_na);
 }
 
+/* With ticks of the kernel, whatever the process is called. */
+static void reads_cpu_time(void **state)
+{
+	g_autofree char *proc = g_build_filename(*state, "proc", NULL);
+	g_autoptr(GError) error = NULL;
+	guint64 ns = 0;
+
+	fake_write(*state, "proc/100/stat",
+		   "100 (a) 9 9 9) S 1 2 3 4 5 6 7 8 9 10 250 50 7 8 20 0 3 0 12345 0 0\n");
+	fake_write(*state, "proc/200/stat", "200 (a) S 1 2\n");
+	assert_true(kx_procstat_cpu(proc, 100, &ns, NULL));
+	assert_int_equal(ns, 300 * (1000000000ull / (guint64)sysconf(_SC_CLK_TCK)));
+	assert_false(kx_procstat_cpu(proc, 200, &ns, &error));
+	assert_non_null(strstr(error->message, "CPU time"));
+}
+
 static void parses_qmp(void **state)
 {
 	static const char vm[] = "{\"return\":[{\"provider\":\"kvm\",\"stats\":[{\"name\":\"remote_"
@@ -122,6 +138,7 @@ static KxVmCounters *made(const char *source, guint64 exits, const KxVcpuTime *t
 
 	c->source = source;
 	c->kvm.exits = exits;
+	c->process_ns = exits * 10;
 	c->vcpus = g_array_new(FALSE, FALSE, sizeof(KxVcpuTime));
 	g_array_append_vals(c->vcpus, t, n);
 	return c;
@@ -142,14 +159,19 @@ static void knows_when_there_is_no_difference(void **state)
 	assert_int_equal(w->exits, 50);
 	assert_int_equal(w->vcpu_run_ns, 5 + 10 + 7);
 	assert_int_equal(w->vcpu_steal_ns, 3 + 3 + 1);
+	assert_null(w->vmm_cpu_na);
+	assert_int_equal(w->vmm_cpu_ns, 500 - 22);
 
 	kx_vm_counters_delta(start, other, w);
 	assert_non_null(strstr(w->exits_na, "from module to debugfs"));
 	assert_non_null(strstr(w->vcpu_run_na, "ended meanwhile"));
 	assert_int_equal(w->vcpu_run_ns, 0);
+	/* What is beside the vCPUs is not known without them. */
+	assert_non_null(strstr(w->vmm_cpu_na, "ended meanwhile"));
 
 	kx_vm_counters_delta(start, reset, w);
 	assert_non_null(strstr(w->exits_na, "reset"));
+	assert_non_null(strstr(w->vmm_cpu_na, "went back"));
 }
 
 int main(void)
@@ -157,6 +179,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(reads_vcpu_threads),
 		CASE(takes_sources_in_order),
+		CASE(reads_cpu_time),
 		cmocka_unit_test(parses_qmp),
 		cmocka_unit_test(knows_when_there_is_no_difference),
 	};

@@ -104,7 +104,7 @@ static char *ask(gpointer data, const char *command, GError **error)
 
 static KxLayout *read_from(Fake *f, GError **error)
 {
-	return kx_layout_read(&(KxMonitor){ ask, f }, error);
+	return kx_layout_read(&(KxMonitor){ .ask = ask, .data = f }, error);
 }
 
 static void finds_ram_and_nothing_else(void **state)
