@@ -18,6 +18,8 @@ KX_LIB_SRCS += \
 	hostd/report/figures-truth.c \
 	hostd/report/heat-text.c \
 	hostd/report/json.c \
+	hostd/report/placed.c \
+	hostd/report/placement-text.c \
 	hostd/report/pool.c \
 	hostd/report/row.c \
 	hostd/report/turns.c \
@@ -29,6 +31,7 @@ KX_LIB_SRCS += \
 	hostd/model/heatmap.c \
 	hostd/model/json-read.c \
 	hostd/model/json-write.c \
+	hostd/model/placement.c \
 	hostd/model/report.c \
 	hostd/model/window.c \
 	hostd/vm/hostinfo.c \

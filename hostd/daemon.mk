@@ -8,6 +8,7 @@ KX_LIB_SRCS += \
 	hostd/account/account-pauses.c \
 	hostd/account/account-records.c \
 	hostd/account/account-stats.c \
+	hostd/account/placement.c \
 	hostd/control/config.c \
 	hostd/vm/domain-words.c \
 	hostd/vm/domains.c \
@@ -16,6 +17,8 @@ KX_LIB_SRCS += \
 	hostd/vm/dirtyrate.c \
 	hostd/vm/libvirt.c \
 	hostd/vm/log-users.c \
+	hostd/vm/nodes.c \
+	hostd/vm/pagenodes.c \
 	hostd/vm/instructions.c \
 	hostd/base/error.c \
 	hostd/base/gfnset.c \
@@ -33,6 +36,7 @@ KX_LIB_SRCS += \
 	hostd/control/manager-list.c \
 	hostd/control/manager-names.c \
 	hostd/control/manager-pauses.c \
+	hostd/control/manager-placement.c \
 	hostd/control/manager-report.c \
 	hostd/control/manager-rules.c \
 	hostd/control/manager-selftest.c \
@@ -99,7 +103,7 @@ $(BUILD)/hostd/kvm-extd: $(KX_DAEMON_OBJS) $(BUILD)/hostd/libkvmext.a
 -include $(KX_DAEMON_OBJS:.o=.d)
 
 KX_UNIT_TESTS += test-environment test-stream test-ring test-passthread test-soft-dirty test-damon test-dirty-rate test-mglru test-gfnset test-stepmap test-heat test-rangemap test-account test-vmfd test-kvmstat test-layout test-config test-domains \
-	test-service test-scale test-daemon test-letalone test-bus test-names
+	test-service test-scale test-daemon test-letalone test-bus test-names test-pagenodes test-placement
 
 # The service is tested where it is; the library does not know D-Bus.
 KX_UNIT_EXTRA_test-service := hostd/daemon/service.c hostd/daemon/listen.c \

@@ -16,6 +16,11 @@ $(KX_UNIT_BINS) $(BUILD)/tests/fake-daemon: $(BUILD)/tests/%: %.c $(BUILD)/san/l
 
 -include $(KX_UNIT_BINS:=.d)
 
+# Of an end-to-end test.
+$(BUILD)/tests/place-pages: tests/e2e/place-pages.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -Wall -Wextra $(CFLAGS) -o $@ $< -lnuma
+
 ## unit: build and run the unit tests
 .PHONY: unit unit-build
 unit-build: hostd $(KX_UNIT_BINS) $(KX_UNIT_EXTRA_BINS)

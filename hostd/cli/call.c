@@ -282,6 +282,20 @@ char *cli_ask_heat(Cli *cli, const char *target, const char *what, GError **erro
 	return json;
 }
 
+char *cli_ask_placement(Cli *cli, const char *target, const char *what, GError **error)
+{
+	GError *failed = NULL;
+	char *json = NULL;
+	Call call;
+
+	if (!begin(cli, &call, target, what, error))
+		return NULL;
+	kx_dbus_manager_call_placement(cli->manager, target, cli->cancellable, on_reply, &call);
+	kx_dbus_manager_call_placement_finish(cli->manager, &json, await(cli, &call), &failed);
+	end(cli, &call, failed, error);
+	return json;
+}
+
 GVariant *cli_ask_found(Cli *cli, const char *target, guint64 window, const char *what,
 			GError **error)
 {

@@ -109,8 +109,9 @@ gboolean cli_ask_set(Cli *cli, const char *target, GVariant *options, const char
 gboolean cli_ask_detach(Cli *cli, const char *target, const char *what, GError **error);
 gboolean cli_ask_pass(Cli *cli, const char *target, guint64 *pass, const char *what,
 		      GError **error);
-char *cli_ask_report(Cli *cli, char **targets, const char *what, GError **error);   /* JSON */
-char *cli_ask_heat(Cli *cli, const char *target, const char *what, GError **error); /* JSON */
+char *cli_ask_report(Cli *cli, char **targets, const char *what, GError **error);	 /* JSON */
+char *cli_ask_heat(Cli *cli, const char *target, const char *what, GError **error);	 /* JSON */
+char *cli_ask_placement(Cli *cli, const char *target, const char *what, GError **error); /* JSON */
 GVariant *cli_ask_found(Cli *cli, const char *target, guint64 window, const char *what,
 			GError **error);			    /* a(tt) */
 GVariant *cli_ask_list(Cli *cli, const char *what, GError **error); /* aa{sv} */

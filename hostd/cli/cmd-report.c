@@ -15,6 +15,7 @@ typedef struct {
 	char *input, *output, *reference;
 	char **logs;
 	int width;
+	gboolean no_placement;
 } Arguments;
 
 /* --- the model ------------------------------------------------------------- */
@@ -66,6 +67,33 @@ static KxReport *read_daemon(Cli *cli, char **targets, int *code)
 			break;
 	}
 	return g_steal_pointer(&all);
+}
+
+/* A failure is not one of the report: the reason stands in it. */
+static KxPlacement *ask_placement(Cli *cli, const char *target)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *json =
+		cli_ask_placement(cli, target, "asking where the memory lies", &error);
+	g_autoptr(KxReport) r = json ? parse(json, "the daemon's answer", &error) : NULL;
+	KxVmReport *v = r && r->vms->len == 1 ? r->vms->pdata[0] : NULL;
+
+	if (v && v->placement)
+		return g_steal_pointer(&v->placement);
+	return kx_placement_unknown(
+		g_strdup(error ? error->message : "the daemon's answer does not tell"));
+}
+
+/* By their processes: several VMs can have the same name. */
+static void add_placement(Cli *cli, const KxReport *r)
+{
+	for (guint i = 0; i < r->vms->len; i++) {
+		KxVmReport *v = r->vms->pdata[i];
+		g_autofree char *target = g_strdup_printf("/proc/%u", v->pid);
+
+		if (v->attached && v->pid)
+			v->placement = ask_placement(cli, target);
+	}
 }
 
 /* --- writing --------------------------------------------------------------- */
@@ -134,10 +162,15 @@ static KxReport *obtain(Cli *cli, const Arguments *a, int *code)
 		}
 		return r;
 	}
-	if (!named)
-		return read_daemon(cli, none, code);
-	targets = cli_targets(cli, &a->targets, TARGETS_OPTIONAL, TRUE, code);
-	return targets ? read_daemon(cli, targets, code) : NULL;
+	if (named) {
+		targets = cli_targets(cli, &a->targets, TARGETS_OPTIONAL, TRUE, code);
+		if (!targets)
+			return NULL;
+	}
+	r = read_daemon(cli, named ? targets : none, code);
+	if (r && !a->no_placement)
+		add_placement(cli, r);
+	return r;
 }
 
 static int report(Cli *cli, const Arguments *a)
@@ -183,6 +216,8 @@ int cmd_report(Cli *cli, int argc, char **argv)
 		  "ROW" },
 		{ "width", 0, 0, G_OPTION_ARG_INT, &a.width,
 		  "Columns of the text (default: the terminal's, else 120)", "N" },
+		{ "no-placement", 0, 0, G_OPTION_ARG_NONE, &a.no_placement,
+		  "Do not ask on which NUMA nodes the memory of the VMs lies", NULL },
 		TARGET_ENTRIES(a.targets),
 		{ 0 },
 	};

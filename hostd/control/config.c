@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/names.h"
+#include "vm/nodes.h"
 
 GQuark kx_config_error_quark(void)
 {
@@ -25,6 +26,7 @@ static KxConfig *config_new(void)
 
 	c->libvirt_uri = g_strdup(KX_LIBVIRT_URI);
 	c->socket = g_strdup(KX_SOCKET_PATH);
+	c->slow_nodes = g_strdup(KX_SLOW_NODES_AUTO);
 	c->rules = g_ptr_array_new_with_free_func(rule_free);
 	c->warnings = g_ptr_array_new_with_free_func(g_free);
 	return c;
@@ -36,6 +38,7 @@ void kx_config_free(KxConfig *c)
 		return;
 	g_free(c->libvirt_uri);
 	g_free(c->socket);
+	g_free(c->slow_nodes);
 	g_ptr_array_unref(c->rules);
 	g_ptr_array_unref(c->warnings);
 	g_free(c);
@@ -92,6 +95,15 @@ static gboolean set_system_bus(KxConfig *c, const char *value, GError **error)
 	return kx_tristate_parse(value, &c->system_bus, error);
 }
 
+static gboolean set_slow_nodes(KxConfig *c, const char *value, GError **error)
+{
+	if (!kx_nodes_check(value, error))
+		return FALSE;
+	g_free(c->slow_nodes);
+	c->slow_nodes = g_strdup(value);
+	return TRUE;
+}
+
 static gboolean set_log_format(KxConfig *c, const char *value, GError **error)
 {
 	static const char *const words[] = { "text", "json", "journal", NULL };
@@ -106,10 +118,9 @@ static const struct {
 	const char *key;
 	gboolean (*set)(KxConfig *c, const char *value, GError **error);
 } daemon_keys[] = {
-	{ "libvirt-uri", set_uri },
-	{ "socket", set_socket },
-	{ "system-bus", set_system_bus },
-	{ "log-format", set_log_format },
+	{ "libvirt-uri", set_uri },	  { "socket", set_socket },
+	{ "system-bus", set_system_bus }, { "log-format", set_log_format },
+	{ "slow-nodes", set_slow_nodes },
 };
 
 static gboolean set_daemon_key(KxConfig *c, const char *key, const char *value, GError **error)
@@ -122,7 +133,8 @@ static gboolean set_daemon_key(KxConfig *c, const char *key, const char *value, 
 	}
 	g_set_error(
 		error, KX_CONFIG_ERROR, KX_CONFIG_ERROR_BAD,
-		"there is no such key here; known are libvirt-uri, socket, system-bus, log-format");
+		"there is no such key here; known are libvirt-uri, socket, system-bus, log-format, "
+		"slow-nodes");
 	return FALSE;
 }
 

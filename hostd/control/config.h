@@ -44,6 +44,7 @@ typedef struct {
 	char *socket;	   /* absolute path */
 	KxTristate system_bus;
 	KxLogFormat log_format;
+	char *slow_nodes;    /* as kx_nodes_check() accepts it */
 	GPtrArray *rules;    /* KxRule, in the file's order */
 	GPtrArray *warnings; /* char *: valid, but probably a mistake */
 } KxConfig;

@@ -36,6 +36,8 @@ void kx_call_free(KxCall *c)
 	g_clear_pointer(&c->pass.handle, kx_session_pass_free);
 	g_clear_pointer(&c->found.runs, g_array_unref);
 	g_clear_pointer(&c->environment, g_ptr_array_unref);
+	g_clear_pointer(&c->place.memory, kx_session_memory_free);
+	g_free(c->place.slow_nodes);
 	g_free(c->report.json);
 	kx_plug_unref(c->channel.plug);
 	if (c->channel.uuid)

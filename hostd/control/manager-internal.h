@@ -103,6 +103,11 @@ struct _KxCall {
 		KxReport *made;
 		char *json;
 	} report;
+	/* Placement */
+	struct {
+		KxSessionMemory *memory;
+		char *slow_nodes; /* of the configuration when the call began */
+	} place;
 	/* Found */
 	struct {
 		guint64 window;

@@ -2,6 +2,8 @@
 /* Descriptions of a session: for a report, its heat, and its current figures. */
 #include "session-internal.h"
 
+#include "vm/procstat.h"
+
 static const char *const paging_names[] = {
 	[KVM_EXT_PAGING_UNKNOWN] = "unknown",
 	[KVM_EXT_PAGING_EPT] = "EPT",
@@ -93,6 +95,40 @@ KxVmReport *kx_session_heat(KxSession *s)
 	describe_vm(s, v);
 	v->heat = heat_now(s);
 	return v;
+}
+
+static GArray *vcpu_threads(const KxSession *s)
+{
+	g_autoptr(GArray) times =
+		kx_procstat_vcpus(s->host->proc_root, s->ident.pid, s->kvm_dir, NULL);
+	GArray *threads;
+
+	if (!times)
+		return NULL;
+	threads = g_array_new(FALSE, FALSE, sizeof(pid_t));
+	for (guint i = 0; i < times->len; i++)
+		g_array_append_val(threads, g_array_index(times, KxVcpuTime, i).tid);
+	return threads;
+}
+
+KxSessionMemory *kx_session_memory(KxSession *s)
+{
+	KxSessionMemory *m = g_new0(KxSessionMemory, 1);
+
+	m->vm = kx_session_heat(s);
+	m->layout = s->layout ? kx_layout_copy(s->layout) : NULL;
+	m->vcpus = vcpu_threads(s);
+	return m;
+}
+
+void kx_session_memory_free(KxSessionMemory *m)
+{
+	if (!m)
+		return;
+	kx_vm_report_free(m->vm);
+	kx_layout_free(m->layout);
+	g_clear_pointer(&m->vcpus, g_array_unref);
+	g_free(m);
 }
 
 GArray *kx_session_found(KxSession *s, guint64 window, GError **error)

@@ -23,6 +23,7 @@
 #include "tracker/tracker.h"
 #include "vm/kvmstat.h"
 #include "vm/layout.h"
+#include "vm/nodes.h"
 #include "vm/vmfd.h"
 
 /*
@@ -38,6 +39,7 @@ typedef struct {
 	KxSelftest *(*selftest)(const char *root); /* of the dirty log, may block; NULL: none */
 	const KxPlugSys *plug_sys;		   /* NULL: libvirt's, and /dev/shm */
 	gpointer plug_domain;
+	const KxNumaSys *numa; /* NULL: libnuma */
 	const char *shm_dir;
 	const char *detached_file; /* VMs detached by hand, kept over restarts; NULL: not kept */
 } KxHost;
@@ -186,6 +188,20 @@ void kx_session_forget_found(KxSession *s);
 KxVmReport *kx_session_report(KxSession *s, const KxKvmStat *qmp);
 /* The VM's identity, and everything known of its heat. */
 KxVmReport *kx_session_heat(KxSession *s);
+
+/*
+ * What is needed to find out where the VM's memory lies, outside the session: the kernel is asked about many pages. @layout: of the
+ * memory in the VMM as the session knows it, NULL: it does not; @vcpus: pid_t, NULL: not known.
+ */
+typedef struct {
+	KxVmReport *vm; /* identity and heat */
+	KxLayout *layout;
+	GArray *vcpus;
+} KxSessionMemory;
+
+KxSessionMemory *kx_session_memory(KxSession *s);
+void kx_session_memory_free(KxSessionMemory *m);
+
 GArray *kx_session_found(KxSession *s, guint64 window, GError **error);
 
 #endif /* KX_SESSION_H */

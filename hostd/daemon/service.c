@@ -327,6 +327,27 @@ static gboolean on_environment(KxDbusManager *skeleton, GDBusMethodInvocation *c
 	return TRUE;
 }
 
+static void placement_told(GObject *source, GAsyncResult *result, gpointer data)
+{
+	GDBusMethodInvocation *call = data;
+	g_autoptr(GError) error = NULL;
+	g_autofree char *json = kx_manager_placement_finish(result, &error);
+
+	if (json)
+		kx_dbus_manager_complete_placement(NULL, call, json);
+	else
+		answer_error(call, error);
+}
+
+static gboolean on_placement(KxDbusManager *skeleton, GDBusMethodInvocation *call,
+			     const char *target, gpointer data)
+{
+	KxService *s = data;
+
+	kx_manager_placement_async(s->manager, target, placement_told, call);
+	return TRUE;
+}
+
 /* --- events ------------------------------------------------------------------------------------------------------- */
 
 static void add_string(GVariantDict *d, const char *key, const char *value)
@@ -376,6 +397,7 @@ KxService *kx_service_new(const KxHost *host, KxConfig *config)
 		{ "handle-found", G_CALLBACK(on_found) },
 		{ "handle-heat", G_CALLBACK(on_heat) },
 		{ "handle-environment", G_CALLBACK(on_environment) },
+		{ "handle-placement", G_CALLBACK(on_placement) },
 	};
 	KxService *s = g_new0(KxService, 1);
 	guint i;

@@ -175,6 +175,39 @@ const KxField kx_agreement_fields[] = {
 	END,
 };
 
+const KxField kx_placement_fields[] = {
+	FIELD(KxPlacement, STRING, na),
+	FIELD(KxPlacement, U32, host_nodes),
+	FIELD(KxPlacement, STRING, tracker),
+	FIELD(KxPlacement, STRING, mechanism),
+	FIELD(KxPlacement, STRING, options),
+	FIELD(KxPlacement, BOOL, running),
+	FIELD(KxPlacement, STRING, hot_na),
+	FIELD(KxPlacement, STRING, hot_note),
+	FIELD_NA(KxPlacement, DOUBLE, hot_heat, hot_na),
+	FIELD(KxPlacement, STRING, slow_rule),
+	FIELD(KxPlacement, STRING, slow_na),
+	FIELD_NA(KxPlacement, U64, hot_pages, hot_na),
+	FIELD_NA(KxPlacement, U64, hot_asked, hot_na),
+	FIELD_NA(KxPlacement, U64, hot_absent, hot_na),
+	FIELD_NA(KxPlacement, U64, rest_pages, na),
+	FIELD_NA(KxPlacement, U64, rest_asked, na),
+	FIELD_NA(KxPlacement, U64, rest_absent, na),
+	FIELD_NA(KxPlacement, U64, batches, na),
+	FIELD_NA(KxPlacement, U64, cpu_ns, na),
+	END,
+};
+
+const KxField kx_placed_node_fields[] = {
+	FIELD(KxPlacedNode, U32, node),
+	FIELD(KxPlacedNode, BOOL, cpus),
+	FIELD(KxPlacedNode, BOOL, slow),
+	FIELD(KxPlacedNode, U64, bytes),
+	FIELD(KxPlacedNode, U64, hot),
+	FIELD(KxPlacedNode, U64, rest),
+	END,
+};
+
 /* --- functions on fields ---------------------------------------------------------------------------------------------- */
 
 gboolean kx_field_is_there(const KxField *f, const void *object)

@@ -40,6 +40,8 @@ extern const KxField kx_host_fields[];	 /* of these, the host and the version */
 extern const KxField kx_heat_map_fields[];
 extern const KxField kx_heat_range_fields[];
 extern const KxField kx_agreement_fields[];
+extern const KxField kx_placement_fields[];
+extern const KxField kx_placed_node_fields[];
 
 /* Whether @object has the part that the field belongs to. */
 gboolean kx_field_is_there(const KxField *f, const void *object);

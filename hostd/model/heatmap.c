@@ -338,3 +338,19 @@ const KxHeatMap *kx_heat_main_map(const KxHeatReport *h)
 	}
 	return last;
 }
+
+guint kx_heat_hot_ranges(const KxHeatMap *m, double *heat)
+{
+	guint64 sum = 0;
+	guint n = 0;
+
+	*heat = 0;
+	for (guint i = 0; i < m->ranges->len && sum < m->accesses - sum; i++) {
+		sum += range_at(m, i)->accesses;
+		*heat = kx_heat_of_range(range_at(m, i)) / 2;
+	}
+	while (n < m->ranges->len && range_at(m, n)->accesses &&
+	       kx_heat_of_range(range_at(m, n)) >= *heat)
+		n++;
+	return n;
+}

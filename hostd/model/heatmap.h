@@ -64,6 +64,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxHeatReport, kx_heat_report_free)
 void kx_heat_compare(KxHeatReport *h, guint64 ram_bytes);
 /* Removes all ranges except the hottest @n of each map. */
 void kx_heat_trim(KxHeatReport *h, guint n);
+/*
+ * How many ranges, from the first on, are hot: those with at least half of the heat of the range in which the middle one of all
+ * accesses lies. 0: nothing was accessed. @heat: where hot begins, in accesses per page.
+ */
+guint kx_heat_hot_ranges(const KxHeatMap *m, double *heat);
 /* Accesses per page of 4 KiB. */
 double kx_heat_of_range(const KxHeatRange *r);
 /* "abit", "guest-pebs (sw:page-faults, surrogate)" */

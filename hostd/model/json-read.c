@@ -358,6 +358,41 @@ static gboolean read_heat(JsonObject *vm, KxVmReport *v, const char *where, GErr
 			 error);
 }
 
+static gboolean read_placed_node(JsonObject *o, void *to, const char *where, GError **error)
+{
+	KxPlacement *p = to;
+	KxPlacedNode n = { 0 };
+
+	if (!kx_json_read_fields(kx_placed_node_fields, o, &n, where, error))
+		return FALSE;
+	if (n.hot > p->hot_asked || n.rest > p->rest_asked)
+		return wrong(error, where, "nodes", "of the pages that were asked about");
+	g_array_append_val(p->nodes, n);
+	return TRUE;
+}
+
+static gboolean read_placement(JsonObject *vm, KxVmReport *v, const char *where, GError **error)
+{
+	JsonNode *node = json_object_get_member(vm, "placement");
+	JsonObject *o;
+	KxPlacement *p;
+
+	if (!node)
+		return TRUE;
+	if (!JSON_NODE_HOLDS_OBJECT(node))
+		return wrong(error, where, "placement", "an object");
+	o = json_node_get_object(node);
+	p = v->placement = kx_placement_new();
+	if (!kx_json_read_fields(kx_placement_fields, o, p, where, error))
+		return FALSE;
+	note_missing(kx_placement_fields, o, p);
+	if (p->hot_asked > p->hot_pages || p->hot_absent > p->hot_asked)
+		return wrong(error, where, "hot_asked", "between hot_absent and hot_pages");
+	if (p->rest_asked > p->rest_pages || p->rest_absent > p->rest_asked)
+		return wrong(error, where, "rest_asked", "between rest_absent and rest_pages");
+	return read_each(o, "nodes", read_placed_node, p, where, error);
+}
+
 static KxVmReport *read_vm(JsonObject *o, guint index, GError **error)
 {
 	g_autoptr(KxVmReport) v = kx_vm_report_new();
@@ -371,7 +406,7 @@ static KxVmReport *read_vm(JsonObject *o, guint index, GError **error)
 		wrong(error, where, "name", "a string");
 		return NULL;
 	}
-	if (!read_heat(o, v, where, error))
+	if (!read_heat(o, v, where, error) || !read_placement(o, v, where, error))
 		return NULL;
 	windows = get_array(o, "windows", where, &local);
 	if (local) {

@@ -164,6 +164,23 @@ static void add_batches(JsonBuilder *b, const KxSeries *s)
 	json_builder_end_array(b);
 }
 
+void kx_json_add_placement(JsonBuilder *b, const KxPlacement *p)
+{
+	json_builder_set_member_name(b, "placement");
+	json_builder_begin_object(b);
+	kx_json_add_fields(b, kx_placement_fields, p);
+	json_builder_set_member_name(b, "nodes");
+	json_builder_begin_array(b);
+	for (guint i = 0; i < p->nodes->len; i++) {
+		json_builder_begin_object(b);
+		kx_json_add_fields(b, kx_placed_node_fields,
+				   &g_array_index(p->nodes, KxPlacedNode, i));
+		json_builder_end_object(b);
+	}
+	json_builder_end_array(b);
+	json_builder_end_object(b);
+}
+
 static void add_window(JsonBuilder *b, const KxWindow *w)
 {
 	json_builder_begin_object(b);
@@ -182,6 +199,8 @@ void kx_json_add_vm(JsonBuilder *b, const KxVmReport *v)
 	kx_json_add_fields(b, kx_vm_fields, v);
 	if (v->heat)
 		kx_json_add_heat(b, v->heat);
+	if (v->placement)
+		kx_json_add_placement(b, v->placement);
 	json_builder_set_member_name(b, "windows");
 	json_builder_begin_array(b);
 	for (guint i = 0; i < v->windows->len; i++)

@@ -19,9 +19,10 @@ void kx_json_add_value(JsonBuilder *b, const KxField *f, const void *object);
 /* The members of @object that @fields list and that it has, into the object that was begun. */
 void kx_json_add_fields(JsonBuilder *b, const KxField *fields, const void *object);
 
-/* These add members to the object that the caller has begun: the report; a VM with its windows; "heat". */
+/* These add members to the object that the caller has begun: the report; a VM with its windows; "heat"; "placement". */
 void kx_json_add_report(JsonBuilder *b, const KxReport *r);
 void kx_json_add_vm(JsonBuilder *b, const KxVmReport *v);
 void kx_json_add_heat(JsonBuilder *b, const KxHeatReport *h);
+void kx_json_add_placement(JsonBuilder *b, const KxPlacement *p);
 
 #endif /* KX_JSON_WRITE_H */

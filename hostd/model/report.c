@@ -30,6 +30,7 @@ KxVmReport *kx_vm_report_copy(const KxVmReport *v)
 	for (guint i = 0; i < v->windows->len; i++)
 		g_ptr_array_add(c->windows, kx_window_copy(v->windows->pdata[i]));
 	c->heat = v->heat ? kx_heat_report_copy(v->heat) : NULL;
+	c->placement = kx_placement_copy(v->placement);
 	return c;
 }
 
@@ -40,6 +41,7 @@ void kx_vm_report_free(KxVmReport *v)
 	kx_free_strings(kx_vm_fields, v);
 	g_ptr_array_unref(v->windows);
 	kx_heat_report_free(v->heat);
+	kx_placement_free(v->placement);
 	g_free(v);
 }
 

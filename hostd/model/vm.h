@@ -6,6 +6,7 @@
 #include <glib.h>
 
 #include "heatmap.h"
+#include "placement.h"
 #include "window.h"
 
 typedef struct {
@@ -24,8 +25,9 @@ typedef struct {
 	char *yielded; /* for what the tracker yields the dirty log now: "migration", …; NULL: it does not */
 	char *progress; /* of a long pass: "priming, 23 % of memory, …"; NULL: there is none */
 	char *paused; /* why the VM does not run now: "suspended", …; NULL: it runs, or this is not known */
-	GPtrArray *windows; /* KxWindow, in order of id */
-	KxHeatReport *heat; /* NULL: not requested */
+	GPtrArray *windows;	/* KxWindow, in order of id */
+	KxHeatReport *heat;	/* NULL: not requested */
+	KxPlacement *placement; /* NULL: not requested */
 } KxVmReport;
 
 KxVmReport *kx_vm_report_new(void);

@@ -5,15 +5,16 @@
 #include <math.h>
 
 #include "model/json-write.h"
+#include "placed.h"
 #include "row.h"
 
 /*
  * {"value": 412.5, "low": ..., "high": ..., "n": 100, "note": "a footnote", "unit": "ns"}, or {"na": "why not", ...}; the
  * interval and the note are there only if the figure has them.
  */
-static void add_figure(JsonBuilder *b, const KxFigureSpec *spec, const KxFigure *f)
+static void add_value(JsonBuilder *b, const char *key, const char *unit, const KxFigure *f)
 {
-	json_builder_set_member_name(b, spec->key);
+	json_builder_set_member_name(b, key);
 	json_builder_begin_object(b);
 	if (f->na) {
 		json_builder_set_member_name(b, "na");
@@ -32,8 +33,13 @@ static void add_figure(JsonBuilder *b, const KxFigureSpec *spec, const KxFigure 
 		json_builder_add_string_value(b, f->note);
 	}
 	json_builder_set_member_name(b, "unit");
-	json_builder_add_string_value(b, spec->unit);
+	json_builder_add_string_value(b, unit);
 	json_builder_end_object(b);
+}
+
+static void add_figure(JsonBuilder *b, const KxFigureSpec *spec, const KxFigure *f)
+{
+	add_value(b, spec->key, spec->unit, f);
 }
 
 static void add_label(JsonBuilder *b, const char *key, const GPtrArray *rows, guint index)
@@ -90,10 +96,42 @@ static void add_rows(JsonBuilder *b, const KxVmReport *v, const char *reference)
 	json_builder_end_array(b);
 }
 
+/* Takes @f. */
+static void add_mib(JsonBuilder *b, const char *key, KxFigure f)
+{
+	add_value(b, key, "MiB", &f);
+	kx_figure_clear(&f);
+}
+
+/* Computed from the placement, for other programs; not read back. */
+static void add_placed(JsonBuilder *b, const KxPlacement *p)
+{
+	json_builder_set_member_name(b, "placed");
+	json_builder_begin_object(b);
+	add_mib(b, "hot_on_slow", kx_placed_hot_on_slow(p));
+	add_mib(b, "cold_on_fast", kx_placed_cold_on_fast(p));
+	json_builder_set_member_name(b, "nodes");
+	json_builder_begin_array(b);
+	for (guint i = 0; i < p->nodes->len; i++) {
+		const KxPlacedNode *n = &g_array_index(p->nodes, KxPlacedNode, i);
+
+		json_builder_begin_object(b);
+		json_builder_set_member_name(b, "node");
+		json_builder_add_int_value(b, n->node);
+		add_mib(b, "hot", kx_placed_hot(p, n->hot));
+		add_mib(b, p->hot_na ? "memory" : "cold", kx_placed_rest(p, n->rest));
+		json_builder_end_object(b);
+	}
+	json_builder_end_array(b);
+	json_builder_end_object(b);
+}
+
 static void add_vm(JsonBuilder *b, const KxVmReport *v, const char *reference)
 {
 	json_builder_begin_object(b);
 	kx_json_add_vm(b, v);
+	if (v->placement)
+		add_placed(b, v->placement);
 	add_rows(b, v, reference);
 	json_builder_end_object(b);
 }

@@ -227,6 +227,8 @@ static void print_vm(KxText *t, const KxVmReport *v, const char *reference)
 	kx_text_tables(t, rows);
 	if (v->heat)
 		kx_text_heat(t, v->heat);
+	if (v->placement)
+		kx_text_placement(t, v->placement);
 	kx_comparison_print(rows, reference, t->out, t->width);
 	print_losses(t, rows);
 	print_notes(t, v, rows);

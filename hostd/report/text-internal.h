@@ -3,6 +3,7 @@
 #ifndef KX_TEXT_INTERNAL_H
 #define KX_TEXT_INTERNAL_H
 
+#include "model/placement.h"
 #include "row.h"
 #include "text.h"
 
@@ -27,6 +28,8 @@ char *kx_row_cell(const GPtrArray *rows, guint index);
 void kx_text_tables(KxText *t, const GPtrArray *rows);
 /* A short form of the heat; nothing if there is no heat. */
 void kx_text_heat(KxText *t, const KxHeatReport *h);
+/* Hot and cold memory by NUMA node (placement-text.c); nothing if the host has one node. */
+void kx_text_placement(KxText *t, const KxPlacement *p);
 
 /* --- sentences (report-compare.c) ------------------------------------------------------------------------------------- */
 

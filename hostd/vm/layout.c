@@ -337,6 +337,14 @@ KxLayout *kx_layout_read(const KxMonitor *monitor, GError **error)
 	return g_steal_pointer(&l);
 }
 
+KxLayout *kx_layout_copy(const KxLayout *l)
+{
+	KxLayout *c = g_new0(KxLayout, 1);
+
+	c->parts = g_array_copy(l->parts);
+	return c;
+}
+
 void kx_layout_free(KxLayout *l)
 {
 	if (!l)

@@ -39,6 +39,7 @@ typedef struct {
  * understood, or names no RAM.
  */
 KxLayout *kx_layout_read(const KxMonitor *monitor, GError **error);
+KxLayout *kx_layout_copy(const KxLayout *l);
 void kx_layout_free(KxLayout *l);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxLayout, kx_layout_free)
 

@@ -91,3 +91,26 @@ quiet_damon() {
 		echo N >$enabled
 	fi
 }
+
+# hot_pages LOG: the pages that the workload touched in more than half of its epochs, one a line: its hot ones.
+hot_pages() {
+	awk '
+		function value(hex,  i, n) {
+			n = 0
+			for (i = 1; i <= length(hex); i++)
+				n = n * 16 + index("0123456789abcdef", substr(hex, i, 1)) - 1
+			return n
+		}
+		$1 == "epoch" && $3 == "end" { epochs++ }
+		$1 == "touch" {
+			n = split($3, runs, ",")
+			for (i = 1; i <= n; i++) {
+				split(runs[i], run, "+")
+				first = value(run[1])
+				for (k = 0; k < run[2]; k++)
+					times[first + k]++
+			}
+		}
+		END { for (page in times) if (times[page] * 2 > epochs) print page }
+	' "$1"
+}

@@ -137,6 +137,37 @@ static GVariant *make_report(char **targets)
 	return g_variant_new("(s)", json);
 }
 
+/* Of the VM with that process in the report; a host with two nodes. */
+static GVariant *make_placement(const char *target)
+{
+	g_autoptr(KxReport) part = kx_report_new();
+	g_autofree char *json = NULL;
+
+	for (guint i = 0; i < report->vms->len; i++) {
+		const KxVmReport *v = report->vms->pdata[i];
+		g_autofree char *process = g_strdup_printf("/proc/%u", v->pid);
+		KxPlacedNode fast = { 0, TRUE, FALSE, 1u << 30, 0, 100 };
+		KxPlacedNode slow = { 1, FALSE, TRUE, 1u << 30, 512, 156 };
+		KxVmReport *out;
+
+		if (!g_str_equal(process, target))
+			continue;
+		out = kx_vm_report_new();
+		out->name = g_strdup(v->name);
+		out->placement = kx_placement_new();
+		out->placement->host_nodes = 2;
+		out->placement->tracker = g_strdup("ept-walk");
+		out->placement->hot_pages = out->placement->hot_asked = 512;
+		out->placement->rest_pages = out->placement->rest_asked = 256;
+		out->placement->slow_rule = g_strdup("a node without CPUs is slow");
+		g_array_append_val(out->placement->nodes, fast);
+		g_array_append_val(out->placement->nodes, slow);
+		g_ptr_array_add(part->vms, out);
+	}
+	json = kx_report_to_json(part);
+	return g_variant_new("(s)", json);
+}
+
 /* The same report's VMs with their last windows. */
 static GVariant *make_stats(char **targets)
 {
@@ -218,6 +249,8 @@ static GVariant *answer(const char *method, char **targets)
 		return make_stats(targets);
 	if (g_str_equal(method, "Heat"))
 		return make_report(targets);
+	if (g_str_equal(method, "Placement"))
+		return make_placement(targets[0]);
 	if (g_str_equal(method, "Found"))
 		return found_runs();
 	if (g_str_equal(method, "Environment"))

@@ -25,6 +25,7 @@ static void has_defaults(void **state)
 	assert_string_equal(none->libvirt_uri, "qemu:///system");
 	assert_string_equal(missing->socket, KX_SOCKET_PATH);
 	assert_int_equal(none->system_bus, KX_AUTO);
+	assert_string_equal(none->slow_nodes, "auto");
 	assert_int_equal(none->rules->len, 0);
 	assert_null(kx_config_load("/nonexistent/x.conf", TRUE, &error));
 	assert_true(g_error_matches(error, KX_CONFIG_ERROR, KX_CONFIG_ERROR_READ));
@@ -35,7 +36,7 @@ static void reads_everything(void **state)
 	g_autoptr(GError) error = NULL;
 	g_autoptr(KxConfig) c = parse(
 		"# comment\n[daemon]\nlibvirt-uri=qemu:///session\nsocket=/tmp/s\nsystem-bus=no\n"
-		"log-format=json\n[domain web-*]\nflush-scope=batch\nbatch-pages=64\n"
+		"log-format=json\nslow-nodes=0\n[domain web-*]\nflush-scope=batch\nbatch-pages=64\n"
 		"tracker=abit-flush\ninterval=250ms\n[domain my vm α]\ntracker=abit\n[domain *]\n",
 		&error);
 	const KxRule *web, *odd, *rest;
@@ -45,6 +46,7 @@ static void reads_everything(void **state)
 	assert_string_equal(c->socket, "/tmp/s");
 	assert_int_equal(c->system_bus, KX_NO);
 	assert_int_equal(c->log_format, KX_LOG_JSON);
+	assert_string_equal(c->slow_nodes, "0");
 	web = kx_config_match(c, "web-1");
 	assert_string_equal(web->options.tracker->name, "abit-flush");
 	assert_int_equal(web->options.interval_ns, 250000000);
@@ -103,6 +105,8 @@ static void names_the_mistake(void **state)
 		{ "[daemon]\ncolour=red\n",
 		  { "[daemon] colour=red", "no such key", "libvirt-uri" } },
 		{ "[daemon]\nlog-format=xml\n", { "log-format=xml", "text, json, journal", "" } },
+		{ "[daemon]\nslow-nodes=4095\n", { "slow-nodes=4095", "auto", "1,3-4" } },
+		{ "[daemon]\nslow-nodes=\n", { "slow-nodes=", "auto", "1,3-4" } },
 		{ "[domain x]\ntracker=warp\n", { "[domain x] tracker=warp", "abit", "off" } },
 		{ "[domain x]\ntracker=dirty-log\ngranularity=2M\n",
 		  { "[domain x]", "dirty-log", "4 KiB" } },

@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "cases.h"
 #include "fake-module.h"
+#include "fake-numa.h"
 #include "fake-service.h"
 #include "report/text.h"
 
@@ -46,10 +47,12 @@ static int setup_with(void **state, const char *module_version)
 	State *s = g_new0(State, 1);
 
 	fake_reset();
+	fake_numa_reset();
 	s->self = g_strdup_printf("pid:%d", getpid());
 	s->events = g_string_new(NULL);
 	fake_service_root(&s->on);
 	s->host = fake_host;
+	s->host.numa = &fake_numa_sys;
 	if (module_version) {
 		s->host.root = s->on.root;
 		fake_write(s->on.root, "sys/module/kvm_ext/version", module_version);
@@ -141,9 +144,8 @@ static GVariant *with_targets(const char *target)
 	return g_variant_new("(^as)", targets);
 }
 
-static KxReport *report(State *s, const char *target)
+static KxReport *report_in(GVariant *reply)
 {
-	g_autoptr(GVariant) reply = call(s, "Report", with_targets(target), NULL);
 	g_autoptr(GError) error = NULL;
 	const char *json;
 	KxReport *r;
@@ -153,6 +155,20 @@ static KxReport *report(State *s, const char *target)
 	if (!r)
 		fail_msg("%s", error->message);
 	return r;
+}
+
+static KxReport *report(State *s, const char *target)
+{
+	g_autoptr(GVariant) reply = call(s, "Report", with_targets(target), NULL);
+
+	return report_in(reply);
+}
+
+static KxReport *placement(State *s)
+{
+	g_autoptr(GVariant) reply = call(s, "Placement", g_variant_new("(s)", s->self), NULL);
+
+	return report_in(reply);
 }
 
 static const KxWindow *window_of(const KxReport *r, guint vm, guint window)
@@ -429,6 +445,29 @@ static void traps_by_heat(void **state)
 	assert_true(window_of(r, 0, 1)->has_trap);
 	assert_int_equal(window_of(r, 0, 1)->trap_faults_budget, 7);
 	assert_int_equal(window_of(r, 0, 1)->trap_time_budget_ppm, KVM_EXT_TRAP_TIME_DEFAULT);
+}
+
+/* Without libvirt nobody tells where the memory is in QEMU; on a host with one node nobody has to. */
+static void tells_where_memory_lies(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) two = NULL, one = NULL;
+	const KxPlacement *p;
+
+	expect(s, "Placement", g_variant_new("(s)", s->self), "NotAttached");
+	expect(s, "Attach", with_options(s->self, "tracker", "abit", "interval", "0"), NULL);
+	two = placement(s);
+	assert_int_equal(two->vms->len, 1);
+	p = ((KxVmReport *)two->vms->pdata[0])->placement;
+	assert_non_null(strstr(p->na, "through libvirt alone"));
+	fake_numa.bytes[1] = 0;
+	one = placement(s);
+	p = ((KxVmReport *)one->vms->pdata[0])->placement;
+	assert_int_equal(p->host_nodes, 1);
+	assert_string_equal(p->na, "the host has one NUMA node");
+	assert_int_equal(fake_numa.calls, 0);
+	expect(s, "Detach", g_variant_new("(s)", s->self), NULL);
+	expect(s, "Placement", g_variant_new("(s)", s->self), "NotAttached");
 }
 
 static void failed_switch_keeps_the_old_tracker(void **state)
@@ -1143,6 +1182,7 @@ int main(int argc, char **argv)
 		CASE(vm_that_goes_without_the_module),
 		CASE(refusals_give_the_reason),
 		CASE(traps_by_heat),
+		CASE(tells_where_memory_lies),
 		CASE(failed_switch_keeps_the_old_tracker),
 		CASE(vm_that_goes_ends_its_session),
 		CASE(pass_does_not_block_others),

@@ -164,6 +164,14 @@ static void test_refused(void **state)
 		", \"windows\": [{\"tracker\": \"off\", \"has_module\": true}]",
 		", \"windows\": [{\"tracker\": \"dirty-log\", \"has_log\": true}]",
 		", \"yielded\": true",
+		", \"placement\": []",
+		", \"placement\": {\"cpu_ns\": -1}",
+		", \"placement\": {\"hot_pages\": 1, \"hot_asked\": 2}",
+		", \"placement\": {\"rest_pages\": 3, \"rest_asked\": 2, \"rest_absent\": 3}",
+		", \"placement\": {\"nodes\": {}}",
+		", \"placement\": {\"nodes\": [{\"node\": 4294967296}]}",
+		", \"placement\": {\"rest_pages\": 3, \"rest_asked\": 2, \"nodes\": [{\"rest\": "
+		"3}]}",
 	};
 	static const char *const texts[] = {
 		"",
