@@ -42,7 +42,7 @@ amd_numa() {
 }
 
 host_start() {
-	local smp=$cpus initramfs host_key caps dir args=() numa_args=() qemu=() line
+	local initramfs host_key caps dir args=() numa_args=() qemu=() line
 	get_initramfs "$AMD_MODULES"
 	# libvirt's probe of QEMU takes seconds here; it checks by itself whether
 	# what it kept still holds.
@@ -59,8 +59,6 @@ host_start() {
 	line+=" tsc=reliable no_timer_check nowatchdog rcupdate.rcu_expedited=1"
 	line+=" random.trust_cpu=on audit=0 apparmor=0 printk.devkmsg=on loglevel=6$append"
 	mapfile -t numa_args < <(amd_numa)
-	# A socket for each CPU: with CPUs of several nodes in one socket, the kernel warns of a cache that spans nodes.
-	((numa <= 1)) || smp+=",sockets=$cpus"
 	# -xsave (and with it AVX): with it, guests warn of an inconsistent XSAVE
 	# state; it seems that TCG's SVM does not intercept XSETBV for KVM.
 	args=(
@@ -68,7 +66,7 @@ host_start() {
 		-accel tcg,thread=multi,tb-size=512
 		-machine q35,smm=off,vmport=off,hpet=off
 		-cpu 'EPYC-Milan,+svm,+npt,-xsave,-avx,-avx2,-fma,-f16c,-vaes,-vpclmulqdq,check=off'
-		-smp "$smp" -m "$mem" "${numa_args[@]}"
+		-smp "$cpus" -m "$mem" "${numa_args[@]}"
 		-kernel "$entry/vmlinux" -initrd "$initramfs" -append "$line"
 		-chardev "file,id=log,path=$(amd_value "$LAB_OUT")/kernel.log"
 		-serial chardev:log
