@@ -172,6 +172,7 @@ struct kvm_ext_range {
 #define KVM_EXT_TRAP_FAULTS_DEFAULT		1000u	/* a second */
 #define KVM_EXT_TRAP_FAULTS_MAX			1000000u
 #define KVM_EXT_TRAP_TIME_DEFAULT		10000u	/* ppm of the vCPUs' time: 1 % */
+#define KVM_EXT_TRAP_IDLE_NS			1000000000ull
 
 #define KVM_EXT_GRANULARITY_4K	12u
 #define KVM_EXT_GRANULARITY_2M	21u
@@ -246,10 +247,15 @@ struct kvm_ext_range {
  * from the removal until this fault; a larger mapping is armed, and faults, as a whole.
  * The tracker keeps up to @trap_share_ppm of the pages armed, at random, but never more
  * pages than could fault at once without exceeding @trap_faults_per_s or, at the cost
- * of a fault measured so far, @trap_time_ppm of the vCPUs' time. A page that is not
- * touched stays armed and occupies its part of these budgets. A pass collects the
- * faults and arms pages again. When the tracker is stopped, it disarms all pages; a
- * mapping comes back with the next access.
+ * of a fault measured so far, @trap_time_ppm of the vCPUs' time. A pass collects the
+ * faults and arms pages again. A page that is not touched stays armed, and occupies its
+ * part of these budgets, for KVM_EXT_TRAP_IDLE_NS at least; then, if there are pages that
+ * are not armed, the tracker disarms it and arms others (@trap_more.idle). The mapping of
+ * such a page is missing until the guest's next access, whose fault is no sample and none
+ * of @trap_faults_per_s, but counts with its time (@trap_more.late_faults). So the faults
+ * that the tracker causes stay below the limit on average, and a guest that comes back to
+ * much memory at once may exceed the limit for a moment. When the tracker is stopped, it
+ * disarms all pages; a mapping comes back with the next access.
  *
  * Errors: EINVAL a field is out of its range, or is set for a tracker to which it
  * does not apply (a flush scope with a tracker that does not flush, 2M with the dirty
@@ -424,12 +430,20 @@ struct kvm_ext_trap_stats {
 	__u64 armings;
 	__u64 faults;		/* first faults; each is a sample, in the ring or lost */
 	__u64 lost;		/* of these, lost: no room until the next pass collected them */
-	__u64 fault_ns;		/* vCPU time from first faults to entries: at most 1 ms each */
+	/* vCPU time from first faults, and from late ones, to entries: at most 1 ms each */
+	__u64 fault_ns;
 	__u64 timed_faults;	/* number of faults in @fault_ns */
 	__u64 max_faults_per_s;	/* most in any one second */
 	__u64 max_time_ppm;	/* most of the vCPUs' time in any one second */
 	__u64 zap_ns;		/* time to remove mappings, including KVM's TLB flush each time */
 	__u64 held_passes;	/* passes that armed less than the share, because of the budget */
+};
+
+/* For `trap`, added later. "Pages" are mappings of any size. */
+struct kvm_ext_trap_more_stats {
+	/* pages not touched for KVM_EXT_TRAP_IDLE_NS or longer while armed, and then disarmed */
+	__u64 idle;
+	__u64 late_faults;	/* first faults of such pages after that, while not armed again */
 };
 
 /* What the running pass does now. */
@@ -511,6 +525,7 @@ struct kvm_ext_stats {
 	 */
 	__u64 trap_listened_ns;
 	struct kvm_ext_log_more_stats log_more;
+	struct kvm_ext_trap_more_stats trap_more;
 };
 
 /* --- the sample ring ------------------------------------------------------ */

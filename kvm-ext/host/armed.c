@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The map of armed mappings: a bit for each page, block and GiB of memory.
+ * The map of armed mappings: two bits for each page, block and GiB of memory.
  */
 #include <linux/bitmap.h>
 #include <linux/mm.h>
@@ -9,7 +9,12 @@
 #include "leaf.h"
 #include "slots.h"
 
-static const u8 orders[] = { 0, KX_BLOCK_ORDER, KX_GIB_ORDER };
+static const u8 orders[KX_MARK_ORDERS] = { 0, KX_BLOCK_ORDER, KX_GIB_ORDER };
+
+u8 kx_marks_order(unsigned int i)
+{
+	return orders[i];
+}
 
 /* --- making the map ------------------------------------------------------------- */
 
@@ -18,16 +23,21 @@ static u64 armed_bits_of(const struct kx_area *area, u8 order)
 	return ((area->gfn + area->npages - 1) >> order) - (area->gfn >> order) + 1;
 }
 
-static unsigned long *armed_new_bits(const struct kx_area *area, u8 order)
+static int armed_new_marks(struct kx_area *area, unsigned int i)
 {
-	u64 longs = BITS_TO_LONGS(armed_bits_of(area, order));
+	u64 longs = BITS_TO_LONGS(armed_bits_of(area, orders[i]));
+	struct kx_marks *m = &area->marks[i];
 
-	return kvcalloc(longs, sizeof(long), GFP_KERNEL_ACCOUNT);
+	m->armed = kvcalloc(longs, sizeof(long), GFP_KERNEL_ACCOUNT);
+	m->waited = kvcalloc(longs, sizeof(long), GFP_KERNEL_ACCOUNT);
+	return m->armed && m->waited ? 0 : -ENOMEM;
 }
 
 static int armed_add_area(struct kx_areas *areas, const struct kx_extent *x, gfn_t from, gfn_t to)
 {
 	struct kx_area *area = &areas->area[areas->nr++];
+	unsigned int i;
+	int err = 0;
 
 	*area = (struct kx_area){
 		.gfn = from,
@@ -37,10 +47,9 @@ static int armed_add_area(struct kx_areas *areas, const struct kx_extent *x, gfn
 		.first = areas->npages,
 	};
 	areas->npages += area->npages;
-	area->pages = armed_new_bits(area, orders[0]);
-	area->blocks = armed_new_bits(area, orders[1]);
-	area->gibs = armed_new_bits(area, orders[2]);
-	return area->pages && area->blocks && area->gibs ? 0 : -ENOMEM;
+	for (i = 0; i < KX_MARK_ORDERS && !err; i++)
+		err = armed_new_marks(area, i);
+	return err;
 }
 
 /* The first of @nr ranges that ends behind @gfn. The ranges are sorted and do not overlap. */
@@ -102,17 +111,24 @@ struct kx_areas *kx_areas_new(const struct kx_slots *slots, gfn_t first, gfn_t e
 	return NULL;
 }
 
+static void armed_free_marks(struct kx_area *area)
+{
+	unsigned int i;
+
+	for (i = 0; i < KX_MARK_ORDERS; i++) {
+		kvfree(area->marks[i].armed);
+		kvfree(area->marks[i].waited);
+	}
+}
+
 void kx_areas_free(struct kx_areas *areas)
 {
 	u32 i;
 
 	if (!areas)
 		return;
-	for (i = 0; i < areas->nr; i++) {
-		kvfree(areas->area[i].pages);
-		kvfree(areas->area[i].blocks);
-		kvfree(areas->area[i].gibs);
-	}
+	for (i = 0; i < areas->nr; i++)
+		armed_free_marks(&areas->area[i]);
 	kvfree(areas);
 }
 
@@ -148,38 +164,129 @@ struct kx_area *kx_area_at(struct kx_areas *areas, u64 index)
 	return armed_last_from(areas, index, true);
 }
 
-unsigned long *kx_area_bits(struct kx_area *area, gfn_t gfn, u8 order, unsigned long *bit)
+/* --- marks ------------------------------------------------------------------------ */
+
+static unsigned long armed_bit(const struct kx_area *area, gfn_t gfn, u8 order)
 {
-	*bit = (gfn >> order) - (area->gfn >> order);
-	if (order == KX_GIB_ORDER)
-		return area->gibs;
-	return order == KX_BLOCK_ORDER ? area->blocks : area->pages;
+	return (gfn >> order) - (area->gfn >> order);
+}
+
+static struct kx_marks *armed_marks(struct kx_area *area, u8 order)
+{
+	return &area->marks[order == KX_GIB_ORDER ? 2 : order == KX_BLOCK_ORDER];
 }
 
 bool kx_area_is_armed(struct kx_area *area, gfn_t gfn)
 {
-	unsigned long *bits, bit;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(orders); i++) {
-		bits = kx_area_bits(area, gfn, orders[i], &bit);
-		if (test_bit(bit, bits))
+	for (i = 0; i < KX_MARK_ORDERS; i++) {
+		if (test_bit(armed_bit(area, gfn, orders[i]), area->marks[i].armed))
 			return true;
 	}
 	return false;
 }
 
+void kx_area_arm(struct kx_area *area, gfn_t gfn, u8 order)
+{
+	struct kx_marks *m = armed_marks(area, order);
+	unsigned long bit = armed_bit(area, gfn, order);
+
+	clear_bit(bit, m->waited);
+	/* It has not waited yet: who finds it armed finds that, too. */
+	smp_mb__after_atomic();
+	set_bit(bit, m->armed);
+}
+
+u64 kx_area_forget(struct kx_area *area, gfn_t gfn, gfn_t end, u8 order)
+{
+	struct kx_marks *m = armed_marks(area, order);
+	unsigned long first = armed_bit(area, gfn, order), last = armed_bit(area, end - 1, order);
+	unsigned long bit = first;
+	u64 forgotten = 0;
+
+	for_each_set_bit_from(bit, m->armed, last + 1)
+		forgotten += test_and_clear_bit(bit, m->armed);
+	bit = first;
+	for_each_set_bit_from(bit, m->waited, last + 1)
+		clear_bit(bit, m->waited);
+	return forgotten;
+}
+
 bool kx_area_disarm(struct kx_area *area, gfn_t gfn, u8 *order)
 {
-	unsigned long *bits, bit;
+	struct kx_marks *m = area->marks;
+	unsigned long bit;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(orders); i++) {
-		bits = kx_area_bits(area, gfn, orders[i], &bit);
-		if (test_bit(bit, bits) && test_and_clear_bit(bit, bits)) {
+	for (i = 0; i < KX_MARK_ORDERS; i++) {
+		bit = armed_bit(area, gfn, orders[i]);
+		if (test_bit(bit, m[i].armed) && test_and_clear_bit(bit, m[i].armed)) {
+			clear_bit(bit, m[i].waited);
 			*order = orders[i];
 			return true;
 		}
 	}
 	return false;
+}
+
+bool kx_area_settle(struct kx_area *area, gfn_t gfn)
+{
+	struct kx_marks *m = area->marks;
+	unsigned long bit;
+	size_t i;
+
+	for (i = 0; i < KX_MARK_ORDERS; i++) {
+		bit = armed_bit(area, gfn, orders[i]);
+		if (test_bit(bit, m[i].waited) && !test_bit(bit, m[i].armed) &&
+		    test_and_clear_bit(bit, m[i].waited))
+			return true;
+	}
+	return false;
+}
+
+/* --- exchange --------------------------------------------------------------------- */
+
+/* Words of marks between two points at which the caller can rest. */
+#define WORDS_AT_ONCE	4096u
+
+/* A vCPU that disarms clears @armed first and @waited then: whoever comes last sees to it. */
+static void armed_now_waits(struct kx_marks *m, unsigned long bit)
+{
+	set_bit(bit, m->waited);
+	/* Either we see that it was disarmed, or who disarms sees that it waited. */
+	smp_mb__after_atomic();
+	if (!test_bit(bit, m->armed))
+		clear_bit(bit, m->waited);
+}
+
+static u64 armed_exchange_word(struct kx_marks *m, u64 word)
+{
+	unsigned long armed = READ_ONCE(m->armed[word]), bit;
+	u64 exchanged = 0;
+
+	for (; armed; armed &= armed - 1) {
+		bit = word * BITS_PER_LONG + __ffs(armed);
+		if (test_bit(bit, m->waited))
+			exchanged += test_and_clear_bit(bit, m->armed);
+		else
+			armed_now_waits(m, bit);
+	}
+	return exchanged;
+}
+
+u64 kx_area_exchange(struct kx_area *area, u64 from, u64 exchanged[KX_MARK_ORDERS])
+{
+	u64 first = 0, words, at = from;
+	unsigned int i;
+
+	for (i = 0; i < KX_MARK_ORDERS; i++, first += words) {
+		words = BITS_TO_LONGS(armed_bits_of(area, orders[i]));
+		for (; at < first + words; at++) {
+			if (at - from == WORDS_AT_ONCE)
+				return at;
+			exchanged[i] += armed_exchange_word(&area->marks[i], at - first);
+		}
+	}
+	return 0;
 }

@@ -8,6 +8,8 @@
 struct kx_extent;
 struct kx_slots;
 
+#define KX_MARK_ORDERS	3
+
 /* Memory of the VM that may be armed: contiguous in the guest and in the VMM. */
 struct kx_area {
 	gfn_t gfn;
@@ -15,13 +17,21 @@ struct kx_area {
 	unsigned long hva;
 	bool smm;			/* SMM sees this memory, too */
 	u64 first;			/* pages in the areas before this one */
-	unsigned long *pages;		/* armed mappings of 4 KiB, by page from @gfn on */
-	unsigned long *blocks;		/* of 2 MiB, by block from that of @gfn on */
-	unsigned long *gibs;		/* of 1 GiB */
+	struct kx_marks {
+		unsigned long *armed, *waited;
+	} marks[KX_MARK_ORDERS];	/* of 4 KiB, 2 MiB and 1 GiB, from those of @gfn on */
 };
 
 /*
  * Which mappings are armed. Bits are set by one task and cleared by any, atomically.
+ *
+ * A mapping has two bits:
+ *
+ *   armed  waited
+ *     0      0	   not of interest
+ *     1      0	   armed since the last kx_area_exchange()
+ *     1      1	   armed, and not accessed, since an earlier one
+ *     0      1	   was exchanged; its mapping is missing until the next access
  */
 struct kx_areas {
 	struct rcu_head rcu;
@@ -60,6 +70,7 @@ void kx_areas_free(struct kx_areas *areas);
  * Return: the area; NULL: none.
  */
 struct kx_area *kx_area_of(struct kx_areas *areas, gfn_t gfn);
+
 /**
  * kx_area_at() - the area that contains a page, by the page's number
  * @areas: the map
@@ -68,15 +79,39 @@ struct kx_area *kx_area_of(struct kx_areas *areas, gfn_t gfn);
 struct kx_area *kx_area_at(struct kx_areas *areas, u64 index);
 
 /**
- * kx_area_bits() - find the bit of a mapping
+ * kx_area_arm() - mark a mapping as armed
  * @area: the area
- * @gfn: one of its pages
- * @order: the mapping around it has 2^@order pages
- * @bit: gets the bit's number
+ * @gfn: one of the mapping's pages
+ * @order: the mapping has 2^@order pages
  *
- * Return: the bitmap.
+ * Context: the task that arms.
  */
-unsigned long *kx_area_bits(struct kx_area *area, gfn_t gfn, u8 order, unsigned long *bit);
+void kx_area_arm(struct kx_area *area, gfn_t gfn, u8 order);
+
+/**
+ * kx_area_forget() - take the marks of mappings back that cannot fault any more
+ * @area: the area
+ * @gfn: from the mapping of this page on
+ * @end: to that of the page before this one
+ * @order: of mappings of 2^@order pages
+ *
+ * Context: the task that arms.
+ * Return: how many of them were armed.
+ */
+u64 kx_area_forget(struct kx_area *area, gfn_t gfn, gfn_t end, u8 order);
+
+/**
+ * kx_area_exchange() - disarm what was armed since an earlier call and not accessed
+ * @area: the area
+ * @from: index of the first word of marks to look at, over all orders
+ * @exchanged: gets, by order (0: 4 KiB, 1: 2 MiB, 2: 1 GiB), how many mappings were disarmed
+ *
+ * Looks at a piece of the marks, so that the caller can rest; a round ends with the last piece.
+ *
+ * Context: the task that arms.
+ * Return: where to go on; 0: at the end.
+ */
+u64 kx_area_exchange(struct kx_area *area, u64 from, u64 exchanged[KX_MARK_ORDERS]);
 
 /**
  * kx_area_is_armed() - is any mapping around a page armed?
@@ -84,6 +119,7 @@ unsigned long *kx_area_bits(struct kx_area *area, gfn_t gfn, u8 order, unsigned 
  * @gfn: one of its pages
  */
 bool kx_area_is_armed(struct kx_area *area, gfn_t gfn);
+
 /**
  * kx_area_disarm() - disarm the armed mapping around a page
  * @area: the area
@@ -96,5 +132,20 @@ bool kx_area_is_armed(struct kx_area *area, gfn_t gfn);
  * Return: false: nothing was armed.
  */
 bool kx_area_disarm(struct kx_area *area, gfn_t gfn, u8 *order);
+
+/**
+ * kx_area_settle() - the mapping around a page comes back that had been exchanged
+ * @area: the area
+ * @gfn: one of its pages
+ *
+ * Of several concurrent callers one succeeds.
+ *
+ * Context: any.
+ * Return: false: none had been.
+ */
+bool kx_area_settle(struct kx_area *area, gfn_t gfn);
+
+/* The order of the mappings in @marks[@i]. */
+u8 kx_marks_order(unsigned int i);
 
 #endif /* KVM_EXT_ARMED_H */

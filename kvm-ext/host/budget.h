@@ -72,6 +72,12 @@ static inline void kx_budget_armed(struct kx_budget *b, u32 nr)
 	b->outstanding += nr;
 }
 
+/* @nr mappings are not armed any more and have not faulted. In the pass thread. */
+static inline void kx_budget_disarmed(struct kx_budget *b, u64 nr)
+{
+	b->outstanding -= nr;
+}
+
 /**
  * kx_budget_faulted() - a mapping that was armed has faulted
  * @b: the budget

@@ -56,21 +56,37 @@ static void hits_push(struct kx_hits *h, struct kvm_ext_fault *fault)
 	raw_spin_unlock(&h->lock);
 }
 
-static bool hits_disarm(struct kx_hits *h, struct kvm_vcpu *vcpu, gfn_t gfn, u8 *order)
+/* Of the page as the vCPU sees it. */
+static struct kx_area *hits_area_of(const struct kx_hits *h, struct kvm_vcpu *vcpu, gfn_t gfn)
 {
-	struct kx_areas *areas;
-	struct kx_area *area;
+	struct kx_areas *areas = rcu_dereference(h->areas);
+	struct kx_area *area = areas ? kx_area_of(areas, gfn) : NULL;
 
-	areas = rcu_dereference(h->areas);
-	area = areas ? kx_area_of(areas, gfn) : NULL;
-	return area && (area->smm || !(vcpu->arch.hflags & HF_SMM_MASK)) &&
-	       kx_area_disarm(area, gfn, order);
+	return area && (area->smm || !(vcpu->arch.hflags & HF_SMM_MASK)) ? area : NULL;
+}
+
+/* No sample, but the guest's time: it counts until the vCPU's next entry. */
+static void hits_late(struct kx_hits *h, struct kvm_vcpu *vcpu)
+{
+	atomic64_inc(&h->late);
+	WRITE_ONCE(h->since_ns[vcpu->vcpu_idx], ktime_get_ns());
+}
+
+static void hits_hit(struct kx_hits *h, struct kvm_vcpu *vcpu, struct kvm_ext_fault *fault,
+		     u64 error_code)
+{
+	fault->access = hits_access_of(error_code, &fault->flags);
+	hits_push(h, fault);
+	trace_kvm_ext_trap_hit(h->kvm->userspace_pid, fault);
+	WRITE_ONCE(h->since_ns[vcpu->vcpu_idx], fault->time_ns);
+	kx_listener_expect_less(&h->listener, 1);
 }
 
 static void hits_on_page_fault(void *data, struct kvm_vcpu *vcpu, u64 gpa, u64 error_code)
 {
 	struct kvm_ext_fault fault = { .gfn = gpa >> PAGE_SHIFT, .vcpu = vcpu->vcpu_id };
 	struct kx_hits *h = data;
+	struct kx_area *area;
 
 	/* In a nested guest the address is not one of this VM. */
 	if (vcpu->kvm != h->kvm || (vcpu->arch.hflags & HF_GUEST_MASK))
@@ -80,13 +96,11 @@ static void hits_on_page_fault(void *data, struct kvm_vcpu *vcpu, u64 gpa, u64 e
 	 * effects.
 	 */
 	rcu_read_lock();
-	if (hits_disarm(h, vcpu, fault.gfn, &fault.order)) {
-		fault.access = hits_access_of(error_code, &fault.flags);
-		hits_push(h, &fault);
-		trace_kvm_ext_trap_hit(h->kvm->userspace_pid, &fault);
-		WRITE_ONCE(h->since_ns[vcpu->vcpu_idx], fault.time_ns);
-		kx_listener_expect_less(&h->listener, 1);
-	}
+	area = hits_area_of(h, vcpu, fault.gfn);
+	if (area && kx_area_disarm(area, fault.gfn, &fault.order))
+		hits_hit(h, vcpu, &fault, error_code);
+	else if (area && kx_area_settle(area, fault.gfn))
+		hits_late(h, vcpu);
 	rcu_read_unlock();
 }
 

@@ -24,6 +24,7 @@ struct kx_budget;
  * @oldest: index of the first fault that was not pulled
  * @nr: number of faults that were not pulled
  * @lost: faults for which there was no room: never happens
+ * @late: faults of mappings that had been exchanged; under no lock
  */
 struct kx_hits {
 	struct kvm *kvm;
@@ -37,6 +38,7 @@ struct kx_hits {
 	u32 size;
 	u32 oldest, nr;
 	u64 lost;
+	atomic64_t late;
 };
 
 /**

@@ -119,6 +119,7 @@ void kx_stats_add(struct kx_stats *stats, const struct kx_pass_account *pass)
 	sum->regions = pass->regions;
 	sum->trap = pass->trap;
 	sum->trap_listened_ns = pass->trap_listened_ns;
+	sum->trap_more = pass->trap_more;
 	if (end->h.flags & KVM_EXT_PASS_PRIME) {
 		sum->prime_cpu_ns += end->cpu_ns;
 		sum->prime_ns += end->wall_ns;

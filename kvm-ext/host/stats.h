@@ -33,6 +33,7 @@ struct kx_pass_account {
 	struct kvm_ext_regions_stats regions;	/* current values, if there are regions */
 	struct kvm_ext_trap_stats trap;		/* current values */
 	u64 trap_listened_ns;			/* current value */
+	struct kvm_ext_trap_more_stats trap_more;	/* current values */
 };
 
 /**

@@ -12,6 +12,11 @@
  * fault is seen. The task that clears the mark has the sample: further faults, of other vCPUs or of
  * KVM's repeated attempts, find no mark.
  *
+ * A mapping that nobody accesses would keep its part of the budget for ever. So, if there is other
+ * memory to arm, what was armed for a second or longer is disarmed and exchanged: this says that
+ * it was not accessed in that time. Nothing but KVM, at the guest's next access, can restore its
+ * mapping: the fault of this access is no sample, but it is counted, and its time, too.
+ *
  * Not seen: accesses by the VMM, and by devices. Removing a mapping also removes what KVM maps in a
  * table of a nested guest, but the faults of a nested guest are ignored.
  */
@@ -40,6 +45,8 @@
 
 /* Pages that one removal arms if all pages are to be armed. */
 #define RUN_MAX		64u
+/* In at least so many places, if there is not enough of the budget for all of them. */
+#define PLACES_MIN	16u
 
 struct trap {
 	struct kx_vm *vm;
@@ -51,6 +58,8 @@ struct trap {
 	struct kvm_ext_trap_stats stats;
 	u64 armed_pages;		/* of 4 KiB, according to the faults collected so far */
 	u64 looked_at;			/* next page index for trap_look_for_cover() */
+	u64 exchanged_ns;		/* time of the last exchange */
+	u64 idle;			/* mappings that were exchanged */
 	struct kx_hits hits;
 };
 
@@ -90,7 +99,7 @@ static void trap_collect(struct kx_pass *p, struct trap *t)
 	}
 }
 
-/* --- arming --------------------------------------------------------------------------- */
+/* --- forgetting ----------------------------------------------------------------------- */
 
 /* Forgets all armed mappings. They count as if they had faulted, because they still may fault. */
 static void trap_forget_armed(struct kx_pass *p, struct trap *t, struct kx_areas *areas)
@@ -137,20 +146,17 @@ static int trap_take_memory(struct kx_pass *p, struct trap *t)
 	return 0;
 }
 
+static void trap_disarmed(struct trap *t, u64 nr, u8 order)
+{
+	kx_listener_expect_less(&t->hits.listener, nr);
+	kx_budget_disarmed(&t->budget, nr);
+	t->armed_pages -= nr << order;
+}
+
 /* Forgets mappings of @order from @gfn to @end that are armed but cannot fault any more. */
 static void trap_forget_order(struct trap *t, struct kx_area *area, gfn_t gfn, gfn_t end, u8 order)
 {
-	unsigned long *bits, bit, last;
-
-	kx_area_bits(area, end - 1, order, &last);
-	bits = kx_area_bits(area, gfn, order, &bit);
-	for_each_set_bit_from(bit, bits, last + 1) {
-		if (!test_and_clear_bit(bit, bits))
-			continue;
-		kx_listener_expect_less(&t->hits.listener, 1);
-		t->budget.outstanding--;
-		t->armed_pages -= 1ull << order;
-	}
+	trap_disarmed(t, kx_area_forget(area, gfn, end, order), order);
 }
 
 /*
@@ -187,6 +193,38 @@ static void trap_look_for_cover(struct kx_pass *p, struct trap *t)
 	t->looked_at = trap_forget_covered(p, t, area, area->gfn + index - area->first) -
 		       area->gfn + area->first;
 }
+
+/* --- exchange ------------------------------------------------------------------------- */
+
+static void trap_exchange_area(struct kx_pass *p, struct trap *t, struct kx_area *area)
+{
+	u64 nr[KX_MARK_ORDERS] = {}, from = 0;
+	unsigned int i;
+
+	do
+		from = kx_area_exchange(area, from, nr);
+	while (from && !kx_pass_rest(p));
+	for (i = 0; i < KX_MARK_ORDERS; i++) {
+		trap_disarmed(t, nr[i], kx_marks_order(i));
+		t->idle += nr[i];
+	}
+}
+
+/* Once a second at most: what is found waiting then was found waiting before. */
+static void trap_exchange(struct kx_pass *p, struct trap *t)
+{
+	struct kx_areas *areas = kx_hits_areas(&t->hits);
+	u64 now = ktime_get_ns();
+	u32 i;
+
+	if (now - t->exchanged_ns < KVM_EXT_TRAP_IDLE_NS || t->armed_pages >= areas->npages)
+		return;
+	t->exchanged_ns = now;
+	for (i = 0; i < areas->nr && !kx_pass_rest(p); i++)
+		trap_exchange_area(p, t, &areas->area[i]);
+}
+
+/* --- arming --------------------------------------------------------------------------- */
 
 /* As the kernel's reclaim does before it takes pages away; here the pages stay. */
 static void trap_remove_mappings(struct trap *t, unsigned long hva, u64 npages)
@@ -230,17 +268,14 @@ static u8 trap_order_at(struct kx_pass *p, const struct kx_area *area, gfn_t gfn
 
 static int trap_arm(struct trap *t, struct kx_area *area, gfn_t gfn, u8 order, u32 nr)
 {
-	unsigned long *bits, bit;
 	u32 i;
 	int err;
 
 	err = kx_listener_expect(&t->hits.listener, nr);
 	if (err)
 		return err;
-	for (i = 0; i < nr; i++) {
-		bits = kx_area_bits(area, gfn + i, order, &bit);
-		set_bit(bit, bits);
-	}
+	for (i = 0; i < nr; i++)
+		kx_area_arm(area, gfn + i, order);
 	trace_kvm_ext_trap_armed(t->kvm->userspace_pid, gfn, order, nr);
 	trap_remove_mappings(t, area->hva + ((gfn - area->gfn) << PAGE_SHIFT), (u64)nr << order);
 	kx_budget_armed(&t->budget, nr);
@@ -287,13 +322,15 @@ static u64 trap_arm_at(struct kx_pass *p, struct trap *t, u64 index, u32 max)
 
 /*
  * Arms up to @want pages, each page with the same probability: each time a random page, unless it
- * is armed already. If all pages are to be armed: one after the other, from a random page on.
+ * is armed already. If all pages are to be armed: one after the other, from a random page on; if
+ * the budget does not suffice for all: runs of pages, each from a random page on.
  */
 static void trap_arm_some(struct kx_pass *p, struct trap *t, u64 want, u32 left)
 {
 	u64 total = kx_hits_areas(&t->hits)->npages, end = t->armed_pages + want, index, tries;
-	bool all = t->share_ppm == 1000000;
+	u32 run = t->share_ppm == 1000000 ? clamp(left / PLACES_MIN, 1u, RUN_MAX) : 1;
 	u64 outstanding = t->budget.outstanding;
+	bool all = t->share_ppm == 1000000 && left >= want;
 
 	index = get_random_u64() % total;
 	for (tries = 0; tries < total && t->armed_pages < end && !kx_pass_rest(p); tries++) {
@@ -301,7 +338,7 @@ static void trap_arm_some(struct kx_pass *p, struct trap *t, u64 want, u32 left)
 
 		if (!room)
 			break;
-		index = trap_arm_at(p, t, index % total, all ? min(room, RUN_MAX) : 1);
+		index = trap_arm_at(p, t, index % total, min(room, all ? RUN_MAX : run));
 		if (!all)
 			index = get_random_u64() % total;
 	}
@@ -338,6 +375,8 @@ static void trap_put_stats(struct kx_pass *p, struct trap *t)
 	raw_spin_unlock(&b->time_lock);
 	p->account.trap = t->stats;
 	p->account.trap_listened_ns = kx_listener_ns(&t->hits.listener);
+	p->account.trap_more.idle = t->idle;
+	p->account.trap_more.late_faults = atomic64_read(&t->hits.late);
 }
 
 static void trap_pass(struct kx_pass *p)
@@ -352,6 +391,8 @@ static void trap_pass(struct kx_pass *p)
 		kx_pass_fail(p, err);
 	if (!kx_pass_is_cut(p))
 		trap_look_for_cover(p, t);
+	if (!kx_pass_is_cut(p))
+		trap_exchange(p, t);
 	if (!kx_pass_is_cut(p))
 		trap_arm_share(p, t);
 	trap_put_stats(p, t);

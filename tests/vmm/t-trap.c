@@ -485,6 +485,116 @@ static void low_memory(void)
 	off();
 }
 
+/* The guest has written all pages, each with the number of its errand: is that what is there? */
+static uint64_t wrong_content(const uint8_t *memory)
+{
+	uint32_t want, wrong = 0, i;
+
+	vmm_touch(&vm, 0, list, all_pages(VMM_WRITE));
+	want = vm.vcpu[0].ctl->seq;
+	for (i = 0; i < PAGES; i++)
+		wrong += *(const uint32_t *)(memory + i * VMM_PAGE) != want;
+	return wrong;
+}
+
+/* --- pages that nobody accesses ------------------------------------------------------------ */
+
+/* Two rounds in which what is armed can be found waiting, and then to have waited. */
+static void let_wait(void)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		usleep(KVM_EXT_TRAP_IDLE_NS / 1000 + 1000);
+		pass();
+	}
+}
+
+/*
+ * Of all pages the budget arms a few, and the guest touches none: others come in their place, until
+ * all were armed at some time. Touched then, pages make one sample each, or are late.
+ */
+static void exchanged(void)
+{
+	struct kvm_ext_tracker t = trap(DATA_GFN, PAGES);
+	uint8_t *memory = map_data(VMM_SMALL);
+	const uint32_t few = 100;
+	struct kvm_ext_stats s;
+	uint32_t i;
+
+	t.trap_faults_per_s = few;
+	start(&t, few);
+	ok_eq(kx_stats(kx.fd).trap_more.idle, 0, "idle pages: none is exchanged at once");
+	let_wait();
+	s = kx_stats(kx.fd);
+	ok(s.trap_more.idle == few && s.trap.armed == few,
+	   "idle pages are exchanged: %llu were, and as many are armed",
+	   (unsigned long long)s.trap_more.idle);
+	ok(s.trap.armings == s.trap.armed + s.trap_more.idle && !s.trap.faults,
+	   "idle pages: what was armed is armed still, or was exchanged");
+	for (i = 0; i < 3; i++)
+		let_wait();
+	s = kx_stats(kx.fd);
+	ok_eq(s.trap_more.idle, 4 * few, "idle pages: and so on");
+	clear_faults();
+	vmm_touch(&vm, 0, list, all_pages(VMM_WRITE));
+	pass();
+	s = kx_stats(kx.fd);
+	ok(seen.n == few && s.trap.faults == few,
+	   "idle pages: those armed now make one sample each");
+	/* One that was drawn again is armed, or was late once. */
+	ok(s.trap_more.late_faults > 2 * few && s.trap_more.late_faults <= 4 * few,
+	   "idle pages: the others are late (%llu)", (unsigned long long)s.trap_more.late_faults);
+	ok_eq(wrong_content(memory), 0, "idle pages: what the guest writes arrives");
+	off();
+	unmap_data(memory);
+}
+
+/* All that may be armed is: there is nothing to exchange it for. */
+static void not_exchanged(void)
+{
+	struct kvm_ext_tracker t = trap(DATA_GFN, PAGES);
+	uint8_t *memory = map_data(VMM_SMALL);
+	struct kvm_ext_stats s;
+
+	start(&t, PAGES);
+	let_wait();
+	s = kx_stats(kx.fd);
+	ok(!s.trap_more.idle && s.trap.armings == PAGES && s.trap.armed == PAGES,
+	   "idle pages, all of them armed: stay armed");
+	off();
+	unmap_data(memory);
+}
+
+/* What faulted, and was armed again, has not waited since it was first armed. */
+static void accessed_again(void)
+{
+	const struct kvm_ext_range range[] = { { DATA_GFN, 1 }, { DATA_GFN + 64, 1 } };
+	struct kvm_ext_tracker t = trap(DATA_GFN, PAGES);
+	uint8_t *memory = map_data(VMM_SMALL);
+	struct kvm_ext_stats s;
+	uint32_t i;
+
+	/* Two pages, of which the budget has one armed. */
+	t.ranges = (uintptr_t)range;
+	t.nr_ranges = COUNT(range);
+	t.trap_share_ppm = 500000;
+	start(&t, 1);
+	list[0] = vmm_write(DATA_GFN);
+	list[1] = vmm_write(DATA_GFN + 64);
+	for (i = 0; i < 3; i++) {
+		usleep(KVM_EXT_TRAP_IDLE_NS / 1000 + 1000);
+		pass();
+		vmm_touch(&vm, 0, list, 2);
+		pass();
+	}
+	s = kx_stats(kx.fd);
+	ok(s.trap.faults == 3 && !s.trap_more.idle && s.trap.armed == 1,
+	   "pages that are accessed in each second are none that are exchanged");
+	off();
+	unmap_data(memory);
+}
+
 /* --- the budget -------------------------------------------------------------------------- */
 
 /* Most faults in any one second: of a sliding one that begins with each. */
@@ -531,6 +641,23 @@ struct spent {
 	uint32_t most;		  /* faults in a second */
 };
 
+/*
+ * The statistics at a moment at which they are of the faults that were read, and of no others: what a
+ * running pass has collected is in the ring, and in the statistics when the pass ends.
+ */
+static struct kvm_ext_stats told(uint64_t limit_ns)
+{
+	const uint64_t stop = now_ns() + limit_ns;
+	struct kvm_ext_stats s;
+
+	do {
+		usleep(1000);
+		kx_read(&kx, &got);
+		s = kx_stats(kx.fd);
+	} while (s.trap.faults != seen.n && now_ns() < stop);
+	return s;
+}
+
 /* What the tracker does while the guest runs over all its memory. */
 static struct spent spend(const struct budget *b, int seconds)
 {
@@ -557,9 +684,8 @@ static struct spent spend(const struct budget *b, int seconds)
 		usleep(50000);
 		kx_read(&kx, &got);
 	}
-	spent.s = kx_stats(kx.fd);
+	spent.s = told(60 * SECOND);
 	off();
-	kx_read(&kx, &got);
 	spent.touched = (sweeps(vm.nr_vcpus) - before) * (PAGES / vm.nr_vcpus);
 	spent.ran_ns = spent.s.now_ns - spent.s.start_ns;
 	spent.most = most_in_a_second();
@@ -636,18 +762,6 @@ static void budgets(void)
 }
 
 /* --- changes, and ends ----------------------------------------------------------------------- */
-
-/* The guest has written all pages, each with the number of its errand: is that what is there? */
-static uint64_t wrong_content(const uint8_t *memory)
-{
-	uint32_t want, wrong = 0, i;
-
-	vmm_touch(&vm, 0, list, all_pages(VMM_WRITE));
-	want = vm.vcpu[0].ctl->seq;
-	for (i = 0; i < PAGES; i++)
-		wrong += *(const uint32_t *)(memory + i * VMM_PAGE) != want;
-	return wrong;
-}
 
 static void memory_changes(void)
 {
@@ -828,6 +942,9 @@ int main(void)
 	larger_leaves(VMM_THP, "THP");
 	larger_leaves(VMM_HUGETLB, "hugetlb 2M pages");
 	covered();
+	exchanged();
+	not_exchanged();
+	accessed_again();
 	memory_changes();
 	leaving();
 	end();

@@ -790,6 +790,7 @@ static void counts_faults(void **state)
 		.passes = 1,
 		.trap = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 },
 		.trap_listened_ns = 12,
+		.trap_more = { 13, 14 },
 	};
 	g_autoptr(KxAccount) a = kx_account_new();
 	g_autoptr(GPtrArray) list = NULL;
@@ -817,6 +818,8 @@ static void counts_faults(void **state)
 	assert_int_equal(w->trap_faults, 4);
 	assert_int_equal(w->trap_held_passes, 11);
 	assert_int_equal(w->trap_listened_ns, 12);
+	assert_int_equal(w->trap_idle, 13);
+	assert_int_equal(w->trap_late_faults, 14);
 	assert_int_equal(w->trap_faults_budget, 500);
 	assert_int_equal(w->trap_time_budget_ppm, 20000);
 }

@@ -1419,6 +1419,8 @@ static void test_trap(void **state)
 		w->trap_reads = 70;
 		w->trap_lost = 3;
 		w->trap_listened_ns = 3 * S / 4;
+		w->trap_idle = 20;
+		w->trap_late_faults = 4 + i;
 		w->truth_touched = w->truth_hit = 5;
 		replace(&w->truth_na, NULL);
 	}
@@ -1434,6 +1436,8 @@ static void test_trap(void **state)
 	near(row->trap_zap_ns_per_page.value, 2000, "arming");
 	near(row->trap_reads.value, 140, "reads");
 	near(row->trap_listened_seconds.value, 1.5, "listened");
+	near(row->trap_idle.value, 40, "not accessed");
+	near(row->trap_late_faults.value, 9, "late");
 	is_na(&row->recall, "traps: only pages that are armed can be found");
 	w = v->windows->pdata[0];
 	w->trap_max_time_ppm = 20000;
