@@ -15,6 +15,7 @@ VERSION := $(shell sed -n 's/^\#define KVM_EXT_VERSION "\(.*\)"/\1/p' include/kv
 PACKAGES_BUILD := mk/packages.txt hostd/packages.txt
 PACKAGES_LAB   := tests/lab/packages.txt
 PACKAGES_CHECK := mk/packages-check.txt
+PACKAGES_DEB   := packaging/packages.txt
 
 include hostd/hostd.mk
 include mk/kmod.mk
@@ -40,7 +41,7 @@ all: hostd workload modules-if-headers
 ## deps: install the Debian packages that building, checking and the emulated hosts need
 .PHONY: deps deps-build deps-lab
 deps:
-	mk/deps $(PACKAGES_BUILD) $(PACKAGES_LAB) $(PACKAGES_CHECK)
+	mk/deps $(PACKAGES_BUILD) $(PACKAGES_LAB) $(PACKAGES_CHECK) $(PACKAGES_DEB)
 deps-build:
 	@mk/deps $(PACKAGES_BUILD)
 deps-lab:
