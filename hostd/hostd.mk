@@ -15,6 +15,7 @@ include hostd/daemon.mk
 include hostd/cli.mk
 include hostd/guest.mk
 include hostd/compare.mk
+include hostd/experiment.mk
 
 # Code that the kernel modules share.
 KX_LIB_SRCS += kvm-ext/common/ranges.c

@@ -4,6 +4,7 @@ bindir     := $(DESTDIR)$(PREFIX)/bin
 sbindir    := $(DESTDIR)$(PREFIX)/sbin
 libexecdir := $(DESTDIR)$(PREFIX)/libexec/kvm-ext
 mandir     := $(DESTDIR)$(PREFIX)/share/man
+exampledir := $(DESTDIR)$(PREFIX)/share/doc/kvm-ext/examples
 compdir    := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 confdir    := $(DESTDIR)/etc/kvm-ext
 moduledir   = $(DESTDIR)/lib/modules/$(KERNEL)/updates
@@ -28,6 +29,7 @@ install-programs: hostd
 	install -Dm755 $(BUILD)/hostd/kvm-ext-testvm $(libexecdir)/kvm-ext-testvm
 	for page in docs/man/*; do install -Dm644 $$page $(mandir)/man$${page##*.}/$${page##*/} || exit 1; done
 	install -Dm644 packaging/completion/kvm-ext $(compdir)/kvm-ext
+	install -Dm644 -t $(exampledir) packaging/examples/*
 	install -d $(unitdir)
 	sed 's|@sbindir@|$(PREFIX)/sbin|' packaging/kvm-extd.service >$(unitdir)/kvm-extd.service
 	install -Dm644 packaging/org.kvmext1.conf $(dbusdir)/org.kvmext1.conf
@@ -46,6 +48,7 @@ install-source:
 uninstall:
 	rm -f $(bindir)/kvm-ext $(sbindir)/kvm-extd $(libexecdir)/kvm-ext-testvm $(compdir)/kvm-ext $(unitdir)/kvm-extd.service \
 		$(dbusdir)/org.kvmext1.conf $(sysusers)/kvm-ext.conf $(moduledir)/kvm_ext.ko
+	for file in packaging/examples/*; do rm -f $(exampledir)/$${file##*/}; done
 	for page in docs/man/*; do rm -f $(mandir)/man$${page##*.}/$${page##*/}; done
 
 ## deb: install what is missing, make the Debian packages in build/deb (programs; by DKMS, the modules of host and guest)

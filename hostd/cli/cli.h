@@ -33,6 +33,7 @@ int cmd_list(Cli *cli, int argc, char **argv);
 int cmd_attach(Cli *cli, int argc, char **argv);
 int cmd_set(Cli *cli, int argc, char **argv);
 int cmd_compare(Cli *cli, int argc, char **argv);
+int cmd_experiment(Cli *cli, int argc, char **argv);
 int cmd_detach(Cli *cli, int argc, char **argv);
 int cmd_pass(Cli *cli, int argc, char **argv);
 int cmd_heat(Cli *cli, int argc, char **argv);

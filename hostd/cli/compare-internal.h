@@ -51,6 +51,8 @@ gboolean compare_go_on(CompareRun *r, int *code);
 /* Asks the daemon for the VM and its open window; NULL: @error is set. */
 KxVmReport *compare_look(CompareRun *r, const CompareVm *vm, GError **error);
 KxWindow *compare_open_window(const KxVmReport *v);
+/* Fills in the time of the vCPUs of process @pid, which the daemon's answer does not contain. */
+void compare_read_vcpus(KxWindow *w, guint32 pid);
 /* @options: floating. */
 gboolean compare_switch(CompareRun *r, const CompareVm *vm, GVariant *options, GError **error);
 /* Whether the error means that the VM does not come back, or that the daemon cannot be reached. */

@@ -203,7 +203,7 @@ static void read_vmm(KxWindow *w, guint32 pid)
 }
 
 /* The daemon's answer to Stats does not contain the vCPUs' time. It is the host's own data, so it is read here. */
-static void read_vcpus(KxWindow *w, guint32 pid)
+void compare_read_vcpus(KxWindow *w, guint32 pid)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GArray) vcpus = kx_procstat_vcpus("/proc", (pid_t)pid, NULL, &error);
@@ -246,7 +246,7 @@ static KxWindow *read_window(CompareRun *r, guint i, double *progress, gint64 *r
 	}
 	*realtime_ns = (before + g_get_real_time()) / 2 * 1000;
 	w = kx_window_copy(compare_open_window(v));
-	read_vcpus(w, compare_vm(r, i)->pid);
+	compare_read_vcpus(w, compare_vm(r, i)->pid);
 	return w;
 }
 

@@ -44,6 +44,12 @@ static const Command table[] = {
 	  "  kvm-ext compare vm1 --trackers all --json -o c.json; kvm-ext compare --input c.json\n"
 	  "  kvm-ext compare --resume 3fa9c1d2     # that was interrupted",
 	  cmd_compare },
+	{ "experiment", "FILE",
+	  "Run a workload in fresh VMs under each tracker, and compare the costs",
+	  "  kvm-ext experiment --check gups.conf\n"
+	  "  kvm-ext experiment gups.conf --json -o gups.json\n"
+	  "  kvm-ext experiment --input gups.json",
+	  cmd_experiment },
 	{ "history", "", "List the comparisons that are kept, or delete some",
 	  "  kvm-ext history\n  kvm-ext history --domain vm1 --limit 10 --json\n"
 	  "  kvm-ext history --delete 3fa9c1d2",
@@ -88,7 +94,7 @@ static char *command_list(void)
 	GString *s = g_string_new("Commands:\n");
 
 	for (const Command *c = table; c->name; c++)
-		g_string_append_printf(s, "  %-8s  %s\n", c->name, c->summary);
+		g_string_append_printf(s, "  %-10s  %s\n", c->name, c->summary);
 	g_string_append(
 		s, "\n'kvm-ext COMMAND --help' shows a command's options. 'kvm-ext help trackers' "
 		   "shows what\neach tracker is and what it cannot see. kvm-ext(1) explains exit "

@@ -141,6 +141,9 @@ typedef struct {
 extern const KxComparedFigure kx_compared_figures[]; /* ends with key NULL */
 KxFigure *kx_compared_figure(KxComparedRow *row, const KxComparedFigure *f);
 
+/* A figure as text for users; the caller frees it. */
+char *kx_compared_cell(KxCellKind kind, const KxFigure *f);
+
 void kx_compared_row_free(KxComparedRow *row);
 /* One row (KxComparedRow) per setting. @vm: G_MAXUINT for all VMs together, or the index of one VM. */
 GPtrArray *kx_comparison_rows(const KxComparison *c, guint vm);

@@ -5,7 +5,8 @@
  *     fake-daemon SOCKET REPORT LOG
  *
  * REPORT is a report as JSON; each call of Report moves its open windows on by one second. LOG gets a line for each call.
- * Certain names bring errors: see the table; "waits" an event first. Prints "ready" once it listens; ends with its standard input.
+ * Certain names bring errors: see the table; "waits" an event first. A UUID of none of its VMs means vm2, as the clone that an experiment
+ * has started; no clone can have the tracker pml. Prints "ready" once it listens; ends with its standard input.
  */
 #include <gio/gio.h>
 #include <gio/gunixinputstream.h>
@@ -62,6 +63,15 @@ static const char *error_of(const char *target)
 			return errors[i].error;
 	}
 	return NULL;
+}
+
+static gboolean is_clone(const char *target)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(vms); i++) {
+		if (g_str_equal(vms[i].uuid, target))
+			return FALSE;
+	}
+	return g_uuid_string_is_valid(target);
 }
 
 static GVariant *list_vms(void)
@@ -300,6 +310,7 @@ static void on_call(GDBusConnection *c, const char *sender, const char *path, co
 	g_auto(GStrv) targets = targets_of(params);
 	g_autofree char *text = g_variant_print(params, FALSE);
 	const char *error = targets[0] ? error_of(targets[0]) : NULL;
+	gboolean clone = FALSE;
 
 	fprintf(calls, "%s %s\n", method, text);
 	fflush(calls);
@@ -317,6 +328,25 @@ static void on_call(GDBusConnection *c, const char *sender, const char *path, co
 	}
 	if (targets[0] && g_str_equal(targets[0], "waits"))
 		tell_waiting(c);
+	for (char **target = targets; *target; target++) {
+		if (is_clone(*target)) {
+			g_free(*target);
+			*target = g_strdup("vm2");
+			clone = TRUE;
+		}
+	}
+	if (clone && g_str_equal(method, "SetTracker") && strstr(text, "'tracker': <'pml'>")) {
+		g_dbus_method_invocation_return_dbus_error(
+			invocation, "org.kvmext1.Error.NotSupported", "this CPU has no PML");
+		return;
+	}
+	/* As the daemon, which knows it only here. */
+	if (clone && g_str_equal(method, "Attach") && strstr(text, "'fresh'")) {
+		g_dbus_method_invocation_return_dbus_error(invocation,
+							   "org.kvmext1.Error.InvalidOption",
+							   "there is no tracker option 'fresh'");
+		return;
+	}
 	if (g_str_equal(method, "SetTracker"))
 		set_tracker(targets[0], params);
 	g_dbus_method_invocation_return_value(invocation, answer(method, targets));

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Runs an experiment. */
+#ifndef KX_EXPERIMENT_RUN_H
+#define KX_EXPERIMENT_RUN_H
+
+#include "cli.h"
+#include "experiment/experiment.h"
+
+/*
+ * Runs all runs of @plan, whose seed is set. NULL: nothing was measured; *@code is the exit code, the error is printed. When this
+ * function returns, no VM of the experiment is left.
+ */
+KxExperiment *experiment_run(Cli *cli, const KxPlan *plan, int *code);
+
+#endif /* KX_EXPERIMENT_RUN_H */

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Experiments: their file, their VMs' XML, what is concluded from their runs.
+
+KX_LIB_SRCS += \
+	hostd/experiment/agent.c \
+	hostd/experiment/clone.c \
+	hostd/experiment/experiment.c \
+	hostd/experiment/experiment-json.c \
+	hostd/experiment/experiment-rows.c \
+	hostd/experiment/experiment-text.c \
+	hostd/experiment/placing.c \
+	hostd/experiment/plan.c \
+	hostd/experiment/plan-error.c \
+	hostd/experiment/point.c \
+	hostd/experiment/plan-sweep.c \
+	hostd/experiment/xml.c
+
+KX_UNIT_TESTS += test-agent test-clone test-experiment test-plan

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "clone.h"
+
+#include <libxml/parser.h>
+#include <libxml/xpath.h>
+#include <string.h>
+
+#include "tracker/units.h"
+#include "xml.h"
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
+
+static gboolean bad(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static gboolean bad(GError **error, const char *format, ...)
+{
+	g_autofree char *text = NULL;
+	va_list args;
+
+	va_start(args, format);
+	text = g_strdup_vprintf(format, args);
+	va_end(args);
+	g_set_error(error, KX_PLAN_ERROR, KX_PLAN_ERROR_FILE, "[vm] template: %s", text);
+	return FALSE;
+}
+
+/* The root is a domain. A document type is refused: it could define entities that refer to files, or that grow without end. */
+static xmlDoc *read_domain(const char *xml, GError **error)
+{
+	gsize len = strlen(xml);
+	g_autoptr(xmlDoc) doc = NULL;
+	const xmlNode *root;
+	const xmlError *why;
+
+	xmlInitParser();
+	if (len > G_MAXINT) {
+		bad(error, "it is too long");
+		return NULL;
+	}
+	doc = xmlReadMemory(xml, (int)len, "template", NULL,
+			    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+	if (!doc) {
+		why = xmlGetLastError();
+		bad(error, "it is no XML (line %d: %s)", why ? why->line : 0,
+		    why && why->message ? g_strstrip(why->message) : "no reason given");
+		return NULL;
+	}
+	if (doc->intSubset || doc->extSubset) {
+		bad(error, "a document type is not allowed in it");
+		return NULL;
+	}
+	root = xmlDocGetRootElement(doc);
+	if (!root || !xmlStrEqual(root->name, (const xmlChar *)"domain")) {
+		bad(error, "its root is no <domain>");
+		return NULL;
+	}
+	return g_steal_pointer(&doc);
+}
+
+static char *content(xmlNode *node)
+{
+	xmlChar *text = node ? xmlNodeGetContent(node) : NULL;
+	char *copy = text ? g_strstrip(g_strdup((const char *)text)) : NULL;
+
+	xmlFree(text);
+	return copy;
+}
+
+gboolean kx_clone_look(const char *template, char **name, guint *vcpus, GError **error)
+{
+	g_autoptr(xmlDoc) doc = read_domain(template, error);
+	g_autofree char *number = NULL, *called = NULL;
+	xmlNode *root;
+	guint64 n = 1;
+
+	if (!doc)
+		return FALSE;
+	root = xmlDocGetRootElement(doc);
+	number = content(kx_xml_child(root, "vcpu"));
+	if (number && (!kx_parse_number(number, NULL, &n) || n < 1 || n > 8192))
+		return bad(error, "its <vcpu> is no number of vCPUs");
+	called = content(kx_xml_child(root, "name"));
+	if (!called || !*called || strchr(called, '/') || strlen(called) > 64)
+		return bad(error, "its <name> must be 1 to 64 characters, without '/'");
+	*name = g_steal_pointer(&called);
+	*vcpus = (guint)n;
+	return TRUE;
+}
+
+/* --- placeholders ------------------------------------------------------------------------------------------------- */
+
+char *kx_clone_fill_in(const char *text, const KxCloneWish *w)
+{
+	const char *const pairs[][2] = {
+		{ "{name}", w->name },
+		{ "{uuid}", w->uuid },
+		{ "{working-set}", w->point->working_set ? w->point->working_set : "" },
+	};
+	GString *out = g_string_new(NULL);
+
+	/* In one go: what is filled in is not looked at again. */
+	while (*text) {
+		guint i = 0;
+
+		while (i < G_N_ELEMENTS(pairs) && !g_str_has_prefix(text, pairs[i][0]))
+			i++;
+		if (i < G_N_ELEMENTS(pairs)) {
+			g_string_append(out, pairs[i][1]);
+			text += strlen(pairs[i][0]);
+		} else {
+			g_string_append_c(out, *text++);
+		}
+	}
+	return g_string_free(out, FALSE);
+}
+
+static void fill_in_text(xmlNode *n, const KxCloneWish *w)
+{
+	g_autofree char *filled = NULL;
+
+	if (!n->content || !strchr((const char *)n->content, '{'))
+		return;
+	filled = kx_clone_fill_in((const char *)n->content, w);
+	/* xmlNodeSetContent would take '&' for the beginning of an entity. */
+	xmlNodeSetContentLen(n, (const xmlChar *)"", 0);
+	xmlNodeAddContent(n, (const xmlChar *)filled);
+}
+
+/* Every text and attribute at and below @n. libxml2 limits the depth of a document when it reads it. */
+static void fill_in_node(xmlNode *n, const KxCloneWish *w)
+{
+	for (; n; n = n->next) {
+		if (n->type == XML_TEXT_NODE || n->type == XML_CDATA_SECTION_NODE)
+			fill_in_text(n, w);
+		if (n->type != XML_ELEMENT_NODE)
+			continue;
+		for (xmlAttr *a = n->properties; a; a = a->next)
+			fill_in_node(a->children, w);
+		fill_in_node(n->children, w);
+	}
+}
+
+/* --- what is the template's own ----------------------------------------------------------------------------------- */
+
+static gboolean is_device(const xmlNode *n, const char *name)
+{
+	return n->type == XML_ELEMENT_NODE && xmlStrEqual(n->name, (const xmlChar *)name);
+}
+
+/* Whether each clone has a file of its own. */
+static gboolean is_own(const char *file)
+{
+	return strstr(file, "{name}") || strstr(file, "{uuid}");
+}
+
+/* Whether the clone may have this disk: nothing that one clone writes may be seen by another one. */
+static gboolean check_disk(xmlNode *disk, GError **error)
+{
+	g_autofree char *device = kx_xml_get(disk, "device");
+	xmlNode *source = kx_xml_child(disk, "source"), *target = kx_xml_child(disk, "target");
+	g_autofree char *called = target ? kx_xml_get(target, "dev") : NULL;
+
+	if (kx_xml_child(disk, "readonly") || kx_xml_child(disk, "transient") ||
+	    g_strcmp0(device, "cdrom") == 0 || !source)
+		return TRUE;
+	for (xmlAttr *a = source->properties; a; a = a->next) {
+		g_autofree char *value = kx_xml_get(source, (const char *)a->name);
+
+		if (value && is_own(value))
+			return TRUE;
+	}
+	return bad(error,
+		   "its disk %s would be written by every clone; make it <transient/>, "
+		   "<readonly/>, or a file of each clone's own ({name})",
+		   called ? called : "without a target");
+}
+
+static gboolean check_disks(xmlNode *root, GError **error)
+{
+	xmlNode *devices = kx_xml_child(root, "devices");
+	g_autofree char *nvram = content(kx_xml_child(kx_xml_child(root, "os"), "nvram"));
+
+	if (nvram && *nvram && !is_own(nvram))
+		return bad(error,
+			   "its <nvram> would be written by every clone; leave its file out, "
+			   "or make it a file of each clone's own ({name})");
+	for (xmlNode *n = devices ? devices->children : NULL; n; n = n->next) {
+		if (is_device(n, "disk") && !check_disk(n, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+/* A MAC address with QEMU's prefix, which follows from the clone's UUID. */
+static char *mac_of(const char *uuid, guint interface)
+{
+	g_autofree char *seed = g_strdup_printf("%s/%u", uuid, interface);
+	g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, seed, -1);
+
+	return g_strdup_printf("52:54:00:%.2s:%.2s:%.2s", sum, sum + 2, sum + 4);
+}
+
+static void new_macs(xmlNode *root, const char *uuid)
+{
+	xmlNode *devices = kx_xml_child(root, "devices");
+	guint i = 0;
+
+	for (xmlNode *n = devices ? devices->children : NULL; n; n = n->next) {
+		g_autofree char *mac = NULL;
+
+		if (!is_device(n, "interface"))
+			continue;
+		mac = mac_of(uuid, i++);
+		kx_xml_remove(n, "mac");
+		/* The name of a tap device belongs to one VM. */
+		kx_xml_remove(n, "target");
+		kx_xml_set(kx_xml_add(n, "mac", NULL), "address", mac);
+	}
+}
+
+/* --- the clone ---------------------------------------------------------------------------------------------------- */
+
+static gboolean set_size(xmlNode *root, const KxPoint *point, gboolean split, GError **error)
+{
+	xmlNode *cpu = kx_xml_child(root, "cpu");
+
+	if ((point->vcpus || point->memory_bytes) && !split && kx_xml_child(cpu, "numa"))
+		return bad(error, "it has NUMA cells, so neither vcpus nor memory of [vm] can be "
+				  "set without [placement] fast");
+	if (point->vcpus) {
+		g_autofree char *number = g_strdup_printf("%u", point->vcpus);
+
+		kx_xml_replace(root, "vcpu", number);
+		kx_xml_remove(root, "vcpus");
+		kx_xml_remove(cpu, "topology");
+	}
+	if (point->memory_bytes) {
+		g_autofree char *kib =
+			g_strdup_printf("%" G_GUINT64_FORMAT, point->memory_bytes / 1024);
+
+		kx_xml_replace(root, "memory", kib);
+		kx_xml_set(kx_xml_child(root, "memory"), "unit", "KiB");
+		kx_xml_remove(root, "currentMemory");
+		kx_xml_remove(root, "maxMemory");
+	}
+	return TRUE;
+}
+
+static void mark(xmlNode *root, const char *experiment)
+{
+	xmlNode *metadata = kx_xml_need(root, "metadata");
+	xmlNode *marker = xmlNewChild(metadata, NULL, (const xmlChar *)"clone", NULL);
+
+	xmlSetNs(marker,
+		 xmlNewNs(marker, (const xmlChar *)KX_CLONE_NAMESPACE, (const xmlChar *)"kvmext"));
+	kx_xml_set(marker, "experiment", experiment);
+}
+
+/* Removes markers that the template has: it may be the XML of another experiment's clone. */
+static void unmark(xmlNode *root)
+{
+	xmlNode *metadata = kx_xml_child(root, "metadata"), *next;
+
+	for (xmlNode *n = metadata ? metadata->children : NULL; n; n = next) {
+		next = n->next;
+		if (!n->ns || n->type != XML_ELEMENT_NODE ||
+		    !xmlStrEqual(n->ns->href, (const xmlChar *)KX_CLONE_NAMESPACE))
+			continue;
+		xmlUnlinkNode(n);
+		xmlFreeNode(n);
+	}
+}
+
+char *kx_clone_xml(const char *template, const KxCloneWish *w, GError **error)
+{
+	g_autoptr(xmlDoc) doc = read_domain(template, error);
+	g_autofree char *name = NULL;
+	xmlChar *text = NULL;
+	xmlNode *root;
+	guint vcpus = 0;
+	char *copy;
+	int len = 0;
+
+	if (!doc || !kx_clone_look(template, &name, &vcpus, error))
+		return NULL;
+	root = xmlDocGetRootElement(doc);
+	if (!check_disks(root, error) || !set_size(root, w->point, w->placement->split, error))
+		return NULL;
+	/* libvirt's number of a running domain */
+	xmlUnsetProp(root, (const xmlChar *)"id");
+	fill_in_node(root, w);
+	kx_xml_replace(root, "name", w->name);
+	kx_xml_replace(root, "uuid", w->uuid);
+	if (kx_xml_child(root, "genid"))
+		kx_xml_replace(root, "genid", NULL);
+	new_macs(root, w->uuid);
+	unmark(root);
+	mark(root, w->experiment);
+	kx_placing_apply(w->placement, root, w->index, w->point->vcpus ? w->point->vcpus : vcpus,
+			 w->point->memory_bytes);
+	xmlDocDumpMemory(doc, &text, &len);
+	copy = text ? g_strndup((const char *)text, (gsize)len) : NULL;
+	xmlFree(text);
+	return copy;
+}
+
+gboolean kx_clone_is_ours(const char *xml, const char *experiment)
+{
+	g_autoptr(xmlDoc) doc = read_domain(xml, NULL);
+	xmlNode *metadata = doc ? kx_xml_child(xmlDocGetRootElement(doc), "metadata") : NULL;
+
+	for (xmlNode *n = metadata ? metadata->children : NULL; n; n = n->next) {
+		g_autofree char *of = NULL;
+
+		if (n->type != XML_ELEMENT_NODE || !n->ns ||
+		    !xmlStrEqual(n->ns->href, (const xmlChar *)KX_CLONE_NAMESPACE))
+			continue;
+		of = kx_xml_get(n, "experiment");
+		if (g_strcmp0(of, experiment) == 0)
+			return TRUE;
+	}
+	return FALSE;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A VM of an experiment: the template's XML with a name, UUID and MAC addresses of its own, the point's size, the placement, and
+ * a marker in its metadata. Only a domain with this marker is ever destroyed.
+ */
+#ifndef KX_CLONE_H
+#define KX_CLONE_H
+
+#include <glib.h>
+
+#include "placing.h"
+#include "plan.h"
+
+#define KX_CLONE_NAMESPACE "urn:kvm-ext:experiment"
+
+typedef struct {
+	const char *experiment; /* the id of this run of the experiment, in the marker */
+	const char *name, *uuid;
+	guint index; /* of the VM in its run, from 0 */
+	const KxPoint *point;
+	const KxPlacing *placement;
+} KxCloneWish;
+
+/**
+ * kx_clone_xml() - the XML of a clone
+ * @template: a domain's XML
+ *
+ * In all texts and attributes {name}, {uuid} and {working-set} stand for the clone's. Refused with KX_PLAN_ERROR: what is no domain's
+ * XML, and a template whose clones would write to one disk.
+ *
+ * Return: the XML; the caller frees it. NULL: @error is set.
+ */
+char *kx_clone_xml(const char *template, const KxCloneWish *w, GError **error);
+
+/* Name and number of vCPUs that the template has. FALSE: @error is set. */
+gboolean kx_clone_look(const char *template, char **name, guint *vcpus, GError **error);
+
+/* Whether the domain with this XML is a clone of this run of the experiment. */
+gboolean kx_clone_is_ours(const char *xml, const char *experiment);
+
+/* @text with {name}, {uuid} and {working-set} replaced. The caller frees it. */
+char *kx_clone_fill_in(const char *text, const KxCloneWish *w);
+
+#endif /* KX_CLONE_H */

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* An experiment as it is saved: each point's comparison in its own form, and the rows for programs that read only these. */
+#include "experiment.h"
+
+#include <json-glib/json-glib.h>
+#include <math.h>
+
+#include "base/textfmt.h"
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+static void add_text(JsonBuilder *b, const char *key, const char *text)
+{
+	json_builder_set_member_name(b, key);
+	if (text)
+		json_builder_add_string_value(b, text);
+	else
+		json_builder_add_null_value(b);
+}
+
+static void add_count(JsonBuilder *b, const char *key, guint64 value)
+{
+	json_builder_set_member_name(b, key);
+	json_builder_add_int_value(b, (gint64)value);
+}
+
+static void add_number(JsonBuilder *b, const char *key, double value)
+{
+	if (!isfinite(value))
+		return;
+	json_builder_set_member_name(b, key);
+	json_builder_add_double_value(b, value);
+}
+
+static void add_figure(JsonBuilder *b, const char *key, const KxFigure *f)
+{
+	json_builder_set_member_name(b, key);
+	json_builder_begin_object(b);
+	if (f->na) {
+		add_text(b, "na", f->na);
+	} else {
+		add_number(b, "value", f->value);
+		add_number(b, "low", f->low);
+		add_number(b, "high", f->high);
+		add_count(b, "n", f->n);
+	}
+	json_builder_end_object(b);
+}
+
+static void add_rows(JsonBuilder *b, const KxExperimentPoint *p)
+{
+	g_autoptr(GPtrArray) rows = kx_experiment_rows(p);
+
+	json_builder_set_member_name(b, "rows");
+	json_builder_begin_array(b);
+	for (guint i = 0; i < rows->len; i++) {
+		KxRunRow *row = rows->pdata[i];
+
+		json_builder_begin_object(b);
+		add_text(b, "label", row->compared->label);
+		add_text(b, "where", row->where);
+		add_text(b, "difference", row->compared->difference);
+		for (const KxRunFigure *f = kx_run_figures; f->key; f++)
+			add_figure(b, f->key, kx_run_figure(row, f));
+		for (const KxComparedFigure *f = kx_compared_figures; f->key; f++)
+			add_figure(b, f->key, kx_compared_figure(row->compared, f));
+		json_builder_end_object(b);
+	}
+	json_builder_end_array(b);
+}
+
+static void add_comparison(JsonBuilder *b, const KxComparison *c)
+{
+	g_autofree char *json = kx_comparison_to_json(c);
+
+	json_builder_set_member_name(b, "comparison");
+	json_builder_add_value(b, json_from_string(json, NULL));
+}
+
+static void add_points(JsonBuilder *b, const KxExperiment *e)
+{
+	json_builder_set_member_name(b, "points");
+	json_builder_begin_array(b);
+	for (guint i = 0; i < e->points->len; i++) {
+		const KxExperimentPoint *p = e->points->pdata[i];
+
+		json_builder_begin_object(b);
+		add_text(b, "label", p->at->label);
+		add_count(b, "vms", p->at->vms);
+		add_count(b, "vcpus", p->at->vcpus);
+		add_count(b, "memory_bytes", p->at->memory_bytes);
+		add_text(b, "working_set", p->at->working_set);
+		add_rows(b, p);
+		add_comparison(b, p->c);
+		json_builder_end_object(b);
+	}
+	json_builder_end_array(b);
+}
+
+char *kx_experiment_to_json(const KxExperiment *e)
+{
+	g_autoptr(JsonBuilder) b = json_builder_new();
+	g_autoptr(JsonNode) root = NULL;
+
+	json_builder_begin_object(b);
+	add_text(b, "schema", KX_EXPERIMENT_SCHEMA);
+	add_text(b, "name", e->name);
+	add_text(b, "command", e->command);
+	add_text(b, "file", e->file);
+	add_count(b, "seed", e->seed);
+	add_count(b, "rounds", e->rounds);
+	add_count(b, "start_realtime_ns", (guint64)e->start_realtime_ns);
+	add_count(b, "end_realtime_ns", (guint64)e->end_realtime_ns);
+	add_text(b, "stopped", e->stopped);
+	add_points(b, e);
+	json_builder_end_object(b);
+	root = json_builder_get_root(b);
+	return json_to_string(root, TRUE);
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+static gboolean bad(GError **error, const char *why)
+{
+	g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "this is no experiment: %s", why);
+	return FALSE;
+}
+
+/* A member of the wrong type is as good as none: the file may come from anybody. */
+static const char *string_of(JsonObject *o, const char *key)
+{
+	JsonNode *node = json_object_get_member(o, key);
+
+	return node && json_node_get_value_type(node) == G_TYPE_STRING ? json_node_get_string(node)
+								       : NULL;
+}
+
+/* Cleaned: the terminal must not obey it. */
+static char *text_of(JsonObject *o, const char *key)
+{
+	const char *text = string_of(o, key);
+
+	return text ? kx_text_clean(text) : NULL;
+}
+
+static guint64 count_of(JsonObject *o, const char *key)
+{
+	JsonNode *node = json_object_get_member(o, key);
+
+	return node && json_node_get_value_type(node) == G_TYPE_INT64
+		       ? (guint64)json_node_get_int(node)
+		       : 0;
+}
+
+static KxComparison *comparison_of(JsonObject *o, GError **error)
+{
+	JsonNode *node = json_object_get_member(o, "comparison");
+	g_autofree char *json = node ? json_to_string(node, FALSE) : NULL;
+
+	if (!json) {
+		bad(error, "a point has no comparison");
+		return NULL;
+	}
+	return kx_comparison_from_json(json, error);
+}
+
+static gboolean read_point(KxExperiment *e, JsonNode *node, GError **error)
+{
+	JsonObject *o = node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+	KxComparison *c = o ? comparison_of(o, error) : NULL;
+	KxPoint *at;
+
+	if (!o)
+		return bad(error, "a point is no object");
+	if (!c)
+		return FALSE;
+	at = g_new0(KxPoint, 1);
+	at->label = text_of(o, "label");
+	at->label = at->label ? at->label : g_strdup("");
+	at->working_set = text_of(o, "working_set");
+	at->vms = c->vms->len;
+	at->vcpus = (guint)count_of(o, "vcpus");
+	at->memory_bytes = count_of(o, "memory_bytes");
+	kx_experiment_add_point(e, at, c);
+	return TRUE;
+}
+
+static gboolean read_points(KxExperiment *e, JsonObject *o, GError **error)
+{
+	JsonNode *node = json_object_get_member(o, "points");
+	JsonArray *a = node && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
+	guint n = a ? json_array_get_length(a) : 0;
+
+	if (!n || n > KX_PLAN_POINTS_MAX)
+		return bad(error, n ? "it has too many points" : "it has no points");
+	for (guint i = 0; i < n; i++) {
+		if (!read_point(e, json_array_get_element(a, i), error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+KxExperiment *kx_experiment_from_json(const char *json, GError **error)
+{
+	g_autoptr(JsonParser) parser = json_parser_new();
+	g_autoptr(KxExperiment) e = NULL;
+	JsonNode *root;
+	JsonObject *o;
+
+	if (!json_parser_load_from_data(parser, json, -1, error))
+		return NULL;
+	root = json_parser_get_root(parser);
+	o = root && JSON_NODE_HOLDS_OBJECT(root) ? json_node_get_object(root) : NULL;
+	if (!o || g_strcmp0(string_of(o, "schema"), KX_EXPERIMENT_SCHEMA) != 0) {
+		bad(error, "its schema is not \"" KX_EXPERIMENT_SCHEMA "\"");
+		return NULL;
+	}
+	e = g_new0(KxExperiment, 1);
+	e->name = text_of(o, "name");
+	e->name = e->name ? e->name : g_strdup("?");
+	e->command = text_of(o, "command");
+	/* With its lines; it is only written as JSON again. */
+	e->file = g_strdup(string_of(o, "file"));
+	e->seed = count_of(o, "seed");
+	e->rounds = (guint)count_of(o, "rounds");
+	e->start_realtime_ns = (gint64)count_of(o, "start_realtime_ns");
+	e->end_realtime_ns = (gint64)count_of(o, "end_realtime_ns");
+	e->stopped = text_of(o, "stopped");
+	return read_points(e, o, error) ? g_steal_pointer(&e) : NULL;
+}

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * An experiment as text: for each point a table in the layout in which the cost of tracking is usually published (where, what,
+ * elapsed time, how much more, TLB flushes, samples, cost per sample); for a sweep, how the cost grows; and notes.
+ */
+#include "experiment.h"
+
+#include <math.h>
+
+#include "base/textfmt.h"
+
+#define INDENT 2u
+
+static void note(GString *out, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static void note(GString *out, const char *format, ...)
+{
+	va_list args;
+
+	g_string_append(out, "  - ");
+	va_start(args, format);
+	g_string_append_vprintf(out, format, args);
+	va_end(args);
+	g_string_append_c(out, '\n');
+}
+
+/* --- cells -------------------------------------------------------------------------------------------------------- */
+
+static int digits(double x)
+{
+	return fabs(x) < 1 ? 2 : fabs(x) < 10 ? 1 : 0;
+}
+
+/* "12.3 % [10.1, 14.5]". The ends have as many digits as the value. */
+static char *percent(const KxFigure *f)
+{
+	int n = f->na ? 0 : digits(f->value);
+
+	if (f->na)
+		return g_strdup("n/a");
+	if (isnan(f->low))
+		return g_strdup_printf("%.*f %%", n, f->value);
+	return g_strdup_printf("%.*f %% [%.*f, %.*f]", n, f->value, n, f->low, n, f->high);
+}
+
+static char *cell(KxCellKind kind, const KxFigure *f)
+{
+	return kind == KX_CELL_PERCENT ? percent(f) : kx_compared_cell(kind, f);
+}
+
+static gboolean runs(const KxRunRow *row)
+{
+	return !row->compared->left_out;
+}
+
+static void add_labels(KxTable *table, const GPtrArray *rows)
+{
+	guint where = kx_table_add_column(table, "where", TRUE, FALSE);
+	guint what = kx_table_add_column(table, "what", TRUE, FALSE);
+
+	for (guint i = 0; i < rows->len; i++) {
+		const KxRunRow *row = rows->pdata[i];
+
+		if (!runs(row))
+			continue;
+		kx_table_add_cell(table, where, g_strdup(row->where));
+		kx_table_add_cell(table, what,
+				  g_strdup_printf("%s%s", row->compared->label,
+						  row->compared->marked ? " !" : ""));
+	}
+}
+
+static void add_own_columns(KxTable *table, const GPtrArray *rows)
+{
+	for (const KxRunFigure *f = kx_run_figures; f->key; f++) {
+		guint column;
+
+		if (!f->title)
+			continue;
+		column = kx_table_add_column(table, f->title, FALSE, FALSE);
+		for (guint i = 0; i < rows->len; i++) {
+			if (runs(rows->pdata[i]))
+				kx_table_add_cell(table, column,
+						  cell(f->kind, kx_run_figure(rows->pdata[i], f)));
+		}
+	}
+}
+
+/* The costs per sample, which every comparison has. */
+static void add_costs(KxTable *table, const GPtrArray *rows)
+{
+	for (const KxComparedFigure *f = kx_compared_figures; f->key; f++) {
+		guint column;
+
+		if (!f->title || f->kind != KX_CELL_NS)
+			continue;
+		column = kx_table_add_column(table, f->title, FALSE, f->boxed);
+		for (guint i = 0; i < rows->len; i++) {
+			KxRunRow *row = rows->pdata[i];
+
+			if (runs(row))
+				kx_table_add_cell(
+					table, column,
+					cell(f->kind, kx_compared_figure(row->compared, f)));
+		}
+	}
+}
+
+static void add_answers(GString *out, const GPtrArray *rows)
+{
+	for (guint i = 1; i < rows->len; i++) {
+		const KxRunRow *row = rows->pdata[i];
+		const KxFigure *f = &row->compared->slowdown;
+
+		if (!runs(row) || f->na)
+			continue;
+		if (row->compared->difference)
+			g_string_append_printf(out, "  %s: %s\n", row->compared->label,
+					       row->compared->difference);
+		else if (!isnan(f->low))
+			g_string_append_printf(out,
+					       "  %s: the workload takes %.3g times as long "
+					       "[%.3g, %.3g]\n",
+					       row->compared->label, f->value, f->low, f->high);
+	}
+	g_string_append_c(out, '\n');
+}
+
+/* --- a point ------------------------------------------------------------------------------------------------------ */
+
+static void note_failures(GString *out, const KxComparison *c)
+{
+	g_autoptr(GHashTable) said = g_hash_table_new(g_str_hash, g_str_equal);
+
+	for (guint k = 0; k < c->settings->len; k++) {
+		const KxComparedSetting *setting = c->settings->pdata[k];
+
+		g_hash_table_remove_all(said);
+		for (guint i = 0; i < c->rounds * c->vms->len; i++) {
+			const KxStretch *s =
+				kx_comparison_at(c, i % c->vms->len, i / c->vms->len, k);
+
+			if (s && s->failed && g_hash_table_add(said, s->failed))
+				note(out, "a run of %s is missing: %s", setting->label, s->failed);
+		}
+	}
+}
+
+static void note_rows(GString *out, const KxComparison *c, const GPtrArray *rows)
+{
+	for (guint i = 0; i < rows->len; i++) {
+		const KxComparedRow *row = ((const KxRunRow *)rows->pdata[i])->compared;
+
+		if (row->failed)
+			note(out, "%s: %u of %u runs are missing", row->label, row->failed,
+			     row->failed + row->windows);
+		if (row->mark)
+			note(out, "! %s: %s", row->label, row->mark);
+	}
+	note_failures(out, c);
+	for (guint i = 0; i < c->vms->len; i++) {
+		const KxComparedVm *v = c->vms->pdata[i];
+
+		for (guint k = 0; k < v->doubts->len; k++)
+			note(out, "%s: %s", v->name, (char *)v->doubts->pdata[k]);
+	}
+	for (guint i = 0; i < c->doubts->len; i++)
+		note(out, "%s", (char *)c->doubts->pdata[i]);
+}
+
+/* Why cells are n/a: each reason once, with the first setting that has it. */
+static void note_reasons(GString *out, const GPtrArray *rows)
+{
+	g_autoptr(GHashTable) said = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
+	for (guint i = 1; i < rows->len; i++) {
+		KxRunRow *row = rows->pdata[i];
+
+		for (const KxRunFigure *f = kx_run_figures; runs(row) && f->key; f++) {
+			const KxFigure *figure = kx_run_figure(row, f);
+			char *key = figure->na ? g_strconcat(f->key, figure->na, NULL) : NULL;
+
+			if (key && g_hash_table_add(said, key))
+				note(out, "%s of %s: n/a, %s", f->key, row->compared->label,
+				     figure->na);
+		}
+	}
+}
+
+static void add_size(GString *out, const KxComparison *c)
+{
+	const KxComparedVm *v = c->vms->len ? c->vms->pdata[0] : NULL;
+	g_autofree char *size = v ? kx_text_pages_bytes(v->ram_pages) : NULL;
+
+	if (v && v->vcpus)
+		g_string_append_printf(out, "%u VM%s at a time, %u vCPU%s and %s of memory each\n",
+				       c->vms->len, c->vms->len == 1 ? "" : "s", v->vcpus,
+				       v->vcpus == 1 ? "" : "s", size);
+}
+
+static void add_point(GString *out, const KxExperimentPoint *p, guint width)
+{
+	g_autoptr(GPtrArray) rows = kx_experiment_rows(p);
+	g_autoptr(KxTable) table = kx_table_new();
+
+	if (*p->at->label)
+		g_string_append_printf(out, "-- %s\n", p->at->label);
+	add_size(out, p->c);
+	add_answers(out, rows);
+	add_labels(table, rows);
+	add_own_columns(table, rows);
+	add_costs(table, rows);
+	kx_table_print(table, out, width, INDENT, 0);
+	g_string_append_c(out, '\n');
+	note_rows(out, p->c, rows);
+	note_reasons(out, rows);
+	g_string_append_c(out, '\n');
+}
+
+/* --- growth ------------------------------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *title;
+	gsize offset; /* of the KxFigure in KxRunRow */
+} growth[] = {
+	{ "more\nthan off", G_STRUCT_OFFSET(KxRunRow, extra_percent) },
+	{ "host CPU\nall VMs", G_STRUCT_OFFSET(KxRunRow, cpu_all) },
+	{ "host CPU\nper GiB", G_STRUCT_OFFSET(KxRunRow, cpu_per_gib) },
+	{ "host CPU\nper vCPU", G_STRUCT_OFFSET(KxRunRow, cpu_per_vcpu) },
+};
+
+static void add_growth_rows(KxTable *table, const KxExperimentPoint *p, KxRunRow *row)
+{
+	guint column = 0;
+
+	kx_table_add_cell(table, column++, g_strdup(row->compared->label));
+	kx_table_add_cell(table, column++, g_strdup(p->at->label));
+	kx_table_add_cell(table, column++, percent(&row->compared->host_cpu_percent));
+	for (guint i = 0; i < G_N_ELEMENTS(growth); i++) {
+		const KxFigure *f = (const KxFigure *)((char *)row + growth[i].offset);
+
+		kx_table_add_cell(table, column++, percent(f));
+	}
+}
+
+/* How the cost of each tracker changes from point to point. */
+static void add_growth(GString *out, const KxExperiment *e, guint width)
+{
+	g_autoptr(GPtrArray) all =
+		g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
+	g_autoptr(KxTable) table = kx_table_new();
+	guint settings = 0;
+
+	kx_table_add_column(table, "what", TRUE, FALSE);
+	kx_table_add_column(table, "point", TRUE, FALSE);
+	kx_table_add_column(table, "host CPU\nper VM", FALSE, FALSE);
+	for (guint i = 0; i < G_N_ELEMENTS(growth); i++)
+		kx_table_add_column(table, growth[i].title, FALSE, FALSE);
+	for (guint i = 0; i < e->points->len; i++) {
+		g_ptr_array_add(all, kx_experiment_rows(e->points->pdata[i]));
+		settings = MAX(settings, ((GPtrArray *)all->pdata[i])->len);
+	}
+	for (guint k = 1; k < settings; k++) {
+		for (guint i = 0; i < e->points->len; i++) {
+			GPtrArray *rows = all->pdata[i];
+
+			if (k < rows->len && runs(rows->pdata[k]))
+				add_growth_rows(table, e->points->pdata[i], rows->pdata[k]);
+		}
+	}
+	g_string_append(out, "-- how the cost grows\n");
+	kx_table_print(table, out, width, INDENT, 0);
+	g_string_append(out, "\n  host CPU: in percent of one CPU. per GiB: of the working set if "
+			     "the file has one, else of the VM's memory.\n");
+}
+
+/* --- all of it ---------------------------------------------------------------------------------------------------- */
+
+static const KxReport *host_of(const KxExperiment *e)
+{
+	for (guint i = 0; i < e->points->len; i++) {
+		const KxReport *host = ((const KxExperimentPoint *)e->points->pdata[i])->c->host;
+
+		if (host->kernel)
+			return host;
+	}
+	return NULL;
+}
+
+static void add_head(GString *out, const KxExperiment *e)
+{
+	const KxReport *host = host_of(e);
+	guint rounds = 0;
+
+	for (guint i = 0; i < e->points->len; i++)
+		rounds = MAX(rounds, ((const KxExperimentPoint *)e->points->pdata[i])->c->rounds);
+	g_string_append_printf(out,
+			       "experiment %s: %u rounds, each with all settings in another order; "
+			       "a fresh VM for each run; seed %" G_GUINT64_FORMAT "\n",
+			       e->name, rounds, e->seed);
+	if (host) {
+		g_autofree char *model =
+			kx_text_clean(host->cpu_model ? host->cpu_model : "unknown CPU");
+
+		g_string_append_printf(out, "host: Linux %s, %s", host->kernel, model);
+		if (host->hardware_under)
+			g_string_append_printf(out, ", %s (%s)",
+					       host->hardware ? host->hardware : "virtual",
+					       host->hardware_under);
+		g_string_append_c(out, '\n');
+	}
+	if (e->stopped)
+		g_string_append_printf(out, "ended early: %s\n", e->stopped);
+	g_string_append_c(out, '\n');
+}
+
+char *kx_experiment_to_text(const KxExperiment *e, guint width)
+{
+	const KxReport *host = host_of(e);
+	GString *out = g_string_new(NULL);
+
+	add_head(out, e);
+	for (guint i = 0; i < e->points->len; i++)
+		add_point(out, e->points->pdata[i], width);
+	if (e->points->len > 1)
+		add_growth(out, e, width);
+	g_string_append(
+		out,
+		"  [low, high]: 95 % interval over rounds. All figures are of one VM in one run. "
+		"host: CPU time of the\n  tracker's thread and of the daemon's draining; guest: "
+		"vCPU time lost by the slowdown.\n");
+	if (host && host->hardware && g_str_equal(host->hardware, "emulated"))
+		note(out,
+		     "this host is emulated: its times are good as ratios within this table only");
+	return g_string_free(out, FALSE);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * An experiment: a comparison (compare/comparison.h) for each point, whose windows are whole runs of the workload in fresh VMs: a
+ * window's time is the run's elapsed time, and its progress is 1. So slowdown, cost per sample and their intervals are computed as in
+ * every other comparison. What an experiment shows in addition is described here.
+ */
+#ifndef KX_EXPERIMENT_H
+#define KX_EXPERIMENT_H
+
+#include <glib.h>
+
+#include "compare/comparison.h"
+#include "plan.h"
+
+#define KX_EXPERIMENT_SCHEMA "kvm-ext-experiment/1"
+
+typedef struct {
+	KxPoint *at;
+	KxComparison *c;
+} KxExperimentPoint;
+
+typedef struct {
+	char *name;
+	char *file;    /* the text of the experiment's file */
+	char *command; /* the command line */
+	char *stopped; /* why there are fewer runs than the file asks for; NULL: there are not */
+	guint64 seed;
+	guint rounds; /* requested */
+	gint64 start_realtime_ns, end_realtime_ns;
+	GPtrArray *points; /* KxExperimentPoint */
+} KxExperiment;
+
+/* Without any run. */
+KxExperiment *kx_experiment_new(const KxPlan *plan);
+void kx_experiment_free(KxExperiment *e);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxExperiment, kx_experiment_free)
+
+/* Adds a point; takes ownership of both. */
+void kx_experiment_add_point(KxExperiment *e, KxPoint *at, KxComparison *c);
+
+/* The order of the points in a round, drawn from the seed. The array has as many indices as there are points. */
+guint *kx_experiment_order(const KxExperiment *e, guint round);
+
+/* Turns a measured stretch into a whole run of the workload, which took @elapsed_ns. */
+void kx_experiment_whole_run(KxStretch *s, double elapsed_ns);
+
+char *kx_experiment_to_json(const KxExperiment *e);
+KxExperiment *kx_experiment_from_json(const char *json, GError **error);
+
+/* --- conclusions -------------------------------------------------------------------------------------------------- */
+
+/* One setting at one point. All figures are of one VM in one run: means over the VMs and rounds. */
+typedef struct {
+	const char *where; /* the tracker runs: "host", "guest"; "-": nothing runs */
+	KxFigure elapsed_ns;
+	KxFigure extra_percent; /* of the elapsed time, compared with `off` */
+	KxFigure flushes, kvm_flushes, ipis;
+	KxFigure exits, samples, host_cpu_ns;
+	/* host CPU time in percent of one CPU: of all VMs together; of one VM, per GiB and per vCPU */
+	KxFigure cpu_all, cpu_per_gib, cpu_per_vcpu;
+	KxComparedRow *compared; /* the figures that every comparison has */
+} KxRunRow;
+
+/* Each additional figure is described once, as in kx_compared_figures[]. */
+typedef struct {
+	const char *key, *title; /* @title NULL: not in the table */
+	KxCellKind kind;
+	gsize offset; /* of the KxFigure in KxRunRow */
+} KxRunFigure;
+
+extern const KxRunFigure kx_run_figures[]; /* ends with key NULL */
+KxFigure *kx_run_figure(KxRunRow *row, const KxRunFigure *f);
+
+/* The bytes by which cpu_per_gib divides: the working set if the file has one, else the VM's memory; 0: not known. */
+guint64 kx_experiment_bytes(const KxExperimentPoint *p);
+
+/* One row (KxRunRow) for each setting. */
+GPtrArray *kx_experiment_rows(const KxExperimentPoint *p);
+
+/* The experiment as text for users. @width: columns, 0 = no limit. */
+char *kx_experiment_to_text(const KxExperiment *e, guint width);
+
+#endif /* KX_EXPERIMENT_H */

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A clone's XML: its identity, its size, its placement, its marker; and templates that are refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <libxml/parser.h>
+#include <libxml/xpath.h>
+
+#include "experiment/clone.h"
+
+#define UUID "11111111-2222-4333-8444-555555555555"
+
+static const char template[] =
+	"<domain type='kvm' id='3'>"
+	"<name>web</name><uuid>99999999-2222-4333-8444-555555555555</uuid>"
+	"<metadata><other xmlns='urn:other'>stays</other>"
+	"<k:clone xmlns:k='" KX_CLONE_NAMESPACE "' experiment='an older one'/></metadata>"
+	"<memory unit='MiB'>512</memory><currentMemory unit='MiB'>256</currentMemory>"
+	"<vcpu placement='static' current='1'>2</vcpu>"
+	"<cputune><shares>7</shares><vcpupin vcpu='0' cpuset='9'/></cputune>"
+	"<cpu mode='host-passthrough'><topology sockets='1' cores='2' threads='1'/></cpu>"
+	"<genid>99999999-2222-4333-8444-555555555555</genid>"
+	"<devices>"
+	"<interface type='network'><mac address='52:54:00:11:22:33'/><source network='a'/>"
+	"<target dev='vnet7'/></interface>"
+	"<interface type='bridge'><source bridge='b'/></interface>"
+	"<disk type='file'><source file='/images/{name}.qcow2'/><target dev='vda'/></disk>"
+	"<serial type='file'><source path='/run/{name}.{working-set}'/></serial>"
+	"</devices></domain>";
+
+static KxPoint point; /* of the current test */
+static KxPlacing placement;
+
+static int set_up(void **state)
+{
+	point = (KxPoint){ .vms = 1 };
+	placement = (KxPlacing){ 0 };
+	return 0;
+}
+
+static KxCloneWish wish(void)
+{
+	return (KxCloneWish){ "an experiment", "web-1", UUID, 0, &point, &placement };
+}
+
+static char *clone_of(const char *xml)
+{
+	KxCloneWish w = wish();
+	g_autoptr(GError) error = NULL;
+	char *clone = kx_clone_xml(xml, &w, &error);
+
+	if (!clone)
+		fail_msg("%s", error->message);
+	return clone;
+}
+
+/* What the XPath expression says of the XML, as text. */
+static void assert_says(const char *xml, const char *expression, const char *want)
+{
+	xmlDoc *doc = xmlReadMemory(xml, (int)strlen(xml), "clone", NULL, 0);
+	xmlXPathContext *in = xmlXPathNewContext(doc);
+	g_autofree char *whole = g_strdup_printf("string(%s)", expression);
+	xmlXPathObject *found = xmlXPathEvalExpression((const xmlChar *)whole, in);
+
+	assert_non_null(found);
+	if (!g_str_equal(found->stringval, want))
+		fail_msg("%s is '%s', not '%s', in %s", expression, found->stringval, want, xml);
+	xmlXPathFreeObject(found);
+	xmlXPathFreeContext(in);
+	xmlFreeDoc(doc);
+}
+
+static void identity(void **state)
+{
+	g_autofree char *xml = clone_of(template), *again = clone_of(template);
+
+	assert_says(xml, "/domain/name", "web-1");
+	assert_says(xml, "/domain/uuid", UUID);
+	assert_says(xml, "count(/domain/@id)", "0");
+	assert_says(xml, "/domain/genid", "");
+	assert_says(xml, "/domain/devices/disk/source/@file", "/images/web-1.qcow2");
+	/* addresses of its own, the same for the same clone, and no tap device of somebody else */
+	assert_says(xml, "count(//interface/mac)", "2");
+	assert_says(xml, "count(//mac[@address='52:54:00:11:22:33'])", "0");
+	assert_says(xml, "starts-with(//interface[1]/mac/@address, '52:54:00:')", "true");
+	assert_says(xml, "//interface[1]/mac/@address != //interface[2]/mac/@address", "true");
+	assert_says(xml, "count(//interface/target)", "0");
+	assert_string_equal(xml, again);
+	/* what is not the clone's business stays */
+	assert_says(xml, "/domain/memory/@unit", "MiB");
+	assert_says(xml, "/domain/cputune/shares", "7");
+	assert_says(xml, "/domain/metadata/*[local-name()='other']", "stays");
+}
+
+static void marker(void **state)
+{
+	g_autofree char *xml = clone_of(template);
+
+	assert_true(kx_clone_is_ours(xml, "an experiment"));
+	assert_false(kx_clone_is_ours(xml, "an older one"));
+	assert_false(kx_clone_is_ours(template, "an experiment"));
+	assert_true(kx_clone_is_ours(template, "an older one"));
+	assert_false(kx_clone_is_ours("<domain><metadata><clone experiment='an experiment'/>"
+				      "</metadata></domain>",
+				      "an experiment"));
+	assert_false(kx_clone_is_ours("no XML", "an experiment"));
+	assert_says(xml, "count(/domain/metadata/*)", "2");
+}
+
+static void size(void **state)
+{
+	g_autofree char *xml = NULL;
+
+	point.vcpus = 4;
+	point.memory_bytes = 1ull << 30;
+	xml = clone_of(template);
+	assert_says(xml, "/domain/vcpu", "4");
+	assert_says(xml, "count(/domain/vcpu/@current)", "0");
+	assert_says(xml, "count(/domain/cpu/topology)", "0");
+	assert_says(xml, "concat(/domain/memory, /domain/memory/@unit)", "1048576KiB");
+	assert_says(xml, "count(/domain/currentMemory)", "0");
+}
+
+/* What is filled in is text, whatever is in it, and is not looked at again. */
+static void placeholders(void **state)
+{
+	static const char own[] = "<domain><name>x</name><description>{name} &amp;{uuid} "
+				  "{nothing} {</description><devices><serial><source "
+				  "path='{working-set}&amp;'/></serial></devices></domain>";
+	g_autofree char *xml = NULL;
+
+	point.working_set = (char *)"{name}<&>\"";
+	xml = clone_of(own);
+	assert_says(xml, "/domain/description", "web-1 &" UUID " {nothing} {");
+	assert_says(xml, "//serial/source/@path", "{name}<&>\"&");
+}
+
+static void placed(void **state)
+{
+	KxCloneWish w = wish();
+	g_autofree char *xml = NULL;
+
+	point.memory_bytes = 1ull << 30;
+	placement = (KxPlacing){ .split = TRUE,
+				 .fast_share = { 1, 5 },
+				 .fast_node = 2,
+				 .slow_node = 5,
+				 .cpus = kx_placing_cpus("0,3,10-12"),
+				 .emulator_cpus = g_strdup("1") };
+	w.index = 1; /* the second VM: CPUs 10 and 11 */
+	xml = kx_clone_xml(template, &w, NULL);
+	assert_non_null(xml);
+	/* a fifth of 512 huge pages is 102.4 of them */
+	assert_says(xml, "//numa/cell[@id='0']/@memory", "208896");
+	assert_says(xml, "//numa/cell[@id='1']/@memory", "839680");
+	assert_says(xml, "//numa/cell[@id='0']/@cpus", "0-1");
+	assert_says(xml, "count(//numa/cell[@id='1']/@cpus)", "0");
+	assert_says(xml, "//numatune/memnode[@cellid='0' and @mode='strict']/@nodeset", "2");
+	assert_says(xml, "//numatune/memnode[@cellid='1' and @mode='strict']/@nodeset", "5");
+	assert_says(xml, "count(//cputune/vcpupin)", "2");
+	assert_says(xml, "//cputune/vcpupin[@vcpu='0']/@cpuset", "10");
+	assert_says(xml, "//cputune/vcpupin[@vcpu='1']/@cpuset", "11");
+	assert_says(xml, "//cputune/emulatorpin/@cpuset", "1");
+	kx_placing_clear(&placement);
+}
+
+static void cpu_lists(void **state)
+{
+	static const char *const bad[] = { "",
+					   ",",
+					   "1-",
+					   "-1",
+					   "3-1",
+					   "1-2-3",
+					   "1,1",
+					   "0-99999999",
+					   "x",
+					   "1,0-2",
+					   "18446744073709551616" };
+	g_autoptr(GArray) cpus = kx_placing_cpus("7, 1-3");
+
+	assert_int_equal(cpus->len, 4);
+	assert_int_equal(g_array_index(cpus, guint, 0), 7);
+	for (guint i = 0; i < G_N_ELEMENTS(bad); i++)
+		assert_null(kx_placing_cpus(bad[i]));
+}
+
+#define DISK(inside) \
+	"<domain><name>x</name><devices><disk type='file'>" inside "</disk></devices></domain>"
+#define SOURCE "<source file='/images/base.qcow2'/><target dev='vda'/>"
+
+/* What is no template, and why. */
+static const struct {
+	const char *xml, *says;
+} refused[] = {
+	{ "", "no XML" },
+	{ "<domain>", "no XML" },
+	{ "<network><name>x</name></network>", "no <domain>" },
+	{ "<domain/>", "<name>" },
+	{ "<domain><name>a/b</name></domain>", "<name>" },
+	{ "<domain><name>x</name><vcpu>many</vcpu></domain>", "<vcpu>" },
+	{ "<domain><name>x</name><vcpu>0</vcpu></domain>", "<vcpu>" },
+	{ "<!DOCTYPE d SYSTEM 'file:///etc/passwd'><domain><name>x</name></domain>",
+	  "document type" },
+	{ "<!DOCTYPE d [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;'>]><domain><name>&b;</name></domain>",
+	  "document type" },
+	{ "<domain><name>x</name><os><nvram>/vars.fd</nvram></os></domain>", "<nvram>" },
+	{ DISK(SOURCE), "disk vda would be written by every clone" },
+};
+
+static void refuses(void **state)
+{
+	static const char *const fine[] = { DISK(SOURCE "<transient/>"), DISK(SOURCE "<readonly/>"),
+					    DISK("<source file='/images/{uuid}'/>"),
+					    DISK("<target dev='vda'/>"),
+					    "<domain><name>x</name><os><nvram>/{name}.fd</nvram>"
+					    "</os></domain>" };
+	KxCloneWish w = wish();
+
+	for (guint i = 0; i < G_N_ELEMENTS(refused); i++) {
+		g_autoptr(GError) error = NULL;
+
+		assert_null(kx_clone_xml(refused[i].xml, &w, &error));
+		if (!strstr(error->message, refused[i].says) ||
+		    !g_str_has_prefix(error->message, "[vm] template: "))
+			fail_msg("'%s' says '%s'", refused[i].xml, error->message);
+	}
+	for (guint i = 0; i < G_N_ELEMENTS(fine); i++)
+		g_free(clone_of(fine[i]));
+}
+
+static void no_size_for_cells(void **state)
+{
+	KxCloneWish w = wish();
+	g_autoptr(GError) error = NULL;
+
+	point.memory_bytes = 1ull << 30;
+	assert_null(kx_clone_xml("<domain><name>x</name><cpu><numa><cell id='0' memory='9'/></numa>"
+				 "</cpu></domain>",
+				 &w, &error));
+	assert_non_null(strstr(error->message, "NUMA cells"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(identity, set_up),
+		cmocka_unit_test_setup(marker, set_up),
+		cmocka_unit_test_setup(size, set_up),
+		cmocka_unit_test_setup(placeholders, set_up),
+		cmocka_unit_test_setup(placed, set_up),
+		cmocka_unit_test_setup(cpu_lists, set_up),
+		cmocka_unit_test_setup(refuses, set_up),
+		cmocka_unit_test_setup(no_size_for_cells, set_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
