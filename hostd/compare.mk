@@ -3,7 +3,9 @@
 
 KX_LIB_SRCS += \
 	hostd/compare/comparison.c \
+	hostd/compare/comparison-ground.c \
 	hostd/compare/comparison-json.c \
+	hostd/compare/comparison-parts.c \
 	hostd/compare/comparison-rows.c \
 	hostd/compare/comparison-text.c \
 	hostd/compare/design.c \

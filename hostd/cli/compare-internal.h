@@ -8,6 +8,13 @@
 #include "compare/setting.h"
 #include "progress.h"
 
+/* Values that are read together with a window, and are the host's own. */
+typedef struct {
+	gint64 realtime_ns;
+	double progress;      /* the counter's value; NAN: not known */
+	double vcpu_guest_ns; /* time of the vCPUs in guest mode; NAN: not known */
+} CompareReading;
+
 /* A VM, and its state before the comparison, to which it returns. */
 typedef struct {
 	char *target, *shown;
@@ -17,9 +24,8 @@ typedef struct {
 	char *tracker, *options; /* the setting before the comparison */
 	Counter *counter;	 /* NULL: none */
 	KxWindow *begin;	 /* the first reading of the measured window */
-	double progress;	 /* the counter's value at this reading */
-	gint64 begin_realtime_ns;
-	char *failed; /* why the current window does not count; NULL: it counts */
+	CompareReading reading;	 /* likewise */
+	char *failed;		 /* why the current window does not count; NULL: it counts */
 } CompareVm;
 
 typedef struct {

@@ -220,8 +220,16 @@ void compare_read_vcpus(KxWindow *w, guint32 pid)
 	read_vmm(w, pid);
 }
 
-/* One reading: the window, the guest's progress, and the time of the reading. */
-static KxWindow *read_window(CompareRun *r, guint i, double *progress, gint64 *realtime_ns)
+/* Time in guest mode; NAN: the kernel does not account it, so the parts of a slowdown have no exits. */
+static double read_guest_time(guint32 pid)
+{
+	guint64 ns;
+
+	return kx_procstat_guest_time("/proc", (pid_t)pid, &ns, NULL) ? (double)ns : NAN;
+}
+
+/* One reading: the window, and what is read with it. */
+static KxWindow *read_window(CompareRun *r, guint i, CompareReading *reading)
 {
 	CompareVm *vm = r->vms->pdata[i];
 	gint64 before = g_get_real_time();
@@ -229,12 +237,12 @@ static KxWindow *read_window(CompareRun *r, guint i, double *progress, gint64 *r
 	g_autoptr(KxVmReport) v = NULL;
 	KxWindow *w;
 
-	*progress = NAN;
+	*reading = (CompareReading){ .progress = NAN, .vcpu_guest_ns = NAN };
 	if (vm->failed)
 		return NULL;
 	/* If instructions could not be counted, the window has no progress, but it still has the host's costs. */
-	if (vm->counter && !counter_read(r->cli, vm->counter, progress, &error)) {
-		*progress = NAN;
+	if (vm->counter && !counter_read(r->cli, vm->counter, &reading->progress, &error)) {
+		reading->progress = NAN;
 		if (!r->a->progress_command)
 			g_clear_error(&error);
 	}
@@ -244,9 +252,10 @@ static KxWindow *read_window(CompareRun *r, guint i, double *progress, gint64 *r
 		fail(r, i, error);
 		return NULL;
 	}
-	*realtime_ns = (before + g_get_real_time()) / 2 * 1000;
+	reading->realtime_ns = (before + g_get_real_time()) / 2 * 1000;
 	w = kx_window_copy(compare_open_window(v));
 	compare_read_vcpus(w, compare_vm(r, i)->pid);
+	reading->vcpu_guest_ns = read_guest_time(compare_vm(r, i)->pid);
 	return w;
 }
 
@@ -263,21 +272,29 @@ static void check_setting(CompareVm *vm, const KxSetting *s)
 		g_strdup_printf("somebody else switched the tracker to %s", vm->begin->tracker);
 }
 
+/* NAN: one of the two is not known, or what only grows has not. */
+static double more(double before, double after)
+{
+	return after >= before ? after - before : NAN;
+}
+
 static KxStretch *end_window(CompareRun *r, guint i)
 {
 	CompareVm *vm = r->vms->pdata[i];
-	gint64 realtime_ns;
-	double progress;
-	g_autoptr(KxWindow) end = read_window(r, i, &progress, &realtime_ns);
+	const CompareReading *begun = &vm->reading;
+	CompareReading reading;
+	g_autoptr(KxWindow) end = read_window(r, i, &reading);
 	KxStretch *s;
 
 	if (!end || !vm->begin || vm->failed)
 		return kx_stretch_failed(vm->failed ? vm->failed : "the window was not read");
 	s = kx_stretch_between(vm->begin, end);
-	s->start_realtime_ns = vm->begin_realtime_ns;
-	s->end_realtime_ns = realtime_ns;
-	if (!s->failed && progress >= vm->progress)
-		s->progress = progress - vm->progress;
+	s->start_realtime_ns = begun->realtime_ns;
+	s->end_realtime_ns = reading.realtime_ns;
+	if (s->failed)
+		return s;
+	s->progress = more(begun->progress, reading.progress);
+	s->vcpu_guest_ns = more(begun->vcpu_guest_ns, reading.vcpu_guest_ns);
 	return s;
 }
 
@@ -296,7 +313,7 @@ static gboolean measure(CompareRun *r, guint round, guint position)
 	for (guint i = 0; i < n; i++) {
 		CompareVm *vm = r->vms->pdata[i];
 
-		vm->begin = read_window(r, i, &vm->progress, &vm->begin_realtime_ns);
+		vm->begin = read_window(r, i, &vm->reading);
 		check_setting(vm, setting_of(r, setting_at(r, i, round, position)));
 	}
 	until = g_get_monotonic_time() + (gint64)(r->a->window_ns / 1000);

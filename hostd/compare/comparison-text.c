@@ -33,6 +33,7 @@ static char *plain(KxCellKind kind, double x)
 	case KX_CELL_SHARE:
 		return fixed(x, 3);
 	case KX_CELL_PERCENT:
+	case KX_CELL_POINTS:
 		return g_strdup_printf("%.3g %%", x);
 	case KX_CELL_P:
 		return g_strdup_printf("%.2g", x);
@@ -62,13 +63,14 @@ static gboolean anybody_has(const GPtrArray *rows, const KxComparedFigure *f)
 	return FALSE;
 }
 
-/* Columns without any value are left out; the notes say why. */
-static void add_table(GString *out, const GPtrArray *rows, guint width)
+/* Columns without any value are left out; the notes say why. The reference's slowdown has no parts. */
+static void add_table(GString *out, const GPtrArray *rows, KxComparedTable which, guint width)
 {
 	g_autoptr(KxTable) table = kx_table_new();
+	guint first = which == KX_TABLE_PARTS;
 
 	kx_table_add_column(table, "setting", TRUE, FALSE);
-	for (guint i = 0; i < rows->len; i++) {
+	for (guint i = first; i < rows->len; i++) {
 		const KxComparedRow *row = rows->pdata[i];
 
 		if (!row->left_out)
@@ -79,10 +81,10 @@ static void add_table(GString *out, const GPtrArray *rows, guint width)
 	for (const KxComparedFigure *f = kx_compared_figures; f->key; f++) {
 		guint column;
 
-		if (!f->title || !anybody_has(rows, f))
+		if (!f->title || f->table != which || !anybody_has(rows, f))
 			continue;
 		column = kx_table_add_column(table, f->title, FALSE, f->boxed);
-		for (guint i = 0; i < rows->len; i++) {
+		for (guint i = first; i < rows->len; i++) {
 			KxComparedRow *row = rows->pdata[i];
 
 			if (!row->left_out)
@@ -92,6 +94,27 @@ static void add_table(GString *out, const GPtrArray *rows, guint width)
 		}
 	}
 	kx_table_print(table, out, width, INDENT, 0);
+}
+
+static void add_parts(GString *out, const GPtrArray *rows, guint width)
+{
+	gboolean any = FALSE;
+
+	for (guint i = 1; i < rows->len; i++)
+		any |= !((const KxComparedRow *)rows->pdata[i])->explained_percent.na;
+	if (!any)
+		return;
+	g_string_append(
+		out,
+		"\n  Of what the slowdown consists: explained + not explained = slowdown - 1, in "
+		"percent of the vCPU time that\n  the same work takes without tracking.\n\n");
+	add_table(out, rows, KX_TABLE_PARTS, width);
+	g_string_append(
+		out,
+		"\n  exits: the time that the vCPUs' threads ran outside of the guest, by the host "
+		"kernel's account of guest time;\n  interrupts for flushes: their share of it, by "
+		"number; time per exit: the same time for each exit that was\n  more than without "
+		"tracking; waiting: the vCPUs could run, and something else did on their CPU.\n");
 }
 
 /* --- sentences ---------------------------------------------------------------------------------------------------- */
@@ -126,20 +149,27 @@ static void note(GString *out, const char *format, ...)
 	g_string_append_c(out, '\n');
 }
 
+/* Few trackers have these figures, and users know that the others have not. */
+static gboolean is_of_few(const KxComparedFigure *f)
+{
+	return f->offset == G_STRUCT_OFFSET(KxComparedRow, guest_cpu_percent) ||
+	       f->offset == G_STRUCT_OFFSET(KxComparedRow, samplers_percent);
+}
+
 /* Why a column is missing, or a cell is n/a: each reason once, with the settings that it applies to. */
 static void note_reasons(GString *out, const GPtrArray *rows)
 {
 	for (const KxComparedFigure *f = kx_compared_figures; f->key; f++) {
 		g_autoptr(GHashTable) said = g_hash_table_new(g_str_hash, g_str_equal);
 
-		/* Few trackers have this figure, and users know that the others have not. */
-		if (f->offset == G_STRUCT_OFFSET(KxComparedRow, guest_cpu_percent))
+		if (is_of_few(f))
 			continue;
 		for (guint i = 1; i < rows->len; i++) {
 			KxComparedRow *row = rows->pdata[i];
 			const char *why = kx_compared_figure(row, f)->na;
 
-			if (row->left_out || !why || !g_hash_table_add(said, (gpointer)why))
+			if (row->left_out || !why || !g_hash_table_add(said, (gpointer)why) ||
+			    (f->table == KX_TABLE_PARTS && g_strcmp0(why, row->slowdown.na) == 0))
 				continue;
 			note(out, "%s of %s%s: n/a, %s", f->key, row->label,
 			     anybody_has(rows, f) ? "" : " and others", why);
@@ -242,11 +272,12 @@ char *kx_comparison_to_text(const KxComparison *c, guint width)
 	add_head(out, c);
 	add_answers(out, rows);
 	g_string_append_c(out, '\n');
-	add_table(out, rows, width);
+	add_table(out, rows, KX_TABLE_MAIN, width);
 	g_string_append(
 		out, "\n  [low, high]: 95 % interval over rounds. host: CPU time of the tracker's "
 		     "thread and of the daemon's\n  draining; guest: vCPU time lost by the "
 		     "slowdown; both for each sample taken.\n");
+	add_parts(out, rows, width);
 	if (c->host->hardware && g_str_equal(c->host->hardware, "emulated"))
 		note(out,
 		     "this host is emulated: its times are good as ratios within this table only");

@@ -116,8 +116,15 @@ typedef struct {
 	KxFigure exits_per_s, flushes_per_s, ipis_per_s;
 	KxFigure lost_samples; /* in all */
 	KxFigure carry_over;   /* p of the test whether the setting before mattered */
-	gboolean marked;       /* the setting before, or the position in the round, mattered */
-	char *mark;	       /* which of the two; NULL: none */
+	/*
+	 * Of what slowdown - 1 consists, in percent: exits (without those for flushes), interrupts for flushes, vCPUs waiting for a CPU,
+	 * CPU time of samplers in the guest; their sum, and the rest. explained + unexplained = (slowdown - 1) * 100.
+	 */
+	KxFigure exits_percent, flushes_percent, waiting_percent, samplers_percent;
+	KxFigure explained_percent, unexplained_percent;
+	KxFigure ns_per_exit; /* vCPU time outside of the guest per additional exit */
+	gboolean marked;      /* the setting before, or the position in the round, mattered */
+	char *mark;	      /* which of the two; NULL: none */
 } KxComparedRow;
 
 /* Each figure of a row is described once: JSON, text and all other output go through this table. */
@@ -126,9 +133,16 @@ typedef enum {
 	KX_CELL_NS,
 	KX_CELL_RATE, /* a number, per second or in total */
 	KX_CELL_PERCENT,
-	KX_CELL_SHARE, /* 0 to 1 */
+	KX_CELL_POINTS, /* percent, with its interval */
+	KX_CELL_SHARE,	/* 0 to 1 */
 	KX_CELL_P,
 } KxCellKind;
+
+/* Tables of the text. */
+typedef enum {
+	KX_TABLE_MAIN,
+	KX_TABLE_PARTS, /* of what the slowdown consists */
+} KxComparedTable;
 
 typedef struct {
 	const char *key;   /* in the JSON */
@@ -136,6 +150,7 @@ typedef struct {
 	KxCellKind kind;
 	gboolean boxed; /* one of the main figures of a comparison */
 	gsize offset;	/* of the KxFigure in KxComparedRow */
+	KxComparedTable table;
 } KxComparedFigure;
 
 extern const KxComparedFigure kx_compared_figures[]; /* ends with key NULL */

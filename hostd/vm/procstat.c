@@ -130,7 +130,7 @@ static gboolean stat_field(const char *proc_root, pid_t pid, guint after_name, c
 	if (!g_file_get_contents(path, &text, NULL, error))
 		return FALSE;
 	after = strrchr(text, ')');
-	fields = g_strsplit(after ? after + 1 : "", " ", START_AFTER_NAME + 2);
+	fields = g_strsplit(after ? after + 1 : "", " ", (gint)after_name + 2);
 	if (g_strv_length(fields) > after_name &&
 	    g_ascii_string_to_unsigned(fields[after_name], 10, 0, G_MAXUINT64, n, NULL))
 		return TRUE;
@@ -160,6 +160,28 @@ gboolean kx_procstat_cpu(const char *proc_root, pid_t pid, guint64 *ns, GError *
 		return FALSE;
 	*ns = ticks_ns(user + system);
 	return TRUE;
+}
+
+/* Field 43 of proc(5)'s stat. */
+#define GUEST_AFTER_NAME 41
+
+gboolean kx_procstat_guest_time(const char *proc_root, pid_t pid, guint64 *ns, GError **error)
+{
+	g_autofree char *task_dir = g_strdup_printf("%s/%d/task", proc_root, pid);
+	g_autoptr(GArray) vcpus = kx_procstat_vcpus(proc_root, pid, NULL, error);
+	guint64 sum = 0, ticks;
+
+	for (guint i = 0; vcpus && i < vcpus->len; i++) {
+		if (!stat_field(task_dir, g_array_index(vcpus, KxVcpuTime, i).tid, GUEST_AFTER_NAME,
+				"how long it ran in guest mode", &ticks, error))
+			return FALSE;
+		sum += ticks;
+	}
+	if (vcpus && !sum)
+		g_set_error_literal(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
+				    "this kernel accounts no guest time of vCPU threads");
+	*ns = ticks_ns(sum);
+	return sum > 0;
 }
 
 /* Fields 3 and 9 of proc(5)'s stat, after the name; PF_EXITING of the kernel's include/linux/sched.h, unchanged since 2.6. */

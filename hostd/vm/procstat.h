@@ -25,6 +25,13 @@ gboolean kx_procstat_is_vcpu(const char *task_dir, const char *tid);
 GArray *kx_procstat_vcpus(const char *proc_root, pid_t pid, const char *kvm_dir, GError **error);
 
 /*
+ * Time that the vCPU threads of the VM ran in guest mode, as the kernel accounts it: with a resolution of clock ticks, so it is
+ * good over seconds. The rest of their run time is that of exits, in the kernel and in the VMM. KX_ERROR_NOT_SUPPORTED: this
+ * kernel does not account guest time, or no vCPU has run yet.
+ */
+gboolean kx_procstat_guest_time(const char *proc_root, pid_t pid, guint64 *ns, GError **error);
+
+/*
  * When the process was started, in the kernel's ticks since the host's boot: together with the pid this identifies one
  * process permanently. And how long ago the process was started.
  */

@@ -7,6 +7,9 @@
 
 #include <cmocka.h>
 
+#include <string.h>
+#include <unistd.h>
+
 #include "cases.h"
 #include "fake-root.h"
 #include "vm/kvmstat.h"
@@ -37,6 +40,39 @@ static int teardown(void **state)
 	fake_remove(*state);
 	g_free(*state);
 	return 0;
+}
+
+/* Fields of proc(5)'s stat up to the 43rd, of a thread whose name has spaces and a parenthesis. */
+static void write_stat(const char *root, const char *path, guint64 guest_ticks)
+{
+	g_autoptr(GString) text = g_string_new("101 (CPU 0) S");
+
+	for (guint field = 4; field < 43; field++)
+		g_string_append_printf(text, " %u", field);
+	g_string_append_printf(text, " %" G_GUINT64_FORMAT " 0 1 2\n", guest_ticks);
+	fake_write(root, path, text->str);
+}
+
+static void reads_guest_time(void **state)
+{
+	g_autofree char *proc = g_build_filename(*state, "proc", NULL);
+	guint64 tick = 1000000000 / (guint64)sysconf(_SC_CLK_TCK), ns = 7;
+	g_autoptr(GError) error = NULL, none = NULL, gone = NULL;
+
+	write_stat(*state, "proc/100/task/101/stat", 300);
+	write_stat(*state, "proc/100/task/102/stat", 12);
+	assert_true(kx_procstat_guest_time(proc, 100, &ns, NULL));
+	assert_int_equal(ns, 312 * tick);
+	fake_write(*state, "proc/100/task/102/stat", "102 (CPU 1/KVM) S 4 5 6\n");
+	assert_false(kx_procstat_guest_time(proc, 100, &ns, &error));
+	assert_non_null(strstr(error->message, "does not say how long it ran in guest mode"));
+	/* a kernel that does not account it says 0 of every thread */
+	write_stat(*state, "proc/100/task/101/stat", 0);
+	write_stat(*state, "proc/100/task/102/stat", 0);
+	assert_false(kx_procstat_guest_time(proc, 100, &ns, &none));
+	assert_non_null(strstr(none->message, "accounts no guest time"));
+	assert_false(kx_procstat_guest_time(proc, 300, &ns, &gone));
+	assert_non_null(gone);
 }
 
 static void reads_vcpu_threads(void **state)
@@ -178,6 +214,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(reads_vcpu_threads),
+		CASE(reads_guest_time),
 		CASE(takes_sources_in_order),
 		CASE(reads_cpu_time),
 		cmocka_unit_test(parses_qmp),
