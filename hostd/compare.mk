@@ -5,6 +5,7 @@ KX_LIB_SRCS += \
 	hostd/compare/comparison.c \
 	hostd/compare/comparison-ground.c \
 	hostd/compare/comparison-json.c \
+	hostd/compare/comparison-misses.c \
 	hostd/compare/comparison-parts.c \
 	hostd/compare/comparison-rows.c \
 	hostd/compare/comparison-text.c \
@@ -34,5 +35,5 @@ KX_LIB_SRCS += \
 
 KX_UNIT_TESTS += test-store test-difference
 KX_UNIT_TESTS += test-comparison test-coverage test-design test-effect test-estimate test-setting test-stretch
-KX_UNIT_TESTS += test-instructions
+KX_UNIT_TESTS += test-vcpuevents
 KX_UNIT_TESTS += test-textfmt

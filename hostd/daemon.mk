@@ -19,7 +19,7 @@ KX_LIB_SRCS += \
 	hostd/vm/log-users.c \
 	hostd/vm/nodes.c \
 	hostd/vm/pagenodes.c \
-	hostd/vm/instructions.c \
+	hostd/vm/vcpuevents.c \
 	hostd/base/error.c \
 	hostd/base/gfnset.c \
 	hostd/account/heat.c \

@@ -7,12 +7,14 @@
 #include "compare/design.h"
 #include "compare/setting.h"
 #include "progress.h"
+#include "vm/vcpuevents.h"
 
 /* Values that are read together with a window, and are the host's own. */
 typedef struct {
 	gint64 realtime_ns;
-	double progress;      /* the counter's value; NAN: not known */
-	double vcpu_guest_ns; /* time of the vCPUs in guest mode; NAN: not known */
+	double progress;		       /* the counter's value; NAN: not known */
+	double vcpu_guest_ns;		       /* time of the vCPUs in guest mode; NAN: not known */
+	double llc_misses, guest_instructions; /* in guest mode; NAN: not counted */
 } CompareReading;
 
 /* A VM, and its state before the comparison, to which it returns. */
@@ -23,9 +25,11 @@ typedef struct {
 	gboolean done;		 /* nothing has to be restored */
 	char *tracker, *options; /* the setting before the comparison */
 	Counter *counter;	 /* NULL: none */
-	KxWindow *begin;	 /* the first reading of the measured window */
-	CompareReading reading;	 /* likewise */
-	char *failed;		 /* why the current window does not count; NULL: it counts */
+	/* NULL: the host cannot count them */
+	KxVcpuEvents *llc_misses, *instructions;
+	KxWindow *begin;	/* the first reading of the measured window */
+	CompareReading reading; /* likewise */
+	char *failed;		/* why the current window does not count; NULL: it counts */
 } CompareVm;
 
 typedef struct {

@@ -228,6 +228,13 @@ static double read_guest_time(guint32 pid)
 	return kx_procstat_guest_time("/proc", (pid_t)pid, &ns, NULL) ? (double)ns : NAN;
 }
 
+static double read_events(const KxVcpuEvents *events)
+{
+	double count;
+
+	return events && kx_vcpu_events_read(events, &count) ? count : NAN;
+}
+
 /* One reading: the window, and what is read with it. */
 static KxWindow *read_window(CompareRun *r, guint i, CompareReading *reading)
 {
@@ -237,7 +244,7 @@ static KxWindow *read_window(CompareRun *r, guint i, CompareReading *reading)
 	g_autoptr(KxVmReport) v = NULL;
 	KxWindow *w;
 
-	*reading = (CompareReading){ .progress = NAN, .vcpu_guest_ns = NAN };
+	*reading = (CompareReading){ 0, NAN, NAN, NAN, NAN };
 	if (vm->failed)
 		return NULL;
 	/* If instructions could not be counted, the window has no progress, but it still has the host's costs. */
@@ -256,6 +263,8 @@ static KxWindow *read_window(CompareRun *r, guint i, CompareReading *reading)
 	w = kx_window_copy(compare_open_window(v));
 	compare_read_vcpus(w, compare_vm(r, i)->pid);
 	reading->vcpu_guest_ns = read_guest_time(compare_vm(r, i)->pid);
+	reading->llc_misses = read_events(vm->llc_misses);
+	reading->guest_instructions = read_events(vm->instructions);
 	return w;
 }
 
@@ -295,6 +304,8 @@ static KxStretch *end_window(CompareRun *r, guint i)
 		return s;
 	s->progress = more(begun->progress, reading.progress);
 	s->vcpu_guest_ns = more(begun->vcpu_guest_ns, reading.vcpu_guest_ns);
+	s->llc_misses = more(begun->llc_misses, reading.llc_misses);
+	s->guest_instructions = more(begun->guest_instructions, reading.guest_instructions);
 	return s;
 }
 

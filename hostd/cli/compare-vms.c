@@ -20,6 +20,8 @@ void compare_vm_free(gpointer data)
 	g_free(vm->tracker);
 	g_free(vm->options);
 	counter_free(vm->counter);
+	kx_vcpu_events_close(vm->llc_misses);
+	kx_vcpu_events_close(vm->instructions);
 	kx_window_free(vm->begin);
 	g_free(vm->failed);
 	g_free(vm);
@@ -118,6 +120,22 @@ static gboolean open_counter(CompareRun *r, CompareVm *vm, const KxComparedVm *v
 	else if (!r->a->logs)
 		vm->counter = counter_of_instructions(v->pid, error);
 	return !vm->counter || counter_read(r->cli, vm->counter, &value, error);
+}
+
+/* Both or none: misses say something for each instruction. */
+static void count_misses(CompareRun *r, CompareVm *vm, guint32 pid)
+{
+	g_autoptr(GError) error = NULL;
+
+	vm->llc_misses = kx_vcpu_events_open("/proc", (pid_t)pid, KX_EVENT_LLC_MISSES, &error);
+	if (vm->llc_misses)
+		vm->instructions =
+			kx_vcpu_events_open("/proc", (pid_t)pid, KX_EVENT_INSTRUCTIONS, &error);
+	if (vm->instructions)
+		return;
+	g_clear_pointer(&vm->llc_misses, kx_vcpu_events_close);
+	if (!r->c->llc_na)
+		r->c->llc_na = g_strdup(error->message);
 }
 
 /*
@@ -223,6 +241,7 @@ gboolean compare_begin_vms(CompareRun *r, int *code)
 		v->doubts = kx_doubts_of_vm(NULL, (pid_t)v->pid);
 		if (!choose_progress(r, i, code))
 			return FALSE;
+		count_misses(r, r->vms->pdata[i], v->pid);
 	}
 	if (now && !r->c->progress && !r->c->progress_na)
 		r->c->progress = g_strdup("instructions retired by the vCPUs in guest mode");

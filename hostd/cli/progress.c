@@ -7,12 +7,12 @@
 
 #include "base/error.h"
 #include "base/textfmt.h"
-#include "vm/instructions.h"
+#include "vm/vcpuevents.h"
 
 struct _Counter {
 	char *command;
 	char **environment;
-	KxInstructions *instructions;
+	KxVcpuEvents *instructions;
 };
 
 Counter *counter_of_command(const char *command, const char *vm, guint32 pid)
@@ -29,7 +29,7 @@ Counter *counter_of_command(const char *command, const char *vm, guint32 pid)
 
 Counter *counter_of_instructions(guint32 pid, GError **error)
 {
-	KxInstructions *i = kx_instructions_open("/proc", (pid_t)pid, error);
+	KxVcpuEvents *i = kx_vcpu_events_open("/proc", (pid_t)pid, KX_EVENT_INSTRUCTIONS, error);
 	Counter *c = i ? g_new0(Counter, 1) : NULL;
 
 	if (c)
@@ -43,7 +43,7 @@ void counter_free(Counter *c)
 		return;
 	g_free(c->command);
 	g_strfreev(c->environment);
-	kx_instructions_close(c->instructions);
+	kx_vcpu_events_close(c->instructions);
 	g_free(c);
 }
 
@@ -111,7 +111,7 @@ gboolean counter_read(const Cli *cli, const Counter *c, double *value, GError **
 {
 	if (c->command)
 		return run_command(cli, c, value, error);
-	if (kx_instructions_read(c->instructions, value))
+	if (kx_vcpu_events_read(c->instructions, value))
 		return TRUE;
 	g_set_error_literal(
 		error, KX_ERROR, KX_ERROR_FAILED,

@@ -21,6 +21,7 @@ typedef struct {
 	double *values;
 	guint *positions, *before;
 	guint known; /* of comparison-parts.c: bits of the parts that are known of a setting */
+	double ns_per_miss; /* of comparison-misses.c */
 } KxGround;
 
 /* Work per ns of running time; NAN: not known. */
@@ -43,5 +44,9 @@ KxFigure kx_ground_quotient(const KxGround *g, guint k, KxGroundFunc above, KxGr
 
 /* The slowdown of @row must be there. */
 void kx_fill_parts(const KxGround *g, guint k, KxComparedRow *row);
+
+/* --- cache misses (comparison-misses.c) ------------------------------------------------------------------------------- */
+
+void kx_fill_misses(const KxGround *g, guint k, KxComparedRow *row);
 
 #endif /* KX_COMPARISON_GROUND_H */

@@ -235,6 +235,7 @@ static void add_head(JsonBuilder *b, const KxComparison *c)
 	add_text(b, "stopped", c->stopped);
 	add_text(b, "progress", c->progress);
 	add_text(b, "progress_na", c->progress_na);
+	add_text(b, "llc_na", c->llc_na);
 	add_texts(b, "doubts", c->doubts);
 	add_environment(b, c->environment);
 }
@@ -544,6 +545,7 @@ KxComparison *kx_comparison_from_json(const char *json, GError **error)
 	c->stopped = text_of(o, "stopped");
 	c->progress = text_of(o, "progress");
 	c->progress_na = text_of(o, "progress_na");
+	c->llc_na = text_of(o, "llc_na");
 	read_texts(o, "doubts", c->doubts);
 	read_settings(o, c);
 	read_vms(o, c);

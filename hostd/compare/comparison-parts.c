@@ -182,7 +182,8 @@ static KxFigure ns_per_exit(const KxGround *g, guint k)
 	KxFigure f = kx_ground_quotient(g, k, outside, exits, parts[OUTSIDE].na);
 
 	/* without an interval it cannot be told from a division by nothing */
-	if (!f.na && (isnan(f.low) || f.value < 0) && g->c->rounds > 1)
+	if (f.na ? !g_str_equal(f.na, parts[OUTSIDE].na)
+		 : (isnan(f.low) || f.value < 0) && g->c->rounds > 1)
 		kx_figure_void(&f, "there are not clearly more exits than without tracking");
 	return f;
 }

@@ -14,6 +14,7 @@
 
 #define NO_PROGRESS "how much the guest got done is not known"
 #define NO_TRUTH    "no workload log says what was touched"
+
 /* --- figures ------------------------------------------------------------------------------------------------------ */
 
 static double host_time(const KxGround *g, const KxStretch *s, guint vm, guint round)
@@ -105,6 +106,10 @@ const KxComparedFigure kx_compared_figures[] = {
 	FIGURE(ipis_per_s, "flush_ipis_per_s", "vCPU\nintr/s", KX_CELL_RATE, FALSE),
 	FIGURE(lost_samples, "lost_samples", "samples\nlost", KX_CELL_RATE, FALSE),
 	FIGURE(carry_over, "carry_over_p", "carry-over\np", KX_CELL_P, FALSE),
+	FIGURE(llc_per_s, "llc_misses_per_s", "LLC\nmisses/s", KX_CELL_RATE, FALSE),
+	FIGURE(llc_per_1000, "llc_misses_per_1000_instructions", "LLC misses\nper 1000 instr",
+	       KX_CELL_RATE, FALSE),
+	FIGURE(llc_slowdown, "llc_slowdown_estimate", "slowdown\nby misses", KX_CELL_RATIO, FALSE),
 #undef TABLE
 #define TABLE KX_TABLE_PARTS
 	FIGURE(explained_percent, "slowdown_explained_percent", "explained", KX_CELL_POINTS, TRUE),
@@ -254,6 +259,7 @@ GPtrArray *kx_comparison_rows(const KxComparison *c, guint vm)
 		fill_slowdown(&g, k, row);
 		fill_costs(&g, k, row);
 		kx_fill_parts(&g, k, row);
+		kx_fill_misses(&g, k, row);
 		g_ptr_array_add(rows, row);
 		k++;
 	}

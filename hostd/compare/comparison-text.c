@@ -32,8 +32,9 @@ static char *plain(KxCellKind kind, double x)
 		return fixed(x, 3);
 	case KX_CELL_SHARE:
 		return fixed(x, 3);
+	case KX_CELL_POINTS: /* its table says percent */
+		return fixed(fabs(x) < 0.05 ? 0 : x, 1);
 	case KX_CELL_PERCENT:
-	case KX_CELL_POINTS:
 		return g_strdup_printf("%.3g %%", x);
 	case KX_CELL_P:
 		return g_strdup_printf("%.2g", x);
@@ -156,6 +157,18 @@ static gboolean is_of_few(const KxComparedFigure *f)
 	       f->offset == G_STRUCT_OFFSET(KxComparedRow, samplers_percent);
 }
 
+/* Of figures that are made of one: its reason is theirs. */
+static gboolean is_said_already(const KxComparedFigure *f, KxComparedRow *row)
+{
+	const char *why = kx_compared_figure(row, f)->na;
+
+	if (f->table == KX_TABLE_PARTS)
+		return g_strcmp0(why, row->slowdown.na) == 0;
+	return (f->offset == G_STRUCT_OFFSET(KxComparedRow, llc_per_1000) ||
+		f->offset == G_STRUCT_OFFSET(KxComparedRow, llc_slowdown)) &&
+	       g_strcmp0(why, row->llc_per_s.na) == 0;
+}
+
 /* Why a column is missing, or a cell is n/a: each reason once, with the settings that it applies to. */
 static void note_reasons(GString *out, const GPtrArray *rows)
 {
@@ -169,7 +182,7 @@ static void note_reasons(GString *out, const GPtrArray *rows)
 			const char *why = kx_compared_figure(row, f)->na;
 
 			if (row->left_out || !why || !g_hash_table_add(said, (gpointer)why) ||
-			    (f->table == KX_TABLE_PARTS && g_strcmp0(why, row->slowdown.na) == 0))
+			    is_said_already(f, row))
 				continue;
 			note(out, "%s of %s%s: n/a, %s", f->key, row->label,
 			     anybody_has(rows, f) ? "" : " and others", why);

@@ -50,6 +50,7 @@ void kx_comparison_free(KxComparison *c)
 	g_ptr_array_unref(c->environment);
 	g_free(c->progress);
 	g_free(c->progress_na);
+	g_free(c->llc_na);
 	g_free(c->stopped);
 	g_free(c->command);
 	g_ptr_array_unref(c->settings);

@@ -64,6 +64,7 @@ typedef struct {
 	GPtrArray *environment; /* KxFact (vm/environment.h) */
 	char *progress; /* the measure of guest progress: "units of work by the workload's log"; NULL: @progress_na */
 	char *progress_na;
+	char *llc_na; /* why last-level-cache misses were not counted, of the first VM; NULL: they were */
 	char *stopped;	     /* why there are fewer rounds than requested; NULL: there are not */
 	char *command;	     /* the command line */
 	GPtrArray *settings; /* KxComparedSetting; the first is the reference */
@@ -123,8 +124,13 @@ typedef struct {
 	KxFigure exits_percent, flushes_percent, waiting_percent, samplers_percent;
 	KxFigure explained_percent, unexplained_percent;
 	KxFigure ns_per_exit; /* vCPU time outside of the guest per additional exit */
-	gboolean marked;      /* the setting before, or the position in the round, mattered */
-	char *mark;	      /* which of the two; NULL: none */
+	/*
+	 * Misses of the last-level cache in guest mode; and the slowdown that they let expect, which a host can know without the
+	 * guest's help.
+	 */
+	KxFigure llc_per_s, llc_per_1000, llc_slowdown;
+	gboolean marked; /* the setting before, or the position in the round, mattered */
+	char *mark;	 /* which of the two; NULL: none */
 } KxComparedRow;
 
 /* Each figure of a row is described once: JSON, text and all other output go through this table. */

@@ -15,12 +15,17 @@
 
 /* --- cells -------------------------------------------------------------------------------------------------------- */
 
+static gboolean is_percent(KxCellKind kind)
+{
+	return kind == KX_CELL_PERCENT || kind == KX_CELL_POINTS;
+}
+
 /* A number with its sign, because it is a difference. */
 static char *signed_text(KxCellKind kind, double x)
 {
-	g_autofree char *number = kind == KX_CELL_SHARE	    ? g_strdup_printf("%.3f", fabs(x))
-				  : kind == KX_CELL_PERCENT ? g_strdup_printf("%.3g", fabs(x))
-							    : kx_text_number(fabs(x));
+	g_autofree char *number = kind == KX_CELL_SHARE ? g_strdup_printf("%.3f", fabs(x))
+				  : is_percent(kind)	? g_strdup_printf("%.3g", fabs(x))
+							: kx_text_number(fabs(x));
 
 	return g_strconcat(x < 0 ? "-" : x > 0 ? "+" : "", number, NULL);
 }
@@ -31,7 +36,7 @@ static char *difference_text(KxCellKind kind, const KxFigure *f)
 	g_autofree char *high = signed_text(kind, f->high);
 
 	return g_strdup_printf("%s [%s, %s]%s", value, low, high,
-			       kind == KX_CELL_PERCENT ? " points" : "");
+			       is_percent(kind) ? " points" : "");
 }
 
 static char *change_cell(const KxChange *c)

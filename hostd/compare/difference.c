@@ -40,7 +40,7 @@ static gboolean is_of_progress(const KxComparedFigure *f)
 {
 	return f->offset == G_STRUCT_OFFSET(KxComparedRow, slowdown) ||
 	       f->offset == G_STRUCT_OFFSET(KxComparedRow, guest_ns) ||
-	       f->offset == G_STRUCT_OFFSET(KxComparedRow, total_ns);
+	       f->offset == G_STRUCT_OFFSET(KxComparedRow, total_ns) || f->table == KX_TABLE_PARTS;
 }
 
 static gboolean is_emulated(const KxComparison *c)

@@ -17,12 +17,29 @@ typedef struct {
 	}
 
 static const Number numbers[] = {
-	NUMBER(run_ns),	       NUMBER(paused_ns),     NUMBER(passes),	    NUMBER(samples),
-	NUMBER(lost_samples),  NUMBER(cpu_ns),	      NUMBER(drain_cpu_ns), NUMBER(guest_cpu_ns),
-	NUMBER(exits),	       NUMBER(kvm_flushes),   NUMBER(flushes),	    NUMBER(flush_ipis),
-	NUMBER(vcpu_run_ns),   NUMBER(vcpu_steal_ns), NUMBER(progress),	    NUMBER(truth),
-	NUMBER(truth_hit),     NUMBER(found),	      NUMBER(found_true),   NUMBER(vmm_cpu_ns),
+	NUMBER(run_ns),
+	NUMBER(paused_ns),
+	NUMBER(passes),
+	NUMBER(samples),
+	NUMBER(lost_samples),
+	NUMBER(cpu_ns),
+	NUMBER(drain_cpu_ns),
+	NUMBER(guest_cpu_ns),
+	NUMBER(exits),
+	NUMBER(kvm_flushes),
+	NUMBER(flushes),
+	NUMBER(flush_ipis),
+	NUMBER(vcpu_run_ns),
+	NUMBER(vcpu_steal_ns),
+	NUMBER(progress),
+	NUMBER(truth),
+	NUMBER(truth_hit),
+	NUMBER(found),
+	NUMBER(found_true),
+	NUMBER(vmm_cpu_ns),
 	NUMBER(vcpu_guest_ns),
+	NUMBER(llc_misses),
+	NUMBER(guest_instructions),
 };
 
 /* Counters of a window whose difference is in a stretch. */

@@ -22,8 +22,9 @@ typedef struct {
 		guest_cpu_ns; /* the tracker's thread, the daemon's draining, samplers in the guest */
 	double exits, kvm_flushes, flushes, flush_ipis;
 	double vcpu_run_ns, vcpu_steal_ns;
-	double vmm_cpu_ns;    /* the VMM's threads that run no vCPU */
-	double vcpu_guest_ns; /* the part of vcpu_run_ns in guest mode */
+	double vmm_cpu_ns;		       /* the VMM's threads that run no vCPU */
+	double vcpu_guest_ns;		       /* the part of vcpu_run_ns in guest mode */
+	double llc_misses, guest_instructions; /* of the vCPUs in guest mode, by the host's PMU */
 	double progress; /* guest progress: units of work, or the count of --progress-command */
 	/* of the whole window, the wash-out included: pages */
 	double truth, truth_hit, found, found_true;

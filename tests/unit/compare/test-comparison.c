@@ -277,6 +277,84 @@ static void test_parts_that_are_not_known(void **state)
 	assert_non_null(abit->unexplained_percent.na);
 }
 
+/*
+ * A miss takes 100 ns here: off has 1 of 1000 instructions, 500 ns for each thousand; abit 3, and so 700 ns. The guest's own work is
+ * not asked for.
+ */
+static void give_misses(KxComparison *c, double ns_per_miss)
+{
+	for (guint vm = 0; vm < VMS; vm++) {
+		for (guint i = 0; i < ROUNDS * SETTINGS; i++) {
+			KxStretch *s =
+				(KxStretch *)kx_comparison_at(c, vm, i / SETTINGS, i % SETTINGS);
+			double per_1000 = i % SETTINGS == ABIT ? 3 : 1;
+
+			s->guest_instructions = 4e9;
+			s->llc_misses = 4e6 * per_1000;
+			s->vcpu_guest_ns = 4e6 * (400 + ns_per_miss * per_1000 +
+						  noise(vm, i / SETTINGS, i % SETTINGS));
+		}
+	}
+}
+
+static void test_misses(void **state)
+{
+	g_autoptr(KxComparison) c = comparison(), none = comparison(), free = comparison();
+	g_autoptr(GPtrArray) rows = NULL, uncounted = NULL, for_free = NULL;
+	g_autofree char *text = NULL, *why = NULL;
+	const KxComparedRow *off, *abit, *walk;
+
+	give_misses(c, 100);
+	rows = kx_comparison_rows(c, G_MAXUINT);
+	off = rows->pdata[OFF];
+	abit = rows->pdata[ABIT];
+	walk = rows->pdata[WALK];
+	assert_near(&off->llc_per_s, 2e6, 1e-3);
+	assert_near(&off->llc_per_1000, 1, 1e-9);
+	assert_near(&abit->llc_per_1000, 3, 1e-9);
+	assert_near(&abit->llc_slowdown, 700.0 / 500, 0.001);
+	assert_near(&walk->llc_slowdown, 1, 1e-9);
+	text = kx_comparison_to_text(c, 0);
+	assert_non_null(strstr(text, "by misses"));
+
+	/* misses that cost nothing let nothing be expected */
+	give_misses(free, 0);
+	for_free = kx_comparison_rows(free, G_MAXUINT);
+	abit = for_free->pdata[ABIT];
+	assert_near(&abit->llc_per_1000, 3, 1e-9);
+	assert_string_equal(
+		abit->llc_slowdown.na,
+		"the guest's time per instruction does not clearly grow with its misses");
+
+	none->llc_na = g_strdup("there is no PMU");
+	uncounted = kx_comparison_rows(none, G_MAXUINT);
+	abit = uncounted->pdata[ABIT];
+	assert_string_equal(abit->llc_per_s.na, "there is no PMU");
+	assert_string_equal(abit->llc_slowdown.na, "there is no PMU");
+	why = kx_comparison_to_text(none, 0);
+	assert_non_null(strstr(why, "llc_misses_per_s of abit and others: n/a, there is no PMU"));
+	assert_null(strstr(why, "llc_slowdown_estimate"));
+}
+
+/* The text with all tables. UPDATE_GOLDEN=1 writes it anew. */
+static void test_golden(void **state)
+{
+	static const guint widths[] = { 100, 200 };
+	g_autoptr(KxComparison) c = comparison();
+
+	give_misses(c, 100);
+	give_parts(c);
+	for (guint i = 0; i < G_N_ELEMENTS(widths); i++) {
+		g_autofree char *path = g_strdup_printf("tests/golden/compare.%u.txt", widths[i]);
+		g_autofree char *text = kx_comparison_to_text(c, widths[i]), *expected = NULL;
+
+		if (g_getenv("UPDATE_GOLDEN"))
+			assert_true(g_file_set_contents(path, text, -1, NULL));
+		assert_true(g_file_get_contents(path, &expected, NULL, NULL));
+		assert_string_equal(text, expected);
+	}
+}
+
 /* Windows that failed are counted, and change no figure of the others. */
 static void test_failed_windows(void **state)
 {
@@ -486,6 +564,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_account_closes),
+		cmocka_unit_test(test_misses),
+		cmocka_unit_test(test_golden),
 		cmocka_unit_test(test_parts_that_are_not_known),
 		cmocka_unit_test(test_failed_windows),
 		cmocka_unit_test(test_left_out),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "instructions.h"
+#include "vcpuevents.h"
 
 #include <errno.h>
 #include <linux/perf_event.h>
@@ -10,16 +10,24 @@
 #include "base/error.h"
 #include "procstat.h"
 
-struct _KxInstructions {
+struct _KxVcpuEvents {
 	GArray *fds; /* int */
 };
 
-static int open_counter(pid_t tid)
+static const struct {
+	guint64 config;
+	const char *name;
+} events[] = {
+	[KX_EVENT_INSTRUCTIONS] = { PERF_COUNT_HW_INSTRUCTIONS, "instructions" },
+	[KX_EVENT_LLC_MISSES] = { PERF_COUNT_HW_CACHE_MISSES, "last-level-cache misses" },
+};
+
+static int open_counter(pid_t tid, KxVcpuEvent event)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_HARDWARE,
 		.size = sizeof(attr),
-		.config = PERF_COUNT_HW_INSTRUCTIONS,
+		.config = events[event].config,
 		.exclude_host = 1,
 		.read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING,
 	};
@@ -27,25 +35,27 @@ static int open_counter(pid_t tid)
 	return (int)syscall(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
-static const char *why_not(int error)
+static char *why_not(int error, KxVcpuEvent event)
 {
 	switch (error) {
 	case ENOENT:
 	case EOPNOTSUPP:
-		return "this host's PMU, if it has one, cannot count instructions of guests";
+		return g_strdup_printf("this host's PMU, if it has one, cannot count %s of guests",
+				       events[event].name);
 	case EACCES:
 	case EPERM:
-		return "perf events of other processes are not allowed to this user; run it as "
-		       "root";
+		return g_strdup("perf events of other processes are not allowed to this user; run "
+				"it as root");
 	default:
-		return g_strerror(error);
+		return g_strdup(g_strerror(error));
 	}
 }
 
-KxInstructions *kx_instructions_open(const char *proc_root, pid_t pid, GError **error)
+KxVcpuEvents *kx_vcpu_events_open(const char *proc_root, pid_t pid, KxVcpuEvent event,
+				  GError **error)
 {
 	g_autofree char *tasks = g_strdup_printf("%s/%d/task", proc_root, pid);
-	g_autoptr(KxInstructions) i = g_new0(KxInstructions, 1);
+	g_autoptr(KxVcpuEvents) i = g_new0(KxVcpuEvents, 1);
 	g_autoptr(GDir) dir = g_dir_open(tasks, 0, NULL);
 	const char *tid;
 
@@ -55,10 +65,11 @@ KxInstructions *kx_instructions_open(const char *proc_root, pid_t pid, GError **
 
 		if (!kx_procstat_is_vcpu(tasks, tid))
 			continue;
-		fd = open_counter(atoi(tid));
+		fd = open_counter(atoi(tid), event);
 		if (fd < 0) {
-			g_set_error_literal(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
-					    why_not(errno));
+			g_autofree char *why = why_not(errno, event);
+
+			g_set_error_literal(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED, why);
 			return NULL;
 		}
 		g_array_append_val(i->fds, fd);
@@ -70,7 +81,7 @@ KxInstructions *kx_instructions_open(const char *proc_root, pid_t pid, GError **
 	return NULL;
 }
 
-void kx_instructions_close(KxInstructions *i)
+void kx_vcpu_events_close(KxVcpuEvents *i)
 {
 	if (!i)
 		return;
@@ -80,7 +91,7 @@ void kx_instructions_close(KxInstructions *i)
 	g_free(i);
 }
 
-gboolean kx_instructions_read(const KxInstructions *i, double *count)
+gboolean kx_vcpu_events_read(const KxVcpuEvents *i, double *count)
 {
 	*count = 0;
 	for (guint k = 0; k < i->fds->len; k++) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Instructions of guests: which threads are counted is found, and where nothing can be counted the reason is told. */
+/* Events of guests: which threads are counted is found, and where nothing can be counted the reason is told. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,16 +9,19 @@
 
 #include "base/error.h"
 #include "fake-root.h"
-#include "vm/instructions.h"
+#include "vm/vcpuevents.h"
 
 static void assert_refused(const char *proc, pid_t pid, const char *why)
 {
 	g_autoptr(GError) error = NULL;
 
-	assert_null(kx_instructions_open(proc, pid, &error));
-	assert_true(g_error_matches(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED));
-	if (!strstr(error->message, why))
-		fail_msg("'%s' does not say '%s'", error->message, why);
+	for (KxVcpuEvent event = KX_EVENT_INSTRUCTIONS; event <= KX_EVENT_LLC_MISSES; event++) {
+		g_clear_error(&error);
+		assert_null(kx_vcpu_events_open(proc, pid, event, &error));
+		assert_true(g_error_matches(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED));
+		if (!strstr(error->message, why))
+			fail_msg("'%s' does not say '%s'", error->message, why);
+	}
 }
 
 static void test_reasons(void **state)
@@ -33,25 +36,31 @@ static void test_reasons(void **state)
 }
 
 /* A thread of ours called as QEMU calls a vCPU's: it is counted, or the host says why not. */
-static void test_a_thread_is_counted_or_refused(void **state)
+static void check_counted_or_refused(KxVcpuEvent event)
 {
 	char *root = fake_root_new();
 	g_autofree char *path = g_strdup_printf("%d/task/%d/comm", getpid(), getpid());
-	g_autoptr(KxInstructions) i = NULL;
+	g_autoptr(KxVcpuEvents) i = NULL;
 	g_autoptr(GError) error = NULL;
 	double count = -1;
 
 	fake_write(root, path, "CPU 0/KVM\n");
-	i = kx_instructions_open(root, getpid(), &error);
+	i = kx_vcpu_events_open(root, getpid(), event, &error);
 	if (!i) {
 		assert_true(g_error_matches(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED));
 		assert_true(*error->message);
-	} else if (kx_instructions_read(i, &count)) {
+	} else if (kx_vcpu_events_read(i, &count)) {
 		/* It runs no guest. */
 		assert_true(count == 0);
 	}
 	fake_remove(root);
 	g_free(root);
+}
+
+static void test_a_thread_is_counted_or_refused(void **state)
+{
+	check_counted_or_refused(KX_EVENT_INSTRUCTIONS);
+	check_counted_or_refused(KX_EVENT_LLC_MISSES);
 }
 
 int main(void)

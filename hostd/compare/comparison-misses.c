@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Misses of the last-level cache in guest mode, and the slowdown that they let expect: what a host can know without any help of the
+ * guest, beside the slowdown that was measured.
+ *
+ * What a miss costs is not assumed. Over all windows, the guest's time per instruction is a straight line of its misses per
+ * instruction, with a constant of its own for each round and VM; the slope is the time per miss. A setting's expected slowdown is the
+ * time per instruction of the reference, plus the slope for each miss per instruction that is more, divided by the former.
+ *
+ * What it cannot show: time outside of the guest (exits, waiting), of which misses say nothing; and whether something else that grew
+ * with the misses, such as walks of page tables, is what took the time. The interval is that of rounds, with the slope as it is.
+ */
+#include "comparison-ground.h"
+
+#include <gsl/gsl_cdf.h>
+#include <math.h>
+
+#include "report/figure.h"
+
+/* --- one window ------------------------------------------------------------------------------------------------------- */
+
+static double misses(const KxGround *g, const KxStretch *s, guint vm, guint round)
+{
+	return s->llc_misses;
+}
+
+static double seconds(const KxGround *g, const KxStretch *s, guint vm, guint round)
+{
+	return s->run_ns / 1e9;
+}
+
+static double thousands(const KxGround *g, const KxStretch *s, guint vm, guint round)
+{
+	return s->guest_instructions / 1000;
+}
+
+static double misses_per(const KxStretch *s)
+{
+	return s->guest_instructions > 0 ? s->llc_misses / s->guest_instructions : NAN;
+}
+
+static double ns_per(const KxStretch *s)
+{
+	return s->guest_instructions > 0 ? s->vcpu_guest_ns / s->guest_instructions : NAN;
+}
+
+/* Time that the instructions of @s take at the reference's time per instruction; NAN: not known. */
+static double as_reference(const KxGround *g, const KxStretch *s, guint vm, guint round)
+{
+	const KxStretch *reference = kx_ground_stretch(g, vm, round, KX_REFERENCE);
+	double ns = reference ? ns_per(reference) : NAN;
+
+	return ns > 0 ? s->guest_instructions * ns : NAN;
+}
+
+static double expected(const KxGround *g, const KxStretch *s, guint vm, guint round)
+{
+	const KxStretch *reference = kx_ground_stretch(g, vm, round, KX_REFERENCE);
+	double more = reference ? misses_per(s) - misses_per(reference) : NAN;
+
+	return as_reference(g, s, vm, round) + s->guest_instructions * more * g->ns_per_miss;
+}
+
+/* --- time per miss ---------------------------------------------------------------------------------------------------- */
+
+/* Sums over windows of what differs from the mean of their round. */
+typedef struct {
+	double xx, xy, yy;
+	guint degrees;
+} Line;
+
+static void add_round(const KxGround *g, guint vm, guint round, Line *line)
+{
+	double x = 0, y = 0, xx = 0, xy = 0, yy = 0;
+	guint n = 0;
+
+	for (guint k = 0; k < g->active->len; k++) {
+		const KxStretch *s = kx_ground_stretch(g, vm, round, k);
+		double by = s ? misses_per(s) : NAN, ns = s ? ns_per(s) : NAN;
+
+		if (!isfinite(by) || !isfinite(ns))
+			continue;
+		x += by;
+		y += ns;
+		xx += by * by;
+		xy += by * ns;
+		yy += ns * ns;
+		n++;
+	}
+	if (n < 2)
+		return;
+	line->xx += xx - x * x / n;
+	line->xy += xy - x * y / n;
+	line->yy += yy - y * y / n;
+	line->degrees += n - 1;
+}
+
+/* NAN: the guest's time per instruction does not clearly grow with its misses. */
+static double ns_per_miss(const KxGround *g)
+{
+	Line line = { 0 };
+	double slope, left, t;
+
+	for (guint vm = 0; vm < g->vms; vm++) {
+		for (guint round = 0; round < g->c->rounds; round++)
+			add_round(g, vm, round, &line);
+	}
+	if (line.degrees < 3 || !(line.xx > 0))
+		return NAN;
+	slope = line.xy / line.xx;
+	left = fmax(0, line.yy - slope * line.xy) / (line.degrees - 1);
+	t = gsl_cdf_tdist_Pinv(0.975, line.degrees - 1);
+	return slope > t * sqrt(left / line.xx) ? slope : NAN;
+}
+
+/* --- figures ---------------------------------------------------------------------------------------------------------- */
+
+/* A ratio's standard error is that of its logarithm. */
+static KxFigure of_logarithm(KxFigure f)
+{
+	if (!f.na)
+		f.se /= f.value;
+	return f;
+}
+
+void kx_fill_misses(const KxGround *g, guint k, KxComparedRow *row)
+{
+	const char *why =
+		g->c->llc_na ? g->c->llc_na : "last-level-cache misses of guests were not counted";
+	KxGround own = *g;
+
+	own.ns_per_miss = ns_per_miss(g);
+	row->llc_per_s = kx_ground_quotient(g, k, misses, seconds, why);
+	row->llc_per_1000 = kx_ground_quotient(g, k, misses, thousands, why);
+	if (row->llc_per_1000.na)
+		row->llc_slowdown = kx_unavailable(row->llc_per_1000.na);
+	else if (k == KX_REFERENCE)
+		row->llc_slowdown = kx_figure(1, row->llc_per_1000.n);
+	else if (isnan(own.ns_per_miss))
+		row->llc_slowdown =
+			kx_unavailable("the guest's time per instruction does not clearly "
+				       "grow with its misses");
+	else
+		row->llc_slowdown =
+			of_logarithm(kx_ground_quotient(&own, k, expected, as_reference, why));
+}
