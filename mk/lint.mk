@@ -24,8 +24,8 @@ lint: $(KX_GEN)
 	mk/lint-man docs/man/*
 	mk/lint-names
 
-# The objects of a module's own files, of the build for SUITE.
-kmod-objects = $$(git ls-files 'kvm-ext/$(1)/*.c' | \
+# The objects of a module's own files, of the build for SUITE, which is no test build.
+kmod-objects = $$(git ls-files 'kvm-ext/$(1)/*.c' ':!kvm-ext/host/test-build.c' | \
 	sed "s|^kvm-ext|$(BUILD)/kmod/$$(tests/lab/kernels release $(SUITE))|; s|c$$|o|")
 
 ## circles: no two files of the daemon, the CLI or a module call each other in a circle
