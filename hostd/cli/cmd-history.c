@@ -23,7 +23,7 @@ static int newest_first(gconstpointer a, gconstpointer b)
 
 	if (x->start_realtime_ns != y->start_realtime_ns)
 		return x->start_realtime_ns < y->start_realtime_ns ? 1 : -1;
-	return strcmp(x->id, y->id);
+	return g_strcmp0(x->id, y->id);
 }
 
 /* Adds the store to @stores, because the entries point into it. FALSE: the store cannot be read; *@code is set. */

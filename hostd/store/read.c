@@ -52,12 +52,21 @@ char *kx_store_find(KxStore *s, const char *start, GError **error)
 	return g_steal_pointer(&id);
 }
 
+/* A column's text; "" for NULL, which a file that others made may contain. */
+static const char *text_of(sqlite3_stmt *q, int column)
+{
+	const char *text = (const char *)sqlite3_column_text(q, column);
+
+	return text ? text : "";
+}
+
 /* --- a comparison ------------------------------------------------------------------------------------------------- */
 
 static gboolean damaged(const KxStore *s, const char *id, const GError *why, GError **error)
 {
 	g_set_error(error, KX_STORE_ERROR, KX_STORE_ERROR_FAILED,
-		    "%s: comparison %s cannot be read: %s", s->path, id, why->message);
+		    "%s: comparison %s cannot be read: %s", s->path, id,
+		    why ? why->message : "no reason is given");
 	return FALSE;
 }
 
@@ -99,9 +108,14 @@ static KxComparison *load_head(KxStore *s, const char *id, KxStoredState *state,
 		kx_store_fail(s, "reading the history", error);
 		return NULL;
 	}
-	c = kx_comparison_from_json((const char *)sqlite3_column_text(q, 0), &why);
-	if (!c)
+	c = kx_comparison_from_json(text_of(q, 0), &why);
+	if (!c) {
 		damaged(s, id, why, error);
+		return NULL;
+	}
+	/* What is kept from here on goes to the row from which this was read. */
+	g_free(c->id);
+	c->id = g_strdup(id);
 	if (state)
 		*state = state_of(q, 1);
 	return c;
@@ -122,7 +136,7 @@ static gboolean load_rounds(KxStore *s, KxComparison *c, const char *id, GError 
 	while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
 		g_autoptr(GError) why = NULL;
 
-		if (!kx_comparison_take_round(c, (const char *)sqlite3_column_text(q, 1), &why))
+		if (!kx_comparison_take_round(c, text_of(q, 1), &why))
 			return damaged(s, id, why, error);
 	}
 	return rc == SQLITE_DONE || kx_store_fail(s, "reading the history", error);

@@ -110,11 +110,12 @@ gboolean kx_store_release(KxStore *s, const char *id, GError **error)
 
 	if (!kx_store_begin(s, error))
 		return FALSE;
+	/* A comparison without a writer and without @stopped counts as whole: one that was killed keeps a writer that does not live. */
 	ok = is_free(s, id, &ours, error) &&
 	     (!ours ||
 	      kx_store_run(s, error,
-			   "UPDATE comparison SET writer_pid = NULL, writer_started = NULL, "
-			   "writer_boot = NULL WHERE id = ?",
+			   "UPDATE comparison SET writer_pid = CASE WHEN stopped IS NULL THEN -1 "
+			   "END, writer_started = NULL, writer_boot = NULL WHERE id = ?",
 			   "s", id));
 	return kx_store_end(s, ok, error);
 }

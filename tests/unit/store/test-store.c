@@ -332,6 +332,15 @@ static void test_one_measures_at_a_time(void **state)
 		assert_int_equal(is, KX_STORED_KILLED);
 	}
 	assert_true(kx_store_claim(s, c->id, NULL));
+	/* A resumption that cannot begin leaves it as it was, and it can be claimed again. */
+	assert_true(kx_store_release(s, c->id, NULL));
+	{
+		KxStoredState is;
+		g_autoptr(KxComparison) back = load(s, c->id, &is);
+
+		assert_int_equal(is, KX_STORED_KILLED);
+	}
+	assert_true(kx_store_claim(s, c->id, NULL));
 }
 
 /* The rounds go with it, and a writer that does not know makes no second one of what is left. */
