@@ -462,8 +462,9 @@ static void read_environment(JsonObject *o, GPtrArray *environment)
 
 static gboolean is_comparison(JsonObject *o, GError **error)
 {
-	const char *schema = json_object_get_string_member_with_default(o, "schema", "");
-
+	/* NULL, and not the default, if the member is a number. */
+	const char *given = json_object_get_string_member_with_default(o, "schema", NULL);
+	g_autofree char *schema = kx_text_clean(given ? given : "");
 	g_autoptr(GPtrArray) settings = objects_of(o, "settings");
 
 	if (g_str_equal(schema, KX_COMPARISON_SCHEMA)) {

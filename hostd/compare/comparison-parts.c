@@ -35,11 +35,13 @@ static double work_of(const KxGround *g, const KxStretch *s, guint vm, guint rou
 		       : NAN;
 }
 
-static double vcpus_of(const KxGround *g, guint vm)
+/*
+ * Time in which vCPU threads ran or were runnable. vCPUs that have nothing to do lose nothing: their time would only make each part
+ * look smaller.
+ */
+static double busy_of(const KxStretch *s)
 {
-	guint32 n = ((const KxComparedVm *)g->c->vms->pdata[g->first_vm + vm])->vcpus;
-
-	return n ? n : NAN;
+	return s->vcpu_run_ns + (isnan(s->vcpu_steal_ns) ? 0 : s->vcpu_steal_ns);
 }
 
 /* vCPU time that the work of @s takes without tracking. */
@@ -47,12 +49,12 @@ static double needed(const KxGround *g, const KxStretch *s, guint vm, guint roun
 {
 	const KxStretch *reference = reference_of(g, vm, round);
 
-	return reference ? vcpus_of(g, vm) * reference->run_ns * work_of(g, s, vm, round) : NAN;
+	return reference ? busy_of(reference) * work_of(g, s, vm, round) : NAN;
 }
 
 static double lost(const KxGround *g, const KxStretch *s, guint vm, guint round)
 {
-	return vcpus_of(g, vm) * s->run_ns - needed(g, s, vm, round);
+	return busy_of(s) - needed(g, s, vm, round);
 }
 
 /* What is more of it in @s than in the reference's window, for the same work. */
@@ -144,9 +146,11 @@ static KxFigure percent(const KxGround *g, guint k, KxGroundFunc above, const ch
 }
 
 /* The share of the flushes' interrupts in the exits that are more; NAN: not known. */
-static double flush_share(const KxGround *g, guint k)
+static double flush_share(const KxGround *g, guint k, gboolean *counted)
 {
 	double interrupts = 0, more = 0;
+
+	*counted = FALSE;
 
 	for (guint vm = 0; vm < g->vms; vm++) {
 		for (guint round = 0; round < g->c->rounds; round++) {
@@ -157,6 +161,7 @@ static double flush_share(const KxGround *g, guint k)
 				continue;
 			more += by;
 			interrupts += interrupts_of(s);
+			*counted = TRUE;
 		}
 	}
 	return more > 0 ? fmin(1, interrupts / more) : NAN;
@@ -165,12 +170,15 @@ static double flush_share(const KxGround *g, guint k)
 /* Exits for flushes apart, if it is known how many they are. */
 static void split_exits(const KxGround *g, guint k, KxComparedRow *row, KxFigure all)
 {
-	double share = all.na ? NAN : flush_share(g, k);
+	gboolean counted = FALSE;
+	double share = all.na ? NAN : flush_share(g, k, &counted);
 
 	row->exits_percent = all;
 	if (isnan(share)) {
-		row->flushes_percent = kx_unavailable(
-			all.na ? all.na : "there are no more exits than without tracking");
+		row->flushes_percent =
+			kx_unavailable(all.na	 ? all.na
+				       : counted ? "there are no more exits than without tracking"
+						 : "interrupts for flushes were not counted");
 		return;
 	}
 	row->flushes_percent = times(kx_figure_copy(&all), share);
