@@ -82,7 +82,9 @@ gboolean kx_series_is_sound(const KxSeries *s)
 		return !s->size &&
 		       !s->pairs; /* n is not 0 in reports from before there were batches */
 	return s->size && (s->taken - 1) / s->size < KX_SERIES_BATCHES && s->sums.n <= s->taken &&
-	       s->pairs < s->taken;
+	       s->pairs < s->taken &&
+	       s->taken <=
+		       G_MAXINT64; /* so that the first index behind the last batch does not overflow */
 }
 
 void kx_series_rejudge(KxSeries *s, guint64 index, KxObservation o, const KxObservation *before,
