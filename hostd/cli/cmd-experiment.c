@@ -71,6 +71,7 @@ static int measure(Cli *cli, const Arguments *a, const char *command)
 	g_autoptr(KxPlan) plan = NULL;
 	g_autoptr(GError) error = NULL;
 	int code = KX_EXIT_OK, written;
+	gboolean save;
 
 	plan = kx_plan_read(a->files[0], &error);
 	if (!plan) {
@@ -84,7 +85,11 @@ static int measure(Cli *cli, const Arguments *a, const char *command)
 		say_plan(cli, plan);
 		return KX_EXIT_OK;
 	}
-	e = experiment_run(cli, plan, &code);
+	/* A regular file; a device or a pipe takes the text once. */
+	save = cli->json && a->output && !g_str_equal(a->output, "-") &&
+	       (!g_file_test(a->output, G_FILE_TEST_EXISTS) ||
+		g_file_test(a->output, G_FILE_TEST_IS_REGULAR));
+	e = experiment_run(cli, plan, save ? a->output : NULL, &code);
 	if (!e)
 		return code;
 	e->command = g_strdup(command);

@@ -169,8 +169,9 @@ static void destroy(Experiment *x, Clone *c)
 		if (virDomainDestroy(c->dom) == 0)
 			return;
 	}
-	if (is_there(c))
-		fprintf(stderr, "kvm-ext: %s could not be destroyed: %s\n", c->name,
+	/* 0: it has ended. A domain that has ended and is transient is unknown to libvirt. */
+	if (virDomainIsActive(c->dom) != 0 && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
+		fprintf(stderr, "kvm-ext: %s (%s) may still run: %s\n", c->name, c->uuid,
 			kx_libvirt_last_message());
 }
 

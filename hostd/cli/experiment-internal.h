@@ -47,6 +47,7 @@ typedef struct {
 	char **refused; /* [setting]: why this host cannot have the setting; NULL: it can, as far as is known */
 	char *last_failure;
 	gint64 start_us;
+	const char *save; /* where the JSON text is written to after each round; NULL: nowhere */
 	guint signals[3];
 } Experiment;
 

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#define _GNU_SOURCE /* memfd_create */
 #include "experiment-job.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -16,7 +20,7 @@ struct _Job {
 	GCancellable *cancellable;
 	pid_t group; /* 0: its leader had ended before it could be asked for its number */
 	gint64 ended_us;
-	char *said;
+	int said; /* a file without a name: what the command writes to its standard error */
 	gboolean abandoned; /* the owner is gone; the callback frees the rest */
 };
 
@@ -24,7 +28,7 @@ static void clear(Job *j)
 {
 	g_object_unref(j->process);
 	g_object_unref(j->cancellable);
-	g_free(j->said);
+	close(j->said);
 	g_free(j);
 }
 
@@ -32,7 +36,8 @@ static void on_ended(GObject *process, GAsyncResult *result, gpointer data)
 {
 	Job *j = data;
 
-	g_subprocess_communicate_utf8_finish(j->process, result, NULL, &j->said, NULL);
+	/* The process itself, not the end of its output: what it leaves in the background may keep that open. */
+	g_subprocess_wait_finish(j->process, result, NULL);
 	j->ended_us = g_get_monotonic_time();
 	if (j->abandoned)
 		clear(j);
@@ -47,23 +52,33 @@ static void lead_group(gpointer data)
 Job *job_start(const char *command, char **environment, GError **error)
 {
 	/* What the command prints is not the experiment's result. */
-	g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(
-		G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
+	g_autoptr(GSubprocessLauncher) launcher =
+		g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_SILENCE);
 	g_autoptr(GSubprocess) process = NULL;
+	int said = memfd_create("kvm-ext-job", MFD_CLOEXEC);
 	const char *number;
 	Job *j;
 
+	if (said < 0) {
+		g_set_error(error, KX_ERROR, KX_ERROR_FAILED,
+			    "no file for the command's messages: %s", g_strerror(errno));
+		return NULL;
+	}
+	g_subprocess_launcher_take_stderr_fd(launcher, fcntl(said, F_DUPFD_CLOEXEC, 3));
 	g_subprocess_launcher_set_environ(launcher, environment);
 	g_subprocess_launcher_set_child_setup(launcher, lead_group, NULL, NULL);
 	process = g_subprocess_launcher_spawn(launcher, error, "/bin/sh", "-c", command, NULL);
-	if (!process)
+	if (!process) {
+		close(said);
 		return NULL;
+	}
 	j = g_new0(Job, 1);
+	j->said = said;
 	number = g_subprocess_get_identifier(process);
 	j->group = number ? atoi(number) : 0;
 	j->process = g_steal_pointer(&process);
 	j->cancellable = g_cancellable_new();
-	g_subprocess_communicate_utf8_async(j->process, NULL, j->cancellable, on_ended, j);
+	g_subprocess_wait_async(j->process, j->cancellable, on_ended, j);
 	return j;
 }
 
@@ -76,11 +91,15 @@ gboolean job_succeeded(Job *j, GError **error)
 {
 	g_autoptr(GError) local = NULL;
 	g_autofree char *words = NULL;
-	gsize len = j->said ? strlen(g_strchomp(j->said)) : 0;
+	char said[SAID_MAX + 1];
+	off_t end = lseek(j->said, 0, SEEK_END);
+	ssize_t n;
 
 	if (g_spawn_check_wait_status(g_subprocess_get_status(j->process), &local))
 		return TRUE;
-	words = kx_text_clean(len ? j->said + (len > SAID_MAX ? len - SAID_MAX : 0) : "");
+	n = pread(j->said, said, SAID_MAX, MAX(0, end - SAID_MAX));
+	said[MAX(0, n)] = '\0';
+	words = kx_text_clean(g_strchomp(said));
 	g_set_error(error, KX_ERROR, KX_ERROR_FAILED, "%s%s%s", local->message, *words ? ": " : "",
 		    words);
 	return FALSE;
@@ -94,7 +113,7 @@ void job_free(Job *j)
 		clear(j);
 		return;
 	}
-	/* Its pipe is still open, so a process of the group is left. */
+	/* Its leader has not been waited for, so the number is still its group's. */
 	if (j->group)
 		kill(-j->group, SIGKILL);
 	j->abandoned = TRUE;

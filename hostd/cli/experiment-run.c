@@ -22,6 +22,7 @@
 #include "compare/design.h"
 #include "compare/doubts.h"
 #include "experiment-internal.h"
+#include "output.h"
 #include "vm/libvirt.h"
 
 #define POLL_MS 20u
@@ -107,9 +108,10 @@ static gboolean await(Experiment *x, GPtrArray *clones, Step over, Then then, gu
 /* Up to the end of the workload. FALSE: everything is to end at once. */
 static gboolean run_clones(Experiment *x, GPtrArray *clones, char **refused)
 {
-	for (guint i = 0; i < clones->len; i++)
+	for (guint i = 0; i < clones->len && x->interrupts < 2; i++)
 		experiment_clone_start(x, clones->pdata[i]);
-	if (!await(x, clones, experiment_is_ready, NULL, x->plan->boot_limit_ns,
+	if (x->interrupts > 1 ||
+	    !await(x, clones, experiment_is_ready, NULL, x->plan->boot_limit_ns,
 		   "the VM was not ready within [vm] boot-limit"))
 		return FALSE;
 	*refused = experiment_track(x, clones);
@@ -220,6 +222,19 @@ static gboolean run_point(Experiment *x, const KxExperimentPoint *p, guint round
 	return goes_on;
 }
 
+/* If this program is killed, the rounds until then are not lost. An error is told at the end, when the file is written again. */
+static void save_round(const Experiment *x)
+{
+	g_autofree char *json = NULL;
+
+	if (!x->save)
+		return;
+	x->e->stopped = g_strdup("it still runs, or was killed");
+	json = kx_experiment_to_json(x->e);
+	g_clear_pointer(&x->e->stopped, g_free);
+	cli_write(x->save, "the experiment", json, NULL);
+}
+
 static void run_rounds(Experiment *x)
 {
 	for (guint round = 0; round < x->plan->rounds; round++) {
@@ -229,6 +244,7 @@ static void run_rounds(Experiment *x)
 			if (!run_point(x, x->e->points->pdata[order[i]], round))
 				return;
 		}
+		save_round(x);
 	}
 	x->e->stopped = over(x);
 	/* An interrupt during the last run came too late to end anything. */
@@ -290,9 +306,11 @@ static void run_all(Experiment *x)
 		fputs("\r\033[K", stderr);
 }
 
-KxExperiment *experiment_run(Cli *cli, const KxPlan *plan, int *code)
+KxExperiment *experiment_run(Cli *cli, const KxPlan *plan, const char *save, int *code)
 {
-	Experiment x = { .cli = cli, .plan = plan, .terminal = isatty(STDERR_FILENO) };
+	Experiment x = {
+		.cli = cli, .plan = plan, .save = save, .terminal = isatty(STDERR_FILENO)
+	};
 
 	virSetErrorFunc(NULL, quiet);
 	if (!ask_daemon(&x, code) || !connect_libvirt(&x, code))

@@ -174,6 +174,40 @@ static gboolean check_disk(xmlNode *disk, GError **error)
 		   called ? called : "without a target");
 }
 
+/* The file or socket of a device, that a clone would write to, or listen at, in the place of another VM; NULL: none. */
+static char *file_of(xmlNode *device)
+{
+	static const char *const names[] = { "serial", "parallel", "console", "channel" };
+	xmlNode *source = kx_xml_child(device, "source");
+	g_autofree char *mode = NULL;
+
+	if (!source)
+		return NULL;
+	if (is_device(device, "memory"))
+		return kx_xml_child(device, "readonly") ? NULL
+							: content(kx_xml_child(source, "path"));
+	mode = kx_xml_get(source, "mode");
+	for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+		if (is_device(device, names[i]))
+			return g_strcmp0(mode, "connect") == 0 ? NULL : kx_xml_get(source, "path");
+	}
+	return NULL;
+}
+
+static gboolean check_file(xmlNode *device, GError **error)
+{
+	g_autofree char *file = file_of(device);
+
+	/* In the XML of a running VM, a terminal's path and that of the guest agent's socket are libvirt's own choice. */
+	if (!file || !*file || is_own(file) || g_str_has_prefix(file, "/dev/pts/") ||
+	    strstr(file, "/channel/target/"))
+		return TRUE;
+	return bad(error,
+		   "its <%s> has the file %s, which every clone would use, and the VM of which "
+		   "this is the XML; make it a file of each clone's own ({name})",
+		   (const char *)device->name, file);
+}
+
 static gboolean check_disks(xmlNode *root, GError **error)
 {
 	xmlNode *devices = kx_xml_child(root, "devices");
@@ -185,6 +219,8 @@ static gboolean check_disks(xmlNode *root, GError **error)
 			   "or make it a file of each clone's own ({name})");
 	for (xmlNode *n = devices ? devices->children : NULL; n; n = n->next) {
 		if (is_device(n, "disk") && !check_disk(n, error))
+			return FALSE;
+		if (n->type == XML_ELEMENT_NODE && !check_file(n, error))
 			return FALSE;
 	}
 	return TRUE;

@@ -130,13 +130,13 @@ static void placeholders(void **state)
 {
 	static const char own[] = "<domain><name>x</name><description>{name} &amp;{uuid} "
 				  "{nothing} {</description><devices><serial><source "
-				  "path='{working-set}&amp;'/></serial></devices></domain>";
+				  "path='/{uuid}/{working-set}&amp;'/></serial></devices></domain>";
 	g_autofree char *xml = NULL;
 
 	point.working_set = (char *)"{name}<&>\"";
 	xml = clone_of(own);
 	assert_says(xml, "/domain/description", "web-1 &" UUID " {nothing} {");
-	assert_says(xml, "//serial/source/@path", "{name}<&>\"&");
+	assert_says(xml, "//serial/source/@path", "/" UUID "/{name}<&>\"&");
 }
 
 static void placed(void **state)
@@ -210,6 +210,15 @@ static const struct {
 	  "document type" },
 	{ "<domain><name>x</name><os><nvram>/vars.fd</nvram></os></domain>", "<nvram>" },
 	{ DISK(SOURCE), "disk vda would be written by every clone" },
+	{ "<domain><name>x</name><devices><serial type='file'><source path='/var/log/prod.log'/>"
+	  "</serial></devices></domain>",
+	  "<serial> has the file /var/log/prod.log" },
+	{ "<domain><name>x</name><devices><channel type='unix'><source mode='bind' "
+	  "path='/run/prod.sock'/></channel></devices></domain>",
+	  "<channel> has the file /run/prod.sock" },
+	{ "<domain><name>x</name><devices><memory model='nvdimm'><source><path>/img/pmem0</path>"
+	  "</source></memory></devices></domain>",
+	  "<memory> has the file /img/pmem0" },
 };
 
 static void refuses(void **state)
