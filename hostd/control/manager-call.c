@@ -52,6 +52,7 @@ void kx_call_free(KxCall *c)
 	g_clear_pointer(&c->session, kx_session_unref);
 	kx_manager_go_on(c->m, c->channel.uuid, &c->channel.behind);
 	g_free(c->channel.uuid);
+	c->m->passes -= c->pass.waits;
 	kx_manager_unref(c->m);
 	g_free(c);
 }

@@ -30,6 +30,7 @@ struct _KxManager {
 	guint pause_news;      /* counts libvirt's events of VMs that are paused or resumed */
 	KxSelftest *selftest;  /* of the dirty log; NULL: not yet */
 	char *selftest_key;    /* for which the self-test is valid, or running */
+	guint passes;	       /* RunPass calls in progress */
 	GHashTable *attaching; /* pids of VMs whose session is being made */
 	GHashTable *
 		plugging; /* UUID of a VM whose channel is being changed → the KxCall that changes it; not owned */
@@ -92,6 +93,7 @@ struct _KxCall {
 	struct {
 		KxSessionPass *handle;
 		guint64 number;
+		gboolean waits; /* counted in the manager's passes */
 	} pass;
 	/* Report, Stats, Heat */
 	struct {

@@ -378,6 +378,9 @@ static gboolean pass_work(KxCall *c, GError **error)
 	return kx_session_pass_run(c->pass.handle, &c->pass.number, error);
 }
 
+/* Calls that wait for a pass. Each has a thread, for as long as the kernel or QEMU takes for the pass. */
+#define PASSES_MAX 64u
+
 static void pass_entered(KxCall *c, GError *error)
 {
 	if (!error)
@@ -386,7 +389,7 @@ static void pass_entered(KxCall *c, GError *error)
 	if (error)
 		kx_call_done(c, error);
 	else
-		kx_call_run(c, pass_work, pass_ran);
+		kx_call_run_apart(c, pass_work, pass_ran);
 }
 
 void kx_manager_run_pass_async(KxManager *m, const char *target, GAsyncReadyCallback callback,
@@ -400,6 +403,13 @@ void kx_manager_run_pass_async(KxManager *m, const char *target, GAsyncReadyCall
 		kx_call_done(c, error);
 		return;
 	}
+	if (m->passes >= PASSES_MAX) {
+		kx_call_done(c, g_error_new_literal(KX_ERROR, KX_ERROR_BUSY,
+						    "too many callers wait for a pass"));
+		return;
+	}
+	m->passes++;
+	c->pass.waits = TRUE;
 	c->session = kx_session_ref(s);
 	kx_call_enter(c, s, pass_entered);
 }

@@ -159,6 +159,7 @@ typedef enum {
 	FREE,	 /* there is no setup */
 	OURS,	 /* this daemon's */
 	LEFT,	 /* of a daemon that has ended, or a blank one */
+	DAEMON,	 /* of another kvm-extd, which lives */
 	ANOTHER, /* another user's */
 } Whose;
 
@@ -214,7 +215,7 @@ static Whose whose(const char *root, const char *proc_root, char **found)
 	if (pid == getpid())
 		return ours.in_use ? OURS : all_marked(root, found) ? LEFT : ANOTHER;
 	*found = g_strdup_printf("another kvm-extd, process %d, has set DAMON up", pid);
-	return ANOTHER;
+	return DAEMON;
 }
 
 /* --- setting up and removing, under the lock --------------------------------------------------------------------------- */
@@ -310,7 +311,7 @@ static gboolean have_setup(const char *root, const char *proc_root, GError **err
 	Whose w = whose(root, proc_root, &found);
 	int err;
 
-	if (w == ANOTHER) {
+	if (w == ANOTHER || w == DAEMON) {
 		refuse(found, error);
 		return FALSE;
 	}
@@ -322,9 +323,19 @@ static gboolean have_setup(const char *root, const char *proc_root, GError **err
 	return !err || failed("setting DAMON up", err, error);
 }
 
+/* Kdamonds that could not be stopped when their VM was left, because other users kept DAMON's files busy. */
+static void stop_strays(const char *root)
+{
+	for (guint i = 1; i < KX_DAMON_KDAMONDS; i++) {
+		if (!ours.taken[i] && is_on(root, i) && is_marked(root, i))
+			put(root, "off\n", "%u/state", i);
+	}
+}
+
 /* FALSE: all are taken. A kdamond that runs could not be stopped when its VM was left, because its files were busy. */
 static gboolean take_slot(const char *root, guint *slot)
 {
+	stop_strays(root);
 	for (guint i = 1; i < KX_DAMON_KDAMONDS; i++) {
 		if (ours.taken[i] || is_on(root, i))
 			continue;
@@ -347,6 +358,7 @@ static void leave_slot(const char *root, const char *proc_root, guint slot)
 	if (!still)
 		return;
 	put(root, "off\n", "%u/state", slot); /* refused if it has ended, because the VM has */
+	stop_strays(root);
 	if (ours.in_use)
 		put(root, "0\n", "%u/contexts/nr_contexts", slot);
 	else
@@ -553,7 +565,9 @@ char *kx_damon_refusal(const char *root, const char *proc_root)
 	if (!has_damon(root))
 		return g_strdup(no_damon);
 	enter();
-	whose(root, proc_root, &found);
+	/* The doctor asks from a process of its own: the daemon's setup is in nobody's way. */
+	if (whose(root, proc_root, &found) == DAEMON)
+		g_clear_pointer(&found, g_free);
 	g_mutex_unlock(&ours.lock);
 	return found ? found : exclusive_found(root);
 }

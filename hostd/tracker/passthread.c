@@ -136,7 +136,7 @@ static void put(KxPass *p, const struct kvm_ext_record *record, guint64 samples,
 	p->sum.sample_pages += pages;
 	if (!kx_ring_put(t->ring, record, samples))
 		p->sum.lost_samples += samples;
-	if (samples && kx_ring_is_half_full(t->ring))
+	if (kx_ring_is_half_full(t->ring))
 		tell_reader(t);
 }
 
@@ -466,7 +466,9 @@ static void pass_thread_stop(PassThread *t)
 {
 	gint64 until = g_get_monotonic_time() + KX_PASS_STOP_MS * 1000;
 
-	g_atomic_int_set(&t->stop, TRUE);
+	/* It has been told, and waited for, before. */
+	if (!g_atomic_int_compare_and_exchange(&t->stop, FALSE, TRUE))
+		return;
 	g_mutex_lock(&t->lock);
 	g_cond_broadcast(&t->wake);
 	g_cond_broadcast(&t->told);

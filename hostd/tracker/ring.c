@@ -101,7 +101,9 @@ static void put_loss(KxRing *r, guint64 keep_free)
 
 gboolean kx_ring_put(KxRing *r, const struct kvm_ext_record *record, guint64 samples)
 {
-	guint64 keep_free = samples ? RESERVED : 0;
+	gboolean brackets =
+		record->type == KVM_EXT_REC_PASS_BEGIN || record->type == KVM_EXT_REC_PASS_END;
+	guint64 keep_free = brackets ? 0 : RESERVED;
 
 	put_loss(r, keep_free + record->size);
 	if (put(r, record, keep_free))

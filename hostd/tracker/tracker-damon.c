@@ -188,15 +188,16 @@ static gboolean ended(const Damon *d, GError **error)
 static gboolean damon_await(gpointer work, KxPass *p, GError **error)
 {
 	Damon *d = work;
+	gboolean runs = TRUE;
 
+	/* What is there already comes before any waiting, or a reader that is late would lag for ever. */
 	while (!kx_pass_is_cut(p)) {
-		gboolean runs = kx_damon_events_wait(d->events, d->slice_ms);
-
 		d->regions = kx_damon_events_next(d->events);
 		if (d->regions)
 			return TRUE;
 		if (!runs)
 			return ended(d, error);
+		runs = kx_damon_events_wait(d->events, d->slice_ms);
 	}
 	return TRUE;
 }
