@@ -41,6 +41,9 @@ static gboolean failed(GError **error, const char *what)
 /* Aliases of aliases: no machine type comes near. */
 #define DEPTH_MAX 16u
 
+/* Far above what any machine type has. QEMU's text is not to be trusted: aliases of aliases could be without end. */
+#define STEPS_MAX 8192u
+
 typedef struct {
 	guint64 first, last;
 	gboolean ram;
@@ -60,6 +63,7 @@ typedef struct {
 	GArray *ram;	   /* Span */
 	GArray *cuts;	   /* guint64, page frame numbers at which something begins or ends */
 	GHashTable *names; /* of regions that are RAM; borrowed */
+	guint steps;	   /* lines looked at, with those that aliases show again */
 } Tree;
 
 static void line_clear(gpointer data)
@@ -178,6 +182,8 @@ static void walk(Tree *t, const GArray *section, guint64 first, guint64 last, gu
 
 		if (from > to)
 			continue;
+		if (++t->steps > STEPS_MAX)
+			return;
 		gpa = at + (from - first);
 		add_cuts(t, gpa, gpa + (to - from));
 		if (line->ram) {
@@ -213,6 +219,8 @@ static gboolean read_tree(Tree *t, const char *text, GError **error)
 	parse_tree(text, t);
 	if (t->memory)
 		walk(t, t->memory, 0, G_MAXUINT64, 0, 0);
+	if (t->steps > STEPS_MAX)
+		return failed(error, "it has too many regions");
 	g_array_sort(t->cuts, lower_first);
 	return t->ram->len || failed(error, "it names no RAM");
 }
@@ -271,6 +279,8 @@ static gboolean can_be_ram(const Tree *t, guint64 gfn, guint64 end)
 /* Between two cuts that follow each other there is one thing alone, so its first page speaks for it. */
 static gboolean find_parts(const KxMonitor *monitor, const Tree *t, GArray *parts, GError **error)
 {
+	guint asked = 0;
+
 	for (guint i = 1; i < t->cuts->len; i++) {
 		guint64 gfn = g_array_index(t->cuts, guint64, i - 1);
 		guint64 end = g_array_index(t->cuts, guint64, i);
@@ -278,7 +288,7 @@ static gboolean find_parts(const KxMonitor *monitor, const Tree *t, GArray *part
 
 		if (gfn == end || !can_be_ram(t, gfn, end))
 			continue;
-		if (parts->len == KX_LAYOUT_PARTS_MAX)
+		if (asked++ == KX_LAYOUT_PARTS_MAX)
 			return failed(error, "it has too many parts");
 		if (!ask_address(monitor, t, gfn, &part.hva, error))
 			return FALSE;
