@@ -65,6 +65,7 @@ KX_LIB_SRCS += \
 	hostd/tracker/release.c \
 	hostd/tracker/stream.c \
 	hostd/base/stretches.c \
+	hostd/tracker/passfound.c \
 	hostd/tracker/passthread.c \
 	hostd/tracker/ring.c \
 	hostd/tracker/tracker.c \

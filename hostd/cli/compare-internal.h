@@ -63,6 +63,8 @@ KxVmReport *compare_look(CompareRun *r, const CompareVm *vm, GError **error);
 KxWindow *compare_open_window(const KxVmReport *v);
 /* Fills in the time of the vCPUs of process @pid, which the daemon's answer does not contain. */
 void compare_read_vcpus(KxWindow *w, guint32 pid);
+/* Time in guest mode; NAN: the kernel does not account it, so the parts of a slowdown have no exits. */
+double compare_read_guest_time(guint32 pid);
 /* @options: floating. */
 gboolean compare_switch(CompareRun *r, const CompareVm *vm, GVariant *options, GError **error);
 /* Whether the error means that the VM does not come back, or that the daemon cannot be reached. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #define _GNU_SOURCE /* CPU sets */
-#include "passthread.h"
+#include "passthread-internal.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -14,45 +14,10 @@
 #include "epoch.h"
 #include "ring.h"
 
-typedef struct {
-	gatomicrefcount refs; /* one each: the tracker, the thread, each waiting caller */
-	const KxPassOps *ops;
-	gpointer work;
-	KxRing *ring; /* written by the thread, read by the thread that has entered the session */
-	int event;    /* readable: there is something to drain */
-	int cpu;      /* -1: any */
-	guint64 interval_ns;
-	gint stop; /* atomic; @lock protects the members below */
-
-	GMutex lock;
-	GCond wake; /* wakes the thread */
-	GCond told; /* wakes the callers that wait for the thread */
-	gboolean ended;
-	guint64 begun, finished, asked; /* numbers of passes */
-	GError *error;			/* the reason why the thread ended */
-	struct kvm_ext_stats st;
-} PassThread;
-
-struct _KxPass {
-	PassThread *thread;
-	gboolean primes, cut;
-	guint64 nr, start_ns;
-	guint64 cpu_mark; /* the thread's CPU time at the end of the previous pass */
-	struct kvm_ext_rec_pass_end sum;
-};
-
 /* Private data of a tracker. */
 typedef struct {
 	PassThread *now, *before; /* records of @before are drained first, once */
 } Passes;
-
-static guint64 clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (guint64)ts.tv_sec * G_GUINT64_CONSTANT(1000000000) + (guint64)ts.tv_nsec;
-}
 
 static PassThread *pass_thread_ref(PassThread *t)
 {
@@ -75,174 +40,6 @@ static void pass_thread_unref(PassThread *t)
 	g_free(t);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PassThread, pass_thread_unref)
-
-static void tell_reader(const PassThread *t)
-{
-	/* Fails only if the counter is at its maximum, and then the descriptor is readable already. */
-	(void)!eventfd_write(t->event, 1);
-}
-
-/* --- pages that a pass finds ------------------------------------------------------------------------------------------ */
-
-gboolean kx_pass_primes(const KxPass *p)
-{
-	return p->primes;
-}
-
-gboolean kx_pass_is_cut(KxPass *p)
-{
-	p->cut |= g_atomic_int_get(&p->thread->stop);
-	return p->cut;
-}
-
-gboolean kx_pass_wait(KxPass *p, guint64 ns)
-{
-	PassThread *t = p->thread;
-	gint64 until_us = g_get_monotonic_time() + (gint64)(ns / 1000);
-
-	g_mutex_lock(&t->lock);
-	while (!g_atomic_int_get(&t->stop) && g_cond_wait_until(&t->wake, &t->lock, until_us))
-		;
-	g_mutex_unlock(&t->lock);
-	return !kx_pass_is_cut(p);
-}
-
-void kx_pass_expect(KxPass *p, guint64 pages)
-{
-	g_mutex_lock(&p->thread->lock);
-	p->thread->st.progress.total_pages = pages;
-	g_mutex_unlock(&p->thread->lock);
-}
-
-void kx_pass_looked(KxPass *p, guint64 pages, guint64 present)
-{
-	p->sum.pages_scanned += pages;
-	p->sum.leaves_tested += present;
-	g_mutex_lock(&p->thread->lock);
-	p->thread->st.progress.pages = p->sum.pages_scanned;
-	g_mutex_unlock(&p->thread->lock);
-}
-
-void kx_pass_add_cpu(KxPass *p, guint64 ns)
-{
-	p->sum.cpu_ns += ns;
-}
-
-static void put(KxPass *p, const struct kvm_ext_record *record, guint64 samples, guint64 pages)
-{
-	PassThread *t = p->thread;
-
-	p->sum.samples += samples;
-	p->sum.sample_pages += pages;
-	if (!kx_ring_put(t->ring, record, samples))
-		p->sum.lost_samples += samples;
-	if (kx_ring_is_half_full(t->ring))
-		tell_reader(t);
-}
-
-void kx_pass_found_run(KxPass *p, guint64 gfn, guint64 npages, guint32 leaf_order)
-{
-	const struct kvm_ext_rec_run run = {
-		.h = { KVM_EXT_REC_RUN, 0, sizeof(run) },
-		.pass = p->nr,
-		.gfn = gfn,
-		.npages = npages,
-		.leaf_order = leaf_order,
-	};
-
-	if (!p->primes)
-		put(p, &run.h, npages >> leaf_order, npages);
-}
-
-void kx_pass_found_range(KxPass *p, guint64 gfn, guint64 npages, guint64 samples)
-{
-	const struct kvm_ext_rec_run run = {
-		.h = { KVM_EXT_REC_RUN, 0, sizeof(run) },
-		.pass = p->nr,
-		.gfn = gfn,
-		.npages = npages,
-	};
-
-	if (!p->primes)
-		put(p, &run.h, samples, samples);
-}
-
-/* As many as fit a record. */
-#define REGIONS_PUT \
-	((KVM_EXT_REC_MAX - sizeof(struct kvm_ext_rec_regions)) / sizeof(struct kvm_ext_region))
-
-static void put_regions(KxPass *p, const struct kvm_ext_rec_regions *head,
-			const struct kvm_ext_region *regions)
-{
-	union {
-		struct kvm_ext_rec_regions r;
-		guint64 room[KVM_EXT_REC_MAX / 8];
-	} rec;
-
-	rec.r = *head;
-	rec.r.h.size = (guint32)(sizeof(*head) + head->nr * sizeof(*regions));
-	memcpy(rec.room + sizeof(*head) / 8, regions, head->nr * sizeof(*regions));
-	put(p, &rec.r.h, 0, 0);
-}
-
-void kx_pass_regions(KxPass *p, const struct kvm_ext_region *regions, guint32 n, guint32 checks)
-{
-	struct kvm_ext_regions_stats *st = &p->thread->st.regions;
-	struct kvm_ext_rec_regions head = {
-		.h = { KVM_EXT_REC_REGIONS, 0, 0 },
-		.pass = p->nr,
-		.aggregation = st->aggregations, /* written by this thread alone */
-		.time_ns = clock_ns(CLOCK_MONOTONIC),
-		.checks = checks,
-		.total = n,
-	};
-
-	if (p->primes)
-		return;
-	for (; head.first < n; head.first += head.nr) {
-		head.nr = (guint32)MIN(n - head.first, REGIONS_PUT);
-		put_regions(p, &head, regions + head.first);
-	}
-	g_mutex_lock(&p->thread->lock);
-	st->regions = n;
-	st->aggregations++;
-	g_mutex_unlock(&p->thread->lock);
-}
-
-void kx_pass_counted(KxPass *p, guint64 npages)
-{
-	if (p->primes)
-		return;
-	p->sum.samples += npages;
-	p->sum.sample_pages += npages;
-}
-
-void kx_pass_found_bits(KxPass *p, guint64 gfn, const guint64 *bits, guint nwords)
-{
-	union {
-		struct kvm_ext_rec_bitmap map;
-		guint64 room[sizeof(struct kvm_ext_rec_bitmap) / 8 + KX_PASS_BITMAP_WORDS];
-	} r;
-	guint64 n = 0;
-
-	g_return_if_fail(nwords <= KX_PASS_BITMAP_WORDS);
-	for (; nwords && !bits[nwords - 1]; nwords--)
-		;
-	for (; nwords && !*bits; nwords--, bits++)
-		gfn += 64;
-	for (guint i = 0; i < nwords; i++)
-		n += (guint)__builtin_popcountll(bits[i]);
-	if (!n || p->primes)
-		return;
-	r.map = (struct kvm_ext_rec_bitmap){
-		.h = { KVM_EXT_REC_BITMAP, 0, (guint32)(sizeof(r.map) + nwords * sizeof(*bits)) },
-		.pass = p->nr,
-		.gfn = gfn,
-		.nbits = nwords * 64,
-	};
-	memcpy(r.room + sizeof(r.map) / 8, bits, nwords * sizeof(*bits));
-	put(p, &r.map.h, n, n);
-}
 
 /* --- a pass ------------------------------------------------------------------------------------------------------------- */
 
@@ -271,7 +68,7 @@ static void begin_pass(KxPass *p)
 	r.h.flags = p->primes ? KVM_EXT_PASS_PRIME : 0;
 	r.pass = p->nr;
 	r.time_ns = p->start_ns;
-	put(p, &r.h, 0, 0);
+	kx_pass_put(p, &r.h, 0, 0);
 }
 
 static void add_up(struct kvm_ext_stats *st, const KxPass *p)
@@ -316,7 +113,7 @@ static void end_pass(KxPass *p, GError *error)
 	r->cpu_ns += cpu_ns - p->cpu_mark;
 	p->cpu_mark = cpu_ns;
 	p->cut |= error != NULL;
-	put(p, &r->h, 0, 0);
+	kx_pass_put(p, &r->h, 0, 0);
 	g_mutex_lock(&t->lock);
 	add_up(&t->st, p);
 	t->st.progress = (struct kvm_ext_progress){ .pass = p->nr + 1 };
@@ -327,7 +124,7 @@ static void end_pass(KxPass *p, GError *error)
 		t->finished = p->nr;
 	g_cond_broadcast(&t->told);
 	g_mutex_unlock(&t->lock);
-	tell_reader(t);
+	kx_pass_thread_tell_reader(t);
 }
 
 static gboolean run_pass(KxPass *p)
