@@ -98,8 +98,9 @@ static gboolean set_up(Arguments *a, GError **error)
 	a->run.settle_ns = SETTLE_NS;
 	a->run.rounds = a->rounds ? (guint)a->rounds : ROUNDS;
 	if (a->rounds < 0 || a->rounds == 1 || a->rounds > 1000) {
-		g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-				    "--rounds must be 2 to 1000: one round gives no interval");
+		g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+			    "--rounds must be 2 to 1000, not %d%s", a->rounds,
+			    a->rounds == 1 ? ": one round gives no interval" : "");
 		return FALSE;
 	}
 	/* The result contains the random seed, so that a user can give it again. */
@@ -155,6 +156,11 @@ static int measure(Cli *cli, Arguments *a)
 	a->run.targets = cli_targets(cli, &a->targets, TARGETS_REQUIRED, TRUE, &code);
 	if (!a->run.targets)
 		return code;
+	if (!*a->run.targets) {
+		fputs("kvm-ext: no VM is attached: name the VMs to compare, or attach them first\n",
+		      stderr);
+		return KX_EXIT_STATE;
+	}
 	a->run.keeper = keeper_new(cli);
 	return run(cli, a);
 }

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "compare-run.h"
+#include "compare/comparison-ground.h"
+#include "compare/setting.h"
 #include "tracker/options.h"
 #include "worklogs.h"
 
@@ -161,27 +163,58 @@ gboolean compare_take_host(Cli *cli, char **targets, KxComparison *c, GError **e
 	return report != NULL;
 }
 
+/* Share of the time of the VM's vCPUs under a setting in which they waited for a CPU; NAN: not known. */
+static double waited(const KxComparison *c, guint vm, guint setting)
+{
+	double run = 0, steal = 0;
+
+	for (guint round = 0; round < c->rounds; round++) {
+		const KxStretch *s = kx_comparison_at(c, vm, round, setting);
+
+		if (!s || s->failed || isnan(s->vcpu_steal_ns) || isnan(s->vcpu_run_ns))
+			continue;
+		run += s->vcpu_run_ns;
+		steal += s->vcpu_steal_ns;
+	}
+	return run + steal > 0 ? steal / (run + steal) : NAN;
+}
+
+/* Under off it is other load that they wait for. What is more under a tracker is, for the most part, the tracker's thread. */
 static void doubt_steal(KxComparison *c)
 {
-	for (guint i = 0; i < c->vms->len; i++) {
-		KxComparedVm *v = c->vms->pdata[i];
-		double run = 0, steal = 0;
+	for (guint vm = 0; vm < c->vms->len; vm++) {
+		GPtrArray *doubts = ((KxComparedVm *)c->vms->pdata[vm])->doubts;
+		double off = waited(c, vm, KX_REFERENCE), most = 0;
+		guint worst = KX_REFERENCE;
 
-		for (guint k = 0; k < v->stretches->len; k++) {
-			const KxStretch *s = v->stretches->pdata[k];
+		for (guint k = 0; k < c->settings->len; k++) {
+			double share = waited(c, vm, k);
 
-			if (!s || s->failed || isnan(s->vcpu_steal_ns) || isnan(s->vcpu_run_ns))
-				continue;
-			run += s->vcpu_run_ns;
-			steal += s->vcpu_steal_ns;
+			if (k != KX_REFERENCE && share > most) {
+				most = share;
+				worst = k;
+			}
 		}
-		if (steal > 0.05 * (run + steal))
+		if (off > 0.05)
 			g_ptr_array_add(
-				v->doubts,
+				doubts,
 				g_strdup_printf(
-					"its vCPUs waited %.2g %% of their time for a CPU: "
-					"other load on this host is part of the differences",
-					100 * steal / (run + steal)));
+					"without tracking, its vCPUs waited %.2g %% of their time "
+					"for a CPU: other load on this host is part of the "
+					"differences",
+					100 * off));
+		if (worst != KX_REFERENCE && most > off + 0.05)
+			g_ptr_array_add(
+				doubts,
+				g_strdup_printf(
+					"its vCPUs waited for a CPU %.2g %% of their time under "
+					"%s, "
+					"%.2g %% under off: where they waited for the tracker's "
+					"thread, total per sample contains that time twice, as "
+					"host and as guest",
+					100 * most,
+					((const KxSetting *)c->settings->pdata[worst])->tracker,
+					100 * off));
 	}
 }
 

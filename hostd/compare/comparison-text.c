@@ -251,6 +251,9 @@ static void add_head(GString *out, const KxComparison *c)
 			       c->rounds, window, settle, c->seed);
 	g_string_append_printf(out, "host: Linux %s, %s", c->host->kernel ? c->host->kernel : "?",
 			       model);
+	if (c->host->cpus)
+		g_string_append_printf(out, ", %u CPU%s", c->host->cpus,
+				       c->host->cpus == 1 ? "" : "s");
 	if (c->host->hardware_under)
 		g_string_append_printf(out, ", %s (%s)",
 				       c->host->hardware ? c->host->hardware : "virtual",
@@ -261,7 +264,8 @@ static void add_head(GString *out, const KxComparison *c)
 		g_autofree char *name = kx_text_clean(v->name);
 		g_autofree char *size = kx_text_pages_bytes(v->ram_pages);
 
-		g_string_append_printf(out, "%s: %u vCPUs, %s of memory\n", name, v->vcpus, size);
+		g_string_append_printf(out, "%s: %u vCPU%s, %s of memory\n", name, v->vcpus,
+				       v->vcpus == 1 ? "" : "s", size);
 	}
 	if (c->vms->len > 1)
 		g_string_append_printf(out, "layout: %s\n",

@@ -240,8 +240,8 @@ static void add_summary(GString *out, const KxDifference *d)
 	}
 	g_string_append_printf(out,
 			       "\n%u of %u intervals of a change exclude \"no change\" (marked *); "
-			       "by chance alone about %.0f would\n",
-			       d->changed, d->intervals, ceil(d->intervals * 0.05));
+			       "by chance alone about %.1f would\n",
+			       d->changed, d->intervals, d->intervals * 0.05);
 }
 
 char *kx_difference_to_text(const KxDifference *d, const KxComparison *a, const char *name_a,

@@ -124,6 +124,6 @@ KxSession *kx_manager_need_alive(const KxManager *m, const char *target, GError 
 			    "VM \"%s\": the session has ended (%s)", target, kx_session_ended(s));
 	else
 		g_set_error(error, KX_ERROR, KX_ERROR_NOT_ATTACHED,
-			    "VM \"%s\" is not attached; kvm-ext attach first", target);
+			    "VM \"%s\" is not attached; kvm-ext list shows which VMs are", target);
 	return NULL;
 }

@@ -33,8 +33,8 @@ static KxSession *need_account(KxManager *m, const char *target, GError **error)
 		g_propagate_error(error, g_steal_pointer(&why));
 	else if (!s)
 		g_set_error(error, KX_ERROR, KX_ERROR_NOT_ATTACHED,
-			    "VM \"%s\" has no account: it has not been attached since the daemon "
-			    "started",
+			    "VM \"%s\" has not been attached since the daemon started, so there is "
+			    "nothing to report; kvm-ext list shows the VMs",
 			    target);
 	return s;
 }

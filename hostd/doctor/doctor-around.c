@@ -110,12 +110,14 @@ void kx_doctor_check_group(KxDoctor *d)
 	if (d->facts->group == 1)
 		kx_doctor_say(d, KX_CHECK_YES, NULL, "this user may call the daemon");
 	else
-		kx_doctor_say(d, KX_CHECK_NO,
-			      d->facts->group < 0
-				      ? "make install creates the group; then adduser USER kvm-ext"
-				      : "adduser USER kvm-ext, then log in again",
-			      "this user is neither root nor in the group kvm-ext%s",
-			      d->facts->group < 0 ? ", which does not exist" : "");
+		kx_doctor_say(
+			d, KX_CHECK_NO,
+			d->facts->group < 0
+				? "groupadd --system kvm-ext (the package and make install do "
+				  "so), then adduser USER kvm-ext, and restart kvm-extd"
+				: "adduser USER kvm-ext, then log in again",
+			"this user is neither root nor in the group kvm-ext%s",
+			d->facts->group < 0 ? ", which does not exist" : "");
 }
 
 void kx_doctor_check_cpus(KxDoctor *d)
