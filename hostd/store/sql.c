@@ -2,6 +2,9 @@
 /* This file runs statements and transactions, and turns SQLite's answers into errors. */
 #include "store-internal.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 G_DEFINE_QUARK(kx_store_error, kx_store_error)
 
 gboolean kx_store_fail(const KxStore *s, const char *doing, GError **error)
@@ -26,6 +29,12 @@ gboolean kx_store_fail(const KxStore *s, const char *doing, GError **error)
 							 "can be read after its owner's "
 							 "next 'kvm-ext history'"
 						       : "this user may not write it";
+		break;
+	case SQLITE_CANTOPEN:
+		if (access(s->path, R_OK) && errno == EACCES) {
+			kind = KX_STORE_ERROR_READ_ONLY;
+			why = "this user may not read it";
+		}
 		break;
 	case SQLITE_BUSY:
 		why = "another process keeps it locked";

@@ -107,11 +107,23 @@ static void count(Mglru *m, KxPass *p, const KxLruGroup *now)
 	g_mutex_unlock(&m->lock);
 }
 
+/* The VM's cgroup. The kernel gives the number of a cgroup that is gone to the next one that is made. NULL: @why. */
+static KxLruGroup *find_again(const Mglru *m, GError **why)
+{
+	g_autoptr(KxLruGroup) found = kx_lru_group_by_id(m->root, m->id, why);
+
+	if (!found || g_str_equal(found->path, m->account.group))
+		return g_steal_pointer(&found);
+	g_set_error(why, KX_ERROR, KX_ERROR_FAILED, "the VM's memory cgroup %s is gone",
+		    m->account.group);
+	return NULL;
+}
+
 static gboolean mglru_pass(gpointer work, KxPass *p, GError **error)
 {
 	Mglru *m = work;
 	GError *why = NULL;
-	g_autoptr(KxLruGroup) found = kx_lru_group_by_id(m->root, m->id, &why);
+	g_autoptr(KxLruGroup) found = find_again(m, &why);
 	KxLruGroup *now;
 
 	if (!found)
@@ -124,7 +136,7 @@ static gboolean mglru_pass(gpointer work, KxPass *p, GError **error)
 	}
 	if (kx_pass_is_cut(p))
 		return TRUE;
-	now = kx_lru_group_by_id(m->root, m->id, &why);
+	now = find_again(m, &why);
 	if (!now)
 		return lost(m, why, error);
 	if (!kx_pass_primes(p))
