@@ -41,7 +41,7 @@ typedef struct {
 	guint64 passes_at_set; /* passes that end between GET_STATS and the switch of the next SET_TRACKER */
 	gboolean yielded;		   /* the VMM has the log */
 	guint64 disable_ns, disable_pages; /* what leaving the tracker takes: in the next account */
-	guint32 ring_pages; /* as attached */
+	guint32 ring_pages;		   /* as attached */
 	int selftests;
 	gint blocked;		     /* RUN_PASS waits while it is set */
 	gint set_blocked, set_waits; /* so does SET_TRACKER; and does so now */

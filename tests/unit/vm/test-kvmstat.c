@@ -213,12 +213,9 @@ static void knows_when_there_is_no_difference(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(reads_vcpu_threads),
-		CASE(reads_guest_time),
-		CASE(takes_sources_in_order),
-		CASE(reads_cpu_time),
-		cmocka_unit_test(parses_qmp),
-		cmocka_unit_test(knows_when_there_is_no_difference),
+		CASE(reads_vcpu_threads),     CASE(reads_guest_time),
+		CASE(takes_sources_in_order), CASE(reads_cpu_time),
+		cmocka_unit_test(parses_qmp), cmocka_unit_test(knows_when_there_is_no_difference),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
