@@ -167,10 +167,12 @@ static guint64 leaf_bytes(const Finder *f)
 
 	for (guint i = 0; i < LEAF_SIZES; i++)
 		all += f->found[i];
-	for (guint i = LEAF_SIZES; all && i-- > 0;) {
-		larger += f->found[i];
+	if (!all)
+		return 0;
+	for (guint i = LEAF_SIZES; i > 0; i--) {
+		larger += f->found[i - 1];
 		if (larger >= all - larger)
-			return G_GUINT64_CONSTANT(4096) << (i * LEAF_STEP);
+			return G_GUINT64_CONSTANT(4096) << ((i - 1) * LEAF_STEP);
 	}
 	return 0;
 }

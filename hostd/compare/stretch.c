@@ -78,7 +78,7 @@ static const Counter counters[] = {
 
 static double *number_of(KxStretch *s, gsize offset)
 {
-	return (double *)((char *)s + offset);
+	return G_STRUCT_MEMBER_P(s, offset);
 }
 
 KxStretch *kx_stretch_new(void)
@@ -161,11 +161,11 @@ void kx_stretch_add_json(JsonBuilder *b, const KxStretch *s)
 		json_builder_add_int_value(b, s->end_realtime_ns);
 	}
 	for (guint i = 0; !s->failed && i < G_N_ELEMENTS(numbers); i++) {
-		double x = *(const double *)((const char *)s + numbers[i].offset);
+		const double *x = G_STRUCT_MEMBER_P(s, numbers[i].offset);
 
 		json_builder_set_member_name(b, numbers[i].key);
-		if (isfinite(x))
-			json_builder_add_double_value(b, x);
+		if (isfinite(*x))
+			json_builder_add_double_value(b, *x);
 		else
 			json_builder_add_null_value(b);
 	}

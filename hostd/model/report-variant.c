@@ -11,7 +11,7 @@
 
 static GVariant *value_of(const KxField *f, const void *object)
 {
-	const char *at = (const char *)object + f->offset;
+	const void *at = (const char *)object + f->offset;
 
 	switch (f->type) {
 	case KX_FIELD_STRING: {

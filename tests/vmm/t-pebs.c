@@ -181,7 +181,8 @@ static void make_memory(struct vm *vm)
 		bail("mmap: %s", strerror(errno));
 	make_page_tables(vm->memory);
 	make_ds(vm->memory);
-	memcpy(vm->memory + CODE_GPA, pebs_guest, pebs_guest_end - pebs_guest);
+	memcpy(vm->memory + CODE_GPA, pebs_guest,
+	       (uintptr_t)pebs_guest_end - (uintptr_t)pebs_guest);
 	region.userspace_addr = (uintptr_t)vm->memory;
 	if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region))
 		bail("KVM_SET_USER_MEMORY_REGION: %s", strerror(errno));
@@ -290,7 +291,7 @@ static void check(struct vm *vm, const char *name)
 			late += distance - PERIOD;
 		else
 			gaps++;
-		wrong += r[i].ip != CODE_GPA + (uint64_t)(pebs_guest_store - pebs_guest) ||
+		wrong += r[i].ip != CODE_GPA + (uintptr_t)pebs_guest_store - (uintptr_t)pebs_guest ||
 			 r[i].format != (1 | (uint64_t)RECORD_SIZE << 48) || r[i].counters != 1 ||
 			 r[i].address % 8 || r[i].address < DATA_GPA ||
 			 r[i].address >= DATA_GPA + 8 * DATA_WORDS;
