@@ -324,6 +324,95 @@ static DirtyRate *dirty_rate_new(const KxTrackerVm *vm, const KxOptions *o)
 	return d;
 }
 
+/* --- the first step, in limited time ---------------------------------------------------------------------------------- */
+
+#define FIRST_US (10 * G_USEC_PER_SEC)
+
+/*
+ * libvirt, or QEMU behind it, may never answer, and the caller has the session meanwhile: a thread of its own asks. Who of the two
+ * ends last frees this.
+ */
+typedef struct {
+	GMutex lock;
+	GCond told;
+	DirtyRate *d;
+	GError *why;
+	gboolean done, ok;
+	gboolean left; /* the caller waits no more */
+} First;
+
+static void first_free(First *f)
+{
+	g_clear_pointer(&f->d, dirty_rate_free);
+	g_clear_error(&f->why);
+	g_mutex_clear(&f->lock);
+	g_cond_clear(&f->told);
+	g_free(f);
+}
+
+static gpointer first_main(gpointer data)
+{
+	First *f = data;
+	GError *why = NULL;
+	gboolean ok = try_first(f->d, &why), left;
+
+	g_mutex_lock(&f->lock);
+	f->ok = ok;
+	f->why = why;
+	f->done = TRUE;
+	left = f->left;
+	g_cond_signal(&f->told);
+	g_mutex_unlock(&f->lock);
+	if (left)
+		first_free(f);
+	return NULL;
+}
+
+/* Whether the thread has answered in time. If not, *@f is the thread's. */
+static gboolean first_await(First *f)
+{
+	gint64 until = g_get_monotonic_time() + FIRST_US;
+	gboolean done;
+
+	g_mutex_lock(&f->lock);
+	while (!f->done && g_cond_wait_until(&f->told, &f->lock, until))
+		;
+	done = f->done;
+	f->left = !done;
+	g_mutex_unlock(&f->lock);
+	return done;
+}
+
+/* Takes ownership of @d, and returns it if the first step is done. NULL: @error. */
+static DirtyRate *first_in_time(DirtyRate *d, GError **error)
+{
+	First *f = g_new0(First, 1);
+	DirtyRate *begun = NULL;
+	GThread *thread;
+
+	f->d = d;
+	g_mutex_init(&f->lock);
+	g_cond_init(&f->told);
+	thread = g_thread_try_new("kx-dirty-first", first_main, f, error);
+	if (!thread) {
+		first_free(f);
+		return NULL;
+	}
+	g_thread_unref(thread);
+	if (!first_await(f)) {
+		g_set_error_literal(error, KX_ERROR, KX_ERROR_NO_LIBVIRT,
+				    "tracker qemu-dirty-rate: libvirt, or QEMU's monitor, does not "
+				    "answer");
+		return NULL;
+	}
+	if (f->ok)
+		begun = g_steal_pointer(&f->d);
+	else
+		g_propagate_error(error, g_steal_pointer(&f->why));
+	first_free(f);
+	return begun;
+}
+
 static gboolean dirty_rate_start(KxTracker *t, const KxOptions *o, GError **error)
 {
 	static const KxPassOps ops = {
@@ -341,8 +430,8 @@ static gboolean dirty_rate_start(KxTracker *t, const KxOptions *o, GError **erro
 				    "not run this VM or cannot be reached");
 		return FALSE;
 	}
-	d = dirty_rate_new(&t->vm, o);
-	if (!try_first(d, error))
+	d = first_in_time(dirty_rate_new(&t->vm, o), error);
+	if (!d)
 		return FALSE;
 	own.interval_ns = d->seconds * G_GUINT64_CONSTANT(1000000000);
 	return kx_passes_start(t, &own, &ops, g_steal_pointer(&d), error);

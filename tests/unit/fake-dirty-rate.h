@@ -16,6 +16,7 @@ static struct {
 	GMutex lock;
 	gboolean up;	  /* libvirtd can be reached */
 	guint generation; /* of libvirtd: connections to an earlier one are dead */
+	gboolean hangs;	  /* libvirtd takes connections, and does not answer */
 	guint opened, closed;
 	gboolean paused;
 	const char *refusal; /* of a measurement; NULL: none */
@@ -80,6 +81,11 @@ virConnectPtr virConnectOpen(const char *uri)
 	FakeConn *conn = NULL;
 
 	g_mutex_lock(&fake.lock);
+	while (fake.hangs) {
+		g_mutex_unlock(&fake.lock);
+		g_usleep(1000);
+		g_mutex_lock(&fake.lock);
+	}
 	g_assert_cmpstr(uri, ==, FAKE_URI);
 	if (fake.up) {
 		conn = g_new0(FakeConn, 1);

@@ -249,6 +249,23 @@ static void test_no_libvirt(void **state)
 	refused(f, "through libvirt");
 }
 
+/* The caller goes on in limited time, and what hung is tidied up when it answers. */
+static void test_libvirt_hangs(void **state)
+{
+	Fixture *f = *state;
+	g_autoptr(GError) error = NULL;
+
+	fake.hangs = TRUE;
+	assert_false(start(f, &error));
+	assert_true(g_error_matches(error, KX_ERROR, KX_ERROR_NO_LIBVIRT));
+	assert_non_null(strstr(error->message, "does not answer"));
+	g_mutex_lock(&fake.lock);
+	fake.hangs = FALSE;
+	g_mutex_unlock(&fake.lock);
+	while (!fake.opened)
+		g_usleep(1000);
+}
+
 /* It is left alone: nobody asks for another one meanwhile, and it counts nowhere. */
 static void test_somebody_else_measures(void **state)
 {
@@ -363,6 +380,7 @@ int main(void)
 		CASE(test_run_on_request),
 		CASE(test_no_ring),
 		CASE(test_no_libvirt),
+		CASE(test_libvirt_hangs),
 		CASE(test_somebody_else_measures),
 		CASE(test_result_replaced),
 		CASE(test_no_result),
