@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/textfmt.h"
+#include "model/json-write.h"
 #include "stores.h"
 
 #define COMMAND_COLUMNS 60
@@ -112,15 +113,6 @@ static void print_text(const GPtrArray *all)
 	g_string_free(out, TRUE);
 }
 
-static void add_text(JsonBuilder *b, const char *key, const char *text)
-{
-	json_builder_set_member_name(b, key);
-	if (text)
-		json_builder_add_string_value(b, text);
-	else
-		json_builder_add_null_value(b);
-}
-
 static void add_texts(JsonBuilder *b, const char *key, char **texts)
 {
 	json_builder_set_member_name(b, key);
@@ -128,12 +120,6 @@ static void add_texts(JsonBuilder *b, const char *key, char **texts)
 	for (char **text = texts; *text; text++)
 		json_builder_add_string_value(b, *text);
 	json_builder_end_array(b);
-}
-
-static void add_count(JsonBuilder *b, const char *key, gint64 value)
-{
-	json_builder_set_member_name(b, key);
-	json_builder_add_int_value(b, value);
 }
 
 static void print_json(const GPtrArray *all)
@@ -145,20 +131,20 @@ static void print_json(const GPtrArray *all)
 		const KxStored *e = all->pdata[i];
 
 		json_builder_begin_object(b);
-		add_text(b, "id", e->id);
-		add_text(b, "state", kx_stored_state_name(e->state));
-		add_text(b, "stopped", e->stopped);
-		add_count(b, "start_realtime_ns", e->start_realtime_ns);
-		add_count(b, "saved_realtime_ns", e->saved_realtime_ns);
-		add_count(b, "rounds", e->whole);
-		add_count(b, "rounds_asked", e->asked);
-		add_count(b, "seed", (gint64)e->seed);
+		kx_json_add_text(b, "id", e->id);
+		kx_json_add_text(b, "state", kx_stored_state_name(e->state));
+		kx_json_add_text(b, "stopped", e->stopped);
+		kx_json_add_int(b, "start_realtime_ns", e->start_realtime_ns);
+		kx_json_add_int(b, "saved_realtime_ns", e->saved_realtime_ns);
+		kx_json_add_int(b, "rounds", e->whole);
+		kx_json_add_int(b, "rounds_asked", e->asked);
+		kx_json_add_int(b, "seed", (gint64)e->seed);
 		add_texts(b, "vms", e->vms);
 		add_texts(b, "settings", e->settings);
-		add_text(b, "command", e->command);
-		add_text(b, "kernel", e->kernel);
-		add_text(b, "hardware", e->hardware);
-		add_text(b, "directory", e->directory);
+		kx_json_add_text(b, "command", e->command);
+		kx_json_add_text(b, "kernel", e->kernel);
+		kx_json_add_text(b, "hardware", e->hardware);
+		kx_json_add_text(b, "directory", e->directory);
 		json_builder_end_object(b);
 	}
 	json_builder_end_array(b);

@@ -12,52 +12,20 @@
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
-static void add_text(JsonBuilder *b, const char *key, const char *text)
-{
-	json_builder_set_member_name(b, key);
-	if (text)
-		json_builder_add_string_value(b, text);
-	else
-		json_builder_add_null_value(b);
-}
-
-static void add_count(JsonBuilder *b, const char *key, guint64 value)
-{
-	json_builder_set_member_name(b, key);
-	json_builder_add_int_value(b, (gint64)value);
-}
-
-static void add_texts(JsonBuilder *b, const char *key, const GPtrArray *texts)
-{
-	json_builder_set_member_name(b, key);
-	json_builder_begin_array(b);
-	for (guint i = 0; i < texts->len; i++)
-		json_builder_add_string_value(b, texts->pdata[i]);
-	json_builder_end_array(b);
-}
-
-static void add_number(JsonBuilder *b, const char *key, double value)
-{
-	if (!isfinite(value))
-		return;
-	json_builder_set_member_name(b, key);
-	json_builder_add_double_value(b, value);
-}
-
 void kx_compared_add_figure(JsonBuilder *b, const char *key, const KxFigure *f)
 {
 	json_builder_set_member_name(b, key);
 	json_builder_begin_object(b);
 	if (f->na) {
-		add_text(b, "na", f->na);
+		kx_json_add_text(b, "na", f->na);
 	} else {
-		add_number(b, "value", f->value);
-		add_number(b, "low", f->low);
-		add_number(b, "high", f->high);
-		add_count(b, "n", f->n);
+		kx_json_add_known(b, "value", f->value);
+		kx_json_add_known(b, "low", f->low);
+		kx_json_add_known(b, "high", f->high);
+		kx_json_add_int(b, "n", f->n);
 	}
 	if (f->note)
-		add_text(b, "note", f->note);
+		kx_json_add_text(b, "note", f->note);
 	json_builder_end_object(b);
 }
 
@@ -78,10 +46,10 @@ static void add_settings(JsonBuilder *b, const KxComparison *c)
 		const KxComparedSetting *s = c->settings->pdata[i];
 
 		json_builder_begin_object(b);
-		add_text(b, "label", s->label);
-		add_text(b, "setting", s->text);
-		add_text(b, "sees", s->sees);
-		add_text(b, "left_out", s->left_out);
+		kx_json_add_text(b, "label", s->label);
+		kx_json_add_text(b, "setting", s->text);
+		kx_json_add_text(b, "sees", s->sees);
+		kx_json_add_text(b, "left_out", s->left_out);
 		json_builder_end_object(b);
 	}
 	json_builder_end_array(b);
@@ -92,16 +60,16 @@ static void add_plan(JsonBuilder *b, const KxComparedPlan *p)
 {
 	json_builder_set_member_name(b, "asked");
 	json_builder_begin_object(b);
-	add_count(b, "rounds", p->rounds);
+	kx_json_add_int(b, "rounds", p->rounds);
 	if (p->precision > 0)
-		add_number(b, "precision", p->precision);
-	add_text(b, "progress_command", p->progress_command);
+		kx_json_add_known(b, "precision", p->precision);
+	kx_json_add_text(b, "progress_command", p->progress_command);
 	json_builder_set_member_name(b, "workload_logs");
 	json_builder_begin_array(b);
 	for (char **log = p->logs; log && *log; log++)
 		json_builder_add_string_value(b, *log);
 	json_builder_end_array(b);
-	add_text(b, "directory", p->directory);
+	kx_json_add_text(b, "directory", p->directory);
 	json_builder_end_object(b);
 }
 
@@ -113,12 +81,12 @@ static void add_environment(JsonBuilder *b, const GPtrArray *environment)
 		const KxFact *f = environment->pdata[i];
 
 		if (f->value) {
-			add_text(b, f->key, f->value);
+			kx_json_add_text(b, f->key, f->value);
 			continue;
 		}
 		json_builder_set_member_name(b, f->key);
 		json_builder_begin_object(b);
-		add_text(b, "na", f->na);
+		kx_json_add_text(b, "na", f->na);
 		json_builder_end_object(b);
 	}
 	json_builder_end_object(b);
@@ -136,8 +104,8 @@ static void add_windows(JsonBuilder *b, const KxComparison *c, guint vm, guint f
 			if (!s)
 				continue;
 			json_builder_begin_object(b);
-			add_count(b, "round", round);
-			add_count(b, "setting", k);
+			kx_json_add_int(b, "round", round);
+			kx_json_add_int(b, "setting", k);
 			json_builder_set_member_name(b, "measured");
 			kx_stretch_add_json(b, s);
 			json_builder_end_object(b);
@@ -154,14 +122,14 @@ static void add_vms(JsonBuilder *b, const KxComparison *c, guint rounds)
 		const KxComparedVm *v = c->vms->pdata[i];
 
 		json_builder_begin_object(b);
-		add_text(b, "name", v->name);
-		add_text(b, "uuid", v->uuid);
-		add_count(b, "pid", v->pid);
-		add_count(b, "started", v->started);
-		add_count(b, "vcpus", v->vcpus);
-		add_count(b, "ram_pages", v->ram_pages);
-		add_text(b, "ended", v->ended);
-		add_texts(b, "doubts", v->doubts);
+		kx_json_add_text(b, "name", v->name);
+		kx_json_add_text(b, "uuid", v->uuid);
+		kx_json_add_int(b, "pid", v->pid);
+		kx_json_add_int(b, "started", v->started);
+		kx_json_add_int(b, "vcpus", v->vcpus);
+		kx_json_add_int(b, "ram_pages", v->ram_pages);
+		kx_json_add_text(b, "ended", v->ended);
+		kx_json_add_texts(b, "doubts", v->doubts);
 		add_windows(b, c, i, 0, rounds);
 		json_builder_end_object(b);
 	}
@@ -171,14 +139,14 @@ static void add_vms(JsonBuilder *b, const KxComparison *c, guint rounds)
 static void add_row(JsonBuilder *b, KxComparedRow *row)
 {
 	json_builder_begin_object(b);
-	add_text(b, "label", row->label);
-	add_text(b, "left_out", row->left_out);
-	add_count(b, "windows", row->windows);
-	add_count(b, "failed", row->failed);
-	add_text(b, "difference", row->difference);
+	kx_json_add_text(b, "label", row->label);
+	kx_json_add_text(b, "left_out", row->left_out);
+	kx_json_add_int(b, "windows", row->windows);
+	kx_json_add_int(b, "failed", row->failed);
+	kx_json_add_text(b, "difference", row->difference);
 	for (const KxComparedFigure *f = kx_compared_figures; f->key; f++)
 		kx_compared_add_figure(b, f->key, kx_compared_figure(row, f));
-	add_text(b, "mark", row->mark);
+	kx_json_add_text(b, "mark", row->mark);
 	json_builder_end_object(b);
 }
 
@@ -201,9 +169,9 @@ static void add_rows_of_vms(JsonBuilder *b, const KxComparison *c)
 		const KxComparedVm *v = c->vms->pdata[i];
 
 		json_builder_begin_object(b);
-		add_text(b, "name", v->name);
-		add_text(b, "uuid", v->uuid);
-		add_count(b, "pid", v->pid);
+		kx_json_add_text(b, "name", v->name);
+		kx_json_add_text(b, "uuid", v->uuid);
+		kx_json_add_int(b, "pid", v->pid);
 		add_rows(b, "rows", c, i);
 		json_builder_end_object(b);
 	}
@@ -219,24 +187,24 @@ static char *text_of_builder(JsonBuilder *b, gboolean pretty)
 
 static void add_head(JsonBuilder *b, const KxComparison *c)
 {
-	add_text(b, "schema", KX_COMPARISON_SCHEMA);
-	add_text(b, "id", c->id);
-	add_text(b, "command", c->command);
+	kx_json_add_text(b, "schema", KX_COMPARISON_SCHEMA);
+	kx_json_add_text(b, "id", c->id);
+	kx_json_add_text(b, "command", c->command);
 	add_host(b, c->host);
-	add_count(b, "start_realtime_ns", (guint64)c->start_realtime_ns);
-	add_count(b, "end_realtime_ns", (guint64)c->end_realtime_ns);
-	add_count(b, "seed", c->seed);
-	add_count(b, "window_ns", c->window_ns);
-	add_count(b, "settle_ns", c->settle_ns);
-	add_text(b, "layout", c->layout == KX_LATIN ? "latin" : "together");
-	add_count(b, "rounds", c->rounds);
-	add_count(b, "whole_rounds", c->whole);
+	kx_json_add_int(b, "start_realtime_ns", (guint64)c->start_realtime_ns);
+	kx_json_add_int(b, "end_realtime_ns", (guint64)c->end_realtime_ns);
+	kx_json_add_int(b, "seed", c->seed);
+	kx_json_add_int(b, "window_ns", c->window_ns);
+	kx_json_add_int(b, "settle_ns", c->settle_ns);
+	kx_json_add_text(b, "layout", c->layout == KX_LATIN ? "latin" : "together");
+	kx_json_add_int(b, "rounds", c->rounds);
+	kx_json_add_int(b, "whole_rounds", c->whole);
 	add_plan(b, &c->asked);
-	add_text(b, "stopped", c->stopped);
-	add_text(b, "progress", c->progress);
-	add_text(b, "progress_na", c->progress_na);
-	add_text(b, "llc_na", c->llc_na);
-	add_texts(b, "doubts", c->doubts);
+	kx_json_add_text(b, "stopped", c->stopped);
+	kx_json_add_text(b, "progress", c->progress);
+	kx_json_add_text(b, "progress_na", c->progress_na);
+	kx_json_add_text(b, "llc_na", c->llc_na);
+	kx_json_add_texts(b, "doubts", c->doubts);
 	add_environment(b, c->environment);
 }
 

@@ -1,42 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "comparison-internal.h"
 #include "difference.h"
+#include "model/json-write.h"
 #include "sameness.h"
-
-static void add_text(JsonBuilder *b, const char *key, const char *text)
-{
-	json_builder_set_member_name(b, key);
-	if (text)
-		json_builder_add_string_value(b, text);
-	else
-		json_builder_add_null_value(b);
-}
-
-static void add_count(JsonBuilder *b, const char *key, gint64 value)
-{
-	json_builder_set_member_name(b, key);
-	json_builder_add_int_value(b, value);
-}
-
-static void add_texts(JsonBuilder *b, const char *key, const GPtrArray *texts)
-{
-	json_builder_set_member_name(b, key);
-	json_builder_begin_array(b);
-	for (guint i = 0; i < texts->len; i++)
-		json_builder_add_string_value(b, texts->pdata[i]);
-	json_builder_end_array(b);
-}
 
 /* Identifies the comparison; `kvm-ext show` prints the rest. */
 static void add_comparison(JsonBuilder *b, const char *key, const KxComparison *c)
 {
 	json_builder_set_member_name(b, key);
 	json_builder_begin_object(b);
-	add_text(b, "id", c->id);
-	add_text(b, "command", c->command);
-	add_count(b, "start_realtime_ns", c->start_realtime_ns);
-	add_count(b, "rounds", c->rounds);
-	add_text(b, "stopped", c->stopped);
+	kx_json_add_text(b, "id", c->id);
+	kx_json_add_text(b, "command", c->command);
+	kx_json_add_int(b, "start_realtime_ns", c->start_realtime_ns);
+	kx_json_add_int(b, "rounds", c->rounds);
+	kx_json_add_text(b, "stopped", c->stopped);
 	json_builder_end_object(b);
 }
 
@@ -54,10 +31,10 @@ static void add_differs(JsonBuilder *b, const GPtrArray *differs)
 		const KxDiffers *d = differs->pdata[i];
 
 		json_builder_begin_object(b);
-		add_text(b, "in", in[d->in]);
-		add_text(b, "what", d->what);
-		add_text(b, "a", d->a);
-		add_text(b, "b", d->b);
+		kx_json_add_text(b, "in", in[d->in]);
+		kx_json_add_text(b, "what", d->what);
+		kx_json_add_text(b, "a", d->a);
+		kx_json_add_text(b, "b", d->b);
 		json_builder_end_object(b);
 	}
 	json_builder_end_array(b);
@@ -69,7 +46,7 @@ static void add_change(JsonBuilder *b, const KxChange *c)
 	json_builder_begin_object(b);
 	kx_compared_add_figure(b, "a", c->a);
 	kx_compared_add_figure(b, "b", c->b);
-	add_text(b, "change_is", c->is_ratio ? "b / a" : "b - a");
+	kx_json_add_text(b, "change_is", c->is_ratio ? "b / a" : "b - a");
 	kx_compared_add_figure(b, "change", &c->change);
 	json_builder_set_member_name(b, "changed");
 	if (c->change.na)
@@ -85,21 +62,21 @@ char *kx_difference_to_json(const KxDifference *d, const KxComparison *a, const 
 	g_autoptr(JsonNode) root = NULL;
 
 	json_builder_begin_object(json);
-	add_text(json, "schema", KX_DIFFERENCE_SCHEMA);
+	kx_json_add_text(json, "schema", KX_DIFFERENCE_SCHEMA);
 	add_comparison(json, "a", a);
 	add_comparison(json, "b", b);
 	add_differs(json, d->differs);
-	add_texts(json, "only_a", d->only_a);
-	add_texts(json, "only_b", d->only_b);
-	add_count(json, "intervals", d->intervals);
-	add_count(json, "changed", d->changed);
+	kx_json_add_texts(json, "only_a", d->only_a);
+	kx_json_add_texts(json, "only_b", d->only_b);
+	kx_json_add_int(json, "intervals", d->intervals);
+	kx_json_add_int(json, "changed", d->changed);
 	json_builder_set_member_name(json, "settings");
 	json_builder_begin_array(json);
 	for (guint i = 0; i < d->settings->len; i++) {
 		const KxChangedSetting *s = d->settings->pdata[i];
 
 		json_builder_begin_object(json);
-		add_text(json, "setting", s->setting);
+		kx_json_add_text(json, "setting", s->setting);
 		for (guint k = 0; k < s->changes->len; k++)
 			add_change(json, s->changes->pdata[k]);
 		json_builder_end_object(json);

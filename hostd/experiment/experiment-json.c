@@ -6,43 +6,21 @@
 #include <math.h>
 
 #include "base/textfmt.h"
+#include "model/json-write.h"
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
-
-static void add_text(JsonBuilder *b, const char *key, const char *text)
-{
-	json_builder_set_member_name(b, key);
-	if (text)
-		json_builder_add_string_value(b, text);
-	else
-		json_builder_add_null_value(b);
-}
-
-static void add_count(JsonBuilder *b, const char *key, guint64 value)
-{
-	json_builder_set_member_name(b, key);
-	json_builder_add_int_value(b, (gint64)value);
-}
-
-static void add_number(JsonBuilder *b, const char *key, double value)
-{
-	if (!isfinite(value))
-		return;
-	json_builder_set_member_name(b, key);
-	json_builder_add_double_value(b, value);
-}
 
 static void add_figure(JsonBuilder *b, const char *key, const KxFigure *f)
 {
 	json_builder_set_member_name(b, key);
 	json_builder_begin_object(b);
 	if (f->na) {
-		add_text(b, "na", f->na);
+		kx_json_add_text(b, "na", f->na);
 	} else {
-		add_number(b, "value", f->value);
-		add_number(b, "low", f->low);
-		add_number(b, "high", f->high);
-		add_count(b, "n", f->n);
+		kx_json_add_known(b, "value", f->value);
+		kx_json_add_known(b, "low", f->low);
+		kx_json_add_known(b, "high", f->high);
+		kx_json_add_int(b, "n", f->n);
 	}
 	json_builder_end_object(b);
 }
@@ -57,9 +35,9 @@ static void add_rows(JsonBuilder *b, const KxExperimentPoint *p)
 		KxRunRow *row = rows->pdata[i];
 
 		json_builder_begin_object(b);
-		add_text(b, "label", row->compared->label);
-		add_text(b, "where", row->where);
-		add_text(b, "difference", row->compared->difference);
+		kx_json_add_text(b, "label", row->compared->label);
+		kx_json_add_text(b, "where", row->where);
+		kx_json_add_text(b, "difference", row->compared->difference);
 		for (const KxRunFigure *f = kx_run_figures; f->key; f++)
 			add_figure(b, f->key, kx_run_figure(row, f));
 		for (const KxComparedFigure *f = kx_compared_figures; f->key; f++)
@@ -85,11 +63,11 @@ static void add_points(JsonBuilder *b, const KxExperiment *e)
 		const KxExperimentPoint *p = e->points->pdata[i];
 
 		json_builder_begin_object(b);
-		add_text(b, "label", p->at->label);
-		add_count(b, "vms", p->at->vms);
-		add_count(b, "vcpus", p->at->vcpus);
-		add_count(b, "memory_bytes", p->at->memory_bytes);
-		add_text(b, "working_set", p->at->working_set);
+		kx_json_add_text(b, "label", p->at->label);
+		kx_json_add_int(b, "vms", p->at->vms);
+		kx_json_add_int(b, "vcpus", p->at->vcpus);
+		kx_json_add_int(b, "memory_bytes", p->at->memory_bytes);
+		kx_json_add_text(b, "working_set", p->at->working_set);
 		add_rows(b, p);
 		add_comparison(b, p->c);
 		json_builder_end_object(b);
@@ -103,15 +81,15 @@ char *kx_experiment_to_json(const KxExperiment *e)
 	g_autoptr(JsonNode) root = NULL;
 
 	json_builder_begin_object(b);
-	add_text(b, "schema", KX_EXPERIMENT_SCHEMA);
-	add_text(b, "name", e->name);
-	add_text(b, "command", e->command);
-	add_text(b, "file", e->file);
-	add_count(b, "seed", e->seed);
-	add_count(b, "rounds", e->rounds);
-	add_count(b, "start_realtime_ns", (guint64)e->start_realtime_ns);
-	add_count(b, "end_realtime_ns", (guint64)e->end_realtime_ns);
-	add_text(b, "stopped", e->stopped);
+	kx_json_add_text(b, "schema", KX_EXPERIMENT_SCHEMA);
+	kx_json_add_text(b, "name", e->name);
+	kx_json_add_text(b, "command", e->command);
+	kx_json_add_text(b, "file", e->file);
+	kx_json_add_int(b, "seed", e->seed);
+	kx_json_add_int(b, "rounds", e->rounds);
+	kx_json_add_int(b, "start_realtime_ns", (guint64)e->start_realtime_ns);
+	kx_json_add_int(b, "end_realtime_ns", (guint64)e->end_realtime_ns);
+	kx_json_add_text(b, "stopped", e->stopped);
 	add_points(b, e);
 	json_builder_end_object(b);
 	root = json_builder_get_root(b);

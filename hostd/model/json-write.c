@@ -74,6 +74,36 @@ void kx_json_add_double(JsonBuilder *b, const char *key, double value)
 	json_builder_add_double_value(b, value);
 }
 
+void kx_json_add_known(JsonBuilder *b, const char *key, double value)
+{
+	if (isfinite(value))
+		kx_json_add_double(b, key, value);
+}
+
+void kx_json_add_text(JsonBuilder *b, const char *key, const char *text)
+{
+	json_builder_set_member_name(b, key);
+	if (text)
+		json_builder_add_string_value(b, text);
+	else
+		json_builder_add_null_value(b);
+}
+
+void kx_json_add_int(JsonBuilder *b, const char *key, gint64 value)
+{
+	json_builder_set_member_name(b, key);
+	json_builder_add_int_value(b, value);
+}
+
+void kx_json_add_texts(JsonBuilder *b, const char *key, const GPtrArray *texts)
+{
+	json_builder_set_member_name(b, key);
+	json_builder_begin_array(b);
+	for (guint i = 0; i < texts->len; i++)
+		json_builder_add_string_value(b, texts->pdata[i]);
+	json_builder_end_array(b);
+}
+
 static void add_regions(JsonBuilder *b, const KxRegions *r)
 {
 	json_builder_set_member_name(b, "regions");

@@ -13,6 +13,13 @@
 
 void kx_json_add_u64(JsonBuilder *b, guint64 value);
 void kx_json_add_double(JsonBuilder *b, const char *key, double value);
+/* A member that is left out if the value is not known (no number) */
+void kx_json_add_known(JsonBuilder *b, const char *key, double value);
+/* null, if there is no text */
+void kx_json_add_text(JsonBuilder *b, const char *key, const char *text);
+void kx_json_add_int(JsonBuilder *b, const char *key, gint64 value);
+/* @texts: char *, none NULL */
+void kx_json_add_texts(JsonBuilder *b, const char *key, const GPtrArray *texts);
 /* Adds the value of the member @f of @object; the caller has set the member's name. */
 void kx_json_add_value(JsonBuilder *b, const KxField *f, const void *object);
 
