@@ -14,6 +14,7 @@
 #include "fake-dirty-rate.h"
 #include "fake-root.h"
 #include "model/window.h"
+#include "run-pass.h"
 #include "tracker/tracker.h"
 
 #define PID 4711
@@ -115,16 +116,6 @@ static void refused(Fixture *f, const char *words)
 		fail_msg("%s", error->message);
 }
 
-static gboolean run(Fixture *f, GError **error)
-{
-	gpointer handle = f->t->ops->pass_handle(f->t);
-	guint64 pass;
-	gboolean ok = f->t->ops->run_pass(handle, &pass, error);
-
-	f->t->ops->pass_handle_free(handle);
-	return ok;
-}
-
 static void on_end(void *data, const struct kvm_ext_rec_pass_end *r)
 {
 	Fixture *f = data;
@@ -223,7 +214,7 @@ static void test_run_on_request(void **state)
 	Fixture *f = *state;
 
 	started(f);
-	assert_true(run(f, NULL));
+	assert_true(run_pass(f->t, NULL));
 	assert_true(told(f)->rate_measured >= 1);
 }
 

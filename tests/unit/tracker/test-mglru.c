@@ -12,6 +12,7 @@
 #include "cases.h"
 #include "fake-root.h"
 #include "model/window.h"
+#include "run-pass.h"
 #include "tracker/tracker.h"
 
 #define PID 4711
@@ -121,16 +122,6 @@ static gboolean start(Fixture *f, GError **error)
 	return f->t->ops->start(f->t, &f->o, error);
 }
 
-static gboolean run(Fixture *f, GError **error)
-{
-	gpointer handle = f->t->ops->pass_handle(f->t);
-	guint64 pass;
-	gboolean ok = f->t->ops->run_pass(handle, &pass, error);
-
-	f->t->ops->pass_handle_free(handle);
-	return ok;
-}
-
 static void on_end(void *data, const struct kvm_ext_rec_pass_end *r)
 {
 	Fixture *f = data;
@@ -162,7 +153,7 @@ static const KxWindow *passes(Fixture *f)
 {
 	g_autoptr(GError) error = NULL;
 
-	if (!run(f, &error))
+	if (!run_pass(f->t, &error))
 		fail_msg("%s", error->message);
 	assert_true(f->t->ops->drain(f->t, &sink, f, NULL));
 	f->t->ops->fill(f->t, f->w);
@@ -318,7 +309,7 @@ static void ends_as(Fixture *f, char process, KxError code)
 	started(f);
 	fake_write(f->root, "proc/4711/stat", stat);
 	fake_write(f->root, LIST, "memcg     1 /\n");
-	assert_false(run(f, &error));
+	assert_false(run_pass(f->t, &error));
 	assert_true(g_error_matches(error, KX_ERROR, (int)code));
 	assert_int_equal(f->t->ops->drain(f->t, &sink, f, NULL), code == KX_ERROR_VM_GONE);
 	assert_int_equal(f->ends, 0);

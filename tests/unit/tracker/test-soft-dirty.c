@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "cases.h"
 #include "fake-root.h"
+#include "run-pass.h"
 #include "tracker/tracker.h"
 
 #define PID	   4711
@@ -203,16 +204,6 @@ static void on_end(void *data, const struct kvm_ext_rec_pass_end *r)
 
 static const KxStreamOps sink = { .run = on_run, .bitmap = on_bitmap, .pass_end = on_end };
 
-static gboolean run(Fixture *f, GError **error)
-{
-	gpointer handle = f->t->ops->pass_handle(f->t);
-	guint64 pass;
-	gboolean ok = f->t->ops->run_pass(handle, &pass, error);
-
-	f->t->ops->pass_handle_free(handle);
-	return ok;
-}
-
 static void started(Fixture *f)
 {
 	g_autoptr(GError) error = NULL;
@@ -226,7 +217,7 @@ static void passes(Fixture *f)
 {
 	g_autoptr(GError) error = NULL;
 
-	if (!run(f, &error))
+	if (!run_pass(f->t, &error))
 		fail_msg("%s", error->message);
 	assert_true(f->t->ops->drain(f->t, &sink, f, NULL));
 }
@@ -355,7 +346,7 @@ static void test_hugetlb_seen_later(void **state)
 	started(f);
 	passes(f);
 	put_entry(f, page, entry);
-	assert_false(run(f, &error));
+	assert_false(run_pass(f->t, &error));
 	assert_true(g_error_matches(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED));
 	assert_false(f->t->ops->drain(f->t, &sink, f, &ends));
 	assert_non_null(strstr(ends->message, "hugetlb"));
@@ -405,7 +396,7 @@ static void ends_as(Fixture *f, const char *stat, KxError code)
 	}
 	if (stat)
 		sized(f, "4711/pagemap", (off_t)((HIGH_HVA >> 12) + 5000) * 8 + 3);
-	assert_false(run(f, &error));
+	assert_false(run_pass(f->t, &error));
 	assert_true(g_error_matches(error, KX_ERROR, (int)code));
 	assert_int_equal(f->t->ops->drain(f->t, &sink, f, NULL), code == KX_ERROR_VM_GONE);
 	assert_true(f->t->ops->stats(f->t, &st, NULL));
