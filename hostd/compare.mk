@@ -6,6 +6,7 @@ KX_LIB_SRCS += \
 	hostd/compare/comparison-ground.c \
 	hostd/compare/comparison-json.c \
 	hostd/compare/comparison-misses.c \
+	hostd/compare/comparison-notes.c \
 	hostd/compare/comparison-parts.c \
 	hostd/compare/comparison-rows.c \
 	hostd/compare/comparison-text.c \

@@ -6,6 +6,7 @@ KX_LIB_SRCS += \
 	hostd/experiment/clone.c \
 	hostd/experiment/experiment.c \
 	hostd/experiment/experiment-json.c \
+	hostd/experiment/experiment-notes.c \
 	hostd/experiment/experiment-rows.c \
 	hostd/experiment/experiment-text.c \
 	hostd/experiment/placing.c \

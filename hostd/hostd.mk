@@ -16,6 +16,7 @@ include hostd/cli.mk
 include hostd/guest.mk
 include hostd/compare.mk
 include hostd/experiment.mk
+include hostd/html.mk
 
 # Code that the kernel modules share.
 KX_LIB_SRCS += kvm-ext/common/ranges.c

@@ -8,7 +8,7 @@
 #include "comparison.h"
 
 /* The figure as a cell of a table, with its interval where the kind of figure is shown with one. */
-char *kx_compared_cell(KxCellKind kind, const KxFigure *f);
+char *kx_compared_cell(KxComparedKind kind, const KxFigure *f);
 /* The figure as an object with the name @key: value, low, high and n, or na. */
 void kx_compared_add_figure(JsonBuilder *b, const char *key, const KxFigure *f);
 

@@ -135,14 +135,14 @@ typedef struct {
 
 /* Each figure of a row is described once: JSON, text and all other output go through this table. */
 typedef enum {
-	KX_CELL_RATIO,
-	KX_CELL_NS,
-	KX_CELL_RATE, /* a number, per second or in total */
-	KX_CELL_PERCENT,
-	KX_CELL_POINTS, /* percent, with its interval */
-	KX_CELL_SHARE,	/* 0 to 1 */
-	KX_CELL_P,
-} KxCellKind;
+	KX_COMPARED_RATIO,
+	KX_COMPARED_NS,
+	KX_COMPARED_RATE, /* a number, per second or in total */
+	KX_COMPARED_PERCENT,
+	KX_COMPARED_POINTS, /* percent, with its interval */
+	KX_COMPARED_SHARE,  /* 0 to 1 */
+	KX_COMPARED_P,
+} KxComparedKind;
 
 /* Tables of the text. */
 typedef enum {
@@ -153,7 +153,7 @@ typedef enum {
 typedef struct {
 	const char *key;   /* in the JSON */
 	const char *title; /* of its column, up to two lines; NULL: not in the table */
-	KxCellKind kind;
+	KxComparedKind kind;
 	gboolean boxed; /* one of the main figures of a comparison */
 	gsize offset;	/* of the KxFigure in KxComparedRow */
 	KxComparedTable table;
@@ -163,13 +163,22 @@ extern const KxComparedFigure kx_compared_figures[]; /* ends with key NULL */
 KxFigure *kx_compared_figure(KxComparedRow *row, const KxComparedFigure *f);
 
 /* A figure as text for users; the caller frees it. */
-char *kx_compared_cell(KxCellKind kind, const KxFigure *f);
+char *kx_compared_cell(KxComparedKind kind, const KxFigure *f);
 
 void kx_compared_row_free(KxComparedRow *row);
 /* One row (KxComparedRow) per setting. @vm: G_MAXUINT for all VMs together, or the index of one VM. */
 GPtrArray *kx_comparison_rows(const KxComparison *c, guint vm);
 /* Total number of rounds after which each slowdown is known to @precision; G_MAXUINT: not known yet; 0: guest progress is not known. */
 guint kx_comparison_rounds_for(const KxComparison *c, double precision);
+
+/* --- text --------------------------------------------------------------------------------------------------------- */
+
+/* "abit: @what takes 1.5 times as long [1.4, 1.6]", or that no difference was found; NULL: nothing is known. */
+char *kx_compared_answer(const KxComparedRow *row, const char *what);
+/* Whether any of the rows (KxComparedRow) has a value of the figure. */
+gboolean kx_compared_anybody_has(const GPtrArray *rows, const KxComparedFigure *f);
+/* What a reader must know to understand the rows, which are those of all VMs: sentences, char *. */
+GPtrArray *kx_comparison_notes(const KxComparison *c, const GPtrArray *rows);
 
 /* The comparison as text for users. @width: columns, 0 = no limit. */
 char *kx_comparison_to_text(const KxComparison *c, guint width);

@@ -15,22 +15,22 @@
 
 /* --- cells -------------------------------------------------------------------------------------------------------- */
 
-static gboolean is_percent(KxCellKind kind)
+static gboolean is_percent(KxComparedKind kind)
 {
-	return kind == KX_CELL_PERCENT || kind == KX_CELL_POINTS;
+	return kind == KX_COMPARED_PERCENT || kind == KX_COMPARED_POINTS;
 }
 
 /* A number with its sign, because it is a difference. */
-static char *signed_text(KxCellKind kind, double x)
+static char *signed_text(KxComparedKind kind, double x)
 {
-	g_autofree char *number = kind == KX_CELL_SHARE ? g_strdup_printf("%.3f", fabs(x))
-				  : is_percent(kind)	? g_strdup_printf("%.3g", fabs(x))
-							: kx_text_number(fabs(x));
+	g_autofree char *number = kind == KX_COMPARED_SHARE ? g_strdup_printf("%.3f", fabs(x))
+				  : is_percent(kind)	    ? g_strdup_printf("%.3g", fabs(x))
+							    : kx_text_number(fabs(x));
 
 	return g_strconcat(x < 0 ? "-" : x > 0 ? "+" : "", number, NULL);
 }
 
-static char *difference_text(KxCellKind kind, const KxFigure *f)
+static char *difference_text(KxComparedKind kind, const KxFigure *f)
 {
 	g_autofree char *value = signed_text(kind, f->value), *low = signed_text(kind, f->low);
 	g_autofree char *high = signed_text(kind, f->high);
@@ -48,7 +48,7 @@ static char *change_cell(const KxChange *c)
 		return g_strdup("n/a");
 	if (c->is_ratio)
 		text = g_strdup_printf("%.3f [%.3f, %.3f]", f->value, f->low, f->high);
-	else if (c->figure->kind == KX_CELL_NS)
+	else if (c->figure->kind == KX_COMPARED_NS)
 		text = kx_text_ns_interval(f->value, f->low, f->high);
 	else
 		text = difference_text(c->figure->kind, f);

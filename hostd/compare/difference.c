@@ -53,7 +53,7 @@ static const char *excluded(const KxComparison *a, const KxComparison *b, const 
 {
 	if (is_of_progress(f) && g_strcmp0(a->progress, b->progress) != 0)
 		return OTHER_PROGRESS;
-	if ((f->kind == KX_CELL_NS || f->kind == KX_CELL_RATE) &&
+	if ((f->kind == KX_COMPARED_NS || f->kind == KX_COMPARED_RATE) &&
 	    (is_emulated(a) || is_emulated(b)))
 		return EMULATED_TIMES;
 	return NULL;
@@ -68,7 +68,7 @@ static KxChange *change_new(const KxComparison *a, const KxComparison *b, const 
 	c->figure = f;
 	c->a = kx_compared_figure(row_a, f);
 	c->b = kx_compared_figure(row_b, f);
-	c->is_ratio = f->kind == KX_CELL_RATIO;
+	c->is_ratio = f->kind == KX_COMPARED_RATIO;
 	if (c->a->na || c->b->na)
 		c->change = kx_unavailable(c->a->na ? c->a->na : c->b->na);
 	else
@@ -120,7 +120,7 @@ static void add_setting(KxDifference *d, const KxComparison *a, const KxComparis
 	for (const KxComparedFigure *f = kx_compared_figures; f->key; f++) {
 		KxChange *c;
 
-		if (f->kind == KX_CELL_P)
+		if (f->kind == KX_COMPARED_P)
 			continue; /* the p-value of a test is no quantity of the setting */
 		c = change_new(a, b, f, d->rows_a->pdata[in_a], d->rows_b->pdata[in_b]);
 		d->intervals += !c->change.na;

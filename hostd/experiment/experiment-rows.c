@@ -16,18 +16,18 @@
 	}
 
 const KxRunFigure kx_run_figures[] = {
-	FIGURE(elapsed_ns, "elapsed_ns", "elapsed", KX_CELL_NS),
-	FIGURE(extra_percent, "extra_percent", "more\nthan off", KX_CELL_PERCENT),
-	FIGURE(flushes, "tracker_flushes", "TLB flushes\nof the tracker", KX_CELL_RATE),
-	FIGURE(kvm_flushes, "kvm_flushes", "TLB flushes\nof KVM", KX_CELL_RATE),
-	FIGURE(ipis, "flush_ipis", "vCPUs inter-\nrupted by them", KX_CELL_RATE),
-	FIGURE(exits, "exits", "exits", KX_CELL_RATE),
-	FIGURE(samples, "samples", "samples", KX_CELL_RATE),
-	FIGURE(host_cpu_ns, "host_cpu_ns", "host\nCPU", KX_CELL_NS),
-	FIGURE(cpu_all, "host_cpu_percent_all_vms", NULL, KX_CELL_PERCENT),
-	FIGURE(cpu_per_gib, "host_cpu_percent_per_gib", NULL, KX_CELL_PERCENT),
-	FIGURE(cpu_per_vcpu, "host_cpu_percent_per_vcpu", NULL, KX_CELL_PERCENT),
-	{ NULL, NULL, KX_CELL_RATE, 0 },
+	FIGURE(elapsed_ns, "elapsed_ns", "elapsed", KX_COMPARED_NS),
+	FIGURE(extra_percent, "extra_percent", "more\nthan off", KX_COMPARED_PERCENT),
+	FIGURE(flushes, "tracker_flushes", "TLB flushes\nof the tracker", KX_COMPARED_RATE),
+	FIGURE(kvm_flushes, "kvm_flushes", "TLB flushes\nof KVM", KX_COMPARED_RATE),
+	FIGURE(ipis, "flush_ipis", "vCPUs inter-\nrupted by them", KX_COMPARED_RATE),
+	FIGURE(exits, "exits", "exits", KX_COMPARED_RATE),
+	FIGURE(samples, "samples", "samples", KX_COMPARED_RATE),
+	FIGURE(host_cpu_ns, "host_cpu_ns", "host\nCPU", KX_COMPARED_NS),
+	FIGURE(cpu_all, "host_cpu_percent_all_vms", NULL, KX_COMPARED_PERCENT),
+	FIGURE(cpu_per_gib, "host_cpu_percent_per_gib", NULL, KX_COMPARED_PERCENT),
+	FIGURE(cpu_per_vcpu, "host_cpu_percent_per_vcpu", NULL, KX_COMPARED_PERCENT),
+	{ NULL, NULL, KX_COMPARED_RATE, 0 },
 };
 
 KxFigure *kx_run_figure(KxRunRow *row, const KxRunFigure *f)

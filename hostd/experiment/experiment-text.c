@@ -11,18 +11,6 @@
 
 #define INDENT 2u
 
-static void note(GString *out, const char *format, ...) G_GNUC_PRINTF(2, 3);
-static void note(GString *out, const char *format, ...)
-{
-	va_list args;
-
-	g_string_append(out, "  - ");
-	va_start(args, format);
-	g_string_append_vprintf(out, format, args);
-	va_end(args);
-	g_string_append_c(out, '\n');
-}
-
 /* --- cells -------------------------------------------------------------------------------------------------------- */
 
 static int digits(double x)
@@ -42,9 +30,9 @@ static char *percent(const KxFigure *f)
 	return g_strdup_printf("%.*f %% [%.*f, %.*f]", n, f->value, n, f->low, n, f->high);
 }
 
-static char *cell(KxCellKind kind, const KxFigure *f)
+char *kx_run_cell(KxComparedKind kind, const KxFigure *f)
 {
-	return kind == KX_CELL_PERCENT ? percent(f) : kx_compared_cell(kind, f);
+	return kind == KX_COMPARED_PERCENT ? percent(f) : kx_compared_cell(kind, f);
 }
 
 static gboolean runs(const KxRunRow *row)
@@ -79,8 +67,9 @@ static void add_own_columns(KxTable *table, const GPtrArray *rows)
 		column = kx_table_add_column(table, f->title, FALSE, FALSE);
 		for (guint i = 0; i < rows->len; i++) {
 			if (runs(rows->pdata[i]))
-				kx_table_add_cell(table, column,
-						  cell(f->kind, kx_run_figure(rows->pdata[i], f)));
+				kx_table_add_cell(
+					table, column,
+					kx_run_cell(f->kind, kx_run_figure(rows->pdata[i], f)));
 		}
 	}
 }
@@ -91,7 +80,7 @@ static void add_costs(KxTable *table, const GPtrArray *rows)
 	for (const KxComparedFigure *f = kx_compared_figures; f->key; f++) {
 		guint column;
 
-		if (!f->title || f->kind != KX_CELL_NS)
+		if (!f->title || f->kind != KX_COMPARED_NS)
 			continue;
 		column = kx_table_add_column(table, f->title, FALSE, f->boxed);
 		for (guint i = 0; i < rows->len; i++) {
@@ -100,7 +89,7 @@ static void add_costs(KxTable *table, const GPtrArray *rows)
 			if (runs(row))
 				kx_table_add_cell(
 					table, column,
-					cell(f->kind, kx_compared_figure(row->compared, f)));
+					kx_run_cell(f->kind, kx_compared_figure(row->compared, f)));
 		}
 	}
 }
@@ -109,82 +98,23 @@ static void add_answers(GString *out, const GPtrArray *rows)
 {
 	for (guint i = 1; i < rows->len; i++) {
 		const KxRunRow *row = rows->pdata[i];
-		const KxFigure *f = &row->compared->slowdown;
+		g_autofree char *answer = kx_compared_answer(row->compared, "the workload");
 
-		if (!runs(row) || f->na)
-			continue;
-		if (row->compared->difference)
-			g_string_append_printf(out, "  %s: %s\n", row->compared->label,
-					       row->compared->difference);
-		else if (!isnan(f->low))
-			g_string_append_printf(out,
-					       "  %s: the workload takes %.3g times as long "
-					       "[%.3g, %.3g]\n",
-					       row->compared->label, f->value, f->low, f->high);
+		if (answer)
+			g_string_append_printf(out, "  %s\n", answer);
 	}
 	g_string_append_c(out, '\n');
 }
 
+static void add_notes(GString *out, const KxExperimentPoint *p, const GPtrArray *rows)
+{
+	g_autoptr(GPtrArray) notes = kx_experiment_notes(p, rows);
+
+	for (guint i = 0; i < notes->len; i++)
+		g_string_append_printf(out, "  - %s\n", (char *)notes->pdata[i]);
+}
+
 /* --- a point ------------------------------------------------------------------------------------------------------ */
-
-static void note_failures(GString *out, const KxComparison *c)
-{
-	g_autoptr(GHashTable) said = g_hash_table_new(g_str_hash, g_str_equal);
-
-	for (guint k = 0; k < c->settings->len; k++) {
-		const KxComparedSetting *setting = c->settings->pdata[k];
-
-		g_hash_table_remove_all(said);
-		for (guint i = 0; i < c->rounds * c->vms->len; i++) {
-			const KxStretch *s =
-				kx_comparison_at(c, i % c->vms->len, i / c->vms->len, k);
-
-			if (s && s->failed && g_hash_table_add(said, s->failed))
-				note(out, "a run of %s is missing: %s", setting->label, s->failed);
-		}
-	}
-}
-
-static void note_rows(GString *out, const KxComparison *c, const GPtrArray *rows)
-{
-	for (guint i = 0; i < rows->len; i++) {
-		const KxComparedRow *row = ((const KxRunRow *)rows->pdata[i])->compared;
-
-		if (row->failed)
-			note(out, "%s: %u of %u runs are missing", row->label, row->failed,
-			     row->failed + row->windows);
-		if (row->mark)
-			note(out, "! %s: %s", row->label, row->mark);
-	}
-	note_failures(out, c);
-	for (guint i = 0; i < c->vms->len; i++) {
-		const KxComparedVm *v = c->vms->pdata[i];
-
-		for (guint k = 0; k < v->doubts->len; k++)
-			note(out, "%s: %s", v->name, (char *)v->doubts->pdata[k]);
-	}
-	for (guint i = 0; i < c->doubts->len; i++)
-		note(out, "%s", (char *)c->doubts->pdata[i]);
-}
-
-/* Why cells are n/a: each reason once, with the first setting that has it. */
-static void note_reasons(GString *out, const GPtrArray *rows)
-{
-	g_autoptr(GHashTable) said = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-
-	for (guint i = 1; i < rows->len; i++) {
-		KxRunRow *row = rows->pdata[i];
-
-		for (const KxRunFigure *f = kx_run_figures; runs(row) && f->key; f++) {
-			const KxFigure *figure = kx_run_figure(row, f);
-			char *key = figure->na ? g_strconcat(f->key, figure->na, NULL) : NULL;
-
-			if (key && g_hash_table_add(said, key))
-				note(out, "%s of %s: n/a, %s", f->key, row->compared->label,
-				     figure->na);
-		}
-	}
-}
 
 static void add_size(GString *out, const KxComparison *c)
 {
@@ -211,8 +141,7 @@ static void add_point(GString *out, const KxExperimentPoint *p, guint width)
 	add_costs(table, rows);
 	kx_table_print(table, out, width, INDENT, 0);
 	g_string_append_c(out, '\n');
-	note_rows(out, p->c, rows);
-	note_reasons(out, rows);
+	add_notes(out, p, rows);
 	g_string_append_c(out, '\n');
 }
 
@@ -329,7 +258,7 @@ char *kx_experiment_to_text(const KxExperiment *e, guint width)
 		"host: CPU time of the\n  tracker's thread and of the daemon's draining; guest: "
 		"vCPU time lost by the slowdown.\n");
 	if (host && host->hardware && g_str_equal(host->hardware, "emulated"))
-		note(out,
-		     "this host is emulated: its times are good as ratios within this table only");
+		g_string_append(out, "  - this host is emulated: its times are good as ratios "
+				     "within this table only\n");
 	return g_string_free(out, FALSE);
 }

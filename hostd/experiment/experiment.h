@@ -64,7 +64,7 @@ typedef struct {
 /* Each additional figure is described once, as in kx_compared_figures[]. */
 typedef struct {
 	const char *key, *title; /* @title NULL: not in the table */
-	KxCellKind kind;
+	KxComparedKind kind;
 	gsize offset; /* of the KxFigure in KxRunRow */
 } KxRunFigure;
 
@@ -76,6 +76,11 @@ guint64 kx_experiment_bytes(const KxExperimentPoint *p);
 
 /* One row (KxRunRow) for each setting. */
 GPtrArray *kx_experiment_rows(const KxExperimentPoint *p);
+
+/* What a reader must know to understand a point's rows (KxRunRow): sentences, char *. */
+GPtrArray *kx_experiment_notes(const KxExperimentPoint *p, const GPtrArray *rows);
+/* The figure as a cell of a table. */
+char *kx_run_cell(KxComparedKind kind, const KxFigure *f);
 
 /* The experiment as text for users. @width: columns, 0 = no limit. */
 char *kx_experiment_to_text(const KxExperiment *e, guint width);

@@ -115,36 +115,47 @@ static char *ratio_text(const GPtrArray *rows, guint i, guint base, const Kind *
 			       base_label, k->of, sure, page);
 }
 
+/* Who takes the sentences. */
+typedef struct {
+	KxSentenceFunc each;
+	gpointer data;
+	gboolean first; /* of a group */
+} Sentences;
+
+/* Takes @sentence. */
+static void say(Sentences *s, char *sentence)
+{
+	s->each(sentence, s->first, s->data);
+	s->first = FALSE;
+	g_free(sentence);
+}
+
 /* Without a reference of this kind of cost there is nothing to be said of it. */
-static void print_comparison(GString *out, guint width, const GPtrArray *rows, const Kind *k)
+static void say_ratios(Sentences *s, const GPtrArray *rows, const Kind *k)
 {
 	guint base = base_of(rows);
-	gboolean first = TRUE;
 
+	s->first = TRUE;
 	if (base == rows->len || figure_at(rows, base, k->cost)->na)
 		return;
 	for (guint i = 0; i < rows->len; i++) {
 		const KxFigure *f = figure_at(rows, i, k->ratio);
-		g_autofree char *label = label_of(rows, i), *text = NULL;
+		g_autofree char *label = label_of(rows, i);
 
 		if (i == base || figure_at(rows, i, k->cost)->na)
 			continue;
-		text = f->na ? g_strdup_printf("%s: %s.", label, f->na)
-			     : ratio_text(rows, i, base, k);
-		if (first)
-			g_string_append_c(out, '\n');
-		first = FALSE;
-		kx_text_fold(out, width, text, 2);
+		say(s, f->na ? g_strdup_printf("%s: %s.", label, f->na)
+			     : ratio_text(rows, i, base, k));
 	}
 }
 
 /* The reference has no cost of either kind, or is not there. */
-static void print_no_reference(GString *out, guint width, const GPtrArray *rows,
-			       const char *reference)
+static void say_no_reference(Sentences *s, const GPtrArray *rows, const char *reference)
 {
 	guint base = base_of(rows);
-	g_autofree char *name = NULL, *text = NULL;
+	g_autofree char *name = NULL;
 
+	s->first = TRUE;
 	if (!reference)
 		return;
 	for (guint i = 0; base < rows->len && i < G_N_ELEMENTS(kinds); i++) {
@@ -152,21 +163,18 @@ static void print_no_reference(GString *out, guint width, const GPtrArray *rows,
 			return;
 	}
 	name = kx_text_clean(reference);
-	text = base < rows->len
+	say(s, base < rows->len
 		       ? g_strdup_printf("Costs are not compared with %s: %s.", name,
 					 figure_at(rows, base, kinds[0].cost)->na)
 		       : g_strdup_printf("Costs are not compared with %s: this VM has no row "
 					 "that is called so.",
-					 name);
-	g_string_append_c(out, '\n');
-	kx_text_fold(out, width, text, 2);
+					 name));
 }
 
 /* If the VM's memory is mapped by 2M or 1G leaves, whole leaves are found; this explains a low precision. */
-static void print_leaves(GString *out, const GPtrArray *rows)
+static void say_leaves(Sentences *s, const GPtrArray *rows)
 {
-	gboolean first = TRUE;
-
+	s->first = TRUE;
 	for (guint i = 0; i < rows->len; i++) {
 		const KxFigure *f = pages_of(rows, i);
 		g_autofree char *label = label_of(rows, i), *pages = NULL;
@@ -174,19 +182,19 @@ static void print_leaves(GString *out, const GPtrArray *rows)
 		if (!is_large(f))
 			continue;
 		pages = kx_text_number(f->value);
-		g_string_append_printf(
-			out,
-			"%s  A sample of %s covers %s pages on average: large leaves are "
-			"found whole.\n",
-			first ? "\n" : "", label, pages);
-		first = FALSE;
+		say(s, g_strdup_printf("A sample of %s covers %s pages on average: large leaves "
+				       "are found whole.",
+				       label, pages));
 	}
 }
 
-void kx_comparison_print(const GPtrArray *rows, const char *reference, GString *out, guint width)
+void kx_row_sentences(const GPtrArray *rows, const char *reference, KxSentenceFunc each,
+		      gpointer data)
 {
-	print_no_reference(out, width, rows, reference);
+	Sentences s = { each, data, TRUE };
+
+	say_no_reference(&s, rows, reference);
 	for (guint i = 0; i < G_N_ELEMENTS(kinds); i++)
-		print_comparison(out, width, rows, &kinds[i]);
-	print_leaves(out, rows);
+		say_ratios(&s, rows, &kinds[i]);
+	say_leaves(&s, rows);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Notes: sentences that a reader must know to understand a VM's rows. */
-#include "row.h"
+#include "base/textfmt.h"
+#include "cells.h"
 #include "tracker/blind.h"
 
 static void add(GPtrArray *notes, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -322,4 +323,31 @@ GPtrArray *kx_vm_notes(const KxVmReport *v, const GPtrArray *rows)
 	note_unknown_pauses(notes, rows);
 	note_blind(notes, v, rows);
 	return notes;
+}
+
+/* --- losses ----------------------------------------------------------------- */
+
+GPtrArray *kx_row_losses(const GPtrArray *rows)
+{
+	GPtrArray *losses = g_ptr_array_new_with_free_func(g_free);
+
+	for (guint i = 0; i < rows->len; i++) {
+		const KxRow *row = rows->pdata[i];
+		const KxFigure *cost = &row->cost_per_sample_ns;
+		g_autofree char *label = kx_row_cell(rows, i);
+		g_autofree char *lost = kx_text_count(row->lost_samples.value);
+		g_autofree char *samples = kx_text_count(row->samples.value);
+
+		if (!row->lost_samples.na && row->lost_samples.value > 0)
+			add(losses,
+			    "%s: %s of %s samples did not fit the ring. They are counted, but "
+			    "missing from pages found, recall and precision.",
+			    label, lost, samples);
+		if (!cost->na && (double)cost->n < row->passes.value)
+			add(losses,
+			    "%s: the records of %.0f of %.0f passes are missing; cost per sample "
+			    "is from the others.",
+			    label, row->passes.value - (double)cost->n, row->passes.value);
+	}
+	return losses;
 }

@@ -35,39 +35,28 @@ static void print_settings(KxText *t, const KxVmReport *v, const GPtrArray *rows
 	}
 }
 
-static void print_loss(KxText *t, const char *label, const KxRow *row)
+static void print_folded(KxText *t, const char *text, guint indent)
 {
-	g_autofree char *lost = kx_text_count(row->lost_samples.value);
-	g_autofree char *samples = kx_text_count(row->samples.value);
-
-	g_string_append_printf(
-		t->out,
-		"\n  %s: %s of %s samples did not fit the ring. They are counted, but "
-		"missing from\n  pages found, recall and precision.\n",
-		label, lost, samples);
+	kx_text_fold(t->out, t->width, text, indent);
 }
 
 static void print_losses(KxText *t, const GPtrArray *rows)
 {
-	for (guint i = 0; i < rows->len; i++) {
-		const KxRow *row = rows->pdata[i];
-		const KxFigure *cost = &row->cost_per_sample_ns;
-		g_autofree char *label = kx_row_cell(rows, i);
+	g_autoptr(GPtrArray) losses = kx_row_losses(rows);
 
-		if (!row->lost_samples.na && row->lost_samples.value > 0)
-			print_loss(t, label, row);
-		if (!cost->na && (double)cost->n < row->passes.value)
-			g_string_append_printf(
-				t->out,
-				"\n  %s: the records of %.0f of %.0f passes are missing; "
-				"cost per sample is from the others.\n",
-				label, row->passes.value - (double)cost->n, row->passes.value);
+	for (guint i = 0; i < losses->len; i++) {
+		g_string_append_c(t->out, '\n');
+		print_folded(t, losses->pdata[i], 2);
 	}
 }
 
-static void print_folded(KxText *t, const char *text, guint indent)
+static void print_sentence(const char *sentence, gboolean first, gpointer data)
 {
-	kx_text_fold(t->out, t->width, text, indent);
+	KxText *t = data;
+
+	if (first)
+		g_string_append_c(t->out, '\n');
+	print_folded(t, sentence, 2);
 }
 
 static void print_notes(KxText *t, const KxVmReport *v, const GPtrArray *rows)
@@ -229,7 +218,7 @@ static void print_vm(KxText *t, const KxVmReport *v, const char *reference)
 		kx_text_heat(t, v->heat);
 	if (v->placement)
 		kx_text_placement(t, v->placement);
-	kx_comparison_print(rows, reference, t->out, t->width);
+	kx_row_sentences(rows, reference, print_sentence, t);
 	print_losses(t, rows);
 	print_notes(t, v, rows);
 	print_settings(t, v, rows);

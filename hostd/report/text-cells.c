@@ -119,27 +119,24 @@ static char *ratio_text(const KxFigure *f)
 
 /* --- cells that look at the row --------------------------------------------------------------------------------------- */
 
-static char *pairs_cell(KxText *t, const GPtrArray *rows, guint index)
+static char *pairs_text(const GPtrArray *rows, guint index)
 {
 	const KxRow *row = rows->pdata[index];
-	g_autofree char *used = NULL, *dropped = NULL;
+	g_autofree char *used = kx_text_count((double)row->missed.n);
+	g_autofree char *dropped = kx_text_count(row->missed_dropped.value);
 
-	if (row->missed.na)
-		return kx_na_cell(t, row->missed.na);
-	used = kx_text_count((double)row->missed.n);
-	dropped = kx_text_count(row->missed_dropped.value);
 	return g_strdup_printf("%s / %s", used, dropped);
 }
 
 /* The row in which the misses were measured: another row than those whose costs are measured. */
-static char *measured_in_cell(KxText *t, const GPtrArray *rows, guint index)
+static char *measured_in_text(const GPtrArray *rows, guint index)
 {
 	return kx_row_cell(rows, ((const KxRow *)rows->pdata[index])->missed_by);
 }
 
 static const struct {
 	char *(*text)(const KxFigure *f);
-	char *(*cell)(KxText *t, const GPtrArray *rows, guint index); /* instead of text() */
+	char *(*of_row)(const GPtrArray *rows, guint index); /* instead of text() */
 } kinds[] = {
 	[KX_CELL_COST] = { .text = cost_text },
 	[KX_CELL_NS] = { .text = ns_text },
@@ -152,22 +149,21 @@ static const struct {
 	[KX_CELL_TRUTH] = { .text = truth_text },
 	[KX_CELL_MISSED] = { .text = missed_text },
 	[KX_CELL_RATIO] = { .text = ratio_text },
-	[KX_CELL_PAIRS] = { .cell = pairs_cell },
-	[KX_CELL_MEASURED_IN] = { .cell = measured_in_cell },
+	[KX_CELL_PAIRS] = { .of_row = pairs_text },
+	[KX_CELL_MEASURED_IN] = { .of_row = measured_in_text },
 };
 
-/* --- one figure, or several in a cell ----------------------------------------------------------------------------------- */
-
-static char *value_cell(KxText *t, const KxFigure *f, KxCell kind)
+char *kx_cell_value(const GPtrArray *rows, guint index, KxCell kind, const KxFigure *f)
 {
-	return f->na ? kx_na_cell(t, f->na) : with_note(t, f, kinds[kind].text(f));
+	return kinds[kind].of_row ? kinds[kind].of_row(rows, index) : kinds[kind].text(f);
 }
 
-/* The reason why no figure of the cell is available, if it is the same reason for all of them; else NULL. */
-static const char *common_reason(const KxRow *row, const KxFigureSpec *spec)
+const char *kx_cell_na(const KxRow *row, const KxFigureSpec *spec)
 {
 	const char *reason = kx_row_figure(row, spec->offset)->na;
 
+	if (spec->cell == KX_CELL_MEASURED_IN)
+		return NULL; /* the other row is known, even if it measured nothing */
 	for (guint i = 0; i < KX_OTHERS_MAX && spec->others[i]; i++) {
 		if (g_strcmp0(reason, kx_row_figure(row, spec->others[i])->na) != 0)
 			return NULL;
@@ -175,21 +171,28 @@ static const char *common_reason(const KxRow *row, const KxFigureSpec *spec)
 	return reason;
 }
 
+/* --- one figure, or several in a cell ----------------------------------------------------------------------------------- */
+
+static char *value_cell(KxText *t, const GPtrArray *rows, guint index, gsize offset, KxCell kind)
+{
+	const KxFigure *f = kx_row_figure(rows->pdata[index], offset);
+
+	if (kinds[kind].of_row)
+		return kinds[kind].of_row(rows, index);
+	return f->na ? kx_na_cell(t, f->na) : with_note(t, f, kinds[kind].text(f));
+}
+
 char *kx_figure_cell(KxText *t, const GPtrArray *rows, guint index, const KxFigureSpec *spec)
 {
-	const KxRow *row = rows->pdata[index];
-	const char *reason = common_reason(row, spec);
+	const char *reason = kx_cell_na(rows->pdata[index], spec);
 	char *cell;
 
-	if (kinds[spec->cell].cell)
-		return kinds[spec->cell].cell(t, rows, index);
 	if (reason)
 		return kx_na_cell(t, reason);
-	cell = value_cell(t, kx_row_figure(row, spec->offset), spec->cell);
+	cell = value_cell(t, rows, index, spec->offset, spec->cell);
 	for (guint i = 0; i < KX_OTHERS_MAX && spec->others[i]; i++) {
 		g_autofree char *left = cell;
-		g_autofree char *right =
-			value_cell(t, kx_row_figure(row, spec->others[i]), spec->cell);
+		g_autofree char *right = value_cell(t, rows, index, spec->others[i], spec->cell);
 
 		cell = g_strdup_printf("%s / %s", left, right);
 	}

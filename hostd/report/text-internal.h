@@ -4,6 +4,7 @@
 #define KX_TEXT_INTERNAL_H
 
 #include "model/placement.h"
+#include "cells.h"
 #include "row.h"
 #include "text.h"
 
@@ -19,8 +20,6 @@ typedef struct {
 char *kx_na_cell(KxText *t, const char *reason);
 /* The cell in the column of @spec and the row @index. */
 char *kx_figure_cell(KxText *t, const GPtrArray *rows, guint index, const KxFigureSpec *spec);
-/* The row's label, without characters that a terminal would interpret. */
-char *kx_row_cell(const GPtrArray *rows, guint index);
 
 /* --- tables (text-tables.c, heat-text.c) ------------------------------------------------------------------------------ */
 
@@ -30,13 +29,5 @@ void kx_text_tables(KxText *t, const GPtrArray *rows);
 void kx_text_heat(KxText *t, const KxHeatReport *h);
 /* Hot and cold memory by NUMA node (placement-text.c); nothing if the host has one node. */
 void kx_text_placement(KxText *t, const KxPlacement *p);
-
-/* --- sentences (report-compare.c) ------------------------------------------------------------------------------------- */
-
-/*
- * The cost of each row's samples, compared with the row that is called @reference (NULL: none was named), and how many pages a
- * sample covers.
- */
-void kx_comparison_print(const GPtrArray *rows, const char *reference, GString *out, guint width);
 
 #endif /* KX_TEXT_INTERNAL_H */

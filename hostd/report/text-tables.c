@@ -9,7 +9,7 @@
 
 #define WIDE_COLUMNS 150u /* from here on the extra columns are shown */
 
-static gboolean any_has(const GPtrArray *rows, KxPart part)
+gboolean kx_rows_have(const GPtrArray *rows, KxPart part)
 {
 	for (guint i = 0; i < rows->len; i++) {
 		if (kx_row_has(rows->pdata[i], part))
@@ -30,13 +30,18 @@ static gboolean any_says(const GPtrArray *rows, gsize offset)
 	return FALSE;
 }
 
+gboolean kx_column_is_used(const GPtrArray *rows, const KxFigureSpec *spec)
+{
+	if (!spec->title || !kx_rows_have(rows, spec->part))
+		return FALSE;
+	return !(spec->flags & KX_IF_ANY) || any_says(rows, spec->offset);
+}
+
 static gboolean is_shown(const KxText *t, const GPtrArray *rows, const KxFigureSpec *f)
 {
-	if (!f->title || !any_has(rows, f->part))
-		return FALSE;
 	if (f->flags & KX_EXTRA && t->width && t->width < WIDE_COLUMNS)
 		return FALSE;
-	return !(f->flags & KX_IF_ANY) || any_says(rows, f->offset);
+	return kx_column_is_used(rows, f);
 }
 
 static void add_labels(KxTable *table, const GPtrArray *rows, KxPart part)
@@ -106,7 +111,7 @@ static void print_part(KxText *t, const GPtrArray *rows, KxPart part)
 {
 	g_autoptr(KxTable) table = kx_table_new();
 
-	if (!kx_parts[part].heading || !any_has(rows, part))
+	if (!kx_parts[part].heading || !kx_rows_have(rows, part))
 		return;
 	g_string_append_printf(t->out, "\n  %s\n\n", kx_parts[part].heading);
 	add_labels(table, rows, part);

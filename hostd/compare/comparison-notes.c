@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Sentences about a comparison: the result of each setting, and notes for the interpretation of the rows. */
+#include "comparison.h"
+
+#include <math.h>
+
+#include "model/hardware.h"
+
+char *kx_compared_answer(const KxComparedRow *row, const char *what)
+{
+	const KxFigure *f = &row->slowdown;
+
+	if (row->left_out || f->na)
+		return NULL;
+	if (row->difference)
+		return g_strdup_printf("%s: %s", row->label, row->difference);
+	if (isnan(f->low))
+		return NULL;
+	return g_strdup_printf("%s: %s takes %.3g times as long [%.3g, %.3g]", row->label, what,
+			       f->value, f->low, f->high);
+}
+
+gboolean kx_compared_anybody_has(const GPtrArray *rows, const KxComparedFigure *f)
+{
+	for (guint i = 0; i < rows->len; i++) {
+		if (!kx_compared_figure(rows->pdata[i], f)->na)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+static void note(GPtrArray *notes, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static void note(GPtrArray *notes, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	g_ptr_array_add(notes, g_strdup_vprintf(format, args));
+	va_end(args);
+}
+
+/* Few trackers have these figures, and users know that the others have not. */
+static gboolean is_of_few(const KxComparedFigure *f)
+{
+	return f->offset == G_STRUCT_OFFSET(KxComparedRow, guest_cpu_percent) ||
+	       f->offset == G_STRUCT_OFFSET(KxComparedRow, samplers_percent);
+}
+
+/* Of figures that are made of one: its reason is theirs. */
+static gboolean is_said_already(const KxComparedFigure *f, KxComparedRow *row)
+{
+	const char *why = kx_compared_figure(row, f)->na;
+
+	if (f->table == KX_TABLE_PARTS)
+		return g_strcmp0(why, row->slowdown.na) == 0;
+	return (f->offset == G_STRUCT_OFFSET(KxComparedRow, llc_per_1000) ||
+		f->offset == G_STRUCT_OFFSET(KxComparedRow, llc_slowdown)) &&
+	       g_strcmp0(why, row->llc_per_s.na) == 0;
+}
+
+/* Why a column is missing, or a cell is n/a: each reason once, with the settings that it applies to. */
+static void note_reasons(GPtrArray *notes, const GPtrArray *rows)
+{
+	for (const KxComparedFigure *f = kx_compared_figures; f->key; f++) {
+		g_autoptr(GHashTable) said = g_hash_table_new(g_str_hash, g_str_equal);
+
+		if (is_of_few(f))
+			continue;
+		for (guint i = 1; i < rows->len; i++) {
+			KxComparedRow *row = rows->pdata[i];
+			const char *why = kx_compared_figure(row, f)->na;
+
+			if (row->left_out || !why || !g_hash_table_add(said, (gpointer)why) ||
+			    is_said_already(f, row))
+				continue;
+			note(notes, "%s of %s%s: n/a, %s", f->key, row->label,
+			     kx_compared_anybody_has(rows, f) ? "" : " and others", why);
+		}
+	}
+}
+
+static gboolean anything_measured(const GPtrArray *rows)
+{
+	guint windows = 0;
+
+	for (guint i = 0; i < rows->len; i++)
+		windows += ((const KxComparedRow *)rows->pdata[i])->windows;
+	return windows > 0;
+}
+
+static void note_rows(GPtrArray *notes, const KxComparison *c, const GPtrArray *rows)
+{
+	for (guint i = 0; i < rows->len; i++) {
+		const KxComparedRow *row = rows->pdata[i];
+		const KxComparedSetting *s = c->settings->pdata[i];
+
+		if (row->left_out)
+			note(notes, "%s was left out: %s", row->label, row->left_out);
+		if (row->failed)
+			note(notes, "%s: %u of %u windows are missing", row->label, row->failed,
+			     row->failed + row->windows);
+		if (row->mark)
+			note(notes, "! %s: %s", row->label, row->mark);
+		if (s->sees && !row->left_out && !row->recall.na)
+			note(notes, "%s: %s", row->label, s->sees);
+	}
+}
+
+/* Why windows failed: each reason once. */
+static void note_failures(GPtrArray *notes, const KxComparison *c)
+{
+	g_autoptr(GHashTable) said = g_hash_table_new(g_str_hash, g_str_equal);
+
+	for (guint i = 0; i < c->vms->len; i++) {
+		const KxComparedVm *v = c->vms->pdata[i];
+
+		if (v->ended)
+			note(notes, "%s ended before the comparison did: %s", v->name, v->ended);
+		for (guint k = 0; k < v->doubts->len; k++)
+			note(notes, "%s: %s", v->name, (char *)v->doubts->pdata[k]);
+		for (guint k = 0; k < v->stretches->len; k++) {
+			const KxStretch *s = v->stretches->pdata[k];
+
+			if (s && s->failed && g_hash_table_add(said, s->failed))
+				note(notes, "a window of %s is missing: %s", v->name, s->failed);
+		}
+	}
+}
+
+GPtrArray *kx_comparison_notes(const KxComparison *c, const GPtrArray *rows)
+{
+	GPtrArray *notes = g_ptr_array_new_with_free_func(g_free);
+
+	if (kx_hardware_by_name(c->host->hardware) == KX_HARDWARE_EMULATED)
+		note(notes, "this host is emulated: its times are good as ratios within this table "
+			    "only");
+	note_rows(notes, c, rows);
+	if (anything_measured(rows))
+		note_reasons(notes, rows);
+	note_failures(notes, c);
+	for (guint i = 0; i < c->doubts->len; i++)
+		note(notes, "%s", (char *)c->doubts->pdata[i]);
+	return notes;
+}

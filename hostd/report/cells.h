@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the text and the page (html/) say of rows in the same words: values, and sentences. */
+#ifndef KX_CELLS_H
+#define KX_CELLS_H
+
+#include "row.h"
+
+/* --- cells (text-cells.c) --------------------------------------------------------------------------------------------- */
+
+/* The row's label, without characters that a terminal would interpret. */
+char *kx_row_cell(const GPtrArray *rows, guint index);
+/* The value of @f, which is not n/a, without its footnote; or of the row, if the column is not one of a figure alone. */
+char *kx_cell_value(const GPtrArray *rows, guint index, KxCell kind, const KxFigure *f);
+/* Why none of the figures in the column of @spec is available, if it is the same reason for all of them; else NULL. */
+const char *kx_cell_na(const KxRow *row, const KxFigureSpec *spec);
+/* Whether any row has a cell in the column. */
+gboolean kx_column_is_used(const GPtrArray *rows, const KxFigureSpec *spec);
+gboolean kx_rows_have(const GPtrArray *rows, KxPart part);
+
+/* --- sentences (report-compare.c, report-notes.c) ----------------------------------------------------------------------- */
+
+/*
+ * The cost of each row's samples, compared with the row that is called @reference (NULL: none was named), and how many pages a
+ * sample covers. @first: the first sentence of a group.
+ */
+typedef void (*KxSentenceFunc)(const char *sentence, gboolean first, gpointer data);
+void kx_row_sentences(const GPtrArray *rows, const char *reference, KxSentenceFunc each,
+		      gpointer data);
+/* What was lost on the way to the rows: sentences, char *. */
+GPtrArray *kx_row_losses(const GPtrArray *rows);
+
+#endif /* KX_CELLS_H */
