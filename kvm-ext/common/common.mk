@@ -9,10 +9,11 @@ KX_TABLES_SAN := $(BUILD)/san/tests/unit/tables.o
 $(KX_TABLES_SAN): KX_CPPFLAGS += -Ikvm-ext/common
 -include $(KX_TABLES_SAN:.o=.d)
 
-KX_UNIT_TESTS += test-mpsc test-mpsc-steps test-ranges test-regions test-walk test-pace
+KX_UNIT_TESTS += test-mpsc test-mpsc-steps test-ranges test-regions test-walk test-pace test-thrift
 KX_UNIT_EXTRA_test-mpsc := -Ikvm-ext/common $(KX_COMMON_SAN)/mpsc.o
 KX_UNIT_EXTRA_test-mpsc-steps := -Ikvm-ext/common $(BUILD)/obj/kvm-ext/common/mpsc.o
 KX_UNIT_EXTRA_test-pace := -Ikvm-ext/common
+KX_UNIT_EXTRA_test-thrift := -Ikvm-ext/common
 KX_UNIT_EXTRA_test-ranges := -Ikvm-ext/common $(KX_COMMON_SAN)/ranges.o
 KX_UNIT_EXTRA_test-regions := -Ikvm-ext/common $(KX_COMMON_SAN)/regions.o
 KX_UNIT_EXTRA_test-walk := -Ikvm-ext/common $(KX_COMMON_SAN)/walk.o $(KX_TABLES_SAN)

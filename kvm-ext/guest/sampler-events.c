@@ -36,6 +36,7 @@
 
 #include "../common/mpsc.h"
 #include "../common/pace.h"
+#include "../common/thrift.h"
 #include "agent.h"
 #include "classify.h"
 #include "event.h"
@@ -62,6 +63,7 @@ struct events {
 	bool probing;
 	u64 missed_before;				/* by the probe, before the start */
 	u64 epoch_start_ns, cost_before_ns;		/* for the budget */
+	struct kx_thrift thrift;
 	struct kx_sample batch[BATCH];
 };
 
@@ -318,28 +320,16 @@ static u64 events_cost_ns(const struct kvm_ext_channel_account *account)
 	       account->report_ns;
 }
 
-/*
- * Keeps the cost within the budget. If the cost differs from the budget by less than a sixth, the
- * period stays. Otherwise it changes in proportion, in one epoch at most to half or double, because
- * the cost of one epoch is not reliable.
- */
 static void events_keep_budget(struct kx_agent *a, struct events *s)
 {
 	u64 now = ktime_get_ns(), cost = events_cost_ns(&a->account);
 	u64 spent = cost - s->cost_before_ns;
 	u64 budget = mul_u64_u64_div_u64(now - s->epoch_start_ns, a->command.budget_ppm, 1000000);
-	u64 period = s->period;
+	u64 period = kx_thrift_period(&s->thrift, s->period, spent, budget);
 
 	s->epoch_start_ns = now;
 	s->cost_before_ns = cost;
-	if (!budget || (spent * 6 >= budget * 5 && spent * 6 <= budget * 7))
-		return;
-	/* This also keeps the quotient within 64 bits; a larger quotient would trap. */
-	spent = clamp_t(u64, spent, budget / 2, budget * 2);
-	period = mul_u64_u64_div_u64(period, spent, budget);
-	if (spent > budget)
-		period = max(period, s->period + 1);
-	events_set_period(s, clamp_t(u64, period, s->what.min_period, 1ull << 40));
+	events_set_period(s, max(period, s->what.min_period));
 }
 
 static int events_epoch(struct kx_agent *a)
