@@ -57,7 +57,7 @@ typedef struct {
 } Span;
 
 typedef struct {
-	GHashTable *sections; /* heading: GArray of Line */
+	GHashTable *sections; /* heading: GPtrArray of those that have it, GArray of Line each */
 	GArray *memory;	      /* borrowed; NULL: none */
 	/* found on the way: */
 	GArray *ram;	   /* Span */
@@ -116,11 +116,17 @@ static GArray *begin_section(Tree *t, GArray *now, const char *heading)
 {
 	GArray *section =
 		now && !now->len ? g_array_ref(now) : g_array_new(FALSE, FALSE, sizeof(Line));
+	GPtrArray *same;
 
 	g_array_set_clear_func(section, line_clear);
 	if (g_str_equal(heading, SECTION_MEMORY))
 		t->memory = section;
-	g_hash_table_replace(t->sections, g_strdup(heading), section);
+	same = g_hash_table_lookup(t->sections, heading);
+	if (!same) {
+		same = g_ptr_array_new_with_free_func((GDestroyNotify)g_array_unref);
+		g_hash_table_insert(t->sections, g_strdup(heading), same);
+	}
+	g_ptr_array_add(same, section);
 	return section;
 }
 
@@ -163,7 +169,11 @@ static void add_ram(Tree *t, guint64 first, guint64 last)
 		g_array_append_val(t->ram, span);
 }
 
-static const GArray *target_of(const Tree *t, const Line *line)
+/*
+ * Regions may have equal names: each PCI bridge has a "pci_bridge_pci". The alias does not say which is meant, so all are taken:
+ * what follows from this can be RAM, and "gpa2hva" has the last word.
+ */
+static const GPtrArray *targets_of(const Tree *t, const Line *line)
 {
 	g_autofree char *heading =
 		line->target ? g_strconcat(SECTION_REGION, line->target, NULL) : NULL;
@@ -178,7 +188,7 @@ static void walk(Tree *t, const GArray *section, guint64 first, guint64 last, gu
 	for (guint i = 0; i < section->len; i++) {
 		const Line *line = &g_array_index(section, Line, i);
 		guint64 from = MAX(line->first, first), to = MIN(line->last, last), gpa;
-		const GArray *target;
+		const GPtrArray *targets;
 
 		if (from > to)
 			continue;
@@ -191,12 +201,16 @@ static void walk(Tree *t, const GArray *section, guint64 first, guint64 last, gu
 			g_hash_table_add(t->names, line->target ? line->target : line->name);
 			continue;
 		}
-		target = target_of(t, line);
-		if (target && target->len && depth < DEPTH_MAX) {
-			/* Its own place is in its first line. */
-			guint64 begin = g_array_index(target, Line, 0).first + line->offset +
-					(from - line->first);
+		targets = depth < DEPTH_MAX ? targets_of(t, line) : NULL;
+		for (guint n = 0; targets && n < targets->len; n++) {
+			const GArray *target = g_ptr_array_index(targets, n);
+			guint64 begin;
 
+			if (!target->len)
+				continue;
+			/* Its own place is in its first line. */
+			begin = g_array_index(target, Line, 0).first + line->offset +
+				(from - line->first);
 			walk(t, target, begin, begin + (to - from), gpa, depth + 1);
 		}
 	}
@@ -212,7 +226,7 @@ static gint lower_first(gconstpointer a, gconstpointer b)
 static gboolean read_tree(Tree *t, const char *text, GError **error)
 {
 	t->sections = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
-					    (GDestroyNotify)g_array_unref);
+					    (GDestroyNotify)g_ptr_array_unref);
 	t->ram = g_array_new(FALSE, FALSE, sizeof(Span));
 	t->cuts = g_array_new(FALSE, FALSE, sizeof(guint64));
 	t->names = g_hash_table_new(g_str_hash, g_str_equal);

@@ -12,7 +12,10 @@
 
 #include "port.h"
 
-/* What is carried over, in budgets of one epoch. Savings are small, so that no burst follows an idle time. */
+/*
+ * What is carried over, in budgets of one epoch. Savings are small, so that no burst follows an
+ * idle time.
+ */
 #define KX_THRIFT_DEBT		16
 #define KX_THRIFT_SAVINGS	2
 /* The number of epochs over which it is evened out. */
@@ -52,7 +55,7 @@ static inline u64 kx_thrift_period(struct kx_thrift *t, u64 period, u64 spent_ns
 {
 	u64 allowed = kx_thrift_allowed(t, spent_ns, budget_ns), next;
 
-	/* This also keeps products and the quotient within 64 bits; a larger quotient would trap. */
+	/* Keeps products and the quotient within 64 bits, too; a larger quotient would trap. */
 	if (spent_ns > 2 * allowed)
 		spent_ns = 2 * allowed;
 	if (spent_ns < allowed / 2)

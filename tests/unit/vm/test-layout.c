@@ -59,6 +59,8 @@ static const struct {
 	{ 0xe0000, 0x100000, "pc.bios", 0x7e0001000000 },
 	{ 0x100000, 0x40000000, "node0", BASE + 0x100000 },
 	{ 0x40000000, 0xc0000000, "node1", BASE + 0x40000000 },
+	{ 0xfc000000, 0xfc200000, "0000:02:00.0 BAR 2", 0x7c0000000000 },
+	{ 0xfd000000, 0xfd200000, "0000:03:00.0 BAR 2", 0x7b0000000000 },
 	{ 0xfe000000, 0xfe200000, "a shared memory @ its best", 0x7d0000000000 },
 	{ 0x100000000, 0x120000000, "node1", BASE + 0xc0000000 },
 };
@@ -152,6 +154,38 @@ static void finds_ram_and_nothing_else(void **state)
 	}
 }
 
+/* Of the bridges each has a region of this name; the aliases of both lead to all of them. */
+static void finds_ram_behind_each_bridge(void **state)
+{
+	static const char bridges[] =
+		"address-space: memory\n"
+		"  0000000000000000-ffffffffffffffff (prio 0, i/o): system\n"
+		"    00000000fc000000-00000000fc1fffff (prio 1, i/o): alias pci_bridge_pref_mem "
+		"@pci_bridge_pci 00000000fc000000-00000000fc1fffff\n"
+		"    00000000fd000000-00000000fd1fffff (prio 1, i/o): alias pci_bridge_pref_mem "
+		"@pci_bridge_pci 00000000fd000000-00000000fd1fffff\n\n"
+		"memory-region: pci_bridge_pci\n"
+		"  0000000000000000-ffffffffffffffff (prio 0, i/o): pci_bridge_pci\n"
+		"    00000000fc000000-00000000fc1fffff (prio 1, ram): 0000:02:00.0 BAR 2\n\n"
+		"memory-region: pci_bridge_pci\n"
+		"  0000000000000000-ffffffffffffffff (prio 0, i/o): pci_bridge_pci\n"
+		"    00000000fd000000-00000000fd1fffff (prio 1, ram): 0000:03:00.0 BAR 2\n\n"
+		"memory-region: pci_bridge_pci\n"
+		"  0000000000000000-ffffffffffffffff (prio 0, i/o): pci_bridge_pci\n\n";
+	Fake f = { .tree = bridges };
+	g_autoptr(GError) error = NULL;
+	g_autoptr(KxLayout) l = read_from(&f, &error);
+	guint64 hva, npages;
+
+	if (!l)
+		fail_msg("%s", error->message);
+	assert_int_equal(kx_layout_pages(l), 0x400);
+	assert_true(kx_layout_find(l, 0xfc000, &hva, &npages));
+	assert_int_equal(hva, 0x7c0000000000);
+	assert_true(kx_layout_find(l, 0xfd000, &hva, &npages));
+	assert_int_equal(hva, 0x7b0000000000);
+}
+
 static void believes_no_nonsense(void **state)
 {
 	static const char space[] = "address-space: memory\n  0000000000000000-ffffffffffffffff "
@@ -208,6 +242,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_ram_and_nothing_else),
+		cmocka_unit_test(finds_ram_behind_each_bridge),
 		cmocka_unit_test(believes_no_nonsense),
 		cmocka_unit_test(hands_on_what_the_monitor_says),
 	};
