@@ -7,7 +7,9 @@ KX_LIB_SRCS += \
 	hostd/doctor/doctor-around.c \
 	hostd/doctor/doctor-check.c \
 	hostd/doctor/doctor-host.c \
+	hostd/doctor/doctor-load.c \
 	hostd/doctor/doctor-module.c \
+	hostd/doctor/module-file.c \
 	hostd/doctor/doctor-pebs.c \
 	hostd/doctor/doctor-probe.c \
 	hostd/report/figure.c \

@@ -36,6 +36,7 @@ void kx_doctor_check_kvm_device(KxDoctor *d);
 void kx_doctor_check_pidfd_getfd(KxDoctor *d);
 void kx_doctor_check_kernel(KxDoctor *d);
 void kx_doctor_check_module(KxDoctor *d);
+void kx_doctor_check_lockdown(KxDoctor *d);
 void kx_doctor_check_versions(KxDoctor *d);
 void kx_doctor_check_device(KxDoctor *d);
 void kx_doctor_check_api(KxDoctor *d);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Checks of the module: whether it is loaded, whether it is of this build, and its capabilities on this host. */
+/* Checks of the loaded module: whether it is of this build, and its capabilities on this host. */
 #include "doctor-internal.h"
 
 #include <errno.h>
@@ -8,49 +8,6 @@
 
 #include "tracker/logmech.h"
 #include "tracker/release.h"
-
-static char *installed_module(const KxDoctor *d)
-{
-	static const char *const folders[] = { "updates", "extra", "updates/dkms" };
-
-	for (guint i = 0; i < G_N_ELEMENTS(folders); i++) {
-		char *path =
-			g_strdup_printf("/lib/modules/%s/%s/kvm_ext.ko", d->release, folders[i]);
-
-		if (kx_doctor_exists(d, "%s", path + 1))
-			return path;
-		g_free(path);
-	}
-	return NULL;
-}
-
-void kx_doctor_check_module(KxDoctor *d)
-{
-	g_autofree char *installed = installed_module(d);
-	g_autofree char *headers = NULL, *version = NULL;
-	const char *why;
-
-	if (kx_doctor_exists(d, "sys/module/kvm_ext")) {
-		version = kx_release_of_module(d->facts->root, &why);
-		kx_doctor_say(d, KX_CHECK_YES, NULL, "kvm_ext %s is loaded",
-			      version ? version : "(without a version)");
-		return;
-	}
-	if (installed) {
-		kx_doctor_say(d, KX_CHECK_NO, "modprobe kvm_ext", "not loaded, but installed: %s",
-			      installed);
-		return;
-	}
-	headers = g_strdup_printf("apt install linux-headers-%s, then make modules install",
-				  d->release);
-	if (kx_doctor_exists(d, "lib/modules/%s/build", d->release))
-		kx_doctor_say(d, KX_CHECK_NO, "make modules install, then modprobe kvm_ext",
-			      "not loaded, and not built for %s", d->release);
-	else
-		kx_doctor_say(d, KX_CHECK_NO, headers,
-			      "not loaded, not built for %s, and its headers are missing",
-			      d->release);
-}
 
 /* The daemon and the module that run stay those of before, if new ones are installed. */
 void kx_doctor_check_versions(KxDoctor *d)

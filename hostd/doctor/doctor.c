@@ -27,6 +27,7 @@ static const struct {
 	{ "pidfd-getfd", "pidfd_getfd", NEEDED, kx_doctor_check_pidfd_getfd },
 	{ "kernel", "kernel", ASIDE, kx_doctor_check_kernel },
 	{ "module", "kvm-ext module", BY_MODULE, kx_doctor_check_module },
+	{ "lockdown", "lockdown", ASIDE, kx_doctor_check_lockdown },
 	{ "device", "module's device", BY_MODULE, kx_doctor_check_device },
 	{ "api", "module's API", BY_MODULE, kx_doctor_check_api },
 	{ "build", "module's build", BY_MODULE, kx_doctor_check_build },
