@@ -28,6 +28,8 @@ KX_LIB_SRCS += \
 	hostd/report/vm-rows.c \
 	hostd/report/text-cells.c \
 	hostd/report/text-tables.c \
+	hostd/model/accessmap.c \
+	hostd/model/accessmap-json.c \
 	hostd/model/fields.c \
 	hostd/model/hardware.c \
 	hostd/model/heatmap.c \

@@ -23,6 +23,7 @@ KX_LIB_SRCS += \
 	hostd/base/error.c \
 	hostd/base/gfnset.c \
 	hostd/account/heat.c \
+	hostd/account/heat-pick.c \
 	hostd/vm/kvmstat.c \
 	hostd/base/lane.c \
 	hostd/control/letalone.c \
@@ -35,6 +36,7 @@ KX_LIB_SRCS += \
 	hostd/control/manager-environment.c \
 	hostd/control/manager-list.c \
 	hostd/control/manager-names.c \
+	hostd/control/manager-overtime.c \
 	hostd/control/manager-pauses.c \
 	hostd/control/manager-placement.c \
 	hostd/control/manager-report.c \
@@ -55,6 +57,7 @@ KX_LIB_SRCS += \
 	hostd/vm/procstat.c \
 	hostd/base/progress.c \
 	hostd/account/rangemap.c \
+	hostd/account/timemap.c \
 	hostd/control/session.c \
 	hostd/control/session-loop.c \
 	hostd/control/session-records.c \
@@ -103,7 +106,7 @@ $(BUILD)/hostd/kvm-extd: $(KX_DAEMON_OBJS) $(BUILD)/hostd/libkvmext.a
 
 -include $(KX_DAEMON_OBJS:.o=.d)
 
-KX_UNIT_TESTS += test-environment test-stream test-ring test-passthread test-soft-dirty test-damon test-dirty-rate test-mglru test-gfnset test-stepmap test-heat test-rangemap test-account test-vmfd test-kvmstat test-layout test-config test-domains \
+KX_UNIT_TESTS += test-environment test-stream test-ring test-passthread test-soft-dirty test-damon test-dirty-rate test-mglru test-gfnset test-stepmap test-heat test-timemap test-rangemap test-account test-vmfd test-kvmstat test-layout test-config test-domains \
 	test-service test-scale test-daemon test-letalone test-bus test-names test-pagenodes test-placement
 
 # The service is tested where it is; the library does not know D-Bus.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "heat.h"
+#include "heat-internal.h"
 
 #include <string.h>
 
-#include "base/stepmap.h"
+#include "model/window.h"
 #include "rangemap.h"
+#include "timemap.h"
 
-#define HEAT_CLASSES (KX_STEPMAP_TOP + 1)
 /* 512 KiB to 8 MiB; so much is needed only if accessed memory is scattered in so many pieces. */
 #define STEPS_MIN (1u << 16)
 #define STEPS_MAX (1u << 20)
@@ -19,7 +19,7 @@
  * What one tracker has found, in all of its windows. A tracker with regions, where one page stands for its region, has another
  * finder than the same tracker without regions.
  */
-typedef struct {
+typedef struct _KxFinder {
 	const KxTrackerRow *row;
 	gboolean regions;
 	guint64 epoch; /* of the tracker's last window */
@@ -29,24 +29,16 @@ typedef struct {
 	char *options, *mechanism;
 	const char *partial;
 	KxRangeMap *map;
+	KxTimeMap *over_time;
 	GPtrArray *processes; /* KxHeatMap, one for each guest process; NULL: none */
 } Finder;
-
-struct _KxHeat {
-	guint64 last_gfn;
-	guint vcpus;
-	GPtrArray *finders; /* Finder, ordered by last use, the latest at the end */
-	Finder *now;	    /* the finder of the current pass; NULL: none */
-	KxStepMap *pages;   /* for each page the number of passes that found it, halved regularly */
-	guint64 passes;
-	gboolean counts; /* the current pass is not a priming pass */
-};
 
 static void finder_free(gpointer data)
 {
 	Finder *f = data;
 
 	kx_rangemap_free(f->map);
+	kx_timemap_free(f->over_time);
 	g_clear_pointer(&f->processes, g_ptr_array_unref);
 	g_free(f->options);
 	g_free(f->mechanism);
@@ -69,8 +61,13 @@ void kx_heat_grow(KxHeat *h, guint64 last_gfn)
 	if (last_gfn <= h->last_gfn)
 		return;
 	h->last_gfn = last_gfn;
-	for (guint i = 0; i < h->finders->len; i++)
-		kx_rangemap_grow(((Finder *)h->finders->pdata[i])->map, last_gfn);
+	for (guint i = 0; i < h->finders->len; i++) {
+		const Finder *f = h->finders->pdata[i];
+
+		kx_rangemap_grow(f->map, last_gfn);
+		if (f->over_time)
+			kx_timemap_grow(f->over_time, last_gfn);
+	}
 }
 
 void kx_heat_free(KxHeat *h)
@@ -122,6 +119,13 @@ static const char *partial(const KxOptions *o)
 	return NULL;
 }
 
+/* Its last pass has no successor. */
+static void rest(const Finder *f)
+{
+	if (f->over_time)
+		kx_timemap_rest(f->over_time);
+}
+
 void kx_heat_open(KxHeat *h, guint64 epoch, const KxOptions *o, const char *mechanism)
 {
 	Finder *f;
@@ -129,7 +133,12 @@ void kx_heat_open(KxHeat *h, guint64 epoch, const KxOptions *o, const char *mech
 	if (!(o->tracker->can & KX_CAN_FIND))
 		return;
 	f = take_finder(h, o->tracker, o->regions.max != 0);
+	for (guint i = 0; i < h->finders->len; i++)
+		rest(h->finders->pdata[i]);
+	rest(f);
 	g_ptr_array_add(h->finders, f);
+	if (f->over_time && f->partial != partial(o))
+		g_clear_pointer(&f->over_time, kx_timemap_free);
 	if (f->map &&
 	    (!kx_rangemap_is(f->map, o->epoch_ns, o->range_order) || f->partial != partial(o)))
 		g_clear_pointer(&f->map, kx_rangemap_free);
@@ -179,10 +188,32 @@ static guint64 leaf_bytes(const Finder *f)
 
 /* --- records ------------------------------------------------------------------------------------------------------ */
 
+static KxTimeMapKind kind_of(const Finder *f)
+{
+	if (f->row->can & (KX_CAN_GUEST | KX_CAN_TRAP))
+		return KX_TIMEMAP_EVENTS;
+	if (f->row->can & KX_CAN_AGGREGATE)
+		return KX_TIMEMAP_AGGREGATES;
+	return f->regions ? KX_TIMEMAP_REGIONS : KX_TIMEMAP_PAGES;
+}
+
+static void begin_over_time(KxHeat *h, const struct kvm_ext_rec_pass_begin *r)
+{
+	Finder *f = h->now;
+
+	if (!h->origin_ns)
+		h->origin_ns = r->time_ns;
+	if (f && !f->over_time)
+		f->over_time = kx_timemap_new(kind_of(f), (f->row->can & KX_CAN_TRAP) != 0,
+					      h->last_gfn, h->origin_ns);
+}
+
 /* The pass does not count: its pages and their leaves are forgotten. */
 static void drop_pass(Finder *f)
 {
 	kx_rangemap_drop_pass(f->map);
+	if (f->over_time)
+		kx_timemap_drop_pass(f->over_time);
 	drop_leaves(f);
 }
 
@@ -194,7 +225,12 @@ static void on_pass_begin(void *data, const struct kvm_ext_rec_pass_begin *r)
 	if (h->now)
 		drop_pass(h->now);
 	h->counts = !(r->h.flags & KVM_EXT_PASS_PRIME);
-	h->now = h->counts ? finder_of(h, r->epoch) : NULL;
+	h->now = finder_of(h, r->epoch);
+	if (!h->counts && h->now)
+		rest(h->now);
+	if (!h->counts)
+		h->now = NULL;
+	begin_over_time(h, r);
 }
 
 /* The runs of such a tracker name the hottest memory only; how hot it is, its ranked ranges say. */
@@ -212,6 +248,8 @@ static void on_run(void *data, const struct kvm_ext_rec_run *r)
 	if (!h->now || ranks_itself(h->now))
 		return;
 	kx_rangemap_add(h->now->map, r->gfn, r->npages, r->npages);
+	if (kx_timemap_kind(h->now->over_time) == KX_TIMEMAP_PAGES)
+		kx_timemap_add(h->now->over_time, r->gfn, r->npages);
 	h->now->in_pass[MIN(r->leaf_order / LEAF_STEP, LEAF_SIZES - 1)] += r->npages;
 }
 
@@ -219,8 +257,11 @@ static void on_ranked(void *data, guint64 gfn, guint64 npages, guint64 accesses)
 {
 	const KxHeat *h = data;
 
-	if (h->now)
-		kx_rangemap_add(h->now->map, gfn, npages, accesses);
+	if (!h->now)
+		return;
+	kx_rangemap_add(h->now->map, gfn, npages, accesses);
+	if (kx_timemap_kind(h->now->over_time) == KX_TIMEMAP_EVENTS)
+		kx_timemap_add_events(h->now->over_time, gfn, npages, accesses, FALSE);
 }
 
 /* Adds the runs of ones in @word. */
@@ -242,6 +283,8 @@ static void on_bitmap(void *data, const struct kvm_ext_rec_bitmap *r, const guin
 
 	if (h->now)
 		kx_rangemap_add_bits(h->now->map, r->gfn, bits, nwords);
+	if (h->now && kx_timemap_kind(h->now->over_time) == KX_TIMEMAP_PAGES)
+		kx_timemap_add_bits(h->now->over_time, r->gfn, bits, nwords);
 	for (gsize i = 0; h->counts && i < nwords; i++) {
 		add_word(h->pages, r->gfn + i * 64, bits[i]);
 		if (h->now)
@@ -265,6 +308,9 @@ static void on_regions(void *data, const struct kvm_ext_rec_regions *r,
 		if (h->now)
 			kx_rangemap_add(h->now->map, g->gfn, g->npages, g->accesses * g->npages);
 	}
+	if (h->now && (kx_timemap_kind(h->now->over_time) == KX_TIMEMAP_REGIONS ||
+		       kx_timemap_kind(h->now->over_time) == KX_TIMEMAP_AGGREGATES))
+		kx_timemap_add_regions(h->now->over_time, r, regions);
 }
 
 /* Traps say nothing about pages without a trap: so a fault does not make a page hotter, but counts only in the tracker's map. */
@@ -273,8 +319,12 @@ static void on_faults(void *data, const struct kvm_ext_rec_faults *r,
 {
 	const KxHeat *h = data;
 
-	for (guint32 i = 0; h->now && i < r->nr; i++)
+	for (guint32 i = 0; h->now && i < r->nr; i++) {
 		kx_rangemap_add(h->now->map, faults[i].gfn, 1, 1);
+		if (kx_timemap_kind(h->now->over_time) == KX_TIMEMAP_EVENTS)
+			kx_timemap_add_events(h->now->over_time, faults[i].gfn, 1, 1,
+					      faults[i].access == KVM_EXT_ACCESS_WRITE);
+	}
 }
 
 /* Nobody looked for pages in a pass of traps: no page has been left out, and is the colder for it. */
@@ -299,6 +349,7 @@ static void on_pass_end(void *data, const struct kvm_ext_rec_pass_end *r)
 			kx_stepmap_halve(h->pages);
 		if (h->now) {
 			kx_rangemap_end_pass(h->now->map, r->time_ns);
+			kx_timemap_end_pass(h->now->over_time, r);
 			take_leaves(h->now);
 			h->now->lost += r->lost_samples;
 		}
@@ -386,6 +437,50 @@ KxHeatReport *kx_heat_report(KxHeat *h, guint64 running, guint64 ram_pages)
 	return r;
 }
 
+static const char *kind_name(const Finder *f)
+{
+	return f->row->can & KX_CAN_TRAP	      ? "apart"
+	       : f->row->sees.says == KX_SEEN_WRITTEN ? "written"
+						      : "touched";
+}
+
+KxOverTime *kx_heat_over_time(const KxHeat *h, guint64 running, gint64 realtime_ns)
+{
+	KxOverTime *t = kx_over_time_new();
+
+	for (guint i = 0; i < h->finders->len; i++) {
+		const Finder *f = h->finders->pdata[i];
+		KxAccessMap *m;
+
+		if (!f->over_time)
+			continue;
+		m = kx_timemap_report(f->over_time, realtime_ns);
+		m->tracker = g_strdup(f->row->name);
+		m->options = g_strdup(f->options);
+		m->mechanism = g_strdup(f->mechanism);
+		m->running = running && f->epoch == running;
+		m->partial = g_strdup(f->partial);
+		m->kind = g_strdup(kind_name(f));
+		m->leaf_bytes = leaf_bytes(f);
+		g_ptr_array_add(t->maps, m);
+	}
+	return t;
+}
+
+static const char nested_unseen[] = "NESTED GUESTS WERE SEEN: pages that these map in tables of "
+				    "their own (L2) are missing here";
+
+void kx_heat_note_nested_over_time(KxOverTime *t)
+{
+	for (guint i = 0; i < t->maps->len; i++) {
+		KxAccessMap *m = t->maps->pdata[i];
+		const KxTrackerRow *row = kx_tracker_by_name(m->tracker);
+
+		if (row && row->blind & KX_BLIND_NESTED)
+			kx_set_text(&m->unseen, nested_unseen);
+	}
+}
+
 void kx_heat_note_nested(KxHeatReport *r)
 {
 	for (guint i = 0; i < r->maps->len; i++) {
@@ -394,138 +489,6 @@ void kx_heat_note_nested(KxHeatReport *r)
 
 		if (!row || !(row->blind & KX_BLIND_NESTED))
 			continue;
-		g_free(m->unseen);
-		m->unseen = g_strdup("NESTED GUESTS WERE SEEN: pages that these map in tables of "
-				     "their own (L2) are missing here");
+		kx_set_text(&m->unseen, nested_unseen);
 	}
-}
-
-/* --- choosing ----------------------------------------------------------------------------------------------------- */
-
-guint kx_heat_of(const KxHeat *h, guint64 gfn)
-{
-	return kx_stepmap_at(h->pages, gfn);
-}
-
-/* A run of chosen pages. */
-typedef struct {
-	guint64 gfn, npages;
-	guint64 weight; /* the sum of its pages' worth: the heat, or 1 if the coldest are chosen */
-} Range;
-
-/* The state of choosing, while it goes through the memory. */
-typedef struct {
-	gboolean hottest;
-	guint64 classes[HEAT_CLASSES]; /* number of pages with each heat */
-	guint edge;		       /* the last class of which pages are taken */
-	guint64 of_edge;	       /* number of its pages that are taken */
-	guint max_ranges;
-	GArray *ranges; /* Range */
-} Choice;
-
-static void count_class(gpointer data, guint64 gfn, guint64 npages, guint heat)
-{
-	((Choice *)data)->classes[heat] += npages;
-}
-
-static gint heavier_first(gconstpointer a, gconstpointer b)
-{
-	guint64 x = ((const Range *)a)->weight, y = ((const Range *)b)->weight;
-
-	return x > y ? -1 : x < y;
-}
-
-static gint lower_first(gconstpointer a, gconstpointer b)
-{
-	guint64 x = ((const Range *)a)->gfn, y = ((const Range *)b)->gfn;
-
-	return x < y ? -1 : x > y;
-}
-
-/* All ranges are complete here: a page that comes later is adjacent to none of them. */
-static void keep_best(Choice *c)
-{
-	g_array_sort(c->ranges, heavier_first);
-	g_array_set_size(c->ranges, c->max_ranges);
-}
-
-static void take(Choice *c, guint64 gfn, guint64 npages, guint64 worth)
-{
-	Range *last = c->ranges->len ? &g_array_index(c->ranges, Range, c->ranges->len - 1) : NULL;
-	Range r = { gfn, npages, npages * worth };
-
-	if (last && last->gfn + last->npages == gfn) {
-		last->npages += npages;
-		last->weight += r.weight;
-		return;
-	}
-	if (c->ranges->len >= 4 * c->max_ranges)
-		keep_best(c);
-	g_array_append_val(c->ranges, r);
-}
-
-static void take_if_chosen(gpointer data, guint64 gfn, guint64 npages, guint heat)
-{
-	Choice *c = data;
-	gboolean better = c->hottest ? heat > c->edge : heat < c->edge;
-
-	if (!better) {
-		if (heat != c->edge)
-			return;
-		npages = MIN(npages, c->of_edge);
-		c->of_edge -= npages;
-	}
-	if (npages)
-		take(c, gfn, npages, c->hottest ? heat : 1);
-}
-
-/* Sets the edge. Returns how many pages are taken: all pages of the classes before the edge, and of_edge pages of its class. */
-static guint64 find_edge(Choice *c, guint64 want)
-{
-	guint64 taken = 0;
-
-	for (guint i = 0; i < HEAT_CLASSES; i++) {
-		guint class = c->hottest ? HEAT_CLASSES - 1 - i : i;
-
-		if (!c->classes[class] || (c->hottest && !class))
-			continue;
-		c->edge = class;
-		/* the first class is taken whole */
-		c->of_edge = taken ? MIN(c->classes[class], want - taken) : c->classes[class];
-		taken += c->of_edge;
-		if (taken >= want)
-			break;
-	}
-	return taken;
-}
-
-gboolean kx_heat_pick(gconstpointer heat, gboolean hottest, guint64 first_gfn, guint64 npages,
-		      guint64 want, guint max_ranges, KxPick *pick)
-{
-	const KxHeat *h = heat;
-	Choice c = { .hottest = hottest, .max_ranges = max_ranges };
-	guint64 found, end = first_gfn + npages;
-
-	want = MAX(want, 1);
-	kx_stepmap_each(h->pages, first_gfn, end, count_class, &c);
-	if (c.classes[0] == npages && (hottest || !h->passes))
-		return FALSE;
-	found = find_edge(&c, want);
-	c.ranges = g_array_new(FALSE, FALSE, sizeof(Range));
-	kx_stepmap_each(h->pages, first_gfn, end, take_if_chosen, &c);
-	if (c.ranges->len > max_ranges)
-		keep_best(&c);
-	g_array_sort(c.ranges, lower_first);
-	pick->share_ppm = (guint32)(found > want ? MAX(want * 1000000 / found, 1) : 1000000);
-	pick->pages = 0;
-	pick->ranges = g_array_new(FALSE, FALSE, sizeof(struct kvm_ext_range));
-	for (guint i = 0; i < c.ranges->len; i++) {
-		const Range *r = &g_array_index(c.ranges, Range, i);
-		struct kvm_ext_range out = { r->gfn, r->npages };
-
-		pick->pages += r->npages;
-		g_array_append_val(pick->ranges, out);
-	}
-	g_array_unref(c.ranges);
-	return TRUE;
 }

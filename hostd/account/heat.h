@@ -17,6 +17,7 @@
 #include <kvm-ext/uapi.h>
 
 #include "guest/guestview.h"
+#include "model/accessmap.h"
 #include "model/heatmap.h"
 #include "tracker/options.h"
 #include "tracker/pick.h"
@@ -48,6 +49,10 @@ void kx_heat_take_processes(KxHeat *h, guint64 epoch, const GPtrArray *processes
 KxHeatReport *kx_heat_report(KxHeat *h, guint64 running, guint64 ram_pages);
 /* The VM has nested guests: adds a note to the maps of trackers that cannot see the accesses of nested guests. */
 void kx_heat_note_nested(KxHeatReport *r);
+
+/* Heat over time, by the same rules, of guest-physical memory. @realtime_ns: CLOCK_REALTIME - CLOCK_MONOTONIC. */
+KxOverTime *kx_heat_over_time(const KxHeat *h, guint64 running, gint64 realtime_ns);
+void kx_heat_note_nested_over_time(KxOverTime *t);
 
 /* The count of a page; 0: the page was not found for a long time, or never. */
 guint kx_heat_of(const KxHeat *h, guint64 gfn);

@@ -224,6 +224,30 @@ guint64 kx_gfnset_count_common(const KxGfnSet *a, const KxGfnSet *b, const KxGfn
 	return count;
 }
 
+void kx_gfnset_count_blocks(const KxGfnSet *s, guint classes, guint64 *use)
+{
+	guint words = (1u << (classes - 1)) / 64;
+	GHashTableIter iter;
+	gpointer value;
+
+	g_return_if_fail(words && CHUNK_WORDS % words == 0);
+	g_hash_table_iter_init(&iter, s->chunks);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		const Chunk *c = value;
+
+		if (c->count == CHUNK_PAGES)
+			use[classes - 1] += CHUNK_WORDS / words;
+		for (guint w = 0; c->words && w < CHUNK_WORDS; w += words) {
+			guint pages = 0;
+
+			for (guint i = 0; i < words; i++)
+				pages += (guint)__builtin_popcountll(c->words[w + i]);
+			if (pages)
+				use[31 - __builtin_clz(pages)]++;
+		}
+	}
+}
+
 static gint by_index(gconstpointer a, gconstpointer b)
 {
 	const Chunk *x = a, *y = b;

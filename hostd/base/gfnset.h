@@ -37,6 +37,11 @@ gboolean kx_gfnset_add_set(KxGfnSet *s, const KxGfnSet *other);
 guint64 kx_gfnset_count(const KxGfnSet *s);
 /* Number of frames that are in all given sets; @c may be NULL. */
 guint64 kx_gfnset_count_common(const KxGfnSet *a, const KxGfnSet *b, const KxGfnSet *c);
+/*
+ * Adds to @use the number of aligned blocks of 2^(@classes - 1) pages that have pages in the set: to @use[i] those with 2^i to
+ * 2^(i+1) - 1 of their pages, to the last one those with all. A block is a number of whole words, and lies in one chunk.
+ */
+void kx_gfnset_count_blocks(const KxGfnSet *s, guint classes, guint64 *use);
 /* An array of KxRun, ascending; no run touches another. */
 GArray *kx_gfnset_runs(const KxGfnSet *s);
 /* How many runs the set has; and how many bytes the set occupies. */

@@ -282,6 +282,20 @@ char *cli_ask_heat(Cli *cli, const char *target, const char *what, GError **erro
 	return json;
 }
 
+char *cli_ask_over_time(Cli *cli, const char *target, const char *what, GError **error)
+{
+	GError *failed = NULL;
+	char *json = NULL;
+	Call call;
+
+	if (!begin(cli, &call, target, what, error))
+		return NULL;
+	kx_dbus_manager_call_over_time(cli->manager, target, cli->cancellable, on_reply, &call);
+	kx_dbus_manager_call_over_time_finish(cli->manager, &json, await(cli, &call), &failed);
+	end(cli, &call, failed, error);
+	return json;
+}
+
 char *cli_ask_placement(Cli *cli, const char *target, const char *what, GError **error)
 {
 	GError *failed = NULL;

@@ -112,6 +112,7 @@ gboolean cli_ask_pass(Cli *cli, const char *target, guint64 *pass, const char *w
 		      GError **error);
 char *cli_ask_report(Cli *cli, char **targets, const char *what, GError **error);	 /* JSON */
 char *cli_ask_heat(Cli *cli, const char *target, const char *what, GError **error);	 /* JSON */
+char *cli_ask_over_time(Cli *cli, const char *target, const char *what, GError **error); /* JSON */
 char *cli_ask_placement(Cli *cli, const char *target, const char *what, GError **error); /* JSON */
 GVariant *cli_ask_found(Cli *cli, const char *target, guint64 window, const char *what,
 			GError **error);			    /* a(tt) */

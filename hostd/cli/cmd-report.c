@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "output.h"
+#include "overtime.h"
 #include "report/json.h"
 #include "report/row.h"
 #include "report/text.h"
@@ -170,6 +171,8 @@ static KxReport *obtain(Cli *cli, const Arguments *a, int *code)
 	r = read_daemon(cli, named ? targets : none, code);
 	if (r && !a->no_placement)
 		add_placement(cli, r);
+	if (r && cli->json)
+		cli_add_over_time(cli, r);
 	return r;
 }
 

@@ -105,7 +105,7 @@ struct _KxCall {
 		KxReport *made;
 		char *json;
 	} report;
-	/* Placement */
+	/* Placement, OverTime */
 	struct {
 		KxSessionMemory *memory;
 		char *slow_nodes; /* of the configuration when the call began */
@@ -180,6 +180,8 @@ KxSession *kx_manager_find_alive(const KxManager *m, const char *target, GError 
 KxSession *kx_manager_find_pid(const KxManager *m, pid_t pid);
 /* The living session, else the one that ended last; errors as above. */
 KxSession *kx_manager_find_account(const KxManager *m, const char *target, GError **error);
+/* KX_ERROR_NOT_ATTACHED: the VM has no account. */
+KxSession *kx_manager_need_account(KxManager *m, const char *target, GError **error);
 KxSession *kx_manager_need_alive(const KxManager *m, const char *target, GError **error);
 
 /* --- events (manager-state.c), ends (manager-ended.c), the dirty log's self-test (manager-selftest.c) ------------------- */

@@ -127,3 +127,18 @@ KxSession *kx_manager_need_alive(const KxManager *m, const char *target, GError 
 			    "VM \"%s\" is not attached; kvm-ext list shows which VMs are", target);
 	return NULL;
 }
+
+KxSession *kx_manager_need_account(KxManager *m, const char *target, GError **error)
+{
+	g_autoptr(GError) why = NULL;
+	KxSession *s = kx_manager_find_account(m, target, &why);
+
+	if (why)
+		g_propagate_error(error, g_steal_pointer(&why));
+	else if (!s)
+		g_set_error(error, KX_ERROR, KX_ERROR_NOT_ATTACHED,
+			    "VM \"%s\" has not been attached since the daemon started, so there is "
+			    "nothing to report; kvm-ext list shows the VMs",
+			    target);
+	return s;
+}

@@ -24,21 +24,6 @@ static gboolean has_ident(const GPtrArray *sessions, const KxSession *s)
 	return FALSE;
 }
 
-static KxSession *need_account(KxManager *m, const char *target, GError **error)
-{
-	g_autoptr(GError) why = NULL;
-	KxSession *s = kx_manager_find_account(m, target, &why);
-
-	if (why)
-		g_propagate_error(error, g_steal_pointer(&why));
-	else if (!s)
-		g_set_error(error, KX_ERROR, KX_ERROR_NOT_ATTACHED,
-			    "VM \"%s\" has not been attached since the daemon started, so there is "
-			    "nothing to report; kvm-ext list shows the VMs",
-			    target);
-	return s;
-}
-
 /* The accounts of @targets; if @targets is empty, the latest account of each VM. */
 static GPtrArray *accounts(KxManager *m, const char *const *targets, GError **error)
 {
@@ -48,7 +33,7 @@ static GPtrArray *accounts(KxManager *m, const char *const *targets, GError **er
 	guint i;
 
 	for (; targets && *targets; targets++) {
-		KxSession *s = need_account(m, *targets, error);
+		KxSession *s = kx_manager_need_account(m, *targets, error);
 
 		if (!s)
 			return NULL;
@@ -351,7 +336,7 @@ GPtrArray *kx_manager_stats_finish(GAsyncResult *result, GError **error)
 static void enter_account(KxCall *c, void (*then)(KxCall *, GError *))
 {
 	GError *error = NULL;
-	KxSession *s = need_account(c->m, c->target, &error);
+	KxSession *s = kx_manager_need_account(c->m, c->target, &error);
 
 	if (!s) {
 		kx_call_done(c, error);

@@ -100,6 +100,11 @@ char *kx_manager_heat_finish(GAsyncResult *result, GError **error);
 void kx_manager_environment_async(KxManager *m, GAsyncReadyCallback callback, gpointer data);
 GPtrArray *kx_manager_environment_finish(GAsyncResult *result, GError **error);
 
+/* A report (JSON) of the VM's latest account with its heat over time, without windows. */
+void kx_manager_over_time_async(KxManager *m, const char *target, GAsyncReadyCallback callback,
+				gpointer data);
+char *kx_manager_over_time_finish(GAsyncResult *result, GError **error);
+
 /* A report (JSON) of an attached VM with its placement on NUMA nodes, without windows and heat. */
 void kx_manager_placement_async(KxManager *m, const char *target, GAsyncReadyCallback callback,
 				gpointer data);

@@ -81,9 +81,10 @@ struct _KxSession {
 	} yield;
 	char *progress; /* of a long pass, as last read; NULL: none */
 	gboolean primed;
-	GQueue told;		  /* KxTold */
-	KxVmReport *fresh;	  /* for what is shown; NULL: nothing new */
-	KxHeatReport *last_heat;  /* of a session that has ended */
+	GQueue told;		 /* KxTold */
+	KxVmReport *fresh;	 /* for what is shown; NULL: nothing new */
+	KxHeatReport *last_heat; /* of a session that has ended, like */
+	KxOverTime *last_over_time;
 	gsize bytes, found_bytes; /* memory of an ended session, and the part for its pages */
 	struct {
 		gboolean poll;

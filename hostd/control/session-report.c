@@ -97,6 +97,27 @@ KxVmReport *kx_session_heat(KxSession *s)
 	return v;
 }
 
+KxSessionMemory *kx_session_over_time(KxSession *s)
+{
+	KxSessionMemory *m = g_new0(KxSessionMemory, 1);
+	KxInstant now = kx_session_instant();
+	struct kvm_ext_stats st;
+
+	if (s->tracker) {
+		kx_session_drain_now(s, NULL);
+		kx_session_statistics(s, &st); /* as above */
+	}
+	m->vm = kx_vm_report_new();
+	describe_vm(s, m->vm);
+	m->vm->over_time = s->heat ? kx_heat_over_time(s->heat, s->epoch,
+						       now.realtime_ns - (gint64)now.monotonic_ns)
+				   : kx_over_time_copy(s->last_over_time);
+	if (kx_account_nested(s->account))
+		kx_heat_note_nested_over_time(m->vm->over_time);
+	m->layout = s->layout ? kx_layout_copy(s->layout) : NULL;
+	return m;
+}
+
 static GArray *vcpu_threads(const KxSession *s)
 {
 	g_autoptr(GArray) times =

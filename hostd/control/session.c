@@ -57,10 +57,14 @@ static void let_go(KxSession *s)
 /* An ended session keeps its last heat report, and not the data from which it is computed. */
 static void settle_memory(KxSession *s)
 {
+	KxInstant now = kx_session_instant();
+
 	s->last_heat = kx_heat_report(s->heat, 0, s->vm.ram_pages);
 	kx_heat_trim(s->last_heat, KX_SESSION_REPORT_RANGES);
+	s->last_over_time =
+		kx_heat_over_time(s->heat, 0, now.realtime_ns - (gint64)now.monotonic_ns);
 	g_clear_pointer(&s->heat, kx_heat_free);
-	s->bytes = kx_account_bytes(s->account);
+	s->bytes = kx_account_bytes(s->account) + kx_over_time_bytes(s->last_over_time);
 	s->found_bytes = kx_account_found_bytes(s->account);
 }
 
@@ -103,7 +107,7 @@ gsize kx_session_found_bytes(const KxSession *s)
 void kx_session_forget_found(KxSession *s)
 {
 	kx_account_forget_found(s->account);
-	s->bytes = kx_account_bytes(s->account);
+	s->bytes = kx_account_bytes(s->account) + kx_over_time_bytes(s->last_over_time);
 	s->found_bytes = 0;
 }
 
@@ -201,6 +205,7 @@ void kx_session_free(KxSession *s)
 	kx_account_free(s->account);
 	kx_heat_free(s->heat);
 	kx_heat_report_free(s->last_heat);
+	kx_over_time_free(s->last_over_time);
 	kx_vm_report_free(s->fresh);
 	g_clear_error(&s->look.error);
 	kx_plug_unref(s->plug);

@@ -190,14 +190,21 @@ KxVmReport *kx_session_report(KxSession *s, const KxKvmStat *qmp);
 KxVmReport *kx_session_heat(KxSession *s);
 
 /*
+ * The VM's identity and its heat over time (without the parts of its memory), with the layout of the memory if the session knows
+ * it.
+ */
+typedef struct _KxSessionMemory KxSessionMemory;
+KxSessionMemory *kx_session_over_time(KxSession *s);
+
+/*
  * What is needed to find out where the VM's memory lies, outside the session: the kernel is asked about many pages. @layout: of the
  * memory in the VMM as the session knows it, NULL: it does not; @vcpus: pid_t, NULL: not known.
  */
-typedef struct {
-	KxVmReport *vm; /* identity and heat */
+struct _KxSessionMemory {
+	KxVmReport *vm; /* identity and heat, or heat over time */
 	KxLayout *layout;
 	GArray *vcpus;
-} KxSessionMemory;
+};
 
 KxSessionMemory *kx_session_memory(KxSession *s);
 void kx_session_memory_free(KxSessionMemory *m);

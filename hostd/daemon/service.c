@@ -307,6 +307,27 @@ static gboolean on_heat(KxDbusManager *skeleton, GDBusMethodInvocation *call, co
 	return TRUE;
 }
 
+static void over_time_told(GObject *source, GAsyncResult *result, gpointer data)
+{
+	GDBusMethodInvocation *call = data;
+	g_autoptr(GError) error = NULL;
+	g_autofree char *json = kx_manager_over_time_finish(result, &error);
+
+	if (json)
+		kx_dbus_manager_complete_over_time(NULL, call, json);
+	else
+		answer_error(call, error);
+}
+
+static gboolean on_over_time(KxDbusManager *skeleton, GDBusMethodInvocation *call,
+			     const char *target, gpointer data)
+{
+	KxService *s = data;
+
+	kx_manager_over_time_async(s->manager, target, over_time_told, call);
+	return TRUE;
+}
+
 static void environment_told(GObject *source, GAsyncResult *result, gpointer data)
 {
 	GDBusMethodInvocation *call = data;
@@ -396,6 +417,7 @@ KxService *kx_service_new(const KxHost *host, KxConfig *config)
 		{ "handle-stats", G_CALLBACK(on_stats) },
 		{ "handle-found", G_CALLBACK(on_found) },
 		{ "handle-heat", G_CALLBACK(on_heat) },
+		{ "handle-over-time", G_CALLBACK(on_over_time) },
 		{ "handle-environment", G_CALLBACK(on_environment) },
 		{ "handle-placement", G_CALLBACK(on_placement) },
 	};

@@ -208,6 +208,41 @@ const KxField kx_placed_node_fields[] = {
 	END,
 };
 
+const KxField kx_access_map_fields[] = {
+	FIELD(KxAccessMap, STRING, tracker),
+	FIELD(KxAccessMap, STRING, mechanism),
+	FIELD(KxAccessMap, STRING, options),
+	FIELD(KxAccessMap, BOOL, running),
+	FIELD(KxAccessMap, STRING, unit),
+	FIELD(KxAccessMap, STRING, kind),
+	FIELD(KxAccessMap, STRING, partial),
+	FIELD(KxAccessMap, STRING, unseen),
+	FIELD(KxAccessMap, STRING, size_na),
+	FIELD(KxAccessMap, STRING, pairs_na),
+	FIELD(KxAccessMap, U64, leaf_bytes),
+	FIELD(KxAccessMap, I64, origin_realtime_ns),
+	FIELD(KxAccessMap, U64, bin_ns),
+	FIELD(KxAccessMap, U64, bin_pages),
+	FIELD(KxAccessMap, U64, interval_ns),
+	FIELD(KxAccessMap, U32, sizes_every),
+	END,
+};
+
+const KxField kx_access_row_fields[] = {
+	FIELD(KxAccessRow, U64, bin),	    FIELD(KxAccessRow, U32, passes),
+	FIELD(KxAccessRow, U64, looks),	    FIELD(KxAccessRow, U64, lost),
+	FIELD(KxAccessRow, U64, found),	    FIELD(KxAccessRow, U64, found_min),
+	FIELD(KxAccessRow, U64, found_max), FIELD(KxAccessRow, U32, pairs),
+	FIELD(KxAccessRow, U64, before),    FIELD(KxAccessRow, U64, stayed),
+	FIELD(KxAccessRow, U64, blocks),    END,
+};
+
+const KxField kx_access_part_fields[] = {
+	FIELD(KxAccessPart, U64, gfn),
+	FIELD(KxAccessPart, U64, npages),
+	END,
+};
+
 /* --- functions on fields ---------------------------------------------------------------------------------------------- */
 
 gboolean kx_field_is_there(const KxField *f, const void *object)

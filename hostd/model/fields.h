@@ -42,6 +42,9 @@ extern const KxField kx_heat_range_fields[];
 extern const KxField kx_agreement_fields[];
 extern const KxField kx_placement_fields[];
 extern const KxField kx_placed_node_fields[];
+extern const KxField kx_access_map_fields[];
+extern const KxField kx_access_row_fields[];
+extern const KxField kx_access_part_fields[];
 
 /* Whether @object has the part that the field belongs to. */
 gboolean kx_field_is_there(const KxField *f, const void *object);

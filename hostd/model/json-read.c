@@ -10,6 +10,7 @@
 #include <json-glib/json-glib.h>
 #include <math.h>
 
+#include "accessmap-json.h"
 #include "report.h"
 
 static gboolean wrong(GError **error, const char *where, const char *key, const char *expected)
@@ -408,7 +409,8 @@ static KxVmReport *read_vm(JsonObject *o, guint index, GError **error)
 	}
 	if (!read_heat(o, v, where, error) || !read_placement(o, v, where, error))
 		return NULL;
-	windows = get_array(o, "windows", where, &local);
+	v->over_time = kx_json_read_over_time(o, where, &local);
+	windows = local ? NULL : get_array(o, "windows", where, &local);
 	if (local) {
 		g_propagate_error(error, local);
 		return NULL;

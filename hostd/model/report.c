@@ -31,6 +31,7 @@ KxVmReport *kx_vm_report_copy(const KxVmReport *v)
 		g_ptr_array_add(c->windows, kx_window_copy(v->windows->pdata[i]));
 	c->heat = v->heat ? kx_heat_report_copy(v->heat) : NULL;
 	c->placement = kx_placement_copy(v->placement);
+	c->over_time = kx_over_time_copy(v->over_time);
 	return c;
 }
 
@@ -42,6 +43,7 @@ void kx_vm_report_free(KxVmReport *v)
 	g_ptr_array_unref(v->windows);
 	kx_heat_report_free(v->heat);
 	kx_placement_free(v->placement);
+	kx_over_time_free(v->over_time);
 	g_free(v);
 }
 

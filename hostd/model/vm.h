@@ -5,6 +5,7 @@
 
 #include <glib.h>
 
+#include "accessmap.h"
 #include "heatmap.h"
 #include "placement.h"
 #include "window.h"
@@ -28,6 +29,7 @@ typedef struct {
 	GPtrArray *windows;	/* KxWindow, in order of id */
 	KxHeatReport *heat;	/* NULL: not requested */
 	KxPlacement *placement; /* NULL: not requested */
+	KxOverTime *over_time;	/* heat over time; NULL: not requested */
 } KxVmReport;
 
 KxVmReport *kx_vm_report_new(void);

@@ -178,6 +178,76 @@ static GVariant *make_placement(const char *target)
 	return g_variant_new("(s)", json);
 }
 
+/* A hot window of 4 MiB that moves up by itself every ten passes. */
+static KxAccessMap *make_stairs(void)
+{
+	const KxAccessColumns columns = { 64, 64 };
+	KxAccessMap *m = kx_access_map_new();
+
+	m->tracker = g_strdup("abit-flush");
+	m->options = g_strdup("interval=100ms");
+	m->running = TRUE;
+	m->unit = g_strdup(KX_ACCESS_PAGES);
+	m->kind = g_strdup("touched");
+	m->origin_realtime_ns = G_GINT64_CONSTANT(1795240000000000000);
+	m->bin_ns = 100000000;
+	m->interval_ns = 100000000;
+	m->bin_pages = 256;
+	m->sizes_every = 1;
+	m->columns_nr = 64;
+	g_array_append_val(m->columns, columns);
+	for (guint i = 0; i < 160; i++) {
+		KxAccessRow *r = kx_access_row_new();
+		guint64 pages = 1024 + i % 10;
+
+		r->bin = i;
+		r->passes = 1;
+		r->looks = 1;
+		r->found = r->found_min = r->found_max = pages;
+		r->pairs = i > 0;
+		r->before = i ? 1024 + (i - 1) % 10 : 0;
+		r->stayed = i && i % 10 ? 1024 : 0;
+		r->blocks = 2;
+		m->block_use[9] += 2;
+		g_array_set_size(r->cells, 64);
+		for (guint k = 0; k < 4; k++)
+			g_array_index(r->cells, guint64, i / 10 * 4 + k) = 256;
+		g_array_index(r->cells, guint64, 63 - i / 10 * 4) += pages - 1024;
+		g_array_append_val(m->sizes, pages);
+		g_ptr_array_add(m->rows, r);
+	}
+	return m;
+}
+
+static GVariant *make_over_time(const char *target)
+{
+	g_autoptr(KxReport) part = kx_report_new();
+	const KxAccessPart low = { 0, 0xa0 }, high = { 0x100, 0x10000 };
+	g_autofree char *json = NULL;
+
+	for (guint i = 0; i < report->vms->len; i++) {
+		const KxVmReport *v = report->vms->pdata[i];
+		g_autofree char *process = g_strdup_printf("/proc/%u", v->pid);
+		char *one[] = { (char *)target, NULL };
+		KxVmReport *out;
+
+		if (!g_str_equal(process, target) && !is_meant(v->name, one))
+			continue;
+		out = kx_vm_report_new();
+		out->name = g_strdup(v->name);
+		out->pid = v->pid;
+		out->attached = v->attached;
+		out->ram_pages = v->ram_pages;
+		out->over_time = kx_over_time_new();
+		g_array_append_val(out->over_time->parts, low);
+		g_array_append_val(out->over_time->parts, high);
+		g_ptr_array_add(out->over_time->maps, make_stairs());
+		g_ptr_array_add(part->vms, out);
+	}
+	json = kx_report_to_json(part);
+	return g_variant_new("(s)", json);
+}
+
 /* The same report's VMs with their last windows. */
 static GVariant *make_stats(char **targets)
 {
@@ -261,6 +331,8 @@ static GVariant *answer(const char *method, char **targets)
 		return make_report(targets);
 	if (g_str_equal(method, "Placement"))
 		return make_placement(targets[0]);
+	if (g_str_equal(method, "OverTime"))
+		return make_over_time(targets[0]);
 	if (g_str_equal(method, "Found"))
 		return found_runs();
 	if (g_str_equal(method, "Environment"))

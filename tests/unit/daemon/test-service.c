@@ -470,6 +470,38 @@ static void tells_where_memory_lies(void **state)
 	expect(s, "Placement", g_variant_new("(s)", s->self), "NotAttached");
 }
 
+/* The samples of the attached VM, and those of its account after it was detached. */
+static void tells_heat_over_time(void **state)
+{
+	State *s = *state;
+
+	expect(s, "OverTime", g_variant_new("(s)", s->self), "NotAttached");
+	expect(s, "Attach", with_options(s->self, "tracker", "abit", "interval", "0"), NULL);
+	expect(s, "RunPass", g_variant_new("(s)", s->self), NULL);
+	expect(s, "RunPass", g_variant_new("(s)", s->self), NULL);
+	for (guint detached = 0; detached < 2; detached++) {
+		g_autoptr(GVariant) reply =
+			call(s, "OverTime", g_variant_new("(s)", s->self), NULL);
+		g_autoptr(KxReport) r = report_in(reply);
+		const KxVmReport *v = r->vms->pdata[0];
+		const KxAccessMap *m = kx_access_main_map(v->over_time);
+		guint64 found = 0;
+
+		assert_non_null(v->over_time->parts_na);
+		assert_int_equal(v->windows->len, 0);
+		assert_non_null(m);
+		assert_string_equal(m->tracker, "abit");
+		assert_int_equal(m->running, !detached);
+		for (guint i = 0; i < m->rows->len; i++)
+			found += kx_access_row(m, i)->found;
+		assert_int_equal(found, 2 * fake.found.npages);
+		assert_in_range(fake.found.gfn, kx_access_column_gfn(m, 0),
+				kx_access_column_gfn(m, 0) + m->bin_pages - 1);
+		if (!detached)
+			expect(s, "Detach", g_variant_new("(s)", s->self), NULL);
+	}
+}
+
 static void failed_switch_keeps_the_old_tracker(void **state)
 {
 	State *s = *state;
@@ -1183,6 +1215,7 @@ int main(int argc, char **argv)
 		CASE(refusals_give_the_reason),
 		CASE(traps_by_heat),
 		CASE(tells_where_memory_lies),
+		CASE(tells_heat_over_time),
 		CASE(failed_switch_keeps_the_old_tracker),
 		CASE(vm_that_goes_ends_its_session),
 		CASE(pass_does_not_block_others),

@@ -50,6 +50,105 @@ static KxReport *sample(void)
 	return r;
 }
 
+/* A map of two rows and three columns, with a gap between the columns. */
+static KxAccessMap *sample_map(void)
+{
+	static const KxAccessColumns columns[] = { { 0, 2 }, { 4096, 1 } };
+	static const guint64 sizes[] = { 7, 7, 9 }, cells[2][3] = { { 0, 5, 2 }, { 9, 9, 9 } };
+	KxAccessMap *m = kx_access_map_new();
+
+	m->tracker = g_strdup("trap");
+	m->unit = g_strdup(KX_ACCESS_EVENTS);
+	m->kind = g_strdup("apart");
+	m->size_na = g_strdup("not all pages");
+	m->origin_realtime_ns = 1795240000123456789;
+	m->bin_ns = 20000000;
+	m->bin_pages = 64;
+	m->sizes_every = 1;
+	m->columns_nr = 3;
+	m->block_use[9] = G_MAXUINT64;
+	g_array_append_vals(m->columns, columns, 2);
+	g_array_append_vals(m->sizes, sizes, 3);
+	for (guint i = 0; i < 2; i++) {
+		KxAccessRow *r = kx_access_row_new();
+
+		r->bin = i * 7;
+		r->passes = 3;
+		g_array_append_vals(r->cells, cells[i], 3);
+		r->writes = g_array_copy(r->cells);
+		g_ptr_array_add(m->rows, r);
+	}
+	return m;
+}
+
+static char *over_time_json(void)
+{
+	g_autoptr(KxReport) r = sample();
+	KxOverTime *t = kx_over_time_new();
+	const KxAccessPart part = { 0, 1 << 20 };
+
+	g_array_append_val(t->parts, part);
+	g_ptr_array_add(t->maps, sample_map());
+	((KxVmReport *)r->vms->pdata[0])->over_time = t;
+	return kx_report_to_json(r);
+}
+
+static void test_over_time(void **state)
+{
+	g_autofree char *json = over_time_json();
+	g_autoptr(KxReport) back = kx_report_from_json(json, NULL);
+	g_autofree char *again = back ? kx_report_to_json(back) : NULL;
+	const KxVmReport *v = back ? back->vms->pdata[0] : NULL;
+	const KxAccessMap *m;
+
+	assert_non_null(v);
+	m = v->over_time->maps->pdata[0];
+	assert_int_equal(kx_access_column_gfn(m, 2), 4096 * 64);
+	assert_int_equal(kx_access_cell(kx_access_row(m, 0), 1), 5);
+	assert_int_equal(m->block_use[9], G_MAXUINT64);
+	assert_string_equal(json, again);
+	assert_non_null(strstr(json, "\"0 5 2\""));
+	assert_non_null(strstr(json, "\"9*3\""));
+	assert_non_null(strstr(json, "\"0+2 4096+1\""));
+}
+
+/* Each change makes the map false in a way of its own. */
+static void test_over_time_refused(void **state)
+{
+	static const char *const changes[][2] = {
+		{ "\"0 5 2\"", "\"0 5\"" },
+		{ "\"0 5 2\"", "\"0 5 2 1\"" },
+		{ "\"0 5 2\"", "\"0  5 2\"" },
+		{ "\"0 5 2\"", "\"0*4000000000\"" },
+		{ "\"0 5 2\"", "\"0 4 2\"" },
+		{ "\"9*3\"", "\"9*0 9*3\"" },
+		{ "\"9*3\"", "\"9*2 18446744073709551616\"" },
+		{ "\"0+2 4096+1\"", "\"0+2 1+1\"" },
+		{ "\"0+2 4096+1\"", "\"0+300\"" },
+		{ "\"0+2 4096+1\"", "\"18446744073709551615+3\"" },
+		{ "\"bin_pages\" : 64", "\"bin_pages\" : 63" },
+		{ "\"bin_pages\" : 64", "\"bin_pages\" : 0" },
+		{ "\"bin_ns\" : 20000000", "\"bin_ns\" : 0" },
+		{ "\"bin\" : 7", "\"bin\" : 0" },
+		{ "\"unit\" : \"accesses\"", "\"unit\" : \"words\"" },
+		{ "\"found_min\" : 0", "\"found_min\" : 1" },
+		{ "\"npages\" : 1048576", "\"npages\" : 0" },
+	};
+	g_autofree char *json = over_time_json();
+
+	for (guint i = 0; i < G_N_ELEMENTS(changes); i++) {
+		g_auto(GStrv) parts = g_strsplit(json, changes[i][0], 2);
+		g_autofree char *bad = g_strjoinv(changes[i][1], parts);
+		g_autoptr(GError) error = NULL;
+		g_autoptr(KxReport) r = NULL;
+
+		assert_int_equal(g_strv_length(parts), 2);
+		r = kx_report_from_json(bad, &error);
+		assert_null(r);
+		assert_non_null(error);
+	}
+}
+
 static void test_exact(void **state)
 {
 	g_autoptr(KxReport) r = sample();
@@ -306,10 +405,15 @@ static void test_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exact),	   cmocka_unit_test(test_tolerant),
-		cmocka_unit_test(test_refused),	   cmocka_unit_test(test_log_part),
-		cmocka_unit_test(test_rows),	   cmocka_unit_test(test_later_counter),
+		cmocka_unit_test(test_exact),
+		cmocka_unit_test(test_tolerant),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_log_part),
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_later_counter),
 		cmocka_unit_test(test_large_ring),
+		cmocka_unit_test(test_over_time),
+		cmocka_unit_test(test_over_time_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

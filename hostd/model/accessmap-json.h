@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Heat over time as JSON. Numbers of a row stand in one text, with spaces between them, because they are many: "0*12 5 7" is
+ * twelve zeros, 5, 7. Columns are "0+12 4096+3": twelve bins from number 0 on, three from 4096 on.
+ */
+#ifndef KX_ACCESSMAP_JSON_H
+#define KX_ACCESSMAP_JSON_H
+
+#include <json-glib/json-glib.h>
+
+#include "accessmap.h"
+
+/* Adds the member "over_time" to the object that the caller has begun. */
+void kx_json_add_over_time(JsonBuilder *b, const KxOverTime *t);
+/* Reads the member "over_time" of @vm. NULL without an error: there is none. @where: what an error calls @vm. */
+KxOverTime *kx_json_read_over_time(JsonObject *vm, const char *where, GError **error);
+
+/* Of guint64. */
+char *kx_access_numbers_to_text(const GArray *numbers);
+/* FALSE: @text is no such text, or has more than @max numbers. */
+gboolean kx_access_numbers_from_text(const char *text, guint max, GArray *numbers);
+
+#endif /* KX_ACCESSMAP_JSON_H */
