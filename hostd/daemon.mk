@@ -3,6 +3,7 @@
 
 KX_LIB_SRCS += \
 	hostd/account/account.c \
+	hostd/account/ages.c \
 	hostd/account/account-find.c \
 	hostd/account/account-passes.c \
 	hostd/account/account-pauses.c \

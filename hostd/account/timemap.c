@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "timemap.h"
 
+#include "ages.h"
 #include "base/gfnset.h"
 
 /* The finest stretches of both axes: 256 KiB, which is a word of a bitmap, and 20 ms. */
@@ -29,7 +30,9 @@ struct _KxTimeMap {
 	KxGfnSet *before;
 	gboolean follows;
 	guint64 last_pass, last_start_ns;
-	guint64 between_ns, between_n; /* sums over passes that follow each other */
+	guint64 between_ns, between_n;	   /* sums over passes that follow each other */
+	guint64 first_end_ns, last_end_ns; /* of the passes in the rows; 0: none yet */
+	KxAges *ages;			   /* NULL: single accesses tell no ages */
 	GArray *sizes;
 	guint32 sizes_every, sizes_skipped;
 	guint64 block_use[KX_ACCESS_BLOCK_CLASSES];
@@ -59,6 +62,8 @@ KxTimeMap *kx_timemap_new(KxTimeMapKind kind, gboolean apart, guint64 last_gfn, 
 	m->rows = g_ptr_array_new_with_free_func(kx_access_row_free);
 	m->sizes = g_array_new(FALSE, FALSE, sizeof(guint64));
 	m->sizes_every = 1;
+	if (kind != KX_TIMEMAP_EVENTS)
+		m->ages = kx_ages_new(m->last_gfn);
 	return m;
 }
 
@@ -66,6 +71,8 @@ static void forget_pass(KxTimeMap *m)
 {
 	g_clear_pointer(&m->pass, kx_access_row_free);
 	g_clear_pointer(&m->found, kx_gfnset_free);
+	if (m->ages)
+		kx_ages_drop_pass(m->ages);
 	m->aggregation_pages = 0;
 	m->regions = 0;
 	m->complete = FALSE;
@@ -87,6 +94,7 @@ void kx_timemap_free(KxTimeMap *m)
 	g_hash_table_unref(m->slots);
 	g_ptr_array_unref(m->rows);
 	g_array_unref(m->sizes);
+	kx_ages_free(m->ages);
 	g_free(m);
 }
 
@@ -217,6 +225,7 @@ void kx_timemap_add(KxTimeMap *m, guint64 gfn, guint64 npages)
 	begin_pass(m);
 	if (!clip(m, gfn, &npages))
 		return;
+	kx_ages_add(m->ages, gfn, npages);
 	for (guint64 n; npages; gfn += n, npages -= n) {
 		guint slot = slot_of(m, gfn);
 		guint64 known = kx_gfnset_count(m->found);
@@ -236,6 +245,7 @@ static void add_word(KxTimeMap *m, guint64 gfn, guint64 word)
 	if (!word || gfn > m->last_gfn)
 		return;
 	slot = slot_of(m, gfn);
+	kx_ages_add_bits(m->ages, gfn, &word, 1);
 	kx_gfnset_add_bits(m->found, gfn, &word, 1);
 	*cell_at(m->pass->cells, slot) += kx_gfnset_count(m->found) - known;
 }
@@ -272,6 +282,7 @@ void kx_timemap_add_regions(KxTimeMap *m, const struct kvm_ext_rec_regions *r,
 		if (!accesses || !clip(m, gfn, &npages))
 			continue;
 		m->aggregation_pages += npages * accesses;
+		kx_ages_add(m->ages, gfn, npages);
 		for (guint64 n; npages; gfn += n, npages -= n) {
 			guint slot = slot_of(m, gfn);
 
@@ -456,8 +467,13 @@ void kx_timemap_end_pass(KxTimeMap *m, const struct kvm_ext_rec_pass_end *r)
 		g_clear_pointer(&m->before, kx_gfnset_free);
 	take_interval(m, r);
 	m->pass->lost = r->lost_samples;
-	if (finish(m))
+	if (finish(m)) {
 		add_row(row_at(m, r->time_ns), m->pass);
+		if (m->ages)
+			kx_ages_end_pass(m->ages, r->time_ns);
+		m->first_end_ns = m->first_end_ns ? m->first_end_ns : r->time_ns;
+		m->last_end_ns = r->time_ns;
+	}
 	forget_pass(m);
 }
 
@@ -562,6 +578,14 @@ KxAccessMap *kx_timemap_report(const KxTimeMap *m, gint64 realtime_ns)
 	name_columns(out, columns);
 	for (guint i = 0; i < m->rows->len; i++)
 		g_ptr_array_add(out->rows, row_out(m->rows->pdata[i], columns));
+	out->first_end_ns = m->first_end_ns - MIN(m->origin_ns, m->first_end_ns);
+	out->last_end_ns = m->last_end_ns - MIN(m->origin_ns, m->last_end_ns);
+	if (m->ages) {
+		kx_ages_report(m->ages, m->last_gfn, out->ages_ns, out->age_pages);
+		out->age_grain = kx_ages_grain(m->ages);
+	} else {
+		out->ages_na = g_strdup(out->size_na);
+	}
 	g_array_append_vals(out->sizes, m->sizes->data, m->sizes->len);
 	out->sizes_every = m->sizes_every;
 	for (guint i = 0; i < KX_ACCESS_BLOCK_CLASSES; i++)

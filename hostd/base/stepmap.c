@@ -23,6 +23,7 @@ typedef struct {
 
 struct _KxStepMap {
 	guint max;
+	gboolean latest;	  /* a frame has the latest number, not the sum */
 	guint grain;		  /* log2 of pages */
 	GArray *steps;		  /* guint64, ascending; before the first: 0 */
 	GArray *spans;		  /* Span, of passes that count, then of the current pass, */
@@ -39,6 +40,14 @@ KxStepMap *kx_stepmap_new(guint max)
 	m->steps = g_array_new(FALSE, FALSE, sizeof(guint64));
 	m->spans = g_array_new(FALSE, FALSE, sizeof(Span));
 	m->in_order = m->passes_in_order = TRUE;
+	return m;
+}
+
+KxStepMap *kx_stepmap_new_latest(guint max)
+{
+	KxStepMap *m = kx_stepmap_new(max);
+
+	m->latest = TRUE;
 	return m;
 }
 
@@ -189,12 +198,48 @@ static void append_step(GArray *steps, guint64 gfn, guint count)
 		g_array_append_val(steps, step);
 }
 
+/* The spans that cover a frame: their sum, and how many there are with each number. */
+typedef struct {
+	gint64 sum;
+	guint32 n[KX_STEPMAP_TOP + 1];
+	guint64 have[(KX_STEPMAP_TOP + 1) / 64]; /* bit i: there are spans with the number i */
+} Cover;
+
+static void cross_edge(Cover *c, gint by)
+{
+	guint number = (guint)ABS(by);
+
+	c->sum += by;
+	c->n[number] += by > 0 ? 1 : G_MAXUINT32;
+	if (c->n[number])
+		c->have[number / 64] |= 1ull << number % 64;
+	else
+		c->have[number / 64] &= ~(1ull << number % 64);
+}
+
+/* The greatest number; 0: no span. */
+static guint latest_of(const Cover *c)
+{
+	for (guint i = G_N_ELEMENTS(c->have); i-- > 0;) {
+		if (c->have[i])
+			return i * 64 + 63 - (guint)__builtin_clzll(c->have[i]);
+	}
+	return 0;
+}
+
+static guint count_in(const KxStepMap *m, const Cover *c, guint old)
+{
+	if (m->latest)
+		return MAX(latest_of(c), old);
+	return (guint)MIN(old + c->sum, (gint64)KX_STEPMAP_TOP);
+}
+
 /* Merges the steps and the edges of the spans, both ascending, in one loop. */
 static void merge(KxStepMap *m, const GArray *edges)
 {
 	GArray *out = g_array_sized_new(FALSE, FALSE, sizeof(guint64), m->steps->len + edges->len);
 	guint i = 0, k = 0, old = 0;
-	gint64 added = 0;
+	Cover cover = { 0 };
 
 	while (i < m->steps->len || k < edges->len) {
 		guint64 from_step = i < m->steps->len ? GFN_OF(step_at(m, i)) : G_MAXUINT64;
@@ -205,8 +250,8 @@ static void merge(KxStepMap *m, const GArray *edges)
 		if (from_step == at)
 			old = COUNT_OF(step_at(m, i++));
 		for (; k < edges->len && g_array_index(edges, Edge, k).gfn == at; k++)
-			added += g_array_index(edges, Edge, k).by;
-		append_step(out, at, (guint)MIN(old + added, (gint64)KX_STEPMAP_TOP));
+			cross_edge(&cover, g_array_index(edges, Edge, k).by);
+		append_step(out, at, count_in(m, &cover, old));
 	}
 	g_array_unref(m->steps);
 	m->steps = out;
@@ -291,7 +336,7 @@ void kx_stepmap_take(KxStepMap *m)
 		sweep(m);
 }
 
-void kx_stepmap_halve(KxStepMap *m)
+void kx_stepmap_map(KxStepMap *m, const guint8 to[KX_STEPMAP_TOP + 1])
 {
 	g_autoptr(GArray) old = NULL;
 
@@ -301,8 +346,17 @@ void kx_stepmap_halve(KxStepMap *m)
 	for (guint i = 0; i < old->len; i++) {
 		guint64 step = g_array_index(old, guint64, i);
 
-		append_step(m->steps, GFN_OF(step), COUNT_OF(step) / 2);
+		append_step(m->steps, GFN_OF(step), to[COUNT_OF(step)]);
 	}
+}
+
+void kx_stepmap_halve(KxStepMap *m)
+{
+	guint8 to[KX_STEPMAP_TOP + 1];
+
+	for (guint i = 0; i <= KX_STEPMAP_TOP; i++)
+		to[i] = (guint8)(i / 2);
+	kx_stepmap_map(m, to);
 }
 
 /* --- queries ------------------------------------------------------------------------------------------------------- */

@@ -7,6 +7,8 @@
  *
  * Spans are added to the current pass, in which each frame counts once, however often the frame is added. At the end the
  * pass is taken over or dropped as a whole.
+ *
+ * A map of the latest numbers replaces the count of a frame by the number that it was added with, instead of adding to it.
  */
 #ifndef KX_STEPMAP_H
 #define KX_STEPMAP_H
@@ -19,6 +21,8 @@ typedef struct _KxStepMap KxStepMap;
 
 /* @max: the maximum number of steps, of 8 bytes each. The current pass has at most as many spans, of 24 bytes each. */
 KxStepMap *kx_stepmap_new(guint max);
+/* A map of the latest numbers: in a pass, frames are added with the pass's own number, which is greater than all before. */
+KxStepMap *kx_stepmap_new_latest(guint max);
 void kx_stepmap_free(KxStepMap *m);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxStepMap, kx_stepmap_free)
 
@@ -29,6 +33,8 @@ void kx_stepmap_take(KxStepMap *m);
 void kx_stepmap_drop(KxStepMap *m);
 /* Halves all counts. */
 void kx_stepmap_halve(KxStepMap *m);
+/* Replaces each count c by @to[c]; @to never falls, and @to[0] is 0. */
+void kx_stepmap_map(KxStepMap *m, const guint8 to[KX_STEPMAP_TOP + 1]);
 
 guint kx_stepmap_at(KxStepMap *m, guint64 gfn);
 /* Calls @fn for each run of frames with equal count from @first to before @end, in order, also if the count is 0. */

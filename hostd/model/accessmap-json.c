@@ -132,6 +132,8 @@ static void add_map(JsonBuilder *b, const KxAccessMap *m)
 	kx_json_add_text(b, "columns", columns);
 	add_numbers(b, "sizes", m->sizes);
 	add_numbers(b, "block_use", use);
+	add_numbers(b, "ages_ns", m->ages_ns);
+	add_numbers(b, "age_pages", m->age_pages);
 	json_builder_set_member_name(b, "rows");
 	json_builder_begin_array(b);
 	for (guint i = 0; i < m->rows->len; i++)
@@ -281,6 +283,27 @@ static gboolean read_block_use(JsonObject *o, KxAccessMap *m, const char *where,
 	return TRUE;
 }
 
+/* Reports that were written before have none. */
+static gboolean read_ages(JsonObject *o, KxAccessMap *m, const char *where, GError **error)
+{
+	if (!json_object_has_member(o, "ages_ns")) {
+		if (!m->ages_na)
+			m->ages_na = g_strdup("not in the report");
+		return TRUE;
+	}
+	if (!read_numbers(o, "ages_ns", KX_ACCESS_AGES_MAX, m->ages_ns, where, error) ||
+	    !read_numbers(o, "age_pages", KX_ACCESS_AGES_MAX, m->age_pages, where, error))
+		return FALSE;
+	if (m->age_pages->len != m->ages_ns->len)
+		return wrong(error, where, "age_pages", "one number for each age");
+	for (guint i = 1; i < m->ages_ns->len; i++) {
+		if (g_array_index(m->ages_ns, guint64, i) <=
+		    g_array_index(m->ages_ns, guint64, i - 1))
+			return wrong(error, where, "ages_ns", "a text of ascending numbers");
+	}
+	return TRUE;
+}
+
 static gboolean check_map(const KxAccessMap *m, const char *where, GError **error)
 {
 	if (!m->tracker)
@@ -309,7 +332,7 @@ static gboolean read_map(JsonObject *o, gpointer to, const char *where, GError *
 	if (!columns || !columns_from_text(columns, m))
 		return wrong(error, where, "columns", "a text of ascending columns");
 	return read_numbers(o, "sizes", KX_ACCESS_SIZES_MAX, m->sizes, where, error) &&
-	       read_block_use(o, m, where, error) &&
+	       read_block_use(o, m, where, error) && read_ages(o, m, where, error) &&
 	       read_each(o, "rows", KX_ACCESS_ROWS_MAX, read_row, m, where, error);
 }
 

@@ -33,6 +33,8 @@ KxAccessMap *kx_access_map_new(void)
 	m->columns = g_array_new(FALSE, TRUE, sizeof(KxAccessColumns));
 	m->rows = g_ptr_array_new_with_free_func(kx_access_row_free);
 	m->sizes = g_array_new(FALSE, TRUE, sizeof(guint64));
+	m->ages_ns = g_array_new(FALSE, TRUE, sizeof(guint64));
+	m->age_pages = g_array_new(FALSE, TRUE, sizeof(guint64));
 	return m;
 }
 
@@ -44,6 +46,8 @@ void kx_access_map_free(KxAccessMap *m)
 	g_array_unref(m->columns);
 	g_ptr_array_unref(m->rows);
 	g_array_unref(m->sizes);
+	g_array_unref(m->ages_ns);
+	g_array_unref(m->age_pages);
 	g_free(m);
 }
 
@@ -96,6 +100,8 @@ static KxAccessMap *map_copy(const KxAccessMap *m)
 	kx_copy_strings(kx_access_map_fields, c);
 	c->columns = g_array_copy(m->columns);
 	c->sizes = g_array_copy(m->sizes);
+	c->ages_ns = g_array_copy(m->ages_ns);
+	c->age_pages = g_array_copy(m->age_pages);
 	c->rows = g_ptr_array_new_with_free_func(kx_access_row_free);
 	for (guint i = 0; i < m->rows->len; i++)
 		g_ptr_array_add(c->rows, row_copy(m->rows->pdata[i]));

@@ -12,6 +12,7 @@
 #define KX_ACCESS_ROWS_MAX    256u
 #define KX_ACCESS_COLUMNS_MAX 256u
 #define KX_ACCESS_SIZES_MAX   1024u
+#define KX_ACCESS_AGES_MAX    256u
 /* Blocks of 2 MiB by the number of their pages that were used: 1, 2-3, 4-7, … 256-511, 512. */
 #define KX_ACCESS_BLOCK_CLASSES 10u
 #define KX_ACCESS_BLOCK_PAGES	512u
@@ -62,6 +63,15 @@ typedef struct {
 	/* pages found per pass, in order of time: of each @sizes_every-th pass */
 	GArray *sizes; /* guint64 */
 	guint32 sizes_every;
+	/*
+	 * For how long pages had not been found when the last pass ended: ages in ascending order, and the number of pages with
+	 * each. Pages that were never found are not among them.
+	 */
+	GArray *ages_ns, *age_pages; /* guint64 */
+	char *ages_na;		     /* why ages are not known; NULL: they are */
+	guint64 age_grain;	     /* pages that have one age, that of the page found last */
+	guint64 first_end_ns,
+		last_end_ns; /* from the map's origin: when the first and the last pass ended */
 	/* blocks of 2 MiB with pages found, summed over the passes, by the number of these pages */
 	guint64 block_use[KX_ACCESS_BLOCK_CLASSES];
 } KxAccessMap;

@@ -225,6 +225,10 @@ const KxField kx_access_map_fields[] = {
 	FIELD(KxAccessMap, U64, bin_pages),
 	FIELD(KxAccessMap, U64, interval_ns),
 	FIELD(KxAccessMap, U32, sizes_every),
+	FIELD(KxAccessMap, STRING, ages_na),
+	FIELD(KxAccessMap, U64, age_grain),
+	FIELD(KxAccessMap, U64, first_end_ns),
+	FIELD(KxAccessMap, U64, last_end_ns),
 	END,
 };
 

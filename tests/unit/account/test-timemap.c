@@ -199,6 +199,62 @@ static void only_passes_that_follow_are_pairs(void **state)
 	}
 }
 
+/* --- ages ---------------------------------------------------------------------------------------------------------------- */
+
+/* Page 100 in every pass; page 1000 × k + 500 in pass 10 × k alone; 64 pages by a bitmap in the first. */
+static void find_once(KxTimeMap *m, guint i)
+{
+	const guint64 all = G_MAXUINT64;
+
+	kx_timemap_add(m, 100, 1);
+	if (i % 10 == 0)
+		kx_timemap_add(m, i * 100 + 500, 2);
+	if (!i)
+		kx_timemap_add_bits(m, 64, &all, 1);
+}
+
+static void check_ages(guint n)
+{
+	g_autoptr(KxTimeMap) b = kx_timemap_new(KX_TIMEMAP_PAGES, FALSE, 1 << 22, 0);
+	g_autoptr(KxAccessMap) m = NULL;
+	guint64 sum = 0;
+	guint at = 0;
+
+	passes(b, n, 1000 * MS, find_once);
+	m = kx_timemap_report(b, 0);
+	assert_null(m->ages_na);
+	assert_int_equal(m->age_grain, 1);
+	assert_int_equal(g_array_index(m->ages_ns, guint64, 0), 0);
+	/* the pages of pass i have the age n - 1 - i; what is merged is at most an eighth too young */
+	for (guint i = n; i-- > 0;) {
+		guint64 pages = (i % 10 ? 0 : 2) + (i ? 0 : 63) + (i == n - 1 ? 1 : 0);
+		guint64 age = (n - 1 - i) * 1000 * MS;
+
+		if (!pages)
+			continue;
+		while (at + 1 < m->ages_ns->len &&
+		       g_array_index(m->ages_ns, guint64, at + 1) <= age)
+			at++;
+		assert_true(g_array_index(m->ages_ns, guint64, at) <= age);
+		assert_true(g_array_index(m->ages_ns, guint64, at) >= age - age / 8);
+		if (n < 255)
+			assert_int_equal(g_array_index(m->ages_ns, guint64, at), age);
+	}
+	for (guint i = 0; i < m->age_pages->len; i++)
+		sum += g_array_index(m->age_pages, guint64, i);
+	assert_int_equal(sum, 1 + 63 + (n + 9) / 10 * 2);
+	assert_int_equal(m->last_end_ns - m->first_end_ns, (n - 1) * 1000 * MS);
+}
+
+static void knows_ages(void **state)
+{
+	check_ages(1);
+	check_ages(200);
+	check_ages(254);
+	check_ages(255);
+	check_ages(5000);
+}
+
 /* --- bounds -------------------------------------------------------------------------------------------------------------- */
 
 static void find_far_apart(KxTimeMap *m, guint i)
@@ -372,6 +428,7 @@ int main(void)
 		cmocka_unit_test(knows_how_the_working_set_changes),
 		cmocka_unit_test(counts_pages_once_and_blocks),
 		cmocka_unit_test(only_passes_that_follow_are_pairs),
+		cmocka_unit_test(knows_ages),
 		cmocka_unit_test(stays_bounded),
 		cmocka_unit_test(ignores_memory_that_is_not_there),
 		cmocka_unit_test(shares_accesses_over_columns),

@@ -69,6 +69,8 @@ static KxAccessMap *sample_map(void)
 	m->block_use[9] = G_MAXUINT64;
 	g_array_append_vals(m->columns, columns, 2);
 	g_array_append_vals(m->sizes, sizes, 3);
+	g_array_append_vals(m->ages_ns, cells[0], 2);
+	g_array_append_vals(m->age_pages, sizes, 2);
 	for (guint i = 0; i < 2; i++) {
 		KxAccessRow *r = kx_access_row_new();
 
@@ -132,6 +134,8 @@ static void test_over_time_refused(void **state)
 		{ "\"bin\" : 7", "\"bin\" : 0" },
 		{ "\"unit\" : \"accesses\"", "\"unit\" : \"words\"" },
 		{ "\"found_min\" : 0", "\"found_min\" : 1" },
+		{ "\"ages_ns\" : \"0 5\"", "\"ages_ns\" : \"5 5\"" },
+		{ "\"ages_ns\" : \"0 5\"", "\"ages_ns\" : \"5\"" },
 		{ "\"npages\" : 1048576", "\"npages\" : 0" },
 	};
 	g_autofree char *json = over_time_json();
