@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The module's test programs: static, they run in emulated hosts of other distributions as well.
 
-VMM_TESTS := $(patsubst tests/vmm/%.c,$(BUILD)/vmm/%,$(wildcard tests/vmm/t-*.c)) $(addprefix $(BUILD)/vmm/,scan regions dirtylog)
+VMM_TESTS := $(patsubst tests/vmm/%.c,$(BUILD)/vmm/%,$(wildcard tests/vmm/t-*.c)) $(addprefix $(BUILD)/vmm/,scan regions dirtylog fuzz-device)
 VMM_LIB   := $(addprefix $(BUILD)/vmm/,vmm.o kx.o tap.o child.o dirty.o exact.o aggregation.o asleep.o)
 VMM_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wstrict-prototypes -Werror -Iinclude -Itests/vmm -pthread
 
