@@ -65,6 +65,19 @@ plain_module() {
 	printf '%s\n' "${path%.zst}"
 }
 
+# module_files ENTRY RELEASE NAME...: the files of a cached kernel's modules and of what they need, in the order in which they
+# are loaded. What is built into the kernel has no file.
+module_files() {
+	local entry=$1 release=$2 name
+	shift 2
+	for name; do
+		modprobe -C /dev/null -d "$entry" -S "$release" --show-depends "$name" || {
+			say "kernel $release has no module $name"
+			return 1
+		}
+	done | awk '$1 == "insmod" { print $2 }'
+}
+
 # unpack_module FILE: to stdout
 unpack_module() {
 	case $1 in

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # set by lab: cpus mem numa pebs append entry release run job shell with
+# shellcheck disable=SC2154 # set by lab: cpus mem numa pebs ivshmem append entry release run job shell with
 #
 # An Intel host with VMX, EPT (A/D bits) and PML, emulated by Bochs. Read by lab.
 #
@@ -28,6 +28,7 @@ INTEL_MODULES_INSIDE='kvm_intel tun vhost_net vsock_loopback loop msr cpuid brid
 host_check() {
 	((numa == 1)) || die_status 2 "intel: Bochs has no NUMA nodes, use amd"
 	[[ -z $shell ]] || die_status 2 "intel: Bochs has no terminal to give, --shell is there with amd only"
+	[[ -z $ivshmem || -n $pebs ]] || die_status 2 "intel: --ivshmem is there with --pebs only"
 	((EUID == 0)) || die_status 2 "intel: filling disks with the right owners needs root"
 	need mke2fs e2fsprogs
 	need debugfs e2fsprogs
@@ -59,20 +60,19 @@ intel_add() {
 # A cached kernel's modules are loaded from where they lie; of the guests' kernel
 # nothing else is wanted.
 intel_add_kernels() {
-	local guest module path copy dir=$entry/usr/lib/modules/$release
+	local guest path copy dir=$entry/usr/lib/modules/$release
 	intel_directory "$dir"
 	ln -sfn usr/lib "$tree$entry/lib"
 	cp "$dir"/modules.{order,builtin}* "$tree$dir/"
-	for module in $INTEL_MODULES_INSIDE; do
-		modprobe -C /dev/null -d "$entry" -S "$release" --show-depends "$module" ||
-			die_status 125 "kernel $release has no module $module"
-	done | while read -r _ path _; do
+	# shellcheck disable=SC2086 # names
+	module_files "$entry" "$release" $INTEL_MODULES_INSIDE >"$run/modules" || exit 125
+	while read -r path; do
 		path=$dir${path#*/lib/modules/"$release"}
 		copy=$tree$(plain_module "$path")
 		mkdir -p "${copy%/*}"
 		unpack_module "$path" >"$copy"
 		strip --strip-debug "$copy"
-	done
+	done <"$run/modules"
 	depmod -b "$tree$entry" "$release"
 	guest=$("$LAB_DIR/kernels" dir cloud 2>/dev/null) || return 0
 	intel_add "$guest/vmlinux"
@@ -183,7 +183,7 @@ host_start() {
 	"${TOP}/build/lab/ports" outside "$run/out" "$run/err" "$LAB_OUT/kernel.log" \
 		"$run/control" <"$run/port" 2>"$run/emulator.log" &
 	streams=$!
-	"$bochs/bochs" -q -f "$run/bochsrc" </dev/null >"$run/port" 2>&1 &
+	${ivshmem:+env BOCHS_IVSHMEM=1} "$bochs/bochs" -q -f "$run/bochsrc" </dev/null >"$run/port" 2>&1 &
 	emulator=$!
 }
 
