@@ -31,8 +31,9 @@ typedef struct {
 	KxVmCounters *start; /* NULL if closed */
 	/* found pages: @found while open; when closed, the smaller of both forms; both NULL: forgotten */
 	KxGfnSet *found;
-	GArray *runs;	       /* KxRun */
-	gsize kept;	       /* bytes of the found pages, if closed */
+	GArray *runs;			   /* KxRun */
+	gsize kept;			   /* bytes of the found pages, if closed */
+	guint64 maps_bytes, tracked_pages; /* kx_account_held() */
 	guint64 drained_bytes; /* of records, since CPU time of draining was last added */
 	gboolean marked;
 	struct kvm_ext_stats mark;

@@ -169,6 +169,20 @@ static void settle_covered(const KxAccountWindow *win, KxWindow *w)
 	w->covered_end_realtime_ns = w->start_realtime_ns + (gint64)(end - win->start_monotonic_ns);
 }
 
+/* The maps are the owner's; found pages and regions are the account's. */
+static void settle_memory(const KxAccountWindow *win, KxWindow *w, const struct kvm_ext_stats *st)
+{
+	const KxRegions *r = win->w->regions;
+
+	kx_set_text(&w->memory_na, st ? NULL : "the tracker's statistics could not be read");
+	if (!st)
+		return;
+	w->memory_bytes = st->memory_bytes;
+	w->daemon_bytes = win->maps_bytes + kx_gfnset_bytes(win->found) +
+			  (r ? r->list->len * sizeof(KxRegion) : 0);
+	w->tracked_pages = win->tracked_pages;
+}
+
 /* Writes the state at @now into @w, the window's own KxWindow or a copy. */
 static void settle(const KxAccountWindow *win, KxWindow *w, const struct kvm_ext_stats *st,
 		   const KxVmCounters *end, KxInstant now)
@@ -178,6 +192,7 @@ static void settle(const KxAccountWindow *win, KxWindow *w, const struct kvm_ext
 	kx_account_take_stats(win, w, st);
 	kx_account_take_out_paused(win, w);
 	kx_account_put_disabled(win, w);
+	settle_memory(win, w, st);
 	w->log_yielded_ns = win->yield.ns;
 	if (yield && now.monotonic_ns > yield->from_ns)
 		w->log_yielded_ns += now.monotonic_ns - yield->from_ns;
@@ -186,6 +201,16 @@ static void settle(const KxAccountWindow *win, KxWindow *w, const struct kvm_ext
 	settle_covered(win, w);
 	w->found_pages = kx_gfnset_count(win->found);
 	kx_vm_counters_delta(win->start, end, w);
+}
+
+void kx_account_held(KxAccount *a, guint64 epoch, guint64 maps_bytes, guint64 tracked_pages)
+{
+	KxAccountWindow *win = kx_account_by_epoch(a, epoch);
+
+	if (!win || !win->w->open)
+		return;
+	win->maps_bytes = maps_bytes;
+	win->tracked_pages = tracked_pages;
 }
 
 void kx_account_tell(KxAccount *a, guint64 epoch, KxFillFunc fill, gconstpointer knows)

@@ -98,6 +98,12 @@ void kx_account_asked(KxAccount *a, KxInstant now, const char *why, gboolean eve
 typedef void (*KxFillFunc)(gconstpointer knows, KxWindow *w);
 void kx_account_tell(KxAccount *a, guint64 epoch, KxFillFunc fill, gconstpointer knows);
 
+/*
+ * The memory in which the daemon keeps what the tracker of @epoch finds, beside the account's own; and how many pages the tracker
+ * tracks. Call this function with every reading of the statistics.
+ */
+void kx_account_held(KxAccount *a, guint64 epoch, guint64 maps_bytes, guint64 tracked_pages);
+
 /* @st NULL: the window takes the statistics of its mark; without a mark it has no statistics. */
 void kx_account_close(KxAccount *a, guint64 window, const struct kvm_ext_stats *st,
 		      const KxVmCounters *end, KxInstant now);

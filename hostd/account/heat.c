@@ -155,6 +155,13 @@ void kx_heat_open(KxHeat *h, guint64 epoch, const KxOptions *o, const char *mech
 	f->mechanism = g_strdup(f->regions ? "regions" : mechanism);
 }
 
+gsize kx_heat_bytes(const KxHeat *h, guint64 epoch)
+{
+	const Finder *f = finder_of(h, epoch);
+
+	return f ? kx_stepmap_bytes(h->pages) + kx_rangemap_bytes(f->map) : 0;
+}
+
 /* --- leaf sizes of found pages ------------------------------------------------------------------------------------ */
 
 static void drop_leaves(Finder *f)

@@ -53,6 +53,13 @@ void kx_rangemap_free(KxRangeMap *m)
 	g_free(m);
 }
 
+gsize kx_rangemap_bytes(const KxRangeMap *m)
+{
+	guint32 max = m->ranges.config.max;
+
+	return sizeof(*m) + kx_ranges_bytes(max) + max * sizeof(*m->mark.fresh);
+}
+
 gboolean kx_rangemap_is(const KxRangeMap *m, guint64 epoch_ns, guint order)
 {
 	return m->epoch_ns == or_default(epoch_ns, KX_RANGEMAP_EPOCH_NS) &&

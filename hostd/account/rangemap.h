@@ -22,6 +22,8 @@ void kx_rangemap_free(KxRangeMap *m);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxRangeMap, kx_rangemap_free)
 gboolean kx_rangemap_is(const KxRangeMap *m, guint64 epoch_ns, guint order);
 
+gsize kx_rangemap_bytes(const KxRangeMap *m);
+
 /* The VM has more memory now: its last frame is @last_gfn. Nothing known is lost. */
 void kx_rangemap_grow(KxRangeMap *m, guint64 last_gfn);
 

@@ -413,3 +413,8 @@ guint64 kx_stepmap_grain(const KxStepMap *m)
 {
 	return 1ull << m->grain;
 }
+
+gsize kx_stepmap_bytes(const KxStepMap *m)
+{
+	return sizeof(*m) + m->steps->len * sizeof(guint64) + m->spans->len * sizeof(Span);
+}

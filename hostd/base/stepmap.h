@@ -42,6 +42,7 @@ typedef void (*KxStepVisit)(gpointer data, guint64 gfn, guint64 npages, guint co
 void kx_stepmap_each(KxStepMap *m, guint64 first, guint64 end, KxStepVisit fn, gpointer data);
 
 guint kx_stepmap_steps(KxStepMap *m);
+gsize kx_stepmap_bytes(const KxStepMap *m);   /* of the steps and spans that are stored now */
 guint64 kx_stepmap_grain(const KxStepMap *m); /* pages */
 
 #endif /* KX_STEPMAP_H */

@@ -52,6 +52,8 @@ PART(truth, s->truth)
 PART(truth_hit, s->truth_hit)
 PART(found, s->found)
 PART(found_true, s->found_true)
+PART(memory, s->memory_bytes)
+PART(gibs, s->tracked_pages / 262144)
 
 /* A share lies between 0 and 1, and a cost of CPU time is not negative, whatever the interval's method says of its ends. */
 static KxFigure within(KxFigure f, double least, double most)
@@ -106,6 +108,7 @@ const KxComparedFigure kx_compared_figures[] = {
 	FIGURE(flushes_per_s, "flushes_per_s", "TLB\nflushes/s", KX_COMPARED_RATE, FALSE),
 	FIGURE(ipis_per_s, "flush_ipis_per_s", "vCPU\nintr/s", KX_COMPARED_RATE, FALSE),
 	FIGURE(lost_samples, "lost_samples", "samples\nlost", KX_COMPARED_RATE, FALSE),
+	FIGURE(memory_per_gib, "memory_bytes_per_gib", "memory\nper GiB", KX_COMPARED_BYTES, FALSE),
 	FIGURE(carry_over, "carry_over_p", "carry-over\np", KX_COMPARED_P, FALSE),
 	FIGURE(llc_per_s, "llc_misses_per_s", "LLC\nmisses/s", KX_COMPARED_RATE, FALSE),
 	FIGURE(llc_per_1000, "llc_misses_per_1000_instructions", "LLC misses\nper 1000 instr",
@@ -186,14 +189,30 @@ static void fill_slowdown(const KxGround *g, guint k, KxComparedRow *row)
 					kx_test_matters(&carry) ? carry.p : order.p);
 }
 
-/* Why the setting has no samples, whatever it did; NULL: it has. */
-static const char *no_samples(const KxGround *g, guint k)
+static const KxTrackerRow *tracker_of(const KxGround *g, guint k)
 {
 	const KxComparedSetting *s = g->c->settings->pdata[g_array_index(g->active, guint, k)];
 	g_autofree char *name = g_strndup(s->text, strcspn(s->text, ":"));
-	const KxTrackerRow *t = kx_tracker_by_name(name);
+
+	return kx_tracker_by_name(name);
+}
+
+/* Why the setting has no samples, whatever it did; NULL: it has. */
+static const char *no_samples(const KxGround *g, guint k)
+{
+	const KxTrackerRow *t = tracker_of(g, k);
 
 	return k == KX_REFERENCE ? "it takes no samples" : t ? t->no_samples : NULL;
+}
+
+static KxFigure memory_per_gib(const KxGround *g, guint k)
+{
+	KxFigure f = kx_ground_quotient(g, k, memory, gibs, "not told");
+	const char *more = kx_tracker_more_memory(tracker_of(g, k));
+
+	if (!f.na && more)
+		kx_figure_note(&f, more);
+	return f;
 }
 
 static void fill_costs(const KxGround *g, guint k, KxComparedRow *row)
@@ -227,6 +246,7 @@ static void fill_costs(const KxGround *g, guint k, KxComparedRow *row)
 	row->exits_per_s = kx_ground_quotient(g, k, exits, seconds, "exits cannot be read");
 	row->flushes_per_s = kx_ground_quotient(g, k, flushes, seconds, "flushes cannot be read");
 	row->ipis_per_s = kx_ground_quotient(g, k, ipis, seconds, "not told");
+	row->memory_per_gib = memory_per_gib(g, k);
 	row->lost_samples = k != KX_REFERENCE && none ? kx_unavailable(none) : lost_samples(g, k);
 }
 

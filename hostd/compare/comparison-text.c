@@ -36,6 +36,8 @@ static char *plain(KxComparedKind kind, double x)
 		return fixed(fabs(x) < 0.05 ? 0 : x, 1);
 	case KX_COMPARED_PERCENT:
 		return g_strdup_printf("%.3g %%", x);
+	case KX_COMPARED_BYTES:
+		return kx_text_pages_bytes((guint64)(x / 4096));
 	case KX_COMPARED_P:
 		return g_strdup_printf("%.2g", x);
 	default:
@@ -50,7 +52,8 @@ char *kx_compared_cell(KxComparedKind kind, const KxFigure *f)
 	if (kind == KX_COMPARED_NS)
 		return isnan(f->low) ? kx_text_ns(f->value)
 				     : kx_text_ns_interval(f->value, f->low, f->high);
-	if (isnan(f->low) || kind == KX_COMPARED_RATE || kind == KX_COMPARED_PERCENT)
+	if (isnan(f->low) || kind == KX_COMPARED_RATE || kind == KX_COMPARED_PERCENT ||
+	    kind == KX_COMPARED_BYTES)
 		return plain(kind, f->value);
 	return interval(plain(kind, f->value), plain(kind, f->low), plain(kind, f->high));
 }

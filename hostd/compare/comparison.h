@@ -115,8 +115,9 @@ typedef struct {
 	KxFigure vmm_cpu_percent;   /* of the VMM's threads that run no vCPU */
 	KxFigure recall, precision; /* relative to what the tracker can see */
 	KxFigure exits_per_s, flushes_per_s, ipis_per_s;
-	KxFigure lost_samples; /* in all */
-	KxFigure carry_over;   /* p of the test whether the setting before mattered */
+	KxFigure lost_samples;	 /* in all */
+	KxFigure memory_per_gib; /* bytes */
+	KxFigure carry_over;	 /* p of the test whether the setting before mattered */
 	/*
 	 * Of what slowdown - 1 consists, in percent: exits (without those for flushes), interrupts for flushes, vCPUs waiting for a CPU,
 	 * CPU time of samplers in the guest; their sum, and the rest. explained + unexplained = (slowdown - 1) * 100.
@@ -138,6 +139,7 @@ typedef enum {
 	KX_COMPARED_RATIO,
 	KX_COMPARED_NS,
 	KX_COMPARED_RATE, /* a number, per second or in total */
+	KX_COMPARED_BYTES,
 	KX_COMPARED_PERCENT,
 	KX_COMPARED_POINTS, /* percent, with its interval */
 	KX_COMPARED_SHARE,  /* 0 to 1 */

@@ -40,6 +40,8 @@ static const Number numbers[] = {
 	NUMBER(vcpu_guest_ns),
 	NUMBER(llc_misses),
 	NUMBER(guest_instructions),
+	NUMBER(memory_bytes),
+	NUMBER(tracked_pages),
 };
 
 /* Counters of a window whose difference is in a stretch. */
@@ -137,6 +139,10 @@ KxStretch *kx_stretch_between(const KxWindow *before, const KxWindow *after)
 			*number_of(s, c->to) = (double)(value(c, after) - value(c, before));
 		else if (c->rounded)
 			*number_of(s, c->to) = 0;
+	}
+	if (!after->memory_na) {
+		s->memory_bytes = (double)after->memory_bytes + (double)after->daemon_bytes;
+		s->tracked_pages = (double)after->tracked_pages;
 	}
 	s->run_ns = kx_window_run_ns(after) - kx_window_run_ns(before);
 	if (!(s->run_ns > 0))

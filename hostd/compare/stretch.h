@@ -26,6 +26,8 @@ typedef struct {
 	double vcpu_guest_ns;		       /* the part of vcpu_run_ns in guest mode */
 	double llc_misses, guest_instructions; /* of the vCPUs in guest mode, by the host's PMU */
 	double progress; /* guest progress: units of work, or the count of --progress-command */
+	/* at the end: bytes that the tracker and the daemon's maps of what it found hold; pages that are tracked */
+	double memory_bytes, tracked_pages;
 	/* of the whole window, the wash-out included: pages */
 	double truth, truth_hit, found, found_true;
 	char *failed; /* why there is no measurement: "the VM was paused", …; NULL: there is one */

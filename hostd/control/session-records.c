@@ -126,6 +126,10 @@ gboolean kx_session_statistics(KxSession *s, struct kvm_ext_stats *st)
 	if (st->log.mechanism == KVM_EXT_LOG_UNKNOWN)
 		st->log.mechanism = s->log.mechanism;
 	kx_account_saw(s->account, st);
+	if (s->heat)
+		kx_account_held(s->account, st->epoch, kx_heat_bytes(s->heat, st->epoch),
+				s->options.range.npages ? s->options.range.npages
+							: s->vm.ram_pages);
 	g_free(s->progress);
 	s->progress = kx_progress_text(st);
 	s->primed = st->passes || !(s->options.tracker->can & KX_CAN_PASS);

@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+#include "tracker/rows.h"
+
 /* The known pauses may not be all pauses. */
 static void note_paused(KxPool *p)
 {
@@ -105,6 +107,17 @@ static void note_spaces(KxPool *p, const KxVmReport *v)
 	kx_figure_note(total, note);
 }
 
+/* What others hold for a tracker, and do not tell. */
+static void note_memory(KxPool *p)
+{
+	const char *note = kx_tracker_more_memory(kx_tracker_by_name(p->row->tracker));
+
+	if (note) {
+		kx_figure_note(&p->row->memory_bytes, note);
+		kx_figure_note(&p->row->memory_per_gib, note);
+	}
+}
+
 void kx_note_figures(GPtrArray *pools, const KxVmReport *v)
 {
 	for (guint i = 0; i < pools->len; i++) {
@@ -114,5 +127,6 @@ void kx_note_figures(GPtrArray *pools, const KxVmReport *v)
 		note_missing_passes(pools->pdata[i]);
 		note_no_interval(pools->pdata[i]);
 		note_spaces(pools->pdata[i], v);
+		note_memory(pools->pdata[i]);
 	}
 }

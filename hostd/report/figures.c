@@ -257,6 +257,26 @@ static void vm_figures(KxPool *p)
 	p->row->vmm_cpu_percent = VM_RATE(p, vmm_cpu_ns, vmm_cpu_na, 100);
 }
 
+#define PAGES_PER_GIB 262144.0
+
+static void memory_figures(KxPool *p)
+{
+	KxRow *row = p->row;
+	const KxWindow *w = p->windows->pdata[p->windows->len - 1];
+	double bytes = (double)w->memory_bytes + (double)w->daemon_bytes;
+	double gib = (double)w->tracked_pages / PAGES_PER_GIB;
+
+	if (w->memory_na) {
+		row->memory_bytes = kx_unavailable(w->memory_na);
+		row->daemon_bytes = kx_unavailable(w->memory_na);
+		row->memory_per_gib = kx_unavailable(w->memory_na);
+		return;
+	}
+	row->memory_bytes = kx_figure((double)w->memory_bytes, 1);
+	row->daemon_bytes = kx_figure((double)w->daemon_bytes, 1);
+	row->memory_per_gib = kx_figure_per(bytes, gib, "how much memory is tracked is not known");
+}
+
 /* The costs of the control cannot be separated from the costs of the policy under test. */
 static void void_costs(KxRow *row)
 {
@@ -288,6 +308,7 @@ void kx_row_figures(KxPool *p)
 	page_figures(p);
 	load_figures(p);
 	vm_figures(p);
+	memory_figures(p);
 	if (p->row->staleness)
 		void_costs(p->row);
 }

@@ -313,6 +313,11 @@ const GArray *kx_damon_events_next(KxDamonEvents *e)
 	return complete ? e->complete : NULL;
 }
 
+gsize kx_damon_events_bytes(const KxDamonEvents *e)
+{
+	return sizeof(*e) + (gsize)sysconf(_SC_PAGESIZE) + e->bytes;
+}
+
 guint64 kx_damon_events_dropped(const KxDamonEvents *e)
 {
 	return e->dropped;

@@ -36,6 +36,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxDamonEvents, kx_damon_events_close)
 const GArray *kx_damon_events_next(KxDamonEvents *e);
 guint64 kx_damon_events_dropped(const KxDamonEvents *e); /* aggregations left out so far */
 
+gsize kx_damon_events_bytes(
+	const KxDamonEvents *e); /* the buffer, which the kernel shares with us */
+
 /* Waits for at most @ms. FALSE: the kdamond has ended. */
 gboolean kx_damon_events_wait(const KxDamonEvents *e, guint ms);
 

@@ -250,6 +250,7 @@ static PassThread *pass_thread_new(const KxTracker *tracker, const KxOptions *o,
 	t->ring = kx_ring_new(kx_options_ring_pages(o, tracker->vm.vm->ram_pages), error);
 	if (!t->ring)
 		return NULL;
+	t->st.memory_bytes = sizeof(*t) + kx_ring_bytes(t->ring) + ops->bytes(work);
 	thread = g_thread_try_new(ops->thread, thread_main, pass_thread_ref(t), error);
 	if (!thread) {
 		pass_thread_unref(t);

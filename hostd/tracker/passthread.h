@@ -33,6 +33,8 @@ typedef struct {
 	 */
 	gboolean (*await)(gpointer work, KxPass *p, GError **error);
 	void (*leave)(gpointer work); /* on the thread, after the last pass; NULL: nothing to do */
+	gsize (*bytes)(
+		gconstpointer work); /* the memory of @work with its buffers, when it starts */
 } KxPassOps;
 
 gboolean kx_pass_primes(const KxPass *p); /* the pages that this pass finds are not reported */

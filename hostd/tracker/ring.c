@@ -50,6 +50,11 @@ void kx_ring_free(KxRing *r)
 	g_free(r);
 }
 
+gsize kx_ring_bytes(const KxRing *r)
+{
+	return sizeof(*r) + r->len;
+}
+
 KxStream *kx_ring_stream(KxRing *r)
 {
 	return r->stream;

@@ -15,6 +15,8 @@ KxRing *kx_ring_new(guint32 pages, GError **error);
 void kx_ring_free(KxRing *r);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxRing, kx_ring_free)
 
+gsize kx_ring_bytes(const KxRing *r);
+
 /* The stream that reads the ring; the ring owns it. */
 KxStream *kx_ring_stream(KxRing *r);
 

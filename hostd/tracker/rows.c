@@ -157,6 +157,19 @@ const KxTrackerRow *kx_tracker_by_name(const char *name)
 	return NULL;
 }
 
+const char *kx_tracker_more_memory(const KxTrackerRow *t)
+{
+	if (!t)
+		return NULL;
+	if (t->can & KX_CAN_LOG)
+		return "without KVM's own bitmaps of the log, two bits for each page";
+	if (t->can & KX_CAN_RATE)
+		return "without what QEMU and KVM hold for it, which they do not tell";
+	if (t->can & KX_CAN_AGGREGATE)
+		return "without what DAMON holds for it, which it does not tell";
+	return NULL;
+}
+
 char *kx_trackers_that(guint can)
 {
 	GString *names = g_string_new(NULL);

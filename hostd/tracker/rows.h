@@ -74,6 +74,8 @@ typedef struct {
 extern const KxTrackerRow kx_trackers[]; /* ends with name NULL */
 /* The row of that name; only kx_options_set follows @means. */
 const KxTrackerRow *kx_tracker_by_name(const char *name);
+/* What others hold for the tracker is not in its figures of memory: a footnote, one clause; NULL: nobody else holds anything. */
+const char *kx_tracker_more_memory(const KxTrackerRow *t);
 /* Names of the trackers that can do all of @can, "a, b, c". */
 char *kx_trackers_that(guint can);
 

@@ -274,10 +274,18 @@ static gboolean turn_on(Damon *d, const char *root, const KxOptions *o, GError *
 	return d->events != NULL;
 }
 
+static gsize damon_bytes(gconstpointer work)
+{
+	const Damon *d = work;
+
+	return sizeof(*d) + kx_damon_events_bytes(d->events) +
+	       d->parts->len * sizeof(KxLayoutPart) + d->ranges->len * sizeof(KxDamonRange);
+}
+
 static gboolean damon_start(KxTracker *t, const KxOptions *o, GError **error)
 {
-	static const KxPassOps ops = { "kx-damon", damon_pass, damon_free, damon_await,
-				       damon_leave };
+	static const KxPassOps ops = { "kx-damon",  damon_pass,	 damon_free,
+				       damon_await, damon_leave, damon_bytes };
 	g_autoptr(Damon) d = g_new0(Damon, 1);
 	const char *root = t->vm.root ? t->vm.root : "/";
 	KxOptions paced = *o;

@@ -456,6 +456,7 @@ static gboolean guest_stats(KxTracker *t, struct kvm_ext_stats *st, GError **err
 
 	*st = g->st;
 	st->now_ns = monotonic_ns();
+	st->memory_bytes = g->view.sum.memory_bytes;
 	return TRUE;
 }
 

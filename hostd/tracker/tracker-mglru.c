@@ -308,12 +308,18 @@ static gboolean check_kernel(const Mglru *m, GError **error)
 	return FALSE;
 }
 
+static gsize mglru_bytes(gconstpointer work)
+{
+	return sizeof(Mglru);
+}
+
 static gboolean mglru_start(KxTracker *t, const KxOptions *o, GError **error)
 {
 	static const KxPassOps ops = {
 		.thread = "kx-mglru",
 		.pass = mglru_pass,
 		.free = mglru_free,
+		.bytes = mglru_bytes,
 	};
 	g_autoptr(Mglru) m = g_new0(Mglru, 1);
 

@@ -50,7 +50,8 @@ static gboolean off_stats(KxTracker *t, struct kvm_ext_stats *st, GError **error
 				      .tracker = KVM_EXT_TRACKER_OFF,
 				      .epoch = off->epoch,
 				      .start_ns = off->start_ns,
-				      .now_ns = monotonic_ns() };
+				      .now_ns = monotonic_ns(),
+				      .memory_bytes = sizeof(*off) };
 	return TRUE;
 }
 

@@ -413,6 +413,11 @@ static DirtyRate *first_in_time(DirtyRate *d, GError **error)
 	return begun;
 }
 
+static gsize dirty_rate_bytes(gconstpointer work)
+{
+	return sizeof(DirtyRate);
+}
+
 static gboolean dirty_rate_start(KxTracker *t, const KxOptions *o, GError **error)
 {
 	static const KxPassOps ops = {
@@ -420,6 +425,7 @@ static gboolean dirty_rate_start(KxTracker *t, const KxOptions *o, GError **erro
 		.pass = dirty_rate_pass,
 		.free = dirty_rate_free,
 		.await = qemu_sets_the_pace,
+		.bytes = dirty_rate_bytes,
 	};
 	KxOptions own = *o;
 	g_autoptr(DirtyRate) d = NULL;

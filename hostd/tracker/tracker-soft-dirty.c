@@ -339,11 +339,19 @@ static gboolean open_files(SoftDirty *s, GError **error)
 	return s->frames >= 0;
 }
 
+static gsize soft_dirty_bytes(gconstpointer work)
+{
+	const SoftDirty *s = work;
+
+	return sizeof(*s) + s->parts->len * sizeof(Part);
+}
+
 static gboolean soft_dirty_start(KxTracker *t, const KxOptions *o, GError **error)
 {
 	static const KxPassOps ops = { .thread = "kx-soft-dirty",
 				       .pass = soft_dirty_pass,
-				       .free = soft_dirty_free };
+				       .free = soft_dirty_free,
+				       .bytes = soft_dirty_bytes };
 	g_autoptr(SoftDirty) s = g_new0(SoftDirty, 1);
 
 	s->proc_root = g_strdup(t->vm.proc_root);

@@ -526,6 +526,13 @@ struct kvm_ext_stats {
 	__u64 trap_listened_ns;
 	struct kvm_ext_log_more_stats log_more;
 	struct kvm_ext_trap_more_stats trap_more;
+	/*
+	 * What the module holds for this VM now: the session with the ring and, while a tracker is
+	 * set, its bitmaps, lists and buffers. The sum of the sizes that were asked for: the
+	 * kernel's allocators round them up. It contains neither the stack of the pass thread nor
+	 * what KVM holds for a dirty log (a bitmap of two bits per page of the memslots).
+	 */
+	__u64 memory_bytes;
 };
 
 /* --- the sample ring ------------------------------------------------------ */

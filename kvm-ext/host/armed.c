@@ -7,6 +7,7 @@
 
 #include "armed.h"
 #include "leaf.h"
+#include "memory.h"
 #include "slots.h"
 
 static const u8 orders[KX_MARK_ORDERS] = { 0, KX_BLOCK_ORDER, KX_GIB_ORDER };
@@ -23,13 +24,18 @@ static u64 armed_bits_of(const struct kx_area *area, u8 order)
 	return ((area->gfn + area->npages - 1) >> order) - (area->gfn >> order) + 1;
 }
 
-static int armed_new_marks(struct kx_area *area, unsigned int i)
+static u64 armed_longs_of(const struct kx_area *area, unsigned int i)
 {
-	u64 longs = BITS_TO_LONGS(armed_bits_of(area, orders[i]));
+	return BITS_TO_LONGS(armed_bits_of(area, orders[i]));
+}
+
+static int armed_new_marks(struct kx_memory *memory, struct kx_area *area, unsigned int i)
+{
+	u64 longs = armed_longs_of(area, i);
 	struct kx_marks *m = &area->marks[i];
 
-	m->armed = kvcalloc(longs, sizeof(long), GFP_KERNEL_ACCOUNT);
-	m->waited = kvcalloc(longs, sizeof(long), GFP_KERNEL_ACCOUNT);
+	m->armed = kx_memory_new(memory, longs, sizeof(long));
+	m->waited = kx_memory_new(memory, longs, sizeof(long));
 	return m->armed && m->waited ? 0 : -ENOMEM;
 }
 
@@ -48,7 +54,7 @@ static int armed_add_area(struct kx_areas *areas, const struct kx_extent *x, gfn
 	};
 	areas->npages += area->npages;
 	for (i = 0; i < KX_MARK_ORDERS && !err; i++)
-		err = armed_new_marks(area, i);
+		err = armed_new_marks(areas->memory, area, i);
 	return err;
 }
 
@@ -91,17 +97,19 @@ static int armed_add_extent(struct kx_areas *areas, const struct kx_extent *x, g
 	return err;
 }
 
-struct kx_areas *kx_areas_new(const struct kx_slots *slots, gfn_t first, gfn_t end,
-			      const struct kvm_ext_range *ranges, u32 nr)
+struct kx_areas *kx_areas_new(struct kx_memory *memory, const struct kx_slots *slots, gfn_t first,
+			      gfn_t end, const struct kvm_ext_range *ranges, u32 nr)
 {
 	struct kx_areas *areas;
 	int err = 0;
 	u32 i;
 
 	/* Neither extents nor ranges overlap: each part ends where an extent or a range ends. */
-	areas = kvzalloc(struct_size(areas, area, slots->nr + nr), GFP_KERNEL_ACCOUNT);
+	areas = kx_memory_new(memory, 1, struct_size(areas, area, slots->nr + nr));
 	if (!areas)
 		return NULL;
+	areas->memory = memory;
+	areas->room = slots->nr + nr;
 	areas->generation = slots->generation;
 	for (i = 0; i < slots->nr && !err; i++)
 		err = armed_add_extent(areas, &slots->extents[i], first, end, ranges, nr);
@@ -111,13 +119,15 @@ struct kx_areas *kx_areas_new(const struct kx_slots *slots, gfn_t first, gfn_t e
 	return NULL;
 }
 
-static void armed_free_marks(struct kx_area *area)
+static void armed_free_marks(struct kx_memory *memory, struct kx_area *area)
 {
 	unsigned int i;
 
 	for (i = 0; i < KX_MARK_ORDERS; i++) {
-		kvfree(area->marks[i].armed);
-		kvfree(area->marks[i].waited);
+		u64 longs = armed_longs_of(area, i);
+
+		kx_memory_free(memory, area->marks[i].armed, longs, sizeof(long));
+		kx_memory_free(memory, area->marks[i].waited, longs, sizeof(long));
 	}
 }
 
@@ -128,8 +138,8 @@ void kx_areas_free(struct kx_areas *areas)
 	if (!areas)
 		return;
 	for (i = 0; i < areas->nr; i++)
-		armed_free_marks(&areas->area[i]);
-	kvfree(areas);
+		armed_free_marks(areas->memory, &areas->area[i]);
+	kx_memory_free(areas->memory, areas, 1, struct_size(areas, area, areas->room));
 }
 
 /* --- finding an area -------------------------------------------------------------- */
@@ -281,7 +291,7 @@ u64 kx_area_exchange(struct kx_area *area, u64 from, u64 exchanged[KX_MARK_ORDER
 	unsigned int i;
 
 	for (i = 0; i < KX_MARK_ORDERS; i++, first += words) {
-		words = BITS_TO_LONGS(armed_bits_of(area, orders[i]));
+		words = armed_longs_of(area, i);
 		for (; at < first + words; at++) {
 			if (at - from == WORDS_AT_ONCE)
 				return at;

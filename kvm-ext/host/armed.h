@@ -6,6 +6,7 @@
 #include <kvm-ext/uapi.h>
 
 struct kx_extent;
+struct kx_memory;
 struct kx_slots;
 
 #define KX_MARK_ORDERS	3
@@ -37,12 +38,14 @@ struct kx_areas {
 	struct rcu_head rcu;
 	u64 generation;			/* of the memslots from which the map was made */
 	u64 npages;
-	u32 nr;
+	struct kx_memory *memory;	/* in which the map counts */
+	u32 nr, room;
 	struct kx_area area[];
 };
 
 /**
  * kx_areas_new() - a map in which nothing is armed
+ * @memory: in which the map counts
  * @slots: the memory; pages with more than one gfn are left out
  * @first: guest pages from here on
  * @end: to here
@@ -52,8 +55,8 @@ struct kx_areas {
  * Context: may sleep.
  * Return: the map; NULL: no memory.
  */
-struct kx_areas *kx_areas_new(const struct kx_slots *slots, gfn_t first, gfn_t end,
-			      const struct kvm_ext_range *ranges, u32 nr);
+struct kx_areas *kx_areas_new(struct kx_memory *memory, const struct kx_slots *slots, gfn_t first,
+			      gfn_t end, const struct kvm_ext_range *ranges, u32 nr);
 
 /**
  * kx_areas_free() - free a map

@@ -6,6 +6,7 @@
 #include <linux/sched.h>
 
 #include "budget.h"
+#include "memory.h"
 
 /*
  * The cost of a fault is not known until so many faults were timed. Until then no more than this
@@ -13,17 +14,19 @@
  */
 #define FIRST_FAULTS	16
 
-int kx_budget_init(struct kx_budget *b, u32 faults_per_s, u64 time_ns_per_s)
+int kx_budget_init(struct kx_budget *b, struct kx_memory *memory, u32 faults_per_s,
+		   u64 time_ns_per_s)
 {
-	*b = (struct kx_budget){ .faults_per_s = faults_per_s, .time_ns_per_s = time_ns_per_s };
+	*b = (struct kx_budget){
+		.memory = memory, .faults_per_s = faults_per_s, .time_ns_per_s = time_ns_per_s };
 	raw_spin_lock_init(&b->time_lock);
-	b->times = kvcalloc(faults_per_s, sizeof(*b->times), GFP_KERNEL_ACCOUNT);
+	b->times = kx_memory_new(memory, faults_per_s, sizeof(*b->times));
 	return b->times ? 0 : -ENOMEM;
 }
 
 void kx_budget_free(struct kx_budget *b)
 {
-	kvfree(b->times);
+	kx_memory_free(b->memory, b->times, b->faults_per_s, sizeof(*b->times));
 }
 
 /* --- faults -------------------------------------------------------------------- */

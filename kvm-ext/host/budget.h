@@ -10,6 +10,8 @@
 
 #define KX_NO_LIMIT		U64_MAX
 
+struct kx_memory;
+
 /*
  * How many mappings may be armed so that no second has more faults, or takes more
  * time of the vCPUs, than allowed.
@@ -22,6 +24,7 @@
  * @time_lock protects what vCPUs add. All else belongs to the pass thread.
  */
 struct kx_budget {
+	struct kx_memory *memory;	/* in which @times counts */
 	u32 faults_per_s;
 	u64 time_ns_per_s;		/* of all vCPUs; KX_NO_LIMIT */
 	u64 outstanding;		/* armed mappings whose fault was not collected yet */
@@ -43,13 +46,15 @@ struct kx_budget {
 /**
  * kx_budget_init() - prepare an unused budget
  * @b: the budget
+ * @memory: in which the budget's own memory counts
  * @faults_per_s: faults in any second, at most
  * @time_ns_per_s: ns of all vCPUs in any second, at most; KX_NO_LIMIT
  *
  * Context: may sleep.
  * Return: 0 or -ENOMEM.
  */
-int kx_budget_init(struct kx_budget *b, u32 faults_per_s, u64 time_ns_per_s);
+int kx_budget_init(struct kx_budget *b, struct kx_memory *memory, u32 faults_per_s,
+		   u64 time_ns_per_s);
 
 /**
  * kx_budget_free() - free what kx_budget_init() made

@@ -402,6 +402,8 @@ int kx_engine_set(struct kx_engine *e, const struct kx_tracker *tracker,
 	}
 	old = engine_configure(e, tracker, cfg, &needs);
 	engine_drop_needs(old_tracker, &old);
+	/* The next pass takes them anew, if there is one. */
+	kx_slots_drop(&p->slots);
 	kx_log_open(&p->log, p->first_gfn, p->end_gfn);
 	e->next = ktime_get();
 	spin_lock(&p->lock);
@@ -412,6 +414,15 @@ int kx_engine_set(struct kx_engine *e, const struct kx_tracker *tracker,
 	kx_engine_resume(e, false);
 	wake_up_all(e->wait);
 	return 0;
+}
+
+/* Otherwise the mask is a part of the session. */
+#define KICKED_BYTES	(IS_ENABLED(CONFIG_CPUMASK_OFFSTACK) ? (s64)cpumask_size() : 0)
+
+static void engine_free_kicked(struct kx_engine *e)
+{
+	kx_memory_count(&e->pass.vm->memory, -KICKED_BYTES);
+	free_cpumask_var(e->pass.flusher.kicked);
 }
 
 int kx_engine_start(struct kx_engine *e, struct kx_vm *vm, struct kx_ring *ring,
@@ -432,6 +443,7 @@ int kx_engine_start(struct kx_engine *e, struct kx_vm *vm, struct kx_ring *ring,
 	kx_stats_open(&p->stats, off->id, 0, ktime_get_ns());
 	if (!zalloc_cpumask_var(&p->flusher.kicked, GFP_KERNEL))
 		return -ENOMEM;
+	kx_memory_count(&vm->memory, KICKED_BYTES);
 	e->thread = kthread_create(engine_thread, e, "kvm-ext/%d", vm->kvm->userspace_pid);
 	err = PTR_ERR_OR_ZERO(e->thread);
 	if (err)
@@ -445,7 +457,7 @@ int kx_engine_start(struct kx_engine *e, struct kx_vm *vm, struct kx_ring *ring,
 stop_thread:
 	kthread_stop(e->thread);
 free_kicked:
-	free_cpumask_var(p->flusher.kicked);
+	engine_free_kicked(e);
 	return err;
 }
 
@@ -468,7 +480,7 @@ void kx_engine_stop(struct kx_engine *e)
 	p->own = NULL;
 	p->regions = NULL;
 	kx_slots_drop(&p->slots);
-	free_cpumask_var(p->flusher.kicked);
+	engine_free_kicked(e);
 }
 
 /* --- waiting for a pass ------------------------------------------------------------ */
@@ -496,4 +508,5 @@ void kx_engine_get_stats(struct kx_engine *e, struct kvm_ext_stats *out)
 	out->progress = p->progress;
 	spin_unlock(&p->lock);
 	out->state |= kx_log_get_stats(&p->log, &out->log, &out->log_more);
+	out->memory_bytes = kx_memory_bytes(&p->vm->memory);
 }

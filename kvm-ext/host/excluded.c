@@ -171,8 +171,9 @@ int kx_excluded_make(struct kx_excluded *x, struct kx_vm *vm, const struct kvm_e
 	err = excluded_visit_parts(&set, ranges, nr, excluded_count, &npages);
 	if (err || !npages)
 		goto free_set;
-	x->pages = kvcalloc(npages, sizeof(*x->pages), GFP_KERNEL_ACCOUNT);
-	x->spans = kvcalloc(npages, sizeof(*x->spans), GFP_KERNEL_ACCOUNT);
+	x->room = npages;
+	x->pages = kx_memory_new(&vm->memory, x->room, sizeof(*x->pages));
+	x->spans = kx_memory_new(&vm->memory, x->room, sizeof(*x->spans));
 	if (x->pages && x->spans)
 		err = excluded_pin_all(x, vm, &set, ranges, nr);
 	else
@@ -194,7 +195,7 @@ void kx_excluded_drop(struct kx_excluded *x, struct kx_vm *vm)
 	}
 	if (x->npages)
 		atomic64_sub(x->npages, &vm->kvm->mm->pinned_vm);
-	kvfree(x->pages);
-	kvfree(x->spans);
+	kx_memory_free(&vm->memory, x->pages, x->room, sizeof(*x->pages));
+	kx_memory_free(&vm->memory, x->spans, x->room, sizeof(*x->spans));
 	*x = (struct kx_excluded){};
 }

@@ -23,6 +23,7 @@ struct kx_hva_span {
  * @nr: how many spans there are
  * @pages: @npages of them, pinned
  * @npages: how many pages are pinned
+ * @room: for how many there is room in @spans and @pages
  *
  * Identified by the VMM's addresses, so valid for every gfn that the memory has or will have. All
  * zero: nothing is excluded. A VM's structure changes under the session's lock while the pass
@@ -33,6 +34,7 @@ struct kx_excluded {
 	u32 nr;
 	struct page **pages;
 	u64 npages;
+	u64 room;
 };
 
 /**

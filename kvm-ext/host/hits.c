@@ -7,6 +7,7 @@
 #include "armed.h"
 #include "budget.h"
 #include "hits.h"
+#include "memory.h"
 #include "trace.h"
 
 /* Bits in the CPU's description of a fault: Intel's exit qualification, AMD's error code. */
@@ -149,8 +150,8 @@ int kx_hits_init(struct kx_hits *h, struct kvm *kvm, struct kx_budget *budget)
 	err = kx_listener_init(&h->listener, hits_on_page_fault, hits_on_entry, h);
 	if (err)
 		return err;
-	h->faults = kvcalloc(h->size, sizeof(*h->faults), GFP_KERNEL_ACCOUNT);
-	h->since_ns = kvcalloc(KVM_MAX_VCPUS, sizeof(*h->since_ns), GFP_KERNEL_ACCOUNT);
+	h->faults = kx_memory_new(budget->memory, h->size, sizeof(*h->faults));
+	h->since_ns = kx_memory_new(budget->memory, KVM_MAX_VCPUS, sizeof(*h->since_ns));
 	return h->faults && h->since_ns ? 0 : -ENOMEM;
 }
 
@@ -158,6 +159,6 @@ void kx_hits_free(struct kx_hits *h)
 {
 	kx_listener_stop(&h->listener);
 	kx_areas_free(kx_hits_areas(h));
-	kvfree(h->since_ns);
-	kvfree(h->faults);
+	kx_memory_free(h->budget->memory, h->since_ns, KVM_MAX_VCPUS, sizeof(*h->since_ns));
+	kx_memory_free(h->budget->memory, h->faults, h->size, sizeof(*h->faults));
 }

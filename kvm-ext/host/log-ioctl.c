@@ -61,6 +61,7 @@ int kx_log_make_buffer(struct kx_log *log, u64 npages)
 		return -ENOMEM;
 	kx_log_drop_buffer(log);
 	log->buffer = buffer;
+	kx_memory_count(&log->vm->memory, buffer->size);
 	return 0;
 }
 
@@ -75,6 +76,7 @@ void kx_log_drop_buffer(struct kx_log *log)
 		kx_log_buffer_unmap(log->buffer);
 		log_return_mm(log, borrowed);
 	}
+	kx_memory_count(&log->vm->memory, -(s64)log->buffer->size);
 	kx_log_buffer_put(log->buffer);
 	log->buffer = NULL;
 }

@@ -12,16 +12,24 @@
 #include "test-build.h"
 #include "vm.h"
 
-static void log_slots_free(struct kx_log_slot *slots, u32 nr)
+static struct kx_log_slot *log_slots_new(struct kx_log *log, u32 nr)
 {
+	return kx_memory_new(&log->vm->memory, nr + 1, sizeof(struct kx_log_slot));
+}
+
+static void log_slots_free(struct kx_log *log, struct kx_log_slot *slots, u32 nr)
+{
+	struct kx_memory *m = &log->vm->memory;
 	u32 i;
 
 	for (i = 0; i < nr; i++) {
-		kvfree(slots[i].candidates);
-		kvfree(slots[i].seen);
+		u64 longs = BITS_TO_LONGS(slots[i].npages);
+
+		kx_memory_free(m, slots[i].candidates, longs, sizeof(long));
+		kx_memory_free(m, slots[i].seen, longs, sizeof(long));
 		cond_resched();
 	}
-	kvfree(slots);
+	kx_memory_free(m, slots, nr + 1, sizeof(*slots));
 }
 
 static void log_slots_replace(struct kx_log *log, struct kx_log_slot *slots, u32 nr)
@@ -34,7 +42,7 @@ static void log_slots_replace(struct kx_log *log, struct kx_log_slot *slots, u32
 	log->slots = slots;
 	log->nr = nr;
 	mutex_unlock(&log->lock);
-	log_slots_free(old_slots, old_nr);
+	log_slots_free(log, old_slots, old_nr);
 }
 
 void kx_log_forget_slots(struct kx_log *log)
@@ -102,7 +110,7 @@ static int log_slots_renew(struct kx_log *log)
 	err = kx_memslots_take(&set, log->vm);
 	if (err)
 		return err;
-	slots = kvcalloc(set.nr + 1, sizeof(*slots), GFP_KERNEL_ACCOUNT);
+	slots = log_slots_new(log, set.nr);
 	if (!slots) {
 		kvfree(set.slots);
 		return -ENOMEM;
@@ -133,14 +141,14 @@ static int log_slots_renew(struct kx_log *log)
 
 /* --- logs -------------------------------------------------------------------------------- */
 
-static int log_slots_make_room(struct kx_log_slot *s)
+static int log_slots_make_room(struct kx_log *log, struct kx_log_slot *s)
 {
-	size_t bytes = BITS_TO_LONGS(s->npages) * sizeof(long);
+	u64 longs = BITS_TO_LONGS(s->npages);
 
 	if (!s->candidates)
-		s->candidates = kvzalloc(bytes, GFP_KERNEL_ACCOUNT);
+		s->candidates = kx_memory_new(&log->vm->memory, longs, sizeof(long));
 	if (!s->seen)
-		s->seen = kvzalloc(bytes, GFP_KERNEL_ACCOUNT);
+		s->seen = kx_memory_new(&log->vm->memory, longs, sizeof(long));
 	return s->candidates && s->seen ? 0 : -ENOMEM;
 }
 
@@ -178,7 +186,7 @@ static int log_slots_take_in_turn(struct kx_log *log, struct kx_log_slot *s, boo
 {
 	int err;
 
-	if (watch && log_slots_make_room(s)) {
+	if (watch && log_slots_make_room(log, s)) {
 		log->incomplete = true;
 		return 0;
 	}

@@ -19,9 +19,11 @@
 #define BATCH	64u
 
 struct kx_region_pass {
+	struct kx_memory *held;
 	struct kx_regions regions;
 	void *memory;
-	struct kx_stretch *stretches;	/* room for @regions.max stretches */
+	u32 room;			/* regions for which @memory and @stretches have room */
+	struct kx_stretch *stretches;
 	u64 generation;			/* of the memslots that @stretches were made of */
 	u64 checks, max_checks, aggregations;
 	u64 pass_checks;		/* of the running pass */
@@ -79,11 +81,13 @@ struct kx_region_pass *kx_region_pass_new(struct kx_vm *vm, const struct kvm_ext
 	struct kx_region_pass *rp;
 	int err = -ENOMEM;
 
-	rp = kzalloc(sizeof(*rp), GFP_KERNEL_ACCOUNT);
+	rp = kx_memory_new(&vm->memory, 1, sizeof(*rp));
 	if (!rp)
 		return ERR_PTR(err);
-	rp->memory = kvzalloc(kx_regions_bytes(cfg->regions_max), GFP_KERNEL_ACCOUNT);
-	rp->stretches = kvcalloc(cfg->regions_max, sizeof(*rp->stretches), GFP_KERNEL_ACCOUNT);
+	rp->held = &vm->memory;
+	rp->room = cfg->regions_max;
+	rp->memory = kx_memory_new(rp->held, 1, kx_regions_bytes(rp->room));
+	rp->stretches = kx_memory_new(rp->held, rp->room, sizeof(*rp->stretches));
 	if (!rp->memory || !rp->stretches)
 		goto free;
 	rp->aggregation_passes = cfg->aggregation_passes ?: KVM_EXT_AGGREGATION_PASSES_DEFAULT;
@@ -105,9 +109,9 @@ void kx_region_pass_free(struct kx_region_pass *rp)
 {
 	if (!rp)
 		return;
-	kvfree(rp->stretches);
-	kvfree(rp->memory);
-	kfree(rp);
+	kx_memory_free(rp->held, rp->stretches, rp->room, sizeof(*rp->stretches));
+	kx_memory_free(rp->held, rp->memory, 1, kx_regions_bytes(rp->room));
+	kx_memory_free(rp->held, rp, 1, sizeof(*rp));
 }
 
 /* --- probes ---------------------------------------------------------------------- */

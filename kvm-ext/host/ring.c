@@ -34,6 +34,11 @@ struct kx_ring *kx_ring_new(u32 pages)
 	return ring;
 }
 
+u64 kx_ring_bytes(const struct kx_ring *ring)
+{
+	return sizeof(*ring) + PAGE_SIZE + ring->size;
+}
+
 void kx_ring_free(struct kx_ring *ring)
 {
 	if (!ring)

@@ -32,6 +32,14 @@ struct kx_ring {
 struct kx_ring *kx_ring_new(u32 pages);
 
 /**
+ * kx_ring_bytes() - the memory of a ring, with its control page
+ * @ring: the ring
+ *
+ * Return: bytes.
+ */
+u64 kx_ring_bytes(const struct kx_ring *ring);
+
+/**
  * kx_ring_free() - free a ring; mappings keep its memory until they are gone
  * @ring: the ring; NULL: none
  */

@@ -90,6 +90,8 @@ static int session_attach(struct kx_session *s, int vm_fd, u32 ring_pages)
 	if (!ring)
 		return -ENOMEM;
 	s->vm = (struct kx_vm){ .on_gone = session_vm_gone };
+	/* Freed with the session, like the sum itself. */
+	kx_memory_count(&s->vm.memory, sizeof(*s) + kx_ring_bytes(ring));
 	err = kx_vm_attach(&s->vm, vm_fd);
 	if (err)
 		goto free_ring;

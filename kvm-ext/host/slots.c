@@ -62,15 +62,18 @@ static void slots_add(struct kx_slots *slots, struct rb_root_cached *by_hva,
 	}
 }
 
+/* The ends of @n intervals cut the line into at most 2n - 1 pieces; extents do not overlap. */
+static u32 slots_room_for(u32 n)
+{
+	return 2 * n + 1;
+}
+
 static int slots_make_extents(struct kx_slots *slots, const struct kx_memslot *raw, u32 n)
 {
 	struct rb_root_cached by_hva = RB_ROOT_CACHED;
 	u32 i;
 
-	/*
-	 * The ends of n intervals cut the line into at most 2n - 1 pieces; extents do not overlap.
-	 */
-	slots->extents = kvcalloc(2 * n + 1, sizeof(*slots->extents), GFP_KERNEL);
+	slots->extents = kx_memory_new(slots->memory, slots_room_for(n), sizeof(*slots->extents));
 	if (!slots->extents)
 		return -ENOMEM;
 	for (i = 0; i < n; i++) {
@@ -144,7 +147,7 @@ int kx_memslots_cut(struct kx_memslots *set, const struct kx_excluded *excluded)
 static int slots_take_cut(struct kx_slots *slots, struct kx_vm *vm,
 			  const struct kx_excluded *excluded)
 {
-	struct kx_slots new = {};
+	struct kx_slots new = { .memory = &vm->memory };
 	struct kx_memslots set;
 	int err;
 
@@ -177,7 +180,8 @@ int kx_slots_take_all(struct kx_slots *slots, struct kx_vm *vm)
 
 void kx_slots_drop(struct kx_slots *slots)
 {
-	kvfree(slots->extents);
+	kx_memory_free(slots->memory, slots->extents, slots_room_for(slots->memslots),
+		       sizeof(*slots->extents));
 	memset(slots, 0, sizeof(*slots));
 }
 

@@ -60,6 +60,7 @@ struct kx_extent {
 struct kx_slots {
 	u64 generation;
 	struct kx_extent *extents;
+	struct kx_memory *memory;	/* in which @extents counts */
 	u32 nr;
 	u32 memslots;
 	u64 ram_pages;

@@ -63,7 +63,7 @@ struct ept_walk {
 
 	u64 generation;		/* of the memslots, when @pieces was made */
 	struct piece *pieces;
-	u32 nr;
+	u32 nr, room;
 };
 
 /* --- the lock ------------------------------------------------------------------ */
@@ -114,6 +114,11 @@ static u64 *ept_walk_table(struct kx_walk *w, u64 address)
 
 /* --- memory -------------------------------------------------------------------- */
 
+static void ept_walk_drop_pieces(struct ept_walk *e)
+{
+	kx_memory_free(&e->vm->memory, e->pieces, e->room, sizeof(*e->pieces));
+}
+
 /*
  * All memslots of address space 0, including aliases: each has its own entries. Of SMM's memory
  * only what address space 0 does not have at the same gfns; the rest is walked together with it.
@@ -123,7 +128,7 @@ static int ept_walk_take_pieces(struct ept_walk *e)
 	struct kx_slots slots = {};
 	struct kx_memslots set;
 	struct piece *pieces;
-	u32 i, n = 0;
+	u32 i, n = 0, room;
 	int err;
 
 	err = kx_slots_take(&slots, e->vm);
@@ -135,7 +140,8 @@ static int ept_walk_take_pieces(struct ept_walk *e)
 	err = kx_memslots_cut(&set, &e->vm->excluded);
 	if (err)
 		goto free_set;
-	pieces = kvcalloc(set.nr + slots.nr + 1, sizeof(*pieces), GFP_KERNEL_ACCOUNT);
+	room = set.nr + slots.nr + 1;
+	pieces = kx_memory_new(&e->vm->memory, room, sizeof(*pieces));
 	err = pieces ? 0 : -ENOMEM;
 	if (err)
 		goto free_set;
@@ -151,8 +157,9 @@ static int ept_walk_take_pieces(struct ept_walk *e)
 		if (x->as_id)
 			pieces[n++] = (struct piece){ x->gfn, x->npages, x->as_id };
 	}
-	kvfree(e->pieces);
+	ept_walk_drop_pieces(e);
 	e->pieces = pieces;
+	e->room = room;
 	e->nr = n;
 	/* If memslots changed in between, the next comparison of the generation shows this. */
 	e->generation = min(set.generation, slots.generation);
@@ -431,7 +438,7 @@ static void ept_walk_probe(struct kx_pass *p, struct kx_probe *probes, u32 nr, b
 static void *ept_walk_setup(struct kx_vm *vm, const struct kx_setting *setting)
 {
 	bool npt = boot_cpu_has(X86_FEATURE_SVM);
-	struct ept_walk *e = kvzalloc(sizeof(*e), GFP_KERNEL_ACCOUNT);
+	struct ept_walk *e = kx_memory_new(&vm->memory, 1, sizeof(*e));
 
 	if (!e)
 		return ERR_PTR(-ENOMEM);
@@ -451,8 +458,8 @@ static void ept_walk_cleanup(void *state)
 {
 	struct ept_walk *e = state;
 
-	kvfree(e->pieces);
-	kvfree(e);
+	ept_walk_drop_pieces(e);
+	kx_memory_free(&e->vm->memory, e, 1, sizeof(*e));
 }
 
 const struct kx_tracker kx_tracker_ept_walk = {

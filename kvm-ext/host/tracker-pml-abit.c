@@ -23,6 +23,7 @@
 #define CALLS_PER_REST	16
 
 struct pml_abit {
+	struct kx_vm *vm;
 	u64 candidates;		/* left by the running pass */
 };
 
@@ -87,12 +88,19 @@ static void pml_abit_pass(struct kx_pass *p)
 
 static void *pml_abit_setup(struct kx_vm *vm, const struct kx_setting *setting)
 {
-	return kzalloc(sizeof(struct pml_abit), GFP_KERNEL_ACCOUNT) ?: ERR_PTR(-ENOMEM);
+	struct pml_abit *state = kx_memory_new(&vm->memory, 1, sizeof(*state));
+
+	if (!state)
+		return ERR_PTR(-ENOMEM);
+	state->vm = vm;
+	return state;
 }
 
-static void pml_abit_cleanup(void *state)
+static void pml_abit_cleanup(void *own)
 {
-	kfree(state);
+	struct pml_abit *state = own;
+
+	kx_memory_free(&state->vm->memory, state, 1, sizeof(*state));
 }
 
 static int pml_abit_check(struct kvm *kvm)

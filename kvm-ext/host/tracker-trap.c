@@ -133,8 +133,8 @@ static int trap_take_memory(struct kx_pass *p, struct trap *t)
 		return 0;
 	kx_pass_begin_resting(p);
 	err = kx_slots_take(&slots, t->vm);
-	areas = err ? NULL : kx_areas_new(&slots, p->first_gfn, p->end_gfn, t->ranges,
-					  t->nr_ranges);
+	areas = err ? NULL : kx_areas_new(&t->vm->memory, &slots, p->first_gfn, p->end_gfn,
+					  t->ranges, t->nr_ranges);
 	kx_slots_drop(&slots);
 	kx_pass_end_resting(p);
 	if (err)
@@ -406,8 +406,8 @@ static void trap_cleanup(void *state)
 
 	kx_hits_free(&t->hits);
 	kx_budget_free(&t->budget);
-	kvfree(t->ranges);
-	kfree(t);
+	kx_memory_free(&t->vm->memory, t->ranges, t->nr_ranges, sizeof(*t->ranges));
+	kx_memory_free(&t->vm->memory, t, 1, sizeof(*t));
 }
 
 static int trap_fill_in(struct trap *t, const struct kx_setting *setting)
@@ -421,11 +421,11 @@ static int trap_fill_in(struct trap *t, const struct kx_setting *setting)
 	t->share_ppm = cfg->trap_share_ppm ?: 1000000;
 	t->nr_ranges = cfg->nr_ranges;
 	/* A share of 100% is no limit. */
-	err = kx_budget_init(&t->budget, faults, ppm == 1000000 ? KX_NO_LIMIT :
+	err = kx_budget_init(&t->budget, &t->vm->memory, faults, ppm == 1000000 ? KX_NO_LIMIT :
 			     vcpus * ppm * (NSEC_PER_SEC / 1000000));
 	if (err || !setting->ranges)
 		return err;
-	t->ranges = kvmalloc_array(cfg->nr_ranges, sizeof(*t->ranges), GFP_KERNEL_ACCOUNT);
+	t->ranges = kx_memory_new(&t->vm->memory, cfg->nr_ranges, sizeof(*t->ranges));
 	if (!t->ranges)
 		return -ENOMEM;
 	memcpy(t->ranges, setting->ranges, cfg->nr_ranges * sizeof(*t->ranges));
@@ -441,7 +441,7 @@ static void *trap_setup(struct kx_vm *vm, const struct kx_setting *setting)
 	err = kx_vm_is_encrypted(vm);
 	if (err)
 		return ERR_PTR(err < 0 ? err : -EOPNOTSUPP);
-	t = kzalloc(sizeof(*t), GFP_KERNEL_ACCOUNT);
+	t = kx_memory_new(&vm->memory, 1, sizeof(*t));
 	if (!t)
 		return ERR_PTR(-ENOMEM);
 	t->vm = vm;

@@ -7,6 +7,7 @@
 #include <linux/mmu_notifier.h>
 
 #include "excluded.h"
+#include "memory.h"
 
 struct kvm_ext_vm;
 
@@ -26,6 +27,7 @@ struct kx_vm {
 	void (*on_gone)(struct kx_vm *vm); /* called once, must neither sleep long nor detach */
 	struct kx_excluded excluded;	/* locking: see its struct */
 	u64 excluded_changes;
+	struct kx_memory memory;	/* what this module holds for the session */
 };
 
 /**

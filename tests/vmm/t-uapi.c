@@ -161,8 +161,10 @@ static void older_callers(int fd)
 	for (i = 0; i < COUNT(calls); i++) {
 		if (calls[i].first != calls[i].size)
 			older_size(fd, &calls[i], calls[i].first);
-		if (calls[i].cmd == KVM_EXT_GET_STATS)
+		if (calls[i].cmd == KVM_EXT_GET_STATS) {
 			older_size(fd, &calls[i], offsetof(struct kvm_ext_stats, walk));
+			older_size(fd, &calls[i], offsetof(struct kvm_ext_stats, memory_bytes));
+		}
 	}
 }
 

@@ -1164,10 +1164,44 @@ static void takes_pass_times_from_those_that_count(void **state)
 	assert_int_equal(w->pass_ns_min, 2);
 }
 
+/* The tracker's own memory, of its statistics; the maps, of whoever has them; what the account itself keeps of the window. */
+static void tells_what_is_held(void **state)
+{
+	g_autoptr(KxAccount) a = kx_account_new();
+	guint64 id = open_window(a, 1, 0);
+	struct kvm_ext_stats st = { .passes = 1, .memory_bytes = 70000 };
+	g_autoptr(GPtrArray) before = NULL, after = NULL, closed = NULL;
+	const KxWindow *empty, *w;
+
+	kx_account_held(a, 1, 5000, 1 << 18);
+	kx_account_held(a, 2, 9999, 7); /* of no window of ours */
+	before = windows(a, &st, 1000);
+	empty = before->pdata[0];
+	assert_null(empty->memory_na);
+	assert_int_equal(empty->memory_bytes, 70000);
+	assert_in_range(empty->daemon_bytes, 5000, 6000);
+	assert_int_equal(empty->tracked_pages, 1 << 18);
+	begin(a, 1, 0);
+	end(a, 0, 1, 0, KVM_EXT_PASS_PRIME);
+	begin(a, 1, 1);
+	run(a, 1, 10, 10);
+	end(a, 1, 1, 10, 0);
+	after = windows(a, &st, 2000);
+	w = after->pdata[0];
+	/* A chunk of the found pages' bitmap: 4 KiB, and its place. */
+	assert_in_range(w->daemon_bytes - empty->daemon_bytes, 4096, 5000);
+	close_window(a, id, NULL, 3000);
+	kx_account_held(a, 1, 1, 1); /* too late */
+	closed = windows(a, NULL, 4000);
+	w = closed->pdata[0];
+	assert_string_equal(w->memory_na, "the tracker's statistics could not be read");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sums_passes),
+		cmocka_unit_test(tells_what_is_held),
 		cmocka_unit_test(covers_from_priming_to_the_last_pass),
 		cmocka_unit_test(covers_from_the_first_pass),
 		cmocka_unit_test(adds_passes_after_the_mark),

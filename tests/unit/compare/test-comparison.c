@@ -185,6 +185,8 @@ static void give_parts(KxComparison *c)
 			s->vcpu_guest_ns = s->vcpu_run_ns - 0.1e9 * work;
 			s->exits = 1000 * work;
 			s->flush_ipis = 0;
+			s->memory_bytes = i % SETTINGS == ABIT ? 3 << 20 : 1 << 20;
+			s->tracked_pages = 131072;
 			if (i % SETTINGS != ABIT)
 				continue;
 			s->vcpu_steal_ns += 0.08e9 * work;
@@ -359,6 +361,30 @@ static void test_golden(void **state)
 		assert_true(g_file_get_contents(path, &expected, NULL, NULL));
 		assert_string_equal(text, expected);
 	}
+}
+
+/* Of all that is tracked, and what others hold and do not tell is a note; without a figure there is a reason, and no 0. */
+static void test_memory(void **state)
+{
+	g_autoptr(KxComparison) c = comparison(), none = comparison();
+	g_autoptr(GPtrArray) rows = NULL, unknown = NULL;
+	const KxComparedRow *abit;
+
+	give_parts(c);
+	rows = kx_comparison_rows(c, G_MAXUINT);
+	abit = rows->pdata[ABIT];
+	assert_null(abit->memory_per_gib.na);
+	assert_true(abit->memory_per_gib.value == 6 << 20);
+	assert_null(abit->memory_per_gib.note);
+	unknown = kx_comparison_rows(none, G_MAXUINT);
+	abit = unknown->pdata[ABIT];
+	assert_string_equal(abit->memory_per_gib.na, "not told");
+	g_free(((KxComparedSetting *)c->settings->pdata[ABIT])->text);
+	((KxComparedSetting *)c->settings->pdata[ABIT])->text = g_strdup("dirty-log:interval=1s");
+	g_ptr_array_unref(g_steal_pointer(&rows));
+	rows = kx_comparison_rows(c, G_MAXUINT);
+	abit = rows->pdata[ABIT];
+	assert_non_null(strstr(abit->memory_per_gib.note, "two bits for each page"));
 }
 
 /* Windows that failed are counted, and change no figure of the others. */
@@ -574,6 +600,7 @@ int main(void)
 		cmocka_unit_test(test_misses),
 		cmocka_unit_test(test_golden),
 		cmocka_unit_test(test_parts_that_are_not_known),
+		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_failed_windows),
 		cmocka_unit_test(test_left_out),
 		cmocka_unit_test(test_without_progress),

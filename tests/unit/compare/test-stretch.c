@@ -48,6 +48,24 @@ static void test_differences(void **state)
 	assert_true(isnan(s->progress));
 }
 
+/* Memory is no counter: what is held at the end, all of it, or nothing known. */
+static void test_memory_is_that_of_the_end(void **state)
+{
+	g_autoptr(KxWindow) a = window(3, 1000000, 50), b = window(3, 4000000, 250);
+	g_autoptr(KxStretch) s = NULL, unknown = NULL;
+
+	a->memory_bytes = 9000;
+	a->daemon_bytes = 900;
+	b->memory_bytes = 5000;
+	b->daemon_bytes = 600;
+	b->tracked_pages = 77;
+	s = kx_stretch_between(a, b);
+	assert_true(s->memory_bytes == 5600 && s->tracked_pages == 77);
+	b->memory_na = g_strdup("not read");
+	unknown = kx_stretch_between(a, b);
+	assert_true(isnan(unknown->memory_bytes) && isnan(unknown->tracked_pages));
+}
+
 /* A stretch that was cut says why, and has no number that somebody could take for one. */
 static void test_what_was_cut_has_no_numbers(void **state)
 {
@@ -151,6 +169,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_differences),
+		cmocka_unit_test(test_memory_is_that_of_the_end),
 		cmocka_unit_test(test_what_was_cut_has_no_numbers),
 		cmocka_unit_test(test_json_gives_it_back),
 		cmocka_unit_test(test_doubts),

@@ -83,6 +83,32 @@ static KxRow *only_row(GPtrArray *rows)
 	return rows->pdata[0];
 }
 
+/* Per GiB of what is tracked; of the last window; without it the reason; and a note of what others hold. */
+static void test_memory(void **state)
+{
+	g_autoptr(KxVmReport) v = kx_vm_report_new(), none = kx_vm_report_new();
+	g_autoptr(GPtrArray) rows = NULL, unknown = NULL;
+	KxWindow *w;
+	KxRow *row;
+
+	add_window(v, "dirty-log", "interval=1s", S)->memory_bytes = 5;
+	w = add_window(v, "dirty-log", "interval=1s", S);
+	w->memory_bytes = 3000000;
+	w->daemon_bytes = 500000;
+	w->tracked_pages = 262144 / 2;
+	rows = kx_vm_rows(v, NULL);
+	row = only_row(rows);
+	near(row->memory_per_gib.value, 7000000, "per GiB");
+	near(row->memory_bytes.value, 3000000, "of the tracker");
+	near(row->daemon_bytes.value, 500000, "of the daemon's maps");
+	assert_non_null(strstr(row->memory_bytes.note, "two bits for each page"));
+	add_window(none, "abit", "interval=1s", S)->memory_na = g_strdup("not in the report");
+	unknown = kx_vm_rows(none, NULL);
+	row = only_row(unknown);
+	assert_string_equal(row->memory_per_gib.na, "not in the report");
+	assert_string_equal(row->daemon_bytes.na, "not in the report");
+}
+
 /*
  * Passes (100, 10) (220, 20) (270, 30): r = 590/60. Residuals c - r s: 1.6667, 23.3333, -25; their squares sum to
  * 1172.2222. var = 3/2 · 1172.2222 / 3600 = 0.4884259; se = 0.6988747; t(0.975, 2) = 4.3026527; half = 3.0070150.
@@ -1593,6 +1619,7 @@ static void test_estimator_edges(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_cost_per_sample),
 		cmocka_unit_test(test_correlation),
 		cmocka_unit_test(test_not_available),

@@ -49,7 +49,14 @@ static void work_free(gpointer work)
 	g_atomic_int_set(&((Work *)work)->freed, TRUE);
 }
 
-static const KxPassOps work_ops = { .thread = "kx-test", .pass = work_pass, .free = work_free };
+static gsize work_bytes(gconstpointer work)
+{
+	return 1000000;
+}
+
+static const KxPassOps work_ops = {
+	.thread = "kx-test", .pass = work_pass, .free = work_free, .bytes = work_bytes
+};
 
 typedef struct {
 	guint begins, primes, cuts, ends;
@@ -337,7 +344,8 @@ static void work_leave(gpointer work)
 	g_atomic_int_set(&left, TRUE);
 }
 
-static const KxPassOps paced_ops = { "kx-test", work_pass, work_free, work_await, work_leave };
+static const KxPassOps paced_ops = { "kx-test",	 work_pass,  work_free,
+				     work_await, work_leave, work_bytes };
 
 static void start_paced(Fixture *f)
 {
@@ -403,13 +411,36 @@ static void test_paced_fails(void **state)
 	wait_for(&f.work.freed, TRUE);
 }
 
+/* The ring and what the tracker says of itself; a larger ring is more by its pages. */
+static void test_tells_its_memory(void **state)
+{
+	struct kvm_ext_stats small, large;
+	Fixture f;
+
+	set_up(&f);
+	f.o.ring_pages = 64;
+	start(&f);
+	stats(&f, &small);
+	f.o.ring_pages = 256;
+	start(&f);
+	stats(&f, &large);
+	assert_in_range(small.memory_bytes, 1000000 + 65 * 4096, 1000000 + 66 * 4096);
+	assert_int_equal(large.memory_bytes - small.memory_bytes, 192 * 4096);
+	kx_passes_close(&f.t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_on_request),	 cmocka_unit_test(test_by_interval),
-		cmocka_unit_test(test_switch),		 cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_stop_has_a_bound), cmocka_unit_test(test_failures),
-		cmocka_unit_test(test_full_ring),	 cmocka_unit_test(test_paced),
+		cmocka_unit_test(test_tells_its_memory),
+		cmocka_unit_test(test_on_request),
+		cmocka_unit_test(test_by_interval),
+		cmocka_unit_test(test_switch),
+		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_stop_has_a_bound),
+		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_full_ring),
+		cmocka_unit_test(test_paced),
 		cmocka_unit_test(test_paced_fails),
 	};
 
