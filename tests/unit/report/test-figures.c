@@ -8,12 +8,25 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/textfmt.h"
 #include "report/pool.h"
 #include "report/text-internal.h"
 #include "tracker/options.h"
 
 #define MS 1000000ull
 #define S  1000000000ull
+
+static void print_sentence(const char *sentence, gboolean first, gpointer text)
+{
+	if (first)
+		g_string_append_c(text, '\n');
+	kx_text_fold(text, 0, sentence, 2);
+}
+
+static void print_sentences(const GPtrArray *rows, const char *reference, GString *text)
+{
+	kx_row_sentences(rows, reference, print_sentence, text);
+}
 
 static void near(double value, double expected, const char *what)
 {
@@ -1089,7 +1102,7 @@ static void test_ratio_by_page(void **state)
 	near(row->cost_vs_reference.value, 2, "of a check");
 	assert_true(isnan(row->cost_vs_reference.high));
 	is_na(&row->cost_per_page_vs_reference, "regions: one page stands for all of its region");
-	kx_comparison_print(rows, "dirty-log", text, 0);
+	print_sentences(rows, "dirty-log", text);
 	if (!says(text->str, "A sample of abit costs 100 times one of dirty-log [95 % interval ") ||
 	    !says(text->str,
 		  "] (a sample of abit covers 512 pages; per page the ratio is 0.195).") ||
@@ -1111,14 +1124,14 @@ static void test_reference_is_named(void **state)
 	add_even(v, "abit-flush", 20, 10, 10);
 	none = kx_vm_rows(v, NULL);
 	is_na(&find_row(none, "abit")->cost_vs_reference, "no reference was named (--reference)");
-	kx_comparison_print(none, NULL, text, 0);
+	print_sentences(none, NULL, text);
 	assert_string_equal(text->str, "");
 	dear = kx_vm_rows(v, "abit");
 	near(find_row(dear, "abit-flush")->cost_vs_reference.value, 0.01, "against the dear one");
 	assert_true(find_row(dear, "abit")->is_reference);
 	off = kx_vm_rows(v, "off");
 	is_na(&find_row(off, "abit")->cost_vs_reference, "of the reference: off takes no samples");
-	kx_comparison_print(off, "off", text, 0);
+	print_sentences(off, "off", text);
 	assert_true(says(text->str, "Costs are not compared with off: off takes no samples."));
 
 	/* by its number, where the tracker's name is that of two */
@@ -1127,7 +1140,7 @@ static void test_reference_is_named(void **state)
 	is_na(&find_row(two, "abit-flush")->cost_vs_reference, "no row is called 'abit'");
 	assert_int_equal(kx_row_called(two, "abit #2"), 3);
 	assert_int_equal(kx_row_called(two, "off"), 0);
-	kx_comparison_print(two, "ab\nit", text, 0);
+	print_sentences(two, "ab\nit", text);
 	assert_null(strstr(text->str, "ab\nit"));
 }
 
@@ -1157,7 +1170,7 @@ static void test_too_few_to_compare(void **state)
 	      "too few samples to compare: 29 in 29 passes, where 30 in 5 are the least");
 	near(find_row(rows, "ept-walk")->cost_vs_reference.value, 1, "the reference itself");
 	assert_null(find_row(rows, "dirty-log")->cost_vs_reference.na);
-	kx_comparison_print(rows, "ept-walk", text, 0);
+	print_sentences(rows, "ept-walk", text);
 	assert_true(says(text->str, " abit: too few samples to compare: 2 in 2 passes, "));
 	assert_true(says(text->str, "A sample of dirty-log costs 2.00 times one of ept-walk ["));
 	assert_false(says(text->str, "A sample of abit"));
