@@ -15,6 +15,7 @@ typedef struct {
 	char *socket;
 	gboolean system_bus, json, quiet;
 	const struct _Command *command; /* the command that runs */
+	JsonObject *object; /* of the current target, see cli_for_each_json(); NULL: no --json */
 	GDBusConnection *connection;	/* made at the first call, like @manager */
 	KxDbusManager *manager;
 	GCancellable *cancellable; /* cancels the current call; NULL: calls cannot be cancelled */
@@ -59,6 +60,7 @@ gboolean cli_parse(const GOptionEntry *entries, int *argc, char ***argv);
 /* VMs on the command line: names, --pid N, --all. */
 typedef struct {
 	char **names, **pids;
+	char *uri; /* of the libvirt that has the names; NULL: the daemon's */
 	gboolean all;
 } Targets;
 #define TARGET_ENTRIES(t)                                                                     \
@@ -70,6 +72,10 @@ typedef struct {
 		  0,	    G_OPTION_ARG_NONE,                                                \
 		  &(t).all, "Every VM that the command applies to",                           \
 		  NULL },                                                                     \
+		{ "connect", 'c',                                                             \
+		  0,	     G_OPTION_ARG_STRING,                                             \
+		  &(t).uri,  "Look the names up in this libvirt, not the daemon's",           \
+		  "URI" },                                                                    \
 	{                                                                                     \
 		G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &(t).names, NULL, NULL \
 	}
@@ -80,7 +86,8 @@ typedef enum {
 } TargetsMode;
 
 /*
- * The TARGET strings for the daemon. A process is "/proc/N", which no VM's name can equal. --all becomes all VMs that are
+ * The TARGET strings for the daemon. A process is "/proc/N", which no VM's name can equal. A domain's ID, and with --connect each
+ * name, becomes the domain's UUID. --all becomes all VMs that are
  * attached (@attached FALSE: that are not attached); the daemon is asked for them. NULL: *@code is the exit code, and the error
  * is printed.
  */
@@ -93,6 +100,10 @@ void cli_targets_clear(Targets *t);
 char *cli_show(const char *target);
 void cli_label(const char *target, char *text); /* takes ownership of @text */
 void cli_labels_clear(void);			/* call this before the program ends */
+/* names.c: the UUID of the domain that is called @text in the libvirt at @uri; NULL: @error is set. */
+char *cli_name_in_libvirt(Cli *cli, const char *uri, const char *text, GError **error);
+/* names.c: if @text is the ID of a domain and no VM's name, its UUID; else NULL. */
+char *cli_name_of_id(Cli *cli, const char *text);
 /* Whether @target means the VM with this @name; @vm (a{sv}) contains the VM's uuid and pid. */
 gboolean cli_is_called(const char *name, GVariant *vm, const char *target);
 
@@ -126,6 +137,14 @@ void cli_disconnect(Cli *cli); /* call this before the program ends */
 typedef gboolean (*CliEach)(Cli *cli, const char *target, const char *what, gpointer data,
 			    GError **error);
 int cli_for_each(Cli *cli, char **targets, const char *what, CliEach each, gpointer data);
+/*
+ * The same, for commands that change a VM. With --json an array is printed at the end, with an object for each target: "target";
+ * what @each adds to cli->object; if @listed, the VM as list shows it afterwards; after a failure, "error" and "exit_status".
+ */
+int cli_for_each_json(Cli *cli, char **targets, const char *what, CliEach each, gpointer data,
+		      gboolean listed);
+/* A VM of the daemon's list as members of @object. */
+void cli_add_vm(JsonObject *object, GVariant *vm);
 
 /* --- output ---------------------------------------------------------------- */
 

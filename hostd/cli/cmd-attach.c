@@ -11,7 +11,7 @@
 /* One value and one help text for each key of kx_option_keys, in the same order. */
 typedef struct {
 	char *values[KEYS_MAX], *helps[KEYS_MAX];
-	GOptionEntry entries[KEYS_MAX + 4];
+	GOptionEntry entries[KEYS_MAX + 5];
 	Targets targets;
 } Arguments;
 
@@ -218,9 +218,9 @@ static int run(Cli *cli, const char *command, gboolean attach, int argc, char **
 	}
 	targets = cli_targets(cli, &a.targets, TARGETS_REQUIRED, !attach, &code);
 	if (targets)
-		code = cli_for_each(cli, targets,
-				    attach ? "attaching to" : "setting the tracker of",
-				    attach ? attach_one : set_one, &a);
+		code = cli_for_each_json(cli, targets,
+					 attach ? "attaching to" : "setting the tracker of",
+					 attach ? attach_one : set_one, &a, TRUE);
 out:
 	clear(&a);
 	return code;

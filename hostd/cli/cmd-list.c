@@ -47,28 +47,26 @@ static GPtrArray *sorted(GVariant *vms)
 
 static void print_json(const GPtrArray *vms)
 {
-	static const char *const strings[] = { "name",	  "uuid",    "state",
-					       "tracker", "options", "mechanism",
-					       "yielded", "waiting", "progress" };
 	g_autoptr(JsonBuilder) b = json_builder_new();
 
 	json_builder_begin_array(b);
 	for (guint i = 0; i < vms->len; i++) {
-		GVariant *vm = vms->pdata[i];
+		JsonObject *object = json_object_new();
 
-		json_builder_begin_object(b);
-		for (guint k = 0; k < G_N_ELEMENTS(strings); k++) {
-			json_builder_set_member_name(b, strings[k]);
-			json_builder_add_string_value(b, lookup(vm, strings[k]));
-		}
-		json_builder_set_member_name(b, "pid");
-		json_builder_add_int_value(b, lookup_pid(vm));
-		json_builder_set_member_name(b, "attached");
-		json_builder_add_boolean_value(b, is_attached(vm));
-		json_builder_end_object(b);
+		cli_add_vm(object, vms->pdata[i]);
+		json_builder_add_value(b, json_node_init_object(json_node_alloc(), object));
+		json_object_unref(object);
 	}
 	json_builder_end_array(b);
 	cli_print_json(b, TRUE);
+}
+
+/* "-": libvirt does not know the VM. */
+static char *id_text(GVariant *vm)
+{
+	gint32 id;
+
+	return g_variant_lookup(vm, "id", "i", &id) ? g_strdup_printf("%d", id) : g_strdup("-");
 }
 
 /* "dirty-log (pml), yielded: migration", "abit; priming, 23 % of memory, about 60 s to go" */
@@ -96,22 +94,23 @@ static char *tracker_text(GVariant *vm)
 
 static void print_text(const GPtrArray *vms)
 {
-	static const char *const titles[] = { "NAME", "PID", "STATE", "TRACKER", "OPTIONS" };
+	static const char *const titles[] = { "NAME", "ID", "PID", "STATE", "TRACKER", "OPTIONS" };
 	g_autoptr(KxTable) table = kx_table_new();
 	g_autoptr(GString) out = g_string_new(NULL);
 
 	for (guint i = 0; i < G_N_ELEMENTS(titles); i++)
-		kx_table_add_column(table, titles[i], i != 1, FALSE);
+		kx_table_add_column(table, titles[i], i != 1 && i != 2, FALSE);
 	for (guint i = 0; i < vms->len; i++) {
 		GVariant *vm = vms->pdata[i];
 		gboolean attached = is_attached(vm);
 		guint32 pid = lookup_pid(vm);
 
 		kx_table_add_cell(table, 0, kx_text_clean(lookup(vm, "name")));
-		kx_table_add_cell(table, 1, pid ? g_strdup_printf("%u", pid) : g_strdup("-"));
-		kx_table_add_cell(table, 2, kx_text_clean(lookup(vm, "state")));
-		kx_table_add_cell(table, 3, tracker_text(vm));
-		kx_table_add_cell(table, 4,
+		kx_table_add_cell(table, 1, id_text(vm));
+		kx_table_add_cell(table, 2, pid ? g_strdup_printf("%u", pid) : g_strdup("-"));
+		kx_table_add_cell(table, 3, kx_text_clean(lookup(vm, "state")));
+		kx_table_add_cell(table, 4, tracker_text(vm));
+		kx_table_add_cell(table, 5,
 				  attached ? kx_text_clean(lookup(vm, "options")) : g_strdup(""));
 	}
 	kx_table_print(table, out, 0, 0, 0);

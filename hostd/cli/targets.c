@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The VMs of a command: from the command line to the TARGET strings for the daemon, and a call for each of them. */
+/* The VMs of a command: from the command line to the TARGET strings for the daemon. */
 #include "cli.h"
 
 static gboolean add_pid(GStrvBuilder *b, const char *text)
@@ -65,6 +65,23 @@ static gboolean add_all(Cli *cli, GStrvBuilder *b, gboolean attached, GError **e
 	return vms != NULL;
 }
 
+/* Names are the daemon's to find, except in another libvirt; the daemon does not know IDs, which change with each start. */
+static gboolean add_names(Cli *cli, GStrvBuilder *b, const Targets *t, GError **error)
+{
+	for (char **name = t->names; *name; name++) {
+		g_autofree char *uuid =
+			t->uri ? cli_name_in_libvirt(cli, t->uri, *name, error)
+			       : cli_name_of_id(cli, *name);
+
+		if (t->uri && !uuid)
+			return FALSE;
+		if (uuid)
+			cli_label(uuid, g_strdup(*name));
+		g_strv_builder_add(b, uuid ? uuid : *name);
+	}
+	return TRUE;
+}
+
 static const char *bad_name(const Targets *t)
 {
 	for (char **name = t->names; name && *name; name++) {
@@ -94,12 +111,18 @@ char **cli_targets(Cli *cli, const Targets *t, TargetsMode mode, gboolean attach
 		cli_usage(command, "--all and named VMs exclude each other");
 		return NULL;
 	}
+	if (t->uri && !t->names) {
+		cli_usage(command, "--connect is for names, and none is given");
+		return NULL;
+	}
 	if (!named && !t->all && mode == TARGETS_REQUIRED) {
 		cli_usage(command, "no VM is named; give names, --pid N or --all");
 		return NULL;
 	}
-	if (t->names)
-		g_strv_builder_addv(b, (const char **)t->names);
+	if (t->names && !add_names(cli, b, t, &error)) {
+		*code = cli_fail(NULL, error);
+		return NULL;
+	}
 	for (char **pid = t->pids; pid && *pid; pid++) {
 		if (!add_pid(b, *pid)) {
 			cli_usage(command, "--pid must be a process number, not '%s'", *pid);
@@ -118,22 +141,5 @@ void cli_targets_clear(Targets *t)
 {
 	g_clear_pointer(&t->names, g_strfreev);
 	g_clear_pointer(&t->pids, g_strfreev);
-}
-
-int cli_for_each(Cli *cli, char **targets, const char *what, CliEach each, gpointer data)
-{
-	int code = KX_EXIT_OK;
-
-	for (char **t = targets; *t; t++) {
-		g_autoptr(GError) error = NULL;
-		g_autofree char *shown = cli_show(*t);
-		g_autofree char *progress = g_strdup_printf("%s %s", what, shown);
-
-		if (each(cli, *t, progress, data, &error))
-			continue;
-		int failed = cli_fail(*t, error);
-		if (!code)
-			code = failed;
-	}
-	return code;
+	g_clear_pointer(&t->uri, g_free);
 }

@@ -29,6 +29,7 @@ static KxVmEntry *add_entry(GPtrArray *entries, const char *name, const char *uu
 	KxVmEntry *e = g_new0(KxVmEntry, 1);
 
 	e->ident = (KxVmIdent){ g_strdup(name), g_strdup(uuid), pid };
+	e->id = -1;
 	e->state = g_strdup(state);
 	g_ptr_array_add(entries, e);
 	return e;
@@ -47,11 +48,10 @@ gboolean kx_call_list_work(KxCall *c, GError **error)
 		return FALSE;
 	for (i = 0; i < domains->len; i++) {
 		const KxDomain *d = domains->pdata[i];
+		pid_t pid = kx_vmfd_find_pid(c->proc_root, (const char *const *)c->state_dirs,
+					     d->name, d->uuid, NULL);
 
-		add_entry(c->list.entries, d->name, d->uuid,
-			  kx_vmfd_find_pid(c->proc_root, (const char *const *)c->state_dirs,
-					   d->name, d->uuid, NULL),
-			  d->state);
+		add_entry(c->list.entries, d->name, d->uuid, pid, d->state)->id = d->id;
 	}
 	return TRUE;
 }

@@ -33,6 +33,7 @@ typedef void (*KxManagerLibvirt)(gboolean connected, gpointer data);
 /* A running VM, attached or not. */
 typedef struct {
 	KxVmIdent ident;
+	int id; /* libvirt's number of the domain; -1: libvirt does not know the VM */
 	char *state, *tracker, *options;
 	char *mechanism; /* of the dirty log, or the event sampled in the guest; NULL: neither */
 	char *yielded;	 /* for what the tracker has yielded; NULL: it has not */

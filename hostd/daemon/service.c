@@ -78,6 +78,8 @@ static GVariant *entry_variant(const KxVmEntry *e)
 	g_variant_dict_insert(&d, "name", "s", e->ident.name);
 	g_variant_dict_insert(&d, "uuid", "s", e->ident.uuid ? e->ident.uuid : "");
 	g_variant_dict_insert(&d, "pid", "u", (guint32)e->ident.pid);
+	if (e->id >= 0)
+		g_variant_dict_insert(&d, "id", "i", e->id);
 	g_variant_dict_insert(&d, "state", "s", e->state);
 	g_variant_dict_insert(&d, "attached", "b", e->attached);
 	g_variant_dict_insert(&d, "tracker", "s", e->tracker ? e->tracker : "");

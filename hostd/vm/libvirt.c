@@ -62,6 +62,7 @@ static KxDomain *describe(virDomainPtr dom)
 	if (active < 0)
 		return NULL;
 	d->active = active;
+	d->id = active ? (int)virDomainGetID(dom) : -1;
 	d->state = kx_domain_word_state(state);
 	return g_steal_pointer(&d);
 }
@@ -70,9 +71,8 @@ static KxDomain *describe(virDomainPtr dom)
 #define KEEPALIVE_S	5
 #define KEEPALIVE_COUNT 3u
 
-KxLibvirt *kx_libvirt_open(const char *uri, GError **error)
+static KxLibvirt *take_connection(virConnectPtr conn, GError **error)
 {
-	virConnectPtr conn = virConnectOpen(uri);
 	KxLibvirt *l;
 
 	if (!conn) {
@@ -84,6 +84,16 @@ KxLibvirt *kx_libvirt_open(const char *uri, GError **error)
 	l = g_new0(KxLibvirt, 1);
 	l->conn = conn;
 	return l;
+}
+
+KxLibvirt *kx_libvirt_open(const char *uri, GError **error)
+{
+	return take_connection(virConnectOpen(uri), error);
+}
+
+KxLibvirt *kx_libvirt_open_readonly(const char *uri, GError **error)
+{
+	return take_connection(virConnectOpenReadOnly(uri), error);
 }
 
 gboolean kx_libvirt_is_connected(KxLibvirt *l)
@@ -137,15 +147,29 @@ static void lookup_failed(const KxLibvirt *l, const char *what, GError **error)
 			    "libvirt, asked for domain \"%s\": %s", what, why);
 }
 
-KxDomain *kx_libvirt_lookup(KxLibvirt *l, const char *name_or_uuid, GError **error)
+gboolean kx_libvirt_is_id(const char *text, int *id)
+{
+	guint64 n;
+
+	if (!g_ascii_string_to_unsigned(text, 10, 0, G_MAXINT, &n, NULL))
+		return FALSE;
+	*id = (int)n;
+	return TRUE;
+}
+
+static KxDomain *lookup(KxLibvirt *l, const char *name_or_uuid, gboolean by_id, GError **error)
 {
 	virDomainPtr dom = NULL;
 	KxDomain *d;
+	int id;
 
 	if (g_uuid_string_is_valid(name_or_uuid))
 		dom = virDomainLookupByUUIDString(l->conn, name_or_uuid);
 	if (!dom)
 		dom = virDomainLookupByName(l->conn, name_or_uuid);
+	if (!dom && by_id && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN &&
+	    kx_libvirt_is_id(name_or_uuid, &id))
+		dom = virDomainLookupByID(l->conn, id);
 	if (!dom) {
 		lookup_failed(l, name_or_uuid, error);
 		return NULL;
@@ -155,6 +179,16 @@ KxDomain *kx_libvirt_lookup(KxLibvirt *l, const char *name_or_uuid, GError **err
 		lookup_failed(l, name_or_uuid, error);
 	virDomainFree(dom);
 	return d;
+}
+
+KxDomain *kx_libvirt_lookup(KxLibvirt *l, const char *name_or_uuid, GError **error)
+{
+	return lookup(l, name_or_uuid, FALSE, error);
+}
+
+KxDomain *kx_libvirt_lookup_any(KxLibvirt *l, const char *text, GError **error)
+{
+	return lookup(l, text, TRUE, error);
 }
 
 gboolean kx_libvirt_runs(KxLibvirt *l, const char *uuid, gboolean *runs, const char **why,

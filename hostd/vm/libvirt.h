@@ -14,6 +14,7 @@ typedef struct {
 	char *name, *uuid;
 	const char *state; /* "running", "paused", "shut off", … */
 	gboolean active;
+	int id; /* libvirt's number of an active domain; -1: none */
 } KxDomain;
 
 KxDomain *kx_domain_copy(const KxDomain *d);
@@ -29,6 +30,8 @@ struct _virDomain;
 
 /* Blocks. A connection of the caller's own, for a thread that lives longer than a call. KX_ERROR_NO_LIBVIRT. */
 KxLibvirt *kx_libvirt_open(const char *uri, GError **error);
+/* The same, for queries alone: libvirt may let more users do this. */
+KxLibvirt *kx_libvirt_open_readonly(const char *uri, GError **error);
 /* FALSE: libvirtd has ended, or no longer answers. */
 gboolean kx_libvirt_is_connected(KxLibvirt *l);
 /* By which the same libvirt can be reached anew; NULL: not known. The caller frees it. */
@@ -39,6 +42,10 @@ KxLibvirt *kx_libvirt_new(struct _virConnect *conn);
 struct _virConnect *kx_libvirt_connection(KxLibvirt *l);
 /* Blocks. Finds a domain by UUID, if the text is the UUID of a domain, else by name. KX_ERROR_NO_SUCH_VM, KX_ERROR_NO_LIBVIRT. */
 KxDomain *kx_libvirt_lookup(KxLibvirt *l, const char *name_or_uuid, GError **error);
+/* Blocks. The same; @text may also be the ID of an active domain, unless a domain has this name. */
+KxDomain *kx_libvirt_lookup_any(KxLibvirt *l, const char *text, GError **error);
+/* Whether @text is a number that an ID can have. */
+gboolean kx_libvirt_is_id(const char *text, int *id);
 /*
  * Blocks. @runs: whether the vCPUs of an active domain run; if not, @why is the reason that libvirt knows.
  * KX_ERROR_NO_SUCH_VM, KX_ERROR_NO_LIBVIRT.

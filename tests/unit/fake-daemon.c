@@ -23,20 +23,21 @@ static FILE *calls;
 
 static const struct {
 	const char *name, *uuid;
+	gint32 id; /* -1: libvirt does not know it */
 	guint32 pid;
 	const char *state;
 	gboolean attached;
 	const char *tracker, *options, *mechanism, *yielded, *waiting;
 } vms[] = {
-	{ "vm1", "6b7f3f2e-0000-4000-8000-000000000001", 4242, "running", TRUE, "abit-flush",
+	{ "vm1", "6b7f3f2e-0000-4000-8000-000000000001", 1, 4242, "running", TRUE, "abit-flush",
 	  "interval=100ms granularity=4K flush-scope=pass", "", "", "" },
-	{ "vm2", "6b7f3f2e-0000-4000-8000-000000000002", 4301, "running", TRUE, "off", "", "", "",
+	{ "vm2", "6b7f3f2e-0000-4000-8000-000000000002", 2, 4301, "running", TRUE, "off", "", "", "",
 	  "" },
-	{ "web server", "6b7f3f2e-0000-4000-8000-000000000003", 4302, "running", FALSE, "", "",
+	{ "web server", "6b7f3f2e-0000-4000-8000-000000000003", 3, 4302, "running", FALSE, "", "",
 	  "pml", "", "" },
-	{ "Größe 数据库", "6b7f3f2e-0000-4000-8000-000000000004", 4303, "paused", FALSE, "", "", "",
+	{ "Größe 数据库", "6b7f3f2e-0000-4000-8000-000000000004", 4, 4303, "paused", FALSE, "", "", "",
 	  "", "waiting for the guest's module" },
-	{ "logged", "6b7f3f2e-0000-4000-8000-000000000005", 4304, "running", TRUE, "dirty-log",
+	{ "logged", "6b7f3f2e-0000-4000-8000-000000000005", -1, 4304, "running", TRUE, "dirty-log",
 	  "interval=10ms granularity=4K", "pml", "migration", "" },
 };
 
@@ -86,6 +87,8 @@ static GVariant *list_vms(void)
 		g_variant_dict_insert(&d, "name", "s", vms[i].name);
 		g_variant_dict_insert(&d, "uuid", "s", vms[i].uuid);
 		g_variant_dict_insert(&d, "pid", "u", vms[i].pid);
+		if (vms[i].id >= 0)
+			g_variant_dict_insert(&d, "id", "i", vms[i].id);
 		g_variant_dict_insert(&d, "state", "s", vms[i].state);
 		g_variant_dict_insert(&d, "attached", "b", vms[i].attached);
 		g_variant_dict_insert(&d, "tracker", "s", vms[i].tracker);
