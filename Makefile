@@ -33,6 +33,7 @@ include mk/lint.mk
 include bench/bench.mk
 include bench/walk.mk
 include bench/common.mk
+include bench/metrics.mk
 
 ## all: user space, the guest workload and, where the running kernel's headers are installed, the module
 .PHONY: all

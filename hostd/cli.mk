@@ -22,6 +22,7 @@ KX_LIB_SRCS += \
 	hostd/report/json.c \
 	hostd/report/placed.c \
 	hostd/report/placement-text.c \
+	hostd/report/metrics-text.c \
 	hostd/report/pool.c \
 	hostd/report/row.c \
 	hostd/report/turns.c \
@@ -58,6 +59,7 @@ KX_LIB_SRCS += \
 	hostd/report/report-text.c \
 	hostd/model/report-variant.c \
 	hostd/model/series.c \
+	hostd/model/totals.c \
 	hostd/doctor/selftest-log.c \
 	hostd/base/textfmt.c \
 	hostd/report/worklog.c \
@@ -87,7 +89,7 @@ $(BUILD)/hostd/kvm-ext: $(KX_CLI_OBJS) $(BUILD)/hostd/libkvmext.a
 
 -include $(KX_CLI_OBJS:.o=.d)
 
-KX_UNIT_TESTS += test-intervals test-golden test-manual test-series test-options test-figures test-worklog test-report-json test-report-heat \
+KX_UNIT_TESTS += test-metrics-text test-intervals test-golden test-manual test-series test-options test-figures test-worklog test-report-json test-report-heat \
 	test-doctor test-exitcode test-selftest
 KX_UNIT_EXTRA_test-exitcode := hostd/cli/exitcode.c
 

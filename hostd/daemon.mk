@@ -36,6 +36,7 @@ KX_LIB_SRCS += \
 	hostd/control/manager-ended.c \
 	hostd/control/manager-environment.c \
 	hostd/control/manager-list.c \
+	hostd/control/manager-metrics.c \
 	hostd/control/manager-names.c \
 	hostd/control/manager-overtime.c \
 	hostd/control/manager-pauses.c \
@@ -91,10 +92,15 @@ $(KX_GEN) &: hostd/dbus/org.kvmext1.xml
 		--generate-c-code kvmext1-dbus --output-directory $(BUILD)/hostd/gen $<
 
 # systemd is told of start, reload and end.
-KX_DAEMON_LIBS = $(shell pkg-config --libs libsystemd)
+# libsoup serves the metrics.
+KX_DAEMON_LIBS = $(shell pkg-config --libs libsystemd libsoup-3.0)
+KX_DAEMON_FLAGS = $(shell pkg-config --cflags libsoup-3.0)
 
-KX_DAEMON_SRCS := hostd/daemon/main.c hostd/daemon/service.c hostd/daemon/listen.c hostd/daemon/writer.c
+KX_DAEMON_SRCS := hostd/daemon/main.c hostd/daemon/service.c hostd/daemon/listen.c hostd/daemon/metrics.c \
+	hostd/daemon/socketfile.c hostd/daemon/writer.c
 KX_DAEMON_OBJS := $(KX_DAEMON_SRCS:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/kvmext1-dbus.o
+
+$(BUILD)/obj/hostd/daemon/metrics.o: KX_CPPFLAGS += $(KX_DAEMON_FLAGS)
 
 # Generated code is not held to our warnings.
 $(BUILD)/obj/gen/%.o: $(BUILD)/hostd/gen/%.c
@@ -108,17 +114,19 @@ $(BUILD)/hostd/kvm-extd: $(KX_DAEMON_OBJS) $(BUILD)/hostd/libkvmext.a
 -include $(KX_DAEMON_OBJS:.o=.d)
 
 KX_UNIT_TESTS += test-environment test-stream test-ring test-passthread test-soft-dirty test-damon test-dirty-rate test-mglru test-gfnset test-stepmap test-heat test-timemap test-rangemap test-account test-vmfd test-kvmstat test-layout test-config test-domains \
-	test-service test-scale test-daemon test-letalone test-bus test-names test-pagenodes test-placement
+	test-service test-scale test-metrics test-daemon test-letalone test-bus test-names test-pagenodes test-placement
 
 # The service is tested where it is; the library does not know D-Bus.
-KX_UNIT_EXTRA_test-service := hostd/daemon/service.c hostd/daemon/listen.c \
+KX_UNIT_EXTRA_test-service := hostd/daemon/service.c hostd/daemon/listen.c hostd/daemon/socketfile.c \
 	$(BUILD)/hostd/gen/kvmext1-dbus.c
 KX_UNIT_EXTRA_test-scale := $(KX_UNIT_EXTRA_test-service)
-$(BUILD)/tests/test-scale $(BUILD)/tests/test-service: hostd/daemon/service.c hostd/daemon/listen.c $(KX_GEN)
+KX_UNIT_EXTRA_test-metrics := $(KX_UNIT_EXTRA_test-service) hostd/daemon/metrics.c $(shell pkg-config --cflags --libs libsoup-3.0)
+$(BUILD)/tests/test-metrics: hostd/daemon/metrics.c hostd/daemon/service.c hostd/daemon/listen.c hostd/daemon/socketfile.c $(KX_GEN)
+$(BUILD)/tests/test-scale $(BUILD)/tests/test-service: hostd/daemon/service.c hostd/daemon/listen.c hostd/daemon/socketfile.c $(KX_GEN)
 $(BUILD)/tests/test-daemon: $(BUILD)/tests/kvm-extd
 
 # The daemon with the sanitizers on: what it leaves behind at its end fails the test.
 $(BUILD)/tests/kvm-extd: $(KX_DAEMON_SRCS) $(BUILD)/san/libkvmext.a $(KX_GEN)
 	@mkdir -p $(@D)
-	$(CC) $(KX_WARN) $(KX_SANFLAGS) $(KX_CPPFLAGS) -o $@ $(KX_DAEMON_SRCS) $(BUILD)/hostd/gen/kvmext1-dbus.c \
+	$(CC) $(KX_WARN) $(KX_SANFLAGS) $(KX_CPPFLAGS) $(KX_DAEMON_FLAGS) -o $@ $(KX_DAEMON_SRCS) $(BUILD)/hostd/gen/kvmext1-dbus.c \
 		$(BUILD)/san/libkvmext.a $(KX_PKGLIBS) $(KX_DAEMON_LIBS) -lm

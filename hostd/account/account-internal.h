@@ -63,7 +63,8 @@ typedef struct {
 struct _KxAccount {
 	GPtrArray *windows; /* KxAccountWindow, ascending id */
 	guint64 next_id;
-	gsize found_kept; /* bytes of the found pages of all closed windows */
+	GPtrArray *totals; /* KxTotals, of closed windows, also of those that were dropped */
+	gsize found_kept;  /* bytes of the found pages of all closed windows */
 	guint64 regions_kept;
 	gboolean in_pass;	  /* a PASS_BEGIN was seen, its PASS_END not yet */
 	KxAccountWindow *current; /* of the pass whose records come; NULL: not ours */

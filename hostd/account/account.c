@@ -24,6 +24,7 @@ KxAccount *kx_account_new(void)
 
 	a->windows = g_ptr_array_new_with_free_func(window_free);
 	a->next_id = 1;
+	a->totals = kx_totals_new();
 	kx_account_passes_init(a);
 	return a;
 }
@@ -33,6 +34,7 @@ void kx_account_free(KxAccount *a)
 	if (!a)
 		return;
 	g_ptr_array_unref(a->windows);
+	g_ptr_array_unref(a->totals);
 	kx_account_passes_free(a);
 	g_free(a->pause.why);
 	g_free(a->pause.unknown);
@@ -224,6 +226,15 @@ void kx_account_tell(KxAccount *a, guint64 epoch, KxFillFunc fill, gconstpointer
 		kx_set_text(&win->w->guest_silent, "the VM is paused");
 }
 
+/* What becomes known of the window later (the cost of stopping it, pauses that are reported late) is in reports alone. */
+static void add_to_totals(KxAccount *a, const KxAccountWindow *win, KxInstant now)
+{
+	g_autoptr(KxWindow) c = kx_window_copy(win->w);
+
+	kx_account_put_pauses(a, win, c, now.monotonic_ns);
+	kx_totals_add(a->totals, c);
+}
+
 void kx_account_close(KxAccount *a, guint64 window, const struct kvm_ext_stats *st,
 		      const KxVmCounters *end, KxInstant now)
 {
@@ -238,6 +249,7 @@ void kx_account_close(KxAccount *a, guint64 window, const struct kvm_ext_stats *
 		kx_set_text(&win->w->log_disable_na, "not known: the VM ended first");
 	win->w->open = FALSE;
 	win->end_monotonic_ns = now.monotonic_ns;
+	add_to_totals(a, win, now);
 	kx_account_passes_close(win);
 	keep_found(a, win);
 	g_clear_pointer(&win->start, kx_vm_counters_free);
@@ -304,6 +316,15 @@ KxWindow *kx_account_newest(const KxAccount *a, const struct kvm_ext_stats *st,
 	if (c)
 		kx_account_put_pauses(a, win, c, now.monotonic_ns);
 	return c;
+}
+
+GPtrArray *kx_account_totals(const KxAccount *a, const KxWindow *newest)
+{
+	GPtrArray *totals = kx_totals_copy(a->totals);
+
+	if (newest && newest->open)
+		kx_totals_add(totals, newest);
+	return totals;
 }
 
 GArray *kx_account_found(const KxAccount *a, guint64 window, GError **error)

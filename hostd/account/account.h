@@ -13,6 +13,7 @@
 #include <kvm-ext/uapi.h>
 
 #include "base/gfnset.h"
+#include "model/totals.h"
 #include "model/window.h"
 #include "tracker/stream.h"
 #include "vm/kvmstat.h"
@@ -124,6 +125,9 @@ void kx_account_windows(const KxAccount *a, GPtrArray *windows, const struct kvm
 /* The same for the last window alone; NULL: there is no window. */
 KxWindow *kx_account_newest(const KxAccount *a, const struct kvm_ext_stats *st,
 			    const KxVmCounters *counters, KxInstant now);
+
+/* The totals (KxTotals) of all windows so far; @newest: what kx_account_newest() returned. */
+GPtrArray *kx_account_totals(const KxAccount *a, const KxWindow *newest);
 
 /*
  * The pages that a window found, as an array of KxRun. KX_ERROR_INVALID_OPTION: there is no such window, or it has forgotten

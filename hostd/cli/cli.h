@@ -16,7 +16,7 @@ typedef struct {
 	gboolean system_bus, json, quiet;
 	const struct _Command *command; /* the command that runs */
 	JsonObject *object; /* of the current target, see cli_for_each_json(); NULL: no --json */
-	GDBusConnection *connection;	/* made at the first call, like @manager */
+	GDBusConnection *connection; /* made at the first call, like @manager */
 	KxDbusManager *manager;
 	GCancellable *cancellable; /* cancels the current call; NULL: calls cannot be cancelled */
 } Cli;

@@ -49,9 +49,8 @@ char *cli_name_in_libvirt(Cli *cli, const char *uri, const char *text, GError **
 {
 	Lookup l = { .uri = uri, .text = text };
 	GThread *thread = g_thread_new("libvirt", look_up, &l);
-	guint timer = isatty(STDERR_FILENO) && !cli->quiet ?
-			      g_timeout_add(1000, show_waiting, &l) :
-			      0;
+	guint timer =
+		isatty(STDERR_FILENO) && !cli->quiet ? g_timeout_add(1000, show_waiting, &l) : 0;
 
 	while (!g_atomic_int_get(&l.done))
 		g_main_context_iteration(NULL, TRUE);
@@ -63,9 +62,9 @@ char *cli_name_in_libvirt(Cli *cli, const char *uri, const char *text, GError **
 	if (l.uuid)
 		return l.uuid;
 	g_set_error_literal(error, KX_EXIT_ERROR,
-			    g_error_matches(l.error, KX_ERROR, KX_ERROR_NO_SUCH_VM) ?
-				    KX_EXIT_NO_SUCH_VM :
-				    KX_EXIT_UNREACHABLE,
+			    g_error_matches(l.error, KX_ERROR, KX_ERROR_NO_SUCH_VM)
+				    ? KX_EXIT_NO_SUCH_VM
+				    : KX_EXIT_UNREACHABLE,
 			    l.error->message);
 	g_error_free(l.error);
 	return NULL;

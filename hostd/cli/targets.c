@@ -69,9 +69,8 @@ static gboolean add_all(Cli *cli, GStrvBuilder *b, gboolean attached, GError **e
 static gboolean add_names(Cli *cli, GStrvBuilder *b, const Targets *t, GError **error)
 {
 	for (char **name = t->names; *name; name++) {
-		g_autofree char *uuid =
-			t->uri ? cli_name_in_libvirt(cli, t->uri, *name, error)
-			       : cli_name_of_id(cli, *name);
+		g_autofree char *uuid = t->uri ? cli_name_in_libvirt(cli, t->uri, *name, error)
+					       : cli_name_of_id(cli, *name);
 
 		if (t->uri && !uuid)
 			return FALSE;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "config.h"
 
+#include <gio/gunixsocketaddress.h>
 #include <string.h>
 
 #include "base/names.h"
@@ -27,6 +28,7 @@ static KxConfig *config_new(void)
 	c->libvirt_uri = g_strdup(KX_LIBVIRT_URI);
 	c->socket = g_strdup(KX_SOCKET_PATH);
 	c->slow_nodes = g_strdup(KX_SLOW_NODES_AUTO);
+	c->metrics = g_strdup("");
 	c->rules = g_ptr_array_new_with_free_func(rule_free);
 	c->warnings = g_ptr_array_new_with_free_func(g_free);
 	return c;
@@ -39,6 +41,7 @@ void kx_config_free(KxConfig *c)
 	g_free(c->libvirt_uri);
 	g_free(c->socket);
 	g_free(c->slow_nodes);
+	g_free(c->metrics);
 	g_ptr_array_unref(c->rules);
 	g_ptr_array_unref(c->warnings);
 	g_free(c);
@@ -77,10 +80,15 @@ static gboolean set_uri(KxConfig *c, const char *value, GError **error)
 	return TRUE;
 }
 
+/* sun_path has 108 bytes, its NUL included. */
+static gboolean is_socket_path(const char *value)
+{
+	return g_path_is_absolute(value) && strlen(value) < 108;
+}
+
 static gboolean set_socket(KxConfig *c, const char *value, GError **error)
 {
-	/* sun_path has 108 bytes, its NUL included. */
-	if (!g_path_is_absolute(value) || strlen(value) >= 108) {
+	if (!is_socket_path(value)) {
 		g_set_error(error, KX_CONFIG_ERROR, KX_CONFIG_ERROR_BAD,
 			    "it must be an absolute path of less than 108 bytes");
 		return FALSE;
@@ -114,27 +122,80 @@ static gboolean set_log_format(KxConfig *c, const char *value, GError **error)
 	return i >= 0;
 }
 
+/* --- [metrics] ---------------------------------------------------------------------------------------------------- */
+
+GSocketAddress *kx_config_metrics_address(const char *value, GError **error)
+{
+	g_autoptr(GSocketConnectable) parsed = NULL;
+	GSocketAddress *address = NULL;
+
+	if (g_path_is_absolute(value) && is_socket_path(value))
+		return g_unix_socket_address_new(value);
+	parsed = g_path_is_absolute(value) ? NULL : g_network_address_parse(value, 0, NULL);
+	if (parsed) {
+		const char *host = g_network_address_get_hostname(G_NETWORK_ADDRESS(parsed));
+		guint16 port = g_network_address_get_port(G_NETWORK_ADDRESS(parsed));
+
+		address = port ? g_inet_socket_address_new_from_string(
+					 g_str_equal(host, "localhost") ? "127.0.0.1" : host, port)
+			       : NULL;
+	}
+	if (!address)
+		g_set_error(
+			error, KX_CONFIG_ERROR, KX_CONFIG_ERROR_BAD,
+			"it must be an address with a port, such as 127.0.0.1:9184 or [::1]:9184, "
+			"or an absolute path of less than 108 bytes; empty: no metrics");
+	return address;
+}
+
+static gboolean set_listen(KxConfig *c, const char *value, GError **error)
+{
+	g_autoptr(GSocketAddress) address = NULL;
+
+	if (*value) {
+		address = kx_config_metrics_address(value, error);
+		if (!address)
+			return FALSE;
+	}
+	if (address && G_IS_INET_SOCKET_ADDRESS(address) &&
+	    !g_inet_address_get_is_loopback(
+		    g_inet_socket_address_get_address(G_INET_SOCKET_ADDRESS(address))))
+		g_ptr_array_add(
+			c->warnings,
+			g_strdup_printf("[metrics] listen=%s: everybody who reaches this "
+					"address can read the metrics, which name all attached "
+					"VMs",
+					value));
+	g_free(c->metrics);
+	c->metrics = g_strdup(value);
+	return TRUE;
+}
+
+/* --- groups of single keys ---------------------------------------------------------------------------------------- */
+
 static const struct {
-	const char *key;
+	const char *group, *key;
 	gboolean (*set)(KxConfig *c, const char *value, GError **error);
-} daemon_keys[] = {
-	{ "libvirt-uri", set_uri },	  { "socket", set_socket },
-	{ "system-bus", set_system_bus }, { "log-format", set_log_format },
-	{ "slow-nodes", set_slow_nodes },
+} single_keys[] = {
+	{ "daemon", "libvirt-uri", set_uri },	    { "daemon", "socket", set_socket },
+	{ "daemon", "system-bus", set_system_bus }, { "daemon", "log-format", set_log_format },
+	{ "daemon", "slow-nodes", set_slow_nodes }, { "metrics", "listen", set_listen },
 };
 
-static gboolean set_daemon_key(KxConfig *c, const char *key, const char *value, GError **error)
+static gboolean set_single_key(KxConfig *c, const char *group, const char *key, const char *value,
+			       GError **error)
 {
-	guint i;
+	g_autoptr(GString) known = g_string_new(NULL);
 
-	for (i = 0; i < G_N_ELEMENTS(daemon_keys); i++) {
-		if (!strcmp(daemon_keys[i].key, key))
-			return daemon_keys[i].set(c, value, error);
+	for (guint i = 0; i < G_N_ELEMENTS(single_keys); i++) {
+		if (strcmp(single_keys[i].group, group))
+			continue;
+		if (!strcmp(single_keys[i].key, key))
+			return single_keys[i].set(c, value, error);
+		g_string_append_printf(known, "%s%s", known->len ? ", " : "", single_keys[i].key);
 	}
-	g_set_error(
-		error, KX_CONFIG_ERROR, KX_CONFIG_ERROR_BAD,
-		"there is no such key here; known are libvirt-uri, socket, system-bus, log-format, "
-		"slow-nodes");
+	g_set_error(error, KX_CONFIG_ERROR, KX_CONFIG_ERROR_BAD,
+		    "there is no such key here; known are %s", known->str);
 	return FALSE;
 }
 
@@ -148,17 +209,18 @@ static gboolean bad(const char *origin, const char *group, const char *key, cons
 	return FALSE;
 }
 
-static gboolean load_daemon(KxConfig *c, GKeyFile *file, const char *origin, GError **error)
+static gboolean load_single(KxConfig *c, GKeyFile *file, const char *group, const char *origin,
+			    GError **error)
 {
-	g_auto(GStrv) names = g_key_file_get_keys(file, "daemon", NULL, NULL);
+	g_auto(GStrv) names = g_key_file_get_keys(file, group, NULL, NULL);
 	char **key;
 
 	for (key = names; *key; key++) {
 		g_autoptr(GError) why = NULL;
-		g_autofree char *value = g_key_file_get_string(file, "daemon", *key, &why);
+		g_autofree char *value = g_key_file_get_string(file, group, *key, &why);
 
-		if (!value || !set_daemon_key(c, *key, value, &why))
-			return bad(origin, "daemon", *key, value, why, error);
+		if (!value || !set_single_key(c, group, *key, value, &why))
+			return bad(origin, group, *key, value, why, error);
 	}
 	return TRUE;
 }
@@ -264,14 +326,14 @@ static gboolean load_rule(KxConfig *c, GKeyFile *file, const char *group, const 
 static gboolean load_group(KxConfig *c, GKeyFile *file, const char *group, const char *origin,
 			   GError **error)
 {
-	if (!strcmp(group, "daemon"))
-		return load_daemon(c, file, origin, error);
+	if (!strcmp(group, "daemon") || !strcmp(group, "metrics"))
+		return load_single(c, file, group, origin, error);
 	if (g_str_has_prefix(group, "domain "))
 		return load_rule(c, file, group, origin, error);
-	g_set_error(
-		error, KX_CONFIG_ERROR, KX_CONFIG_ERROR_BAD,
-		"%s: [%s]: there is no such group; known are [daemon] and [domain NAME-OR-PATTERN]",
-		origin, group);
+	g_set_error(error, KX_CONFIG_ERROR, KX_CONFIG_ERROR_BAD,
+		    "%s: [%s]: there is no such group; known are [daemon], [metrics] and [domain "
+		    "NAME-OR-PATTERN]",
+		    origin, group);
 	return FALSE;
 }
 

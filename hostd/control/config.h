@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The daemon's configuration: a GKeyFile with one group [daemon] and any number of groups [domain GLOB], whose keys are
+ * The daemon's configuration: a GKeyFile with the groups [daemon] and [metrics], and any number of groups [domain GLOB], whose keys are
  * the tracker options. See kvm-extd.conf(5).
  */
 #ifndef KX_CONFIG_H
 #define KX_CONFIG_H
 
-#include <glib.h>
+#include <gio/gio.h>
 
 #include "tracker/options.h"
 
@@ -44,7 +44,8 @@ typedef struct {
 	char *socket;	   /* absolute path */
 	KxTristate system_bus;
 	KxLogFormat log_format;
-	char *slow_nodes;    /* as kx_nodes_check() accepts it */
+	char *slow_nodes; /* as kx_nodes_check() accepts it */
+	char *metrics; /* where metrics are served: "ADDRESS:PORT" or an absolute path; "": nowhere */
 	GPtrArray *rules;    /* KxRule, in the file's order */
 	GPtrArray *warnings; /* char *: valid, but probably a mistake */
 } KxConfig;
@@ -57,6 +58,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxConfig, kx_config_free)
 
 /* The first rule that matches, or NULL. */
 const KxRule *kx_config_match(const KxConfig *c, const char *domain);
+
+/* The address of [metrics] listen=; NULL: it is none. */
+GSocketAddress *kx_config_metrics_address(const char *value, GError **error);
 
 gboolean kx_tristate_parse(const char *value, KxTristate *t, GError **error);
 

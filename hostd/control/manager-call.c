@@ -39,6 +39,8 @@ void kx_call_free(KxCall *c)
 	g_clear_pointer(&c->place.memory, kx_session_memory_free);
 	g_free(c->place.slow_nodes);
 	g_free(c->report.json);
+	g_clear_pointer(&c->metrics.busy, g_ptr_array_unref);
+	g_free(c->metrics.text);
 	kx_plug_unref(c->channel.plug);
 	if (c->channel.uuid)
 		g_hash_table_remove(c->m->plugging, c->channel.uuid);

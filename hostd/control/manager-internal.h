@@ -105,6 +105,13 @@ struct _KxCall {
 		KxReport *made;
 		char *json;
 	} report;
+	/* Metrics; report.sessions are those that the call has entered */
+	struct {
+		GPtrArray *busy; /* KxVmReport, of the other sessions */
+		KxDaemonMetrics about;
+		KxMetricsFormat format;
+		char *text;
+	} metrics;
 	/* Placement, OverTime */
 	struct {
 		KxSessionMemory *memory;

@@ -10,6 +10,7 @@
 #include <gio/gio.h>
 
 #include "config.h"
+#include "report/metrics-text.h"
 #include "session.h"
 #include "vm/domains.h"
 
@@ -96,6 +97,11 @@ GArray *kx_manager_found_finish(GAsyncResult *result, GError **error);
 void kx_manager_heat_async(KxManager *m, const char *target, GAsyncReadyCallback callback,
 			   gpointer data);
 char *kx_manager_heat_finish(GAsyncResult *result, GError **error);
+
+/* The text of all metrics, as Prometheus reads it. */
+void kx_manager_metrics_async(KxManager *m, KxMetricsFormat format, GAsyncReadyCallback callback,
+			      gpointer data);
+char *kx_manager_metrics_finish(GAsyncResult *result, GError **error);
 
 /* What measurements on this host depend on (KxFact, vm/environment.h). */
 void kx_manager_environment_async(KxManager *m, GAsyncReadyCallback callback, gpointer data);

@@ -22,7 +22,8 @@ typedef struct {
 	KxOptions options;
 	char *mechanism, *yielded, *progress;
 	gboolean kvm_unread;
-	KxVmReport *stats; /* NULL: not read yet */
+	KxVmReport *stats;  /* NULL: not read yet */
+	KxVmReport *totals; /* likewise */
 } KxShown;
 
 struct _KxSession {
@@ -81,11 +82,13 @@ struct _KxSession {
 	} yield;
 	char *progress; /* of a long pass, as last read; NULL: none */
 	gboolean primed;
-	GQueue told;		 /* KxTold */
-	KxVmReport *fresh;	 /* for what is shown; NULL: nothing new */
-	KxHeatReport *last_heat; /* of a session that has ended, like */
+	GQueue told;		  /* KxTold */
+	KxVmReport *fresh;	  /* for what is shown; NULL: nothing new */
+	KxVmReport *fresh_totals; /* likewise */
+	KxHeatReport *last_heat;  /* of a session that has ended, like */
 	KxOverTime *last_over_time;
 	gsize bytes, found_bytes; /* memory of an ended session, and the part for its pages */
+	GPtrArray *totals;	  /* KxTotals, as last read; NULL: never */
 	struct {
 		gboolean poll;
 		GIOCondition condition;

@@ -104,6 +104,7 @@ static void shown_clear(KxShown *shown)
 	g_clear_pointer(&shown->yielded, g_free);
 	g_clear_pointer(&shown->progress, g_free);
 	g_clear_pointer(&shown->stats, kx_vm_report_free);
+	g_clear_pointer(&shown->totals, kx_vm_report_free);
 }
 
 static void show(KxSession *s)
@@ -122,10 +123,14 @@ static void show(KxSession *s)
 	to->yielded = g_strdup(kx_session_yielded_now(s));
 	g_free(to->progress);
 	to->progress = g_strdup(s->progress);
-	if (!s->fresh)
-		return;
-	kx_vm_report_free(to->stats);
-	to->stats = g_steal_pointer(&s->fresh);
+	if (s->fresh) {
+		kx_vm_report_free(to->stats);
+		to->stats = g_steal_pointer(&s->fresh);
+	}
+	if (s->fresh_totals) {
+		kx_vm_report_free(to->totals);
+		to->totals = g_steal_pointer(&s->fresh_totals);
+	}
 }
 
 const char *kx_session_progress(const KxSession *s)
@@ -136,6 +141,11 @@ const char *kx_session_progress(const KxSession *s)
 const KxVmReport *kx_session_stats(const KxSession *s)
 {
 	return s->ended ? NULL : s->shown.stats;
+}
+
+const KxVmReport *kx_session_totals(const KxSession *s)
+{
+	return s->ended ? NULL : s->shown.totals;
 }
 
 static void stop_source(GSource **source)

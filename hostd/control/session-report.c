@@ -159,31 +159,55 @@ GArray *kx_session_found(KxSession *s, guint64 window, GError **error)
 	return kx_account_found(s->account, window, error);
 }
 
-void kx_session_read(KxSession *s)
+/* Identity and state of the VM, with the open window as it is now. */
+static KxVmReport *read_now(KxSession *s)
 {
+	KxVmReport *v = kx_vm_report_new();
 	struct kvm_ext_stats st;
 	struct kvm_ext_vm vm;
 	g_autoptr(KxVmCounters) counters = NULL;
-	gboolean have, have_vm;
+	gboolean have = kx_session_statistics(s, &st);
+	gboolean have_vm = s->module && kx_module_vm(s->module, &vm, NULL);
 
+	if (have_vm)
+		kx_session_take_vm(s, &vm);
+	counters = kx_vm_counters_kvm(have_vm ? &vm : NULL, s->kvm_dir);
+	v->name = g_strdup(s->ident.name);
+	v->uuid = g_strdup(s->ident.uuid);
+	v->pid = (guint32)s->ident.pid;
+	v->attached = TRUE;
+	v->yielded = g_strdup(kx_session_yielded_now(s));
+	v->paused = g_strdup(kx_account_is_paused(s->account));
+	v->progress = g_strdup(s->progress);
+	g_ptr_array_add(v->windows, kx_account_newest(s->account, have ? &st : NULL, counters,
+						      kx_session_instant()));
+	return v;
+}
+
+void kx_session_read(KxSession *s)
+{
 	if (!s->tracker)
 		return;
 	kx_session_drain_now(s, NULL);
 	kx_session_look_for_yield(s);
-	have = kx_session_statistics(s, &st);
-	have_vm = s->module && kx_module_vm(s->module, &vm, NULL);
-	if (have_vm)
-		kx_session_take_vm(s, &vm);
-	counters = kx_vm_counters_kvm(have_vm ? &vm : NULL, s->kvm_dir);
 	kx_vm_report_free(s->fresh);
-	s->fresh = kx_vm_report_new();
-	s->fresh->name = g_strdup(s->ident.name);
-	s->fresh->uuid = g_strdup(s->ident.uuid);
-	s->fresh->pid = (guint32)s->ident.pid;
-	s->fresh->attached = TRUE;
-	s->fresh->yielded = g_strdup(kx_session_yielded_now(s));
-	s->fresh->paused = g_strdup(kx_account_is_paused(s->account));
-	s->fresh->progress = g_strdup(s->progress);
-	g_ptr_array_add(s->fresh->windows, kx_account_newest(s->account, have ? &st : NULL,
-							     counters, kx_session_instant()));
+	s->fresh = read_now(s);
+}
+
+const KxVmReport *kx_session_read_totals(KxSession *s)
+{
+	KxVmReport *v;
+
+	if (!s->tracker)
+		return NULL;
+	v = read_now(s);
+	v->ram_pages = s->vm.ram_pages;
+	v->totals = kx_account_totals(s->account, v->windows->pdata[0]);
+	if (s->totals)
+		kx_totals_not_below(v->totals, s->totals);
+	g_clear_pointer(&s->totals, g_ptr_array_unref);
+	s->totals = kx_totals_copy(v->totals);
+	kx_vm_report_free(s->fresh_totals);
+	s->fresh_totals = v;
+	return v;
 }

@@ -207,6 +207,8 @@ void kx_session_free(KxSession *s)
 	kx_heat_report_free(s->last_heat);
 	kx_over_time_free(s->last_over_time);
 	kx_vm_report_free(s->fresh);
+	kx_vm_report_free(s->fresh_totals);
+	g_clear_pointer(&s->totals, g_ptr_array_unref);
 	g_clear_error(&s->look.error);
 	kx_plug_unref(s->plug);
 	kx_declared_clear(&s->declared);

@@ -142,6 +142,9 @@ const char *kx_session_progress(const KxSession *s);
  */
 const KxVmReport *kx_session_stats(const KxSession *s);
 
+/* The same with the totals of all windows so far, as last read by kx_session_read_totals. */
+const KxVmReport *kx_session_totals(const KxSession *s);
+
 /*
  * KVM's counters come from the module. If neither the module nor debugfs has them, this function returns TRUE: ask QEMU
  * beforehand (kx_libvirt_kvmstat, which can block) and pass the answer as @qmp, else NULL.
@@ -164,6 +167,11 @@ void kx_session_pass_free(KxSessionPass *p);
 gboolean kx_session_drain(KxSession *s, GError **error);
 /* Reads what kx_session_stats shows. */
 void kx_session_read(KxSession *s);
+/*
+ * Reads what kx_session_totals shows, and returns it; NULL: the session has ended. Unlike kx_session_read() this reads no records,
+ * so the work does not grow with what was found: what is counted from records is as of the last time that they were read.
+ */
+const KxVmReport *kx_session_read_totals(KxSession *s);
 
 /*
  * kx_session_finish() stops the tracker, closes the account and releases the VM; kx_session_finished(), on the main loop, then

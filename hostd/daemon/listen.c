@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -15,8 +14,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/names.h"
-
-#define NO_GROUP ((gid_t)-1)
+#include "socketfile.h"
 
 /*
  * In a g_atomic_rc_box, in which each signal of the server holds a reference: a peer that is being authorized when the listener
@@ -25,7 +23,7 @@
 struct _KxListener {
 	char *path;
 	int lock;
-	gid_t group; /* NO_GROUP: the group does not exist, only root may call */
+	gid_t group; /* KX_NO_GROUP: the group does not exist, only root may call */
 	GDBusServer *server;
 	KxNewConnection callback; /* NULL after kx_listener_free() */
 	gpointer data;
@@ -57,7 +55,7 @@ static gboolean in_group(int fd, gid_t primary, gid_t group)
 	socklen_t len = 0;
 	guint i;
 
-	if (group == NO_GROUP)
+	if (group == KX_NO_GROUP)
 		return FALSE;
 	if (primary == group)
 		return TRUE;
@@ -134,40 +132,6 @@ static gboolean take_lock(KxListener *l, GError **error)
 	return TRUE;
 }
 
-static gboolean remove_stale(const char *path, GError **error)
-{
-	struct stat st;
-
-	if (lstat(path, &st))
-		return TRUE;
-	if (!S_ISSOCK(st.st_mode)) {
-		g_set_error(error, KX_ERROR, KX_ERROR_FAILED,
-			    "%s exists and is no socket; remove it or use --socket", path);
-		return FALSE;
-	}
-	if (unlink(path) == 0)
-		return TRUE;
-	g_set_error(error, KX_ERROR, KX_ERROR_FAILED, "%s: %s", path, g_strerror(errno));
-	return FALSE;
-}
-
-/* The socket was bound for root alone; now the group may connect, too. */
-static gboolean open_to_group(KxListener *l, GError **error)
-{
-	if (l->group == NO_GROUP) {
-		kx_log(G_LOG_LEVEL_MESSAGE, "no-group", NULL, NULL,
-		       "there is no group " KX_GROUP
-		       ": only root may call (groupadd --system " KX_GROUP ")");
-		return TRUE;
-	}
-	if (chown(l->path, (uid_t)-1, l->group) == 0 && chmod(l->path, 0660) == 0)
-		return TRUE;
-	g_set_error(error, KX_ERROR, KX_ERROR_FAILED,
-		    "%s cannot be opened to the group " KX_GROUP ": %s", l->path,
-		    g_strerror(errno));
-	return FALSE;
-}
-
 static gboolean start_server(KxListener *l, GError **error)
 {
 	g_autofree char *escaped = g_dbus_address_escape_value(l->path);
@@ -186,36 +150,25 @@ static gboolean start_server(KxListener *l, GError **error)
 		g_prefix_error(error, "%s: ", l->path);
 		return FALSE;
 	}
-	if (!open_to_group(l, error))
+	if (!kx_socketfile_open_to_group(l->path, l->group, error))
 		return FALSE;
 	connect_signal(l->server, "new-connection", G_CALLBACK(on_connection), l);
 	g_dbus_server_start(l->server);
 	return TRUE;
 }
 
-static gboolean make_directory(const char *path, GError **error)
-{
-	g_autofree char *dir = g_path_get_dirname(path);
-
-	if (g_mkdir_with_parents(dir, 0755) == 0)
-		return TRUE;
-	g_set_error(error, KX_ERROR, KX_ERROR_FAILED, "%s: %s", dir, g_strerror(errno));
-	return FALSE;
-}
-
 KxListener *kx_listener_new(const char *path, KxNewConnection callback, gpointer data,
 			    GError **error)
 {
 	g_autoptr(KxListener) l = g_atomic_rc_box_new0(KxListener);
-	struct group *group = getgrnam(KX_GROUP);
 
 	l->path = g_strdup(path);
 	l->lock = -1;
-	l->group = group ? group->gr_gid : NO_GROUP;
+	l->group = kx_socketfile_group();
 	l->callback = callback;
 	l->data = data;
-	if (!make_directory(path, error) || !take_lock(l, error) || !remove_stale(path, error) ||
-	    !start_server(l, error))
+	if (!kx_socketfile_make_directory(path, error) || !take_lock(l, error) ||
+	    !kx_socketfile_remove_stale(path, error) || !start_server(l, error))
 		return NULL;
 	return g_steal_pointer(&l);
 }

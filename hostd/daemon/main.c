@@ -15,6 +15,7 @@
 #include "base/names.h"
 #include "control/config.h"
 #include "listen.h"
+#include "metrics.h"
 #include "service.h"
 #include "tracker/tracker.h"
 #include "writer.h"
@@ -28,6 +29,7 @@ typedef struct {
 	const Options *options;
 	GMainLoop *loop;
 	KxService *service;
+	KxMetrics *metrics; /* NULL: none are served */
 	KxTristate system_bus;
 	int exit_code;
 } Daemon;
@@ -146,6 +148,24 @@ static void on_name_lost(GDBusConnection *bus, const char *name, gpointer data)
 		       "%s; the daemon is reachable on its socket only", why);
 }
 
+/* --- metrics ------------------------------------------------------------------------------------------------------ */
+
+/* Metrics that cannot be served, on a port that is taken for instance, are no reason to track nothing. */
+static void serve_metrics(Daemon *d, const char *listen)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (!*listen)
+		return;
+	d->metrics = kx_metrics_new(d->service, listen, &error);
+	if (d->metrics)
+		kx_log(G_LOG_LEVEL_MESSAGE, "metrics", NULL, NULL, "metrics are served on %s",
+		       listen);
+	else
+		kx_log(G_LOG_LEVEL_WARNING, "metrics", NULL, NULL, "metrics are not served: %s",
+		       error->message);
+}
+
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
 static gboolean on_terminate(gpointer data)
@@ -177,6 +197,7 @@ static const KxHost *host_of(const char *socket_path)
 static int run(Daemon *d, KxConfig *config, GError **error)
 {
 	g_autofree char *socket_path = g_strdup(config->socket);
+	g_autofree char *metrics = g_strdup(config->metrics);
 	g_autoptr(KxListener) listener = NULL;
 	guint bus = 0;
 
@@ -190,6 +211,7 @@ static int run(Daemon *d, KxConfig *config, GError **error)
 	d->system_bus = config->system_bus;
 	d->loop = g_main_loop_new(NULL, FALSE);
 	d->service = kx_service_new(host_of(socket_path), config);
+	serve_metrics(d, metrics);
 	g_unix_signal_add(SIGTERM, on_terminate, d);
 	g_unix_signal_add(SIGINT, on_terminate, d);
 	g_unix_signal_add(SIGHUP, on_hangup, d);
@@ -202,6 +224,7 @@ static int run(Daemon *d, KxConfig *config, GError **error)
 	notify("READY=1");
 	g_main_loop_run(d->loop);
 	notify("STOPPING=1");
+	g_clear_pointer(&d->metrics, kx_metrics_free);
 	if (bus)
 		g_bus_unown_name(bus);
 	return d->exit_code;

@@ -480,6 +480,11 @@ void kx_service_reload(KxService *s, KxConfig *config)
 	kx_manager_reload(s->manager, config);
 }
 
+KxManager *kx_service_manager(const KxService *s)
+{
+	return s->manager;
+}
+
 const KxConfig *kx_service_config(const KxService *s)
 {
 	return kx_manager_config(s->manager);

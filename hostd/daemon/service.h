@@ -19,6 +19,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxService, kx_service_free)
 /* Serves @connection until it closes. */
 void kx_service_export(KxService *s, GDBusConnection *connection);
 void kx_service_reload(KxService *s, KxConfig *config);
+/* The manager that the service calls; the service owns it. */
+struct _KxManager *kx_service_manager(const KxService *s);
 const KxConfig *kx_service_config(const KxService *s);
 
 #endif /* KX_SERVICE_H */

@@ -35,6 +35,11 @@
  *	LATER(type, member, source)
  *		A STAT that reports of earlier versions do not have. After reading such a report, <member>_na is set.
  *
+ *	TOTAL(name, unit, needs, value, help)
+ *		A counter over all windows of a tracker, for Prometheus: kvm_ext_tracker_<name>[_<unit>]_total. @unit: "seconds", or ""
+ *		for numbers of things. @value: a double, an expression of @w; NAN: not known. @needs: KX_TOTAL_ANY, or PASSES, SAMPLES:
+ *		trackers without these do not have this counter. @help: a sentence; NULL: the manual's of the figure with this name.
+ *
  *	FIGURE(member, unit, column, formula, manual)
  *		A figure of the row; its JSON key is @member. @formula: how windows are pooled, written with the macros of
  *		report/formula.h. @column: COLUMN(title, cell, flags, others) in the part's table (report/row.h), or HIDDEN.

@@ -29,6 +29,7 @@ KxVmReport *kx_vm_report_copy(const KxVmReport *v)
 	c->windows = g_ptr_array_new_with_free_func((GDestroyNotify)kx_window_free);
 	for (guint i = 0; i < v->windows->len; i++)
 		g_ptr_array_add(c->windows, kx_window_copy(v->windows->pdata[i]));
+	c->totals = v->totals ? kx_totals_copy(v->totals) : NULL;
 	c->heat = v->heat ? kx_heat_report_copy(v->heat) : NULL;
 	c->placement = kx_placement_copy(v->placement);
 	c->over_time = kx_over_time_copy(v->over_time);
@@ -41,6 +42,7 @@ void kx_vm_report_free(KxVmReport *v)
 		return;
 	kx_free_strings(kx_vm_fields, v);
 	g_ptr_array_unref(v->windows);
+	g_clear_pointer(&v->totals, g_ptr_array_unref);
 	kx_heat_report_free(v->heat);
 	kx_placement_free(v->placement);
 	kx_over_time_free(v->over_time);

@@ -8,6 +8,7 @@
 #include "accessmap.h"
 #include "heatmap.h"
 #include "placement.h"
+#include "totals.h"
 #include "window.h"
 
 typedef struct {
@@ -27,6 +28,7 @@ typedef struct {
 	char *progress; /* of a long pass: "priming, 23 % of memory, …"; NULL: there is none */
 	char *paused; /* why the VM does not run now: "suspended", …; NULL: it runs, or this is not known */
 	GPtrArray *windows;	/* KxWindow, in order of id */
+	GPtrArray *totals;	/* KxTotals; NULL: not requested */
 	KxHeatReport *heat;	/* NULL: not requested */
 	KxPlacement *placement; /* NULL: not requested */
 	KxOverTime *over_time;	/* heat over time; NULL: not requested */

@@ -31,12 +31,12 @@ static const struct {
 } vms[] = {
 	{ "vm1", "6b7f3f2e-0000-4000-8000-000000000001", 1, 4242, "running", TRUE, "abit-flush",
 	  "interval=100ms granularity=4K flush-scope=pass", "", "", "" },
-	{ "vm2", "6b7f3f2e-0000-4000-8000-000000000002", 2, 4301, "running", TRUE, "off", "", "", "",
-	  "" },
+	{ "vm2", "6b7f3f2e-0000-4000-8000-000000000002", 2, 4301, "running", TRUE, "off", "", "",
+	  "", "" },
 	{ "web server", "6b7f3f2e-0000-4000-8000-000000000003", 3, 4302, "running", FALSE, "", "",
 	  "pml", "", "" },
-	{ "Größe 数据库", "6b7f3f2e-0000-4000-8000-000000000004", 4, 4303, "paused", FALSE, "", "", "",
-	  "", "waiting for the guest's module" },
+	{ "Größe 数据库", "6b7f3f2e-0000-4000-8000-000000000004", 4, 4303, "paused", FALSE, "", "",
+	  "", "", "waiting for the guest's module" },
 	{ "logged", "6b7f3f2e-0000-4000-8000-000000000005", -1, 4304, "running", TRUE, "dirty-log",
 	  "interval=10ms granularity=4K", "pml", "migration", "" },
 };

@@ -2,7 +2,8 @@
 /*
  * Each report in tests/golden/NAME.json (those named lab- were recorded, the others are made up) is rendered at 120
  * columns and, as a wide terminal shows it, at 160, and compared with NAME.120.txt and NAME.160.txt. UPDATE_GOLDEN=1
- * writes them anew: read the difference before committing.
+ * writes them anew: read the difference before committing. The metrics of some of them are NAME.metrics, and in the older format
+ * NAME.metrics.txt.
  */
 #include <locale.h>
 #include <setjmp.h>
@@ -13,6 +14,7 @@
 
 #include "base/textfmt.h"
 #include "report/json.h"
+#include "report/metrics-text.h"
 #include "report/text.h"
 
 static const char *const names[] = {
@@ -41,11 +43,8 @@ static KxReport *load(const char *name)
 	return r;
 }
 
-static void compare(const char *name, const KxReport *r, guint width)
+static void compare_text(const char *path, const char *text)
 {
-	g_autofree char *suffix = g_strdup_printf(".%u.txt", width);
-	g_autofree char *path = golden_path(name, suffix);
-	g_autofree char *text = kx_report_to_text(r, width);
 	g_autofree char *expected = NULL;
 	g_autoptr(GError) error = NULL;
 
@@ -57,6 +56,42 @@ static void compare(const char *name, const KxReport *r, guint width)
 		fail_msg("%s", error->message);
 	if (!g_str_equal(text, expected))
 		fail_msg("%s differs; rendered now:\n%s", path, text);
+}
+
+static void compare(const char *name, const KxReport *r, guint width)
+{
+	g_autofree char *suffix = g_strdup_printf(".%u.txt", width);
+	g_autofree char *path = golden_path(name, suffix);
+	g_autofree char *text = kx_report_to_text(r, width);
+
+	compare_text(path, text);
+}
+
+/* As the daemon would serve them if all of the report's windows belonged to VMs that are attached. */
+static void test_metrics(void **state)
+{
+	static const char *const recorded[] = { "lab-amd", "lab-intel-log", "parts",
+						"names",   "truth",	    "no-vms" };
+	const KxDaemonMetrics about = { "0.0.0", TRUE, 0.25 };
+
+	for (guint i = 0; i < G_N_ELEMENTS(recorded); i++) {
+		g_autoptr(KxReport) r = load(recorded[i]);
+		g_autofree char *path = golden_path(recorded[i], ".metrics");
+		g_autofree char *plain_path = golden_path(recorded[i], ".metrics.txt");
+		g_autofree char *text = NULL, *plain = NULL;
+
+		for (guint v = 0; v < r->vms->len; v++) {
+			KxVmReport *vm = r->vms->pdata[v];
+
+			vm->totals = kx_totals_new();
+			for (guint w = 0; w < vm->windows->len; w++)
+				kx_totals_add(vm->totals, vm->windows->pdata[w]);
+		}
+		text = kx_metrics_text(r->vms, &about, KX_OPENMETRICS);
+		compare_text(path, text);
+		plain = kx_metrics_text(r->vms, &about, KX_METRICS_PLAIN);
+		compare_text(plain_path, plain);
+	}
 }
 
 static void test_golden(void **state)
@@ -106,6 +141,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_golden),
+		cmocka_unit_test(test_metrics),
 		cmocka_unit_test(test_tables_fit),
 		cmocka_unit_test(test_round_trip),
 	};

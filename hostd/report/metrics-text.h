@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The metrics of all attached VMs as text: OpenMetrics 1.0, or Prometheus' older text format. */
+#ifndef KX_METRICS_TEXT_H
+#define KX_METRICS_TEXT_H
+
+#include "model/vm.h"
+
+typedef enum {
+	KX_OPENMETRICS,
+	KX_METRICS_PLAIN, /* version 0.0.4 */
+} KxMetricsFormat;
+
+/* What is not of a VM. */
+typedef struct {
+	const char *version;
+	gboolean libvirt;   /* connected */
+	double cpu_seconds; /* of the daemon */
+} KxDaemonMetrics;
+
+/*
+ * @vms: KxVmReport with totals and its newest window. What is not available is left out. VMs that have one name get their pid in
+ * the label, because two series must not have the same labels. The caller frees the text.
+ */
+char *kx_metrics_text(const GPtrArray *vms, const KxDaemonMetrics *about, KxMetricsFormat format);
+
+#endif /* KX_METRICS_TEXT_H */
