@@ -18,6 +18,11 @@ KX_LIB_SRCS += \
 	hostd/report/figures-notes.c \
 	hostd/report/figures-parts.c \
 	hostd/report/figures-truth.c \
+	hostd/report/accessmap-text.c \
+	hostd/report/damo.c \
+	hostd/report/heatgrid.c \
+	hostd/report/working-set.c \
+	hostd/report/working-set-text.c \
 	hostd/report/heat-text.c \
 	hostd/report/json.c \
 	hostd/report/placed.c \
@@ -80,16 +85,19 @@ $(BUILD)/tests/kvm-ext-testvm: hostd/testvm/testvm.c
 	$(CC) $(KX_WARN) $(KX_SANFLAGS) $(KX_CPPFLAGS) -o $@ $< $(shell pkg-config --libs glib-2.0)
 unit-build: $(BUILD)/tests/kvm-ext-testvm
 
+# The command alone draws pictures.
+KX_CLI_LIBS = $(shell pkg-config --libs cairo)
+
 KX_CLI_SRCS := $(wildcard hostd/cli/*.c)
 KX_CLI_OBJS := $(KX_CLI_SRCS:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/kvmext1-dbus.o
 
 $(BUILD)/hostd/kvm-ext: $(KX_CLI_OBJS) $(BUILD)/hostd/libkvmext.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ $(LDFLAGS) $(KX_PKGLIBS) -lm
+	$(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ $(LDFLAGS) $(KX_PKGLIBS) $(KX_CLI_LIBS) -lm
 
 -include $(KX_CLI_OBJS:.o=.d)
 
-KX_UNIT_TESTS += test-metrics-text test-intervals test-golden test-manual test-series test-options test-figures test-worklog test-report-json test-report-heat \
+KX_UNIT_TESTS += test-overtime-text test-damo test-metrics-text test-intervals test-golden test-manual test-series test-options test-figures test-worklog test-report-json test-report-heat \
 	test-doctor test-exitcode test-selftest
 KX_UNIT_EXTRA_test-exitcode := hostd/cli/exitcode.c
 

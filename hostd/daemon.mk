@@ -41,6 +41,7 @@ KX_LIB_SRCS += \
 	hostd/control/manager-overtime.c \
 	hostd/control/manager-pauses.c \
 	hostd/control/manager-placement.c \
+	hostd/control/manager-record.c \
 	hostd/control/manager-report.c \
 	hostd/control/manager-rules.c \
 	hostd/control/manager-selftest.c \
@@ -60,8 +61,13 @@ KX_LIB_SRCS += \
 	hostd/base/progress.c \
 	hostd/account/rangemap.c \
 	hostd/account/timemap.c \
+	hostd/record/format.c \
+	hostd/record/reader.c \
+	hostd/record/recorder.c \
+	hostd/record/replay.c \
 	hostd/control/session.c \
 	hostd/control/session-loop.c \
+	hostd/control/session-record.c \
 	hostd/control/session-records.c \
 	hostd/control/session-report.c \
 	hostd/control/session-vm.c \
@@ -113,7 +119,7 @@ $(BUILD)/hostd/kvm-extd: $(KX_DAEMON_OBJS) $(BUILD)/hostd/libkvmext.a
 
 -include $(KX_DAEMON_OBJS:.o=.d)
 
-KX_UNIT_TESTS += test-environment test-stream test-ring test-passthread test-soft-dirty test-damon test-dirty-rate test-mglru test-gfnset test-stepmap test-heat test-timemap test-rangemap test-account test-vmfd test-kvmstat test-layout test-config test-domains \
+KX_UNIT_TESTS += test-environment test-stream test-ring test-passthread test-soft-dirty test-damon test-dirty-rate test-mglru test-gfnset test-stepmap test-heat test-timemap test-record test-rangemap test-account test-vmfd test-kvmstat test-layout test-config test-domains \
 	test-service test-scale test-metrics test-daemon test-letalone test-bus test-names test-pagenodes test-placement
 
 # The service is tested where it is; the library does not know D-Bus.

@@ -2,8 +2,8 @@
 # User space: library, daemon and CLI. `make hostd` builds them; build/san holds the same library
 # with the sanitizers on, for the unit tests.
 
-KX_PKGS     := gio-unix-2.0 libvirt libvirt-qemu libvirt-glib-1.0 json-glib-1.0 gsl libxml-2.0 sqlite3 numa libkmod
-KX_PKGFLAGS  = $(shell pkg-config --cflags $(KX_PKGS))
+KX_PKGS     := gio-unix-2.0 libvirt libvirt-qemu libvirt-glib-1.0 json-glib-1.0 gsl libxml-2.0 sqlite3 numa zlib libkmod
+KX_PKGFLAGS  = $(shell pkg-config --cflags $(KX_PKGS) cairo)
 KX_PKGLIBS   = $(shell pkg-config --libs $(KX_PKGS))
 KX_WARN     := -std=gnu11 -Wall -Wextra -Wshadow -Wmissing-prototypes -Wno-unused-parameter
 KX_CPPFLAGS  = -Iinclude -Ihostd -I$(BUILD)/hostd/gen $(KX_PKGFLAGS)

@@ -289,6 +289,17 @@ void kx_account_add_drain(KxAccount *a, guint64 cpu_ns)
 		last->w->drain_cpu_ns += rest;
 }
 
+void kx_account_add_recording(KxAccount *a, guint64 cpu_ns, guint64 bytes, guint64 lost)
+{
+	KxAccountWindow *last = kx_account_last_window(a);
+
+	if (!last)
+		return;
+	last->w->record_cpu_ns += cpu_ns;
+	last->w->record_bytes += bytes;
+	last->w->record_lost += lost;
+}
+
 void kx_account_windows(const KxAccount *a, GPtrArray *windows, const struct kvm_ext_stats *st,
 			const KxVmCounters *counters, KxInstant now)
 {

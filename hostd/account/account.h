@@ -118,6 +118,9 @@ extern const KxStreamOps kx_account_sink;
  */
 void kx_account_add_drain(KxAccount *a, guint64 cpu_ns);
 
+/* The cost of recording since the last call, for the newest window: CPU time of the recorder's thread; records it dropped. */
+void kx_account_add_recording(KxAccount *a, guint64 cpu_ns, guint64 bytes, guint64 lost);
+
 /* Appends copies of all windows; open windows are copied in their state at @now, with @st and @counters. */
 void kx_account_windows(const KxAccount *a, GPtrArray *windows, const struct kvm_ext_stats *st,
 			const KxVmCounters *counters, KxInstant now);

@@ -78,9 +78,9 @@ static void forget_pass(KxTimeMap *m)
 	m->complete = FALSE;
 }
 
+/* The pass that runs may still end, and count. */
 void kx_timemap_rest(KxTimeMap *m)
 {
-	forget_pass(m);
 	g_clear_pointer(&m->before, kx_gfnset_free);
 	m->follows = FALSE;
 }
@@ -89,7 +89,7 @@ void kx_timemap_free(KxTimeMap *m)
 {
 	if (!m)
 		return;
-	kx_timemap_rest(m);
+	kx_timemap_drop_pass(m);
 	g_array_unref(m->bins);
 	g_hash_table_unref(m->slots);
 	g_ptr_array_unref(m->rows);
@@ -316,6 +316,7 @@ void kx_timemap_add_events(KxTimeMap *m, guint64 gfn, guint64 npages, guint64 ac
 
 void kx_timemap_drop_pass(KxTimeMap *m)
 {
+	forget_pass(m);
 	kx_timemap_rest(m);
 }
 

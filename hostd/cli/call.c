@@ -2,9 +2,12 @@
 /* Calls to the daemon, over the proxy that is generated from the interface's XML. A terminal shows how long a call takes. */
 #include "cli.h"
 
+#include <gio/gunixfdlist.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/textfmt.h"
+#include "record/format.h"
 
 static GDBusConnection *connect_socket(const char *path, GError **error)
 {
@@ -308,6 +311,56 @@ char *cli_ask_placement(Cli *cli, const char *target, const char *what, GError *
 	kx_dbus_manager_call_placement_finish(cli->manager, &json, await(cli, &call), &failed);
 	end(cli, &call, failed, error);
 	return json;
+}
+
+/* --- a recording ----------------------------------------------------------- */
+
+/* The daemon's answer comes at the end of the recording: that it has begun shows in the file, by what follows the header. */
+typedef struct {
+	int fd;
+	void (*begun)(gpointer data);
+	gpointer data;
+	guint timer;
+} Beginning;
+
+static gboolean look_at_file(gpointer data)
+{
+	Beginning *b = data;
+	struct stat st;
+
+	if (fstat(b->fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    st.st_size <= (off_t)sizeof(KxRecordHeader))
+		return G_SOURCE_CONTINUE;
+	b->timer = 0;
+	b->begun(b->data);
+	return G_SOURCE_REMOVE;
+}
+
+GVariant *cli_ask_record(Cli *cli, const char *target, int fd, void (*begun)(gpointer data),
+			 gpointer data, GError **error)
+{
+	g_autoptr(GUnixFDList) fds = g_unix_fd_list_new_from_array(&fd, 1);
+	Beginning b = { fd, begun, data, 0 };
+	GVariant *summary = NULL;
+	GError *failed = NULL;
+	Call call;
+
+	if (!begin(cli, &call, target, "recording", error))
+		return NULL;
+	kx_dbus_manager_call_record(cli->manager, target, g_variant_new_handle(0), fds, NULL,
+				    on_reply, &call);
+	b.timer = g_timeout_add(10, look_at_file, &b);
+	kx_dbus_manager_call_record_finish(cli->manager, &summary, NULL, await(cli, &call),
+					   &failed);
+	if (b.timer)
+		g_source_remove(b.timer);
+	end(cli, &call, failed, error);
+	return summary;
+}
+
+void cli_stop_record(Cli *cli, const char *target)
+{
+	kx_dbus_manager_call_stop_record(cli->manager, target, NULL, NULL, NULL);
 }
 
 GVariant *cli_ask_found(Cli *cli, const char *target, guint64 window, const char *what,

@@ -38,6 +38,10 @@ int cmd_experiment(Cli *cli, int argc, char **argv);
 int cmd_detach(Cli *cli, int argc, char **argv);
 int cmd_pass(Cli *cli, int argc, char **argv);
 int cmd_heat(Cli *cli, int argc, char **argv);
+int cmd_heatmap(Cli *cli, int argc, char **argv);
+int cmd_wss(Cli *cli, int argc, char **argv);
+int cmd_record(Cli *cli, int argc, char **argv);
+int cmd_export(Cli *cli, int argc, char **argv);
 int cmd_report(Cli *cli, int argc, char **argv);
 int cmd_history(Cli *cli, int argc, char **argv);
 int cmd_show(Cli *cli, int argc, char **argv);
@@ -131,6 +135,14 @@ GVariant *cli_ask_list(Cli *cli, const char *what, GError **error); /* aa{sv} */
 GVariant *cli_ask_stats(Cli *cli, const char *const *targets, const char *what, GError **error);
 GVariant *cli_ask_environment(Cli *cli, GError **error); /* a{sv} */
 GVariant *cli_ask_property(Cli *cli, const char *name, GError **error);
+/*
+ * Records into @fd, which the call takes, until the recording ends. @begun is called once the daemon has begun: when the first bytes
+ * are in the file, or it cannot be told. The summary (a{sv}).
+ */
+GVariant *cli_ask_record(Cli *cli, const char *target, int fd, void (*begun)(gpointer data),
+			 gpointer data, GError **error);
+/* Ends the recording for which cli_ask_record() waits; does not wait. */
+void cli_stop_record(Cli *cli, const char *target);
 void cli_disconnect(Cli *cli); /* call this before the program ends */
 
 /* Calls @each for all targets, also after a failure; returns the exit code of the first failure. */

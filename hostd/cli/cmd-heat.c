@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/textfmt.h"
+#include "maps.h"
 #include "report/json.h"
 #include "report/text.h"
 #include "tracker/options.h"
@@ -16,6 +17,7 @@
 
 typedef struct {
 	Targets targets;
+	char *input;
 	char *tracker; /* NULL: the tracker that runs, or ran last */
 	int top;
 	JsonBuilder *json;
@@ -62,20 +64,8 @@ static void print_vm(Heat *h, const KxVmReport *v)
 		       h->tracker ? " has found nothing yet" : " has found anything yet");
 }
 
-static gboolean show(Cli *cli, const char *target, const char *what, gpointer data, GError **error)
+static void show_report(const Cli *cli, Heat *h, const KxReport *r)
 {
-	g_autofree char *json = cli_ask_heat(cli, target, what, error);
-	g_autoptr(GError) wrong = NULL;
-	g_autoptr(KxReport) r = NULL;
-	Heat *h = data;
-
-	if (!json)
-		return FALSE;
-	r = kx_report_from_json(json, &wrong);
-	if (!r) {
-		h->code = cli_fail(target, wrong);
-		return TRUE;
-	}
 	for (guint i = 0; i < r->vms->len; i++) {
 		KxVmReport *v = r->vms->pdata[i];
 
@@ -89,7 +79,36 @@ static gboolean show(Cli *cli, const char *target, const char *what, gpointer da
 			kx_heat_trim(v->heat, (guint)h->top);
 		kx_heat_add_json(h->json, v);
 	}
+}
+
+static gboolean show(Cli *cli, const char *target, const char *what, gpointer data, GError **error)
+{
+	g_autofree char *json = cli_ask_heat(cli, target, what, error);
+	g_autoptr(GError) wrong = NULL;
+	g_autoptr(KxReport) r = NULL;
+	Heat *h = data;
+
+	if (!json)
+		return FALSE;
+	r = kx_report_from_json(json, &wrong);
+	if (r)
+		show_report(cli, h, r);
+	else
+		h->code = cli_fail(target, wrong);
 	return TRUE;
+}
+
+static int show_file(const Cli *cli, Heat *h)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(KxReport) r = cli_read_report(cli, h->input, NULL, &error);
+
+	if (r) {
+		show_report(cli, h, r);
+		return KX_EXIT_OK;
+	}
+	cli_fail(NULL, error);
+	return KX_EXIT_FAILED;
 }
 
 static int run(Cli *cli, Heat *h, char **targets)
@@ -99,7 +118,8 @@ static int run(Cli *cli, Heat *h, char **targets)
 
 	h->json = b;
 	json_builder_begin_array(b);
-	code = cli_for_each(cli, targets, "fetching the heat", show, h);
+	code = h->input ? show_file(cli, h)
+			: cli_for_each(cli, targets, "fetching the heat", show, h);
 	json_builder_end_array(b);
 	if (cli->json)
 		cli_print_json(b, TRUE); /* if a VM failed: the heat of the others */
@@ -121,6 +141,10 @@ static gboolean check(Heat *h, gboolean json, int *code)
 		g_free(h->tracker);
 		h->tracker = g_strdup(row->means);
 	}
+	if (h->input && (h->targets.names || h->targets.pids || h->targets.all)) {
+		*code = cli_usage("heat", "--input and named VMs exclude each other");
+		return FALSE;
+	}
 	if (h->top == G_MAXINT)
 		h->top = json ? -1 : TOP_DEFAULT;
 	else if (h->top < 1) {
@@ -140,17 +164,24 @@ int cmd_heat(Cli *cli, int argc, char **argv)
 		  "TRACKER" },
 		{ "top", 'n', 0, G_OPTION_ARG_INT, &h.top,
 		  "Only the hottest N ranges (20; JSON: all)", "N" },
+		{ "input", 'i', 0, G_OPTION_ARG_FILENAME, &h.input,
+		  "Read a recording, or a report saved with --json, instead of asking the daemon",
+		  "FILE" },
 		TARGET_ENTRIES(h.targets),
 		{ 0 },
 	};
 	g_auto(GStrv) targets = NULL;
 	int code = KX_EXIT_USAGE;
 
-	if (cli_parse(entries, &argc, &argv) && check(&h, cli->json, &code))
+	if (!cli_parse(entries, &argc, &argv) || !check(&h, cli->json, &code))
+		goto out;
+	if (!h.input)
 		targets = cli_targets(cli, &h.targets, TARGETS_REQUIRED, TRUE, &code);
-	if (targets)
+	if (targets || h.input)
 		code = run(cli, &h, targets);
+out:
 	cli_targets_clear(&h.targets);
 	g_free(h.tracker);
+	g_free(h.input);
 	return code;
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "maps.h"
 #include "output.h"
 #include "overtime.h"
 #include "report/json.h"
@@ -28,16 +29,6 @@ static KxReport *parse(const char *json, const char *source, GError **error)
 	if (!r)
 		g_prefix_error(error, "%s: ", source);
 	return r;
-}
-
-static KxReport *read_input(const char *path, GError **error)
-{
-	g_autofree char *json = NULL;
-
-	/* GLib's message names the file */
-	if (!g_file_get_contents(path, &json, NULL, error))
-		return NULL;
-	return parse(json, path, error);
 }
 
 /* One call for each target, so that one unknown name does not hide the other VMs. */
@@ -156,7 +147,7 @@ static KxReport *obtain(Cli *cli, const Arguments *a, int *code)
 	KxReport *r;
 
 	if (a->input) {
-		r = read_input(a->input, &error);
+		r = cli_read_report(cli, a->input, NULL, &error);
 		if (!r) {
 			cli_fail(NULL, error);
 			*code = KX_EXIT_FAILED;
@@ -213,7 +204,8 @@ int cmd_report(Cli *cli, int argc, char **argv)
 		  "Join the workload's log of VM NAME: guest work, recall, precision",
 		  "[NAME=]FILE" },
 		{ "input", 'i', 0, G_OPTION_ARG_FILENAME, &a.input,
-		  "Read a report saved with --json instead of asking the daemon", "FILE" },
+		  "Read a recording, or a report saved with --json, instead of asking the daemon",
+		  "FILE" },
 		{ "reference", 'r', 0, G_OPTION_ARG_STRING, &a.reference,
 		  "Compare costs per sample with those of this row, by its name in the table",
 		  "ROW" },

@@ -68,6 +68,22 @@ static const Command table[] = {
 	  "  kvm-ext heat vm1\n  kvm-ext heat vm1 --tracker ept-walk --top 5\n"
 	  "  kvm-ext heat vm1 --json | jq '.[0].heat.agreement'",
 	  cmd_heat },
+	{ "heatmap", "DOMAIN...", "Show heat over time and memory: text, picture, CSV",
+	  "  kvm-ext heatmap vm1\n  kvm-ext heatmap vm1 -o vm1.png\n"
+	  "  kvm-ext heatmap --input vm1.rec --from 10s --until 20s",
+	  cmd_heatmap },
+	{ "wss", "DOMAIN...", "Show the size of the working set, and how it changes",
+	  "  kvm-ext wss vm1\n  kvm-ext wss vm1 --idle-age\n  kvm-ext wss --input vm1.rec --csv",
+	  cmd_wss },
+	{ "record", "DOMAIN [-- COMMAND...]", "Record the samples of a VM into a file",
+	  "  kvm-ext record vm1 -o vm1.rec --duration 1m\n"
+	  "  kvm-ext record vm1 -o vm1.rec -- ssh vm1 ./benchmark\n"
+	  "  kvm-ext report --input vm1.rec; kvm-ext heatmap --input vm1.rec",
+	  cmd_record },
+	{ "export", "damo DOMAIN...", "Write heat over time as a record of damo",
+	  "  kvm-ext export damo vm1 -o vm1.damo; damo report heatmap --input vm1.damo\n"
+	  "  kvm-ext export damo --input vm1.rec -o vm1.damo",
+	  cmd_export },
 	{ "stats", "[DOMAIN...]", "Show the rates of attached VMs, one line each",
 	  "  kvm-ext stats\n  kvm-ext stats --follow --interval 5s vm1 vm2\n"
 	  "  kvm-ext stats --follow --count 10 --json",

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <gio/gio.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,27 +23,33 @@ guint cli_columns(int width, const char *output)
 	return FILE_COLUMNS;
 }
 
-static gboolean write_special(const char *path, const char *text, GError **error)
+static gboolean write_special(const char *path, const void *data, gsize len, GError **error)
 {
 	FILE *f = fopen(path, "we");
 
-	if (f && fputs(text, f) >= 0 && fflush(f) == 0 && fclose(f) == 0)
+	if (f && fwrite(data, 1, len, f) == len && fflush(f) == 0 && fclose(f) == 0)
 		return TRUE;
 	g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "%s", g_strerror(errno));
 	return FALSE;
 }
 
-gboolean cli_write(const char *path, const char *what, const char *text, GError **error)
+gboolean cli_write_bytes(const char *path, const char *what, const void *data, gsize len,
+			 GError **error)
 {
 	struct stat st;
 	gboolean ok;
 
 	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-		ok = write_special(path, text, error);
+		ok = write_special(path, data, len, error);
 	else
-		ok = g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0666,
-					      error);
+		ok = g_file_set_contents_full(path, data, (gssize)len,
+					      G_FILE_SET_CONTENTS_CONSISTENT, 0666, error);
 	if (!ok)
 		g_prefix_error(error, "%s could not be written to %s: ", what, path);
 	return ok;
+}
+
+gboolean cli_write(const char *path, const char *what, const char *text, GError **error)
+{
+	return cli_write_bytes(path, what, text, strlen(text), error);
 }

@@ -12,5 +12,7 @@ guint cli_columns(int width, const char *output);
  * renamed. Devices and pipes are written to, not replaced. @what: the text's name in the error, "the report".
  */
 gboolean cli_write(const char *path, const char *what, const char *text, GError **error);
+gboolean cli_write_bytes(const char *path, const char *what, const void *data, gsize len,
+			 GError **error);
 
 #endif /* KX_OUTPUT_H */

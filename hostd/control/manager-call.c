@@ -38,6 +38,7 @@ void kx_call_free(KxCall *c)
 	g_clear_pointer(&c->environment, g_ptr_array_unref);
 	g_clear_pointer(&c->place.memory, kx_session_memory_free);
 	g_free(c->place.slow_nodes);
+	kx_call_forget_recording(c);
 	g_free(c->report.json);
 	g_clear_pointer(&c->metrics.busy, g_ptr_array_unref);
 	g_free(c->metrics.text);

@@ -27,11 +27,12 @@ struct _KxManager {
 	KxLetAlone *let_alone; /* by rules */
 	GHashTable *asking; /* KxSession → the KxCall that asks libvirt why it yielded; not owned */
 	gboolean was_connected;
-	guint pause_news;      /* counts libvirt's events of VMs that are paused or resumed */
-	KxSelftest *selftest;  /* of the dirty log; NULL: not yet */
-	char *selftest_key;    /* for which the self-test is valid, or running */
-	guint passes;	       /* RunPass calls in progress */
-	GHashTable *attaching; /* pids of VMs whose session is being made */
+	guint pause_news;	/* counts libvirt's events of VMs that are paused or resumed */
+	KxSelftest *selftest;	/* of the dirty log; NULL: not yet */
+	char *selftest_key;	/* for which the self-test is valid, or running */
+	guint passes;		/* RunPass calls in progress */
+	GHashTable *recordings; /* KxSession → the KxCall that records it; not owned */
+	GHashTable *attaching;	/* pids of VMs whose session is being made */
 	GHashTable *
 		plugging; /* UUID of a VM whose channel is being changed → the KxCall that changes it; not owned */
 	GHashTable *
@@ -117,6 +118,17 @@ struct _KxCall {
 		KxSessionMemory *memory;
 		char *slow_nodes; /* of the configuration when the call began */
 	} place;
+	/* Record */
+	struct {
+		int fd; /* the file, until there is a recorder, which takes it */
+		KxRecorder *recorder;
+		KxOverTime *parts;
+		GCancellable *caller; /* cancelled when the caller has gone */
+		gulong gone;	      /* the handler of that */
+		const char *why;      /* of the end */
+		gboolean begun, due;  /* the end came before it had begun */
+		gboolean ending;
+	} record;
 	/* Found */
 	struct {
 		guint64 window;
@@ -167,6 +179,12 @@ typedef struct {
 	KxMonitor monitor;
 } KxCallMonitor;
 const KxMonitor *kx_call_monitor(const KxCall *c, const char *uuid, KxCallMonitor *m);
+
+/* The parts of a VM's memory by QEMU's monitor, else by @known; for the call's work. Takes @known. Otherwise parts_na says why. */
+void kx_call_read_parts(const KxCall *c, KxLayout *known, KxOverTime *t);
+void kx_call_forget_recording(KxCall *c);
+/* The daemon stops: recordings get some time to reach their files. */
+void kx_manager_stop_recordings(KxManager *m);
 
 /* --- sessions by name (manager-names.c) ------------------------------------------------------------------------------- */
 

@@ -11,20 +11,6 @@
 
 #include "report/json.h"
 
-/* A layout that was read before is good enough if the monitor does not answer: memory is seldom plugged. */
-static KxLayout *layout_of(KxCall *c, GError **error)
-{
-	KxCallMonitor m;
-	const KxMonitor *monitor = kx_call_monitor(c, c->ident.uuid, &m);
-	KxLayout *layout = monitor ? kx_layout_read(monitor, error) : NULL;
-
-	if (!layout && c->place.memory->layout) {
-		g_clear_error(error);
-		return g_steal_pointer(&c->place.memory->layout);
-	}
-	return layout;
-}
-
 static void take_parts(KxOverTime *t, const KxLayout *layout)
 {
 	for (guint i = 0; i < layout->parts->len; i++) {
@@ -35,19 +21,32 @@ static void take_parts(KxOverTime *t, const KxLayout *layout)
 	}
 }
 
-static gboolean parts_work(KxCall *c, GError **error)
+/* A layout that was read before is good enough if the monitor does not answer: memory is seldom plugged. */
+void kx_call_read_parts(const KxCall *c, KxLayout *known, KxOverTime *t)
 {
 	g_autoptr(GError) why = NULL;
-	g_autoptr(KxLayout) layout = layout_of(c, &why);
+	KxCallMonitor m;
+	const KxMonitor *monitor = kx_call_monitor(c, c->ident.uuid, &m);
+	g_autoptr(KxLayout) layout = monitor ? kx_layout_read(monitor, &why) : NULL;
+
+	if (layout) {
+		kx_layout_free(known);
+	} else {
+		layout = known;
+	}
+	if (layout)
+		take_parts(t, layout);
+	else
+		t->parts_na = g_strdup(why ? why->message
+					   : "QEMU's monitor can be asked through libvirt alone, "
+					     "and while the VM runs");
+}
+
+static gboolean parts_work(KxCall *c, GError **error)
+{
 	KxVmReport *v = g_steal_pointer(&c->place.memory->vm);
 
-	if (layout)
-		take_parts(v->over_time, layout);
-	else
-		v->over_time->parts_na = g_strdup(
-			why ? why->message
-			    : "QEMU's monitor can be asked through libvirt alone, and while "
-			      "the VM runs");
+	kx_call_read_parts(c, g_steal_pointer(&c->place.memory->layout), v->over_time);
 	c->report.made = kx_report_new();
 	g_ptr_array_add(c->report.made->vms, v);
 	c->report.json = kx_report_to_json(c->report.made);

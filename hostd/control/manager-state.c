@@ -39,6 +39,7 @@ void kx_manager_unref(KxManager *m)
 	kx_let_alone_free(m->let_alone);
 	g_hash_table_unref(m->asking);
 	g_hash_table_unref(m->attaching);
+	g_hash_table_unref(m->recordings);
 	g_hash_table_unref(m->plugging);
 	g_hash_table_unref(m->retries);
 	kx_selftest_free(m->selftest);

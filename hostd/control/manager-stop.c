@@ -116,6 +116,7 @@ void kx_manager_shutdown(KxManager *m)
 		kx_manager_tell(m, "detached", s, "the daemon stopped");
 		unplug(m, s, all);
 	}
+	kx_manager_stop_recordings(m);
 	wait_for_all(all);
 	leaving_unref(all);
 	m->callback = NULL;

@@ -20,6 +20,7 @@ KxManager *kx_manager_new(const KxHost *host, KxConfig *config, KxManagerCallbac
 	m->let_alone = kx_let_alone_new(host->detached_file, host->proc_root);
 	m->asking = g_hash_table_new(NULL, NULL);
 	m->attaching = g_hash_table_new(NULL, NULL);
+	m->recordings = g_hash_table_new(NULL, NULL);
 	m->plugging = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	m->retries = kx_manager_retries_new();
 	m->domains = kx_domains_new(config->libvirt_uri, kx_manager_on_domains, m);

@@ -112,6 +112,16 @@ void kx_manager_over_time_async(KxManager *m, const char *target, GAsyncReadyCal
 				gpointer data);
 char *kx_manager_over_time_finish(GAsyncResult *result, GError **error);
 
+/*
+ * Records an attached VM into @fd, which the call takes, until @caller is cancelled, kx_manager_stop_record() is called, the
+ * session ends, or the file cannot be written. The answer (a{sv}): why s, records t, lost t, bytes t, cpu_ns t.
+ */
+void kx_manager_record_async(KxManager *m, const char *target, int fd, GCancellable *caller,
+			     GAsyncReadyCallback callback, gpointer data);
+GVariant *kx_manager_record_finish(GAsyncResult *result, GError **error);
+/* The recording ends soon; whoever asked for it gets the answer. */
+gboolean kx_manager_stop_record(KxManager *m, const char *target, GError **error);
+
 /* A report (JSON) of an attached VM with its placement on NUMA nodes, without windows and heat. */
 void kx_manager_placement_async(KxManager *m, const char *target, GAsyncReadyCallback callback,
 				gpointer data);

@@ -80,6 +80,13 @@ struct _KxSession {
 		guint64 passes;	   /* due meanwhile, as last read from this tracker */
 		guint64 seen_ends; /* pass records with the flag */
 	} yield;
+	struct {
+		KxRecorder *to;	      /* NULL: the session is not recorded */
+		KxReport *host;	      /* without VMs */
+		gint64 report_at;     /* g_get_monotonic_time() at which the next report is due */
+		KxRecorderStats told; /* booked in the account so far */
+		guint64 last_gfn;     /* as the recording says */
+	} record;
 	char *progress; /* of a long pass, as last read; NULL: none */
 	gboolean primed;
 	GQueue told;		  /* KxTold */
@@ -125,6 +132,15 @@ const KxGuestView *kx_session_guest_view(const KxSession *s);
 void kx_session_keep_processes(KxSession *s);
 const char *kx_session_mechanism_now(const KxSession *s);
 KxInstant kx_session_instant(void);
+
+/* --- session-record.c: the caller has entered; these do nothing if the session is not recorded ---------------------------- */
+
+void kx_session_record_setting(KxSession *s);
+void kx_session_record_memory(KxSession *s);
+void kx_session_record_sample(const KxSession *s, const struct kvm_ext_record *r);
+void kx_session_record_ranked(const KxSession *s, guint64 gfn, guint64 npages, guint64 accesses);
+/* After draining: books the cost, and writes a report if one is due. */
+void kx_session_record_look(KxSession *s);
 
 /* --- session-yield.c: the caller has entered -------------------------------------------------------------------------- */
 

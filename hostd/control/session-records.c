@@ -23,6 +23,7 @@ static guint64 thread_cpu_ns(void)
                                                                   \
 		kx_account_sink.kind(s->account, r);              \
 		kx_heat_sink.kind(s->heat, r);                    \
+		kx_session_record_sample(s, &r->h);               \
 	}
 
 TO_BOTH(pass_begin, kvm_ext_rec_pass_begin)
@@ -38,6 +39,7 @@ static void on_pass_end(void *data, const struct kvm_ext_rec_pass_end *r)
 	if (!(r->h.flags & KVM_EXT_PASS_PRIME) && kx_account_last_was_paused(s->account))
 		judged.h.flags |= KVM_EXT_PASS_CUT;
 	kx_heat_sink.pass_end(s->heat, &judged);
+	kx_session_record_sample(s, &judged.h);
 }
 
 static void on_bitmap(void *data, const struct kvm_ext_rec_bitmap *r, const guint64 *bits,
@@ -47,6 +49,7 @@ static void on_bitmap(void *data, const struct kvm_ext_rec_bitmap *r, const guin
 
 	kx_account_sink.bitmap(s->account, r, bits, nwords);
 	kx_heat_sink.bitmap(s->heat, r, bits, nwords);
+	kx_session_record_sample(s, &r->h);
 }
 
 static void on_faults(void *data, const struct kvm_ext_rec_faults *r,
@@ -56,6 +59,7 @@ static void on_faults(void *data, const struct kvm_ext_rec_faults *r,
 
 	kx_account_sink.faults(s->account, r, faults);
 	kx_heat_sink.faults(s->heat, r, faults);
+	kx_session_record_sample(s, &r->h);
 }
 
 static void on_regions(void *data, const struct kvm_ext_rec_regions *r,
@@ -65,11 +69,13 @@ static void on_regions(void *data, const struct kvm_ext_rec_regions *r,
 
 	kx_account_sink.regions(s->account, r, regions);
 	kx_heat_sink.regions(s->heat, r, regions);
+	kx_session_record_sample(s, &r->h);
 }
 
 static void on_ranked(void *data, guint64 gfn, guint64 npages, guint64 accesses)
 {
 	kx_heat_sink.ranked(((const KxSession *)data)->heat, gfn, npages, accesses);
+	kx_session_record_ranked(data, gfn, npages, accesses);
 }
 
 static const KxStreamOps session_sink = {

@@ -52,7 +52,7 @@ static KxHeatReport *heat_now(KxSession *s)
 
 	if (s->heat) {
 		kx_session_keep_processes(s);
-		r = kx_heat_report(s->heat, s->epoch, s->vm.ram_pages);
+		r = kx_heat_report(s->heat, s->tracker ? s->epoch : 0, s->vm.ram_pages);
 	} else {
 		r = kx_heat_report_copy(s->last_heat);
 	}

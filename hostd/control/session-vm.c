@@ -23,6 +23,7 @@ void kx_session_take_vm(KxSession *s, const struct kvm_ext_vm *vm)
 	s->vm_read_at = g_get_monotonic_time();
 	kx_heat_grow(s->heat, vm->last_gfn);
 	kx_account_grow(s->account, vm->last_gfn);
+	kx_session_record_memory(s);
 }
 
 KxVmCounters *kx_session_counters(KxSession *s, const KxKvmStat *qmp)

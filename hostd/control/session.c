@@ -91,6 +91,7 @@ void kx_session_finish(KxSession *s, const KxKvmStat *qmp)
 	kx_session_drain_now(s, NULL); /* the records of the last pass, until it was cut */
 	kx_account_close(s->account, s->window, NULL, counters, kx_session_instant());
 	let_go(s);
+	kx_session_record_stop(s, "the session ended");
 	settle_memory(s);
 }
 
@@ -157,6 +158,7 @@ static void open_window(KxSession *s, const KxKvmStat *qmp)
 	kx_session_statistics(s, &st);
 	setting.epoch = s->epoch = st.epoch;
 	kx_heat_open(s->heat, st.epoch, o, kx_session_mechanism_now(s));
+	kx_session_record_setting(s);
 	s->yield.passes = 0;
 	s->yield.now = FALSE;
 	s->window = kx_account_open(s->account, &setting, counters, kx_session_instant());
@@ -338,4 +340,5 @@ void kx_session_look(KxSession *s)
 	if (s->look.poll && !s->primed)
 		kx_session_statistics(s, &st);
 	kx_session_follow_memory(s);
+	kx_session_record_look(s);
 }

@@ -16,7 +16,9 @@
 #include "account/account.h"
 #include "doctor/selftest-log.h"
 #include "guest/hotplug.h"
+#include "model/report.h"
 #include "model/vm.h"
+#include "record/recorder.h"
 #include "tracker/logmech.h"
 #include "tracker/module.h"
 #include "tracker/options.h"
@@ -218,5 +220,13 @@ KxSessionMemory *kx_session_memory(KxSession *s);
 void kx_session_memory_free(KxSessionMemory *m);
 
 GArray *kx_session_found(KxSession *s, guint64 window, GError **error);
+
+/*
+ * Recording: what accounts and heat get from now on goes to @r as well. @host: a report without VMs, that describes the host;
+ * @parts: of the VM's memory. The session takes all three. The recording ends with the session, or by kx_session_record_stop(),
+ * which does nothing if there is none; kx_recorder_end() was called then. @why: text for people.
+ */
+void kx_session_record(KxSession *s, KxRecorder *r, KxReport *host, KxOverTime *parts);
+void kx_session_record_stop(KxSession *s, const char *why);
 
 #endif /* KX_SESSION_H */

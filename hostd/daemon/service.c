@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "service.h"
 
+#include <gio/gunixfdlist.h>
+
 #include <kvm-ext/version.h>
 
 #include "base/error.h"
@@ -330,6 +332,50 @@ static gboolean on_over_time(KxDbusManager *skeleton, GDBusMethodInvocation *cal
 	return TRUE;
 }
 
+static void recorded(GObject *source, GAsyncResult *result, gpointer data)
+{
+	GDBusMethodInvocation *call = data;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GVariant) summary = kx_manager_record_finish(result, &error);
+
+	if (summary)
+		kx_dbus_manager_complete_record(NULL, call, NULL, summary);
+	else
+		answer_error(call, error);
+}
+
+static gboolean on_record(KxDbusManager *skeleton, GDBusMethodInvocation *call, GUnixFDList *fds,
+			  const char *target, GVariant *file, gpointer data)
+{
+	KxService *s = data;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GCancellable) caller = caller_of(call);
+	int fd = fds ? g_unix_fd_list_get(fds, g_variant_get_handle(file), &error) : -1;
+
+	if (fd >= 0) {
+		kx_manager_record_async(s->manager, target, fd, caller, recorded, call);
+		return TRUE;
+	}
+	if (!error)
+		g_set_error_literal(&error, KX_ERROR, KX_ERROR_INVALID_OPTION,
+				    "the message has no file descriptor");
+	answer_error(call, error);
+	return TRUE;
+}
+
+static gboolean on_stop_record(KxDbusManager *skeleton, GDBusMethodInvocation *call,
+			       const char *target, gpointer data)
+{
+	KxService *s = data;
+	g_autoptr(GError) error = NULL;
+
+	if (kx_manager_stop_record(s->manager, target, &error))
+		kx_dbus_manager_complete_stop_record(NULL, call);
+	else
+		answer_error(call, error);
+	return TRUE;
+}
+
 static void environment_told(GObject *source, GAsyncResult *result, gpointer data)
 {
 	GDBusMethodInvocation *call = data;
@@ -420,6 +466,8 @@ KxService *kx_service_new(const KxHost *host, KxConfig *config)
 		{ "handle-found", G_CALLBACK(on_found) },
 		{ "handle-heat", G_CALLBACK(on_heat) },
 		{ "handle-over-time", G_CALLBACK(on_over_time) },
+		{ "handle-record", G_CALLBACK(on_record) },
+		{ "handle-stop-record", G_CALLBACK(on_stop_record) },
 		{ "handle-environment", G_CALLBACK(on_environment) },
 		{ "handle-placement", G_CALLBACK(on_placement) },
 	};

@@ -308,6 +308,32 @@ static void note_blind(GPtrArray *notes, const KxVmReport *v, const GPtrArray *r
 	g_ptr_array_extend_and_steal(notes, g_steal_pointer(&blind));
 }
 
+static void note_recording(GPtrArray *notes, const KxVmReport *v)
+{
+	guint64 cpu_ns = 0, bytes = 0, lost = 0;
+	g_autofree char *cpu = NULL, *dropped = NULL;
+
+	for (guint i = 0; i < v->windows->len; i++) {
+		const KxWindow *w = v->windows->pdata[i];
+
+		cpu_ns += w->record_cpu_ns;
+		bytes += w->record_bytes;
+		lost += w->record_lost;
+	}
+	if (!cpu_ns)
+		return;
+	cpu = kx_text_ns((double)cpu_ns);
+	add(notes,
+	    "The samples were recorded for a time (%.3g MiB): the recorder's thread took %s of CPU "
+	    "time, which is in no cost per sample.",
+	    (double)bytes / (1 << 20), cpu);
+	if (!lost)
+		return;
+	dropped = kx_text_count((double)lost);
+	add(notes, "%s records are missing in the recording, because its file was too slow.",
+	    dropped);
+}
+
 GPtrArray *kx_vm_notes(const KxVmReport *v, const GPtrArray *rows)
 {
 	GPtrArray *notes = g_ptr_array_new_with_free_func(g_free);
@@ -321,6 +347,7 @@ GPtrArray *kx_vm_notes(const KxVmReport *v, const GPtrArray *rows)
 		note_part(notes, v, row, label, &said);
 	}
 	note_unknown_pauses(notes, rows);
+	note_recording(notes, v);
 	note_blind(notes, v, rows);
 	return notes;
 }

@@ -13,6 +13,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <gio/gunixfdlist.h>
+
+#include "record/format.h"
+#include "record/recorder.h"
 #include "report/json.h"
 #include "tracker/options.h"
 
@@ -322,6 +326,41 @@ static GVariant *environment(void)
 				    microcode ? microcode : "0x1");
 }
 
+/* --- a recording of three frames: a killed daemon's, which lacks the end -------------------------------------------------- */
+
+static GDBusMethodInvocation *recording; /* the call that waits for StopRecord */
+
+static void begin_recording(GDBusMethodInvocation *invocation, char **targets)
+{
+	GUnixFDList *fds =
+		g_dbus_message_get_unix_fd_list(g_dbus_method_invocation_get_message(invocation));
+	g_autoptr(GVariant) made = g_variant_ref_sink(make_report(targets));
+	KxRecorder *r = kx_recorder_new(g_unix_fd_list_get(fds, 0, NULL), NULL, NULL);
+	const char *json;
+
+	g_variant_get(made, "(&s)", &json);
+	kx_recorder_put(
+		r, KX_FRAME_HEAD,
+		"{\"schema\":\"kvm-ext-record/1\",\"last_gfn\":1048575,\"ram_pages\":1048576}");
+	kx_recorder_put(r, KX_FRAME_SETTING, "{\"epoch\":1,\"tracker\":\"abit\",\"options\":\"\"}");
+	kx_recorder_put(r, KX_FRAME_REPORT, json);
+	kx_recorder_end(r);
+	g_assert_true(kx_recorder_wait(r, -1, NULL));
+	kx_recorder_unref(r);
+	recording = invocation;
+}
+
+static void end_recording(GDBusMethodInvocation *invocation)
+{
+	g_dbus_method_invocation_return_value(invocation, NULL);
+	if (recording)
+		g_dbus_method_invocation_return_value(
+			g_steal_pointer(&recording),
+			g_variant_new_parsed("({'why': <'asked to'>, 'records': <uint64 12>, "
+					     "'lost': <uint64 0>, 'bytes': <uint64 4096>, "
+					     "'cpu_ns': <uint64 1000000>},)"));
+}
+
 static GVariant *answer(const char *method, char **targets)
 {
 	if (g_str_equal(method, "List"))
@@ -399,6 +438,14 @@ static void on_call(GDBusConnection *c, const char *sender, const char *path, co
 		g_autofree char *message = g_strdup_printf("canned %s for '%s'", error, targets[0]);
 
 		g_dbus_method_invocation_return_dbus_error(invocation, name, message);
+		return;
+	}
+	if (g_str_equal(method, "Record")) {
+		begin_recording(invocation, targets);
+		return;
+	}
+	if (g_str_equal(method, "StopRecord")) {
+		end_recording(invocation);
 		return;
 	}
 	if (targets[0] && g_str_equal(targets[0], "waits"))

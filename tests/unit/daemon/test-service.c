@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
+#include <gio/gunixfdlist.h>
 #include <glib/gstdio.h>
 #include <kvm-ext/version.h>
 
@@ -22,6 +24,8 @@
 #include "fake-module.h"
 #include "fake-numa.h"
 #include "fake-service.h"
+#include "record/replay.h"
+#include "report/json.h"
 #include "report/text.h"
 
 typedef struct {
@@ -500,6 +504,158 @@ static void tells_heat_over_time(void **state)
 		if (!detached)
 			expect(s, "Detach", g_variant_new("(s)", s->self), NULL);
 	}
+}
+
+/* --- recordings */
+
+typedef struct {
+	GVariant *reply;
+	GError *error;
+	gboolean done;
+} Recorded;
+
+static void on_recorded(GObject *source, GAsyncResult *result, gpointer data)
+{
+	Recorded *r = data;
+
+	r->reply = g_dbus_connection_call_with_unix_fd_list_finish(G_DBUS_CONNECTION(source), NULL,
+								   result, &r->error);
+	r->done = TRUE;
+}
+
+/* Takes @fd. */
+static void begin_recording(State *s, int fd, Recorded *r)
+{
+	g_autoptr(GUnixFDList) fds = g_unix_fd_list_new_from_array(&fd, 1);
+
+	*r = (Recorded){ 0 };
+	g_dbus_connection_call_with_unix_fd_list(
+		s->on.client, NULL, KX_DBUS_PATH, "org.kvmext1.Manager", "Record",
+		g_variant_new("(sh)", s->self, 0), NULL, G_DBUS_CALL_FLAGS_NONE, -1, fds, NULL,
+		on_recorded, r);
+}
+
+static void wait_recorded(Recorded *r)
+{
+	while (!r->done)
+		g_main_context_iteration(NULL, TRUE);
+}
+
+static KxReplay *replay_of(const char *path)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(KxRecordReader) reader = kx_record_reader_new(path, &error);
+	KxReplay *r = reader ? kx_replay(reader, NULL, &error) : NULL;
+
+	if (!r)
+		fail_msg("%s", error->message);
+	return r;
+}
+
+static void wait_for_head(const char *path)
+{
+	GStatBuf st;
+
+	do {
+		assert_int_equal(g_stat(path, &st), 0);
+		g_main_context_iteration(NULL, FALSE);
+	} while (st.st_size < 100);
+}
+
+static char *heat_text(const KxReport *r)
+{
+	const KxVmReport *v = r->vms->pdata[0];
+	g_autoptr(JsonBuilder) b = json_builder_new();
+	g_autoptr(JsonNode) root = NULL;
+
+	kx_heat_add_json(b, v);
+	root = json_builder_get_root(b);
+	return json_to_string(root, TRUE);
+}
+
+/* From the attach on: what is replayed is what the daemon says live; settings may be switched. */
+static void records_what_it_shows(void **state)
+{
+	State *s = *state;
+	g_autofree char *path = NULL, *live_heat = NULL, *heat = NULL;
+	g_autoptr(KxReport) live = NULL, live_report = NULL;
+	g_autoptr(GVariant) heat_reply = NULL, over_time = NULL;
+	g_autoptr(KxReplay) replay = NULL;
+	const KxVmReport *a, *b;
+	Recorded r;
+
+	expect(s, "StopRecord", g_variant_new("(s)", s->self), "NotAttached");
+	expect(s, "Attach", with_options(s->self, "tracker", "abit", "interval", "0"), NULL);
+	expect(s, "StopRecord", g_variant_new("(s)", s->self), "NotAttached");
+	begin_recording(s, g_file_open_tmp("rec-XXXXXX", &path, NULL), &r);
+	wait_for_head(path);
+	expect(s, "RunPass", g_variant_new("(s)", s->self), NULL);
+	expect(s, "RunPass", g_variant_new("(s)", s->self), NULL);
+	expect(s, "SetTracker", with_options(s->self, "tracker", "abit-flush", "interval", "0"),
+	       NULL);
+	expect(s, "RunPass", g_variant_new("(s)", s->self), NULL);
+	heat_reply = call(s, "Heat", g_variant_new("(s)", s->self), NULL);
+	live = report_in(heat_reply);
+	live_report = report(s, s->self);
+	expect(s, "StopRecord", g_variant_new("(s)", s->self), NULL);
+	wait_recorded(&r);
+	assert_null(r.error);
+	replay = replay_of(path);
+	assert_null(replay->broken);
+	live_heat = heat_text(live);
+	heat = heat_text(replay->report);
+	assert_string_equal(heat, live_heat);
+	a = live_report->vms->pdata[0];
+	b = replay->report->vms->pdata[0];
+	assert_int_equal(a->windows->len, b->windows->len);
+	for (guint i = 0; i < a->windows->len; i++) {
+		const KxWindow *x = a->windows->pdata[i], *y = b->windows->pdata[i];
+
+		assert_string_equal(x->tracker, y->tracker);
+		assert_int_equal(x->samples, y->samples);
+		assert_int_equal(x->passes, y->passes);
+		assert_int_equal(x->cpu_ns, y->cpu_ns);
+		assert_int_equal(x->found_pages, y->found_pages);
+	}
+	assert_int_equal(b->over_time->maps->len, 2);
+	assert_true(((KxWindow *)b->windows->pdata[0])->record_bytes +
+			    ((KxWindow *)b->windows->pdata[1])->record_bytes >
+		    0);
+	g_variant_unref(r.reply);
+	g_unlink(path);
+}
+
+/* A full disk, a second recording, and a session that ends: each has its own answer. */
+static void recordings_end(void **state)
+{
+	State *s = *state;
+	g_autofree char *path = NULL, *other = NULL, *name = NULL;
+	g_autoptr(KxReplay) replay = NULL;
+	Recorded r, second;
+
+	expect(s, "Attach", with_options(s->self, "tracker", "abit", "interval", "0"), NULL);
+	begin_recording(s, open("/dev/full", O_WRONLY), &r);
+	wait_recorded(&r);
+	assert_null(r.reply);
+	assert_non_null(strstr(r.error->message, "No space left on device"));
+	g_clear_error(&r.error);
+	begin_recording(s, g_file_open_tmp("rec-XXXXXX", &path, NULL), &r);
+	wait_for_head(path);
+	begin_recording(s, g_file_open_tmp("rec-XXXXXX", &other, NULL), &second);
+	wait_recorded(&second);
+	name = g_dbus_error_get_remote_error(second.error);
+	assert_string_equal(name, "org.kvmext1.Error.Busy");
+	g_clear_error(&second.error);
+	expect(s, "RunPass", g_variant_new("(s)", s->self), NULL);
+	expect(s, "Detach", g_variant_new("(s)", s->self), NULL);
+	wait_recorded(&r);
+	assert_null(r.error);
+	replay = replay_of(path);
+	assert_null(replay->broken);
+	assert_false(((KxVmReport *)replay->report->vms->pdata[0])->attached);
+	g_variant_unref(r.reply);
+	g_unlink(path);
+	g_unlink(other);
 }
 
 static void failed_switch_keeps_the_old_tracker(void **state)
@@ -1216,6 +1372,8 @@ int main(int argc, char **argv)
 		CASE(traps_by_heat),
 		CASE(tells_where_memory_lies),
 		CASE(tells_heat_over_time),
+		CASE(records_what_it_shows),
+		CASE(recordings_end),
 		CASE(failed_switch_keeps_the_old_tracker),
 		CASE(vm_that_goes_ends_its_session),
 		CASE(pass_does_not_block_others),

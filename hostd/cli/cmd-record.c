@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* record: the samples and the account of an attached VM as they come, into a file, until a time, a command or ^C ends it. */
+#include "cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/textfmt.h"
+#include "record/reader.h"
+#include "tracker/units.h"
+
+typedef struct {
+	Targets targets;
+	char *output, *duration;
+	guint64 duration_ns; /* 0: until something else ends it */
+	char **command;	     /* NULL: none */
+	/* while it runs */
+	Cli *cli;
+	const char *target;
+	GSubprocess *child;
+	gboolean child_ended, interrupted;
+	guint timer, on_int, on_term;
+} Record;
+
+/* --- the file ------------------------------------------------------------------------------------------------------------ */
+
+/* What is no recording is not overwritten by a slip of the keyboard. */
+static int open_output(const char *path, GError **error)
+{
+	struct stat st;
+	int fd;
+
+	if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size && !kx_record_is(path)) {
+		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_EXIST,
+			    "%s: this file is there, and is no recording: it is not overwritten",
+			    path);
+		return -1;
+	}
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (fd < 0)
+		g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno),
+			    "the recording could not be written to %s: %s", path,
+			    g_strerror(errno));
+	return fd;
+}
+
+/* --- what ends it -------------------------------------------------------------------------------------------------------- */
+
+static void stop(Record *r)
+{
+	cli_stop_record(r->cli, r->target);
+}
+
+static gboolean on_time(gpointer data)
+{
+	Record *r = data;
+
+	r->timer = 0;
+	stop(r);
+	return G_SOURCE_REMOVE;
+}
+
+static gboolean on_signal(gpointer data)
+{
+	Record *r = data;
+
+	r->interrupted = TRUE;
+	if (r->child)
+		g_subprocess_send_signal(r->child, SIGTERM);
+	stop(r);
+	return G_SOURCE_CONTINUE;
+}
+
+static void on_child(GObject *source, GAsyncResult *result, gpointer data)
+{
+	g_autoptr(GError) error = NULL;
+	Record *r;
+
+	/* cancelled: the recording is over, and @data is gone */
+	if (!g_subprocess_wait_finish(G_SUBPROCESS(source), result, &error))
+		return;
+	r = data;
+	r->child_ended = TRUE;
+	stop(r);
+}
+
+/* Once the daemon records: the command's first access is in the recording. */
+static void begun(gpointer data)
+{
+	Record *r = data;
+	g_autoptr(GError) error = NULL;
+
+	if (r->duration_ns)
+		r->timer =
+			g_timeout_add((guint)MIN(r->duration_ns / 1000000, G_MAXUINT), on_time, r);
+	if (!r->command)
+		return;
+	r->child = g_subprocess_newv((const char *const *)r->command,
+				     G_SUBPROCESS_FLAGS_STDIN_INHERIT, &error);
+	if (r->child) {
+		g_subprocess_wait_async(r->child, r->cli->cancellable, on_child, r);
+		return;
+	}
+	cli_fail(NULL, error);
+	stop(r);
+}
+
+/* --- the command --------------------------------------------------------------------------------------------------------- */
+
+static void say(const Record *r, GVariant *summary)
+{
+	guint64 records = 0, lost = 0, bytes = 0, cpu_ns = 0;
+	const char *why = "";
+	g_autofree char *text = NULL, *cpu = NULL, *dropped = NULL;
+
+	g_variant_lookup(summary, "why", "&s", &why);
+	g_variant_lookup(summary, "records", "t", &records);
+	g_variant_lookup(summary, "lost", "t", &lost);
+	g_variant_lookup(summary, "bytes", "t", &bytes);
+	g_variant_lookup(summary, "cpu_ns", "t", &cpu_ns);
+	text = kx_text_count((double)records);
+	cpu = kx_text_ns((double)cpu_ns);
+	dropped = kx_text_count((double)lost);
+	if (r->cli->json) {
+		g_autoptr(JsonBuilder) b = json_builder_new();
+
+		json_builder_begin_object(b);
+		json_builder_set_member_name(b, "file");
+		json_builder_add_string_value(b, r->output);
+		json_builder_set_member_name(b, "why");
+		json_builder_add_string_value(b, why);
+		json_builder_set_member_name(b, "records");
+		json_builder_add_int_value(b, (gint64)records);
+		json_builder_set_member_name(b, "lost");
+		json_builder_add_int_value(b, (gint64)lost);
+		json_builder_set_member_name(b, "bytes");
+		json_builder_add_int_value(b, (gint64)bytes);
+		json_builder_set_member_name(b, "cpu_ns");
+		json_builder_add_int_value(b, (gint64)cpu_ns);
+		json_builder_end_object(b);
+		cli_print_json(b, TRUE);
+	} else {
+		cli_say(r->cli,
+			"%s: %s records, %.3g MiB; recording took %s of CPU time (ended: %s)",
+			r->output, text, (double)bytes / (1 << 20), cpu, why);
+	}
+	if (lost)
+		fprintf(stderr,
+			"kvm-ext: %s: %s records were dropped, because the file was too slow: "
+			"passes "
+			"that lack some do not count\n",
+			r->output, dropped);
+}
+
+/* The command's failure is the failure of the whole: its status is said. */
+static int status_of(const Record *r)
+{
+	GSubprocess *c = r->child;
+
+	if (!r->command)
+		return KX_EXIT_OK;
+	if (!c)
+		return KX_EXIT_FAILED;
+	if (!r->child_ended) {
+		if (!r->interrupted)
+			fprintf(stderr, "kvm-ext: %s still runs; the recording ended before it\n",
+				r->command[0]);
+		return r->interrupted ? KX_EXIT_FAILED : KX_EXIT_OK;
+	}
+	if (g_subprocess_get_successful(c))
+		return KX_EXIT_OK;
+	if (g_subprocess_get_if_signaled(c))
+		fprintf(stderr, "kvm-ext: %s: ended by signal %d\n", r->command[0],
+			g_subprocess_get_term_sig(c));
+	else
+		fprintf(stderr, "kvm-ext: %s: exit status %d\n", r->command[0],
+			g_subprocess_get_exit_status(c));
+	return KX_EXIT_FAILED;
+}
+
+static int record(Record *r)
+{
+	g_autoptr(GCancellable) child_wait = g_cancellable_new();
+	g_autoptr(GVariant) summary = NULL;
+	g_autoptr(GError) error = NULL;
+	int code, fd = open_output(r->output, &error);
+
+	if (fd < 0) {
+		cli_fail(NULL, error);
+		return KX_EXIT_FAILED;
+	}
+	r->cli->cancellable = child_wait;
+	r->on_int = g_unix_signal_add(SIGINT, on_signal, r);
+	r->on_term = g_unix_signal_add(SIGTERM, on_signal, r);
+	summary = cli_ask_record(r->cli, r->target, fd, begun, r, &error);
+	g_source_remove(r->on_int);
+	g_source_remove(r->on_term);
+	if (r->timer)
+		g_source_remove(r->timer);
+	if (summary)
+		say(r, summary);
+	code = summary ? status_of(r) : cli_fail(r->target, error);
+	g_cancellable_cancel(child_wait);
+	r->cli->cancellable = NULL;
+	g_clear_object(&r->child);
+	return code;
+}
+
+static gboolean check(Record *r, int *code)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (!r->output)
+		*code = cli_usage("record", "no file is given: -o FILE");
+	else if (r->duration &&
+		 (!kx_parse_duration(r->duration, &r->duration_ns, &error) || !r->duration_ns))
+		*code = cli_usage("record", "--duration '%s': not a time; write for example 30s",
+				  r->duration);
+	else if (r->targets.all)
+		*code = cli_usage("record", "a recording is of one VM: --all cannot be used");
+	else
+		return TRUE;
+	return FALSE;
+}
+
+/* Takes what stands behind "--" off the command line. */
+static char **take_command(int *argc, char **argv)
+{
+	char **command = NULL;
+
+	for (int i = 1; i < *argc; i++) {
+		if (!g_str_equal(argv[i], "--"))
+			continue;
+		if (argv[i + 1])
+			command = g_strdupv(&argv[i + 1]);
+		argv[i] = NULL;
+		*argc = i;
+	}
+	return command;
+}
+
+int cmd_record(Cli *cli, int argc, char **argv)
+{
+	Record r = { .cli = cli };
+	const GOptionEntry entries[] = {
+		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &r.output,
+		  "The recording's file; another recording is overwritten", "FILE" },
+		{ "duration", 'd', 0, G_OPTION_ARG_STRING, &r.duration,
+		  "End after this time (default: with the command, or by ^C)", "TIME" },
+		TARGET_ENTRIES(r.targets),
+		{ 0 },
+	};
+	g_auto(GStrv) targets = NULL;
+	int code = KX_EXIT_USAGE;
+
+	r.command = take_command(&argc, argv);
+	if (cli_parse(entries, &argc, &argv) && check(&r, &code))
+		targets = cli_targets(cli, &r.targets, TARGETS_REQUIRED, TRUE, &code);
+	if (targets && g_strv_length(targets) != 1) {
+		code = cli_usage("record", "a recording is of one VM, and these are %u",
+				 g_strv_length(targets));
+	} else if (targets) {
+		r.target = targets[0];
+		code = record(&r);
+	}
+	cli_targets_clear(&r.targets);
+	g_free(r.output);
+	g_free(r.duration);
+	g_strfreev(r.command);
+	return code;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Heat over time of some VMs for the commands that show it: from the daemon, from a recording, or from a saved report. */
+#ifndef KX_CLI_MAPS_H
+#define KX_CLI_MAPS_H
+
+#include "cli.h"
+#include "model/report.h"
+
+typedef struct {
+	Targets targets;
+	char *input, *tracker;
+	char *from, *until; /* of the recording; NULL: all */
+} Maps;
+
+#define MAPS_ENTRIES(m)                                                                              \
+	{ "tracker",                                                                                 \
+	  't',                                                                                       \
+	  0,                                                                                         \
+	  G_OPTION_ARG_STRING,                                                                       \
+	  &(m).tracker,                                                                              \
+	  "Show what this tracker found (default: the tracker that runs, or ran last)",              \
+	  "TRACKER" },                                                                               \
+		{ "input",                                                                           \
+		  'i',                                                                               \
+		  0,                                                                                 \
+		  G_OPTION_ARG_FILENAME,                                                             \
+		  &(m).input,                                                                        \
+		  "Read a recording, or a report saved with --json, instead of asking the daemon",   \
+		  "FILE" },                                                                          \
+		{ "from",    0,                                                                      \
+		  0,	     G_OPTION_ARG_STRING,                                                    \
+		  &(m).from, "Of a recording, only passes from this time after its first one on",    \
+		  "TIME" },                                                                          \
+		{ "until", 0, 0, G_OPTION_ARG_STRING, &(m).until, "… and up to this time", "TIME" }, \
+		TARGET_ENTRIES((m).targets)
+
+void cli_maps_clear(Maps *m);
+/* The arguments alone. FALSE: @code is the exit code, and the error is printed. */
+gboolean cli_maps_check(Maps *m, const char *command, int *code);
+/*
+ * The VMs with their over_time, and (@heat) with their heat. NULL: nothing can be shown. *@code: the exit code so far; errors are
+ * printed.
+ */
+KxReport *cli_maps_obtain(Cli *cli, Maps *m, gboolean heat, int *code);
+/* The map to show; NULL: there is none, and @why, which the caller frees, is a clause. */
+const KxAccessMap *cli_maps_choose(const Maps *m, const KxVmReport *v, char **why);
+/* The heat of the same tracker; NULL: not known. */
+const KxHeatMap *cli_maps_heat(const KxVmReport *v, const KxAccessMap *m);
+
+/* The report in a recording, with the heat that its samples give; warnings are printed. NULL: @error is set. */
+KxReport *cli_read_recording(const Cli *cli, const char *path, const Maps *part, GError **error);
+/* A recording or a report. */
+KxReport *cli_read_report(const Cli *cli, const char *path, const Maps *part, GError **error);
+
+#endif /* KX_CLI_MAPS_H */

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A map of heat over time as a picture, with axes and a scale: PNG or SVG (cairo). */
+#ifndef KX_CLI_PICTURE_H
+#define KX_CLI_PICTURE_H
+
+#include "model/vm.h"
+
+typedef enum {
+	PICTURE_PNG,
+	PICTURE_SVG,
+} PictureFormat;
+
+/* By the end of the name. FALSE: the name has another one. */
+gboolean picture_format(const char *path, PictureFormat *format);
+/* NULL: @error says why. */
+GByteArray *picture_draw(const KxVmReport *v, const KxAccessMap *m, PictureFormat format,
+			 guint width, guint height, GError **error);
+
+#endif /* KX_CLI_PICTURE_H */

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Writes a recording. The caller never waits for the file: frames go to a queue of bounded size, and a thread compresses and
+ * writes them. If the file is too slow, samples are dropped and a frame says so.
+ */
+#ifndef KX_RECORDER_H
+#define KX_RECORDER_H
+
+#include <glib.h>
+
+#include <kvm-ext/uapi.h>
+
+typedef struct _KxRecorder KxRecorder;
+
+typedef struct {
+	guint64 bytes;	 /* written to the file */
+	guint64 cpu_ns;	 /* of the thread */
+	guint64 records; /* of samples, written or waiting */
+	guint64 lost;	 /* records that were dropped */
+} KxRecorderStats;
+
+/**
+ * kx_recorder_new() - begins a recording
+ * @fd: the file, open for writing; the recorder closes it
+ * @ended: called once, on the main loop, when writing has failed or kx_recorder_ask_end() was called
+ */
+KxRecorder *kx_recorder_new(int fd, void (*ended)(gpointer data), gpointer data);
+KxRecorder *kx_recorder_ref(KxRecorder *r);
+void kx_recorder_unref(KxRecorder *r);
+/* The callback is not called any more. The main loop's. */
+void kx_recorder_forget_callback(KxRecorder *r);
+/* On any thread. */
+void kx_recorder_ask_end(KxRecorder *r);
+
+/* These are for one thread at a time, and do not block. */
+void kx_recorder_put(KxRecorder *r, guint type, const char *json);
+void kx_recorder_sample(KxRecorder *r, const struct kvm_ext_record *record);
+/* What was given so far becomes a frame. */
+void kx_recorder_flush(KxRecorder *r);
+KxRecorderStats kx_recorder_stats(KxRecorder *r);
+/* Nothing comes any more. A second call has no effect. */
+void kx_recorder_end(KxRecorder *r);
+
+/*
+ * Waits until everything is in the file and the file is closed, for @timeout_us at most; -1: as long as it takes. On any thread,
+ * after kx_recorder_end(). FALSE: @error says why not all of it is.
+ */
+gboolean kx_recorder_wait(KxRecorder *r, gint64 timeout_us, GError **error);
+
+#endif /* KX_RECORDER_H */
