@@ -156,3 +156,8 @@ guint64 kx_ages_grain(const KxAges *a)
 {
 	return kx_stepmap_grain(a->pages);
 }
+
+gsize kx_ages_bytes(const KxAges *a)
+{
+	return sizeof(*a) + kx_stepmap_bytes(a->pages);
+}

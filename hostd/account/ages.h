@@ -28,5 +28,6 @@ void kx_ages_end_pass(KxAges *a, guint64 time_ns);
 void kx_ages_report(const KxAges *a, guint64 last_gfn, GArray *ages_ns, GArray *pages);
 /* Pages with one age: that of the page of them that was found last. */
 guint64 kx_ages_grain(const KxAges *a);
+gsize kx_ages_bytes(const KxAges *a);
 
 #endif /* KX_AGES_H */

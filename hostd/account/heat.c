@@ -159,7 +159,9 @@ gsize kx_heat_bytes(const KxHeat *h, guint64 epoch)
 {
 	const Finder *f = finder_of(h, epoch);
 
-	return f ? kx_stepmap_bytes(h->pages) + kx_rangemap_bytes(f->map) : 0;
+	return f ? kx_stepmap_bytes(h->pages) + kx_rangemap_bytes(f->map) +
+			       (f->over_time ? kx_timemap_bytes(f->over_time) : 0)
+		 : 0;
 }
 
 /* --- leaf sizes of found pages ------------------------------------------------------------------------------------ */

@@ -40,7 +40,7 @@ extern const KxStreamOps kx_heat_sink;
 
 /* Records with @epoch come from a tracker with the setting @o. @mechanism: as in a window; NULL: none. */
 void kx_heat_open(KxHeat *h, guint64 epoch, const KxOptions *o, const char *mechanism);
-/* The memory that holds what the tracker with @epoch finds: its own map, and the map of pages, which all trackers share. */
+/* The memory that holds what the tracker with @epoch finds: its own maps, and the map of pages, which all trackers share. */
 gsize kx_heat_bytes(const KxHeat *h, guint64 epoch);
 /* @processes: the ranges of guest processes, in their virtual addresses, from the guest's tracker with @epoch. */
 void kx_heat_take_processes(KxHeat *h, guint64 epoch, const GPtrArray *processes);

@@ -598,7 +598,8 @@ gsize kx_timemap_bytes(const KxTimeMap *m)
 {
 	gsize row = m->bins->len * sizeof(guint64) * (m->apart ? 2 : 1) + sizeof(KxAccessRow);
 
-	return sizeof(*m) + m->rows->len * row + m->bins->len * 64 +
-	       m->sizes->len * sizeof(guint64) + (m->found ? kx_gfnset_bytes(m->found) : 0) +
+	return sizeof(*m) + (m->ages ? kx_ages_bytes(m->ages) : 0) + m->rows->len * row +
+	       m->bins->len * 64 + m->sizes->len * sizeof(guint64) +
+	       (m->found ? kx_gfnset_bytes(m->found) : 0) +
 	       (m->before ? kx_gfnset_bytes(m->before) : 0);
 }

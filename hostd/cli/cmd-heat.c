@@ -8,6 +8,7 @@
 
 #include "base/textfmt.h"
 #include "maps.h"
+#include "report/csv.h"
 #include "report/json.h"
 #include "report/text.h"
 #include "tracker/options.h"
@@ -19,6 +20,8 @@ typedef struct {
 	Targets targets;
 	char *input;
 	char *tracker; /* NULL: the tracker that runs, or ran last */
+	gboolean csv;
+	GString *table;
 	int top;
 	JsonBuilder *json;
 	guint shown;
@@ -41,6 +44,16 @@ static gboolean is_wanted(const Heat *h, const KxVmReport *v, const KxHeatMap *m
 		return g_str_equal(m->tracker, h->tracker);
 	main_map = kx_heat_main_map(v->heat);
 	return main_map && g_str_equal(m->tracker, main_map->tracker);
+}
+
+static void add_csv(const Heat *h, const KxVmReport *v)
+{
+	for (guint i = 0; i < v->heat->maps->len; i++) {
+		const KxHeatMap *m = v->heat->maps->pdata[i];
+
+		if (is_wanted(h, v, m))
+			kx_heat_to_csv(h->table, v, m, (guint)h->top);
+	}
 }
 
 static void print_vm(Heat *h, const KxVmReport *v)
@@ -71,6 +84,10 @@ static void show_report(const Cli *cli, Heat *h, const KxReport *r)
 
 		if (!v->heat)
 			v->heat = kx_heat_report_new();
+		if (h->csv) {
+			add_csv(h, v);
+			continue;
+		}
 		if (!cli->json) {
 			print_vm(h, v);
 			continue;
@@ -116,11 +133,17 @@ static int run(Cli *cli, Heat *h, char **targets)
 	g_autoptr(JsonBuilder) b = json_builder_new();
 	int code;
 
+	g_autoptr(GString) table = g_string_new(NULL);
+
 	h->json = b;
+	h->table = table;
+	kx_heat_csv_head(table);
 	json_builder_begin_array(b);
 	code = h->input ? show_file(cli, h)
 			: cli_for_each(cli, targets, "fetching the heat", show, h);
 	json_builder_end_array(b);
+	if (h->csv)
+		fputs(h->table->str, stdout);
 	if (cli->json)
 		cli_print_json(b, TRUE); /* if a VM failed: the heat of the others */
 	return code ? code : h->code;
@@ -145,8 +168,12 @@ static gboolean check(Heat *h, gboolean json, int *code)
 		*code = cli_usage("heat", "--input and named VMs exclude each other");
 		return FALSE;
 	}
+	if (h->csv && json) {
+		*code = cli_usage("heat", "--csv and --json exclude each other");
+		return FALSE;
+	}
 	if (h->top == G_MAXINT)
-		h->top = json ? -1 : TOP_DEFAULT;
+		h->top = json || h->csv ? -1 : TOP_DEFAULT;
 	else if (h->top < 1) {
 		*code = cli_usage("heat", "--top must be a number of at least 1, not %d", h->top);
 		return FALSE;
@@ -163,7 +190,9 @@ int cmd_heat(Cli *cli, int argc, char **argv)
 		  "last)",
 		  "TRACKER" },
 		{ "top", 'n', 0, G_OPTION_ARG_INT, &h.top,
-		  "Only the hottest N ranges (20; JSON: all)", "N" },
+		  "Only the hottest N ranges (20; JSON and CSV: all)", "N" },
+		{ "csv", 0, 0, G_OPTION_ARG_NONE, &h.csv,
+		  "One line for each range, for other programs", NULL },
 		{ "input", 'i', 0, G_OPTION_ARG_FILENAME, &h.input,
 		  "Read a recording, or a report saved with --json, instead of asking the daemon",
 		  "FILE" },

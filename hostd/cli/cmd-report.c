@@ -7,6 +7,7 @@
 #include "maps.h"
 #include "output.h"
 #include "overtime.h"
+#include "report/csv.h"
 #include "report/json.h"
 #include "report/row.h"
 #include "report/text.h"
@@ -17,7 +18,7 @@ typedef struct {
 	char *input, *output, *reference;
 	char **logs;
 	int width;
-	gboolean no_placement;
+	gboolean no_placement, csv;
 } Arguments;
 
 /* --- the model ------------------------------------------------------------- */
@@ -93,6 +94,7 @@ static void add_placement(Cli *cli, const KxReport *r)
 static gboolean emit(Cli *cli, const Arguments *a, const KxReport *r, GError **error)
 {
 	g_autofree char *body = cli->json ? kx_report_to_json(r)
+				: a->csv  ? kx_report_to_csv(r)
 					  : kx_report_to_text(r, cli_columns(a->width, a->output));
 	g_autofree char *text = g_strconcat(body, cli->json ? "\n" : "", NULL);
 
@@ -211,6 +213,8 @@ int cmd_report(Cli *cli, int argc, char **argv)
 		  "ROW" },
 		{ "width", 0, 0, G_OPTION_ARG_INT, &a.width,
 		  "Columns of the text (default: the terminal's, else 120)", "N" },
+		{ "csv", 0, 0, G_OPTION_ARG_NONE, &a.csv,
+		  "One line for each figure of each row, for other programs", NULL },
 		{ "no-placement", 0, 0, G_OPTION_ARG_NONE, &a.no_placement,
 		  "Do not ask on which NUMA nodes the memory of the VMs lies", NULL },
 		TARGET_ENTRIES(a.targets),
@@ -222,6 +226,8 @@ int cmd_report(Cli *cli, int argc, char **argv)
 		goto out;
 	if (a.width < 0 || (a.width && a.width < 60))
 		code = cli_usage("report", "--width must be at least 60 columns");
+	else if (a.csv && cli->json)
+		code = cli_usage("report", "--csv and --json exclude each other");
 	else if (a.input && (a.targets.names || a.targets.pids))
 		code = cli_usage("report", "--input and named VMs exclude each other");
 	else

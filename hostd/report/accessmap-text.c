@@ -7,6 +7,7 @@
 
 #include "base/colour.h"
 #include "base/textfmt.h"
+#include "csv.h"
 #include "heatgrid.h"
 
 #define PAGE_SIZE 4096u
@@ -211,19 +212,6 @@ char *kx_access_map_to_text(const KxVmReport *v, const KxAccessMap *m, guint wid
 }
 
 /* --- CSV ----------------------------------------------------------------------------------------------------------------- */
-
-void kx_csv_add(GString *out, const char *text, gboolean last)
-{
-	if (strpbrk(text, ",\"\r\n")) {
-		g_auto(GStrv) parts = g_strsplit(text, "\"", -1);
-		g_autofree char *doubled = g_strjoinv("\"\"", parts);
-
-		g_string_append_printf(out, "\"%s\"", doubled);
-	} else {
-		g_string_append(out, text);
-	}
-	g_string_append_c(out, last ? '\n' : ',');
-}
 
 void kx_access_map_csv_head(GString *out)
 {

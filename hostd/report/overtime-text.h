@@ -53,7 +53,4 @@ void kx_working_set_csv_head(GString *out);
 void kx_working_set_to_csv(GString *out, const KxVmReport *v, const KxAccessMap *m,
 			   const KxHeatMap *heat);
 
-/* A cell of CSV: quoted if it has to be (RFC 4180). */
-void kx_csv_add(GString *out, const char *text, gboolean last);
-
 #endif /* KX_OVERTIME_TEXT_H */

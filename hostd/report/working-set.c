@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "csv.h"
 #include "model/json-write.h"
 #include "working-set.h"
 
@@ -239,15 +240,6 @@ typedef struct {
 	GString *out, *begin;
 } Csv;
 
-static void csv_double(GString *out, double value)
-{
-	char text[G_ASCII_DTOSTR_BUF_SIZE];
-
-	if (isfinite(value))
-		g_string_append(out, g_ascii_formatd(text, sizeof(text), "%.15g", value));
-	g_string_append_c(out, ',');
-}
-
 static void csv_number(gpointer data, const char *figure, double from, double to, double value,
 		       const char *unit)
 {
@@ -255,9 +247,9 @@ static void csv_number(gpointer data, const char *figure, double from, double to
 
 	g_string_append(c->out, c->begin->str);
 	kx_csv_add(c->out, figure, FALSE);
-	csv_double(c->out, from);
-	csv_double(c->out, to);
-	csv_double(c->out, value);
+	kx_csv_add_number(c->out, from, FALSE);
+	kx_csv_add_number(c->out, to, FALSE);
+	kx_csv_add_number(c->out, value, FALSE);
 	kx_csv_add(c->out, unit, TRUE);
 }
 

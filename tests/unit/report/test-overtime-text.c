@@ -11,6 +11,7 @@
 
 #include "account/timemap.h"
 #include "base/textfmt.h"
+#include "report/csv.h"
 #include "report/heatgrid.h"
 #include "report/overtime-text.h"
 #include "report/working-set.h"
