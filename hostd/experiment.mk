@@ -12,6 +12,7 @@ KX_LIB_SRCS += \
 	hostd/experiment/placing.c \
 	hostd/experiment/plan.c \
 	hostd/experiment/plan-error.c \
+	hostd/experiment/plan-once.c \
 	hostd/experiment/point.c \
 	hostd/experiment/plan-sweep.c \
 	hostd/experiment/xml.c

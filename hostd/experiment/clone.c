@@ -88,55 +88,96 @@ gboolean kx_clone_look(const char *template, char **name, guint *vcpus, GError *
 
 /* --- placeholders ------------------------------------------------------------------------------------------------- */
 
+#define PLACEHOLDERS 3u
+
+/* What stands for a placeholder; NULL: this point has none. */
+typedef struct {
+	const char *placeholder, *value;
+} Filling;
+
+static void fillings(const KxCloneWish *w, Filling f[PLACEHOLDERS])
+{
+	f[0] = (Filling){ "{name}", w->name };
+	f[1] = (Filling){ "{uuid}", w->uuid };
+	f[2] = (Filling){ "{working-set}", w->point->working_set };
+}
+
+/* The one with which @text begins; NULL: none. */
+static const Filling *filling_at(const char *text, const Filling *f)
+{
+	for (guint i = 0; i < PLACEHOLDERS; i++) {
+		if (f[i].value && g_str_has_prefix(text, f[i].placeholder))
+			return &f[i];
+	}
+	return NULL;
+}
+
 char *kx_clone_fill_in(const char *text, const KxCloneWish *w)
 {
-	const char *const pairs[][2] = {
-		{ "{name}", w->name },
-		{ "{uuid}", w->uuid },
-		{ "{working-set}", w->point->working_set ? w->point->working_set : "" },
-	};
 	GString *out = g_string_new(NULL);
+	Filling all[PLACEHOLDERS];
 
+	fillings(w, all);
 	/* In one go: what is filled in is not looked at again. */
 	while (*text) {
-		guint i = 0;
+		const Filling *f = filling_at(text, all);
 
-		while (i < G_N_ELEMENTS(pairs) && !g_str_has_prefix(text, pairs[i][0]))
-			i++;
-		if (i < G_N_ELEMENTS(pairs)) {
-			g_string_append(out, pairs[i][1]);
-			text += strlen(pairs[i][0]);
-		} else {
-			g_string_append_c(out, *text++);
-		}
+		if (f)
+			g_string_append(out, f->value);
+		else
+			g_string_append_c(out, *text);
+		text += f ? strlen(f->placeholder) : 1;
 	}
 	return g_string_free(out, FALSE);
 }
 
-static void fill_in_text(xmlNode *n, const KxCloneWish *w)
+char *kx_clone_unknown(const char *text, const KxCloneWish *w)
 {
-	g_autofree char *filled = NULL;
+	Filling all[PLACEHOLDERS];
+
+	fillings(w, all);
+	for (const char *p = strchr(text, '{'); p; p = strchr(p + 1, '{')) {
+		gsize len = strspn(p + 1, "abcdefghijklmnopqrstuvwxyz_-");
+
+		if (len && p[len + 1] == '}' && !(p > text && p[-1] == '$') && !filling_at(p, all))
+			return g_strndup(p, len + 2);
+	}
+	return NULL;
+}
+
+static gboolean fill_in_text(xmlNode *n, const KxCloneWish *w, GError **error)
+{
+	g_autofree char *filled = NULL, *unknown = NULL;
 
 	if (!n->content || !strchr((const char *)n->content, '{'))
-		return;
+		return TRUE;
+	unknown = kx_clone_unknown((const char *)n->content, w);
+	if (unknown)
+		return bad(error, KX_CLONE_NO_VALUE, unknown);
 	filled = kx_clone_fill_in((const char *)n->content, w);
 	/* xmlNodeSetContent would take '&' for the beginning of an entity. */
 	xmlNodeSetContentLen(n, (const xmlChar *)"", 0);
 	xmlNodeAddContent(n, (const xmlChar *)filled);
+	return TRUE;
 }
 
 /* Every text and attribute at and below @n. libxml2 limits the depth of a document when it reads it. */
-static void fill_in_node(xmlNode *n, const KxCloneWish *w)
+static gboolean fill_in_node(xmlNode *n, const KxCloneWish *w, GError **error)
 {
 	for (; n; n = n->next) {
-		if (n->type == XML_TEXT_NODE || n->type == XML_CDATA_SECTION_NODE)
-			fill_in_text(n, w);
+		if ((n->type == XML_TEXT_NODE || n->type == XML_CDATA_SECTION_NODE) &&
+		    !fill_in_text(n, w, error))
+			return FALSE;
 		if (n->type != XML_ELEMENT_NODE)
 			continue;
-		for (xmlAttr *a = n->properties; a; a = a->next)
-			fill_in_node(a->children, w);
-		fill_in_node(n->children, w);
+		for (xmlAttr *a = n->properties; a; a = a->next) {
+			if (!fill_in_node(a->children, w, error))
+				return FALSE;
+		}
+		if (!fill_in_node(n->children, w, error))
+			return FALSE;
 	}
+	return TRUE;
 }
 
 /* --- what is the template's own ----------------------------------------------------------------------------------- */
@@ -323,7 +364,8 @@ char *kx_clone_xml(const char *template, const KxCloneWish *w, GError **error)
 		return NULL;
 	/* libvirt's number of a running domain */
 	xmlUnsetProp(root, (const xmlChar *)"id");
-	fill_in_node(root, w);
+	if (!fill_in_node(root, w, error))
+		return NULL;
 	kx_xml_replace(root, "name", w->name);
 	kx_xml_replace(root, "uuid", w->uuid);
 	if (kx_xml_child(root, "genid"))

@@ -11,6 +11,11 @@
 #include "placing.h"
 #include "plan.h"
 
+/* Of a placeholder. */
+#define KX_CLONE_NO_VALUE                                                                 \
+	"nothing stands for the placeholder %s here; there are {name}, {uuid} and, with " \
+	"[workload] working-set, {working-set}"
+
 #define KX_CLONE_NAMESPACE "urn:kvm-ext:experiment"
 
 typedef struct {
@@ -26,7 +31,7 @@ typedef struct {
  * @template: a domain's XML
  *
  * In all texts and attributes {name}, {uuid} and {working-set} stand for the clone's. Refused with KX_PLAN_ERROR: what is no domain's
- * XML, and a template whose clones would write to one disk.
+ * XML, another placeholder, and a template whose clones would write to one disk.
  *
  * Return: the XML; the caller frees it. NULL: @error is set.
  */
@@ -40,5 +45,10 @@ gboolean kx_clone_is_ours(const char *xml, const char *experiment);
 
 /* @text with {name}, {uuid} and {working-set} replaced. The caller frees it. */
 char *kx_clone_fill_in(const char *text, const KxCloneWish *w);
+/*
+ * The first placeholder in @text that has no value for @w, with its braces; NULL: all have one. Braces around anything but small
+ * letters, '_' and '-', and "${" of a shell, are none. The caller frees it.
+ */
+char *kx_clone_unknown(const char *text, const KxCloneWish *w);
 
 #endif /* KX_CLONE_H */

@@ -22,6 +22,8 @@ static void add_figure(JsonBuilder *b, const char *key, const KxFigure *f)
 		kx_json_add_known(b, "high", f->high);
 		kx_json_add_int(b, "n", f->n);
 	}
+	if (f->note)
+		kx_json_add_text(b, "note", f->note);
 	json_builder_end_object(b);
 }
 

@@ -16,6 +16,9 @@ typedef struct {
 gboolean kx_plan_bad(GError **error, const char *group, const char *key, const char *format, ...)
 	G_GNUC_PRINTF(4, 5);
 
+/* The key file's parser takes the last of several lines with one key: FALSE, with both lines, if there are any. */
+gboolean kx_plan_check_once(const char *text, GError **error);
+
 /* All combinations of the lists. */
 gboolean kx_plan_make_points(KxPlan *p, const KxPlanLists *lists, GError **error);
 /* @trackers, and each tracker once for each combination of the values in [options] that it takes. */

@@ -402,6 +402,17 @@ static gboolean check_cpus(const KxPlan *p, guint of_template, GError **error)
 		p->placement.cpus->len, most);
 }
 
+static gboolean check_exec(const KxPlan *p, const KxCloneWish *wish, GError **error)
+{
+	for (char **word = p->exec; word && *word; word++) {
+		g_autofree char *unknown = kx_clone_unknown(*word, wish);
+
+		if (unknown)
+			return kx_plan_bad(error, "workload", "exec", KX_CLONE_NO_VALUE, unknown);
+	}
+	return TRUE;
+}
+
 /* Makes a clone of every point, so that what is wrong with the template is known before the first VM starts. */
 static gboolean try_template(KxPlan *p, GError **error)
 {
@@ -414,7 +425,7 @@ static gboolean try_template(KxPlan *p, GError **error)
 					   &p->placement };
 		g_autofree char *xml = kx_clone_xml(p->template, &wish, error);
 
-		if (!xml)
+		if (!xml || !check_exec(p, &wish, error))
 			return FALSE;
 	}
 	return TRUE;
@@ -474,7 +485,8 @@ KxPlan *kx_plan_parse(const char *text, const char *dir, GError **error)
 			    local ? local->message : "it is no UTF-8");
 		return NULL;
 	}
-	ok = check_names(file, error) && read_keys(&d, file, error) && finish(&d, file, error);
+	ok = check_names(file, error) && kx_plan_check_once(text, error) &&
+	     read_keys(&d, file, error) && finish(&d, file, error);
 	draft_clear(&d);
 	return ok ? g_steal_pointer(&p) : NULL;
 }

@@ -52,6 +52,14 @@ void kx_pass_looked(KxPass *p, guint64 pages, guint64 present)
 	g_mutex_unlock(&p->thread->lock);
 }
 
+void kx_pass_lost(KxPass *p, guint64 n, guint64 cpu_ns)
+{
+	g_mutex_lock(&p->thread->lock);
+	p->thread->st.overruns += n;
+	p->thread->st.cpu_ns += cpu_ns;
+	g_mutex_unlock(&p->thread->lock);
+}
+
 void kx_pass_add_cpu(KxPass *p, guint64 ns)
 {
 	p->sum.cpu_ns += ns;

@@ -61,6 +61,11 @@ void kx_pass_counted(KxPass *p, guint64 npages);
 #define KX_PASS_BITMAP_WORDS 64u
 /* Bit i of @bits: page @gfn + i. At most KX_PASS_BITMAP_WORDS words. */
 void kx_pass_found_bits(KxPass *p, guint64 gfn, const guint64 *bits, guint nwords);
+/*
+ * @n passes before this one were lost with all that they found, and cost @cpu_ns: they count in the sum of CPU time and as intervals
+ * without a pass, and in no cost of a sample.
+ */
+void kx_pass_lost(KxPass *p, guint64 n, guint64 cpu_ns);
 /* Adds CPU time that another thread used for this pass. */
 void kx_pass_add_cpu(KxPass *p, guint64 ns);
 

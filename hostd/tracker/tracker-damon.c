@@ -38,6 +38,7 @@ typedef struct {
 		*regions; /* KxDamonRegion, of the aggregation that the next pass is; the events' */
 	GArray *pieces;	  /* struct kvm_ext_region */
 	guint64 cpu_ns;	  /* the kdamond's, at the end of the previous pass */
+	guint64 dropped;  /* aggregations that were lost until then */
 } Damon;
 
 /* --- the memory --------------------------------------------------------------------------------------------------------- */
@@ -149,13 +150,18 @@ static guint64 kdamond_cpu_ns(const Damon *d)
 							    : d->cpu_ns;
 }
 
+/* Aggregations whose events were lost took the kdamond as long as this one did: what they cost is not the cost of its samples. */
 static void add_kdamond_cpu(Damon *d, KxPass *p)
 {
-	guint64 ns = kdamond_cpu_ns(d);
+	guint64 ns = kdamond_cpu_ns(d), used = ns > d->cpu_ns ? ns - d->cpu_ns : 0;
+	guint64 dropped = kx_damon_events_dropped(d->events), lost = dropped - d->dropped;
+	guint64 own = used / (lost + 1);
 
-	if (ns > d->cpu_ns)
-		kx_pass_add_cpu(p, ns - d->cpu_ns);
+	kx_pass_add_cpu(p, own);
+	if (lost)
+		kx_pass_lost(p, lost, used - own);
 	d->cpu_ns = MAX(ns, d->cpu_ns);
+	d->dropped = dropped;
 }
 
 static gboolean damon_pass(gpointer work, KxPass *p, GError **error)

@@ -37,7 +37,7 @@ static KxPlacing placement;
 
 static int set_up(void **state)
 {
-	point = (KxPoint){ .vms = 1 };
+	point = (KxPoint){ .vms = 1, .working_set = (char *)"64M" };
 	placement = (KxPlacing){ 0 };
 	return 0;
 }
@@ -129,14 +129,42 @@ static void size(void **state)
 static void placeholders(void **state)
 {
 	static const char own[] = "<domain><name>x</name><description>{name} &amp;{uuid} "
-				  "{nothing} {</description><devices><serial><source "
+				  "{0} ${nothing} {}</description><devices><serial><source "
 				  "path='/{uuid}/{working-set}&amp;'/></serial></devices></domain>";
 	g_autofree char *xml = NULL;
 
 	point.working_set = (char *)"{name}<&>\"";
 	xml = clone_of(own);
-	assert_says(xml, "/domain/description", "web-1 &" UUID " {nothing} {");
+	assert_says(xml, "/domain/description", "web-1 &" UUID " {0} ${nothing} {}");
 	assert_says(xml, "//serial/source/@path", "/" UUID "/{name}<&>\"&");
+}
+
+/* What nothing stands for is an error with its name, wherever it is: it would be taken literally, as one file of all clones. */
+static void unknown_placeholders(void **state)
+{
+	static const struct {
+		const char *in, *name;
+	} cases[] = {
+		{ "<description>{nam}</description>", "{nam}" },
+		{ "<devices><serial><source path='/run/{name}.{vm-name}'/></serial></devices>",
+		  "{vm-name}" },
+		/* this point has none */
+		{ "<description>${x} {working-set}</description>", "{working-set}" },
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autofree char *xml =
+			g_strdup_printf("<domain><name>x</name>%s</domain>", cases[i].in);
+		g_autofree char *made = NULL;
+		g_autoptr(GError) error = NULL;
+		KxCloneWish w = wish();
+
+		point.working_set = NULL;
+		made = kx_clone_xml(xml, &w, &error);
+		assert_null(made);
+		assert_true(g_error_matches(error, KX_PLAN_ERROR, KX_PLAN_ERROR_FILE));
+		assert_non_null(strstr(error->message, cases[i].name));
+	}
 }
 
 static void placed(void **state)
@@ -261,6 +289,7 @@ int main(void)
 		cmocka_unit_test_setup(marker, set_up),
 		cmocka_unit_test_setup(size, set_up),
 		cmocka_unit_test_setup(placeholders, set_up),
+		cmocka_unit_test_setup(unknown_placeholders, set_up),
 		cmocka_unit_test_setup(placed, set_up),
 		cmocka_unit_test_setup(cpu_lists, set_up),
 		cmocka_unit_test_setup(refuses, set_up),

@@ -613,9 +613,11 @@ static void test_malformed_events(void **state)
 {
 	Fixture *f = *state;
 	const guint8 raw[20] = { 0 };
+	struct kvm_ext_stats st;
 
 	started(f);
 	primes(f, &layout_6_12);
+	have("40000000 1 2\n", "proc/%d/schedstat", KDAMOND(1));
 	event(&layout_6_12, 2, LOW_HVA, LOW_HVA + 0x1000, 5, 0);
 	lose_events();
 	event(&layout_6_12, 2, LOW_HVA, LOW_HVA + 0x1000, 5, 0);
@@ -630,6 +632,11 @@ static void test_malformed_events(void **state)
 	assert_int_equal(f->regions->len, 2);
 	region_is(f, 1, 1, 2, 20); /* no more than there were checks */
 	assert_int_equal(f->samples, 21);
+	/* Two lost, each of which cost as much as the one that is whole: that is the cost of nobody's samples. */
+	assert_true(f->t->ops->stats(f->t, &st, NULL));
+	assert_int_equal(st.overruns, 2);
+	assert_in_range(f->cpu_ns, 10000000, 20000000);
+	assert_true(st.cpu_ns - st.prime_cpu_ns >= 40000000);
 }
 
 /* A record of a size that cannot be: what is in the buffer is left, what comes after is read. */
