@@ -20,6 +20,7 @@ KX_LIB_SRCS += \
 	hostd/report/figures-truth.c \
 	hostd/report/accessmap-text.c \
 	hostd/report/csv.c \
+	hostd/report/csv-figures.c \
 	hostd/report/damo.c \
 	hostd/report/heatgrid.c \
 	hostd/report/working-set.c \

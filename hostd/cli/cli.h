@@ -14,6 +14,7 @@
 typedef struct {
 	char *socket;
 	gboolean system_bus, json, quiet;
+	gboolean csv;			/* by CSV_ENTRY, in commands whose tables are figures */
 	const struct _Command *command; /* the command that runs */
 	JsonObject *object; /* of the current target, see cli_for_each_json(); NULL: no --json */
 	GDBusConnection *connection; /* made at the first call, like @manager */
@@ -60,6 +61,12 @@ extern const GOptionEntry kx_common_entries[];
  * KX_EXIT_USAGE. --help exits by itself.
  */
 gboolean cli_parse(const GOptionEntry *entries, int *argc, char ***argv);
+
+#define CSV_ENTRY                                                            \
+	{                                                                    \
+		"csv", 0, 0, G_OPTION_ARG_NONE, &kx_cli_options->csv,        \
+			"One line for each figure, for other programs", NULL \
+	}
 
 /* VMs on the command line: names, --pid N, --all. */
 typedef struct {

@@ -336,6 +336,7 @@ int cmd_compare(Cli *cli, int argc, char **argv)
 		  "Write to FILE instead of standard output", "FILE" },
 		{ "input", 'i', 0, G_OPTION_ARG_FILENAME, &a.input,
 		  "Show a comparison saved with --json instead of measuring one", "FILE" },
+		CSV_ENTRY,
 		{ "width", 0, 0, G_OPTION_ARG_INT, &a.width,
 		  "Columns of the text (default: the terminal's, else 120)", "N" },
 		TARGET_ENTRIES(a.targets),

@@ -7,6 +7,7 @@
 #include "compare/difference.h"
 #include "output.h"
 #include "stores.h"
+#include "report/csv.h"
 
 /* An ID has only hexadecimal digits; the name of a file usually has more. */
 static gboolean is_file(const char *name)
@@ -37,10 +38,12 @@ static KxComparison *load(const char *name, int *code)
 static int print(const Cli *cli, const KxDifference *d, const KxComparison *a, const char *name_a,
 		 const KxComparison *b, const char *name_b, int width)
 {
-	g_autofree char *text =
-		cli->json ? kx_difference_to_json(d, a, b)
-			  : kx_difference_to_text(d, a, a->id ? a->id : name_a, b,
-						  b->id ? b->id : name_b, cli_columns(width, NULL));
+	g_autofree char *json = cli->json || cli->csv ? kx_difference_to_json(d, a, b) : NULL;
+	g_autofree char *text = cli->csv    ? kx_figures_to_csv(json)
+				: cli->json ? g_strdup(json)
+					    : kx_difference_to_text(d, a, a->id ? a->id : name_a, b,
+								    b->id ? b->id : name_b,
+								    cli_columns(width, NULL));
 
 	fputs(text, stdout);
 	if (cli->json)
@@ -72,6 +75,7 @@ int cmd_diff(Cli *cli, int argc, char **argv)
 	g_auto(GStrv) names = NULL;
 	int width = 0;
 	const GOptionEntry entries[] = {
+		CSV_ENTRY,
 		{ "width", 0, 0, G_OPTION_ARG_INT, &width,
 		  "Columns of the text (default: the terminal's, else 120)", "N" },
 		{ G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &names, NULL, NULL },

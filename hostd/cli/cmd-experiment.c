@@ -5,6 +5,7 @@
 #include "compare/setting.h"
 #include "experiment-run.h"
 #include "output.h"
+#include "report/csv.h"
 
 typedef struct {
 	char **files;
@@ -15,9 +16,11 @@ typedef struct {
 
 static int emit(Cli *cli, const Arguments *a, const KxExperiment *e)
 {
+	g_autofree char *json = cli->json || cli->csv ? kx_experiment_to_json(e) : NULL;
 	g_autofree char *body =
-		cli->json ? kx_experiment_to_json(e)
-			  : kx_experiment_to_text(e, cli_columns(a->width, a->output));
+		cli->csv    ? kx_figures_to_csv(json)
+		: cli->json ? g_strdup(json)
+			    : kx_experiment_to_text(e, cli_columns(a->width, a->output));
 	g_autofree char *text = g_strconcat(body, cli->json ? "\n" : "", NULL);
 	g_autoptr(GError) error = NULL;
 
@@ -109,6 +112,7 @@ int cmd_experiment(Cli *cli, int argc, char **argv)
 		  "Write to FILE instead of standard output", "FILE" },
 		{ "input", 'i', 0, G_OPTION_ARG_FILENAME, &a.input,
 		  "Show an experiment saved with --json instead of running one", "FILE" },
+		CSV_ENTRY,
 		{ "width", 0, 0, G_OPTION_ARG_INT, &a.width,
 		  "Columns of the text (default: the terminal's, else 120)", "N" },
 		{ G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &a.files, NULL, NULL },

@@ -21,6 +21,7 @@ int cmd_show(Cli *cli, int argc, char **argv)
 	const GOptionEntry entries[] = {
 		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &output,
 		  "Write to FILE instead of standard output", "FILE" },
+		CSV_ENTRY,
 		{ "width", 0, 0, G_OPTION_ARG_INT, &width,
 		  "Columns of the text (default: the terminal's, else 120)", "N" },
 		{ G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &ids, NULL, NULL },

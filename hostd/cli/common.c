@@ -130,6 +130,10 @@ gboolean cli_parse(const GOptionEntry *entries, int *argc, char ***argv)
 		cli_usage(c->name, "%s", error->message);
 		return FALSE;
 	}
+	if (options.csv && options.json) {
+		cli_usage(c->name, "--csv and --json exclude each other");
+		return FALSE;
+	}
 	if (*argc > 1) {
 		g_autofree char *extra = cli_show((*argv)[1]);
 

@@ -2,11 +2,14 @@
 #include "comparison-out.h"
 
 #include "output.h"
+#include "report/csv.h"
 
 int comparison_out(const Cli *cli, const KxComparison *c, int width, const char *output)
 {
-	g_autofree char *body = cli->json ? kx_comparison_to_json(c)
-					  : kx_comparison_to_text(c, cli_columns(width, output));
+	g_autofree char *json = cli->json || cli->csv ? kx_comparison_to_json(c) : NULL;
+	g_autofree char *body = cli->csv    ? kx_figures_to_csv(json)
+				: cli->json ? g_strdup(json)
+					    : kx_comparison_to_text(c, cli_columns(width, output));
 	g_autofree char *text = g_strconcat(body, cli->json ? "\n" : "", NULL);
 	g_autoptr(GError) error = NULL;
 

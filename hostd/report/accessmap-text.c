@@ -136,8 +136,8 @@ static void line(GString *out, const KxHeatGrid *g, guint y, KxColours colours)
 	const KxGridLine *l = &g_array_index(g->lines, KxGridLine, y);
 	gboolean coloured = FALSE;
 
-	g_string_append_printf(out, "%#*" G_GINT64_MODIFIER "x |", (int)LABEL - 2,
-			       l->gfn * PAGE_SIZE);
+	g_string_append_printf(out, "%#*" G_GINT64_MODIFIER "x %c", (int)LABEL - 2,
+			       l->gfn * PAGE_SIZE, l->gap ? '+' : '|');
 	for (guint x = 0; x < g->nx; x++) {
 		double heat = g->heat[y * g->nx + x];
 		double share = g->max > 0 ? heat / g->max : 0;
@@ -158,11 +158,8 @@ static void line(GString *out, const KxHeatGrid *g, guint y, KxColours colours)
 
 static void lines(GString *out, const KxHeatGrid *g, KxColours colours)
 {
-	for (guint y = g->ny; y-- > 0;) {
+	for (guint y = g->ny; y-- > 0;)
 		line(out, g, y, colours);
-		if (g_array_index(g->lines, KxGridLine, y).gap)
-			g_string_append_printf(out, "%*s\n", (int)LABEL, "-- gap --  ");
-	}
 }
 
 static char *clock_text(gint64 realtime_ns)
@@ -191,10 +188,10 @@ static void axis(GString *out, const KxAccessMap *m, const KxHeatGrid *g, KxColo
 		set_colour(out, colours, (double)i / RAMP_TOP);
 		g_string_append(out, "  ");
 	}
-	g_string_append_printf(out, "%s 0 to %s %s; ? the tracker did not run\n\n",
-			       colours == KX_COLOURS_NONE ? "" : "\033[0m", most,
-			       pages ? "% of the memory in a pass"
-				     : "accesses per second and page");
+	g_string_append_printf(
+		out, "%s 0 to %s %s; ? the tracker did not run; + nothing was found below\n\n",
+		colours == KX_COLOURS_NONE ? "" : "\033[0m", most,
+		pages ? "% of the memory in a pass" : "accesses per second and page");
 }
 
 char *kx_access_map_to_text(const KxVmReport *v, const KxAccessMap *m, guint width, guint height,

@@ -16,4 +16,10 @@ char *kx_report_to_csv(const KxReport *r);
 void kx_heat_csv_head(GString *out);
 void kx_heat_to_csv(GString *out, const KxVmReport *v, const KxHeatMap *m, guint top);
 
+/*
+ * All figures in @json, which this program has written: table (the members above the figure), row, figure, value, low, high, n, unit,
+ * na.
+ */
+char *kx_figures_to_csv(const char *json);
+
 #endif /* KX_CSV_H */
