@@ -201,6 +201,70 @@ static gboolean end(Cli *cli, Call *call, GError *failed, GError **error)
 	return FALSE;
 }
 
+/* --- events ---------------------------------------------------------------- */
+
+typedef struct {
+	GMainLoop *loop;
+	CliOnEvent on_event;
+	gpointer data;
+	gboolean lost; /* the daemon has gone */
+} Watch;
+
+static void watch_event(KxDbusManager *manager, const char *vm, const char *event,
+			GVariant *details, gpointer data)
+{
+	Watch *w = data;
+
+	if (g_main_loop_is_running(w->loop) && !w->on_event(vm, event, details, w->data))
+		g_main_loop_quit(w->loop);
+}
+
+static void watch_closed(GDBusConnection *c, gboolean remote, GError *error, gpointer data)
+{
+	Watch *w = data;
+
+	w->lost = TRUE;
+	g_main_loop_quit(w->loop);
+}
+
+/* On the bus: whether the name still has an owner. */
+static void watch_owner(GDBusProxy *proxy, GParamSpec *spec, gpointer data)
+{
+	g_autofree char *owner = g_dbus_proxy_get_name_owner(proxy);
+
+	if (!owner)
+		watch_closed(NULL, TRUE, NULL, data);
+}
+
+gboolean cli_watch(Cli *cli, CliOnEvent fn, gpointer data, GError **error)
+{
+	Watch w = { .on_event = fn, .data = data };
+	g_autoptr(GVariant) version = NULL;
+	gulong event, closed, owner;
+
+	if (!connect_daemon(cli, error))
+		return FALSE;
+	w.loop = g_main_loop_new(NULL, FALSE);
+	event = g_signal_connect(cli->manager, "event", G_CALLBACK(watch_event), &w);
+	closed = g_signal_connect(cli->connection, "closed", G_CALLBACK(watch_closed), &w);
+	owner = g_signal_connect(cli->manager, "notify::g-name-owner", G_CALLBACK(watch_owner), &w);
+	/* After the answer to a call nothing is missed any more. */
+	version = cli_ask_property(cli, "Version", error);
+	if (version && !cli->quiet)
+		fputs("kvm-ext: waiting for events\n", stderr);
+	if (version && !w.lost)
+		g_main_loop_run(w.loop);
+	g_signal_handler_disconnect(cli->manager, event);
+	g_signal_handler_disconnect(cli->connection, closed);
+	g_signal_handler_disconnect(cli->manager, owner);
+	g_main_loop_unref(w.loop);
+	if (version && w.lost)
+		g_set_error_literal(error, KX_EXIT_ERROR, KX_EXIT_UNREACHABLE,
+				    "the daemon kvm-extd has ended; see its log (journalctl -u "
+				    "kvm-extd)");
+	return version && !w.lost;
+}
+
 /* --- each method ----------------------------------------------------------- */
 
 gboolean cli_ask_attach(Cli *cli, const char *target, GVariant *options, const char *what,

@@ -36,6 +36,8 @@ int cmd_attach(Cli *cli, int argc, char **argv);
 int cmd_set(Cli *cli, int argc, char **argv);
 int cmd_compare(Cli *cli, int argc, char **argv);
 int cmd_experiment(Cli *cli, int argc, char **argv);
+int cmd_events(Cli *cli, int argc, char **argv);
+int cmd_stat(Cli *cli, int argc, char **argv);
 int cmd_detach(Cli *cli, int argc, char **argv);
 int cmd_pass(Cli *cli, int argc, char **argv);
 int cmd_heat(Cli *cli, int argc, char **argv);
@@ -150,7 +152,27 @@ GVariant *cli_ask_record(Cli *cli, const char *target, int fd, void (*begun)(gpo
 			 gpointer data, GError **error);
 /* Ends the recording for which cli_ask_record() waits; does not wait. */
 void cli_stop_record(Cli *cli, const char *target);
+/*
+ * Calls @fn for each of the daemon's events until it returns FALSE. FALSE: the daemon is not reachable, or has ended.
+ * @details: a{sv}, see the signal Event of the interface.
+ */
+typedef gboolean (*CliOnEvent)(const char *vm, const char *event, GVariant *details, gpointer data);
+gboolean cli_watch(Cli *cli, CliOnEvent fn, gpointer data, GError **error);
 void cli_disconnect(Cli *cli); /* call this before the program ends */
+
+/*
+ * before.c: whether a VM was attached, and its setting, so that a command can leave it as it was. @list: the daemon's list.
+ * cli_before_restore() tries again for some time if the daemon is busy with the VM.
+ */
+typedef struct {
+	gboolean attached;
+	char *tracker, *options; /* NULL: not known */
+} CliBefore;
+void cli_before_read(GVariant *list, const char *target, CliBefore *before);
+gboolean cli_before_restore(Cli *cli, const char *target, const CliBefore *before, GError **error);
+void cli_before_clear(CliBefore *before);
+/* A tracker with canonical options ("interval=100ms granularity=4K") as the argument with which they are set again. */
+GVariant *cli_setting(const char *tracker, const char *options);
 
 /* Calls @each for all targets, also after a failure; returns the exit code of the first failure. */
 typedef gboolean (*CliEach)(Cli *cli, const char *target, const char *what, gpointer data,

@@ -8,9 +8,6 @@
 #include "compare/doubts.h"
 #include "vm/procstat.h"
 
-#define LEAVE_TRIES 50u
-#define LEAVE_US    200000u
-
 void compare_vm_free(gpointer data)
 {
 	CompareVm *vm = data;
@@ -250,51 +247,12 @@ gboolean compare_begin_vms(CompareRun *r, int *code)
 
 /* --- after -------------------------------------------------------------------------------------------------------- */
 
-/* Canonical options ("interval=100ms granularity=4K") as the argument with which they are set again. */
-static GVariant *options_of(const CompareVm *vm)
-{
-	g_auto(GStrv) words = g_strsplit(vm->options ? vm->options : "", " ", -1);
-	GVariantDict dict;
-
-	g_variant_dict_init(&dict, NULL);
-	g_variant_dict_insert(&dict, "fresh", "s", "yes");
-	g_variant_dict_insert(&dict, "tracker", "s", vm->tracker);
-	for (char **word = words; *word; word++) {
-		char *equals = strchr(*word, '=');
-
-		if (!equals)
-			continue;
-		*equals = '\0';
-		g_variant_dict_insert(&dict, *word, "s", equals + 1);
-	}
-	return g_variant_dict_end(&dict);
-}
-
-static gboolean restore(CompareRun *r, const CompareVm *vm, GError **error)
-{
-	if (!vm->was_attached)
-		return cli_ask_detach(r->cli, vm->target, NULL, error);
-	return !vm->tracker || !*vm->tracker || compare_switch(r, vm, options_of(vm), error);
-}
-
 /* If the daemon is busy with the VM, the call is repeated for some time. */
 void compare_leave_vm(CompareRun *r, CompareVm *vm)
 {
+	const CliBefore before = { vm->was_attached, vm->tracker, vm->options };
 	g_autoptr(GError) error = NULL;
 
-	if (vm->done)
-		return;
-	for (guint i = 0; !restore(r, vm, &error); i++) {
-		g_autoptr(GError) none = NULL;
-		g_autoptr(KxVmReport) there = NULL;
-
-		if (i < LEAVE_TRIES && compare_is_state(error))
-			there = compare_look(r, vm, &none);
-		if (!there) {
-			cli_fail(vm->target, error);
-			return;
-		}
-		g_clear_error(&error);
-		g_usleep(LEAVE_US);
-	}
+	if (!vm->done && !cli_before_restore(r->cli, vm->target, &before, &error))
+		cli_fail(vm->target, error);
 }

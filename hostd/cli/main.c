@@ -88,6 +88,16 @@ static const Command table[] = {
 	  "  kvm-ext stats\n  kvm-ext stats --follow --interval 5s vm1 vm2\n"
 	  "  kvm-ext stats --follow --count 10 --json",
 	  cmd_stats },
+	{ "events", "[DOMAIN...]", "Print what happens to VMs: attach, switch, yield, end",
+	  "  kvm-ext events\n  kvm-ext events vm1 --count 1\n"
+	  "  kvm-ext events --json | jq -r 'select(.event == \"vm-gone\") | .name'",
+	  cmd_events },
+	{ "stat", "DOMAIN... -- COMMAND [ARGUMENT...]",
+	  "Track VMs while a command runs, and report what it cost",
+	  "  kvm-ext stat vm1 --tracker ept-walk --interval 100ms -- ssh vm1 make -j4\n"
+	  "  kvm-ext stat -r 5 -o build.txt vm1 vm2 -- ./load\n"
+	  "  kvm-ext stat --json -o run.json vm1 -- sleep 10",
+	  cmd_stat },
 	{ "version", "", "Show the versions of this program, the daemon and the module",
 	  "  kvm-ext version\n  kvm-ext version --json | jq .warnings", cmd_version },
 	{ "help", "[COMMAND|trackers]",

@@ -24,6 +24,7 @@ static GMainLoop *loop;
 static GDBusNodeInfo *interfaces;
 static KxReport *report;
 static FILE *calls;
+static GPtrArray *connections; /* that are open; not owned */
 
 static const struct {
 	const char *name, *uuid;
@@ -417,6 +418,31 @@ static void tell_waiting(GDBusConnection *c)
 	}
 }
 
+/* As the daemon does after such a call, to all who listen. */
+static void tell_done(const char *method, const char *target)
+{
+	static const struct {
+		const char *method, *event;
+	} events[] = { { "Attach", "attached" },
+		       { "SetTracker", "tracker" },
+		       { "Detach", "detached" } };
+
+	for (guint i = 0; i < G_N_ELEMENTS(events); i++) {
+		if (!g_str_equal(events[i].method, method))
+			continue;
+		for (guint n = 0; n < connections->len; n++)
+			g_dbus_connection_emit_signal(
+				connections->pdata[n], NULL, "/org/kvmext1", "org.kvmext1.Manager",
+				"Event",
+				g_variant_new_parsed(
+					"(%s, %s, {'uuid': <'6b7f3f2e'>, 'pid': <uint32 "
+					"4242>, 'tracker': <'abit'>, 'options': "
+					"<'interval=100ms'>})",
+					target, events[i].event),
+				NULL);
+	}
+}
+
 static void on_call(GDBusConnection *c, const char *sender, const char *path, const char *interface,
 		    const char *method, GVariant *params, GDBusMethodInvocation *invocation,
 		    gpointer data)
@@ -472,6 +498,8 @@ static void on_call(GDBusConnection *c, const char *sender, const char *path, co
 	if (g_str_equal(method, "SetTracker"))
 		set_tracker(targets[0], params);
 	g_dbus_method_invocation_return_value(invocation, answer(method, targets));
+	if (targets[0])
+		tell_done(method, targets[0]);
 }
 
 static GVariant *on_get(GDBusConnection *c, const char *sender, const char *path,
@@ -484,6 +512,12 @@ static GVariant *on_get(GDBusConnection *c, const char *sender, const char *path
 	return g_variant_new_boolean(TRUE);
 }
 
+static void on_closed(GDBusConnection *c, gboolean remote, GError *error, gpointer data)
+{
+	g_ptr_array_remove(connections, c);
+	g_object_unref(c);
+}
+
 static gboolean on_connection(GDBusServer *server, GDBusConnection *c, gpointer data)
 {
 	static const GDBusInterfaceVTable vtable = { on_call, on_get, NULL, { 0 } };
@@ -492,7 +526,8 @@ static gboolean on_connection(GDBusServer *server, GDBusConnection *c, gpointer 
 	if (!g_dbus_connection_register_object(c, "/org/kvmext1", interfaces->interfaces[0],
 					       &vtable, NULL, NULL, &error))
 		g_error("%s", error->message);
-	g_signal_connect(g_object_ref(c), "closed", G_CALLBACK(g_object_unref), NULL);
+	g_signal_connect(g_object_ref(c), "closed", G_CALLBACK(on_closed), NULL);
+	g_ptr_array_add(connections, c);
 	return TRUE;
 }
 
@@ -525,6 +560,7 @@ int main(int argc, char **argv)
 		return 2;
 	load(argv[2]);
 	calls = fopen(argv[3], "ae");
+	connections = g_ptr_array_new();
 	if (!calls)
 		return 1;
 	address = g_strdup_printf("unix:path=%s", argv[1]);

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* How a VM was before a command switched its tracker. */
+#include "cli.h"
+
+#include <string.h>
+
+#define RESTORE_TRIES 50u
+#define RESTORE_US    200000u
+
+void cli_before_read(GVariant *list, const char *target, CliBefore *before)
+{
+	for (gsize i = 0; i < g_variant_n_children(list); i++) {
+		g_autoptr(GVariant) vm = g_variant_get_child_value(list, i);
+		const char *name = "";
+
+		g_variant_lookup(vm, "name", "&s", &name);
+		if (!cli_is_called(name, vm, target))
+			continue;
+		g_variant_lookup(vm, "attached", "b", &before->attached);
+		g_variant_lookup(vm, "tracker", "s", &before->tracker);
+		g_variant_lookup(vm, "options", "s", &before->options);
+		return;
+	}
+}
+
+void cli_before_clear(CliBefore *before)
+{
+	g_clear_pointer(&before->tracker, g_free);
+	g_clear_pointer(&before->options, g_free);
+}
+
+GVariant *cli_setting(const char *tracker, const char *options)
+{
+	g_auto(GStrv) words = g_strsplit(options ? options : "", " ", -1);
+	GVariantDict dict;
+
+	g_variant_dict_init(&dict, NULL);
+	g_variant_dict_insert(&dict, "fresh", "s", "yes");
+	g_variant_dict_insert(&dict, "tracker", "s", tracker);
+	for (char **word = words; *word; word++) {
+		char *equals = strchr(*word, '=');
+
+		if (!equals)
+			continue;
+		*equals = '\0';
+		g_variant_dict_insert(&dict, *word, "s", equals + 1);
+	}
+	return g_variant_dict_end(&dict);
+}
+
+static gboolean restore(Cli *cli, const char *target, const CliBefore *before, GError **error)
+{
+	if (!before->attached)
+		return cli_ask_detach(cli, target, NULL, error);
+	return !before->tracker || !*before->tracker ||
+	       cli_ask_set(cli, target, cli_setting(before->tracker, before->options), NULL, error);
+}
+
+gboolean cli_before_restore(Cli *cli, const char *target, const CliBefore *before, GError **error)
+{
+	g_autoptr(GError) failed = NULL;
+
+	for (guint i = 0; !restore(cli, target, before, &failed); i++) {
+		const char *const one[] = { target, NULL };
+		g_autoptr(GVariant) there = NULL;
+
+		/* Not attached any more is a state, too, and does not pass. */
+		if (i < RESTORE_TRIES && kx_exit_code(failed) == KX_EXIT_STATE)
+			there = cli_ask_stats(cli, one, NULL, NULL);
+		if (!there) {
+			g_propagate_error(error, g_steal_pointer(&failed));
+			return FALSE;
+		}
+		g_clear_error(&failed);
+		g_usleep(RESTORE_US);
+	}
+	return TRUE;
+}
