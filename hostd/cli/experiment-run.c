@@ -74,30 +74,48 @@ static void say_progress(Experiment *x, guint round, const KxPoint *at, const ch
 typedef gboolean (*Step)(Experiment *x, Clone *c);
 typedef void (*Then)(Experiment *x, Clone *c);
 
-/* Polls until the step is over for each clone, which fails after the time with @late. FALSE: everything is to end at once. */
+/* How far a clone is with a step. */
+typedef enum {
+	ON_ITS_WAY,
+	ARRIVED,
+	DONE, /* and what follows the step as well, or it failed */
+} At;
+
+static At look(Experiment *x, Clone *c, Step over, gint64 until, const char *late)
+{
+	experiment_clone_check(c);
+	if (!c->failed && over(x, c))
+		return ARRIVED;
+	if (!c->failed && g_get_monotonic_time() > until)
+		experiment_clone_fail(c, "%s%s%s", late, c->unanswered ? "; " : "",
+				      c->unanswered ? c->unanswered : "");
+	return c->failed ? DONE : ON_ITS_WAY;
+}
+
+/*
+ * Polls until the step is over for each clone, which fails after the time with @late. What follows for one clone takes time, and
+ * is not done before all have been looked at: no other's elapsed time is to contain it. FALSE: everything is to end at once.
+ */
 static gboolean await(Experiment *x, GPtrArray *clones, Step over, Then then, guint64 limit_ns,
 		      const char *late)
 {
 	gint64 until = g_get_monotonic_time() + (gint64)(limit_ns / 1000);
-	g_autofree gboolean *done = g_new0(gboolean, clones->len);
+	g_autofree At *at = g_new0(At, clones->len);
 
 	for (guint left = clones->len; left;) {
 		left = 0;
 		for (guint i = 0; i < clones->len; i++) {
+			if (at[i] == ON_ITS_WAY)
+				at[i] = look(x, clones->pdata[i], over, until, late);
+			left += at[i] == ON_ITS_WAY;
+		}
+		for (guint i = 0; i < clones->len; i++) {
 			Clone *c = clones->pdata[i];
 
-			if (done[i])
-				continue;
-			experiment_clone_check(c);
-			done[i] = c->failed || over(x, c);
-			if (done[i] && then && !c->failed)
+			if (at[i] == ARRIVED && then && !c->failed)
 				then(x, c);
-			if (!done[i] && g_get_monotonic_time() > until) {
-				experiment_clone_fail(c, "%s%s%s", late, c->unanswered ? "; " : "",
-						      c->unanswered ? c->unanswered : "");
-				done[i] = TRUE;
-			}
-			left += !done[i];
+			if (at[i] == ARRIVED)
+				at[i] = DONE;
 		}
 		if (left && !experiment_wait(x, POLL_MS))
 			return FALSE;

@@ -123,13 +123,26 @@ static gboolean is_marked(const char *root, guint slot)
 	return number(text, &n) && n == KX_DAMON_MARK;
 }
 
-/* All is as it was created: nobody has written anything there that could be lost. */
+/*
+ * A daemon that is killed between the writes of its mark (put_mark()) leaves a context without a target. The first write makes the
+ * context; before the second one nothing tells it from a context of another user, and it is left alone.
+ */
+static gboolean is_half_marked(const char *root)
+{
+	g_autofree char *contexts = get(root, "0/contexts/nr_contexts");
+	g_autofree char *targets = get(root, "0/contexts/0/targets/nr_targets");
+
+	return is_marked(root, 0) && !g_strcmp0(contexts, "1") && !g_strcmp0(targets, "0") &&
+	       !is_on(root, 0);
+}
+
+/* All is as it was created, or has the beginning of a mark: nobody has written anything there that could be lost. */
 static gboolean is_blank(const char *root, guint64 n)
 {
 	for (guint i = 0; i < n; i++) {
 		g_autofree char *contexts = get(root, "%u/contexts/nr_contexts", i);
 
-		if (g_strcmp0(contexts, "0") != 0)
+		if (g_strcmp0(contexts, "0") != 0 && !(i == 0 && is_half_marked(root)))
 			return FALSE;
 	}
 	return TRUE;

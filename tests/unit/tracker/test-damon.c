@@ -943,6 +943,42 @@ static void test_blank_leftover(void **state)
 	says("nr_kdamonds", "0");
 }
 
+static void put(const char *name, const char *text)
+{
+	g_autofree char *path = g_build_filename(kernel.root, ADMIN, name, NULL);
+
+	assert_int_equal(kernel_put(path, text), 0);
+}
+
+/* Killed after each of the writes of its mark but the first: this is removed; but not what somebody runs. */
+static void test_half_marked_leftover(void **state)
+{
+	static const char *const writes[][2] = {
+		{ "0/contexts/nr_contexts", "1\n" },
+		{ "0/contexts/0/monitoring_attrs/intervals/update_us", "60000000\n" },
+		{ "0/contexts/0/monitoring_attrs/intervals/aggr_us", "77\n" },
+		{ "0/contexts/0/targets/nr_targets", "1\n" },
+	};
+	const Fixture *f = *state;
+	g_autofree char *mark = g_strdup_printf("%u\n", (guint)KX_DAMON_MARK);
+
+	for (guint done = 2; done <= G_N_ELEMENTS(writes); done++) {
+		put("nr_kdamonds", "128\n");
+		for (guint i = 0; i < done; i++)
+			put(writes[i][0], i == 1 ? mark : writes[i][1]);
+		kx_trackers_recover(kernel.root, f->proc);
+		says("nr_kdamonds", "0");
+	}
+	put("nr_kdamonds", "128\n");
+	put("0/contexts/nr_contexts", "1\n");
+	kx_trackers_recover(kernel.root, f->proc);
+	says("nr_kdamonds", "128");
+	put(writes[1][0], mark);
+	have("on\n", ADMIN "/0/state");
+	kx_trackers_recover(kernel.root, f->proc);
+	says("nr_kdamonds", "128");
+}
+
 /* The kdamond has ended, and another user has made a setup in place of ours: leaving does not touch it. */
 static void test_replaced(void **state)
 {
@@ -1046,6 +1082,7 @@ int main(void)
 		CASE(test_another_daemon),
 		CASE(test_leftover_in_use),
 		CASE(test_blank_leftover),
+		CASE(test_half_marked_leftover),
 		CASE(test_replaced),
 		CASE(test_vm_ends),
 		CASE(test_stopped_by_another),
