@@ -70,6 +70,9 @@ gboolean cli_parse(const GOptionEntry *entries, int *argc, char ***argv);
 			"One line for each figure, for other programs", NULL \
 	}
 
+/* help.c: prints help, folded for the terminal. */
+void cli_print_help(const char *text);
+
 /* VMs on the command line: names, --pid N, --all. */
 typedef struct {
 	char **names, **pids;

@@ -199,7 +199,7 @@ static void doubt_steal(KxComparison *c)
 			g_ptr_array_add(
 				doubts,
 				g_strdup_printf(
-					"without tracking, its vCPUs waited %.2g %% of their time "
+					"without tracking, its vCPUs waited %.0f %% of their time "
 					"for a CPU: other load on this host is part of the "
 					"differences",
 					100 * off));
@@ -207,9 +207,9 @@ static void doubt_steal(KxComparison *c)
 			g_ptr_array_add(
 				doubts,
 				g_strdup_printf(
-					"its vCPUs waited for a CPU %.2g %% of their time under "
+					"its vCPUs waited for a CPU %.0f %% of their time under "
 					"%s, "
-					"%.2g %% under off: where they waited for the tracker's "
+					"%.0f %% under off: where they waited for the tracker's "
 					"thread, total per sample contains that time twice, as "
 					"host and as guest",
 					100 * most,

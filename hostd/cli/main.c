@@ -186,7 +186,7 @@ int cmd_help(Cli *cli, int argc, char **argv)
 	g_autofree char *text = g_option_context_get_help(context, TRUE, NULL);
 
 	g_set_prgname("kvm-ext");
-	fputs(text, stdout);
+	cli_print_help(text);
 	return KX_EXIT_OK;
 }
 
@@ -219,6 +219,8 @@ int main(int argc, char **argv)
 	int code;
 
 	setlocale(LC_ALL, "");
+	/* GLib prints help by this. */
+	g_set_print_handler(cli_print_help);
 	setlocale(LC_NUMERIC, "C"); /* numbers look the same in all locales and can be parsed */
 	code = run(argc, argv);
 	cli_disconnect(kx_cli_options);

@@ -65,9 +65,17 @@ KxStore *stores_find(const char *start, KxStoreMode mode, char **id, GError **er
 	g_clear_pointer(id, g_free);
 	if (g_error_matches(kept, KX_STORE_ERROR, KX_STORE_ERROR_NONE)) {
 		g_clear_error(&kept);
-		g_set_error(&kept, KX_STORE_ERROR, KX_STORE_ERROR_NONE,
-			    "there is no comparison %s (kvm-ext history shows what there is)",
-			    start);
+		if (g_file_test(start, G_FILE_TEST_IS_REGULAR))
+			g_set_error(&kept, KX_STORE_ERROR, KX_STORE_ERROR_NONE,
+				    "there is no comparison %s in the store, but a file of that "
+				    "name: kvm-ext compare --input FILE shows a saved comparison, "
+				    "kvm-ext report --input FILE a saved report",
+				    start);
+		else
+			g_set_error(&kept, KX_STORE_ERROR, KX_STORE_ERROR_NONE,
+				    "there is no comparison %s (kvm-ext history shows what there "
+				    "is)",
+				    start);
 	}
 	g_propagate_error(error, kept);
 	return NULL;

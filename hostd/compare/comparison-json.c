@@ -8,6 +8,7 @@
 #include "base/textfmt.h"
 #include "model/json-read.h"
 #include "model/json-write.h"
+#include "model/report.h"
 #include "vm/environment.h"
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
@@ -442,6 +443,11 @@ static gboolean is_comparison(JsonObject *o, GError **error)
 		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
 			    "this is no comparison: it has more than %u rounds or %u settings",
 			    KX_COMPARISON_ROUNDS_MAX, KX_COMPARISON_SETTINGS_MAX);
+		return FALSE;
+	}
+	if (kx_schema_meaning(schema) && !g_str_has_prefix(schema, "kvm-ext-compare/")) {
+		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+			    "this is no comparison, but %s", kx_schema_meaning(schema));
 		return FALSE;
 	}
 	g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,

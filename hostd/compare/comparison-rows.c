@@ -3,6 +3,7 @@
  * The conclusions from the windows of a comparison. A round is one observation: correlation within a round is part of the
  * scatter between rounds. A setting of a round is compared with the reference of the same round and VM.
  */
+#include "base/textfmt.h"
 #include "comparison-ground.h"
 
 #include <math.h>
@@ -171,14 +172,17 @@ static void fill_slowdown(const KxGround *g, guint k, KxComparedRow *row)
 		row->slowdown.se = e.se;
 		row->slowdown.degrees = e.degrees;
 	}
-	if (k != KX_REFERENCE && !row->slowdown.na && !e.differs && isfinite(e.within))
+	if (k != KX_REFERENCE && !row->slowdown.na && !e.differs && isfinite(e.within)) {
+		g_autofree char *times = kx_text_number(1 + e.within);
+
 		row->difference =
 			e.within < 1
 				? g_strdup_printf("no difference found (smaller than %.2g %%)",
 						  e.within * 100)
 				: g_strdup_printf("no difference found, but too little measured: "
-						  "up to %.2g times cannot be excluded",
-						  1 + e.within);
+						  "up to %s times cannot be excluded",
+						  times);
+	}
 	row->carry_over = carry.na ? kx_unavailable(carry.na) : kx_figure(carry.p, carry.n);
 	row->marked = kx_test_matters(&carry) || kx_test_matters(&order);
 	if (row->marked)

@@ -7,6 +7,7 @@
 
 #include "base/textfmt.h"
 #include "model/json-write.h"
+#include "model/report.h"
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
@@ -192,7 +193,13 @@ KxExperiment *kx_experiment_from_json(const char *json, GError **error)
 	root = json_parser_get_root(parser);
 	o = root && JSON_NODE_HOLDS_OBJECT(root) ? json_node_get_object(root) : NULL;
 	if (!o || g_strcmp0(string_of(o, "schema"), KX_EXPERIMENT_SCHEMA) != 0) {
-		bad(error, "its schema is not \"" KX_EXPERIMENT_SCHEMA "\"");
+		const char *what = o ? kx_schema_meaning(string_of(o, "schema")) : NULL;
+
+		if (what && !g_str_has_prefix(string_of(o, "schema"), "kvm-ext-experiment/"))
+			g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+				    "this is no experiment, but %s", what);
+		else
+			bad(error, "its schema is not \"" KX_EXPERIMENT_SCHEMA "\"");
 		return NULL;
 	}
 	e = g_new0(KxExperiment, 1);

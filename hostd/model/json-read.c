@@ -443,7 +443,15 @@ static JsonObject *get_root(JsonParser *parser, GError **error)
 	if (!schema || !JSON_NODE_HOLDS_VALUE(schema) ||
 	    g_strcmp0(json_node_get_string(schema), KX_REPORT_SCHEMA) != 0) {
 		g_autofree char *found = schema ? json_to_string(schema, FALSE) : g_strdup("none");
+		const char *what = schema && json_node_get_value_type(schema) == G_TYPE_STRING
+					   ? kx_schema_meaning(json_node_get_string(schema))
+					   : NULL;
 
+		if (what && !g_str_has_prefix(json_node_get_string(schema), "kvm-ext-report/")) {
+			g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+				    "this is no report, but %s", what);
+			return NULL;
+		}
 		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
 			    "this is not a report that this version reads: its schema is %s, not "
 			    "'" KX_REPORT_SCHEMA "'",

@@ -57,3 +57,23 @@ void kx_report_free(KxReport *r)
 	g_ptr_array_unref(r->vms);
 	g_free(r);
 }
+
+const char *kx_schema_meaning(const char *schema)
+{
+	static const struct {
+		const char *begins, *meaning;
+	} known[] = {
+		{ "kvm-ext-report/", "a report, which kvm-ext report --input reads" },
+		{ "kvm-ext-compare/", "a comparison, which kvm-ext compare --input reads" },
+		{ "kvm-ext-experiment/", "an experiment, which kvm-ext experiment --input reads" },
+		{ "kvm-ext-diff/", "a difference of two comparisons, which no command reads" },
+		{ "kvm-ext-stat/",
+		  "the output of kvm-ext stat, whose member \"report\" is a report" },
+	};
+
+	for (guint i = 0; schema && i < G_N_ELEMENTS(known); i++) {
+		if (g_str_has_prefix(schema, known[i].begins))
+			return known[i].meaning;
+	}
+	return NULL;
+}

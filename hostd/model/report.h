@@ -29,6 +29,11 @@ KxReport *kx_report_new(void);
 void kx_report_free(KxReport *r);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxReport, kx_report_free)
 
+/*
+ * What the file with this schema is, and which command reads it: "a report, which kvm-ext report --input reads"; NULL: it is not
+ * one of kvm-ext's.
+ */
+const char *kx_schema_meaning(const char *schema);
 /* Reads JSON that kx_report_to_json() (report/json.h), of this or an earlier version, has written. */
 KxReport *kx_report_from_json(const char *json, GError **error);
 
