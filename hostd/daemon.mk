@@ -113,6 +113,10 @@ $(BUILD)/obj/gen/%.o: $(BUILD)/hostd/gen/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -w $(CFLAGS) $(KX_HARDEN) $(KX_CPPFLAGS) -MMD -MP -c -o $@ $<
 
+$(BUILD)/san/gen/%.o: $(BUILD)/hostd/gen/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -w $(KX_SANFLAGS) $(KX_CPPFLAGS) -MMD -MP -c -o $@ $<
+
 $(BUILD)/hostd/kvm-extd: $(KX_DAEMON_OBJS) $(BUILD)/hostd/libkvmext.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ $(LDFLAGS) $(KX_PKGLIBS) $(KX_DAEMON_LIBS) -lm

@@ -21,8 +21,8 @@ include hostd/html.mk
 # Code that the kernel modules share.
 KX_LIB_SRCS += kvm-ext/common/ranges.c
 
-KX_LIB_OBJS := $(KX_LIB_SRCS:%.c=$(BUILD)/obj/%.o)
-KX_SAN_OBJS := $(KX_LIB_SRCS:%.c=$(BUILD)/san/%.o)
+KX_LIB_OBJS := $(KX_LIB_SRCS:%.c=$(BUILD)/obj/%.o) $(KX_LIB_GEN:%=$(BUILD)/obj/gen/%.o)
+KX_SAN_OBJS := $(KX_LIB_SRCS:%.c=$(BUILD)/san/%.o) $(KX_LIB_GEN:%=$(BUILD)/san/gen/%.o)
 
 $(BUILD)/obj/%.o: %.c | $(KX_GEN)
 	@mkdir -p $(@D)

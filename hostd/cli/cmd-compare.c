@@ -10,6 +10,7 @@
 #include "compare-run.h"
 #include "compare/setting.h"
 #include "comparison-out.h"
+#include "output.h"
 #include "stores.h"
 #include "tracker/options.h"
 
@@ -20,7 +21,7 @@
 typedef struct {
 	Targets targets;
 	char *trackers, *window, *settle, *max_time, *layout, *precision, *seed;
-	char *input, *output, *resume;
+	char *input, *output, *html, *resume;
 	int width, rounds;
 	CompareArguments run;
 } Arguments;
@@ -133,7 +134,7 @@ static int show_saved(Cli *cli, const Arguments *a)
 		cli_fail(a->input, error);
 		return KX_EXIT_FAILED;
 	}
-	return comparison_out(cli, c, a->width, a->output);
+	return comparison_out(cli, c, a->width, a->output, a->html);
 }
 
 static int run(Cli *cli, Arguments *a)
@@ -143,7 +144,7 @@ static int run(Cli *cli, Arguments *a)
 
 	if (!c)
 		return code;
-	written = comparison_out(cli, c, a->width, a->output);
+	written = comparison_out(cli, c, a->width, a->output, a->html);
 	if (c->stopped)
 		fprintf(stderr, "kvm-ext: the comparison ended early: %s\n", c->stopped);
 	return code ? code : written;
@@ -233,6 +234,8 @@ static void fix_paths(Cli *cli, Arguments *a)
 
 	if (a->output && !g_str_equal(a->output, "-"))
 		fix_path(&a->output, a->output);
+	if (a->html && !g_str_equal(a->html, "-"))
+		fix_path(&a->html, a->html);
 	if (socket && *socket)
 		fix_path(&cli->socket, socket);
 }
@@ -282,7 +285,7 @@ static int check_and_run(Cli *cli, Arguments *a)
 	if (a->resume && names_plan(a))
 		return cli_usage("compare",
 				 "--resume goes on as the comparison was begun: beside it only "
-				 "--max-time, --output, --width and --json");
+				 "--max-time, --output, --html, --width and --json");
 	if (a->input && (names_vms(a) || a->trackers))
 		return cli_usage(
 			"compare",
@@ -334,6 +337,7 @@ int cmd_compare(Cli *cli, int argc, char **argv)
 		  "Go on with the comparison ID, which was interrupted", "ID" },
 		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &a.output,
 		  "Write to FILE instead of standard output", "FILE" },
+		HTML_ENTRY(a.html),
 		{ "input", 'i', 0, G_OPTION_ARG_FILENAME, &a.input,
 		  "Show a comparison saved with --json instead of measuring one", "FILE" },
 		CSV_ENTRY,
@@ -362,6 +366,7 @@ int cmd_compare(Cli *cli, int argc, char **argv)
 	g_free(a.seed);
 	g_free(a.input);
 	g_free(a.output);
+	g_free(a.html);
 	g_free(a.resume);
 	cli_targets_clear(&a.targets);
 	return code;

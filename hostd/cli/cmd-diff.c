@@ -2,33 +2,16 @@
 /* diff: shows what changed between two comparisons, which are in the store or in files. */
 #include "cli.h"
 
-#include <string.h>
-
 #include "compare/difference.h"
 #include "output.h"
 #include "stores.h"
 #include "report/csv.h"
 
-/* An ID has only hexadecimal digits; the name of a file usually has more. */
-static gboolean is_file(const char *name)
-{
-	return strspn(name, "0123456789abcdefABCDEF") != strlen(name);
-}
-
-static KxComparison *read_file(const char *path, GError **error)
-{
-	g_autofree char *json = NULL;
-
-	if (!g_file_get_contents(path, &json, NULL, error))
-		return NULL;
-	return kx_comparison_from_json(json, error);
-}
-
 /* NULL: *@code is set, the error is printed. */
 static KxComparison *load(const char *name, int *code)
 {
 	g_autoptr(GError) error = NULL;
-	KxComparison *c = is_file(name) ? read_file(name, &error) : stores_load(name, &error);
+	KxComparison *c = stores_load_named(name, &error);
 
 	if (!c)
 		*code = stores_fail(name, error);

@@ -9,7 +9,7 @@
 
 typedef struct {
 	char **files;
-	char *input, *output;
+	char *input, *output, *html;
 	int width;
 	gboolean check;
 } Arguments;
@@ -24,14 +24,14 @@ static int emit(Cli *cli, const Arguments *a, const KxExperiment *e)
 	g_autofree char *text = g_strconcat(body, cli->json ? "\n" : "", NULL);
 	g_autoptr(GError) error = NULL;
 
-	if (!a->output || g_str_equal(a->output, "-")) {
+	if (cli_page_is_all(a->html, a->output) ||
+	    cli_put_text(a->output, "the experiment", text, &error)) {
+		if (cli_put_page(a->html, &(KxPageOf){ .experiment = e }, &error))
+			return KX_EXIT_OK;
+	} else {
+		/* The result took long to measure: it is printed rather than lost. */
 		fputs(text, stdout);
-		return KX_EXIT_OK;
 	}
-	if (cli_write(a->output, "the experiment", text, &error))
-		return KX_EXIT_OK;
-	/* The result took long to measure: it is printed rather than lost. */
-	fputs(text, stdout);
 	cli_fail(NULL, error);
 	return KX_EXIT_FAILED;
 }
@@ -110,6 +110,7 @@ int cmd_experiment(Cli *cli, int argc, char **argv)
 		  "Only check FILE and its template, and list the settings", NULL },
 		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &a.output,
 		  "Write to FILE instead of standard output", "FILE" },
+		HTML_ENTRY(a.html),
 		{ "input", 'i', 0, G_OPTION_ARG_FILENAME, &a.input,
 		  "Show an experiment saved with --json instead of running one", "FILE" },
 		CSV_ENTRY,
@@ -141,5 +142,6 @@ out:
 	g_strfreev(a.files);
 	g_free(a.input);
 	g_free(a.output);
+	g_free(a.html);
 	return code;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* report: fetches or reads the report, joins the workload's logs, and writes text or JSON. */
+/* report: fetches or reads the report, joins the workload's logs, and writes text, JSON or a page. */
 #include "cli.h"
 
 #include <string.h>
@@ -11,11 +11,12 @@
 #include "report/json.h"
 #include "report/row.h"
 #include "report/text.h"
+#include "stores.h"
 #include "worklogs.h"
 
 typedef struct {
 	Targets targets;
-	char *input, *output, *reference;
+	char *input, *output, *html, *comparison, *reference;
 	char **logs;
 	int width;
 	gboolean no_placement, csv;
@@ -91,17 +92,18 @@ static void add_placement(Cli *cli, const KxReport *r)
 
 /* --- writing --------------------------------------------------------------- */
 
-static gboolean emit(Cli *cli, const Arguments *a, const KxReport *r, GError **error)
+static gboolean emit(Cli *cli, const Arguments *a, const KxReport *r, const KxComparison *c,
+		     GError **error)
 {
 	g_autofree char *body = cli->json ? kx_report_to_json(r)
 				: a->csv  ? kx_report_to_csv(r)
 					  : kx_report_to_text(r, cli_columns(a->width, a->output));
 	g_autofree char *text = g_strconcat(body, cli->json ? "\n" : "", NULL);
 
-	if (a->output && !g_str_equal(a->output, "-"))
-		return cli_write(a->output, "the report", text, error);
-	fputs(text, stdout);
-	return TRUE;
+	if (!cli_page_is_all(a->html, a->output) &&
+	    !cli_put_text(a->output, "the report", text, error))
+		return FALSE;
+	return cli_put_page(a->html, &(KxPageOf){ .report = r, .comparison = c }, error);
 }
 
 /* --- the reference of ratios ----------------------------------------------- */
@@ -164,7 +166,7 @@ static KxReport *obtain(Cli *cli, const Arguments *a, int *code)
 	r = read_daemon(cli, named ? targets : none, code);
 	if (r && !a->no_placement)
 		add_placement(cli, r);
-	if (r && cli->json)
+	if (r && (cli->json || a->html))
 		cli_add_over_time(cli, r);
 	return r;
 }
@@ -173,8 +175,14 @@ static int report(Cli *cli, const Arguments *a)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(KxReport) r = NULL;
+	g_autoptr(KxComparison) c = NULL;
 	int code = KX_EXIT_OK;
 
+	if (a->comparison) {
+		c = stores_load_named(a->comparison, &error);
+		if (!c)
+			return stores_fail(a->comparison, error);
+	}
 	r = obtain(cli, a, &code);
 	if (!r)
 		return code;
@@ -189,7 +197,7 @@ static int report(Cli *cli, const Arguments *a)
 		cli_fail(NULL, error);
 		return KX_EXIT_USAGE;
 	}
-	if (!emit(cli, a, r, &error)) {
+	if (!emit(cli, a, r, c, &error)) {
 		cli_fail(NULL, error);
 		return KX_EXIT_FAILED;
 	}
@@ -202,6 +210,11 @@ int cmd_report(Cli *cli, int argc, char **argv)
 	const GOptionEntry entries[] = {
 		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &a.output,
 		  "Write to FILE instead of standard output", "FILE" },
+		HTML_ENTRY(a.html),
+		{ "comparison", 0, 0, G_OPTION_ARG_FILENAME, &a.comparison,
+		  "Show this comparison on the page, too: an ID, or a file saved with "
+		  "'compare --json'",
+		  "ID|FILE" },
 		{ "workload-log", 'w', 0, G_OPTION_ARG_FILENAME_ARRAY, &a.logs,
 		  "Join the workload's log of VM NAME: guest work, recall, precision",
 		  "[NAME=]FILE" },
@@ -228,6 +241,8 @@ int cmd_report(Cli *cli, int argc, char **argv)
 		code = cli_usage("report", "--width must be at least 60 columns");
 	else if (a.csv && cli->json)
 		code = cli_usage("report", "--csv and --json exclude each other");
+	else if (a.comparison && !a.html)
+		code = cli_usage("report", "--comparison belongs to the page: give --html FILE");
 	else if (a.input && (a.targets.names || a.targets.pids))
 		code = cli_usage("report", "--input and named VMs exclude each other");
 	else
@@ -235,6 +250,8 @@ int cmd_report(Cli *cli, int argc, char **argv)
 out:
 	g_free(a.input);
 	g_free(a.output);
+	g_free(a.html);
+	g_free(a.comparison);
 	g_free(a.reference);
 	g_strfreev(a.logs);
 	cli_targets_clear(&a.targets);

@@ -3,25 +3,27 @@
 #include "cli.h"
 
 #include "comparison-out.h"
+#include "output.h"
 #include "stores.h"
 
-static int show(Cli *cli, const char *id, int width, const char *output)
+static int show(Cli *cli, const char *id, int width, const char *output, const char *html)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(KxComparison) c = stores_load(id, &error);
 
-	return c ? comparison_out(cli, c, width, output) : stores_fail(NULL, error);
+	return c ? comparison_out(cli, c, width, output, html) : stores_fail(NULL, error);
 }
 
 int cmd_show(Cli *cli, int argc, char **argv)
 {
 	g_auto(GStrv) ids = NULL;
-	g_autofree char *output = NULL;
+	g_autofree char *output = NULL, *html = NULL;
 	int width = 0;
 	const GOptionEntry entries[] = {
 		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &output,
 		  "Write to FILE instead of standard output", "FILE" },
 		CSV_ENTRY,
+		HTML_ENTRY(html),
 		{ "width", 0, 0, G_OPTION_ARG_INT, &width,
 		  "Columns of the text (default: the terminal's, else 120)", "N" },
 		{ G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &ids, NULL, NULL },
@@ -34,5 +36,5 @@ int cmd_show(Cli *cli, int argc, char **argv)
 		return cli_usage("show", "--width must be at least 60 columns");
 	if (!ids || g_strv_length(ids) != 1)
 		return cli_usage("show", "one ID is wanted: kvm-ext history shows what there is");
-	return show(cli, ids[0], width, output);
+	return show(cli, ids[0], width, output, html);
 }

@@ -7,8 +7,10 @@
 
 /*
  * Writes the comparison as text, or with --json as JSON, to the file @output; NULL or "-": to standard output. @width: columns of
- * the text, 0: those of the terminal. If the file cannot be written, the text goes to standard output. Returns the exit code.
+ * the text, 0: those of the terminal. If the file cannot be written, the text goes to standard output. @html: the file to which
+ * the comparison is written as a page as well; NULL: none. Returns the exit code.
  */
-int comparison_out(const Cli *cli, const KxComparison *c, int width, const char *output);
+int comparison_out(const Cli *cli, const KxComparison *c, int width, const char *output,
+		   const char *html);
 
 #endif /* KX_COMPARISON_OUT_H */

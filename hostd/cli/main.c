@@ -55,14 +55,17 @@ static const Command table[] = {
 	  "  kvm-ext history --delete 3fa9c1d2",
 	  cmd_history },
 	{ "show", "ID", "Show a comparison that is kept, as compare printed it",
-	  "  kvm-ext show 3fa9c1d2\n  kvm-ext show 3fa9 --json -o c.json", cmd_show },
+	  "  kvm-ext show 3fa9c1d2\n  kvm-ext show 3fa9 --json -o c.json\n"
+	  "  kvm-ext show 3fa9 --html c.html",
+	  cmd_show },
 	{ "diff", "A B", "Show what changed between two comparisons, with intervals",
 	  "  kvm-ext diff 3fa9c1d2 77b0e142\n  kvm-ext diff before.json 77b0 --json", cmd_diff },
 	{ "report", "[DOMAIN...]", "Report what each tracker cost per sample",
 	  "  kvm-ext report vm1\n"
 	  "  kvm-ext report --json --output report.json\n"
 	  "  kvm-ext report --workload-log vm1=vm1.log --workload-log vm2=vm2.log\n"
-	  "  kvm-ext report --input report.json  # no daemon needed",
+	  "  kvm-ext report --input report.json  # no daemon needed\n"
+	  "  kvm-ext report vm1 --html report.html --comparison 3fa9c1d2",
 	  cmd_report },
 	{ "heat", "DOMAIN...", "Show the hottest ranges of a VM's memory",
 	  "  kvm-ext heat vm1\n  kvm-ext heat vm1 --tracker ept-walk --top 5\n"

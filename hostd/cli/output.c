@@ -53,3 +53,28 @@ gboolean cli_write(const char *path, const char *what, const char *text, GError 
 {
 	return cli_write_bytes(path, what, text, strlen(text), error);
 }
+
+static gboolean is_stdout(const char *path)
+{
+	return !path || g_str_equal(path, "-");
+}
+
+gboolean cli_put_text(const char *output, const char *what, const char *text, GError **error)
+{
+	if (!is_stdout(output))
+		return cli_write(output, what, text, error);
+	fputs(text, stdout);
+	return TRUE;
+}
+
+gboolean cli_put_page(const char *html, const KxPageOf *of, GError **error)
+{
+	g_autofree char *page = html ? kx_page_html(of) : NULL;
+
+	return !html || cli_put_text(html, "the page", page, error);
+}
+
+gboolean cli_page_is_all(const char *html, const char *output)
+{
+	return html && is_stdout(html) && is_stdout(output);
+}

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "stores.h"
 
+#include <string.h>
+
 int stores_fail(const char *what, const GError *error)
 {
 	int code = cli_fail(what, error);
@@ -96,4 +98,24 @@ KxComparison *stores_load(const char *start, GError **error)
 	if (c && !c->stopped && state == KX_STORED_KILLED)
 		c->stopped = g_strdup("the command that measured it was killed");
 	return c;
+}
+
+/* An ID has only hexadecimal digits; the name of a file usually has more. */
+static gboolean is_file(const char *name)
+{
+	return strspn(name, "0123456789abcdefABCDEF") != strlen(name);
+}
+
+static KxComparison *read_file(const char *path, GError **error)
+{
+	g_autofree char *json = NULL;
+
+	if (!g_file_get_contents(path, &json, NULL, error))
+		return NULL;
+	return kx_comparison_from_json(json, error);
+}
+
+KxComparison *stores_load_named(const char *name, GError **error)
+{
+	return is_file(name) ? read_file(name, error) : stores_load(name, error);
 }

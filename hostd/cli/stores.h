@@ -17,5 +17,7 @@ int stores_fail(const char *what, const GError *error);
 
 /* Loads the comparison. If it is still being measured, or its command was killed, the comparison says so. NULL: @error. */
 KxComparison *stores_load(const char *start, GError **error);
+/* The comparison of that ID, or in the file of that name, saved with 'compare --json'. */
+KxComparison *stores_load_named(const char *name, GError **error);
 
 #endif /* KX_STORES_H */

@@ -3,6 +3,7 @@
 #ifndef KX_CELLS_H
 #define KX_CELLS_H
 
+#include "model/placement.h"
 #include "row.h"
 
 /* --- cells (text-cells.c) --------------------------------------------------------------------------------------------- */
@@ -17,7 +18,7 @@ const char *kx_cell_na(const KxRow *row, const KxFigureSpec *spec);
 gboolean kx_column_is_used(const GPtrArray *rows, const KxFigureSpec *spec);
 gboolean kx_rows_have(const GPtrArray *rows, KxPart part);
 
-/* --- sentences (report-compare.c, report-notes.c) ----------------------------------------------------------------------- */
+/* --- sentences (report-compare.c, report-notes.c, placement-text.c) ----------------------------------------------------------------------- */
 
 /*
  * The cost of each row's samples, compared with the row that is called @reference (NULL: none was named), and how many pages a
@@ -28,5 +29,7 @@ void kx_row_sentences(const GPtrArray *rows, const char *reference, KxSentenceFu
 		      gpointer data);
 /* What was lost on the way to the rows: sentences, char *. */
 GPtrArray *kx_row_losses(const GPtrArray *rows);
+/* How the figures of a placement were found (placement-text.c): sentences, char *. */
+GPtrArray *kx_placed_sentences(const KxPlacement *p);
 
 #endif /* KX_CELLS_H */

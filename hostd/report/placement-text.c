@@ -121,20 +121,28 @@ static char *cost_text(const KxPlacement *p)
 			: "");
 }
 
-static void print_sentences(KxText *t, const KxPlacement *p)
+GPtrArray *kx_placed_sentences(const KxPlacement *p)
 {
 	g_autofree char *hot = p->hot_na ? NULL : hot_text(p);
 	g_autofree char *cost = cost_text(p);
 	g_autofree char *rule =
 		p->slow_rule ? g_strdup_printf("Slow nodes: %s.", p->slow_rule) : NULL;
 	const char *texts[] = { hot, rule, cost };
+	GPtrArray *sentences = g_ptr_array_new_with_free_func(g_free);
 
 	for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
-		g_autofree char *clean = texts[i] ? kx_text_clean(texts[i]) : NULL;
-
-		if (clean)
-			kx_text_fold(t->out, t->width, clean, 2);
+		if (texts[i])
+			g_ptr_array_add(sentences, kx_text_clean(texts[i]));
 	}
+	return sentences;
+}
+
+static void print_sentences(KxText *t, const KxPlacement *p)
+{
+	g_autoptr(GPtrArray) sentences = kx_placed_sentences(p);
+
+	for (guint i = 0; i < sentences->len; i++)
+		kx_text_fold(t->out, t->width, sentences->pdata[i], 2);
 }
 
 void kx_text_placement(KxText *t, const KxPlacement *p)

@@ -80,16 +80,19 @@ static void estimate_cost(KxPool *p)
 	kx_series_estimate((const KxSeries *const *)list->pdata, list->len, &p->cost);
 }
 
+gboolean kx_row_pools(const KxRow *row, const KxWindow *w)
+{
+	return g_str_equal(row->tracker, w->tracker) && g_str_equal(row->options, w->options) &&
+	       g_strcmp0(row->mechanism, kx_window_mechanism(w)) == 0;
+}
+
 static KxPool *pool_for(GPtrArray *pools, const KxWindow *w)
 {
-	const char *mechanism = kx_window_mechanism(w);
 	KxPool *p;
 
 	for (guint i = 0; i < pools->len; i++) {
 		p = pools->pdata[i];
-		if (g_str_equal(p->row->tracker, w->tracker) &&
-		    g_str_equal(p->row->options, w->options) &&
-		    g_strcmp0(p->row->mechanism, mechanism) == 0)
+		if (kx_row_pools(p->row, w))
 			return p;
 	}
 	p = g_new0(KxPool, 1);
@@ -98,7 +101,7 @@ static KxPool *pool_for(GPtrArray *pools, const KxWindow *w)
 	p->row = g_new0(KxRow, 1);
 	p->row->tracker = g_strdup(w->tracker);
 	p->row->options = g_strdup(w->options);
-	p->row->mechanism = g_strdup(mechanism);
+	p->row->mechanism = g_strdup(kx_window_mechanism(w));
 	p->row->staleness = w->has_staleness;
 	p->row->missed_by = pools->len;
 	p->off = g_str_equal(w->tracker, "off");

@@ -29,6 +29,8 @@ typedef struct {
 /* Rows (KxRow) in order of first appearance. @reference: what costs are compared with, see kx_row_called(); NULL: nothing. */
 GPtrArray *kx_vm_rows(const KxVmReport *v, const char *reference);
 void kx_row_free(KxRow *row);
+/* Whether the window is one of those that are pooled in the row. */
+gboolean kx_row_pools(const KxRow *row, const KxWindow *w);
 /* The notes that a reader must know to understand the rows: sentences, char *. */
 GPtrArray *kx_vm_notes(const KxVmReport *v, const GPtrArray *rows);
 /* Tracker and mechanism, if known; rows with the same tracker and different options have numbers: "abit #2". */
