@@ -41,6 +41,7 @@ KX_LIB_SRCS += \
 	hostd/model/fields.c \
 	hostd/model/hardware.c \
 	hostd/model/heatmap.c \
+	hostd/model/json-fields.c \
 	hostd/model/json-read.c \
 	hostd/model/json-write.c \
 	hostd/model/placement.c \

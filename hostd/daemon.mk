@@ -68,6 +68,7 @@ KX_LIB_SRCS += \
 	hostd/control/session.c \
 	hostd/control/session-loop.c \
 	hostd/control/session-record.c \
+	hostd/control/session-recording.c \
 	hostd/control/session-records.c \
 	hostd/control/session-report.c \
 	hostd/control/session-vm.c \

@@ -45,7 +45,7 @@ static guint merged(const KxAges *a, double share, guint8 to[KX_STEPMAP_TOP + 1]
 {
 	const Stamp *last = &a->stamps[a->used];
 	guint64 until = 0;
-	guint n = 0, first[KX_STEPMAP_TOP + 1];
+	guint n = 0, first[KX_STEPMAP_TOP + 1] = { 0 };
 
 	/* from the newest on, because the age is the distance from there */
 	for (guint i = a->used; i > 0; i--) {

@@ -18,6 +18,20 @@ KxCall *kx_call_new(KxManager *m, const char *target, GAsyncReadyCallback callba
 	return c;
 }
 
+static void forget_recording(KxCall *c)
+{
+	if (c->record.caller && c->record.gone)
+		g_signal_handler_disconnect(c->record.caller, c->record.gone);
+	g_clear_object(&c->record.caller);
+	if (c->record.recorder) {
+		kx_recorder_forget_callback(c->record.recorder);
+		if (g_hash_table_lookup(c->m->recordings, c->session) == c)
+			g_hash_table_remove(c->m->recordings, c->session);
+		g_clear_pointer(&c->record.recorder, kx_recorder_unref);
+	}
+	g_clear_pointer(&c->record.parts, kx_over_time_free);
+}
+
 void kx_call_free(KxCall *c)
 {
 	g_clear_object(&c->task);
@@ -38,7 +52,7 @@ void kx_call_free(KxCall *c)
 	g_clear_pointer(&c->environment, g_ptr_array_unref);
 	g_clear_pointer(&c->place.memory, kx_session_memory_free);
 	g_free(c->place.slow_nodes);
-	kx_call_forget_recording(c);
+	forget_recording(c);
 	g_free(c->report.json);
 	g_clear_pointer(&c->metrics.busy, g_ptr_array_unref);
 	g_free(c->metrics.text);

@@ -182,7 +182,6 @@ const KxMonitor *kx_call_monitor(const KxCall *c, const char *uuid, KxCallMonito
 
 /* The parts of a VM's memory by QEMU's monitor, else by @known; for the call's work. Takes @known. Otherwise parts_na says why. */
 void kx_call_read_parts(const KxCall *c, KxLayout *known, KxOverTime *t);
-void kx_call_forget_recording(KxCall *c);
 /* The daemon stops: recordings get some time to reach their files. */
 void kx_manager_stop_recordings(KxManager *m);
 

@@ -25,20 +25,6 @@
 /* How long the end of the daemon waits for all files. */
 #define STOP_US (2 * G_USEC_PER_SEC)
 
-void kx_call_forget_recording(KxCall *c)
-{
-	if (c->record.caller && c->record.gone)
-		g_signal_handler_disconnect(c->record.caller, c->record.gone);
-	g_clear_object(&c->record.caller);
-	if (c->record.recorder) {
-		kx_recorder_forget_callback(c->record.recorder);
-		if (g_hash_table_lookup(c->m->recordings, c->session) == c)
-			g_hash_table_remove(c->m->recordings, c->session);
-		g_clear_pointer(&c->record.recorder, kx_recorder_unref);
-	}
-	g_clear_pointer(&c->record.parts, kx_over_time_free);
-}
-
 /* --- the end ------------------------------------------------------------------------------------------------------------- */
 
 static void told(KxCall *c, GError *error)

@@ -5,6 +5,8 @@
 
 #include "session.h"
 
+#include <json-glib/json-glib.h>
+
 #include "account/heat.h"
 #include "base/lane.h"
 #include "tracker/declared.h"
@@ -135,10 +137,15 @@ KxInstant kx_session_instant(void);
 
 /* --- session-record.c: the caller has entered; these do nothing if the session is not recorded ---------------------------- */
 
-void kx_session_record_setting(KxSession *s);
+void kx_session_record_put(const KxSession *s, guint type, JsonBuilder *b);
+void kx_session_record_add_u64(JsonBuilder *b, const char *key, guint64 value);
+void kx_session_record_add_memory(JsonBuilder *b, KxSession *s);
 void kx_session_record_memory(KxSession *s);
 void kx_session_record_sample(const KxSession *s, const struct kvm_ext_record *r);
 void kx_session_record_ranked(const KxSession *s, guint64 gfn, guint64 npages, guint64 accesses);
+/* --- session-recording.c: the same ------------------------------------------------------------------------------------- */
+
+void kx_session_record_setting(KxSession *s);
 /* After draining: books the cost, and writes a report if one is due. */
 void kx_session_record_look(KxSession *s);
 

@@ -154,7 +154,7 @@ void kx_session_memory_free(KxSessionMemory *m)
 
 GArray *kx_session_found(KxSession *s, guint64 window, GError **error)
 {
-	if (!kx_session_drain(s, error))
+	if (s->tracker && !kx_session_drain_now(s, error))
 		return NULL;
 	return kx_account_found(s->account, window, error);
 }

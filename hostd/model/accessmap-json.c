@@ -167,13 +167,6 @@ void kx_json_add_over_time(JsonBuilder *b, const KxOverTime *t)
 
 /* --- reading ------------------------------------------------------------------------------------------------------------- */
 
-static gboolean wrong(GError **error, const char *where, const char *key, const char *expected)
-{
-	g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-		    "the JSON text is not valid: '%s' of %s is not %s", key, where, expected);
-	return FALSE;
-}
-
 /* NULL: there is no text with that key. */
 static const char *text_of(JsonObject *o, const char *key)
 {
@@ -191,7 +184,7 @@ static gboolean read_numbers(JsonObject *o, const char *key, guint max, GArray *
 	const char *text = text_of(o, key);
 
 	return (text && kx_access_numbers_from_text(text, max, numbers)) ||
-	       wrong(error, where, key, "a text of numbers");
+	       kx_json_wrong(error, where, key, "a text of numbers");
 }
 
 typedef gboolean (*ReadOne)(JsonObject *o, gpointer to, const char *where, GError **error);
@@ -203,12 +196,12 @@ static gboolean read_each(JsonObject *o, const char *key, guint max, ReadOne rea
 	JsonArray *list = node && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
 
 	if (!list || json_array_get_length(list) > max)
-		return wrong(error, where, key, "an array, or it is longer than it can be");
+		return kx_json_wrong(error, where, key, "an array, or it is longer than it can be");
 	for (guint i = 0; i < json_array_get_length(list); i++) {
 		JsonNode *element = json_array_get_element(list, i);
 
 		if (!JSON_NODE_HOLDS_OBJECT(element))
-			return wrong(error, where, key, "an array of objects");
+			return kx_json_wrong(error, where, key, "an array of objects");
 		if (!read(json_node_get_object(element), to, where, error))
 			return FALSE;
 	}
@@ -226,7 +219,7 @@ static gboolean read_part(JsonObject *o, gpointer to, const char *where, GError 
 		return FALSE;
 	if (!p.npages || p.gfn > G_MAXUINT64 >> 12 || p.npages > (G_MAXUINT64 >> 12) - p.gfn ||
 	    (last && p.gfn < last->gfn + last->npages))
-		return wrong(error, where, "parts", "a list of ascending parts of memory");
+		return kx_json_wrong(error, where, "parts", "a list of ascending parts of memory");
 	g_array_append_val(t->parts, p);
 	return TRUE;
 }
@@ -238,16 +231,16 @@ static gboolean check_row(const KxAccessMap *m, const KxAccessRow *r, const char
 	const KxAccessRow *last = m->rows->len ? m->rows->pdata[m->rows->len - 1] : NULL;
 
 	if (r->cells->len != m->columns_nr || (r->writes && r->writes->len != m->columns_nr))
-		return wrong(error, where, "cells", "one number for each column");
+		return kx_json_wrong(error, where, "cells", "one number for each column");
 	if (last && r->bin <= last->bin)
-		return wrong(error, where, "bin", "greater than that of the row before");
+		return kx_json_wrong(error, where, "bin", "greater than that of the row before");
 	if (r->bin > (guint64)G_MAXINT64 / m->bin_ns)
-		return wrong(error, where, "bin", "a time");
+		return kx_json_wrong(error, where, "bin", "a time");
 	if (r->found_min > r->found_max || r->stayed > r->before)
-		return wrong(error, where, "rows", "of figures that fit together");
+		return kx_json_wrong(error, where, "rows", "of figures that fit together");
 	for (guint i = 0; r->writes && i < r->writes->len; i++) {
 		if (g_array_index(r->writes, guint64, i) > kx_access_cell(r, i))
-			return wrong(error, where, "writes", "a part of the cells");
+			return kx_json_wrong(error, where, "writes", "a part of the cells");
 	}
 	return TRUE;
 }
@@ -278,7 +271,7 @@ static gboolean read_block_use(JsonObject *o, KxAccessMap *m, const char *where,
 	if (!read_numbers(o, "block_use", KX_ACCESS_BLOCK_CLASSES, use, where, error))
 		return FALSE;
 	if (use->len != KX_ACCESS_BLOCK_CLASSES)
-		return wrong(error, where, "block_use", "ten numbers");
+		return kx_json_wrong(error, where, "block_use", "ten numbers");
 	memcpy(m->block_use, use->data, sizeof(m->block_use));
 	return TRUE;
 }
@@ -295,11 +288,12 @@ static gboolean read_ages(JsonObject *o, KxAccessMap *m, const char *where, GErr
 	    !read_numbers(o, "age_pages", KX_ACCESS_AGES_MAX, m->age_pages, where, error))
 		return FALSE;
 	if (m->age_pages->len != m->ages_ns->len)
-		return wrong(error, where, "age_pages", "one number for each age");
+		return kx_json_wrong(error, where, "age_pages", "one number for each age");
 	for (guint i = 1; i < m->ages_ns->len; i++) {
 		if (g_array_index(m->ages_ns, guint64, i) <=
 		    g_array_index(m->ages_ns, guint64, i - 1))
-			return wrong(error, where, "ages_ns", "a text of ascending numbers");
+			return kx_json_wrong(error, where, "ages_ns",
+					     "a text of ascending numbers");
 	}
 	return TRUE;
 }
@@ -307,16 +301,16 @@ static gboolean read_ages(JsonObject *o, KxAccessMap *m, const char *where, GErr
 static gboolean check_map(const KxAccessMap *m, const char *where, GError **error)
 {
 	if (!m->tracker)
-		return wrong(error, where, "tracker", "a string");
+		return kx_json_wrong(error, where, "tracker", "a string");
 	if (g_strcmp0(m->unit, KX_ACCESS_PAGES) != 0 && g_strcmp0(m->unit, KX_ACCESS_EVENTS) != 0)
-		return wrong(error, where, "unit", "pages or accesses");
+		return kx_json_wrong(error, where, "unit", "pages or accesses");
 	if (!m->kind)
-		return wrong(error, where, "kind", "a string");
+		return kx_json_wrong(error, where, "kind", "a string");
 	if (!m->bin_pages || m->bin_pages & (m->bin_pages - 1) ||
 	    m->bin_pages > G_GUINT64_CONSTANT(1) << 40)
-		return wrong(error, where, "bin_pages", "a power of two");
+		return kx_json_wrong(error, where, "bin_pages", "a power of two");
 	if (!m->bin_ns || m->bin_ns > G_MAXINT64 || !m->sizes_every)
-		return wrong(error, where, "bin_ns", "a time");
+		return kx_json_wrong(error, where, "bin_ns", "a time");
 	return TRUE;
 }
 
@@ -330,7 +324,7 @@ static gboolean read_map(JsonObject *o, gpointer to, const char *where, GError *
 	    !check_map(m, where, error))
 		return FALSE;
 	if (!columns || !columns_from_text(columns, m))
-		return wrong(error, where, "columns", "a text of ascending columns");
+		return kx_json_wrong(error, where, "columns", "a text of ascending columns");
 	return read_numbers(o, "sizes", KX_ACCESS_SIZES_MAX, m->sizes, where, error) &&
 	       read_block_use(o, m, where, error) && read_ages(o, m, where, error) &&
 	       read_each(o, "rows", KX_ACCESS_ROWS_MAX, read_row, m, where, error);
@@ -345,7 +339,7 @@ KxOverTime *kx_json_read_over_time(JsonObject *vm, const char *where, GError **e
 	if (!node)
 		return NULL;
 	if (!JSON_NODE_HOLDS_OBJECT(node)) {
-		wrong(error, where, "over_time", "an object");
+		kx_json_wrong(error, where, "over_time", "an object");
 		return NULL;
 	}
 	o = json_node_get_object(node);

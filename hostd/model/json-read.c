@@ -13,92 +13,6 @@
 #include "accessmap-json.h"
 #include "report.h"
 
-static gboolean wrong(GError **error, const char *where, const char *key, const char *expected)
-{
-	g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-		    "the JSON text is not valid: '%s' of %s is not %s", key, where, expected);
-	return FALSE;
-}
-
-static gboolean read_u64(JsonNode *node, guint64 max, guint64 *value)
-{
-	GType type = json_node_get_value_type(node);
-
-	if (type == G_TYPE_INT64) {
-		gint64 i = json_node_get_int(node);
-
-		*value = (guint64)i;
-		return i >= 0 && *value <= max;
-	}
-	if (type == G_TYPE_STRING)
-		return g_ascii_string_to_unsigned(json_node_get_string(node), 10, 0, max, value,
-						  NULL);
-	return FALSE;
-}
-
-static gboolean read_value(const KxField *f, JsonNode *node, void *at, const char *where,
-			   GError **error)
-{
-	GType type = JSON_NODE_HOLDS_VALUE(node) ? json_node_get_value_type(node) : G_TYPE_INVALID;
-	guint64 u = 0;
-
-	if (JSON_NODE_HOLDS_NULL(node)) {
-		if (f->type == KX_FIELD_DOUBLE)
-			*(double *)at = NAN;
-		else if (f->type == KX_FIELD_STRING)
-			g_clear_pointer((char **)at, g_free);
-		else
-			return wrong(error, where, f->key, "a value");
-		return TRUE;
-	}
-	switch (f->type) {
-	case KX_FIELD_STRING:
-		if (type != G_TYPE_STRING)
-			return wrong(error, where, f->key, "a string");
-		g_free(*(char **)at);
-		*(char **)at = g_strdup(json_node_get_string(node));
-		break;
-	case KX_FIELD_BOOL:
-		if (type != G_TYPE_BOOLEAN)
-			return wrong(error, where, f->key, "true or false");
-		*(gboolean *)at = json_node_get_boolean(node);
-		break;
-	case KX_FIELD_U32:
-		if (!JSON_NODE_HOLDS_VALUE(node) || !read_u64(node, G_MAXUINT32, &u))
-			return wrong(error, where, f->key, "an integer from 0 to 2^32 - 1");
-		*(guint32 *)at = (guint32)u;
-		break;
-	case KX_FIELD_U64:
-		if (!JSON_NODE_HOLDS_VALUE(node) || !read_u64(node, G_MAXUINT64, &u))
-			return wrong(error, where, f->key, "an integer from 0 to 2^64 - 1");
-		*(guint64 *)at = u;
-		break;
-	case KX_FIELD_I64:
-		if (type != G_TYPE_INT64)
-			return wrong(error, where, f->key, "an integer");
-		*(gint64 *)at = json_node_get_int(node);
-		break;
-	case KX_FIELD_DOUBLE:
-		if (type != G_TYPE_DOUBLE && type != G_TYPE_INT64)
-			return wrong(error, where, f->key, "a number");
-		*(double *)at = json_node_get_double(node);
-		break;
-	}
-	return TRUE;
-}
-
-gboolean kx_json_read_fields(const KxField *fields, JsonObject *o, void *object, const char *where,
-			     GError **error)
-{
-	for (const KxField *f = fields; f->key; f++) {
-		JsonNode *node = json_object_get_member(o, f->key);
-
-		if (node && !read_value(f, node, (char *)object + f->offset, where, error))
-			return FALSE;
-	}
-	return TRUE;
-}
-
 /* If a window has a part, all members of the part must be in the JSON, because a missing member must not be read as 0. */
 static gboolean check_parts(JsonObject *o, const KxWindow *w, const char *where, GError **error)
 {
@@ -108,7 +22,7 @@ static gboolean check_parts(JsonObject *o, const KxWindow *w, const char *where,
 
 		if (f->needs_offset >= 0 && kx_field_is_there(f, w) && known && !f->later &&
 		    !json_object_has_member(o, f->key))
-			return wrong(error, where, f->key, "there");
+			return kx_json_wrong(error, where, f->key, "there");
 	}
 	return TRUE;
 }
@@ -136,7 +50,7 @@ static JsonArray *get_array(JsonObject *o, const char *key, const char *where, G
 	if (!node)
 		return NULL;
 	if (!JSON_NODE_HOLDS_ARRAY(node)) {
-		wrong(error, where, key, "an array");
+		kx_json_wrong(error, where, key, "an array");
 		return NULL;
 	}
 	return json_node_get_array(node);
@@ -148,7 +62,7 @@ static JsonObject *get_element(JsonArray *a, guint i, const char *key, const cha
 	JsonNode *node = json_array_get_element(a, i);
 
 	if (!JSON_NODE_HOLDS_OBJECT(node)) {
-		wrong(error, where, key, "an array of objects");
+		kx_json_wrong(error, where, key, "an array of objects");
 		return NULL;
 	}
 	return json_node_get_object(node);
@@ -166,7 +80,7 @@ static gboolean read_regions(JsonObject *window, KxRegions **regions, const char
 	if (!node)
 		return TRUE;
 	if (!JSON_NODE_HOLDS_OBJECT(node))
-		return wrong(error, where, "regions", "an object");
+		return kx_json_wrong(error, where, "regions", "an object");
 	if (!kx_json_read_fields(kx_regions_fields, json_node_get_object(node), r, where, error))
 		return FALSE;
 	list = get_array(json_node_get_object(node), "list", where, &local);
@@ -236,10 +150,11 @@ static gboolean read_batches(JsonObject *window, KxSeries *s, const char *where,
 		return FALSE;
 	}
 	if (!kx_series_is_sound(s) || n != (s->taken ? (s->taken - 1) / s->size + 1 : 0))
-		return wrong(error, where, "est_batches", "as many as est_taken passes fill");
+		return kx_json_wrong(error, where, "est_batches",
+				     "as many as est_taken passes fill");
 	for (guint i = 0; i < n; i++) {
 		if (!read_batch(json_array_get_element(list, i), &s->batch[i]))
-			return wrong(error, where, "est_batches", "pairs of numbers");
+			return kx_json_wrong(error, where, "est_batches", "pairs of numbers");
 	}
 	return TRUE;
 }
@@ -261,7 +176,7 @@ static KxWindow *read_window(JsonObject *o, const char *where, GError **error)
 		w->written_na = g_strdup("not in the report");
 	}
 	if (!w->tracker) {
-		wrong(error, where, "tracker", "a string");
+		kx_json_wrong(error, where, "tracker", "a string");
 		return NULL;
 	}
 	if (!w->options)
@@ -301,7 +216,7 @@ static gboolean read_heat_range(JsonObject *o, void *to, const char *where, GErr
 	if (!kx_json_read_fields(kx_heat_range_fields, o, &r, where, error))
 		return FALSE;
 	if (!r.size)
-		return wrong(error, where, "size", "more than 0");
+		return kx_json_wrong(error, where, "size", "more than 0");
 	seen = get_array(o, "seen_by", where, &local);
 	if (local) {
 		g_propagate_error(error, local);
@@ -311,8 +226,8 @@ static gboolean read_heat_range(JsonObject *o, void *to, const char *where, GErr
 		guint64 by;
 
 		if (!JSON_NODE_HOLDS_VALUE(json_array_get_element(seen, i)) ||
-		    !read_u64(json_array_get_element(seen, i), KX_HEAT_SEEN_MAX - 1, &by))
-			return wrong(error, where, "seen_by", "an array of small numbers");
+		    !kx_json_u64(json_array_get_element(seen, i), KX_HEAT_SEEN_MAX - 1, &by))
+			return kx_json_wrong(error, where, "seen_by", "an array of small numbers");
 		r.seen_by |= 1u << by;
 	}
 	g_array_append_val(m->ranges, r);
@@ -327,7 +242,7 @@ static gboolean read_heat_map(JsonObject *o, void *to, const char *where, GError
 	if (!kx_json_read_fields(kx_heat_map_fields, o, m, where, error))
 		return FALSE;
 	if (!m->tracker)
-		return wrong(error, where, "tracker", "a string");
+		return kx_json_wrong(error, where, "tracker", "a string");
 	return read_each(o, "ranges", read_heat_range, m, where, error);
 }
 
@@ -337,7 +252,7 @@ static gboolean read_agreement(JsonObject *o, void *to, const char *where, GErro
 
 	if (!kx_json_read_fields(kx_agreement_fields, o, g, where, error) || !g->a || !g->b) {
 		kx_free_strings(kx_agreement_fields, g);
-		return error && *error ? FALSE : wrong(error, where, "a", "a string");
+		return error && *error ? FALSE : kx_json_wrong(error, where, "a", "a string");
 	}
 	note_missing(kx_agreement_fields, o, g);
 	g_ptr_array_add(((KxHeatReport *)to)->agreement, g_steal_pointer(&g));
@@ -351,7 +266,7 @@ static gboolean read_heat(JsonObject *vm, KxVmReport *v, const char *where, GErr
 	if (!node)
 		return TRUE;
 	if (!JSON_NODE_HOLDS_OBJECT(node))
-		return wrong(error, where, "heat", "an object");
+		return kx_json_wrong(error, where, "heat", "an object");
 	v->heat = kx_heat_report_new();
 	return read_each(json_node_get_object(node), "maps", read_heat_map, v->heat, where,
 			 error) &&
@@ -367,7 +282,7 @@ static gboolean read_placed_node(JsonObject *o, void *to, const char *where, GEr
 	if (!kx_json_read_fields(kx_placed_node_fields, o, &n, where, error))
 		return FALSE;
 	if (n.hot > p->hot_asked || n.rest > p->rest_asked)
-		return wrong(error, where, "nodes", "of the pages that were asked about");
+		return kx_json_wrong(error, where, "nodes", "of the pages that were asked about");
 	g_array_append_val(p->nodes, n);
 	return TRUE;
 }
@@ -381,16 +296,17 @@ static gboolean read_placement(JsonObject *vm, KxVmReport *v, const char *where,
 	if (!node)
 		return TRUE;
 	if (!JSON_NODE_HOLDS_OBJECT(node))
-		return wrong(error, where, "placement", "an object");
+		return kx_json_wrong(error, where, "placement", "an object");
 	o = json_node_get_object(node);
 	p = v->placement = kx_placement_new();
 	if (!kx_json_read_fields(kx_placement_fields, o, p, where, error))
 		return FALSE;
 	note_missing(kx_placement_fields, o, p);
 	if (p->hot_asked > p->hot_pages || p->hot_absent > p->hot_asked)
-		return wrong(error, where, "hot_asked", "between hot_absent and hot_pages");
+		return kx_json_wrong(error, where, "hot_asked", "between hot_absent and hot_pages");
 	if (p->rest_asked > p->rest_pages || p->rest_absent > p->rest_asked)
-		return wrong(error, where, "rest_asked", "between rest_absent and rest_pages");
+		return kx_json_wrong(error, where, "rest_asked",
+				     "between rest_absent and rest_pages");
 	return read_each(o, "nodes", read_placed_node, p, where, error);
 }
 
@@ -404,7 +320,7 @@ static KxVmReport *read_vm(JsonObject *o, guint index, GError **error)
 	if (!kx_json_read_fields(kx_vm_fields, o, v, where, error))
 		return NULL;
 	if (!v->name) {
-		wrong(error, where, "name", "a string");
+		kx_json_wrong(error, where, "name", "a string");
 		return NULL;
 	}
 	if (!read_heat(o, v, where, error) || !read_placement(o, v, where, error))

@@ -14,4 +14,9 @@
 gboolean kx_json_read_fields(const KxField *fields, JsonObject *o, void *object, const char *where,
 			     GError **error);
 
+/* Sets the error that '@key' of @where is not @expected; returns FALSE. */
+gboolean kx_json_wrong(GError **error, const char *where, const char *key, const char *expected);
+/* A number, or a text of decimal digits. FALSE: @node is neither, or the number is greater than @max. */
+gboolean kx_json_u64(JsonNode *node, guint64 max, guint64 *value);
+
 #endif /* KX_JSON_READ_H */

@@ -4,8 +4,6 @@
 
 #include <math.h>
 
-#include "accessmap-json.h"
-
 void kx_json_add_u64(JsonBuilder *b, guint64 value)
 {
 	g_autofree char *text = NULL;
@@ -233,8 +231,6 @@ void kx_json_add_vm(JsonBuilder *b, const KxVmReport *v)
 		kx_json_add_heat(b, v->heat);
 	if (v->placement)
 		kx_json_add_placement(b, v->placement);
-	if (v->over_time)
-		kx_json_add_over_time(b, v->over_time);
 	json_builder_set_member_name(b, "windows");
 	json_builder_begin_array(b);
 	for (guint i = 0; i < v->windows->len; i++)

@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "model/accessmap-json.h"
 #include "model/json-write.h"
 #include "placed.h"
 #include "row.h"
@@ -130,6 +131,8 @@ static void add_vm(JsonBuilder *b, const KxVmReport *v, const char *reference)
 {
 	json_builder_begin_object(b);
 	kx_json_add_vm(b, v);
+	if (v->over_time)
+		kx_json_add_over_time(b, v->over_time);
 	if (v->placement)
 		add_placed(b, v->placement);
 	add_rows(b, v, reference);
