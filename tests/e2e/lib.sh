@@ -7,12 +7,14 @@ BUILD=${BUILD:-build}
 
 note() { printf '   %s\n' "$*"; }
 
-# test_case "the behaviour it holds" COMMAND…: the command's output is shown when it fails. $ONLY: words, of which one must
-# be the command; for whoever works on one case.
+# $ONLY: words, of which one must be a case's command; for whoever works on one case.
+wanted() { [ -z "${ONLY-}" ] || [[ " $ONLY " == *" $1 "* ]]; }
+
+# test_case "the behaviour it holds" COMMAND…: the command's output is shown when it fails.
 test_case() {
 	local name=$1 log start=$SECONDS rc
 	shift
-	[ -z "${ONLY-}" ] || [[ " $ONLY " == *" $1 "* ]] || return 0
+	wanted "$1" || return 0
 	log=$(mktemp)
 	# Not as a condition: what is one, or is part of one, goes on after an error whatever -e says.
 	( set -eu; "$@" ) >"$log" 2>&1
@@ -60,6 +62,18 @@ fails_with() {
 same() {
 	[ "$1" = "$2" ] || { echo "$3: expected $1, got $2"; return 1; }
 }
+
+# within PERCENT WANTED FOUND WHAT
+within() {
+	figure "$4: $3, expected $2"
+	[ $((($3 - $2) * 100)) -le $(($1 * $2)) ] && [ $((($2 - $3) * 100)) -le $(($1 * $2)) ]
+}
+
+# figure TEXT: shown if the case fails, and kept in any case
+figure() { echo "$*" | tee -a "$LAB_OUT/figures"; }
+
+# few_foreign NUMBER SAMPLES: the emulated CPU counts what it stores to the kernel's stack when it enters the kernel, unlike real ones.
+few_foreign() { [ $(($1 * 1000)) -le "$2" ] || { echo "$1 of $2 samples have an address that no process has"; return 1; }; }
 
 session_threads() { pgrep -c '^kvm-ext/' || true; }
 # To be waited for: whoever stopped a thread goes on when it has ended, which is a moment before it is out of /proc.
