@@ -3,9 +3,9 @@
 #include "cli.h"
 
 #include "compare/setting.h"
+#include "comparison-out.h"
 #include "experiment-run.h"
 #include "output.h"
-#include "report/csv.h"
 
 typedef struct {
 	char **files;
@@ -14,26 +14,9 @@ typedef struct {
 	gboolean check;
 } Arguments;
 
-static int emit(Cli *cli, const Arguments *a, const KxExperiment *e)
+static int emit(const Cli *cli, const Arguments *a, const KxExperiment *e)
 {
-	g_autofree char *json = cli->json || cli->csv ? kx_experiment_to_json(e) : NULL;
-	g_autofree char *body =
-		cli->csv    ? kx_figures_to_csv(json)
-		: cli->json ? g_strdup(json)
-			    : kx_experiment_to_text(e, cli_columns(a->width, a->output));
-	g_autofree char *text = g_strconcat(body, cli->json ? "\n" : "", NULL);
-	g_autoptr(GError) error = NULL;
-
-	if (cli_page_is_all(a->html, a->output) ||
-	    cli_put_text(a->output, "the experiment", text, &error)) {
-		if (cli_put_page(a->html, &(KxPageOf){ .experiment = e }, &error))
-			return KX_EXIT_OK;
-	} else {
-		/* The result took long to measure: it is printed rather than lost. */
-		fputs(text, stdout);
-	}
-	cli_fail(NULL, error);
-	return KX_EXIT_FAILED;
+	return experiment_out(cli, e, a->width, a->output, a->html);
 }
 
 static int show_saved(Cli *cli, const Arguments *a)
@@ -92,10 +75,9 @@ static int measure(Cli *cli, const Arguments *a, const char *command)
 	save = cli->json && a->output && !g_str_equal(a->output, "-") &&
 	       (!g_file_test(a->output, G_FILE_TEST_EXISTS) ||
 		g_file_test(a->output, G_FILE_TEST_IS_REGULAR));
-	e = experiment_run(cli, plan, save ? a->output : NULL, &code);
+	e = experiment_run(cli, plan, command, save ? a->output : NULL, &code);
 	if (!e)
 		return code;
-	e->command = g_strdup(command);
 	written = emit(cli, a, e);
 	if (e->stopped)
 		fprintf(stderr, "kvm-ext: the experiment ended early: %s\n", e->stopped);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* history: lists the comparisons of the stores, and deletes comparisons. */
+/* history: lists the comparisons and experiments of the stores, and deletes them. */
 #include "cli.h"
 
 #include <string.h>
@@ -83,18 +83,26 @@ static char *shortened(const char *text)
 		"%.*s…", (int)(g_utf8_offset_to_pointer(text, COMMAND_COLUMNS - 1) - text), text);
 }
 
+/* The VMs; of an experiment, whose VMs are gone, its name. */
+static char *what_was_measured(const KxStored *e)
+{
+	if (e->kind == KX_STORED_EXPERIMENT)
+		return g_strdup_printf("experiment %s", e->name ? e->name : "");
+	return g_strjoinv(", ", e->vms);
+}
+
 static void print_text(const GPtrArray *all)
 {
 	g_autoptr(KxTable) table = kx_table_new();
 	GString *out = g_string_new(NULL);
-	static const char *const titles[] = { "ID",    "begun", "VMs",	    "rounds",
-					      "state", "host",	"settings", "command" };
+	static const char *const titles[] = { "ID",    "begun", "VMs, or experiment", "rounds",
+					      "state", "host",	"settings",	      "command" };
 
 	for (guint i = 0; i < G_N_ELEMENTS(titles); i++)
 		kx_table_add_column(table, titles[i], g_strcmp0(titles[i], "rounds") != 0, FALSE);
 	for (guint i = 0; i < all->len; i++) {
 		const KxStored *e = all->pdata[i];
-		g_autofree char *vms = g_strjoinv(", ", e->vms);
+		g_autofree char *vms = what_was_measured(e);
 		g_autofree char *settings = g_strjoinv(", ", e->settings);
 		guint column = 0;
 
@@ -132,6 +140,8 @@ static void print_json(const GPtrArray *all)
 
 		json_builder_begin_object(b);
 		kx_json_add_text(b, "id", e->id);
+		kx_json_add_text(b, "kind", kx_stored_kind_name(e->kind));
+		kx_json_add_text(b, "name", e->name);
 		kx_json_add_text(b, "state", kx_stored_state_name(e->state));
 		kx_json_add_text(b, "stopped", e->stopped);
 		kx_json_add_int(b, "start_realtime_ns", e->start_realtime_ns);
@@ -163,7 +173,7 @@ static int list(Cli *cli, const Arguments *a)
 	else if (all->len)
 		print_text(all);
 	else if (!code)
-		cli_say(cli, "no comparison is kept%s%s", a->domain ? " of " : "",
+		cli_say(cli, "%s%s", a->domain ? "no comparison is kept of " : "nothing is kept",
 			a->domain ? a->domain : "");
 	return code;
 }
@@ -216,7 +226,7 @@ int cmd_history(Cli *cli, int argc, char **argv)
 		  "Only comparisons of this VM, by name or UUID", "DOMAIN" },
 		{ "limit", 'n', 0, G_OPTION_ARG_INT, &a.limit, "Only the newest N (all)", "N" },
 		{ "delete", 0, 0, G_OPTION_ARG_STRING_ARRAY, &a.delete_ids,
-		  "Delete the comparison ID; may be given more than once", "ID" },
+		  "Delete the comparison or experiment ID; may be given more than once", "ID" },
 		{ G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &a.rest, NULL, NULL },
 		{ 0 },
 	};

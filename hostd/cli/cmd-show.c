@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* show: prints a comparison of the store as compare printed it. */
+/* show: prints a comparison or an experiment of the store as it was printed when it was measured. */
 #include "cli.h"
 
 #include "comparison-out.h"
@@ -9,9 +9,13 @@
 static int show(Cli *cli, const char *id, int width, const char *output, const char *html)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(KxComparison) c = stores_load(id, &error);
+	g_autoptr(KxComparison) c = NULL;
+	g_autoptr(KxExperiment) e = NULL;
 
-	return c ? comparison_out(cli, c, width, output, html) : stores_fail(NULL, error);
+	if (!stores_load_any(id, &c, &e, &error))
+		return stores_fail(NULL, error);
+	return e ? experiment_out(cli, e, width, output, html)
+		 : comparison_out(cli, c, width, output, html);
 }
 
 int cmd_show(Cli *cli, int argc, char **argv)

@@ -45,50 +45,92 @@ static gboolean open_store(Keeper *k, GError **error)
 	return k->store != NULL;
 }
 
-static void tell(Keeper *k, const GError *error)
+/* What is kept: one of the two. */
+typedef struct {
+	KxComparison *c;
+	KxExperiment *e;
+} Kept;
+
+static char **id_of(const Kept *what)
+{
+	return what->e ? &what->e->id : &what->c->id;
+}
+
+static const char *kind_of(const Kept *what)
+{
+	return kx_stored_kind_name(what->e ? KX_STORED_EXPERIMENT : KX_STORED_COMPARISON);
+}
+
+static void tell(Keeper *k, const Kept *what, const GError *error)
 {
 	g_autofree char *why = kx_text_clean(error->message);
 
 	if (!k->told)
-		fprintf(stderr, "kvm-ext: this comparison goes on, but is not kept: %s\n", why);
+		fprintf(stderr, "kvm-ext: this %s goes on, but is not kept: %s\n", kind_of(what),
+			why);
 	k->told = TRUE;
 }
 
-static gboolean save(Keeper *k, KxComparison *c, KxStoreStep step)
+static gboolean write_to_store(const Keeper *k, const Kept *what, KxStoreStep step, GError **error)
+{
+	return what->e ? kx_store_save_experiment(k->store, what->e, k->saved, step, error)
+		       : kx_store_save(k->store, what->c, k->saved, step, error);
+}
+
+static gboolean save(Keeper *k, const Kept *what, KxStoreStep step)
 {
 	g_autoptr(GError) error = NULL;
+	char **id = id_of(what);
 
 	if (k->lost)
 		return FALSE;
-	if (open_store(k, &error) && kx_store_save(k->store, c, k->saved, step, &error)) {
-		k->saved = c->whole;
+	if (open_store(k, &error) && write_to_store(k, what, step, &error)) {
+		k->saved = what->e ? kx_experiment_whole(what->e) : what->c->whole;
 		return TRUE;
 	}
-	tell(k, error);
-	k->lost = c->id && g_error_matches(error, KX_STORE_ERROR, KX_STORE_ERROR_NONE);
+	tell(k, what, error);
+	k->lost = *id && g_error_matches(error, KX_STORE_ERROR, KX_STORE_ERROR_NONE);
 	if (k->lost)
-		g_clear_pointer(&c->id, g_free);
+		g_clear_pointer(id, g_free);
 	return FALSE;
+}
+
+/* Writes all rounds again, because the workload's logs are joined only now. */
+static void end(Keeper *k, const Kept *what)
+{
+	const char *id;
+
+	k->saved = 0;
+	if (!save(k, what, KX_STORE_ENDS)) {
+		id = *id_of(what);
+		if (id)
+			fprintf(stderr, "kvm-ext: what is kept of %s %s ends before its end\n",
+				kind_of(what), id);
+		return;
+	}
+	id = *id_of(what);
+	if (!k->cli->quiet)
+		fprintf(stderr, "kvm-ext: kept as %s (kvm-ext show %s)\n", id, id);
 }
 
 void keeper_save(Keeper *k, KxComparison *c)
 {
-	save(k, c, KX_STORE_GOES_ON);
+	save(k, &(Kept){ .c = c }, KX_STORE_GOES_ON);
 }
 
-/* Writes all rounds again, because the workload's logs are joined only now. */
+void keeper_save_experiment(Keeper *k, KxExperiment *e)
+{
+	save(k, &(Kept){ .e = e }, KX_STORE_GOES_ON);
+}
+
 void keeper_end(Keeper *k, KxComparison *c)
 {
-	k->saved = 0;
-	if (!save(k, c, KX_STORE_ENDS)) {
-		if (c->id)
-			fprintf(stderr,
-				"kvm-ext: what is kept of comparison %s ends before its end\n",
-				c->id);
-		return;
-	}
-	if (!k->cli->quiet)
-		fprintf(stderr, "kvm-ext: kept as %s (kvm-ext show %s)\n", c->id, c->id);
+	end(k, &(Kept){ .c = c });
+}
+
+void keeper_end_experiment(Keeper *k, KxExperiment *e)
+{
+	end(k, &(Kept){ .e = e });
 }
 
 void keeper_give_up(Keeper *k, const KxComparison *c)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Keeps a comparison in the store while it is measured. If the comparison cannot be kept, an error is printed once, the
- * comparison goes on, and the keeper tries again after each round.
+ * Keeps a comparison, or an experiment, in the store while it is measured. If it cannot be kept, an error is printed once, the
+ * measurement goes on, and the keeper tries again after each round.
  */
 #ifndef KX_COMPARE_KEEP_H
 #define KX_COMPARE_KEEP_H
@@ -19,8 +19,10 @@ void keeper_free(Keeper *k);
 
 /* Call this function when the comparison begins, and after each round. */
 void keeper_save(Keeper *k, KxComparison *c);
+void keeper_save_experiment(Keeper *k, KxExperiment *e);
 /* Call this function at the end; it prints the ID. */
 void keeper_end(Keeper *k, KxComparison *c);
+void keeper_end_experiment(Keeper *k, KxExperiment *e);
 /* Call this function if nothing was measured: the comparison stays in the store as it was before. */
 void keeper_give_up(Keeper *k, const KxComparison *c);
 

@@ -6,6 +6,7 @@
 #include <libvirt/libvirt.h>
 
 #include "cli.h"
+#include "compare-keep.h"
 #include "compare/setting.h"
 #include "experiment-job.h"
 #include "experiment/clone.h"
@@ -47,6 +48,7 @@ typedef struct {
 	char **refused; /* [setting]: why this host cannot have the setting; NULL: it can, as far as is known */
 	char *last_failure;
 	gint64 start_us;
+	Keeper *keeper;
 	const char *save; /* where the JSON text is written to after each round; NULL: nowhere */
 	guint signals[3];
 } Experiment;

@@ -23,6 +23,7 @@
 #include "compare/doubts.h"
 #include "experiment-internal.h"
 #include "output.h"
+#include "vm/environment.h"
 #include "vm/libvirt.h"
 
 #define POLL_MS 20u
@@ -245,6 +246,7 @@ static void save_round(const Experiment *x)
 {
 	g_autofree char *json = NULL;
 
+	keeper_save_experiment(x->keeper, x->e);
 	if (!x->save)
 		return;
 	x->e->stopped = g_strdup("it still runs, or was killed");
@@ -262,6 +264,7 @@ static void run_rounds(Experiment *x)
 			if (!run_point(x, x->e->points->pdata[order[i]], round))
 				return;
 		}
+		kx_experiment_set_whole(x->e, round + 1);
 		save_round(x);
 	}
 	x->e->stopped = over(x);
@@ -305,6 +308,20 @@ static void quiet(void *data, virErrorPtr error)
 {
 }
 
+static void note_environment(Experiment *x, KxComparison *first)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GVariant) facts = cli_ask_environment(x->cli, &error);
+
+	if (facts) {
+		g_ptr_array_unref(first->environment);
+		first->environment = kx_environment_from_variant(facts);
+	} else {
+		kx_environment_add(first->environment, "environment", NULL, error->message);
+	}
+}
+
+/* What is of the whole experiment is noted at its first point. */
 static void run_all(Experiment *x)
 {
 	g_autofree char *before = kx_doubts_state(NULL), *after = NULL;
@@ -314,17 +331,21 @@ static void run_all(Experiment *x)
 	x->runs = x->plan->rounds * x->e->points->len * settings;
 	g_ptr_array_unref(first->doubts);
 	first->doubts = kx_doubts_of_host(NULL);
+	note_environment(x, first);
 	x->start_us = g_get_monotonic_time();
 	x->e->start_realtime_ns = g_get_real_time() * 1000;
+	keeper_save_experiment(x->keeper, x->e);
 	run_rounds(x);
 	x->e->end_realtime_ns = g_get_real_time() * 1000;
 	after = kx_doubts_state(NULL);
 	kx_doubts_of_change(first->doubts, before, after);
+	keeper_end_experiment(x->keeper, x->e);
 	if (x->terminal)
 		fputs("\r\033[K", stderr);
 }
 
-KxExperiment *experiment_run(Cli *cli, const KxPlan *plan, const char *save, int *code)
+KxExperiment *experiment_run(Cli *cli, const KxPlan *plan, const char *command, const char *save,
+			     int *code)
 {
 	Experiment x = {
 		.cli = cli, .plan = plan, .save = save, .terminal = isatty(STDERR_FILENO)
@@ -334,6 +355,8 @@ KxExperiment *experiment_run(Cli *cli, const KxPlan *plan, const char *save, int
 	if (!ask_daemon(&x, code) || !connect_libvirt(&x, code))
 		return NULL;
 	x.e = kx_experiment_new(plan);
+	x.e->command = g_strdup(command);
+	x.keeper = keeper_new(cli);
 	x.id = g_uuid_string_random();
 	x.refused = g_new0(char *, plan->settings->len);
 	x.signals[0] = g_unix_signal_add(SIGINT, on_signal, &x);
@@ -347,6 +370,7 @@ KxExperiment *experiment_run(Cli *cli, const KxPlan *plan, const char *save, int
 	virConnectClose(x.conn);
 	if (x.bad >= BAD_MAX)
 		*code = KX_EXIT_FAILED;
+	keeper_free(x.keeper);
 	g_free(x.id);
 	g_free(x.last_failure);
 	for (guint i = 0; i < plan->settings->len; i++)

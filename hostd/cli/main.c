@@ -50,11 +50,11 @@ static const Command table[] = {
 	  "  kvm-ext experiment gups.conf --json -o gups.json\n"
 	  "  kvm-ext experiment --input gups.json",
 	  cmd_experiment },
-	{ "history", "", "List the comparisons that are kept, or delete some",
+	{ "history", "", "List the comparisons and experiments that are kept, or delete some",
 	  "  kvm-ext history\n  kvm-ext history --domain vm1 --limit 10 --json\n"
 	  "  kvm-ext history --delete 3fa9c1d2",
 	  cmd_history },
-	{ "show", "ID", "Show a comparison that is kept, as compare printed it",
+	{ "show", "ID", "Show a comparison or experiment that is kept, as it was printed",
 	  "  kvm-ext show 3fa9c1d2\n  kvm-ext show 3fa9 --json -o c.json\n"
 	  "  kvm-ext show 3fa9 --html c.html",
 	  cmd_show },

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define KILLED "the command that measured it was killed"
+
 int stores_fail(const char *what, const GError *error)
 {
 	int code = cli_fail(what, error);
@@ -11,6 +13,8 @@ int stores_fail(const char *what, const GError *error)
 		return KX_EXIT_STATE;
 	if (g_error_matches(error, KX_STORE_ERROR, KX_STORE_ERROR_READ_ONLY))
 		return KX_EXIT_DENIED;
+	if (g_error_matches(error, KX_STORE_ERROR, KX_STORE_ERROR_KIND))
+		return KX_EXIT_UNSUPPORTED;
 	return code;
 }
 
@@ -83,12 +87,10 @@ KxStore *stores_find(const char *start, KxStoreMode mode, char **id, GError **er
 	return NULL;
 }
 
-KxComparison *stores_load(const char *start, GError **error)
+static KxComparison *load_comparison(KxStore *s, const char *id, GError **error)
 {
-	g_autofree char *id = NULL;
-	g_autoptr(KxStore) s = stores_find(start, KX_STORE_READ, &id, error);
 	KxStoredState state;
-	KxComparison *c = s ? kx_store_load(s, id, &state, error) : NULL;
+	KxComparison *c = kx_store_load(s, id, &state, error);
 
 	if (c && state == KX_STORED_RUNNING)
 		g_ptr_array_add(c->doubts,
@@ -96,8 +98,45 @@ KxComparison *stores_load(const char *start, GError **error)
 						"rounds these are the first %u",
 						c->asked.rounds, c->whole));
 	if (c && !c->stopped && state == KX_STORED_KILLED)
-		c->stopped = g_strdup("the command that measured it was killed");
+		c->stopped = g_strdup(KILLED);
 	return c;
+}
+
+static KxExperiment *load_experiment(KxStore *s, const char *id, GError **error)
+{
+	KxStoredState state;
+	KxExperiment *e = kx_store_load_experiment(s, id, &state, error);
+
+	if (e && state == KX_STORED_RUNNING)
+		e->stopped = g_strdup_printf("it is still being measured: of %u rounds these are "
+					     "the first %u",
+					     e->rounds, kx_experiment_whole(e));
+	if (e && !e->stopped && state == KX_STORED_KILLED)
+		e->stopped = g_strdup(KILLED);
+	return e;
+}
+
+gboolean stores_load_any(const char *start, KxComparison **c, KxExperiment **e, GError **error)
+{
+	g_autofree char *id = NULL;
+	g_autoptr(KxStore) s = stores_find(start, KX_STORE_READ, &id, error);
+	KxStoredKind kind;
+
+	if (!s || !kx_store_kind(s, id, &kind, error))
+		return FALSE;
+	if (kind == KX_STORED_EXPERIMENT)
+		*e = load_experiment(s, id, error);
+	else
+		*c = load_comparison(s, id, error);
+	return *c || *e;
+}
+
+static KxComparison *load_by_id(const char *start, GError **error)
+{
+	g_autofree char *id = NULL;
+	g_autoptr(KxStore) s = stores_find(start, KX_STORE_READ, &id, error);
+
+	return s ? load_comparison(s, id, error) : NULL;
 }
 
 /* An ID has only hexadecimal digits; the name of a file usually has more. */
@@ -117,5 +156,5 @@ static KxComparison *read_file(const char *path, GError **error)
 
 KxComparison *stores_load_named(const char *name, GError **error)
 {
-	return is_file(name) ? read_file(name, error) : stores_load(name, error);
+	return is_file(name) ? read_file(name, error) : load_by_id(name, error);
 }

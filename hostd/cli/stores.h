@@ -15,8 +15,11 @@ KxStore *stores_find(const char *start, KxStoreMode mode, char **id, GError **er
 /* Like cli_fail(), with the exit code for an error of the store. */
 int stores_fail(const char *what, const GError *error);
 
-/* Loads the comparison. If it is still being measured, or its command was killed, the comparison says so. NULL: @error. */
-KxComparison *stores_load(const char *start, GError **error);
+/*
+ * Loads the comparison, or the experiment: one of *@c and *@e is set. If it is still being measured, or its command was killed, it
+ * says so. FALSE: @error.
+ */
+gboolean stores_load_any(const char *start, KxComparison **c, KxExperiment **e, GError **error);
 /* The comparison of that ID, or in the file of that name, saved with 'compare --json'. */
 KxComparison *stores_load_named(const char *name, GError **error);
 

@@ -50,20 +50,22 @@ static void add_rows(JsonBuilder *b, const KxExperimentPoint *p)
 	json_builder_end_array(b);
 }
 
-static void add_comparison(JsonBuilder *b, const KxComparison *c)
+/* @json: the comparison, or its head. */
+static void add_comparison(JsonBuilder *b, const char *json)
 {
-	g_autofree char *json = kx_comparison_to_json(c);
-
 	json_builder_set_member_name(b, "comparison");
 	json_builder_add_value(b, json_from_string(json, NULL));
 }
 
-static void add_points(JsonBuilder *b, const KxExperiment *e)
+/* @measured FALSE: without runs and conclusions. */
+static void add_points(JsonBuilder *b, const KxExperiment *e, gboolean measured)
 {
 	json_builder_set_member_name(b, "points");
 	json_builder_begin_array(b);
 	for (guint i = 0; i < e->points->len; i++) {
 		const KxExperimentPoint *p = e->points->pdata[i];
+		g_autofree char *comparison =
+			measured ? kx_comparison_to_json(p->c) : kx_comparison_head_to_json(p->c);
 
 		json_builder_begin_object(b);
 		kx_json_add_text(b, "label", p->at->label);
@@ -71,20 +73,22 @@ static void add_points(JsonBuilder *b, const KxExperiment *e)
 		kx_json_add_int(b, "vcpus", p->at->vcpus);
 		kx_json_add_int(b, "memory_bytes", p->at->memory_bytes);
 		kx_json_add_text(b, "working_set", p->at->working_set);
-		add_rows(b, p);
-		add_comparison(b, p->c);
+		if (measured)
+			add_rows(b, p);
+		add_comparison(b, comparison);
 		json_builder_end_object(b);
 	}
 	json_builder_end_array(b);
 }
 
-char *kx_experiment_to_json(const KxExperiment *e)
+static char *to_json(const KxExperiment *e, gboolean measured)
 {
 	g_autoptr(JsonBuilder) b = json_builder_new();
 	g_autoptr(JsonNode) root = NULL;
 
 	json_builder_begin_object(b);
 	kx_json_add_text(b, "schema", KX_EXPERIMENT_SCHEMA);
+	kx_json_add_text(b, "id", e->id);
 	kx_json_add_text(b, "name", e->name);
 	kx_json_add_text(b, "command", e->command);
 	kx_json_add_text(b, "file", e->file);
@@ -93,10 +97,40 @@ char *kx_experiment_to_json(const KxExperiment *e)
 	kx_json_add_int(b, "start_realtime_ns", (guint64)e->start_realtime_ns);
 	kx_json_add_int(b, "end_realtime_ns", (guint64)e->end_realtime_ns);
 	kx_json_add_text(b, "stopped", e->stopped);
-	add_points(b, e);
+	add_points(b, e, measured);
 	json_builder_end_object(b);
 	root = json_builder_get_root(b);
-	return json_to_string(root, TRUE);
+	return json_to_string(root, measured);
+}
+
+char *kx_experiment_to_json(const KxExperiment *e)
+{
+	return to_json(e, TRUE);
+}
+
+char *kx_experiment_head_to_json(const KxExperiment *e)
+{
+	return to_json(e, FALSE);
+}
+
+char *kx_experiment_round_to_json(const KxExperiment *e, guint round)
+{
+	g_autoptr(JsonBuilder) b = json_builder_new();
+	g_autoptr(JsonNode) root = NULL;
+
+	json_builder_begin_object(b);
+	json_builder_set_member_name(b, "points");
+	json_builder_begin_array(b);
+	for (guint i = 0; i < e->points->len; i++) {
+		const KxExperimentPoint *p = e->points->pdata[i];
+		g_autofree char *json = kx_comparison_round_to_json(p->c, round);
+
+		json_builder_add_value(b, json_from_string(json, NULL));
+	}
+	json_builder_end_array(b);
+	json_builder_end_object(b);
+	root = json_builder_get_root(b);
+	return json_to_string(root, FALSE);
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
@@ -181,6 +215,38 @@ static gboolean read_points(KxExperiment *e, JsonObject *o, GError **error)
 	return TRUE;
 }
 
+static gboolean take_points(KxExperiment *e, JsonArray *points, GError **error)
+{
+	guint n = points ? json_array_get_length(points) : 0;
+
+	if (n != e->points->len)
+		return bad(error, "a round has runs of another number of points");
+	for (guint i = 0; i < n; i++) {
+		const KxExperimentPoint *p = e->points->pdata[i];
+		g_autofree char *json = json_to_string(json_array_get_element(points, i), FALSE);
+
+		if (!kx_comparison_take_round(p->c, json, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+gboolean kx_experiment_take_round(KxExperiment *e, const char *json, GError **error)
+{
+	g_autoptr(JsonParser) parser = json_parser_new();
+	JsonNode *root, *points;
+
+	if (!json_parser_load_from_data(parser, json, -1, error))
+		return FALSE;
+	root = json_parser_get_root(parser);
+	if (!root || !JSON_NODE_HOLDS_OBJECT(root))
+		return bad(error, "a round is no object");
+	points = json_object_get_member(json_node_get_object(root), "points");
+	return take_points(
+		e, points && JSON_NODE_HOLDS_ARRAY(points) ? json_node_get_array(points) : NULL,
+		error);
+}
+
 KxExperiment *kx_experiment_from_json(const char *json, GError **error)
 {
 	g_autoptr(JsonParser) parser = json_parser_new();
@@ -203,6 +269,7 @@ KxExperiment *kx_experiment_from_json(const char *json, GError **error)
 		return NULL;
 	}
 	e = g_new0(KxExperiment, 1);
+	e->id = text_of(o, "id");
 	e->name = text_of(o, "name");
 	e->name = e->name ? e->name : g_strdup("?");
 	e->command = text_of(o, "command");

@@ -66,12 +66,37 @@ void kx_experiment_free(KxExperiment *e)
 {
 	if (!e)
 		return;
+	g_free(e->id);
 	g_free(e->name);
 	g_free(e->file);
 	g_free(e->command);
 	g_free(e->stopped);
 	g_clear_pointer(&e->points, g_ptr_array_unref);
 	g_free(e);
+}
+
+guint kx_experiment_whole(const KxExperiment *e)
+{
+	guint whole = G_MAXUINT;
+
+	for (guint i = 0; i < e->points->len; i++)
+		whole = MIN(whole, ((const KxExperimentPoint *)e->points->pdata[i])->c->whole);
+	return whole;
+}
+
+void kx_experiment_set_whole(KxExperiment *e, guint rounds)
+{
+	for (guint i = 0; i < e->points->len; i++)
+		((KxExperimentPoint *)e->points->pdata[i])->c->whole = rounds;
+}
+
+guint kx_experiment_begun(const KxExperiment *e)
+{
+	guint begun = 0;
+
+	for (guint i = 0; i < e->points->len; i++)
+		begun = MAX(begun, ((const KxExperimentPoint *)e->points->pdata[i])->c->rounds);
+	return begun;
 }
 
 guint *kx_experiment_order(const KxExperiment *e, guint round)

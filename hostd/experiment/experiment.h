@@ -20,6 +20,7 @@ typedef struct {
 } KxExperimentPoint;
 
 typedef struct {
+	char *id; /* in the store; NULL: not kept */
 	char *name;
 	char *file;    /* the text of the experiment's file */
 	char *command; /* the command line */
@@ -46,6 +47,22 @@ void kx_experiment_whole_run(KxStretch *s, double elapsed_ns);
 
 char *kx_experiment_to_json(const KxExperiment *e);
 KxExperiment *kx_experiment_from_json(const char *json, GError **error);
+
+/* Rounds in which every point had every setting. */
+guint kx_experiment_whole(const KxExperiment *e);
+/* Records that this is so of the first @rounds. */
+void kx_experiment_set_whole(KxExperiment *e, guint rounds);
+/* Begun rounds. */
+guint kx_experiment_begun(const KxExperiment *e);
+
+/*
+ * The JSON form in parts, as of a comparison (compare/comparison.h). The head has everything but runs and conclusions;
+ * kx_experiment_from_json() reads it as an experiment without runs. kx_experiment_take_round() adds the runs of one round to that
+ * experiment; FALSE: @json is no round of it.
+ */
+char *kx_experiment_head_to_json(const KxExperiment *e);
+char *kx_experiment_round_to_json(const KxExperiment *e, guint round);
+gboolean kx_experiment_take_round(KxExperiment *e, const char *json, GError **error);
 
 /* --- conclusions -------------------------------------------------------------------------------------------------- */
 

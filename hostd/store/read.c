@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* This file finds comparisons, reads them back, and lists them. */
+/* This file finds comparisons and experiments, reads them back, and lists them. */
 #include "store-internal.h"
 
 #include <string.h>
@@ -84,7 +84,57 @@ static KxStoredState state_of(sqlite3_stmt *q, int first)
 								: KX_STORED_ENDED_EARLY;
 }
 
-static KxComparison *load_head(KxStore *s, const char *id, KxStoredState *state, GError **error)
+const char *kx_stored_kind_name(KxStoredKind kind)
+{
+	return kind == KX_STORED_EXPERIMENT ? "experiment" : "comparison";
+}
+
+gboolean kx_store_kind(KxStore *s, const char *id, KxStoredKind *kind, GError **error)
+{
+	g_autoptr(sqlite3_stmt) q =
+		kx_store_prepare(s, "SELECT kind FROM comparison WHERE id = ?", error);
+	int rc;
+
+	if (!q)
+		return FALSE;
+	sqlite3_bind_text(q, 1, id, -1, SQLITE_TRANSIENT);
+	rc = sqlite3_step(q);
+	if (rc == SQLITE_ROW) {
+		*kind = sqlite3_column_int64(q, 0) ? KX_STORED_EXPERIMENT : KX_STORED_COMPARISON;
+		return TRUE;
+	}
+	if (rc != SQLITE_DONE)
+		return kx_store_fail(s, "reading the history", error);
+	g_set_error(error, KX_STORE_ERROR, KX_STORE_ERROR_NONE,
+		    "%s has no comparison %s (any more)", s->path, id);
+	return FALSE;
+}
+
+static gboolean is_kind(KxStore *s, const char *id, KxStoredKind kind, GError **error)
+{
+	KxStoredKind found;
+
+	if (!kx_store_kind(s, id, &found, error))
+		return FALSE;
+	if (found == kind)
+		return TRUE;
+	g_set_error(error, KX_STORE_ERROR, KX_STORE_ERROR_KIND,
+		    "%s is %s %s, and %s %s is wanted (kvm-ext show %s shows it)", id,
+		    kind == KX_STORED_EXPERIMENT ? "a" : "an", kx_stored_kind_name(found),
+		    kind == KX_STORED_EXPERIMENT ? "an" : "a", kx_stored_kind_name(kind), id);
+	return FALSE;
+}
+
+/* Fills in a head, and takes a round. */
+typedef struct {
+	KxStoredKind kind;
+	void *(*read)(const char *json, GError **error);
+	gboolean (*take)(void *what, const char *json, GError **error);
+	GDestroyNotify free;
+} Reader;
+
+static void *load_head(KxStore *s, const Reader *r, const char *id, KxStoredState *state,
+		       GError **error)
 {
 	g_autoptr(sqlite3_stmt) q =
 		kx_store_prepare(s,
@@ -92,36 +142,24 @@ static KxComparison *load_head(KxStore *s, const char *id, KxStoredState *state,
 				 "FROM comparison WHERE id = ?",
 				 error);
 	g_autoptr(GError) why = NULL;
-	KxComparison *c;
-	int rc;
+	void *what;
 
 	if (!q)
 		return NULL;
 	sqlite3_bind_text(q, 1, id, -1, SQLITE_TRANSIENT);
-	rc = sqlite3_step(q);
-	if (rc == SQLITE_DONE) {
-		g_set_error(error, KX_STORE_ERROR, KX_STORE_ERROR_NONE,
-			    "%s has no comparison %s (any more)", s->path, id);
-		return NULL;
-	}
-	if (rc != SQLITE_ROW) {
+	if (sqlite3_step(q) != SQLITE_ROW) {
 		kx_store_fail(s, "reading the history", error);
 		return NULL;
 	}
-	c = kx_comparison_from_json(text_of(q, 0), &why);
-	if (!c) {
+	what = r->read(text_of(q, 0), &why);
+	if (!what)
 		damaged(s, id, why, error);
-		return NULL;
-	}
-	/* What is kept from here on goes to the row from which this was read. */
-	g_free(c->id);
-	c->id = g_strdup(id);
-	if (state)
+	else if (state)
 		*state = state_of(q, 1);
-	return c;
+	return what;
 }
 
-static gboolean load_rounds(KxStore *s, KxComparison *c, const char *id, GError **error)
+static gboolean load_rounds(KxStore *s, const Reader *r, void *what, const char *id, GError **error)
 {
 	g_autoptr(sqlite3_stmt) q =
 		kx_store_prepare(s,
@@ -136,26 +174,89 @@ static gboolean load_rounds(KxStore *s, KxComparison *c, const char *id, GError 
 	while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
 		g_autoptr(GError) why = NULL;
 
-		if (!kx_comparison_take_round(c, text_of(q, 1), &why))
+		if (!r->take(what, text_of(q, 1), &why))
 			return damaged(s, id, why, error);
 	}
 	return rc == SQLITE_DONE || kx_store_fail(s, "reading the history", error);
 }
 
 /* Reads head and rounds in one transaction, because another process may be writing the next round. */
-KxComparison *kx_store_load(KxStore *s, const char *id, KxStoredState *state, GError **error)
+static void *load(KxStore *s, const Reader *r, const char *id, KxStoredState *state, GError **error)
 {
-	g_autoptr(KxComparison) c = NULL;
+	void *what = NULL;
 	gboolean ok;
 
 	if (sqlite3_exec(s->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK) {
 		kx_store_fail(s, "reading the history", error);
 		return NULL;
 	}
-	c = load_head(s, id, state, error);
-	ok = c && load_rounds(s, c, id, error);
+	if (is_kind(s, id, r->kind, error))
+		what = load_head(s, r, id, state, error);
+	ok = what && load_rounds(s, r, what, id, error);
 	sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-	return ok ? g_steal_pointer(&c) : NULL;
+	if (ok)
+		return what;
+	if (what)
+		r->free(what);
+	return NULL;
+}
+
+static void *read_comparison(const char *json, GError **error)
+{
+	return kx_comparison_from_json(json, error);
+}
+
+static gboolean take_of_comparison(void *what, const char *json, GError **error)
+{
+	return kx_comparison_take_round(what, json, error);
+}
+
+static void free_comparison(void *what)
+{
+	kx_comparison_free(what);
+}
+
+KxComparison *kx_store_load(KxStore *s, const char *id, KxStoredState *state, GError **error)
+{
+	static const Reader reader = { KX_STORED_COMPARISON, read_comparison, take_of_comparison,
+				       free_comparison };
+	KxComparison *c = load(s, &reader, id, state, error);
+
+	if (!c)
+		return NULL;
+	/* What is kept from here on goes to the row from which this was read. */
+	g_free(c->id);
+	c->id = g_strdup(id);
+	return c;
+}
+
+static void *read_experiment(const char *json, GError **error)
+{
+	return kx_experiment_from_json(json, error);
+}
+
+static gboolean take_of_experiment(void *what, const char *json, GError **error)
+{
+	return kx_experiment_take_round(what, json, error);
+}
+
+static void free_experiment(void *what)
+{
+	kx_experiment_free(what);
+}
+
+KxExperiment *kx_store_load_experiment(KxStore *s, const char *id, KxStoredState *state,
+				       GError **error)
+{
+	static const Reader reader = { KX_STORED_EXPERIMENT, read_experiment, take_of_experiment,
+				       free_experiment };
+	KxExperiment *e = load(s, &reader, id, state, error);
+
+	if (!e)
+		return NULL;
+	g_free(e->id);
+	e->id = g_strdup(id);
+	return e;
 }
 
 /* --- the list ----------------------------------------------------------------------------------------------------- */
@@ -177,6 +278,7 @@ void kx_stored_free(KxStored *e)
 	if (!e)
 		return;
 	g_free(e->id);
+	g_free(e->name);
 	g_strfreev(e->settings);
 	g_free(e->command);
 	g_free(e->kernel);
@@ -200,12 +302,14 @@ enum {
 	COMMAND,
 	KERNEL,
 	HARDWARE,
+	KIND,
+	NAME,
 	VMS
 };
 
 static const char list_sql[] =
 	"SELECT id, started_ns, saved_ns, writer_pid, writer_started, writer_boot, stopped, "
-	"asked, whole, seed, settings, command, kernel, hardware, "
+	"asked, whole, seed, settings, command, kernel, hardware, kind, name, "
 	"(SELECT group_concat(name, char(10)) FROM "
 	"(SELECT name FROM vm WHERE comparison = id ORDER BY position)) FROM comparison "
 	"WHERE ?1 IS NULL OR EXISTS (SELECT 1 FROM vm WHERE comparison = id AND (name = ?1 OR uuid "
@@ -250,6 +354,8 @@ static KxStored *entry_of(const KxStore *s, sqlite3_stmt *q)
 	e->command = text_at(q, COMMAND);
 	e->kernel = text_at(q, KERNEL);
 	e->hardware = text_at(q, HARDWARE);
+	e->kind = sqlite3_column_int64(q, KIND) ? KX_STORED_EXPERIMENT : KX_STORED_COMPARISON;
+	e->name = text_at(q, NAME);
 	e->vms = texts_at(q, VMS);
 	e->state = state_of(q, WRITER);
 	return e;

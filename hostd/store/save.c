@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* This file writes comparisons, and decides who may write them. */
+/* This file writes comparisons and experiments, and decides who may write them. */
 #include "store-internal.h"
 
 #include <sys/random.h>
@@ -7,6 +7,22 @@
 #include "writer.h"
 
 #define TRIES 16
+
+/* A comparison or an experiment, as it is written. */
+typedef struct {
+	KxStoredKind kind;
+	char **id;
+	const char *name, *stopped, *command;
+	const KxReport *host;
+	gint64 started_ns;
+	guint64 seed;
+	guint asked, whole, rounds; /* rounds: begun */
+	const GPtrArray *settings;
+	const GPtrArray *vms; /* NULL: none to be found by */
+	const void *what;
+	char *(*head)(const void *what);
+	char *(*round)(const void *what, guint round);
+} Kept;
 
 /*
  * An ID has eight hexadecimal digits: it is short enough to be typed, and differs between the stores of several users. The
@@ -21,12 +37,12 @@ static char *draw_id(void)
 	return g_strdup_printf("%08x", drawn);
 }
 
-static char *labels_of(const KxComparison *c)
+static char *labels_of(const GPtrArray *settings)
 {
 	GString *text = g_string_new(NULL);
 
-	for (guint i = 0; i < c->settings->len; i++) {
-		const KxComparedSetting *s = c->settings->pdata[i];
+	for (guint i = 0; i < settings->len; i++) {
+		const KxComparedSetting *s = settings->pdata[i];
 
 		if (!s->left_out)
 			g_string_append_printf(text, "%s%s", text->len ? "\n" : "", s->label);
@@ -134,65 +150,64 @@ gboolean kx_store_delete(KxStore *s, const char *id, GError **error)
 /* --- saving ------------------------------------------------------------------------------------------------------- */
 
 /* Adds the rows of a new comparison, which write_head() then fills in. */
-static gboolean insert(KxStore *s, const KxComparison *c, GError **error)
+static gboolean insert(KxStore *s, const Kept *k, GError **error)
 {
+	const char *id = *k->id;
 	gboolean ok =
-		kx_store_run(
-			s, error,
-			"INSERT INTO comparison (id, started_ns, saved_ns, asked, whole, seed, "
-			"settings, head) VALUES (?, 0, 0, 0, 0, 0, '', '')",
-			"s", c->id) &&
-		set_writer(s, c->id, error);
+		kx_store_run(s, error,
+			     "INSERT INTO comparison (id, kind, name, started_ns, saved_ns, asked, "
+			     "whole, seed, settings, head) VALUES (?, ?, ?, 0, 0, 0, 0, 0, '', '')",
+			     "sis", id, (gint64)k->kind, k->name) &&
+		set_writer(s, id, error);
 
-	for (guint i = 0; ok && i < c->vms->len; i++) {
-		const KxComparedVm *v = c->vms->pdata[i];
+	for (guint i = 0; ok && k->vms && i < k->vms->len; i++) {
+		const KxComparedVm *v = k->vms->pdata[i];
 
 		ok = kx_store_run(s, error,
 				  "INSERT INTO vm (comparison, position, name, uuid) "
 				  "VALUES (?, ?, ?, ?)",
-				  "siss", c->id, (gint64)i, v->name, v->uuid);
+				  "siss", id, (gint64)i, v->name, v->uuid);
 	}
 	return ok;
 }
 
 /* A comparison that was deleted meanwhile is not added again, because its earlier rounds are gone. */
-static gboolean write_head(KxStore *s, const KxComparison *c, KxStoreStep step, GError **error)
+static gboolean write_head(KxStore *s, const Kept *k, KxStoreStep step, GError **error)
 {
-	g_autofree char *labels = labels_of(c), *head = kx_comparison_head_to_json(c);
+	g_autofree char *labels = labels_of(k->settings), *head = k->head(k->what);
 
 	if (!kx_store_run(
 		    s, error,
 		    "UPDATE comparison SET started_ns = ?, saved_ns = ?, asked = ?, whole = ?, "
 		    "stopped = ?, seed = ?, settings = ?, command = ?, kernel = ?, "
 		    "hardware = ?, head = ? WHERE id = ?",
-		    "iiiisissssss", c->start_realtime_ns, now_ns(), (gint64)c->asked.rounds,
-		    (gint64)c->whole, c->stopped, (gint64)c->seed, labels, c->command,
-		    c->host->kernel, c->host->hardware, head, c->id))
+		    "iiiisissssss", k->started_ns, now_ns(), (gint64)k->asked, (gint64)k->whole,
+		    k->stopped, (gint64)k->seed, labels, k->command, k->host->kernel,
+		    k->host->hardware, head, *k->id))
 		return FALSE;
 	if (sqlite3_changes(s->db) != 1)
-		return no_such(s, c->id, error);
+		return no_such(s, *k->id, error);
 	return step == KX_STORE_GOES_ON ||
 	       kx_store_run(s, error,
 			    "UPDATE comparison SET writer_pid = NULL, writer_started = NULL, "
 			    "writer_boot = NULL WHERE id = ?",
-			    "s", c->id);
+			    "s", *k->id);
 }
 
 /* Deletes rounds from @end on: an interrupt ended such a round before it was whole, and the round is run again. */
-static gboolean write_rounds(KxStore *s, const KxComparison *c, guint from, guint end,
-			     GError **error)
+static gboolean write_rounds(KxStore *s, const Kept *k, guint from, guint end, GError **error)
 {
 	for (guint round = from; round < end; round++) {
-		g_autofree char *windows = kx_comparison_round_to_json(c, round);
+		g_autofree char *windows = k->round(k->what, round);
 
 		if (!kx_store_run(s, error,
 				  "INSERT OR REPLACE INTO round (comparison, number, windows) "
 				  "VALUES (?, ?, ?)",
-				  "sis", c->id, (gint64)round, windows))
+				  "sis", *k->id, (gint64)round, windows))
 			return FALSE;
 	}
 	return kx_store_run(s, error, "DELETE FROM round WHERE comparison = ? AND number >= ?",
-			    "si", c->id, (gint64)end);
+			    "si", *k->id, (gint64)end);
 }
 
 static gboolean has_id(KxStore *s, const char *id)
@@ -206,28 +221,94 @@ static gboolean has_id(KxStore *s, const char *id)
 	return sqlite3_step(q) == SQLITE_ROW;
 }
 
-static gboolean save(KxStore *s, KxComparison *c, guint from, KxStoreStep step, GError **error)
+static gboolean save(KxStore *s, const Kept *k, guint from, KxStoreStep step, GError **error)
 {
-	gboolean is_new = !c->id;
-	guint end = step == KX_STORE_ENDS ? c->rounds : c->whole;
+	gboolean is_new = !*k->id;
+	guint end = step == KX_STORE_ENDS ? k->rounds : k->whole;
 
-	for (guint i = 0; is_new && (!c->id || (i < TRIES && has_id(s, c->id))); i++) {
-		g_free(c->id);
-		c->id = draw_id();
+	for (guint i = 0; is_new && (!*k->id || (i < TRIES && has_id(s, *k->id))); i++) {
+		g_free(*k->id);
+		*k->id = draw_id();
 	}
-	return (!is_new || insert(s, c, error)) && write_head(s, c, step, error) &&
-	       write_rounds(s, c, is_new ? 0 : from, end, error);
+	return (!is_new || insert(s, k, error)) && write_head(s, k, step, error) &&
+	       write_rounds(s, k, is_new ? 0 : from, end, error);
+}
+
+static gboolean keep(KxStore *s, const Kept *k, guint from, KxStoreStep step, GError **error)
+{
+	gboolean is_new = !*k->id;
+
+	if (!kx_store_begin(s, error))
+		return FALSE;
+	if (kx_store_end(s, save(s, k, from, step, error), error))
+		return TRUE;
+	if (is_new)
+		g_clear_pointer(k->id, g_free);
+	return FALSE;
+}
+
+static char *head_of_comparison(const void *c)
+{
+	return kx_comparison_head_to_json(c);
+}
+
+static char *round_of_comparison(const void *c, guint round)
+{
+	return kx_comparison_round_to_json(c, round);
 }
 
 gboolean kx_store_save(KxStore *s, KxComparison *c, guint from, KxStoreStep step, GError **error)
 {
-	gboolean is_new = !c->id;
+	return keep(s,
+		    &(Kept){ .kind = KX_STORED_COMPARISON,
+			     .id = &c->id,
+			     .stopped = c->stopped,
+			     .command = c->command,
+			     .host = c->host,
+			     .started_ns = c->start_realtime_ns,
+			     .seed = c->seed,
+			     .asked = c->asked.rounds,
+			     .whole = c->whole,
+			     .rounds = c->rounds,
+			     .settings = c->settings,
+			     .vms = c->vms,
+			     .what = c,
+			     .head = head_of_comparison,
+			     .round = round_of_comparison },
+		    from, step, error);
+}
 
-	if (!kx_store_begin(s, error))
-		return FALSE;
-	if (kx_store_end(s, save(s, c, from, step, error), error))
-		return TRUE;
-	if (is_new)
-		g_clear_pointer(&c->id, g_free);
-	return FALSE;
+static char *head_of_experiment(const void *e)
+{
+	return kx_experiment_head_to_json(e);
+}
+
+static char *round_of_experiment(const void *e, guint round)
+{
+	return kx_experiment_round_to_json(e, round);
+}
+
+gboolean kx_store_save_experiment(KxStore *s, KxExperiment *e, guint from, KxStoreStep step,
+				  GError **error)
+{
+	/* All points have the same host and the same settings. */
+	const KxComparison *first = ((const KxExperimentPoint *)e->points->pdata[0])->c;
+
+	return keep(s,
+		    &(Kept){ .kind = KX_STORED_EXPERIMENT,
+			     .id = &e->id,
+			     .name = e->name,
+			     .stopped = e->stopped,
+			     .command = e->command,
+			     .host = first->host,
+			     .started_ns = e->start_realtime_ns,
+			     .seed = e->seed,
+			     .asked = e->rounds,
+			     .whole = kx_experiment_whole(e),
+			     .rounds = kx_experiment_begun(e),
+			     .settings = first->settings,
+			     .what = e,
+			     .head = head_of_experiment,
+			     .round = round_of_experiment },
+		    from, step, error);
 }

@@ -43,6 +43,12 @@ static const char *const steps[] = {
 	"  windows TEXT NOT NULL,"
 	"  PRIMARY KEY (comparison, number)"
 	");",
+	/*
+	 * kind: KxStoredKind. name: an experiment's; NULL: a comparison has none. head and windows of an experiment are parts of an experiment's
+	 * JSON (experiment/experiment.h), and it has no rows in vm: its VMs are gone.
+	 */
+	"ALTER TABLE comparison ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE comparison ADD COLUMN name TEXT;",
 };
 
 /* Reads the number that the PRAGMA or SELECT @sql returns. */
@@ -127,7 +133,7 @@ static gboolean bring_up_to_date(KxStore *s, GError **error)
 	return kx_store_end(s, ok, error);
 }
 
-gboolean kx_store_check_schema(KxStore *s, gboolean may_change, GError **error)
+gboolean kx_store_check_schema(KxStore *s, KxStoreMode mode, GError **error)
 {
 	Found f;
 
@@ -135,14 +141,14 @@ gboolean kx_store_check_schema(KxStore *s, gboolean may_change, GError **error)
 		return FALSE;
 	if (f.version == (gint64)G_N_ELEMENTS(steps))
 		return TRUE;
-	if (may_change)
-		return bring_up_to_date(s, error);
-	if (!f.version) {
+	if (!f.version && mode == KX_STORE_READ) {
 		g_set_error(error, KX_STORE_ERROR, KX_STORE_ERROR_NONE, "%s is empty", s->path);
 		return FALSE;
 	}
+	if (mode == KX_STORE_WRITE || sqlite3_db_readonly(s->db, "main") == 0)
+		return bring_up_to_date(s, error);
 	return refuse(
 		s, error,
-		"was written by an older kvm-ext: its owner's next comparison brings it up to "
-		"date");
+		"was written by an older kvm-ext: its owner's next 'kvm-ext history' brings it "
+		"up to date");
 }

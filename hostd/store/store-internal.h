@@ -26,7 +26,10 @@ gboolean kx_store_run(KxStore *s, GError **error, const char *sql, const char *f
 gboolean kx_store_begin(KxStore *s, GError **error);
 gboolean kx_store_end(KxStore *s, gboolean ok, GError **error);
 
-/* Brings the file's tables up to this version, or refuses it. @may_change FALSE: an older version is refused as well. */
-gboolean kx_store_check_schema(KxStore *s, gboolean may_change, GError **error);
+/*
+ * Brings the file's tables up to this version, or refuses it. KX_STORE_READ: a file without tables stays so, and an older version is
+ * refused if this user may not write the file.
+ */
+gboolean kx_store_check_schema(KxStore *s, KxStoreMode mode, GError **error);
 
 #endif /* KX_STORE_INTERNAL_H */

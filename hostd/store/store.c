@@ -129,7 +129,7 @@ static gboolean open_file(KxStore *s, KxStoreMode mode, GError **error)
 			    "%s: this user may not write it", s->path);
 		return FALSE;
 	}
-	return kx_store_check_schema(s, mode == KX_STORE_WRITE, error) &&
+	return kx_store_check_schema(s, mode, error) &&
 	       (mode == KX_STORE_READ || is_sound(s, error));
 }
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The store: every comparison that was measured, in one SQLite file, "history.db".
+ * The store: every comparison and every experiment that was measured, in one SQLite file, "history.db".
  *
  * The command kvm-ext measures, so it writes the store as well; the daemon has no part in it. root writes to KX_STORE_SYSTEM,
  * which members of the group kvm-ext can read; any other user writes to a store of that user's own. kx_store_places() has both,
  * and a comparison is found in either by its ID. The environment variable KVM_EXT_STATE_DIR names another directory instead.
+ *
+ * An experiment (experiment/experiment.h) is kept in the same way: what is said of comparisons is so of experiments as well.
  *
  * A comparison is written when it begins, after each round, and at its end, each time in one transaction that is on the disk
  * when kx_store_save() returns (rollback journal, synchronous=EXTRA). A writer that is killed, or a full disk, loses at most
@@ -14,7 +16,7 @@
  * column and each round in a row, so a figure is described in one place alone.
  *
  * The file has our application_id, and the version of its tables in user_version. A file of an older version is brought up to
- * date in one transaction when it is opened for writing (schema.c has the steps); a file of a newer version, of another
+ * date in one transaction when it is opened by a user who may write it (schema.c has the steps); a file of a newer version, of another
  * program, or a damaged one, is refused and never changed.
  */
 #ifndef KX_STORE_H
@@ -23,6 +25,7 @@
 #include <glib.h>
 
 #include "compare/comparison.h"
+#include "experiment/experiment.h"
 
 #define KX_STORE_SYSTEM "/var/lib/kvm-ext"
 #define KX_STORE_FILE	"history.db"
@@ -36,6 +39,7 @@ typedef enum {
 	KX_STORE_ERROR_BUSY,	  /* a running command measures this comparison */
 	KX_STORE_ERROR_FOREIGN,	  /* the file is not ours, or of a newer version */
 	KX_STORE_ERROR_READ_ONLY, /* this user may not write it */
+	KX_STORE_ERROR_KIND, /* it is an experiment and no comparison, or the other way round */
 } KxStoreError;
 
 /* The directories with stores of this user, the one that this user writes to first. */
@@ -67,6 +71,9 @@ typedef enum {
  */
 gboolean kx_store_save(KxStore *s, KxComparison *c, guint from, KxStoreStep step, GError **error);
 
+gboolean kx_store_save_experiment(KxStore *s, KxExperiment *e, guint from, KxStoreStep step,
+				  GError **error);
+
 /*
  * Records that this process measures the comparison from now on. KX_STORE_ERROR_BUSY: another process measures it.
  * kx_store_release() takes the record back.
@@ -79,6 +86,14 @@ gboolean kx_store_delete(KxStore *s, const char *id, GError **error);
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
+/* In the file: do not change the numbers. */
+typedef enum {
+	KX_STORED_COMPARISON = 0,
+	KX_STORED_EXPERIMENT = 1,
+} KxStoredKind;
+/* "comparison", "experiment" */
+const char *kx_stored_kind_name(KxStoredKind kind);
+
 typedef enum {
 	KX_STORED_WHOLE,
 	KX_STORED_RUNNING,
@@ -90,13 +105,18 @@ const char *kx_stored_state_name(KxStoredState state);
 
 /* The whole ID of the only comparison whose ID begins with @start. */
 char *kx_store_find(KxStore *s, const char *start, GError **error);
-/* @state: NULL if it is not wanted. */
+gboolean kx_store_kind(KxStore *s, const char *id, KxStoredKind *kind, GError **error);
+/* @state: NULL if it is not wanted. KX_STORE_ERROR_KIND: it is of the other kind. */
 KxComparison *kx_store_load(KxStore *s, const char *id, KxStoredState *state, GError **error);
+KxExperiment *kx_store_load_experiment(KxStore *s, const char *id, KxStoredState *state,
+				       GError **error);
 
 /* A line of the list. */
 typedef struct {
+	KxStoredKind kind;
+	char *name; /* an experiment's; NULL: a comparison has none */
 	char *id, *command, *kernel, *hardware, *stopped;
-	char **vms, **settings; /* names; labels of those that ran */
+	char **vms, **settings; /* names, of an experiment none; labels of those that ran */
 	gint64 start_realtime_ns, saved_realtime_ns;
 	guint64 seed;
 	guint whole, asked; /* rounds */

@@ -110,6 +110,62 @@ static KxComparison *comparison(const char *vm, guint rounds)
 	return c;
 }
 
+#define POINTS 2u
+
+static void add_round_of_runs(KxExperiment *e)
+{
+	for (guint i = 0; i < e->points->len; i++)
+		add_round(((KxExperimentPoint *)e->points->pdata[i])->c);
+}
+
+/* One VM at the first point, and two at the second. */
+static KxExperiment *experiment(guint rounds)
+{
+	KxExperiment *e = g_new0(KxExperiment, 1);
+
+	e->name = g_strdup("gups");
+	e->file = g_strdup("[experiment]\ntrackers=abit,ept-walk\n");
+	e->command = g_strdup("experiment gups.conf");
+	e->seed = 9;
+	e->rounds = ROUNDS;
+	e->start_realtime_ns = 1700000000000000000 + g_random_int();
+	for (guint i = 0; i < POINTS; i++) {
+		KxComparison *c = kx_comparison_new();
+		KxPoint *at = g_new0(KxPoint, 1);
+
+		at->label = g_strdup_printf("vms=%u", i + 1);
+		at->vms = i + 1;
+		c->host->kernel = g_strdup("6.1.0");
+		kx_comparison_add_setting(c, "off", "off");
+		kx_comparison_add_setting(c, "abit", "abit:interval=250ms");
+		kx_comparison_add_setting(c, "ept-walk", "ept-walk");
+		for (guint vm = 0; vm < at->vms; vm++)
+			kx_comparison_add_vm(c, "clone");
+		kx_experiment_add_point(e, at, c);
+	}
+	for (guint i = 0; i < rounds; i++)
+		add_round_of_runs(e);
+	return e;
+}
+
+static void save_experiment(KxStore *s, KxExperiment *e, guint from, KxStoreStep step)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (!kx_store_save_experiment(s, e, from, step, &error))
+		fail_msg("%s", error->message);
+}
+
+static KxExperiment *load_experiment(KxStore *s, const char *id, KxStoredState *state)
+{
+	g_autoptr(GError) error = NULL;
+	KxExperiment *e = kx_store_load_experiment(s, id, state, &error);
+
+	if (!e)
+		fail_msg("%s", error->message);
+	return e;
+}
+
 static void save(KxStore *s, KxComparison *c, guint from, KxStoreStep step)
 {
 	g_autoptr(GError) error = NULL;
@@ -180,6 +236,83 @@ static void test_goes_on_and_ends(void **state)
 	json = kx_comparison_to_json(c);
 	again = kx_comparison_to_json(back);
 	assert_string_equal(json, again);
+}
+
+static void assert_not_found(KxStore *s, const char *start, KxStoreError code);
+
+static void assert_same_experiment(const KxExperiment *a, const KxExperiment *b)
+{
+	g_autofree char *json = kx_experiment_to_json(a), *again = kx_experiment_to_json(b);
+
+	assert_string_equal(json, again);
+}
+
+static void assert_is_of(KxStore *s, const char *id, KxStoredKind kind)
+{
+	g_autoptr(GError) of_comparison = NULL, of_experiment = NULL;
+	g_autoptr(KxComparison) c = kx_store_load(s, id, NULL, &of_comparison);
+	g_autoptr(KxExperiment) e = kx_store_load_experiment(s, id, NULL, &of_experiment);
+	const GError *error = kind == KX_STORED_EXPERIMENT ? of_comparison : of_experiment;
+	KxStoredKind found;
+
+	assert_true(kx_store_kind(s, id, &found, NULL));
+	assert_int_equal(found, kind);
+	assert_true(g_error_matches(error, KX_STORE_ERROR, KX_STORE_ERROR_KIND));
+	assert_true((c != NULL) == (kind == KX_STORED_COMPARISON));
+	assert_true((e != NULL) == (kind == KX_STORED_EXPERIMENT));
+}
+
+/* From its beginning, before any run, to an end within a round; and the list says what it is. */
+static void test_keeps_experiments(void **state)
+{
+	g_autoptr(KxStore) s = open_store(KX_STORE_WRITE);
+	g_autoptr(KxExperiment) e = experiment(0), begun = NULL, running = NULL, ended = NULL;
+	g_autoptr(KxComparison) c = comparison("vm1", 1);
+	g_autoptr(GPtrArray) all = NULL, of_vm = NULL;
+	const KxStored *listed;
+	KxStoredState is;
+
+	save_experiment(s, e, 0, KX_STORE_GOES_ON);
+	begun = load_experiment(s, e->id, &is);
+	assert_same_experiment(e, begun);
+	add_round_of_runs(e);
+	save_experiment(s, e, 0, KX_STORE_GOES_ON);
+	add_round_of_runs(e);
+	save_experiment(s, e, 1, KX_STORE_GOES_ON);
+	running = load_experiment(s, e->id, &is);
+	assert_int_equal(is, KX_STORED_RUNNING);
+	assert_same_experiment(e, running);
+	/* An interrupt ended the third round at the first point. */
+	add_round(((KxExperimentPoint *)e->points->pdata[0])->c);
+	kx_experiment_set_whole(e, 2);
+	e->stopped = g_strdup("interrupted");
+	save_experiment(s, e, 0, KX_STORE_ENDS);
+	ended = load_experiment(s, e->id, &is);
+	assert_int_equal(is, KX_STORED_ENDED_EARLY);
+	assert_int_equal(kx_experiment_whole(ended), 2);
+	assert_int_equal(kx_experiment_begun(ended), 3);
+	assert_same_experiment(e, ended);
+
+	c->start_realtime_ns = 1;
+	save(s, c, 0, KX_STORE_ENDS);
+	all = list(s, NULL, 0);
+	assert_int_equal(all->len, 2);
+	listed = all->pdata[0];
+	assert_string_equal(listed->id, e->id);
+	assert_int_equal(listed->kind, KX_STORED_EXPERIMENT);
+	assert_string_equal(listed->name, "gups");
+	assert_int_equal(listed->whole, 2);
+	assert_int_equal(listed->asked, ROUNDS);
+	assert_int_equal(listed->seed, 9);
+	assert_null(listed->vms[0]);
+	assert_string_equal(listed->settings[1], "abit");
+	assert_int_equal(((KxStored *)all->pdata[1])->kind, KX_STORED_COMPARISON);
+	of_vm = list(s, "clone", 0);
+	assert_int_equal(of_vm->len, 0);
+	assert_is_of(s, e->id, KX_STORED_EXPERIMENT);
+	assert_is_of(s, c->id, KX_STORED_COMPARISON);
+	assert_true(kx_store_delete(s, e->id, NULL));
+	assert_not_found(s, e->id, KX_STORE_ERROR_NONE);
 }
 
 /* The round that was not whole is replaced. */
@@ -366,25 +499,44 @@ static void test_deletes(void **state)
 
 /* --- SIGKILL ------------------------------------------------------------------------------------------------------ */
 
-/* Measures one comparison after the other, as fast as it can, and reports "ID ROUNDS\n" after each save that succeeded. */
+static gboolean write_comparison(KxStore *s, int report, GError **error)
+{
+	g_autoptr(KxComparison) c = comparison("vm1", 0);
+	gboolean ok = kx_store_save(s, c, 0, KX_STORE_GOES_ON, error);
+
+	while (ok && c->rounds < ROUNDS) {
+		add_round(c);
+		ok = kx_store_save(s, c, c->whole - 1,
+				   c->rounds == ROUNDS ? KX_STORE_ENDS : KX_STORE_GOES_ON, error);
+		if (ok)
+			dprintf(report, "%s %u\n", c->id, c->whole);
+	}
+	return ok;
+}
+
+static gboolean write_experiment(KxStore *s, int report, GError **error)
+{
+	g_autoptr(KxExperiment) e = experiment(0);
+	gboolean ok = kx_store_save_experiment(s, e, 0, KX_STORE_GOES_ON, error);
+
+	for (guint round = 0; ok && round < ROUNDS; round++) {
+		add_round_of_runs(e);
+		ok = kx_store_save_experiment(
+			s, e, round, round + 1 == ROUNDS ? KX_STORE_ENDS : KX_STORE_GOES_ON, error);
+		if (ok)
+			dprintf(report, "%s %u\n", e->id, round + 1);
+	}
+	return ok;
+}
+
+/* Measures a comparison and an experiment in turns, as fast as it can, and reports "ID ROUNDS\n" after each save that succeeded. */
 static void write_for_ever(int report)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(KxStore) s = kx_store_open(dir, KX_STORE_WRITE, &error);
 
-	while (s && !error) {
-		KxComparison *c = comparison("vm1", 0);
-
-		kx_store_save(s, c, 0, KX_STORE_GOES_ON, &error);
-		while (!error && c->rounds < ROUNDS) {
-			add_round(c);
-			if (kx_store_save(s, c, c->whole - 1,
-					  c->rounds == ROUNDS ? KX_STORE_ENDS : KX_STORE_GOES_ON,
-					  &error))
-				dprintf(report, "%s %u\n", c->id, c->whole);
-		}
-		kx_comparison_free(c);
-	}
+	while (s && !error && write_comparison(s, report, &error))
+		write_experiment(s, report, &error);
 	print_error("%s\n", error->message);
 	_exit(1);
 }
@@ -409,6 +561,30 @@ static void assert_whole(const KxComparison *c, guint at_least)
 	}
 }
 
+/* Loads it, whatever it is, checks that it has at least @rounds, all whole, and returns how many it has. */
+static guint rounds_kept(KxStore *s, const char *id, guint rounds, KxStoredState *is)
+{
+	g_autoptr(KxComparison) c = NULL;
+	g_autoptr(KxExperiment) e = NULL;
+	KxStoredKind kind;
+
+	assert_true(kx_store_kind(s, id, &kind, NULL));
+	if (kind == KX_STORED_COMPARISON) {
+		c = load(s, id, is);
+		assert_whole(c, rounds);
+		return c->whole;
+	}
+	e = load_experiment(s, id, is);
+	assert_int_equal(e->points->len, POINTS);
+	for (guint i = 0; i < POINTS; i++) {
+		const KxExperimentPoint *p = e->points->pdata[i];
+
+		assert_whole(p->c, rounds);
+		assert_int_equal(p->c->whole, kx_experiment_whole(e));
+	}
+	return kx_experiment_whole(e);
+}
+
 /* Each line that the writer has reported is true. @said: what it had reported before it was killed. */
 static void assert_kept(KxStore *s, const char *said)
 {
@@ -417,11 +593,10 @@ static void assert_kept(KxStore *s, const char *said)
 	for (char **line = lines; *line && line[1]; line++) {
 		g_auto(GStrv) words = g_strsplit(*line, " ", 2);
 		KxStoredState is;
-		g_autoptr(KxComparison) c = load(s, words[0], &is);
-		guint rounds = (guint)g_ascii_strtoull(words[1], NULL, 10);
+		guint said_rounds = (guint)g_ascii_strtoull(words[1], NULL, 10);
+		guint rounds = rounds_kept(s, words[0], said_rounds, &is);
 
-		assert_whole(c, rounds);
-		assert_int_equal(is, c->whole == ROUNDS ? KX_STORED_WHOLE : KX_STORED_KILLED);
+		assert_int_equal(is, rounds == ROUNDS ? KX_STORED_WHOLE : KX_STORED_KILLED);
 	}
 }
 
@@ -630,6 +805,42 @@ static void fill(void)
 	save(s, c, 0, KX_STORE_ENDS);
 }
 
+/* A file of the version before experiments, as its program left it. */
+static void fill_first_version(void)
+{
+	fill();
+	run_sql("ALTER TABLE comparison DROP COLUMN kind; ALTER TABLE comparison DROP COLUMN name;"
+		"PRAGMA user_version = 1");
+}
+
+/* By whoever may write it, also to read it. */
+static void test_older_is_brought_up_to_date(void **state)
+{
+	for (KxStoreMode mode = KX_STORE_READ; mode <= KX_STORE_WRITE; mode++) {
+		g_autofree char *path = file();
+
+		fill_first_version();
+		{
+			g_autoptr(KxStore) s = open_store(mode);
+			g_autoptr(GPtrArray) all = list(s, NULL, 0);
+			const KxStored *e = all->pdata[0];
+			g_autoptr(KxComparison) c = load(s, e->id, NULL);
+
+			assert_int_equal(all->len, 1);
+			assert_int_equal(e->kind, KX_STORED_COMPARISON);
+			assert_whole(c, ROUNDS);
+			assert_is_of(s, e->id, KX_STORED_COMPARISON);
+		}
+		{
+			g_autoptr(KxStore) s = open_store(KX_STORE_WRITE);
+			g_autoptr(KxExperiment) e = experiment(1);
+
+			save_experiment(s, e, 0, KX_STORE_ENDS);
+		}
+		unlink(path);
+	}
+}
+
 static void test_newer_is_refused(void **state)
 {
 	fill();
@@ -749,6 +960,25 @@ static int read_works(void)
 	return !c || c->whole != ROUNDS;
 }
 
+static int older_is_refused(void)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(KxStore) s = kx_store_open(dir, KX_STORE_READ, &error);
+
+	return s || !strstr(error->message, "was written by an older kvm-ext");
+}
+
+/* Who may not write it cannot bring it up to date. */
+static void test_older_and_read_only(void **state)
+{
+	g_autofree char *path = file();
+
+	fill_first_version();
+	chmod(dir, 0555);
+	chmod(path, 0444);
+	assert_int_equal(as_user(older_is_refused), 0);
+}
+
 static void test_read_only(void **state)
 {
 	g_autofree char *path = file();
@@ -768,6 +998,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_gives_it_back),
 		CASE(test_goes_on_and_ends),
+		CASE(test_keeps_experiments),
 		CASE(test_resumes),
 		CASE(test_lists),
 		CASE(test_finds),
@@ -776,6 +1007,7 @@ int main(void)
 		CASE(test_killed_at_any_moment),
 		CASE(test_two_writers),
 		CASE(test_full_disk),
+		CASE(test_older_is_brought_up_to_date),
 		CASE(test_newer_is_refused),
 		CASE(test_foreign_is_refused),
 		CASE(test_no_database_is_refused),
@@ -783,6 +1015,7 @@ int main(void)
 		CASE(test_bad_json_is_an_error),
 		CASE(test_nothing_is_created_for_readers),
 		CASE(test_permissions),
+		CASE(test_older_and_read_only),
 		CASE(test_read_only),
 	};
 
