@@ -34,15 +34,15 @@ static const struct {
 	gboolean attached;
 	const char *tracker, *options, *mechanism, *yielded, *waiting;
 } vms[] = {
-	{ "vm1", "6b7f3f2e-0000-4000-8000-000000000001", 1, 4242, "running", TRUE, "abit-flush",
+	{ "vm1", "6b7f3f2e-0000-4000-8000-000000000001", 1, 8004242, "running", TRUE, "abit-flush",
 	  "interval=100ms granularity=4K flush-scope=pass", "", "", "" },
-	{ "vm2", "6b7f3f2e-0000-4000-8000-000000000002", 2, 4301, "running", TRUE, "off", "", "",
+	{ "vm2", "6b7f3f2e-0000-4000-8000-000000000002", 2, 8004301, "running", TRUE, "off", "", "",
 	  "", "" },
-	{ "web server", "6b7f3f2e-0000-4000-8000-000000000003", 3, 4302, "running", FALSE, "", "",
+	{ "web server", "6b7f3f2e-0000-4000-8000-000000000003", 3, 8004302, "running", FALSE, "", "",
 	  "pml", "", "" },
-	{ "Größe 数据库", "6b7f3f2e-0000-4000-8000-000000000004", 4, 4303, "paused", FALSE, "", "",
+	{ "Größe 数据库", "6b7f3f2e-0000-4000-8000-000000000004", 4, 8004303, "paused", FALSE, "", "",
 	  "", "", "waiting for the guest's module" },
-	{ "logged", "6b7f3f2e-0000-4000-8000-000000000005", -1, 4304, "running", TRUE, "dirty-log",
+	{ "logged", "6b7f3f2e-0000-4000-8000-000000000005", -1, 8004304, "running", TRUE, "dirty-log",
 	  "interval=10ms granularity=4K", "pml", "migration", "" },
 };
 
@@ -436,7 +436,7 @@ static void tell_done(const char *method, const char *target)
 				"Event",
 				g_variant_new_parsed(
 					"(%s, %s, {'uuid': <'6b7f3f2e'>, 'pid': <uint32 "
-					"4242>, 'tracker': <'abit'>, 'options': "
+					"8004242>, 'tracker': <'abit'>, 'options': "
 					"<'interval=100ms'>})",
 					target, events[i].event),
 				NULL);
