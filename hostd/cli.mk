@@ -88,8 +88,8 @@ $(BUILD)/tests/kvm-ext-testvm: hostd/testvm/testvm.c
 	$(CC) $(KX_WARN) $(KX_SANFLAGS) $(KX_CPPFLAGS) -o $@ $< $(shell pkg-config --libs glib-2.0)
 unit-build: $(BUILD)/tests/kvm-ext-testvm
 
-# The command alone draws pictures.
-KX_CLI_LIBS = $(shell pkg-config --libs cairo)
+# The command alone draws pictures, and has a screen.
+KX_CLI_LIBS = $(shell pkg-config --libs cairo ncursesw)
 
 KX_CLI_SRCS := $(wildcard hostd/cli/*.c)
 KX_CLI_OBJS := $(KX_CLI_SRCS:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/kvmext1-dbus.o
@@ -101,11 +101,14 @@ $(BUILD)/hostd/kvm-ext: $(KX_CLI_OBJS) $(BUILD)/hostd/libkvmext.a
 -include $(KX_CLI_OBJS:.o=.d)
 
 KX_UNIT_TESTS += test-overtime-text test-damo test-metrics-text test-intervals test-golden test-manual test-series test-options test-figures test-worklog test-report-json test-report-heat \
-	test-doctor test-exitcode test-selftest
+	test-doctor test-exitcode test-selftest test-top-model
 KX_UNIT_EXTRA_test-exitcode := hostd/cli/exitcode.c
+KX_UNIT_EXTRA_test-top-model := hostd/cli/top-model.c hostd/cli/rates.c hostd/cli/exitcode.c
 
 # The CLI against a daemon that answers from canned data.
 KX_UNIT_EXTRA_BINS += tests/unit/cli/test-cli
+# Its full screen, on a terminal of tmux.
+KX_UNIT_EXTRA_BINS += tests/unit/cli/test-top
 # Man pages, examples and packaging against the programs.
 KX_UNIT_EXTRA_BINS += tests/unit/cli/test-docs
 unit-build: $(BUILD)/tests/fake-daemon

@@ -68,6 +68,11 @@ static gboolean connect_daemon(Cli *cli, GError **error)
 	return TRUE;
 }
 
+KxDbusManager *cli_manager(Cli *cli, GError **error)
+{
+	return connect_daemon(cli, error) ? cli->manager : NULL;
+}
+
 void cli_disconnect(Cli *cli)
 {
 	g_clear_object(&cli->manager);
@@ -140,7 +145,7 @@ static const struct {
 };
 
 /* Removes D-Bus's prefix from the message. The exit code is kept in the error, because the prefix contains the error's name. */
-static GError *explain(GError *error)
+GError *cli_explain(GError *error)
 {
 	g_autofree char *name = g_dbus_error_get_remote_error(error);
 	GError *own;
@@ -197,8 +202,46 @@ static gboolean end(Cli *cli, Call *call, GError *failed, GError **error)
 	g_main_loop_unref(call->loop);
 	if (!failed)
 		return TRUE;
-	g_propagate_error(error, explain(failed));
+	g_propagate_error(error, cli_explain(failed));
 	return FALSE;
+}
+
+/* --- the daemon's end --------------------------------------------------------- */
+
+static void on_closed(GDBusConnection *c, gboolean remote, GError *error, gpointer data)
+{
+	const CliLost *lost = data;
+
+	lost->fn(lost->data);
+}
+
+/* On the bus: whether the name still has an owner. */
+static void on_owner(GDBusProxy *proxy, GParamSpec *spec, gpointer data)
+{
+	g_autofree char *owner = g_dbus_proxy_get_name_owner(proxy);
+	const CliLost *lost = data;
+
+	if (!owner)
+		lost->fn(lost->data);
+}
+
+void cli_lost_begin(Cli *cli, CliLost *lost)
+{
+	g_signal_connect(cli->connection, "closed", G_CALLBACK(on_closed), lost);
+	g_signal_connect(cli->manager, "notify::g-name-owner", G_CALLBACK(on_owner), lost);
+}
+
+void cli_lost_end(Cli *cli, CliLost *lost)
+{
+	g_signal_handlers_disconnect_by_data(cli->connection, lost);
+	g_signal_handlers_disconnect_by_data(cli->manager, lost);
+}
+
+GError *cli_lost_error(void)
+{
+	return g_error_new_literal(KX_EXIT_ERROR, KX_EXIT_UNREACHABLE,
+				   "the daemon kvm-extd has ended; see its log (journalctl -u "
+				   "kvm-extd)");
 }
 
 /* --- events ---------------------------------------------------------------- */
@@ -219,7 +262,7 @@ static void watch_event(KxDbusManager *manager, const char *vm, const char *even
 		g_main_loop_quit(w->loop);
 }
 
-static void watch_closed(GDBusConnection *c, gboolean remote, GError *error, gpointer data)
+static void watch_lost(gpointer data)
 {
 	Watch *w = data;
 
@@ -227,27 +270,18 @@ static void watch_closed(GDBusConnection *c, gboolean remote, GError *error, gpo
 	g_main_loop_quit(w->loop);
 }
 
-/* On the bus: whether the name still has an owner. */
-static void watch_owner(GDBusProxy *proxy, GParamSpec *spec, gpointer data)
-{
-	g_autofree char *owner = g_dbus_proxy_get_name_owner(proxy);
-
-	if (!owner)
-		watch_closed(NULL, TRUE, NULL, data);
-}
-
 gboolean cli_watch(Cli *cli, CliOnEvent fn, gpointer data, GError **error)
 {
 	Watch w = { .on_event = fn, .data = data };
+	CliLost lost = { watch_lost, &w };
 	g_autoptr(GVariant) version = NULL;
-	gulong event, closed, owner;
+	gulong event;
 
 	if (!connect_daemon(cli, error))
 		return FALSE;
 	w.loop = g_main_loop_new(NULL, FALSE);
 	event = g_signal_connect(cli->manager, "event", G_CALLBACK(watch_event), &w);
-	closed = g_signal_connect(cli->connection, "closed", G_CALLBACK(watch_closed), &w);
-	owner = g_signal_connect(cli->manager, "notify::g-name-owner", G_CALLBACK(watch_owner), &w);
+	cli_lost_begin(cli, &lost);
 	/* After the answer to a call nothing is missed any more. */
 	version = cli_ask_property(cli, "Version", error);
 	if (version && !cli->quiet)
@@ -255,13 +289,10 @@ gboolean cli_watch(Cli *cli, CliOnEvent fn, gpointer data, GError **error)
 	if (version && !w.lost)
 		g_main_loop_run(w.loop);
 	g_signal_handler_disconnect(cli->manager, event);
-	g_signal_handler_disconnect(cli->connection, closed);
-	g_signal_handler_disconnect(cli->manager, owner);
+	cli_lost_end(cli, &lost);
 	g_main_loop_unref(w.loop);
 	if (version && w.lost)
-		g_set_error_literal(error, KX_EXIT_ERROR, KX_EXIT_UNREACHABLE,
-				    "the daemon kvm-extd has ended; see its log (journalctl -u "
-				    "kvm-extd)");
+		g_propagate_error(error, cli_lost_error());
 	return version && !w.lost;
 }
 

@@ -49,6 +49,7 @@ int cmd_report(Cli *cli, int argc, char **argv);
 int cmd_history(Cli *cli, int argc, char **argv);
 int cmd_show(Cli *cli, int argc, char **argv);
 int cmd_diff(Cli *cli, int argc, char **argv);
+int cmd_top(Cli *cli, int argc, char **argv);
 int cmd_stats(Cli *cli, int argc, char **argv);
 int cmd_version(Cli *cli, int argc, char **argv);
 int cmd_help(Cli *cli, int argc, char **argv);
@@ -161,6 +162,18 @@ void cli_stop_record(Cli *cli, const char *target);
  */
 typedef gboolean (*CliOnEvent)(const char *vm, const char *event, GVariant *details, gpointer data);
 gboolean cli_watch(Cli *cli, CliOnEvent fn, gpointer data, GError **error);
+/* The daemon's proxy, for calls that do not wait; NULL: not reachable. */
+KxDbusManager *cli_manager(Cli *cli, GError **error);
+/* The error of such a call as the functions above give it; takes @error. */
+GError *cli_explain(GError *error);
+/* From begin to end, @lost->fn is called when the daemon has gone. cli_manager() must have succeeded. */
+typedef struct {
+	void (*fn)(gpointer data);
+	gpointer data;
+} CliLost;
+void cli_lost_begin(Cli *cli, CliLost *lost);
+void cli_lost_end(Cli *cli, CliLost *lost);
+GError *cli_lost_error(void);
 void cli_disconnect(Cli *cli); /* call this before the program ends */
 
 /*

@@ -5,51 +5,12 @@
  */
 #include "cli.h"
 
-#include <math.h>
-#include <string.h>
-
 #include "base/textfmt.h"
 #include "model/report.h"
+#include "rates.h"
 #include "tracker/options.h"
 
 #define HEADER_EVERY 20
-
-typedef struct {
-	const char *title, *key;
-	gsize offset; /* guint64 in KxWindow */
-	gssize also;  /* another counter that is added; -1: none */
-	gssize na_offset;
-	gboolean module,
-		passes; /* the statistics have this counter; only trackers with passes have it */
-	double scale;
-} Rate;
-
-#define MODULE_RATE(title, key, member, passes, scale)                                     \
-	{                                                                                  \
-		title, key, G_STRUCT_OFFSET(KxWindow, member), -1, -1, TRUE, passes, scale \
-	}
-
-static const Rate rates[] = {
-	MODULE_RATE("passes/s", "passes_per_s", passes, TRUE, 1e9),
-	MODULE_RATE("samples/s", "samples_per_s", samples, TRUE, 1e9),
-	/* includes the daemon's share, as in the report */
-	{ "cpu%", "cpu_percent", G_STRUCT_OFFSET(KxWindow, cpu_ns),
-	  G_STRUCT_OFFSET(KxWindow, drain_cpu_ns), -1, TRUE, FALSE, 100 },
-	MODULE_RATE("flushes/s", "flushes_per_s", flushes, FALSE, 1e9),
-	MODULE_RATE("ipis/s", "flush_ipis_per_s", flush_ipis, FALSE, 1e9),
-	{ "exits/s", "exits_per_s", G_STRUCT_OFFSET(KxWindow, exits), -1,
-	  G_STRUCT_OFFSET(KxWindow, exits_na), FALSE, FALSE, 1e9 },
-	MODULE_RATE("guest%", "guest_cpu_percent", guest_cpu_ns, FALSE, 100),
-};
-
-/* The counters of a VM's last window at the preceding tick. */
-typedef struct {
-	guint64 window;
-	double run_ns, tracked_ns;
-	guint64 yielded_ns, yielded_passes;
-	guint64 values[G_N_ELEMENTS(rates)];
-	gboolean valid[G_N_ELEMENTS(rates)];
-} Seen;
 
 typedef struct {
 	Targets targets;
@@ -57,102 +18,13 @@ typedef struct {
 	char *interval;
 	int count;
 	guint64 interval_ns;
-	GHashTable *seen; /* name → Seen */
+	GHashTable *seen; /* VM → RateSeen */
 	guint lines, header_at;
 } Stats;
 
 static char *label_of(const KxWindow *w)
 {
 	return kx_tracker_label(w->tracker, kx_window_mechanism(w));
-}
-
-static const char *why_not(const Rate *r, const KxWindow *w)
-{
-	if (r->na_offset >= 0)
-		return *(char *const *)((const char *)w + r->na_offset);
-	if (r->module && !w->has_stats)
-		return "the module gave no figures";
-	if (r->offset == G_STRUCT_OFFSET(KxWindow, guest_cpu_ns) && !w->has_guest)
-		return "the tracker does not run in the guest";
-	if (r->passes && g_str_equal(w->tracker, "off"))
-		return "off takes no samples";
-	return NULL;
-}
-
-static guint64 value_of(const Rate *r, const KxWindow *w)
-{
-	guint64 value = *(const guint64 *)((const char *)w + r->offset);
-
-	return r->also < 0 ? value : value + *(const guint64 *)((const char *)w + r->also);
-}
-
-/*
- * While the tracker yields, it finds nothing, but this does not mean 0 pages. And the VM's own counters do not say whether the
- * tracker or the VMM's own log caused an event, as in the report.
- */
-static const char *why_yielded(const Rate *r, const KxVmReport *v, const KxWindow *w,
-			       const Seen *before)
-{
-	if (v->yielded && r->passes)
-		return "yielded to the VMM's own use of the dirty log";
-	if (!r->module && w->has_log &&
-	    (w->log_yielded_ns > (before ? before->yielded_ns : 0) ||
-	     w->log_yielded_passes > (before ? before->yielded_passes : 0)))
-		return "the VMM logged its memory itself for a part of the time";
-	return NULL;
-}
-
-/* The time of a rate, the same as in the report: in which the VM ran; for counters of the module, in which it was tracked. */
-static double time_of(const Rate *r, const KxWindow *w, const Seen *before)
-{
-	return r->module ? kx_window_tracked_ns(w) - (before ? before->tracked_ns : 0)
-			 : kx_window_run_ns(w) - (before ? before->run_ns : 0);
-}
-
-/* The rate since @before, or since the window began. @why: the reason if there is no rate; NULL: there is one. */
-static double rate_of(guint i, const KxVmReport *v, const KxWindow *w, const Seen *before,
-		      const char **why)
-{
-	const Seen *same = before && before->window == w->id ? before : NULL;
-	double ns = time_of(&rates[i], w, same);
-	guint64 value;
-
-	*why = why_not(&rates[i], w);
-	if (!*why)
-		*why = why_yielded(&rates[i], v, w, same);
-	if (!*why && same && !same->valid[i])
-		*why = "not measured at the tick before";
-	if (!*why && ns <= 0)
-		*why = v->paused ? "the VM is paused" : "no time has passed";
-	if (*why)
-		return NAN;
-	value = value_of(&rates[i], w);
-	if (same && value < same->values[i]) {
-		*why = "the counter went back";
-		return NAN;
-	}
-	return (double)(value - (same ? same->values[i] : 0)) * rates[i].scale / ns;
-}
-
-static void remember(Stats *s, const char *name, const KxWindow *w)
-{
-	Seen *seen = g_new0(Seen, 1);
-
-	seen->window = w->id;
-	seen->run_ns = kx_window_run_ns(w);
-	seen->tracked_ns = kx_window_tracked_ns(w);
-	seen->yielded_ns = w->log_yielded_ns;
-	seen->yielded_passes = w->log_yielded_passes;
-	for (guint i = 0; i < G_N_ELEMENTS(rates); i++) {
-		seen->valid[i] = !why_not(&rates[i], w);
-		seen->values[i] = value_of(&rates[i], w);
-	}
-	g_hash_table_replace(s->seen, g_strdup(name), seen);
-}
-
-static char *key_of(const KxVmReport *v)
-{
-	return g_strdup_printf("%s/%u/%s", v->uuid ? v->uuid : "", v->pid, v->name);
 }
 
 /* --- text ------------------------------------------------------------------ */
@@ -168,12 +40,12 @@ static void print_header(Stats *s, Widths width)
 		return;
 	s->header_at = s->lines;
 	printf("%-*s  %-*s", (int)width.name, "name", (int)width.tracker, "tracker");
-	for (guint i = 0; i < G_N_ELEMENTS(rates); i++)
-		printf("  %9s", rates[i].title);
+	for (guint i = 0; i < RATES; i++)
+		printf("  %9s", rate_title(i));
 	putchar('\n');
 }
 
-static void print_line(const KxVmReport *v, const KxWindow *w, const Seen *before, Widths width)
+static void print_line(const KxVmReport *v, const KxWindow *w, const RateSeen *before, Widths width)
 {
 	g_autofree char *name = kx_text_clean(v->name), *label = label_of(w);
 	g_autofree char *yielded = v->yielded ? kx_text_clean(v->yielded) : NULL;
@@ -182,9 +54,9 @@ static void print_line(const KxVmReport *v, const KxWindow *w, const Seen *befor
 
 	printf("%s%*s  %-*s", name, (int)(width.name - kx_text_columns(name)), "",
 	       (int)width.tracker, label);
-	for (guint i = 0; i < G_N_ELEMENTS(rates); i++) {
+	for (guint i = 0; i < RATES; i++) {
 		const char *why;
-		double rate = rate_of(i, v, w, before, &why);
+		double rate = rate_since(i, v, w, before, &why);
 		g_autofree char *text = why ? g_strdup("n/a") : kx_text_number(rate);
 
 		printf("  %9s", text);
@@ -221,7 +93,7 @@ static void add_paused(JsonBuilder *b, const KxWindow *w)
 }
 
 static void print_object(const KxReport *r, const KxVmReport *v, const KxWindow *w,
-			 const Seen *before)
+			 const RateSeen *before)
 {
 	g_autoptr(JsonBuilder) b = json_builder_new();
 
@@ -237,11 +109,11 @@ static void print_object(const KxReport *r, const KxVmReport *v, const KxWindow 
 	add_string(b, "progress", v->progress);
 	add_string(b, "paused", v->paused);
 	add_paused(b, w);
-	for (guint i = 0; i < G_N_ELEMENTS(rates); i++) {
+	for (guint i = 0; i < RATES; i++) {
 		const char *why;
-		double rate = rate_of(i, v, w, before, &why);
+		double rate = rate_since(i, v, w, before, &why);
 
-		json_builder_set_member_name(b, rates[i].key);
+		json_builder_set_member_name(b, rate_key(i));
 		if (!why) {
 			json_builder_add_double_value(b, rate);
 			continue;
@@ -274,8 +146,8 @@ static Widths widths_of(const KxReport *r)
 static void show_vm(Cli *cli, Stats *s, const KxReport *r, const KxVmReport *v, Widths width)
 {
 	const KxWindow *w = v->windows->pdata[v->windows->len - 1];
-	g_autofree char *key = key_of(v);
-	const Seen *before = g_hash_table_lookup(s->seen, key);
+	g_autofree char *key = rate_vm_key(v);
+	const RateSeen *before = g_hash_table_lookup(s->seen, key);
 
 	if (cli->json) {
 		print_object(r, v, w, before);
@@ -284,7 +156,7 @@ static void show_vm(Cli *cli, Stats *s, const KxReport *r, const KxVmReport *v, 
 		print_line(v, w, before, width);
 	}
 	s->lines++;
-	remember(s, key, w);
+	g_hash_table_replace(s->seen, g_steal_pointer(&key), rate_seen(w));
 }
 
 static KxReport *report_of(GVariant *vms)

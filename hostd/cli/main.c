@@ -91,6 +91,11 @@ static const Command table[] = {
 	  "  kvm-ext stats\n  kvm-ext stats --follow --interval 5s vm1 vm2\n"
 	  "  kvm-ext stats --follow --count 10 --json",
 	  cmd_stats },
+	{ "top", "[DOMAIN...]",
+	  "Show all VMs on the full screen, sorted; switch trackers with a key",
+	  "  kvm-ext top\n  kvm-ext top --sort cost -d 5\n  kvm-ext top | head\n"
+	  "  kvm-ext top --json -d 10 -n 6",
+	  cmd_top },
 	{ "events", "[DOMAIN...]", "Print what happens to VMs: attach, switch, yield, end",
 	  "  kvm-ext events\n  kvm-ext events vm1 --count 1\n"
 	  "  kvm-ext events --json | jq -r 'select(.event == \"vm-gone\") | .name'",

@@ -38,12 +38,12 @@ static const struct {
 	  "interval=100ms granularity=4K flush-scope=pass", "", "", "" },
 	{ "vm2", "6b7f3f2e-0000-4000-8000-000000000002", 2, 8004301, "running", TRUE, "off", "", "",
 	  "", "" },
-	{ "web server", "6b7f3f2e-0000-4000-8000-000000000003", 3, 8004302, "running", FALSE, "", "",
-	  "pml", "", "" },
-	{ "Größe 数据库", "6b7f3f2e-0000-4000-8000-000000000004", 4, 8004303, "paused", FALSE, "", "",
-	  "", "", "waiting for the guest's module" },
-	{ "logged", "6b7f3f2e-0000-4000-8000-000000000005", -1, 8004304, "running", TRUE, "dirty-log",
-	  "interval=10ms granularity=4K", "pml", "migration", "" },
+	{ "web server", "6b7f3f2e-0000-4000-8000-000000000003", 3, 8004302, "running", FALSE, "",
+	  "", "pml", "", "" },
+	{ "Größe 数据库", "6b7f3f2e-0000-4000-8000-000000000004", 4, 8004303, "paused", FALSE, "",
+	  "", "", "", "waiting for the guest's module" },
+	{ "logged", "6b7f3f2e-0000-4000-8000-000000000005", -1, 8004304, "running", TRUE,
+	  "dirty-log", "interval=10ms granularity=4K", "pml", "migration", "" },
 };
 
 static const struct {
@@ -80,6 +80,25 @@ static gboolean is_clone(const char *target)
 	return g_uuid_string_is_valid(target);
 }
 
+/* FAKE_MORE: so many VMs more, whose names are against terminals. */
+static void add_more(GVariantBuilder *b)
+{
+	const char *more = g_getenv("FAKE_MORE");
+	guint number = more ? (guint)g_ascii_strtoull(more, NULL, 10) : 0;
+
+	for (guint i = 0; i < number; i++) {
+		g_autofree char *name =
+			g_strdup_printf("more%03u \033[2J\033]0;title\a\r宽宽宽宽宽宽宽宽", i);
+		GVariantDict d;
+
+		g_variant_dict_init(&d, NULL);
+		g_variant_dict_insert(&d, "name", "s", name);
+		g_variant_dict_insert(&d, "pid", "u", 8005000 + i);
+		g_variant_dict_insert(&d, "state", "s", "running");
+		g_variant_builder_add_value(b, g_variant_dict_end(&d));
+	}
+}
+
 static GVariant *list_vms(void)
 {
 	GVariantBuilder b;
@@ -103,6 +122,7 @@ static GVariant *list_vms(void)
 		g_variant_dict_insert(&d, "waiting", "s", vms[i].waiting);
 		g_variant_builder_add_value(&b, g_variant_dict_end(&d));
 	}
+	add_more(&b);
 	return g_variant_new("(aa{sv})", &b);
 }
 
