@@ -126,6 +126,20 @@ static void rest(const Finder *f)
 		kx_timemap_rest(f->over_time);
 }
 
+static void drop_leaves(Finder *f)
+{
+	memset(f->in_pass, 0, sizeof(f->in_pass));
+}
+
+/* The pass does not count: its pages and their leaves are forgotten. */
+static void drop_pass(Finder *f)
+{
+	kx_rangemap_drop_pass(f->map);
+	if (f->over_time)
+		kx_timemap_drop_pass(f->over_time);
+	drop_leaves(f);
+}
+
 void kx_heat_open(KxHeat *h, guint64 epoch, const KxOptions *o, const char *mechanism)
 {
 	Finder *f;
@@ -133,6 +147,13 @@ void kx_heat_open(KxHeat *h, guint64 epoch, const KxOptions *o, const char *mech
 	if (!(o->tracker->can & KX_CAN_FIND))
 		return;
 	f = take_finder(h, o->tracker, o->regions.max != 0);
+	if (h->now == f) {
+		/* A pass of the setting before has no end: what follows belongs to none. */
+		drop_pass(f);
+		kx_stepmap_drop(h->pages);
+		h->now = NULL;
+		h->counts = FALSE;
+	}
 	for (guint i = 0; i < h->finders->len; i++)
 		rest(h->finders->pdata[i]);
 	rest(f);
@@ -165,11 +186,6 @@ gsize kx_heat_bytes(const KxHeat *h, guint64 epoch)
 }
 
 /* --- leaf sizes of found pages ------------------------------------------------------------------------------------ */
-
-static void drop_leaves(Finder *f)
-{
-	memset(f->in_pass, 0, sizeof(f->in_pass));
-}
 
 static void take_leaves(Finder *f)
 {
@@ -215,15 +231,6 @@ static void begin_over_time(KxHeat *h, const struct kvm_ext_rec_pass_begin *r)
 	if (f && !f->over_time)
 		f->over_time = kx_timemap_new(kind_of(f), (f->row->can & KX_CAN_TRAP) != 0,
 					      h->last_gfn, h->origin_ns);
-}
-
-/* The pass does not count: its pages and their leaves are forgotten. */
-static void drop_pass(Finder *f)
-{
-	kx_rangemap_drop_pass(f->map);
-	if (f->over_time)
-		kx_timemap_drop_pass(f->over_time);
-	drop_leaves(f);
 }
 
 static void on_pass_begin(void *data, const struct kvm_ext_rec_pass_begin *r)

@@ -51,7 +51,7 @@ static void show_text(Heatmap *h, const KxVmReport *v)
 		if (m)
 			kx_access_map_to_csv(h->text, v, m);
 		else
-			fprintf(stderr, "kvm-ext: %s: n/a: %s\n", v->name, why);
+			cli_maps_say_none(v, why);
 		return;
 	}
 	if (m)
@@ -59,7 +59,7 @@ static void show_text(Heatmap *h, const KxVmReport *v)
 					     h->height ? (guint)h->height : HEIGHT_DEFAULT,
 					     colours_of(h));
 	else
-		text = g_strdup_printf("%s: n/a: %s\n", v->name, why);
+		text = cli_maps_none(v, why);
 	g_string_append_printf(h->text, "%s%s", h->shown++ ? "\n" : "", text);
 }
 

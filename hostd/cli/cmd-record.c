@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <glib-unix.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,6 +29,19 @@ typedef struct {
 
 /* --- the file ------------------------------------------------------------------------------------------------------------ */
 
+/*
+ * Empties the file, unless a recording is being written to it: the daemon has the same open file, and so the lock, until that recording
+ * ends. FALSE: errno says why.
+ */
+static gboolean lock_output(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return FALSE;
+	return !S_ISREG(st.st_mode) || (!flock(fd, LOCK_EX | LOCK_NB) && !ftruncate(fd, 0));
+}
+
 /* What is no recording is not overwritten by a slip of the keyboard. */
 static int open_output(const char *path, GError **error)
 {
@@ -40,12 +54,16 @@ static int open_output(const char *path, GError **error)
 			    path);
 		return -1;
 	}
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (fd < 0)
-		g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno),
-			    "the recording could not be written to %s: %s", path,
-			    g_strerror(errno));
-	return fd;
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	if (fd >= 0 && lock_output(fd))
+		return fd;
+	g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno),
+		    "the recording could not be written to %s: %s", path,
+		    errno == EWOULDBLOCK ? "another recording is being written to it"
+					 : g_strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
 }
 
 /* --- what ends it -------------------------------------------------------------------------------------------------------- */
@@ -94,6 +112,11 @@ static void begun(gpointer data)
 	Record *r = data;
 	g_autoptr(GError) error = NULL;
 
+	/* The daemon did not know of the recording when the signal came. */
+	if (r->interrupted) {
+		stop(r);
+		return;
+	}
 	if (r->duration_ns)
 		r->timer =
 			g_timeout_add((guint)MIN(r->duration_ns / 1000000, G_MAXUINT), on_time, r);

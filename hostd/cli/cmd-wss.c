@@ -39,7 +39,7 @@ static void show(Wss *w, const Cli *cli, const KxVmReport *v)
 		return;
 	}
 	if (!m && w->csv) {
-		fprintf(stderr, "kvm-ext: %s: n/a: %s\n", v->name, why);
+		cli_maps_say_none(v, why);
 		return;
 	}
 	if (w->csv) {
@@ -47,7 +47,7 @@ static void show(Wss *w, const Cli *cli, const KxVmReport *v)
 		return;
 	}
 	if (!m)
-		text = g_strdup_printf("%s: n/a: %s\n", v->name, why);
+		text = cli_maps_none(v, why);
 	else if (w->idle)
 		text = kx_idle_ages_to_text(v, w->maps.tracker, width);
 	else

@@ -206,6 +206,20 @@ KxReport *cli_maps_obtain(Cli *cli, Maps *m, gboolean heat, int *code)
 
 /* --- maps ---------------------------------------------------------------------------------------------------------------- */
 
+char *cli_maps_none(const KxVmReport *v, const char *why)
+{
+	g_autofree char *name = kx_text_clean(v->name), *clause = kx_text_clean(why);
+
+	return g_strdup_printf("%s: n/a: %s\n", name, clause);
+}
+
+void cli_maps_say_none(const KxVmReport *v, const char *why)
+{
+	g_autofree char *line = cli_maps_none(v, why);
+
+	fprintf(stderr, "kvm-ext: %s", line);
+}
+
 const KxAccessMap *cli_maps_choose(const Maps *m, const KxVmReport *v, char **why)
 {
 	const KxAccessMap *found = NULL;

@@ -44,6 +44,9 @@ gboolean cli_maps_check(Maps *m, const char *command, int *code);
 KxReport *cli_maps_obtain(Cli *cli, Maps *m, gboolean heat, int *code);
 /* The map to show; NULL: there is none, and @why, which the caller frees, is a clause. */
 const KxAccessMap *cli_maps_choose(const Maps *m, const KxVmReport *v, char **why);
+/* "NAME: n/a: WHY", a line for a terminal. */
+char *cli_maps_none(const KxVmReport *v, const char *why);
+void cli_maps_say_none(const KxVmReport *v, const char *why);
 /* The heat of the same tracker; NULL: not known. */
 const KxHeatMap *cli_maps_heat(const KxVmReport *v, const KxAccessMap *m);
 

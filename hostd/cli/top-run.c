@@ -350,7 +350,7 @@ static gboolean on_key(gint fd, GIOCondition condition, gpointer data)
 
 	if (condition & (G_IO_HUP | G_IO_ERR)) {
 		quit(t, SIGNALLED + SIGHUP);
-		return G_SOURCE_REMOVE;
+		return G_SOURCE_CONTINUE; /* who made the source removes it */
 	}
 	while ((key = top_screen_key(t->screen, &c)) != TOP_KEY_NONE) {
 		say(t, NULL);

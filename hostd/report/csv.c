@@ -4,11 +4,15 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/textfmt.h"
 #include "row.h"
 
-void kx_csv_add(GString *out, const char *text, gboolean last)
+/* Names of VMs are others': what a terminal takes for a command is shown, not sent. */
+void kx_csv_add(GString *out, const char *raw, gboolean last)
 {
-	if (strpbrk(text, ",\"\r\n")) {
+	g_autofree char *text = kx_text_clean(raw);
+
+	if (strpbrk(text, ",\"")) {
 		g_auto(GStrv) parts = g_strsplit(text, "\"", -1);
 		g_autofree char *doubled = g_strjoinv("\"\"", parts);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "base/textfmt.h"
 #include "model/json-write.h"
 
 #define PAGE_SIZE 4096u
@@ -267,10 +268,11 @@ char *kx_damo_text(const GPtrArray *vms, const char *tracker, GPtrArray *targets
 		for (guint k = 0; v->over_time && k < v->over_time->maps->len; k++) {
 			const KxAccessMap *m = v->over_time->maps->pdata[k];
 			g_autofree char *label = kx_access_map_label(m);
+			g_autofree char *name = kx_text_clean(v->name);
 
 			if (!is_wanted(m, tracker))
 				continue;
-			g_ptr_array_add(targets, g_strdup_printf("%s: %s", v->name, label));
+			g_ptr_array_add(targets, g_strdup_printf("%s: %s", name, label));
 			add_record(b, v->over_time, m, sum->records, sum);
 		}
 	}

@@ -315,6 +315,23 @@ static void keeps_trackers_apart(void **state)
 	assert_true(((KxAgreement *)r->agreement->pdata[0])->f1 == 0);
 }
 
+/* Records of a file may say anything: a setting in the midst of a pass of the setting before. */
+static void forgets_a_pass_without_an_end(void **state)
+{
+	const struct kvm_ext_rec_pass_begin r = { .epoch = 1, .time_ns = 1000 };
+	g_autoptr(KxHeat) h = kx_heat_new((1 << 15) - 1, 1);
+
+	open_map(h, 1, "abit", NULL, NULL);
+	pass_of(h, 1, 500, 0x100, 64);
+	kx_heat_sink.pass_begin(h, &r);
+	open_map(h, 2, "abit", "range", "0x100+16");
+	run(h, 0x200, 4);
+	end(h);
+	assert_int_equal(kx_heat_of(h, 0x200), 0);
+	pass_of(h, 2, 600, 0x100, 16);
+	assert_true(kx_heat_of(h, 0x100) > 0);
+}
+
 /* Of nested guests those maps speak whose trackers cannot see what these access, and no others. */
 static void warns_of_nested_guests(void **state)
 {
@@ -573,6 +590,7 @@ int main(void)
 		cmocka_unit_test(stays_hot_under_traps),
 		cmocka_unit_test(stays_within_the_ranges),
 		cmocka_unit_test(keeps_trackers_apart),
+		cmocka_unit_test(forgets_a_pass_without_an_end),
 		cmocka_unit_test(warns_of_nested_guests),
 		cmocka_unit_test(counts_the_passes_of_the_account),
 		cmocka_unit_test(counts_what_was_lost),
