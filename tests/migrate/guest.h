@@ -27,7 +27,7 @@ struct guest_mailbox {
 	uint32_t
 		loops; /* for the driver: how long to wait between two pages; never changed in a migration */
 	uint32_t writes;   /* pages written, with wraparound */
-	uint32_t writing;  /* index of the page that is being written, else GUEST_NO_PAGE */
+	uint32_t writing;  /* index of the page that is looked at and written, else GUEST_NO_PAGE */
 	uint32_t bad;	   /* pages that the guest found other than it had left them */
 	uint32_t bad_page; /* the first of them */
 };
