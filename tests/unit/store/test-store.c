@@ -663,9 +663,9 @@ static void test_killed_at_any_moment(void **state)
 
 		for (guint i = 0; i < all->len; i++) {
 			const KxStored *e = all->pdata[i];
-			g_autoptr(KxComparison) c = load(s, e->id, NULL);
+			KxStoredState is;
 
-			assert_whole(c, e->whole);
+			assert_int_equal(rounds_kept(s, e->id, e->whole, &is), e->whole);
 		}
 	}
 	print_message("%u of %d kills came within a transaction; %u saves were reported\n",
