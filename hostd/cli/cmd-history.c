@@ -121,15 +121,6 @@ static void print_text(const GPtrArray *all)
 	g_string_free(out, TRUE);
 }
 
-static void add_texts(JsonBuilder *b, const char *key, char **texts)
-{
-	json_builder_set_member_name(b, key);
-	json_builder_begin_array(b);
-	for (char **text = texts; *text; text++)
-		json_builder_add_string_value(b, *text);
-	json_builder_end_array(b);
-}
-
 static void print_json(const GPtrArray *all)
 {
 	g_autoptr(JsonBuilder) b = json_builder_new();
@@ -149,8 +140,8 @@ static void print_json(const GPtrArray *all)
 		kx_json_add_int(b, "rounds", e->whole);
 		kx_json_add_int(b, "rounds_asked", e->asked);
 		kx_json_add_int(b, "seed", (gint64)e->seed);
-		add_texts(b, "vms", e->vms);
-		add_texts(b, "settings", e->settings);
+		kx_json_add_strv(b, "vms", e->vms);
+		kx_json_add_strv(b, "settings", e->settings);
 		kx_json_add_text(b, "command", e->command);
 		kx_json_add_text(b, "kernel", e->kernel);
 		kx_json_add_text(b, "hardware", e->hardware);

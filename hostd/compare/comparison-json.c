@@ -65,11 +65,7 @@ static void add_plan(JsonBuilder *b, const KxComparedPlan *p)
 	if (p->precision > 0)
 		kx_json_add_known(b, "precision", p->precision);
 	kx_json_add_text(b, "progress_command", p->progress_command);
-	json_builder_set_member_name(b, "workload_logs");
-	json_builder_begin_array(b);
-	for (char **log = p->logs; log && *log; log++)
-		json_builder_add_string_value(b, *log);
-	json_builder_end_array(b);
+	kx_json_add_strv(b, "workload_logs", p->logs);
 	kx_json_add_text(b, "directory", p->directory);
 	json_builder_end_object(b);
 }

@@ -97,18 +97,11 @@ void kx_plot_axis(KxPage *p, const KxAxis *a, char *(*tick)(double value), const
 	open_svg(p, 34);
 	for (guint i = 0; i < a->n; i++) {
 		g_autofree char *text = tick(a->ticks[i]);
+		g_autofree char *x = g_strdup_printf("%.3f%%", kx_axis_place(a, a->ticks[i]));
 
-		kx_html_open(p->h, "text", NULL);
-		kx_html_attrf(p->h, "x", "%.3f%%", kx_axis_place(a, a->ticks[i]));
-		kx_html_attr(p->h, "y", "13");
-		kx_html_text(p->h, text);
-		kx_html_close(p->h);
+		kx_html_svg_text(p->h, NULL, x, "13", text);
 	}
-	kx_html_open(p->h, "text", "title");
-	kx_html_attr(p->h, "x", "50%");
-	kx_html_attr(p->h, "y", "30");
-	kx_html_text(p->h, title);
-	kx_html_close(p->h);
+	kx_html_svg_text(p->h, "title", "50%", "30", title);
 	kx_html_close(p->h);
 	kx_html_element(p->h, "div", "value", "");
 	kx_html_close(p->h);

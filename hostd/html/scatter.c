@@ -88,12 +88,9 @@ static void y_axis(KxPage *p, const KxScatter *s, const KxAxis *y)
 	kx_html_attr(p->h, "aria-hidden", "true");
 	for (guint i = 0; i < y->n; i++) {
 		g_autofree char *text = s->y_tick(y->ticks[i]);
+		g_autofree char *at = g_strdup_printf("%.2f", y_of(y, y->ticks[i]) + 4);
 
-		kx_html_open(p->h, "text", NULL);
-		kx_html_attr(p->h, "x", "92%");
-		kx_html_attrf(p->h, "y", "%.2f", y_of(y, y->ticks[i]) + 4);
-		kx_html_text(p->h, text);
-		kx_html_close(p->h);
+		kx_html_svg_text(p->h, NULL, "92%", at, text);
 	}
 	kx_html_close(p->h);
 }
@@ -113,18 +110,11 @@ static void x_axis(KxPage *p, const KxScatter *s, const KxAxis *x)
 	kx_html_attr(p->h, "aria-hidden", "true");
 	for (guint i = 0; i < x->n; i++) {
 		g_autofree char *text = s->x_tick(x->ticks[i]);
+		g_autofree char *at = g_strdup_printf("%.3f%%", x_of(x, x->ticks[i]));
 
-		kx_html_open(p->h, "text", NULL);
-		kx_html_attrf(p->h, "x", "%.3f%%", x_of(x, x->ticks[i]));
-		kx_html_attr(p->h, "y", "14");
-		kx_html_text(p->h, text);
-		kx_html_close(p->h);
+		kx_html_svg_text(p->h, NULL, at, "14", text);
 	}
-	kx_html_open(p->h, "text", "title");
-	kx_html_attr(p->h, "x", "50%");
-	kx_html_attr(p->h, "y", "31");
-	kx_html_text(p->h, s->x_title);
-	kx_html_close(p->h);
+	kx_html_svg_text(p->h, "title", "50%", "31", s->x_title);
 	kx_html_close(p->h);
 }
 

@@ -291,11 +291,7 @@ static void time_axis(KxPage *p, const Map *map)
 	kx_html_attr(p->h, "height", "36");
 	kx_html_attr(p->h, "aria-hidden", "true");
 	time_ticks(p, map);
-	kx_html_open(p->h, "text", "title");
-	kx_html_attr(p->h, "x", "50%");
-	kx_html_attr(p->h, "y", "31");
-	kx_html_text(p->h, title);
-	kx_html_close(p->h);
+	kx_html_svg_text(p->h, "title", "50%", "31", title);
 	kx_html_close(p->h);
 }
 

@@ -144,6 +144,15 @@ void kx_html_element(KxHtml *h, const char *name, const char *class, const char 
 	kx_html_close(h);
 }
 
+void kx_html_svg_text(KxHtml *h, const char *class, const char *x, const char *y, const char *text)
+{
+	kx_html_open(h, "text", class);
+	kx_html_attr(h, "x", x);
+	kx_html_attr(h, "y", y);
+	kx_html_text(h, text);
+	kx_html_close(h);
+}
+
 void kx_html_name(KxHtml *h, const char *name)
 {
 	kx_html_element(h, "bdi", NULL, name);

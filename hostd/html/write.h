@@ -28,6 +28,8 @@ void kx_html_close(KxHtml *h);
 
 /* A whole element with a text. */
 void kx_html_element(KxHtml *h, const char *name, const char *class, const char *text);
+/* The same for a text in an SVG picture; @x, @y: lengths such as "14" or "50%". */
+void kx_html_svg_text(KxHtml *h, const char *class, const char *x, const char *y, const char *text);
 /* An element in which a name is kept apart from the text around it, whatever the direction of its script. */
 void kx_html_name(KxHtml *h, const char *name);
 

@@ -95,6 +95,15 @@ void kx_json_add_int(JsonBuilder *b, const char *key, gint64 value)
 	json_builder_add_int_value(b, value);
 }
 
+void kx_json_add_strv(JsonBuilder *b, const char *key, char **texts)
+{
+	json_builder_set_member_name(b, key);
+	json_builder_begin_array(b);
+	for (; texts && *texts; texts++)
+		json_builder_add_string_value(b, *texts);
+	json_builder_end_array(b);
+}
+
 void kx_json_add_texts(JsonBuilder *b, const char *key, const GPtrArray *texts)
 {
 	json_builder_set_member_name(b, key);

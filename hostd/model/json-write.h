@@ -20,6 +20,8 @@ void kx_json_add_text(JsonBuilder *b, const char *key, const char *text);
 void kx_json_add_int(JsonBuilder *b, const char *key, gint64 value);
 /* @texts: char *, none NULL */
 void kx_json_add_texts(JsonBuilder *b, const char *key, const GPtrArray *texts);
+/* The same of an array that ends with NULL, or is NULL: an empty list. */
+void kx_json_add_strv(JsonBuilder *b, const char *key, char **texts);
 /* Adds the value of the member @f of @object; the caller has set the member's name. */
 void kx_json_add_value(JsonBuilder *b, const KxField *f, const void *object);
 
