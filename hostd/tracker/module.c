@@ -117,7 +117,14 @@ KxModule *kx_module_open(const KxModuleSys *sys, GError **error)
 				    "%s is not there: load the module (modprobe kvm_ext; `make "
 				    "install` installs it)",
 				    KVM_EXT_DEVICE_PATH);
-		else if (errno == EACCES || errno == EPERM)
+		else if (errno == EPERM)
+			/* The unit's rules for devices were made before the device was there. */
+			g_set_error(error, KX_ERROR, KX_ERROR_ACCESS_DENIED,
+				    "%s: the daemon's unit does not let it open a device that was "
+				    "not there when the unit started: restart the daemon "
+				    "(systemctl restart kvm-extd)",
+				    KVM_EXT_DEVICE_PATH);
+		else if (errno == EACCES)
 			g_set_error(error, KX_ERROR, KX_ERROR_ACCESS_DENIED,
 				    "%s: %s; only root may open it", KVM_EXT_DEVICE_PATH,
 				    g_strerror(errno));

@@ -241,9 +241,24 @@ static void attaches_switches_reports_detaches(void **state)
 	assert_non_null(strstr(s->events->str, "attached tracker detached"));
 }
 
+static char *why_not(State *s, const char *method, GVariant *params)
+{
+	FakeAnswer a = { 0 };
+	char *text;
+
+	start_call(s, method, params, &a);
+	fake_finish_call(&a);
+	assert_non_null(a.error);
+	g_dbus_error_strip_remote_error(a.error);
+	text = g_strdup(a.error->message);
+	g_error_free(a.error);
+	return text;
+}
+
 static void refuses_with_the_right_error(void **state)
 {
 	State *s = *state;
+	g_autofree char *why = NULL;
 	GVariantDict d;
 
 	expect(s, "Attach", with_options("vm1"), "NoLibvirt");
@@ -266,6 +281,9 @@ static void refuses_with_the_right_error(void **state)
 	expect(s, "Attach", with_options(s->self, "tracker", "guest-abit"), "NoLibvirt");
 	fake.device_errno = EACCES;
 	expect(s, "Attach", with_options(s->self), "AccessDenied");
+	fake.device_errno = EPERM; /* a unit without the device */
+	why = why_not(s, "Attach", with_options(s->self));
+	assert_non_null(strstr(why, "systemctl restart kvm-extd"));
 	fake.device_errno = 0;
 	fake.attach_errno = EBUSY;
 	expect(s, "Attach", with_options(s->self), "Busy");
@@ -279,20 +297,6 @@ static void refuses_with_the_right_error(void **state)
 	expect(s, "Attach", with_options(s->self), "AlreadyAttached");
 	expect(s, "RunPass", g_variant_new("(s)", s->self), "InvalidOption"); /* off has no pass */
 	expect(s, "Found", g_variant_new("(st)", s->self, (guint64)99), "InvalidOption");
-}
-
-static char *why_not(State *s, const char *method, GVariant *params)
-{
-	FakeAnswer a = { 0 };
-	char *text;
-
-	start_call(s, method, params, &a);
-	fake_finish_call(&a);
-	assert_non_null(a.error);
-	g_dbus_error_strip_remote_error(a.error);
-	text = g_strdup(a.error->message);
-	g_error_free(a.error);
-	return text;
 }
 
 /* Plays a QEMU that can be killed. */
