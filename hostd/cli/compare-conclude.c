@@ -67,7 +67,24 @@ static const KxWindow *window_of(const KxReport *report, guint32 pid, const KxSt
 	return NULL;
 }
 
-/* Copies the touched and found pages of a stretch's window, of the kind (touched, written) that its tracker can see. */
+/* Copies the touched and found pages of @w, of the kinds (touched, written) that its tracker looks for and tells. */
+static void take_pages(KxStretch *s, const KxWindow *w, const KxSees *sees)
+{
+	gboolean written = sees->finds == KX_SEEN_WRITTEN;
+
+	if (w->truth_na)
+		return;
+	if (sees->finds && !(written && w->written_na)) {
+		s->truth = (double)(written ? w->truth_written : w->truth_touched);
+		s->truth_hit = (double)(written ? w->truth_written_hit : w->truth_hit);
+	}
+	written = sees->says == KX_SEEN_WRITTEN;
+	if (sees->says && !w->precision_na && !(written && w->written_na)) {
+		s->found = (double)w->truth_found;
+		s->found_true = (double)(written ? w->truth_written_true : w->truth_true);
+	}
+}
+
 static void take_truth(const KxComparison *c, const KxReport *report)
 {
 	for (guint i = 0; i < c->vms->len; i++) {
@@ -77,19 +94,9 @@ static void take_truth(const KxComparison *c, const KxReport *report)
 			KxStretch *s = v->stretches->pdata[k];
 			const KxWindow *w = s && !s->failed ? window_of(report, v->pid, s) : NULL;
 			const KxTrackerRow *row = w ? kx_tracker_by_name(w->tracker) : NULL;
-			gboolean written = row && row->sees.finds == KX_SEEN_WRITTEN;
 
-			if (!row || row->sees.finds == KX_SEEN_NONE || w->truth_na ||
-			    (written && w->written_na))
-				continue;
-			s->truth = (double)(written ? w->truth_written : w->truth_touched);
-			s->truth_hit = (double)(written ? w->truth_written_hit : w->truth_hit);
-			if (w->precision_na)
-				continue;
-			s->found = (double)w->truth_found;
-			s->found_true =
-				(double)(row->sees.says == KX_SEEN_WRITTEN ? w->truth_written_true
-									   : w->truth_true);
+			if (row)
+				take_pages(s, w, &row->sees);
 		}
 	}
 }

@@ -15,6 +15,7 @@
 
 #define NO_PROGRESS "how much the guest got done is not known"
 #define NO_TRUTH    "no workload log says what was touched"
+#define NO_EPOCH    "no valid epoch of the workload lies inside a window"
 
 /* --- figures ------------------------------------------------------------------------------------------------------ */
 
@@ -219,6 +220,25 @@ static KxFigure memory_per_gib(const KxGround *g, guint k)
 	return f;
 }
 
+static KxFigure share_of_truth(const KxGround *g, guint k, KxSeen sees, KxGroundFunc part,
+			       KxGroundFunc whole)
+{
+	const KxTrackerRow *t = tracker_of(g, k);
+
+	if (t && sees == KX_SEEN_NONE)
+		return kx_unavailable(t->sees.no_recall);
+	return within(kx_ground_quotient(g, k, part, whole, g->c->asked.logs ? NO_EPOCH : NO_TRUTH),
+		      0, 1);
+}
+
+static void fill_truth(const KxGround *g, guint k, KxComparedRow *row)
+{
+	const KxTrackerRow *t = tracker_of(g, k);
+
+	row->recall = share_of_truth(g, k, t ? t->sees.finds : KX_SEEN_NONE, truth_hit, truth);
+	row->precision = share_of_truth(g, k, t ? t->sees.says : KX_SEEN_NONE, found_true, found);
+}
+
 static void fill_costs(const KxGround *g, guint k, KxComparedRow *row)
 {
 	const char *none = no_samples(g, k);
@@ -239,9 +259,7 @@ static void fill_costs(const KxGround *g, guint k, KxComparedRow *row)
 		row->total_ns = kx_ground_quotient(g, k, all_time, samples, guest);
 		row->samples_per_s =
 			kx_ground_quotient(g, k, samples, seconds, "no samples were counted");
-		row->recall = within(kx_ground_quotient(g, k, truth_hit, truth, NO_TRUTH), 0, 1);
-		row->precision =
-			within(kx_ground_quotient(g, k, found_true, found, NO_TRUTH), 0, 1);
+		fill_truth(g, k, row);
 	}
 	row->host_cpu_percent = kx_ground_quotient(g, k, host_time, run_percent, "not told");
 	row->vmm_cpu_percent = kx_ground_quotient(g, k, vmm_time, run_percent, "not told");

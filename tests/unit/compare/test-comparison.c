@@ -53,6 +53,14 @@ static KxStretch *stretch(guint vm, guint round, guint k)
 	return s;
 }
 
+static void assert_near(const KxFigure *f, double want, double by)
+{
+	if (f->na)
+		fail_msg("n/a: %s, where %g is wanted", f->na, want);
+	if (fabs(f->value - want) > by)
+		fail_msg("%g is not %g +- %g", f->value, want, by);
+}
+
 /* A setting that measures a rate has no samples that could cost anything, and is compared by all the rest. */
 static void test_rates_have_no_samples(void **state)
 {
@@ -86,6 +94,42 @@ static void test_rates_have_no_samples(void **state)
 		fail_msg("QEMU's other threads: %g %%", rate->vmm_cpu_percent.value);
 }
 
+/* A trap finds only pages that are armed, so it has no recall, whatever a log says; what it tells of a page is held to the log. */
+static void test_trap_has_precision_alone(void **state)
+{
+	g_autoptr(KxComparison) c = kx_comparison_new();
+	g_autoptr(GPtrArray) rows = NULL, walks = NULL;
+	const KxComparedRow *trap;
+
+	c->rounds = 4;
+	kx_comparison_add_setting(c, "off", "off");
+	kx_comparison_add_setting(c, "trap", "trap:pages=hottest:10%");
+	kx_comparison_add_setting(c, "ept-walk", "ept-walk");
+	kx_comparison_add_vm(c, "vm1");
+	for (guint round = 0; round < 4; round++) {
+		for (guint k = 0; k < 3; k++) {
+			KxStretch *s = stretch(0, round, k);
+
+			s->truth = s->truth_hit = NAN;
+			if (k == 1) {
+				s->found = 40;
+				s->found_true = 30;
+			}
+			kx_comparison_put(c, 0, round, k, s);
+		}
+	}
+	rows = kx_comparison_rows(c, 0);
+	trap = rows->pdata[1];
+	assert_string_equal(trap->recall.na, "traps: only pages that are armed can be found");
+	assert_near(&trap->precision, 0.75, 1e-9);
+	assert_string_equal(((KxComparedRow *)rows->pdata[2])->recall.na,
+			    "no workload log says what was touched");
+	c->asked.logs = g_strdupv((char *[]){ "vm1.log", NULL });
+	walks = kx_comparison_rows(c, 0);
+	assert_string_equal(((KxComparedRow *)walks->pdata[2])->recall.na,
+			    "no valid epoch of the workload lies inside a window");
+}
+
 static KxComparison *comparison(void)
 {
 	KxComparison *c = kx_comparison_new();
@@ -116,14 +160,6 @@ static KxComparison *comparison(void)
 		}
 	}
 	return c;
-}
-
-static void assert_near(const KxFigure *f, double want, double by)
-{
-	if (f->na)
-		fail_msg("n/a: %s, where %g is wanted", f->na, want);
-	if (fabs(f->value - want) > by)
-		fail_msg("%g is not %g +- %g", f->value, want, by);
 }
 
 static void assert_rows(const KxComparison *c, guint vm)
@@ -611,6 +647,7 @@ int main(void)
 		cmocka_unit_test(test_parts_give_it_back),
 		cmocka_unit_test(test_wrong_files_are_refused),
 		cmocka_unit_test(test_rates_have_no_samples),
+		cmocka_unit_test(test_trap_has_precision_alone),
 		cmocka_unit_test(test_odd_files_are_taken),
 	};
 
