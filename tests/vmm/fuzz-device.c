@@ -342,8 +342,10 @@ static long fuzz_unmap(uint64_t *r)
 
 	pthread_mutex_lock(&rings_lock);
 	if (ring->map) {
-		if (one_in(r, 4)) /* a part */
-			munmap((uint8_t *)ring->map + VMM_PAGE, VMM_PAGE);
+		/* A part first, whose place stays taken: another thread's memory could come there before the rest goes. */
+		if (one_in(r, 4))
+			mmap((uint8_t *)ring->map + VMM_PAGE, VMM_PAGE, PROT_NONE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 		munmap(ring->map, ring->size);
 	}
 	ring->map = NULL;
