@@ -34,7 +34,7 @@ KX_LIB_SRCS += \
 	hostd/store/store.c \
 	hostd/store/writer.c
 
-KX_UNIT_TESTS += test-store test-difference
+KX_UNIT_TESTS += test-store test-store-crash test-store-file test-difference
 KX_UNIT_TESTS += test-comparison test-coverage test-design test-effect test-estimate test-setting test-stretch
 KX_UNIT_TESTS += test-vcpuevents
 KX_UNIT_TESTS += test-textfmt
