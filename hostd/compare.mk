@@ -37,4 +37,4 @@ KX_LIB_SRCS += \
 KX_UNIT_TESTS += test-store test-store-crash test-store-file test-difference
 KX_UNIT_TESTS += test-comparison test-coverage test-design test-effect test-estimate test-setting test-stretch
 KX_UNIT_TESTS += test-vcpuevents
-KX_UNIT_TESTS += test-textfmt
+KX_UNIT_TESTS += test-textfmt test-jsontext

@@ -25,6 +25,7 @@ KX_LIB_SRCS += \
 	hostd/base/gfnset.c \
 	hostd/account/heat.c \
 	hostd/account/heat-pick.c \
+	hostd/base/jsontext.c \
 	hostd/vm/kvmstat.c \
 	hostd/base/lane.c \
 	hostd/control/letalone.c \

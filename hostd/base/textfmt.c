@@ -26,7 +26,7 @@ static const Scale number_scales[] = {
 
 static const Scale *scale_for(const Scale *scales, double value)
 {
-	while (value >= scales->below)
+	while (scales->below != INFINITY && value >= scales->below)
 		scales++;
 	return scales;
 }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/textfmt.h"
+#include "model/json-write.h"
 #include "output.h"
 #include "report/figure.h"
 #include "report/json.h"
@@ -313,7 +314,7 @@ static void add_number(JsonBuilder *b, const char *key, double value)
 	if (isnan(value))
 		return;
 	json_builder_set_member_name(b, key);
-	json_builder_add_double_value(b, value);
+	kx_json_add_number(b, value);
 }
 
 static char *json_of(const Stat *s, const KxReport *r)

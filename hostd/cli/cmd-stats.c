@@ -6,6 +6,7 @@
 #include "cli.h"
 
 #include "base/textfmt.h"
+#include "model/json-write.h"
 #include "model/report.h"
 #include "rates.h"
 #include "tracker/options.h"
@@ -86,7 +87,7 @@ static void add_paused(JsonBuilder *b, const KxWindow *w)
 {
 	json_builder_set_member_name(b, "paused_seconds");
 	if (w->paused_ns || !w->paused_na)
-		json_builder_add_double_value(b, (double)w->paused_ns / 1e9);
+		kx_json_add_number(b, (double)w->paused_ns / 1e9);
 	else
 		json_builder_add_null_value(b);
 	add_string(b, "paused_na", w->paused_na);
@@ -115,7 +116,7 @@ static void print_object(const KxReport *r, const KxVmReport *v, const KxWindow 
 
 		json_builder_set_member_name(b, rate_key(i));
 		if (!why) {
-			json_builder_add_double_value(b, rate);
+			kx_json_add_number(b, rate);
 			continue;
 		}
 		cli_add_na(b, why);

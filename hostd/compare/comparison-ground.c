@@ -76,6 +76,8 @@ KxFigure kx_ground_figure(const KxEstimate *e)
 {
 	if (e->na)
 		return kx_unavailable(e->na);
+	if (!isfinite(e->value))
+		return kx_unavailable("the windows' numbers give no finite value");
 	return (KxFigure){ .value = e->value,
 			   .low = e->low,
 			   .high = e->high,

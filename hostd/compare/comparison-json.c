@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/jsontext.h"
 #include "base/textfmt.h"
 #include "model/json-read.h"
 #include "model/json-write.h"
@@ -140,6 +141,8 @@ static void add_row(JsonBuilder *b, KxComparedRow *row)
 	kx_json_add_text(b, "left_out", row->left_out);
 	kx_json_add_int(b, "windows", row->windows);
 	kx_json_add_int(b, "failed", row->failed);
+	if (row->stalled)
+		kx_json_add_int(b, "stalled", row->stalled);
 	kx_json_add_text(b, "difference", row->difference);
 	for (const KxComparedFigure *f = kx_compared_figures; f->key; f++)
 		kx_compared_add_figure(b, f->key, kx_compared_figure(row, f));
@@ -425,22 +428,35 @@ static void read_environment(JsonObject *o, GPtrArray *environment)
 	}
 }
 
-static gboolean is_comparison(JsonObject *o, GError **error)
+static gboolean is_of_our_size(JsonObject *o, GError **error)
 {
-	/* NULL, and not the default, if the member is a number. */
-	const char *given = json_object_get_string_member_with_default(o, "schema", NULL);
-	g_autofree char *schema = kx_text_clean(given ? given : "");
-	g_autoptr(GPtrArray) settings = objects_of(o, "settings");
+	g_autoptr(GPtrArray) settings = objects_of(o, "settings"), vms = objects_of(o, "vms");
+	guint64 rounds = count_of(o, "rounds");
 
-	if (g_str_equal(schema, KX_COMPARISON_SCHEMA)) {
-		if (count_of(o, "rounds") <= KX_COMPARISON_ROUNDS_MAX &&
-		    settings->len <= KX_COMPARISON_SETTINGS_MAX)
-			return TRUE;
+	if (rounds > KX_COMPARISON_ROUNDS_MAX || settings->len > KX_COMPARISON_SETTINGS_MAX) {
 		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
 			    "this is no comparison: it has more than %u rounds or %u settings",
 			    KX_COMPARISON_ROUNDS_MAX, KX_COMPARISON_SETTINGS_MAX);
 		return FALSE;
 	}
+	if (vms->len * rounds * settings->len > KX_COMPARISON_WINDOWS_MAX) {
+		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+			    "this is no comparison: its VMs, rounds and settings make more than %u "
+			    "windows",
+			    KX_COMPARISON_WINDOWS_MAX);
+		return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean is_comparison(JsonObject *o, GError **error)
+{
+	/* NULL, and not the default, if the member is a number. */
+	const char *given = json_object_get_string_member_with_default(o, "schema", NULL);
+	g_autofree char *schema = kx_text_clean(given ? given : "");
+
+	if (g_str_equal(schema, KX_COMPARISON_SCHEMA))
+		return is_of_our_size(o, error);
 	if (kx_schema_meaning(schema) && !g_str_has_prefix(schema, "kvm-ext-compare/")) {
 		g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
 			    "this is no comparison, but %s", kx_schema_meaning(schema));
@@ -458,7 +474,7 @@ static JsonObject *parse(JsonParser *parser, const char *json, GError **error)
 {
 	JsonNode *root;
 
-	if (!json_parser_load_from_data(parser, json, -1, error))
+	if (!kx_json_load(parser, json, -1, error))
 		return NULL;
 	root = json_parser_get_root(parser);
 	if (root && JSON_NODE_HOLDS_OBJECT(root))

@@ -14,6 +14,10 @@ char *kx_compared_answer(const KxComparedRow *row, const char *what)
 		return NULL;
 	if (row->difference)
 		return g_strdup_printf("%s: %s", row->label, row->difference);
+	if (row->stalled)
+		return g_strdup_printf("%s: %s takes more than %.3g times as long: in %u of %u "
+				       "windows nothing of it was done",
+				       row->label, what, f->value, row->stalled, row->windows);
 	if (isnan(f->low))
 		return NULL;
 	return g_strdup_printf("%s: %s takes %.3g times as long [%.3g, %.3g]", row->label, what,
@@ -99,6 +103,13 @@ static void note_rows(GPtrArray *notes, const KxComparison *c, const GPtrArray *
 		if (row->failed)
 			note(notes, "%s: %u of %u windows are missing", row->label, row->failed,
 			     row->failed + row->windows);
+		if (row->stalled)
+			note(notes,
+			     "%s: in %u of %u windows the guest made no progress: slowdown, guest "
+			     "and total per sample are without these windows%s",
+			     row->label, row->stalled, row->windows,
+			     i && row->stalled < row->windows ? ", so they are more than shown"
+							      : "");
 		if (row->mark)
 			note(notes, "! %s: %s", row->label, row->mark);
 		if (s->sees && !row->left_out && !row->recall.na)

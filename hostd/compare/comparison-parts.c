@@ -190,9 +190,12 @@ static KxFigure ns_per_exit(const KxGround *g, guint k)
 	KxFigure f = kx_ground_quotient(g, k, outside, exits, parts[OUTSIDE].na);
 
 	/* without an interval it cannot be told from a division by nothing */
-	if (f.na ? !g_str_equal(f.na, parts[OUTSIDE].na)
-		 : (isnan(f.low) || f.value < 0) && g->c->rounds > 1)
-		kx_figure_void(&f, "there are not clearly more exits than without tracking");
+	if (f.na ? !g_str_equal(f.na, parts[OUTSIDE].na) : isnan(f.low) || f.value < 0)
+		kx_figure_void(&f,
+			       g->c->rounds > 1 || f.value < 0
+				       ? "there are not clearly more exits than without tracking"
+				       : "a single round does not tell whether there are more "
+					 "exits than without tracking");
 	return f;
 }
 

@@ -14,6 +14,7 @@
 #include "tracker/rows.h"
 
 #define NO_PROGRESS "how much the guest got done is not known"
+#define STALLED	    "the guest made no progress in any of its windows"
 #define NO_TRUTH    "no workload log says what was touched"
 #define NO_EPOCH    "no valid epoch of the workload lies inside a window"
 
@@ -157,6 +158,7 @@ static void count_windows(const KxGround *g, guint k, KxComparedRow *row)
 
 			row->windows += s && !s->failed;
 			row->failed += s && s->failed;
+			row->stalled += s && !s->failed && s->progress == 0;
 		}
 	}
 }
@@ -169,11 +171,17 @@ static void fill_slowdown(const KxGround *g, guint k, KxComparedRow *row)
 	row->slowdown = g->c->progress ? kx_ground_figure(&e.ratio)
 				       : kx_unavailable(g->c->progress_na ? g->c->progress_na
 									  : NO_PROGRESS);
+	if (row->stalled && row->stalled == row->windows)
+		kx_figure_void(&row->slowdown, STALLED);
+	else if (row->stalled && k != KX_REFERENCE)
+		kx_figure_note(&row->slowdown, "at least: it is without the windows in which the "
+					       "guest made no progress");
 	if (!row->slowdown.na && isfinite(e.se)) {
 		row->slowdown.se = e.se;
 		row->slowdown.degrees = e.degrees;
 	}
-	if (k != KX_REFERENCE && !row->slowdown.na && !e.differs && isfinite(e.within)) {
+	if (k != KX_REFERENCE && !row->slowdown.na && !row->stalled && !e.differs &&
+	    isfinite(e.within)) {
 		g_autofree char *times = kx_text_number(1 + e.within);
 
 		row->difference =
@@ -184,7 +192,10 @@ static void fill_slowdown(const KxGround *g, guint k, KxComparedRow *row)
 						  "up to %s times cannot be excluded",
 						  times);
 	}
-	row->carry_over = carry.na ? kx_unavailable(carry.na) : kx_figure(carry.p, carry.n);
+	row->carry_over =
+		carry.na ? kx_unavailable(row->stalled && row->slowdown.na ? row->slowdown.na
+									   : carry.na)
+			 : kx_figure(carry.p, carry.n);
 	row->marked = kx_test_matters(&carry) || kx_test_matters(&order);
 	if (row->marked)
 		row->mark =
@@ -242,7 +253,9 @@ static void fill_truth(const KxGround *g, guint k, KxComparedRow *row)
 static void fill_costs(const KxGround *g, guint k, KxComparedRow *row)
 {
 	const char *none = no_samples(g, k);
-	const char *guest = g->c->progress ? "how long the vCPUs ran is not known" : NO_PROGRESS;
+	const char *guest = !g->c->progress    ? NO_PROGRESS
+			    : row->slowdown.na ? row->slowdown.na
+					       : "how long the vCPUs ran is not known";
 
 	if (none) {
 		row->host_ns = kx_unavailable(none);

@@ -140,9 +140,12 @@ static void add_head(GString *out, const KxComparison *c)
 		kx_text_clean(c->host->cpu_model ? c->host->cpu_model : "unknown CPU");
 
 	g_string_append_printf(out,
-			       "comparison: %u rounds, each with all settings in another order; "
+			       "comparison: %u round%s; "
 			       "windows of %s after %s to settle; seed %" G_GUINT64_FORMAT "\n",
-			       c->rounds, window, settle, c->seed);
+			       c->rounds,
+			       c->rounds == 1 ? ", which tells no scatter: there are no intervals"
+					      : "s, each with all settings in another order",
+			       window, settle, c->seed);
 	g_string_append_printf(out, "host: Linux %s, %s", c->host->kernel ? c->host->kernel : "?",
 			       model);
 	if (c->host->cpus)
@@ -188,6 +191,10 @@ char *kx_comparison_to_text(const KxComparison *c, guint width)
 		out, "\n  [low, high]: 95 % interval over rounds. host: CPU time of the tracker's "
 		     "thread and of the daemon's\n  draining; guest: vCPU time lost by the "
 		     "slowdown; both for each sample taken.\n");
+	if (c->vms->len > 1)
+		g_string_append(out,
+				"  All figures are those of one VM, the mean over the VMs; samples "
+				"lost are those of all VMs and rounds.\n");
 	add_parts(out, rows, width);
 	add_notes(out, c, rows);
 	return g_string_free(out, FALSE);

@@ -19,6 +19,7 @@
 /* Nobody measures more: a file that claims more is refused. */
 #define KX_COMPARISON_ROUNDS_MAX   1000u
 #define KX_COMPARISON_SETTINGS_MAX 64u
+#define KX_COMPARISON_WINDOWS_MAX  (1u << 20) /* VMs x rounds x settings, of one that is read */
 
 /* How settings are distributed over the VMs. */
 typedef enum {
@@ -106,6 +107,7 @@ typedef struct {
 	const char *left_out;
 	guint windows; /* measured windows, of all VMs */
 	guint failed;  /* windows that failed: see the stretches */
+	guint stalled; /* of the measured ones, those in which the guest made no progress: the slowdown is without them */
 	KxFigure
 		slowdown; /* the guest's time per unit of work, divided by that without tracking; 1.05: 5 % more */
 	char *difference; /* "no difference found (smaller than 2.1 %)"; NULL: there is a difference, or nothing is known */

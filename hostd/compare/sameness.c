@@ -63,6 +63,10 @@ static void compare_vms(GPtrArray *list, const KxComparison *a, const KxComparis
 		g_autofree char *x = v->ram_pages ? kx_text_pages_bytes(v->ram_pages) : NULL;
 		g_autofree char *y = w->ram_pages ? kx_text_pages_bytes(w->ram_pages) : NULL;
 
+		if (v->uuid && w->uuid)
+			compare(list, KX_DIFFERS_VM, "UUID of a VM", v->uuid, w->uuid);
+		else
+			compare(list, KX_DIFFERS_VM, "name of a VM", v->name, w->name);
 		compare_count(list, KX_DIFFERS_VM, vcpus, v->vcpus, w->vcpus);
 		compare(list, KX_DIFFERS_VM, memory, x, y);
 	}
@@ -84,6 +88,8 @@ static void compare_plans(GPtrArray *list, const KxComparison *a, const KxCompar
 			b->layout == KX_LATIN ? "latin" : "together");
 	compare(list, KX_DIFFERS_PLAN, "guest progress", a->progress ? a->progress : unknown,
 		b->progress ? b->progress : unknown);
+	compare(list, KX_DIFFERS_PLAN, "progress command", a->asked.progress_command,
+		b->asked.progress_command);
 }
 
 GPtrArray *kx_comparison_differs(const KxComparison *a, const KxComparison *b)
@@ -112,7 +118,6 @@ GPtrArray *kx_comparison_moved_on(const KxComparison *then, const KxComparison *
 		g_autofree char *was = process_of(v), *is = process_of(w);
 
 		compare(list, KX_DIFFERS_VM, v->name, was, is);
-		compare(list, KX_DIFFERS_VM, "UUID of a VM", v->uuid, w->uuid);
 	}
 	return list;
 }

@@ -198,18 +198,38 @@ static void leave_out_named(GPtrArray *settings)
 	}
 }
 
+/* What the values come to, in whatever units they were written, and defaults that were written out left out. */
+static char *meaning_of(const KxSetting *s)
+{
+	GString *out = g_string_new(s->options.tracker->name);
+
+	for (const KxOptionKey *k = kx_option_keys; k->key; k++) {
+		g_autofree char *text = k->text ? k->text(&s->options) : NULL;
+
+		if (text)
+			g_string_append_printf(out, ":%s=%s", k->key, text);
+	}
+	return g_string_free(out, FALSE);
+}
+
 static gboolean all_differ(const GPtrArray *settings, GError **error)
 {
 	for (guint i = 0; i < settings->len; i++) {
 		const KxSetting *a = settings->pdata[i];
+		g_autofree char *meant = meaning_of(a);
 
 		for (guint j = 0; j < i; j++) {
 			const KxSetting *b = settings->pdata[j];
+			g_autofree char *before = meaning_of(b);
 
-			if (!g_str_equal(a->text, b->text))
+			if (!g_str_equal(meant, before))
 				continue;
-			g_set_error(error, KX_OPTIONS_ERROR, KX_OPTIONS_ERROR_CONFLICT,
-				    "%s is in the list twice", a->text);
+			if (g_str_equal(a->text, b->text))
+				g_set_error(error, KX_OPTIONS_ERROR, KX_OPTIONS_ERROR_CONFLICT,
+					    "%s is in the list twice", a->text);
+			else
+				g_set_error(error, KX_OPTIONS_ERROR, KX_OPTIONS_ERROR_CONFLICT,
+					    "%s and %s are the same setting", b->text, a->text);
 			return FALSE;
 		}
 	}

@@ -4,12 +4,16 @@
 #include <math.h>
 
 #include "base/textfmt.h"
+#include "model/json-write.h"
 
 /* The numbers of a stretch and their keys in the JSON. */
 typedef struct {
 	const char *key;
 	gsize offset;
 } Number;
+
+/* Of nanoseconds, the greatest number here, that is 30 years on each of a thousand CPUs. */
+#define MOST 1e21
 
 #define NUMBER(member)                                      \
 	{                                                   \
@@ -170,10 +174,7 @@ void kx_stretch_add_json(JsonBuilder *b, const KxStretch *s)
 		const double *x = G_STRUCT_MEMBER_P(s, numbers[i].offset);
 
 		json_builder_set_member_name(b, numbers[i].key);
-		if (isfinite(*x))
-			json_builder_add_double_value(b, *x);
-		else
-			json_builder_add_null_value(b);
+		kx_json_add_number(b, *x);
 	}
 	json_builder_end_object(b);
 }
@@ -187,6 +188,12 @@ KxStretch *kx_stretch_from_json(JsonObject *o)
 		g_autofree char *clean = kx_text_clean(failed);
 
 		return kx_stretch_failed(clean);
+	}
+	for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) {
+		double x = json_object_get_double_member_with_default(o, numbers[i].key, 0);
+
+		if (!isnan(x) && !(x >= 0 && x <= MOST))
+			return kx_stretch_failed("its file has numbers that no window can have");
 	}
 	s = kx_stretch_new();
 	s->window = (guint64)json_object_get_int_member_with_default(o, "window", 0);

@@ -4,6 +4,7 @@
 #include <json-glib/json-glib.h>
 
 #include "base/error.h"
+#include "base/jsontext.h"
 #include "base/textfmt.h"
 
 #define SAID_MAX 200 /* bytes of what a failed program wrote */
@@ -57,10 +58,11 @@ char *kx_agent_status(gint64 pid)
 /* The object "return" of an answer; NULL: there is none. @root keeps it. */
 static JsonObject *result_of(const char *answer, JsonNode **root)
 {
+	g_autoptr(JsonParser) parser = json_parser_new();
 	JsonObject *o;
 	JsonNode *node;
 
-	*root = json_from_string(answer, NULL);
+	*root = kx_json_load(parser, answer, -1, NULL) ? json_parser_steal_root(parser) : NULL;
 	o = *root && JSON_NODE_HOLDS_OBJECT(*root) ? json_node_get_object(*root) : NULL;
 	node = o ? json_object_get_member(o, "return") : NULL;
 	return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;

@@ -5,6 +5,7 @@
 #include <json-glib/json-glib.h>
 #include <math.h>
 
+#include "base/jsontext.h"
 #include "base/textfmt.h"
 #include "model/json-write.h"
 #include "model/report.h"
@@ -236,7 +237,7 @@ gboolean kx_experiment_take_round(KxExperiment *e, const char *json, GError **er
 	g_autoptr(JsonParser) parser = json_parser_new();
 	JsonNode *root, *points;
 
-	if (!json_parser_load_from_data(parser, json, -1, error))
+	if (!kx_json_load(parser, json, -1, error))
 		return FALSE;
 	root = json_parser_get_root(parser);
 	if (!root || !JSON_NODE_HOLDS_OBJECT(root))
@@ -254,7 +255,7 @@ KxExperiment *kx_experiment_from_json(const char *json, GError **error)
 	JsonNode *root;
 	JsonObject *o;
 
-	if (!json_parser_load_from_data(parser, json, -1, error))
+	if (!kx_json_load(parser, json, -1, error))
 		return NULL;
 	root = json_parser_get_root(parser);
 	o = root && JSON_NODE_HOLDS_OBJECT(root) ? json_node_get_object(root) : NULL;

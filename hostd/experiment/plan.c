@@ -181,6 +181,11 @@ static gboolean set_memory(Draft *d, const Key *k, const char *value, GError **e
 					   "whole MiB, at least 16M each, separated by commas, not "
 					   "'%s'",
 					   value);
+		for (guint i = 0; i < d->lists.memory->len; i++) {
+			if (g_array_index(d->lists.memory, guint64, i) == bytes)
+				return kx_plan_bad(error, k->group, k->name, "%s is there twice",
+						   *word);
+		}
 		g_array_append_val(d->lists.memory, bytes);
 	}
 	return TRUE;
@@ -192,12 +197,18 @@ static gboolean set_working_set(Draft *d, const Key *k, const char *value, GErro
 
 	d->lists.working_set = g_ptr_array_new_with_free_func(g_free);
 	for (char **word = words; *word; word++) {
-		guint64 bytes;
+		guint64 bytes, other;
 
 		if (!kx_parse_size(g_strstrip(*word), &bytes, NULL) || !bytes)
 			return kx_plan_bad(error, k->group, k->name,
 					   "sizes such as 64M, separated by commas, not '%s'",
 					   value);
+		for (guint i = 0; i < d->lists.working_set->len; i++) {
+			if (kx_parse_size(d->lists.working_set->pdata[i], &other, NULL) &&
+			    other == bytes)
+				return kx_plan_bad(error, k->group, k->name, "%s is there twice",
+						   *word);
+		}
 		g_ptr_array_add(d->lists.working_set, g_strdup(*word));
 	}
 	return TRUE;

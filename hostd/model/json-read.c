@@ -11,6 +11,7 @@
 #include <math.h>
 
 #include "accessmap-json.h"
+#include "base/jsontext.h"
 #include "report.h"
 
 /* If a window has a part, all members of the part must be in the JSON, because a missing member must not be read as 0. */
@@ -385,7 +386,7 @@ KxReport *kx_report_from_json(const char *json, GError **error)
 	JsonArray *vms;
 	JsonObject *o;
 
-	if (!json_parser_load_from_data(parser, json, -1, error))
+	if (!kx_json_load(parser, json, -1, error))
 		return NULL;
 	o = get_root(parser, error);
 	if (!o || !kx_json_read_fields(kx_report_fields, o, r, "the report", error))

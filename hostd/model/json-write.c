@@ -3,6 +3,31 @@
 #include "json-write.h"
 
 #include <math.h>
+#include <string.h>
+
+/*
+ * json-glib 1.6 writes a number with an exponent and no point, as 1e+17, with ".0" after it, which nothing reads again. The
+ * nearest number that is not written so is as good.
+ */
+static double printable(double value)
+{
+	char text[G_ASCII_DTOSTR_BUF_SIZE];
+
+	for (;;) {
+		g_ascii_dtostr(text, sizeof text, value);
+		if (!strchr(text, 'e') || strchr(text, '.'))
+			return value;
+		value = nextafter(value, 0);
+	}
+}
+
+void kx_json_add_number(JsonBuilder *b, double value)
+{
+	if (isfinite(value))
+		json_builder_add_double_value(b, printable(value));
+	else
+		json_builder_add_null_value(b);
+}
 
 void kx_json_add_u64(JsonBuilder *b, guint64 value)
 {
@@ -50,10 +75,7 @@ void kx_json_add_value(JsonBuilder *b, const KxField *f, const void *object)
 		json_builder_add_int_value(b, *(const gint64 *)at);
 		break;
 	case KX_FIELD_DOUBLE:
-		if (isfinite(*(const double *)at))
-			json_builder_add_double_value(b, *(const double *)at);
-		else
-			json_builder_add_null_value(b);
+		kx_json_add_number(b, *(const double *)at);
 		break;
 	}
 }
@@ -71,7 +93,7 @@ void kx_json_add_fields(JsonBuilder *b, const KxField *fields, const void *objec
 void kx_json_add_double(JsonBuilder *b, const char *key, double value)
 {
 	json_builder_set_member_name(b, key);
-	json_builder_add_double_value(b, value);
+	kx_json_add_number(b, value);
 }
 
 void kx_json_add_known(JsonBuilder *b, const char *key, double value)
@@ -196,8 +218,8 @@ static void add_batches(JsonBuilder *b, const KxSeries *s)
 	json_builder_begin_array(b);
 	for (guint64 i = 0; i * s->size < s->taken; i++) {
 		json_builder_begin_array(b);
-		json_builder_add_double_value(b, s->batch[i].y);
-		json_builder_add_double_value(b, s->batch[i].x);
+		kx_json_add_number(b, s->batch[i].y);
+		kx_json_add_number(b, s->batch[i].x);
 		json_builder_end_array(b);
 	}
 	json_builder_end_array(b);

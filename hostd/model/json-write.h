@@ -11,6 +11,8 @@
 #include "fields.h"
 #include "report.h"
 
+/* A value: null, if it is no number. All numbers with a fraction go this way. */
+void kx_json_add_number(JsonBuilder *b, double value);
 void kx_json_add_u64(JsonBuilder *b, guint64 value);
 void kx_json_add_double(JsonBuilder *b, const char *key, double value);
 /* A member that is left out if the value is not known (no number) */

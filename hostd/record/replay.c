@@ -6,6 +6,7 @@
 
 #include "account/heat.h"
 #include "base/error.h"
+#include "base/jsontext.h"
 #include "format.h"
 #include "model/accessmap-json.h"
 #include "model/fields.h"
@@ -35,7 +36,7 @@ static JsonObject *object_in(JsonParser *parser, const guint8 *data, gsize len)
 {
 	JsonNode *root;
 
-	if (!json_parser_load_from_data(parser, (const char *)data, (gssize)len, NULL))
+	if (!kx_json_load(parser, (const char *)data, (gssize)len, NULL))
 		return NULL;
 	root = json_parser_get_root(parser);
 	return root && JSON_NODE_HOLDS_OBJECT(root) ? json_node_get_object(root) : NULL;

@@ -5,6 +5,8 @@
 #include <json-glib/json-glib.h>
 #include <math.h>
 
+#include "base/jsontext.h"
+
 typedef struct {
 	GString *out;
 	GPtrArray *table,
@@ -133,7 +135,7 @@ char *kx_figures_to_csv(const char *json)
 	const char *member;
 	JsonNode *node;
 
-	if (!json_parser_load_from_data(parser, json, -1, NULL) ||
+	if (!kx_json_load(parser, json, -1, NULL) ||
 	    !JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser)))
 		return g_string_free(w.out, FALSE);
 	json_object_iter_init_ordered(&it, json_node_get_object(json_parser_get_root(parser)));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/jsontext.h"
 #include "procstat.h"
 
 char *kx_kvmstat_dir(const char *debugfs_root, pid_t pid, int vm_fd)
@@ -60,7 +61,7 @@ static gboolean sum_stat(const char *reply, const char *name, guint64 *sum, GErr
 	JsonArray *objects, *stats;
 	guint i, j;
 
-	if (!json_parser_load_from_data(parser, reply, -1, error))
+	if (!kx_json_load(parser, reply, -1, error))
 		return FALSE;
 	*sum = 0;
 	objects = member_array(json_parser_get_root(parser), "return");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Numbers for people: three digits and a unit, whatever their sign. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,11 +33,19 @@ static void test_negative_times(void **state)
 	assert_text(kx_text_number(-1234), "-1.23k");
 }
 
+/* What a figure should never be is printed, too. */
+static void test_no_number(void **state)
+{
+	assert_text(kx_text_number(INFINITY), "infG");
+	assert_text(kx_text_ns(-INFINITY), "-inf h");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_negative_times),
+		cmocka_unit_test(test_no_number),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

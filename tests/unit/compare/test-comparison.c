@@ -130,6 +130,15 @@ static void test_trap_has_precision_alone(void **state)
 			    "no valid epoch of the workload lies inside a window");
 }
 
+static gboolean has_text(const GPtrArray *texts, const char *part)
+{
+	for (guint i = 0; i < texts->len; i++) {
+		if (strstr(texts->pdata[i], part))
+			return TRUE;
+	}
+	return FALSE;
+}
+
 static KxComparison *comparison(void)
 {
 	KxComparison *c = kx_comparison_new();
@@ -628,6 +637,88 @@ static void test_odd_files_are_taken(void **state)
 	}
 }
 
+/* What only a file can say: nothing of it crashes, and no figure of it is taken for one. */
+static void test_absurd_numbers_are_no_windows(void **state)
+{
+	static const char *const members[] = { "cpu_ns",     "samples", "exits",   "vcpu_run_ns",
+					       "llc_misses", "run_ns",	"progress" };
+	static const char *const values[] = { "1.7e308", "-1e308", "-1", "1e-320" };
+
+	for (guint i = 0; i < G_N_ELEMENTS(members) * G_N_ELEMENTS(values); i++) {
+		const char *value = values[i % G_N_ELEMENTS(values)];
+		g_autofree char *json = g_strdup_printf(
+			"{\"schema\": \"kvm-ext-compare/1\", \"rounds\": 1, \"progress\": "
+			"\"work\", "
+			"\"settings\": [{\"label\": \"off\", \"setting\": \"off\"}], \"vms\": "
+			"[{\"windows\": [{\"round\": 0, \"setting\": 0, \"measured\": {\"window\": "
+			"1, "
+			"\"run_ns\": 1e9, \"samples\": 5, \"progress\": 7, \"%s\": %s}}]}]}",
+			members[i / G_N_ELEMENTS(values)], value);
+		g_autoptr(KxComparison) c = kx_comparison_from_json(json, NULL), back = NULL;
+		g_autofree char *text = NULL, *again = NULL;
+		const KxStretch *s;
+
+		assert_non_null(c);
+		s = kx_comparison_at(c, 0, 0, 0);
+		assert_true((s->failed != NULL) == !g_str_equal(value, "1e-320"));
+		text = kx_comparison_to_text(c, 100);
+		assert_null(strstr(text, "inf"));
+		again = kx_comparison_to_json(c);
+		back = kx_comparison_from_json(again, NULL);
+		assert_non_null(back);
+	}
+}
+
+static void test_great_files_are_refused(void **state)
+{
+	g_autoptr(GString) vms =
+		g_string_new("{\"schema\": \"kvm-ext-compare/1\", \"rounds\": 1000, "
+			     "\"settings\": [{}, {}], \"vms\": [{}");
+	g_autoptr(GString) deep = g_string_new("{\"schema\": \"kvm-ext-compare/1\", \"x\": ");
+	g_autoptr(GError) many = NULL, nested = NULL;
+
+	for (guint i = 0; i < 1000; i++)
+		g_string_append(vms, ",{}");
+	g_string_append(vms, "]}");
+	assert_null(kx_comparison_from_json(vms->str, &many));
+	assert_non_null(strstr(many->message, "windows"));
+	for (guint i = 0; i < 100000; i++)
+		g_string_append_c(deep, '[');
+	assert_null(kx_comparison_from_json(deep->str, &nested));
+	assert_non_null(strstr(nested->message, "deep"));
+}
+
+/*
+ * A guest that gets nothing done in some windows of a setting: its slowdown is more than the other windows say, and is never "no
+ * difference"; one that gets nothing done at all has that as the reason.
+ */
+static void test_no_progress_is_told(void **state)
+{
+	g_autoptr(KxComparison) c = comparison();
+	g_autoptr(GPtrArray) rows = NULL, none = NULL, notes = NULL;
+	g_autofree char *answer = NULL;
+	const KxComparedRow *walk;
+
+	for (guint round = 0; round < 6; round++)
+		((KxStretch *)kx_comparison_at(c, 0, round, WALK))->progress = 0;
+	rows = kx_comparison_rows(c, G_MAXUINT);
+	walk = rows->pdata[WALK];
+	assert_int_equal(walk->stalled, 6);
+	assert_null(walk->difference);
+	assert_non_null(strstr(walk->slowdown.note, "at least"));
+	answer = kx_compared_answer(walk, "the guest's work");
+	assert_non_null(strstr(answer, "more than 1 times as long: in 6 of 24 windows"));
+	notes = kx_comparison_notes(c, rows);
+	assert_true(has_text(notes, "ept-walk: in 6 of 24 windows the guest made no progress"));
+	for (guint i = 0; i < VMS * ROUNDS; i++)
+		((KxStretch *)kx_comparison_at(c, i % VMS, i / VMS, WALK))->progress = 0;
+	none = kx_comparison_rows(c, G_MAXUINT);
+	walk = none->pdata[WALK];
+	assert_string_equal(walk->slowdown.na, "the guest made no progress in any of its windows");
+	assert_string_equal(walk->guest_ns.na, walk->slowdown.na);
+	assert_string_equal(walk->carry_over.na, walk->slowdown.na);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -649,6 +740,9 @@ int main(void)
 		cmocka_unit_test(test_rates_have_no_samples),
 		cmocka_unit_test(test_trap_has_precision_alone),
 		cmocka_unit_test(test_odd_files_are_taken),
+		cmocka_unit_test(test_absurd_numbers_are_no_windows),
+		cmocka_unit_test(test_great_files_are_refused),
+		cmocka_unit_test(test_no_progress_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -220,7 +220,8 @@ static void test_conditions_are_told(void **state)
 {
 	g_autoptr(KxComparison) a = comparison(&before, 6, 1), b = comparison(&before, 6, 2);
 	g_autoptr(GPtrArray) none = kx_comparison_differs(a, b), list = NULL;
-	static const char *const what[] = { "kernel", "microcode", "vCPUs of vm1", "window" };
+	static const char *const what[] = { "kernel",	    "microcode", "UUID of a VM",
+					    "vCPUs of vm1", "window",	 "progress command" };
 
 	assert_int_equal(none->len, 0); /* what only one of them knows is no difference */
 	g_free(b->host->kernel);
@@ -229,6 +230,10 @@ static void test_conditions_are_told(void **state)
 	kx_environment_add(b->environment, "microcode", "0x2", NULL);
 	kx_environment_add(b->environment, "kvm_ext.build", "deadbeef", NULL);
 	((KxComparedVm *)b->vms->pdata[0])->vcpus = 4;
+	((KxComparedVm *)a->vms->pdata[0])->uuid = g_strdup("6b7f3f2e");
+	((KxComparedVm *)b->vms->pdata[0])->uuid = g_strdup("00000000");
+	a->asked.progress_command = g_strdup("redis-cli dbsize");
+	b->asked.progress_command = g_strdup("cat /var/count");
 	b->window_ns *= 2;
 	list = kx_comparison_differs(a, b);
 	assert_int_equal(list->len, G_N_ELEMENTS(what));

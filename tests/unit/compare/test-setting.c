@@ -95,6 +95,8 @@ static void test_wrong_lists_are_refused(void **state)
 		{ "abit:interval=3parsecs", "setting abit: " },
 		{ "abit:flush-scope=page", "setting abit" },
 		{ "abit,abit", "abit is in the list twice" },
+		{ "abit:interval=100ms,abit:interval=0.1s", "are the same setting" },
+		{ "abit,abit:granularity=4K", "are the same setting" },
 		{ "interval=1s,abit", "neither" },
 		{ "all:interval=1s", "neither" },
 		{ "abit:tracker=off", "neither" },
