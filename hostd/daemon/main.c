@@ -54,6 +54,22 @@ static void notify_reloading(void)
 	notify(state);
 }
 
+static gboolean on_watchdog(gpointer data)
+{
+	notify("WATCHDOG=1");
+	return G_SOURCE_CONTINUE;
+}
+
+/* Twice per period in which systemd wants to hear of the main loop, if it does (WatchdogSec). */
+static guint feed_watchdog(void)
+{
+	guint64 usec = 0;
+
+	if (sd_watchdog_enabled(0, &usec) <= 0)
+		return 0;
+	return g_timeout_add((guint)CLAMP(usec / 2000, 1, G_MAXUINT), on_watchdog, NULL);
+}
+
 /* --- configuration ------------------------------------------------------------------------------------------------ */
 
 /* Options of the command line override the file. */
@@ -199,7 +215,7 @@ static int run(Daemon *d, KxConfig *config, GError **error)
 	g_autofree char *socket_path = g_strdup(config->socket);
 	g_autofree char *metrics = g_strdup(config->metrics);
 	g_autoptr(KxListener) listener = NULL;
-	guint bus = 0;
+	guint bus = 0, watchdog;
 
 	/* The first step: a second daemon must touch neither a VM nor the devices that the first one has plugged in. */
 	listener = kx_listener_new(socket_path, on_new_connection, d, error);
@@ -222,8 +238,11 @@ static int run(Daemon *d, KxConfig *config, GError **error)
 	kx_log(G_LOG_LEVEL_MESSAGE, "ready", NULL, NULL,
 	       "version " KVM_EXT_VERSION ", listening on %s", socket_path);
 	notify("READY=1");
+	watchdog = feed_watchdog();
 	g_main_loop_run(d->loop);
 	notify("STOPPING=1");
+	if (watchdog)
+		g_source_remove(watchdog);
 	g_clear_pointer(&d->metrics, kx_metrics_free);
 	if (bus)
 		g_bus_unown_name(bus);

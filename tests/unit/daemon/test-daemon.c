@@ -21,6 +21,7 @@
 
 typedef struct {
 	char *root, *socket, *config, *log, *notify;
+	const char *watchdog_usec; /* NULL: systemd wants none */
 	int notify_fd;
 	GPid pid;
 } State;
@@ -69,7 +70,8 @@ static GPid spawn(State *s)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		if (!freopen(s->log, "a", stderr) || setenv("NOTIFY_SOCKET", s->notify, 1))
+		if (!freopen(s->log, "a", stderr) || setenv("NOTIFY_SOCKET", s->notify, 1) ||
+		    (s->watchdog_usec && setenv("WATCHDOG_USEC", s->watchdog_usec, 1)))
 			_exit(126);
 		execl(DAEMON, DAEMON, "--config", s->config, "--socket", s->socket, NULL);
 		_exit(127);
@@ -174,6 +176,19 @@ static void starts_answers_and_stops(void **state)
 	s->pid = 0;
 	expect_notice(s, "STOPPING=1");
 	assert_false(g_file_test(s->socket, G_FILE_TEST_EXISTS));
+}
+
+/* While the main loop runs, and for as long as systemd asked for it. */
+static void feeds_the_watchdog(void **state)
+{
+	State *s = *state;
+
+	s->watchdog_usec = "100000";
+	start(s);
+	for (guint i = 0; i < 3; i++)
+		expect_notice(s, "WATCHDOG=1");
+	assert_answers(s);
+	expect_notice(s, "WATCHDOG=1");
 }
 
 static void second_one_is_refused(void **state)
@@ -296,6 +311,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(starts_answers_and_stops),
+		CASE(feeds_the_watchdog),
 		CASE(second_one_is_refused),
 		CASE(kill_leaves_nothing_in_the_way),
 		CASE(reload_takes_good_and_refuses_bad),
