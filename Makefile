@@ -4,7 +4,11 @@
 BUILD   := build
 PREFIX  ?= /usr/local
 DESTDIR ?=
-CC      ?= gcc
+ifeq ($(origin CC),default)
+# A cache of what was compiled, by content, where there is one (`make check` installs it).
+CC      := $(if $(shell command -v ccache),ccache )gcc
+endif
+export CCACHE_DIR ?= $(or $(KVM_EXT_CACHE),$(HOME)/.cache/kvm-ext)/ccache
 CFLAGS  ?= -O2 -g
 VERSION := $(shell sed -n 's/^\#define KVM_EXT_VERSION "\(.*\)"/\1/p' include/kvm-ext/version.h)
 

@@ -9,12 +9,17 @@ KX_UNIT_BINS := $(KX_UNIT_TESTS:%=$(BUILD)/tests/%)
 vpath test-%.c tests/unit $(wildcard tests/unit/*/)
 vpath fake-%.c tests/unit
 
-$(KX_UNIT_BINS) $(BUILD)/tests/fake-daemon: $(BUILD)/tests/%: %.c $(BUILD)/san/libkvmext.a | $(KX_GEN)
+# Compiled apart from linking, so that a compiler's cache can serve it.
+KX_UNIT_OBJS := $(KX_UNIT_BINS:=.o) $(BUILD)/tests/fake-daemon.o
+$(KX_UNIT_OBJS): $(BUILD)/tests/%.o: %.c | $(KX_GEN)
 	@mkdir -p $(@D)
-	$(CC) $(KX_WARN) $(KX_SANFLAGS) $(KX_CPPFLAGS) -Itests/unit -MMD -MP -o $@ $< $(KX_UNIT_EXTRA_$*) \
+	$(CC) $(KX_WARN) $(KX_SANFLAGS) $(KX_CPPFLAGS) $(filter -I% -D%,$(KX_UNIT_EXTRA_$*)) -Itests/unit -MMD -MP -c -o $@ $<
+
+$(KX_UNIT_BINS) $(BUILD)/tests/fake-daemon: $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/san/libkvmext.a
+	$(CC) $(KX_WARN) $(KX_SANFLAGS) $(KX_CPPFLAGS) -Itests/unit -o $@ $< $(KX_UNIT_EXTRA_$*) \
 		$(BUILD)/san/libkvmext.a $(KX_PKGLIBS) -lcmocka -lm
 
--include $(KX_UNIT_BINS:=.d)
+-include $(KX_UNIT_OBJS:.o=.d)
 
 # Of an end-to-end test.
 $(BUILD)/tests/place-pages: tests/e2e/place-pages.c
