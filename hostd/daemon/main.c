@@ -22,7 +22,7 @@
 
 typedef struct {
 	char *config, *socket, *libvirt_uri, *system_bus;
-	gboolean foreground, version, check_config;
+	gboolean foreground, version, check_config, recover;
 } Options;
 
 typedef struct {
@@ -264,6 +264,8 @@ static gboolean parse_options(Options *o, int argc, char **argv)
 		  "Log text to standard error, regardless of the configuration", NULL },
 		{ "check-config", 0, 0, G_OPTION_ARG_NONE, &o->check_config,
 		  "Check the configuration, print its errors, and exit", NULL },
+		{ "recover", 0, 0, G_OPTION_ARG_NONE, &o->recover,
+		  "Remove what a killed daemon has left on the host, and exit", NULL },
 		{ "version", 'V', 0, G_OPTION_ARG_NONE, &o->version, "Print the version and exit",
 		  NULL },
 		{ 0 },
@@ -342,6 +344,10 @@ int main(int argc, char **argv)
 		return 2;
 	if (o.check_config)
 		return check_config(&o);
+	if (o.recover) {
+		kx_trackers_recover(kx_host_real.root, kx_host_real.proc_root);
+		return 0;
+	}
 	if (!o.version)
 		return serve(&o);
 	g_print("kvm-extd " KVM_EXT_VERSION "\n");
