@@ -28,6 +28,7 @@ KX_LIB_SRCS += \
 	hostd/base/jsontext.c \
 	hostd/vm/kvmstat.c \
 	hostd/base/lane.c \
+	hostd/control/holds.c \
 	hostd/control/letalone.c \
 	hostd/base/log.c \
 	hostd/control/manager.c \
@@ -126,7 +127,7 @@ $(BUILD)/hostd/kvm-extd: $(KX_DAEMON_OBJS) $(BUILD)/hostd/libkvmext.a
 -include $(KX_DAEMON_OBJS:.o=.d)
 
 KX_UNIT_TESTS += test-environment test-stream test-ring test-passthread test-soft-dirty test-damon test-dirty-rate test-mglru test-gfnset test-stepmap test-heat test-timemap test-record test-rangemap test-account test-vmfd test-kvmstat test-layout test-config test-domains \
-	test-service test-scale test-metrics test-daemon test-letalone test-bus test-names test-pagenodes test-placement
+	test-service test-scale test-metrics test-daemon test-holds test-letalone test-bus test-names test-pagenodes test-placement
 
 # The service is tested where it is; the library does not know D-Bus.
 KX_UNIT_EXTRA_test-service := hostd/daemon/service.c hostd/daemon/listen.c hostd/daemon/socketfile.c \

@@ -3,24 +3,56 @@
 #include "cli.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define RESTORE_TRIES 50u
 #define RESTORE_US    200000u
 
-void cli_before_read(GVariant *list, const char *target, CliBefore *before)
+/* The VM in the list; NULL: it is not there. */
+static GVariant *find(GVariant *list, const char *target)
 {
 	for (gsize i = 0; i < g_variant_n_children(list); i++) {
 		g_autoptr(GVariant) vm = g_variant_get_child_value(list, i);
 		const char *name = "";
 
 		g_variant_lookup(vm, "name", "&s", &name);
-		if (!cli_is_called(name, vm, target))
-			continue;
-		g_variant_lookup(vm, "attached", "b", &before->attached);
-		g_variant_lookup(vm, "tracker", "s", &before->tracker);
-		g_variant_lookup(vm, "options", "s", &before->options);
-		return;
+		if (cli_is_called(name, vm, target))
+			return g_steal_pointer(&vm);
 	}
+	return NULL;
+}
+
+gboolean cli_hold(Cli *cli, guint32 pid, const char *id, GError **error)
+{
+	g_autofree char *who = g_strdup_printf("kvm-ext %s, process %d%s%s", cli->command->name,
+					       getpid(), id ? ", kept as " : "", id ? id : "");
+
+	return cli_ask_hold(cli, pid, who, error);
+}
+
+gboolean cli_before_hold(Cli *cli, GVariant *list, const char *target, guint32 *pid, GError **error)
+{
+	g_autoptr(GVariant) vm = find(list, target);
+	guint32 process = 0;
+
+	*pid = 0;
+	if (!vm || !g_variant_lookup(vm, "pid", "u", &process) || !process)
+		return TRUE;
+	if (!cli_hold(cli, process, NULL, error))
+		return FALSE;
+	*pid = process;
+	return TRUE;
+}
+
+void cli_before_read(GVariant *list, const char *target, CliBefore *before)
+{
+	g_autoptr(GVariant) vm = find(list, target);
+
+	if (!vm)
+		return;
+	g_variant_lookup(vm, "attached", "b", &before->attached);
+	g_variant_lookup(vm, "tracker", "s", &before->tracker);
+	g_variant_lookup(vm, "options", "s", &before->options);
 }
 
 void cli_before_clear(CliBefore *before)

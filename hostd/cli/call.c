@@ -487,6 +487,32 @@ GVariant *cli_ask_list(Cli *cli, const char *what, GError **error)
 	return vms;
 }
 
+gboolean cli_ask_hold(Cli *cli, guint32 pid, const char *who, GError **error)
+{
+	GError *failed = NULL;
+	Call call;
+
+	if (!begin(cli, &call, NULL, NULL, error))
+		return FALSE;
+	kx_dbus_manager_call_hold(cli->manager, pid, who, cli->cancellable, on_reply, &call);
+	kx_dbus_manager_call_hold_finish(cli->manager, await(cli, &call), &failed);
+	/* A daemon of an earlier version, which an upgrade leaves running, holds nothing. */
+	if (g_error_matches(failed, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_METHOD))
+		g_clear_error(&failed);
+	return end(cli, &call, failed, error);
+}
+
+void cli_ask_release(Cli *cli, guint32 pid)
+{
+	Call call;
+
+	if (!begin(cli, &call, NULL, NULL, NULL))
+		return;
+	kx_dbus_manager_call_release(cli->manager, pid, NULL, on_reply, &call);
+	kx_dbus_manager_call_release_finish(cli->manager, await(cli, &call), NULL);
+	end(cli, &call, NULL, NULL);
+}
+
 GVariant *cli_ask_stats(Cli *cli, const char *const *targets, const char *what, GError **error)
 {
 	GVariant *vms = NULL;

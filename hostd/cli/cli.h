@@ -147,6 +147,12 @@ GVariant *cli_ask_found(Cli *cli, const char *target, guint64 window, const char
 GVariant *cli_ask_list(Cli *cli, const char *what, GError **error); /* aa{sv} */
 GVariant *cli_ask_stats(Cli *cli, const char *const *targets, const char *what, GError **error);
 GVariant *cli_ask_environment(Cli *cli, GError **error); /* a{sv} */
+/*
+ * Holds the VM of process @pid for this program, as the text @who, until the release or this program's end. KX_EXIT_STATE: another
+ * program holds the VM. The release tells no error: a hold ends with the connection.
+ */
+gboolean cli_ask_hold(Cli *cli, guint32 pid, const char *who, GError **error);
+void cli_ask_release(Cli *cli, guint32 pid);
 GVariant *cli_ask_property(Cli *cli, const char *name, GError **error);
 /*
  * Records into @fd, which the call takes, until the recording ends. @begun is called once the daemon has begun: when the first bytes
@@ -187,6 +193,14 @@ typedef struct {
 void cli_before_read(GVariant *list, const char *target, CliBefore *before);
 gboolean cli_before_restore(Cli *cli, const char *target, const CliBefore *before, GError **error);
 void cli_before_clear(CliBefore *before);
+/*
+ * Holds the VM for this command before it is read how the VM was, because another command's momentary setting is not the VM's. @id
+ * (nullable): the ID under which this command keeps what it measures. *@pid: the VM's process, for cli_ask_release(); 0: @list does not
+ * have the VM, and it is not held.
+ */
+gboolean cli_before_hold(Cli *cli, GVariant *list, const char *target, guint32 *pid,
+			 GError **error);
+gboolean cli_hold(Cli *cli, guint32 pid, const char *id, GError **error);
 /* A tracker with canonical options ("interval=100ms granularity=4K") as the argument with which they are set again. */
 GVariant *cli_setting(const char *tracker, const char *options);
 

@@ -33,6 +33,7 @@
 typedef struct {
 	CliBefore before;
 	char *target;
+	guint32 held;	   /* the VM's process; 0: it is not held */
 	gboolean switched; /* there is something to restore */
 	GArray *windows;   /* guint64: ids of the runs' windows */
 } StatVm;
@@ -217,10 +218,12 @@ static void restore_all(Stat *s, int *code)
 		g_autoptr(GError) error = NULL;
 		int failed;
 
-		if (!vm->switched || cli_before_restore(s->cli, vm->target, &vm->before, &error))
-			continue;
-		failed = cli_fail(vm->target, error);
-		*code = *code ? *code : failed;
+		if (vm->switched && !cli_before_restore(s->cli, vm->target, &vm->before, &error)) {
+			failed = cli_fail(vm->target, error);
+			*code = *code ? *code : failed;
+		}
+		if (vm->held)
+			cli_ask_release(s->cli, vm->held);
 	}
 }
 
@@ -376,24 +379,39 @@ static void write_out(Stat *s, const KxReport *r, int *code)
 
 /* --- all of it ---------------------------------------------------------------------------------------------------------- */
 
-static gboolean begin_vms(Stat *s, char **targets, int *code)
+static GVariant *list_vms(const Stat *s, int *code)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(GVariant) list = cli_ask_list(s->cli, "asking for the VMs", &error);
+	GVariant *list = cli_ask_list(s->cli, "asking for the VMs", &error);
 
-	if (!list) {
+	if (!list)
 		*code = cli_fail(NULL, error);
-		return FALSE;
-	}
-	for (char **t = targets; *t; t++) {
+	return list;
+}
+
+static gboolean begin_vms(Stat *s, char **targets, int *code)
+{
+	g_autoptr(GVariant) list = list_vms(s, code), held = NULL;
+
+	for (char **t = targets; list && *t; t++) {
 		StatVm *vm = g_new0(StatVm, 1);
+		g_autoptr(GError) error = NULL;
 
 		vm->target = g_strdup(*t);
 		vm->windows = g_array_new(FALSE, FALSE, sizeof(guint64));
-		cli_before_read(list, *t, &vm->before);
 		g_ptr_array_add(s->vms, vm);
+		if (!cli_before_hold(s->cli, list, *t, &vm->held, &error)) {
+			*code = cli_fail(*t, error);
+			return FALSE;
+		}
 	}
-	return TRUE;
+	held = list ? list_vms(s, code) : NULL;
+	for (guint i = 0; held && i < s->vms->len; i++) {
+		StatVm *vm = s->vms->pdata[i];
+
+		cli_before_read(held, vm->target, &vm->before);
+	}
+	return held != NULL;
 }
 
 /* The command's exit status is that of stat, unless something of stat itself failed. */

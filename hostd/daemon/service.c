@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/names.h"
+#include "control/holds.h"
 #include "control/manager.h"
 #include "kvmext1-dbus.h"
 #include "vm/environment.h"
@@ -15,6 +16,7 @@
 struct _KxService {
 	KxDbusManager *skeleton;
 	KxManager *manager;
+	KxHolds *holds;
 };
 
 /* --- errors ------------------------------------------------------------------------------------------------------- */
@@ -417,6 +419,43 @@ static gboolean on_placement(KxDbusManager *skeleton, GDBusMethodInvocation *cal
 	return TRUE;
 }
 
+/* Distinguishes the callers. */
+static char *name_of(GDBusMethodInvocation *call)
+{
+	const char *sender = g_dbus_method_invocation_get_sender(call);
+
+	/* NULL: peer to peer, where each client has a connection of its own. */
+	return sender ? g_strdup(sender)
+		      : g_strdup_printf("%p",
+					(void *)g_dbus_method_invocation_get_connection(call));
+}
+
+static gboolean on_hold(KxDbusManager *skeleton, GDBusMethodInvocation *call, guint pid,
+			const char *who, gpointer data)
+{
+	KxService *s = data;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GCancellable) caller = caller_of(call);
+	g_autofree char *client = name_of(call);
+
+	if (kx_holds_take(s->holds, (pid_t)pid, client, who, caller, &error))
+		kx_dbus_manager_complete_hold(NULL, call);
+	else
+		answer_error(call, error);
+	return TRUE;
+}
+
+static gboolean on_release(KxDbusManager *skeleton, GDBusMethodInvocation *call, guint pid,
+			   gpointer data)
+{
+	KxService *s = data;
+	g_autofree char *client = name_of(call);
+
+	kx_holds_release(s->holds, (pid_t)pid, client);
+	kx_dbus_manager_complete_release(NULL, call);
+	return TRUE;
+}
+
 /* --- events ------------------------------------------------------------------------------------------------------- */
 
 static void add_string(GVariantDict *d, const char *key, const char *value)
@@ -470,6 +509,8 @@ KxService *kx_service_new(const KxHost *host, KxConfig *config)
 		{ "handle-stop-record", G_CALLBACK(on_stop_record) },
 		{ "handle-environment", G_CALLBACK(on_environment) },
 		{ "handle-placement", G_CALLBACK(on_placement) },
+		{ "handle-hold", G_CALLBACK(on_hold) },
+		{ "handle-release", G_CALLBACK(on_release) },
 	};
 	KxService *s = g_new0(KxService, 1);
 	guint i;
@@ -479,6 +520,7 @@ KxService *kx_service_new(const KxHost *host, KxConfig *config)
 	kx_dbus_manager_set_libvirt_uri(s->skeleton, config->libvirt_uri);
 	for (i = 0; i < G_N_ELEMENTS(handlers); i++)
 		g_signal_connect(s->skeleton, handlers[i].signal, handlers[i].handler, s);
+	s->holds = kx_holds_new(host->proc_root);
 	s->manager = kx_manager_new(host, config, on_event, on_libvirt, s);
 	return s;
 }
@@ -498,6 +540,7 @@ void kx_service_free(KxService *s)
 	g_list_free_full(connections, g_object_unref);
 	g_signal_handlers_disconnect_by_data(s->skeleton, s);
 	g_object_unref(s->skeleton);
+	kx_holds_free(s->holds);
 	g_free(s);
 }
 

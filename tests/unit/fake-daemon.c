@@ -6,7 +6,7 @@
  *
  * REPORT is a report as JSON; each call of Report moves its open windows on by one second. LOG gets a line for each call.
  * Certain names bring errors: see the table; "waits" an event first. A UUID of none of its VMs means vm2, as the clone that an experiment
- * has started; no clone can have the tracker pml. Prints "ready" once it listens; ends with its standard input.
+ * has started; no clone can have the tracker pml. With FAKE_PAUSES it does not know when VMs were paused. Prints "ready" once it listens; ends with its standard input.
  */
 #include <gio/gio.h>
 #include <gio/gunixinputstream.h>
@@ -15,6 +15,7 @@
 
 #include <gio/gunixfdlist.h>
 
+#include "control/holds.h"
 #include "record/format.h"
 #include "record/recorder.h"
 #include "report/json.h"
@@ -25,6 +26,7 @@ static GDBusNodeInfo *interfaces;
 static KxReport *report;
 static FILE *calls;
 static GPtrArray *connections; /* that are open; not owned */
+static KxHolds *holds;
 
 static const struct {
 	const char *name, *uuid;
@@ -137,6 +139,8 @@ static void move_on(KxWindow *w)
 	w->flushes += 10;
 	w->flush_ipis += 20;
 	w->exits += 5000;
+	if (g_getenv("FAKE_PAUSES") && !w->paused_na)
+		w->paused_na = g_strdup("no libvirt told");
 }
 
 /* A target is a VM's name or its UUID. */
@@ -463,17 +467,49 @@ static void tell_done(const char *method, const char *target)
 	}
 }
 
+/* As the daemon, by the daemon's own code. */
+static void hold(GDBusConnection *c, const char *method, GVariant *params,
+		 GDBusMethodInvocation *invocation)
+{
+	g_autofree char *client = g_strdup_printf("%p", (void *)c);
+	g_autoptr(GCancellable) gone = g_cancellable_new();
+	g_autoptr(GError) error = NULL;
+	const char *who;
+	guint32 pid;
+
+	if (g_str_equal(method, "Release")) {
+		g_variant_get(params, "(u)", &pid);
+		kx_holds_release(holds, (pid_t)pid, client);
+		g_dbus_method_invocation_return_value(invocation, NULL);
+		return;
+	}
+	g_signal_connect_object(c, "closed", G_CALLBACK(g_cancellable_cancel), gone,
+				G_CONNECT_SWAPPED);
+	g_variant_get(params, "(u&s)", &pid, &who);
+	if (kx_holds_take(holds, (pid_t)pid, client, who, gone, &error))
+		g_dbus_method_invocation_return_value(invocation, NULL);
+	else
+		g_dbus_method_invocation_return_dbus_error(invocation, "org.kvmext1.Error.Busy",
+							   error->message);
+}
+
 static void on_call(GDBusConnection *c, const char *sender, const char *path, const char *interface,
 		    const char *method, GVariant *params, GDBusMethodInvocation *invocation,
 		    gpointer data)
 {
-	g_auto(GStrv) targets = targets_of(params);
+	gboolean by_pid = g_variant_is_of_type(params, G_VARIANT_TYPE("(u*)")) ||
+			  g_variant_is_of_type(params, G_VARIANT_TYPE("(u)"));
+	g_auto(GStrv) targets = by_pid ? g_new0(char *, 1) : targets_of(params);
 	g_autofree char *text = g_variant_print(params, FALSE);
 	const char *error = targets[0] ? error_of(targets[0]) : NULL;
 	gboolean clone = FALSE;
 
 	fprintf(calls, "%s %s\n", method, text);
 	fflush(calls);
+	if (g_str_equal(method, "Hold") || g_str_equal(method, "Release")) {
+		hold(c, method, params, invocation);
+		return;
+	}
 	if (targets[0] && g_str_equal(targets[0], "crash")) {
 		g_dbus_connection_close(c, NULL, NULL, NULL);
 		g_object_unref(invocation);
@@ -581,6 +617,7 @@ int main(int argc, char **argv)
 	load(argv[2]);
 	calls = fopen(argv[3], "ae");
 	connections = g_ptr_array_new();
+	holds = kx_holds_new("/proc");
 	if (!calls)
 		return 1;
 	address = g_strdup_printf("unix:path=%s", argv[1]);
@@ -596,6 +633,7 @@ int main(int argc, char **argv)
 	g_input_stream_read_async(in, &byte, 1, 0, NULL, on_input, NULL);
 	g_main_loop_run(loop);
 	g_dbus_server_stop(server);
+	kx_holds_free(holds);
 	fclose(calls);
 	return 0;
 }

@@ -1306,6 +1306,60 @@ static void stale_socket_is_replaced(void **state)
 	assert_int_equal(stat(file, &st), 0);
 }
 
+/* NULL: it is held from now on; else why it is not. */
+static char *hold(FakeService *f, const char *who)
+{
+	FakeAnswer a = { 0 };
+	g_autofree char *name = NULL;
+	char *why;
+
+	fake_start_call(f, "Hold", g_variant_new("(us)", (guint32)getpid(), who), 20000, &a);
+	fake_finish_call(&a);
+	if (!a.error) {
+		g_variant_unref(a.reply);
+		return NULL;
+	}
+	name = g_dbus_error_get_remote_error(a.error);
+	assert_string_equal(name, "org.kvmext1.Error.Busy");
+	why = g_strdup(a.error->message);
+	g_error_free(a.error);
+	return why;
+}
+
+/* The second client is told of the first, until that one lets go or is gone; nobody else is refused anything. */
+static void one_measures_a_vm_at_a_time(void **state)
+{
+	State *s = *state;
+	gint64 late = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
+	FakeService second = s->on;
+	g_autofree char *why = NULL, *again = NULL;
+	FakeAnswer a = { 0 };
+
+	second.client = fake_connect_to(s->on.socket);
+	assert_null(hold(&s->on, "the first"));
+	assert_null(hold(&s->on, "the first\033, kept as 77"));
+	why = hold(&second, "the second");
+	assert_non_null(strstr(why, "measured by the first?, kept as 77"));
+	expect(s, "Attach", with_options(s->self), NULL);
+	/* Only its own. */
+	fake_start_call(&second, "Release", g_variant_new("(u)", (guint32)getpid()), 20000, &a);
+	fake_finish_call(&a);
+	assert_null(a.error);
+	g_variant_unref(a.reply);
+	again = hold(&second, "the second");
+	assert_non_null(again);
+	expect(s, "Release", g_variant_new("(u)", (guint32)getpid()), NULL);
+	assert_null(hold(&second, "the second"));
+	why = (g_free(why), hold(&s->on, "the first"));
+	assert_non_null(strstr(why, "the second"));
+	g_dbus_connection_close_sync(second.client, NULL, NULL);
+	g_object_unref(second.client);
+	while (why && g_get_monotonic_time() < late)
+		why = (g_free(why), hold(&s->on, "the first"));
+	assert_null(why);
+	expect(s, "Detach", g_variant_new("(s)", s->self), NULL);
+}
+
 static gboolean always(gpointer data)
 {
 	return G_SOURCE_CONTINUE;
@@ -1404,6 +1458,7 @@ int main(int argc, char **argv)
 		CASE(second_daemon_is_refused),
 		CASE(stale_socket_is_replaced),
 		CASE(other_user_is_refused),
+		CASE(one_measures_a_vm_at_a_time),
 	};
 
 	if (argc == 3 && !strcmp(argv[1], "--client"))
