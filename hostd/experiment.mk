@@ -17,4 +17,5 @@ KX_LIB_SRCS += \
 	hostd/experiment/plan-sweep.c \
 	hostd/experiment/xml.c
 
-KX_UNIT_TESTS += test-agent test-clone test-experiment test-plan
+KX_UNIT_TESTS += test-agent test-agent-work test-clone test-experiment test-plan
+KX_UNIT_EXTRA_test-agent-work := hostd/cli/experiment-work.c hostd/cli/question.c hostd/cli/job.c hostd/cli/exitcode.c -Ihostd/cli

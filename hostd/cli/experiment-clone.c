@@ -2,9 +2,11 @@
 /* The life of an experiment's VM in libvirt. */
 #include "experiment-internal.h"
 
+#include <errno.h>
 #include <libvirt/virterror.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/textfmt.h"
@@ -48,6 +50,7 @@ Clone *experiment_clone_new(Experiment *x, const KxPoint *point, guint index, co
 	/* The same names in each run: what the template names after its VM is written anew, and does not pile up. */
 	c->name = g_strdup_printf("%s-%.8s-%u", x->plan->name, x->id, index + 1);
 	c->uuid = g_uuid_string_random();
+	c->doubts = g_ptr_array_new_with_free_func(g_free);
 	c->wish = (KxCloneWish){ x->id, c->name, c->uuid, index, point, &x->plan->placement };
 	c->environment = environment_of(c, s);
 	return c;
@@ -61,9 +64,12 @@ void experiment_clone_free(gpointer clone)
 	g_free(c->uuid);
 	g_strfreev(c->environment);
 	g_free(c->unanswered);
+	g_free(c->nvram);
 	kx_window_free(c->begin);
 	kx_stretch_free(c->stretch);
 	g_free(c->failed);
+	g_ptr_array_unref(c->doubts);
+	question_free(c->question);
 	job_free(c->job);
 	if (c->dom)
 		virDomainFree(c->dom);
@@ -74,7 +80,7 @@ void experiment_clone_free(gpointer clone)
 
 static gboolean run_command(Experiment *x, Clone *c, const char *command, GError **error)
 {
-	g_autoptr(Job) job = job_start(command, c->environment, error);
+	g_autoptr(Job) job = job_start(command, c->environment, JOB_SILENT, error);
 	gint64 until = g_get_monotonic_time() + COMMAND_US;
 
 	while (job && !job_ended(job)) {
@@ -91,6 +97,15 @@ static gboolean run_command(Experiment *x, Clone *c, const char *command, GError
 
 /* --- start -------------------------------------------------------------------------------------------------------- */
 
+/* Noted now: a VM that has ended by itself is unknown to libvirt. */
+static void note_nvram(Clone *c)
+{
+	char *xml = virDomainGetXMLDesc(c->dom, 0);
+
+	c->nvram = xml ? kx_clone_nvram(xml, c->name, c->uuid) : NULL;
+	free(xml);
+}
+
 void experiment_clone_start(Experiment *x, Clone *c)
 {
 	g_autoptr(GError) error = NULL;
@@ -105,9 +120,10 @@ void experiment_clone_start(Experiment *x, Clone *c)
 		experiment_clone_fail(c, "%s", error->message);
 		return;
 	}
-	c->dom =
-		virDomainCreateXML(x->conn, xml, x->autodestroy ? VIR_DOMAIN_START_AUTODESTROY : 0);
-	if (!c->dom)
+	c->dom = virDomainCreateXML(x->conn, xml, x->start_flags);
+	if (c->dom)
+		note_nvram(c);
+	else
 		experiment_clone_fail(c, "the VM could not be started: %s",
 				      kx_libvirt_last_message());
 }
@@ -175,17 +191,29 @@ static void destroy(Experiment *x, Clone *c)
 			kx_libvirt_last_message());
 }
 
+/* The clones of the next run have the same names, and are not to begin with what the guest wrote in this run. */
+static void remove_nvram(const Clone *c)
+{
+	if (c->nvram && !is_there(c) && unlink(c->nvram) != 0 && errno != ENOENT)
+		fprintf(stderr, "kvm-ext: %s: its UEFI variables %s are left: %s\n", c->name,
+			c->nvram, g_strerror(errno));
+}
+
 void experiment_clone_end(Experiment *x, Clone *c)
 {
 	g_autoptr(GError) error = NULL;
 
 	g_clear_pointer(&c->job, job_free);
+	g_clear_pointer(&c->question, question_free);
 	/* An error is none: the VM may have ended, and with it the daemon's session. */
 	if (c->attached)
 		cli_ask_detach(x->cli, c->uuid, NULL, NULL);
 	c->attached = FALSE;
+	if (c->pid)
+		cli_ask_release(x->cli, c->pid);
 	if (c->dom) {
 		destroy(x, c);
+		remove_nvram(c);
 		virDomainFree(g_steal_pointer(&c->dom));
 	}
 	if (x->plan->cleanup && !run_command(x, c, x->plan->cleanup, &error))

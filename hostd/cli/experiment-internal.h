@@ -8,9 +8,10 @@
 #include "cli.h"
 #include "compare-keep.h"
 #include "compare/setting.h"
-#include "experiment-job.h"
 #include "experiment/clone.h"
 #include "experiment/experiment.h"
+#include "job.h"
+#include "question.h"
 
 /* One VM of a run, from its start to its end. */
 typedef struct {
@@ -18,19 +19,24 @@ typedef struct {
 	char **environment; /* of the file's commands */
 	KxCloneWish wish;
 	virDomainPtr dom; /* NULL: it was not started, or is gone */
+	char *nvram;	  /* the file of UEFI variables that libvirt made for the VM; NULL: none */
 	guint32 pid;
 	gboolean attached;
 	gboolean ready;
-	Job *job;		 /* the command that runs now; NULL: none */
-	gint64 agent_pid;	 /* the workload's process in the guest */
-	gint64 asked_us;	 /* when the guest was last asked whether the workload has ended */
+	Job *job;	    /* the command that runs now; NULL: none */
+	Question *question; /* to the guest agent, under way; NULL: none */
+	gboolean started;   /* the guest agent has started the workload, */
+	gint64 agent_pid;   /* as this process in the guest */
+	gint64 ran_us; /* when the guest was asked the last question to which it answered that the workload ran */
+	gint64 asked_us;	 /* when the guest last answered whether the workload has ended */
 	gint64 checked_us;	 /* when the VM's state was last read */
 	char *unanswered;	 /* the last failed question to the guest; NULL: none */
 	gint64 start_us, end_us; /* of the workload; 0: not yet */
 	KxWindow *begin;
 	gint64 begin_realtime_ns;
 	KxStretch *stretch;
-	char *failed; /* why this VM's run does not count; NULL: it counts */
+	GPtrArray *doubts; /* char *: what makes this run's values doubtful */
+	char *failed;	   /* why this VM's run does not count; NULL: it counts */
 } Clone;
 
 typedef struct {
@@ -38,8 +44,8 @@ typedef struct {
 	const KxPlan *plan;
 	KxExperiment *e;
 	virConnectPtr conn;
-	gboolean autodestroy; /* libvirt ends the clones if this program ends */
-	char *id;	      /* of this experiment, in the clones' markers */
+	guint start_flags; /* with QEMU, libvirt ends the clones if this program ends, and renews their UEFI variables */
+	char *id; /* of this experiment, in the clones' markers */
 	guint interrupts;
 	gboolean terminal;
 	guint done, runs;	  /* runs that ended, and all */

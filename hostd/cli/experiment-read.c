@@ -29,12 +29,23 @@ static gboolean attach(Experiment *x, Clone *c, GError **error)
 	return c->attached;
 }
 
+/* No other command is to take the tracker of a run for the VM's own. */
+static gboolean hold(Experiment *x, Clone *c, GError **error)
+{
+	g_autoptr(KxVmReport) v = look(x, c, error);
+
+	if (!v || !cli_hold(x->cli, v->pid, x->e->id, error))
+		return FALSE;
+	c->pid = v->pid;
+	return TRUE;
+}
+
 /* @refused is set if the daemon says that this host or VM cannot have the setting. */
 static void set_tracker(Experiment *x, Clone *c, char **refused)
 {
 	g_autoptr(GError) error = NULL;
 
-	if (!attach(x, c, &error)) {
+	if (!attach(x, c, &error) || !hold(x, c, &error)) {
 		experiment_clone_fail(c, "attaching: %s", error->message);
 		return;
 	}
@@ -134,6 +145,7 @@ void experiment_end_reading(Experiment *x, Clone *c)
 	if (!end || !c->begin)
 		return;
 	c->stretch = kx_stretch_between(c->begin, end);
+	kx_doubts_of_pauses(c->doubts, c->begin, end);
 	c->stretch->start_realtime_ns = c->begin_realtime_ns;
 	c->stretch->end_realtime_ns = g_get_real_time() * 1000;
 	why = why_not(x, c->stretch, end);

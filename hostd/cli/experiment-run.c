@@ -153,6 +153,7 @@ static gboolean keep(KxComparison *c, GPtrArray *clones, guint round, guint sett
 		Clone *clone = clones->pdata[i];
 
 		if (!clone->failed && clone->stretch) {
+			kx_doubts_add(((KxComparedVm *)c->vms->pdata[i])->doubts, clone->doubts);
 			kx_comparison_put(c, i, round, setting, g_steal_pointer(&clone->stretch));
 			any = TRUE;
 			continue;
@@ -277,6 +278,7 @@ static void run_rounds(Experiment *x)
 
 static gboolean connect_libvirt(Experiment *x, int *code)
 {
+	unsigned long version = 0;
 	const char *type;
 
 	x->conn = virConnectOpen(x->plan->uri);
@@ -287,8 +289,13 @@ static gboolean connect_libvirt(Experiment *x, int *code)
 		return FALSE;
 	}
 	type = virConnectGetType(x->conn);
-	/* Drivers other than QEMU's do not know this flag. */
-	x->autodestroy = g_strcmp0(type, "QEMU") == 0;
+	/* Drivers other than QEMU's do not know these flags, nor does an older libvirt the second one. */
+	if (g_strcmp0(type, "QEMU") == 0)
+		x->start_flags = VIR_DOMAIN_START_AUTODESTROY;
+#if LIBVIR_CHECK_VERSION(8, 1, 0)
+	if (x->start_flags && virConnectGetLibVersion(x->conn, &version) == 0 && version >= 8001000)
+		x->start_flags |= VIR_DOMAIN_START_RESET_NVRAM;
+#endif
 	return TRUE;
 }
 

@@ -2,11 +2,7 @@
 /* The workload of an experiment's VM: by the guest agent, or by a command of the file. */
 #include "experiment-internal.h"
 
-#include <libvirt/libvirt-qemu.h>
-#include <stdlib.h>
-
 #include "experiment/agent.h"
-#include "vm/libvirt.h"
 
 #define PING_S	 1
 #define AGENT_S	 30
@@ -19,18 +15,22 @@
 #define POLL_MOST_US  1000000
 #define POLL_SHARE    200
 
-/* The agent's answer; NULL: there is none, and the clone remembers why. The caller frees it. */
-static char *ask(Clone *c, const char *command, int seconds)
+/*
+ * Asks the guest agent, unless a question is under way. TRUE: there is an answer (@a, for answer_clear()), or none, and the clone
+ * remembers why.
+ */
+static gboolean ask(Clone *c, const char *command, int seconds, Answer *a)
 {
-	char *raw = virDomainQemuAgentCommand(c->dom, command, seconds, 0);
-	char *answer = g_strdup(raw);
-
-	free(raw);
-	if (!answer) {
+	if (!c->question)
+		c->question = question_ask(c->dom, command, seconds);
+	if (!question_answered(c->question, a))
+		return FALSE;
+	g_clear_pointer(&c->question, question_free);
+	if (!a->text) {
 		g_free(c->unanswered);
-		c->unanswered = g_strdup_printf("the guest agent: %s", kx_libvirt_last_message());
+		c->unanswered = g_strdup_printf("the guest agent: %s", a->why);
 	}
-	return answer;
+	return TRUE;
 }
 
 /* --- ready -------------------------------------------------------------------------------------------------------- */
@@ -40,7 +40,7 @@ static gboolean command_says_ready(Experiment *x, Clone *c)
 	g_autoptr(GError) error = NULL;
 
 	if (!c->job)
-		c->job = job_start(x->plan->ready, c->environment, &error);
+		c->job = job_start(x->plan->ready, c->environment, JOB_SILENT, &error);
 	if (!c->job) {
 		experiment_clone_fail(c, "[vm] ready: %s", error->message);
 		return FALSE;
@@ -61,36 +61,48 @@ static gboolean command_says_ready(Experiment *x, Clone *c)
 
 gboolean experiment_is_ready(Experiment *x, Clone *c)
 {
-	g_autofree char *answer = NULL;
+	g_auto(Answer) a = { 0 };
 
 	if (c->ready || c->failed)
 		return c->ready;
 	if (x->plan->ready)
 		return command_says_ready(x, c);
-	answer = ask(c, KX_AGENT_PING, PING_S);
-	c->ready = answer != NULL;
+	c->ready = ask(c, KX_AGENT_PING, PING_S, &a) && a.text;
 	return c->ready;
 }
 
 /* --- the workload ------------------------------------------------------------------------------------------------- */
 
-static void start_in_guest(Experiment *x, Clone *c)
+static char *start_command(const Experiment *x, const Clone *c)
 {
 	g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
-	g_autofree char *command = NULL, *answer = NULL;
-	g_autoptr(GError) error = NULL;
 
 	for (char **word = x->plan->exec; *word; word++)
 		g_ptr_array_add(argv, kx_clone_fill_in(*word, &c->wish));
 	g_ptr_array_add(argv, NULL);
-	command = kx_agent_exec((char **)argv->pdata);
+	return kx_agent_exec((char **)argv->pdata);
+}
+
+/* The question is asked for all clones before the first answer is waited for. */
+static void start_in_guest(Experiment *x, Clone *c)
+{
+	g_autofree char *command = start_command(x, c);
+
 	c->start_us = g_get_monotonic_time();
-	answer = ask(c, command, AGENT_S);
-	if (!answer)
+	c->question = question_ask(c->dom, command, AGENT_S);
+}
+
+/* The guest has answered whether it starts the workload. */
+static void take_start(Clone *c, const Answer *a)
+{
+	g_autoptr(GError) error = NULL;
+
+	c->start_us = c->ran_us = c->asked_us = a->asked_us;
+	if (!a->text)
 		experiment_clone_fail(c, "[workload] exec: %s", c->unanswered);
-	else if (!kx_agent_read_exec(answer, &c->agent_pid, &error))
+	else if (!kx_agent_read_exec(a->text, &c->agent_pid, &error))
 		experiment_clone_fail(c, "[workload] exec: %s", error->message);
-	c->asked_us = g_get_monotonic_time();
+	c->started = !c->failed;
 }
 
 void experiment_start_work(Experiment *x, Clone *c)
@@ -104,30 +116,72 @@ void experiment_start_work(Experiment *x, Clone *c)
 		return;
 	}
 	c->start_us = g_get_monotonic_time();
-	c->job = job_start(x->plan->command, c->environment, &error);
+	c->job = job_start(x->plan->command, c->environment, JOB_SILENT, &error);
 	if (!c->job)
 		experiment_clone_fail(c, "[workload] command: %s", error->message);
 }
 
-static gboolean guest_is_over(Clone *c)
+/* The pause between two questions at this time; it is the promised precision, too. */
+static gint64 pause_us(const Clone *c, gint64 now)
 {
-	gint64 now = g_get_monotonic_time();
-	gint64 pause = CLAMP((now - c->start_us) / POLL_SHARE, POLL_LEAST_US, POLL_MOST_US);
-	g_autofree char *command = NULL, *answer = NULL;
+	return CLAMP((now - c->start_us) / POLL_SHARE, POLL_LEAST_US, POLL_MOST_US);
+}
+
+/*
+ * The workload has ended at some time after the guest was asked the question before the last one, to which it answered that it ran. If
+ * that is much longer ago than the promised precision, because an answer took its time, the elapsed time is not known that well.
+ */
+static void doubt_late(const Experiment *x, Clone *c, const Answer *a)
+{
+	static const guint percents[] = { 1, 2, 5, 10, 20, 50, 100 };
+	gint64 range = a->answered_us - c->ran_us, elapsed = a->answered_us - c->start_us;
+	guint i = 0;
+
+	if (range <= 2 * pause_us(c, a->answered_us))
+		return;
+	while (i < G_N_ELEMENTS(percents) - 1 && range * 100 > elapsed * percents[i])
+		i++;
+	g_ptr_array_add(c->doubts,
+			g_strdup_printf("the elapsed time of a run of %s is known to %u %% only: "
+					"its guest agent took that long to answer whether the "
+					"workload had ended",
+					x->setting->label, percents[i]));
+}
+
+static void take_status(const Experiment *x, Clone *c, const Answer *a)
+{
 	g_autoptr(GError) error = NULL;
 	gboolean exited = FALSE;
 
-	if (now - c->asked_us < pause)
+	c->asked_us = a->answered_us;
+	/* A guest that is slow under a tracker may not answer in time: that alone is no failure. */
+	if (a->text && !kx_agent_read_status(a->text, &exited, &error))
+		experiment_clone_fail(c, "[workload] exec: %s", error->message);
+	if (!exited) {
+		/* Nothing is known from a question without an answer. */
+		c->ran_us = a->text ? a->asked_us : c->ran_us;
+		return;
+	}
+	c->end_us = a->answered_us;
+	doubt_late(x, c, a);
+}
+
+static gboolean guest_is_over(const Experiment *x, Clone *c)
+{
+	gint64 now = g_get_monotonic_time();
+	g_autofree char *command = NULL;
+	g_auto(Answer) a = { 0 };
+
+	if (!c->question && now - c->asked_us < pause_us(c, now))
 		return FALSE;
 	command = kx_agent_status(c->agent_pid);
-	/* A guest that is slow under a tracker may not answer in time: that alone is no failure. */
-	answer = ask(c, command, AGENT_S);
-	c->asked_us = g_get_monotonic_time();
-	if (answer && !kx_agent_read_status(answer, &exited, &error))
-		experiment_clone_fail(c, "[workload] exec: %s", error->message);
-	if (exited)
-		c->end_us = c->asked_us;
-	return exited || c->failed;
+	if (!ask(c, command, AGENT_S, &a))
+		return FALSE;
+	if (c->started)
+		take_status(x, c, &a);
+	else
+		take_start(c, &a);
+	return c->end_us || c->failed;
 }
 
 gboolean experiment_work_is_over(Experiment *x, Clone *c)
@@ -137,7 +191,7 @@ gboolean experiment_work_is_over(Experiment *x, Clone *c)
 	if (c->failed || c->end_us)
 		return TRUE;
 	if (x->plan->exec)
-		return guest_is_over(c);
+		return guest_is_over(x, c);
 	c->end_us = job_ended(c->job);
 	if (!c->end_us)
 		return FALSE;

@@ -7,7 +7,10 @@
 
 #include "base/error.h"
 #include "base/textfmt.h"
+#include "job.h"
 #include "vm/vcpuevents.h"
+
+#define COUNTER_SECONDS 10u /* that --progress-command may take */
 
 struct _Counter {
 	char *command;
@@ -63,47 +66,40 @@ static gboolean read_number(const char *text, double *value, GError **error)
 	return FALSE;
 }
 
-typedef struct {
-	GMainLoop *loop;
-	char *out;
-	gboolean ok;
-	GError **error;
-} Spoken;
-
-static void on_spoken(GObject *process, GAsyncResult *result, gpointer data)
+static gboolean on_time(gpointer data)
 {
-	Spoken *s = data;
+	*(gboolean *)data = TRUE;
+	return G_SOURCE_REMOVE;
+}
 
-	s->ok = g_subprocess_communicate_utf8_finish(G_SUBPROCESS(process), result, &s->out, NULL,
-						     s->error);
-	g_main_loop_quit(s->loop);
+/* Handles signals, too, until the command has ended. FALSE: it has not within its time, or it is to end at once. */
+static gboolean await(const Cli *cli, const Job *job, GError **error)
+{
+	gboolean late = FALSE;
+	guint timer = g_timeout_add(COUNTER_SECONDS * 1000, on_time, &late);
+
+	while (!job_ended(job) && !late && !g_cancellable_is_cancelled(cli->cancellable))
+		g_main_context_iteration(NULL, TRUE);
+	if (!late)
+		g_source_remove(timer);
+	if (job_ended(job))
+		return TRUE;
+	if (!g_cancellable_set_error_if_cancelled(cli->cancellable, error))
+		g_set_error(error, KX_ERROR, KX_ERROR_FAILED,
+			    "it did not end within %u s, and was killed", COUNTER_SECONDS);
+	return FALSE;
 }
 
 static gboolean run_command(const Cli *cli, const Counter *c, double *value, GError **error)
 {
-	g_autoptr(GSubprocessLauncher) launcher =
-		g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_PIPE);
-	g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
-	g_autoptr(GSubprocess) process = NULL;
-	Spoken s = { .loop = loop, .error = error };
+	g_autoptr(Job) job = job_start(c->command, c->environment, JOB_READ, error);
 	g_autofree char *out = NULL;
 
-	g_subprocess_launcher_set_environ(launcher, c->environment);
-	process = g_subprocess_launcher_spawn(launcher, error, "/bin/sh", "-c", c->command, NULL);
-	if (!process)
-		return FALSE;
-	g_subprocess_communicate_utf8_async(process, NULL, cli->cancellable, on_spoken, &s);
-	g_main_loop_run(loop);
-	out = s.out;
-	if (!s.ok) {
-		g_subprocess_force_exit(process);
+	if (!job || !await(cli, job, error) || !job_succeeded(job, error)) {
 		g_prefix_error(error, "--progress-command: ");
 		return FALSE;
 	}
-	if (!g_spawn_check_wait_status(g_subprocess_get_status(process), error)) {
-		g_prefix_error(error, "--progress-command: ");
-		return FALSE;
-	}
+	out = job_output(job);
 	return read_number(out, value, error);
 }
 

@@ -10,7 +10,10 @@
 
 typedef struct _Counter Counter;
 
-/* @command: the shell runs it, with the VM's name in KVM_EXT_VM and its process in KVM_EXT_PID. */
+/*
+ * @command: the shell runs it, in a process group of its own and with an empty standard input, with the VM's name in KVM_EXT_VM and its
+ * process in KVM_EXT_PID. It is killed after ten seconds, and when @cli's calls are cancelled.
+ */
 Counter *counter_of_command(const char *command, const char *vm, guint32 pid);
 /* NULL: this host cannot count instructions; @error says why. */
 Counter *counter_of_instructions(guint32 pid, GError **error);

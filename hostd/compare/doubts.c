@@ -152,3 +152,33 @@ void kx_doubts_of_change(GPtrArray *doubts, const char *before, const char *afte
 		    g_strdup_printf("the host was changed meanwhile: first %s; at the end %s",
 				    before, after));
 }
+
+/* --- between two readings ----------------------------------------------------------------------------------------- */
+
+static gboolean has(GPtrArray *doubts, const char *doubt)
+{
+	return g_ptr_array_find_with_equal_func(doubts, doubt, g_str_equal, NULL);
+}
+
+/* A VM that was paused did less work in the time, and its rates do not tell why. */
+void kx_doubts_of_pauses(GPtrArray *doubts, const KxWindow *before, const KxWindow *after)
+{
+	const char *why = after->paused_na ? after->paused_na : before->paused_na;
+	g_autofree char *doubt = NULL;
+
+	if (!why)
+		return;
+	doubt = g_strdup_printf("whether it was paused meanwhile is not known (%s): time in which "
+				"it did not run may be part of the differences",
+				why);
+	if (!has(doubts, doubt))
+		add(doubts, g_steal_pointer(&doubt));
+}
+
+void kx_doubts_add(GPtrArray *to, const GPtrArray *from)
+{
+	for (guint i = 0; i < from->len; i++) {
+		if (!has(to, from->pdata[i]))
+			add(to, g_strdup(from->pdata[i]));
+	}
+}

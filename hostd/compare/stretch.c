@@ -144,6 +144,9 @@ KxStretch *kx_stretch_between(const KxWindow *before, const KxWindow *after)
 		else if (c->rounded)
 			*number_of(s, c->to) = 0;
 	}
+	/* A window has the pauses that are known: none is not known to be none. */
+	if ((before->paused_na || after->paused_na) && s->paused_ns == 0)
+		s->paused_ns = NAN;
 	if (!after->memory_na) {
 		s->memory_bytes = (double)after->memory_bytes + (double)after->daemon_bytes;
 		s->tracked_pages = (double)after->tracked_pages;

@@ -16,7 +16,7 @@ typedef struct {
 	guint64 window;				   /* the window's id */
 	gint64 start_realtime_ns, end_realtime_ns; /* host CLOCK_REALTIME, of the two readings */
 	double run_ns;				   /* time in which the VM ran: without pauses */
-	double paused_ns;
+	double paused_ns; /* as far as it is known; NAN: nothing is known */
 	double passes, samples, lost_samples;
 	double cpu_ns, drain_cpu_ns,
 		guest_cpu_ns; /* the tracker's thread, the daemon's draining, samplers in the guest */

@@ -215,6 +215,31 @@ static gboolean check_disk(xmlNode *disk, GError **error)
 		   called ? called : "without a target");
 }
 
+/*
+ * Whether the clone may have this directory of the host: what one clone writes there, the next one finds. The memory of type 'ram' is new
+ * for each VM.
+ */
+static gboolean check_filesystem(xmlNode *filesystem, GError **error)
+{
+	g_autofree char *type = kx_xml_get(filesystem, "type");
+	xmlNode *source = kx_xml_child(filesystem, "source"),
+		*target = kx_xml_child(filesystem, "target");
+	g_autofree char *called = target ? kx_xml_get(target, "dir") : NULL;
+
+	if (kx_xml_child(filesystem, "readonly") || g_strcmp0(type, "ram") == 0)
+		return TRUE;
+	for (xmlAttr *a = source ? source->properties : NULL; a; a = a->next) {
+		g_autofree char *value = kx_xml_get(source, (const char *)a->name);
+
+		if (value && is_own(value))
+			return TRUE;
+	}
+	return bad(error,
+		   "its <filesystem> %s would be written by every clone; make it <readonly/>, or a "
+		   "directory of each clone's own ({name})",
+		   called ? called : "without a target");
+}
+
 /* The file or socket of a device, that a clone would write to, or listen at, in the place of another VM; NULL: none. */
 static char *file_of(xmlNode *device)
 {
@@ -249,10 +274,30 @@ static gboolean check_file(xmlNode *device, GError **error)
 		   (const char *)device->name, file);
 }
 
+/* The file of UEFI variables, which has two forms; NULL: none is named. */
+static char *nvram_of(xmlNode *root)
+{
+	xmlNode *os = kx_xml_child(root, "os");
+	xmlNode *nvram = os ? kx_xml_child(os, "nvram") : NULL;
+	xmlNode *source = nvram ? kx_xml_child(nvram, "source") : NULL;
+
+	if (!source)
+		return content(nvram);
+	/* A file, a block device, a name in the network. */
+	for (xmlAttr *a = source->properties; a; a = a->next) {
+		char *value = kx_xml_get(source, (const char *)a->name);
+
+		if (value && strpbrk(value, "/{"))
+			return value;
+		g_free(value);
+	}
+	return g_strdup("?");
+}
+
 static gboolean check_disks(xmlNode *root, GError **error)
 {
 	xmlNode *devices = kx_xml_child(root, "devices");
-	g_autofree char *nvram = content(kx_xml_child(kx_xml_child(root, "os"), "nvram"));
+	g_autofree char *nvram = nvram_of(root);
 
 	if (nvram && *nvram && !is_own(nvram))
 		return bad(error,
@@ -260,6 +305,8 @@ static gboolean check_disks(xmlNode *root, GError **error)
 			   "or make it a file of each clone's own ({name})");
 	for (xmlNode *n = devices ? devices->children : NULL; n; n = n->next) {
 		if (is_device(n, "disk") && !check_disk(n, error))
+			return FALSE;
+		if (is_device(n, "filesystem") && !check_filesystem(n, error))
 			return FALSE;
 		if (n->type == XML_ELEMENT_NODE && !check_file(n, error))
 			return FALSE;
@@ -397,4 +444,15 @@ gboolean kx_clone_is_ours(const char *xml, const char *experiment)
 			return TRUE;
 	}
 	return FALSE;
+}
+
+char *kx_clone_nvram(const char *xml, const char *name, const char *uuid)
+{
+	g_autoptr(xmlDoc) doc = read_domain(xml, NULL);
+	g_autofree char *file = doc ? nvram_of(xmlDocGetRootElement(doc)) : NULL;
+
+	/* A file that is not named after this clone may be another VM's. */
+	if (!file || !g_path_is_absolute(file) || !(strstr(file, name) || strstr(file, uuid)))
+		return NULL;
+	return g_steal_pointer(&file);
 }

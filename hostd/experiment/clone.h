@@ -43,6 +43,12 @@ gboolean kx_clone_look(const char *template, char **name, guint *vcpus, GError *
 /* Whether the domain with this XML is a clone of this run of the experiment. */
 gboolean kx_clone_is_ours(const char *xml, const char *experiment);
 
+/*
+ * The file of UEFI variables that the running clone with this XML has for itself, by its name or UUID; NULL: none. libvirt leaves the
+ * file when the clone has ended, and the next clone of that name would begin with what this one wrote. The caller frees it.
+ */
+char *kx_clone_nvram(const char *xml, const char *name, const char *uuid);
+
 /* @text with {name}, {uuid} and {working-set} replaced. The caller frees it. */
 char *kx_clone_fill_in(const char *text, const KxCloneWish *w);
 /*

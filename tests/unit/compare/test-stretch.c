@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "compare/doubts.h"
@@ -93,6 +94,33 @@ static KxStretch *through_json(const KxStretch *s)
 	return kx_stretch_from_json(json_node_get_object(root));
 }
 
+/* Nothing is not known to be nothing; what is known stays. One doubt, however often. */
+static void test_unknown_pauses(void **state)
+{
+	g_autoptr(GPtrArray) doubts = g_ptr_array_new_with_free_func(g_free), others = NULL;
+	g_autoptr(KxWindow) a = window(3, 1000000, 50), b = window(3, 4000000, 250);
+	g_autoptr(KxStretch) known = kx_stretch_between(a, b), none = NULL, some = NULL;
+
+	assert_true(known->paused_ns == 0);
+	kx_doubts_of_pauses(doubts, a, b);
+	assert_int_equal(doubts->len, 0);
+	a->paused_na = g_strdup("libvirt was away");
+	none = kx_stretch_between(a, b);
+	assert_true(isnan(none->paused_ns));
+	b->paused_ns = 1000000;
+	some = kx_stretch_between(a, b);
+	assert_true(some->paused_ns == 1000000 && some->run_ns == 2000000);
+	kx_doubts_of_pauses(doubts, a, b);
+	kx_doubts_of_pauses(doubts, a, b);
+	assert_int_equal(doubts->len, 1);
+	assert_non_null(strstr(doubts->pdata[0], "libvirt was away"));
+	others = g_ptr_array_new_with_free_func(g_free);
+	g_ptr_array_add(others, g_strdup("another one"));
+	kx_doubts_add(others, doubts);
+	kx_doubts_add(others, doubts);
+	assert_int_equal(others->len, 2);
+}
+
 static void test_json_gives_it_back(void **state)
 {
 	g_autoptr(KxWindow) a = window(3, 1000000, 50), b = window(3, 4000000, 250);
@@ -171,6 +199,7 @@ int main(void)
 		cmocka_unit_test(test_differences),
 		cmocka_unit_test(test_memory_is_that_of_the_end),
 		cmocka_unit_test(test_what_was_cut_has_no_numbers),
+		cmocka_unit_test(test_unknown_pauses),
 		cmocka_unit_test(test_json_gives_it_back),
 		cmocka_unit_test(test_doubts),
 	};

@@ -222,6 +222,10 @@ static void cpu_lists(void **state)
 #define SOURCE "<source file='/images/base.qcow2'/><target dev='vda'/>"
 
 /* What is no template, and why. */
+#define FILESYSTEM(inside)                                                                    \
+	"<domain><name>x</name><devices><filesystem type='mount'>" inside "<target dir='d'/>" \
+	"</filesystem></devices></domain>"
+
 static const struct {
 	const char *xml, *says;
 } refused[] = {
@@ -237,6 +241,18 @@ static const struct {
 	{ "<!DOCTYPE d [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;'>]><domain><name>&b;</name></domain>",
 	  "document type" },
 	{ "<domain><name>x</name><os><nvram>/vars.fd</nvram></os></domain>", "<nvram>" },
+	{ "<domain><name>x</name><os><nvram type='file'><source file='/vars.fd'/></nvram></os>"
+	  "</domain>",
+	  "<nvram>" },
+	{ "<domain><name>x</name><os><nvram type='network'><source protocol='nbd' name='vars'/>"
+	  "</nvram></os></domain>",
+	  "<nvram>" },
+	{ "<domain><name>x</name><devices><filesystem type='mount'><source dir='/srv'/><target "
+	  "dir='share'/></filesystem></devices></domain>",
+	  "<filesystem> share" },
+	{ "<domain><name>x</name><devices><filesystem><driver type='virtiofs'/><source "
+	  "socket='/run/fs.sock'/><target dir='share'/></filesystem></devices></domain>",
+	  "<filesystem> share" },
 	{ DISK(SOURCE), "disk vda would be written by every clone" },
 	{ "<domain><name>x</name><devices><serial type='file'><source path='/var/log/prod.log'/>"
 	  "</serial></devices></domain>",
@@ -251,11 +267,19 @@ static const struct {
 
 static void refuses(void **state)
 {
-	static const char *const fine[] = { DISK(SOURCE "<transient/>"), DISK(SOURCE "<readonly/>"),
+	static const char *const fine[] = { DISK(SOURCE "<transient/>"),
+					    DISK(SOURCE "<readonly/>"),
 					    DISK("<source file='/images/{uuid}'/>"),
 					    DISK("<target dev='vda'/>"),
 					    "<domain><name>x</name><os><nvram>/{name}.fd</nvram>"
-					    "</os></domain>" };
+					    "</os></domain>",
+					    "<domain><name>x</name><os><nvram type='file'><source "
+					    "file='/{name}.fd'/></nvram></os></domain>",
+					    FILESYSTEM("<source dir='/srv'/><readonly/>"),
+					    FILESYSTEM("<source dir='/srv/{name}'/>"),
+					    "<domain><name>x</name><devices><filesystem "
+					    "type='ram'><source usage='1024'/></filesystem>"
+					    "</devices></domain>" };
 	KxCloneWish w = wish();
 
 	for (guint i = 0; i < G_N_ELEMENTS(refused); i++) {
@@ -268,6 +292,33 @@ static void refuses(void **state)
 	}
 	for (guint i = 0; i < G_N_ELEMENTS(fine); i++)
 		g_free(clone_of(fine[i]));
+}
+
+/* Only the clone's own file is removed after it. */
+static void variables(void **state)
+{
+	static const struct {
+		const char *os, *file; /* NULL: none */
+	} cases[] = {
+		{ "", NULL },
+		{ "<nvram/>", NULL },
+		{ "<nvram template='/usr/vars.fd'>/var/nvram/web-1_VARS.fd</nvram>",
+		  "/var/nvram/web-1_VARS.fd" },
+		{ "<nvram type='file'><source file='/var/" UUID ".fd'/></nvram>",
+		  "/var/" UUID ".fd" },
+		{ "<nvram type='block'><source dev='/dev/vars'/></nvram>", NULL },
+		{ "<nvram>/var/nvram/other_VARS.fd</nvram>", NULL },
+		{ "<nvram>web-1.fd</nvram>", NULL },
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autofree char *xml = g_strdup_printf("<domain><os>%s</os></domain>", cases[i].os);
+		g_autofree char *file = kx_clone_nvram(xml, "web-1", UUID);
+
+		if (g_strcmp0(file, cases[i].file) != 0)
+			fail_msg("%s: %s", xml, file ? file : "none");
+	}
+	assert_null(kx_clone_nvram("no XML", "web-1", UUID));
 }
 
 static void no_size_for_cells(void **state)
@@ -293,6 +344,7 @@ int main(void)
 		cmocka_unit_test_setup(placed, set_up),
 		cmocka_unit_test_setup(cpu_lists, set_up),
 		cmocka_unit_test_setup(refuses, set_up),
+		cmocka_unit_test_setup(variables, set_up),
 		cmocka_unit_test_setup(no_size_for_cells, set_up),
 	};
 
