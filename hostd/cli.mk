@@ -107,6 +107,8 @@ KX_UNIT_EXTRA_test-top-model := hostd/cli/top-model.c hostd/cli/rates.c hostd/cl
 
 # The CLI against a daemon that answers from canned data.
 KX_UNIT_EXTRA_BINS += tests/unit/cli/test-cli
+# What can go wrong while it measures.
+KX_UNIT_EXTRA_BINS += tests/unit/cli/test-measure
 # Its full screen, on a terminal of tmux.
 KX_UNIT_EXTRA_BINS += tests/unit/cli/test-top
 # Man pages, examples and packaging against the programs.

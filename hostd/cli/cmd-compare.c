@@ -168,13 +168,16 @@ static int measure(Cli *cli, Arguments *a)
 
 /* --- going on ----------------------------------------------------------------------------------------------------- */
 
-static gboolean can_go_on(const KxComparison *c, KxStoredState state, GError **error)
+/* Of a comparison that is whole, logs can be joined. */
+static gboolean can_go_on(const Arguments *a, const KxComparison *c, KxStoredState state,
+			  GError **error)
 {
-	if (state != KX_STORED_WHOLE)
+	if (state != KX_STORED_WHOLE || a->run.logs)
 		return TRUE;
 	g_set_error(error, KX_EXIT_ERROR, KX_EXIT_STATE,
-		    "comparison %s is whole: %u of %u rounds were run (kvm-ext show %s)", c->id,
-		    c->whole, c->asked.rounds, c->id);
+		    "comparison %s is whole: %u of %u rounds were run (kvm-ext show %s); "
+		    "--workload-log joins a log with it",
+		    c->id, c->whole, c->asked.rounds, c->id);
 	return FALSE;
 }
 
@@ -183,6 +186,7 @@ static gboolean take_plan(Arguments *a, KxComparison *c, GError **error)
 {
 	CompareArguments *run = &a->run;
 
+	g_strfreev(run->logs);
 	*run = (CompareArguments){ .command = run->command,
 				   .keeper = run->keeper,
 				   .resumed = c,
@@ -207,16 +211,42 @@ static gboolean take_plan(Arguments *a, KxComparison *c, GError **error)
 	return FALSE;
 }
 
-/* What may have been measured meanwhile is read again once nobody else can go on with it. */
-static KxComparison *claim(KxStore *s, const char *id, GError **error)
+/* Logs that are given now take the place of those of then. Their paths are valid here, not where the comparison was begun. */
+static gboolean take_logs(Arguments *a, const KxComparison *c, GError **error)
+{
+	char **absolute;
+
+	if (!a->run.logs)
+		return TRUE;
+	absolute = compare_absolute_logs(c, a->run.logs, error);
+	if (!absolute)
+		return FALSE;
+	g_strfreev(a->run.logs);
+	a->run.logs = absolute;
+	return compare_check_logs(c, absolute, error);
+}
+
+/*
+ * What may have been measured meanwhile is read again once nobody else can go on with it. *@whole: nothing is left but to join the
+ * given logs.
+ */
+static KxComparison *claim(Arguments *a, KxStore *s, const char *id, gboolean *whole,
+			   GError **error)
 {
 	KxStoredState state;
 	g_autoptr(KxComparison) c = kx_store_load(s, id, &state, error);
 
-	if (!c || !can_go_on(c, state, error) || !kx_store_claim(s, id, error))
+	if (!c || !can_go_on(a, c, state, error) || !take_logs(a, c, error) ||
+	    !kx_store_claim(s, id, error))
 		return NULL;
+	*whole = state == KX_STORED_WHOLE;
 	g_clear_pointer(&c, kx_comparison_free);
-	return kx_store_load(s, id, NULL, error);
+	c = kx_store_load(s, id, NULL, error);
+	if (c && a->run.logs) {
+		g_strfreev(c->asked.logs);
+		c->asked.logs = g_strdupv(a->run.logs);
+	}
+	return g_steal_pointer(&c);
 }
 
 /* Paths that the user gave are valid here, not where the comparison was begun. */
@@ -240,12 +270,24 @@ static void fix_paths(Cli *cli, Arguments *a)
 		fix_path(&cli->socket, socket);
 }
 
+/* Takes ownership of @c. */
+static int join_later(Cli *cli, const Arguments *a, KxComparison *c)
+{
+	g_autoptr(KxComparison) own = c;
+	int code = KX_EXIT_OK, written;
+
+	compare_join_later(cli, &a->run, own, &code);
+	written = comparison_out(cli, own, a->width, a->output, a->html);
+	return code ? code : written;
+}
+
 static int resume(Cli *cli, Arguments *a)
 {
 	g_autoptr(GError) error = NULL;
 	g_autofree char *id = NULL;
 	KxStore *s = stores_find(a->resume, KX_STORE_WRITE, &id, &error);
-	KxComparison *c = s ? claim(s, id, &error) : NULL;
+	gboolean whole = FALSE;
+	KxComparison *c = s ? claim(a, s, id, &whole, &error) : NULL;
 	int code;
 
 	if (!c) {
@@ -255,7 +297,7 @@ static int resume(Cli *cli, Arguments *a)
 	fix_paths(cli, a);
 	a->run.keeper = keeper_of(cli, s, c);
 	if (take_plan(a, c, &error))
-		return run(cli, a);
+		return whole ? join_later(cli, a, c) : run(cli, a);
 	code = stores_fail(NULL, error);
 	keeper_give_up(a->run.keeper, c);
 	kx_comparison_free(c);
@@ -273,7 +315,7 @@ static gboolean names_vms(const Arguments *a)
 static gboolean names_plan(const Arguments *a)
 {
 	return names_vms(a) || a->trackers || a->rounds || a->window || a->settle || a->seed ||
-	       a->precision || a->layout || a->run.logs || a->run.progress_command || a->input;
+	       a->precision || a->layout || a->run.progress_command || a->input;
 }
 
 static int check_and_run(Cli *cli, Arguments *a)
@@ -283,9 +325,10 @@ static int check_and_run(Cli *cli, Arguments *a)
 	if (a->width < 0 || (a->width && a->width < 60))
 		return cli_usage("compare", "--width must be at least 60 columns");
 	if (a->resume && names_plan(a))
-		return cli_usage("compare",
-				 "--resume goes on as the comparison was begun: beside it only "
-				 "--max-time, --output, --html, --width and --json");
+		return cli_usage(
+			"compare",
+			"--resume goes on as the comparison was begun: beside it only "
+			"--workload-log, --max-time, --output, --html, --width and --json");
 	if (a->input && (names_vms(a) || a->trackers))
 		return cli_usage(
 			"compare",

@@ -187,11 +187,8 @@ static int report(Cli *cli, const Arguments *a)
 	if (!r)
 		return code;
 	for (char **log = a->logs; log && *log; log++) {
-		if (!cli_join_log(cli, a->input != NULL, r, *log, (CliStretches){ NULL, NULL },
-				  &error)) {
-			cli_fail(NULL, error);
-			return error->domain == G_OPTION_ERROR ? KX_EXIT_USAGE : KX_EXIT_FAILED;
-		}
+		if (!cli_join_log(cli, a->input != NULL, r, *log, &error))
+			return cli_fail(NULL, error);
 	}
 	if (a->reference && !set_reference(r, a->reference, &error)) {
 		cli_fail(NULL, error);

@@ -24,7 +24,10 @@ typedef struct {
 	gboolean gone;		 /* the VM takes part in no further window */
 	gboolean done;		 /* nothing has to be restored */
 	char *tracker, *options; /* the setting before the comparison */
-	Counter *counter;	 /* NULL: none */
+	guint32 held;		 /* the VM's process; 0: the VM is not held */
+	/* QEMU's own measurement of the dirty rate: the time that one takes, if it is the setting; until when the last one may go on */
+	gint64 rate_us, rate_until_us;
+	Counter *counter; /* NULL: none */
 	/* NULL: the host cannot count them */
 	KxVcpuEvents *llc_misses, *instructions;
 	KxWindow *begin;	/* the first reading of the measured window */
@@ -65,8 +68,12 @@ KxWindow *compare_open_window(const KxVmReport *v);
 void compare_read_vcpus(KxWindow *w, guint32 pid);
 /* Time in guest mode; NAN: the kernel does not account it, so the parts of a slowdown have no exits. */
 double compare_read_guest_time(guint32 pid);
-/* @options: floating. */
-gboolean compare_switch(CompareRun *r, const CompareVm *vm, GVariant *options, GError **error);
+/* Sets the setting, and notes until when QEMU measures because of the setting before. */
+gboolean compare_switch(CompareRun *r, CompareVm *vm, const KxSetting *s, GError **error);
+/* When no VM's QEMU measures any more because of a setting that was left. */
+gint64 compare_quiet_us(const CompareRun *r);
+/* Tells other commands under which ID the comparison is kept that holds these VMs. */
+void compare_tell_id(CompareRun *r);
 /* Whether the error means that the VM does not come back, or that the daemon cannot be reached. */
 gboolean compare_is_gone(const GError *error);
 /* Whether the error means that the daemon is busy with the VM, or that the VM is not attached; compare_look() shows which. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/textfmt.h"
+#include "compare/doubts.h"
 #include "compare/sameness.h"
 
 /* The settings of @c as a list for the command line. */
@@ -93,15 +94,6 @@ static void say_pause(KxComparison *c, const char *why, gint64 since_ns)
 					c->whole, why ? why : "its command was killed", pause));
 }
 
-/* Adds the doubts that @to does not have yet. */
-static void add_doubts(GPtrArray *to, const GPtrArray *from)
-{
-	for (guint i = 0; i < from->len; i++) {
-		if (!g_ptr_array_find_with_equal_func(to, from->pdata[i], g_str_equal, NULL))
-			g_ptr_array_add(to, g_strdup(from->pdata[i]));
-	}
-}
-
 /* The time at which the latest window of the comparison ended. */
 static gint64 last_window_ns(const KxComparison *c)
 {
@@ -125,8 +117,9 @@ gboolean compare_go_on(CompareRun *r, int *code)
 	KxComparison *then = r->a->resumed, *now = r->c;
 	g_autoptr(GError) error = NULL;
 
-	/* A log that could not be read then is read again at the end, for all rounds. */
-	if (then->asked.logs && !then->progress) {
+	/* The logs are read at the end, for all rounds, whatever told the progress then. */
+	if (then->asked.logs && !then->asked.progress_command) {
+		g_free(then->progress);
 		then->progress = g_strdup(now->progress);
 		g_clear_pointer(&then->progress_na, g_free);
 	}
@@ -138,12 +131,12 @@ gboolean compare_go_on(CompareRun *r, int *code)
 	say_pause(then, then->stopped, last_window_ns(then));
 	kx_comparison_cut(then, then->whole);
 	g_clear_pointer(&then->stopped, g_free);
-	add_doubts(then->doubts, now->doubts);
+	kx_doubts_add(then->doubts, now->doubts);
 	for (guint i = 0; i < then->vms->len; i++) {
 		KxComparedVm *v = then->vms->pdata[i];
 
 		g_clear_pointer(&v->ended, g_free);
-		add_doubts(v->doubts, ((KxComparedVm *)now->vms->pdata[i])->doubts);
+		kx_doubts_add(v->doubts, ((KxComparedVm *)now->vms->pdata[i])->doubts);
 	}
 	r->c = then;
 	r->first = then->whole;

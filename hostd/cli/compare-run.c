@@ -148,7 +148,7 @@ static void begin_window(CompareRun *r, guint i, guint active)
 	g_clear_pointer(&vm->begin, kx_window_free);
 	if (vm->gone)
 		vm->failed = g_strdup("the VM had already left the comparison");
-	else if (!compare_switch(r, vm, kx_setting_to_variant(setting_of(r, active)), &error))
+	else if (!compare_switch(r, vm, setting_of(r, active), &error))
 		fail(r, i, error);
 }
 
@@ -259,6 +259,7 @@ static KxStretch *end_window(CompareRun *r, guint i)
 	if (!end || !vm->begin || vm->failed)
 		return kx_stretch_failed(vm->failed ? vm->failed : "the window was not read");
 	s = kx_stretch_between(vm->begin, end);
+	kx_doubts_of_pauses(compare_vm(r, i)->doubts, vm->begin, end);
 	s->start_realtime_ns = begun->realtime_ns;
 	s->end_realtime_ns = reading.realtime_ns;
 	if (s->failed)
@@ -280,7 +281,8 @@ static gboolean measure(CompareRun *r, guint round, guint position)
 		begin_window(r, i, setting_at(r, i, round, position));
 	for (guint i = 0; i < n; i++)
 		await_pass(r, i, setting_at(r, i, round, position));
-	if (!wait_until(r, g_get_monotonic_time() + (gint64)(r->a->settle_ns / 1000)))
+	if (!wait_until(r, compare_quiet_us(r)) ||
+	    !wait_until(r, g_get_monotonic_time() + (gint64)(r->a->settle_ns / 1000)))
 		return FALSE;
 	for (guint i = 0; i < n; i++) {
 		CompareVm *vm = r->vms->pdata[i];
@@ -397,11 +399,11 @@ static gboolean try_setting(CompareRun *r, guint k, int *code)
 	KxComparedSetting *compared_setting = r->c->settings->pdata[k];
 
 	for (guint i = 0; i < r->vms->len; i++) {
-		const CompareVm *vm = r->vms->pdata[i];
+		CompareVm *vm = r->vms->pdata[i];
 		g_autoptr(GError) error = NULL;
 		g_autofree char *where = NULL;
 
-		if (compare_switch(r, vm, kx_setting_to_variant(s), &error))
+		if (compare_switch(r, vm, s, &error))
 			continue;
 		if (s->from_all && !compare_is_gone(error)) {
 			compared_setting->left_out = kx_text_clean(error->message);
@@ -498,6 +500,7 @@ static gboolean run_all(CompareRun *r, int *code)
 	if (!r->a->resumed)
 		r->c->start_realtime_ns = g_get_real_time() * 1000;
 	keeper_save(r->a->keeper, r->c);
+	compare_tell_id(r);
 	r->start_us = g_get_monotonic_time();
 	if (r->a->max_ns)
 		r->deadline_us = r->start_us + (gint64)(r->a->max_ns / 1000);

@@ -36,6 +36,11 @@ char **compare_targets_of(const KxComparison *c);
  */
 KxComparison *compare_run(Cli *cli, const CompareArguments *a, int *code);
 
+/* The measure of guest progress, if the workload's logs tell it. */
+#define COMPARE_BY_LOG "units of work, by the workload's log"
+
+/* The daemon's report of the VMs. NULL: @error is set. */
+KxReport *compare_fetch_report(Cli *cli, char **targets, GError **error);
 /* Copies the data on the host and the sizes of the VMs from the daemon's report. */
 gboolean compare_take_host(Cli *cli, char **targets, KxComparison *c, GError **error);
 
@@ -44,5 +49,19 @@ gboolean compare_take_host(Cli *cli, char **targets, KxComparison *c, GError **e
  * error is printed, *@code is set, and the measurements are kept.
  */
 void compare_conclude(Cli *cli, const CompareArguments *a, KxComparison *c, int *code);
+
+/* --- the workload's logs (compare-logs.c) ---------------------------------------------------------------------------- */
+
+/* Whether each log belongs to a VM and begins as a log. G_OPTION_ERROR: to none or several; else KX_EXIT_FAILED. */
+gboolean compare_check_logs(const KxComparison *c, char **logs, GError **error);
+/* The same logs with absolute paths. NULL: a log belongs to no VM, or to several. */
+char **compare_absolute_logs(const KxComparison *c, char **logs, GError **error);
+/*
+ * Joins the logs that the comparison has asked for with its windows. @report NULL: the daemon's windows are not known, so recall and
+ * precision stay as they are. A log that cannot be joined is printed, sets *@code if that is 0, and costs its VM's figures only.
+ */
+void compare_join_logs(Cli *cli, KxComparison *c, KxReport *report, int *code);
+/* Joins the logs of a comparison that was measured earlier, and keeps it. */
+void compare_join_later(Cli *cli, const CompareArguments *a, KxComparison *c, int *code);
 
 #endif /* KX_COMPARE_RUN_H */

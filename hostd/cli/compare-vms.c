@@ -47,9 +47,34 @@ KxWindow *compare_open_window(const KxVmReport *v)
 	return v->windows->pdata[v->windows->len - 1];
 }
 
-gboolean compare_switch(CompareRun *r, const CompareVm *vm, GVariant *options, GError **error)
+/* QEMU cannot end a measurement of the dirty rate: one that has just begun goes on for its whole time after the tracker was left. */
+static gint64 rate_us_of(const KxOptions *o)
 {
-	return cli_ask_set(r->cli, vm->target, options, NULL, error);
+	return o->tracker->can & KX_CAN_RATE ? (gint64)o->dirty_rate.seconds * G_USEC_PER_SEC : 0;
+}
+
+gboolean compare_switch(CompareRun *r, CompareVm *vm, const KxSetting *s, GError **error)
+{
+	vm->done = FALSE;
+	if (!cli_ask_set(r->cli, vm->target, kx_setting_to_variant(s), NULL, error))
+		return FALSE;
+	if (vm->rate_us)
+		vm->rate_until_us = g_get_monotonic_time() + vm->rate_us;
+	vm->rate_us = rate_us_of(&s->options);
+	return TRUE;
+}
+
+gint64 compare_quiet_us(const CompareRun *r)
+{
+	gint64 quiet = 0;
+
+	for (guint i = 0; i < r->vms->len; i++) {
+		const CompareVm *vm = r->vms->pdata[i];
+
+		if (!vm->gone)
+			quiet = MAX(quiet, vm->rate_until_us);
+	}
+	return quiet;
 }
 
 gboolean compare_is_gone(const GError *error)
@@ -70,6 +95,26 @@ KxComparedVm *compare_vm(const CompareRun *r, guint i)
 }
 
 /* --- before ------------------------------------------------------------------------------------------------------- */
+
+/* The VM's own tracker may measure the dirty rate, too. */
+static void note_rate(CompareVm *vm)
+{
+	g_auto(GStrv) words = g_strsplit(vm->options ? vm->options : "", " ", -1);
+	KxOptions o;
+
+	kx_options_init(&o);
+	if (!vm->tracker || !kx_options_set(&o, "tracker", vm->tracker, NULL))
+		return;
+	for (char **word = words; *word; word++) {
+		char *equals = strchr(*word, '=');
+
+		if (equals) {
+			*equals = '\0';
+			kx_options_set(&o, *word, equals + 1, NULL);
+		}
+	}
+	vm->rate_us = rate_us_of(&o);
+}
 
 /* Copies the VM's data from the daemon's list. */
 static gboolean find_vm(GVariant *vms, CompareVm *vm, KxComparedVm *into)
@@ -155,8 +200,7 @@ static gboolean choose_progress(CompareRun *r, guint i, int *code)
 		r->c->progress = r->c->progress ? r->c->progress
 						: g_strdup("what --progress-command counts");
 	else if (r->a->logs)
-		r->c->progress = r->c->progress ? r->c->progress
-						: g_strdup("units of work, by the workload's log");
+		r->c->progress = r->c->progress ? r->c->progress : g_strdup(COMPARE_BY_LOG);
 	else if (error && !r->c->progress_na)
 		r->c->progress_na =
 			g_strdup_printf("how much the guest got done is not known (%s); give "
@@ -177,24 +221,43 @@ static GVariant *list_vms(CompareRun *r, int *code)
 	return NULL;
 }
 
-/* Notes the VM's state, and attaches the VM if it is not attached. */
-static gboolean add_vm(CompareRun *r, GVariant *list, const char *target, int *code)
+/* Holds the VM, if the list has it. */
+static gboolean hold(CompareRun *r, GVariant *list, CompareVm *vm, int *code)
 {
 	g_autoptr(GError) error = NULL;
+
+	if (vm->held || cli_before_hold(r->cli, list, vm->target, &vm->held, &error))
+		return TRUE;
+	*code = cli_fail(vm->shown, error);
+	return FALSE;
+}
+
+static gboolean add_vm(CompareRun *r, GVariant *list, const char *target, int *code)
+{
 	CompareVm *vm = g_new0(CompareVm, 1);
 
 	vm->target = g_strdup(target);
 	vm->shown = cli_show(target);
-	vm->done = TRUE; /* nothing to restore until the VM is attached */
+	vm->done = TRUE; /* nothing to restore until the VM is attached or switched */
 	g_ptr_array_add(r->vms, vm);
 	kx_comparison_add_vm(r->c, vm->shown);
-	find_vm(list, vm, compare_vm(r, r->vms->len - 1));
-	if (!vm->was_attached && !attach(r, vm, &error)) {
+	return hold(r, list, vm, code);
+}
+
+/* Notes the VM's state, and attaches the VM if it is not attached. */
+static gboolean begin_vm(CompareRun *r, GVariant *list, guint i, int *code)
+{
+	g_autoptr(GError) error = NULL;
+	CompareVm *vm = r->vms->pdata[i];
+
+	find_vm(list, vm, compare_vm(r, i));
+	note_rate(vm);
+	if (vm->was_attached)
+		return TRUE;
+	vm->done = !attach(r, vm, &error);
+	if (vm->done)
 		*code = cli_fail(vm->target, error);
-		return FALSE;
-	}
-	vm->done = FALSE;
-	return TRUE;
+	return !vm->done;
 }
 
 /*
@@ -216,10 +279,17 @@ static gboolean is_twice(const CompareRun *r, guint i, int *code)
 
 gboolean compare_begin_vms(CompareRun *r, int *code)
 {
-	g_autoptr(GVariant) before = list_vms(r, code), now = NULL;
+	g_autoptr(GVariant) first = list_vms(r, code), before = NULL, now = NULL;
+	g_autoptr(GError) error = NULL;
 
-	for (char **t = r->a->targets; before && *t; t++) {
-		if (!add_vm(r, before, *t, code))
+	for (char **t = r->a->targets; first && *t; t++) {
+		if (!add_vm(r, first, *t, code))
+			return FALSE;
+	}
+	/* Read again: what another command had set before the VMs were held is not the VMs' own setting. */
+	before = first ? list_vms(r, code) : NULL;
+	for (guint i = 0; before && i < r->vms->len; i++) {
+		if (!begin_vm(r, before, i, code))
 			return FALSE;
 	}
 	/* A process that libvirt does not know is in the list only after it was attached. */
@@ -231,7 +301,7 @@ gboolean compare_begin_vms(CompareRun *r, int *code)
 		find_vm(now, &as_now, v);
 		g_free(as_now.tracker);
 		g_free(as_now.options);
-		if (is_twice(r, i, code))
+		if (is_twice(r, i, code) || !hold(r, now, r->vms->pdata[i], code))
 			return FALSE;
 		kx_procstat_started("/proc", (pid_t)v->pid, &v->started, NULL);
 		g_ptr_array_unref(v->doubts);
@@ -240,9 +310,23 @@ gboolean compare_begin_vms(CompareRun *r, int *code)
 			return FALSE;
 		count_misses(r, r->vms->pdata[i], v->pid);
 	}
+	if (now && !compare_check_logs(r->c, r->a->logs, &error)) {
+		*code = cli_fail(NULL, error);
+		return FALSE;
+	}
 	if (now && !r->c->progress && !r->c->progress_na)
 		r->c->progress = g_strdup("instructions retired by the vCPUs in guest mode");
 	return now != NULL;
+}
+
+void compare_tell_id(CompareRun *r)
+{
+	for (guint i = 0; r->c->id && i < r->vms->len; i++) {
+		const CompareVm *vm = r->vms->pdata[i];
+
+		if (vm->held)
+			cli_hold(r->cli, vm->held, r->c->id, NULL);
+	}
 }
 
 /* --- after -------------------------------------------------------------------------------------------------------- */
@@ -255,4 +339,6 @@ void compare_leave_vm(CompareRun *r, CompareVm *vm)
 
 	if (!vm->done && !cli_before_restore(r->cli, vm->target, &before, &error))
 		cli_fail(vm->target, error);
+	if (vm->held)
+		cli_ask_release(r->cli, vm->held);
 }

@@ -7,7 +7,7 @@
 #include "report/worklog.h"
 
 /* The length of the name of @v with which @log begins, before a '='; 0: @log does not begin with a name of @v. */
-static gsize called(const char *log, const KxVmReport *v)
+static gsize called(const char *log, const CliLogVm *v)
 {
 	g_autofree char *by_pid = g_strdup_printf("pid:%u=", v->pid);
 	gsize len = strlen(v->name);
@@ -18,39 +18,33 @@ static gsize called(const char *log, const KxVmReport *v)
 }
 
 /* @log is "FILE" if there is one VM, or "NAME=FILE". Names may contain '=', and several VMs may have the same name. */
-static KxVmReport *vm_of_log(const KxReport *r, const char *log, const char **path, GError **error)
+gboolean cli_match_log(const char *log, const CliLogVm *vms, guint n, guint *index,
+		       const char **path, GError **error)
 {
-	KxVmReport *best = NULL;
 	guint alike = 0;
 	gsize most = 0;
 
 	*path = log;
-	for (guint i = 0; i < r->vms->len; i++) {
-		gsize len = called(log, r->vms->pdata[i]);
+	*index = 0;
+	for (guint i = 0; i < n; i++) {
+		gsize len = called(log, &vms[i]);
 
 		if (!len || len < most)
 			continue;
 		alike = len > most ? 1 : alike + 1;
 		most = len;
-		best = r->vms->pdata[i];
+		*index = i;
 		*path = log + len + 1;
 	}
-	if (alike > 1) {
+	if (alike > 1)
 		g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-			    "--workload-log '%s': %u VMs of this report are called that; write "
-			    "pid:N=FILE",
-			    log, alike);
-		return NULL;
-	}
-	if (!best && r->vms->len == 1)
-		best = r->vms->pdata[0];
-	if (!best)
-		g_set_error(
-			error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-			"--workload-log '%s' belongs to none of the %u VMs of this report; write "
-			"NAME=FILE",
-			log, r->vms->len);
-	return best;
+			    "--workload-log '%s': %u VMs are called that; write pid:N=FILE", log,
+			    alike);
+	else if (!alike && n != 1)
+		g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+			    "--workload-log '%s' belongs to none of the %u VMs; write NAME=FILE",
+			    log, n);
+	return alike == 1 || (!alike && n == 1);
 }
 
 static GVariant *fetch_found(Cli *cli, const KxVmReport *v, guint64 window, GError **error)
@@ -93,20 +87,41 @@ static gboolean add_stretches(KxWorklog *log, GPtrArray *stretches, GError **err
 	return TRUE;
 }
 
-gboolean cli_join_log(Cli *cli, gboolean saved, KxReport *r, const char *text,
-		      CliStretches stretches, GError **error)
+static gboolean join(Cli *cli, gboolean saved, KxVmReport *v, const char *path,
+		     GPtrArray *stretches, GError **error)
 {
 	g_autoptr(KxWorklog) log = kx_worklog_new();
-	const char *path;
-	KxVmReport *v = vm_of_log(r, text, &path, error);
 
-	if (!v)
-		return FALSE;
-	for (guint i = 0; i < v->windows->len; i++) {
+	for (guint i = 0; v && i < v->windows->len; i++) {
 		if (!add_window(cli, saved, v, v->windows->pdata[i], log, error))
 			return FALSE;
 	}
-	if (stretches.of && !add_stretches(log, stretches.of(v, stretches.data), error))
-		return FALSE;
-	return kx_worklog_read_file(log, path, error);
+	return add_stretches(log, stretches, error) && kx_worklog_read_file(log, path, error);
+}
+
+gboolean cli_join_vm_log(Cli *cli, gboolean saved, KxVmReport *v, const char *path,
+			 GPtrArray *stretches, GError **error)
+{
+	g_autoptr(GError) why = NULL;
+
+	if (join(cli, saved, v, path, stretches, &why))
+		return TRUE;
+	/* Of GIO's errors the exit code would be that of a daemon that cannot be reached. */
+	g_set_error_literal(error, KX_EXIT_ERROR, KX_EXIT_FAILED, why->message);
+	return FALSE;
+}
+
+gboolean cli_join_log(Cli *cli, gboolean saved, KxReport *r, const char *log, GError **error)
+{
+	g_autofree CliLogVm *vms = g_new0(CliLogVm, r->vms->len);
+	const char *path;
+	guint i;
+
+	for (i = 0; i < r->vms->len; i++) {
+		const KxVmReport *v = r->vms->pdata[i];
+
+		vms[i] = (CliLogVm){ v->name, v->pid };
+	}
+	return cli_match_log(log, vms, r->vms->len, &i, &path, error) &&
+	       cli_join_vm_log(cli, saved, r->vms->pdata[i], path, NULL, error);
 }

@@ -567,3 +567,39 @@ gboolean kx_worklog_read_file(KxWorklog *log, const char *path, GError **error)
 	}
 	return TRUE;
 }
+
+/* FALSE: the file has no beginning of a log. */
+static gboolean check_beginning(KxWorklog *log, const char *text, gsize len, GError **error)
+{
+	if (!kx_worklog_feed(log, text, len, error))
+		return FALSE;
+	if (!log->has_header)
+		g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+				    "it has no complete line of a workload log; start the workload "
+				    "first");
+	return log->has_header;
+}
+
+gboolean kx_worklog_check_file(const char *path, GError **error)
+{
+	g_autoptr(GFile) file = g_file_new_for_path(path);
+	g_autoptr(GFileInputStream) in = NULL;
+	g_autofree char *buffer = g_malloc(65536);
+	g_autoptr(KxWorklog) log = kx_worklog_new();
+	gsize n;
+
+	/* A pipe without a writer would never open. */
+	if (g_file_test(path, G_FILE_TEST_EXISTS) && !g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
+		g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_REGULAR_FILE, "%s is no regular file",
+			    path);
+		return FALSE;
+	}
+	in = g_file_read(file, NULL, error);
+	if (!in)
+		return FALSE;
+	if (g_input_stream_read_all(G_INPUT_STREAM(in), buffer, 65536, &n, NULL, error) &&
+	    check_beginning(log, buffer, n, error))
+		return TRUE;
+	g_prefix_error(error, "%s: ", path);
+	return FALSE;
+}

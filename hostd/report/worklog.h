@@ -35,4 +35,10 @@ gboolean kx_worklog_finish(KxWorklog *log, GError **error);
 /* Reads a whole file: feed and finish. */
 gboolean kx_worklog_read_file(KxWorklog *log, const char *path, GError **error);
 
+/*
+ * Whether the file can be read and begins as a workload log, before anything depends on it: of a large file the first 64 KiB are looked
+ * at. FALSE: @error names the file.
+ */
+gboolean kx_worklog_check_file(const char *path, GError **error);
+
 #endif /* KX_WORKLOG_H */
