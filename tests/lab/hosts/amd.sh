@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 # shellcheck disable=SC2054 # QEMU's options are full of commas
-# shellcheck disable=SC2154 # set by lab: cpus mem numa append shmem entry release run job shell
+# shellcheck disable=SC2154 # set by lab: cpus mem numa append shmem ivshmem entry release run job shell
 #
 # An AMD host with SVM and nested paging, emulated by QEMU's TCG. Read by lab.
 
@@ -16,6 +16,7 @@ AMD_MODULES='virtio_pci 9pnet_virtio 9p overlay virtio_console kvm_amd'
 
 host_check() {
 	[[ -z $pebs ]] || die_status 2 "amd: the emulated CPU has no PEBS, use intel"
+	[[ -z $ivshmem ]] || die_status 2 "amd: --ivshmem is intel's, --shmem gives such a device"
 	need qemu-system-x86_64 qemu-system-x86
 }
 

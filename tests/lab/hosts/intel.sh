@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # set by lab: cpus mem numa pebs append entry release run job shell with
+# shellcheck disable=SC2154 # set by lab: cpus mem numa pebs ivshmem append entry release run job shell with
 #
 # An Intel host with VMX, EPT (A/D bits) and PML, emulated by Bochs. Read by lab.
 #
@@ -28,6 +28,7 @@ INTEL_MODULES_INSIDE='kvm_intel tun vhost_net vsock_loopback loop msr cpuid brid
 host_check() {
 	((numa == 1)) || die_status 2 "intel: Bochs has no NUMA nodes, use amd"
 	[[ -z $shell ]] || die_status 2 "intel: Bochs has no terminal to give, --shell is there with amd only"
+	[[ -z $ivshmem || -n $pebs ]] || die_status 2 "intel: --ivshmem is there with --pebs only"
 	((EUID == 0)) || die_status 2 "intel: filling disks with the right owners needs root"
 	need mke2fs e2fsprogs
 	need debugfs e2fsprogs
@@ -182,7 +183,7 @@ host_start() {
 	"${TOP}/build/lab/ports" outside "$run/out" "$run/err" "$LAB_OUT/kernel.log" \
 		"$run/control" <"$run/port" 2>"$run/emulator.log" &
 	streams=$!
-	"$bochs/bochs" -q -f "$run/bochsrc" </dev/null >"$run/port" 2>&1 &
+	${ivshmem:+env BOCHS_IVSHMEM=1} "$bochs/bochs" -q -f "$run/bochsrc" </dev/null >"$run/port" 2>&1 &
 	emulator=$!
 }
 
