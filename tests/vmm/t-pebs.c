@@ -2,7 +2,8 @@
 /*
  * Adaptive PEBS in guests, as the emulated CPU (tests/lab, lab intel --pebs) and KVM with kvm-ext/kvm-patches give it: does
  * a guest that stores to known addresses get one record every @PERIOD stores, with exactly those addresses? Two VMs on one CPU
- * must not lose each other's records, nor stop sampling. Reserved bits of the registers are refused.
+ * must not lose each other's records, nor stop sampling; nor must a vCPU that moves from CPU to CPU all the time. Reserved bits
+ * of the registers are refused.
  *
  * The guest is a few instructions in 64-bit mode: it sets the counter up, stores to consecutive words of its buffer, and halts.
  * Its PEBS buffer is memory that was never mapped: the first record in each page of it causes an EPT violation.
@@ -14,11 +15,13 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tap.h"
@@ -318,6 +321,39 @@ static void one_vm(void)
 	destroy(&vm);
 }
 
+static void move_until_done(pthread_t thread)
+{
+	const struct timespec rest = { .tv_nsec = 5000000 };
+	unsigned int moves = 0;
+
+	while (pthread_tryjoin_np(thread, NULL) == EBUSY) {
+		cpu_set_t cpu;
+
+		CPU_ZERO(&cpu);
+		CPU_SET(moves++ % 2, &cpu);
+		pthread_setaffinity_np(thread, sizeof(cpu), &cpu);
+		nanosleep(&rest, NULL);
+	}
+	note("the vCPU was moved %u times", moves);
+	ok(moves > 20, "a vCPU that moves between CPUs has moved");
+}
+
+static void a_vm_that_moves(void)
+{
+	struct vm vm;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2) {
+		skip("one CPU", "a vCPU that moves between CPUs");
+		return;
+	}
+	make(&vm);
+	if (pthread_create(&vm.thread, NULL, run, &vm))
+		bail("no thread");
+	move_until_done(vm.thread);
+	check(&vm, "a vCPU that moves between CPUs");
+	destroy(&vm);
+}
+
 static void two_vms_on_a_cpu(void)
 {
 	struct vm vms[2];
@@ -426,6 +462,7 @@ int main(void)
 	}
 	one_vm();
 	two_vms_on_a_cpu();
+	a_vm_that_moves();
 	guest_registers();
 	host_registers();
 	return tap_end();
