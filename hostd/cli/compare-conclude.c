@@ -110,3 +110,17 @@ void compare_conclude(Cli *cli, const CompareArguments *a, KxComparison *c, int 
 	if (report)
 		take_host(c, report); /* takes ownership of the report */
 }
+
+void compare_join_later(Cli *cli, const CompareArguments *a, KxComparison *c, int *code)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(KxReport) report = compare_fetch_report(cli, a->targets, &error);
+
+	if (!report)
+		fprintf(stderr,
+			"kvm-ext: the log's work is joined, but recall and precision need the "
+			"daemon's windows: %s\n",
+			error->message);
+	compare_join_logs(cli, c, report, code);
+	keeper_end(a->keeper, c);
+}

@@ -275,17 +275,3 @@ void compare_join_logs(Cli *cli, KxComparison *c, KxReport *report, int *code)
 	else
 		c->progress_na = g_strdup("the workload's log could not be read");
 }
-
-void compare_join_later(Cli *cli, const CompareArguments *a, KxComparison *c, int *code)
-{
-	g_autoptr(GError) error = NULL;
-	g_autoptr(KxReport) report = compare_fetch_report(cli, a->targets, &error);
-
-	if (!report)
-		fprintf(stderr,
-			"kvm-ext: the log's work is joined, but recall and precision need the "
-			"daemon's windows: %s\n",
-			error->message);
-	compare_join_logs(cli, c, report, code);
-	keeper_end(a->keeper, c);
-}

@@ -49,6 +49,8 @@ gboolean compare_take_host(Cli *cli, char **targets, KxComparison *c, GError **e
  * error is printed, *@code is set, and the measurements are kept.
  */
 void compare_conclude(Cli *cli, const CompareArguments *a, KxComparison *c, int *code);
+/* Joins the logs of a comparison that was measured earlier, and keeps it. */
+void compare_join_later(Cli *cli, const CompareArguments *a, KxComparison *c, int *code);
 
 /* --- the workload's logs (compare-logs.c) ---------------------------------------------------------------------------- */
 
@@ -61,7 +63,5 @@ char **compare_absolute_logs(const KxComparison *c, char **logs, GError **error)
  * precision stay as they are. A log that cannot be joined is printed, sets *@code if that is 0, and costs its VM's figures only.
  */
 void compare_join_logs(Cli *cli, KxComparison *c, KxReport *report, int *code);
-/* Joins the logs of a comparison that was measured earlier, and keeps it. */
-void compare_join_later(Cli *cli, const CompareArguments *a, KxComparison *c, int *code);
 
 #endif /* KX_COMPARE_RUN_H */
