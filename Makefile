@@ -20,11 +20,13 @@ PACKAGES_BUILD := mk/packages.txt hostd/packages.txt
 PACKAGES_LAB   := tests/lab/packages.txt
 PACKAGES_CHECK := mk/packages-check.txt
 PACKAGES_DEB   := packaging/packages.txt
+PACKAGES_QEMU  := qemu-patches/packages.txt
 
 include hostd/hostd.mk
 include mk/kmod.mk
 include bench/workloads/workloads.mk
 include tests/lab/lab.mk
+include qemu-patches/qemu-patches.mk
 include tests/vmm/vmm.mk
 include tests/guest/guest.mk
 include tests/migrate/migrate.mk
@@ -46,7 +48,7 @@ all: hostd workload modules-if-headers
 ## deps: install the Debian packages that building, checking and the emulated hosts need
 .PHONY: deps deps-build deps-lab
 deps:
-	mk/deps $(PACKAGES_BUILD) $(PACKAGES_LAB) $(PACKAGES_CHECK) $(PACKAGES_DEB)
+	mk/deps $(PACKAGES_BUILD) $(PACKAGES_LAB) $(PACKAGES_CHECK) $(PACKAGES_DEB) $(PACKAGES_QEMU)
 deps-build:
 	@mk/deps $(PACKAGES_BUILD)
 deps-lab:

@@ -26,6 +26,11 @@ $(BUILD)/tests/place-pages: tests/e2e/place-pages.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -Wall -Wextra $(CFLAGS) -o $@ $< -lnuma
 
+# Static, for a guest without libraries.
+$(BUILD)/e2e/pebs-samples: tests/e2e/pebs-samples.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -Wall -Wextra $(CFLAGS) -static -o $@ $<
+
 ## unit: build and run the unit tests
 .PHONY: unit unit-build
 unit-build: hostd $(KX_UNIT_BINS) $(KX_UNIT_EXTRA_BINS)

@@ -14,9 +14,11 @@ declare -A SUITE_REPOS=(
 	[trixie-backports]='archive trixie-backports'
 	[cloud]='archive bookworm security bookworm-security'
 	[bochs]='archive trixie'
+	[qemu-7.2]='archive bookworm security bookworm-security'
+	[qemu-10.0]='archive trixie security trixie-security'
 )
 # suites of which the sources are wanted, too
-SUITES_WITH_SOURCE=' bochs '
+SUITES_WITH_SOURCE=' bochs qemu-7.2 qemu-10.0 '
 
 check_suite() {
 	[[ -n ${SUITE_REPOS[$1]:-} ]] ||
