@@ -147,7 +147,7 @@ static void time_axis(const Drawing *d)
 static void scale(const Drawing *d)
 {
 	const double y = TOP + d->height + 48, w = 200;
-	gboolean pages = g_str_equal(d->m->unit, KX_ACCESS_PAGES);
+	gboolean pages = kx_access_counts_pages(d->m);
 	g_autofree char *most = kx_text_number(pages ? d->g->max * 100 : d->g->max);
 	g_autofree char *end = g_strdup_printf("%s %s; white: the tracker did not run", most,
 					       pages ? "% of the memory found in a pass"

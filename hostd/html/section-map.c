@@ -34,29 +34,19 @@ static const GArray *cells_of(const Map *map, const KxAccessRow *r)
 	return map->writes ? r->writes : r->cells;
 }
 
-static gboolean counts_pages(const KxAccessMap *m)
-{
-	return g_str_equal(m->unit, KX_ACCESS_PAGES);
-}
-
-/* Heat is the count of a cell times this; 0: nothing was looked at. As in kx_access_heat(). */
-static double factor_of(const KxAccessMap *m, const KxAccessRow *r)
-{
-	double pages = (double)m->bin_pages;
-
-	if (!counts_pages(m))
-		return 1 / pages / ((double)m->bin_ns / 1e9);
-	return r->looks ? 1 / (double)r->looks / pages : 0;
-}
-
 static double heat(const Map *map, const KxAccessRow *r, guint column)
 {
-	return (double)g_array_index(cells_of(map, r), guint64, column) * factor_of(map->m, r);
+	return (double)g_array_index(cells_of(map, r), guint64, column) *
+	       kx_access_row_factor(map->m, r);
 }
 
-static double seconds_of(const KxAccessMap *m, guint64 bin)
+static void time_of(const KxAccessMap *m, guint row, double *from, double *until)
 {
-	return (double)bin * (double)m->bin_ns / 1e9;
+	guint64 from_ns, until_ns;
+
+	kx_access_row_time(m, row, &from_ns, &until_ns);
+	*from = (double)from_ns / 1e9;
+	*until = (double)until_ns / 1e9;
 }
 
 /* --- axes ------------------------------------------------------------------------------------------------------------- */
@@ -95,9 +85,10 @@ static void map_init(Map *map, const KxOverTime *t, const KxAccessMap *m, gboole
 	};
 	for (guint i = 0; i < m->rows->len; i++) {
 		const KxAccessRow *r = kx_access_row(m, i);
+		double from, until;
 
-		kx_pieces_add(map->time, seconds_of(m, r->bin), seconds_of(m, r->bin + 1),
-			      NEAR_BINS * bin);
+		time_of(m, i, &from, &until);
+		kx_pieces_add(map->time, from, until, NEAR_BINS * bin);
 		for (guint k = 0; k < m->columns_nr; k++)
 			map->high = fmax(map->high, heat(map, r, k));
 	}
@@ -146,11 +137,12 @@ static void add_rows(GString *s, const Map *map)
 	for (guint i = 0; i < map->m->rows->len; i++) {
 		const KxAccessRow *r = kx_access_row(map->m, i);
 		g_autofree char *cells = kx_access_numbers_to_text(cells_of(map, r));
+		double from, until;
 
+		time_of(map->m, i, &from, &until);
 		g_string_append(s, i ? ",\n{\"place\": " : "{\"place\": ");
-		add_place(s, kx_pieces_place(map->time, seconds_of(map->m, r->bin)),
-			  kx_pieces_place(map->time, seconds_of(map->m, r->bin + 1)));
-		g_ascii_dtostr(number, sizeof(number), factor_of(map->m, r));
+		add_place(s, kx_pieces_place(map->time, from), kx_pieces_place(map->time, until));
+		g_ascii_dtostr(number, sizeof(number), kx_access_row_factor(map->m, r));
 		g_string_append_printf(s, ", \"factor\": %s, \"cells\": \"%s\"}", number, cells);
 	}
 	g_string_append(s, "]\n");
@@ -344,8 +336,8 @@ static char *heat_text(const Map *map, double value)
 {
 	g_autofree char *number = kx_text_number(value);
 
-	return counts_pages(map->m) ? g_strdup_printf("%.3f", value)
-				    : g_strdup_printf("%s/s", number);
+	return kx_access_counts_pages(map->m) ? g_strdup_printf("%.3f", value)
+					      : g_strdup_printf("%s/s", number);
 }
 
 static void colours(KxPage *p, const Map *map)
@@ -375,8 +367,9 @@ static void colours(KxPage *p, const Map *map)
 	kx_html_textf(p->h,
 		      "Colour: %s, logarithmic; none: nothing was found. Stripes: time or memory "
 		      "left out, in which nothing was found.%s",
-		      counts_pages(map->m) ? "share of the memory's pages that a pass found"
-					   : "accesses per second and page",
+		      kx_access_counts_pages(map->m)
+			      ? "share of the memory's pages that a pass found"
+			      : "accesses per second and page",
 		      map->t->parts->len ? " Dashed: borders of memory slots." : "");
 	kx_html_close(p->h);
 }
@@ -421,22 +414,24 @@ static char *hottest(const Map *map, const KxAccessRow *r)
 static void table(KxPage *p, const Map *map)
 {
 	const char *titles[] = { "time", "passes",
-				 counts_pages(map->m) ? "highest\nshare" : "highest\nrate",
+				 kx_access_counts_pages(map->m) ? "highest\nshare"
+								: "highest\nrate",
 				 "memory with at least half of this heat", NULL };
 
 	kx_page_table_open(p, "The hottest memory over time", NULL);
 	kx_page_table_head(p, titles);
 	for (guint i = 0; i < map->m->rows->len; i++) {
 		const KxAccessRow *r = kx_access_row(map->m, i);
-		g_autofree char *time = kx_tick_seconds(seconds_of(map->m, r->bin));
-		g_autofree char *ranges = hottest(map, r);
-		double high = 0;
+		g_autofree char *time = NULL, *ranges = hottest(map, r);
+		double high = 0, from, until;
 
+		time_of(map->m, i, &from, &until);
+		time = kx_tick_seconds(from);
 		for (guint k = 0; k < map->m->columns_nr; k++)
 			high = fmax(high, heat(map, r, k));
 		kx_page_row_open(p, time);
 		kx_page_cell_take(p, g_strdup_printf("%u", r->passes));
-		if (factor_of(map->m, r) > 0)
+		if (kx_access_row_factor(map->m, r) > 0)
 			kx_page_cell_take(p, heat_text(map, high));
 		else
 			kx_page_cell_figure(p, NULL,
@@ -514,7 +509,7 @@ static void notes(KxPage *p, const KxAccessMap *m)
 		kx_page_say(p, "%s.", m->partial);
 	if (m->unseen)
 		kx_page_say(p, "%s.", m->unseen);
-	if (interval && counts_pages(m))
+	if (interval && kx_access_counts_pages(m))
 		kx_page_say(p,
 			    "A pass shows what was used since the pass before, on average %s "
 			    "earlier: how often, and in which order, no pass shows.",

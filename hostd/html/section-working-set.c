@@ -18,9 +18,15 @@ static double mib(guint64 pages)
 
 /* --- over time -------------------------------------------------------------------------------------------------------- */
 
-static double begin_of(const KxAccessMap *m, const KxAccessRow *r)
+/* In seconds since 1970. */
+static void time_of(const KxAccessMap *m, guint row, double *from, double *until)
 {
-	return (double)m->origin_realtime_ns / 1e9 + (double)r->bin * (double)m->bin_ns / 1e9;
+	double origin = (double)m->origin_realtime_ns / 1e9;
+	guint64 from_ns, until_ns;
+
+	kx_access_row_time(m, row, &from_ns, &until_ns);
+	*from = origin + (double)from_ns / 1e9;
+	*until = origin + (double)until_ns / 1e9;
 }
 
 static gboolean has_sizes(const KxAccessMap *m)
@@ -42,25 +48,28 @@ static Bounds bounds_of(const KxOverTime *t)
 		const KxAccessMap *m = t->maps->pdata[i];
 
 		for (guint k = 0; has_sizes(m) && k < m->rows->len; k++) {
-			const KxAccessRow *r = kx_access_row(m, k);
+			double from, until;
 
-			b.most = fmax(b.most, mib(r->found_max));
-			b.begin = fmin(b.begin, begin_of(m, r));
-			b.end = fmax(b.end, begin_of(m, r) + (double)m->bin_ns / 1e9);
+			time_of(m, k, &from, &until);
+			b.most = fmax(b.most, mib(kx_access_row(m, k)->found_max));
+			b.begin = fmin(b.begin, from);
+			b.end = fmax(b.end, until);
 		}
 	}
 	return b;
 }
 
-static void draw_row(KxPage *p, const KxAxis *a, const Bounds *b, const KxAccessMap *m,
-		     const KxAccessRow *r)
+static void draw_row(KxPage *p, const KxAxis *a, const Bounds *b, const KxAccessMap *m, guint row)
 {
-	double from = begin_of(m, r) - b->begin, until = from + (double)m->bin_ns / 1e9;
-	double x = kx_axis_place(a, from), width = fmax(kx_axis_place(a, until) - x, 0.1);
+	const KxAccessRow *r = kx_access_row(m, row);
+	double from, until, x, width;
 	double low = HEIGHT * (1 - mib(r->found_min) / b->most);
 	double high = HEIGHT * (1 - mib(r->found_max) / b->most);
 	double mean = HEIGHT * (1 - mib(r->found) / r->passes / b->most);
 
+	time_of(m, row, &from, &until);
+	x = kx_axis_place(a, from - b->begin);
+	width = fmax(kx_axis_place(a, until - b->begin) - x, 0.1);
 	kx_html_open(p->h, "rect", "range");
 	kx_html_attrf(p->h, "x", "%.3f%%", x);
 	kx_html_attrf(p->h, "width", "%.3f%%", width);
@@ -87,7 +96,7 @@ static void lane(KxPage *p, const KxAxis *a, const Bounds *b, const KxAccessMap 
 
 		if (!r->passes)
 			continue;
-		draw_row(p, a, b, m, r);
+		draw_row(p, a, b, m, k);
 		least = MIN(least, r->found_min);
 		most = MAX(most, r->found_max);
 	}
@@ -110,7 +119,8 @@ static void table(KxPage *p, const KxAccessMap *m)
 	kx_page_table_head(p, titles);
 	for (guint k = 0; k < m->rows->len; k++) {
 		const KxAccessRow *r = kx_access_row(m, k);
-		g_autofree char *time = kx_tick_seconds((double)r->bin * (double)m->bin_ns / 1e9);
+		g_autofree char *time = NULL;
+		guint64 from_ns, until_ns;
 		KxFigure stayed = { .value = r->before ? (double)r->stayed / (double)r->before : 0,
 				    .low = NAN,
 				    .high = NAN,
@@ -122,6 +132,8 @@ static void table(KxPage *p, const KxAccessMap *m)
 
 		if (!r->passes)
 			continue;
+		kx_access_row_time(m, k, &from_ns, &until_ns);
+		time = kx_tick_seconds((double)from_ns / 1e9);
 		kx_page_row_open(p, time);
 		kx_page_cell_take(p, g_strdup_printf("%u", r->passes));
 		kx_page_cell_take(p, kx_text_pages_bytes(r->found / r->passes));

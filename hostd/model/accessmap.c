@@ -147,13 +147,56 @@ guint64 kx_access_column_gfn(const KxAccessMap *m, guint column)
 	g_return_val_if_reached(0);
 }
 
+gboolean kx_access_counts_pages(const KxAccessMap *m)
+{
+	return g_str_equal(m->unit, KX_ACCESS_PAGES);
+}
+
+/* The interval is that of looks; where pages are not looked at, that of passes. */
+double kx_access_row_seconds(const KxAccessMap *m, const KxAccessRow *r)
+{
+	double times = r->looks ? (double)r->looks : r->passes;
+
+	if (!m->interval_ns || !(times > 0))
+		return (double)m->bin_ns / 1e9;
+	return times * (double)m->interval_ns / 1e9;
+}
+
+/* What the first of the row's passes found may be as old as a pass. */
+static guint64 reach_ns(const KxAccessMap *m, const KxAccessRow *r)
+{
+	double ns = kx_access_row_seconds(m, r) * 1e9 / MAX(r->passes, 1);
+
+	return ns < (double)G_MAXINT64 ? (guint64)ns : G_MAXINT64;
+}
+
+void kx_access_row_time(const KxAccessMap *m, guint i, guint64 *from_ns, guint64 *until_ns)
+{
+	const KxAccessRow *r = kx_access_row(m, i);
+	guint64 before_ns = i ? (kx_access_row(m, i - 1)->bin + 1) * m->bin_ns : 0;
+	guint64 length_ns = MAX(m->bin_ns, reach_ns(m, r));
+
+	*until_ns = (r->bin + 1) * m->bin_ns;
+	*from_ns = MAX(before_ns, *until_ns - MIN(length_ns, *until_ns));
+	/* When in its row a pass ended is not known, so a gap shorter than a row is none. */
+	if (length_ns > m->bin_ns && *from_ns - before_ns < m->bin_ns)
+		*from_ns = before_ns;
+}
+
+double kx_access_row_factor(const KxAccessMap *m, const KxAccessRow *r)
+{
+	double pages = (double)m->bin_pages;
+
+	if (!kx_access_counts_pages(m))
+		return 1 / pages / kx_access_row_seconds(m, r);
+	return r->looks ? 1 / (double)r->looks / pages : 0;
+}
+
 double kx_access_heat(const KxAccessMap *m, const KxAccessRow *r, guint column)
 {
-	double pages = (double)m->bin_pages, cell = (double)kx_access_cell(r, column);
+	double factor = kx_access_row_factor(m, r);
 
-	if (g_str_equal(m->unit, KX_ACCESS_PAGES))
-		return r->looks ? cell / (double)r->looks / pages : NAN;
-	return cell / pages / ((double)m->bin_ns / 1e9);
+	return factor > 0 ? (double)kx_access_cell(r, column) * factor : NAN;
 }
 
 char *kx_access_map_label(const KxAccessMap *m)

@@ -105,10 +105,23 @@ guint64 kx_access_cell(const KxAccessRow *r, guint column);
 /* The first page of a column. */
 guint64 kx_access_column_gfn(const KxAccessMap *m, guint column);
 /*
+ * In how many seconds a row's passes found what they found: each finds what happened since the pass before. This can be much
+ * more than the row's own time, if passes are longer than rows.
+ */
+double kx_access_row_seconds(const KxAccessMap *m, const KxAccessRow *r);
+/*
+ * The time that row @i stands for, from the map's origin: the row's own, and before it, as far as no other row stands there, the
+ * time that its first pass reaches back.
+ */
+void kx_access_row_time(const KxAccessMap *m, guint i, guint64 *from_ns, guint64 *until_ns);
+/*
  * The share of the column's pages that a look found (0 to 1); for accesses, accesses per second and page. NAN: nothing was
  * looked at in this row.
  */
 double kx_access_heat(const KxAccessMap *m, const KxAccessRow *r, guint column);
+/* Heat is the count of a cell times this; 0: nothing was looked at. */
+double kx_access_row_factor(const KxAccessMap *m, const KxAccessRow *r);
+gboolean kx_access_counts_pages(const KxAccessMap *m); /* KX_ACCESS_PAGES, not events */
 /* As kx_heat_map_label(). */
 char *kx_access_map_label(const KxAccessMap *m);
 /* The map to show first: of the running tracker, else the last one with rows; NULL: none. */

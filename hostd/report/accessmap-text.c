@@ -29,11 +29,12 @@ static void note_interval(GPtrArray *notes, const KxAccessMap *m)
 {
 	g_autofree char *interval = kx_text_ns((double)m->interval_ns);
 
-	if (g_str_equal(m->unit, KX_ACCESS_EVENTS)) {
+	if (!kx_access_counts_pages(m)) {
 		note(notes,
 		     g_strdup("Cells count single accesses that were caught, not all accesses: "
 			      "dark memory may have been used without being caught."));
-		return;
+		if (m->interval_ns)
+			return;
 	}
 	if (!m->interval_ns) {
 		note(notes, g_strdup("The time between passes is not known."));
@@ -174,7 +175,7 @@ static void axis(GString *out, const KxAccessMap *m, const KxHeatGrid *g, KxColo
 	g_autofree char *from = clock_text(m->origin_realtime_ns + (gint64)g->start_ns);
 	g_autofree char *step = kx_text_ns((double)g->step_ns);
 	g_autofree char *all = kx_text_ns((double)g->step_ns * g->nx);
-	gboolean pages = g_str_equal(m->unit, KX_ACCESS_PAGES);
+	gboolean pages = kx_access_counts_pages(m);
 	g_autofree char *most = kx_text_number(pages ? g->max * 100 : g->max);
 
 	g_string_append_printf(out, "%*s %s, then %s to the right, %s a column\n", (int)LABEL, "",
@@ -213,24 +214,29 @@ char *kx_access_map_to_text(const KxVmReport *v, const KxAccessMap *m, guint wid
 void kx_access_map_csv_head(GString *out)
 {
 	g_string_append(out, "vm,tracker,unit,begin_realtime_ns,duration_ns,looks,gpa,bytes,count,"
-			     "writes\n");
+			     "writes,found_in_ns\n");
 }
 
-static void csv_row(GString *out, const char *begin, const KxAccessMap *m, const KxAccessRow *r)
+static void csv_row(GString *out, const char *begin, const KxAccessMap *m, guint row)
 {
-	gint64 at = m->origin_realtime_ns + (gint64)(r->bin * m->bin_ns);
+	const KxAccessRow *r = kx_access_row(m, row);
+	guint64 from_ns, until_ns;
+	gint64 at;
 
+	kx_access_row_time(m, row, &from_ns, &until_ns);
+	at = m->origin_realtime_ns + (gint64)from_ns;
 	for (guint k = 0; k < m->columns_nr; k++) {
-		g_string_append_printf(
-			out,
-			"%s%" G_GINT64_FORMAT ",%" G_GUINT64_FORMAT ",%" G_GUINT64_FORMAT
-			",%" G_GUINT64_FORMAT ",%" G_GUINT64_FORMAT ",%" G_GUINT64_FORMAT ",",
-			begin, at, m->bin_ns, r->looks, kx_access_column_gfn(m, k) * PAGE_SIZE,
-			m->bin_pages * PAGE_SIZE, kx_access_cell(r, k));
+		g_string_append_printf(out,
+				       "%s%" G_GINT64_FORMAT ",%" G_GUINT64_FORMAT
+				       ",%" G_GUINT64_FORMAT ",%" G_GUINT64_FORMAT
+				       ",%" G_GUINT64_FORMAT ",%" G_GUINT64_FORMAT ",",
+				       begin, at, until_ns - from_ns, r->looks,
+				       kx_access_column_gfn(m, k) * PAGE_SIZE,
+				       m->bin_pages * PAGE_SIZE, kx_access_cell(r, k));
 		if (r->writes)
 			g_string_append_printf(out, "%" G_GUINT64_FORMAT,
 					       g_array_index(r->writes, guint64, k));
-		g_string_append_c(out, '\n');
+		g_string_append_printf(out, ",%.0f\n", kx_access_row_seconds(m, r) * 1e9);
 	}
 }
 
@@ -243,5 +249,5 @@ void kx_access_map_to_csv(GString *out, const KxVmReport *v, const KxAccessMap *
 	kx_csv_add(begin, label, FALSE);
 	kx_csv_add(begin, m->unit, FALSE);
 	for (guint i = 0; i < m->rows->len; i++)
-		csv_row(out, begin->str, m, kx_access_row(m, i));
+		csv_row(out, begin->str, m, i);
 }

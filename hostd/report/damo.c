@@ -171,23 +171,23 @@ static void add_regions(JsonBuilder *b, const GArray *pieces, const KxAccessRow 
 	}
 }
 
-static void add_snapshot(JsonBuilder *b, const KxAccessMap *m, const GArray *pieces,
-			 const KxAccessRow *r, KxDamoSum *sum)
+static void add_snapshot(JsonBuilder *b, const KxAccessMap *m, const GArray *pieces, guint row,
+			 KxDamoSum *sum)
 {
-	gint64 start = m->origin_realtime_ns + (gint64)(r->bin * m->bin_ns);
-	guint64 bytes = 0;
+	guint64 bytes = 0, from_ns, until_ns;
 
+	kx_access_row_time(m, row, &from_ns, &until_ns);
 	for (guint i = 0; i < pieces->len; i++)
 		bytes += g_array_index(pieces, Piece, i).npages * PAGE_SIZE;
 	json_builder_begin_object(b);
-	kx_json_add_int(b, "start_time", start);
-	kx_json_add_int(b, "end_time", start + (gint64)m->bin_ns);
+	kx_json_add_int(b, "start_time", m->origin_realtime_ns + (gint64)from_ns);
+	kx_json_add_int(b, "end_time", m->origin_realtime_ns + (gint64)until_ns);
 	add_number_text(b, "total_bytes", bytes);
 	kx_json_add_text(b, "damos_stats", NULL);
 	kx_json_add_text(b, "sample_interval_us", NULL);
 	json_builder_set_member_name(b, "regions");
 	json_builder_begin_array(b);
-	add_regions(b, pieces, r, m->columns_nr, sum);
+	add_regions(b, pieces, kx_access_row(m, row), m->columns_nr, sum);
 	json_builder_end_array(b);
 	json_builder_end_object(b);
 }
@@ -241,7 +241,7 @@ static void add_record(JsonBuilder *b, const KxOverTime *t, const KxAccessMap *m
 	json_builder_set_member_name(b, "snapshots");
 	json_builder_begin_array(b);
 	for (guint i = 0; i < m->rows->len; i++)
-		add_snapshot(b, m, pieces, kx_access_row(m, i), sum);
+		add_snapshot(b, m, pieces, i, sum);
 	json_builder_end_array(b);
 	json_builder_end_object(b);
 	sum->records++;
@@ -251,7 +251,7 @@ static void add_record(JsonBuilder *b, const KxOverTime *t, const KxAccessMap *m
 
 static gboolean is_wanted(const KxAccessMap *m, const char *tracker)
 {
-	return m->rows->len && m->columns_nr && g_str_equal(m->unit, KX_ACCESS_PAGES) &&
+	return m->rows->len && m->columns_nr && kx_access_counts_pages(m) &&
 	       (!tracker || g_str_equal(m->tracker, tracker));
 }
 

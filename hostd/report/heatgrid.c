@@ -65,11 +65,30 @@ static guint line_of(const KxHeatGrid *g, guint64 gfn)
 	return low;
 }
 
-/* Sums of cells first; then divided by what they could be. */
-static void fill(KxHeatGrid *g, const KxAccessMap *m, guint64 first, guint64 group)
+/* A row that reaches over several columns gives to each its share. */
+static void add_row(KxHeatGrid *g, const KxAccessMap *m, guint i, const guint *line, double *whole)
 {
-	gboolean pages = g_str_equal(m->unit, KX_ACCESS_PAGES);
-	g_autofree double *looks = g_new0(double, g->nx);
+	const KxAccessRow *r = kx_access_row(m, i);
+	double weight = kx_access_counts_pages(m) ? (double)r->looks : kx_access_row_seconds(m, r);
+	guint64 from_ns, until_ns;
+
+	kx_access_row_time(m, i, &from_ns, &until_ns);
+	for (guint64 at = from_ns, next; at < until_ns; at = next) {
+		guint64 x = (at - g->start_ns) / g->step_ns;
+		double share;
+
+		next = MIN(until_ns, g->start_ns + (x + 1) * g->step_ns);
+		share = (double)(next - at) / (double)(until_ns - from_ns);
+		whole[x] += share * weight;
+		for (guint k = 0; k < m->columns_nr; k++)
+			g->heat[line[k] * g->nx + x] += share * (double)kx_access_cell(r, k);
+	}
+}
+
+/* Sums of cells first; then divided by what they could be. */
+static void fill(KxHeatGrid *g, const KxAccessMap *m)
+{
+	g_autofree double *whole = g_new0(double, g->nx);
 	g_autofree guint *line = g_new(guint, m->columns_nr);
 	g_autofree double *size = g_new0(double, g->ny);
 
@@ -77,20 +96,13 @@ static void fill(KxHeatGrid *g, const KxAccessMap *m, guint64 first, guint64 gro
 		line[k] = line_of(g, kx_access_column_gfn(m, k));
 		size[line[k]] += (double)m->bin_pages;
 	}
-	for (guint i = 0; i < m->rows->len; i++) {
-		const KxAccessRow *r = kx_access_row(m, i);
-		guint x = (guint)((r->bin - first) / group);
-
-		looks[x] += pages ? (double)r->looks : 1;
-		for (guint k = 0; k < m->columns_nr; k++)
-			g->heat[line[k] * g->nx + x] += (double)kx_access_cell(r, k);
-	}
+	for (guint i = 0; i < m->rows->len; i++)
+		add_row(g, m, i, line, whole);
 	for (guint y = 0; y < g->ny; y++) {
 		for (guint x = 0; x < g->nx; x++) {
 			double *at = &g->heat[y * g->nx + x];
-			double whole = pages ? looks[x] : (double)g->step_ns / 1e9;
 
-			*at = looks[x] > 0 ? *at / size[y] / whole : NAN;
+			*at = whole[x] > 0 ? *at / size[y] / whole[x] : NAN;
 			g->max = *at > g->max ? *at : g->max;
 		}
 	}
@@ -99,18 +111,19 @@ static void fill(KxHeatGrid *g, const KxAccessMap *m, guint64 first, guint64 gro
 KxHeatGrid *kx_heat_grid_new(const KxAccessMap *m, guint max_x, guint max_y)
 {
 	KxHeatGrid *g = g_new0(KxHeatGrid, 1);
-	guint64 first, bins, group;
+	guint64 first, bins, group, from_ns, until_ns;
 
 	make_lines(g, m, max_y);
 	if (!m->rows->len)
 		return g;
-	first = kx_access_row(m, 0)->bin;
+	kx_access_row_time(m, 0, &from_ns, &until_ns);
+	first = from_ns / m->bin_ns;
 	bins = kx_access_row(m, m->rows->len - 1)->bin - first + 1;
 	group = (bins + max_x - 1) / max_x;
 	g->nx = (guint)((bins + group - 1) / group);
 	g->start_ns = first * m->bin_ns;
 	g->step_ns = group * m->bin_ns;
 	g->heat = g_new0(double, MAX((gsize)g->nx * g->ny, 1));
-	fill(g, m, first, group);
+	fill(g, m);
 	return g;
 }

@@ -154,11 +154,13 @@ static void each_over_time(const KxAccessMap *m, Each each, gpointer data)
 {
 	for (guint i = 0; i < m->rows->len && !m->size_na; i++) {
 		const KxAccessRow *r = kx_access_row(m, i);
-		double from = (double)m->origin_realtime_ns / 1e9 +
-			      (double)r->bin * (double)m->bin_ns / 1e9;
+		double origin = (double)m->origin_realtime_ns / 1e9;
+		guint64 from_ns, until_ns;
 
+		kx_access_row_time(m, i, &from_ns, &until_ns);
 		if (r->passes)
-			each(data, "size_over_time", from, from + (double)m->bin_ns / 1e9,
+			each(data, "size_over_time", origin + (double)from_ns / 1e9,
+			     origin + (double)until_ns / 1e9,
 			     (double)r->found * PAGE_SIZE / r->passes, "bytes");
 	}
 }

@@ -330,6 +330,64 @@ static void shares_accesses_over_columns(void **state)
 	assert_true(kx_access_heat(m, r, 0) > 0);
 }
 
+/* Three faults a millisecond and page: at any pass interval, shorter or longer than a row, the heat is what it is. */
+static void knows_the_rate_at_any_interval(void **state)
+{
+	static const guint64 every[] = { 2 * MS, 20 * MS, 30 * MS, 100 * MS, 1000 * MS, 5000 * MS };
+
+	for (guint e = 0; e < G_N_ELEMENTS(every); e++) {
+		g_autoptr(KxTimeMap) b = kx_timemap_new(KX_TIMEMAP_EVENTS, FALSE, 1 << 20, 0);
+		g_autoptr(KxAccessMap) m = NULL;
+		guint64 before_ns = 0;
+
+		for (guint i = 0; i < 60; i++) {
+			kx_timemap_add_events(b, 0, 64, 3 * 64 * every[e] / MS, FALSE);
+			end_at(b, (i + 1) * every[e]);
+		}
+		m = kx_timemap_report(b, 0);
+		for (guint i = 0; i < m->rows->len; i++) {
+			guint64 from_ns, until_ns;
+
+			assert_true(fabs(kx_access_heat(m, kx_access_row(m, i), 0) - 3000) < 1);
+			kx_access_row_time(m, i, &from_ns, &until_ns);
+			/* the tracker ran all the time, so rows have no gap between them */
+			if (i)
+				assert_int_equal(from_ns, before_ns);
+			else
+				assert_true(from_ns <= every[e]);
+			assert_true(until_ns >= from_ns + m->bin_ns);
+			before_ns = until_ns;
+		}
+	}
+}
+
+/* A gap that is longer than a pass stays one; a row does not begin before the map, or in the row before. */
+static void rows_reach_back_by_a_pass(void **state)
+{
+	g_autoptr(KxTimeMap) b = kx_timemap_new(KX_TIMEMAP_PAGES, FALSE, 1 << 20, 0);
+	static const guint64 ends[] = { 50, 150, 250, 1050, 1150 };
+	static const guint64 expected[][2] = {
+		{ 0, 60 }, { 60, 160 }, { 160, 260 }, { 960, 1060 }, { 1060, 1160 }
+	};
+	g_autoptr(KxAccessMap) m = NULL;
+
+	for (guint i = 0; i < G_N_ELEMENTS(ends); i++) {
+		if (i == 3)
+			pass_number++; /* a pass is missing */
+		kx_timemap_add(b, 0, 1);
+		end_at(b, ends[i] * MS);
+	}
+	m = kx_timemap_report(b, 0);
+	assert_int_equal(m->interval_ns, 100 * MS);
+	for (guint i = 0; i < G_N_ELEMENTS(ends); i++) {
+		guint64 from_ns, until_ns;
+
+		kx_access_row_time(m, i, &from_ns, &until_ns);
+		assert_int_equal(from_ns, expected[i][0] * MS);
+		assert_int_equal(until_ns, expected[i][1] * MS);
+	}
+}
+
 /* An aggregation in two records counts as its checks; one of which a record is missing does not count. */
 static void counts_whole_aggregations(void **state)
 {
@@ -432,6 +490,8 @@ int main(void)
 		cmocka_unit_test(stays_bounded),
 		cmocka_unit_test(ignores_memory_that_is_not_there),
 		cmocka_unit_test(shares_accesses_over_columns),
+		cmocka_unit_test(knows_the_rate_at_any_interval),
+		cmocka_unit_test(rows_reach_back_by_a_pass),
 		cmocka_unit_test(counts_whole_aggregations),
 		cmocka_unit_test(heat_has_a_map_for_each_tracker),
 	};

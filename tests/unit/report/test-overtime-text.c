@@ -89,6 +89,31 @@ static void grid_keeps_the_stairs(void **state)
 	}
 }
 
+/* 3000 accesses a second and page: no grid, however fine, makes passes of five seconds hotter, or leaves holes between them. */
+static void grid_keeps_the_rate(void **state)
+{
+	static const guint sizes[] = { 500, 100, 33, 7, 1 };
+	g_autoptr(KxTimeMap) b = kx_timemap_new(KX_TIMEMAP_EVENTS, FALSE, 0xfffff, 0);
+	g_autoptr(KxAccessMap) m = NULL;
+
+	for (guint i = 0; i < 20; i++) {
+		const struct kvm_ext_rec_pass_end end = { .pass = i + 1,
+							  .time_ns = (i + 1) * 5000 * MS };
+
+		kx_timemap_add_events(b, 0x40000, 64, 5 * 3000 * 64, FALSE);
+		kx_timemap_end_pass(b, &end);
+	}
+	m = kx_timemap_report(b, 0);
+	assert_true(m->bin_ns < m->interval_ns);
+	for (guint s = 0; s < G_N_ELEMENTS(sizes); s++) {
+		g_autoptr(KxHeatGrid) g = kx_heat_grid_new(m, sizes[s], 4);
+
+		assert_in_range(g->nx, 1, sizes[s]);
+		for (guint x = 0; x < g->nx; x++)
+			assert_true(fabs(g->heat[x] - 3000) < 1);
+	}
+}
+
 /* The cells of a line of text are the ramp's; the diagonal is hot, the corners are not. */
 static void text_shows_the_stairs(void **state)
 {
@@ -148,7 +173,8 @@ static void csv_has_all_cells(void **state)
 	for (guint i = 1; *lines[i]; i++) {
 		g_auto(GStrv) cells = g_strsplit(lines[i], ",", -1);
 
-		assert_int_equal(g_strv_length(cells), 10);
+		assert_int_equal(g_strv_length(cells), 11);
+		assert_string_equal(cells[10], "100000000");
 		assert_string_equal(cells[0], "vm1");
 		sum += g_ascii_strtoull(cells[8], NULL, 10);
 	}
@@ -221,9 +247,10 @@ static void says_what_is_not_known(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(grid_keeps_the_stairs), cmocka_unit_test(text_shows_the_stairs),
-		cmocka_unit_test(colours_end),		 cmocka_unit_test(csv_has_all_cells),
-		cmocka_unit_test(working_set_is_right),	 cmocka_unit_test(says_what_is_not_known),
+		cmocka_unit_test(grid_keeps_the_stairs),  cmocka_unit_test(grid_keeps_the_rate),
+		cmocka_unit_test(text_shows_the_stairs),  cmocka_unit_test(colours_end),
+		cmocka_unit_test(csv_has_all_cells),	  cmocka_unit_test(working_set_is_right),
+		cmocka_unit_test(says_what_is_not_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
