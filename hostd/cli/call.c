@@ -455,7 +455,9 @@ GVariant *cli_ask_record(Cli *cli, const char *target, int fd, void (*begun)(gpo
 
 void cli_stop_record(Cli *cli, const char *target)
 {
-	kx_dbus_manager_call_stop_record(cli->manager, target, NULL, NULL, NULL);
+	/* An interrupt may come before the first call. */
+	if (cli->manager)
+		kx_dbus_manager_call_stop_record(cli->manager, target, NULL, NULL, NULL);
 }
 
 GVariant *cli_ask_found(Cli *cli, const char *target, guint64 window, const char *what,

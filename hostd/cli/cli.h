@@ -14,7 +14,7 @@
 typedef struct {
 	char *socket;
 	gboolean system_bus, json, quiet;
-	gboolean csv;			/* by CSV_ENTRY, in commands whose tables are figures */
+	gboolean csv;			/* by CSV_ENTRY or CSV_LINES_ENTRY */
 	const struct _Command *command; /* the command that runs */
 	JsonObject *object; /* of the current target, see cli_for_each_json(); NULL: no --json */
 	GDBusConnection *connection; /* made at the first call, like @manager */
@@ -69,6 +69,12 @@ gboolean cli_parse(const GOptionEntry *entries, int *argc, char ***argv);
 	{                                                                    \
 		"csv", 0, 0, G_OPTION_ARG_NONE, &kx_cli_options->csv,        \
 			"One line for each figure, for other programs", NULL \
+	}
+
+#define CSV_LINES_ENTRY                                               \
+	{                                                             \
+		"csv", 0, 0, G_OPTION_ARG_NONE, &kx_cli_options->csv, \
+			"The lines as CSV, for other programs", NULL  \
 	}
 
 /* help.c: prints help, folded for the terminal. */
@@ -223,7 +229,7 @@ void cli_add_vm(JsonObject *object, GVariant *vm);
 int cli_fail(const char *target, const GError *error);
 /* Prints a usage error of @command (NULL: none); returns the exit code. */
 int cli_usage(const char *command, const char *format, ...) G_GNUC_PRINTF(2, 3);
-/* Prints a line to standard output, unless --quiet or --json is given. */
+/* Prints a line to standard output, unless --quiet, --json or --csv is given. */
 void cli_say(const Cli *cli, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void cli_print_json(JsonBuilder *builder, gboolean pretty);
 /* The value of a member that is not available: an object with the reason. */

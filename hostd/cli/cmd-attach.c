@@ -90,15 +90,6 @@ static gboolean set_one(Cli *cli, const char *target, const char *what, gpointer
 	return TRUE;
 }
 
-static gboolean any_option(const TrackerOptions *a)
-{
-	for (guint i = 0; i < G_N_ELEMENTS(a->values); i++) {
-		if (a->values[i])
-			return TRUE;
-	}
-	return FALSE;
-}
-
 static int run(Cli *cli, const char *command, gboolean attach, int argc, char **argv)
 {
 	TrackerOptions a = { 0 };
@@ -111,7 +102,7 @@ static int run(Cli *cli, const char *command, gboolean attach, int argc, char **
 	tracker_options_complete(argc, argv, owned);
 	if (!cli_parse(a.entries, &argc, &argv))
 		goto out;
-	if (!attach && !any_option(&a)) {
+	if (!attach && !tracker_options_any(&a)) {
 		code = cli_usage(command, "nothing to set; give --tracker or another option");
 		goto out;
 	}

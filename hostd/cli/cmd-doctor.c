@@ -2,16 +2,11 @@
 #include "cli.h"
 
 #include "base/textfmt.h"
+#include "csv-out.h"
 #include "doctor/doctor.h"
 
-static void print_json(const GPtrArray *checks)
+static void add_checks(JsonBuilder *b, const GPtrArray *checks)
 {
-	g_autoptr(JsonBuilder) b = json_builder_new();
-
-	json_builder_begin_object(b);
-	json_builder_set_member_name(b, "ok");
-	json_builder_add_boolean_value(b, kx_doctor_ok(checks));
-	json_builder_set_member_name(b, "checks");
 	json_builder_begin_array(b);
 	for (guint i = 0; i < checks->len; i++) {
 		const KxCheck *c = checks->pdata[i];
@@ -33,8 +28,28 @@ static void print_json(const GPtrArray *checks)
 		json_builder_end_object(b);
 	}
 	json_builder_end_array(b);
+}
+
+static void print_json(const GPtrArray *checks)
+{
+	g_autoptr(JsonBuilder) b = json_builder_new();
+
+	json_builder_begin_object(b);
+	json_builder_set_member_name(b, "ok");
+	json_builder_add_boolean_value(b, kx_doctor_ok(checks));
+	json_builder_set_member_name(b, "checks");
+	add_checks(b, checks);
 	json_builder_end_object(b);
 	cli_print_json(b, TRUE);
+}
+
+static void print_csv(const GPtrArray *checks)
+{
+	static const char *const keys[] = { "name", "status", "needed", "found", "remedy", NULL };
+	g_autoptr(JsonBuilder) b = json_builder_new();
+
+	add_checks(b, checks);
+	csv_print_list(b, keys);
 }
 
 static void print_check(const KxCheck *c)
@@ -67,12 +82,13 @@ static void print_text(const Cli *cli, const GPtrArray *checks)
 
 int cmd_doctor(Cli *cli, int argc, char **argv)
 {
+	const GOptionEntry entries[] = { CSV_LINES_ENTRY, { 0 } };
 	KxDoctorFacts facts = { .libvirt = -1 };
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GVariant) version = NULL, uri = NULL, connected = NULL;
 	g_autoptr(GPtrArray) checks = NULL;
 
-	if (!cli_parse(NULL, &argc, &argv))
+	if (!cli_parse(entries, &argc, &argv))
 		return KX_EXIT_USAGE;
 	kx_doctor_probe(&facts);
 	version = cli_ask_property(cli, "Version", &error);
@@ -90,6 +106,8 @@ int cmd_doctor(Cli *cli, int argc, char **argv)
 	kx_doctor_facts_clear(&facts);
 	if (cli->json)
 		print_json(checks);
+	else if (cli->csv)
+		print_csv(checks);
 	else
 		print_text(cli, checks);
 	return kx_doctor_ok(checks) ? KX_EXIT_OK : KX_EXIT_DOCTOR;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/textfmt.h"
+#include "csv-out.h"
 #include "model/json-write.h"
 #include "stores.h"
 
@@ -121,8 +122,26 @@ static void print_text(const GPtrArray *all)
 	g_string_free(out, TRUE);
 }
 
-static void print_json(const GPtrArray *all)
+/* For other programs: --json and --csv. */
+static void print_list(const Cli *cli, const GPtrArray *all)
 {
+	static const char *const keys[] = { "id",
+					    "kind",
+					    "name",
+					    "state",
+					    "stopped",
+					    "start_realtime_ns",
+					    "saved_realtime_ns",
+					    "rounds",
+					    "rounds_asked",
+					    "seed",
+					    "vms",
+					    "settings",
+					    "command",
+					    "kernel",
+					    "hardware",
+					    "directory",
+					    NULL };
 	g_autoptr(JsonBuilder) b = json_builder_new();
 
 	json_builder_begin_array(b);
@@ -149,7 +168,10 @@ static void print_json(const GPtrArray *all)
 		json_builder_end_object(b);
 	}
 	json_builder_end_array(b);
-	cli_print_json(b, TRUE);
+	if (cli->csv)
+		csv_print_list(b, keys);
+	else
+		cli_print_json(b, TRUE);
 }
 
 static int list(Cli *cli, const Arguments *a)
@@ -159,8 +181,8 @@ static int list(Cli *cli, const Arguments *a)
 	int code = KX_EXIT_OK;
 	g_autoptr(GPtrArray) all = list_all(a, stores, &code);
 
-	if (cli->json)
-		print_json(all);
+	if (cli->json || cli->csv)
+		print_list(cli, all);
 	else if (all->len)
 		print_text(all);
 	else if (!code)
@@ -204,7 +226,7 @@ static int check_and_run(Cli *cli, const Arguments *a)
 			"history",
 			"'%s' is not an option: --domain NAME lists the comparisons of a VM",
 			a->rest[0]);
-	if (a->delete_ids && (a->domain || a->limit))
+	if (a->delete_ids && (a->domain || a->limit || cli->csv))
 		return cli_usage("history", "--delete takes IDs alone");
 	return a->delete_ids ? delete_all(cli, a->delete_ids) : list(cli, a);
 }
@@ -216,6 +238,7 @@ int cmd_history(Cli *cli, int argc, char **argv)
 		{ "domain", 0, 0, G_OPTION_ARG_STRING, &a.domain,
 		  "Only comparisons of this VM, by name or UUID", "DOMAIN" },
 		{ "limit", 'n', 0, G_OPTION_ARG_INT, &a.limit, "Only the newest N (all)", "N" },
+		CSV_LINES_ENTRY,
 		{ "delete", 0, 0, G_OPTION_ARG_STRING_ARRAY, &a.delete_ids,
 		  "Delete the comparison or experiment ID; may be given more than once", "ID" },
 		{ G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &a.rest, NULL, NULL },

@@ -2,6 +2,7 @@
 #include "cli.h"
 
 #include "base/textfmt.h"
+#include "csv-out.h"
 #include "model/vm.h"
 
 static const char *lookup(GVariant *vm, const char *key)
@@ -45,8 +46,13 @@ static GPtrArray *sorted(GVariant *vms)
 	return array;
 }
 
-static void print_json(const GPtrArray *vms)
+/* For other programs: --json and --csv. */
+static void print_list(const Cli *cli, const GPtrArray *vms)
 {
+	static const char *const keys[] = { "name",	 "uuid",     "id",	"pid",
+					    "state",	 "attached", "tracker", "options",
+					    "mechanism", "yielded",  "waiting", "progress",
+					    NULL };
 	g_autoptr(JsonBuilder) b = json_builder_new();
 
 	json_builder_begin_array(b);
@@ -58,7 +64,10 @@ static void print_json(const GPtrArray *vms)
 		json_object_unref(object);
 	}
 	json_builder_end_array(b);
-	cli_print_json(b, TRUE);
+	if (cli->csv)
+		csv_print_list(b, keys);
+	else
+		cli_print_json(b, TRUE);
 }
 
 /* "-": libvirt does not know the VM. */
@@ -132,6 +141,7 @@ int cmd_list(Cli *cli, int argc, char **argv)
 	gboolean names = FALSE;
 	const GOptionEntry entries[] = {
 		{ "names", 0, 0, G_OPTION_ARG_NONE, &names, "Names only, one per line", NULL },
+		CSV_LINES_ENTRY,
 		{ 0 },
 	};
 	g_autoptr(GError) error = NULL;
@@ -146,8 +156,8 @@ int cmd_list(Cli *cli, int argc, char **argv)
 	vms = sorted(reply);
 	if (names)
 		print_names(vms);
-	else if (cli->json)
-		print_json(vms);
+	else if (cli->json || cli->csv)
+		print_list(cli, vms);
 	else if (!vms->len)
 		cli_say(cli, "No VM is running here (virsh list shows libvirt's view).");
 	else

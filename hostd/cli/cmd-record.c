@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* record: the samples and the account of an attached VM as they come, into a file, until a time, a command or ^C ends it. */
+/*
+ * record: the samples and the account of a VM as they come, into a file, until a time, a command or ^C ends it. Then the VM is
+ * again as it was: not attached, or with the tracker that it had.
+ */
 #include "cli.h"
 
 #include <errno.h>
@@ -12,16 +15,19 @@
 
 #include "base/textfmt.h"
 #include "record/reader.h"
+#include "tracker-options.h"
 #include "tracker/units.h"
 
 typedef struct {
-	Targets targets;
+	TrackerOptions options;
 	char *output, *duration;
 	guint64 duration_ns; /* 0: until something else ends it */
 	char **command;	     /* NULL: none */
 	/* while it runs */
 	Cli *cli;
 	const char *target;
+	CliBefore before;
+	gboolean switched; /* there is something to restore */
 	GSubprocess *child;
 	gboolean child_ended, interrupted;
 	guint timer, on_int, on_term;
@@ -136,13 +142,14 @@ static void begun(gpointer data)
 
 static void say(const Record *r, GVariant *summary)
 {
-	guint64 records = 0, lost = 0, bytes = 0, cpu_ns = 0;
+	guint64 records = 0, lost = 0, reports_lost = 0, bytes = 0, cpu_ns = 0;
 	const char *why = "";
 	g_autofree char *text = NULL, *cpu = NULL, *dropped = NULL;
 
 	g_variant_lookup(summary, "why", "&s", &why);
 	g_variant_lookup(summary, "records", "t", &records);
 	g_variant_lookup(summary, "lost", "t", &lost);
+	g_variant_lookup(summary, "reports_lost", "t", &reports_lost);
 	g_variant_lookup(summary, "bytes", "t", &bytes);
 	g_variant_lookup(summary, "cpu_ns", "t", &cpu_ns);
 	text = kx_text_count((double)records);
@@ -160,6 +167,8 @@ static void say(const Record *r, GVariant *summary)
 		json_builder_add_int_value(b, (gint64)records);
 		json_builder_set_member_name(b, "lost");
 		json_builder_add_int_value(b, (gint64)lost);
+		json_builder_set_member_name(b, "reports_lost");
+		json_builder_add_int_value(b, (gint64)reports_lost);
 		json_builder_set_member_name(b, "bytes");
 		json_builder_add_int_value(b, (gint64)bytes);
 		json_builder_set_member_name(b, "cpu_ns");
@@ -177,6 +186,12 @@ static void say(const Record *r, GVariant *summary)
 			"passes "
 			"that lack some do not count\n",
 			r->output, dropped);
+	if (reports_lost)
+		fprintf(stderr,
+			"kvm-ext: %s: %" G_GUINT64_FORMAT
+			" reports in the midst of the recording were dropped, because the file was "
+			"too slow; the last report has what they had\n",
+			r->output, reports_lost);
 }
 
 /* The command's failure is the failure of the whole: its status is said. */
@@ -205,23 +220,16 @@ static int status_of(const Record *r)
 	return KX_EXIT_FAILED;
 }
 
-static int record(Record *r)
+/* Takes @fd. */
+static int record_to(Record *r, int fd)
 {
 	g_autoptr(GCancellable) child_wait = g_cancellable_new();
 	g_autoptr(GVariant) summary = NULL;
 	g_autoptr(GError) error = NULL;
-	int code, fd = open_output(r->output, &error);
+	int code;
 
-	if (fd < 0) {
-		cli_fail(NULL, error);
-		return KX_EXIT_FAILED;
-	}
 	r->cli->cancellable = child_wait;
-	r->on_int = g_unix_signal_add(SIGINT, on_signal, r);
-	r->on_term = g_unix_signal_add(SIGTERM, on_signal, r);
 	summary = cli_ask_record(r->cli, r->target, fd, begun, r, &error);
-	g_source_remove(r->on_int);
-	g_source_remove(r->on_term);
 	if (r->timer)
 		g_source_remove(r->timer);
 	if (summary)
@@ -231,6 +239,60 @@ static int record(Record *r)
 	r->cli->cancellable = NULL;
 	g_clear_object(&r->child);
 	return code;
+}
+
+/* A VM that is attached, and for which nothing is given, is recorded as it is. */
+static gboolean switch_vm(Record *r, GError **error)
+{
+	g_autofree char *shown = cli_show(r->target), *what = NULL;
+	g_autoptr(GVariant) list = cli_ask_list(r->cli, "asking for the VMs", error);
+	gboolean set;
+
+	if (!list)
+		return FALSE;
+	cli_before_read(list, r->target, &r->before);
+	set = r->before.attached;
+	if (set && !tracker_options_any(&r->options))
+		return TRUE;
+	what = g_strdup_printf("%s %s", set ? "setting the tracker of" : "attaching to", shown);
+	r->switched = set ? cli_ask_set(r->cli, r->target, tracker_options_own(&r->options, TRUE),
+					what, error)
+			  : cli_ask_attach(r->cli, r->target,
+					   tracker_options_own(&r->options, FALSE), what, error);
+	return r->switched;
+}
+
+static int restore(Record *r)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (!r->switched || cli_before_restore(r->cli, r->target, &r->before, &error))
+		return KX_EXIT_OK;
+	return cli_fail(r->target, error);
+}
+
+/* A signal ends the recording, also if it comes before the recording has begun. */
+static int record(Record *r)
+{
+	g_autoptr(GError) error = NULL;
+	int code, failed, fd = open_output(r->output, &error);
+
+	if (fd < 0) {
+		cli_fail(NULL, error);
+		return KX_EXIT_FAILED;
+	}
+	r->on_int = g_unix_signal_add(SIGINT, on_signal, r);
+	r->on_term = g_unix_signal_add(SIGTERM, on_signal, r);
+	if (switch_vm(r, &error)) {
+		code = record_to(r, fd);
+	} else {
+		code = cli_fail(r->target, error);
+		close(fd);
+	}
+	failed = restore(r);
+	g_source_remove(r->on_int);
+	g_source_remove(r->on_term);
+	return code ? code : failed;
 }
 
 static gboolean check(Record *r, int *code)
@@ -243,8 +305,10 @@ static gboolean check(Record *r, int *code)
 		 (!kx_parse_duration(r->duration, &r->duration_ns, &error) || !r->duration_ns))
 		*code = cli_usage("record", "--duration '%s': not a time; write for example 30s",
 				  r->duration);
-	else if (r->targets.all)
+	else if (r->options.targets.all)
 		*code = cli_usage("record", "a recording is of one VM: --all cannot be used");
+	else if (!tracker_options_check(&r->options, TRUE, &error))
+		*code = cli_usage("record", "%s", error->message);
 	else
 		return TRUE;
 	return FALSE;
@@ -269,20 +333,23 @@ static char **take_command(int *argc, char **argv)
 int cmd_record(Cli *cli, int argc, char **argv)
 {
 	Record r = { .cli = cli };
-	const GOptionEntry entries[] = {
+	const GOptionEntry own[] = {
 		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &r.output,
 		  "The recording's file; another recording is overwritten", "FILE" },
 		{ "duration", 'd', 0, G_OPTION_ARG_STRING, &r.duration,
 		  "End after this time (default: with the command, or by ^C)", "TIME" },
-		TARGET_ENTRIES(r.targets),
-		{ 0 },
 	};
+	g_autoptr(GPtrArray) owned = g_ptr_array_new_with_free_func(g_free);
 	g_auto(GStrv) targets = NULL;
 	int code = KX_EXIT_USAGE;
 
+	tracker_options_fill(&r.options, TRUE);
+	for (guint i = 0; i < G_N_ELEMENTS(own); i++)
+		r.options.entries[r.options.n++] = own[i];
 	r.command = take_command(&argc, argv);
-	if (cli_parse(entries, &argc, &argv) && check(&r, &code))
-		targets = cli_targets(cli, &r.targets, TARGETS_REQUIRED, TRUE, &code);
+	tracker_options_complete(argc, argv, owned);
+	if (cli_parse(r.options.entries, &argc, &argv) && check(&r, &code))
+		targets = cli_targets(cli, &r.options.targets, TARGETS_REQUIRED, TRUE, &code);
 	if (targets && g_strv_length(targets) != 1) {
 		code = cli_usage("record", "a recording is of one VM, and these are %u",
 				 g_strv_length(targets));
@@ -290,7 +357,8 @@ int cmd_record(Cli *cli, int argc, char **argv)
 		r.target = targets[0];
 		code = record(&r);
 	}
-	cli_targets_clear(&r.targets);
+	tracker_options_clear(&r.options);
+	cli_before_clear(&r.before);
 	g_free(r.output);
 	g_free(r.duration);
 	g_strfreev(r.command);

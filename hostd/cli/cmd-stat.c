@@ -145,20 +145,6 @@ static gboolean run_command(Stat *s)
 
 /* --- the VMs ------------------------------------------------------------------------------------------------------------ */
 
-/* The same options at each run; what the VM had before is not kept, as at an attach. */
-static GVariant *options_of(const Stat *s, gboolean set)
-{
-	g_autoptr(GVariant) given = g_variant_ref_sink(tracker_options_given(&s->options));
-	GVariantDict dict;
-
-	g_variant_dict_init(&dict, given);
-	if (!s->options.values[0])
-		g_variant_dict_insert(&dict, "tracker", "s", "abit");
-	if (set)
-		g_variant_dict_insert(&dict, "fresh", "s", "yes");
-	return g_variant_dict_end(&dict);
-}
-
 /* Notes which window is the run's. */
 static gboolean note_window(Stat *s, StatVm *vm, GError **error)
 {
@@ -186,8 +172,10 @@ static gboolean switch_vm(Stat *s, StatVm *vm, GError **error)
 	g_autofree char *what =
 		g_strdup_printf("%s %s", set ? "setting the tracker of" : "attaching to", shown);
 
-	if (!(set ? cli_ask_set(s->cli, vm->target, options_of(s, TRUE), what, error)
-		  : cli_ask_attach(s->cli, vm->target, options_of(s, FALSE), what, error)))
+	if (!(set ? cli_ask_set(s->cli, vm->target, tracker_options_own(&s->options, TRUE), what,
+				error)
+		  : cli_ask_attach(s->cli, vm->target, tracker_options_own(&s->options, FALSE),
+				   what, error)))
 		return FALSE;
 	vm->switched = TRUE;
 	return note_window(s, vm, error);

@@ -5,7 +5,10 @@
  */
 #include "cli.h"
 
+#include <string.h>
+
 #include "base/textfmt.h"
+#include "csv-out.h"
 #include "model/json-write.h"
 #include "model/report.h"
 #include "rates.h"
@@ -71,7 +74,7 @@ static void print_line(const KxVmReport *v, const KxWindow *w, const RateSeen *b
 	putchar('\n');
 }
 
-/* --- JSON: one object per line ----------------------------------------------- */
+/* --- JSON and CSV: one object per line ----------------------------------------------- */
 
 static void add_string(JsonBuilder *b, const char *key, const char *value)
 {
@@ -93,8 +96,24 @@ static void add_paused(JsonBuilder *b, const KxWindow *w)
 	add_string(b, "paused_na", w->paused_na);
 }
 
-static void print_object(const KxReport *r, const KxVmReport *v, const KxWindow *w,
-			 const RateSeen *before)
+static void print_csv(Stats *s, JsonBuilder *b)
+{
+	static const char *const first[] = { "time_realtime_ns", "name",	  "tracker",
+					     "mechanism",	 "yielded",	  "progress",
+					     "paused",		 "paused_seconds" };
+	const char *keys[G_N_ELEMENTS(first) + RATES + 1] = { NULL };
+	g_autoptr(JsonNode) root = json_builder_get_root(b);
+
+	memcpy(keys, first, sizeof(first));
+	for (guint i = 0; i < RATES; i++)
+		keys[G_N_ELEMENTS(first) + i] = rate_key(i);
+	if (!s->lines)
+		csv_print_head(keys);
+	csv_print_line(json_node_get_object(root), keys);
+}
+
+static void print_object(const Cli *cli, Stats *s, const KxReport *r, const KxVmReport *v,
+			 const KxWindow *w, const RateSeen *before)
 {
 	g_autoptr(JsonBuilder) b = json_builder_new();
 
@@ -122,7 +141,10 @@ static void print_object(const KxReport *r, const KxVmReport *v, const KxWindow 
 		cli_add_na(b, why);
 	}
 	json_builder_end_object(b);
-	cli_print_json(b, FALSE);
+	if (cli->csv)
+		print_csv(s, b);
+	else
+		cli_print_json(b, FALSE);
 }
 
 /* --- ticks ----------------------------------------------------------------- */
@@ -150,8 +172,8 @@ static void show_vm(Cli *cli, Stats *s, const KxReport *r, const KxVmReport *v, 
 	g_autofree char *key = rate_vm_key(v);
 	const RateSeen *before = g_hash_table_lookup(s->seen, key);
 
-	if (cli->json) {
-		print_object(r, v, w, before);
+	if (cli->json || cli->csv) {
+		print_object(cli, s, r, v, w, before);
 	} else {
 		print_header(s, width);
 		print_line(v, w, before, width);
@@ -293,6 +315,7 @@ int cmd_stats(Cli *cli, int argc, char **argv)
 		  "Time between lines (default 1s)", "TIME" },
 		{ "count", 'n', 0, G_OPTION_ARG_INT, &s.count, "End after N lines of each VM",
 		  "N" },
+		CSV_LINES_ENTRY,
 		TARGET_ENTRIES(s.targets),
 		{ 0 },
 	};

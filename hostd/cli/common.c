@@ -36,7 +36,7 @@ void cli_say(const Cli *cli, const char *format, ...)
 {
 	va_list args;
 
-	if (cli->quiet || cli->json)
+	if (cli->quiet || cli->json || cli->csv)
 		return;
 	va_start(args, format);
 	vprintf(format, args);

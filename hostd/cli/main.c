@@ -80,6 +80,7 @@ static const Command table[] = {
 	  cmd_wss },
 	{ "record", "DOMAIN [-- COMMAND...]", "Record the samples of a VM into a file",
 	  "  kvm-ext record vm1 -o vm1.rec --duration 1m\n"
+	  "  kvm-ext record vm1 -o vm1.rec -t ept-walk --interval 100ms -d 1m\n"
 	  "  kvm-ext record vm1 -o vm1.rec -- ssh vm1 ./benchmark\n"
 	  "  kvm-ext report --input vm1.rec; kvm-ext heatmap --input vm1.rec",
 	  cmd_record },

@@ -54,6 +54,28 @@ void tracker_options_complete(int argc, char **argv, GPtrArray *owned)
 	}
 }
 
+gboolean tracker_options_any(const TrackerOptions *a)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(a->values); i++) {
+		if (a->values[i])
+			return TRUE;
+	}
+	return FALSE;
+}
+
+GVariant *tracker_options_own(const TrackerOptions *a, gboolean set)
+{
+	g_autoptr(GVariant) given = g_variant_ref_sink(tracker_options_given(a));
+	GVariantDict dict;
+
+	g_variant_dict_init(&dict, given);
+	if (!a->values[0])
+		g_variant_dict_insert(&dict, "tracker", "s", "abit");
+	if (set)
+		g_variant_dict_insert(&dict, "fresh", "s", "yes");
+	return g_variant_dict_end(&dict);
+}
+
 void tracker_options_clear(TrackerOptions *a)
 {
 	for (guint i = 0; i < KEYS_MAX; i++) {

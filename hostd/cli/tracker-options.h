@@ -24,6 +24,12 @@ void tracker_options_complete(int argc, char **argv, GPtrArray *owned);
 /* @whole: options that are not given have their defaults, so that all options can be checked together. */
 gboolean tracker_options_check(const TrackerOptions *a, gboolean whole, GError **error);
 GVariant *tracker_options_given(const TrackerOptions *a); /* a{sv}, floating */
+gboolean tracker_options_any(const TrackerOptions *a);	  /* at least one is given */
+/*
+ * For a command that tracks for its own time: the tracker is abit if none is given, and of what was set before (@set) nothing
+ * is kept. a{sv}, floating.
+ */
+GVariant *tracker_options_own(const TrackerOptions *a, gboolean set);
 void tracker_options_clear(TrackerOptions *a);
 
 #endif /* KX_TRACKER_OPTIONS_H */

@@ -40,6 +40,7 @@ static void told(KxCall *c, GError *error)
 	g_variant_dict_insert(&d, "why", "s", c->record.why ? c->record.why : "the session ended");
 	g_variant_dict_insert(&d, "records", "t", sum.records);
 	g_variant_dict_insert(&d, "lost", "t", sum.lost);
+	g_variant_dict_insert(&d, "reports_lost", "t", sum.reports_lost);
 	g_variant_dict_insert(&d, "bytes", "t", sum.bytes);
 	g_variant_dict_insert(&d, "cpu_ns", "t", sum.cpu_ns);
 	g_task_return_pointer(c->task, g_variant_ref_sink(g_variant_dict_end(&d)),

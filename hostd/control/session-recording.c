@@ -65,7 +65,7 @@ static void book(KxSession *s)
 	*told = now;
 }
 
-static void put_report(KxSession *s)
+static void put_report(KxSession *s, gboolean last)
 {
 	KxReport *r = s->record.host;
 	gint64 begin = g_get_monotonic_time(), took;
@@ -76,7 +76,7 @@ static void put_report(KxSession *s)
 	g_ptr_array_add(r->vms, kx_session_report(s, NULL));
 	json = kx_report_to_json(r);
 	g_ptr_array_set_size(r->vms, 0);
-	kx_recorder_put(s->record.to, KX_FRAME_REPORT, json);
+	kx_recorder_put_report(s->record.to, json, last);
 	took = g_get_monotonic_time() - begin;
 	s->record.report_at = g_get_monotonic_time() + MAX(REPORT_EVERY_US, took * REPORT_SHARE);
 }
@@ -87,7 +87,7 @@ void kx_session_record_look(KxSession *s)
 		return;
 	kx_recorder_flush(s->record.to);
 	if (g_get_monotonic_time() >= s->record.report_at)
-		put_report(s);
+		put_report(s, FALSE);
 	else
 		book(s);
 }
@@ -102,7 +102,7 @@ void kx_session_record(KxSession *s, KxRecorder *r, KxReport *host, KxOverTime *
 	s->record.told = (KxRecorderStats){ 0 };
 	put_head(s, parts);
 	kx_session_record_setting(s);
-	put_report(s); /* there is one from the first second on */
+	put_report(s, FALSE); /* there is one from the first second on */
 	kx_over_time_free(parts);
 }
 
@@ -116,6 +116,7 @@ static void put_end(const KxSession *s, const char *why)
 	kx_json_add_int(b, "realtime_ns", kx_session_instant().realtime_ns);
 	kx_session_record_add_u64(b, "records", now.records);
 	kx_session_record_add_u64(b, "lost", now.lost);
+	kx_session_record_add_u64(b, "reports_lost", now.reports_lost);
 	kx_session_record_add_u64(b, "cpu_ns", now.cpu_ns);
 	json_builder_end_object(b);
 	kx_session_record_put(s, KX_FRAME_END, b);
@@ -127,7 +128,7 @@ void kx_session_record_stop(KxSession *s, const char *why)
 		return;
 	if (s->tracker)
 		kx_session_drain_now(s, NULL);
-	put_report(s);
+	put_report(s, TRUE);
 	put_end(s, why);
 	kx_recorder_end(s->record.to);
 	kx_recorder_ask_end(

@@ -187,6 +187,12 @@ static gboolean read_numbers(JsonObject *o, const char *key, guint max, GArray *
 	       kx_json_wrong(error, where, key, "a text of numbers");
 }
 
+typedef struct {
+	KxOverTime *t;
+	KxAccessMap *m; /* of @t, the one that is being read */
+	guint64 *cells; /* may still come */
+} Reading;
+
 typedef gboolean (*ReadOne)(JsonObject *o, gpointer to, const char *where, GError **error);
 
 static gboolean read_each(JsonObject *o, const char *key, guint max, ReadOne read, gpointer to,
@@ -210,7 +216,7 @@ static gboolean read_each(JsonObject *o, const char *key, guint max, ReadOne rea
 
 static gboolean read_part(JsonObject *o, gpointer to, const char *where, GError **error)
 {
-	KxOverTime *t = to;
+	KxOverTime *t = ((Reading *)to)->t;
 	const KxAccessPart *last =
 		t->parts->len ? &g_array_index(t->parts, KxAccessPart, t->parts->len - 1) : NULL;
 	KxAccessPart p = { 0 };
@@ -245,13 +251,31 @@ static gboolean check_row(const KxAccessMap *m, const KxAccessRow *r, const char
 	return TRUE;
 }
 
+static gboolean take_cells(Reading *p, gboolean writes, const char *where, GError **error)
+{
+	guint64 n = (guint64)p->m->columns_nr * (writes ? 2 : 1);
+
+	if (n > *p->cells) {
+		g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+			    "%s: its maps of heat over time have more cells than this version "
+			    "reads",
+			    where);
+		return FALSE;
+	}
+	*p->cells -= n;
+	return TRUE;
+}
+
 static gboolean read_row(JsonObject *o, gpointer to, const char *where, GError **error)
 {
-	KxAccessMap *m = to;
-	KxAccessRow *r = kx_access_row_new();
-	gboolean ok;
+	gboolean ok, writes = json_object_has_member(o, "writes");
+	KxAccessMap *m = ((Reading *)to)->m;
+	KxAccessRow *r;
 
-	if (json_object_has_member(o, "writes"))
+	if (!take_cells(to, writes, where, error))
+		return FALSE;
+	r = kx_access_row_new();
+	if (writes)
 		r->writes = g_array_new(FALSE, TRUE, sizeof(guint64));
 	ok = kx_json_read_fields(kx_access_row_fields, o, r, where, error) &&
 	     read_numbers(o, "cells", m->columns_nr, r->cells, where, error) &&
@@ -316,10 +340,12 @@ static gboolean check_map(const KxAccessMap *m, const char *where, GError **erro
 
 static gboolean read_map(JsonObject *o, gpointer to, const char *where, GError **error)
 {
-	KxAccessMap *m = kx_access_map_new();
 	const char *columns = text_of(o, "columns");
+	KxAccessMap *m = kx_access_map_new();
+	Reading *p = to;
 
-	g_ptr_array_add(((KxOverTime *)to)->maps, m);
+	p->m = m;
+	g_ptr_array_add(p->t->maps, m);
 	if (!kx_json_read_fields(kx_access_map_fields, o, m, where, error) ||
 	    !check_map(m, where, error))
 		return FALSE;
@@ -327,13 +353,15 @@ static gboolean read_map(JsonObject *o, gpointer to, const char *where, GError *
 		return kx_json_wrong(error, where, "columns", "a text of ascending columns");
 	return read_numbers(o, "sizes", KX_ACCESS_SIZES_MAX, m->sizes, where, error) &&
 	       read_block_use(o, m, where, error) && read_ages(o, m, where, error) &&
-	       read_each(o, "rows", KX_ACCESS_ROWS_MAX, read_row, m, where, error);
+	       read_each(o, "rows", KX_ACCESS_ROWS_MAX, read_row, p, where, error);
 }
 
-KxOverTime *kx_json_read_over_time(JsonObject *vm, const char *where, GError **error)
+KxOverTime *kx_json_read_over_time(JsonObject *vm, guint64 *cells, const char *where,
+				   GError **error)
 {
 	JsonNode *node = json_object_get_member(vm, "over_time");
 	g_autoptr(KxOverTime) t = NULL;
+	Reading p = { .cells = cells };
 	JsonObject *o;
 
 	if (!node)
@@ -343,11 +371,11 @@ KxOverTime *kx_json_read_over_time(JsonObject *vm, const char *where, GError **e
 		return NULL;
 	}
 	o = json_node_get_object(node);
-	t = kx_over_time_new();
+	p.t = t = kx_over_time_new();
 	t->parts_na = g_strdup(text_of(o, "parts_na"));
 	t->na = g_strdup(text_of(o, "na"));
-	if (!read_each(o, "parts", PARTS_MAX, read_part, t, where, error) ||
-	    !read_each(o, "maps", MAPS_MAX, read_map, t, where, error))
+	if (!read_each(o, "parts", PARTS_MAX, read_part, &p, where, error) ||
+	    !read_each(o, "maps", MAPS_MAX, read_map, &p, where, error))
 		return NULL;
 	if (!t->parts->len && !t->parts_na)
 		t->parts_na = g_strdup("not in the report");

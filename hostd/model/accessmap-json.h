@@ -12,8 +12,17 @@
 
 /* Adds the member "over_time" to the object that the caller has begun. */
 void kx_json_add_over_time(JsonBuilder *b, const KxOverTime *t);
-/* Reads the member "over_time" of @vm. NULL without an error: there is none. @where: what an error calls @vm. */
-KxOverTime *kx_json_read_over_time(JsonObject *vm, const char *where, GError **error);
+/*
+ * Cells of all maps in one report: 512 MiB. In the text a cell that is zero takes almost nothing, so a small text could ask for any
+ * amount of memory.
+ */
+#define KX_ACCESS_CELLS_MAX (G_GUINT64_CONSTANT(64) << 20)
+/*
+ * Reads the member "over_time" of @vm. NULL without an error: there is none. @cells: how many cells may still come, which becomes
+ * less by those that are read. @where: what an error calls @vm.
+ */
+KxOverTime *kx_json_read_over_time(JsonObject *vm, guint64 *cells, const char *where,
+				   GError **error);
 
 /* Of guint64. */
 char *kx_access_numbers_to_text(const GArray *numbers);

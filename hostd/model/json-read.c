@@ -311,7 +311,7 @@ static gboolean read_placement(JsonObject *vm, KxVmReport *v, const char *where,
 	return read_each(o, "nodes", read_placed_node, p, where, error);
 }
 
-static KxVmReport *read_vm(JsonObject *o, guint index, GError **error)
+static KxVmReport *read_vm(JsonObject *o, guint index, guint64 *cells, GError **error)
 {
 	g_autoptr(KxVmReport) v = kx_vm_report_new();
 	g_autofree char *where = g_strdup_printf("VM %u", index + 1);
@@ -326,7 +326,7 @@ static KxVmReport *read_vm(JsonObject *o, guint index, GError **error)
 	}
 	if (!read_heat(o, v, where, error) || !read_placement(o, v, where, error))
 		return NULL;
-	v->over_time = kx_json_read_over_time(o, where, &local);
+	v->over_time = kx_json_read_over_time(o, cells, where, &local);
 	windows = local ? NULL : get_array(o, "windows", where, &local);
 	if (local) {
 		g_propagate_error(error, local);
@@ -382,6 +382,7 @@ KxReport *kx_report_from_json(const char *json, GError **error)
 {
 	g_autoptr(JsonParser) parser = json_parser_new_immutable();
 	g_autoptr(KxReport) r = kx_report_new();
+	guint64 cells = KX_ACCESS_CELLS_MAX;
 	GError *local = NULL;
 	JsonArray *vms;
 	JsonObject *o;
@@ -398,7 +399,7 @@ KxReport *kx_report_from_json(const char *json, GError **error)
 	}
 	for (guint i = 0; vms && i < json_array_get_length(vms); i++) {
 		JsonObject *element = get_element(vms, i, "vms", "the report", error);
-		KxVmReport *v = element ? read_vm(element, i, error) : NULL;
+		KxVmReport *v = element ? read_vm(element, i, &cells, error) : NULL;
 
 		if (!v)
 			return NULL;

@@ -27,7 +27,7 @@ struct _KxRecorder {
 	/* the caller's */
 	GByteArray *batch; /* records of samples */
 	guint64 batch_records;
-	guint64 records, lost, lost_told;
+	guint64 records, lost, lost_told, reports_lost, reports_lost_told;
 	/* both */
 	GAsyncQueue *queue;    /* Item; type 0: the end */
 	gsize waiting;	       /* bytes, atomic */
@@ -200,10 +200,15 @@ static void push_text(KxRecorder *r, guint type, const char *json)
 
 static void tell_lost(KxRecorder *r)
 {
-	g_autofree char *json =
-		g_strdup_printf("{\"records\":%" G_GUINT64_FORMAT "}", r->lost - r->lost_told);
+	g_autofree char *json = NULL;
 
+	if (r->lost == r->lost_told && r->reports_lost == r->reports_lost_told)
+		return;
+	json = g_strdup_printf("{\"records\":%" G_GUINT64_FORMAT ",\"reports\":%" G_GUINT64_FORMAT
+			       "}",
+			       r->lost - r->lost_told, r->reports_lost - r->reports_lost_told);
 	r->lost_told = r->lost;
+	r->reports_lost_told = r->reports_lost;
 	push_text(r, KX_FRAME_LOST, json);
 }
 
@@ -215,8 +220,7 @@ void kx_recorder_flush(KxRecorder *r)
 		r->lost += r->batch_records;
 		g_byte_array_set_size(r->batch, 0);
 	} else {
-		if (r->lost > r->lost_told)
-			tell_lost(r);
+		tell_lost(r);
 		r->records += r->batch_records;
 		push(r, KX_FRAME_SAMPLES, g_byte_array_free_to_bytes(r->batch));
 		r->batch = g_byte_array_new();
@@ -224,14 +228,22 @@ void kx_recorder_flush(KxRecorder *r)
 	r->batch_records = 0;
 }
 
-/* Such frames are few, and nothing can be read without them: they are not dropped. */
 void kx_recorder_put(KxRecorder *r, guint type, const char *json)
 {
 	kx_recorder_flush(r);
-	if (r->lost > r->lost_told)
-		tell_lost(r);
-	if (!__atomic_load_n(&r->failed, __ATOMIC_ACQUIRE))
-		push_text(r, type, json);
+	if (__atomic_load_n(&r->failed, __ATOMIC_ACQUIRE))
+		return;
+	tell_lost(r);
+	push_text(r, type, json);
+}
+
+void kx_recorder_put_report(KxRecorder *r, const char *json, gboolean last)
+{
+	kx_recorder_flush(r);
+	if (is_full(r) && !last)
+		r->reports_lost++;
+	else
+		kx_recorder_put(r, KX_FRAME_REPORT, json);
 }
 
 void kx_recorder_sample(KxRecorder *r, const struct kvm_ext_record *record)
@@ -249,6 +261,7 @@ KxRecorderStats kx_recorder_stats(KxRecorder *r)
 		.cpu_ns = __atomic_load_n(&r->cpu_ns, __ATOMIC_RELAXED),
 		.records = r->records + r->batch_records,
 		.lost = r->lost,
+		.reports_lost = r->reports_lost,
 	};
 }
 
@@ -258,8 +271,7 @@ void kx_recorder_end(KxRecorder *r)
 		return;
 	r->ending = TRUE;
 	kx_recorder_flush(r);
-	if (r->lost > r->lost_told)
-		tell_lost(r);
+	tell_lost(r);
 	push(r, 0, NULL);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Writes a recording. The caller never waits for the file: frames go to a queue of bounded size, and a thread compresses and
- * writes them. If the file is too slow, samples are dropped and a frame says so.
+ * writes them. If the file is too slow, samples and reports are dropped and a frame says so. Other frames are small, come at most as
+ * often as somebody calls, and nothing can be read without them: they are not dropped.
  */
 #ifndef KX_RECORDER_H
 #define KX_RECORDER_H
@@ -17,6 +18,7 @@ typedef struct {
 	guint64 cpu_ns;	 /* of the thread */
 	guint64 records; /* of samples, written or waiting */
 	guint64 lost;	 /* records that were dropped */
+	guint64 reports_lost;
 } KxRecorderStats;
 
 /**
@@ -34,6 +36,8 @@ void kx_recorder_ask_end(KxRecorder *r);
 
 /* These are for one thread at a time, and do not block. */
 void kx_recorder_put(KxRecorder *r, guint type, const char *json);
+/* A report that is not the last one is dropped when the queue is full: the next one has all that it had. */
+void kx_recorder_put_report(KxRecorder *r, const char *json, gboolean last);
 void kx_recorder_sample(KxRecorder *r, const struct kvm_ext_record *record);
 /* What was given so far becomes a frame. */
 void kx_recorder_flush(KxRecorder *r);

@@ -87,6 +87,7 @@ static gboolean take_head(Replay *p, const guint8 *data, gsize len)
 {
 	g_autoptr(JsonParser) parser = json_parser_new_immutable();
 	JsonObject *o = object_in(parser, data, len);
+	guint64 cells = KX_ACCESS_CELLS_MAX;
 	Facts f = { 0 };
 	gboolean ok = o && kx_json_read_fields(fact_fields, o, &f, "the head", NULL) &&
 		      !g_strcmp0(f.schema, "kvm-ext-record/1") && !p->heat;
@@ -95,7 +96,7 @@ static gboolean take_head(Replay *p, const guint8 *data, gsize len)
 		p->heat = kx_heat_new(MIN(f.last_gfn, KX_GFN_END - 1), (guint)MIN(f.vcpus, 65536));
 		p->realtime_ns = f.realtime_offset_ns;
 		p->ram_pages = f.ram_pages;
-		p->head_parts = kx_json_read_over_time(o, "the head", NULL);
+		p->head_parts = kx_json_read_over_time(o, &cells, "the head", NULL);
 	}
 	kx_free_strings(fact_fields, &f);
 	return ok || wrong(p, "the recording's head cannot be read");
@@ -159,7 +160,8 @@ static gboolean take_lost(Replay *p, const guint8 *data, gsize len)
 	gboolean ok = read_facts(p, data, len, &f, "a count of lost records cannot be read");
 
 	p->out->lost += f.records;
-	p->incomplete = TRUE;
+	if (f.records)
+		p->incomplete = TRUE;
 	kx_free_strings(fact_fields, &f);
 	return ok;
 }

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "model/accessmap-json.h"
 #include "report/json.h"
 
 static KxReport *sample(void)
@@ -150,6 +151,32 @@ static void test_over_time_refused(void **state)
 		r = kx_report_from_json(bad, &error);
 		assert_null(r);
 		assert_non_null(error);
+	}
+}
+
+/* A cell takes a byte of text or less, and eight of memory. */
+static void test_cells_are_bounded(void **state)
+{
+	g_autofree char *json = over_time_json();
+	g_autoptr(JsonParser) parser = json_parser_new_immutable();
+	/* Two rows of three cells, half of which are writes. */
+	const guint64 needed = 2 * 3 * 2;
+	JsonArray *vms;
+
+	assert_true(json_parser_load_from_data(parser, json, -1, NULL));
+	vms = json_object_get_array_member(json_node_get_object(json_parser_get_root(parser)),
+					   "vms");
+	for (guint i = 0; i < 2; i++) {
+		g_autoptr(GError) error = NULL;
+		guint64 cells = needed - i;
+		g_autoptr(KxOverTime) t = kx_json_read_over_time(
+			json_array_get_object_element(vms, 0), &cells, "VM 1", &error);
+
+		assert_int_equal(!t, i);
+		if (i)
+			assert_non_null(strstr(error->message, "more cells"));
+		else
+			assert_int_equal(cells, 0);
 	}
 }
 
@@ -418,6 +445,7 @@ int main(void)
 		cmocka_unit_test(test_large_ring),
 		cmocka_unit_test(test_over_time),
 		cmocka_unit_test(test_over_time_refused),
+		cmocka_unit_test(test_cells_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -415,6 +415,21 @@ static void full_disk_is_an_error(void **state)
 	kx_recorder_unref(r);
 }
 
+static gboolean says_reports_lost(const GByteArray *recording, const char *what)
+{
+	g_autoptr(KxRecordReader) reader =
+		kx_record_reader_new_data(recording->data, recording->len, NULL);
+	gboolean found = FALSE;
+	const guint8 *data;
+	guint type;
+	gsize len;
+
+	while ((data = kx_record_reader_next(reader, &type, &len)))
+		found |= type == KX_FRAME_LOST &&
+			 g_strstr_len((const char *)data, (gssize)len, what);
+	return found;
+}
+
 /* A reader that does not read: samples are dropped, are counted, and the recording says so. */
 static void slow_file_loses_samples(void **state)
 {
@@ -425,7 +440,7 @@ static void slow_file_loses_samples(void **state)
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GByteArray) got = g_byte_array_new();
 	g_autoptr(KxReplay) replay = NULL;
-	g_autofree char *report = report_json(1);
+	g_autofree char *report = report_json(1), *bulky = g_strnfill(1 << 20, ' ');
 	KxRecorderStats stats;
 	int fds[2];
 
@@ -440,11 +455,15 @@ static void slow_file_loses_samples(void **state)
 	for (guint i = 0; i < (100u << 20) / 4096; i++)
 		kx_recorder_sample(b.recorder, bulk);
 	one_pass(&b, 5, 0); /* its begin may be lost */
-	kx_recorder_put(b.recorder, KX_FRAME_REPORT, report);
+	/* Reports are as large as their VM is: however many come, the queue takes none but the last. */
+	for (guint i = 0; i < 1000; i++)
+		kx_recorder_put_report(b.recorder, bulky, FALSE);
+	kx_recorder_put_report(b.recorder, report, TRUE);
 	kx_recorder_put(b.recorder, KX_FRAME_END, "{}");
 	kx_recorder_end(b.recorder);
 	stats = kx_recorder_stats(b.recorder);
 	assert_true(stats.lost > 0);
+	assert_int_equal(stats.reports_lost, 1000);
 	assert_false(kx_recorder_wait(b.recorder, 0, &error));
 	for (;;) {
 		guint8 buffer[65536];
@@ -460,6 +479,7 @@ static void slow_file_loses_samples(void **state)
 	replay = replay_data(got->data, got->len, NULL);
 	assert_non_null(replay);
 	assert_null(replay->broken);
+	assert_true(says_reports_lost(got, "\"reports\":1000}"));
 	assert_int_equal(replay->lost, stats.lost);
 	assert_int_equal(replay->records, stats.records);
 	kx_recorder_unref(b.recorder);
