@@ -164,7 +164,9 @@ static gboolean set_listen(KxConfig *c, const char *value, GError **error)
 			c->warnings,
 			g_strdup_printf("[metrics] listen=%s: everybody who reaches this "
 					"address can read the metrics, which name all attached "
-					"VMs",
+					"VMs; and under systemd nobody but this host reaches it, "
+					"until the unit has an IPAddressAllow= for the readers "
+					"(kvm-extd(8))",
 					value));
 	g_free(c->metrics);
 	c->metrics = g_strdup(value);

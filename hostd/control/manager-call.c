@@ -55,6 +55,8 @@ void kx_call_free(KxCall *c)
 	forget_recording(c);
 	g_free(c->report.json);
 	g_clear_pointer(&c->metrics.busy, g_ptr_array_unref);
+	g_clear_pointer(&c->metrics.reads, g_array_unref);
+	g_clear_handle_id(&c->metrics.timer, g_source_remove);
 	g_free(c->metrics.text);
 	kx_plug_unref(c->channel.plug);
 	if (c->channel.uuid)

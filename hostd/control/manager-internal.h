@@ -106,9 +106,13 @@ struct _KxCall {
 		KxReport *made;
 		char *json;
 	} report;
-	/* Metrics; report.sessions are those that the call has entered */
+	/* Metrics (manager-metrics.c); report.sessions are those that the call has entered */
 	struct {
 		GPtrArray *busy; /* KxVmReport, of the other sessions */
+		GArray *reads;	 /* of each of report.sessions */
+		gint phase, at;	 /* atomic; at: how many sessions were begun to read */
+		gint seen;	 /* the main loop's: @at when it looked last */
+		guint timer;
 		KxDaemonMetrics about;
 		KxMetricsFormat format;
 		char *text;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The daemon's own socket: D-Bus peer to peer, for root and the group kvm-ext. A lock file beside the socket makes sure that
- * only one daemon serves the socket: whoever holds the lock may replace an existing socket, which belongs to a dead daemon.
+ * only one daemon serves the socket: whoever holds the lock may replace an existing socket on which nobody listens any more.
  */
 #ifndef KX_LISTEN_H
 #define KX_LISTEN_H

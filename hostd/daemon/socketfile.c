@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -27,6 +29,21 @@ gboolean kx_socketfile_make_directory(const char *path, GError **error)
 	return FALSE;
 }
 
+/* Nobody listens on it: the kernel refuses a connection. Whatever else the kernel says, it may be in use. */
+static gboolean is_dead(const char *path)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	gboolean dead;
+
+	if (fd < 0)
+		return FALSE;
+	dead = g_strlcpy(at.sun_path, path, sizeof(at.sun_path)) < sizeof(at.sun_path) &&
+	       connect(fd, (struct sockaddr *)&at, sizeof(at)) && errno == ECONNREFUSED;
+	close(fd);
+	return dead;
+}
+
 gboolean kx_socketfile_remove_stale(const char *path, GError **error)
 {
 	struct stat st;
@@ -36,6 +53,11 @@ gboolean kx_socketfile_remove_stale(const char *path, GError **error)
 	if (!S_ISSOCK(st.st_mode)) {
 		g_set_error(error, KX_ERROR, KX_ERROR_FAILED,
 			    "%s exists and is no socket; remove it or name another path", path);
+		return FALSE;
+	}
+	if (!is_dead(path)) {
+		g_set_error(error, KX_ERROR, KX_ERROR_BUSY,
+			    "a program listens on %s; stop it first, or name another path", path);
 		return FALSE;
 	}
 	if (unlink(path) == 0)

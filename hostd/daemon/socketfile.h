@@ -10,7 +10,7 @@
 
 gid_t kx_socketfile_group(void);
 gboolean kx_socketfile_make_directory(const char *path, GError **error);
-/* Removes a socket that a daemon left. FALSE: there is something else at @path. */
+/* Removes a socket that a daemon left. FALSE: there is something else at @path, or a program listens on it. */
 gboolean kx_socketfile_remove_stale(const char *path, GError **error);
 /* The socket was bound for root alone; now the group may connect, too. */
 gboolean kx_socketfile_open_to_group(const char *path, gid_t group, GError **error);

@@ -237,6 +237,26 @@ static void put_gauges(Text *t)
 	}
 }
 
+/* The newest window lasts until it was read. */
+static void put_age(Text *t, gint64 realtime_ns)
+{
+	static const char name[] = "kvm_ext_vm_figures_age_seconds";
+
+	begin_family(t, name, "", "gauge", "seconds",
+		     "How old the VM's figures are. They are of the moment unless the VM was busy "
+		     "with another call, or could not be read in time.");
+	for (guint i = 0; i < t->vms->len; i++) {
+		const KxWindow *w = newest(t->vms->pdata[i]);
+
+		if (w && w->open)
+			put_line(t, name, "", i, NULL,
+				 (double)MAX(realtime_ns - w->start_realtime_ns -
+						     (gint64)w->duration_ns,
+					     0) /
+					 1e9);
+	}
+}
+
 /* --- counters of trackers ----------------------------------------------------------------------------------------------- */
 
 /* The sentence of the manual about the figure with this name, as one line. */
@@ -341,6 +361,7 @@ char *kx_metrics_text(const GPtrArray *vms, const KxDaemonMetrics *about, KxMetr
 	put_daemon(&t, about);
 	put_info(&t);
 	put_gauges(&t);
+	put_age(&t, about->realtime_ns);
 	for (guint k = 0; k < KX_TOTALS; k++)
 		put_total(&t, k);
 	if (t.open)

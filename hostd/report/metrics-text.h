@@ -15,6 +15,7 @@ typedef struct {
 	const char *version;
 	gboolean libvirt;   /* connected */
 	double cpu_seconds; /* of the daemon */
+	gint64 realtime_ns; /* now: figures can be older */
 } KxDaemonMetrics;
 
 /*

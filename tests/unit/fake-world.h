@@ -18,6 +18,7 @@ typedef struct {
 	struct kvm_ext_ring *ring;
 	gsize ring_bytes;
 	struct kvm_ext_stats stats;
+	gint blocked, waits; /* GET_STATS waits while it is set; and does so now */
 } Instance;
 
 static struct {
@@ -120,13 +121,17 @@ static int world_ioctl(int fd, unsigned long request, void *arg)
 		return 0;
 	case KVM_EXT_SET_TRACKER:
 		i->stats = (struct kvm_ext_stats){ .epoch = i->stats.epoch + 1,
-						   .tracker = t->tracker };
+						   .tracker = t->tracker,
+						   .memory_bytes = 70000 };
 		if (t->tracker) {
 			begin_pass(i, KVM_EXT_PASS_PRIME);
 			end_pass(i, KVM_EXT_PASS_PRIME);
 		}
 		return 0;
 	case KVM_EXT_GET_STATS:
+		g_atomic_int_set(&i->waits, g_atomic_int_get(&i->blocked));
+		while (g_atomic_int_get(&i->blocked))
+			g_usleep(1000);
 		i->stats.size = sizeof(i->stats);
 		i->stats.now_ns = (guint64)g_get_monotonic_time() * 1000;
 		*(struct kvm_ext_stats *)arg = i->stats;

@@ -217,6 +217,33 @@ static void kill_leaves_nothing_in_the_way(void **state)
 	assert_answers(s);
 }
 
+/* Metrics never take the place of a socket on which somebody listens, such as the daemon's own. */
+static void sockets_in_use_stay(void **state)
+{
+	State *s = *state;
+	g_autofree char *text = g_strdup_printf(
+		"[daemon]\nlibvirt-uri=\nsystem-bus=no\n[metrics]\nlisten=%s\n", s->socket);
+
+	fake_write(s->root, "kvm-extd.conf", text);
+	start(s);
+	wait_logged(s, "a program listens on");
+	assert_answers(s);
+	kill(s->pid, SIGTERM);
+	assert_int_equal(ended(s->pid), 0);
+	s->pid = 0;
+}
+
+/* An address that others reach: what keeps them away, and what the metrics tell them. */
+static void says_who_reaches_the_metrics(void **state)
+{
+	State *s = *state;
+
+	fake_write(s->root, "kvm-extd.conf",
+		   "[daemon]\nlibvirt-uri=\nsystem-bus=no\n[metrics]\nlisten=0.0.0.0:1\n");
+	start(s);
+	assert_true(logged(s, "IPAddressAllow="));
+}
+
 static void reload_takes_good_and_refuses_bad(void **state)
 {
 	State *s = *state;
@@ -314,6 +341,8 @@ int main(void)
 		CASE(feeds_the_watchdog),
 		CASE(second_one_is_refused),
 		CASE(kill_leaves_nothing_in_the_way),
+		CASE(sockets_in_use_stay),
+		CASE(says_who_reaches_the_metrics),
 		CASE(reload_takes_good_and_refuses_bad),
 		CASE(bad_configuration_is_refused),
 		CASE(checks_a_configuration),

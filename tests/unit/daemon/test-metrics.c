@@ -292,6 +292,66 @@ static void totals_outlast_windows(void **state)
 	}
 }
 
+static double age_of(const char *answer, const char *vm)
+{
+	g_autofree char *series =
+		g_strdup_printf("kvm_ext_vm_figures_age_seconds{domain=\"%s\"} ", vm);
+	const char *at = strstr(answer, series);
+
+	if (!at)
+		fail_msg("no %s in %.3000s", series, answer);
+	return g_ascii_strtod(at + strlen(series), NULL);
+}
+
+/* A VM that cannot be read holds up neither the answer nor the other VMs; its figures are the last ones, with their age. */
+static void slow_vms_hold_up_nobody(void **state)
+{
+	State *s = *state;
+	g_autofree char *port = free_port();
+	g_autoptr(KxMetrics) m = serve(s, port);
+	static const char passes[] =
+		"kvm_ext_tracker_passes_total{domain=\"vm%u\",tracker=\"abit\"} ";
+	Instance *slow = NULL;
+
+	for (guint i = 0; i < 3; i++) {
+		attach(s, i);
+		run_pass(world.last, 100);
+		if (i == 1)
+			slow = world.last;
+	}
+	g_free(fetch(port, GET "\r\n"));
+	run_pass(world.last, 100);
+	run_pass(slow, 100);
+	g_atomic_int_set(&slow->blocked, 1);
+	for (guint n = 0; n < 2; n++) { /* the second scrape finds it busy */
+		g_autofree char *answer = fetch(port, GET "\r\n");
+
+		assert_begins(answer, "HTTP/1.1 200 ");
+		assert_true(g_atomic_int_get(&slow->waits));
+		for (guint i = 0; i < 3 - n; i++) {
+			g_autofree char *series = g_strdup_printf(passes, i);
+			g_autofree char *vm = g_strdup_printf("vm%u", i);
+			double age = age_of(answer, vm);
+
+			assert_true(value_of(answer, series) >= 1);
+			if (i == 1) {
+				assert_int_equal(value_of(answer, series), 1);
+				assert_true(age > 1 || n); /* it waited from one tick to the next */
+			}
+			print_message("scrape %u: the figures of %s are %.3f s old\n", n, vm, age);
+		}
+		detach(s, n ? 0 : 2); /* they are not held */
+	}
+	g_atomic_int_set(&slow->blocked, 0);
+	for (guint64 n = 0; n != 2;) { /* until it was read */
+		g_autofree char *answer = fetch(port, GET "\r\n");
+
+		n = value_of(answer,
+			     "kvm_ext_tracker_passes_total{domain=\"vm1\",tracker=\"abit\"} ");
+	}
+	detach(s, 1);
+}
+
 static gint64 time_of_scrape(const char *port, gsize *bytes)
 {
 	gint64 best = G_MAXINT64;
@@ -396,6 +456,7 @@ int main(int argc, char **argv)
 		CASE(slow_clients_do_no_harm),
 		CASE(many_readers_share_a_text),
 		CASE(totals_outlast_windows),
+		CASE(slow_vms_hold_up_nobody),
 		CASE(many_vms),
 	};
 

@@ -72,7 +72,7 @@ static void test_metrics(void **state)
 {
 	static const char *const recorded[] = { "lab-amd", "lab-intel-log", "parts",
 						"names",   "truth",	    "no-vms" };
-	const KxDaemonMetrics about = { "0.0.0", TRUE, 0.25 };
+	const KxDaemonMetrics about = { "0.0.0", TRUE, 0.25, 0 };
 
 	for (guint i = 0; i < G_N_ELEMENTS(recorded); i++) {
 		g_autoptr(KxReport) r = load(recorded[i]);

@@ -12,7 +12,7 @@
 
 #include "report/metrics-text.h"
 
-static const KxDaemonMetrics about = { "1.2", FALSE, 1.5 };
+static const KxDaemonMetrics about = { "1.2", FALSE, 1.5, 0 };
 
 static KxWindow *window_of(const char *tracker)
 {
