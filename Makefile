@@ -64,6 +64,11 @@ demo: deps-lab
 demo-intel: deps-lab
 	@tests/demo/intel
 
+## picture: docs/report.png anew, of the page that `make demo` has left; look at it before you commit it
+.PHONY: picture
+picture:
+	tests/page/picture out/demo/report.html '#cost figure' docs/report.png
+
 ## check: install what is missing, build, run all tests (under 25 minutes)
 .PHONY: check
 check: deps

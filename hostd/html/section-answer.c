@@ -11,6 +11,7 @@ typedef struct {
 	const KxFigure *least, *most;
 	char *least_of, *most_of;
 	guint n;
+	guint open; /* that so little was measured of that they may be nothing: neither the least nor the most */
 } Range;
 
 /* Takes @label. */
@@ -20,6 +21,10 @@ static void range_add(Range *r, const KxFigure *f, char *label)
 
 	if (f->na)
 		return;
+	if (f->low <= 0) {
+		r->open++;
+		return;
+	}
 	r->n++;
 	if (!r->least || f->value < r->least->value) {
 		r->least = f;
@@ -54,6 +59,14 @@ static char *range_text(const Range *r)
 	return g_strdup_printf("from %s (%s) to %s (%s)", least, r->least_of, most, r->most_of);
 }
 
+static void add_open(GString *s, const Range *r)
+{
+	if (r->open)
+		g_string_append_printf(
+			s, "; of %u setting%s too little was measured to tell a cost from 0",
+			r->open, r->open == 1 ? "" : "s");
+}
+
 static const char *emulated(const KxReport *host)
 {
 	return host && kx_hardware_by_name(host->hardware) == KX_HARDWARE_EMULATED
@@ -79,25 +92,36 @@ static void item(KxPage *p, const char *text)
 
 /* --- of a comparison -------------------------------------------------------------------------------------------------- */
 
+/* The least and the largest of the differences that were found. */
 static void add_slowdowns(GString *s, const GPtrArray *rows)
 {
-	double least = 0, most = 0;
-	guint n = 0;
+	const KxComparedRow *least = NULL, *most = NULL;
+	guint measured = 0;
 
 	for (guint i = 1; i < rows->len; i++) {
 		const KxComparedRow *row = rows->pdata[i];
 
 		if (row->left_out || row->slowdown.na)
 			continue;
-		least = n ? MIN(least, row->slowdown.value) : row->slowdown.value;
-		most = n ? MAX(most, row->slowdown.value) : row->slowdown.value;
-		n++;
+		measured++;
+		if (!(row->slowdown.low > 1) && !(row->slowdown.high < 1))
+			continue;
+		if (!least || row->slowdown.value < least->slowdown.value)
+			least = row;
+		if (!most || row->slowdown.value > most->slowdown.value)
+			most = row;
 	}
-	if (n == 1)
-		g_string_append_printf(s, ", and the guest's work takes %.3g times as long", most);
-	else if (n)
-		g_string_append_printf(s, ", and the guest's work takes %.3g to %.3g times as long",
-				       least, most);
+	if (!measured)
+		return;
+	if (!most)
+		g_string_append(s, ", and no slowdown of the guest's work was found");
+	else if (least == most)
+		g_string_append_printf(s, ", and the guest's work takes %.3g times as long (%s)",
+				       most->slowdown.value, most->label);
+	else
+		g_string_append_printf(
+			s, ", and the guest's work takes %.3g (%s) to %.3g (%s) times as long",
+			least->slowdown.value, least->label, most->slowdown.value, most->label);
 }
 
 static gboolean has_total(const GPtrArray *rows)
@@ -126,7 +150,10 @@ static void answer_of_trial(KxPage *p, const KxPageTrial *t)
 		g_string_append_printf(s, "%s of CPU time%s", range,
 				       total ? ", host and guest together" : " of the host");
 		add_slowdowns(s, t->rows);
+		add_open(s, &r);
 		g_string_append_printf(s, "%s.", emulated(t->c->host));
+	} else if (r.open) {
+		g_string_assign(s, "Too little was measured to tell what a sample costs.");
 	} else {
 		g_string_assign(s, "n/a: no setting has a cost per sample.");
 	}
@@ -150,7 +177,8 @@ static void each_of_trial(KxPage *p, const KxPageTrial *t)
 
 /* --- of a report ------------------------------------------------------------------------------------------------------ */
 
-static void add_range(GString *s, const KxPageVm *v, gsize offset, const char *of)
+/* How many costs were left out, because they may be nothing. */
+static guint add_range(GString *s, const KxPageVm *v, gsize offset, const char *of)
 {
 	g_autofree char *range = NULL;
 	Range r = { 0 };
@@ -162,6 +190,7 @@ static void add_range(GString *s, const KxPageVm *v, gsize offset, const char *o
 		g_string_append_printf(s, "%s%s of %s", s->len ? ", and " : "", range, of);
 	}
 	range_clear(&r);
+	return r.open;
 }
 
 static void add_sentence(const char *text, gboolean first, gpointer data)
@@ -173,14 +202,18 @@ static void answer_of_vm(KxPage *p, const KxPageVm *v)
 {
 	g_autoptr(GString) s = g_string_new(NULL);
 	g_autofree char *text = NULL;
+	guint open;
 
-	add_range(s, v, G_STRUCT_OFFSET(KxRow, cost_per_sample_ns), "host CPU time");
-	add_range(s, v, G_STRUCT_OFFSET(KxRow, guest_cost_per_sample_ns), "the guest's CPU time");
+	open = add_range(s, v, G_STRUCT_OFFSET(KxRow, cost_per_sample_ns), "host CPU time");
+	open += add_range(s, v, G_STRUCT_OFFSET(KxRow, guest_cost_per_sample_ns),
+			  "the guest's CPU time");
 	text = s->len ? g_strdup_printf("%s: a sample costs %s%s.", v->name, s->str,
 					emulated(p->of->report))
-		      : g_strdup_printf("%s: n/a: %s.", v->name,
-					v->rows->len ? "no tracker has a cost per sample"
-						     : "no tracker was set on this VM yet");
+		      : g_strdup_printf(
+				"%s: n/a: %s.", v->name,
+				open ? "too little was measured to tell a cost per sample from 0"
+				: v->rows->len ? "no tracker has a cost per sample"
+					       : "no tracker was set on this VM yet");
 	sentence(p, text, !p->trials->len);
 }
 
