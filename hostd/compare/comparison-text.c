@@ -99,82 +99,113 @@ static void add_parts(GString *out, const GPtrArray *rows, guint width)
 		any |= !((const KxComparedRow *)rows->pdata[i])->explained_percent.na;
 	if (!any)
 		return;
-	g_string_append(
-		out,
-		"\n  Of what the slowdown consists: explained + not explained = slowdown - 1, in "
-		"percent of the vCPU time that\n  the same work takes without tracking.\n\n");
+	g_string_append_c(out, '\n');
+	kx_text_fold(out, width,
+		     "Of what the slowdown consists: explained + not explained = slowdown - 1, in "
+		     "percent of the vCPU time that the same work takes without tracking.",
+		     INDENT);
+	g_string_append_c(out, '\n');
 	add_table(out, rows, KX_TABLE_PARTS, width);
-	g_string_append(
-		out,
-		"\n  exits: the time that the vCPUs' threads ran outside of the guest, by the host "
-		"kernel's account of guest time;\n  interrupts for flushes: their share of it, by "
-		"number; time per exit: the same time for each exit that was\n  more than without "
-		"tracking; waiting: the vCPUs could run, and something else did on their CPU.\n");
+	g_string_append_c(out, '\n');
+	kx_text_fold(
+		out, width,
+		"exits: the time that the vCPUs' threads ran outside of the guest, by the host "
+		"kernel's account of guest time; interrupts for flushes: their share of it, by "
+		"number; time per exit: the same time for each exit that was more than without "
+		"tracking; waiting: the vCPUs could run, and something else did on their CPU.",
+		INDENT);
 }
 
 /* --- sentences ---------------------------------------------------------------------------------------------------- */
 
-static void add_answers(GString *out, const GPtrArray *rows)
+void kx_compared_fold(GString *out, guint width, guint indent, char mark, const char *text)
+{
+	gsize at = out->len;
+
+	kx_text_fold(out, width, text, indent + 2);
+	if (mark)
+		out->str[at + indent] = mark;
+	else
+		g_string_erase(out, (gssize)at, 2);
+}
+
+static void add_answers(GString *out, const GPtrArray *rows, guint width)
 {
 	for (guint i = 1; i < rows->len; i++) {
 		g_autofree char *answer = kx_compared_answer(rows->pdata[i], "the guest's work");
 
 		if (answer)
-			g_string_append_printf(out, "  %s\n", answer);
+			kx_compared_fold(out, width, INDENT, '\0', answer);
 	}
 }
 
-static void add_notes(GString *out, const KxComparison *c, const GPtrArray *rows)
+static void add_notes(GString *out, const KxComparison *c, const GPtrArray *rows, guint width)
 {
 	g_autoptr(GPtrArray) notes = kx_comparison_notes(c, rows);
 
 	for (guint i = 0; i < notes->len; i++)
-		g_string_append_printf(out, "  - %s\n", (char *)notes->pdata[i]);
+		kx_compared_fold(out, width, INDENT, '-', notes->pdata[i]);
 }
 
-static void add_head(GString *out, const KxComparison *c)
+/* Takes @line. */
+static void add_line(GString *out, guint width, char *line)
+{
+	g_autofree char *text = line;
+
+	kx_compared_fold(out, width, 0, '\0', text);
+}
+
+static char *host_line(const KxReport *host)
+{
+	g_autofree char *model = kx_text_clean(host->cpu_model ? host->cpu_model : "unknown CPU");
+	g_autoptr(GString) line = g_string_new(NULL);
+
+	g_string_append_printf(line, "host: Linux %s, %s", host->kernel ? host->kernel : "?",
+			       model);
+	if (host->cpus)
+		g_string_append_printf(line, ", %u CPU%s", host->cpus, host->cpus == 1 ? "" : "s");
+	if (host->hardware_under)
+		g_string_append_printf(line, ", %s (%s)",
+				       host->hardware ? host->hardware : "virtual",
+				       host->hardware_under);
+	return g_string_free(g_steal_pointer(&line), FALSE);
+}
+
+static char *vm_line(const KxComparedVm *v)
+{
+	g_autofree char *name = kx_text_clean(v->name);
+	g_autofree char *size = kx_text_pages_bytes(v->ram_pages);
+
+	return g_strdup_printf("%s: %u vCPU%s, %s of memory", name, v->vcpus,
+			       v->vcpus == 1 ? "" : "s", size);
+}
+
+static void add_head(GString *out, const KxComparison *c, guint width)
 {
 	g_autofree char *window = kx_text_ns((double)c->window_ns);
 	g_autofree char *settle = kx_text_ns((double)c->settle_ns);
-	g_autofree char *model =
-		kx_text_clean(c->host->cpu_model ? c->host->cpu_model : "unknown CPU");
 
-	g_string_append_printf(out,
-			       "comparison: %u round%s; "
-			       "windows of %s after %s to settle; seed %" G_GUINT64_FORMAT "\n",
-			       c->rounds,
-			       c->rounds == 1 ? ", which tells no scatter: there are no intervals"
-					      : "s, each with all settings in another order",
-			       window, settle, c->seed);
-	g_string_append_printf(out, "host: Linux %s, %s", c->host->kernel ? c->host->kernel : "?",
-			       model);
-	if (c->host->cpus)
-		g_string_append_printf(out, ", %u CPU%s", c->host->cpus,
-				       c->host->cpus == 1 ? "" : "s");
-	if (c->host->hardware_under)
-		g_string_append_printf(out, ", %s (%s)",
-				       c->host->hardware ? c->host->hardware : "virtual",
-				       c->host->hardware_under);
-	g_string_append_c(out, '\n');
-	for (guint i = 0; i < c->vms->len; i++) {
-		const KxComparedVm *v = c->vms->pdata[i];
-		g_autofree char *name = kx_text_clean(v->name);
-		g_autofree char *size = kx_text_pages_bytes(v->ram_pages);
-
-		g_string_append_printf(out, "%s: %u vCPU%s, %s of memory\n", name, v->vcpus,
-				       v->vcpus == 1 ? "" : "s", size);
-	}
+	add_line(out, width,
+		 g_strdup_printf("comparison: %u round%s; windows of %s after %s to settle; seed "
+				 "%" G_GUINT64_FORMAT,
+				 c->rounds,
+				 c->rounds == 1 ? ", which tells no scatter: there are no intervals"
+						: "s, each with all settings in another order",
+				 window, settle, c->seed));
+	add_line(out, width, host_line(c->host));
+	for (guint i = 0; i < c->vms->len; i++)
+		add_line(out, width, vm_line(c->vms->pdata[i]));
 	if (c->vms->len > 1)
-		g_string_append_printf(out, "layout: %s\n",
-				       c->layout == KX_LATIN
-					       ? "latin: each VM runs another setting at a "
-						 "time"
-					       : "together: all VMs run the same setting "
-						 "at a time");
+		add_line(out, width,
+			 g_strdup_printf("layout: %s",
+					 c->layout == KX_LATIN
+						 ? "latin: each VM runs another setting at a time"
+						 : "together: all VMs run the same setting at a "
+						   "time"));
 	if (c->progress)
-		g_string_append_printf(out, "guest progress: %s\n", c->progress);
+		add_line(out, width, g_strdup_printf("guest progress: %s", c->progress));
 	if (c->stopped)
-		g_string_append_printf(out, "ended early: %s\n", c->stopped);
+		add_line(out, width, g_strdup_printf("ended early: %s", c->stopped));
 	g_string_append_c(out, '\n');
 }
 
@@ -183,19 +214,21 @@ char *kx_comparison_to_text(const KxComparison *c, guint width)
 	g_autoptr(GPtrArray) rows = kx_comparison_rows(c, G_MAXUINT);
 	GString *out = g_string_new(NULL);
 
-	add_head(out, c);
-	add_answers(out, rows);
+	add_head(out, c, width);
+	add_answers(out, rows, width);
 	g_string_append_c(out, '\n');
 	add_table(out, rows, KX_TABLE_MAIN, width);
-	g_string_append(
-		out, "\n  [low, high]: 95 % interval over rounds. host: CPU time of the tracker's "
-		     "thread and of the daemon's\n  draining; guest: vCPU time lost by the "
-		     "slowdown; both for each sample taken.\n");
-	if (c->vms->len > 1)
-		g_string_append(out,
-				"  All figures are those of one VM, the mean over the VMs; samples "
-				"lost are those of all VMs and rounds.\n");
+	add_line(out, width,
+		 g_strdup_printf("comparison: %u round%s; windows of %s after %s to settle; seed "
+				 "%" G_GUINT64_FORMAT,
+				 c->rounds,
+				 c->rounds == 1 ? ", which tells no scatter: there are no intervals"
+						: "s, each with all settings in another order",
+				 window, settle, c->seed));
+	add_line(out, width, host_line(c->host));
+	for (guint i = 0; i < c->vms->len; i++)
+		add_line(out, width, vm_line(c->vms->pdata[i]));
 	add_parts(out, rows, width);
-	add_notes(out, c, rows);
+	add_notes(out, c, rows, width);
 	return g_string_free(out, FALSE);
 }

@@ -146,45 +146,57 @@ static void add_table(GString *out, const KxDifference *d, guint width)
 
 /* --- sentences ---------------------------------------------------------------------------------------------------- */
 
-static void add_comparison(GString *out, const char *letter, const char *name,
+static void add_line(GString *out, guint width, guint indent, char mark, char *line)
+{
+	g_autofree char *text = line;
+
+	kx_compared_fold(out, width, indent, mark, text);
+}
+
+static void add_comparison(GString *out, guint width, const char *letter, const char *name,
 			   const KxComparison *c)
 {
 	g_autoptr(GDateTime) t = g_date_time_new_from_unix_local(c->start_realtime_ns / 1000000000);
 	g_autofree char *when = t ? g_date_time_format(t, "%Y-%m-%d %H:%M:%S") : NULL;
 	g_autofree char *shown = kx_text_clean(name);
 
-	g_string_append_printf(out, "%s: %s, begun %s, %u rounds%s%s", letter, shown,
-			       when ? when : "n/a", c->rounds, c->stopped ? "; ended early: " : "",
-			       c->stopped ? c->stopped : "");
-	g_string_append_printf(out, "\n   host: Linux %s, %s\n",
-			       c->host->kernel ? c->host->kernel : "?",
-			       c->host->cpu_model ? c->host->cpu_model : "unknown CPU");
+	add_line(out, width, 0, '\0',
+		 g_strdup_printf("%s: %s, begun %s, %u rounds%s%s", letter, shown,
+				 when ? when : "n/a", c->rounds,
+				 c->stopped ? "; ended early: " : "",
+				 c->stopped ? c->stopped : ""));
+	add_line(out, width, 3, '\0',
+		 g_strdup_printf("host: Linux %s, %s", c->host->kernel ? c->host->kernel : "?",
+				 c->host->cpu_model ? c->host->cpu_model : "unknown CPU"));
 	if (c->command)
-		g_string_append_printf(out, "   %s\n", c->command);
+		kx_compared_fold(out, width, 3, '\0', c->command);
 }
 
-static void add_differs(GString *out, const KxDifference *d)
+static void add_differs(GString *out, const KxDifference *d, guint width)
 {
-	if (!d->differs->len)
-		g_string_append(out, "\nhost, VMs and plan are the same as far as both comparisons "
-				     "know them\n");
-	else
-		g_string_append(out,
-				"\nthese conditions differ (A | B), and a change may come from "
-				"them:\n");
+	g_string_append_c(out, '\n');
+	kx_compared_fold(out, width, 0, '\0',
+			 d->differs->len ? "these conditions differ (A | B), and a change may come "
+					   "from them:"
+					 : "host, VMs and plan are the same as far as both "
+					   "comparisons know them");
 	for (guint i = 0; i < d->differs->len; i++) {
 		const KxDiffers *f = d->differs->pdata[i];
 
-		g_string_append_printf(out, "  - %s: %s | %s\n", f->what, f->a, f->b);
+		add_line(out, width, INDENT, '-',
+			 g_strdup_printf("%s: %s | %s", f->what, f->a, f->b));
 	}
 }
 
-static void add_only(GString *out, const char *letter, const GPtrArray *only)
+static void add_only(GString *out, guint width, const char *letter, const GPtrArray *only)
 {
+	g_autoptr(GString) text = g_string_new(NULL);
+
 	for (guint i = 0; i < only->len; i++)
-		g_string_append_printf(out, "%s%s", i ? ", " : "", (char *)only->pdata[i]);
+		g_string_append_printf(text, "%s%s", i ? ", " : "", (char *)only->pdata[i]);
 	if (only->len)
-		g_string_append_printf(out, ": ran in %s only\n", letter);
+		add_line(out, width, 0, '\0',
+			 g_strdup_printf("%s: ran in %s only", text->str, letter));
 }
 
 /* The reason why change @k is n/a. The reference is left out: it takes no samples, and users know that. */
@@ -202,23 +214,32 @@ static gboolean has_reason(const KxDifference *d, guint k, const char *why)
 	return FALSE;
 }
 
-/* Prints one reason and all figures that it applies to. */
-static void add_reason(GString *out, const KxDifference *d, const char *why)
+/* As the heading of its column, in one line; of a figure without a column, as in JSON. */
+static char *name_of(const KxComparedFigure *f)
 {
+	return f->title ? g_strdelimit(g_strdup(f->title), "\n", ' ') : g_strdup(f->key);
+}
+
+/* Prints one reason and all figures that it applies to. */
+static void add_reason(GString *out, const KxDifference *d, guint width, const char *why)
+{
+	g_autoptr(GString) text = g_string_new("change of ");
 	const char *comma = "";
 
-	g_string_append(out, "  - change of ");
 	for (guint k = 0; k < figures_of(d); k++) {
+		g_autofree char *name = NULL;
+
 		if (!has_reason(d, k, why))
 			continue;
-		g_string_append_printf(out, "%s%s%s", comma, change_at(d, 0, k)->figure->key,
+		name = name_of(change_at(d, 0, k)->figure);
+		g_string_append_printf(text, "%s%s%s", comma, name,
 				       anything_changes(d, k) ? " (of some settings)" : "");
 		comma = ", ";
 	}
-	g_string_append_printf(out, ": n/a, %s\n", why);
+	add_line(out, width, INDENT, '-', g_strdup_printf("%s: n/a, %s", text->str, why));
 }
 
-static void add_reasons(GString *out, const KxDifference *d)
+static void add_reasons(GString *out, const KxDifference *d, guint width)
 {
 	g_autoptr(GHashTable) said = g_hash_table_new(g_str_hash, g_str_equal);
 
@@ -227,21 +248,22 @@ static void add_reasons(GString *out, const KxDifference *d)
 			const char *why = reason_at(d, i, k);
 
 			if (why && g_hash_table_add(said, (gpointer)why))
-				add_reason(out, d, why);
+				add_reason(out, d, width, why);
 		}
 	}
 }
 
-static void add_summary(GString *out, const KxDifference *d)
+static void add_summary(GString *out, const KxDifference *d, guint width)
 {
 	if (!d->intervals) {
 		g_string_append(out, "\nno figure can be compared\n");
 		return;
 	}
-	g_string_append_printf(out,
-			       "\n%u of %u intervals of a change exclude \"no change\" (marked *); "
-			       "by chance alone about %.1f would\n",
-			       d->changed, d->intervals, d->intervals * 0.05);
+	g_string_append_c(out, '\n');
+	add_line(out, width, 0, '\0',
+		 g_strdup_printf("%u of %u intervals of a change exclude \"no change\" (marked *); "
+				 "by chance alone about %.1f would",
+				 d->changed, d->intervals, d->intervals * 0.05));
 }
 
 char *kx_difference_to_text(const KxDifference *d, const KxComparison *a, const char *name_a,
@@ -249,17 +271,19 @@ char *kx_difference_to_text(const KxDifference *d, const KxComparison *a, const 
 {
 	GString *out = g_string_new(NULL);
 
-	add_comparison(out, "A", name_a, a);
-	add_comparison(out, "B", name_b, b);
-	add_differs(out, d);
-	add_only(out, "A", d->only_a);
-	add_only(out, "B", d->only_b);
-	add_summary(out, d);
+	add_comparison(out, width, "A", name_a, a);
+	add_comparison(out, width, "B", name_b, b);
+	add_differs(out, d, width);
+	add_only(out, width, "A", d->only_a);
+	add_only(out, width, "B", d->only_b);
+	add_summary(out, d, width);
 	g_string_append_c(out, '\n');
 	add_table(out, d, width);
-	g_string_append(
-		out, "\n  [low, high]: 95 % interval over rounds; of a change: of two independent "
-		     "runs (Welch).\n");
-	add_reasons(out, d);
+	g_string_append_c(out, '\n');
+	kx_text_fold(out, width,
+		     "[low, high]: 95 % interval over rounds; of a change: of two independent runs "
+		     "(Welch).",
+		     INDENT);
+	add_reasons(out, d, width);
 	return g_string_free(out, FALSE);
 }
