@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "comparison-internal.h"
 #include "model/hardware.h"
 
 char *kx_compared_answer(const KxComparedRow *row, const char *what)
@@ -67,6 +68,7 @@ static void note_reasons(GPtrArray *notes, const GPtrArray *rows)
 {
 	for (const KxComparedFigure *f = kx_compared_figures; f->key; f++) {
 		g_autoptr(GHashTable) said = g_hash_table_new(g_str_hash, g_str_equal);
+		g_autofree char *name = kx_compared_name(f);
 
 		if (is_of_few(f))
 			continue;
@@ -77,7 +79,7 @@ static void note_reasons(GPtrArray *notes, const GPtrArray *rows)
 			if (row->left_out || !why || !g_hash_table_add(said, (gpointer)why) ||
 			    is_said_already(f, row))
 				continue;
-			note(notes, "%s of %s%s: n/a, %s", f->key, row->label,
+			note(notes, "%s of %s%s: n/a, %s", name, row->label,
 			     kx_compared_anybody_has(rows, f) ? "" : " and others", why);
 		}
 	}

@@ -118,6 +118,11 @@ static void add_parts(GString *out, const GPtrArray *rows, guint width)
 
 /* --- sentences ---------------------------------------------------------------------------------------------------- */
 
+char *kx_compared_name(const KxComparedFigure *f)
+{
+	return f->title ? g_strdelimit(g_strdup(f->title), "\n", ' ') : g_strdup(f->key);
+}
+
 void kx_compared_fold(GString *out, guint width, guint indent, char mark, const char *text)
 {
 	gsize at = out->len;
@@ -218,16 +223,17 @@ char *kx_comparison_to_text(const KxComparison *c, guint width)
 	add_answers(out, rows, width);
 	g_string_append_c(out, '\n');
 	add_table(out, rows, KX_TABLE_MAIN, width);
-	add_line(out, width,
-		 g_strdup_printf("comparison: %u round%s; windows of %s after %s to settle; seed "
-				 "%" G_GUINT64_FORMAT,
-				 c->rounds,
-				 c->rounds == 1 ? ", which tells no scatter: there are no intervals"
-						: "s, each with all settings in another order",
-				 window, settle, c->seed));
-	add_line(out, width, host_line(c->host));
-	for (guint i = 0; i < c->vms->len; i++)
-		add_line(out, width, vm_line(c->vms->pdata[i]));
+	g_string_append_c(out, '\n');
+	kx_text_fold(out, width,
+		     "[low, high]: 95 % interval over rounds. host: CPU time of the tracker's "
+		     "thread and of the daemon's draining; guest: vCPU time lost by the "
+		     "slowdown; both for each sample taken.",
+		     INDENT);
+	if (c->vms->len > 1)
+		kx_text_fold(out, width,
+			     "All figures are those of one VM, the mean over the VMs; samples lost "
+			     "are those of all VMs and rounds.",
+			     INDENT);
 	add_parts(out, rows, width);
 	add_notes(out, c, rows, width);
 	return g_string_free(out, FALSE);

@@ -214,12 +214,6 @@ static gboolean has_reason(const KxDifference *d, guint k, const char *why)
 	return FALSE;
 }
 
-/* As the heading of its column, in one line; of a figure without a column, as in JSON. */
-static char *name_of(const KxComparedFigure *f)
-{
-	return f->title ? g_strdelimit(g_strdup(f->title), "\n", ' ') : g_strdup(f->key);
-}
-
 /* Prints one reason and all figures that it applies to. */
 static void add_reason(GString *out, const KxDifference *d, guint width, const char *why)
 {
@@ -231,7 +225,7 @@ static void add_reason(GString *out, const KxDifference *d, guint width, const c
 
 		if (!has_reason(d, k, why))
 			continue;
-		name = name_of(change_at(d, 0, k)->figure);
+		name = kx_compared_name(change_at(d, 0, k)->figure);
 		g_string_append_printf(text, "%s%s%s", comma, name,
 				       anything_changes(d, k) ? " (of some settings)" : "");
 		comma = ", ";

@@ -12,25 +12,32 @@ static gboolean is_drawn(const KxFigure *x, const KxFigure *y)
 	return !x->na && !y->na;
 }
 
+/* Recall upwards; to the right, what tracking does to the guest. */
+static KxScatter over_recall(const char *scope)
+{
+	return (KxScatter){ .scope = scope,
+			    .y_column = "recall",
+			    .y_key = "recall",
+			    .x_is_log = TRUE,
+			    .also_x = { 1, 1 },
+			    .also_y = { 0, 1 },
+			    .x_tick = kx_tick_ratio,
+			    .y_tick = kx_tick_number };
+}
+
 /* --- of a comparison -------------------------------------------------------------------------------------------------- */
 
 static void plot_trial(KxPage *p, const KxPageTrial *t)
 {
 	g_autoptr(GPtrArray) points = kx_scatter_points_new();
-	const KxScatter s = { .scope = t->scope,
-			      .title = "Slowdown and recall of each setting, with 95 % intervals "
-				       "over rounds: best is above and to the left",
-			      .x_title = "slowdown against off (logarithmic); upwards: recall",
-			      .x_column = "slowdown\nvs off",
-			      .y_column = "recall",
-			      .x_key = "slowdown",
-			      .y_key = "recall",
-			      .x_is_log = TRUE,
-			      .also_x = { 1, 1 },
-			      .also_y = { 0, 1 },
-			      .x_tick = kx_tick_ratio,
-			      .y_tick = kx_tick_number };
+	KxScatter s = over_recall(t->scope);
 
+	s.title = "Slowdown and recall of each setting, with 95 % intervals over rounds: best is "
+		  "above "
+		  "and to the left";
+	s.x_title = "slowdown against off (logarithmic); upwards: recall";
+	s.x_column = "slowdown\nvs off";
+	s.x_key = "slowdown";
 	/* The reference finds nothing: it has no point. */
 	for (guint i = 1; i < t->rows->len; i++) {
 		const KxComparedRow *row = t->rows->pdata[i];
@@ -72,21 +79,14 @@ static gboolean takes_samples(const KxRow *row)
 static void plot_vm(KxPage *p, const KxPageVm *v)
 {
 	g_autoptr(GPtrArray) points = kx_scatter_points_new();
-	const KxScatter s = { .scope = v->scope,
-			      .title = "Guest work and recall of each setting: best is above and "
-				       "to the right. The intervals of work are over windows; "
-				       "recall has none here",
-			      .x_title = "guest work, against off (logarithmic); upwards: recall",
-			      .x_column = "work\nvs off",
-			      .y_column = "recall",
-			      .x_key = "work_vs_off",
-			      .y_key = "recall",
-			      .x_is_log = TRUE,
-			      .also_x = { 1, 1 },
-			      .also_y = { 0, 1 },
-			      .x_tick = kx_tick_ratio,
-			      .y_tick = kx_tick_number };
+	KxScatter s = over_recall(v->scope);
 
+	s.title = "Guest work and recall of each setting: best is above and to the right. The "
+		  "intervals of "
+		  "work are over windows; recall has none here";
+	s.x_title = "guest work, against off (logarithmic); upwards: recall";
+	s.x_column = "work\nvs off";
+	s.x_key = "work_vs_off";
 	for (guint i = 0; i < v->rows->len; i++) {
 		const KxRow *row = v->rows->pdata[i];
 		const KxFigure *x = &row->work_vs_off, *y = &row->recall;

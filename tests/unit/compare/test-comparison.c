@@ -385,7 +385,7 @@ static void test_misses(void **state)
 	assert_string_equal(abit->llc_per_s.na, "there is no PMU");
 	assert_string_equal(abit->llc_slowdown.na, "there is no PMU");
 	why = kx_comparison_to_text(none, 0);
-	assert_non_null(strstr(why, "llc_misses_per_s of abit and others: n/a, there is no PMU"));
+	assert_non_null(strstr(why, "LLC misses/s of abit and others: n/a, there is no PMU"));
 	assert_null(strstr(why, "llc_slowdown_estimate"));
 }
 
