@@ -176,8 +176,12 @@ static void settle_memory(const KxAccountWindow *win, KxWindow *w, const struct 
 {
 	const KxRegions *r = win->w->regions;
 
-	kx_set_text(&w->memory_na, st ? NULL : "the tracker's statistics could not be read");
-	if (!st)
+	/* Whoever tells holds at least what it tells with. */
+	kx_set_text(&w->memory_na, !st ? "the tracker's statistics could not be read"
+				   : !st->memory_bytes
+					   ? "the module that is loaded is older and does not tell"
+					   : NULL);
+	if (w->memory_na)
 		return;
 	w->memory_bytes = st->memory_bytes;
 	w->daemon_bytes = win->maps_bytes + kx_gfnset_bytes(win->found) +

@@ -161,6 +161,7 @@ static inline int fake_set(const struct kvm_ext_tracker *t)
 	fake.stats = (struct kvm_ext_stats){ .epoch = fake.stats.epoch + 1,
 					     .tracker = t->tracker,
 					     .start_ns = fake_now(),
+					     .memory_bytes = 70000,
 					     .log = { .disable_ns = fake.disable_ns,
 						      .disable_pages = fake.disable_pages } };
 	fake.disable_ns = fake.disable_pages = 0;

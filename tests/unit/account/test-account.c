@@ -1170,7 +1170,7 @@ static void tells_what_is_held(void **state)
 	g_autoptr(KxAccount) a = kx_account_new();
 	guint64 id = open_window(a, 1, 0);
 	struct kvm_ext_stats st = { .passes = 1, .memory_bytes = 70000 };
-	g_autoptr(GPtrArray) before = NULL, after = NULL, closed = NULL;
+	g_autoptr(GPtrArray) before = NULL, after = NULL, older = NULL, closed = NULL;
 	const KxWindow *empty, *w;
 
 	kx_account_held(a, 1, 5000, 1 << 18);
@@ -1190,6 +1190,11 @@ static void tells_what_is_held(void **state)
 	w = after->pdata[0];
 	/* A chunk of the found pages' bitmap: 4 KiB, and its place. */
 	assert_in_range(w->daemon_bytes - empty->daemon_bytes, 4096, 5000);
+	/* An older module does not know the figure, and leaves it as it came. */
+	st.memory_bytes = 0;
+	older = windows(a, &st, 2500);
+	w = older->pdata[0];
+	assert_non_null(strstr(w->memory_na, "older"));
 	close_window(a, id, NULL, 3000);
 	kx_account_held(a, 1, 1, 1); /* too late */
 	closed = windows(a, NULL, 4000);
