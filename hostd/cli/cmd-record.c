@@ -241,19 +241,32 @@ static int record_to(Record *r, int fd)
 	return code;
 }
 
-/* A VM that is attached, and for which nothing is given, is recorded as it is. */
+static gboolean read_before(Record *r, GVariant **list, GError **error)
+{
+	*list = cli_ask_list(r->cli, "asking for the VMs", error);
+	if (!*list)
+		return FALSE;
+	cli_before_clear(&r->before);
+	r->before.attached = FALSE;
+	cli_before_read(*list, r->target, &r->before);
+	return TRUE;
+}
+
+/* A VM that is attached, and for which nothing is given, is recorded as it is; another one is held, and read again then. */
 static gboolean switch_vm(Record *r, GError **error)
 {
 	g_autofree char *shown = cli_show(r->target), *what = NULL;
-	g_autoptr(GVariant) list = cli_ask_list(r->cli, "asking for the VMs", error);
+	g_autoptr(GVariant) list = NULL, held = NULL;
 	gboolean set;
+	guint32 pid;
 
-	if (!list)
+	if (!read_before(r, &list, error))
 		return FALSE;
-	cli_before_read(list, r->target, &r->before);
-	set = r->before.attached;
-	if (set && !tracker_options_any(&r->options))
+	if (r->before.attached && !tracker_options_any(&r->options))
 		return TRUE;
+	if (!cli_before_hold(r->cli, list, r->target, &pid, error) || !read_before(r, &held, error))
+		return FALSE;
+	set = r->before.attached;
 	what = g_strdup_printf("%s %s", set ? "setting the tracker of" : "attaching to", shown);
 	r->switched = set ? cli_ask_set(r->cli, r->target, tracker_options_own(&r->options, TRUE),
 					what, error)
