@@ -530,7 +530,9 @@ struct kvm_ext_stats {
 	 * What the module holds for this VM now: the session with the ring and, while a tracker is
 	 * set, its bitmaps, lists and buffers. The sum of the sizes that were asked for: the
 	 * kernel's allocators round them up. It contains neither the stack of the pass thread nor
-	 * what KVM holds for a dirty log (a bitmap of two bits per page of the memslots).
+	 * what KVM holds for a dirty log (a bitmap of two bits per page of the memslots). Nor does
+	 * it contain what lives no longer than one ioctl or one pass. Never 0: an older module,
+	 * which does not know this field, leaves 0 in it.
 	 */
 	__u64 memory_bytes;
 };

@@ -9,7 +9,7 @@ void *kx_memory_new(struct kx_memory *m, size_t n, size_t size)
 	void *p = kvcalloc(n, size, GFP_KERNEL_ACCOUNT);
 
 	/* kvcalloc() has refused a product that overflows. */
-	if (p)
+	if (p && m)
 		kx_memory_count(m, n * size);
 	return p;
 }
@@ -18,6 +18,7 @@ void kx_memory_free(struct kx_memory *m, void *p, size_t n, size_t size)
 {
 	if (!p)
 		return;
-	kx_memory_count(m, -(s64)(n * size));
+	if (m)
+		kx_memory_count(m, -(s64)(n * size));
 	kvfree(p);
 }

@@ -18,7 +18,7 @@ struct kx_memory {
 
 /**
  * kx_memory_new() - allocate objects, and count them
- * @m: of the VM
+ * @m: of the VM; NULL: they do not count, because they live no longer than a call
  * @n: number of objects
  * @size: bytes of each
  *

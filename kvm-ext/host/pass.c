@@ -171,7 +171,7 @@ bool kx_pass_refresh_slots(struct kx_pass *p)
 	if (kx_memslots_generation(p->vm) == p->slots.generation)
 		return false;
 	kx_pass_begin_resting(p);
-	if (kx_slots_take(&p->slots, p->vm))
+	if (kx_slots_take_kept(&p->slots, p->vm))
 		kx_pass_fail(p, -ENOMEM);
 	kx_pass_end_resting(p);
 	return true;

@@ -145,9 +145,9 @@ int kx_memslots_cut(struct kx_memslots *set, const struct kx_excluded *excluded)
 }
 
 static int slots_take_cut(struct kx_slots *slots, struct kx_vm *vm,
-			  const struct kx_excluded *excluded)
+			  const struct kx_excluded *excluded, struct kx_memory *memory)
 {
-	struct kx_slots new = { .memory = &vm->memory };
+	struct kx_slots new = { .memory = memory };
 	struct kx_memslots set;
 	int err;
 
@@ -168,14 +168,19 @@ static int slots_take_cut(struct kx_slots *slots, struct kx_vm *vm,
 
 int kx_slots_take(struct kx_slots *slots, struct kx_vm *vm)
 {
-	return slots_take_cut(slots, vm, &vm->excluded);
+	return slots_take_cut(slots, vm, &vm->excluded, NULL);
+}
+
+int kx_slots_take_kept(struct kx_slots *slots, struct kx_vm *vm)
+{
+	return slots_take_cut(slots, vm, &vm->excluded, &vm->memory);
 }
 
 int kx_slots_take_all(struct kx_slots *slots, struct kx_vm *vm)
 {
 	static const struct kx_excluded none;
 
-	return slots_take_cut(slots, vm, &none);
+	return slots_take_cut(slots, vm, &none, NULL);
 }
 
 void kx_slots_drop(struct kx_slots *slots)

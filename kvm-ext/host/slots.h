@@ -60,7 +60,7 @@ struct kx_extent {
 struct kx_slots {
 	u64 generation;
 	struct kx_extent *extents;
-	struct kx_memory *memory;	/* in which @extents counts */
+	struct kx_memory *memory;	/* in which @extents counts; NULL: in none */
 	u32 nr;
 	u32 memslots;
 	u64 ram_pages;
@@ -77,6 +77,16 @@ struct kx_slots {
  * Return: 0 or -ENOMEM.
  */
 int kx_slots_take(struct kx_slots *slots, struct kx_vm *vm);
+
+/**
+ * kx_slots_take_kept() - the same for a snapshot that outlives the call, and the pass
+ * @slots: the snapshot; unchanged after an error
+ * @vm: as there; the snapshot counts in the VM's memory
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int kx_slots_take_kept(struct kx_slots *slots, struct kx_vm *vm);
 
 /**
  * kx_slots_take_all() - the same with excluded memory, for a caller that only counts pages

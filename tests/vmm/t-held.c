@@ -7,6 +7,8 @@
  * What it cannot show: what the kernel's allocators need beyond the sizes that they are asked for.
  */
 #include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -194,6 +196,32 @@ static void excluded(void)
 	ok_eq(held(), base, "no longer excluded: all of it is given back");
 }
 
+/* --- what lives for a call ------------------------------------------------------------- */
+
+static volatile bool asked_enough;
+
+static void *ask_for_vm(void *fd)
+{
+	while (!asked_enough)
+		kx_vm(*(int *)fd);
+	return NULL;
+}
+
+/* GET_VM takes a list of memslots and frees it: statistics that are read meanwhile do not have it. */
+static void snapshots(void)
+{
+	uint64_t other = base;
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, ask_for_vm, &kx.fd))
+		bail("thread");
+	for (int i = 0; i < 20000 && other == base; i++)
+		other = held();
+	asked_enough = true;
+	pthread_join(thread, NULL);
+	ok_eq(other, base, "a list that lives for a call does not count");
+}
+
 /* --- older callers ------------------------------------------------------------------- */
 
 static void older_caller(void)
@@ -223,6 +251,7 @@ int main(void)
 	traps();
 	logs();
 	excluded();
+	snapshots();
 	older_caller();
 	kx_close(&kx);
 	vmm_destroy(&vm);
