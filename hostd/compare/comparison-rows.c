@@ -58,14 +58,11 @@ PART(found_true, s->found_true)
 PART(memory, s->memory_bytes)
 PART(gibs, s->tracked_pages / 262144)
 
-/* A share lies between 0 and 1, and a cost of CPU time is not negative, whatever the interval's method says of its ends. */
-static KxFigure within(KxFigure f, double least, double most)
+/* A count, or a cost of CPU time, per second or sample: never negative, whatever the interval's method says of its ends. */
+static KxFigure count(const KxGround *g, guint k, KxGroundFunc above, KxGroundFunc below,
+		      const char *na)
 {
-	if (!f.na && !isnan(f.low)) {
-		f.low = CLAMP(f.low, least, f.value);
-		f.high = CLAMP(f.high, f.value, most);
-	}
-	return f;
+	return kx_figure_within(kx_ground_quotient(g, k, above, below, na), 0, INFINITY);
 }
 
 static KxFigure lost_samples(const KxGround *g, guint k)
@@ -238,8 +235,9 @@ static KxFigure share_of_truth(const KxGround *g, guint k, KxSeen sees, KxGround
 
 	if (t && sees == KX_SEEN_NONE)
 		return kx_unavailable(t->sees.no_recall);
-	return within(kx_ground_quotient(g, k, part, whole, g->c->asked.logs ? NO_EPOCH : NO_TRUTH),
-		      0, 1);
+	return kx_figure_within(
+		kx_ground_quotient(g, k, part, whole, g->c->asked.logs ? NO_EPOCH : NO_TRUTH), 0,
+		1);
 }
 
 static void fill_truth(const KxGround *g, guint k, KxComparedRow *row)
@@ -265,22 +263,19 @@ static void fill_costs(const KxGround *g, guint k, KxComparedRow *row)
 		row->recall = kx_unavailable(none);
 		row->precision = kx_unavailable(none);
 	} else {
-		row->host_ns = within(
-			kx_ground_quotient(g, k, host_time, samples, "no samples were counted"), 0,
-			INFINITY);
+		row->host_ns = count(g, k, host_time, samples, "no samples were counted");
 		row->guest_ns = kx_ground_quotient(g, k, lost_time, samples, guest);
 		row->total_ns = kx_ground_quotient(g, k, all_time, samples, guest);
-		row->samples_per_s =
-			kx_ground_quotient(g, k, samples, seconds, "no samples were counted");
+		row->samples_per_s = count(g, k, samples, seconds, "no samples were counted");
 		fill_truth(g, k, row);
 	}
-	row->host_cpu_percent = kx_ground_quotient(g, k, host_time, run_percent, "not told");
-	row->vmm_cpu_percent = kx_ground_quotient(g, k, vmm_time, run_percent, "not told");
-	row->guest_cpu_percent = kx_ground_quotient(g, k, guest_time, run_percent,
-						    "the tracker does not run in the guest");
-	row->exits_per_s = kx_ground_quotient(g, k, exits, seconds, "exits cannot be read");
-	row->flushes_per_s = kx_ground_quotient(g, k, flushes, seconds, "flushes cannot be read");
-	row->ipis_per_s = kx_ground_quotient(g, k, ipis, seconds, "not told");
+	row->host_cpu_percent = count(g, k, host_time, run_percent, "not told");
+	row->vmm_cpu_percent = count(g, k, vmm_time, run_percent, "not told");
+	row->guest_cpu_percent =
+		count(g, k, guest_time, run_percent, "the tracker does not run in the guest");
+	row->exits_per_s = count(g, k, exits, seconds, "exits cannot be read");
+	row->flushes_per_s = count(g, k, flushes, seconds, "flushes cannot be read");
+	row->ipis_per_s = count(g, k, ipis, seconds, "not told");
 	row->memory_per_gib = memory_per_gib(g, k);
 	row->lost_samples = k != KX_REFERENCE && none ? kx_unavailable(none) : lost_samples(g, k);
 }

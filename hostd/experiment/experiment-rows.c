@@ -94,9 +94,13 @@ static KxFigure mean(const KxComparison *c, guint setting, Number number, const 
 	e = kx_estimate_mean(values, c->rounds, c->seed);
 	if (e.na)
 		return kx_unavailable(e.na);
-	return (KxFigure){
-		.value = e.value, .low = e.low, .high = e.high, .n = e.n, .note = g_strdup(e.open)
-	};
+	/* times and counts */
+	return kx_figure_within((KxFigure){ .value = e.value,
+					    .low = e.low,
+					    .high = e.high,
+					    .n = e.n,
+					    .note = g_strdup(e.open) },
+				0, INFINITY);
 }
 
 static KxFigure percent_of(const KxFigure *slowdown)

@@ -41,6 +41,15 @@ void kx_figure_void(KxFigure *f, const char *reason)
 	*f = kx_unavailable(reason);
 }
 
+KxFigure kx_figure_within(KxFigure f, double least, double most)
+{
+	if (!f.na && !isnan(f.low)) {
+		f.low = CLAMP(f.low, least, f.value);
+		f.high = CLAMP(f.high, f.value, most);
+	}
+	return f;
+}
+
 void kx_figure_note(KxFigure *f, const char *note)
 {
 	g_autofree char *before = g_steal_pointer(&f->note);

@@ -16,6 +16,8 @@ KxFigure kx_figure_per(double sum, double n, const char *if_none);
 KxFigure kx_figure_interval(double value, double half, guint64 n);
 /* Makes @f unavailable. */
 void kx_figure_void(KxFigure *f, const char *reason);
+/* @f, whose interval ends at what the figure cannot be less or more than, as a share that is 0 at least and 1 at most. */
+KxFigure kx_figure_within(KxFigure f, double least, double most);
 void kx_figure_clear(KxFigure *f);
 KxFigure kx_figure_copy(const KxFigure *f);
 /*
