@@ -5,6 +5,7 @@
  */
 #include "base/textfmt.h"
 #include "comparison-ground.h"
+#include "comparison-internal.h"
 
 #include <math.h>
 #include <string.h>
@@ -131,6 +132,11 @@ const KxComparedFigure kx_compared_figures[] = {
 	FIGURE(ns_per_exit, "ns_per_exit", "time\nper exit", KX_COMPARED_NS, FALSE),
 	{ NULL, NULL, KX_COMPARED_RATE, FALSE, 0, TABLE },
 };
+
+char *kx_compared_name(const KxComparedFigure *f)
+{
+	return f->title ? g_strdelimit(g_strdup(f->title), "\n", ' ') : g_strdup(f->key);
+}
 
 KxFigure *kx_compared_figure(KxComparedRow *row, const KxComparedFigure *f)
 {

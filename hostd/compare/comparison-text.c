@@ -118,11 +118,6 @@ static void add_parts(GString *out, const GPtrArray *rows, guint width)
 
 /* --- sentences ---------------------------------------------------------------------------------------------------- */
 
-char *kx_compared_name(const KxComparedFigure *f)
-{
-	return f->title ? g_strdelimit(g_strdup(f->title), "\n", ' ') : g_strdup(f->key);
-}
-
 void kx_compared_fold(GString *out, guint width, guint indent, char mark, const char *text)
 {
 	gsize at = out->len;
