@@ -69,6 +69,16 @@ within() {
 	[ $((($3 - $2) * 100)) -le $(($1 * $2)) ] && [ $((($2 - $3) * 100)) -le $(($1 * $2)) ]
 }
 
+# agrees WANTED FOUND SCATTER WHAT: within 1 %, or within SCATTER if that is more: what chance alone may add or take away
+agrees() {
+	local allowed=$(($1 / 100 > $3 ? $1 / 100 : $3))
+	figure "$4: $2, expected $1 +- $allowed"
+	[ $(($2 - $1)) -le $allowed ] && [ $(($1 - $2)) -le $allowed ]
+}
+
+# five_sigma VARIANCE: beyond this, chance takes a value once in two million times
+five_sigma() { awk -v variance="$1" 'BEGIN { print int(5 * sqrt(variance)) + 1 }'; }
+
 # figure TEXT: shown if the case fails, and kept in any case
 figure() { echo "$*" | tee -a "$LAB_OUT/figures"; }
 

@@ -88,6 +88,7 @@ static int open_event(int tid, int cpu, uint64_t period)
 		.exclude_kernel = 1,
 		.exclude_hv = 1,
 		.exclude_guest = 1,
+		.read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING,
 	};
 	int fd;
 
@@ -145,11 +146,16 @@ static void watch_process(int pid, uint64_t period)
 /* Reading a sampler has perf empty the CPU's buffer of records. */
 static uint64_t read_event(int fd)
 {
-	uint64_t value;
+	struct {
+		uint64_t value, enabled_ns, running_ns;
+	} event;
 
-	if (read(fd, &value, sizeof(value)) != sizeof(value))
+	if (read(fd, &event, sizeof(event)) != sizeof(event))
 		fail("a counter cannot be read: %s", strerror(errno));
-	return value;
+	if (event.running_ns < event.enabled_ns)
+		fail("others had the counter for %" PRIu64 " of %" PRIu64 " ns",
+		     event.enabled_ns - event.running_ns, event.enabled_ns);
+	return event.value;
 }
 
 /* --- samples ------------------------------------------------------------------------ */
