@@ -239,7 +239,8 @@ static KxFigure share_of_truth(const KxGround *g, guint k, KxSeen sees, KxGround
 {
 	const KxTrackerRow *t = tracker_of(g, k);
 
-	if (t && sees == KX_SEEN_NONE)
+	/* A row that is another name of a tracker says nothing of what it sees. */
+	if (t && sees == KX_SEEN_NONE && t->sees.no_recall)
 		return kx_unavailable(t->sees.no_recall);
 	return kx_figure_within(
 		kx_ground_quotient(g, k, part, whole, g->c->asked.logs ? NO_EPOCH : NO_TRUTH), 0,

@@ -94,6 +94,30 @@ static void test_rates_have_no_samples(void **state)
 		fail_msg("QEMU's other threads: %g %%", rate->vmm_cpu_percent.value);
 }
 
+/* `pml` is another name of dirty-log, and sees what dirty-log sees. */
+static void test_other_names_have_recall(void **state)
+{
+	g_autoptr(KxComparison) c = kx_comparison_new();
+	g_autoptr(GPtrArray) rows = NULL;
+
+	c->rounds = 4;
+	kx_comparison_add_setting(c, "off", "off");
+	kx_comparison_add_setting(c, "pml", "pml:interval=250ms");
+	kx_comparison_add_vm(c, "vm1");
+	for (guint round = 0; round < 4; round++) {
+		for (guint k = 0; k < 2; k++) {
+			KxStretch *s = stretch(0, round, k);
+
+			s->found = k ? 40 : NAN;
+			s->found_true = k ? 40 : NAN;
+			kx_comparison_put(c, 0, round, k, s);
+		}
+	}
+	rows = kx_comparison_rows(c, 0);
+	assert_near(&((KxComparedRow *)rows->pdata[1])->recall, 0.9, 1e-9);
+	assert_near(&((KxComparedRow *)rows->pdata[1])->precision, 1, 1e-9);
+}
+
 /* A trap finds only pages that are armed, so it has no recall, whatever a log says; what it tells of a page is held to the log. */
 static void test_trap_has_precision_alone(void **state)
 {
@@ -739,6 +763,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_files_are_refused),
 		cmocka_unit_test(test_rates_have_no_samples),
 		cmocka_unit_test(test_trap_has_precision_alone),
+		cmocka_unit_test(test_other_names_have_recall),
 		cmocka_unit_test(test_odd_files_are_taken),
 		cmocka_unit_test(test_absurd_numbers_are_no_windows),
 		cmocka_unit_test(test_great_files_are_refused),
