@@ -28,11 +28,9 @@ static char *ask_mechanism(Cli *cli, const char *target)
 static char *tracker_text(Cli *cli, const TrackerOptions *a, const char *target)
 {
 	const char *name = a->values[0] ? a->values[0] : "off";
-	const KxTrackerRow *row = kx_tracker_by_name(name);
+	const KxTrackerRow *row = kx_tracker_meant(name);
 	g_autofree char *mechanism = NULL;
 
-	if (row->means)
-		row = kx_tracker_by_name(row->means);
 	if ((row->can & KX_CAN_LOG) && !cli->quiet && !cli->json)
 		mechanism = ask_mechanism(cli, target);
 	return kx_tracker_label(row->name, mechanism && *mechanism ? mechanism : NULL);

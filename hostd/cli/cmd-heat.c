@@ -151,18 +151,18 @@ static int run(Cli *cli, Heat *h, char **targets)
 
 static gboolean check(Heat *h, gboolean json, int *code)
 {
-	const KxTrackerRow *row = h->tracker ? kx_tracker_by_name(h->tracker) : NULL;
+	const KxTrackerRow *row = h->tracker ? kx_tracker_meant(h->tracker) : NULL;
 
-	if (h->tracker && (!row || !(row->can & KX_CAN_FIND || row->means))) {
+	if (h->tracker && (!row || !(row->can & KX_CAN_FIND))) {
 		*code = cli_usage("heat",
 				  "--tracker '%s': there is no such tracker, or it finds "
 				  "nothing",
 				  h->tracker);
 		return FALSE;
 	}
-	if (row && row->means) {
+	if (row) {
 		g_free(h->tracker);
-		h->tracker = g_strdup(row->means);
+		h->tracker = g_strdup(row->name);
 	}
 	if (h->input && (h->targets.names || h->targets.pids || h->targets.all)) {
 		*code = cli_usage("heat", "--input and named VMs exclude each other");

@@ -32,17 +32,17 @@ static gboolean check_time(const char *command, const char *option, const char *
 
 static gboolean check_tracker(Maps *m, const char *command, int *code)
 {
-	const KxTrackerRow *row = m->tracker ? kx_tracker_by_name(m->tracker) : NULL;
+	const KxTrackerRow *row = m->tracker ? kx_tracker_meant(m->tracker) : NULL;
 
-	if (m->tracker && (!row || !(row->can & KX_CAN_FIND || row->means))) {
+	if (m->tracker && (!row || !(row->can & KX_CAN_FIND))) {
 		*code = cli_usage(command,
 				  "--tracker '%s': there is no such tracker, or it finds no pages",
 				  m->tracker);
 		return FALSE;
 	}
-	if (row && row->means) {
+	if (row) {
 		g_free(m->tracker);
-		m->tracker = g_strdup(row->means);
+		m->tracker = g_strdup(row->name);
 	}
 	return TRUE;
 }

@@ -8,9 +8,9 @@
 #include "comparison-internal.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "compare/effect.h"
+#include "compare/setting.h"
 #include "report/figure.h"
 #include "tracker/rows.h"
 
@@ -211,9 +211,8 @@ static void fill_slowdown(const KxGround *g, guint k, KxComparedRow *row)
 static const KxTrackerRow *tracker_of(const KxGround *g, guint k)
 {
 	const KxComparedSetting *s = g->c->settings->pdata[g_array_index(g->active, guint, k)];
-	g_autofree char *name = g_strndup(s->text, strcspn(s->text, ":"));
 
-	return kx_tracker_by_name(name);
+	return kx_setting_tracker(s->text);
 }
 
 /* Why the setting has no samples, whatever it did; NULL: it has. */
@@ -234,14 +233,8 @@ static KxFigure memory_per_gib(const KxGround *g, guint k)
 	return f;
 }
 
-static KxFigure share_of_truth(const KxGround *g, guint k, KxSeen sees, KxGroundFunc part,
-			       KxGroundFunc whole)
+static KxFigure share_of_truth(const KxGround *g, guint k, KxGroundFunc part, KxGroundFunc whole)
 {
-	const KxTrackerRow *t = tracker_of(g, k);
-
-	/* A row that is another name of a tracker says nothing of what it sees. */
-	if (t && sees == KX_SEEN_NONE && t->sees.no_recall)
-		return kx_unavailable(t->sees.no_recall);
 	return kx_figure_within(
 		kx_ground_quotient(g, k, part, whole, g->c->asked.logs ? NO_EPOCH : NO_TRUTH), 0,
 		1);
@@ -251,8 +244,10 @@ static void fill_truth(const KxGround *g, guint k, KxComparedRow *row)
 {
 	const KxTrackerRow *t = tracker_of(g, k);
 
-	row->recall = share_of_truth(g, k, t ? t->sees.finds : KX_SEEN_NONE, truth_hit, truth);
-	row->precision = share_of_truth(g, k, t ? t->sees.says : KX_SEEN_NONE, found_true, found);
+	row->recall = t && !t->sees.finds ? kx_unavailable(t->sees.no_recall)
+					  : share_of_truth(g, k, truth_hit, truth);
+	row->precision = t && !t->sees.says ? kx_unavailable(t->sees.no_recall)
+					    : share_of_truth(g, k, found_true, found);
 }
 
 static void fill_costs(const KxGround *g, guint k, KxComparedRow *row)

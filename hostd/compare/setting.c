@@ -302,6 +302,13 @@ GPtrArray *kx_settings_parse(const char *list, GError **error)
 	return g_steal_pointer(&settings);
 }
 
+const KxTrackerRow *kx_setting_tracker(const char *text)
+{
+	g_autofree char *name = g_strndup(text, strcspn(text, ":"));
+
+	return kx_tracker_meant(name);
+}
+
 GVariant *kx_setting_to_variant(const KxSetting *s)
 {
 	GVariantDict dict;

@@ -37,6 +37,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxSetting, kx_setting_free)
  */
 GPtrArray *kx_settings_parse(const char *list, GError **error);
 
+/* The tracker of a setting's text, "TRACKER:OPTION=…"; NULL: there is none of that name. */
+const KxTrackerRow *kx_setting_tracker(const char *text);
+
 /* The options in D-Bus form: a{sv}, floating. */
 GVariant *kx_setting_to_variant(const KxSetting *s);
 

@@ -3,9 +3,9 @@
 #include "experiment.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "compare/estimate.h"
+#include "compare/setting.h"
 #include "report/figure.h"
 #include "tracker/rows.h"
 #include "tracker/units.h"
@@ -116,8 +116,7 @@ static KxFigure percent_of(const KxFigure *slowdown)
 /* @text: a setting, "TRACKER:OPTION=…". */
 static const char *where(const char *text)
 {
-	g_autofree char *name = g_strndup(text, strcspn(text, ":"));
-	const KxTrackerRow *row = kx_tracker_by_name(name);
+	const KxTrackerRow *row = kx_setting_tracker(text);
 
 	if (!row || !(row->can & ~(guint)KX_CAN_ALONE))
 		return "-";

@@ -37,7 +37,7 @@ gboolean kx_option_set_tracker(KxOptions *o, const char *key, const char *value,
 	}
 	take_defaults(o, t);
 	o->mechanism = t->mechanism;
-	o->tracker = t->means ? kx_tracker_by_name(t->means) : t;
+	o->tracker = kx_tracker_meant(value);
 	return TRUE;
 }
 

@@ -157,6 +157,13 @@ const KxTrackerRow *kx_tracker_by_name(const char *name)
 	return NULL;
 }
 
+const KxTrackerRow *kx_tracker_meant(const char *name)
+{
+	const KxTrackerRow *t = kx_tracker_by_name(name);
+
+	return t && t->means ? kx_tracker_by_name(t->means) : t;
+}
+
 const char *kx_tracker_more_memory(const KxTrackerRow *t)
 {
 	if (!t)

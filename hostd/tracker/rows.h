@@ -72,8 +72,10 @@ typedef struct {
 } KxTrackerRow;
 
 extern const KxTrackerRow kx_trackers[]; /* ends with name NULL */
-/* The row of that name; only kx_options_set follows @means. */
+/* The row of that name. */
 const KxTrackerRow *kx_tracker_by_name(const char *name);
+/* The tracker that the name means; NULL: none has it. */
+const KxTrackerRow *kx_tracker_meant(const char *name);
 /* What others hold for the tracker is not in its figures of memory: a footnote, one clause; NULL: nobody else holds anything. */
 const char *kx_tracker_more_memory(const KxTrackerRow *t);
 /* Names of the trackers that can do all of @can, "a, b, c". */

@@ -131,6 +131,14 @@ static void test_to_variant(void **state)
 	assert_string_equal(text, "250ms");
 }
 
+/* Another name of a tracker means that tracker, with all that is known of it. */
+static void test_tracker_of_a_setting(void **state)
+{
+	assert_string_equal(kx_setting_tracker("pml:interval=250ms")->name, "dirty-log");
+	assert_string_equal(kx_setting_tracker("abit")->name, "abit");
+	assert_null(kx_setting_tracker("nothing:interval=1s"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -140,6 +148,7 @@ int main(void)
 		cmocka_unit_test(test_all),
 		cmocka_unit_test(test_wrong_lists_are_refused),
 		cmocka_unit_test(test_to_variant),
+		cmocka_unit_test(test_tracker_of_a_setting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
