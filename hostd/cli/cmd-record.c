@@ -255,9 +255,7 @@ static gboolean read_before(Record *r, GVariant **list, GError **error)
 /* A VM that is attached, and for which nothing is given, is recorded as it is; another one is held, and read again then. */
 static gboolean switch_vm(Record *r, GError **error)
 {
-	g_autofree char *shown = cli_show(r->target), *what = NULL;
 	g_autoptr(GVariant) list = NULL, held = NULL;
-	gboolean set;
 	guint32 pid;
 
 	if (!read_before(r, &list, error))
@@ -266,12 +264,8 @@ static gboolean switch_vm(Record *r, GError **error)
 		return TRUE;
 	if (!cli_before_hold(r->cli, list, r->target, &pid, error) || !read_before(r, &held, error))
 		return FALSE;
-	set = r->before.attached;
-	what = g_strdup_printf("%s %s", set ? "setting the tracker of" : "attaching to", shown);
-	r->switched = set ? cli_ask_set(r->cli, r->target, tracker_options_own(&r->options, TRUE),
-					what, error)
-			  : cli_ask_attach(r->cli, r->target,
-					   tracker_options_own(&r->options, FALSE), what, error);
+	r->switched =
+		tracker_options_switch(&r->options, r->cli, r->target, r->before.attached, error);
 	return r->switched;
 }
 

@@ -167,15 +167,8 @@ static gboolean note_window(Stat *s, StatVm *vm, GError **error)
 
 static gboolean switch_vm(Stat *s, StatVm *vm, GError **error)
 {
-	gboolean set = vm->before.attached || vm->switched;
-	g_autofree char *shown = cli_show(vm->target);
-	g_autofree char *what =
-		g_strdup_printf("%s %s", set ? "setting the tracker of" : "attaching to", shown);
-
-	if (!(set ? cli_ask_set(s->cli, vm->target, tracker_options_own(&s->options, TRUE), what,
-				error)
-		  : cli_ask_attach(s->cli, vm->target, tracker_options_own(&s->options, FALSE),
-				   what, error)))
+	if (!tracker_options_switch(&s->options, s->cli, vm->target,
+				    vm->before.attached || vm->switched, error))
 		return FALSE;
 	vm->switched = TRUE;
 	return note_window(s, vm, error);

@@ -63,7 +63,8 @@ gboolean tracker_options_any(const TrackerOptions *a)
 	return FALSE;
 }
 
-GVariant *tracker_options_own(const TrackerOptions *a, gboolean set)
+/* a{sv}, floating */
+static GVariant *own(const TrackerOptions *a, gboolean set)
 {
 	g_autoptr(GVariant) given = g_variant_ref_sink(tracker_options_given(a));
 	GVariantDict dict;
@@ -74,6 +75,17 @@ GVariant *tracker_options_own(const TrackerOptions *a, gboolean set)
 	if (set)
 		g_variant_dict_insert(&dict, "fresh", "s", "yes");
 	return g_variant_dict_end(&dict);
+}
+
+gboolean tracker_options_switch(const TrackerOptions *a, Cli *cli, const char *target,
+				gboolean attached, GError **error)
+{
+	g_autofree char *shown = cli_show(target);
+	g_autofree char *what = g_strdup_printf(
+		"%s %s", attached ? "setting the tracker of" : "attaching to", shown);
+
+	return attached ? cli_ask_set(cli, target, own(a, TRUE), what, error)
+			: cli_ask_attach(cli, target, own(a, FALSE), what, error);
 }
 
 void tracker_options_clear(TrackerOptions *a)

@@ -26,10 +26,11 @@ gboolean tracker_options_check(const TrackerOptions *a, gboolean whole, GError *
 GVariant *tracker_options_given(const TrackerOptions *a); /* a{sv}, floating */
 gboolean tracker_options_any(const TrackerOptions *a);	  /* at least one is given */
 /*
- * For a command that tracks for its own time: the tracker is abit if none is given, and of what was set before (@set) nothing
- * is kept. a{sv}, floating.
+ * For a command that tracks for its own time: sets the tracker of a VM that is attached, and attaches another one. The tracker is abit if
+ * none is given, and of what was set before nothing is kept.
  */
-GVariant *tracker_options_own(const TrackerOptions *a, gboolean set);
+gboolean tracker_options_switch(const TrackerOptions *a, Cli *cli, const char *target,
+				gboolean attached, GError **error);
 void tracker_options_clear(TrackerOptions *a);
 
 #endif /* KX_TRACKER_OPTIONS_H */

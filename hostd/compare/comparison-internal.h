@@ -15,5 +15,7 @@ void kx_compared_add_figure(JsonBuilder *b, const char *key, const KxFigure *f);
 char *kx_compared_name(const KxComparedFigure *f);
 /* As kx_text_fold(), with further lines two columns deeper; @mark stands before the text, if it is not 0. */
 void kx_compared_fold(GString *out, guint width, guint indent, char mark, const char *text);
+/* The same; takes @line. */
+void kx_compared_line(GString *out, guint width, guint indent, char mark, char *line);
 
 #endif /* KX_COMPARISON_INTERNAL_H */

@@ -129,6 +129,13 @@ void kx_compared_fold(GString *out, guint width, guint indent, char mark, const 
 		g_string_erase(out, (gssize)at, 2);
 }
 
+void kx_compared_line(GString *out, guint width, guint indent, char mark, char *line)
+{
+	g_autofree char *text = line;
+
+	kx_compared_fold(out, width, indent, mark, text);
+}
+
 static void add_answers(GString *out, const GPtrArray *rows, guint width)
 {
 	for (guint i = 1; i < rows->len; i++) {
@@ -145,14 +152,6 @@ static void add_notes(GString *out, const KxComparison *c, const GPtrArray *rows
 
 	for (guint i = 0; i < notes->len; i++)
 		kx_compared_fold(out, width, INDENT, '-', notes->pdata[i]);
-}
-
-/* Takes @line. */
-static void add_line(GString *out, guint width, char *line)
-{
-	g_autofree char *text = line;
-
-	kx_compared_fold(out, width, 0, '\0', text);
 }
 
 static char *host_line(const KxReport *host)
@@ -185,27 +184,31 @@ static void add_head(GString *out, const KxComparison *c, guint width)
 	g_autofree char *window = kx_text_ns((double)c->window_ns);
 	g_autofree char *settle = kx_text_ns((double)c->settle_ns);
 
-	add_line(out, width,
-		 g_strdup_printf("comparison: %u round%s; windows of %s after %s to settle; seed "
-				 "%" G_GUINT64_FORMAT,
-				 c->rounds,
-				 c->rounds == 1 ? ", which tells no scatter: there are no intervals"
-						: "s, each with all settings in another order",
-				 window, settle, c->seed));
-	add_line(out, width, host_line(c->host));
+	kx_compared_line(
+		out, width, 0, '\0',
+		g_strdup_printf("comparison: %u round%s; windows of %s after %s to settle; seed "
+				"%" G_GUINT64_FORMAT,
+				c->rounds,
+				c->rounds == 1 ? ", which tells no scatter: there are no intervals"
+					       : "s, each with all settings in another order",
+				window, settle, c->seed));
+	kx_compared_line(out, width, 0, '\0', host_line(c->host));
 	for (guint i = 0; i < c->vms->len; i++)
-		add_line(out, width, vm_line(c->vms->pdata[i]));
+		kx_compared_line(out, width, 0, '\0', vm_line(c->vms->pdata[i]));
 	if (c->vms->len > 1)
-		add_line(out, width,
-			 g_strdup_printf("layout: %s",
-					 c->layout == KX_LATIN
-						 ? "latin: each VM runs another setting at a time"
-						 : "together: all VMs run the same setting at a "
-						   "time"));
+		kx_compared_line(
+			out, width, 0, '\0',
+			g_strdup_printf("layout: %s",
+					c->layout == KX_LATIN
+						? "latin: each VM runs another setting at a time"
+						: "together: all VMs run the same setting at a "
+						  "time"));
 	if (c->progress)
-		add_line(out, width, g_strdup_printf("guest progress: %s", c->progress));
+		kx_compared_line(out, width, 0, '\0',
+				 g_strdup_printf("guest progress: %s", c->progress));
 	if (c->stopped)
-		add_line(out, width, g_strdup_printf("ended early: %s", c->stopped));
+		kx_compared_line(out, width, 0, '\0',
+				 g_strdup_printf("ended early: %s", c->stopped));
 	g_string_append_c(out, '\n');
 }
 

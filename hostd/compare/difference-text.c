@@ -146,13 +146,6 @@ static void add_table(GString *out, const KxDifference *d, guint width)
 
 /* --- sentences ---------------------------------------------------------------------------------------------------- */
 
-static void add_line(GString *out, guint width, guint indent, char mark, char *line)
-{
-	g_autofree char *text = line;
-
-	kx_compared_fold(out, width, indent, mark, text);
-}
-
 static void add_comparison(GString *out, guint width, const char *letter, const char *name,
 			   const KxComparison *c)
 {
@@ -160,14 +153,15 @@ static void add_comparison(GString *out, guint width, const char *letter, const 
 	g_autofree char *when = t ? g_date_time_format(t, "%Y-%m-%d %H:%M:%S") : NULL;
 	g_autofree char *shown = kx_text_clean(name);
 
-	add_line(out, width, 0, '\0',
-		 g_strdup_printf("%s: %s, begun %s, %u rounds%s%s", letter, shown,
-				 when ? when : "n/a", c->rounds,
-				 c->stopped ? "; ended early: " : "",
-				 c->stopped ? c->stopped : ""));
-	add_line(out, width, 3, '\0',
-		 g_strdup_printf("host: Linux %s, %s", c->host->kernel ? c->host->kernel : "?",
-				 c->host->cpu_model ? c->host->cpu_model : "unknown CPU"));
+	kx_compared_line(out, width, 0, '\0',
+			 g_strdup_printf("%s: %s, begun %s, %u rounds%s%s", letter, shown,
+					 when ? when : "n/a", c->rounds,
+					 c->stopped ? "; ended early: " : "",
+					 c->stopped ? c->stopped : ""));
+	kx_compared_line(out, width, 3, '\0',
+			 g_strdup_printf("host: Linux %s, %s",
+					 c->host->kernel ? c->host->kernel : "?",
+					 c->host->cpu_model ? c->host->cpu_model : "unknown CPU"));
 	if (c->command)
 		kx_compared_fold(out, width, 3, '\0', c->command);
 }
@@ -183,8 +177,8 @@ static void add_differs(GString *out, const KxDifference *d, guint width)
 	for (guint i = 0; i < d->differs->len; i++) {
 		const KxDiffers *f = d->differs->pdata[i];
 
-		add_line(out, width, INDENT, '-',
-			 g_strdup_printf("%s: %s | %s", f->what, f->a, f->b));
+		kx_compared_line(out, width, INDENT, '-',
+				 g_strdup_printf("%s: %s | %s", f->what, f->a, f->b));
 	}
 }
 
@@ -195,8 +189,8 @@ static void add_only(GString *out, guint width, const char *letter, const GPtrAr
 	for (guint i = 0; i < only->len; i++)
 		g_string_append_printf(text, "%s%s", i ? ", " : "", (char *)only->pdata[i]);
 	if (only->len)
-		add_line(out, width, 0, '\0',
-			 g_strdup_printf("%s: ran in %s only", text->str, letter));
+		kx_compared_line(out, width, 0, '\0',
+				 g_strdup_printf("%s: ran in %s only", text->str, letter));
 }
 
 /* The reason why change @k is n/a. The reference is left out: it takes no samples, and users know that. */
@@ -230,7 +224,7 @@ static void add_reason(GString *out, const KxDifference *d, guint width, const c
 				       anything_changes(d, k) ? " (of some settings)" : "");
 		comma = ", ";
 	}
-	add_line(out, width, INDENT, '-', g_strdup_printf("%s: n/a, %s", text->str, why));
+	kx_compared_line(out, width, INDENT, '-', g_strdup_printf("%s: n/a, %s", text->str, why));
 }
 
 static void add_reasons(GString *out, const KxDifference *d, guint width)
@@ -254,10 +248,11 @@ static void add_summary(GString *out, const KxDifference *d, guint width)
 		return;
 	}
 	g_string_append_c(out, '\n');
-	add_line(out, width, 0, '\0',
-		 g_strdup_printf("%u of %u intervals of a change exclude \"no change\" (marked *); "
-				 "by chance alone about %.1f would",
-				 d->changed, d->intervals, d->intervals * 0.05));
+	kx_compared_line(
+		out, width, 0, '\0',
+		g_strdup_printf("%u of %u intervals of a change exclude \"no change\" (marked *); "
+				"by chance alone about %.1f would",
+				d->changed, d->intervals, d->intervals * 0.05));
 }
 
 char *kx_difference_to_text(const KxDifference *d, const KxComparison *a, const char *name_a,

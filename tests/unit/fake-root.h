@@ -27,6 +27,16 @@ static inline void fake_write(const char *root, const char *path, const char *te
 	fake_write_len(root, path, text, -1);
 }
 
+/* /proc/PID/stat of a process that started at this tick. */
+static inline void fake_process(const char *proc, const char *pid, const char *started)
+{
+	g_autofree char *path = g_build_filename(pid, "stat", NULL);
+	g_autofree char *text = g_strdup_printf(
+		"%s (qemu) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 %s 20\n", pid, started);
+
+	fake_write(proc, path, text);
+}
+
 static inline void fake_link(const char *root, const char *path, const char *target)
 {
 	g_autofree char *full = g_build_filename(root, path, NULL);

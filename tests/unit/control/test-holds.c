@@ -18,15 +18,6 @@ typedef struct {
 	GCancellable *first, *second;
 } Fixture;
 
-static void runs(const Fixture *f, const char *pid, const char *started)
-{
-	g_autofree char *path = g_build_filename(pid, "stat", NULL);
-	g_autofree char *text = g_strdup_printf(
-		"%s (qemu) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 %s 20\n", pid, started);
-
-	fake_write(f->root, path, text);
-}
-
 static int setup(void **state)
 {
 	Fixture *f = g_new0(Fixture, 1);
@@ -35,7 +26,7 @@ static int setup(void **state)
 	f->holds = kx_holds_new(f->root);
 	f->first = g_cancellable_new();
 	f->second = g_cancellable_new();
-	runs(f, "100", "5000");
+	fake_process(f->root, "100", "5000");
 	*state = f;
 	return 0;
 }
@@ -98,7 +89,7 @@ static void test_another_vm(void **state)
 	Fixture *f = *state;
 
 	assert_true(first(f, 100));
-	runs(f, "100", "9000");
+	fake_process(f->root, "100", "9000");
 	assert_true(second(f, 100));
 	assert_false(first(f, 100));
 	/* What was held before it ends as well, and takes nothing along. */

@@ -18,23 +18,14 @@ typedef struct {
 	char *root, *file;
 } Fixture;
 
-static void runs(const Fixture *f, const char *pid, const char *started)
-{
-	g_autofree char *path = g_build_filename(pid, "stat", NULL);
-	g_autofree char *text = g_strdup_printf(
-		"%s (qemu) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 %s 20\n", pid, started);
-
-	fake_write(f->root, path, text);
-}
-
 static int setup(void **state)
 {
 	Fixture *f = g_new0(Fixture, 1);
 
 	f->root = fake_root_new();
 	f->file = g_build_filename(f->root, "detached", NULL);
-	runs(f, "100", "5000");
-	runs(f, "200", "6000");
+	fake_process(f->root, "100", "5000");
+	fake_process(f->root, "200", "6000");
 	*state = f;
 	return 0;
 }
@@ -79,7 +70,7 @@ static void a_new_life_is_another_vm(void **state)
 	g_autofree char *text = NULL;
 
 	kx_let_alone_add(before, UUID, 100);
-	runs(f, "100", "7000");
+	fake_process(f->root, "100", "7000");
 	assert_false(kx_let_alone_has(before, UUID, 100));
 	after = kx_let_alone_new(f->file, f->root);
 	assert_false(kx_let_alone_has(after, UUID, 100));
