@@ -34,7 +34,7 @@ typedef struct {
 	GArray *runs;			   /* KxRun */
 	gsize kept;			   /* bytes of the found pages, if closed */
 	guint64 maps_bytes, tracked_pages; /* kx_account_held() */
-	guint64 drained_bytes; /* of records, since CPU time of draining was last added */
+	guint64 drained_bytes; /* of records drained since the CPU time of draining was last added */
 	gboolean marked;
 	struct kvm_ext_stats mark;
 	guint64 unmarked; /* passes in neither count of the mark: cut, or yielded after the mark was read */
@@ -48,7 +48,7 @@ typedef struct {
 		paused; /* sums over paused passes: they do not count, but the statistics contain them */
 	guint64 paused_passes[2]; /* number of paused passes: after the policy, after the control */
 	guint64 paused_samples[2];
-	guint64 paused_ns, paused_yielded_ns; /* of pauses that have ended */
+	guint64 paused_ns, paused_yielded_ns; /* sums over the pauses that have ended */
 	struct {
 		gboolean known;
 		guint64 ns, pages;
@@ -67,7 +67,7 @@ struct _KxAccount {
 	gsize found_kept;  /* bytes of the found pages of all closed windows */
 	guint64 regions_kept;
 	gboolean in_pass;	  /* a PASS_BEGIN was seen, its PASS_END not yet */
-	KxAccountWindow *current; /* of the pass whose records come; NULL: not ours */
+	KxAccountWindow *current; /* the window of the pass whose records come now; NULL: unknown */
 	guint64 current_pass;
 	gboolean current_prime;
 	guint64 stray;

@@ -11,13 +11,13 @@
  */
 #include "account-internal.h"
 
-/* The oldest is there as the neighbour of the one after it, and is not judged again. */
+/* One more than the passes that are judged again: the oldest is only kept as the neighbour of the pass after it. */
 #define RECENT_MAX (256u + 1)
 
 typedef struct {
 	guint64 window;
 	guint64 from_ns; /* when the pass before began; 0: not known */
-	guint64 between_ns; /* from there to this pass's begin; 0: the pass before primed or is not known */
+	guint64 between_ns; /* from there to the begin of this pass; 0: the pass before primed, or is not known */
 	gboolean cut; /* cut or yielded */
 	gboolean paused;
 	guint64 index; /* in the series of the window's costs, if it was not cut */
@@ -198,7 +198,7 @@ static KxObservation cost_of(const Recent *p)
 	return (KxObservation){ (double)p->r.cpu_ns, (double)p->r.samples };
 }
 
-/* Of a pass that counts, or no longer does. */
+/* @add: the pass counts; FALSE: it no longer counts. */
 static void add_counted(KxAccountWindow *win, const Recent *p, gboolean add)
 {
 	guint64 times = add ? 1 : G_MAXUINT64; /* times -1, modulo 2^64 */
@@ -240,7 +240,7 @@ static gboolean was_paused(const KxAccount *a, const Recent *p)
 
 /* --- the series of costs --------------------------------------------------------------------------------------------- */
 
-/* Passes that are cut or lost are no observations, and nothing follows from one side of them to the other. */
+/* A pass that was cut or lost is no observation, and the passes on both sides of it are no neighbours of each other. */
 static void take_cost(KxAccountWindow *win, Recent *p, gboolean follows)
 {
 	KxSeries *s = &win->w->pass_costs;
@@ -263,7 +263,7 @@ static const Recent *neighbour_of(const KxAccount *a, const Recent *p, int by)
 	return NULL;
 }
 
-/* Whether @p is paused has changed. */
+/* It has changed whether @p was paused. */
 static void rejudge_cost(const KxAccount *a, KxAccountWindow *win, const Recent *p)
 {
 	const Recent *before = neighbour_of(a, p, -1), *after = neighbour_of(a, p, 1);
@@ -409,7 +409,7 @@ gboolean kx_account_last_was_paused(const KxAccount *a)
 	return list->n && list->list[(list->next + RECENT_MAX - 1) % RECENT_MAX].paused;
 }
 
-/* Of as many as are kept. */
+/* Whether pass @i is the oldest of a full list. */
 static gboolean is_oldest(const RecentPasses *list, guint i)
 {
 	return list->n == RECENT_MAX && i == list->next;

@@ -121,7 +121,10 @@ static void finish_regions(KxAccount *a, KxAccountWindow *win)
 	kx_account_stay_bounded(a);
 }
 
-/* Such an aggregation, in which the VM was paused for more than a tenth, says less about the memory than the one before. */
+/*
+ * Whether the VM was paused for more than a tenth of the aggregation: then its regions say less about the memory than those of
+ * the aggregation before it.
+ */
 static gboolean was_paused(const KxAccount *a, const KxAccountWindow *win, guint64 until_ns)
 {
 	guint64 from_ns = MAX(win->aggregated_ns, win->start_monotonic_ns);

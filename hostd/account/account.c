@@ -154,8 +154,8 @@ guint64 kx_account_yielded_passes(const KxAccount *a)
 }
 
 /*
- * The time in which the tracker could find accesses. A tracker in the guest ends its own epochs, and the daemon reads its
- * findings in intervals of its own: up to one interval later.
+ * The time in which the tracker could find accesses. A tracker in the guest ends its epochs by itself, and the daemon reads what
+ * it found up to one interval later.
  */
 static void settle_covered(const KxAccountWindow *win, KxWindow *w)
 {
@@ -171,12 +171,12 @@ static void settle_covered(const KxAccountWindow *win, KxWindow *w)
 	w->covered_end_realtime_ns = w->start_realtime_ns + (gint64)(end - win->start_monotonic_ns);
 }
 
-/* The maps are the owner's; found pages and regions are the account's. */
+/* kx_account_held() gave the size of the heat's maps; the found pages and the regions are the account's own memory. */
 static void settle_memory(const KxAccountWindow *win, KxWindow *w, const struct kvm_ext_stats *st)
 {
 	const KxRegions *r = win->w->regions;
 
-	/* Whoever tells holds at least what it tells with. */
+	/* A tracker that reports its memory has some: 0 means that an older module does not know this member. */
 	kx_set_text(&w->memory_na, !st ? "the tracker's statistics could not be read"
 				   : !st->memory_bytes
 					   ? "the module that is loaded is older and does not tell"
@@ -230,7 +230,7 @@ void kx_account_tell(KxAccount *a, guint64 epoch, KxFillFunc fill, gconstpointer
 		kx_set_text(&win->w->guest_silent, "the VM is paused");
 }
 
-/* What becomes known of the window later (the cost of stopping it, pauses that are reported late) is in reports alone. */
+/* What becomes known of the window later (the cost of stopping its tracker, pauses reported late) is only in reports. */
 static void add_to_totals(KxAccount *a, const KxAccountWindow *win, KxInstant now)
 {
 	g_autoptr(KxWindow) c = kx_window_copy(win->w);

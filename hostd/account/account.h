@@ -141,9 +141,9 @@ GArray *kx_account_found(const KxAccount *a, guint64 window, GError **error);
 /* The VM has more memory now: its last frame is @last_gfn. */
 void kx_account_grow(KxAccount *a, guint64 last_gfn);
 
-/* The account's memory, in all its large parts. */
+/* The memory that the account uses, counted in its large parts; and the part of it for found pages of closed windows. */
 gsize kx_account_bytes(const KxAccount *a);
-gsize kx_account_found_bytes(const KxAccount *a); /* of it, the found pages of closed windows */
+gsize kx_account_found_bytes(const KxAccount *a);
 /* All closed windows forget their found pages, so that the account needs less memory. */
 void kx_account_forget_found(KxAccount *a);
 

@@ -5,10 +5,10 @@
 
 /* 512 KiB */
 #define STEPS_MAX (1u << 16)
-/* So many numbers are left when all are used up. */
+/* When all numbers are in use, neighbours are merged until at most this many are left. */
 #define KEPT_MAX (KX_STEPMAP_TOP / 2)
 
-/* A number stands for the passes that ended in this time. */
+/* The time in which the passes ended that have the same number. */
 typedef struct {
 	guint64 from_ns, until_ns;
 } Stamp;
@@ -85,7 +85,7 @@ static void condense(KxAges *a)
 
 /* --- samples ------------------------------------------------------------------------------------------------------------- */
 
-/* The number of the current pass, once something was found in it. */
+/* The number that the current pass gets when it ends. */
 static guint number(KxAges *a)
 {
 	return a->used + 1;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * For how long memory has not been accessed: for each page the pass that found it last (stepmap.h). Memory and work are bounded
- * like those of the step map. 255 passes can be told apart; older passes are merged, so that the error of an age stays a small
- * share of the age.
+ * For how long memory has not been accessed: for each page the number of the pass that found it last (stepmap.h). Memory and work
+ * are bounded like those of the step map. There are 255 numbers. When all are in use, neighbouring passes get one number: the older
+ * they are, the more of them, so that the error of an age stays a small share of the age.
  */
 #ifndef KX_AGES_H
 #define KX_AGES_H
@@ -26,7 +26,7 @@ void kx_ages_end_pass(KxAges *a, guint64 time_ns);
  * a page last to the end of the last pass. Pages beyond @last_gfn, which do not exist, are left out.
  */
 void kx_ages_report(const KxAges *a, guint64 last_gfn, GArray *ages_ns, GArray *pages);
-/* Pages with one age: that of the page of them that was found last. */
+/* How many neighbouring pages share one age, which is the age of the page that was found last. */
 guint64 kx_ages_grain(const KxAges *a);
 gsize kx_ages_bytes(const KxAges *a);
 

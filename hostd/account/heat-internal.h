@@ -13,7 +13,7 @@ struct _KxHeat {
 	struct _KxFinder *now; /* the finder of the current pass; NULL: none */
 	KxStepMap *pages; /* for each page the number of passes that found it, halved regularly */
 	guint64 passes;
-	guint64 origin_ns; /* CLOCK_MONOTONIC at the first pass: all maps have the same time axis; 0: none yet */
+	guint64 origin_ns; /* CLOCK_MONOTONIC at the first pass, where the time axis of all maps begins; 0: no pass yet */
 	gboolean counts; /* the current pass is not a priming pass */
 };
 

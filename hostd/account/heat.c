@@ -119,7 +119,7 @@ static const char *partial(const KxOptions *o)
 	return NULL;
 }
 
-/* Its last pass has no successor. */
+/* The finder's next pass does not follow its last one: the two are not compared. */
 static void rest(const Finder *f)
 {
 	if (f->over_time)
@@ -148,7 +148,7 @@ void kx_heat_open(KxHeat *h, guint64 epoch, const KxOptions *o, const char *mech
 		return;
 	f = take_finder(h, o->tracker, o->regions.max != 0);
 	if (h->now == f) {
-		/* A pass of the setting before has no end: what follows belongs to none. */
+		/* The end of the previous setting's last pass was lost: its pages do not count. */
 		drop_pass(f);
 		kx_stepmap_drop(h->pages);
 		h->now = NULL;
@@ -249,7 +249,7 @@ static void on_pass_begin(void *data, const struct kvm_ext_rec_pass_begin *r)
 	begin_over_time(h, r);
 }
 
-/* The runs of such a tracker name the hottest memory only; how hot it is, its ranked ranges say. */
+/* Whether on_ranked() or on_regions() gets the heat of ranges; runs then only name the hottest memory. */
 static gboolean ranks_itself(const Finder *f)
 {
 	return f->row->can & (KX_CAN_GUEST | KX_CAN_AGGREGATE);
@@ -319,7 +319,8 @@ static void on_regions(void *data, const struct kvm_ext_rec_regions *r,
 
 		if (!g->accesses)
 			continue;
-		if (h->counts && !(h->now && ranks_itself(h->now))) /* whose runs count there */
+		/* A page counts once: pages of a tracker that ranks itself were counted by on_run(). */
+		if (h->counts && !(h->now && ranks_itself(h->now)))
 			kx_stepmap_add(h->pages, g->gfn, g->npages, g->accesses);
 		if (h->now)
 			kx_rangemap_add(h->now->map, g->gfn, g->npages, g->accesses * g->npages);
@@ -343,7 +344,7 @@ static void on_faults(void *data, const struct kvm_ext_rec_faults *r,
 	}
 }
 
-/* Nobody looked for pages in a pass of traps: no page has been left out, and is the colder for it. */
+/* A pass of traps looks for no pages: a page that it did not find is not colder because of this pass. */
 static gboolean looks_for_pages(const Finder *f)
 {
 	return !f || !(f->row->can & KX_CAN_TRAP);

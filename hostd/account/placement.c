@@ -9,7 +9,7 @@
 
 /* --- which memory is hot --------------------------------------------------------------------------------------------- */
 
-/* The map that `kvm-ext heat` shows, unless it is of a part of the memory; then the latest that is of all memory. */
+/* The map that `kvm-ext heat` shows; if it covers only a part of the memory, the latest map that covers all memory. */
 static const KxHeatMap *choose_map(const KxHeatReport *h, char **na)
 {
 	const KxHeatMap *map = kx_heat_main_map(h);
@@ -52,7 +52,7 @@ static void describe(KxPlacement *p, const KxHeatMap *m)
 	p->hot_note = note_of(m);
 }
 
-/* The hot ranges in pages, disjoint, ascending. A range with a part of a page has the page. */
+/* The hot ranges in pages, disjoint, ascending. A page that a range covers only in part is included. */
 typedef struct {
 	guint64 gfn, end;
 } Hot;
@@ -114,7 +114,7 @@ static void divide(const KxLayout *layout, const GArray *hot, GArray *hot_spans,
 			add_span(hot_spans, part, from, to);
 			at = MAX(at, to);
 			if (h->end > end)
-				break; /* goes on in the next part */
+				break; /* the range continues in the next part */
 			k++;
 		}
 		add_span(rest_spans, part, at, end);

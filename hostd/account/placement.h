@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where the hot and the cold memory of a VM lies: joins a map of heat, the layout of the memory in the VMM, and the kernel's answer. */
+/* On which NUMA nodes the hot and the cold memory of a VM lies: joins a heat map, the VMM's memory layout and the kernel's answer. */
 #ifndef KX_ACCOUNT_PLACEMENT_H
 #define KX_ACCOUNT_PLACEMENT_H
 

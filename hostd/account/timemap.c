@@ -17,28 +17,28 @@ struct _KxTimeMap {
 	guint order;	   /* log2 of a column's pages */
 	GArray *bins;	   /* guint64: the bin of each slot */
 	GHashTable *slots; /* bin → slot + 1 */
-	guint64 last_bin; /* memory is found in ascending order, so the next page is mostly in this bin */
+	guint64 last_bin; /* of the last page: memory is found in ascending order, so the next page is mostly in the same bin */
 	guint last_slot;
-	GPtrArray *rows; /* KxAccessRow; those that have not seen the last slots have fewer cells */
+	GPtrArray *rows; /* KxAccessRow; a row has no cells for slots that were made after it */
 	/* the current pass */
 	KxAccessRow *pass;
 	KxGfnSet *found;	   /* for KX_TIMEMAP_PAGES */
 	guint64 aggregation_pages; /* regions: pages × accesses */
-	guint32 checks, regions;   /* of the aggregation, and how many of its regions have come */
-	gboolean complete;	   /* all its regions have come */
+	guint32 checks, regions;   /* of the aggregation: checks of a region; regions so far */
+	gboolean complete;	   /* all regions of the aggregation were received */
 	/* the pass before, if the current one follows it directly */
 	KxGfnSet *before;
 	gboolean follows;
 	guint64 last_pass, last_start_ns;
 	guint64 between_ns, between_n;	   /* sums over passes that follow each other */
 	guint64 first_end_ns, last_end_ns; /* of the passes in the rows; 0: none yet */
-	KxAges *ages;			   /* NULL: single accesses tell no ages */
+	KxAges *ages; /* NULL for KX_TIMEMAP_EVENTS: single accesses give no ages */
 	GArray *sizes;
 	guint32 sizes_every, sizes_skipped;
 	guint64 block_use[KX_ACCESS_BLOCK_CLASSES];
 };
 
-/* As in rangemap.c: memory that is plugged in is mostly inside before its size is read. */
+/* A power of two, as in rangemap.c: memory that is plugged in later is mostly below it before its size is read. */
 static guint64 bound_of(guint64 last_gfn)
 {
 	guint bits = last_gfn ? 64u - (guint)__builtin_clzll(last_gfn) : 0;
@@ -78,7 +78,7 @@ static void forget_pass(KxTimeMap *m)
 	m->complete = FALSE;
 }
 
-/* The pass that runs may still end, and count. */
+/* The current pass is kept: it may still end, and then counts. */
 void kx_timemap_rest(KxTimeMap *m)
 {
 	g_clear_pointer(&m->before, kx_gfnset_free);
@@ -126,7 +126,7 @@ static guint new_slot(KxTimeMap *m, guint64 bin)
 	return m->bins->len - 1;
 }
 
-/* FALSE: there is no slot for it, and no more can be made. */
+/* FALSE: the bin has no slot, and all slots are in use. */
 static gboolean find_slot(KxTimeMap *m, guint64 bin, guint *slot)
 {
 	guint known;
@@ -401,7 +401,7 @@ static void add_size(KxTimeMap *m, guint64 pages)
 	g_array_append_val(m->sizes, pages);
 }
 
-/* How the working set of this pass differs from that of the pass before, and how densely it uses memory. */
+/* How the working set of this pass differs from that of the pass before, and how densely this pass uses blocks of memory. */
 static void compare_sets(KxTimeMap *m, KxAccessRow *pass)
 {
 	guint64 use[KX_ACCESS_BLOCK_CLASSES] = { 0 };
@@ -463,7 +463,7 @@ static void take_interval(KxTimeMap *m, const struct kvm_ext_rec_pass_end *r)
 
 void kx_timemap_end_pass(KxTimeMap *m, const struct kvm_ext_rec_pass_end *r)
 {
-	begin_pass(m); /* one that has found nothing */
+	begin_pass(m); /* a pass that has found nothing has no row yet */
 	if (m->follows && r->pass != m->last_pass + 1)
 		g_clear_pointer(&m->before, kx_gfnset_free);
 	take_interval(m, r);

@@ -125,7 +125,7 @@ static gboolean is_kind(KxStore *s, const char *id, KxStoredKind kind, GError **
 	return FALSE;
 }
 
-/* Fills in a head, and takes a round. */
+/* How the two kinds are read: functions that read a head, and a round. */
 typedef struct {
 	KxStoredKind kind;
 	void *(*read)(const char *json, GError **error);
@@ -224,7 +224,7 @@ KxComparison *kx_store_load(KxStore *s, const char *id, KxStoredState *state, GE
 
 	if (!c)
 		return NULL;
-	/* What is kept from here on goes to the row from which this was read. */
+	/* Later rounds are saved to the row from which the comparison was read. */
 	g_free(c->id);
 	c->id = g_strdup(id);
 	return c;

@@ -6,14 +6,14 @@
  * which members of the group kvm-ext can read; any other user writes to a store of that user's own. kx_store_places() has both,
  * and a comparison is found in either by its ID. The environment variable KVM_EXT_STATE_DIR names another directory instead.
  *
- * An experiment (experiment/experiment.h) is kept in the same way: what is said of comparisons is so of experiments as well.
+ * An experiment (experiment/experiment.h) is kept in the same way: what follows about comparisons is also true of experiments.
  *
  * A comparison is written when it begins, after each round, and at its end, each time in one transaction that is on the disk
  * when kx_store_save() returns (rollback journal, synchronous=EXTRA). A writer that is killed, or a full disk, loses at most
  * the round under way; the store keeps the state after the latest save. Several processes may write at once: they wait for each other.
  *
- * The columns are what is searched. The results are in the JSON form of a comparison (compare/comparison.h), its head in one
- * column and each round in a row, so a figure is described in one place alone.
+ * Columns contain only what is searched for. The results are in the JSON form of a comparison (compare/comparison.h), its head in
+ * one column and each round in a row, so that each figure is described in one place.
  *
  * The file has our application_id, and the version of its tables in user_version. A file of an older version is brought up to
  * date in one transaction when it is opened by a user who may write it (schema.c has the steps); a file of a newer version, of another

@@ -48,7 +48,7 @@ const KxBlindSpot kx_blind_spots[] = {
 	{ 0, NULL, NULL },
 };
 
-/* Pages, or how many. */
+/* Whether the tracker finds pages, or at least how many pages were used or written. */
 static gboolean finds(const KxTrackerRow *t)
 {
 	return t->can & (KX_CAN_FIND | KX_CAN_PASS);

@@ -14,7 +14,7 @@
 #define EVENT "events/damon/damon_aggregated"
 /* Longest raw event that is read; the longest that any kernel has is below 100 bytes. */
 #define RAW_MAX 512u
-/* An event in the buffer, and how many aggregations it is to hold, at least. */
+/* The size of an event in the buffer, and the number of aggregations for which the buffer has space, at least. */
 #define EVENT_BYTES  96u
 #define AGGREGATIONS 4u
 #define BUFFER_MIN   (1u << 17)
@@ -46,8 +46,8 @@ struct _KxDamonEvents {
 	gsize bytes;	/* of @data, a power of two */
 	GArray *coming; /* KxDamonRegion, of the aggregation that is being read */
 	GArray *complete;
-	guint64 expected; /* regions of @coming */
-	gboolean torn;	  /* @coming lacks events, and is counted as dropped already */
+	guint64 expected; /* the number of regions that the aggregation has */
+	gboolean torn;	  /* the aggregation lacks events, and is already counted as dropped */
 	guint64 dropped;
 };
 
@@ -193,7 +193,7 @@ static guint64 field(const KxDamonEvents *e, guint i, const guint8 *raw)
 	return large;
 }
 
-/* An event of the aggregation at hand is missing. */
+/* An event of the current aggregation is missing. */
 static void drop(KxDamonEvents *e)
 {
 	e->dropped += !e->torn;
@@ -201,7 +201,7 @@ static void drop(KxDamonEvents *e)
 	g_array_set_size(e->coming, 0);
 }
 
-/* FALSE: it makes no sense. */
+/* FALSE: the event cannot be valid. */
 static gboolean read_region(const KxDamonEvents *e, const guint8 *raw, gsize len, KxDamonRegion *r,
 			    guint64 *regions)
 {
@@ -236,7 +236,7 @@ static gboolean take_event(KxDamonEvents *e, const guint8 *raw, gsize len)
 		return FALSE;
 	}
 	if (begins_aggregation(e, &r, regions)) {
-		if (e->coming->len) { /* and was not complete */
+		if (e->coming->len) { /* the aggregation before was not complete */
 			e->dropped += !e->torn;
 			e->torn = FALSE;
 		}
@@ -298,7 +298,7 @@ const GArray *kx_damon_events_next(KxDamonEvents *e)
 		if (head - tail >= sizeof(h) && head - tail <= e->bytes)
 			copy_out(e, tail, &h, sizeof(h));
 		if (h.size < sizeof(h) || h.size > head - tail) {
-			drop(e); /* of this buffer nothing can be believed */
+			drop(e); /* the head is invalid, so the events before it cannot be trusted either */
 			tail = head;
 			break;
 		}
@@ -308,7 +308,7 @@ const GArray *kx_damon_events_next(KxDamonEvents *e)
 			drop(e);
 		tail += h.size;
 	}
-	/* The kernel may write over what has been read. */
+	/* Only after this store may the kernel overwrite the events that were read. */
 	__atomic_store_n(&e->control->data_tail, tail, __ATOMIC_RELEASE);
 	return complete ? e->complete : NULL;
 }

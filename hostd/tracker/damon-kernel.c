@@ -34,7 +34,7 @@ static int open_events(guint64 id, pid_t tid, gsize bytes, void **map)
 		.config = id,
 		.sample_period = 1,
 		.sample_type = PERF_SAMPLE_TIME | PERF_SAMPLE_RAW,
-		.watermark = 1, /* the reader looks by itself: it is woken at half of the buffer */
+		.watermark = 1, /* wakes the reader at half of the buffer; before that, it polls */
 		.wakeup_watermark = (guint32)(bytes / 2),
 		.use_clockid = 1,
 		.clockid = CLOCK_MONOTONIC,

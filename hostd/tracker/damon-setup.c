@@ -22,12 +22,12 @@ struct _KxDamon {
 	pid_t pid;
 };
 
-/* What this daemon has of DAMON's setup. */
+/* The part of DAMON's setup that this daemon uses; @lock protects all members. */
 static struct {
 	GMutex lock;
-	gboolean taken[KX_DAMON_KDAMONDS]; /* 0 is the mark */
+	gboolean taken[KX_DAMON_KDAMONDS]; /* not of kdamond 0, which is the mark */
 	guint in_use;
-	gint64 until; /* how long the caller waits for files that are busy */
+	gint64 until; /* g_get_monotonic_time() until which the caller waits for busy files */
 } ours;
 
 static void enter(void)
@@ -136,7 +136,7 @@ static gboolean is_half_marked(const char *root)
 	       !is_on(root, 0);
 }
 
-/* All is as it was created, or has the beginning of a mark: nobody has written anything there that could be lost. */
+/* Whether everything is as it was created, or has the beginning of a mark: then no user's settings can be lost. */
 static gboolean is_blank(const char *root, guint64 n)
 {
 	for (guint i = 0; i < n; i++) {
@@ -171,12 +171,12 @@ static gboolean lives(const char *proc_root, pid_t pid, guint64 started)
 typedef enum {
 	FREE,	 /* there is no setup */
 	OURS,	 /* this daemon's */
-	LEFT,	 /* of a daemon that has ended, or a blank one */
-	DAEMON,	 /* of another kvm-extd, which lives */
+	LEFT,	 /* of a daemon that has ended, or blank */
+	DAEMON,	 /* of another kvm-extd, which still runs */
 	ANOTHER, /* another user's */
 } Whose;
 
-/* A kdamond that runs without the mark was started by somebody else, in what we have set up. */
+/* FALSE: a kdamond runs without the mark, so another user has started it in this daemon's setup. */
 static gboolean all_marked(const char *root, char **found)
 {
 	for (guint i = 0; i < KX_DAMON_KDAMONDS; i++) {
@@ -345,7 +345,7 @@ static void stop_strays(const char *root)
 	}
 }
 
-/* FALSE: all are taken. A kdamond that runs could not be stopped when its VM was left, because its files were busy. */
+/* FALSE: all are in use. A kdamond that is not taken and still runs could not be stopped earlier, because its files were busy. */
 static gboolean take_slot(const char *root, guint *slot)
 {
 	stop_strays(root);
@@ -442,7 +442,7 @@ static int put_ranges(const char *root, guint slot, const GArray *ranges)
 	return err;
 }
 
-/* Later kernels can change the intervals by themselves. */
+/* Newer kernels can tune the intervals by themselves: switches this off. ENOENT: the kernel cannot. */
 static int keep_intervals(const char *root, guint slot)
 {
 	int err = put(root, "0\n", "%u/" INTERVALS "/intervals_goal/aggrs", slot);
@@ -578,7 +578,7 @@ char *kx_damon_refusal(const char *root, const char *proc_root)
 	if (!has_damon(root))
 		return g_strdup(no_damon);
 	enter();
-	/* The doctor asks from a process of its own: the daemon's setup is in nobody's way. */
+	/* The doctor is another process than the daemon: the daemon's own setup does not prevent a monitor. */
 	if (whose(root, proc_root, &found) == DAEMON)
 		g_clear_pointer(&found, g_free);
 	g_mutex_unlock(&ours.lock);

@@ -41,14 +41,14 @@ typedef struct _KxDamon KxDamon; /* a kdamond that runs */
 KxDamon *kx_damon_start(const char *root, const char *proc_root, const KxDamonTarget *target,
 			GError **error);
 pid_t kx_damon_pid(const KxDamon *d);
-/* The kdamond ends and, with the last one of this daemon, the setup is removed. Frees @d. NULL is allowed. */
+/* Stops the kdamond, and removes the setup if this was the daemon's last kdamond. Frees @d. NULL is allowed. */
 void kx_damon_stop(KxDamon *d);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxDamon, kx_damon_stop)
 
 /* Removes the setup of a daemon that was killed, if there is one. */
 void kx_damon_recover(const char *root, const char *proc_root);
 
-/* Why no monitor of ours would start now: the kernel has none, or another user has it. NULL: it would. */
+/* Why kvm-extd could not start a monitor now: the kernel has no DAMON, or another user has it. NULL: it could. */
 char *kx_damon_refusal(const char *root, const char *proc_root);
 
 #endif /* KX_DAMON_SETUP_H */

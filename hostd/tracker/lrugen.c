@@ -106,7 +106,7 @@ static gboolean has_id(const KxLruGroup *g, const KxLruGroup *best, gconstpointe
 	return g->id == *(const guint64 *)id;
 }
 
-/* The best of all; @first: the first that is any good, and no more is read. */
+/* The best of all groups; @first: the first group that fits at all, and the rest of the list is not read. */
 static KxLruGroup *find_group(FILE *list, Better better, gconstpointer wanted, gboolean first)
 {
 	g_autoptr(KxLruGroup) best = NULL, now = NULL;
@@ -203,7 +203,7 @@ static gboolean age_node(int fd, guint64 id, guint node, guint64 newest)
 	do
 		done = write(fd, command, strlen(command));
 	while (done < 0 && errno == EINTR);
-	/* Somebody else has made one meanwhile. */
+	/* EEXIST: somebody else has made a generation meanwhile. */
 	return done > 0 || errno == EEXIST;
 }
 
@@ -217,7 +217,7 @@ gboolean kx_lru_group_age(const char *root, const KxLruGroup *g, gboolean (*go_o
 	for (guint i = 0; i < g->gens->len && ok; i++) {
 		guint node = g_array_index(g->gens, KxLruGen, i).node;
 
-		/* Once for each node, of which there is a line for each generation. */
+		/* Once for each node: the list has an entry for each generation of a node. */
 		if (i && g_array_index(g->gens, KxLruGen, i - 1).node == node)
 			continue;
 		if (!go_on(data))
@@ -260,8 +260,9 @@ static gboolean check_enabled(const char *root, GError **error)
 }
 
 /*
- * Statistics of page-table scans, "12T 3Y …". The kernels that count old leaves as well ("O") scan without KVM: both ended
- * with one series of patches ("use {ptep,pmdp}_clear_young_notify()", Linux 6.14), which cannot be probed for itself.
+ * Statistics of page-table scans, "12T 3Y …". A kernel that also counts old leaves ("O") scans without asking KVM: one series of
+ * patches ("use {ptep,pmdp}_clear_young_notify()", Linux 6.14) removed this count and made the scan ask KVM, which cannot be
+ * probed directly.
  */
 static gboolean asks_kvm(const char *line, gboolean *old)
 {

@@ -12,7 +12,7 @@
 typedef struct {
 	guint node;
 	guint64 number, age_ms;
-	guint64 pages; /* anonymous and of files */
+	guint64 pages; /* anonymous memory and page cache */
 } KxLruGen;
 
 /* A memory cgroup as lru_gen lists it. */
@@ -30,16 +30,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxLruGroup, kx_lru_group_free)
  * KX_ERROR_ACCESS_DENIED.
  */
 KxLruGroup *kx_lru_group_at(const char *root, const char *path, GError **error);
-/* The group of that number; reads no further than it. NULL: it is not there (any more). */
+/* The group with this number; the list is read only up to it. NULL: there is no such group (any more). */
 KxLruGroup *kx_lru_group_by_id(const char *root, guint64 id, GError **error);
 
 guint64 kx_lru_group_pages(const KxLruGroup *g);
-/* The number of the newest generation on @node; 0: none there. */
+/* The number of the newest generation on @node; 0: the node has none. */
 guint64 kx_lru_group_newest(const KxLruGroup *g, guint node);
 
 /*
- * Makes a new generation of each node, after a scan of all page tables of the group's processes: what was accessed since the
- * last one goes to the generation that was the newest. @go_on, asked between nodes: FALSE ends it. FALSE: errno.
+ * Makes a new generation on each node, after a scan of all page tables of the group's processes: pages that were accessed since
+ * the last scan go to the generation that was the newest. @go_on is asked between nodes; FALSE stops. Returns FALSE with errno.
  */
 gboolean kx_lru_group_age(const char *root, const KxLruGroup *g, gboolean (*go_on)(gpointer data),
 			  gpointer data);

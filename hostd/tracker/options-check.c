@@ -83,7 +83,7 @@ static gboolean check_granularity(const KxOptions *o, GError **error)
 	return TRUE;
 }
 
-/* Of a monitor that samples all the time, by the kernel's rules (damon_set_attrs). */
+/* The options of a monitor that samples all the time, by the kernel's rules (damon_set_attrs). */
 static gboolean check_aggregations(const KxOptions *o, GError **error)
 {
 	if (!(o->tracker->can & KX_CAN_AGGREGATE))

@@ -17,7 +17,7 @@ gboolean kx_options_aggregates_whole_passes(const KxOptions *o);
 
 /* --- for kx_option_set_* ------------------------------------------------------------------------------------------ */
 
-/* Always FALSE. */
+/* Sets @error, and returns FALSE. */
 gboolean kx_option_bad_value(GError **error, const char *key, const char *value,
 			     const char *accepted);
 gboolean kx_option_yes_no(const char *key, const char *value, gboolean *yes, GError **error);

@@ -104,7 +104,7 @@ void kx_pass_found_range(KxPass *p, guint64 gfn, guint64 npages, guint64 samples
 		kx_pass_put(p, &run.h, samples, samples);
 }
 
-/* As many as fit a record. */
+/* The number of regions in one record. */
 #define REGIONS_PUT \
 	((KVM_EXT_REC_MAX - sizeof(struct kvm_ext_rec_regions)) / sizeof(struct kvm_ext_region))
 

@@ -35,9 +35,9 @@ struct _KxPass {
 	struct kvm_ext_rec_pass_end sum;
 };
 
-/* The reader of the ring is to drain it. */
+/* Tells the reader of the ring to drain it. */
 void kx_pass_thread_tell_reader(const PassThread *t);
-/* Writes a record of @samples samples, that are of @pages pages. A full ring loses it, and counts that. */
+/* Writes a record of @samples samples, which found @pages pages. If the ring is full, the record is lost, and counted as lost. */
 void kx_pass_put(KxPass *p, const struct kvm_ext_record *record, guint64 samples, guint64 pages);
 
 static inline guint64 clock_ns(clockid_t clock)

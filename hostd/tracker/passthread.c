@@ -264,7 +264,7 @@ static void pass_thread_stop(PassThread *t)
 {
 	gint64 until = g_get_monotonic_time() + KX_PASS_STOP_MS * 1000;
 
-	/* It has been told, and waited for, before. */
+	/* An earlier call has stopped the thread, and has waited for it. */
 	if (!g_atomic_int_compare_and_exchange(&t->stop, FALSE, TRUE))
 		return;
 	g_mutex_lock(&t->lock);

@@ -56,14 +56,14 @@ void kx_pass_found_range(KxPass *p, guint64 gfn, guint64 npages, guint64 samples
  * found nor as samples.
  */
 void kx_pass_regions(KxPass *p, const struct kvm_ext_region *regions, guint32 n, guint32 checks);
-/* @npages pages found of which nobody says which they are: samples. */
+/* @npages pages found whose addresses are not known: they count as samples. */
 void kx_pass_counted(KxPass *p, guint64 npages);
 #define KX_PASS_BITMAP_WORDS 64u
 /* Bit i of @bits: page @gfn + i. At most KX_PASS_BITMAP_WORDS words. */
 void kx_pass_found_bits(KxPass *p, guint64 gfn, const guint64 *bits, guint nwords);
 /*
- * @n passes before this one were lost with all that they found, and cost @cpu_ns: they count in the sum of CPU time and as intervals
- * without a pass, and in no cost of a sample.
+ * @n passes before this one were lost with everything that they found, and cost @cpu_ns. They count in the sum of CPU time and as
+ * intervals without a pass, but not in the cost of a sample.
  */
 void kx_pass_lost(KxPass *p, guint64 n, guint64 cpu_ns);
 /* Adds CPU time that another thread used for this pass. */
@@ -77,7 +77,7 @@ void kx_passes_close(KxTracker *t);
 gboolean kx_passes_start(KxTracker *t, const KxOptions *o, const KxPassOps *ops, gpointer work,
 			 GError **error);
 void kx_passes_stop(KxTracker *t);
-/* The @work that runs, for what the tracker tells of it. The thread uses it, too; NULL: none was started. */
+/* The running @work, from which the tracker fills a window; the thread uses @work at the same time. NULL: none was started. */
 gpointer kx_passes_work(const KxTracker *t);
 gboolean kx_passes_stats(KxTracker *t, struct kvm_ext_stats *st, GError **error);
 gpointer kx_passes_handle(KxTracker *t);

@@ -58,14 +58,14 @@ typedef struct {
 	int module_id;		/* enum kvm_ext_tracker_id; -1: not the module's */
 	guint can;		/* KX_CAN_* */
 	guint parts;		/* KX_PART_BIT(): parts of its account that not all trackers have */
-	const char *no_pages;	/* why it names no pages, one clause; NULL: it does */
-	const char *no_samples; /* why it does not even count any, one clause; NULL: it does */
+	const char *no_pages;	/* why it names no pages, one clause; NULL: it names them */
+	const char *no_samples; /* why it counts no samples, one clause; NULL: it counts them */
 	KxSees sees;
 	guint blind; /* KX_BLIND_*: what it cannot see */
 	struct {
 		guint64 interval_ns;
 		guint32 regions_min, regions_max;
-	} defaults; /* 0: as for all trackers */
+	} defaults; /* 0: the default of all trackers */
 	/* Another row's name: this row is that tracker if the dirty log works by @mechanism, and is refused otherwise. */
 	const char *means;
 	enum kvm_ext_log_mechanism mechanism;
@@ -76,7 +76,7 @@ extern const KxTrackerRow kx_trackers[]; /* ends with name NULL */
 const KxTrackerRow *kx_tracker_by_name(const char *name);
 /* The tracker that the name means; NULL: none has it. */
 const KxTrackerRow *kx_tracker_meant(const char *name);
-/* What others hold for the tracker is not in its figures of memory: a footnote, one clause; NULL: nobody else holds anything. */
+/* A footnote, one clause: memory that others hold for the tracker, and that is not in its figures. NULL: there is none. */
 const char *kx_tracker_more_memory(const KxTrackerRow *t);
 /* Names of the trackers that can do all of @can, "a, b, c". */
 char *kx_trackers_that(guint can);

@@ -30,15 +30,14 @@ typedef struct {
 	GArray *parts;	/* KxLayoutPart, ascending by address in the VMM */
 	GArray *ranges; /* KxDamonRange */
 	guint64 pages;
-	guint32 checks; /* of each region, in an aggregation */
+	guint32 checks; /* of each region in an aggregation */
 	guint slice_ms;
 	KxDamon *damon;
 	KxDamonEvents *events;
-	const GArray
-		*regions; /* KxDamonRegion, of the aggregation that the next pass is; the events' */
-	GArray *pieces;	  /* struct kvm_ext_region */
-	guint64 cpu_ns;	  /* the kdamond's, at the end of the previous pass */
-	guint64 dropped;  /* aggregations that were lost until then */
+	const GArray *regions; /* KxDamonRegion, of the next pass's aggregation; owned by @events */
+	GArray *pieces;	       /* struct kvm_ext_region */
+	guint64 cpu_ns;	       /* CPU time of the kdamond at the end of the previous pass */
+	guint64 dropped;       /* number of aggregations that were lost until then */
 } Damon;
 
 /* --- the memory --------------------------------------------------------------------------------------------------------- */
@@ -106,7 +105,10 @@ static guint part_behind(const Damon *d, guint64 address)
 
 /* --- a pass ------------------------------------------------------------------------------------------------------------- */
 
-/* What of a region lies in guest memory; a region may reach over several parts. Its checks are counted with the first piece. */
+/*
+ * Takes the pieces of a region that lie in guest memory: a region may reach over several parts of it. The region's samples are
+ * counted with the first piece.
+ */
 static void take_region(Damon *d, KxPass *p, const KxDamonRegion *r)
 {
 	guint64 samples = MIN(r->accesses, d->checks);
@@ -139,7 +141,7 @@ static gint by_gfn(gconstpointer a, gconstpointer b)
 	return x < y ? -1 : x > y;
 }
 
-/* In /proc/PID/schedstat the first number is the time on a CPU. A kdamond that has ended costs no more. */
+/* The first number in /proc/PID/schedstat is the time on a CPU. A kdamond that has ended uses no more time. */
 static guint64 kdamond_cpu_ns(const Damon *d)
 {
 	g_autofree char *path =
@@ -150,7 +152,10 @@ static guint64 kdamond_cpu_ns(const Damon *d)
 							    : d->cpu_ns;
 }
 
-/* Aggregations whose events were lost took the kdamond as long as this one did: what they cost is not the cost of its samples. */
+/*
+ * Aggregations whose events were lost are taken to have cost as much CPU time as this one: their share of the time is not a cost of
+ * this aggregation's samples.
+ */
 static void add_kdamond_cpu(Damon *d, KxPass *p)
 {
 	guint64 ns = kdamond_cpu_ns(d), used = ns > d->cpu_ns ? ns - d->cpu_ns : 0;
@@ -196,7 +201,7 @@ static gboolean damon_await(gpointer work, KxPass *p, GError **error)
 	Damon *d = work;
 	gboolean runs = TRUE;
 
-	/* What is there already comes before any waiting, or a reader that is late would lag for ever. */
+	/* First takes an aggregation that is already in the buffer: else a reader that is late would always stay late. */
 	while (!kx_pass_is_cut(p)) {
 		d->regions = kx_damon_events_next(d->events);
 		if (d->regions)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Trackers that run in the guest. The guest's module samples and classifies. A timer makes the daemon look at the channel once
- * per epoch of the guest, and the result is expressed in the terms of the host's module: the counts of one look are a pass, and
- * its pages are the pages of the hottest ranges. The account contains CPU times as the guest reports them.
+ * per epoch of the guest, and the result is expressed in the terms of the host's module: what was counted since the last look is a
+ * pass, and the pages found are those of the hottest ranges. CPU times in the account are those that the guest reports.
  */
 #include "tracker-guest.h"
 
@@ -32,7 +32,7 @@ typedef struct {
 	guint64 epoch_ns;
 	gboolean stopped;
 	struct kvm_ext_stats st; /* as of the last pass */
-	guint64 instance;	 /* of the guest's module that @seen belongs to */
+	guint64 instance;	 /* the instance of the guest's module that has reported @seen */
 	struct kvm_ext_channel_account seen;
 	KxGuestView view;
 	guint64 looks, bad_before;

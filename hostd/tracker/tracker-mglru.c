@@ -3,17 +3,17 @@
  * How many pages of a VM were used, by ageing its memory cgroup (lrugen.h), as the kernel's own selftest
  * access_tracking_perf_test does: a baseline without the module, and the signal by which the kernel itself reclaims memory.
  *
- * A pass has the kernel make a new generation of the cgroup's pages, for which it scans the page tables of the cgroup's
- * processes, and asks KVM of each page. Then it reads how many pages are in which generation. What that means:
+ * A pass requests a new generation of the cgroup's pages. For this the kernel scans the page tables of the cgroup's processes,
+ * and asks KVM about each page. Then the pass reads how many pages are in which generation. Consequences:
  *
- *  - There are amounts, and no addresses. Used since the pass before are all pages in generations from the one on that was
- *    the newest after that pass, whoever made the ones after it: the kernel's reclaim makes generations, too.
- *  - Pages are those of the cgroup: the guest's memory, QEMU's own, page cache that is charged to it, and those of other
- *    processes if there are any.
- *  - Kernels before Linux 6.14 scan without asking KVM, and would count what QEMU uses alone: these are refused.
- *  - Accessed bits are cleared without a flush, so an access through a cached translation leaves none, as with abit.
- *  - Pages outside the generations are not seen: hugetlb memory and locked memory, which are refused.
- *  - The generations are the kernel's, and stay as the passes left them: ageing changes which pages are reclaimed first.
+ *  - A pass gives numbers of pages, and no addresses. Pages were used since the previous pass if they are in the generation that
+ *    was the newest after that pass, or in a later one. The kernel's reclaim makes generations, too, and these count the same.
+ *  - The pages are those of the cgroup: the guest's memory, QEMU's own memory, page cache that is charged to the cgroup, and memory
+ *    of other processes in the cgroup.
+ *  - Kernels before Linux 6.14 scan without asking KVM, and would count only what QEMU uses: they are refused.
+ *  - Accessed bits are cleared without a flush, so an access through a cached translation sets none, as with abit.
+ *  - Pages outside the generations are not seen. Such memory (hugetlb memory, locked memory) is refused.
+ *  - The generations belong to the kernel, and stay as the passes left them: ageing changes which pages are reclaimed first.
  */
 #include "passthread.h"
 
@@ -25,7 +25,7 @@
 #include "lrugen.h"
 #include "vm/procstat.h"
 
-/* What windows are told, under the lock. */
+/* What fill_window() writes into windows; Mglru.lock protects it. */
 typedef struct {
 	guint64 passes, young, total, oldest, oldest_ms, others;
 	double squares;
@@ -37,8 +37,8 @@ typedef struct {
 	pid_t pid;
 	guint64 id; /* the cgroup's */
 
-	/* the thread's */
-	KxLruGroup *before; /* after the pass before; NULL: none */
+	/* used by the thread of the passes alone */
+	KxLruGroup *before; /* the group after the previous pass; NULL: there was none */
 
 	GMutex lock;
 	Account account;
@@ -61,7 +61,7 @@ static gboolean go_on(gpointer p)
 	return !kx_pass_is_cut(p);
 }
 
-/* Pages in generations from those on that were the newest in @before. */
+/* The pages in generations that are new since @before, or were the newest in @before. */
 static guint64 used_since(const KxLruGroup *before, const KxLruGroup *now)
 {
 	guint64 sum = 0;
@@ -75,7 +75,7 @@ static guint64 used_since(const KxLruGroup *before, const KxLruGroup *now)
 	return sum;
 }
 
-/* Of each node the first is the oldest; the longest time of all nodes. */
+/* The pages in the oldest generation of each node, which is the node's first entry; and the longest age of these generations. */
 static void find_oldest(const KxLruGroup *now, guint64 *pages, guint64 *age_ms)
 {
 	*pages = *age_ms = 0;
@@ -107,7 +107,7 @@ static void count(Mglru *m, KxPass *p, const KxLruGroup *now)
 	g_mutex_unlock(&m->lock);
 }
 
-/* The VM's cgroup. The kernel gives the number of a cgroup that is gone to the next one that is made. NULL: @why. */
+/* The VM's cgroup; NULL with @why. The path is compared, because the kernel reuses the number of a removed cgroup. */
 static KxLruGroup *find_again(const Mglru *m, GError **why)
 {
 	g_autoptr(KxLruGroup) found = kx_lru_group_by_id(m->root, m->id, why);
@@ -192,8 +192,8 @@ static char *read_proc(const Mglru *m, const char *name, GError **error)
 }
 
 /*
- * Of the hierarchy that has memory: "N:memory:/path" (version 1), else "0::/path"; @mount: where its files are. libvirt has
- * QEMU's threads in groups of their own, below the one that has the VM's memory.
+ * The path in the hierarchy with the memory controller: "N:memory:/path" (version 1), else "0::/path"; @mount: where the files of
+ * the hierarchy are. libvirt puts QEMU's threads into cgroups below the one that has the VM's memory.
  */
 static char *cgroup_of(const char *text, const char **mount)
 {
@@ -219,7 +219,7 @@ static char *cgroup_of(const char *text, const char **mount)
 	return unified;
 }
 
-/* Processes of the group and of those below. A group of threads has none of its own: their process is counted above it. */
+/* Processes of the cgroup and of the cgroups below it. A threaded cgroup lists no processes: theirs are counted further up. */
 static guint64 count_processes(const char *dir)
 {
 	g_autofree char *procs = g_build_filename(dir, "cgroup.procs", NULL), *text = NULL;
@@ -272,7 +272,7 @@ static gboolean find_group(Mglru *m, GError **error)
 	return TRUE;
 }
 
-/* "Name:   123 kB" of /proc/PID/status; 0: not there. */
+/* The value of "Name:   123 kB" in /proc/PID/status; 0: there is no such line. */
 static guint64 status_kib(const char *const *lines, const char *name)
 {
 	for (guint i = 0; lines[i]; i++) {

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The rate at which a VM writes memory, as QEMU measures it by itself (vm/dirtyrate.h): a baseline that every management tool
- * can have, without the module.
+ * The rate at which a VM writes memory, as QEMU measures it (vm/dirtyrate.h): a baseline that every management tool can have,
+ * without the module.
  *
- * A pass is one measurement; the next one begins when it has ended. What that means:
+ * A pass is one measurement; the next one begins when it has ended. Consequences:
  *
  *  - QEMU gives whole MiB/s and no pages. A rate below 1 MiB/s is 0, and page-sampling can give 0 for a VM that writes a lot,
  *    because it looks at few pages, and twice only.
- *  - QEMU makes one measurement at a time. If somebody else has asked for one, this tracker waits until that one has ended. If
- *    somebody else asks while this tracker's measurement runs, QEMU refuses.
- *  - QEMU does not say whether the VM was paused meanwhile. So the VM's state is looked at several times during a measurement,
- *    and a measurement that met a pause, or of which that is not known, is dropped.
- *  - QEMU cannot end a measurement early: after the tracker was left, the last one goes on, at most for its calc-time.
+ *  - QEMU makes one measurement at a time. If somebody else has requested one, this tracker waits for its end. If somebody else
+ *    requests one while this tracker's measurement runs, QEMU refuses that request.
+ *  - QEMU does not say whether the VM was paused during a measurement. So the tracker asks for the VM's state several times during
+ *    a measurement. If the VM was paused, or if its state is not known, the measurement is dropped.
+ *  - QEMU cannot end a measurement early: after the tracker was stopped, the last measurement continues for at most its calc-time.
  *
- * The thread has a connection of its own to libvirt, and makes a new one if libvirtd was restarted; QEMU measures on meanwhile.
+ * The thread has its own connection to libvirt, and makes a new one if libvirtd was restarted; QEMU continues to measure meanwhile.
  */
 #include "passthread.h"
 
@@ -22,16 +22,16 @@
 #include "vm/procstat.h"
 
 #define NS_PER_MS G_GUINT64_CONSTANT(1000000)
-#define LOOK_NS	  (200 * NS_PER_MS) /* between two looks at the VM's state, while QEMU measures */
-#define RESULT_NS (20 * NS_PER_MS)  /* between two looks for the result, once it is due */
-#define RETRY_NS  (500 * NS_PER_MS) /* after something did not work */
+#define LOOK_NS	  (200 * NS_PER_MS) /* between two queries of the VM's state, while QEMU measures */
+#define RESULT_NS (20 * NS_PER_MS)  /* between two queries of the result, once it is due */
+#define RETRY_NS  (500 * NS_PER_MS) /* after a step that failed */
 
-/* What windows are told, under the lock. */
+/* What fill_window() writes into windows; DirtyRate.lock protects it. */
 typedef struct {
-	guint64 measured, sum, squares, most, zeros; /* of MiB/s */
+	guint64 measured, sum, squares, most, zeros; /* of results in MiB/s */
 	guint64 dropped, other;
-	const char *dropped_for; /* the last time */
-	char *why;		 /* the last step did not work for this reason; NULL: it did */
+	const char *dropped_for; /* why the last measurement that was dropped was dropped */
+	char *why;		 /* why the last step failed; NULL: it did not fail */
 } Account;
 
 typedef struct {
@@ -41,14 +41,14 @@ typedef struct {
 	KxDirtyRateMode mode;
 	guint seconds;
 
-	/* the thread's, and before the thread has begun the starter's */
+	/* used by the thread of the passes; before that thread starts, by the thread of the first measurement */
 	KxLibvirt *libvirt; /* NULL: no connection */
-	gboolean measuring; /* a measurement of ours has begun; */
-	gint64 due_us;	    /* when it can have ended, */
-	gint64 start_s;	    /* when it began as QEMU tells, -1: not told yet, */
-	gint64 before_s;    /* what QEMU told before it, and */
-	const char *spoilt; /* why its result is not taken; NULL: it is */
-	gint64 other_s;	    /* of the last measurement that was somebody else's; -1 */
+	gboolean measuring; /* this tracker has begun a measurement; */
+	gint64 due_us;	    /* g_get_monotonic_time() at which the measurement can have ended; */
+	gint64 start_s; /* start-time of the measurement as QEMU reports it; -1: not reported yet; */
+	gint64 before_s;    /* the start-time that QEMU reported before the measurement; */
+	const char *spoilt; /* why the result of the measurement does not count; NULL: it counts */
+	gint64 other_s;	    /* start-time of somebody else's last measurement; -1: there was none */
 
 	GMutex lock;
 	Account account;
@@ -112,7 +112,7 @@ static void fill_window(gconstpointer t, KxWindow *w)
 
 /* --- one measurement ------------------------------------------------------------------------------------------------------- */
 
-/* FALSE with the reason: it is to be tried again later. */
+/* Takes @error as the reason, and returns FALSE: the caller tries the step again later. */
 static gboolean failed(DirtyRate *d, GError *error)
 {
 	note_why(d, error->message);
@@ -141,7 +141,7 @@ static gboolean begin(DirtyRate *d, gint64 before_s, GError **error)
 	return TRUE;
 }
 
-/* FALSE: it cannot begin now. */
+/* FALSE: a measurement cannot begin now. */
 static gboolean try_to_begin(DirtyRate *d)
 {
 	GError *error = NULL;
@@ -163,7 +163,7 @@ static gboolean try_to_begin(DirtyRate *d)
 	return begin(d, r.start_s, &error) || failed(d, error);
 }
 
-/* What a pause adds to the time is not part of what QEMU divides by, and what happens in it is not written. */
+/* The VM writes nothing during a pause, so a rate that was measured over a pause is not the VM's rate. */
 static void look_for_pause(DirtyRate *d)
 {
 	GError *error = NULL;
@@ -179,14 +179,14 @@ static void look_for_pause(DirtyRate *d)
 	failed(d, error);
 }
 
-/* Of a measurement that has ended, or was replaced by another one. */
+/* Whether @r is the result of this tracker's measurement, not of another one that replaced it. */
 static gboolean is_ours(const DirtyRate *d, const KxDirtyRate *r)
 {
 	return r->start_s == d->start_s && r->seconds == (gint64)d->seconds &&
 	       r->mode == (int)d->mode;
 }
 
-/* TRUE: there is a result. FALSE: not yet, or the measurement is dropped; d->measuring tells which. */
+/* TRUE: there is a result. FALSE: there is none yet (d->measuring), or the measurement was dropped. */
 static gboolean look_for_result(DirtyRate *d)
 {
 	GError *error = NULL;
@@ -194,7 +194,7 @@ static gboolean look_for_result(DirtyRate *d)
 
 	if (!connected(d, &error) || !kx_dirty_rate_read(d->libvirt, d->uuid, &r, &error))
 		return failed(d, error);
-	/* A QEMU that has not begun yet still tells of the measurement before. */
+	/* Until QEMU has begun the measurement, it reports the measurement before. */
 	if (d->start_s < 0 && (r.measuring || r.measured) && r.start_s != d->before_s)
 		d->start_s = r.start_s;
 	if (g_get_monotonic_time() < d->due_us || !r.measured || d->start_s < 0)
@@ -242,7 +242,7 @@ static gboolean dirty_rate_pass(gpointer work, KxPass *p, GError **error)
 {
 	DirtyRate *d = work;
 
-	/* No measurement depends on what was before it. */
+	/* A measurement does not depend on an earlier one, so the priming pass measures nothing. */
 	while (!kx_pass_primes(p) && !kx_pass_is_cut(p)) {
 		if (!check_process(d, error))
 			return FALSE;
@@ -291,8 +291,8 @@ static gboolean refuse(const DirtyRate *d, GError *why, GError **error)
 }
 
 /*
- * The first measurement begins here, so that what libvirt or QEMU refuses is refused at once. If QEMU is busy (the setting
- * before may have left a measurement), or the VM is paused, the thread begins it later.
+ * Begins the first measurement, so that if libvirt or QEMU refuses it, the tracker is refused. If QEMU is busy (a measurement of
+ * the previous setting may still run), or if the VM is paused, the thread of the passes begins the measurement later.
  */
 static gboolean try_first(DirtyRate *d, GError **error)
 {
@@ -324,13 +324,13 @@ static DirtyRate *dirty_rate_new(const KxTrackerVm *vm, const KxOptions *o)
 	return d;
 }
 
-/* --- the first step, in limited time ---------------------------------------------------------------------------------- */
+/* --- the first measurement, begun in limited time ---------------------------------------------------------------------- */
 
 #define FIRST_US (10 * G_USEC_PER_SEC)
 
 /*
- * libvirt, or QEMU behind it, may never answer, and the caller has the session meanwhile: a thread of its own asks. Who of the two
- * ends last frees this.
+ * libvirt, or QEMU behind it, may never answer, and the caller must leave the session in limited time: so another thread asks.
+ * Caller or thread, whichever ends last, frees this structure.
  */
 typedef struct {
 	GMutex lock;
@@ -338,7 +338,7 @@ typedef struct {
 	DirtyRate *d;
 	GError *why;
 	gboolean done, ok;
-	gboolean left; /* the caller waits no more */
+	gboolean left; /* the caller no longer waits */
 } First;
 
 static void first_free(First *f)
@@ -368,7 +368,7 @@ static gpointer first_main(gpointer data)
 	return NULL;
 }
 
-/* Whether the thread has answered in time. If not, *@f is the thread's. */
+/* Whether the thread has answered in time. If not, the thread owns @f. */
 static gboolean first_await(First *f)
 {
 	gint64 until = g_get_monotonic_time() + FIRST_US;
@@ -383,7 +383,7 @@ static gboolean first_await(First *f)
 	return done;
 }
 
-/* Takes ownership of @d, and returns it if the first step is done. NULL: @error. */
+/* Takes ownership of @d; returns it if libvirt and QEMU answered without an error. NULL: @error. */
 static DirtyRate *first_in_time(DirtyRate *d, GError **error)
 {
 	First *f = g_new0(First, 1);

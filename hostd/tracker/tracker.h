@@ -31,7 +31,7 @@ typedef struct {
 	const struct kvm_ext_vm *vm; /* as last read */
 	KxLayout *const
 		*layout; /* the VM's memory in the VMM, for KX_CAN_VMM; read at each start */
-	char *const *libvirt_uri; /* of the libvirt that runs the VM; NULL there: not known */
+	char *const *libvirt_uri; /* points to the URI of the VM's libvirt; to NULL: not known */
 	KxPickFunc pick;	  /* chooses pages by heat; its first argument is @heat */
 	gconstpointer heat;
 	KxChannel *channel; /* to the guest; NULL: none is plugged in */
