@@ -5,14 +5,13 @@
 #include "base/textfmt.h"
 #include "vm/procstat.h"
 
-#define WHO_MAX 200 /* characters */
-#define HOLDS_MAX \
-	4096u /* a client may hold what is no VM: it has no use of it, and the memory is bounded */
+#define WHO_MAX	  200	/* characters */
+#define HOLDS_MAX 4096u /* bounds the memory: it is not checked whether a pid is that of a VM */
 
 typedef struct {
 	KxHolds *holds;
 	pid_t pid;
-	guint64 started; /* of the process: a later process with this number is another VM */
+	guint64 started; /* start time of the process: a later process with the same number is another VM */
 	char *client, *who;
 	GCancellable *gone;
 	gulong handler;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which VMs are held: a client that switches a VM's tracker again and again, and restores the VM's own tracker at the end, holds the VM,
- * so that no second such client takes a momentary tracker for the VM's own. A hold bars nobody but the second client that asks for one.
- * Belongs to the main loop.
+ * Which VMs are held. A client that switches a VM's tracker repeatedly, and restores the VM's own tracker at the end, holds the VM,
+ * so that no second such client takes one of these trackers for the VM's own. A hold refuses nothing but a second client's hold.
+ * All functions are the main loop's.
  */
 #ifndef KX_HOLDS_H
 #define KX_HOLDS_H
@@ -18,11 +18,11 @@ void kx_holds_free(KxHolds *h);
 
 /**
  * kx_holds_take() - holds the VM of a process
- * @client: distinguishes clients; a client that holds the VM already changes @who
- * @who: the client as text for users; what is against terminals is replaced, and a long text is cut
+ * @client: distinguishes clients; if the client holds the VM already, only @who changes
+ * @who: the client as text for users; characters that a terminal would interpret are replaced, and a long text is cut
  * @gone: cancelled when the client disconnects, which ends the hold
  *
- * Return: FALSE with KX_ERROR_BUSY, which names the other client: that one holds the VM.
+ * Return: FALSE with KX_ERROR_BUSY if another client, which the error names, holds the VM, or if too many VMs are held.
  */
 gboolean kx_holds_take(KxHolds *h, pid_t pid, const char *client, const char *who,
 		       GCancellable *gone, GError **error);

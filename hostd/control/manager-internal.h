@@ -24,12 +24,12 @@ struct _KxManager {
 	KxDomains *domains;    /* NULL after shutdown */
 	GPtrArray *sessions;   /* KxSession, alive */
 	GQueue ended;	       /* KxSession, the latest first */
-	KxLetAlone *let_alone; /* by rules */
+	KxLetAlone *let_alone; /* VMs to which rules do not apply */
 	GHashTable *asking; /* KxSession → the KxCall that asks libvirt why it yielded; not owned */
 	gboolean was_connected;
 	guint pause_news;	/* counts libvirt's events of VMs that are paused or resumed */
 	KxSelftest *selftest;	/* of the dirty log; NULL: not yet */
-	char *selftest_key;	/* for which the self-test is valid, or running */
+	char *selftest_key;	/* kx_selftest_key() of the self-test that is valid, or runs */
 	guint passes;		/* RunPass calls in progress */
 	GHashTable *recordings; /* KxSession → the KxCall that records it; not owned */
 	GHashTable *attaching;	/* pids of VMs whose session is being made */
@@ -49,7 +49,7 @@ struct _KxManager {
 typedef struct _KxCall KxCall;
 struct _KxCall {
 	KxManager *m;
-	GTask *task; /* the caller's; NULL: the manager's own operation */
+	GTask *task; /* by which the caller is answered; NULL: the manager's own operation */
 	char *target;
 	const char *proc_root;
 	char **state_dirs;
@@ -59,7 +59,7 @@ struct _KxCall {
 	GError *error;	    /* the answer after the remaining steps are done */
 
 	/* the current step */
-	KxSession *in; /* that the call has entered */
+	KxSession *in; /* the session that the call has entered */
 	void (*once_in)(KxCall *c, GError *error);
 	gboolean (*work)(KxCall *c, GError **error);
 	void (*then)(KxCall *c, GError *error); /* owns the call, and @error of the work */
@@ -85,7 +85,7 @@ struct _KxCall {
 		GCancellable *cancellable; /* ends the wait; NULL: the wait cannot be ended */
 		char *given_up;		   /* why it was ended, if not by the caller */
 		gboolean gives_way;	   /* ended for a later command */
-		guint timer;		   /* until the wait is reported; 0: none */
+		guint timer;		   /* after which the wait is reported; 0: none */
 	} wait;
 	/* QEMU's counters before a window is opened or closed: UUID → KxKvmStat */
 	GHashTable *kvmstat;
@@ -109,9 +109,9 @@ struct _KxCall {
 	/* Metrics (manager-metrics.c); report.sessions are those that the call has entered */
 	struct {
 		GPtrArray *busy; /* KxVmReport, of the other sessions */
-		GArray *reads;	 /* of each of report.sessions */
-		gint phase, at;	 /* atomic; at: how many sessions were begun to read */
-		gint seen;	 /* the main loop's: @at when it looked last */
+		GArray *reads;	 /* Read, one for each of report.sessions */
+		gint phase, at;	 /* atomic; @at: number of sessions whose reading has begun */
+		gint seen;	 /* the main loop's: @at at the last tick */
 		guint timer;
 		KxDaemonMetrics about;
 		KxMetricsFormat format;
@@ -128,9 +128,9 @@ struct _KxCall {
 		KxRecorder *recorder;
 		KxOverTime *parts;
 		GCancellable *caller; /* cancelled when the caller has gone */
-		gulong gone;	      /* the handler of that */
-		const char *why;      /* of the end */
-		gboolean begun, due;  /* the end came before it had begun */
+		gulong gone;	      /* handler of @caller's signal */
+		const char *why;      /* why the recording ends */
+		gboolean begun, due;  /* has begun; its end is due, but it has not begun */
 		gboolean ending;
 	} record;
 	/* Found */
@@ -184,7 +184,7 @@ typedef struct {
 } KxCallMonitor;
 const KxMonitor *kx_call_monitor(const KxCall *c, const char *uuid, KxCallMonitor *m);
 
-/* The parts of a VM's memory by QEMU's monitor, else by @known; for the call's work. Takes @known. Otherwise parts_na says why. */
+/* Sets the parts of a VM's memory in @t, from QEMU's monitor, else from @known, else parts_na. For the call's work. Takes @known. */
 void kx_call_read_parts(const KxCall *c, KxLayout *known, KxOverTime *t);
 /* The daemon stops: recordings get some time to reach their files. */
 void kx_manager_stop_recordings(KxManager *m);

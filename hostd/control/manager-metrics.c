@@ -33,7 +33,7 @@ static void nothing(gpointer data)
 {
 }
 
-/* How far the reading of a session is; the thread and the main loop change it, atomically. */
+/* The state of the reading of a session, which the thread and the main loop change atomically. */
 enum {
 	UNREAD,
 	READING,
@@ -43,10 +43,10 @@ enum {
 
 typedef struct {
 	gint state;
-	gboolean left; /* the main loop's */
+	gboolean left; /* the call has left the session; the main loop's */
 } Read;
 
-/* Who makes the text: the thread, or the main loop, which cannot wait for it. */
+/* Who makes the text: the thread; or the main loop, if it can no longer wait for the thread. */
 enum {
 	PHASE_READS,
 	PHASE_TEXT,
@@ -110,7 +110,7 @@ static char *text_of(const KxCall *c, const GPtrArray *vms)
 
 /* --- the thread --------------------------------------------------------------------------------------------------------- */
 
-/* Reads a session unless the main loop has taken it. NULL: it has, or there is nothing. */
+/* Reads a session, unless the main loop has taken the session back. NULL: the main loop has, or there are no figures. */
 static const KxVmReport *read_one(KxCall *c, guint i)
 {
 	KxSession *s = c->report.sessions->pdata[i];
@@ -149,7 +149,7 @@ static gboolean metrics_work(KxCall *c, GError **error)
 
 /* --- the main loop ------------------------------------------------------------------------------------------------------ */
 
-/* Of each VM what was read last, as its session shows it. */
+/* The text of the figures that were read last of each VM, as its session shows them. */
 static char *text_of_last(const KxCall *c)
 {
 	g_autoptr(GPtrArray) vms = g_ptr_array_new();
@@ -163,7 +163,7 @@ static char *text_of_last(const KxCall *c)
 	return text_of(c, vms);
 }
 
-/* What it was. */
+/* Takes a session back from the thread. Returns the state before. */
 static gint take(Read *r)
 {
 	gint was;
@@ -174,7 +174,7 @@ static gint take(Read *r)
 	return was;
 }
 
-/* The session that is being read stays with the thread, and is left when that has ended. */
+/* Answers the call while the thread still reads a session. The call leaves this session when the thread has ended. */
 static void answer_late(KxCall *c)
 {
 	if (!g_atomic_int_compare_and_exchange(&c->metrics.phase, PHASE_READS, PHASE_LATE))
@@ -182,7 +182,7 @@ static void answer_late(KxCall *c)
 	for (guint i = 0; i < c->report.sessions->len; i++) {
 		Read *r = read_of(c, i);
 
-		/* What the thread reads just now, it hands back. */
+		/* The thread itself hands back the session that it is reading. */
 		if (take(r) == READING)
 			continue;
 		kx_session_hand_back(c->report.sessions->pdata[i]);
@@ -192,7 +192,10 @@ static void answer_late(KxCall *c)
 	g_clear_object(&c->task);
 }
 
-/* A machine that is busy is waited for; a session whose reading takes from one tick to the next is not. */
+/*
+ * If a session was begun since the last tick, the call goes on waiting, as long as it takes on a busy machine. If one session took
+ * all of the time between two ticks, it is not waited for.
+ */
 static gboolean on_tick(gpointer data)
 {
 	KxCall *c = data;

@@ -5,7 +5,7 @@
  *	over_time_entered, [read_work]   from the session, which the call then leaves
  *	over_time_read
  *	[parts_work]                     QEMU's monitor for the layout, if the VM runs; the text
- *	told                             the call is answered
+ *	told                             answers the call
  */
 #include "manager-internal.h"
 
@@ -21,7 +21,7 @@ static void take_parts(KxOverTime *t, const KxLayout *layout)
 	}
 }
 
-/* A layout that was read before is good enough if the monitor does not answer: memory is seldom plugged. */
+/* If the monitor does not answer, a layout that was read earlier is used: it changes only when memory is plugged in or out. */
 void kx_call_read_parts(const KxCall *c, KxLayout *known, KxOverTime *t)
 {
 	g_autoptr(GError) why = NULL;

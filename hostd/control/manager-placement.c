@@ -77,7 +77,10 @@ static gboolean place_work(KxCall *c, GError **error)
 	return TRUE;
 }
 
-/* The number of a process that has ended can be another's: only while the session lives, the pages were the VM's. */
+/*
+ * When a process has ended, its number may become that of another process: only if the session is still alive, the pages were those
+ * of the VM.
+ */
 static void placed(KxCall *c, GError *error)
 {
 	if (!error && !kx_session_alive(c->session))

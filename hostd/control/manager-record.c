@@ -10,7 +10,7 @@
  *	ended                         the file cannot be written, StopRecord, the session ended; or caller_gone
  *	end_entered, [end_work]       the session ends the recording
  *	stopped
- *	[wait_work]                   for the file, which may be slow
+ *	[wait_work]                   waits for the file, which may be slow
  *	told                          the call is answered
  */
 #include "manager-internal.h"
@@ -98,7 +98,7 @@ static void ended(gpointer data)
 	end_because(c, kx_session_alive(c->session) ? c->record.why : "the session ended");
 }
 
-/* Later, because nothing may enter a session inside a signal of the bus. */
+/* Ends the recording later, because a signal of the bus may not enter a session. */
 static void caller_gone(GCancellable *cancellable, gpointer data)
 {
 	KxCall *c = data;
@@ -222,7 +222,7 @@ void kx_manager_stop_recordings(KxManager *m)
 	GHashTableIter iter;
 	gpointer call;
 
-	/* Their sessions have ended, and with them what is to be recorded. */
+	/* The sessions have ended, and their recordings with them: here only the files are waited for. */
 	g_hash_table_iter_init(&iter, m->recordings);
 	while (g_hash_table_iter_next(&iter, NULL, &call))
 		kx_recorder_wait(((KxCall *)call)->record.recorder,

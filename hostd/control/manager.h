@@ -19,7 +19,7 @@
 #define KX_MANAGER_ENDED_BYTES (64u << 20)
 
 /*
- * EVENT of org.kvmext1.Manager: attached, tracker, detached, vm-gone, yielded, resumed, waiting, libvirt-lost,
+ * EVENT of org.kvmext1.Manager: attached, tracker, detached, vm-gone, yielded, resumed, waiting, paused, unpaused, libvirt-lost,
  * libvirt-back. Strings may be NULL.
  */
 typedef struct {

@@ -35,7 +35,7 @@ struct _KxSession {
 	GSource *source, *poll;
 	GSource *gone; /* if the tracker's descriptor does not show that the VM has gone */
 	gboolean poll_due;
-	const char *doing; /* for long; NULL */
+	const char *doing; /* operation that keeps the session busy for long; NULL: none */
 	KxShown shown;
 	char *ended; /* changed under the lock below, because threads read it */
 	char *expected_end;
@@ -67,9 +67,9 @@ struct _KxSession {
 	gboolean declared_logged;
 	KxAccount *account;
 	KxHeat *heat;	      /* NULL before the VM is known */
-	guint64 window;	      /* the open one, and */
-	guint64 epoch;	      /* the number in its records */
-	gsize ring_bytes;     /* of the samples' ring */
+	guint64 window;	      /* the open window's id in the account */
+	guint64 epoch;	      /* the number of its setting, which its records carry */
+	gsize ring_bytes;     /* size of the sample ring */
 	struct kvm_ext_vm vm; /* as last read */
 	gint64 vm_read_at;    /* g_get_monotonic_time() */
 	gboolean kvm_unread;  /* neither module nor debugfs gave KVM's counters */
@@ -79,22 +79,22 @@ struct _KxSession {
 		gboolean now;
 		char *to;	   /* NULL: not known */
 		guint64 since_ns;  /* CLOCK_MONOTONIC */
-		guint64 passes;	   /* due meanwhile, as last read from this tracker */
-		guint64 seen_ends; /* pass records with the flag */
+		guint64 passes;	   /* the tracker's number of yielded passes, as last read */
+		guint64 seen_ends; /* number of pass records with the flag YIELDED */
 	} yield;
 	struct {
 		KxRecorder *to;	      /* NULL: the session is not recorded */
-		KxReport *host;	      /* without VMs */
+		KxReport *host;	      /* report without VMs, which describes the host */
 		gint64 report_at;     /* g_get_monotonic_time() at which the next report is due */
 		KxRecorderStats told; /* booked in the account so far */
-		guint64 last_gfn;     /* as the recording says */
+		guint64 last_gfn;     /* of the memory that the recording has reported last */
 	} record;
 	char *progress; /* of a long pass, as last read; NULL: none */
 	gboolean primed;
 	GQueue told;		  /* KxTold */
-	KxVmReport *fresh;	  /* for what is shown; NULL: nothing new */
-	KxVmReport *fresh_totals; /* likewise */
-	KxHeatReport *last_heat;  /* of a session that has ended, like */
+	KxVmReport *fresh;	  /* becomes shown.stats; NULL: nothing new */
+	KxVmReport *fresh_totals; /* becomes shown.totals, likewise */
+	KxHeatReport *last_heat;  /* of a session that has ended, as is */
 	KxOverTime *last_over_time;
 	gsize bytes, found_bytes; /* memory of an ended session, and the part for its pages */
 	GPtrArray *totals;	  /* KxTotals, as last read; NULL: never */

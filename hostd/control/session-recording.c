@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A session that is recorded (record/recorder.h): its settings and its account in the recording, and the begin and the end of it. */
+/* A session that is recorded (record/recorder.h): begin and end of the recording; the settings and the account in it. */
 #include "session-internal.h"
 
 #include <json-glib/json-glib.h>
@@ -10,7 +10,7 @@
 #include "record/format.h"
 #include "report/json.h"
 
-/* A report is written so often, and so seldom that making it takes at most a hundredth of the time. */
+/* The time between two reports. It becomes longer if making reports would take more than a hundredth of the time. */
 #define REPORT_EVERY_US (10 * G_USEC_PER_SEC)
 #define REPORT_SHARE	100
 
@@ -51,7 +51,7 @@ void kx_session_record_setting(KxSession *s)
 	kx_json_add_int(b, "realtime_ns", kx_session_instant().realtime_ns);
 	json_builder_end_object(b);
 	kx_session_record_put(s, KX_FRAME_SETTING, b);
-	s->record.report_at = 0; /* the window before it is whole when the next report is made */
+	s->record.report_at = 0; /* the window before this setting is closed: a report is due */
 }
 
 /* --- reports ------------------------------------------------------------------------------------------------------------- */
@@ -96,13 +96,13 @@ void kx_session_record_look(KxSession *s)
 
 void kx_session_record(KxSession *s, KxRecorder *r, KxReport *host, KxOverTime *parts)
 {
-	kx_session_drain_now(s, NULL); /* what was found before belongs to the time before */
+	kx_session_drain_now(s, NULL); /* records from before the recording are not part of it */
 	s->record.to = r;
 	s->record.host = host;
 	s->record.told = (KxRecorderStats){ 0 };
 	put_head(s, parts);
 	kx_session_record_setting(s);
-	put_report(s, FALSE); /* there is one from the first second on */
+	put_report(s, FALSE); /* so that a recording that is cut off early has a report, too */
 	kx_over_time_free(parts);
 }
 

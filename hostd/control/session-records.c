@@ -35,7 +35,7 @@ static void on_pass_end(void *data, const struct kvm_ext_rec_pass_end *r)
 	const KxSession *s = data;
 	struct kvm_ext_rec_pass_end judged = *r;
 
-	/* A newer module's record may be longer than what was copied of it. */
+	/* The record of a newer module may be longer than the part that was copied. */
 	judged.h.size = sizeof(judged);
 	kx_account_sink.pass_end(s->account, r);
 	if (!(r->h.flags & KVM_EXT_PASS_PRIME) && kx_account_last_was_paused(s->account))

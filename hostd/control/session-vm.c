@@ -151,7 +151,7 @@ static gboolean attach_module(KxSession *s, GError **error)
 	kx_log_mechanism_clear(&s->log);
 	kx_log_mechanism(s->vm.log_mechanism, s->host->root, &s->log);
 	kx_module_ring(s->module, &s->ring_bytes);
-	s->ring_bytes -= (gsize)sysconf(_SC_PAGESIZE); /* its first page is for control */
+	s->ring_bytes -= (gsize)sysconf(_SC_PAGESIZE); /* the first page holds no samples */
 	return TRUE;
 }
 
@@ -229,7 +229,7 @@ static gboolean read_layout(KxSession *s, const KxOptions *o, const KxMonitor *m
 	return TRUE;
 }
 
-/* What is known of the VM from beside the module. */
+/* Reads what sources other than the module know of the VM. */
 static gboolean ask_around(KxSession *s, const KxOptions *o, const KxMonitor *monitor,
 			   GError **error)
 {

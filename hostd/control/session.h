@@ -6,7 +6,7 @@
  * The work of a session may wait for the module, and takes longer the more pages were found. So it is done on threads, one
  * piece of work at a time and in the order of the requests. A caller enters the session and leaves it, both on the main loop.
  * In between the caller may call all functions, also on a thread, if the session is handed over to the thread and back.
- * Functions marked as the main loop's need no entering: they show the session as it was when the last caller left.
+ * Functions that are marked as the main loop's need no entering: they show the session as it was when the last caller left.
  */
 #ifndef KX_SESSION_H
 #define KX_SESSION_H
@@ -35,7 +35,7 @@
 typedef struct {
 	const char *proc_root, *debugfs_root;
 	const char *root;	       /* directory with proc/cpuinfo and sys/module; NULL: / */
-	const KxModuleSys *module_sys; /* NULL: /dev/kvm-ext */
+	const KxModuleSys *module_sys; /* NULL: the system calls on /dev/kvm-ext */
 	gboolean (*open_vm)(const char *proc_root, pid_t pid, const char *uuid, KxVmFd *out,
 			    GError **error);
 	KxSelftest *(*selftest)(const char *root); /* of the dirty log, may block; NULL: none */

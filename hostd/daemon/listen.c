@@ -17,8 +17,8 @@
 #include "socketfile.h"
 
 /*
- * In a g_atomic_rc_box, in which each signal of the server holds a reference: a peer that is being authorized when the listener
- * is freed is still announced later.
+ * Allocated with g_atomic_rc_box_new(), and each signal handler of the server has a reference: a peer that is being authorized when
+ * the listener is freed is still announced later.
  */
 struct _KxListener {
 	char *path;

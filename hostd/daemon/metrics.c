@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A request is read by libsoup and waits, paused, for the text, which the manager makes on a thread. Requests that come meanwhile
- * wait for the same text, so many readers cost what one costs.
+ * libsoup reads a request, which is then paused until the manager has made the text on a thread. Requests that come meanwhile
+ * wait for the same text, so many readers cost as much as one.
  *
- * What clients can do to the daemon is bounded: the number of connections, the time of each (for one request), and the memory,
- * because bodies of requests are dropped as they come, and all answers share one text.
+ * What clients can use of the daemon is bounded: the number of connections; the time of a connection, which is for one request;
+ * and memory, because bodies of requests are dropped as they arrive, and all answers share one text.
  */
 #include "metrics.h"
 
@@ -33,7 +33,7 @@ static const char *const content_types[] = {
 
 /* Requests that wait for one text. */
 typedef struct {
-	KxMetrics *m; /* NULL: they wait no longer; the manager's answer frees this */
+	KxMetrics *m; /* NULL: no request waits any more; the manager's answer frees this */
 	KxMetricsFormat format;
 	GPtrArray *waiting; /* SoupServerMessage, paused */
 	guint timer;
@@ -85,7 +85,7 @@ static void answer(SoupServerMessage *msg, GBytes *text, KxMetricsFormat format)
 	soup_server_message_unpause(msg);
 }
 
-/* The requests of @s wait no longer. */
+/* Answers all requests of @s. */
 static void end_scrape(Scrape *s, GBytes *text)
 {
 	g_clear_handle_id(&s->timer, g_source_remove);
@@ -142,7 +142,7 @@ static void wait_for_text(KxMetrics *m, SoupServerMessage *msg, KxMetricsFormat 
 
 /* --- requests ----------------------------------------------------------------------------------------------------------- */
 
-/* What the client likes best of what there is; OpenMetrics if it has no preference. */
+/* The format that the client prefers; OpenMetrics if it has no preference. */
 static KxMetricsFormat wanted(SoupServerMessage *msg)
 {
 	const char *accept = soup_message_headers_get_list(
@@ -163,7 +163,7 @@ static KxMetricsFormat wanted(SoupServerMessage *msg)
 	return format;
 }
 
-/* After the headers: a body has no meaning here, so it must not fill the memory. */
+/* Called after the headers. The body of a request has no meaning here, and is dropped so that it cannot fill the memory. */
 static void on_headers(SoupServer *http, SoupServerMessage *msg, const char *path,
 		       GHashTable *query, gpointer data)
 {
@@ -221,13 +221,13 @@ static void on_stream_gone(gpointer data, GObject *stream)
 static gboolean on_connection(GSocketService *listener, GSocketConnection *stream, GObject *source,
 			      gpointer data)
 {
-	/* libsoup completes URIs with these if a request has no Host; those of a UNIX socket would not do. */
+	/* libsoup completes URIs with these addresses if a request has no Host; the addresses of a UNIX socket are not valid there. */
 	g_autoptr(GSocketAddress) address = g_inet_socket_address_new_from_string("127.0.0.1", 80);
 	g_autoptr(GError) error = NULL;
 	KxMetrics *m = data;
 	Client *c;
 
-	/* A reader that needs long makes room: whoever just wants the metrics has them in milliseconds. */
+	/* The oldest connection is closed: a client that reads the metrics needs its connection for milliseconds only. */
 	if (m->clients.length >= CLIENTS_MAX)
 		shut(g_queue_peek_head(&m->clients));
 	if (m->clients.length >= 2 * CLIENTS_MAX)

@@ -29,7 +29,7 @@ gboolean kx_socketfile_make_directory(const char *path, GError **error)
 	return FALSE;
 }
 
-/* Nobody listens on it: the kernel refuses a connection. Whatever else the kernel says, it may be in use. */
+/* Whether nobody listens on the socket: the kernel refuses a connection. After any other error the socket may be in use. */
 static gboolean is_dead(const char *path)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

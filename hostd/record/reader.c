@@ -35,7 +35,7 @@ gboolean kx_record_is(const char *path)
 	return is;
 }
 
-/* FALSE: the file has become shorter, or cannot be read. It is not mapped, because a file that is cut meanwhile would be fatal then. */
+/* FALSE: the file has become shorter, or cannot be read. The file is not mapped: if it were cut meanwhile, a signal would follow. */
 static gboolean get(const KxRecordReader *r, gsize at, void *to, gsize len)
 {
 	if (r->fd < 0) {

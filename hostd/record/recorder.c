@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "format.h"
 
-/* What may wait for the file. */
+/* The bytes that may wait for the file. */
 #define QUEUE_MAX (64u << 20)
 /* Level 1 takes a quarter of the time of level 6 for files that are a tenth larger. */
 #define LEVEL 1
@@ -25,10 +25,10 @@ struct _KxRecorder {
 	gatomicrefcount refs; /* also the thread's */
 	int fd;
 	/* the caller's */
-	GByteArray *batch; /* records of samples */
+	GByteArray *batch; /* records of samples that are not in a frame yet */
 	guint64 batch_records;
 	guint64 records, lost, lost_told, reports_lost, reports_lost_told;
-	/* both */
+	/* of caller and thread */
 	GAsyncQueue *queue;    /* Item; type 0: the end */
 	gsize waiting;	       /* bytes, atomic */
 	guint64 bytes, cpu_ns; /* atomic */
@@ -38,7 +38,7 @@ struct _KxRecorder {
 	GMutex lock;	       /* protects: */
 	GCond closed;
 	gboolean is_closed;
-	char *error; /* the thread's until then */
+	char *error; /* the thread's, until it has ended */
 	gboolean asked;
 	/* the main loop's */
 	void (*ended)(gpointer data);
@@ -114,7 +114,7 @@ void kx_recorder_ask_end(KxRecorder *r)
 	g_mutex_unlock(&r->lock);
 }
 
-/* Some file systems tell only at the end that there is no space. */
+/* Some file systems report only here that there is no space. */
 static void close_file(KxRecorder *r)
 {
 	if (!r->error && fsync(r->fd) && errno != EINVAL && errno != EROFS)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Writes a recording. The caller never waits for the file: frames go to a queue of bounded size, and a thread compresses and
- * writes them. If the file is too slow, samples and reports are dropped and a frame says so. Other frames are small, come at most as
- * often as somebody calls, and nothing can be read without them: they are not dropped.
+ * writes them. If the file is too slow, samples and reports are dropped, and a frame says so. Other frames are never dropped: they
+ * are small and few, and the recording cannot be read without them.
  */
 #ifndef KX_RECORDER_H
 #define KX_RECORDER_H
@@ -34,20 +34,20 @@ void kx_recorder_forget_callback(KxRecorder *r);
 /* On any thread. */
 void kx_recorder_ask_end(KxRecorder *r);
 
-/* These are for one thread at a time, and do not block. */
+/* These functions do not block; one thread at a time may call them. */
 void kx_recorder_put(KxRecorder *r, guint type, const char *json);
-/* A report that is not the last one is dropped when the queue is full: the next one has all that it had. */
+/* If the queue is full, a report is dropped unless it is the last one: the next report contains everything that this one has. */
 void kx_recorder_put_report(KxRecorder *r, const char *json, gboolean last);
 void kx_recorder_sample(KxRecorder *r, const struct kvm_ext_record *record);
-/* What was given so far becomes a frame. */
+/* Makes a frame of the samples that were put so far. */
 void kx_recorder_flush(KxRecorder *r);
 KxRecorderStats kx_recorder_stats(KxRecorder *r);
-/* Nothing comes any more. A second call has no effect. */
+/* The recording has no more frames. A second call has no effect. */
 void kx_recorder_end(KxRecorder *r);
 
 /*
  * Waits until everything is in the file and the file is closed, for @timeout_us at most; -1: as long as it takes. On any thread,
- * after kx_recorder_end(). FALSE: @error says why not all of it is.
+ * after kx_recorder_end(). FALSE: @error says why something is missing in the file.
  */
 gboolean kx_recorder_wait(KxRecorder *r, gint64 timeout_us, GError **error);
 

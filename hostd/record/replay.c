@@ -12,7 +12,7 @@
 #include "model/fields.h"
 #include "model/json-read.h"
 
-/* A ring of our own, through which the records go, so that the reader of the module's ring checks them. */
+/* The records go through a ring in memory, so that the reader of the module's ring checks them. */
 #define RING_DATA   (2 * KX_FRAME_SAMPLES_MAX)
 #define RING_OFFSET 4096u
 
@@ -267,7 +267,7 @@ static void take_ranked(Replay *p, const guint8 *at)
 	p->out->records++;
 }
 
-/* Stretches of the ring's own records go through the ring; what is ours between them does not. */
+/* Consecutive records of the module's types go through the ring; KX_RECORD_RANKED does not. */
 static gboolean take_samples(Replay *p, const guint8 *data, gsize len)
 {
 	gsize from = 0, at = 0;
@@ -310,7 +310,7 @@ static const struct {
 	{ KX_FRAME_END, take_end },
 };
 
-/* Frames of other types are of a later version that still has this format, and are skipped. */
+/* Frames of other types are skipped: a later version has written them, in the same format. */
 static gboolean take_frame(Replay *p, guint type, const guint8 *data, gsize len)
 {
 	if (!p->heat && type != KX_FRAME_HEAD)
@@ -355,7 +355,7 @@ static void keep_processes(KxHeatReport *to, const KxHeatReport *from)
 	}
 }
 
-/* The daemon notes it in the maps of the trackers that it concerns. */
+/* Whether the daemon has seen nested guests: it adds a note to the maps of trackers that cannot see their accesses. */
 static gboolean saw_nested(const KxHeatReport *heat)
 {
 	for (guint i = 0; heat && i < heat->maps->len; i++) {

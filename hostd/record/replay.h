@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a recording says: the last report in it, with the heat and the heat over time that its samples give when they go once more
- * through what the daemon makes them go through.
+ * The contents of a recording: its last report, with the heat and the heat over time computed again from the recorded samples, by the
+ * same code that the daemon uses.
  */
 #ifndef KX_REPLAY_H
 #define KX_REPLAY_H
@@ -12,7 +12,7 @@
 typedef struct {
 	/* Only passes that ended in this time count, in ns from the first pass in the recording; 0, G_MAXUINT64: all. */
 	guint64 from_ns, until_ns;
-	/* Called now and then; NULL: nobody wants to know. */
+	/* Called from time to time with the share of the file that was read; may be NULL. */
 	void (*progress)(double share, gpointer data);
 	gpointer data;
 } KxReplayPart;
