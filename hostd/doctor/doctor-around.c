@@ -46,7 +46,7 @@ void kx_doctor_check_libvirt(KxDoctor *d)
 		      "there is no socket of libvirtd or virtqemud in /run/libvirt");
 }
 
-/* Whether a VM's QEMU takes the mode shows when the tracker is set. */
+/* Whether a VM's QEMU supports the mode is known only when the tracker is set. */
 void kx_doctor_check_dirty_rate(KxDoctor *d)
 {
 	if (d->facts->libvirt == 1)

@@ -178,7 +178,7 @@ void kx_doctor_check_kvm_device(KxDoctor *d)
 			      g_strerror(d->facts->kvm_error));
 }
 
-/* DAMON_STAT, on by default in some kernels since 6.17, clears accessed bits of all memory, guests' included. */
+/* DAMON_STAT, which is on by default in some kernels since 6.17, clears accessed bits of all memory, also of guests. */
 void kx_doctor_check_rivals(KxDoctor *d)
 {
 	g_autofree char *stat = kx_doctor_parameter(d, "damon_stat", "enabled");
@@ -267,7 +267,7 @@ static void check_config(KxDoctor *d, const char *option, const char *sign, cons
 			      d->release ? d->release : "the running kernel");
 }
 
-/* Only root can read whose DAMON is. */
+/* Only root can read who uses DAMON. */
 static char *damon_refusal(const KxDoctor *d)
 {
 	const char *root = d->facts->root ? d->facts->root : "/";

@@ -78,7 +78,7 @@ static void say_unsigned(KxDoctor *d, const KxModuleFile *f, const char *reason)
 		      f->path, reason);
 }
 
-/* Whether the kernel has the key is known to the kernel alone. */
+/* Only the kernel itself knows whether it has the key. */
 static void say_signed(KxDoctor *d, const KxModuleFile *f, const char *reason)
 {
 	g_autofree char *signer = kx_text_clean(f->signer ? f->signer : "a key without a name");
@@ -146,7 +146,7 @@ void kx_doctor_check_module(KxDoctor *d)
 		say_not_built(d);
 }
 
-/* What the kernel keeps even from root: kernel_lockdown(7). */
+/* What the kernel refuses even to root: kernel_lockdown(7). */
 void kx_doctor_check_lockdown(KxDoctor *d)
 {
 	g_autofree char *level = lockdown(d);

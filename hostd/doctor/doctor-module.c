@@ -9,7 +9,7 @@
 #include "tracker/logmech.h"
 #include "tracker/release.h"
 
-/* The daemon and the module that run stay those of before, if new ones are installed. */
+/* After an installation the old daemon and the old module run until they are restarted or loaded again. */
 void kx_doctor_check_versions(KxDoctor *d)
 {
 	g_autofree char *daemon =
@@ -47,7 +47,7 @@ void kx_doctor_check_device(KxDoctor *d)
 			      "%s: %s", KVM_EXT_DEVICE_PATH, g_strerror(error));
 }
 
-/* FALSE: the module's capabilities are not known; the check has got the status unknown. */
+/* FALSE: the module's capabilities are not known; the check's status is set to unknown. */
 static gboolean have_caps(KxDoctor *d)
 {
 	if (!d->facts->caps_error)

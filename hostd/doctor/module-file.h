@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The installed file of the module kvm_ext, by the text that the kernel's own tools (kmod) read of it. */
+/* The installed file of the module kvm_ext, and its properties as the kernel's own tools (kmod) read them. */
 #ifndef KX_MODULE_FILE_H
 #define KX_MODULE_FILE_H
 

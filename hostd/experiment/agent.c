@@ -90,7 +90,7 @@ gboolean kx_agent_read_exec(const char *answer, gint64 *pid, GError **error)
 	return FALSE;
 }
 
-/* What the program wrote to its standard error: the beginning of it. */
+/* The beginning of what the program wrote to its standard error. */
 static char *said(JsonObject *o)
 {
 	JsonNode *node = json_object_get_member(o, "err-data");

@@ -9,12 +9,12 @@
 
 /* The command that starts @argv in the guest. The caller frees it. */
 char *kx_agent_exec(char *const *argv);
-/* The guest's process number in the answer to it. FALSE: @error is set. */
+/* The guest's process number in the answer to this command. FALSE: @error is set. */
 gboolean kx_agent_read_exec(const char *answer, gint64 *pid, GError **error);
 
 /* The command that asks for the state of this process. */
 char *kx_agent_status(gint64 pid);
-/* @exited: the process has ended. FALSE: it has failed, or the answer is none; @error says which. */
+/* @exited: the process has ended. FALSE: the process has failed, or @answer is not valid; @error says which. */
 gboolean kx_agent_read_status(const char *answer, gboolean *exited, GError **error);
 
 #endif /* KX_AGENT_H */

@@ -102,7 +102,7 @@ static void fillings(const KxCloneWish *w, Filling f[PLACEHOLDERS])
 	f[2] = (Filling){ "{working-set}", w->point->working_set };
 }
 
-/* The one with which @text begins; NULL: none. */
+/* The placeholder with which @text begins; NULL: it begins with none. */
 static const Filling *filling_at(const char *text, const Filling *f)
 {
 	for (guint i = 0; i < PLACEHOLDERS; i++) {
@@ -118,7 +118,7 @@ char *kx_clone_fill_in(const char *text, const KxCloneWish *w)
 	Filling all[PLACEHOLDERS];
 
 	fillings(w, all);
-	/* In one go: what is filled in is not looked at again. */
+	/* In one pass over the text, so that braces in a filled-in value are not taken for a placeholder. */
 	while (*text) {
 		const Filling *f = filling_at(text, all);
 
@@ -180,14 +180,14 @@ static gboolean fill_in_node(xmlNode *n, const KxCloneWish *w, GError **error)
 	return TRUE;
 }
 
-/* --- what is the template's own ----------------------------------------------------------------------------------- */
+/* --- what the clones must not share ------------------------------------------------------------------------------- */
 
 static gboolean is_device(const xmlNode *n, const char *name)
 {
 	return n->type == XML_ELEMENT_NODE && xmlStrEqual(n->name, (const xmlChar *)name);
 }
 
-/* Whether each clone has a file of its own. */
+/* Whether the file's name has a placeholder that differs between clones. */
 static gboolean is_own(const char *file)
 {
 	return strstr(file, "{name}") || strstr(file, "{uuid}");
@@ -216,8 +216,8 @@ static gboolean check_disk(xmlNode *disk, GError **error)
 }
 
 /*
- * Whether the clone may have this directory of the host: what one clone writes there, the next one finds. The memory of type 'ram' is new
- * for each VM.
+ * Whether the clone may have this directory of the host: the next clone would find what this one writes there. A filesystem of type
+ * 'ram' is new memory for each VM.
  */
 static gboolean check_filesystem(xmlNode *filesystem, GError **error)
 {
@@ -240,7 +240,7 @@ static gboolean check_filesystem(xmlNode *filesystem, GError **error)
 		   called ? called : "without a target");
 }
 
-/* The file or socket of a device, that a clone would write to, or listen at, in the place of another VM; NULL: none. */
+/* The file or socket of a device to which a clone would write, or at which it would listen, in place of another VM; NULL: none. */
 static char *file_of(xmlNode *device)
 {
 	static const char *const names[] = { "serial", "parallel", "console", "channel" };
@@ -274,7 +274,7 @@ static gboolean check_file(xmlNode *device, GError **error)
 		   (const char *)device->name, file);
 }
 
-/* The file of UEFI variables, which has two forms; NULL: none is named. */
+/* The file of UEFI variables, which the XML names in one of two ways; NULL: none is named. */
 static char *nvram_of(xmlNode *root)
 {
 	xmlNode *os = kx_xml_child(root, "os");

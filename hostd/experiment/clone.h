@@ -30,8 +30,8 @@ typedef struct {
  * kx_clone_xml() - the XML of a clone
  * @template: a domain's XML
  *
- * In all texts and attributes {name}, {uuid} and {working-set} stand for the clone's. Refused with KX_PLAN_ERROR: what is no domain's
- * XML, another placeholder, and a template whose clones would write to one disk.
+ * In all texts and attributes the placeholders {name}, {uuid} and {working-set} are replaced by the clone's values. Refused with
+ * KX_PLAN_ERROR: text that is not a domain's XML, an unknown placeholder, and a template whose clones would write to the same disk.
  *
  * Return: the XML; the caller frees it. NULL: @error is set.
  */
@@ -44,16 +44,16 @@ gboolean kx_clone_look(const char *template, char **name, guint *vcpus, GError *
 gboolean kx_clone_is_ours(const char *xml, const char *experiment);
 
 /*
- * The file of UEFI variables that the running clone with this XML has for itself, by its name or UUID; NULL: none. libvirt leaves the
- * file when the clone has ended, and the next clone of that name would begin with what this one wrote. The caller frees it.
+ * The file of UEFI variables of the running clone with this XML, if the file is named after the clone (name or UUID); else NULL. libvirt
+ * keeps the file when the clone has ended, and the next clone of that name would begin with what this one wrote. The caller frees it.
  */
 char *kx_clone_nvram(const char *xml, const char *name, const char *uuid);
 
 /* @text with {name}, {uuid} and {working-set} replaced. The caller frees it. */
 char *kx_clone_fill_in(const char *text, const KxCloneWish *w);
 /*
- * The first placeholder in @text that has no value for @w, with its braces; NULL: all have one. Braces around anything but small
- * letters, '_' and '-', and "${" of a shell, are none. The caller frees it.
+ * The first placeholder in @text that has no value for @w, with its braces; NULL: all have a value. Braces around anything but small
+ * letters, '_' and '-' are no placeholder, nor is "${" of a shell. The caller frees it.
  */
 char *kx_clone_unknown(const char *text, const KxCloneWish *w);
 

@@ -142,7 +142,7 @@ static gboolean bad(GError **error, const char *why)
 	return FALSE;
 }
 
-/* A member of the wrong type is as good as none: the file may come from anybody. */
+/* NULL: there is no such member, or it is not a string: the file may come from anybody. */
 static const char *string_of(JsonObject *o, const char *key)
 {
 	JsonNode *node = json_object_get_member(o, key);
@@ -151,7 +151,7 @@ static const char *string_of(JsonObject *o, const char *key)
 								       : NULL;
 }
 
-/* Cleaned: the terminal must not obey it. */
+/* The same, without characters that a terminal would interpret. */
 static char *text_of(JsonObject *o, const char *key)
 {
 	const char *text = string_of(o, key);
@@ -274,7 +274,7 @@ KxExperiment *kx_experiment_from_json(const char *json, GError **error)
 	e->name = text_of(o, "name");
 	e->name = e->name ? e->name : g_strdup("?");
 	e->command = text_of(o, "command");
-	/* With its lines; it is only written as JSON again. */
+	/* Not cleaned, so that it keeps its lines: it is only written as JSON again. */
 	e->file = g_strdup(string_of(o, "file"));
 	e->seed = count_of(o, "seed");
 	e->rounds = (guint)count_of(o, "rounds");

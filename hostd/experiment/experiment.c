@@ -55,7 +55,7 @@ KxExperiment *kx_experiment_new(const KxPlan *plan)
 	for (guint i = 0; i < plan->points->len; i++) {
 		const KxPoint *at = plan->points->pdata[i];
 
-		/* Points differ in their order. */
+		/* Each point has its own order of settings. */
 		kx_experiment_add_point(e, kx_point_copy(at),
 					empty_comparison(plan, at, plan->seed + i));
 	}

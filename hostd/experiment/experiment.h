@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * An experiment: a comparison (compare/comparison.h) for each point, whose windows are whole runs of the workload in fresh VMs: a
- * window's time is the run's elapsed time, and its progress is 1. So slowdown, cost per sample and their intervals are computed as in
- * every other comparison. What an experiment shows in addition is described here.
+ * An experiment: for each point a comparison (compare/comparison.h) whose windows are whole runs of the workload in fresh VMs. The
+ * time of a window is the run's elapsed time, and its progress is 1. So slowdown, cost per sample and their intervals are computed as
+ * in every other comparison. This header describes what an experiment has in addition.
  */
 #ifndef KX_EXPERIMENT_H
 #define KX_EXPERIMENT_H
@@ -50,9 +50,9 @@ KxExperiment *kx_experiment_from_json(const char *json, GError **error);
 
 /* Rounds in which every point had every setting. */
 guint kx_experiment_whole(const KxExperiment *e);
-/* Records that this is so of the first @rounds. */
+/* Records that the first @rounds are such rounds. */
 void kx_experiment_set_whole(KxExperiment *e, guint rounds);
-/* Begun rounds. */
+/* Number of rounds that have begun. */
 guint kx_experiment_begun(const KxExperiment *e);
 
 /*

@@ -16,7 +16,7 @@ typedef struct {
 gboolean kx_plan_bad(GError **error, const char *group, const char *key, const char *format, ...)
 	G_GNUC_PRINTF(4, 5);
 
-/* The key file's parser takes the last of several lines with one key: FALSE, with both lines, if there are any. */
+/* FALSE: a key is there twice; the error has both lines. GKeyFile itself would silently take the last one. */
 gboolean kx_plan_check_once(const char *text, GError **error);
 
 /* All combinations of the lists. */

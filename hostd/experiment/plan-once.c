@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Each key of an experiment's file stands there once. */
+/* Checks that each key is in an experiment's file only once. */
 #include "plan-internal.h"
 
 #include <string.h>
@@ -12,7 +12,7 @@ static char *group_of(const char *line)
 	return end ? g_strndup(line + 1, (gsize)(end - line - 1)) : NULL;
 }
 
-/* The key of the line; NULL: it is empty, a comment or a group. */
+/* The key of the line; NULL: the line is empty, a comment or a group. */
 static char *key_of(const char *line)
 {
 	const char *equals = strchr(line, '=');

@@ -35,7 +35,7 @@ void kx_plan_free(KxPlan *p)
 
 /* --- keys --------------------------------------------------------------------------------------------------------- */
 
-/* What is read before it can be put together. */
+/* Values that are read from single keys, and put together after all keys were read. */
 typedef struct {
 	KxPlan *plan;
 	const char *dir;
@@ -326,7 +326,7 @@ static gboolean read_keys(Draft *d, GKeyFile *file, GError **error)
 	return TRUE;
 }
 
-/* --- what several keys say together --------------------------------------------------------------------------------- */
+/* --- values that depend on several keys ------------------------------------------------------------------------------ */
 
 static gboolean finish_workload(Draft *d, GError **error)
 {

@@ -26,7 +26,7 @@ typedef struct {
 	guint vms, vcpus;
 	guint64 memory_bytes;
 	char *working_set; /* as the file has it; it stands for {working-set} */
-	char *label; /* the values that differ between points: "vms=2 working-set=64M"; "": there is one point */
+	char *label; /* the values that differ between points: "vms=2 working-set=64M"; "": there is only one point */
 } KxPoint;
 
 typedef struct {

@@ -6,7 +6,7 @@
 
 #include "base/textfmt.h"
 
-#define NEARLY 1e-9 /* relative: what computing leaves of a difference that is none */
+#define NEARLY 1e-9 /* relative error of rounding: a smaller difference is none */
 
 void kx_extent_add(KxExtent *e, double value)
 {

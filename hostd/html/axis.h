@@ -14,7 +14,7 @@ typedef struct {
 	double ticks[KX_TICKS_MAX]; /* ascending */
 } KxAxis;
 
-/* What is to be shown on an axis. */
+/* The range of the values that an axis has to show. */
 typedef struct {
 	double low, high; /* NAN: nothing yet */
 } KxExtent;
@@ -26,7 +26,7 @@ void kx_extent_add(KxExtent *e, double value);
 /* Adds a value that can stand on a logarithmic axis; others are left out. */
 void kx_extent_add_log(KxExtent *e, double value);
 
-/* The axes end at ticks. Nothing to show: an axis from 0 to 1, or from 1 to 10. */
+/* The axes end at ticks. If there is nothing to show: an axis from 0 to 1, or from 1 to 10. */
 KxAxis kx_axis_linear(KxExtent e);
 KxAxis kx_axis_log(KxExtent e);
 /* From 0 to exactly @high, such as a time that ends. */

@@ -67,8 +67,8 @@ void kx_page_say(KxPage *p, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* A link to a footnote. */
 void kx_page_footnote(KxPage *p, const char *words);
 /*
- * A figure as @text (ignored if it is n/a), with its footnote, and for programs with its digits. @key: as in JSON; NULL: the
- * value has no digits of its own.
+ * A figure as @text (ignored if the figure is n/a), with its footnote, and with all its digits in attributes, for programs. @key: as in
+ * JSON; NULL: without these attributes.
  */
 void kx_page_value(KxPage *p, const char *key, const KxFigure *f, const char *text);
 
@@ -85,7 +85,7 @@ void kx_page_cell(KxPage *p, const char *text);
 void kx_page_cell_take(KxPage *p, char *text);
 void kx_page_cell_figure(KxPage *p, const char *key, const KxFigure *f, const char *text);
 
-/* All figures of a VM's rows; of a comparison's rows: as the text report has them (tables.c). */
+/* All figures of a VM's rows, or of a comparison's rows, in the columns of the text report (tables.c). */
 void kx_page_vm_tables(KxPage *p, const KxPageVm *v);
 void kx_page_trial_tables(KxPage *p, const KxPageTrial *t);
 
@@ -96,7 +96,7 @@ char *kx_page_time(gint64 realtime_ns);
 
 void kx_plot_open(KxPage *p, const char *title, const char *scope);
 void kx_plot_close(KxPage *p);
-/* What a mark or colour means. */
+/* The legend: what each mark or colour means. */
 void kx_plot_legend_open(KxPage *p);
 void kx_plot_legend(KxPage *p, const char *class, const char *words);
 void kx_plot_legend_close(KxPage *p);

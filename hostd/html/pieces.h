@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * An axis in pieces: of a long axis, only what has something to show is shown, in proportion, with gaps of one size between. Time
- * in which a tracker did not run, and memory that was never found, would else be most of a picture.
+ * An axis in pieces: only the parts of a long axis that have something to show are drawn, in proportion, with gaps of equal size between
+ * them. Otherwise time in which a tracker did not run, or memory that was never found, could be most of a picture.
  */
 #ifndef KX_HTML_PIECES_H
 #define KX_HTML_PIECES_H
@@ -17,11 +17,11 @@ typedef struct {
 typedef GArray KxPieces;
 
 KxPieces *kx_pieces_new(void);
-/* Adds what follows; ranges that are nearer than @near to each other become one piece. */
+/* Adds the next range, in ascending order; ranges that are nearer to each other than @near become one piece. */
 void kx_pieces_add(KxPieces *p, double from, double until, double near);
-/* Call this after all pieces were added: gives each its place. */
+/* Gives each piece its place; call this after all ranges were added. */
 void kx_pieces_arrange(KxPieces *p);
-/* In percent; a value between two pieces is in the gap. -1: outside of all pieces. */
+/* The place of a value in percent; that of a value between two pieces is in the gap. -1: the value is outside of all pieces. */
 double kx_pieces_place(const KxPieces *p, double value);
 
 #endif /* KX_HTML_PIECES_H */

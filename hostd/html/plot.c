@@ -277,7 +277,10 @@ static gboolean says_why(const KxPlot *plot, const KxPlotRow *row, guint k)
 	return !plot->series[k].is_of_few;
 }
 
-/* The series that take a lane of the row, into @lanes: those with a value, and those that are n/a for a reason of their own. */
+/*
+ * Writes to @lanes the series that get a lane in the row: those with a value, and those that are n/a unless is_of_few. If no series has a
+ * value: those whose reason no series before it has, unless is_of_few.
+ */
 static guint lanes_of(const KxPlot *plot, const KxPlotRow *row, guint *lanes)
 {
 	guint n = 0, values = 0;

@@ -4,7 +4,7 @@
 #include <math.h>
 
 #define HEIGHT 300.0 /* of the picture, in pixels */
-/* Places of labels are chosen for a narrow page, in pixels: where they do not collide there, they do not on a wide one. */
+/* Places of labels are chosen for a narrow page, in pixels: labels that do not collide there do not collide on a wide page. */
 #define NARROW	     290.0
 #define LABEL_WIDTH  15.0
 #define LABEL_HEIGHT 13.0
@@ -60,7 +60,7 @@ static KxAxis axis_of(const GPtrArray *points, gboolean is_x, gboolean is_log, K
 	return is_log ? kx_axis_log(e) : kx_axis_linear(e);
 }
 
-/* Percent from the left; pixels from above. Values beyond the axis are at its edge. */
+/* A value's place: percent from the left; pixels from above. Values beyond the axis are placed at its edge. */
 static double x_of(const KxAxis *a, double value)
 {
 	return CLAMP(kx_axis_place(a, value), 0, 100);
@@ -120,7 +120,7 @@ static void x_axis(KxPage *p, const KxScatter *s, const KxAxis *x)
 
 /* --- points ----------------------------------------------------------------------------------------------------------- */
 
-/* Of a point, or of its number: the middle, in pixels of a narrow page. */
+/* The middle of a point, or of its number, in pixels of a narrow page. */
 typedef struct {
 	double x, y;
 } Place;

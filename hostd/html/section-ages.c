@@ -8,7 +8,7 @@
 #include "report/overtime-text.h"
 #include "report/working-set.h"
 
-/* Memory of one age; that of the last is not known, because it was never found. */
+/* Memory of one age; the age of the last entry is not known, because its memory was never found. */
 typedef struct {
 	char *name;
 	double mib;
@@ -31,7 +31,7 @@ static void add_class(GArray *ages, const KxAgeClass *c)
 	g_array_append_val(ages, age);
 }
 
-/* Age, the youngest first; of a map that knows ages. */
+/* The ages (Age), the youngest first. @m has ages. */
 static GArray *ages_by(const KxPageVm *v, const KxAccessMap *m)
 {
 	g_autoptr(GArray) classes = kx_access_age_classes(m);
@@ -122,7 +122,7 @@ static void table(KxPage *p, const KxPageVm *v, const KxOverTime *t)
 	kx_page_table_close(p);
 }
 
-/* The map to draw: the one to show first, or the latest one that knows ages; NULL: none. */
+/* The map to draw: kx_access_main_map(), but if it has no ages and another map has, the latest such map. NULL: there is no map. */
 static const KxAccessMap *drawn(const KxOverTime *t)
 {
 	const KxAccessMap *m = kx_access_main_map(t);

@@ -11,7 +11,7 @@ typedef struct {
 	const KxFigure *least, *most;
 	char *least_of, *most_of;
 	guint n;
-	guint open; /* that so little was measured of that they may be nothing: neither the least nor the most */
+	guint open; /* number of costs whose interval includes 0: they count neither as the least nor as the largest */
 } Range;
 
 /* Takes @label. */
@@ -177,7 +177,7 @@ static void each_of_trial(KxPage *p, const KxPageTrial *t)
 
 /* --- of a report ------------------------------------------------------------------------------------------------------ */
 
-/* How many costs were left out, because they may be nothing. */
+/* Returns how many costs were left out, because their interval includes 0. */
 static guint add_range(GString *s, const KxPageVm *v, gsize offset, const char *of)
 {
 	g_autofree char *range = NULL;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* On what it was measured: host, VMs, and what else changes costs from one host to another. */
+/* What was measured, and where: host, VMs, and everything else by which costs differ between hosts. */
 #include "page-internal.h"
 
 #include "base/textfmt.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Access heat over time and guest-physical memory: one picture for each tracker, that of the tracker that runs first. */
+/* Heat over time and guest-physical memory: one picture for each tracker; the picture of the running tracker comes first. */
 #include "page-internal.h"
 
 #include <math.h>
@@ -12,9 +12,9 @@
 
 #define PALETTE 64u
 #define DECADES 3.0 /* of heat that the colours tell apart */
-/* Stretches of time, in rows, that are shorter are no gap. */
+/* Only times of more rows than this, in which nothing was found, are left out as a gap. */
 #define NEAR_BINS 3
-/* From this share of the memory on, all memory is shown; else only what was found. */
+/* If at least this share of the memory was found, all memory is shown; else only the memory that was found. */
 #define MUCH (1 / 8.0)
 
 /* One picture. */
@@ -112,7 +112,7 @@ static void add_place(GString *s, double from, double until)
 			       g_ascii_formatd(b, sizeof(b), "%.4f", until));
 }
 
-/* From above: high addresses are above low ones. Columns that reach over a border end there. */
+/* From top to bottom, with high addresses at the top. A column that reaches over a border of the memory ends there. */
 static void add_columns(GString *s, const Map *map)
 {
 	g_string_append(s, "\"columns\": [");
@@ -197,7 +197,7 @@ static void text_at(KxPage *p, const char *x, double x_percent, double y_percent
 	kx_html_close(p->h);
 }
 
-/* The least power of two of pages of which a picture has five at most. */
+/* The smallest power of two, in pages, of which at most five fit into the picture. */
 static double step_of(const Map *map)
 {
 	double sum = 0, step = 1;
@@ -212,7 +212,7 @@ static double step_of(const Map *map)
 	return step;
 }
 
-/* Unless another address stands there. */
+/* Writes an address beside the picture, unless another address is already there. */
 static void address_at(KxPage *p, const Map *map, GArray *taken, double gfn)
 {
 	double y = kx_pieces_place(map->memory, gfn);
@@ -226,7 +226,7 @@ static void address_at(KxPage *p, const Map *map, GArray *taken, double gfn)
 	g_array_append_val(taken, y);
 }
 
-/* Addresses at the ends of pieces, as far as there is room for them; then round ones in between. */
+/* Addresses at the ends of pieces, as far as there is space for them; then round addresses between these. */
 static void memory_axis(KxPage *p, const Map *map)
 {
 	g_autoptr(GArray) taken = g_array_new(FALSE, FALSE, sizeof(double));
@@ -250,7 +250,7 @@ static void memory_axis(KxPage *p, const Map *map)
 	kx_html_close(p->h);
 }
 
-/* Begin and end; between pieces, the times on both sides of the gap, as far as there is room. */
+/* The times of begin and end; between pieces, the times on both sides of the gap, as far as there is space. */
 static void time_ticks(KxPage *p, const Map *map)
 {
 	const KxPiece *pieces = &g_array_index(map->time, KxPiece, 0);

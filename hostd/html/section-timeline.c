@@ -19,7 +19,7 @@ typedef struct {
 	double rate;	      /* of the guest's work, 1/s; NAN: not known */
 	double paused;	      /* seconds */
 	const char *failed;   /* why it was not measured; NULL: it was */
-	const GArray *pauses; /* KxPause; NULL: none are known one by one */
+	const GArray *pauses; /* KxPause; NULL: single pauses are not known */
 } Period;
 
 /* One picture. */
@@ -71,7 +71,7 @@ static void bar(KxPage *p, const KxAxis *a, const char *class, double from, doub
 
 	kx_html_open(p->h, "rect", class);
 	kx_html_attrf(p->h, "x", "%.3f%%", x);
-	kx_html_attrf(p->h, "width", "%.3f%%", MAX(end - x, 0.05)); /* never too short to be seen */
+	kx_html_attrf(p->h, "width", "%.3f%%", MAX(end - x, 0.05)); /* so that it can be seen */
 	kx_html_attrf(p->h, "y", "%.2f", y);
 	kx_html_attrf(p->h, "height", "%.2f", height);
 	kx_plot_title(p, words);

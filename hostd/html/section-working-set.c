@@ -34,7 +34,7 @@ static gboolean has_sizes(const KxAccessMap *m)
 	return m->rows->len && !m->size_na;
 }
 
-/* Of all maps, so that their lanes can be compared: the largest working set, and the time. */
+/* The largest working set, and the time, of all maps, so that their lanes can be compared. */
 typedef struct {
 	double most; /* MiB */
 	double begin, end;
@@ -268,7 +268,7 @@ static void distribution(KxPage *p, const KxPageVm *v, const KxOverTime *t)
 
 /* --- all of it -------------------------------------------------------------------------------------------------------- */
 
-/* Trackers whose passes do not tell how much was used. */
+/* Names the trackers whose passes do not show how much memory was used. */
 static void without_size(KxPage *p, const KxOverTime *t)
 {
 	for (guint i = 0; i < t->maps->len; i++) {

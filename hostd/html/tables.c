@@ -136,7 +136,7 @@ static void compared_table(KxPage *p, const KxPageTrial *t, KxComparedTable whic
 	kx_page_table_close(p);
 }
 
-/* Figures that the text has in another table, of sweeps. */
+/* The titles of figures that the text shows in the table of a sweep's growth. */
 static const char *growth_title(const KxRunFigure *f)
 {
 	return f->offset == G_STRUCT_OFFSET(KxRunRow, cpu_all)	     ? "host CPU\nall VMs"

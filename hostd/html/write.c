@@ -15,7 +15,7 @@ struct _KxHtml {
 
 #define X(text) ((const xmlChar *)(text))
 
-/* Elements that HTML knows without an end. */
+/* Elements that have no end tag in HTML. */
 static gboolean is_void(const char *name)
 {
 	static const char *const names[] = { "br", "hr", "link", "meta", NULL };
@@ -23,7 +23,7 @@ static gboolean is_void(const char *name)
 	return g_strv_contains(names, name);
 }
 
-/* Elements after which a line ends, where no text is changed by it. */
+/* Elements after which a newline is written, because it changes no text there. */
 static gboolean is_block(const char *name)
 {
 	static const char *const names[] = {
@@ -160,7 +160,7 @@ void kx_html_name(KxHtml *h, const char *name)
 
 void kx_html_code(KxHtml *h, const char *code)
 {
-	g_assert(!strpbrk(code, "<&")); /* would be no text to XML */
+	g_assert(!strpbrk(code, "<&")); /* XML would take these for markup */
 	xmlTextWriterWriteRaw(h->writer, X(code));
 }
 
@@ -168,7 +168,7 @@ void kx_html_data(KxHtml *h, const char *id, const char *json)
 {
 	g_autoptr(GString) safe = g_string_new(json);
 
-	/* These stand in strings alone, where JSON has another way to write them. */
+	/* In JSON these characters occur only in strings, where an escape can replace them. */
 	g_string_replace(safe, "<", "\\u003c", 0);
 	g_string_replace(safe, ">", "\\u003e", 0);
 	g_string_replace(safe, "&", "\\u0026", 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Writes a page. Whatever text it is given stands in the page as text: names of VMs, options and reasons come from users, files
- * and guests. The page is well-formed XML as well, so that every program can read it.
+ * Writes a page. Any text that is passed to these functions is text in the page, and no markup: names of VMs, options and reasons
+ * come from users, files and guests. The page is also well-formed XML, so that programs can read it.
  */
 #ifndef KX_HTML_WRITE_H
 #define KX_HTML_WRITE_H
@@ -20,7 +20,7 @@ void kx_html_open(KxHtml *h, const char *name, const char *class);
 /* Adds an attribute to the element that was just begun. */
 void kx_html_attr(KxHtml *h, const char *name, const char *value);
 void kx_html_attrf(KxHtml *h, const char *name, const char *format, ...) G_GNUC_PRINTF(3, 4);
-/* A number with all its digits: reading it again gives the same number. No attribute if there is no number. */
+/* A number with all its digits: reading it again gives the same number. If @value is NAN, no attribute is added. */
 void kx_html_attr_number(KxHtml *h, const char *name, double value);
 void kx_html_text(KxHtml *h, const char *text);
 void kx_html_textf(KxHtml *h, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -33,7 +33,7 @@ void kx_html_svg_text(KxHtml *h, const char *class, const char *x, const char *y
 /* An element in which a name is kept apart from the text around it, whatever the direction of its script. */
 void kx_html_name(KxHtml *h, const char *name);
 
-/* The contents of the open style or script element: ours, no text of anybody else. */
+/* The contents of the open style or script element: only code of this program, no text of others. */
 void kx_html_code(KxHtml *h, const char *code);
 /* A script element with data: @json is JSON, in which any text may stand. */
 void kx_html_data(KxHtml *h, const char *id, const char *json);
