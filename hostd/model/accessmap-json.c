@@ -189,8 +189,8 @@ static gboolean read_numbers(JsonObject *o, const char *key, guint max, GArray *
 
 typedef struct {
 	KxOverTime *t;
-	KxAccessMap *m; /* of @t, the one that is being read */
-	guint64 *cells; /* may still come */
+	KxAccessMap *m; /* the map of @t that is being read */
+	guint64 *cells; /* number of cells that may still be read */
 } Reading;
 
 typedef gboolean (*ReadOne)(JsonObject *o, gpointer to, const char *where, GError **error);
@@ -230,7 +230,7 @@ static gboolean read_part(JsonObject *o, gpointer to, const char *where, GError 
 	return TRUE;
 }
 
-/* Sums that a reader may divide by, or subtract, must fit together. */
+/* Checks the sums of a row against each other, because readers divide by them and subtract them. */
 static gboolean check_row(const KxAccessMap *m, const KxAccessRow *r, const char *where,
 			  GError **error)
 {
@@ -300,7 +300,7 @@ static gboolean read_block_use(JsonObject *o, KxAccessMap *m, const char *where,
 	return TRUE;
 }
 
-/* Reports that were written before have none. */
+/* Reports of earlier versions have no ages. */
 static gboolean read_ages(JsonObject *o, KxAccessMap *m, const char *where, GError **error)
 {
 	if (!json_object_has_member(o, "ages_ns")) {

@@ -152,7 +152,7 @@ gboolean kx_access_counts_pages(const KxAccessMap *m)
 	return g_str_equal(m->unit, KX_ACCESS_PAGES);
 }
 
-/* The interval is that of looks; where pages are not looked at, that of passes. */
+/* interval_ns is the time between two looks; if the tracker does not look at pages, the time between two passes. */
 double kx_access_row_seconds(const KxAccessMap *m, const KxAccessRow *r)
 {
 	double times = r->looks ? (double)r->looks : r->passes;
@@ -162,7 +162,7 @@ double kx_access_row_seconds(const KxAccessMap *m, const KxAccessRow *r)
 	return times * (double)m->interval_ns / 1e9;
 }
 
-/* What the first of the row's passes found may be as old as a pass. */
+/* How far a pass of the row reaches back from its end: what it found may be that old. */
 static guint64 reach_ns(const KxAccessMap *m, const KxAccessRow *r)
 {
 	double ns = kx_access_row_seconds(m, r) * 1e9 / MAX(r->passes, 1);
@@ -178,7 +178,7 @@ void kx_access_row_time(const KxAccessMap *m, guint i, guint64 *from_ns, guint64
 
 	*until_ns = (r->bin + 1) * m->bin_ns;
 	*from_ns = MAX(before_ns, *until_ns - MIN(length_ns, *until_ns));
-	/* When in its row a pass ended is not known, so a gap shorter than a row is none. */
+	/* It is not known when in its row a pass ended, so a gap that is shorter than a row is not taken for one. */
 	if (length_ns > m->bin_ns && *from_ns - before_ns < m->bin_ns)
 		*from_ns = before_ns;
 }

@@ -24,7 +24,7 @@
 
 typedef struct {
 	guint64 bin;	/* the row's time begins at the map's origin + bin × bin_ns */
-	guint32 passes; /* that ended in this time; with regions: aggregations */
+	guint32 passes; /* number of passes that ended in this time; with regions: of aggregations */
 	guint64 looks; /* how often each page was looked at: passes; with regions: checks; 0: a page is not looked at */
 	guint64 lost; /* samples that did not fit in the ring, of unknown pages */
 	/* the working set: sum, least and most of the pages found in one pass */
@@ -34,7 +34,7 @@ typedef struct {
 	guint64 before, stayed;
 	guint64 blocks; /* of 2 MiB with at least one page found, summed over the passes */
 	GArray *cells;	/* guint64, one for each column */
-	GArray *writes; /* guint64, the part of the cells that were writes; NULL: not told apart */
+	GArray *writes; /* guint64, the part of the cells that were writes; NULL: not distinguished */
 } KxAccessRow;
 
 /* Columns that follow each other: numbers of bins of bin_pages pages. Memory without a column was never found. */
@@ -54,10 +54,10 @@ typedef struct {
 	guint64 leaf_bytes; /* half of the pages found were in leaves of this size or larger; 0: not known */
 	gint64 origin_realtime_ns;
 	guint64 bin_ns, bin_pages;
-	/* mean time from the begin of a pass to the begin of the next; 0: not known. Nothing shorter can be told apart. */
+	/* mean time from the begin of a pass to the begin of the next; 0: not known. The map shows nothing shorter. */
 	guint64 interval_ns;
 	GArray *columns;    /* KxAccessColumns, ascending */
-	guint32 columns_nr; /* of all entries */
+	guint32 columns_nr; /* number of columns in all entries */
 	GPtrArray *
 		rows; /* KxAccessRow, ascending by bin; times without a row had no pass of this tracker */
 	/* pages found per pass, in order of time: of each @sizes_every-th pass */
@@ -69,7 +69,7 @@ typedef struct {
 	 */
 	GArray *ages_ns, *age_pages; /* guint64 */
 	char *ages_na;		     /* why ages are not known; NULL: they are */
-	guint64 age_grain;	     /* pages that have one age, that of the page found last */
+	guint64 age_grain;	     /* how many pages share one age, that of the page found last */
 	guint64 first_end_ns,
 		last_end_ns; /* from the map's origin: when the first and the last pass ended */
 	/* blocks of 2 MiB with pages found, summed over the passes, by the number of these pages */
@@ -93,7 +93,7 @@ void kx_access_row_free(gpointer row);
 KxAccessMap *kx_access_map_new(void);
 void kx_access_map_free(KxAccessMap *m);
 KxOverTime *kx_over_time_new(void);
-/* Nothing is known; takes @why. */
+/* An over-time report without any data: @why is the reason. Takes @why. */
 KxOverTime *kx_over_time_unknown(char *why);
 KxOverTime *kx_over_time_copy(const KxOverTime *t);
 void kx_over_time_free(KxOverTime *t);
@@ -105,13 +105,13 @@ guint64 kx_access_cell(const KxAccessRow *r, guint column);
 /* The first page of a column. */
 guint64 kx_access_column_gfn(const KxAccessMap *m, guint column);
 /*
- * In how many seconds a row's passes found what they found: each finds what happened since the pass before. This can be much
- * more than the row's own time, if passes are longer than rows.
+ * The time, in seconds, in which the accesses happened that a row's passes found: each pass finds what happened since the pass before.
+ * If passes are longer than rows, this is much more than the row's own time.
  */
 double kx_access_row_seconds(const KxAccessMap *m, const KxAccessRow *r);
 /*
- * The time that row @i stands for, from the map's origin: the row's own, and before it, as far as no other row stands there, the
- * time that its first pass reaches back.
+ * The time that row @i represents, from the map's origin: the row's own time, and before it the time that its first pass reaches back,
+ * as far as no other row is there.
  */
 void kx_access_row_time(const KxAccessMap *m, guint i, guint64 *from_ns, guint64 *until_ns);
 /*

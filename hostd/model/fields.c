@@ -17,7 +17,7 @@
 	{                                                                           \
 #member, KX_FIELD_##t, AT(st, member), AT(st, reason), -1, 0, FALSE \
 	}
-/* A member of a VM that only the module knows. If @known is 0, the module was not loaded. */
+/* A member of a VM that only the module reports. If @known is 0, the module was not loaded. */
 #define FIELD_KNOWN(t, member, known)                                                     \
 	{                                                                                 \
 #member, KX_FIELD_##t, AT(KxVmReport, member), -1, AT(KxVmReport, known), \

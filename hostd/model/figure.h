@@ -9,7 +9,7 @@
  * A figure was measured (@na is NULL), or was not (@na is the reason, one clause without a full stop). An estimate has the 95 %
  * confidence interval [@low, @high] and the number of observations @n; for other figures low = high = NAN. @note: what the reader
  * must know to understand the value, one clause; NULL: nothing. @se and @degrees: standard error of the value (of a slowdown: of
- * its logarithm) and its degrees of freedom, for a comparison with another estimate; @degrees 0: not known.
+ * its logarithm) and the degrees of freedom, for comparisons with another estimate; @degrees 0: not known.
  */
 typedef struct {
 	double value;

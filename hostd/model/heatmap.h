@@ -65,8 +65,9 @@ void kx_heat_compare(KxHeatReport *h, guint64 ram_bytes);
 /* Removes all ranges except the hottest @n of each map. */
 void kx_heat_trim(KxHeatReport *h, guint n);
 /*
- * How many ranges, from the first on, are hot: those with at least half of the heat of the range in which the middle one of all
- * accesses lies. 0: nothing was accessed. @heat: where hot begins, in accesses per page.
+ * How many ranges, counted from the hottest, are hot. If all accesses are ordered by the heat of their range, the middle one lies in
+ * some range; hot are the ranges with at least half of that range's heat. 0: nothing was accessed. @heat: the limit, in accesses per
+ * page.
  */
 guint kx_heat_hot_ranges(const KxHeatMap *m, double *heat);
 /* Accesses per page of 4 KiB. */

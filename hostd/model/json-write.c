@@ -6,8 +6,8 @@
 #include <string.h>
 
 /*
- * json-glib 1.6 writes a number with an exponent and no point, as 1e+17, with ".0" after it, which nothing reads again. The
- * nearest number that is not written so is as good.
+ * json-glib 1.6 appends ".0" to a number that is written with an exponent and without a point, such as 1e+17: no parser reads that.
+ * Returns the nearest number that is not written in this way.
  */
 static double printable(double value)
 {
@@ -211,7 +211,7 @@ void kx_json_add_heat(JsonBuilder *b, const KxHeatReport *h)
 	json_builder_end_object(b);
 }
 
-/* Those that have begun. */
+/* The batches that have begun. */
 static void add_batches(JsonBuilder *b, const KxSeries *s)
 {
 	json_builder_set_member_name(b, "est_batches");

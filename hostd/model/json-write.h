@@ -11,13 +11,13 @@
 #include "fields.h"
 #include "report.h"
 
-/* A value: null, if it is no number. All numbers with a fraction go this way. */
+/* Adds a value: null if @value is NAN or infinite. All numbers with a fraction are written by this function. */
 void kx_json_add_number(JsonBuilder *b, double value);
 void kx_json_add_u64(JsonBuilder *b, guint64 value);
 void kx_json_add_double(JsonBuilder *b, const char *key, double value);
-/* A member that is left out if the value is not known (no number) */
+/* Adds a member, unless @value is not known (NAN). */
 void kx_json_add_known(JsonBuilder *b, const char *key, double value);
-/* null, if there is no text */
+/* Adds a member: null if @text is NULL. */
 void kx_json_add_text(JsonBuilder *b, const char *key, const char *text);
 void kx_json_add_int(JsonBuilder *b, const char *key, gint64 value);
 /* @texts: char *, none NULL */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * On which NUMA nodes of the host a VM's memory lies: what the kernel answered, in pages of 4 KiB. The figures that users see are
- * computed of it in report/placed.h.
+ * On which NUMA nodes of the host a VM's memory lies: the kernel's answers, in pages of 4 KiB. report/placed.h computes the figures
+ * that users see from them.
  */
 #ifndef KX_PLACEMENT_H
 #define KX_PLACEMENT_H
@@ -17,13 +17,13 @@ typedef struct {
 } KxPlacedNode;
 
 /*
- * Memory is hot, or it belongs to the rest, which is cold. If @hot_na is set, nobody knows what is hot: all memory belongs to the
- * rest, which is then neither. asked < pages: the pages asked about are a random sample of the pages.
+ * Memory is either hot, or belongs to the rest, which is cold. If @hot_na is set, it is not known which memory is hot: all memory
+ * belongs to the rest, which is then neither hot nor cold. asked < pages: the kernel was asked about a random sample of the pages.
  */
 typedef struct {
 	char *na;	    /* why nothing is known; NULL: the members below are valid */
 	guint32 host_nodes; /* with memory; 0: not known */
-	char *tracker, *mechanism, *options; /* whose map of heat says what is hot */
+	char *tracker, *mechanism, *options; /* of the heat map that shows which memory is hot */
 	gboolean running;		     /* this tracker runs now */
 	char *hot_na;
 	char *hot_note;	 /* what a reader must know of this map, one clause; NULL: nothing */
@@ -38,7 +38,7 @@ typedef struct {
 } KxPlacement;
 
 KxPlacement *kx_placement_new(void);
-/* Of which nothing is known: @reason. Takes @reason. */
+/* A placement of which nothing is known, because of @reason. Takes @reason. */
 KxPlacement *kx_placement_unknown(char *reason);
 KxPlacement *kx_placement_copy(const KxPlacement *p); /* NULL: NULL */
 void kx_placement_free(KxPlacement *p);

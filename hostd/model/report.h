@@ -30,8 +30,8 @@ void kx_report_free(KxReport *r);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxReport, kx_report_free)
 
 /*
- * What the file with this schema is, and which command reads it: "a report, which kvm-ext report --input reads"; NULL: it is not
- * one of kvm-ext's.
+ * What a file with this schema is, and which command reads it: "a report, which kvm-ext report --input reads"; NULL: the schema is not
+ * one of kvm-ext.
  */
 const char *kx_schema_meaning(const char *schema);
 /* Reads JSON that kx_report_to_json() (report/json.h), of this or an earlier version, has written. */

@@ -118,6 +118,6 @@ void kx_totals_not_below(GPtrArray *list, const GPtrArray *before)
 
 		for (guint k = 0; b && k < KX_TOTALS; k++)
 			t->values[k] = fmax(t->values[k],
-					    b->values[k]); /* of a NAN and a number: the number */
+					    b->values[k]); /* of NAN and a number: the number */
 	}
 }

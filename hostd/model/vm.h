@@ -24,7 +24,7 @@ typedef struct {
 	/* "pml", …; "module", or the properties of the host from which it was derived; "plain", …; NULL: not read */
 	char *log_mechanism, *log_mechanism_source, *log_mode;
 	guint64 declared_pages; /* memory that the guest has declared, so that it is pinned and not tracked */
-	char *yielded; /* for what the tracker yields the dirty log now: "migration", …; NULL: it does not */
+	char *yielded; /* for what purpose the tracker yields the dirty log now: "migration", …; NULL: it does not yield */
 	char *progress; /* of a long pass: "priming, 23 % of memory, …"; NULL: there is none */
 	char *paused; /* why the VM does not run now: "suspended", …; NULL: it runs, or this is not known */
 	GPtrArray *windows;	/* KxWindow, in order of id */
