@@ -14,7 +14,7 @@
 
 /* The label of a line: "0x0000123456000 |" */
 #define LABEL 16u
-/* From nothing to the greatest heat. What was found is never shown as nothing. */
+/* From nothing to the greatest heat. Memory in which something was found is never shown as a space. */
 static const char ramp[] = " .:-=+*#%@";
 #define RAMP_TOP (sizeof(ramp) - 2)
 
@@ -109,7 +109,7 @@ static void heading(GString *out, const KxVmReport *v, const KxAccessMap *m)
 		name, label, m->running ? ", running" : "", passes);
 }
 
-/* As the 6 × 6 × 6 cube of xterm's colours has it best. */
+/* The number of the nearest colour in xterm's cube of 6 × 6 × 6 colours. */
 static guint of_cube(KxColour c)
 {
 	return 16 + 36 * ((c.red + 25u) / 51) + 6 * ((c.green + 25u) / 51) + (c.blue + 25u) / 51;

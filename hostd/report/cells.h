@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the text and the page (html/) say of rows in the same words: values, and sentences. */
+/* Values and sentences about rows, which the text and the page (html/) have in common. */
 #ifndef KX_CELLS_H
 #define KX_CELLS_H
 
@@ -10,7 +10,7 @@
 
 /* The row's label, without characters that a terminal would interpret. */
 char *kx_row_cell(const GPtrArray *rows, guint index);
-/* The value of @f, which is not n/a, without its footnote; or of the row, if the column is not one of a figure alone. */
+/* The text of @f, which is not n/a, without its footnote. If @kind is computed from the row, the text of that. */
 char *kx_cell_value(const GPtrArray *rows, guint index, KxCell kind, const KxFigure *f);
 /* Why none of the figures in the column of @spec is available, if it is the same reason for all of them; else NULL. */
 const char *kx_cell_na(const KxRow *row, const KxFigureSpec *spec);

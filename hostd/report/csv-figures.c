@@ -10,12 +10,12 @@
 typedef struct {
 	GString *out;
 	GPtrArray *table,
-		*row; /* char *: names of members, and of elements of arrays, down to where the walk is */
+		*row; /* char *: names of the members and array elements on the path to the current node */
 } Walk;
 
 static void walk(Walk *w, JsonNode *node, const char *key);
 
-/* By what a reader calls the element. */
+/* The name by which users know an element of an array. */
 static char *name_of(JsonObject *o, guint index)
 {
 	static const char *const keys[] = { "label", "setting", "name", "tracker", "id" };

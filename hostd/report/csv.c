@@ -7,7 +7,7 @@
 #include "base/textfmt.h"
 #include "row.h"
 
-/* Names of VMs are others': what a terminal takes for a command is shown, not sent. */
+/* Names of VMs may come from anybody: characters that a terminal would interpret are replaced. */
 void kx_csv_add(GString *out, const char *raw, gboolean last)
 {
 	g_autofree char *text = kx_text_clean(raw);

@@ -5,9 +5,9 @@
 
 #include "model/report.h"
 
-/* A cell of CSV: quoted if it has to be (RFC 4180). */
+/* Appends a cell, which is quoted if it has to be (RFC 4180). @last: it ends the line. */
 void kx_csv_add(GString *out, const char *text, gboolean last);
-/* A number with all its digits; empty, if it is none. */
+/* A number with all its digits; an empty cell, if @value is no number. */
 void kx_csv_add_number(GString *out, double value, gboolean last);
 
 /* vm, row, tracker, options, figure, value, low, high, n, unit, na: each row's figures, with the reason if there is no value. */

@@ -12,7 +12,7 @@
 /* damo knows the streams of levels 1, 6 and 9 by their first bytes. */
 #define LEVEL 6
 
-/* Memory of a column that exists, or of no column. */
+/* A piece of existing memory: in one column, or in no column. */
 typedef struct {
 	guint64 gfn, npages;
 	gint column; /* -1: nothing was ever found there */
@@ -126,7 +126,7 @@ static void add_region(JsonBuilder *b, guint64 gfn, guint64 npages, guint64 samp
 	json_builder_end_object(b);
 }
 
-/* Pages of each column that pieces have; a column may lie in several parts. */
+/* The number of pages of each column that are in @pieces; a column may lie in several parts. */
 static guint64 *column_pages(const GArray *pieces, guint columns)
 {
 	guint64 *pages = g_new0(guint64, MAX(columns, 1));

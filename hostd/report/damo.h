@@ -9,7 +9,7 @@
 #include "model/vm.h"
 
 typedef struct {
-	guint records, snapshots; /* in the whole file; least snapshots of a record below */
+	guint records, snapshots; /* in the whole file; below: the fewest snapshots of a record */
 	guint snapshots_min;
 	guint64 clamped; /* accesses that would be more than a snapshot's checks can have: see the manual */
 } KxDamoSum;
@@ -18,11 +18,11 @@ typedef struct {
 #define KX_DAMO_SNAPSHOTS_MIN 30u
 
 /*
- * The text (JSON) of all maps of @vms (KxVmReport) whose cells count pages; @tracker: of this tracker alone, NULL: of all. NULL:
- * there is no such map. @targets: appended to, for each record "vm: tracker", in the order of target_id from 0 on.
+ * The text (JSON) of all maps of @vms (KxVmReport) whose cells count pages. @tracker: only maps of this tracker; NULL: of all trackers.
+ * Returns NULL if there is no such map. Appends to @targets "vm: tracker" for each record, in the order of target_id from 0 on.
  */
 char *kx_damo_text(const GPtrArray *vms, const char *tracker, GPtrArray *targets, KxDamoSum *sum);
-/* As damo reads it: one zlib stream. */
+/* Compresses the text as damo expects it: one zlib stream. */
 GBytes *kx_damo_pack(const char *text);
 
 #endif /* KX_DAMO_H */

@@ -16,7 +16,7 @@ KxFigure kx_figure_per(double sum, double n, const char *if_none);
 KxFigure kx_figure_interval(double value, double half, guint64 n);
 /* Makes @f unavailable. */
 void kx_figure_void(KxFigure *f, const char *reason);
-/* @f, whose interval ends at what the figure cannot be less or more than, as a share that is 0 at least and 1 at most. */
+/* @f with its interval cut at values that the figure cannot exceed: for example a share is at least 0 and at most 1. */
 KxFigure kx_figure_within(KxFigure f, double least, double most);
 void kx_figure_clear(KxFigure *f);
 KxFigure kx_figure_copy(const KxFigure *f);
@@ -39,7 +39,7 @@ void kx_ratio_add(KxRatioSums *s, double y, double x);
 void kx_ratio_pool(KxRatioSums *s, const KxRatioSums *other);
 /* FALSE if Σx is 0; *@se is NAN with fewer than 2 observations. */
 gboolean kx_ratio_estimate(const KxRatioSums *s, double *r, double *se);
-/* Half width of the 95 % interval in standard errors. */
+/* Half the width of the 95 % interval, in standard errors. */
 double kx_t_quantile(double degrees);
 /* The estimate of a series, which must have a value, with its interval if there is one. */
 KxFigure kx_figure_of_series(const KxSeriesEstimate *e);

@@ -7,7 +7,7 @@ static GArray *turns_new(void)
 	return g_array_new(FALSE, FALSE, sizeof(KxTurn));
 }
 
-/* The ratio of two rates: with an interval if windows took turns; else @plain, of all windows to all, with a word to it. */
+/* The ratio of two rates, with an interval if the windows took turns; else @plain, the ratio over all windows, with a note. */
 static KxFigure ratio_of(const GArray *own, const GArray *base, double plain, guint64 n)
 {
 	KxFigure f = kx_figure(plain, n);
@@ -20,7 +20,7 @@ static KxFigure ratio_of(const GArray *own, const GArray *base, double plain, gu
 
 /* --- against off ------------------------------------------------------------- */
 
-/* What the windows without a tracker come to. */
+/* The sums over the windows without a tracker. */
 typedef struct {
 	gboolean there;
 	KxRatioSums sums;
@@ -131,7 +131,7 @@ static KxFigure too_few(const KxPool *p, const char *whose)
 	return kx_unavailable(why);
 }
 
-/* The row with which the others are compared is fixed: the cheapest one would be cheap by chance, too. NULL: @why. */
+/* The row with which the others are compared; NULL: @why. The user names it: the cheapest row may be cheap by chance. */
 static const KxPool *reference_of(const GPtrArray *pools, const char *name, char **why)
 {
 	g_autoptr(GPtrArray) rows = g_ptr_array_new();
@@ -178,8 +178,8 @@ static KxFigure against_reference(const KxPool *p, const Kind *k, const KxPool *
 }
 
 /*
- * A sample is a leaf, and leaves of two trackers can have different sizes (4K, 2M): the same ratio, but of the cost per page
- * that a sample covers.
+ * A sample is a leaf, and the leaves of two trackers can have different sizes (4K, 2M): so this is the ratio of the costs per page that
+ * a sample covers.
  */
 static KxFigure per_page(const KxPool *p, const KxFigure *ratio, const KxPool *reference)
 {

@@ -107,7 +107,7 @@ static void note_spaces(KxPool *p, const KxVmReport *v)
 	kx_figure_note(total, note);
 }
 
-/* What others hold for a tracker, and do not tell. */
+/* Memory that others hold for a tracker, without reporting how much. */
 static void note_memory(KxPool *p)
 {
 	const char *note = kx_tracker_more_memory(kx_tracker_by_name(p->row->tracker));

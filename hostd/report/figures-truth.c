@@ -60,7 +60,7 @@ static void no_truth(KxRow *row, const char *why)
 		*figures[i] = kx_unavailable(why);
 }
 
-/* For an unknown tracker: the report is of a newer daemon. */
+/* If the tracker is unknown: the report is of a newer daemon. */
 static const KxSees sees_unknown = {
 	.no_recall = "this version does not know what the tracker can find",
 };

@@ -24,7 +24,7 @@ static double drain_per_sample(const KxPool *p)
 	return drain / p->cost.x;
 }
 
-/* How far passes resemble their neighbours, and how many independent ones would tell as much. */
+/* How much passes resemble their neighbours, and how many independent passes would give as much information. */
 static void series_figures(KxPool *p, const char *why)
 {
 	const char *no_pairs = p->cost_is_old ? "the report is of a version that did not keep it"
@@ -178,7 +178,7 @@ static const char kernel_flushes[] = "the kernel flushes when it changes the VMM
 static const char qemus_flushes[] = "what QEMU does for this tracker, KVM flushes for: KVM's own "
 				    "flushes have them, and others";
 
-/* Who flushes for the tracker, if that is not counted as the tracker's. */
+/* Why flushes for the tracker are not counted as the tracker's; NULL: they are counted. */
 static const char *flushes_of_others(const KxRow *row)
 {
 	const KxTrackerRow *t = kx_tracker_by_name(row->tracker);
@@ -207,7 +207,7 @@ static void load_figures(KxPool *p)
 
 		drain += w->has_stats ? (double)w->drain_cpu_ns : 0;
 	}
-	/* The CPU time of a sampler in the guest is the guest's, and has a figure of its own. */
+	/* The CPU time of a sampler in the guest is CPU time of the guest, which has a figure of its own. */
 	row->cpu_percent = kx_figure(
 		((has(p, KX_PART_GUEST) ? 0 : KX_POOL_TOTAL(p, cpu_ns)) + drain) * 100 / p->ns,
 		p->passes);

@@ -55,7 +55,7 @@
 #define CAN(what) \
 	(kx_tracker_by_name(row->tracker) && (kx_tracker_by_name(row->tracker)->can & (what)))
 
-/* Somebody else samples the regions, and reports them only once an aggregation, after merging. */
+/* DAMON samples the regions, and reports them once per aggregation, after it has merged them. */
 #define AGGREGATES     kx_row_aggregates(row)
 #define CHECKS_UNKNOWN KX_CHECKS_UNKNOWN
 

@@ -12,7 +12,7 @@ void kx_heat_grid_free(KxHeatGrid *g)
 	g_free(g);
 }
 
-/* Lines of at most @columns columns each; with @apart no line spans memory between which there is a gap. */
+/* Lines of at most @columns columns each; with @apart no line reaches over a gap in the memory. */
 static GArray *lines_of(const KxAccessMap *m, guint64 columns, gboolean apart)
 {
 	GArray *lines = g_array_new(FALSE, TRUE, sizeof(KxGridLine));
@@ -33,7 +33,7 @@ static GArray *lines_of(const KxAccessMap *m, guint64 columns, gboolean apart)
 	return lines;
 }
 
-/* As fine as fits. If the memory has more gaps than there are lines, lines span them. */
+/* Makes the lines as fine as fits. If the memory has more gaps than there are lines, lines reach over gaps. */
 static void make_lines(KxHeatGrid *g, const KxAccessMap *m, guint max_y)
 {
 	guint64 columns = 1;
@@ -65,7 +65,7 @@ static guint line_of(const KxHeatGrid *g, guint64 gfn)
 	return low;
 }
 
-/* A row that reaches over several columns gives to each its share. */
+/* A row that reaches over several columns of the grid is divided among them by time. */
 static void add_row(KxHeatGrid *g, const KxAccessMap *m, guint i, const guint *line, double *whole)
 {
 	const KxAccessRow *r = kx_access_row(m, i);
@@ -85,7 +85,7 @@ static void add_row(KxHeatGrid *g, const KxAccessMap *m, guint i, const guint *l
 	}
 }
 
-/* Sums of cells first; then divided by what they could be. */
+/* First adds up the cells; then divides each sum by the largest value that it could have. */
 static void fill(KxHeatGrid *g, const KxAccessMap *m)
 {
 	g_autofree double *whole = g_new0(double, g->nx);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A map of heat over time, made as small as the place for it: neighbours are added up. For terminals and pictures. */
+/* A map of heat over time, reduced to the size of a terminal or a picture by adding up neighbouring cells. */
 #ifndef KX_HEATGRID_H
 #define KX_HEATGRID_H
 
 #include "model/accessmap.h"
 
-/* Memory that follows itself; between two lines may be memory in which nothing was found. */
+/* A line: contiguous memory. Memory in which nothing was found may lie between two lines. */
 typedef struct {
 	guint64 gfn, npages;
 	gboolean gap; /* the line below, with lower addresses, ends before this one begins */

@@ -51,7 +51,7 @@ static void add_label(JsonBuilder *b, const char *key, const GPtrArray *rows, gu
 	json_builder_add_string_value(b, label);
 }
 
-/* With the row's label, by which the notes call it, and the label of the row that measured its misses, as in the text. */
+/* A row with its label, by which the notes name it, and with the label of the row that measured its misses, as in the text. */
 static void add_row(JsonBuilder *b, const GPtrArray *rows, guint index)
 {
 	const KxRow *row = rows->pdata[index];

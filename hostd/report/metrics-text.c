@@ -31,7 +31,7 @@ static void put_escaped(GString *out, const char *text)
 	}
 }
 
-/* Whole numbers exactly, others with all digits that mean something; the decimal point in every locale. */
+/* Whole numbers exactly, other numbers with all significant digits; with a decimal point in every locale. */
 static void put_value(GString *out, double value)
 {
 	char text[G_ASCII_DTOSTR_BUF_SIZE];
@@ -43,7 +43,7 @@ static void put_value(GString *out, double value)
 	g_string_append(out, text);
 }
 
-/* HELP in the older format takes quotes as they are. */
+/* In the older format HELP contains quotes without an escape. */
 static void put_help(Text *t, const char *help)
 {
 	if (t->open) {
@@ -201,7 +201,7 @@ static double found(const KxVmReport *v)
 		       : NAN;
 }
 
-/* Values of the moment. NAN: not available. */
+/* Gauges: values at the time of the scrape. NAN: not available. */
 static const struct {
 	const char *name, *unit, *help;
 	double (*value)(const KxVmReport *v);
@@ -237,7 +237,7 @@ static void put_gauges(Text *t)
 	}
 }
 
-/* The newest window lasts until it was read. */
+/* The end of the newest window is the time at which it was read. */
 static void put_age(Text *t, gint64 realtime_ns)
 {
 	static const char name[] = "kvm_ext_vm_figures_age_seconds";
@@ -277,7 +277,7 @@ static gboolean has_total(const KxTotals *totals, const KxTotalSpec *spec)
 
 	if (!row)
 		return FALSE;
-	/* Never under a name that does not say what was sampled. */
+	/* Counters of a sampler are left out as long as its event is not known, because the label names the event. */
 	if ((row->can & KX_CAN_EVENTS) && !totals->event)
 		return FALSE;
 	if (spec->needs == KX_TOTAL_ANY)
@@ -315,7 +315,10 @@ static int by_name(gconstpointer a, gconstpointer b)
 	return names ? names : (x->pid > y->pid) - (x->pid < y->pid);
 }
 
-/* A name that another VM has, too, gets the pid; so does one that looks like such a label, until no other is the same. */
+/*
+ * If another VM has the same name, the label is the name with the pid. If a VM's name equals such a label, pids are added until the label
+ * is unique.
+ */
 static char *label_of(const Text *t, GHashTable *taken, guint i)
 {
 	const KxVmReport *v = t->vms->pdata[i];

@@ -10,7 +10,7 @@ typedef enum {
 	KX_METRICS_PLAIN, /* version 0.0.4 */
 } KxMetricsFormat;
 
-/* What is not of a VM. */
+/* Metrics of the daemon itself. */
 typedef struct {
 	const char *version;
 	gboolean libvirt;   /* connected */
@@ -19,8 +19,8 @@ typedef struct {
 } KxDaemonMetrics;
 
 /*
- * @vms: KxVmReport with totals and its newest window. What is not available is left out. VMs that have one name get their pid in
- * the label, because two series must not have the same labels. The caller frees the text.
+ * @vms: KxVmReport with totals and its newest window. Values that are not available are left out. VMs with the same name get their pids
+ * in the label, because two series must not have the same labels. The caller frees the text.
  */
 char *kx_metrics_text(const GPtrArray *vms, const KxDaemonMetrics *about, KxMetricsFormat format);
 

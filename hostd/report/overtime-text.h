@@ -16,7 +16,7 @@ typedef enum {
 /* Time to the right, guest-physical memory upwards. */
 char *kx_access_map_to_text(const KxVmReport *v, const KxAccessMap *m, guint width, guint height,
 			    KxColours colours);
-/* What no pass of this interval can show, and what else the reader has to know: sentences. */
+/* Sentences that the reader must know: what passes with this interval cannot show, and more. */
 GPtrArray *kx_access_map_notes(const KxAccessMap *m);
 /* One line for each cell; @vm: with the name of the VM before. */
 void kx_access_map_csv_head(GString *out);

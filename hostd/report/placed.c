@@ -18,11 +18,11 @@ static KxFigure share(guint64 pages, guint64 asked, guint64 found)
 		return kx_unavailable("no page was asked about");
 	p = (double)found / (double)asked;
 	f = kx_figure(p * (double)pages / PAGES_PER_MIB, asked);
-	/* Without replacement, a sample tells as much as a larger one with replacement. */
+	/* A sample without replacement has as much information as a larger sample with replacement: this is its size. */
 	n = (double)asked * ((double)pages - 1) / ((double)pages - (double)asked);
 	middle = (p + z * z / (2 * n)) / (1 + z * z / n);
 	half = z / (1 + z * z / n) * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
-	/* What was seen is certain; at both ends of the scale rounding must not leave a rest. */
+	/* Pages that were found are certain. At both ends of the scale a rounding error must not remain. */
 	f.low = found ? MAX((middle - half) * (double)pages, (double)found) / PAGES_PER_MIB : 0;
 	f.high = found < asked
 			 ? MIN((middle + half) * (double)pages, (double)(pages - (asked - found))) /

@@ -7,13 +7,14 @@
 #include "model/placement.h"
 
 /*
- * MiB of the hot memory (or of the rest) of which @found of the pages asked about are a part. If not all pages were asked about:
- * an estimate with Wilson's 95 % interval for a sample without replacement. Strata make the true interval shorter, never longer.
+ * The size in MiB of a part of the hot memory (or of the rest), from @found, the number of its pages among the pages asked about. If not
+ * all pages were asked about, it is an estimate with Wilson's 95 % interval for a sample without replacement. The sample is stratified,
+ * which makes the true interval shorter, never longer.
  */
 KxFigure kx_placed_hot(const KxPlacement *p, guint64 found);
 KxFigure kx_placed_rest(const KxPlacement *p, guint64 found);
 
-/* The two sums for which a user moves memory; n/a if it is not known what is hot, or which nodes are slow. */
+/* The two sums that a user wants to reduce by moving memory; n/a if it is not known what is hot, or which nodes are slow. */
 KxFigure kx_placed_hot_on_slow(const KxPlacement *p);
 KxFigure kx_placed_cold_on_fast(const KxPlacement *p);
 

@@ -38,7 +38,7 @@ static char *node_cell(const KxPlacement *p, const KxPlacedNode *n)
 			       n->cpus ? "" : ", no CPUs");
 }
 
-/* Without heat the memory has one column. */
+/* If it is not known what is hot, there is one column for all memory. */
 static void print_nodes(KxText *t, const KxPlacement *p)
 {
 	g_autoptr(KxTable) table = kx_table_new();

@@ -64,7 +64,7 @@ static void pool_add(KxPool *p, KxWindow *w, guint place)
 		kx_ratio_add(&p->work, y, x);
 }
 
-/* When all windows are there. */
+/* Call this after all windows were added to the pool. */
 static void estimate_cost(KxPool *p)
 {
 	g_autoptr(GPtrArray) list = g_ptr_array_new();
@@ -132,7 +132,7 @@ gboolean kx_window_cost(const KxWindow *w, double *y, double *x)
 	return w->has_stats && *x > 0;
 }
 
-/* What the VM shows cannot be told apart by who caused it. */
+/* If the VMM had the log for a part of the window, it is not known which exits the tracker caused: the window does not count. */
 gboolean kx_window_exits(const KxWindow *w, double *y, double *x)
 {
 	double ns = kx_window_tracked_ns(w);

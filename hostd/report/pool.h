@@ -3,7 +3,7 @@
 #ifndef KX_POOL_H
 #define KX_POOL_H
 
-/* Of a tracker that KX_CAN_AGGREGATE. */
+/* The reason for a tracker with KX_CAN_AGGREGATE. */
 #define KX_CHECKS_UNKNOWN \
 	"DAMON reports how often regions were accessed, not its checks, splits and merges"
 
@@ -16,15 +16,15 @@
 typedef struct {
 	KxRow *row;
 	GPtrArray *windows; /* KxWindow, not owned */
-	GArray *places;	    /* guint: of each of them, among all windows of the VM */
+	GArray *places;	    /* guint: index of each of them among all windows of the VM */
 	gboolean off, module;
 	double ns; /* time with statistics, without the time that was yielded or in which the VM was paused */
 	double paused_ns;
 	const char *paused_na; /* why there may have been more pauses; NULL: all are known */
 	guint64 passes, samples, lost;
-	KxSeriesEstimate cost; /* of a sample, by the records of passes */
+	KxSeriesEstimate cost; /* of a sample, from the records of passes */
 	gboolean
-		cost_is_old; /* of a report that does not tell how far passes resemble their neighbours */
+		cost_is_old; /* the report does not contain how much passes resemble their neighbours */
 	KxRatioSums exits, work;
 	const char *exits_na, *work_na;
 } KxPool;

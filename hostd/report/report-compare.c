@@ -6,7 +6,7 @@
 
 #include "base/textfmt.h"
 
-#define LARGE 1.05 /* pages per sample, from which on some samples must be large leaves */
+#define LARGE 1.05 /* with more pages per sample than this, some samples must be large leaves */
 
 /* Costs on the host are compared with each other, and so are costs in the guest. */
 typedef struct {
@@ -92,7 +92,7 @@ static char *by_page(const GPtrArray *rows, guint i, guint base, const Kind *k)
 			       label, pages, base_label, base_pages, ratio);
 }
 
-/* How sure that is. */
+/* The interval of a ratio as text. */
 static char *interval_text(const KxFigure *f)
 {
 	g_autofree char *low = NULL, *high = NULL;
@@ -115,7 +115,7 @@ static char *ratio_text(const GPtrArray *rows, guint i, guint base, const Kind *
 			       base_label, k->of, sure, page);
 }
 
-/* Who takes the sentences. */
+/* The receiver of the sentences. */
 typedef struct {
 	KxSentenceFunc each;
 	gpointer data;
@@ -130,7 +130,7 @@ static void say(Sentences *s, char *sentence)
 	g_free(sentence);
 }
 
-/* Without a reference of this kind of cost there is nothing to be said of it. */
+/* Says nothing if the reference has no cost of this kind. */
 static void say_ratios(Sentences *s, const GPtrArray *rows, const Kind *k)
 {
 	guint base = base_of(rows);

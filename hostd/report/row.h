@@ -17,7 +17,7 @@ typedef struct {
 	gboolean staleness;
 	guint missed_by; /* index of the row that measured the misses of this row */
 	guint windows;
-	double seconds; /* tracked: without the time that was yielded, or in which the VM was paused */
+	double seconds; /* tracked time: without the time that was yielded, or in which the VM was paused */
 	gboolean is_reference;	/* the row that was named as the reference of costs */
 	const char *paused_for; /* reason of the last pause, owned by a window; NULL: no pause */
 #define FIGURE(member, unit, column, formula, manual) KxFigure member;

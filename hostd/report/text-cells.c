@@ -91,7 +91,7 @@ static char *share_text(const KxFigure *f)
 	return g_strdup_printf("%.4f", floor(f->value * 10000) / 10000);
 }
 
-/* With the number of pages of which it is a share: this shows how reliable the share is. */
+/* A share with the number of pages of which it is a share, which shows how reliable the share is. */
 static char *truth_text(const KxFigure *f)
 {
 	g_autofree char *value = share_text(f), *pages = kx_text_count((double)f->n);
@@ -117,7 +117,7 @@ static char *ratio_text(const KxFigure *f)
 			       f->high);
 }
 
-/* --- cells that look at the row --------------------------------------------------------------------------------------- */
+/* --- cells that are computed from the row ------------------------------------------------------------------------------ */
 
 static char *pairs_text(const GPtrArray *rows, guint index)
 {

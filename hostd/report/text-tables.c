@@ -54,7 +54,7 @@ static void add_labels(KxTable *table, const GPtrArray *rows, KxPart part)
 	}
 }
 
-/* With cells for the rows that have @part. */
+/* Adds the figure's column, with cells for the rows that have @part. */
 static guint add_column(KxText *t, KxTable *table, const GPtrArray *rows, KxPart part,
 			const KxFigureSpec *f)
 {
@@ -77,7 +77,7 @@ static void add_time(KxTable *table, const GPtrArray *rows)
 				  kx_text_ns(((const KxRow *)rows->pdata[i])->seconds * 1e9));
 }
 
-/* Beside the cost on the host: the cost in the guest, which is a cost of its own; then the time that was tracked. */
+/* Beside the cost on the host: figures of parts with KX_IN_MAIN, such as the cost in the guest; then the time that was tracked. */
 static void add_beside_cost(KxText *t, KxTable *table, const GPtrArray *rows)
 {
 	for (const KxFigureSpec *f = kx_figures; f->offset; f++) {

@@ -7,11 +7,11 @@
 /* --- runs ------------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
-	double own; /* 1: of the setting, 0: of the reference */
+	double own; /* 1: a run of the setting, 0: a run of the reference */
 	double place, rate;
 } Run;
 
-/* Where a list is read. */
+/* A list of windows, and the place up to which it was read. */
 typedef struct {
 	const GArray *list;
 	guint next;
@@ -62,7 +62,7 @@ static GArray *runs_of(const GArray *own, const GArray *reference)
 
 /* --- the ratio -------------------------------------------------------------------------------------------------------- */
 
-/* The logarithm of a rate = a constant + the step, if it is of the setting, + a slope times its place. Returns the step. */
+/* Fits: logarithm of a run's rate = constant + step (if the run is of the setting) + slope × place. Returns the step. */
 static double fit(const GArray *runs, double *se)
 {
 	gsize n = runs->len;
@@ -95,7 +95,7 @@ const char *kx_turns_ratio(const GArray *own, const GArray *reference, KxFigure 
 	g_autoptr(GArray) runs = runs_of(own, reference);
 	double step, se, half;
 
-	/* They take turns: of the one there are as many as of the other, or one more. */
+	/* Runs alternate, so the two numbers of runs differ by one at most. */
 	if (runs->len < 2 * KX_TURNS_LEAST)
 		return "not interleaved: the windows of the two did not take turns, so what "
 		       "changed with "

@@ -2,10 +2,10 @@
 /*
  * The ratio of two settings whose windows took turns.
  *
- * What changes with time (a busy hour, a guest that warms up) makes two settings differ that do not differ, if all windows of one
- * of them came first. If they took turns, the change shows in the windows themselves, and is removed: a straight line through the
- * logarithms of the rates over the places of the windows, and a step between the two settings, which is the ratio. compare
- * (compare/effect.h) removes more, from rounds of its own making; here windows are as somebody happened to set them.
+ * If all windows of one setting came first, a change with time (a busy hour, a guest that warms up) looks like a difference between the
+ * two settings. If their windows took turns, the change shows in the windows themselves, and can be removed: fitted are a straight line
+ * through the logarithms of the rates over the places of the windows, and a step between the two settings, which is the ratio. compare
+ * (compare/effect.h) can remove more, because it chooses the order of its windows; here the order is the user's.
  *
  * The unit is a run: windows of one setting between two windows of the other.
  */
@@ -23,7 +23,7 @@ typedef struct {
 } KxTurn;
 
 /**
- * kx_turns_ratio() - rate of @own for rate of @reference
+ * kx_turns_ratio() - the rate of @own divided by the rate of @reference
  * @own: KxTurn, by place
  * @reference: likewise
  * @f: the ratio with its interval; n is the number of runs

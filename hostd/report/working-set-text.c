@@ -218,7 +218,7 @@ char *kx_working_set_to_text(const KxVmReport *v, const KxAccessMap *m, const Kx
 
 /* --- idle ages ----------------------------------------------------------------------------------------------------------- */
 
-/* The maps that know ages. */
+/* The maps that have ages. */
 static GPtrArray *aged(const KxVmReport *v, const char *only)
 {
 	GPtrArray *maps = g_ptr_array_new();
@@ -241,7 +241,7 @@ static char *class_text(const KxAgeClass *c)
 		  : g_strdup_printf("%s or longer", from);
 }
 
-/* Of the map that has looked for longest, which has most classes. */
+/* The classes of the map that has looked for the longest time, which has the most classes. */
 static GArray *all_classes(const GPtrArray *maps)
 {
 	GArray *longest = NULL;

@@ -71,7 +71,7 @@ GArray *kx_access_age_classes(const KxAccessMap *m)
 		KxAgeClass c = { from_s[i] * SECOND, last ? G_MAXUINT64 : from_s[i + 1] * SECOND,
 				 0 };
 
-		/* An age that nothing can have yet is no class. */
+		/* No class for ages that are longer than the tracker has looked. */
 		if (i && c.from_ns > m->last_end_ns - m->first_end_ns)
 			break;
 		for (guint k = 0; k < m->ages_ns->len; k++) {

@@ -36,8 +36,8 @@ KxJoin *kx_join_new(KxWindow *window, const char *no_found, guint64 *budget);
 void kx_join_free(KxJoin *j);
 
 /*
- * The guest did @work units between @from and @to. They are spread evenly over the time in which the VM ran, without @pauses
- * (KxPause), and the window takes its share.
+ * The guest did @work units of work between @from and @to. The units are spread evenly over the time in which the VM ran (the time
+ * without @pauses, KxPause), and the window gets its share.
  */
 void kx_join_work(KxJoin *j, const GArray *pauses, gint64 from, gint64 to, guint64 work);
 /* @slack: the uncertainty of the log's times. FALSE: the budget of pages is used up. */

@@ -4,7 +4,7 @@
  * and how many of the touched pages were found. The log is read once as a stream; memory is bounded by the windows and their
  * pages, regardless of the log's contents.
  *
- * The log has times of the guest's clock, windows have times of the host's clock: the join is as accurate as the two clocks
+ * The log has times of the guest's clock, windows have times of the host's clock: the join is only as accurate as the two clocks
  * agree.
  */
 #ifndef KX_WORKLOG_H
