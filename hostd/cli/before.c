@@ -96,7 +96,7 @@ gboolean cli_before_restore(Cli *cli, const char *target, const CliBefore *befor
 		const char *const one[] = { target, NULL };
 		g_autoptr(GVariant) there = NULL;
 
-		/* Not attached any more is a state, too, and does not pass. */
+		/* The same exit code can mean that the VM was detached: then waiting does not help. */
 		if (i < RESTORE_TRIES && kx_exit_code(failed) == KX_EXIT_STATE)
 			there = cli_ask_stats(cli, one, NULL, NULL);
 		if (!there) {

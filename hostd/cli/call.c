@@ -63,7 +63,7 @@ static gboolean connect_daemon(Cli *cli, GError **error)
 		cli->system_bus ? KX_DBUS_NAME : NULL, KX_DBUS_PATH, NULL, error);
 	if (!cli->manager)
 		return FALSE;
-	/* No timeout: a pass over a large VM can take long; Ctrl-C ends the wait. */
+	/* No timeout, because a pass over a large VM can take long; Ctrl-C ends the wait. */
 	g_dbus_proxy_set_default_timeout(G_DBUS_PROXY(cli->manager), G_MAXINT);
 	return TRUE;
 }
@@ -282,7 +282,7 @@ gboolean cli_watch(Cli *cli, CliOnEvent fn, gpointer data, GError **error)
 	w.loop = g_main_loop_new(NULL, FALSE);
 	event = g_signal_connect(cli->manager, "event", G_CALLBACK(watch_event), &w);
 	cli_lost_begin(cli, &lost);
-	/* After the answer to a call nothing is missed any more. */
+	/* Once a call is answered, the daemon's signals arrive: from then on no event is missed. */
 	version = cli_ask_property(cli, "Version", error);
 	if (version && !cli->quiet)
 		fputs("kvm-ext: waiting for events\n", stderr);
@@ -410,7 +410,7 @@ char *cli_ask_placement(Cli *cli, const char *target, const char *what, GError *
 
 /* --- a recording ----------------------------------------------------------- */
 
-/* The daemon's answer comes at the end of the recording: that it has begun shows in the file, by what follows the header. */
+/* The daemon answers at the end of the recording; that the recording has begun is seen in the file, by data after the header. */
 typedef struct {
 	int fd;
 	void (*begun)(gpointer data);
@@ -498,7 +498,7 @@ gboolean cli_ask_hold(Cli *cli, guint32 pid, const char *who, GError **error)
 		return FALSE;
 	kx_dbus_manager_call_hold(cli->manager, pid, who, cli->cancellable, on_reply, &call);
 	kx_dbus_manager_call_hold_finish(cli->manager, await(cli, &call), &failed);
-	/* A daemon of an earlier version, which an upgrade leaves running, holds nothing. */
+	/* A daemon of an earlier version, which may still run after an upgrade, has no holds. */
 	if (g_error_matches(failed, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_METHOD))
 		g_clear_error(&failed);
 	return end(cli, &call, failed, error);
@@ -543,7 +543,7 @@ GVariant *cli_ask_environment(Cli *cli, GError **error)
 	return facts;
 }
 
-/* A call, because the generated getters read a cache, which is empty, without an error, if the daemon does not answer. */
+/* Calls the daemon: the generated getters would read a cache, which is empty, without an error, if the daemon does not answer. */
 GVariant *cli_ask_property(Cli *cli, const char *name, GError **error)
 {
 	g_autoptr(GVariant) reply = NULL;

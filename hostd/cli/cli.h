@@ -110,9 +110,8 @@ typedef enum {
 
 /*
  * The TARGET strings for the daemon. A process is "/proc/N", which no VM's name can equal. A domain's ID, and with --connect each
- * name, becomes the domain's UUID. --all becomes all VMs that are
- * attached (@attached FALSE: that are not attached); the daemon is asked for them. NULL: *@code is the exit code, and the error
- * is printed.
+ * name, becomes the domain's UUID. --all becomes all VMs that are attached (@attached FALSE: that are not attached), which the daemon
+ * lists. NULL: *@code is the exit code, and the error is printed.
  */
 char **cli_targets(Cli *cli, const Targets *t, TargetsMode mode, gboolean attached, int *code);
 void cli_targets_clear(Targets *t);
@@ -154,15 +153,15 @@ GVariant *cli_ask_list(Cli *cli, const char *what, GError **error); /* aa{sv} */
 GVariant *cli_ask_stats(Cli *cli, const char *const *targets, const char *what, GError **error);
 GVariant *cli_ask_environment(Cli *cli, GError **error); /* a{sv} */
 /*
- * Holds the VM of process @pid for this program, as the text @who, until the release or this program's end. KX_EXIT_STATE: another
- * program holds the VM. The release tells no error: a hold ends with the connection.
+ * Holds the VM of process @pid for this program, which @who describes for users, until the release or the end of this program.
+ * KX_EXIT_STATE: another program holds the VM. The release returns no error, because the hold also ends with the connection.
  */
 gboolean cli_ask_hold(Cli *cli, guint32 pid, const char *who, GError **error);
 void cli_ask_release(Cli *cli, guint32 pid);
 GVariant *cli_ask_property(Cli *cli, const char *name, GError **error);
 /*
- * Records into @fd, which the call takes, until the recording ends. @begun is called once the daemon has begun: when the first bytes
- * are in the file, or it cannot be told. The summary (a{sv}).
+ * Records into @fd, which the call takes, until the recording ends. @begun is called when the daemon has begun: when the first bytes
+ * are in the file, or at once if the file cannot show this. Returns the summary (a{sv}).
  */
 GVariant *cli_ask_record(Cli *cli, const char *target, int fd, void (*begun)(gpointer data),
 			 gpointer data, GError **error);
@@ -178,7 +177,7 @@ gboolean cli_watch(Cli *cli, CliOnEvent fn, gpointer data, GError **error);
 KxDbusManager *cli_manager(Cli *cli, GError **error);
 /* The error of such a call as the functions above give it; takes @error. */
 GError *cli_explain(GError *error);
-/* From begin to end, @lost->fn is called when the daemon has gone. cli_manager() must have succeeded. */
+/* Between begin and end, @lost->fn is called when the daemon has ended. Call cli_manager() before. */
 typedef struct {
 	void (*fn)(gpointer data);
 	gpointer data;
@@ -189,7 +188,7 @@ GError *cli_lost_error(void);
 void cli_disconnect(Cli *cli); /* call this before the program ends */
 
 /*
- * before.c: whether a VM was attached, and its setting, so that a command can leave it as it was. @list: the daemon's list.
+ * before.c: whether a VM was attached, and with which setting, so that a command can leave the VM as it was. @list: the daemon's list.
  * cli_before_restore() tries again for some time if the daemon is busy with the VM.
  */
 typedef struct {
@@ -200,9 +199,9 @@ void cli_before_read(GVariant *list, const char *target, CliBefore *before);
 gboolean cli_before_restore(Cli *cli, const char *target, const CliBefore *before, GError **error);
 void cli_before_clear(CliBefore *before);
 /*
- * Holds the VM for this command before it is read how the VM was, because another command's momentary setting is not the VM's. @id
- * (nullable): the ID under which this command keeps what it measures. *@pid: the VM's process, for cli_ask_release(); 0: @list does not
- * have the VM, and it is not held.
+ * Holds the VM for this command. Call this before reading the VM's own setting, because another command's momentary setting is not the
+ * VM's own. @id (nullable): the ID under which this command keeps what it measures. *@pid: the VM's process, for cli_ask_release(); 0:
+ * the VM is not in @list, and is not held.
  */
 gboolean cli_before_hold(Cli *cli, GVariant *list, const char *target, guint32 *pid,
 			 GError **error);

@@ -45,7 +45,7 @@ static gboolean bad(GError **error, const char *what, const char *text)
 	return FALSE;
 }
 
-/* "1%": of the reference. */
+/* "1%": one percent of the reference. */
 static gboolean set_precision(Arguments *a, GError **error)
 {
 	char *end;
@@ -168,7 +168,7 @@ static int measure(Cli *cli, Arguments *a)
 
 /* --- going on ----------------------------------------------------------------------------------------------------- */
 
-/* Of a comparison that is whole, logs can be joined. */
+/* Whether the comparison can go on. If it is whole, only logs can still be joined. */
 static gboolean can_go_on(const Arguments *a, const KxComparison *c, KxStoredState state,
 			  GError **error)
 {
@@ -181,7 +181,7 @@ static gboolean can_go_on(const Arguments *a, const KxComparison *c, KxStoredSta
 	return FALSE;
 }
 
-/* The design and the settings of then; where its file names and its command are valid. */
+/* Takes design and settings from the comparison, and goes to the directory in which its file names and its command are valid. */
 static gboolean take_plan(Arguments *a, KxComparison *c, GError **error)
 {
 	CompareArguments *run = &a->run;
@@ -211,7 +211,7 @@ static gboolean take_plan(Arguments *a, KxComparison *c, GError **error)
 	return FALSE;
 }
 
-/* Logs that are given now take the place of those of then. Their paths are valid here, not where the comparison was begun. */
+/* Logs that are given now replace the comparison's own. Their paths are valid here, not where the comparison was begun. */
 static gboolean take_logs(Arguments *a, const KxComparison *c, GError **error)
 {
 	char **absolute;
@@ -227,8 +227,8 @@ static gboolean take_logs(Arguments *a, const KxComparison *c, GError **error)
 }
 
 /*
- * What may have been measured meanwhile is read again once nobody else can go on with it. *@whole: nothing is left but to join the
- * given logs.
+ * Claims the comparison, and reads it again then, because another command may have measured more rounds before. *@whole: there are no
+ * rounds left to run, only the given logs to join.
  */
 static KxComparison *claim(Arguments *a, KxStore *s, const char *id, gboolean *whole,
 			   GError **error)

@@ -71,7 +71,7 @@ static int measure(Cli *cli, const Arguments *a, const char *command)
 		say_plan(cli, plan);
 		return KX_EXIT_OK;
 	}
-	/* A regular file; a device or a pipe takes the text once. */
+	/* Only a regular file can be written again after each round; a device or a pipe gets the text once. */
 	save = cli->json && a->output && !g_str_equal(a->output, "-") &&
 	       (!g_file_test(a->output, G_FILE_TEST_EXISTS) ||
 		g_file_test(a->output, G_FILE_TEST_IS_REGULAR));

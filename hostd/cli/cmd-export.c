@@ -83,7 +83,7 @@ static int export_damo(Cli *cli, Export *e)
 	return code;
 }
 
-/* The format comes before the VMs, so it is taken from the command line first. */
+/* Takes the format, which stands before the VMs, from the command line. */
 static gboolean take_format(int *argc, char ***argv, int *code)
 {
 	if (*argc < 2 || (*argv)[1][0] == '-')

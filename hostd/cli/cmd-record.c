@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * record: the samples and the account of a VM as they come, into a file, until a time, a command or ^C ends it. Then the VM is
- * again as it was: not attached, or with the tracker that it had.
+ * record: writes the samples and the account of a VM to a file as they come, until a time, a command or ^C ends the recording. Then the
+ * VM's earlier state is restored: not attached, or with the tracker that it had.
  */
 #include "cli.h"
 
@@ -23,7 +23,7 @@ typedef struct {
 	char *output, *duration;
 	guint64 duration_ns; /* 0: until something else ends it */
 	char **command;	     /* NULL: none */
-	/* while it runs */
+	/* while the recording runs */
 	Cli *cli;
 	const char *target;
 	CliBefore before;
@@ -36,8 +36,8 @@ typedef struct {
 /* --- the file ------------------------------------------------------------------------------------------------------------ */
 
 /*
- * Empties the file, unless a recording is being written to it: the daemon has the same open file, and so the lock, until that recording
- * ends. FALSE: errno says why.
+ * Empties the file, unless another recording is being written to it: the daemon shares the open file with the command, and so has the
+ * lock until that recording ends. FALSE: errno says why.
  */
 static gboolean lock_output(int fd)
 {
@@ -48,7 +48,7 @@ static gboolean lock_output(int fd)
 	return !S_ISREG(st.st_mode) || (!flock(fd, LOCK_EX | LOCK_NB) && !ftruncate(fd, 0));
 }
 
-/* What is no recording is not overwritten by a slip of the keyboard. */
+/* Refuses a file that is not a recording, so that a typing error does not overwrite it. */
 static int open_output(const char *path, GError **error)
 {
 	struct stat st;
@@ -72,7 +72,7 @@ static int open_output(const char *path, GError **error)
 	return -1;
 }
 
-/* --- what ends it -------------------------------------------------------------------------------------------------------- */
+/* --- what ends the recording ---------------------------------------------------------------------------------------------- */
 
 static void stop(Record *r)
 {
@@ -104,7 +104,7 @@ static void on_child(GObject *source, GAsyncResult *result, gpointer data)
 	g_autoptr(GError) error = NULL;
 	Record *r;
 
-	/* cancelled: the recording is over, and @data is gone */
+	/* cancelled: the recording has ended, and @data is freed */
 	if (!g_subprocess_wait_finish(G_SUBPROCESS(source), result, &error))
 		return;
 	r = data;
@@ -112,7 +112,7 @@ static void on_child(GObject *source, GAsyncResult *result, gpointer data)
 	stop(r);
 }
 
-/* Once the daemon records: the command's first access is in the recording. */
+/* Starts the command when the daemon records, so that the command's first access is in the recording. */
 static void begun(gpointer data)
 {
 	Record *r = data;
@@ -194,7 +194,7 @@ static void say(const Record *r, GVariant *summary)
 			r->output, reports_lost);
 }
 
-/* The command's failure is the failure of the whole: its status is said. */
+/* If the command failed, prints its status, and makes the failure that of record. */
 static int status_of(const Record *r)
 {
 	GSubprocess *c = r->child;
@@ -252,7 +252,10 @@ static gboolean read_before(Record *r, GVariant **list, GError **error)
 	return TRUE;
 }
 
-/* A VM that is attached, and for which nothing is given, is recorded as it is; another one is held, and read again then. */
+/*
+ * If the VM is attached and no tracker option is given, it is recorded as it is. Otherwise it is held, and its setting is read again
+ * then, before the tracker is switched.
+ */
 static gboolean switch_vm(Record *r, GError **error)
 {
 	g_autoptr(GVariant) list = NULL, held = NULL;
@@ -321,7 +324,7 @@ static gboolean check(Record *r, int *code)
 	return FALSE;
 }
 
-/* Takes what stands behind "--" off the command line. */
+/* Takes the words after "--" from the command line. */
 static char **take_command(int *argc, char **argv)
 {
 	char **command = NULL;

@@ -63,7 +63,7 @@ static KxReport *read_daemon(Cli *cli, char **targets, int *code)
 	return g_steal_pointer(&all);
 }
 
-/* A failure is not one of the report: the reason stands in it. */
+/* A failure does not fail the report, which then contains the reason. */
 static KxPlacement *ask_placement(Cli *cli, const char *target)
 {
 	g_autoptr(GError) error = NULL;
@@ -78,7 +78,7 @@ static KxPlacement *ask_placement(Cli *cli, const char *target)
 		g_strdup(error ? error->message : "the daemon's answer does not tell"));
 }
 
-/* By their processes: several VMs can have the same name. */
+/* Names the VMs by their processes, because several VMs can have the same name. */
 static void add_placement(Cli *cli, const KxReport *r)
 {
 	for (guint i = 0; i < r->vms->len; i++) {
@@ -117,7 +117,7 @@ static void add_names(GString *names, const GPtrArray *rows)
 	}
 }
 
-/* A name that no VM has a row for is a mistake, and not only of one VM's. */
+/* FALSE: no VM of the report has a row with this name. A name that only some VMs have is no error. */
 static gboolean set_reference(KxReport *r, const char *name, GError **error)
 {
 	g_autoptr(GString) names = g_string_new(NULL);

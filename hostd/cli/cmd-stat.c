@@ -26,7 +26,7 @@
 
 #define SCHEMA	       "kvm-ext-stat/1"
 #define RUNS_MAX       1000
-#define NOT_EXECUTABLE 126 /* as shells have it */
+#define NOT_EXECUTABLE 126 /* exit status of shells */
 #define NOT_FOUND      127
 #define SIGNALLED      128
 
@@ -72,7 +72,7 @@ static gboolean from_terminal(void)
 	return tcgetpgrp(STDIN_FILENO) == getpgrp() || tcgetpgrp(STDERR_FILENO) == getpgrp();
 }
 
-/* The first interrupt is the command's; a second one means that the command takes no notice. */
+/* The first interrupt reaches the command from the terminal. After a second one the command is ended: it has ignored the first. */
 static void interrupt(Stat *s, int number)
 {
 	s->interrupts++;
@@ -145,7 +145,7 @@ static gboolean run_command(Stat *s)
 
 /* --- the VMs ------------------------------------------------------------------------------------------------------------ */
 
-/* Notes which window is the run's. */
+/* Notes the id of the run's window. */
 static gboolean note_window(Stat *s, StatVm *vm, GError **error)
 {
 	const char *const one[] = { vm->target, NULL };
@@ -190,7 +190,7 @@ static gboolean switch_all(Stat *s, int *code)
 	return TRUE;
 }
 
-/* Whatever happened before, also after an interrupt: nothing cancels these calls. */
+/* Restores all VMs, whatever happened before: nothing cancels these calls, not even an interrupt. */
 static void restore_all(Stat *s, int *code)
 {
 	g_clear_object(&s->cli->cancellable);
@@ -341,7 +341,7 @@ static char *json_of(const Stat *s, const KxReport *r)
 	return g_strconcat(report, "\n", NULL);
 }
 
-/* Standard output is the command's. */
+/* Writes to standard error unless a file is given, because standard output belongs to the command. */
 static void write_out(Stat *s, const KxReport *r, int *code)
 {
 	g_autofree char *text = s->cli->json ? json_of(s, r) : text_of(s, r);
@@ -425,7 +425,7 @@ static int measure(Stat *s, char **targets)
 	return code ? code : s->status;
 }
 
-/* Takes the command out of the arguments; what is before "--" is ours. */
+/* Takes the command, the words after "--", out of the arguments. */
 static char **take_command(int *argc, char **argv)
 {
 	for (int i = 1; i < *argc; i++) {

@@ -43,7 +43,7 @@ static void print_text(const Cli *cli, const Part *parts, gsize n, const GPtrArr
 		else
 			cli_say(cli, "%s n/a: %s", parts[i].name, parts[i].why);
 	}
-	fflush(stdout); /* where both go to one file, the warnings come last */
+	fflush(stdout); /* so that the warnings come last if both streams go to one file */
 	for (guint i = 0; i < warnings->len; i++) {
 		g_autofree char *text = kx_text_clean(warnings->pdata[i]);
 

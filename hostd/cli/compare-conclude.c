@@ -58,7 +58,7 @@ static double waited(const KxComparison *c, guint vm, guint setting)
 	return run + steal > 0 ? steal / (run + steal) : NAN;
 }
 
-/* Under off it is other load that they wait for. What is more under a tracker is, for the most part, the tracker's thread. */
+/* Under off the vCPUs wait for other load. If they wait longer under a tracker, they mostly wait for the tracker's thread. */
 static void doubt_steal(KxComparison *c)
 {
 	for (guint vm = 0; vm < c->vms->len; vm++) {

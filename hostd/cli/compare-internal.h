@@ -9,7 +9,7 @@
 #include "progress.h"
 #include "vm/vcpuevents.h"
 
-/* Values that are read together with a window, and are the host's own. */
+/* Values of the host that are read together with a window. */
 typedef struct {
 	gint64 realtime_ns;
 	double progress;		       /* the counter's value; NAN: not known */
@@ -25,7 +25,10 @@ typedef struct {
 	gboolean done;		 /* nothing has to be restored */
 	char *tracker, *options; /* the setting before the comparison */
 	guint32 held;		 /* the VM's process; 0: the VM is not held */
-	/* QEMU's own measurement of the dirty rate: the time that one takes, if it is the setting; until when the last one may go on */
+	/*
+	 * QEMU's measurement of the dirty rate: the time that one takes, if the setting uses it, else 0; and until when the last one may
+	 * continue
+	 */
 	gint64 rate_us, rate_until_us;
 	Counter *counter; /* NULL: none */
 	/* NULL: the host cannot count them */
@@ -68,11 +71,11 @@ KxWindow *compare_open_window(const KxVmReport *v);
 void compare_read_vcpus(KxWindow *w, guint32 pid);
 /* Time in guest mode; NAN: the kernel does not account it, so the parts of a slowdown have no exits. */
 double compare_read_guest_time(guint32 pid);
-/* Sets the setting, and notes until when QEMU measures because of the setting before. */
+/* Switches the VM to the setting, and notes until when QEMU may still measure for the setting before. */
 gboolean compare_switch(CompareRun *r, CompareVm *vm, const KxSetting *s, GError **error);
-/* When no VM's QEMU measures any more because of a setting that was left. */
+/* The time from which on no VM's QEMU measures for an earlier setting. */
 gint64 compare_quiet_us(const CompareRun *r);
-/* Tells other commands under which ID the comparison is kept that holds these VMs. */
+/* Adds the ID under which this comparison is kept to its holds, so that other commands can name it. */
 void compare_tell_id(CompareRun *r);
 /* Whether the error means that the VM does not come back, or that the daemon cannot be reached. */
 gboolean compare_is_gone(const GError *error);

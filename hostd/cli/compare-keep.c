@@ -7,8 +7,8 @@ struct _Keeper {
 	const Cli *cli;
 	KxStore *store; /* NULL: it could not be opened yet */
 	guint saved;	/* rounds */
-	gboolean told;	/* that it is not kept */
-	gboolean lost;	/* somebody deleted it: it is not made again */
+	gboolean told;	/* the error was printed */
+	gboolean lost;	/* somebody has deleted the comparison: it is not saved again */
 };
 
 Keeper *keeper_new(const Cli *cli)
@@ -45,7 +45,7 @@ static gboolean open_store(Keeper *k, GError **error)
 	return k->store != NULL;
 }
 
-/* What is kept: one of the two. */
+/* What is kept; one member is not NULL. */
 typedef struct {
 	KxComparison *c;
 	KxExperiment *e;

@@ -14,7 +14,7 @@ typedef struct _Keeper Keeper;
 Keeper *keeper_new(const Cli *cli);
 /* The keeper of a comparison that is in @store already and was claimed. The keeper takes ownership of @store. */
 Keeper *keeper_of(const Cli *cli, KxStore *store, const KxComparison *c);
-/* Call keeper_end() before: a comparison that did not end counts as killed. */
+/* Call keeper_end() before this: a comparison without an end counts as killed. */
 void keeper_free(Keeper *k);
 
 /* Call this function when the comparison begins, and after each round. */

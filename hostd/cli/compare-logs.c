@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The workload's logs of a comparison: checked before its rounds, and joined with its windows after them, or later. A guest writes its
- * log, so a log may be anything: one that cannot be read costs the figures of its own VM.
+ * The workload's logs of a comparison: they are checked before the rounds, and joined with the windows after the rounds, or later. A
+ * guest writes its log, so a log may contain anything: if a log cannot be read, only the figures of its own VM are missing.
  */
 #include "compare-run.h"
 
@@ -14,7 +14,7 @@
 
 /* The part of a stretch that the log's epochs must cover; else the log says nothing about the stretch. */
 #define LOG_COVERS 0.5
-/* With these words a VM's doubt about its log begins. */
+/* The begin of a doubt about a VM's log. */
 #define LOG_DOUBT "the workload's log: "
 
 /* --- whose log ---------------------------------------------------------------------------------------------------- */
@@ -83,8 +83,8 @@ static KxVmReport *vm_in(const KxReport *report, const KxComparedVm *v)
 }
 
 /*
- * The window that @s is a part of. A daemon that was started anew numbers its windows from 1 again, so the time decides too:
- * for a comparison that went on later, a window with this number may be another one.
+ * The window that @s is a part of. The time is compared, too, because a daemon that was started again numbers its windows from 1: after
+ * that, a window with the same number is another window.
  */
 static const KxWindow *window_of(const KxVmReport *v, const KxStretch *s)
 {
@@ -127,8 +127,8 @@ static void take_truth(KxStretch *s, const KxWindow *w)
 /* --- work --------------------------------------------------------------------------------------------------------- */
 
 /*
- * The stretches of @v as windows whose work is to be taken from its log; @of: the KxStretch of each. The daemon knows when the VM was
- * paused: of a stretch with a pause whose window the daemon does not have any more, the work is not known.
+ * The stretches of @v as windows, whose work is then taken from its log; @of: the KxStretch of each. Only the daemon's windows say when
+ * the VM was paused: if a stretch has a pause and the daemon no longer has its window, its work is not known.
  */
 static GPtrArray *stretches_of(const KxComparedVm *v, const KxVmReport *in, GPtrArray *of)
 {
@@ -183,7 +183,7 @@ static void take_works(KxComparedVm *v, const GPtrArray *of, const GPtrArray *wi
 						      "each"));
 }
 
-/* What was counted otherwise is no unit of work. */
+/* Forgets progress that was counted in another way: it is not in units of work. */
 static void forget_progress(KxComparison *c)
 {
 	for (guint i = 0; i < c->vms->len; i++) {

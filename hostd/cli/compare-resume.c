@@ -117,7 +117,7 @@ gboolean compare_go_on(CompareRun *r, int *code)
 	KxComparison *then = r->a->resumed, *now = r->c;
 	g_autoptr(GError) error = NULL;
 
-	/* The logs are read at the end, for all rounds, whatever told the progress then. */
+	/* The logs are read at the end, for all rounds: progress that was known in another way does not count. */
 	if (then->asked.logs && !then->asked.progress_command) {
 		g_free(then->progress);
 		then->progress = g_strdup(now->progress);

@@ -229,7 +229,7 @@ static KxWindow *read_window(CompareRun *r, guint i, CompareReading *reading)
 	return w;
 }
 
-/* Checks that the window has our setting. A later switch by somebody else is detected by the window's number. */
+/* Checks that the window has the setting @s. A later switch by somebody else is detected by the window's number. */
 static void check_setting(CompareVm *vm, const KxSetting *s)
 {
 	g_autofree char *options = kx_options_to_string(&s->options);
@@ -242,7 +242,7 @@ static void check_setting(CompareVm *vm, const KxSetting *s)
 		g_strdup_printf("somebody else switched the tracker to %s", vm->begin->tracker);
 }
 
-/* NAN: one of the two is not known, or what only grows has not. */
+/* By how much a counter has grown; NAN: one of the two values is not known, or the counter went back. */
 static double more(double before, double after)
 {
 	return after >= before ? after - before : NAN;
@@ -517,7 +517,7 @@ static gboolean run_all(CompareRun *r, int *code)
 	return TRUE;
 }
 
-/* Notes what was asked for. */
+/* Notes in the comparison what was requested. */
 static void fill_plan(KxComparison *c, const CompareArguments *a)
 {
 	c->command = g_strdup(a->command);
@@ -549,7 +549,7 @@ KxComparison *compare_run(Cli *cli, const CompareArguments *a, int *code)
 	r.signals[0] = g_unix_signal_add(SIGINT, on_signal, &r);
 	r.signals[1] = g_unix_signal_add(SIGTERM, on_signal, &r);
 	r.signals[2] = g_unix_signal_add(SIGHUP, on_hangup, &r);
-	/* If the reader of our messages ends, this program must go on, to restore the VMs. */
+	/* If the reader of this program's messages ends, this program must go on, to restore the VMs. */
 	signal(SIGPIPE, SIG_IGN);
 	cli->cancellable = g_cancellable_new();
 	ok = run_all(&r, code);

@@ -59,8 +59,8 @@ gboolean compare_check_logs(const KxComparison *c, char **logs, GError **error);
 /* The same logs with absolute paths. NULL: a log belongs to no VM, or to several. */
 char **compare_absolute_logs(const KxComparison *c, char **logs, GError **error);
 /*
- * Joins the logs that the comparison has asked for with its windows. @report NULL: the daemon's windows are not known, so recall and
- * precision stay as they are. A log that cannot be joined is printed, sets *@code if that is 0, and costs its VM's figures only.
+ * Joins the comparison's logs with its windows. @report NULL: the daemon's windows are not known, so recall and precision stay as they
+ * are. If a log cannot be joined, the error is printed, *@code is set unless it is set already, and the figures of this VM are missing.
  */
 void compare_join_logs(Cli *cli, KxComparison *c, KxReport *report, int *code);
 

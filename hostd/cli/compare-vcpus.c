@@ -6,7 +6,7 @@
 
 #include "vm/procstat.h"
 
-/* After the vCPUs: what the process used beside them, since it began. */
+/* The CPU time of the process without its vCPUs, since its start. Call this after the vCPUs' time was read. */
 static void read_vmm(KxWindow *w, guint32 pid)
 {
 	g_autoptr(GError) error = NULL;

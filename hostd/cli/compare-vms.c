@@ -47,7 +47,7 @@ KxWindow *compare_open_window(const KxVmReport *v)
 	return v->windows->pdata[v->windows->len - 1];
 }
 
-/* QEMU cannot end a measurement of the dirty rate: one that has just begun goes on for its whole time after the tracker was left. */
+/* QEMU cannot end a measurement of the dirty rate early: after a switch it may continue for at most this time. */
 static gint64 rate_us_of(const KxOptions *o)
 {
 	return o->tracker->can & KX_CAN_RATE ? (gint64)o->dirty_rate.seconds * G_USEC_PER_SEC : 0;
@@ -96,7 +96,7 @@ KxComparedVm *compare_vm(const CompareRun *r, guint i)
 
 /* --- before ------------------------------------------------------------------------------------------------------- */
 
-/* The VM's own tracker may measure the dirty rate, too. */
+/* Notes whether the VM's own tracker has QEMU measure the dirty rate. */
 static void note_rate(CompareVm *vm)
 {
 	g_auto(GStrv) words = g_strsplit(vm->options ? vm->options : "", " ", -1);
@@ -164,7 +164,7 @@ static gboolean open_counter(CompareRun *r, CompareVm *vm, const KxComparedVm *v
 	return !vm->counter || counter_read(r->cli, vm->counter, &value, error);
 }
 
-/* Both or none: misses say something for each instruction. */
+/* Counts both or neither, because misses are used per instruction. */
 static void count_misses(CompareRun *r, CompareVm *vm, guint32 pid)
 {
 	g_autoptr(GError) error = NULL;
@@ -286,7 +286,7 @@ gboolean compare_begin_vms(CompareRun *r, int *code)
 		if (!add_vm(r, first, *t, code))
 			return FALSE;
 	}
-	/* Read again: what another command had set before the VMs were held is not the VMs' own setting. */
+	/* The list is read again after the holds: before, another command may have set a tracker that is not the VM's own. */
 	before = first ? list_vms(r, code) : NULL;
 	for (guint i = 0; before && i < r->vms->len; i++) {
 		if (!begin_vm(r, before, i, code))

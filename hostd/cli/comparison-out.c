@@ -4,7 +4,7 @@
 #include "output.h"
 #include "report/csv.h"
 
-/* What is printed: one of the two. @page: the same, for the page. */
+/* What is printed; one of @c and @e is not NULL. @page: the same, for the page. */
 typedef struct {
 	const KxComparison *c;
 	const KxExperiment *e;

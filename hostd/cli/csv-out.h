@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Lists as CSV: a line for each object that the command prints with --json, a column for each of the named members. What is not
- * available is empty; the reason is in the JSON.
+ * Lists as CSV: a line for each object that the command prints with --json, a column for each of the named members. A value that is not
+ * available is an empty cell; the reason is in the JSON.
  */
 #ifndef KX_CSV_OUT_H
 #define KX_CSV_OUT_H

@@ -47,7 +47,7 @@ Clone *experiment_clone_new(Experiment *x, const KxPoint *point, guint index, co
 {
 	Clone *c = g_new0(Clone, 1);
 
-	/* The same names in each run: what the template names after its VM is written anew, and does not pile up. */
+	/* The names are the same in each run, so that files named after the clones are replaced and do not pile up. */
 	c->name = g_strdup_printf("%s-%.8s-%u", x->plan->name, x->id, index + 1);
 	c->uuid = g_uuid_string_random();
 	c->doubts = g_ptr_array_new_with_free_func(g_free);
@@ -97,7 +97,7 @@ static gboolean run_command(Experiment *x, Clone *c, const char *command, GError
 
 /* --- start -------------------------------------------------------------------------------------------------------- */
 
-/* Noted now: a VM that has ended by itself is unknown to libvirt. */
+/* Reads the file's name while the VM runs: when it has ended, libvirt does not know the VM any more. */
 static void note_nvram(Clone *c)
 {
 	char *xml = virDomainGetXMLDesc(c->dom, 0);
@@ -156,7 +156,7 @@ void experiment_clone_check(Clone *c)
 
 /* --- end ---------------------------------------------------------------------------------------------------------- */
 
-/* Nothing but a clone of this experiment is destroyed, whatever the name or UUID leads to by now. */
+/* Only a clone of this experiment is destroyed: by now the name or UUID may be that of another domain. */
 static gboolean is_ours(const Experiment *x, const Clone *c)
 {
 	char *xml = virDomainGetXMLDesc(c->dom, 0);
@@ -191,7 +191,7 @@ static void destroy(Experiment *x, Clone *c)
 			kx_libvirt_last_message());
 }
 
-/* The clones of the next run have the same names, and are not to begin with what the guest wrote in this run. */
+/* The clones of the next run have the same names, and must not begin with what the guest wrote in this run. */
 static void remove_nvram(const Clone *c)
 {
 	if (c->nvram && !is_there(c) && unlink(c->nvram) != 0 && errno != ENOENT)
@@ -205,7 +205,7 @@ void experiment_clone_end(Experiment *x, Clone *c)
 
 	g_clear_pointer(&c->job, job_free);
 	g_clear_pointer(&c->question, question_free);
-	/* An error is none: the VM may have ended, and with it the daemon's session. */
+	/* An error does not matter: the VM may have ended, and the daemon's session with it. */
 	if (c->attached)
 		cli_ask_detach(x->cli, c->uuid, NULL, NULL);
 	c->attached = FALSE;

@@ -24,10 +24,10 @@ typedef struct {
 	gboolean attached;
 	gboolean ready;
 	Job *job;	    /* the command that runs now; NULL: none */
-	Question *question; /* to the guest agent, under way; NULL: none */
-	gboolean started;   /* the guest agent has started the workload, */
-	gint64 agent_pid;   /* as this process in the guest */
-	gint64 ran_us; /* when the guest was asked the last question to which it answered that the workload ran */
+	Question *question; /* to the guest agent, not answered yet; NULL: none */
+	gboolean started;   /* the guest agent has started the workload; */
+	gint64 agent_pid;   /* the workload's process in the guest */
+	gint64 ran_us; /* when the last question was asked to which the guest answered that the workload runs */
 	gint64 asked_us;	 /* when the guest last answered whether the workload has ended */
 	gint64 checked_us;	 /* when the VM's state was last read */
 	char *unanswered;	 /* the last failed question to the guest; NULL: none */
@@ -87,7 +87,7 @@ char *experiment_track(Experiment *x, GPtrArray *clones);
 /* The readings around the workload. */
 void experiment_begin_reading(Experiment *x, Clone *c);
 void experiment_end_reading(Experiment *x, Clone *c);
-/* Once: the host of the measurements, the size of the VMs. */
+/* Reads the host of the measurements and the size of the VMs; does nothing the second time. */
 void experiment_learn_host(Experiment *x, KxComparison *into, GPtrArray *clones);
 
 #endif /* KX_EXPERIMENT_INTERNAL_H */

@@ -29,7 +29,7 @@ static gboolean attach(Experiment *x, Clone *c, GError **error)
 	return c->attached;
 }
 
-/* No other command is to take the tracker of a run for the VM's own. */
+/* Holds the VM, so that no other command takes the tracker of a run for the VM's own. */
 static gboolean hold(Experiment *x, Clone *c, GError **error)
 {
 	g_autoptr(KxVmReport) v = look(x, c, error);
@@ -56,7 +56,7 @@ static void set_tracker(Experiment *x, Clone *c, char **refused)
 		*refused = kx_text_clean(error->message);
 }
 
-/* Whether the clone is to be waited for. @until is moved while the VM says that it is priming. */
+/* Whether to wait longer for the clone. *@until is moved on as long as the VM reports that it is priming. */
 static gboolean primes(Experiment *x, Clone *c, gint64 *until)
 {
 	g_autoptr(GError) error = NULL;
@@ -124,7 +124,7 @@ void experiment_begin_reading(Experiment *x, Clone *c)
 	c->begin_realtime_ns = g_get_real_time() * 1000;
 }
 
-/* Whether all the time belongs to this setting, and to a VM that ran. */
+/* Why the readings do not count: the time belongs to another setting, too, or the VM was paused. NULL: they count. */
 static const char *why_not(const Experiment *x, const KxStretch *s, const KxWindow *w)
 {
 	g_autofree char *options = kx_options_to_string(&x->setting->options);

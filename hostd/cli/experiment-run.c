@@ -75,11 +75,11 @@ static void say_progress(Experiment *x, guint round, const KxPoint *at, const ch
 typedef gboolean (*Step)(Experiment *x, Clone *c);
 typedef void (*Then)(Experiment *x, Clone *c);
 
-/* How far a clone is with a step. */
+/* The state of a clone in a step. */
 typedef enum {
 	ON_ITS_WAY,
 	ARRIVED,
-	DONE, /* and what follows the step as well, or it failed */
+	DONE, /* @then was called, or the clone has failed */
 } At;
 
 static At look(Experiment *x, Clone *c, Step over, gint64 until, const char *late)
@@ -94,8 +94,8 @@ static At look(Experiment *x, Clone *c, Step over, gint64 until, const char *lat
 }
 
 /*
- * Polls until the step is over for each clone, which fails after the time with @late. What follows for one clone takes time, and
- * is not done before all have been looked at: no other's elapsed time is to contain it. FALSE: everything is to end at once.
+ * Polls until the step is over for each clone; a clone that needs longer than the limit fails with @late. @then takes time: it is called
+ * after all clones were checked, so that the elapsed time of another clone does not contain it. FALSE: everything must end at once.
  */
 static gboolean await(Experiment *x, GPtrArray *clones, Step over, Then then, guint64 limit_ns,
 		      const char *late)
@@ -124,7 +124,7 @@ static gboolean await(Experiment *x, GPtrArray *clones, Step over, Then then, gu
 	return TRUE;
 }
 
-/* Up to the end of the workload. FALSE: everything is to end at once. */
+/* All steps up to the end of the workload. FALSE: everything must end at once. */
 static gboolean run_clones(Experiment *x, GPtrArray *clones, char **refused)
 {
 	for (guint i = 0; i < clones->len && x->interrupts < 2; i++)
@@ -144,7 +144,7 @@ static gboolean run_clones(Experiment *x, GPtrArray *clones, char **refused)
 		     x->plan->run_limit_ns, "the workload did not end within [workload] run-limit");
 }
 
-/* Takes what was measured. Returns whether anything was; if not, *@why is the reason. */
+/* Takes the measurements into @c. FALSE: nothing was measured, *@why is the reason. */
 static gboolean keep(KxComparison *c, GPtrArray *clones, guint round, guint setting, char **why)
 {
 	gboolean any = FALSE;
@@ -173,7 +173,7 @@ static void keep_refused(Experiment *x, KxComparison *c, guint round, guint sett
 		kx_comparison_put(c, i, round, setting, kx_stretch_failed(x->refused[setting]));
 }
 
-/* FALSE: everything is to end at once, and nothing of this run counts. */
+/* FALSE: everything must end at once, and nothing of this run counts. */
 static gboolean run(Experiment *x, const KxExperimentPoint *p, guint round, guint setting)
 {
 	g_autoptr(GPtrArray) clones = g_ptr_array_new_with_free_func(experiment_clone_free);
@@ -242,7 +242,10 @@ static gboolean run_point(Experiment *x, const KxExperimentPoint *p, guint round
 	return goes_on;
 }
 
-/* If this program is killed, the rounds until then are not lost. An error is told at the end, when the file is written again. */
+/*
+ * Writes the rounds so far to the file, so that they are not lost if this program is killed. An error is reported at the end, when the
+ * file is written again.
+ */
 static void save_round(const Experiment *x)
 {
 	g_autofree char *json = NULL;
@@ -299,7 +302,7 @@ static gboolean connect_libvirt(Experiment *x, int *code)
 	return TRUE;
 }
 
-/* The daemon has to be there before the first VM starts. */
+/* Checks that the daemon answers before the first VM is started. */
 static gboolean ask_daemon(Experiment *x, int *code)
 {
 	g_autoptr(GError) error = NULL;
@@ -310,7 +313,7 @@ static gboolean ask_daemon(Experiment *x, int *code)
 	return vms != NULL;
 }
 
-/* libvirt's default handler prints each error, also of questions that may fail. */
+/* Replaces libvirt's default handler, which prints each error, also of calls that may fail. */
 static void quiet(void *data, virErrorPtr error)
 {
 }
@@ -328,7 +331,7 @@ static void note_environment(Experiment *x, KxComparison *first)
 	}
 }
 
-/* What is of the whole experiment is noted at its first point. */
+/* Data of the whole experiment is kept in the comparison of its first point. */
 static void run_all(Experiment *x)
 {
 	g_autofree char *before = kx_doubts_state(NULL), *after = NULL;
@@ -369,7 +372,7 @@ KxExperiment *experiment_run(Cli *cli, const KxPlan *plan, const char *command, 
 	x.signals[0] = g_unix_signal_add(SIGINT, on_signal, &x);
 	x.signals[1] = g_unix_signal_add(SIGTERM, on_signal, &x);
 	x.signals[2] = g_unix_signal_add(SIGHUP, on_hangup, &x);
-	/* If the reader of our messages ends, this program must go on, to end its VMs. */
+	/* If the reader of this program's messages ends, this program must go on, to end its VMs. */
 	signal(SIGPIPE, SIG_IGN);
 	run_all(&x);
 	for (guint i = 0; i < G_N_ELEMENTS(x.signals); i++)

@@ -8,16 +8,16 @@
 #define AGENT_S	 30
 #define AGAIN_US 200000 /* between two questions whether the VM is ready */
 /*
- * Between two questions whether the workload has ended: each one costs the guest time. The elapsed time is known to 1/200 of itself,
- * or to 50 ms.
+ * The least time between two questions whether the workload has ended, because each question costs the guest time. So the elapsed time
+ * is known to 1/200 of itself, or to 50 ms if that is more.
  */
 #define POLL_LEAST_US 50000
 #define POLL_MOST_US  1000000
 #define POLL_SHARE    200
 
 /*
- * Asks the guest agent, unless a question is under way. TRUE: there is an answer (@a, for answer_clear()), or none, and the clone
- * remembers why.
+ * Asks the guest agent, unless a question is not answered yet. TRUE: the question is over: @a is the answer, for answer_clear(), or
+ * there is none, and c->unanswered has the reason.
  */
 static gboolean ask(Clone *c, const char *command, int seconds, Answer *a)
 {
@@ -83,7 +83,7 @@ static char *start_command(const Experiment *x, const Clone *c)
 	return kx_agent_exec((char **)argv->pdata);
 }
 
-/* The question is asked for all clones before the first answer is waited for. */
+/* All clones are asked before the first answer is waited for. */
 static void start_in_guest(Experiment *x, Clone *c)
 {
 	g_autofree char *command = start_command(x, c);
@@ -121,15 +121,15 @@ void experiment_start_work(Experiment *x, Clone *c)
 		experiment_clone_fail(c, "[workload] command: %s", error->message);
 }
 
-/* The pause between two questions at this time; it is the promised precision, too. */
+/* The time between two questions at the time @now, which is also the promised precision. */
 static gint64 pause_us(const Clone *c, gint64 now)
 {
 	return CLAMP((now - c->start_us) / POLL_SHARE, POLL_LEAST_US, POLL_MOST_US);
 }
 
 /*
- * The workload has ended at some time after the guest was asked the question before the last one, to which it answered that it ran. If
- * that is much longer ago than the promised precision, because an answer took its time, the elapsed time is not known that well.
+ * The workload has ended at some time after the last question to which the guest answered that the workload runs. If that question was
+ * asked much earlier than the promised precision allows, because an answer took long, the elapsed time gets a doubt.
  */
 static void doubt_late(const Experiment *x, Clone *c, const Answer *a)
 {
@@ -158,7 +158,7 @@ static void take_status(const Experiment *x, Clone *c, const Answer *a)
 	if (a->text && !kx_agent_read_status(a->text, &exited, &error))
 		experiment_clone_fail(c, "[workload] exec: %s", error->message);
 	if (!exited) {
-		/* Nothing is known from a question without an answer. */
+		/* A question without an answer says nothing about the workload. */
 		c->ran_us = a->text ? a->asked_us : c->ran_us;
 		return;
 	}

@@ -17,7 +17,7 @@ static int description_of(const char *line)
 	return gap ? (int)(gap - line) + (int)strspn(gap, " ") : 0;
 }
 
-/* The characters of help have one column each. */
+/* Each character of a help text has the width of one column. */
 static void put_folded(const char *line, int width)
 {
 	int indent = description_of(line), room = width;

@@ -19,7 +19,7 @@
 struct _Job {
 	GSubprocess *process;
 	GCancellable *cancellable;
-	pid_t group; /* 0: its leader had ended before it could be asked for its number */
+	pid_t group; /* the process group; 0: its leader had ended before its number was read */
 	gint64 ended_us;
 	int output; /* the end of a pipe from the command's standard output; -1: none */
 	int said;   /* a file without a name: what the command writes to its standard error */
@@ -40,7 +40,7 @@ static void on_ended(GObject *process, GAsyncResult *result, gpointer data)
 {
 	Job *j = data;
 
-	/* The process itself, not the end of its output: what it leaves in the background may keep that open. */
+	/* Waits for the process, not for the end of its output, which a process that it left in the background may keep open. */
 	g_subprocess_wait_finish(j->process, result, NULL);
 	j->ended_us = g_get_monotonic_time();
 	if (j->abandoned)
@@ -134,7 +134,7 @@ char *job_output(const Job *j)
 {
 	char *text = g_malloc0(OUTPUT_MAX + 1);
 
-	/* What the command left in the background may still have the pipe: what is there now is all. */
+	/* A process that the command left in the background may still have the pipe open: only what is in the pipe now counts. */
 	fcntl(j->output, F_SETFL, O_NONBLOCK);
 	if (read(j->output, text, OUTPUT_MAX) < 0)
 		*text = '\0';
@@ -149,7 +149,7 @@ void job_free(Job *j)
 		clear(j);
 		return;
 	}
-	/* Its leader has not been waited for, so the number is still its group's. */
+	/* The leader was not waited for yet, so the number still belongs to its group. */
 	if (j->group)
 		kill(-j->group, SIGKILL);
 	j->abandoned = TRUE;

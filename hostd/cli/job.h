@@ -19,7 +19,7 @@ typedef enum {
 Job *job_start(const char *command, char **environment, JobOutput output, GError **error);
 /* When the command ended, as g_get_monotonic_time(); 0: it runs. */
 gint64 job_ended(const Job *j);
-/* Whether the command that has ended succeeded. FALSE: @error is set, with the end of what the command wrote to its standard error. */
+/* Whether the command, which has ended, succeeded. FALSE: @error has the end of what the command wrote to its standard error. */
 gboolean job_succeeded(Job *j, GError **error);
 /* Of a job with JOB_READ that has ended: the beginning of what it printed, at most 4 KiB. The caller frees it. */
 char *job_output(const Job *j);

@@ -218,7 +218,7 @@ static int run(int argc, char **argv)
 	if (!c)
 		return cli_usage(NULL, "there is no command '%s'", argv[1]);
 	kx_cli_options->command = c;
-	/* --version stands in the place of a command */
+	/* --version is given in place of a command */
 	return c->run(kx_cli_options, version_wanted ? argc : argc - 1,
 		      version_wanted ? argv : argv + 1);
 }
@@ -228,7 +228,7 @@ int main(int argc, char **argv)
 	int code;
 
 	setlocale(LC_ALL, "");
-	/* GLib prints help by this. */
+	/* GLib prints help with this function. */
 	g_set_print_handler(cli_print_help);
 	setlocale(LC_NUMERIC, "C"); /* numbers look the same in all locales and can be parsed */
 	code = run(argc, argv);

@@ -35,7 +35,7 @@ typedef struct {
 		TARGET_ENTRIES((m).targets)
 
 void cli_maps_clear(Maps *m);
-/* The arguments alone. FALSE: @code is the exit code, and the error is printed. */
+/* Checks the arguments. FALSE: *@code is the exit code, and the error is printed. */
 gboolean cli_maps_check(Maps *m, const char *command, int *code);
 /*
  * The VMs with their over_time, and (@heat) with their heat. NULL: nothing can be shown. *@code: the exit code so far; errors are

@@ -44,7 +44,7 @@ static gboolean show_waiting(gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
-/* The thread gets its own connection: a libvirt that does not answer is shown to be waited for. */
+/* A thread connects, so that the terminal can show that this libvirt is waited for. */
 char *cli_name_in_libvirt(Cli *cli, const char *uri, const char *text, GError **error)
 {
 	Lookup l = { .uri = uri, .text = text };

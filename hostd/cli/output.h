@@ -21,7 +21,7 @@ gboolean cli_write_bytes(const char *path, const char *what, const void *data, g
 gboolean cli_put_text(const char *output, const char *what, const char *text, GError **error);
 /* Writes the page to the file @html; "-": to standard output; NULL: nothing. */
 gboolean cli_put_page(const char *html, const KxPageOf *of, GError **error);
-/* Whether the page takes the place of the text: both were to go to standard output. */
+/* Whether the page replaces the text, because both would go to standard output. */
 gboolean cli_page_is_all(const char *html, const char *output);
 
 #define HTML_ENTRY(variable)                                                                  \

@@ -15,7 +15,7 @@ static KxOverTime *ask(Cli *cli, const char *target)
 		g_strdup(error ? error->message : "the daemon's answer does not tell"));
 }
 
-/* By their processes: several VMs can have the same name. */
+/* Names the VMs by their processes, because several VMs can have the same name. */
 void cli_add_over_time(Cli *cli, const KxReport *r)
 {
 	for (guint i = 0; i < r->vms->len; i++) {

@@ -6,7 +6,7 @@
 #include "cli.h"
 #include "model/report.h"
 
-/* Asks the daemon for each VM of the report. A failure is not one of the report: the reason stands in it. */
+/* Asks the daemon about each VM of the report. A failure does not fail the report, which then contains the reason. */
 void cli_add_over_time(Cli *cli, const KxReport *r);
 
 #endif /* KX_CLI_OVERTIME_H */

@@ -73,7 +73,7 @@ static void cells(const Drawing *d)
 	}
 }
 
-/* The begin of a line at which a part of the memory begins, or before which memory is missing. */
+/* Whether a part of the memory begins at the begin of the line, or memory is missing before it. */
 static gboolean is_border(const Drawing *d, guint y)
 {
 	const KxGridLine *l = &g_array_index(d->g->lines, KxGridLine, y);

@@ -10,7 +10,7 @@ typedef enum {
 	PICTURE_SVG,
 } PictureFormat;
 
-/* By the end of the name. FALSE: the name has another one. */
+/* The format, by the end of the file's name. FALSE: the name has another end. */
 gboolean picture_format(const char *path, PictureFormat *format);
 /* NULL: @error says why. */
 GByteArray *picture_draw(const KxVmReport *v, const KxAccessMap *m, PictureFormat format,

@@ -72,7 +72,7 @@ static gboolean on_time(gpointer data)
 	return G_SOURCE_REMOVE;
 }
 
-/* Handles signals, too, until the command has ended. FALSE: it has not within its time, or it is to end at once. */
+/* Waits for the command's end, and handles signals meanwhile. FALSE: the command needs too long, or everything must end at once. */
 static gboolean await(const Cli *cli, const Job *job, GError **error)
 {
 	gboolean late = FALSE;

@@ -13,7 +13,7 @@ struct _Question {
 	int seconds;
 
 	GMutex lock;
-	gboolean done; /* under the lock, and then @answer is the owner's */
+	gboolean done; /* protected by the lock; once TRUE, the owner has @answer */
 	Answer answer;
 };
 
@@ -42,7 +42,7 @@ static gpointer ask(gpointer data)
 
 	a.answered_us = g_get_monotonic_time();
 	a.text = g_strdup(raw);
-	/* libvirt keeps the error of each thread. */
+	/* libvirt keeps an error for each thread, so the error is read on this one. */
 	if (!raw)
 		a.why = g_strdup(kx_libvirt_last_message());
 	free(raw);

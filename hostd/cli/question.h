@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A question to the guest agent of an experiment's VM. libvirt waits for the answer on a thread of the question's own: a guest that is
- * slow to answer delays neither signals nor what is measured of other VMs, and the times are those of the question itself.
+ * A question to the guest agent of an experiment's VM. Each question has a thread, on which libvirt waits for the answer: a guest that
+ * answers slowly delays neither signals nor the measurement of other VMs, and the times are those of the question itself.
  */
 #ifndef KX_QUESTION_H
 #define KX_QUESTION_H
@@ -21,7 +21,7 @@ typedef struct {
 Question *question_ask(virDomainPtr dom, const char *command, int seconds);
 /* Whether there is an answer, or none will come. TRUE: @a is filled in, for answer_clear(). */
 gboolean question_answered(Question *q, Answer *a);
-/* A question that has no answer yet is left alone, and its thread ends when libvirt does not wait any more. */
+/* If the question has no answer yet, its thread continues, and ends when libvirt does not wait any more. */
 void question_free(Question *q);
 void answer_clear(Answer *a);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Answer, answer_clear)

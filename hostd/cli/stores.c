@@ -18,7 +18,7 @@ int stores_fail(const char *what, const GError *error)
 	return code;
 }
 
-/* Keeps the first error. The error that a store has nothing gives way to any other error. */
+/* Keeps the first error. Any other error replaces the error that a store has no such comparison. */
 static void keep_error(GError **kept, GError *error)
 {
 	if (*kept && !g_error_matches(*kept, KX_STORE_ERROR, KX_STORE_ERROR_NONE)) {
@@ -63,7 +63,7 @@ KxStore *stores_find(const char *start, KxStoreMode mode, char **id, GError **er
 		*id = g_steal_pointer(&here);
 		directory = g_strdup(*place);
 	}
-	/* Two comparisons in one store are an error, whatever another store has. */
+	/* If the ID is ambiguous in one store, that is an error, even if another store has one such comparison. */
 	if (*id && !g_error_matches(kept, KX_STORE_ERROR, KX_STORE_ERROR_AMBIGUOUS)) {
 		g_clear_error(&kept);
 		return kx_store_open(directory, mode, error);

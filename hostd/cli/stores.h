@@ -16,8 +16,8 @@ KxStore *stores_find(const char *start, KxStoreMode mode, char **id, GError **er
 int stores_fail(const char *what, const GError *error);
 
 /*
- * Loads the comparison, or the experiment: one of *@c and *@e is set. If it is still being measured, or its command was killed, it
- * says so. FALSE: @error.
+ * Loads the comparison, or the experiment: one of *@c and *@e is set. If it is still being measured, or its command was killed, its
+ * member @stopped says so. FALSE: @error is set.
  */
 gboolean stores_load_any(const char *start, KxComparison **c, KxExperiment **e, GError **error);
 /* The comparison of that ID, or in the file of that name, saved with 'compare --json'. */

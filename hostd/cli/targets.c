@@ -65,7 +65,7 @@ static gboolean add_all(Cli *cli, GStrvBuilder *b, gboolean attached, GError **e
 	return vms != NULL;
 }
 
-/* Names are the daemon's to find, except in another libvirt; the daemon does not know IDs, which change with each start. */
+/* The daemon finds names, but not those of another libvirt, nor the IDs of domains, which change with each start. */
 static gboolean add_names(Cli *cli, GStrvBuilder *b, const Targets *t, GError **error)
 {
 	for (char **name = t->names; *name; name++) {

@@ -11,7 +11,7 @@
 #include "report/row.h"
 #include "tracker/options.h"
 
-/* @least: to how many columns it may be cut; 0: never. */
+/* @least: the width to which a column's text may be cut; 0: it is never cut. */
 static const struct {
 	const char *word, *title;
 	gboolean number;

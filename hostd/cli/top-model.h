@@ -71,7 +71,7 @@ void top_view_scroll(TopView *v, guint rows, guint visible);
 const char *top_next_tracker(const char *now);
 /* "abit interval=100ms" as the argument of Attach and SetTracker (a{sv}, floating); NULL: @error is set. */
 GVariant *top_setting(const char *text, GError **error);
-/* Which VM the daemon shall take for the row's: by its process, because several VMs may have the same name. */
+/* The TARGET string of the row's VM: its process, because several VMs may have the same name. */
 char *top_target(const TopRow *row);
 
 #endif /* KX_TOP_MODEL_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * top's screen and the daemon: one refresh is two calls, List and Stats, one after the other. No call is waited for; while a refresh
- * is under way, none begins.
+ * top's screen and the daemon: one refresh is two calls, List and Stats, one after the other. The screen waits for no call; no refresh
+ * begins before the last one has ended.
  */
 #include "top-run.h"
 
@@ -23,15 +23,15 @@ typedef struct {
 	TopScreen *screen;
 	GPtrArray *rows;  /* NULL: no answer yet */
 	GHashTable *seen; /* VM → RateSeen */
-	GVariant *list;	  /* of the refresh that is under way */
-	gint64 asked_at;  /* when it began; 0: none is under way */
+	GVariant *list;	  /* the answer to List in the current refresh */
+	gint64 asked_at;  /* when the current refresh began; 0: there is none */
 	int refreshed;
 	TopView view;
 	TopColumn sort;
 	gboolean reverse;
 	char *message; /* NULL: none */
 	GString *typed;
-	char *prompt; /* NULL: nothing is asked; else of the VM @name, which the daemon knows as @target */
+	char *prompt; /* asks for the tracker of VM @name, whose TARGET is @target; NULL: nothing is asked */
 	char *name, *target;
 	gboolean attached;
 	GError *error; /* ends top */
@@ -157,7 +157,7 @@ static gboolean refresh(gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
-/* However long the time between refreshes is, the wait for an answer is seen. */
+/* Redraws while an answer is waited for, so that the wait is seen even if the time between refreshes is long. */
 static gboolean show_wait(gpointer data)
 {
 	Top *t = data;
@@ -350,7 +350,7 @@ static gboolean on_key(gint fd, GIOCondition condition, gpointer data)
 
 	if (condition & (G_IO_HUP | G_IO_ERR)) {
 		quit(t, SIGNALLED + SIGHUP);
-		return G_SOURCE_CONTINUE; /* who made the source removes it */
+		return G_SOURCE_CONTINUE; /* the function that made the source removes it */
 	}
 	while ((key = top_screen_key(t->screen, &c)) != TOP_KEY_NONE) {
 		say(t, NULL);
@@ -398,7 +398,7 @@ static gboolean on_resize(gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
-/* The screen is open only in here: whatever ends the loop, the terminal is given back, and then the error is printed. */
+/* Opens the screen, runs the loop, and closes the screen again, whatever ended the loop; errors are printed afterwards. */
 static void show(Top *t)
 {
 	guint keys, timer, wait;

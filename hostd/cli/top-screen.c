@@ -19,7 +19,7 @@ struct _TopScreen {
 	gboolean utf8;
 };
 
-/* No core dump by a key, which would leave the terminal as the screen has it. */
+/* The key that sends SIGQUIT must not end the program: the terminal would stay in the state of the full screen. */
 static void disable_quit_key(void)
 {
 	struct termios t;
@@ -83,7 +83,7 @@ guint top_screen_visible(void)
 
 /* --- drawing ---------------------------------------------------------------- */
 
-/* Outside of UTF-8 each character of another script becomes as many question marks as it has columns. */
+/* If the locale is not UTF-8, each character beyond ASCII is replaced by as many question marks as it has columns. */
 static void put(const TopScreen *s, int y, int x, const char *text)
 {
 	g_autoptr(GString) ascii = NULL;
@@ -112,7 +112,7 @@ static void put_line(const TopScreen *s, int y, const char *text)
 		put(s, y, 0, fit);
 }
 
-/* Each cell at its own place: a terminal that has another idea of a character's width moves no other column. */
+/* Each cell is placed by itself, so that a terminal with other widths of characters does not shift the other columns. */
 static void put_row(const TopScreen *s, int y, const TopRow *row, const guint widths[TOP_COLUMNS],
 		    const TopPicture *p)
 {
@@ -168,7 +168,7 @@ void top_screen_draw(TopScreen *s, const TopPicture *p)
 		g_autofree char *line = g_strconcat(p->prompt, p->typed, "_", NULL);
 		guint wide = kx_text_columns(line);
 
-		/* the end is where one types */
+		/* the end of the line is shown, because the user types there */
 		put_line(s, LINES - 1, wide > (guint)COLS ? p->typed : line);
 	} else {
 		put_line(s, LINES - 1,

@@ -26,8 +26,8 @@ gboolean tracker_options_check(const TrackerOptions *a, gboolean whole, GError *
 GVariant *tracker_options_given(const TrackerOptions *a); /* a{sv}, floating */
 gboolean tracker_options_any(const TrackerOptions *a);	  /* at least one is given */
 /*
- * For a command that tracks for its own time: sets the tracker of a VM that is attached, and attaches another one. The tracker is abit if
- * none is given, and of what was set before nothing is kept.
+ * For a command that tracks only while it runs: sets the tracker of an attached VM, or attaches the VM. The tracker is abit if none is
+ * given; options that are not given get their defaults.
  */
 gboolean tracker_options_switch(const TrackerOptions *a, Cli *cli, const char *target,
 				gboolean attached, GError **error);

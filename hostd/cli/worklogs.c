@@ -106,7 +106,7 @@ gboolean cli_join_vm_log(Cli *cli, gboolean saved, KxVmReport *v, const char *pa
 
 	if (join(cli, saved, v, path, stretches, &why))
 		return TRUE;
-	/* Of GIO's errors the exit code would be that of a daemon that cannot be reached. */
+	/* The exit code of an error of GIO would be that of a daemon that cannot be reached. */
 	g_set_error_literal(error, KX_EXIT_ERROR, KX_EXIT_FAILED, why->message);
 	return FALSE;
 }
