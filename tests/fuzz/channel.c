@@ -53,11 +53,17 @@ static gsize take(void *to, gsize n, const uint8_t **data, size_t *size)
 	return n;
 }
 
+/* A place in the ring, whatever the input says. */
+static gsize ring_start(const Header *h)
+{
+	return (gsize)h->start * 32 % KVM_EXT_CHANNEL_RING_SIZE;
+}
+
 static void lay_out(KxChannel *c, const Header *h, const uint8_t *data, size_t size)
 {
 	struct kvm_ext_channel_status *st = (void *)(map + KVM_EXT_CHANNEL_STATUS_AT);
 	struct kvm_ext_channel_position *head = (void *)(map + KVM_EXT_CHANNEL_HEAD_AT);
-	guint64 at = (guint64)h->start * 32;
+	guint64 at = ring_start(h);
 	KxChannelStatus seen;
 	gsize n;
 
@@ -117,7 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* Whatever was laid out goes again: an input must do by itself what it does. */
 	memset(map, 0, KVM_EXT_CHANNEL_DECLARED_AT + sizeof(struct kvm_ext_channel_declared));
 	memset(map + KVM_EXT_CHANNEL_RING_AT, 0,
-	       MIN((gsize)h.start * 32 + size, KVM_EXT_CHANNEL_RING_SIZE));
+	       MIN(ring_start(&h) + size, KVM_EXT_CHANNEL_RING_SIZE));
 	return 0;
 }
 
