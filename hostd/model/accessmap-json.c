@@ -230,6 +230,14 @@ static gboolean read_part(JsonObject *o, gpointer to, const char *where, GError 
 	return TRUE;
 }
 
+/* Without blocks nothing is said of them. */
+static gboolean blocks_hold_found(const KxAccessRow *r)
+{
+	guint64 least = r->found / KX_ACCESS_BLOCK_PAGES + (r->found % KX_ACCESS_BLOCK_PAGES > 0);
+
+	return !r->blocks || least <= r->blocks;
+}
+
 /* Checks the sums of a row against each other, because readers divide by them and subtract them. */
 static gboolean check_row(const KxAccessMap *m, const KxAccessRow *r, const char *where,
 			  GError **error)
@@ -242,7 +250,7 @@ static gboolean check_row(const KxAccessMap *m, const KxAccessRow *r, const char
 		return kx_json_wrong(error, where, "bin", "greater than that of the row before");
 	if (r->bin > (guint64)G_MAXINT64 / m->bin_ns)
 		return kx_json_wrong(error, where, "bin", "a time");
-	if (r->found_min > r->found_max || r->stayed > r->before)
+	if (r->found_min > r->found_max || r->stayed > r->before || !blocks_hold_found(r))
 		return kx_json_wrong(error, where, "rows", "of figures that fit together");
 	for (guint i = 0; r->writes && i < r->writes->len; i++) {
 		if (g_array_index(r->writes, guint64, i) > kx_access_cell(r, i))

@@ -239,8 +239,10 @@ static KxAccessMap *make_stairs(void)
 		r->pairs = i > 0;
 		r->before = i ? 1024 + (i - 1) % 10 : 0;
 		r->stayed = i && i % 10 ? 1024 : 0;
-		r->blocks = 2;
+		r->blocks = 2 + (pages > 1024);
 		m->block_use[9] += 2;
+		if (pages > 1024)
+			m->block_use[g_bit_storage(pages - 1024) - 1]++;
 		g_array_set_size(r->cells, 64);
 		for (guint k = 0; k < 4; k++)
 			g_array_index(r->cells, guint64, i / 10 * 4 + k) = 256;

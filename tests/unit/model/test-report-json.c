@@ -77,6 +77,8 @@ static KxAccessMap *sample_map(void)
 
 		r->bin = i * 7;
 		r->passes = 3;
+		r->found = r->found_max = 1024;
+		r->blocks = 2;
 		g_array_append_vals(r->cells, cells[i], 3);
 		r->writes = g_array_copy(r->cells);
 		g_ptr_array_add(m->rows, r);
@@ -134,7 +136,8 @@ static void test_over_time_refused(void **state)
 		{ "\"bin_ns\" : 20000000", "\"bin_ns\" : 0" },
 		{ "\"bin\" : 7", "\"bin\" : 0" },
 		{ "\"unit\" : \"accesses\"", "\"unit\" : \"words\"" },
-		{ "\"found_min\" : 0", "\"found_min\" : 1" },
+		{ "\"found_min\" : 0", "\"found_min\" : 1025" },
+		{ "\"blocks\" : 2", "\"blocks\" : 1" },
 		{ "\"ages_ns\" : \"0 5\"", "\"ages_ns\" : \"5 5\"" },
 		{ "\"ages_ns\" : \"0 5\"", "\"ages_ns\" : \"5\"" },
 		{ "\"npages\" : 1048576", "\"npages\" : 0" },
