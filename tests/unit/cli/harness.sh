@@ -59,4 +59,11 @@ err() { check "says '$1'" grep -qF -e "$1" "$dir/err"; }
 call() { check "calls '$1'" grep -qxF -e "$1" "$dir/calls"; }
 no_call() { check "calls nothing" [ ! -s "$dir/calls" ]; }
 silent() { check "prints nothing" [ ! -s "$dir/out" ]; }
+# golden FILE: what was printed is tests/golden/FILE. UPDATE_GOLDEN=1 writes it anew: read the difference before committing.
+golden() {
+	[ -z "${UPDATE_GOLDEN-}" ] || cp "$dir/out" "tests/golden/$1"
+	check "prints tests/golden/$1" cmp "$dir/out" "tests/golden/$1"
+}
+# csv_is FILE: the CSV that was printed says what the JSON list in FILE says
+csv_is() { check 'CSV and JSON say the same' tests/unit/cli/csv-is-json "$dir/out" "$1"; }
 json() { check "JSON: $1" jq -e "$1" "$dir/out"; }
