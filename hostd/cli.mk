@@ -102,8 +102,8 @@ $(BUILD)/hostd/kvm-ext: $(KX_CLI_OBJS) $(BUILD)/hostd/libkvmext.a
 
 KX_UNIT_TESTS += test-overtime-text test-damo test-metrics-text test-intervals test-golden test-manual test-series test-options test-figures test-worklog test-report-json test-report-heat \
 	test-doctor test-exitcode test-selftest test-top-model
-KX_UNIT_EXTRA_test-exitcode := hostd/cli/exitcode.c
-KX_UNIT_EXTRA_test-top-model := hostd/cli/top-model.c hostd/cli/rates.c hostd/cli/exitcode.c
+KX_UNIT_EXTRA_test-exitcode := $(BUILD)/san/hostd/cli/exitcode.o
+KX_UNIT_EXTRA_test-top-model := $(patsubst %,$(BUILD)/san/hostd/cli/%.o,top-model rates exitcode)
 
 # The CLI against a daemon that answers from canned data.
 KX_UNIT_EXTRA_BINS += tests/unit/cli/test-cli

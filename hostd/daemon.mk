@@ -109,7 +109,7 @@ KX_DAEMON_SRCS := hostd/daemon/main.c hostd/daemon/service.c hostd/daemon/listen
 	hostd/daemon/socketfile.c hostd/daemon/writer.c
 KX_DAEMON_OBJS := $(KX_DAEMON_SRCS:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/kvmext1-dbus.o
 
-$(BUILD)/obj/hostd/daemon/metrics.o: KX_CPPFLAGS += $(KX_DAEMON_FLAGS)
+$(BUILD)/obj/hostd/daemon/metrics.o $(BUILD)/san/hostd/daemon/metrics.o: KX_CPPFLAGS += $(KX_DAEMON_FLAGS)
 
 # Generated code is not held to our warnings.
 $(BUILD)/obj/gen/%.o: $(BUILD)/hostd/gen/%.c
@@ -130,16 +130,17 @@ KX_UNIT_TESTS += test-environment test-stream test-ring test-passthread test-sof
 	test-service test-scale test-metrics test-daemon test-holds test-letalone test-bus test-names test-pagenodes test-placement
 
 # The service is tested where it is; the library does not know D-Bus.
-KX_UNIT_EXTRA_test-service := hostd/daemon/service.c hostd/daemon/listen.c hostd/daemon/socketfile.c \
-	$(BUILD)/hostd/gen/kvmext1-dbus.c
+KX_SERVICE_OBJS := hostd/daemon/service.o hostd/daemon/listen.o hostd/daemon/socketfile.o gen/kvmext1-dbus.o
+KX_METRICS_OBJS := $(KX_SERVICE_OBJS) hostd/daemon/metrics.o
+KX_UNIT_EXTRA_test-service := $(KX_SERVICE_OBJS:%=$(BUILD)/san/%)
 KX_UNIT_EXTRA_test-scale := $(KX_UNIT_EXTRA_test-service)
-KX_UNIT_EXTRA_test-metrics := $(KX_UNIT_EXTRA_test-service) hostd/daemon/metrics.c $(shell pkg-config --cflags --libs libsoup-3.0)
-$(BUILD)/tests/test-metrics: hostd/daemon/metrics.c hostd/daemon/service.c hostd/daemon/listen.c hostd/daemon/socketfile.c $(KX_GEN)
-$(BUILD)/tests/test-scale $(BUILD)/tests/test-service: hostd/daemon/service.c hostd/daemon/listen.c hostd/daemon/socketfile.c $(KX_GEN)
+KX_UNIT_EXTRA_test-metrics := $(KX_METRICS_OBJS:%=$(BUILD)/san/%) $(shell pkg-config --cflags --libs libsoup-3.0)
 $(BUILD)/tests/test-daemon: $(BUILD)/tests/kvm-extd
 
 # The daemon with the sanitizers on: what it leaves behind at its end fails the test.
-$(BUILD)/tests/kvm-extd: $(KX_DAEMON_SRCS) $(BUILD)/san/libkvmext.a $(KX_GEN)
+KX_DAEMON_SAN := $(KX_DAEMON_SRCS:%.c=$(BUILD)/san/%.o) $(BUILD)/san/gen/kvmext1-dbus.o
+$(BUILD)/tests/kvm-extd: $(KX_DAEMON_SAN) $(BUILD)/san/libkvmext.a
 	@mkdir -p $(@D)
-	$(CC) $(KX_WARN) $(KX_SANFLAGS) $(KX_CPPFLAGS) $(KX_DAEMON_FLAGS) -o $@ $(KX_DAEMON_SRCS) $(BUILD)/hostd/gen/kvmext1-dbus.c \
-		$(BUILD)/san/libkvmext.a $(KX_PKGLIBS) $(KX_DAEMON_LIBS) -lm
+	$(CC) $(KX_SANFLAGS) -o $@ $^ $(KX_PKGLIBS) $(KX_DAEMON_LIBS) -lm
+
+-include $(KX_DAEMON_SAN:.o=.d)

@@ -18,4 +18,4 @@ KX_LIB_SRCS += \
 	hostd/experiment/xml.c
 
 KX_UNIT_TESTS += test-agent test-agent-work test-clone test-experiment test-plan
-KX_UNIT_EXTRA_test-agent-work := hostd/cli/experiment-work.c hostd/cli/question.c hostd/cli/job.c hostd/cli/exitcode.c -Ihostd/cli
+KX_UNIT_EXTRA_test-agent-work := $(patsubst %,$(BUILD)/san/hostd/cli/%.o,experiment-work question job exitcode) -Ihostd/cli

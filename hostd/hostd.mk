@@ -3,8 +3,9 @@
 # with the sanitizers on, for the unit tests.
 
 KX_PKGS     := gio-unix-2.0 libvirt libvirt-qemu libvirt-glib-1.0 json-glib-1.0 gsl libxml-2.0 sqlite3 numa zlib libkmod
-KX_PKGFLAGS  = $(shell pkg-config --cflags $(KX_PKGS) cairo)
-KX_PKGLIBS   = $(shell pkg-config --libs $(KX_PKGS))
+# Asked once, at first use: only then are the packages installed for certain.
+KX_PKGFLAGS  = $(eval KX_PKGFLAGS := $$(shell pkg-config --cflags $(KX_PKGS) cairo))$(KX_PKGFLAGS)
+KX_PKGLIBS   = $(eval KX_PKGLIBS := $$(shell pkg-config --libs $(KX_PKGS)))$(KX_PKGLIBS)
 KX_WARN     := -std=gnu11 -Wall -Wextra -Wshadow -Wmissing-prototypes -Wno-unused-parameter
 KX_CPPFLAGS  = -Iinclude -Ihostd -I$(BUILD)/hostd/gen $(KX_PKGFLAGS)
 KX_HARDEN   := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE

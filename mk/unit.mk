@@ -9,6 +9,10 @@ KX_UNIT_BINS := $(KX_UNIT_TESTS:%=$(BUILD)/tests/%)
 vpath test-%.c tests/unit $(wildcard tests/unit/*/)
 vpath fake-%.c tests/unit
 
+# What a test needs beside the library, as objects, is in KX_UNIT_EXTRA_NAME.
+.SECONDEXPANSION:
+$(KX_UNIT_BINS): $$(filter %.o,$$(KX_UNIT_EXTRA_$$(@F)))
+
 # Compiled apart from linking, so that a compiler's cache can serve it.
 KX_UNIT_OBJS := $(KX_UNIT_BINS:=.o) $(BUILD)/tests/fake-daemon.o
 $(KX_UNIT_OBJS): $(BUILD)/tests/%.o: %.c | $(KX_GEN)

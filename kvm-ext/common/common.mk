@@ -17,11 +17,6 @@ KX_UNIT_EXTRA_test-thrift := -Ikvm-ext/common
 KX_UNIT_EXTRA_test-ranges := -Ikvm-ext/common $(KX_COMMON_SAN)/ranges.o
 KX_UNIT_EXTRA_test-regions := -Ikvm-ext/common $(KX_COMMON_SAN)/regions.o
 KX_UNIT_EXTRA_test-walk := -Ikvm-ext/common $(KX_COMMON_SAN)/walk.o $(KX_TABLES_SAN)
-$(BUILD)/tests/test-mpsc: $(KX_COMMON_SAN)/mpsc.o
-$(BUILD)/tests/test-mpsc-steps: $(BUILD)/obj/kvm-ext/common/mpsc.o
-$(BUILD)/tests/test-ranges: $(KX_COMMON_SAN)/ranges.o
-$(BUILD)/tests/test-regions: $(KX_COMMON_SAN)/regions.o
-$(BUILD)/tests/test-walk: $(KX_COMMON_SAN)/walk.o $(KX_TABLES_SAN)
 
 # Not all at once with the other sanitizers: ThreadSanitizer is built on its own.
 KX_TSAN := $(BUILD)/tests/tsan-mpsc
