@@ -30,6 +30,11 @@ test_case() {
 	rm -f "$log"
 }
 
+# long_case NAME FUNCTION [ARGUMENT…]: only with LONG=1, or if ONLY names it
+long_case() {
+	[ -z "${LONG-}${ONLY-}" ] || test_case "$@"
+}
+
 # How many times as long as on an idle machine all may take: an emulated host beside other work gets as little of a CPU.
 PATIENCE=10
 
