@@ -230,7 +230,7 @@ static gboolean read_part(JsonObject *o, gpointer to, const char *where, GError 
 	return TRUE;
 }
 
-/* Without blocks nothing is said of them. */
+/* A row without a number of blocks contradicts nothing. */
 static gboolean blocks_hold_found(const KxAccessRow *r)
 {
 	guint64 least = r->found / KX_ACCESS_BLOCK_PAGES + (r->found % KX_ACCESS_BLOCK_PAGES > 0);
