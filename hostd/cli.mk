@@ -71,6 +71,7 @@ KX_LIB_SRCS += \
 	hostd/doctor/selftest-log.c \
 	hostd/base/textfmt.c \
 	hostd/report/worklog.c \
+	hostd/report/worklog-file.c \
 	hostd/report/worklog-join.c
 
 # The test VM is a program of its own, which daemon and CLI find beside themselves or in libexec.

@@ -63,6 +63,7 @@ KX_LIB_SRCS += \
 	hostd/base/progress.c \
 	hostd/account/rangemap.c \
 	hostd/account/timemap.c \
+	hostd/account/timemap-report.c \
 	hostd/record/format.c \
 	hostd/record/reader.c \
 	hostd/record/recorder.c \
