@@ -11,8 +11,8 @@
  * @hva: the first page's address in the VMM
  * @npages: pages of 4 KiB
  *
- * In every page table of the VM, through the operation that KVM registers for the kernel's page
- * reclaim. Does not flush.
+ * Covers every page table of the VM, through the operation that KVM registers for the kernel's page
+ * reclaim. Does not flush the TLB.
  *
  * Context: may sleep; takes KVM's mmu_lock.
  * Return: true if a bit was set.
@@ -43,7 +43,8 @@ static inline bool kx_test_young(struct kvm *kvm, unsigned long hva)
  * kx_abit_check() - can a VM be tracked by its accessed bits?
  * @kvm: the VM
  *
- * Return: 0; -EOPNOTSUPP: they are not hardware bits, or KVM has to search for them.
+ * Return: 0; -EOPNOTSUPP: the CPU does not set accessed bits, KVM uses shadow paging, or the VM has
+ * memory that only the guest can access.
  */
 int kx_abit_check(struct kvm *kvm);
 

@@ -21,12 +21,12 @@ struct kx_vm;
  * @wait: woken at the end of a pass, and when the ring is half full
  * @waiters: tasks that wait for a pass, under the lock of @pass
  * @next: when the next pass is due, if there is an interval
- * @cpu_mark: the thread's CPU time that is accounted so far, in ns
- * @control: the running pass is a control of staleness
- * @after_control: the pass before it was a control
+ * @cpu_mark: CPU time of the thread that was charged to passes so far, in ns
+ * @control: the running pass is the control of a pair (staleness)
+ * @after_control: the pass before the running pass was a control
  *
- * From kx_engine_start() to kx_engine_stop(). The setting changes only while the thread is
- * parked; the session's mutex serialises changes. All else belongs to the thread.
+ * The thread exists from kx_engine_start() to kx_engine_stop(). The setting changes only while the
+ * thread is parked; the session's mutex serialises changes. All other members belong to the thread.
  */
 struct kx_engine {
 	struct kx_pass pass;
@@ -40,32 +40,32 @@ struct kx_engine {
 };
 
 /*
- * The caller of these functions holds the session's mutex; callers of kx_engine_wait() and
- * kx_engine_get_stats() hold no lock.
+ * The caller of these functions holds the session's mutex, except for kx_engine_wait() and
+ * kx_engine_get_stats(): their callers hold no lock.
  */
 
 /**
  * kx_engine_start() - start the thread, with a tracker that runs no passes
  * @e: the engine, all zero, or one that was stopped
  * @vm: the VM, attached
- * @ring: for samples
- * @off: the tracker
- * @wait: outlives the engine
+ * @ring: the ring for the records
+ * @off: the tracker that runs no passes
+ * @wait: wait queue that outlives the engine
  *
  * Context: may sleep.
- * Return: 0, -ENOMEM, or another error of creating a thread.
+ * Return: 0; -ENOMEM; or another error of creating a thread.
  */
 int kx_engine_start(struct kx_engine *e, struct kx_vm *vm, struct kx_ring *ring,
 		    const struct kx_tracker *off, wait_queue_head_t *wait);
 
 /**
- * kx_engine_may_stop() - call this before kx_engine_stop()
+ * kx_engine_may_stop() - wait until kx_engine_stop() may be called
  * @e: the engine
  * @timeout: how long to wait, in jiffies
  *
  * Context: may sleep.
- * Return: true if the engine may be stopped. False: a task of the VMM has stayed in an ioctl on its
- * dirty log for too long, and the log cannot be given back before the task leaves the ioctl.
+ * Return: true: call kx_engine_stop() now. False: a task of the VMM has stayed in an ioctl on its
+ * dirty log for @timeout; the log cannot be given back before the task leaves the ioctl.
  */
 bool kx_engine_may_stop(struct kx_engine *e, long timeout);
 
@@ -91,12 +91,12 @@ int kx_engine_set(struct kx_engine *e, const struct kx_tracker *tracker,
 		  const struct kx_setting *setting);
 
 /**
- * kx_engine_pause() - cut the running pass short, restore the VM, and wait until this is done
+ * kx_engine_pause() - cut the running pass short, and wait until the thread has restored the VM
  * @e: the engine
  *
  * Context: may sleep.
- * Return: 0; then call kx_engine_resume(). -EAGAIN: a task of the VMM stays in an ioctl on its
- * dirty log. -EINTR: the caller was killed.
+ * Return: 0: then call kx_engine_resume(); -EAGAIN: a task of the VMM stays in an ioctl on its
+ * dirty log; -EINTR: the caller was killed.
  */
 int kx_engine_pause(struct kx_engine *e);
 
@@ -110,7 +110,7 @@ void kx_engine_resume(struct kx_engine *e, bool prime);
 /**
  * kx_engine_request() - request a pass
  * @e: the engine
- * @waiter: of the caller, for kx_engine_wait()
+ * @waiter: memory of the caller, for kx_engine_wait()
  *
  * Return: 0; -EINVAL: the tracker runs no passes.
  */
@@ -119,7 +119,7 @@ int kx_engine_request(struct kx_engine *e, struct kx_waiter *waiter);
 /**
  * kx_engine_wait() - wait for the end of a pass that began after the request
  * @e: the engine; it may be stopped meanwhile
- * @waiter: of a request
+ * @waiter: as given to kx_engine_request()
  *
  * Context: may sleep.
  * Return: 0; -EINTR: a signal; -ECANCELED: the setting was changed; -ENODEV: the VM is gone; or
@@ -128,9 +128,9 @@ int kx_engine_request(struct kx_engine *e, struct kx_waiter *waiter);
 int kx_engine_wait(struct kx_engine *e, struct kx_waiter *waiter);
 
 /**
- * kx_engine_get_stats() - the account of the setting
+ * kx_engine_get_stats() - copy the account of the setting
  * @e: the engine
- * @out: filled in except @now_ns; @state only as far as the engine knows it
+ * @out: result, without @now_ns; @state does not contain KVM_EXT_STATE_VM_GONE
  *
  * Context: may sleep, but does not wait for any ioctl.
  */

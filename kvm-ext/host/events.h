@@ -16,22 +16,26 @@ enum kx_event {
  * kx_event_probe() - register a function for an event
  * @event: the event
  * @probe: called with @data and the event's arguments
- * @data: the caller's
+ * @data: any pointer
  *
- * The probe may stay as long as a VM with a session keeps KVM loaded.
+ * Only a VM with a session keeps KVM, and thereby the event, loaded: the caller removes the probe
+ * before the session releases the VM.
  *
  * Context: may sleep.
  * Return: 0; -ENOENT: this KVM has no such event; or an error of the kernel.
  */
 int kx_event_probe(enum kx_event event, void *probe, void *data);
+
 /**
  * kx_event_is_known() - does this KVM have such an event?
  * @event: the event
+ *
+ * Context: any.
  */
 bool kx_event_is_known(enum kx_event event);
 
 /**
- * kx_event_unprobe() - remove a probe; when this returns the probe does not run any more
+ * kx_event_unprobe() - remove a probe; when this function returns, the probe does not run any more
  * @event: the event
  * @probe: as in kx_event_probe()
  * @data: as in kx_event_probe()
@@ -41,8 +45,9 @@ bool kx_event_is_known(enum kx_event event);
 void kx_event_unprobe(enum kx_event event, void *probe, void *data);
 
 /**
- * kx_events_init() - find KVM's events, now and when a module is loaded or unloaded
+ * kx_events_init() - find KVM's events, now and whenever a module is loaded or unloaded
  *
+ * Context: may sleep.
  * Return: 0 or -ENOMEM.
  */
 int kx_events_init(void);

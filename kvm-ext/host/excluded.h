@@ -11,7 +11,7 @@ struct page;
 /**
  * struct kx_hva_span - a part of the VMM's memory
  * @start: its first address
- * @end: the address behind it
+ * @end: the address behind its last byte
  */
 struct kx_hva_span {
 	unsigned long start, end;
@@ -19,15 +19,15 @@ struct kx_hva_span {
 
 /**
  * struct kx_excluded - pages that no tracker touches (KVM_EXT_SET_EXCLUDED)
- * @spans: @nr of them, sorted and disjoint: the pages, and memory in the same mappings
- * @nr: how many spans there are
- * @pages: @npages of them, pinned
- * @npages: how many pages are pinned
- * @room: for how many there is room in @spans and @pages
+ * @spans: array of @nr spans, sorted and disjoint: the pages, and memory in the same huge pages
+ * @nr: number of spans
+ * @pages: array of @npages pages, which are pinned
+ * @npages: number of pages
+ * @room: number of entries for which @spans and @pages have room
  *
- * Identified by the VMM's addresses, so valid for every gfn that the memory has or will have. All
- * zero: nothing is excluded. A VM's structure changes under the session's lock while the pass
- * thread is parked.
+ * The spans are addresses of the VMM, and so hold for every gfn that the memory has or will have.
+ * All zero: nothing is excluded. The structure of a VM changes only under the session's lock while
+ * the pass thread is parked.
  */
 struct kx_excluded {
 	struct kx_hva_span *spans;
@@ -38,11 +38,11 @@ struct kx_excluded {
 };
 
 /**
- * kx_excluded_make() - pin the pages of some ranges that are RAM now
- * @x: filled in; empty after an error
+ * kx_excluded_make() - pin those pages of some ranges that are RAM now
+ * @x: result; empty after an error
  * @vm: the VM
- * @ranges: guest pages, sorted and disjoint
- * @nr: how many ranges there are
+ * @ranges: array of ranges of guest pages, sorted and disjoint
+ * @nr: number of ranges
  *
  * Context: may sleep; takes the VMM's mmap_lock for reading.
  * Return: 0; -E2BIG: more than KVM_EXT_EXCLUDED_PAGES_MAX pages; -ENODEV: the VMM is gone;
@@ -53,8 +53,8 @@ int kx_excluded_make(struct kx_excluded *x, struct kx_vm *vm, const struct kvm_e
 
 /**
  * kx_excluded_drop() - unpin all pages, and exclude nothing
- * @x: what was excluded
- * @vm: the VM that it was made for
+ * @x: the excluded memory
+ * @vm: the VM for which @x was made
  *
  * Context: may sleep.
  */
@@ -62,9 +62,9 @@ void kx_excluded_drop(struct kx_excluded *x, struct kx_vm *vm);
 
 /**
  * kx_excluded_from() - the first excluded span that overlaps some memory
- * @x: what is excluded
- * @start: the memory's first address in the VMM
- * @end: the address behind it
+ * @x: the excluded memory
+ * @start: the first address of the memory in question, in the VMM
+ * @end: the address behind that memory
  *
  * Return: the span; NULL: none of [@start, @end) is excluded.
  */
@@ -73,10 +73,10 @@ const struct kx_hva_span *kx_excluded_from(const struct kx_excluded *x, unsigned
 
 /**
  * kx_excluded_covers() - does @x exclude everything that @other excludes?
- * @x: the first
- * @other: the second
+ * @x: excluded memory
+ * @other: other excluded memory
  *
- * Return: true if each span of @other lies in one of @x.
+ * Return: true if each span of @other lies in a span of @x.
  */
 bool kx_excluded_covers(const struct kx_excluded *x, const struct kx_excluded *other);
 

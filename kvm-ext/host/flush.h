@@ -10,7 +10,7 @@
  * @kvm: the VM
  * @cpus: scratch space
  *
- * When it returns, no vCPU uses a translation that it cached before the call.
+ * When this function returns, no vCPU uses a translation that was cached before the call.
  *
  * Context: interrupts on.
  * Return: number of vCPUs that were interrupted in guest mode.

@@ -11,13 +11,13 @@ struct kx_extent;
 struct kx_pass;
 
 /**
- * struct kx_found - pages found accessed, by hva, kept until their gfns are certain
- * @gfn: the first page
+ * struct kx_found - pages that were found accessed by hva, kept until their gfns are certain
+ * @gfn: the first page, according to the snapshot of the memslots
  * @npages: pages of 4 KiB
  * @hva: the first page's address in the VMM
  * @as_id: the address space
- * @order: of the leaves through which they were found
- * @sparse: @bits says which pages; else all pages
+ * @order: the pages were found through leaves of 2^@order pages
+ * @sparse: @bits says which of the pages were accessed; else all were
  * @bits: bit i: page @gfn + i
  */
 struct kx_found {
@@ -34,7 +34,7 @@ struct kx_found {
 
 /**
  * struct kx_findings - pages found since the last check that memslots are unchanged
- * @rested: the thread has rested since
+ * @rested: the thread has rested since that check
  * @nr: number of entries in @found
  * @found: the entries
  */
@@ -52,15 +52,16 @@ static inline bool kx_findings_are_due(const struct kx_findings *f)
 /*
  * The functions below are for the pass thread, with no lock held.
  *
- * For trackers that go over memory by address, whose findings are settled later:
+ * The first group is for trackers that go over memory by address. kx_pass_settle() reports the
+ * findings of these trackers later.
  */
 
 /**
  * kx_pass_found_leaf() - a leaf was accessed
  * @p: the running pass
  * @x: the extent that contains the leaf
- * @gfn: its first page
- * @order: it is of 2^@order pages
+ * @gfn: the leaf's first page
+ * @order: the leaf has 2^@order pages
  */
 void kx_pass_found_leaf(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, u8 order);
 
@@ -70,7 +71,7 @@ void kx_pass_found_leaf(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn,
  * @x: the extent that contains the pages
  * @gfn: the page of bit 0
  *
- * Return: where to record, with kx_found_set(), up to KX_BLOCK_PAGES pages; then call
+ * Return: the finding, for kx_found_set() of up to KX_BLOCK_PAGES pages; then call
  * kx_pass_found_bits_done().
  */
 struct kx_found *kx_pass_found_bits(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn);
@@ -91,15 +92,16 @@ static inline void kx_found_set(struct kx_found *found, unsigned int i)
  * kx_pass_settle() - report the findings whose gfns are certain
  * @p: the running pass
  *
- * Findings are made by hva; a snapshot of the memslots gives the gfn. If the memslots are still
- * those of the snapshot, all findings are valid; else only those that the new snapshot confirms.
+ * The accessed bits were tested by hva, and a snapshot of the memslots gave the gfns. If the
+ * memslots have not changed since the snapshot, all findings are valid; else only the findings that
+ * a new snapshot confirms.
  *
  * Context: may sleep.
  * Return: true if the memslots have changed.
  */
 bool kx_pass_settle(struct kx_pass *p);
 
-/* For trackers that know their gfns with certainty, and report at once: */
+/* The second group is for trackers that are certain of their gfns, and report at once. */
 
 /**
  * kx_pass_found_pages() - single pages were accessed
@@ -116,8 +118,8 @@ void kx_pass_found_pages(struct kx_pass *p, u16 as_id, gfn_t gfn, unsigned int n
  * kx_pass_found_mapping() - a leaf was accessed
  * @p: the running pass
  * @as_id: the address space
- * @gfn: its first page
- * @order: it is of 2^@order pages
+ * @gfn: the leaf's first page
+ * @order: the leaf has 2^@order pages
  */
 void kx_pass_found_mapping(struct kx_pass *p, u16 as_id, gfn_t gfn, u8 order);
 

@@ -6,13 +6,14 @@
 
 /**
  * struct kx_hold - for how long a thread keeps its CPU
- * @start_ns: when the stretch began
+ * @start_ns: when the current stretch began, by ktime_get_ns()
  * @start_cpu_ns: the thread's CPU time at that moment
- * @max_ns: the longest stretch so far, in CPU time; the owner starts it at 0
+ * @max_ns: the longest stretch so far, in CPU time; the owner sets it to 0 at the start
  *
- * A stretch goes from one rescheduling point to the next. Its length is the thread's CPU time, so
- * time in which the thread slept, or other tasks ran, does not count. The clock is cheaper to read
- * and decides when to rest. All members belong to the thread.
+ * A stretch is the time from one rescheduling point to the next. Its length is measured in CPU time
+ * of the thread, so time in which the thread slept or other tasks ran does not count. When the
+ * thread has to rest is decided by ktime_get_ns(), which is cheaper to read. All members belong to
+ * the thread.
  */
 struct kx_hold {
 	u64 start_ns;
@@ -21,27 +22,27 @@ struct kx_hold {
 };
 
 /**
- * kx_hold_cpu_ns() - a rescheduling point
+ * kx_hold_cpu_ns() - let other tasks run, and read the CPU time
  *
- * The scheduler updates the CPU time when it is entered; a tick would do so only every few
- * milliseconds.
+ * The kernel updates a thread's CPU time when the thread enters the scheduler, and otherwise only
+ * at a tick, every few milliseconds.
  *
  * Context: may sleep.
- * Return: the CPU time of the current thread in ns, exact.
+ * Return: the exact CPU time of the current thread in ns.
  */
 u64 kx_hold_cpu_ns(void);
 
 /**
- * kx_hold_begin() - a stretch begins
- * @hold: the thread's
+ * kx_hold_begin() - begin a stretch
+ * @hold: the current thread's
  *
- * Context: any; behind a rescheduling point.
+ * Context: the thread, after a rescheduling point.
  */
 void kx_hold_begin(struct kx_hold *hold);
 
 /**
- * kx_hold_end() - a rescheduling point ends the stretch
- * @hold: the thread's
+ * kx_hold_end() - end the stretch with a rescheduling point
+ * @hold: the current thread's
  *
  * Context: may sleep.
  * Return: the CPU time of the current thread in ns.
@@ -49,10 +50,10 @@ void kx_hold_begin(struct kx_hold *hold);
 u64 kx_hold_end(struct kx_hold *hold);
 
 /**
- * kx_hold_is_long() - has the stretch lasted long enough to rest?
- * @hold: the thread's
+ * kx_hold_is_long() - does the thread have to rest now?
+ * @hold: the current thread's
  *
- * Context: any.
+ * Context: the thread.
  */
 bool kx_hold_is_long(const struct kx_hold *hold);
 

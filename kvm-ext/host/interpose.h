@@ -17,13 +17,12 @@ struct kx_vm_call {
 };
 
 /*
- * An interposer sees certain ioctls of the VMM on a VM's file before and after
- * KVM carries them out, in the VMM's task. Ioctls of this module do not pass through
- * interposers.
+ * An interposer sees certain ioctls of the VMM on a VM's file before and after KVM carries them
+ * out, in the VMM's task. Ioctls of this module do not pass through interposers.
  *
- * @concerns must not sleep. @before may sleep; the VMM gets an error of @before instead of
- * KVM's answer, except -ESHUTDOWN, which means that the interposer does not handle the call
- * (any more). @after is called for calls whose @before returned 0.
+ * @concerns says which ioctls these are, and must not sleep. @before may sleep. If @before fails,
+ * the VMM gets this error instead of KVM's answer, except for -ESHUTDOWN: the interposer does not
+ * handle the call any more, and KVM carries it out. @after is called if @before has returned 0.
  */
 struct kx_interposer {
 	struct list_head link;		/* in the list of all, under its lock and RCU */
@@ -32,11 +31,14 @@ struct kx_interposer {
 	bool (*concerns)(unsigned int cmd);
 	int (*before)(struct kx_interposer *self, const struct kx_vm_call *call);
 	void (*after)(struct kx_interposer *self, const struct kx_vm_call *call);
-	/* For the task that begins and ends the interposer: */
+	/*
+	 * For the task that begins and ends the interposer: the file's operations were replaced;
+	 * @suspects is complete; no suspect is left, so that all calls are seen.
+	 */
 	bool begun, listed, settled;
 	refcount_t users;		/* tasks between @before and @after, and one for the list */
 	struct completion unused;
-	/* Tasks that may have been in KVM already when it began. */
+	/* Tasks that may have been in KVM already when the interposer began (suspects.h). */
 	struct task_struct *suspects[KX_SUSPECTS_MAX];
 };
 
@@ -45,35 +47,37 @@ struct kx_interposer {
  * @self: the interposer, one for a file at a time; the caller holds the file
  *
  * Context: may sleep.
- * Return: 0; -EBUSY: the file's operations are not KVM's own; -EAGAIN: the interposer has begun,
- * but some task of the VMM entered such an ioctl before and stays in it: call again.
+ * Return: 0: all are seen; -EBUSY: the file's operations are not KVM's own; -EAGAIN: the interposer
+ * has begun, but a task of the VMM that entered such an ioctl before is still in the ioctl: call
+ * again.
  */
 int kx_interpose(struct kx_interposer *self);
+
 /**
  * kx_interpose_end() - undo kx_interpose(), if it has begun
  * @self: the interposer
  *
- * Returns when no task is in @self any more: the caller guarantees that tasks in @before come out,
- * and that no task is between @before and @after.
+ * Returns when no task uses @self any more. The caller guarantees that tasks in @before return, and
+ * that no task is between @before and @after.
  *
  * Context: may sleep.
  */
 void kx_interpose_end(struct kx_interposer *self);
 
 /**
- * kx_kvm_ioctl() - an ioctl as KVM carries it out
- * @file: the VM's file, interposed: else KVM's operations may be unknown
+ * kx_kvm_ioctl() - issue an ioctl that no interposer sees
+ * @file: the VM's file, which is interposed: before that, KVM's operations are not known
  * @cmd: the ioctl's number
- * @arg: its argument
- * @compat: as a 32-bit program calls it
+ * @arg: the ioctl's argument
+ * @compat: issue it as a 32-bit program does
  *
- * Context: a task that has the VMM's memory; may sleep for as long as the VMM likes.
+ * Context: a task that uses the VMM's memory; may sleep for as long as the VMM likes.
  * Return: KVM's answer.
  */
 long kx_kvm_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool compat);
 
 /**
- * kx_interpose_exit() - before the module is unloaded: wait for tasks that execute its code
+ * kx_interpose_exit() - at module exit: wait for tasks that still execute this module's operations
  *
  * Context: may sleep.
  */

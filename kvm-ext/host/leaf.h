@@ -6,7 +6,7 @@
 
 #include "../common/walk.h"
 
-/* How a block is mapped for the guest. If roots differ, the larger value is taken. */
+/* How a block is mapped for the guest. If the tables of several roots differ: the largest value. */
 enum kx_leaf {
 	KX_LEAF_NONE,		/* not mapped */
 	KX_LEAF_4K,
@@ -20,10 +20,10 @@ enum kx_leaf {
  * change the mappings at any time, so a user reads the map again before it becomes too old.
  */
 struct kx_leaf_map {
-	gfn_t first, end;	/* the gfns in the map; first == end: none */
+	gfn_t first, end;	/* the gfns in the map; @first == @end: none */
 	u16 as_id;
 	u64 read_ns;		/* when the tables were read, by ktime_get_ns() */
-	gfn_t none_end;		/* if behind @end: nothing is mapped from @end to here */
+	gfn_t none_end;		/* if it is behind @end: nothing is mapped from @end to here */
 	u8 leaf[KX_GIB_PAGES / KX_BLOCK_PAGES];	/* enum kx_leaf, by block of the GiB */
 };
 
@@ -39,12 +39,12 @@ static inline u64 kx_leaf_age_ns(const struct kx_leaf_map *map)
 
 /**
  * kx_leaf_at() - how a page is mapped
- * @map: the map; if it does not contain the page, it is read anew, from the page to the end of the
- *	page's GiB or to @end
+ * @map: the map; if it does not contain the page, the tables are read anew, from the page's block
+ *	to the end of the page's GiB or to @end
  * @kvm: the VM
  * @as_id: the address space
  * @gfn: the page
- * @end: the caller needs no page from here on
+ * @end: the caller does not need this page and the pages behind it
  *
  * Context: takes KVM's mmu_lock for writing.
  */
@@ -67,7 +67,7 @@ gfn_t kx_leaf_none_until(const struct kx_leaf_map *map, gfn_t gfn, gfn_t end);
  * @as_id: the address space
  * @gfn: the page of bit 0
  * @npages: bits, all in one block
- * @bits: bit i: page @gfn + i is mapped; all bits are set if that cannot be determined
+ * @bits: result; bit i: page @gfn + i is mapped; if this cannot be determined, all bits are set
  *
  * Context: takes KVM's mmu_lock for writing.
  * Return: how the block is mapped.

@@ -9,9 +9,10 @@
 /*
  * Attaches probes to KVM's tracepoints for page faults and VM entries while a fault is expected.
  *
- * A tracepoint belongs to all VMs: while probes are attached, every VM of the host calls them at
- * each of its faults and entries. So they are attached from before the first mapping is armed until
- * shortly after the last mapping is disarmed, and not as long as a tracker is set.
+ * These tracepoints exist once for all VMs: while probes are attached, every VM of the host calls
+ * the probes at each of its own faults and entries. So the probes are attached only from before the
+ * first mapping is armed until shortly after the last mapping was disarmed, not for as long as the
+ * tracker is set.
  *
  * @expected may change in any context, also in the probes. @lock protects the other members.
  */
@@ -19,10 +20,10 @@ struct kx_listener {
 	void *fault_probe, *entry_probe, *data;
 	atomic_t expected;		/* mappings that are armed, or will be soon */
 	struct mutex lock;
-	bool on;
-	u64 since_ns;			/* when attached last; READ_ONCE in the probes */
-	u64 listened_ns;		/* total time before that */
-	struct delayed_work off;
+	bool on;			/* the probes are attached */
+	u64 since_ns;			/* when they were attached last; READ_ONCE in the probes */
+	u64 listened_ns;		/* time with probes attached, up to the last detaching */
+	struct delayed_work off;	/* detaches the probes */
 };
 
 /**
@@ -38,7 +39,7 @@ struct kx_listener {
 int kx_listener_init(struct kx_listener *l, void *fault_probe, void *entry_probe, void *data);
 
 /**
- * kx_listener_stop() - detach the probes; afterwards no probe runs
+ * kx_listener_stop() - detach the probes; when this function returns, no probe runs
  * @l: the listener
  *
  * Context: may sleep.
@@ -46,26 +47,26 @@ int kx_listener_init(struct kx_listener *l, void *fault_probe, void *entry_probe
 void kx_listener_stop(struct kx_listener *l);
 
 /**
- * kx_listener_expect() - call before mappings are armed
+ * kx_listener_expect() - expect the faults of more mappings; call before the mappings are armed
  * @l: the listener
- * @nr: how many
+ * @nr: number of mappings
  *
  * Context: may sleep.
- * Return: 0; -EOPNOTSUPP: KVM's tracepoints are not there; @nr was not added.
+ * Return: 0; -EOPNOTSUPP: the probes could not be attached; @nr was not added.
  */
 int kx_listener_expect(struct kx_listener *l, u32 nr);
 
 /**
- * kx_listener_expect_less() - call after mappings were disarmed
+ * kx_listener_expect_less() - expect the faults of fewer mappings; call after these were disarmed
  * @l: the listener
- * @nr: how many
+ * @nr: number of mappings
  *
  * Context: any.
  */
 void kx_listener_expect_less(struct kx_listener *l, u32 nr);
 
 /**
- * kx_listener_ns() - the total time with probes attached, up to now
+ * kx_listener_ns() - the total time with probes attached until now
  * @l: the listener
  *
  * Context: may sleep.

@@ -7,11 +7,11 @@
 
 /**
  * struct kx_log_account - the statistics of the use of a dirty log
- * @lock: for all other members; innermost, held briefly
+ * @lock: protects all other members; innermost, held briefly
  * @stats: counted since kx_log_account_open()
- * @more: the same
- * @disable_ns: time of switching off the running tracker's logs. Most of them are switched off
- *	when the tracker stops, so kx_log_account_open() copies it to the next tracker's @stats.
+ * @more: its @aside_passes are counted since kx_log_account_open(), its @stuck_pages since attach
+ * @disable_ns: time to switch off the running tracker's logs. Most of these logs are switched off
+ *	when the tracker stops, so kx_log_account_open() copies this time to the next @stats.
  * @disable_pages: pages of the memslots of these logs; copied in the same way
  */
 struct kx_log_account {

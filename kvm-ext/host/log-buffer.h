@@ -6,14 +6,14 @@
 #include <linux/types.h>
 
 /*
- * Memory for the arguments and bitmaps of KVM's ioctls, which KVM reaches through the VMM's address
- * space. The memory is the module's: its pages are present from the beginning, they are charged to
- * no memory cgroup, and the VMM's address space only maps them. So the VM is not charged for this
- * memory, and KVM meets no fault in it.
+ * Memory for the arguments and bitmaps of KVM's ioctls, which KVM reads and writes through the
+ * VMM's address space. The memory belongs to this module: its pages are present from the beginning,
+ * no memory cgroup is charged for them, and the VMM's address space only maps them. So neither the
+ * VM pays for this memory, nor does KVM fault in it.
  *
- * The VMM may unmap the buffer and map something else there: the mapping's close operation sets
- * @address to 0. The VMM cannot move, split or protect the mapping. The memory is freed when both
- * the file and the mapping are gone.
+ * The VMM may unmap the buffer and map something else there. The mapping's close operation then
+ * sets @address to 0. The VMM cannot move, split or protect the mapping. The memory is freed when
+ * both the file and the mapping are gone.
  */
 struct kx_log_buffer {
 	struct file *file;
@@ -32,7 +32,7 @@ struct kx_log_buffer {
 struct kx_log_buffer *kx_log_buffer_new(unsigned long size);
 
 /**
- * kx_log_buffer_map() - map the buffer in the VMM, unless it is mapped
+ * kx_log_buffer_map() - map the buffer in the VMM, unless it is mapped there already
  * @buffer: the buffer
  *
  * Context: a task that uses the VMM's memory; may sleep.
@@ -41,8 +41,10 @@ struct kx_log_buffer *kx_log_buffer_new(unsigned long size);
 int kx_log_buffer_map(struct kx_log_buffer *buffer);
 
 /**
- * kx_log_buffer_unmap() - unmap the buffer; if the VMM has mapped something else there, that stays
+ * kx_log_buffer_unmap() - unmap the buffer
  * @buffer: the buffer
+ *
+ * If the VMM has mapped something else at the buffer's address, that mapping stays.
  *
  * Context: a task that uses the VMM's memory; may sleep.
  */

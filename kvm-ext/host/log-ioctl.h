@@ -15,15 +15,15 @@ static inline u32 kx_log_slot_number(const struct kx_log_slot *s)
 }
 
 /*
- * The caller of these functions is the pass thread in its turn (log-turn.h), or a task of the VMM
- * that has entered. The functions may sleep.
+ * The caller of these functions has the turn (log-turn.h): it is the pass thread or a task of the
+ * VMM. The functions may sleep.
  */
 
 /**
  * kx_log_ioctl() - issue an ioctl on the VM's file
  * @log: the log
  * @cmd: the ioctl's number
- * @arg: its argument; a bitmap's address in it is set to that of the buffer
+ * @arg: the argument; its member for a bitmap's address, if any, gets the address of the buffer
  * @size: bytes of the argument
  * @ns: a time of the account, to which the ioctl's duration is added
  *
@@ -45,15 +45,15 @@ long kx_log_enable(struct kx_log *log, struct kx_log_slot *s);
  * @log: the log
  * @s: the memslot; afterwards it is not ours, also after an error
  *
- * Return: 0; -ESRCH: the VMM's memory is gone; or KVM's error: then the log stays on, and all of
- * its bits are set.
+ * Return: 0; -ESRCH: the VMM's memory is gone; or KVM's error: the log stays on, with all of its
+ * bits set.
  */
 long kx_log_disable(struct kx_log *log, struct kx_log_slot *s);
 
 /**
  * kx_log_memslot_flags() - the flags that KVM's memslot has now
  * @log: the log
- * @s: the memslot as it was
+ * @s: the memslot as it was when the list was made
  * @flags: result
  *
  * Return: false: this memslot does not exist any more.

@@ -8,8 +8,8 @@ struct kx_log;
 
 /**
  * kx_log_sync_slots() - update the list of memslots, and switch on their logs
- * @log: the log; afterwards @slots are the VM's memslots, and every log that the VMM does not use
- *	is ours
+ * @log: the log; afterwards @slots are the VM's memslots, and each wanted memslot that the VMM does
+ *	not log is ours, unless @incomplete is set
  * @watch: also allocate candidates
  *
  * Context: the pass thread, not in its turn; may sleep.
@@ -19,7 +19,7 @@ int kx_log_sync_slots(struct kx_log *log, bool watch);
 
 /**
  * kx_log_forget_slots() - empty the list of memslots
- * @log: the log; no memslot is ours
+ * @log: the log; none of its memslots is ours
  *
  * Context: the pass thread in its turn; may sleep.
  */

@@ -7,16 +7,17 @@
 #include <linux/wait.h>
 
 /*
- * Whose turn it is to use a VM's dirty log through KVM: that of any number of the
- * VMM's tasks, or that of the pass thread alone.
+ * Whose turn it is to use a VM's dirty log through KVM: either any number of the VMM's tasks have
+ * the turn, or the pass thread alone has it.
  *
- * KVM may keep a task of the VMM in such an ioctl for as long as the VMM likes (the
- * VMM's bitmap lies in memory that a userfaultfd serves), and holds its own slots_lock
- * meanwhile. So no task waits for the VMM without a bound, except a task that has nothing
- * else to do. While a task waits until the VMM's tasks are out, no further task of the VMM
- * may enter. This costs the VMM nothing: in KVM its tasks would wait for the same lock.
+ * A task of the VMM may stay in an ioctl on the log for as long as the VMM likes: the VMM's bitmap
+ * may lie in memory that a userfaultfd serves, and KVM holds the VM's slots_lock meanwhile. So no
+ * task waits for the VMM without a bound, except the work that releases the VM of a closed session
+ * or of a VMM that exits. While a task waits until the VMM's tasks have left, no further task of
+ * the VMM gets the turn. This does not slow the VMM down: in KVM these tasks would wait for
+ * slots_lock.
  *
- * @lock is a leaf lock and never held while its holder sleeps.
+ * @lock is a leaf lock. Its holder does not sleep.
  */
 struct kx_turn {
 	spinlock_t lock;	/* protects the members below */
@@ -29,26 +30,28 @@ struct kx_turn {
 };
 
 /**
- * kx_turn_init() - nobody has the turn, and it is closed
- * @turn: whose turn it is
+ * kx_turn_init() - prepare a turn that nobody has, and that is closed
+ * @turn: the turn
  */
 void kx_turn_init(struct kx_turn *turn);
 
 /**
- * kx_turn_open() - from now on the VMM's tasks take turns
- * @turn: whose turn it is
+ * kx_turn_open() - from now on a task of the VMM needs the turn for an ioctl on the log
+ * @turn: the turn
  */
 void kx_turn_open(struct kx_turn *turn);
 
 /**
- * kx_turn_close() - undo kx_turn_open(); waiting tasks get -ESHUTDOWN
- * @turn: that of the pass thread, which calls this
+ * kx_turn_close() - undo kx_turn_open(); waiting tasks of the VMM get -ESHUTDOWN
+ * @turn: the turn
+ *
+ * Context: the pass thread; it has the turn, or no task of the VMM has found the interposer yet.
  */
 void kx_turn_close(struct kx_turn *turn);
 
 /**
- * kx_turn_enter() - for a task of the VMM
- * @turn: whose turn it is
+ * kx_turn_enter() - a task of the VMM takes the turn
+ * @turn: the turn
  *
  * Context: may sleep.
  * Return: 0: the task has the turn until kx_turn_leave(). -ESHUTDOWN: closed. -EINTR: the task was
@@ -58,13 +61,13 @@ int kx_turn_enter(struct kx_turn *turn);
 
 /**
  * kx_turn_leave() - undo kx_turn_enter()
- * @turn: that of the task, which calls this
+ * @turn: the turn, which the calling task has
  */
 void kx_turn_leave(struct kx_turn *turn);
 
 /**
- * kx_turn_begin() - for the pass thread
- * @turn: whose turn it is
+ * kx_turn_begin() - the pass thread takes the turn
+ * @turn: the turn
  *
  * Context: may sleep: half a second at most; not at all if the turn is reserved.
  * Return: 0: the pass thread alone has the turn until kx_turn_end(). -EAGAIN: a task of the VMM
@@ -74,13 +77,13 @@ int kx_turn_begin(struct kx_turn *turn);
 
 /**
  * kx_turn_end() - undo kx_turn_begin()
- * @turn: that of the pass thread, which calls this
+ * @turn: the turn, which the pass thread has
  */
 void kx_turn_end(struct kx_turn *turn);
 
 /**
- * kx_turn_reserve() - call before stopping the pass thread; one caller at a time
- * @turn: whose turn it is
+ * kx_turn_reserve() - call before the pass thread is parked or stopped; one caller at a time
+ * @turn: the turn
  * @timeout: how long to wait, in jiffies
  * @killable: the caller may be killed meanwhile
  *
@@ -92,7 +95,7 @@ bool kx_turn_reserve(struct kx_turn *turn, long timeout, bool killable);
 
 /**
  * kx_turn_unreserve() - undo kx_turn_reserve()
- * @turn: reserved by the caller
+ * @turn: the turn, reserved by the caller
  */
 void kx_turn_unreserve(struct kx_turn *turn);
 

@@ -7,7 +7,7 @@
 struct kx_interposer;
 struct kx_vm_call;
 
-/* The functions of the interposer in struct kx_log, which see the VMM's ioctls; see interpose.h. */
+/* The functions of the interposer (interpose.h) in struct kx_log. */
 
 /**
  * kx_log_concerns() - does an ioctl set a memslot, or read or clear a dirty log?
@@ -23,7 +23,7 @@ bool kx_log_concerns(unsigned int cmd);
  * @call: the VMM's ioctl
  *
  * Context: the VMM's task; may sleep as long as the pass thread has its turn.
- * Return: 0: the task has entered (log-turn.h), until kx_log_after_vmm(); -ESHUTDOWN: this module
+ * Return: 0: the task has the turn (log-turn.h) until kx_log_after_vmm(); -ESHUTDOWN: this module
  * does not use the log any more; -EINTR: the task was killed.
  */
 int kx_log_before_vmm(struct kx_interposer *self, const struct kx_vm_call *call);

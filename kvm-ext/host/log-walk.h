@@ -8,15 +8,16 @@ struct kx_log_slot;
 struct kx_pass;
 
 /*
- * A pass over the dirty log: harvests the log of each memslot, calls @block for each block of up to
- * KX_BLOCK_PAGES pages, and then clears the bits in the log that @block has left set.
+ * What a tracker does in a pass over the dirty log. The pass reads the log of each memslot, calls
+ * @block for each block of up to KX_BLOCK_PAGES pages, and then clears, in the log, the bits that
+ * @block has left set.
  */
 struct kx_log_walk {
 	/*
 	 * Bit i of @bits says whether page @first + i of @s is in the log; there are @npages bits.
-	 * @block clears the bits of pages that are not to be cleared in the log, and returns how
-	 * many bits are still set. A page that is cleared in the log is logged again at its next
-	 * write. Not called for a fresh memslot: its log is only cleared.
+	 * @block clears the bits of pages that shall stay in the log, and returns how many bits are
+	 * still set. A page that is cleared in the log is logged again at its next write. Not
+	 * called for a fresh memslot, whose log is only cleared.
 	 */
 	u64 (*block)(struct kx_pass *p, struct kx_log_slot *s, u64 first, unsigned int npages,
 		     unsigned long *bits);
@@ -33,7 +34,7 @@ struct kx_log_walk {
 void kx_log_walk(struct kx_pass *p, const struct kx_log_walk *walk);
 
 /**
- * kx_log_walk_leave() - undo what passes have changed in the VM; for struct kx_tracker
+ * kx_log_walk_leave() - undo what passes have changed in the VM; @leave of struct kx_tracker
  * @p: the passes
  *
  * Context: the pass thread; may sleep.

@@ -22,11 +22,11 @@ struct kx_vm;
  * @flags: KVM_MEM_*, without KVM_MEM_LOG_DIRTY_PAGES
  * @as_id: the address space
  * @id: the number that the VMM gave the memslot in this address space
- * @wanted: overlaps the tracker's range, and may be logged
+ * @wanted: the memslot overlaps the tracker's range, and no excluded part of it forbids a log
  * @cut: a part of the memslot is excluded
- * @ours: we switched its log on
+ * @ours: we switched the memslot's log on
  * @taken: the VMM took the memslot, or logged it before we started
- * @fresh: its log was never read, so the age of its content is unknown
+ * @fresh: no pass has gone over this log to its end, so the age of its content is unknown
  * @candidates: pml-abit: watched pages; else NULL
  * @seen: pml-abit: candidates that were accessed lately; else NULL
  */
@@ -49,11 +49,10 @@ struct kx_log_slot {
  * struct kx_log - a VM's dirty log, used through KVM's ioctls on the VM's file
  * @turn: our ioctls and the VMM's exclude each other. @slots, which the pass thread replaces, does
  *	not change for a task that has the turn. Held over ioctls.
- * @giving: one task of the VMM at a time gets a memslot back, or sets a memslot. Held over such an
- *	ioctl. Without this lock the waiting task would wait in KVM for the same other task.
- * @lock: who uses which memslot: @slots and their @ours and @taken, @first_gfn, @end_gfn. Held
- *	briefly.
- * @account: with a lock of its own
+ * @giving: held by a task of the VMM while the task gets a memslot back, and over the task's own
+ *	ioctl that sets a memslot. A second task waits here instead of in KVM.
+ * @lock: protects @slots, their @ours and @taken, @first_gfn and @end_gfn. Held briefly.
+ * @account: the statistics; it has a lock of its own
  * @vm: the VM
  * @interposer: shows us the VMM's ioctls
  * @entered: from the first kx_log_begin() to kx_log_leave()
@@ -62,21 +61,20 @@ struct kx_log_slot {
  * @generation: of the memslots, when @slots was made
  * @slots: the VM's memslots
  * @nr: number of memslots
- * @incomplete: the log of some memslot could not be switched: try again
+ * @incomplete: the list or a log is not up to date: the next pass tries again
  * @buffer: for arguments and bitmaps; NULL: none
- * @words: a piece of a bitmap, in our memory
+ * @words: a piece of a bitmap, in memory to which the VMM cannot write
  * @aside: the last pass stood aside
  * @pml: counts the exits of full buffers
  *
  * A tracker uses the log from kx_log_open() to kx_log_leave().
  *
- * A memslot is *ours* if we switched its log on. The VMM's own ioctls that
- * concern the log pass through this module first (interpose.h). If the VMM wants to
- * log a memslot, or reads its log, the memslot is given back before KVM gets the ioctl.
- * So KVM carries out the VMM's ioctl on a memslot without a log, or with a log that
- * only the VMM uses.
+ * A memslot is *ours* if we switched its log on. The VMM's own ioctls that concern the log pass
+ * through this module first (interpose.h). If the VMM wants to log a memslot that is ours, or to
+ * read or clear its log, the memslot is given back before KVM gets the ioctl. So KVM carries out
+ * the VMM's ioctl on a memslot without a log, or with a log that only the VMM uses.
  *
- * The locks are taken in this order: @turn, @giving, @lock, that of @account. Members without a
+ * The locks are taken in this order: @turn, @giving, @lock, the lock of @account. Members without a
  * lock belong to the pass thread.
  */
 struct kx_log {
@@ -98,24 +96,24 @@ struct kx_log {
 	struct kx_pml_counter pml;
 };
 
-/* Bitmaps are read in pieces of so many pages, which start at a multiple of this number. */
+/* Bitmaps are read in pieces of this many pages; a piece starts at a multiple of this number. */
 #define KX_LOG_PIECE	(PAGE_SIZE * BITS_PER_BYTE)
 
-/* The address of the bits of page @first, a multiple of 64, in the piece. */
+/* The word in @words that holds the bit of page @first; @first is a multiple of 64. */
 static inline unsigned long *kx_log_words(struct kx_log *log, u64 first)
 {
 	return log->words + (first & (KX_LOG_PIECE - 1)) / BITS_PER_LONG;
 }
 
 /**
- * kx_log_init() - a log that is not used
+ * kx_log_init() - prepare a log that is not used yet
  * @log: the log
  * @vm: the VM, attached for longer than the log is used
  */
 void kx_log_init(struct kx_log *log, struct kx_vm *vm);
 
 /**
- * kx_log_open() - a new account
+ * kx_log_open() - start a new account, for a new setting
  * @log: the log
  * @first_gfn: first page to track
  * @end_gfn: the page behind the last one
@@ -125,10 +123,10 @@ void kx_log_init(struct kx_log *log, struct kx_vm *vm);
 void kx_log_open(struct kx_log *log, gfn_t first_gfn, gfn_t end_gfn);
 
 /**
- * kx_log_get_stats() - the account
+ * kx_log_get_stats() - copy the account
  * @log: the log
- * @out: filled in
- * @more: filled in
+ * @out: result; all members are written
+ * @more: result; all members are written
  *
  * Context: may sleep, but does not wait for any ioctl.
  * Return: KVM_EXT_STATE_YIELDED, KVM_EXT_STATE_ASIDE or neither.
@@ -137,7 +135,8 @@ u32 kx_log_get_stats(struct kx_log *log, struct kvm_ext_log_stats *out,
 		     struct kvm_ext_log_more_stats *more);
 
 /**
- * kx_log_reserve() - call before the pass thread is parked or stopped, which stops the log
+ * kx_log_reserve() - call before the pass thread is parked or stopped: the thread then ends its use
+ * of the log
  * @log: the log
  * @timeout: how long to wait, in jiffies
  * @killable: the caller may be killed meanwhile
@@ -154,11 +153,10 @@ bool kx_log_reserve(struct kx_log *log, long timeout, bool killable);
 void kx_log_unreserve(struct kx_log *log);
 
 /*
- * --- in the pass thread, which may sleep in all of these ------------------------------
+ * --- for the pass thread; all of these functions may sleep ------------------------------
  *
- * Return values: 0; -EAGAIN the VMM stays in an ioctl on the log: the pass stands aside;
- * -ECANCELED another task wants the thread; -ESRCH the VMM's memory is gone; or another
- * error.
+ * Return values: 0; -EAGAIN: the VMM stays in an ioctl on the log, so the pass stands aside;
+ * -ECANCELED: another task wants the thread; -ESRCH: the VMM's memory is gone; or another error.
  */
 
 /**
@@ -171,8 +169,8 @@ void kx_log_unreserve(struct kx_log *log);
 int kx_log_begin(struct kx_log *log, bool watch);
 
 /**
- * kx_log_leave() - switch all logs off, and restore the VMM
- * @log: the log; the turn is reserved, or the VMM gone
+ * kx_log_leave() - switch off all logs that are ours, and give the VM file its operations back
+ * @log: the log; the turn is reserved, or the VMM is gone
  */
 void kx_log_leave(struct kx_log *log);
 
@@ -207,7 +205,7 @@ void kx_log_write(struct kx_log *log, u64 first, u64 npages);
  * @s: the harvested memslot
  * @first: the first page, a multiple of 64
  * @npages: how many pages; a multiple of 64, or to the end of @s
- * @set: number of these pages with a bit in the buffer: only these are cleared
+ * @set: number of these pages with a bit in the buffer; only these pages are cleared
  */
 int kx_log_clear(struct kx_log *log, struct kx_log_slot *s, u64 first, u64 npages, u64 set);
 
@@ -225,14 +223,14 @@ bool kx_log_is_manual(const struct kx_log *log);
  * @s: the memslot
  * @first: the page of the first bit
  * @npages: bits
- * @bits: changed
+ * @bits: the bits
  */
 void kx_log_exclude(struct kx_log *log, const struct kx_log_slot *s, u64 first,
 		    unsigned int npages, unsigned long *bits);
 
 /**
- * kx_log_yielded() - at the end of a pass: did the VMM log all wanted memory?
- * @log: the log, which counts it
+ * kx_log_yielded() - at the end of a pass: does the VMM log all wanted memory?
+ * @log: the log, whose account counts such passes
  */
 bool kx_log_yielded(struct kx_log *log);
 

@@ -6,11 +6,12 @@
 #include <linux/types.h>
 
 /**
- * struct kx_memory - what the module holds for one VM (@memory_bytes of struct kvm_ext_stats)
+ * struct kx_memory - the memory that the module holds for one VM (@memory_bytes of struct
+ * kvm_ext_stats)
  * @bytes: sum of the sizes that were asked for; any task may change it
  *
- * Whatever lives longer than one pass counts, from its allocation until it is freed. The sum
- * outlives all that counts in it.
+ * An allocation that lives longer than one pass counts from its beginning until it is freed. The
+ * sum outlives all of these allocations.
  */
 struct kx_memory {
 	atomic64_t bytes;
@@ -18,7 +19,7 @@ struct kx_memory {
 
 /**
  * kx_memory_new() - allocate objects, and count them
- * @m: of the VM; NULL: they do not count, because they live no longer than a call
+ * @m: the VM's sum; NULL: do not count, because the objects live no longer than a call
  * @n: number of objects
  * @size: bytes of each
  *
@@ -28,18 +29,20 @@ struct kx_memory {
 void *kx_memory_new(struct kx_memory *m, size_t n, size_t size);
 
 /**
- * kx_memory_free() - free what kx_memory_new() has returned, and count it no longer
- * @m: as there
- * @p: as returned; NULL: does nothing
- * @n: as there
- * @size: as there
+ * kx_memory_free() - free objects of kx_memory_new(), and count them no longer
+ * @m: as in kx_memory_new()
+ * @p: the objects; NULL: do nothing
+ * @n: as in kx_memory_new()
+ * @size: as in kx_memory_new()
+ *
+ * Context: may sleep.
  */
 void kx_memory_free(struct kx_memory *m, void *p, size_t n, size_t size);
 
 /**
  * kx_memory_count() - count memory of another allocator
- * @m: of the VM
- * @bytes: the size; negative: it is freed
+ * @m: the VM's sum
+ * @bytes: the size; negative: the memory is freed
  */
 static inline void kx_memory_count(struct kx_memory *m, s64 bytes)
 {
@@ -47,8 +50,8 @@ static inline void kx_memory_count(struct kx_memory *m, s64 bytes)
 }
 
 /**
- * kx_memory_bytes() - what is held now
- * @m: of the VM
+ * kx_memory_bytes() - how much memory is held now
+ * @m: the VM's sum
  *
  * Return: bytes.
  */

@@ -47,13 +47,14 @@ struct kx_memslots {
 int kx_memslots_take(struct kx_memslots *set, struct kx_vm *vm);
 
 /**
- * kx_memslots_generation() - a number that grows with each change of the memslots
+ * kx_memslots_generation() - a number that is another one after each change of the memslots
  * @vm: the VM
  *
- * The number also grows with each change of the excluded memory (excluded.h).
+ * A change of the excluded memory (excluded.h) changes the number as well. While KVM changes a
+ * memslot, the number is for a short time larger than the numbers before and after.
  *
  * Context: any but NMI; takes kvm->srcu briefly.
- * Return: the number; comparable with numbers of the same VM.
+ * Return: the number; equal numbers of one VM mean that nothing has changed in between.
  */
 u64 kx_memslots_generation(struct kx_vm *vm);
 

@@ -29,17 +29,17 @@ struct kx_vm;
 enum kx_pass_state {
 	KX_PASS_STOPPED,	/* no pass may run: another task wants the thread, or no VM */
 	KX_PASS_IDLE,		/* no pass runs, none is due */
-	KX_PASS_PRIMING,	/* a pass runs; its findings are of unknown age, and not reported */
+	KX_PASS_PRIMING,	/* a pass runs; the age of its findings is unknown: not reported */
 	KX_PASS_COUNTING,	/* a pass runs; its findings are reported */
 	KX_PASS_CUT,		/* a pass of either kind has to end at once */
 };
 
 /* What has happened. */
 enum kx_pass_event {
-	KX_PASS_NEW_SETTING,	/* the thread is parked */
-	KX_PASS_FORGET,		/* no pass has seen some memory; thread parked, or in it */
+	KX_PASS_NEW_SETTING,	/* the setting is a new one; thread parked */
+	KX_PASS_FORGET,		/* some memory was not tracked; thread parked, or in the thread */
 	/* in the thread: */
-	KX_PASS_LOOK,		/* only time has passed */
+	KX_PASS_LOOK,		/* time has passed: another task may want the thread */
 	KX_PASS_DUE,		/* there is a reason to run a pass */
 	KX_PASS_GIVE_UP,	/* the running pass cannot continue */
 	KX_PASS_OVER,		/* the account of the pass is closed */
@@ -47,10 +47,10 @@ enum kx_pass_event {
 
 /**
  * struct kx_flusher - the TLB flush of passes
- * @kicked: scratch space
- * @scope: enum kvm_ext_flush_scope of the running pass; not DEFAULT
+ * @kicked: scratch space of kx_flush_vm()
+ * @scope: enum kvm_ext_flush_scope of the running pass; never KVM_EXT_FLUSH_DEFAULT
  * @unflushed: accessed bits were cleared since the last flush
- * @unbatched_pages: scanned since the last batch ended
+ * @unbatched_pages: pages examined since the last batch ended
  */
 struct kx_flusher {
 	cpumask_var_t kicked;
@@ -62,33 +62,33 @@ struct kx_flusher {
 /**
  * struct kx_pass - passes as trackers see them: the setting, the running pass, its account
  * @vm: the VM
- * @tracker: as set, like @cfg, @first_gfn, @end_gfn, @own and @regions: they change only while
- *	the thread is parked
- * @cfg: with defaults filled in
+ * @tracker: the tracker
+ * @cfg: the setting, with defaults filled in
  * @first_gfn: first page that is tracked
  * @end_gfn: the page behind the last one
  * @own: the tracker's state for the VM; NULL: none
- * @regions: NULL: no regions
- * @lock: a leaf lock, for @stats, @progress, and the waiting tasks (engine.h)
- * @stats: over the passes since the tracker was set
- * @progress: of the running pass, or the next
- * @state: written by kx_pass_move() alone
- * @primed: a pass has gone over all memory: the findings of the next pass are newer than that
- * @prime_failed: priming has failed: prime again when the next pass is due or requested
- * @nr: of the last pass; one that primes does not count up
- * @epoch: of the setting, counted from attach
+ * @regions: the regions; NULL: none
+ * @lock: protects @stats, @progress, and the waiting tasks (engine.h); a leaf lock
+ * @stats: the account of the setting
+ * @progress: the progress of the running pass; while no pass runs: of the next pass
+ * @state: the state; only kx_pass_move() writes it
+ * @primed: a pass has gone over all memory, so the findings of the next pass have a known age
+ * @prime_failed: the priming pass has failed: it is run again when a pass is due or requested
+ * @nr: number of the last pass; a priming pass does not increment it
+ * @epoch: number of the setting, counted from attach
  * @slots: the memory, for trackers that go over memory by address
  * @log: the dirty log, for trackers that use it
- * @account: of the running pass
+ * @account: the account of the running pass
  * @hold: for how long the thread has kept its CPU
- * @leaves: what is known of the memory's mappings
+ * @leaves: how memory is mapped, read a short time ago
  * @flusher: the TLB flush
- * @findings: not yet reported, because their gfns are not certain
- * @writer: writes their records
- * @error: why the pass could not be run; 0
- * @yielded: the VMM logged all memory that would be tracked
+ * @findings: pages that are not reported yet, because their gfns are not certain
+ * @writer: writes the records
+ * @error: why the running pass could not be run (negative errno); 0: no error
+ * @yielded: in the running pass, the VMM logs all memory that would be tracked
  *
- * Except for the members of @lock and the setting, everything belongs to the pass thread.
+ * The members from @tracker to @regions are the setting, and change only while the thread is
+ * parked. All members but these and those under @lock belong to the pass thread.
  */
 struct kx_pass {
 	struct kx_vm *vm;
@@ -99,7 +99,7 @@ struct kx_pass {
 	void *own;
 	struct kx_region_pass *regions;
 
-	spinlock_t lock;	/* a leaf: as said above */
+	spinlock_t lock;	/* as said above */
 	struct kx_stats stats;
 	struct kvm_ext_progress progress;
 
@@ -144,7 +144,7 @@ static inline bool kx_pass_is_cut(const struct kx_pass *p)
 }
 
 /*
- * Is the running pass, or the next one, a priming pass? Also true for a priming pass that is cut.
+ * Is the running pass a priming pass, also if it is cut? While no pass runs: is the next pass one?
  */
 static inline bool kx_pass_primes(const struct kx_pass *p)
 {
@@ -154,7 +154,7 @@ static inline bool kx_pass_primes(const struct kx_pass *p)
 /* --- for trackers, in the pass thread, with no lock held ----------------------------- */
 
 /**
- * kx_pass_rest() - let the thread yield the CPU if it is time; call this every few calls into KVM
+ * kx_pass_rest() - let other tasks run if it is time; call this every few calls into KVM
  * @p: the running pass
  *
  * Context: may sleep.
@@ -163,16 +163,17 @@ static inline bool kx_pass_primes(const struct kx_pass *p)
 bool kx_pass_rest(struct kx_pass *p);
 
 /**
- * kx_pass_begin_resting() - call before a long function that yields the CPU by itself; its time is
- * in no stretch (hold.h)
+ * kx_pass_begin_resting() - call before a long function that lets other tasks run by itself
  * @p: the running pass
+ *
+ * The time of such a function is in no stretch (hold.h).
  *
  * Context: may sleep.
  */
 void kx_pass_begin_resting(struct kx_pass *p);
 
 /**
- * kx_pass_end_resting() - call after such a function; forgets the map of leaves
+ * kx_pass_end_resting() - call after such a function; @leaves is then empty
  * @p: the running pass
  *
  * Context: may sleep.
@@ -181,8 +182,8 @@ void kx_pass_end_resting(struct kx_pass *p);
 
 /**
  * kx_pass_fail() - note that the pass cannot be run, or not to its end
- * @p: the running pass; the caller then ends it
- * @err: negative errno, which tasks that wait for the pass get
+ * @p: the running pass; the caller ends it after this call
+ * @err: negative errno, for the tasks that wait for the pass
  */
 void kx_pass_fail(struct kx_pass *p, int err);
 
@@ -196,7 +197,7 @@ bool kx_pass_must_stop(struct kx_pass *p);
 
 /**
  * kx_pass_refresh_slots() - take a new snapshot of the memslots if they have changed
- * @p: the running pass; it fails if there is no memory for the snapshot, because the old snapshot
+ * @p: the running pass; without memory for a new snapshot the pass fails, because the old snapshot
  *	is wrong
  *
  * Context: may sleep.
@@ -207,14 +208,14 @@ bool kx_pass_refresh_slots(struct kx_pass *p);
 /**
  * kx_pass_set_total() - set how much memory the pass goes over
  * @p: the running pass
- * @npages: pages of 4 KiB, as far as is known now; 0: it does not go over memory
+ * @npages: pages of 4 KiB, as far as is known now; 0: the pass does not go over memory
  */
 void kx_pass_set_total(struct kx_pass *p, u64 npages);
 
 /**
  * kx_pass_set_step() - set the current step of the pass
  * @p: the running pass
- * @step: for the progress that GET_STATS reports
+ * @step: the step, which KVM_EXT_GET_STATS reports
  */
 void kx_pass_set_step(struct kx_pass *p, enum kvm_ext_step step);
 
@@ -223,7 +224,7 @@ void kx_pass_set_step(struct kx_pass *p, enum kvm_ext_step step);
  * @p: the running pass
  * @npages: number of examined pages of 4 KiB
  * @tests: number of tests of leaves
- * @young: accessed bits were cleared
+ * @young: accessed bits of these pages were cleared
  *
  * Context: interrupts on.
  */
@@ -232,7 +233,7 @@ void kx_pass_scanned(struct kx_pass *p, u64 npages, u64 tests, bool young);
 /**
  * kx_pass_flush() - flush the TLB now, unless the flush scope is NONE
  * @p: the running pass
- * @always: also if no bits were cleared since the last flush
+ * @always: flush also if no accessed bits were cleared since the last flush
  *
  * Context: interrupts on.
  */

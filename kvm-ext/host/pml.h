@@ -5,17 +5,17 @@
 #include <linux/atomic.h>
 #include <linux/mm_types.h>
 
-/* Counts vCPU exits of one process that were caused by a full PML buffer. */
+/* Counts the VM exits of one process's vCPUs that a full PML buffer has caused. */
 struct kx_pml_counter {
 	const struct mm_struct *mm;
-	bool counting;
+	bool counting;			/* the tracepoint has our probe */
 	atomic64_t exits;
 };
 
 /**
- * kx_pml_count() - start to count; the counter goes on from its value
- * @counter: stays unchanged if KVM has no such event
- * @mm: the process' memory; only its address is compared
+ * kx_pml_count() - start to count
+ * @counter: the counter, which continues from its value; it does not count if KVM has no such event
+ * @mm: the address space of the process; only the pointer is compared
  *
  * Context: may sleep.
  */
@@ -23,7 +23,7 @@ void kx_pml_count(struct kx_pml_counter *counter, const struct mm_struct *mm);
 
 /**
  * kx_pml_count_end() - stop counting
- * @counter: the counter, whether it counts or not
+ * @counter: the counter, which may have stopped already
  *
  * Context: may sleep.
  */

@@ -6,11 +6,12 @@
 
 /*
  * Which pages of the VMM's memory are in the VMM's own page table. KVM maps no other pages, and
- * removes a mapping before the VMM's mapping goes. So a page that is absent here has no accessed
- * bit in any of KVM's tables, also in tables that this module cannot see.
+ * removes its mapping of a page before the kernel removes the VMM's mapping. So a page that is
+ * absent here has no accessed bit in any of KVM's tables, not even in tables that this module
+ * cannot see.
  *
- * Both functions take the VMM's mmap_lock for reading, for some 100 us, and may sleep. They do not
- * wait for the lock: if another task holds it, all pages count as possibly present.
+ * Both functions hold the VMM's mmap_lock for reading, for some 100 us. If they do not get the lock
+ * within half a millisecond, all pages count as possibly present.
  */
 
 /**
@@ -20,8 +21,8 @@
  * @npages: limit of the result, in pages of 4 KiB
  *
  * Context: may sleep.
- * Return: number of pages from @hva on that are absent, as far as the table could be read in some
- * 100 us.
+ * Return: number of absent pages from @hva on, as far as the table could be read in one hold of the
+ * lock.
  */
 u64 kx_absent_from(struct mm_struct *mm, unsigned long hva, u64 npages);
 

@@ -14,17 +14,17 @@ struct kx_vm;
 struct kx_probe {
 	const struct kx_extent *x;	/* the extent that contains the page */
 	u64 gfn;
-	bool young;			/* result */
+	bool young;			/* result: the bit was set */
 };
 
 /**
  * kx_region_pass_new() - make the regions of a setting
  * @vm: the VM
- * @cfg: checked; its number of regions is not 0
+ * @cfg: the setting, which was checked; @regions_max is not 0
  *
  * Context: may sleep.
- * Return: the regions, or ERR_PTR: -ENOMEM; -E2BIG: the VM's memory consists of more pieces than
- * the number of regions allowed.
+ * Return: the regions, or ERR_PTR: -ENOMEM; -E2BIG: the VM's memory has more separate parts than
+ * @regions_max.
  */
 struct kx_region_pass *kx_region_pass_new(struct kx_vm *vm, const struct kvm_ext_tracker *cfg);
 

@@ -8,22 +8,22 @@
 
 /*
  * The producer's side of the sample ring. One thread produces; other tasks may call
- * kx_ring_readable(). All members here are private to the module: of the control page,
- * all of which user space can write, only data_tail is ever read.
+ * kx_ring_readable(). All members are private to the module. User space can write to the whole
+ * control page; the module reads only data_tail from this page.
  */
 struct kx_ring {
 	struct kvm_ext_ring *ctl;	/* the first page of the shared memory */
 	u8 *data;
 	u64 size;			/* of the data */
-	u64 head;			/* as published; for the producer */
-	u64 reserved;			/* head once the record being written is published */
+	u64 head;			/* as published in @ctl */
+	u64 reserved;			/* @head after the reserved record is published */
 	u64 end_of_pass;		/* head at the end of the last pass */
 	u64 lost_samples, lost_records;	/* since attach */
 	u64 owed_samples, owed_records;	/* of these, not yet reported by a LOST record */
 };
 
 /**
- * kx_ring_new() - an empty ring
+ * kx_ring_new() - make an empty ring
  * @pages: pages of data, a power of two
  *
  * Context: may sleep.
@@ -32,7 +32,7 @@ struct kx_ring {
 struct kx_ring *kx_ring_new(u32 pages);
 
 /**
- * kx_ring_bytes() - the memory of a ring, with its control page
+ * kx_ring_bytes() - the memory that a ring occupies, with its control page
  * @ring: the ring
  *
  * Return: bytes.
@@ -55,7 +55,7 @@ void kx_ring_free(struct kx_ring *ring);
  */
 int kx_ring_mmap(struct kx_ring *ring, struct vm_area_struct *vma);
 
-/* For the one thread that produces: */
+/* For the thread that produces. */
 
 /**
  * kx_ring_reserve() - room for a record
@@ -64,7 +64,8 @@ int kx_ring_mmap(struct kx_ring *ring, struct vm_area_struct *vma);
  * @size: bytes, a multiple of 8, at most KVM_EXT_REC_MAX
  * @samples: number of samples in the record
  *
- * Return: the record, with its header; then call kx_ring_commit(). NULL: no room, counted.
+ * Return: the record, with its header; then call kx_ring_commit(). NULL: the ring has no room; the
+ * record and its samples are counted as lost.
  */
 void *kx_ring_reserve(struct kx_ring *ring, u16 type, u32 size, u64 samples);
 
@@ -75,12 +76,12 @@ void *kx_ring_reserve(struct kx_ring *ring, u16 type, u32 size, u64 samples);
 void kx_ring_commit(struct kx_ring *ring);
 
 /**
- * kx_ring_end_pass() - all records of a pass are written: the reader may be woken
+ * kx_ring_end_pass() - note that all records of a pass are written: the ring is now readable
  * @ring: the ring
  */
 void kx_ring_end_pass(struct kx_ring *ring);
 
-/* For any task: */
+/* For any task. */
 
 /**
  * kx_ring_readable() - is there the end of a pass, or half a ring, to read?

@@ -4,7 +4,7 @@
 
 #include <linux/kvm_host.h>
 
-/* Two address spaces, each with one more root of another depth. */
+/* Two address spaces, and in each of them a second root of another depth. */
 #define KX_ROOTS_MAX	4
 
 struct kx_root {
@@ -17,8 +17,8 @@ struct kx_root {
 struct kx_roots {
 	struct kx_root root[KX_ROOTS_MAX];
 	int nr;
-	bool more;		/* there may be other tables that are not visible here */
-	bool nested;		/* a vCPU runs nested guests, in tables of their own */
+	bool more;		/* the VM may have tables that are not in @root */
+	bool nested;		/* a vCPU can run nested guests, which have tables of their own */
 };
 
 /**
@@ -38,15 +38,15 @@ void kx_roots_find(struct kx_roots *roots, struct kvm *kvm, unsigned int as_mask
  * At a fault the older MMU maps neighbouring pages as well.
  *
  * Context: takes KVM's mmu_lock for writing.
- * Return: false as long as there are no tables.
+ * Return: true if KVM does; false also as long as there are no tables.
  */
 bool kx_has_older_mmu(struct kvm *kvm);
 
 /**
  * kx_table_at() - the table that an entry points to
- * @entry: of a nested page table
+ * @entry: an entry of a nested page table
  *
- * Return: the table; NULL: not memory.
+ * Return: the table; NULL: there is no memory at the address in the entry.
  */
 u64 *kx_table_at(u64 entry);
 

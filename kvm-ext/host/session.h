@@ -7,8 +7,9 @@
 extern const struct file_operations kx_session_fops;
 
 /**
- * kx_session_init() - call before a session can be opened
+ * kx_session_init() - call before the device is registered
  *
+ * Context: may sleep.
  * Return: 0 or -ENOMEM.
  */
 int kx_session_init(void);

@@ -18,7 +18,7 @@ struct kx_setting {
 };
 
 /**
- * kx_setting_check() - check each field by itself and against the others, without a VM
+ * kx_setting_check() - check each field by itself and against the other fields, without a VM
  * @t: the caller's structure
  * @tracker: the tracker with the id in @t; NULL: there is none
  *

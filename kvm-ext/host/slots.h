@@ -11,7 +11,7 @@ struct kx_excluded;
 struct kx_vm;
 
 /**
- * kx_memslots_cut() - replace memslots by the pieces of them that are not excluded
+ * kx_memslots_cut() - replace memslots by their pieces that are not excluded
  * @set: the memslots; unchanged after an error
  * @excluded: the memory to leave out
  *
@@ -26,9 +26,9 @@ int kx_memslots_cut(struct kx_memslots *set, const struct kx_excluded *excluded)
  * @npages: pages of 4 KiB
  * @hva: the first page's address in the VMM
  * @as_id: the address space of @gfn
- * @smm_alias: SMM, too, sees all or part of the extent, at the same gfns
- * @alias: a part of the extent is mapped at other gfns as well
- * @node: node in a tree by hva, while the snapshot is taken
+ * @smm_alias: SMM, too, sees the extent or a part of it, at the same gfns
+ * @alias: the extent or a part of it is mapped at other gfns as well
+ * @node: node in a tree by hva; used only while the snapshot is taken
  */
 struct kx_extent {
 	gfn_t gfn;
@@ -44,23 +44,24 @@ struct kx_extent {
  * struct kx_slots - a snapshot of the RAM memslots of all address spaces
  * @generation: kx_memslots_generation() at the time of the snapshot; shows whether memslots have
  *	changed since
- * @extents: sorted by address space and gfn
+ * @extents: array of @nr extents, sorted by address space and gfn
+ * @memory: where @extents is counted; NULL: nowhere
  * @nr: number of extents
- * @memslots: number of memslots that the extents were made of
+ * @memslots: number of memslots from which the extents were made
  * @ram_pages: number of pages of all extents
  * @logged_pages: number of pages of the memslots with a dirty log; aliases count separately
  * @last_gfn: the highest gfn of any memslot
  *
- * KVM ages memory by hva, for all aliases at once. So memory that is mapped twice appears once:
- * under its gfn in the lower address space.
+ * KVM clears accessed bits by hva, for all aliases at once. So memory that is mapped at several
+ * gfns appears once: in the lowest address space, and there at the lowest gfn.
  *
- * A snapshot needs no lock: it belongs to the task that took it. It holds no reference. All zero:
- * empty.
+ * A snapshot belongs to the task that took it, and needs no lock. A snapshot holds no reference.
+ * All zero: an empty snapshot.
  */
 struct kx_slots {
 	u64 generation;
 	struct kx_extent *extents;
-	struct kx_memory *memory;	/* in which @extents counts; NULL: in none */
+	struct kx_memory *memory;
 	u32 nr;
 	u32 memslots;
 	u64 ram_pages;
@@ -79,9 +80,9 @@ struct kx_slots {
 int kx_slots_take(struct kx_slots *slots, struct kx_vm *vm);
 
 /**
- * kx_slots_take_kept() - the same for a snapshot that outlives the call, and the pass
+ * kx_slots_take_kept() - kx_slots_take() for a snapshot that is kept for longer than a pass
  * @slots: the snapshot; unchanged after an error
- * @vm: as there; the snapshot counts in the VM's memory
+ * @vm: as in kx_slots_take(); @memory of the VM counts the snapshot
  *
  * Context: may sleep.
  * Return: 0 or -ENOMEM.
@@ -89,7 +90,7 @@ int kx_slots_take(struct kx_slots *slots, struct kx_vm *vm);
 int kx_slots_take_kept(struct kx_slots *slots, struct kx_vm *vm);
 
 /**
- * kx_slots_take_all() - the same with excluded memory, for a caller that only counts pages
+ * kx_slots_take_all() - kx_slots_take() with excluded memory, for a caller that only counts pages
  * @slots: the snapshot; unchanged after an error
  * @vm: the VM
  *
@@ -99,8 +100,8 @@ int kx_slots_take_kept(struct kx_slots *slots, struct kx_vm *vm);
 int kx_slots_take_all(struct kx_slots *slots, struct kx_vm *vm);
 
 /**
- * kx_slots_drop() - free a snapshot; afterwards it is empty
- * @slots: the snapshot, or an empty one
+ * kx_slots_drop() - make a snapshot empty
+ * @slots: the snapshot, which may be empty already
  *
  * Context: may sleep.
  */
@@ -112,13 +113,12 @@ void kx_slots_drop(struct kx_slots *slots);
  * @as_id: the page's address space
  * @gfn: the page
  *
- * Return: the extent, possibly of a later address space; NULL: there is none.
+ * Return: the extent, which may be in a later address space; NULL: there is none.
  */
 const struct kx_extent *kx_slots_from(const struct kx_slots *slots, u16 as_id, gfn_t gfn);
 
 /**
- * kx_slots_held() - how much of a stretch of memory is still mapped without a gap, at the given
- * address
+ * kx_slots_held() - how much of a stretch of memory is still at the expected address, without a gap
  * @slots: the snapshot
  * @as_id: the address space
  * @gfn: the first page

@@ -101,7 +101,6 @@ static void stats_add_walk(struct kvm_ext_walk_stats *sum, const struct kvm_ext_
 	sum->contended += pass->contended;
 }
 
-/* The cost of a pass is added also if the pass itself does not count. */
 void kx_stats_add(struct kx_stats *stats, const struct kx_pass_account *pass)
 {
 	const struct kvm_ext_rec_pass_end *end = &pass->end;

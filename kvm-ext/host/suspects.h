@@ -5,9 +5,9 @@
 struct kx_interposer;
 
 /*
- * Tasks of the VMM that may still be in one of the ioctls of interest because they entered through
- * KVM's own file operations, before these were replaced. The caller has replaced the operations and
- * waited for RCU.
+ * Suspects are tasks of the VMM that may have entered an ioctl that concerns the interposer through
+ * KVM's own file operations, before these were replaced, and may still be in this ioctl. The caller
+ * has replaced the operations and waited for RCU.
  */
 
 /**
@@ -21,8 +21,8 @@ struct kx_interposer;
 int kx_suspects_settle(struct kx_interposer *self);
 
 /**
- * kx_suspects_acquit() - the current task has entered through our operations, so it is no suspect
- * any more
+ * kx_suspects_acquit() - the current task has entered through our operations: it is no suspect any
+ * more
  * @self: the interposer
  *
  * Context: under the RCU read lock.
@@ -32,6 +32,8 @@ void kx_suspects_acquit(struct kx_interposer *self);
 /**
  * kx_suspects_drop() - forget all suspects
  * @self: the interposer
+ *
+ * Context: any.
  */
 void kx_suspects_drop(struct kx_interposer *self);
 

@@ -5,19 +5,20 @@
 #include <linux/types.h>
 
 /*
- * A test build (KVM_EXT_TEST=1) has parameters that leave a part of the module out, or imitate
- * what no test machine has, so that the tests can be seen to fail and such paths run. It says
- * KVM_EXT_CAP_TEST_BUILD. Any other build has none of this: kx_test() is the constant 0.
+ * A test build (KVM_EXT_TEST=1) has module parameters. Some of them switch off a part of the
+ * module, so that a test of this part can be seen to fail; others imitate conditions that no test
+ * machine has. A test build reports KVM_EXT_CAP_TEST_BUILD. In any other build kx_test() is the
+ * constant 0.
  */
 #ifdef KVM_EXT_TEST
 extern bool kx_test_noflush, kx_test_noyield, kx_test_encrypted, kx_test_stucklog;
 extern uint kx_test_burn;
 
 /**
- * kx_test_burn_cpu() - use CPU time as a slow tracker would
- * @interval_ns: the time from pass to pass; kx_test_burn per cent of it are used
+ * kx_test_burn_cpu() - use CPU time, as a slow tracker would
+ * @interval_ns: the time from pass to pass; kx_test_burn per cent of this time are used
  *
- * Context: the pass thread, between passes.
+ * Context: the pass thread at the end of a pass, whose account contains the time; may sleep.
  */
 void kx_test_burn_cpu(u64 interval_ns);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Trace events of this module, for diagnosis on a host: /sys/kernel/tracing/events/kvm_ext/. @vm is
- * the VMM's pid.
+ * Trace events of this module, in /sys/kernel/tracing/events/kvm_ext/, for diagnosis on a host. @vm
+ * is the pid of the VMM.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM kvm_ext

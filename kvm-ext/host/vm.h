@@ -12,10 +12,9 @@
 struct kvm_ext_vm;
 
 /*
- * A VM with a session. The file reference keeps struct kvm alive from
- * kx_vm_attach() to kx_vm_detach(), also after the VMM's address space is gone;
- * the notifier then says so at once, so that the owner can detach and let KVM
- * destroy the VM.
+ * A VM with a session. The file reference keeps struct kvm alive from kx_vm_attach() to
+ * kx_vm_detach(), also after the VMM's address space is gone. The MMU notifier reports the end of
+ * the address space at once, so that the owner can detach and KVM can destroy the VM.
  */
 struct kx_vm {
 	struct list_head link;		/* in all_vms; vms_lock */
@@ -23,16 +22,16 @@ struct kx_vm {
 	struct kvm *kvm;
 	struct mmu_notifier mn;
 	bool gone;			/* set once, by the notifier; READ_ONCE */
-	bool detaching;			/* the notifier does nothing more */
+	bool detaching;			/* from now on the notifier does nothing */
 	void (*on_gone)(struct kx_vm *vm); /* called once, must neither sleep long nor detach */
 	struct kx_excluded excluded;	/* locking: see its struct */
-	u64 excluded_changes;
+	u64 excluded_changes;		/* number of changes of @excluded */
 	struct kx_memory memory;	/* what this module holds for the session */
 };
 
 /**
  * kx_vm_attach() - from a VM's file descriptor to the VM
- * @vm: all zero except @on_gone, which may be called before this returns
+ * @vm: all zero except @on_gone, which may be called before this function returns
  * @fd: of the caller
  *
  * Context: may sleep.
@@ -41,7 +40,7 @@ struct kx_vm {
 int kx_vm_attach(struct kx_vm *vm, int fd);
 
 /**
- * kx_vm_detach() - release the VM; @on_gone is not called any more when this returns
+ * kx_vm_detach() - release the VM; when this function returns, @on_gone is not called any more
  * @vm: attached
  *
  * Context: may sleep.
@@ -70,14 +69,14 @@ struct kx_vm_paging {
 /**
  * kx_vm_paging() - read the paging mode from the VM's vCPUs
  * @kvm: the VM
- * @out: all of it is written
+ * @out: result; all members are written
  */
 void kx_vm_paging(struct kvm *kvm, struct kx_vm_paging *out);
 
 /**
  * kx_vm_info() - the answer to KVM_EXT_GET_VM
  * @vm: attached
- * @info: filled in except @size and @flags
+ * @info: result; all members except @size and @flags are written
  *
  * Context: may sleep.
  * Return: 0 or -ENOMEM.

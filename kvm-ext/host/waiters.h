@@ -9,10 +9,10 @@
 /**
  * struct kx_waiter - a task that waits for a pass
  * @link: in the list, until the wait is over
- * @served: the running pass began after the request
+ * @served: the running pass serves this task: it began after the request, and does not prime
  * @over: the wait has ended
  * @err: the result of the wait; 0: the pass was run
- * @pass: the number of the pass
+ * @pass: result: number of the pass, as given to kx_waiters_end()
  *
  * On the stack of the waiting task; protected by the list's lock.
  */
@@ -26,8 +26,8 @@ struct kx_waiter {
 
 /**
  * struct kx_waiters - all tasks that wait for a pass
- * @lock: the owner's; protects the list and its entries
- * @wait: the owner's, woken after kx_waiters_end()
+ * @lock: a lock of the owner; protects the list and its entries
+ * @wait: a wait queue of the owner, woken after kx_waiters_end()
  * @list: of struct kx_waiter
  */
 struct kx_waiters {
@@ -37,7 +37,7 @@ struct kx_waiters {
 };
 
 /**
- * kx_waiters_init() - an empty list
+ * kx_waiters_init() - prepare an empty list
  * @w: the list
  * @lock: a leaf lock
  * @wait: outlives the waiting tasks
@@ -58,9 +58,9 @@ void kx_waiters_add(struct kx_waiters *w, struct kx_waiter *waiter);
 bool kx_waiters_are_there(struct kx_waiters *w);
 
 /**
- * kx_waiters_serve() - a pass begins
+ * kx_waiters_serve() - note that a pass begins
  * @w: the list
- * @serves: the pass serves the tasks that wait now
+ * @serves: the pass serves the tasks that wait now; false: a later pass does
  *
  * Context: the caller holds the lock.
  */
@@ -78,9 +78,9 @@ void kx_waiters_serve(struct kx_waiters *w, bool serves);
 void kx_waiters_end(struct kx_waiters *w, bool only_served, u64 pass, int err);
 
 /**
- * kx_waiters_wait() - wait
+ * kx_waiters_wait() - wait for kx_waiters_end()
  * @w: the list
- * @waiter: the added entry; when this returns it is in no list any more
+ * @waiter: the added entry; when this function returns, the entry is in no list any more
  *
  * Context: may sleep; no lock held.
  * Return: -EINTR after a signal, or @err of kx_waiters_end().

@@ -9,11 +9,11 @@
 struct kx_ring;
 
 /**
- * struct kx_run - a run of found pages that may still grow
- * @gfn: its first page
+ * struct kx_run - a run of found pages to which pages may still be added
+ * @gfn: the first page
  * @npages: pages of 4 KiB; 0: there is no run
  * @as_id: the address space
- * @order: of the leaves that the pages were found through
+ * @order: the pages were found through leaves of 2^@order pages
  */
 struct kx_run {
 	gfn_t gfn;
@@ -28,8 +28,8 @@ struct kx_run {
  * @wait: woken when the ring is half full
  * @pass: the number of the running pass
  * @lost_samples: samples of the running pass for which the ring had no room
- * @run: not yet written
- * @told_half_full: the reader was woken, and the ring has been half full since
+ * @run: the run that was not written yet
+ * @told_half_full: the reader was woken when the ring became half full, and the ring still is
  *
  * All members belong to the pass thread.
  */
@@ -51,13 +51,13 @@ void kx_writer_begin_pass(struct kx_writer *w, const struct kvm_ext_rec_pass_beg
 
 /**
  * kx_writer_end_pass() - write that a pass has ended, with its account
- * @w: the writer; its run was written
+ * @w: the writer; kx_writer_put_run() was called before
  * @end: the record
  */
 void kx_writer_end_pass(struct kx_writer *w, const struct kvm_ext_rec_pass_end *end);
 
 /**
- * kx_writer_reserve() - room for a record of the running pass
+ * kx_writer_reserve() - reserve room for a record of the running pass
  * @w: the writer
  * @type: enum kvm_ext_record_type
  * @size: bytes, a multiple of 8, at most KVM_EXT_REC_MAX
@@ -75,17 +75,17 @@ void *kx_writer_reserve(struct kx_writer *w, u16 type, u32 size, u64 samples);
 void kx_writer_commit(struct kx_writer *w);
 
 /**
- * kx_writer_add_run() - write contiguous pages, or extend the run by them
+ * kx_writer_add_run() - add contiguous pages to the run, or write the run and begin another one
  * @w: the writer
  * @as_id: the address space
  * @gfn: the first page
  * @npages: pages of 4 KiB, a multiple of 2^@order
- * @order: of the leaves through which they were found
+ * @order: the pages were found through leaves of 2^@order pages
  */
 void kx_writer_add_run(struct kx_writer *w, u16 as_id, gfn_t gfn, u64 npages, u8 order);
 
 /**
- * kx_writer_put_run() - write the run that may still grow, if there is one
+ * kx_writer_put_run() - write the run, if there is one
  * @w: the writer
  */
 void kx_writer_put_run(struct kx_writer *w);
@@ -96,14 +96,14 @@ void kx_writer_put_run(struct kx_writer *w);
  * @as_id: the address space
  * @gfn: the page of bit 0
  * @npages: bits, at most KX_BLOCK_PAGES
- * @bits: the pages; none is set behind the last of @npages
- * @samples: how many bits are set
+ * @bits: the pages; no bit behind the first @npages bits is set
+ * @samples: number of bits that are set
  */
 void kx_writer_put_bits(struct kx_writer *w, u16 as_id, gfn_t gfn, u64 npages,
 			const unsigned long *bits, u64 samples);
 
 /**
- * kx_writer_wake() - if the ring is half full, wake the reader once
+ * kx_writer_wake() - wake the reader if the ring has become half full
  * @w: the writer
  */
 void kx_writer_wake(struct kx_writer *w);
