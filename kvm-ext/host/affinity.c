@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * On which CPUs a pass may run. A host that keeps CPUs free for vCPUs (nohz_full=, isolcpus=,
- * isolated cpusets since 7.0) keeps kernel threads off these CPUs as well.
+ * On which CPUs a pass may run. A host that reserves CPUs for vCPUs (nohz_full=, isolcpus=,
+ * isolated cpusets since 7.0) wants no kernel threads on these CPUs either.
  */
 #include <linux/cpumask.h>
 #include <linux/rcupdate.h>
@@ -11,8 +11,8 @@
 #include "affinity.h"
 
 /*
- * Some of these types are one and the same, and this has changed: until 6.13 the type of kernel
- * threads was that of nohz_full, since then it is that of the scheduler's domains.
+ * Some of these types are the same, which ones depends on the kernel: until 6.13 the type of kernel
+ * threads was that of nohz_full; since then it is that of the scheduler's domains.
  */
 static const enum hk_type types[] = { HK_TYPE_DOMAIN, HK_TYPE_TICK, HK_TYPE_KTHREAD };
 
@@ -21,12 +21,12 @@ static void affinity_housekeeping_cpus(struct cpumask *cpus)
 	size_t i;
 
 	cpumask_copy(cpus, cpu_possible_mask);
-	/* Isolated cpusets replace the type's mask; RCU keeps the old mask. */
+	/* A change of isolated cpusets replaces a type's mask; RCU protects the old mask. */
 	rcu_read_lock();
 	for (i = 0; i < ARRAY_SIZE(types); i++)
 		cpumask_and(cpus, cpus, housekeeping_cpumask(types[i]));
 	rcu_read_unlock();
-	/* If the options together leave no online CPU, none of them can be followed. */
+	/* If all types together leave no online CPU, isolation is ignored. */
 	if (!cpumask_intersects(cpus, cpu_online_mask))
 		cpumask_copy(cpus, cpu_possible_mask);
 }

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The map of armed mappings: two bits for each page, block and GiB of memory.
- */
+/* The map of armed mappings: two bits for each page, block and GiB of memory. */
 #include <linux/bitmap.h>
 #include <linux/mm.h>
 
@@ -58,7 +56,7 @@ static int armed_add_area(struct kx_areas *areas, const struct kx_extent *x, gfn
 	return err;
 }
 
-/* The first of @nr ranges that ends behind @gfn. The ranges are sorted and do not overlap. */
+/* The first of @nr ranges that contains pages from @gfn on. The ranges are sorted and disjoint. */
 static const struct kvm_ext_range *armed_range_from(const struct kvm_ext_range *ranges, u32 nr,
 						    gfn_t gfn)
 {
@@ -75,7 +73,7 @@ static const struct kvm_ext_range *armed_range_from(const struct kvm_ext_range *
 	return ranges + lo;
 }
 
-/* Adds areas for the parts of @x in [@first, @end) and in the ranges. */
+/* Adds areas for the parts of @x that are in [@first, @end) and in one of the ranges. */
 static int armed_add_extent(struct kx_areas *areas, const struct kx_extent *x, gfn_t first,
 			    gfn_t end, const struct kvm_ext_range *ranges, u32 nr)
 {
@@ -104,7 +102,7 @@ struct kx_areas *kx_areas_new(struct kx_memory *memory, const struct kx_slots *s
 	int err = 0;
 	u32 i;
 
-	/* Neither extents nor ranges overlap: each part ends where an extent or a range ends. */
+	/* Extents are disjoint, and ranges are: an area ends where an extent or a range ends. */
 	areas = kx_memory_new(memory, 1, struct_size(areas, area, slots->nr + nr));
 	if (!areas)
 		return NULL;
@@ -145,8 +143,8 @@ void kx_areas_free(struct kx_areas *areas)
 /* --- finding an area -------------------------------------------------------------- */
 
 /*
- * The last area that begins at or before @key: a gfn, or with @by_index the index of a page. The
- * areas are sorted by both.
+ * The last area that begins at or before @key, which is a gfn, or with @by_index a page's number.
+ * The areas are sorted by both.
  */
 static struct kx_area *armed_last_from(struct kx_areas *areas, u64 key, bool by_index)
 {
@@ -203,7 +201,7 @@ void kx_area_arm(struct kx_area *area, gfn_t gfn, u8 order)
 	unsigned long bit = armed_bit(area, gfn, order);
 
 	clear_bit(bit, m->waited);
-	/* It has not waited yet: who finds it armed finds that, too. */
+	/* A task that sees the mapping armed also sees that it has not waited. */
 	smp_mb__after_atomic();
 	set_bit(bit, m->armed);
 }
@@ -257,14 +255,20 @@ bool kx_area_settle(struct kx_area *area, gfn_t gfn)
 
 /* --- exchange --------------------------------------------------------------------- */
 
-/* Words of marks between two points at which the caller can rest. */
+/* Number of words of bits after which the caller can rest. */
 #define WORDS_AT_ONCE	4096u
 
-/* A vCPU that disarms clears @armed first and @waited then: whoever comes last sees to it. */
+/*
+ * Marks an armed mapping as waited. Meanwhile kx_area_disarm(), in the task of a vCPU, may clear
+ * first the armed bit and then the waited bit. The waited bit must not stay set after this.
+ */
 static void armed_now_waits(struct kx_marks *m, unsigned long bit)
 {
 	set_bit(bit, m->waited);
-	/* Either we see that it was disarmed, or who disarms sees that it waited. */
+	/*
+	 * Either this task sees that the armed bit is clear, or kx_area_disarm() clears the waited
+	 * bit after it was set here.
+	 */
 	smp_mb__after_atomic();
 	if (!test_bit(bit, m->armed))
 		clear_bit(bit, m->waited);

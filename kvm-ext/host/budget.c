@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Limits of the cost of traps for the guest. */
+/* Limits what traps cost the guest. */
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
@@ -9,8 +9,8 @@
 #include "memory.h"
 
 /*
- * The cost of a fault is not known until so many faults were timed. Until then no more than this
- * number are armed.
+ * The cost of a fault is known only after this number of faults were timed. Until then no more
+ * mappings than this are armed at a time.
  */
 #define FIRST_FAULTS	16
 
@@ -32,8 +32,8 @@ void kx_budget_free(struct kx_budget *b)
 /* --- faults -------------------------------------------------------------------- */
 
 /*
- * Removes faults that are more than a second old: no second that has not ended yet can include
- * them. May sleep, because there may be a million.
+ * Removes faults that are more than a second old: a second that has not ended yet cannot include
+ * them. May sleep, because there may be a million faults.
  */
 static void budget_forget(struct kx_budget *b, u64 now_ns)
 {
@@ -49,7 +49,7 @@ void kx_budget_faulted(struct kx_budget *b, u64 time_ns)
 {
 	b->outstanding--;
 	budget_forget(b, time_ns);
-	/* This never happens: kx_budget_left() allows no more faults in a second. */
+	/* Never true, because kx_budget_left() does not allow more faults in a second. */
 	if (WARN_ON_ONCE(b->nr == b->faults_per_s))
 		return;
 	b->times[(b->oldest + b->nr++) % b->faults_per_s] = time_ns;
@@ -58,7 +58,7 @@ void kx_budget_faulted(struct kx_budget *b, u64 time_ns)
 
 /* --- time ------------------------------------------------------------------------ */
 
-/* The time that faults took in the last second and in the rest of the bucket in which it began. */
+/* The time that faults took in the last second, and before it in the bucket in which it began. */
 static u64 budget_last_second(const struct kx_budget *b, u64 now_ns)
 {
 	u64 nr = div_u64(now_ns, KX_BUDGET_BUCKET_NS), sum = 0, i;
@@ -91,9 +91,9 @@ void kx_budget_took(struct kx_budget *b, u64 now_ns, u64 ns)
 /* --- the rest of the budget -------------------------------------------------------- */
 
 /*
- * By time: as many faults as use up the rest of the time, if each takes a quarter more than the
- * mean so far. The mean of a few faults is not reliable, so the result is at most twice the number
- * of faults that were timed.
+ * The number of faults that use up the rest of the time, if each fault takes a quarter more than
+ * the mean so far. The mean of a few faults is not reliable, so the result is at most twice the
+ * number of faults that were timed.
  */
 static u64 budget_allowed_by_time(struct kx_budget *b, u64 now_ns)
 {

@@ -4,17 +4,17 @@
  *
  * Why this matters: when the MMU notifier removes mappings of such a VM, KVM writes back the caches
  * of the whole host, because the pages may get another owner while cache lines with the VM's key
- * still exist (sev_guest_memory_reclaimed() in kvm_amd). Clearing an accessed bit through the
- * notifier does not lead to this, and the dirty log does not either.
+ * still exist (sev_guest_memory_reclaimed() in kvm_amd). Neither clearing an accessed bit through
+ * the notifier nor the dirty log leads to a write-back.
  *
- * For memory that only the guest can access (SEV-SNP, TDX), an inline function of KVM's headers
- * gives the answer. For SEV and SEV-ES only kvm_amd knows, but one of its ioctls shows it: a
- * request to unregister a region of encrypted memory fails with ENOTTY for all other VMs, and with
- * EINVAL for these VMs if there is no such region. An empty region cannot exist. So the request
- * changes nothing and uses no firmware. KVM serves only tasks that use the VMM's memory, and reads
- * the argument from that memory. So a kernel worker borrows the memory and maps a page of this
- * module in it meanwhile. A page of the VMM would be charged to the VM, and a userfaultfd could
- * block the worker.
+ * An inline function of KVM's headers tells whether a VM has memory that only the guest can access
+ * (SEV-SNP, TDX). Only kvm_amd knows of SEV and SEV-ES, but one of its ioctls shows them: a request
+ * to unregister a region of encrypted memory that does not exist fails with EINVAL for these VMs,
+ * and with ENOTTY for all others. The request is for an empty region, which cannot exist, so it
+ * changes nothing and uses no firmware. KVM serves only tasks that use the VMM's address space, and
+ * reads the argument there. So a kernel worker uses the address space meanwhile, and maps a page of
+ * this module in it. If the argument were in a page of the VMM, the VM's cgroup would be charged
+ * for the page, and a userfaultfd could block the worker.
  */
 #include <linux/fs.h>
 #include <linux/kthread.h>
@@ -35,9 +35,9 @@ struct question {
 };
 
 /*
- * KVM's answer for a region that does not exist. The request takes the way of every task: the file
- * need not be interposed, and if it is, this ioctl concerns no interposer. The caller uses the
- * VMM's memory.
+ * KVM's answer for a region that does not exist. The ioctl goes through the operations of the file,
+ * because kx_kvm_ioctl() needs an interposed file; if the file is interposed, this ioctl concerns
+ * no interposer. The caller uses the VMM's address space.
  */
 static long encrypted_forget_no_region(struct file *file)
 {
@@ -69,7 +69,7 @@ static void encrypted_ask(struct work_struct *work)
 	mmput(mm);
 }
 
-/* A test build, which runs without such hardware, takes the answer of other VMs for EINVAL. */
+/* A test build can replace the answer for VMs without encryption by the answer for SEV. */
 static long encrypted_answer(const struct question *q)
 {
 	if (kx_test(encrypted) && q->answer == -ENOTTY)
@@ -84,7 +84,7 @@ int kx_vm_is_encrypted(struct kx_vm *vm)
 
 	if (kx_has_private_memory(vm->kvm))
 		return 1;
-	/* Intel's only encryption of this kind has private memory. */
+	/* On Intel's CPUs, all VMs with encrypted memory (TDX) have private memory. */
 	if (!boot_cpu_has(X86_FEATURE_SVM))
 		return 0;
 	INIT_WORK_ONSTACK(&q.work, encrypted_ask);

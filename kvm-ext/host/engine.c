@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The engine: a thread that runs passes over the VM's memory at an interval or on request,
- * and accounts for what they cost.
+ * The engine: a thread that runs passes over the VM's memory, at an interval or on request, and
+ * accounts for their cost.
  */
 #include <linux/kthread.h>
 #include <linux/random.h>
@@ -32,8 +32,9 @@ static u16 engine_record_flags(const struct kx_engine *e)
 }
 
 /*
- * In pairs of passes (0 and 1, 2 and 3, ...) one is the control: it flushes after each leaf found.
- * The effect of these flushes appears in the findings of the pass after the control.
+ * Chooses the flush scope. With staleness, one pass of each pair (0 and 1, 2 and 3, ...) is the
+ * control: it flushes after each leaf that it finds accessed. The effect appears in the findings of
+ * the pass after the control.
  */
 static void engine_choose_scope(struct kx_engine *e)
 {
@@ -45,7 +46,7 @@ static void engine_choose_scope(struct kx_engine *e)
 	if (!(p->cfg.flags & KVM_EXT_SET_STALENESS))
 		return;
 	p->account.staleness = true;
-	/* A priming pass in between takes the place of the pass before it. */
+	/* A later priming pass has the number of the pass before it, and repeats its role. */
 	if (kx_pass_primes(p) && p->nr)
 		e->control = e->after_control;
 	else
@@ -54,7 +55,7 @@ static void engine_choose_scope(struct kx_engine *e)
 		p->flusher.scope = KVM_EXT_FLUSH_PAGE;
 }
 
-/* Between passes the progress describes the next pass. */
+/* While no pass runs, the progress describes the next pass. */
 static void engine_tell_next(struct kx_engine *e)
 {
 	struct kx_pass *p = &e->pass;
@@ -114,7 +115,7 @@ static void engine_begin_pass(struct kx_engine *e)
 	engine_put_begin(e);
 }
 
-/* Fills in the account. Work of this pass that follows is charged to the next pass. */
+/* Fills in the account. CPU time of the thread after this call is charged to the next pass. */
 static void engine_close_account(struct kx_engine *e)
 {
 	struct kx_pass *p = &e->pass;
@@ -139,8 +140,9 @@ static void engine_close_account(struct kx_engine *e)
 }
 
 /*
- * Passes start on multiples of the interval. Returns how many of these the pass that ends has
- * overrun. With controls, which take longer, the times between passes have to be equal instead.
+ * Passes start at multiples of the interval. Returns how many of these starts were skipped because
+ * the pass took too long. With staleness, the times between two passes have to be equal instead,
+ * because a control takes longer than other passes.
  */
 static u64 engine_schedule_next(struct kx_engine *e)
 {
@@ -160,10 +162,10 @@ static u64 engine_schedule_next(struct kx_engine *e)
 }
 
 /*
- * The priming pass flushes even if it found nothing: another tracker, or the host's reclaim, may
- * have cleared bits without a flush. Then vCPUs use cached translations and set no bits, and no
- * pass would ever find a reason to flush. A control flushes for the same reason: the pass before it
- * may follow a policy without flushes.
+ * The priming pass flushes even if it has found nothing: another tracker, or the host's reclaim,
+ * may have cleared bits without a flush. Then vCPUs use cached translations and set no bits, and no
+ * pass would find a reason to flush. A control flushes for the same reason: the policy of the pass
+ * before it may contain no flush.
  */
 static void engine_flush_rest(struct kx_engine *e)
 {
@@ -190,8 +192,8 @@ static void engine_end_pass(struct kx_engine *e, bool timed)
 	p->stats.sum.overruns += skipped;
 	engine_tell_next(e);
 	/*
-	 * A request that was made before a priming pass is served by the pass after it, if there
-	 * will be one.
+	 * A priming pass serves no task: the pass after it does. But if priming has failed, there
+	 * may be no further pass, and all waiting tasks get the error.
 	 */
 	if (!cut || p->error)
 		kx_waiters_end(&e->waiters, !(primed && p->prime_failed), p->nr, p->error);
@@ -237,20 +239,20 @@ static bool engine_pass_due(struct kx_engine *e)
 	return kx_waiters_are_there(&e->waiters);
 }
 
-/* Updates the state; true: run a pass. */
+/* Updates the state. True: a pass has to be run. */
 static bool engine_look(struct kx_engine *e)
 {
 	kx_pass_move(&e->pass, engine_pass_due(e) ? KX_PASS_DUE : KX_PASS_LOOK);
 	return kx_pass_runs(&e->pass);
 }
 
-/* A late timer falsifies the interval. 1/64 of the interval is allowed, to merge wake-ups. */
+/* So much later the timer may expire, so that the kernel can merge wake-ups. */
 static u64 engine_timer_slack_ns(const struct kx_engine *e)
 {
 	return min_t(u64, e->pass.cfg.interval_ns / 64, 50 * NSEC_PER_USEC);
 }
 
-/* Returns at once if another task wants the thread. */
+/* Does not sleep if another task wants the thread. */
 static void engine_sleep_until_due(struct kx_engine *e)
 {
 	struct kx_pass *p = &e->pass;
@@ -267,7 +269,7 @@ static void engine_sleep_until_due(struct kx_engine *e)
 	__set_current_state(TASK_RUNNING);
 }
 
-/* The tracker's leave function also ends what the tracker knew of the VM: it has to prime again. */
+/* After the tracker's @leave, accesses are not tracked any more: the next pass primes. */
 static void engine_leave(struct kx_engine *e)
 {
 	struct kx_pass *p = &e->pass;
@@ -299,7 +301,7 @@ static int engine_thread(void *data)
 
 /* --- control -------------------------------------------------------------------- */
 
-/* What a setting needs besides its fields. */
+/* Memory that a setting needs besides its fields. */
 struct needs {
 	void *own;
 	struct kx_region_pass *regions;
@@ -330,7 +332,7 @@ static int engine_make_needs(struct kx_vm *vm, const struct kx_tracker *tracker,
 	return PTR_ERR(needs->regions);
 }
 
-/* The thread is parked, or does not run yet. Returns what is no longer needed. */
+/* The thread is parked, or does not exist yet. Returns the memory of the old setting. */
 static struct needs engine_configure(struct kx_engine *e, const struct kx_tracker *tracker,
 				     const struct kvm_ext_tracker *cfg, const struct needs *needs)
 {
@@ -355,7 +357,7 @@ static struct needs engine_configure(struct kx_engine *e, const struct kx_tracke
 	return old;
 }
 
-/* How long a change waits for a VMM that is in an ioctl on the dirty log. */
+/* How long a change of the setting waits for a VMM that is in an ioctl on the dirty log. */
 #define PAUSE_JIFFIES	HZ
 
 int kx_engine_pause(struct kx_engine *e)
@@ -364,7 +366,7 @@ int kx_engine_pause(struct kx_engine *e)
 
 	if (!kx_log_reserve(&e->pass.log, PAUSE_JIFFIES, true))
 		return fatal_signal_pending(current) ? -EINTR : -EAGAIN;
-	/* Returns after the thread has cut its pass short and parked. */
+	/* Returns when the thread has cut its pass short, restored the VM and parked. */
 	err = kthread_park(e->thread);
 	kx_log_unreserve(&e->pass.log);
 	return err;
@@ -402,7 +404,7 @@ int kx_engine_set(struct kx_engine *e, const struct kx_tracker *tracker,
 	}
 	old = engine_configure(e, tracker, cfg, &needs);
 	engine_drop_needs(old_tracker, &old);
-	/* The next pass takes them anew, if there is one. */
+	/* If the next pass needs a snapshot, it takes a new one. */
 	kx_slots_drop(&p->slots);
 	kx_log_open(&p->log, p->first_gfn, p->end_gfn);
 	e->next = ktime_get();
@@ -416,7 +418,7 @@ int kx_engine_set(struct kx_engine *e, const struct kx_tracker *tracker,
 	return 0;
 }
 
-/* Otherwise the mask is a part of the session. */
+/* Without CONFIG_CPUMASK_OFFSTACK the mask is a part of the session, and counted there. */
 #define KICKED_BYTES	(IS_ENABLED(CONFIG_CPUMASK_OFFSTACK) ? (s64)cpumask_size() : 0)
 
 static void engine_free_kicked(struct kx_engine *e)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM's tracepoints, found by their names: KVM may be loaded and unloaded while this module stays,
- * and a link to the tracepoints would make this module depend on KVM's.
+ * KVM's tracepoints, found by their names. KVM may be loaded and unloaded while this module stays;
+ * if this module were linked with the tracepoints, it would depend on KVM's modules.
  */
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -16,7 +16,7 @@ static const char *const names[KX_NR_EVENTS] = {
 };
 
 static DEFINE_MUTEX(lock);
-static struct tracepoint *events[KX_NR_EVENTS];	/* NULL: does not exist */
+static struct tracepoint *events[KX_NR_EVENTS];	/* NULL: does not exist; under lock */
 
 int kx_event_probe(enum kx_event event, void *probe, void *data)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory whose mappings have to stay: a CPU that writes its samples into a buffer of the guest, as
- * CPUs with PEBS before Ice Lake do, loses samples when it meets a missing mapping.
+ * Memory whose mappings have to stay. CPUs before Ice Lake lose samples if an EPT mapping is
+ * missing when PEBS writes a record to a buffer of the guest.
  */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -12,7 +12,7 @@
 #include "memslots.h"
 #include "vm.h"
 
-/* Number of pages that are unpinned without a pause. */
+/* Number of pages that are unpinned between two rescheduling points. */
 #define UNPIN_PAGES	1024u
 
 const struct kx_hva_span *kx_excluded_from(const struct kx_excluded *x, unsigned long start,
@@ -46,9 +46,8 @@ bool kx_excluded_covers(const struct kx_excluded *x, const struct kx_excluded *o
 /* --- finding the memory ------------------------------------------------------------ */
 
 /*
- * Calls @add for each part of @ranges that is RAM of address space 0, with its length in pages.
- * Ranges and memslots are sorted and do not overlap, so each part ends where a range or a memslot
- * ends.
+ * Calls @add for each part of @ranges that is RAM of address space 0. Ranges and memslots are
+ * sorted and disjoint, so each part ends where a range or a memslot ends.
  */
 static int excluded_visit_parts(const struct kx_memslots *set, const struct kvm_ext_range *ranges,
 				u32 nr,
@@ -89,7 +88,7 @@ struct pinning {
 	struct mm_struct *mm;
 };
 
-/* A mapping is no larger than the folio that it maps. */
+/* The folio of @page: no mapping of @page is larger. */
 static struct kx_hva_span excluded_span_of(struct page *page, unsigned long hva)
 {
 	struct folio *folio = page_folio(page);
@@ -126,7 +125,7 @@ static int excluded_by_start(const void *a, const void *b)
 	return x->start < y->start ? -1 : x->start > y->start;
 }
 
-/* Replaces the spans of single pages by one span for each stretch. */
+/* Joins spans that overlap or touch. */
 static void excluded_join_spans(struct kx_excluded *x)
 {
 	struct kx_hva_span *last = NULL;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * This module's own TLB flush: KVM's function (kvm_flush_remote_tlbs) is exported only to KVM's
- * vendor modules since 6.18, and clear_flush_young does not flush since 6.13.
+ * This module's own TLB flush. KVM's function (kvm_flush_remote_tlbs) is exported only to KVM's own
+ * modules since 6.18, and clear_flush_young does not flush since 6.13.
  *
- * The flush also covers a nested guest: a request to flush makes kvm_intel issue a global INVEPT,
- * and kvm_amd flush the ASID that L1 and L2 share (kvm_amd also flushes at every nested entry and
- * exit). Not covered: KVM as a guest of Hyper-V with enlightened nested TLB, where only a hypercall
- * reaches the real TLB; and the IOTLBs of assigned devices, which do not set these A bits.
+ * The flush also covers a nested guest: at a request to flush, kvm_intel issues a global INVEPT,
+ * and kvm_amd flushes the ASID that L1 and L2 share (kvm_amd also flushes at every nested entry and
+ * exit). Not covered are: KVM as a guest of Hyper-V with enlightened nested TLB, where only a
+ * hypercall flushes the TLB that is in use; and the IOTLBs of assigned devices, which do not set
+ * these A bits.
  */
 #include <linux/smp.h>
 
@@ -28,13 +29,13 @@ static void flush_nothing(void *info)
  *      -> interrupt its CPU, wait
  *
  * If (c) sees the request of (2), the flush precedes the entry. If (4) sees the mode of (a), the
- * interrupt forces an exit, and (c) precedes the next entry. In all other cases, the vCPU has not
- * reached (a) yet. The barrier of (3) is the one in kvm_vcpu_exiting_guest_mode().
+ * interrupt forces a VM exit, and (c) precedes the next entry. In all other cases, the vCPU has not
+ * reached (a) yet. The barrier of (3) is in kvm_vcpu_exiting_guest_mode().
  *
- * A vCPU is interrupted in any mode but OUTSIDE_GUEST_MODE, as KVM does for requests with
+ * A vCPU is interrupted in any mode except OUTSIDE_GUEST_MODE, as KVM does for requests with
  * KVM_REQUEST_WAIT: a vCPU in EXITING_GUEST_MODE may still be in the guest, and waiting for the
- * call also waits for its exit. A vCPU that moves to another CPU after vcpu->cpu was read has left
- * the guest before it moved.
+ * function call on its CPU also waits for its VM exit. If a vCPU moves to another CPU after
+ * vcpu->cpu was read, it has left the guest before it moved.
  */
 unsigned int kx_flush_vm(struct kvm *kvm, struct cpumask *cpus)
 {

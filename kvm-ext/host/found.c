@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a pass has found: findings wait until it is certain which gfns they belong to. */
+/* What a pass has found. Findings are kept until it is certain to which gfns they belong. */
 #include <linux/bitmap.h>
 
 #include "found.h"
@@ -13,10 +13,7 @@ void kx_pass_found_samples(struct kx_pass *p, u64 samples, u64 pages)
 	p->account.end.sample_pages += pages;
 }
 
-/*
- * Reports @npages pages of a finding from its page @first on. Returns how many of these pages were
- * accessed.
- */
+/* Reports @npages pages of @f from its page @first on. Returns how many of them were accessed. */
 static u64 found_put_part(struct kx_pass *p, const struct kx_found *f, u64 first, u64 npages)
 {
 	DECLARE_BITMAP(bits, KX_BLOCK_PAGES);
@@ -39,9 +36,8 @@ static u64 found_put_part(struct kx_pass *p, const struct kx_found *f, u64 first
 }
 
 /*
- * A finding may cover several memslots, perhaps only after a change of the memslots. The parts that
- * the current memslots confirm are reported, leaf by leaf. The rest is dropped: its gfns map other
- * memory now.
+ * A finding may cover several memslots. The parts of the finding that the current memslots confirm
+ * are reported, in whole leaves. The rest is dropped, because its gfns map other memory now.
  */
 static void found_put(struct kx_pass *p, const struct kx_found *f)
 {

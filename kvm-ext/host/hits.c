@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Faults of armed mappings, which KVM's tracepoints report in the vCPUs' tasks. */
+/* The faults of armed mappings. KVM's tracepoints report them in the vCPUs' tasks. */
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <asm/msr.h>
@@ -10,7 +10,7 @@
 #include "memory.h"
 #include "trace.h"
 
-/* Bits in the CPU's description of a fault: Intel's exit qualification, AMD's error code. */
+/* Bits of the exit qualification of an EPT violation (Intel), of the error code of an NPF (AMD). */
 #define EPT_WRITE	BIT_ULL(1)
 #define EPT_FETCH	BIT_ULL(2)
 #define EPT_LINEAR	BIT_ULL(7)
@@ -20,8 +20,8 @@
 #define NPF_PAGE_WALK	BIT_ULL(33)
 
 /*
- * The page is in memory, so a fault takes microseconds. A longer time has another cause: the vCPU's
- * task did not run, or the VM was paused.
+ * A fault takes microseconds, because the page is in memory. If a vCPU was kept out of the guest
+ * for longer than this, there was another cause: the vCPU's task did not run, or the VM was paused.
  */
 #define SENSIBLE_NS	NSEC_PER_MSEC
 
@@ -46,10 +46,7 @@ static void hits_push(struct kx_hits *h, struct kvm_ext_fault *fault)
 	raw_spin_lock(&h->lock);
 	fault->time_ns = ktime_get_ns();
 	fault->tsc = rdtsc();
-	/*
-	 * The buffer is never full: between two collections no more mappings are armed than faults
-	 * fit in the buffer.
-	 */
+	/* The buffer is never full: see @size. */
 	if (h->nr < h->size)
 		h->faults[(h->oldest + h->nr++) % h->size] = *fault;
 	else
@@ -57,7 +54,7 @@ static void hits_push(struct kx_hits *h, struct kvm_ext_fault *fault)
 	raw_spin_unlock(&h->lock);
 }
 
-/* Of the page as the vCPU sees it. */
+/* The area that contains the page, as the vCPU sees it: in SMM only if SMM sees the area. */
 static struct kx_area *hits_area_of(const struct kx_hits *h, struct kvm_vcpu *vcpu, gfn_t gfn)
 {
 	struct kx_areas *areas = rcu_dereference(h->areas);
@@ -66,7 +63,7 @@ static struct kx_area *hits_area_of(const struct kx_hits *h, struct kvm_vcpu *vc
 	return area && (area->smm || !(vcpu->arch.hflags & HF_SMM_MASK)) ? area : NULL;
 }
 
-/* No sample, but the guest's time: it counts until the vCPU's next entry. */
+/* A late fault is no sample, but its time, until the vCPU's next VM entry, is counted. */
 static void hits_late(struct kx_hits *h, struct kvm_vcpu *vcpu)
 {
 	atomic64_inc(&h->late);
@@ -89,13 +86,10 @@ static void hits_on_page_fault(void *data, struct kvm_vcpu *vcpu, u64 gpa, u64 e
 	struct kx_hits *h = data;
 	struct kx_area *area;
 
-	/* In a nested guest the address is not one of this VM. */
+	/* The address in a fault of a nested guest is not guest-physical for this VM. */
 	if (vcpu->kvm != h->kvm || (vcpu->arch.hflags & HF_GUEST_MASK))
 		return;
-	/*
-	 * The read section includes all effects: a task that has waited for readers sees these
-	 * effects.
-	 */
+	/* All effects are inside the read section: trap_forget_armed() waits for them. */
 	rcu_read_lock();
 	area = hits_area_of(h, vcpu, fault.gfn);
 	if (area && kx_area_disarm(area, fault.gfn, &fault.order))
@@ -116,7 +110,7 @@ static void hits_on_entry(void *data, struct kvm_vcpu *vcpu)
 	if (!since)
 		return;
 	WRITE_ONCE(h->since_ns[vcpu->vcpu_idx], 0);
-	/* The fault came while the probes were attached before; its VM entry was not observed. */
+	/* The probes were detached after this fault, so this may not be the VM entry after it. */
 	if (since < READ_ONCE(h->listener.since_ns))
 		return;
 	now = ktime_get_ns();

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Stretches in which the pass thread keeps its CPU.
- *
- * Between two calls into KVM the thread holds no lock, so the CPU is the only thing that it can
- * hold for too long. The thread reads the clock every few calls.
+ * Stretches in which the pass thread keeps its CPU. Between two calls into KVM the thread holds no
+ * lock, so it can let other tasks run there. The thread reads the clock every few calls.
  */
 #include <linux/ktime.h>
 #include <linux/minmax.h>
@@ -11,7 +9,10 @@
 
 #include "hold.h"
 
-/* The limit is 1 ms; this leaves room for interrupts and calls between two reads of the clock. */
+/*
+ * No stretch shall be longer than 1 ms. The rest of this time is for interrupts, and for the calls
+ * into KVM between two reads of the clock.
+ */
 #define HOLD_LIMIT_NS	(200 * NSEC_PER_USEC)
 
 u64 kx_hold_cpu_ns(void)
@@ -23,7 +24,7 @@ u64 kx_hold_cpu_ns(void)
 void kx_hold_begin(struct kx_hold *hold)
 {
 	hold->start_ns = ktime_get_ns();
-	/* The value at the last wake-up, tick or rest, if the thread has not slept since. */
+	/* The kernel has updated this value when the thread slept or rested last, or at a tick. */
 	hold->start_cpu_ns = current->se.sum_exec_runtime;
 }
 

@@ -2,22 +2,22 @@
 /*
  * Sees a VM's ioctls before KVM does, by replacing the operations of the VM's file.
  *
- * Why no probe on KVM's function: a probe may not sleep. So it can notice that the VMM is about to
- * use the dirty log, but cannot delay the VMM until the log is in order. Nor can it keep the VMM
- * from changing a memslot between this module's look at the memslot and the module's own ioctl,
- * which specifies the memslot completely and would create again a memslot that the VMM has just
- * deleted. With replaced operations, the VMM's ioctl and the module's exclude each other, on every
- * kernel, with and without kprobes.
+ * Why not a kprobe on KVM's function: the handler of a kprobe may not sleep. It sees that the VMM
+ * is about to use the dirty log, but cannot delay the VMM until the log is given back. Nor can it
+ * prevent that the VMM changes a memslot between the moment when this module reads the memslot and
+ * this module's own ioctl, which specifies the memslot completely: the ioctl would create a memslot
+ * again that the VMM has just deleted. With replaced operations, the VMM's ioctls and this module's
+ * exclude each other, on every kernel, with and without kprobes.
  *
- * The cost: an ioctl on the file of an interposed VM takes one more list lookup (KVM_RUN does not:
- * vCPUs have files of their own). What does not work meanwhile: KVM recognises VM files by their
- * operations where one VM is made from another (SEV's move and copy of an encryption context), and
- * refuses this.
+ * The cost: each ioctl on the file of an interposed VM searches a list. KVM_RUN does not, because
+ * vCPUs have files of their own. What does not work while a VM is interposed: where one VM is made
+ * from another (SEV's move and copy of an encryption context), KVM recognises the file of the other
+ * VM by its operations, and refuses a file with replaced operations.
  *
- * A task may sleep in KVM without a time limit while this module's function is on its stack.
- * Meanwhile the task holds nothing that the session of another VM needs: only its interposer, if
- * the call concerned the interposer, and a reference to the module, which cannot be unloaded
- * meanwhile.
+ * A task may sleep in KVM without a time limit while a function of this module is on the task's
+ * stack. Meanwhile the task holds a reference to this module, which therefore stays loaded, and, if
+ * the call concerned an interposer, a reference to this interposer. It holds nothing that the
+ * session of another VM needs.
  */
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -35,17 +35,17 @@ static LIST_HEAD(interposers);		/* changed under interposers_lock, read under RC
 DEFINE_STATIC_SRCU(inside_srcu);	/* held by every task in interpose_ioctl() */
 
 /*
- * KVM has one set of operations for the files of all VMs, and is not unloaded while one of these
- * files is open. So these two variables change only while no VM is interposed, and get the same
- * values again unless KVM was loaded anew.
+ * KVM has one set of operations for the files of all VMs, and stays loaded while one of these files
+ * is open. So these two variables change only while no VM is interposed, and get other values only
+ * if KVM was unloaded and loaded again.
  */
 static const struct file_operations *kvm_fops;	/* NULL: no VM was interposed yet */
 static struct file_operations our_fops;
 
 /*
- * Files whose operations were replaced by other code after this module: that code still calls this
- * module's operations. For each such file a reference keeps the module loaded, until the file has
- * the module's or KVM's operations again.
+ * Files whose operations other code has replaced after this module had replaced them: that code
+ * still calls this module's operations. Each such file holds a reference to this module, until the
+ * file is found to have this module's or KVM's operations again.
  */
 struct stuck_file {
 	struct list_head link;
@@ -60,14 +60,14 @@ static long interpose_call(long (*ioctl)(struct file *, unsigned int, unsigned l
 	return ioctl ? ioctl(file, cmd, arg) : -ENOTTY;
 }
 
-/* Not through the file: its operations may be those of other code, which calls ours. */
+/* The file's own operations are not called: they may be those of other code, which calls ours. */
 long kx_kvm_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool compat)
 {
 	return interpose_call(compat ? kvm_fops->compat_ioctl : kvm_fops->unlocked_ioctl,
 			      file, cmd, arg);
 }
 
-/* Under the RCU read lock or interposers_lock, which the loop asserts. */
+/* The caller holds the RCU read lock or interposers_lock, which the loop asserts. */
 static struct kx_interposer *interpose_find(const struct file *file)
 {
 	struct kx_interposer *i;
@@ -114,7 +114,10 @@ static void interpose_put(struct kx_interposer *i)
 		complete(&i->unused);
 }
 
-/* Nothing is held while @words are read from user memory: the VMM may make this take long. */
+/*
+ * No reference to an interposer is held while @words are read from user memory, because the VMM may
+ * make this take long.
+ */
 static long interpose_watched_ioctl(struct file *file, unsigned int cmd, unsigned long arg,
 				    bool compat)
 {
@@ -142,7 +145,7 @@ static long interpose_watched_ioctl(struct file *file, unsigned int cmd, unsigne
 
 static long interpose_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool compat)
 {
-	/* Fails only while the module is unloaded; the module's exit then waits for inside_srcu. */
+	/* Fails only while the module is unloaded: its exit then waits for inside_srcu. */
 	bool held = try_module_get(THIS_MODULE);
 	int idx;
 	long ret;
@@ -174,12 +177,12 @@ static bool interpose_has_name(const void *address, const char *name)
 {
 	char text[KSYM_SYMBOL_LEN];
 
-	/* "kvm_vm_ioctl [kvm]"; a compiler may add to the name. */
+	/* "kvm_vm_ioctl [kvm]"; a compiler may have added a suffix to the name. */
 	snprintf(text, sizeof(text), "%ps", address);
 	return strstarts(text, name);
 }
 
-/* Compares names of symbols: KVM exports neither of them. */
+/* The names of the symbols are compared, because KVM exports neither symbol. */
 static bool interpose_are_kvms(const struct file_operations *fops)
 {
 	if (IS_ENABLED(CONFIG_KALLSYMS_ALL) && !interpose_has_name(fops, "kvm_vm_fops"))
@@ -215,7 +218,7 @@ static bool interpose_forget_stuck(const struct file *file)
 	return false;
 }
 
-/* Without memory for the list's entry, the module stays loaded forever. */
+/* Without memory for the entry of the list, the module stays loaded until the next boot. */
 static void interpose_note_stuck(const struct file *file)
 {
 	struct stuck_file *s;
@@ -229,7 +232,7 @@ static void interpose_note_stuck(const struct file *file)
 		s->file = file;
 		list_add(&s->link, &stuck_files);
 	}
-	pr_warn_ratelimited("kvm-ext: %ps has replaced a VM file's operations after us: they are left as they are, and this module stays loaded until that VM is tracked again with ours or KVM's in place\n",
+	pr_warn_ratelimited("kvm-ext: %ps has replaced the operations of a VM file after this module: they are left as they are, and this module stays loaded until the file has the module's or KVM's operations again and the VM is tracked once more\n",
 			    READ_ONCE(file->f_op)->unlocked_ioctl);
 }
 
@@ -247,13 +250,13 @@ static int interpose_begin(struct kx_interposer *self)
 	else if (fops != &our_fops && fops != kvm_fops)
 		err = -EBUSY;
 	if (!err) {
-		/* A file with this address was closed, or this file has its operations again. */
+		/* A stuck file had this address, or this file has its operations again. */
 		if (interpose_forget_stuck(self->file))
 			module_put(THIS_MODULE);
 		refcount_set(&self->users, 1);
 		init_completion(&self->unused);
 		list_add_rcu(&self->link, &interposers);
-		/* The list's entry and the copy become visible before the pointer to the copy. */
+		/* A task that sees our_fops in the file sees its content and the list's entry. */
 		smp_store_release(&self->file->f_op, &our_fops);
 	}
 	mutex_unlock(&interposers_lock);
@@ -271,10 +274,10 @@ int kx_interpose(struct kx_interposer *self)
 		self->begun = true;
 		/*
 		 * A task writes its registers to its stack and then reads the file's operations.
-		 * This function wrote the operations and later reads the stack. Each CPU executes a
-		 * full barrier during the grace period, or later when it leaves an extended
-		 * quiescent state. So if a task has read the old operations, its registers on the
-		 * stack can be seen. No CPU is interrupted for this, in particular no isolated CPU.
+		 * This function has written the operations and reads the stacks below. During the
+		 * grace period each CPU executes a full barrier, or does so when it leaves an
+		 * extended quiescent state. So if a task has read the old operations, its registers
+		 * are visible on its stack. This interrupts no CPU, in particular no isolated CPU.
 		 */
 		synchronize_rcu();
 	}
@@ -294,9 +297,7 @@ void kx_interpose_end(struct kx_interposer *self)
 		interpose_note_stuck(self->file);
 	list_del_rcu(&self->link);
 	mutex_unlock(&interposers_lock);
-	/*
-	 * Waits for tasks that have found the interposer in the list and not taken a reference yet.
-	 */
+	/* Waits for tasks that have found the interposer and have not taken a reference yet. */
 	synchronize_rcu();
 	interpose_put(self);
 	wait_for_completion(&self->unused);
@@ -307,10 +308,10 @@ void kx_interpose_end(struct kx_interposer *self)
 }
 
 /*
- * A task may have read the address of this module's function and not have entered the srcu yet, or
- * it may have left the srcu and not have returned yet. In both places the task does not sleep
- * voluntarily; the first and the last call wait for this. A task that sleeps in KVM holds a
- * reference to the module, which then is not unloaded.
+ * A task may have read the address of this module's function and not have entered inside_srcu yet,
+ * or may have left inside_srcu and not have returned yet. In both places the task does not sleep
+ * voluntarily, so synchronize_rcu_tasks() waits for it. A task that sleeps in KVM holds a reference
+ * to this module, which then is not unloaded.
  */
 void kx_interpose_exit(void)
 {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The size of the leaf that maps a guest page, read from the nested page tables.
- *
- * The format of entries is in common/walk.h.
+ * The size of the leaf that maps a guest page, read from the nested page tables. common/walk.h
+ * describes the format of entries.
  */
 #include <linux/bitmap.h>
 #include <linux/kvm_host.h>
@@ -11,15 +10,13 @@
 #include "leaf.h"
 #include "roots.h"
 
-/*
- * Where a walk towards a table has ended: in an entry above it, which is for all gfns up to @end.
- */
+/* The entry in which a walk has ended above the wanted table; it covers the gfns up to @end. */
 struct walk_end {
 	enum kx_leaf leaf;
 	gfn_t end;
 };
 
-/* The table of level @level for @gfn. NULL: the walk has ended above it; *@at is set. */
+/* The table of level @level that covers @gfn. NULL: the walk has ended above it; *@at is set. */
 static const u64 *leaf_walk_to(const struct kx_root *root, gfn_t gfn, int level,
 			       struct walk_end *at)
 {
@@ -70,7 +67,7 @@ static void leaf_merge_root(struct kx_leaf_map *map, const struct kx_root *root)
 	}
 }
 
-/* If some root was not seen, a block that no seen root maps may still be mapped. */
+/* There may be a root that was not seen: a block that no seen root maps may be mapped by it. */
 static void leaf_doubt(struct kx_leaf_map *map)
 {
 	gfn_t gfn;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Attaches probes to KVM's tracepoints while a fault is expected. */
+/* Attaches probes to KVM's tracepoints while faults are expected. */
 #include <linux/ktime.h>
 
 #include "events.h"
 #include "listener.h"
 
 /*
- * How long the probes stay attached when nothing is armed any more. Detaching patches code and
+ * How long the probes stay attached after the last mapping was disarmed. Detaching patches code and
  * interrupts every CPU, and the vCPU of the last fault may not have entered the guest yet.
  */
 #define LINGER	msecs_to_jiffies(250)
@@ -25,7 +25,7 @@ static int listener_switch_on(struct kx_listener *l)
 	int err;
 
 	lockdep_assert_held(&l->lock);
-	/* The probes read this time. */
+	/* Set before the probes are attached, because they read it. */
 	WRITE_ONCE(l->since_ns, ktime_get_ns());
 	err = kx_event_probe(KX_EVENT_ENTRY, l->entry_probe, l->data);
 	if (err)
@@ -44,7 +44,7 @@ static void listener_off_work(struct work_struct *work)
 	struct kx_listener *l = container_of(work, struct kx_listener, off.work);
 
 	mutex_lock(&l->lock);
-	/* A task that expects more since then waits for the lock, and attaches the probes again. */
+	/* A concurrent kx_listener_expect() waits for the lock, then attaches the probes again. */
 	if (l->on && !atomic_read(&l->expected))
 		listener_switch_off(l);
 	mutex_unlock(&l->lock);

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The account of a dirty log.
- */
+/* The statistics of the use of a dirty log. */
 #include "log-account.h"
 
 void kx_log_account_init(struct kx_log_account *a)

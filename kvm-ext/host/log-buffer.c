@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The buffer in the VMM's address space: a file of this module, mapped there. */
+/* The buffer in the VMM's address space is a mapping of a file of this module. */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/mm.h>
@@ -14,8 +14,8 @@
 /* --- the mapping ------------------------------------------------------------------------ */
 
 /*
- * Also called for a second mapping, which the kernel makes before it asks whether a move is
- * allowed.
+ * Also called for a second mapping: in mremap() the kernel makes the new mapping before it asks
+ * buffer_refuse_move().
  */
 static void buffer_close(struct vm_area_struct *vma)
 {
@@ -68,7 +68,7 @@ static int buffer_mmap(struct file *file, struct vm_area_struct *vma)
 	struct kx_log_buffer *buffer = file->private_data;
 	int err;
 
-	/* Other processes could map the file by /proc/PID/map_files; only the VMM may map it. */
+	/* A process could map the file again through /proc/PID/map_files. */
 	if (READ_ONCE(buffer->address) || vma->vm_pgoff ||
 	    vma->vm_end - vma->vm_start != buffer->size || !(vma->vm_flags & VM_SHARED))
 		return -EPERM;
@@ -76,8 +76,9 @@ static int buffer_mmap(struct file *file, struct vm_area_struct *vma)
 	if (err)
 		return err;
 	/*
-	 * VM_IO: the VMM can neither pin the memory for long nor undo VM_DONTCOPY (MADV_DOFORK), so
-	 * that children inherit it. Both would keep memory that is charged to no cgroup.
+	 * With VM_IO the VMM can neither pin the memory for long nor undo VM_DONTCOPY by
+	 * MADV_DOFORK, so that its children would inherit the mapping. Either would keep memory for
+	 * which no cgroup is charged.
 	 */
 	kx_vm_flags_set(vma, VM_IO | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP);
 	kx_vm_flags_clear(vma, VM_MAYEXEC);
@@ -137,7 +138,7 @@ int kx_log_buffer_map(struct kx_log_buffer *buffer)
 	return IS_ERR_VALUE(address) ? (int)address : 0;
 }
 
-/* Is the buffer still mapped at its address? */
+/* Is the buffer mapped at @address? */
 static bool buffer_is_mapped(const struct kx_log_buffer *buffer, unsigned long address)
 {
 	struct mm_struct *mm = current->mm;
@@ -153,8 +154,9 @@ static bool buffer_is_mapped(const struct kx_log_buffer *buffer, unsigned long a
 }
 
 /*
- * A module cannot unmap under the lock under which it has checked the mapping. The VMM could lose
- * another mapping only if it replaced the buffer's mapping between check and unmap.
+ * A module cannot unmap under the lock under which it has checked the mapping. So if the VMM
+ * replaces the buffer's mapping between the check and vm_munmap(), the VMM loses its own new
+ * mapping.
  */
 void kx_log_buffer_unmap(struct kx_log_buffer *buffer)
 {
@@ -164,7 +166,7 @@ void kx_log_buffer_unmap(struct kx_log_buffer *buffer)
 		vm_munmap(address, buffer->size);
 }
 
-/* Frees at once; the last fput() of a kernel thread would be delayed. */
+/* The last fput() of a kernel thread would free the buffer later; this frees it at once. */
 void kx_log_buffer_put(struct kx_log_buffer *buffer)
 {
 	__fput_sync(buffer->file);

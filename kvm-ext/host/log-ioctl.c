@@ -2,9 +2,10 @@
 /*
  * KVM's ioctls on the dirty log, issued by this module.
  *
- * KVM reads the arguments from user memory and serves only a task that uses the VMM's memory. So
- * the pass thread borrows this memory, for one ioctl at a time. If the thread kept it for longer,
- * the memory of a VMM that is killed meanwhile could not be freed.
+ * KVM reads the arguments from user memory, and serves only tasks that use the VMM's address space.
+ * So the pass thread uses this address space for one ioctl at a time. If the thread kept it for
+ * longer, the memory of a VMM that is killed meanwhile would not be freed before the thread is
+ * done.
  */
 #include <linux/delay.h>
 #include <linux/kthread.h>
@@ -15,13 +16,13 @@
 #include "test-build.h"
 #include "vm.h"
 
-/* How often KVM is asked to switch a log off, and the time between two attempts. */
+/* Number of attempts to switch a log off, and the time between two attempts. */
 #define DISABLE_TRIES	4
 #define DISABLE_MS	5
 
 /* --- the VMM's memory ------------------------------------------------------------------- */
 
-/* A task of the VMM uses it already. */
+/* A task of the VMM uses the VMM's address space already: *@borrowed is false. */
 static bool log_borrow_mm(struct kx_log *log, bool *borrowed)
 {
 	struct mm_struct *mm = log->vm->kvm->mm;
@@ -52,10 +53,7 @@ int kx_log_make_buffer(struct kx_log *log, u64 npages)
 
 	if (log->buffer && size <= log->buffer->size)
 		return 0;
-	/*
-	 * If the allocation fails, the old buffer is still there to switch off the logs that are on
-	 * already.
-	 */
+	/* If this fails, the old buffer still serves to switch off the logs that are on. */
 	buffer = kx_log_buffer_new(size);
 	if (!buffer)
 		return -ENOMEM;
@@ -83,7 +81,7 @@ void kx_log_drop_buffer(struct kx_log *log)
 
 /* --- ioctls ------------------------------------------------------------------------------ */
 
-/* Sets the bitmap's address in the arguments: the VMM's address of the bitmap in the buffer. */
+/* Sets the member for the bitmap's address: where the VMM's address space maps the bitmap. */
 static void log_set_bitmap(struct kx_log *log, unsigned int cmd)
 {
 	unsigned long bitmap = READ_ONCE(log->buffer->address) + KX_LOG_BITMAP_OFFSET;
@@ -100,7 +98,7 @@ static long log_carry_out(struct kx_log *log, unsigned int cmd, const void *arg,
 {
 	long ret;
 
-	/* Mapped at first use, and again if the VMM has unmapped the buffer. */
+	/* Maps the buffer at its first use, and again if the VMM has unmapped it. */
 	ret = kx_log_buffer_map(log->buffer);
 	if (ret)
 		return ret;
@@ -125,7 +123,7 @@ long kx_log_ioctl(struct kx_log *log, unsigned int cmd, const void *arg, size_t 
 	return ret;
 }
 
-/* If a region differs from the memslot only in its flags, KVM changes the memslot's flags. */
+/* If only the flags of a region differ from those of the memslot, KVM changes only the flags. */
 static long log_set_flags(struct kx_log *log, const struct kx_log_slot *s, u32 flags, u64 *ns)
 {
 	struct kvm_userspace_memory_region region = {
@@ -164,7 +162,7 @@ long kx_log_enable(struct kx_log *log, struct kx_log_slot *s)
 
 /* --- KVM's memslots and bitmaps ----------------------------------------------------------- */
 
-/* The memslot that @s was made from, if it still exists. */
+/* KVM's memslot from which @s was made; NULL: it does not exist any more. */
 static struct kvm_memory_slot *log_memslot_of(struct kx_log *log, const struct kx_log_slot *s)
 {
 	struct kvm_memory_slot *slot;
@@ -192,8 +190,9 @@ bool kx_log_memslot_flags(struct kx_log *log, const struct kx_log_slot *s, u32 *
 }
 
 /*
- * Sets the bits of @npages pages from page @first on, a multiple of 64. Other writers of the bitmap
- * only set bits, so whole words need no atomic operation. KVM expects no bits behind the last page.
+ * Sets the bits of @npages pages from page @first on, a multiple of 64. Words that get all bits
+ * need no atomic operation, because other tasks only set bits, too. Bits behind the last page stay
+ * clear, as KVM expects.
  */
 static void log_set_bits(unsigned long *bitmap, u64 first, u64 npages)
 {
@@ -205,7 +204,7 @@ static void log_set_bits(unsigned long *bitmap, u64 first, u64 npages)
 		word[npages / BITS_PER_LONG] |= BITMAP_LAST_WORD_MASK(rest);
 }
 
-/* Marks every page as dirty, in pieces: more than the VMM can have missed. */
+/* Marks every page as dirty, piece by piece: the VMM then misses no page that was written. */
 static void log_set_all_dirty(struct kx_log *log, const struct kx_log_slot *s)
 {
 	struct kvm *kvm = log->vm->kvm;
@@ -224,7 +223,6 @@ static void log_set_all_dirty(struct kx_log *log, const struct kx_log_slot *s)
 	}
 }
 
-/* In a test build KVM seems to refuse. */
 static long log_switch_off(struct kx_log *log, const struct kx_log_slot *s)
 {
 	if (kx_test(stucklog))
@@ -233,9 +231,9 @@ static long log_switch_off(struct kx_log *log, const struct kx_log_slot *s)
 }
 
 /*
- * KVM needs memory to switch a log off. In a task of the VMM, the memory cgroup may refuse it. Then
- * the log stays on, and all of its bits are set: they include every bit that this module can have
- * cleared.
+ * KVM allocates memory to switch a log off. In a task of the VMM, the limit of the memory cgroup
+ * may prevent this. Then the log stays on with all of its bits set, so that the log contains each
+ * page that this module may have cleared in it.
  */
 long kx_log_disable(struct kx_log *log, struct kx_log_slot *s)
 {
@@ -246,7 +244,7 @@ long kx_log_disable(struct kx_log *log, struct kx_log_slot *s)
 		msleep(DISABLE_MS);
 	if (ret && ret != -ESRCH) {
 		log_set_all_dirty(log, s);
-		pr_warn_ratelimited("kvm-ext: the dirty log of memslot %u of VM %d stays on, KVM refuses to switch it off (error %ld); every page is marked dirty\n",
+		pr_warn_ratelimited("kvm-ext: the dirty log of memslot %u of the VM with pid %d stays on, because KVM refuses to switch it off (error %ld); every page is marked dirty\n",
 				    kx_log_slot_number(s), log->vm->kvm->userspace_pid, -ret);
 	}
 	mutex_lock(&log->lock);

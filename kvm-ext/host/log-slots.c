@@ -57,10 +57,9 @@ static bool log_slots_is_cut(const struct kx_log *log, const struct kx_log_slot 
 	return kx_excluded_from(&log->vm->excluded, s->hva, s->hva + (s->npages << PAGE_SHIFT));
 }
 
-/* Overlaps the tracker's range, and may be logged with regard to excluded memory. */
 static bool log_slots_is_wanted(const struct kx_log *log, const struct kx_log_slot *s)
 {
-	/* With other modes KVM write-protects the whole memslot, including the excluded part. */
+	/* In the other modes KVM write-protects the whole memslot, with the excluded part. */
 	if (s->cut && kx_log_mode(log->vm->kvm) != KVM_EXT_LOG_MODE_ALL_SET)
 		return false;
 	return s->gfn < log->end_gfn && s->gfn + s->npages > log->first_gfn;
@@ -78,7 +77,7 @@ static bool log_slots_is_before(const struct kx_log_slot *a, const struct kx_log
 }
 
 /*
- * Moves the state of the same memslot in the old list to @s. Both lists are in order; *@at is the
+ * If @s was in the old list, moves its state from there. Both lists are sorted; *@at is the
  * position in the old list.
  */
 static void log_slots_inherit(struct kx_log *log, struct kx_log_slot *s, u32 *at)
@@ -97,7 +96,7 @@ static void log_slots_inherit(struct kx_log *log, struct kx_log_slot *s, u32 *at
 	swap(s->seen, old->seen);
 }
 
-/* The pass thread has its turn, so the VMM changes no memslot and no log is given back. */
+/* The pass thread has the turn, so the VMM changes no memslot, and no log is given back. */
 static int log_slots_renew(struct kx_log *log)
 {
 	struct kx_log_slot *slots;
@@ -162,8 +161,9 @@ static void log_slots_note_vmms(struct kx_log *log, struct kx_log_slot *s)
 }
 
 /*
- * The pass thread has its turn. Since the list was made the VMM may have had the turn: if it has
- * changed the memslot, the next pass deals with that. KVM's own changes concern no guest memory.
+ * The pass thread has the turn. If the VMM has changed memslots since the list was made, the next
+ * pass makes a new list. The generation is read again at the end, because this function's own ioctl
+ * has changed it. A change that KVM makes by itself may be overlooked: it concerns no guest RAM.
  */
 static void log_slots_take(struct kx_log *log, struct kx_log_slot *s)
 {
@@ -200,9 +200,7 @@ static int log_slots_take_in_turn(struct kx_log *log, struct kx_log_slot *s, boo
 	return 0;
 }
 
-/*
- * The VMM can have the turn between two memslots, and a task that wants the thread gets it there.
- */
+/* Between two memslots the VMM can have the turn, and a task that wants the thread gets it. */
 static int log_slots_take_all(struct kx_log *log, bool watch)
 {
 	int err = 0;

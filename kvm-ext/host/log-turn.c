@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Turns at a VM's dirty log. */
+/* Whose turn it is to use a VM's dirty log. */
 #include <linux/kthread.h>
 #include <linux/sched/signal.h>
 
 #include "log-turn.h"
 
-/* How long a pass waits for the VMM before it stands aside. */
+/* How long a pass waits for the turn before it stands aside. */
 #define ASIDE_JIFFIES	(HZ / 2)
 
 void kx_turn_init(struct kx_turn *turn)

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The VMM's own use of the dirty log, seen before and after KVM carries it out. In the VMM's task.
- */
+/* The VMM's own ioctls on the dirty log, seen in the VMM's task before and after KVM's work. */
 #include "log-ioctl.h"
 #include "log-vmm.h"
 #include "test-build.h"
@@ -9,12 +7,12 @@
 #include "vm.h"
 
 /*
- * Numbers of ioctls: a 32-bit program's ioctls have other sizes. The first member of every argument
- * is the slot.
+ * Only the numbers within the ioctl commands are compared, because a 32-bit program's commands
+ * contain other sizes. The first member of each argument is the slot.
  */
 enum {
 	NR_SET_REGION = _IOC_NR(KVM_SET_USER_MEMORY_REGION),
-	NR_SET_REGION2 = 0x49,	/* KVM_SET_USER_MEMORY_REGION2, if KVM has it; same beginning */
+	NR_SET_REGION2 = 0x49,	/* KVM_SET_USER_MEMORY_REGION2 (since 6.8); begins with the same */
 	NR_GET_LOG = _IOC_NR(KVM_GET_DIRTY_LOG),
 	NR_CLEAR_LOG = _IOC_NR(KVM_CLEAR_DIRTY_LOG),
 };
@@ -68,8 +66,9 @@ static void log_vmm_give_back(struct kx_log *log, struct kx_log_slot *s)
 }
 
 /*
- * Giving a log back sets the memslot anew. If another task deleted the memslot at the same time,
- * this would create it again. So a task that sets a memslot holds @giving until KVM has finished.
+ * To give a log back, this module sets the memslot. If another task of the VMM deleted the memslot
+ * at the same time, this would create the memslot again. So a task that sets a memslot holds
+ * @giving until KVM has carried out the ioctl.
  */
 int kx_log_before_vmm(struct kx_interposer *self, const struct kx_vm_call *call)
 {
@@ -103,7 +102,7 @@ void kx_log_after_vmm(struct kx_interposer *self, const struct kx_vm_call *call)
 
 	if (log_vmm_sets_region(call)) {
 		s = log_vmm_slot_of(log, call);
-		/* The VMM's flags replace this module's, unless KVM refused them. */
+		/* Unless KVM has refused the ioctl, the VMM's flags have switched our log off. */
 		if (s && READ_ONCE(s->ours) &&
 		    !(kx_log_memslot_flags(log, s, &flags) && flags & KVM_MEM_LOG_DIRTY_PAGES)) {
 			mutex_lock(&log->lock);

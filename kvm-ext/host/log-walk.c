@@ -7,19 +7,19 @@
 #include "pass.h"
 
 /*
- * Pages whose bits one KVM_CLEAR_DIRTY_LOG may clear: KVM holds its mmu_lock during the ioctl, and
- * flushes the TLB once for it.
+ * About so many pages are cleared by one KVM_CLEAR_DIRTY_LOG: KVM holds mmu_lock during this ioctl,
+ * and flushes the TLB once at its end.
  */
 #define CLEAR_PAGES_MAX	2048
 
-/* @block was called for pages [@from, @to) of a memslot; @set of them are to be cleared. */
+/* Pages [@from, @to) of a memslot for which @block was called; @set of them are to be cleared. */
 struct pending {
 	u64 from, to, set;
 };
 
 /*
- * The pass cannot continue. Pages that it has not examined or not cleared stay in the log for the
- * next pass. If another task wants the thread, the requests for a pass stay.
+ * The pass cannot continue. Pages that were not examined or not cleared stay in the log for the
+ * next pass. If the reason is that another task wants the thread, waiting tasks go on waiting.
  */
 static void log_walk_give_up(struct kx_pass *p, int err)
 {
@@ -60,7 +60,7 @@ static u64 log_walk_show(struct kx_pass *p, struct kx_log_slot *s, const struct 
 	return walk->block(p, s, first, npages, bits);
 }
 
-/* [@first, @end) of @s, in one piece. */
+/* Goes over pages [@first, @end) of @s, which are in one piece of the bitmap. */
 static void log_walk_piece(struct kx_pass *p, struct kx_log_slot *s, const struct kx_log_walk *walk,
 			   u64 first, u64 end)
 {
@@ -81,7 +81,7 @@ static void log_walk_piece(struct kx_pass *p, struct kx_log_slot *s, const struc
 	log_walk_clear_pending(p, s, &pending, changed);
 }
 
-/* The pages [*@first, end) of @s that a pass goes over; returns the end. */
+/* A pass goes over the pages of @s from *@first on, which is set, to the returned page. */
 static u64 log_walk_range_of(const struct kx_pass *p, const struct kx_log_slot *s, u64 *first)
 {
 	u64 end = min(s->npages, p->end_gfn - s->gfn);

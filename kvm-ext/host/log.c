@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The dirty log, used through KVM's ioctls beside a VMM that may use the log itself: beginning, use
- * and end.
- */
+/* Use of the dirty log through KVM's ioctls, beside a VMM that may use the log itself. */
 #include <linux/bitmap.h>
 #include <linux/delay.h>
 #include <linux/slab.h>
@@ -17,8 +14,8 @@
 /* --- the pass thread ------------------------------------------------------------------------- */
 
 /*
- * @entered stays set until kx_log_leave(), also if kx_interpose() cannot succeed yet because of a
- * task of the VMM that entered KVM before.
+ * As soon as the file's operations are replaced, @entered is set, and stays set until
+ * kx_log_leave(), also if kx_interpose() still waits for a task of the VMM that entered KVM before.
  */
 static int log_enter(struct kx_log *log)
 {
@@ -40,10 +37,7 @@ static int log_enter(struct kx_log *log)
 		kx_turn_close(&log->turn);
 		return err;
 	}
-	/*
-	 * Attaching to an event interrupts every CPU, so this is not done where KVM does not use
-	 * PML.
-	 */
+	/* Attaching a probe interrupts every CPU: this is not done where KVM does not use PML. */
 	if (log->account.stats.mechanism != KVM_EXT_LOG_WRITE_PROTECT)
 		kx_pml_count(&log->pml, kvm->mm);
 	log->entered = true;
@@ -63,7 +57,7 @@ int kx_log_begin(struct kx_log *log, bool watch)
 	return err;
 }
 
-/* The turn is not given up again: waiting tasks of the VMM continue when all logs are off. */
+/* The turn is kept until all logs are off: waiting tasks of the VMM continue only then. */
 void kx_log_leave(struct kx_log *log)
 {
 	u32 i;
@@ -115,13 +109,13 @@ bool kx_log_is_manual(const struct kx_log *log)
 	return kx_log_mode(log->vm->kvm) != KVM_EXT_LOG_MODE_PLAIN;
 }
 
-/* Where the bits from @page on are in this module's mapping of the buffer. */
+/* The address of the bit of @page in this module's mapping of the buffer. */
 static void *log_bits_at(struct kx_log *log, u64 page)
 {
 	return log->buffer->memory + KX_LOG_BITMAP_OFFSET + page / BITS_PER_BYTE;
 }
 
-/* Copies, because the VMM can write to the buffer. */
+/* The bits are copied because the VMM can write to the buffer at any time. */
 void kx_log_read(struct kx_log *log, u64 first, u64 npages)
 {
 	memcpy(kx_log_words(log, first), log_bits_at(log, first),
@@ -200,7 +194,7 @@ void kx_log_open(struct kx_log *log, gfn_t first_gfn, gfn_t end_gfn)
 	mutex_unlock(&log->lock);
 }
 
-/* Pages of @s in the tracker's range. */
+/* Number of pages of @s in the tracker's range. */
 static u64 log_wanted_pages(const struct kx_log *log, const struct kx_log_slot *s)
 {
 	gfn_t first = max(s->gfn, log->first_gfn), end = min(s->gfn + s->npages, log->end_gfn);

@@ -2,9 +2,9 @@
 /*
  * kvm-ext: page-access tracking of running VMs, and the cost of it.
  *
- * The module uses no exported function of KVM, because since 6.18 these are exported only to KVM's
- * vendor modules. It uses inline functions of public headers, members of struct kvm, and the MMU
- * notifier operations that KVM registers.
+ * The module is linked with no function of KVM, because KVM exports its functions only to its own
+ * modules since 6.18. It uses inline functions of public headers, members of struct kvm, the MMU
+ * notifier operations that KVM registers, KVM's tracepoints, and the ioctls of the VM's file.
  */
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -43,7 +43,7 @@ events_exit:
 	return err;
 }
 
-/* No session is open: an open session keeps the module loaded. */
+/* No session is open, because an open session keeps the module loaded. */
 static void __exit kvm_ext_exit(void)
 {
 	misc_deregister(&device);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The one place that counts the memory of a VM's session. */
+/* Counts the memory that the module holds for each VM. */
 #include <linux/mm.h>
 
 #include "memory.h"
@@ -8,7 +8,7 @@ void *kx_memory_new(struct kx_memory *m, size_t n, size_t size)
 {
 	void *p = kvcalloc(n, size, GFP_KERNEL_ACCOUNT);
 
-	/* kvcalloc() has refused a product that overflows. */
+	/* The product does not overflow: kvcalloc() has checked this. */
 	if (p && m)
 		kx_memory_count(m, n * size);
 	return p;

@@ -2,9 +2,9 @@
 /*
  * Copies of a VM's memslots.
  *
- * kvm->srcu is held, without sleeping, only while some of the memslots are copied, because a
- * memslot update waits for every reader. If memslots change between two holds, the copy starts
- * again.
+ * Each change of a memslot waits for all readers of kvm->srcu. So one read section copies only some
+ * of the memslots, and does not sleep. If memslots change between two read sections, the copy
+ * starts again.
  */
 #include <linux/mm.h>
 #include <linux/rbtree.h>
@@ -19,8 +19,8 @@ static struct kvm_memory_slot *memslots_slot_of(struct rb_node *node, int idx)
 }
 
 /*
- * KVM's own slots (APIC access page, TSS) hold no guest RAM, read-only slots are ROM, and an
- * invalid slot is being deleted.
+ * KVM's own memslots (APIC access page, TSS) contain no guest RAM; read-only memslots are ROM;
+ * invalid memslots are about to be deleted or moved.
  */
 static bool memslots_is_ram(const struct kvm_memory_slot *slot)
 {
@@ -48,10 +48,10 @@ u64 kx_memslots_generation(struct kx_vm *vm)
 	return sum;
 }
 
-/* Memslots that are copied in one hold, at first: some 100 us. */
+/* Number of memslots that the first attempt copies in one read section: some 100 us. */
 #define SLOTS_PER_HOLD	1024u
 
-/* A copy of the RAM memslots in order, while it is made. */
+/* A copy of the RAM memslots, in order, that is being made. */
 struct copying {
 	struct kx_memslot *raw;
 	u32 room, n;		/* @n may exceed @room: further memslots are only counted */
@@ -61,7 +61,7 @@ struct copying {
 	gfn_t gfn;
 };
 
-/* The first memslot that begins at @gfn or behind it. */
+/* The first memslot of @set that begins at @gfn or behind it. */
 static struct rb_node *memslots_from(struct kvm_memslots *set, gfn_t gfn)
 {
 	struct rb_node *node = set->gfn_tree.rb_node, *found = NULL;
@@ -93,7 +93,7 @@ static void memslots_copy_one(struct copying *c, const struct kvm_memory_slot *s
 	c->n++;
 }
 
-/* True if there are more memslots. */
+/* Copies up to @per_hold memslots. True: there are more memslots. */
 static bool memslots_copy_some(struct kvm *kvm, struct copying *c)
 {
 	struct kvm_memslots *set;
@@ -118,8 +118,8 @@ static bool memslots_copy_some(struct kvm *kvm, struct copying *c)
 
 /*
  * Copies up to @room memslots, all of one generation, and returns how many there are. Each new
- * start copies more in one hold. When one hold suffices for all memslots, the copy succeeds,
- * whatever the VMM does meanwhile.
+ * start doubles what one read section copies. As soon as one read section suffices for all
+ * memslots, the copy succeeds, whatever the VMM does meanwhile.
  */
 static u32 memslots_copy(struct kx_vm *vm, struct kx_memslot *raw, u32 room, u64 *gen)
 {
@@ -147,7 +147,7 @@ int kx_memslots_take(struct kx_memslots *set, struct kx_vm *vm)
 	struct kx_memslot *raw = NULL;
 	u32 n = 0, room;
 
-	/* An allocation in the read section would make memslot updates wait for reclaim. */
+	/* Not in a read section: a change of memslots would wait until reclaim finds memory. */
 	do {
 		room = n + 8;
 		kvfree(raw);

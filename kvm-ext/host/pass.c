@@ -11,16 +11,17 @@
 
 /* --- the state --------------------------------------------------------------- */
 
-/* Another task wants the thread, or the VM is gone. */
+/* True if another task wants the thread, or the VM is gone. */
 static bool pass_has_to_go(const struct kx_pass *p)
 {
 	return kthread_should_stop() || kthread_should_park() || READ_ONCE(p->vm->gone);
 }
 
 /*
- * A priming pass that was cut has not seen all memory, so the next pass would report accesses of
- * unknown age. With regions this holds for every pass that was cut: it is unknown since when their
- * pages are watched. Traps are different: each fault has its time.
+ * Is the next pass to count? A priming pass that was cut has not gone over all memory, so the next
+ * pass would report accesses of unknown age. With regions this is true of every pass that was cut:
+ * it is unknown since when the regions watch their pages. With traps it is never true, because each
+ * fault has a time of its own.
  */
 static bool pass_has_primed(const struct kx_pass *p)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Counts PML-full exits. The event has the number of the vCPU but does not say of which VM; the
- * current task uses the VM's memory.
+ * Counts the VM exits at a full PML buffer. KVM's tracepoint gives the number of the vCPU but not
+ * the VM. It runs in the vCPU's task, so the task's address space shows whose vCPU it is.
  */
 #include <linux/sched.h>
 

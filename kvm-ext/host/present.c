@@ -2,10 +2,10 @@
 /*
  * Reads the VMM's page table.
  *
- * While mmap_lock is held for reading, tables of memory with a VMA are not freed, except tables of
- * the last level: a task that finds such a table empty, or replaces it by a huge page, frees it
- * after an RCU grace period. munmap() also frees tables with the lock held for reading, but only
- * tables of memory that has no VMA any more. So the VMA is looked up first.
+ * While mmap_lock is held for reading, the tables of memory with a VMA are not freed, with one
+ * exception: a task that finds a table of the last level empty, or replaces this table by a huge
+ * page, frees the table after an RCU grace period. munmap() also frees tables with the lock held
+ * for reading, but only tables of memory that has no VMA any more. So the VMA is looked up first.
  */
 #include <linux/bitmap.h>
 #include <linux/delay.h>
@@ -17,7 +17,10 @@
 
 #include "present.h"
 
-/* Reads of an entry, or of a table of at most 512 entries, in one hold: some 100 us. */
+/*
+ * Steps in one hold of the lock: a step reads one entry, or one table of at most 512 entries. A
+ * hold then takes some 100 us.
+ */
 #define LOOKS_PER_HOLD	256u
 
 #define LOCK_TRIES	4
@@ -27,17 +30,14 @@ static unsigned long present_end_of(unsigned long addr, unsigned long mask)
 	return (addr & mask) + ~mask + 1;
 }
 
-/* What the entries say about memory from an address on. */
+/* What one entry or one table says about memory from an address on. */
 struct sight {
 	unsigned long end;
 	pte_t *pte;		/* the entry of each page up to @end; NULL: no such table */
 	bool absent;		/* only without @pte: nothing is mapped up to @end */
 };
 
-/*
- * What one entry or one table says about memory from @addr on. The caller is in an RCU read
- * section.
- */
+/* Looks at @addr, which has a VMA. The caller is in an RCU read section. */
 static struct sight present_look(struct mm_struct *mm, unsigned long addr)
 {
 	pgd_t *pgd = pgd_offset(mm, addr);
@@ -52,7 +52,7 @@ static struct sight present_look(struct mm_struct *mm, unsigned long addr)
 		return (struct sight){ present_end_of(addr, P4D_MASK), NULL, true };
 	pud = pud_offset(p4d, addr);
 	pud_value = READ_ONCE(*pud);
-	/* An entry that is neither empty nor present has its memory elsewhere, as in swap. */
+	/* An entry that is neither empty nor present (such as one for swap) is not absent. */
 	if (!pud_present(pud_value) || pud_leaf(pud_value))
 		return (struct sight){ present_end_of(addr, PUD_MASK), NULL, pud_none(pud_value) };
 	pmd = pmd_offset(pud, addr);
@@ -63,7 +63,7 @@ static struct sight present_look(struct mm_struct *mm, unsigned long addr)
 			       pte_offset_kernel(&pmd_value, addr) };
 }
 
-/* The same for any address before @end, with or without a VMA. */
+/* Looks at any @addr before @end, with or without a VMA. */
 static struct sight present_look_up(struct mm_struct *mm, struct vm_area_struct **vma,
 				    unsigned long addr, unsigned long end)
 {
@@ -96,9 +96,9 @@ static unsigned long present_end_of_absence(const struct sight *seen, unsigned l
 }
 
 /*
- * The VMM may hold the lock for writing for as long as a fork of a large process takes. The pass
- * thread cannot park while it waits, and a task that sets another tracker would have to wait, too.
- * So after a few attempts all pages count as possibly present, which is always correct.
+ * A fork of a large VMM holds the lock for writing for a long time. While the pass thread waits for
+ * the lock it cannot park, and a task that sets another tracker would have to wait, too. So after a
+ * few attempts the caller takes all pages as possibly present, which is always correct.
  */
 static bool present_lock(struct mm_struct *mm)
 {
@@ -119,7 +119,7 @@ u64 kx_absent_from(struct mm_struct *mm, unsigned long hva, u64 npages)
 	struct sight seen;
 	unsigned int i;
 
-	/* Nothing is mapped for a VMM that has exited. */
+	/* The VMM has exited: nothing is mapped. */
 	if (!mmget_not_zero(mm))
 		return npages;
 	if (!present_lock(mm)) {

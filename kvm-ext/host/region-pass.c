@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A pass over regions: tests the page that each region watches, and chooses the next page. All
- * tests come before the first bit is cleared, because several regions may lie in one large leaf,
- * which has only one bit.
+ * A pass over regions: tests the page that each region watches, and chooses the region's next page.
+ * All bits are tested before the first bit is cleared, because several regions may lie in one large
+ * leaf, which has only one bit.
  */
 #include <linux/err.h>
 #include <linux/mm.h>
@@ -24,7 +24,7 @@ struct kx_region_pass {
 	void *memory;
 	u32 room;			/* regions for which @memory and @stretches have room */
 	struct kx_stretch *stretches;
-	u64 generation;			/* of the memslots that @stretches were made of */
+	u64 generation;			/* of the memslots, when @stretches was made */
 	u64 checks, max_checks, aggregations;
 	u64 pass_checks;		/* of the running pass */
 	u32 aggregation_passes;
@@ -35,7 +35,7 @@ struct kx_region_pass {
 
 /* --- memory --------------------------------------------------------------------- */
 
-/* The VM's memory in the range, as the smallest possible number of stretches. */
+/* Finds the smallest number of stretches that the VM's memory in the range consists of. */
 static int region_find_stretches(struct kx_region_pass *rp, const struct kx_slots *slots,
 				 gfn_t first, gfn_t end, u32 *nr)
 {
@@ -116,7 +116,7 @@ void kx_region_pass_free(struct kx_region_pass *rp)
 
 /* --- probes ---------------------------------------------------------------------- */
 
-/* Adds a page to the batch, if the page still exists. */
+/* Adds a page to the batch, if the VM still has the page. */
 static void region_add_probe(struct kx_pass *p, struct kx_region *r, gfn_t gfn)
 {
 	const struct kx_extent *x = kx_slots_from(&p->slots, r->as_id, gfn);
@@ -140,7 +140,7 @@ static void region_note_checks(struct kx_pass *p)
 	}
 }
 
-/* Tests (and clears) the pages in the batch; true: leave the pass. */
+/* Tests the bits of the pages in the batch, and clears them with @clear. True: end the pass. */
 static bool region_run_batch(struct kx_pass *p, bool clear)
 {
 	struct kx_region_pass *rp = p->regions;
@@ -152,7 +152,7 @@ static bool region_run_batch(struct kx_pass *p, bool clear)
 	return kx_pass_rest(p);
 }
 
-/* Rests also within a million regions of which none is watched. */
+/* For loops over up to a million regions in which no batch may become full. */
 static bool region_rest_now_and_then(struct kx_pass *p, const struct kx_region *r)
 {
 	return (r - p->regions->regions.region) % 1024 == 1023 && kx_pass_rest(p);
@@ -174,7 +174,7 @@ static void region_check_all(struct kx_pass *p)
 	region_run_batch(p, false);
 }
 
-/* Counts the check; called only after all regions were checked. */
+/* Counts the findings after all regions were checked; of a check that was cut, none count. */
 static void region_count_checks(struct kx_pass *p)
 {
 	struct kx_region_pass *rp = p->regions;

@@ -60,7 +60,7 @@ int kx_ring_mmap(struct kx_ring *ring, struct vm_area_struct *vma)
 	return remap_vmalloc_range(vma, ring->ctl, 0);
 }
 
-/* Bytes not consumed yet. The reader's counter is read once; an impossible value means full. */
+/* Bytes not consumed yet. The reader's counter is read once; a value out of range means full. */
 static u64 ring_used(const struct kx_ring *ring, u64 head)
 {
 	/*
@@ -82,7 +82,7 @@ bool kx_ring_readable(const struct kx_ring *ring)
 	u64 head = READ_ONCE(ring->head);
 	u64 bytes = ring_used(ring, head);
 
-	/* The unread bytes contain data of a pass that has ended. */
+	/* The second condition: some of the unread bytes belong to a pass that has ended. */
 	return bytes >= ring->size / 2 || bytes > head - READ_ONCE(ring->end_of_pass);
 }
 
@@ -91,7 +91,7 @@ static struct kvm_ext_record *ring_record_at(const struct kx_ring *ring, u64 pos
 	return (struct kvm_ext_record *)(ring->data + (pos & (ring->size - 1)));
 }
 
-/* Bytes between @pos and where a record of @size can start: none, or the rest of the ring. */
+/* Bytes from @pos to the place where a record of @size can begin: 0, or the rest of the ring. */
 static u32 ring_pad_before(const struct kx_ring *ring, u64 pos, u32 size)
 {
 	u32 rest = ring->size - (pos & (ring->size - 1));
@@ -99,7 +99,7 @@ static u32 ring_pad_before(const struct kx_ring *ring, u64 pos, u32 size)
 	return rest < size ? rest : 0;
 }
 
-/* Writes a header, after a PAD if needed. Returns the record and advances *@pos behind it. */
+/* Writes a PAD, if needed, and a header. Returns the record; *@pos is then behind the record. */
 static void *ring_place(struct kx_ring *ring, u64 *pos, u16 type, u32 size)
 {
 	u32 pad = ring_pad_before(ring, *pos, size);
@@ -114,7 +114,7 @@ static void *ring_place(struct kx_ring *ring, u64 *pos, u16 type, u32 size)
 	return rec;
 }
 
-/* Is there room for records of @first and then @second bytes? */
+/* Is there room for a record of @first bytes (0: none) and then one of @second bytes? */
 static bool ring_fits(const struct kx_ring *ring, u32 first, u32 second)
 {
 	u64 pos = ring->head;
@@ -171,7 +171,7 @@ void *kx_ring_reserve(struct kx_ring *ring, u16 type, u32 size, u64 samples)
 	return ring_place(ring, &ring->reserved, type, size);
 }
 
-/* The end comes from @reserved: the reader can change the header's size. */
+/* The end is taken from @reserved, because the reader can change the size in the header. */
 void kx_ring_commit(struct kx_ring *ring)
 {
 	ring_publish(ring, ring->reserved);

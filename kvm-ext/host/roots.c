@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A VM's nested page tables, from outside KVM's MMU.
+ * A VM's nested page tables, found from outside KVM's MMU.
  *
- * Why mmu_lock is held for writing: a table is freed by the task that has unlinked it, after an RCU
- * grace period (TDP MMU) or at once (the older MMU), and a task unlinks tables under the lock, for
- * reading or writing. So a writer keeps every table below a root in place. A writer also keeps the
- * root: a vCPU gives up its root under the lock for reading, and forgets the root's address only
- * after it has handed the page to RCU. So a reader, or RCU alone, could find the address of a page
- * that is about to be freed.
+ * Why mmu_lock is held for writing: a task unlinks tables while it holds the lock, for reading or
+ * writing, and then frees them, after an RCU grace period (TDP MMU) or at once (the older MMU). So
+ * while this module holds the lock for writing, every table below a root stays in place. The root
+ * stays, too: a vCPU gives up its root while it holds the lock for reading, and clears the root's
+ * address only after it has handed the page to RCU. So under the lock for reading, or under RCU
+ * alone, this module could find the address of a page that is about to be freed.
  */
 #include <linux/mm.h>
 
@@ -15,15 +15,15 @@
 
 u64 *kx_table_at(u64 entry)
 {
-	/* The bits for memory encryption are above x86_phys_bits. */
+	/* The bits that select a key of encrypted memory, above x86_phys_bits, are left out. */
 	u64 pa = entry & GENMASK_ULL(boot_cpu_data.x86_phys_bits - 1, PAGE_SHIFT);
 
 	return pfn_valid(pa >> PAGE_SHIFT) ? phys_to_virt(pa) : NULL;
 }
 
 /*
- * A vCPU in a nested guest may use a root of its own, which it may leave where this module does not
- * see it. This can happen with every vCPU whose guest is a hypervisor.
+ * While a vCPU runs a nested guest, it uses another root, and may keep this root afterwards where
+ * this module does not see it. This is possible for each vCPU whose guest has enabled SVM or VMX.
  */
 static bool roots_hosts_guests(struct kvm_vcpu *vcpu)
 {
@@ -81,8 +81,8 @@ bool kx_has_older_mmu(struct kvm *kvm)
 	write_lock(&kvm->mmu_lock);
 	kx_roots_find(&roots, kvm, BIT(0) | BIT(1));
 	/*
-	 * A vCPU gives up its root, and the list drops the root, under the lock. The older MMU puts
-	 * no root in this list; in some kernels it leaves the list as zeros.
+	 * The TDP MMU has each root that a vCPU uses in this list; both change under the lock. The
+	 * older MMU leaves the list empty, or in some kernels all zero.
 	 */
 	older = roots.nr && (!tdp_roots->next || list_empty(tdp_roots));
 	write_unlock(&kvm->mmu_lock);

@@ -6,13 +6,13 @@
 #include "scan.h"
 #include "tracker.h"
 
-/* The position of the scan. It stays valid after a change of the memslots. */
+/* The position of the scan. A change of the memslots does not invalidate it. */
 struct cursor {
 	u16 as_id;
 	gfn_t gfn;
 };
 
-/* Finds the next extent and moves the cursor into it; NULL: the scan has reached the end. */
+/* Moves the cursor to the next page of an extent, and returns the extent. NULL: there is none. */
 static const struct kx_extent *scan_next_extent(struct kx_pass *p, struct cursor *at)
 {
 	const struct kx_extent *x;
@@ -37,7 +37,7 @@ static const struct kx_extent *scan_next_extent(struct kx_pass *p, struct cursor
 	}
 }
 
-/* The number of pages of the extents that are in the range. */
+/* The number of pages that are in an extent and in the tracker's range. */
 static u64 scan_pages_in_range(const struct kx_pass *p)
 {
 	const struct kx_extent *x;
@@ -65,6 +65,6 @@ void kx_scan(struct kx_pass *p)
 			if (kx_findings_are_due(&p->findings))
 				kx_pass_settle(p);
 		}
-		/* Memory may have appeared behind the last extent of the old snapshot. */
+		/* If the memslots have changed, there may be memory behind the old last extent. */
 	} while (kx_pass_settle(p) && !kx_pass_is_cut(p));
 }

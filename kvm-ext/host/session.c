@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The session: an open /dev/kvm-ext; after KVM_EXT_ATTACH it has a VM. */
+/* The session: an open /dev/kvm-ext, which has a VM after KVM_EXT_ATTACH. */
 #include <linux/bitfield.h>
 #include <linux/log2.h>
 #include <linux/module.h>
@@ -20,30 +20,30 @@
 #include "vm.h"
 
 /*
- * Without a VM, only this structure exists. With a VM, @vm, @engine and @ring are set up. When the
- * VM's process exits, @gone is set, and @gone_work releases @vm and stops @engine, so that KVM can
- * destroy the VM; ring and account stay until the file is closed.
+ * KVM_EXT_ATTACH sets up @vm, @engine and @ring. When the VMM exits, @gone is set, and @gone_work
+ * stops @engine and releases @vm, so that KVM can destroy the VM. The ring and the account stay
+ * until the file is closed.
  *
- * @lock is the outermost lock. It is not taken in mmap, which is called with the caller's mmap_lock
- * held: under @lock the mmap_lock of the VMM is taken, which may be the same.
+ * @lock is the outermost lock. session_mmap() does not take it, because mmap() holds the caller's
+ * mmap_lock, and the VMM's mmap_lock, which may be the same lock, is taken under @lock.
  */
 struct kx_session {
-	struct mutex lock;	/* for @has_vm and changes of all members below but @gone */
+	struct mutex lock;	/* protects @has_vm, and changes of all members but @gone */
 	bool has_vm;
-	bool gone;		/* WRITE_ONCE; not reset once attach has succeeded */
+	bool gone;		/* WRITE_ONCE; never reset after attach has succeeded */
 	struct kx_vm vm;
 	struct kx_engine engine;
 	struct kx_ring *ring;	/* set once, with release; freed with the session */
 	wait_queue_head_t wait;	/* pollers, and tasks that wait for a pass */
 	struct work_struct gone_work;
-	struct work_struct end_work;	/* for a closed file whose VM is not released yet */
+	struct work_struct end_work;	/* for a closed file whose VM was not released yet */
 };
 
-static struct workqueue_struct *session_wq;	/* for work that waits for VMMs */
+static struct workqueue_struct *session_wq;	/* for @end_work, which waits for VMMs */
 
 /* --- attach and detach ------------------------------------------------------- */
 
-/* Runs in the exiting VMM, or in the task that dropped the last reference to its memory. */
+/* Runs in the exiting VMM, or in the task that drops the last reference to the VMM's memory. */
 static void session_vm_gone(struct kx_vm *vm)
 {
 	struct kx_session *s = container_of(vm, struct kx_session, vm);
@@ -54,8 +54,8 @@ static void session_vm_gone(struct kx_vm *vm)
 }
 
 /*
- * False: the VMM has been in an ioctl on the dirty log for @timeout jiffies, and its VM cannot be
- * released yet.
+ * Releases the VM, if there is one. False: the VMM has been in an ioctl on the dirty log for
+ * @timeout jiffies, and the VM cannot be released yet.
  */
 static bool session_drop_vm(struct kx_session *s, long timeout)
 {
@@ -75,7 +75,7 @@ static void session_gone_work(struct work_struct *work)
 	struct kx_session *s = container_of(work, struct kx_session, gone_work);
 
 	mutex_lock(&s->lock);
-	/* If attach failed because the VM was gone, the session may have another VM by now. */
+	/* If attach has failed because its VM was gone, the session may have another VM by now. */
 	if (READ_ONCE(s->vm.gone))
 		session_drop_vm(s, MAX_SCHEDULE_TIMEOUT);
 	mutex_unlock(&s->lock);
@@ -90,7 +90,7 @@ static int session_attach(struct kx_session *s, int vm_fd, u32 ring_pages)
 	if (!ring)
 		return -ENOMEM;
 	s->vm = (struct kx_vm){ .on_gone = session_vm_gone };
-	/* Freed with the session, like the sum itself. */
+	/* Session and ring are freed together with the sum, so they are never subtracted. */
 	kx_memory_count(&s->vm.memory, sizeof(*s) + kx_ring_bytes(ring));
 	err = kx_vm_attach(&s->vm, vm_fd);
 	if (err)
@@ -99,7 +99,7 @@ static int session_attach(struct kx_session *s, int vm_fd, u32 ring_pages)
 			      &s->wait);
 	if (err)
 		goto detach;
-	/* If the VM is gone already, gone_work waits for the lock and then sees @has_vm. */
+	/* If the VM is gone already, @gone_work waits for @lock and then sees @has_vm. */
 	s->has_vm = true;
 	/* Pairs with the acquire in session_ring_of(). */
 	smp_store_release(&s->ring, ring);
@@ -128,7 +128,7 @@ static int session_check_vm(struct kx_session *s)
 	return s->has_vm && !READ_ONCE(s->gone) ? 0 : -ENODEV;
 }
 
-/* --- ioctls: each gets a kernel copy of its structure and may change it --------- */
+/* --- ioctls: each gets a copy of its structure in the kernel, and may change it - */
 
 static int session_get_caps(struct kx_session *s, void *arg)
 {
@@ -194,7 +194,7 @@ static int session_set_tracker(struct kx_session *s, const struct kx_tracker *tr
 	return kx_engine_set(&s->engine, tracker, setting);
 }
 
-/* Copies a list of ranges, checks that it is sorted without overlap. The caller frees the list. */
+/* Copies a list of ranges and checks it. The caller frees the list, also after an error. */
 static int session_get_ranges(struct kvm_ext_range **ranges, u64 user, u32 nr)
 {
 	struct kvm_ext_range *r;
@@ -291,7 +291,7 @@ static int session_set_excluded(struct kx_session *s, const struct kvm_ext_range
 		*pages = excluded.npages;
 		swap(s->vm.excluded, excluded);
 		s->vm.excluded_changes++;
-		/* It is unknown when pages were accessed that were excluded until now. */
+		/* If pages are no longer excluded, it is unknown when they were accessed. */
 		freed = !kx_excluded_covers(&s->vm.excluded, &excluded);
 		kx_engine_resume(&s->engine, freed);
 	}
@@ -329,7 +329,7 @@ union kx_args {
 	struct kvm_ext_excluded excluded;
 };
 
-/* Indexed by number, from KVM_EXT_GET_CAPS on. @first_size: the size in the first version. */
+/* Indexed by the number of the ioctl. @first_size: size of the structure in its first version. */
 static const struct kx_ioctl {
 	int (*run)(struct kx_session *s, void *arg);
 	u32 size, first_size;
@@ -384,7 +384,7 @@ static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 	err = op->run(file->private_data, &args);
 	if (err || op->in_only)
 		return err;
-	/* The size that was checked; copying the structure has read the size a second time. */
+	/* The size that was checked: the copy has read the caller's memory a second time. */
 	args.size = size;
 	return copy_to_user(user, &args, min(size, op->size)) ? -EFAULT : 0;
 }
@@ -394,13 +394,13 @@ static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 /* The file is closed and the VM released. */
 static void session_free(struct kx_session *s)
 {
-	/* After detaching the notifier is not called, so nothing queues the work any more. */
+	/* After kx_vm_detach() the notifier is not called: nothing queues the work any more. */
 	cancel_work_sync(&s->gone_work);
 	kx_ring_free(s->ring);
 	kfree(s);
 }
 
-/* The VM has its session until the VMM returns from its ioctl or is killed. */
+/* The VM keeps its session until the VMM leaves its ioctl or is killed. */
 static void session_end_work(struct work_struct *work)
 {
 	struct kx_session *s = container_of(work, struct kx_session, end_work);
@@ -409,7 +409,7 @@ static void session_end_work(struct work_struct *work)
 	session_drop_vm(s, MAX_SCHEDULE_TIMEOUT);
 	mutex_unlock(&s->lock);
 	session_free(s);
-	/* The module's exit waits for the work queue before this code is freed. */
+	/* kx_session_exit() waits for this work before the code is freed. */
 	module_put(THIS_MODULE);
 }
 
@@ -427,7 +427,7 @@ static int session_open(struct inode *inode, struct file *file)
 	return nonseekable_open(inode, file);
 }
 
-/* How long closing waits for a VMM that is in an ioctl on the dirty log. */
+/* How long close() waits for a VMM that is in an ioctl on the dirty log. */
 #define CLOSE_JIFFIES	(HZ / 2)
 
 static int session_release(struct inode *inode, struct file *file)
@@ -481,7 +481,7 @@ const struct file_operations kx_session_fops = {
 
 int kx_session_init(void)
 {
-	/* Each work item may wait as long as its VMM likes. */
+	/* Each work item may wait for as long as its VMM likes, so many may run at a time. */
 	session_wq = alloc_workqueue("kvm-ext", WQ_UNBOUND, WQ_MAX_ACTIVE);
 	return session_wq ? 0 : -ENOMEM;
 }

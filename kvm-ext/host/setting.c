@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The checks of a setting. A check is a function and a row of the table. */
+/* The checks of a setting. Each check is a function and a row of the table. */
 #include <linux/cpumask.h>
 #include <linux/kernel.h>
 
@@ -167,7 +167,7 @@ static const struct check {
 	{ setting_has_reserved, "a reserved field is not zero" },
 	{ setting_has_other_flags, "a flag that the tracker does not know" },
 	{ setting_has_bad_granularity, "a granularity other than 4K and 2M" },
-	{ setting_has_large_pages, "the tracker's samples are pages of 4K" },
+	{ setting_has_large_pages, "the tracker has no granularity of 2M" },
 	{ setting_has_only_first, "a first page without a number of pages" },
 	{ setting_range_wraps, "the range ends before it begins" },
 	{ setting_has_bad_interval, "the interval is out of its bounds" },
@@ -180,11 +180,11 @@ static const struct check {
 	{ setting_has_bad_regions, "the numbers of regions are out of their bounds" },
 	{ setting_has_stale_regions, "staleness is not measured with regions" },
 	{ setting_has_large_regions, "regions are tested by pages of 4K" },
-	{ setting_has_other_traps, "fields of traps for a tracker that sets none" },
-	{ setting_has_bad_share, "a share of more than all" },
-	{ setting_has_many_faults, "more faults in a second than may be asked for" },
-	{ setting_has_many_ranges, "more ranges than may be given" },
-	{ setting_has_half_a_list, "a list of ranges without a length, or the other way round" },
+	{ setting_has_other_traps, "fields of traps for another tracker than trap" },
+	{ setting_has_bad_share, "a share of more than 1000000 ppm" },
+	{ setting_has_many_faults, "a limit of faults per second above the maximum" },
+	{ setting_has_many_ranges, "more ranges than the maximum" },
+	{ setting_has_half_a_list, "a list of ranges without its length, or only the length" },
 };
 
 int kx_setting_check(const struct kvm_ext_tracker *t, const struct kx_tracker *tracker)

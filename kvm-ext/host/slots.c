@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Snapshots of the memory to track. */
+/* Snapshots of the memory that is tracked. */
 #include <linux/mm.h>
 #include <linux/sched.h>
 
@@ -7,7 +7,7 @@
 #include "slots.h"
 #include "vm.h"
 
-/* Adds @npages pages of @raw, from page @first on, as an extent. */
+/* Adds an extent for @npages pages of @raw from page @first on. */
 static void slots_add_extent(struct kx_slots *slots, struct rb_root_cached *by_hva,
 			     const struct kx_memslot *raw, u64 first, u64 npages)
 {
@@ -25,7 +25,7 @@ static void slots_add_extent(struct kx_slots *slots, struct rb_root_cached *by_h
 	slots->ram_pages += npages;
 }
 
-/* @x already contains the memory that @raw maps at @hva. */
+/* Notes that @raw, too, maps memory of @x: at @hva and behind it. */
 static void slots_mark_alias(struct kx_extent *x, const struct kx_memslot *raw, unsigned long hva)
 {
 	gfn_t here = x->gfn + ((hva - x->hva) >> PAGE_SHIFT);
@@ -87,8 +87,8 @@ static int slots_make_extents(struct kx_slots *slots, const struct kx_memslot *r
 }
 
 /*
- * The part of @m from page *@pos on that is not excluded, up to the next excluded span. Advances
- * *@pos behind this span.
+ * The piece of @m from page *@pos to the next excluded span; may be empty. *@pos is then the page
+ * behind this span.
  */
 static struct kx_memslot slots_next_piece(const struct kx_memslot *m,
 					  const struct kx_excluded *excluded, u64 *pos)
@@ -132,7 +132,7 @@ int kx_memslots_cut(struct kx_memslots *set, const struct kx_excluded *excluded)
 
 	if (!excluded->nr)
 		return 0;
-	/* A span cuts each alias of its memory: a simple bound would be much too high. */
+	/* Counted first: one span may cut many aliases, so any simple bound would be too high. */
 	n = slots_cut(set, excluded, NULL);
 	pieces = kvcalloc(n + 1, sizeof(*pieces), GFP_KERNEL);
 	if (!pieces)

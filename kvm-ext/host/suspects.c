@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Tasks that entered KVM through its own file operations. */
+/* Finds the tasks that are in KVM, by the registers of their system call, and waits for them. */
 #include <linux/delay.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
@@ -9,10 +9,10 @@
 #include "interpose.h"
 #include "suspects.h"
 
-/* How long a task may be in one of the ioctls of interest before the caller has to try again. */
+/* How long kx_suspects_settle() waits before it returns -EAGAIN. */
 #define SETTLE_MS	50
 
-/* The number of ioctl(2) in x86-64, i386, and x32, which also marks the number with a bit. */
+/* The numbers of ioctl(2) in x86-64, i386 and x32; a number of x32 has an additional bit. */
 #define NATIVE_IOCTL	16
 #define COMPAT_IOCTL	54
 #define X32_BIT		0x40000000ul
@@ -24,9 +24,8 @@ static bool suspects_is_native_ioctl(unsigned long nr)
 }
 
 /*
- * True if the last system call of @task was an ioctl of interest. If the task has returned from
- * such an ioctl, the registers on its stack look the same until the next system call overwrites
- * them.
+ * True if the last system call of @task was an ioctl that concerns the interposer. If the task has
+ * returned from such an ioctl, its stack looks the same until its next system call.
  */
 static bool suspects_seen_in_ioctl(struct task_struct *task, bool (*concerns)(unsigned int cmd))
 {
@@ -34,7 +33,7 @@ static bool suspects_seen_in_ioctl(struct task_struct *task, bool (*concerns)(un
 	const struct pt_regs *regs;
 
 	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "a task's stack may go");
-	/* An exiting task gives up its stack; RCU keeps the stack mapped. */
+	/* The stack of an exiting task is released, but stays mapped for an RCU grace period. */
 	if (!stack || task == current || task->flags & PF_KTHREAD)
 		return false;
 	regs = (const struct pt_regs *)(stack + THREAD_SIZE - TOP_OF_KERNEL_STACK_PADDING) - 1;
@@ -43,7 +42,7 @@ static bool suspects_seen_in_ioctl(struct task_struct *task, bool (*concerns)(un
 	return suspects_is_native_ioctl(READ_ONCE(regs->orig_ax)) && concerns(regs->si);
 }
 
-/* A leader that has exited has no memory any more, while its threads may have. */
+/* If the leader of a process has exited, only other threads of the process have its memory. */
 static bool suspects_has_mm(struct task_struct *process, const struct mm_struct *mm)
 {
 	struct task_struct *task;
@@ -58,7 +57,7 @@ static bool suspects_has_mm(struct task_struct *process, const struct mm_struct 
 	return false;
 }
 
-/* If there were too many tasks, the next call starts again. */
+/* Finds the suspects. -EAGAIN: there are more than KX_SUSPECTS_MAX. */
 static int suspects_find(struct kx_interposer *self)
 {
 	struct task_struct *process, *task;
@@ -105,7 +104,7 @@ static bool suspects_are_left(struct kx_interposer *self)
 	int i;
 
 	for (i = 0; i < KX_SUSPECTS_MAX; i++) {
-		/* Only this thread removes suspects that are other tasks. */
+		/* A suspect removes itself (kx_suspects_acquit()); all others are removed here. */
 		rcu_read_lock();
 		task = READ_ONCE(self->suspects[i]);
 		if (task && suspects_seen_in_ioctl(task, self->concerns))

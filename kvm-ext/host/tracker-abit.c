@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * `abit` and `abit-flush`: the accessed bits of the nested page table, tested and cleared through
- * the operation that KVM registers for the kernel's page reclaim (mmu_notifier_ops.clear_young), by
- * the VMM's addresses.
+ * `abit` and `abit-flush`: the accessed bits of the nested page table, tested and cleared by the
+ * VMM's addresses, through the operation that KVM registers for the kernel's page reclaim
+ * (mmu_notifier_ops.clear_young).
  *
- * The two differ in whether the engine flushes the TLB after bits were cleared. Without a flush, a
- * vCPU may access a page through a cached translation, which does not set the bit again: the next
- * pass misses the page.
+ * After bits were cleared, the engine flushes the TLB for `abit-flush`, and does not for `abit`.
+ * Without a flush, a vCPU may access a page through a cached translation, which does not set the
+ * bit again: the next pass misses the page.
  *
- * Memory that is not mapped for the guest has no accessed bits. The scan skips it at the speed of
- * reading the nested page table, or, where that table does not show everything, the VMM's own page
- * table. Whether a mapped page was accessed is known only from clear_young.
+ * Memory that is not mapped for the guest has no accessed bits. The scan skips this memory at the
+ * speed of reading the nested page table or, where that table does not show all mappings, the VMM's
+ * own page table. Whether a mapped page was accessed is known only from clear_young.
  *
  * clear_young covers every mapping of an address: both address spaces, and the shadow pages of
- * nested guests. It returns only whether any bit was set. For leaves of 4 KiB this is exact for
- * each page; for a larger leaf, one call gives all the information that exists.
+ * nested guests. It returns only whether any bit was set. For leaves of 4 KiB, one call for each
+ * page is exact; for a larger leaf, one call gives all the information that exists.
  */
 #include "abit.h"
 #include "leaf.h"
@@ -25,10 +25,10 @@
 #include "tracker.h"
 #include "vm.h"
 
-/* The thread reads the clock, and may yield the CPU, once in so many calls. */
+/* The number of calls into KVM between two calls of kx_pass_rest(). */
 #define CALLS_PER_REST	16
 
-/* How old a map of leaves may be when a decision relies on it. */
+/* Up to this age, a map of leaves proves that a block is not mapped. */
 #define FRESH_NS	(10 * NSEC_PER_USEC)
 
 static bool abit_clear_young(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, u64 npages)
@@ -36,7 +36,7 @@ static bool abit_clear_young(struct kx_pass *p, const struct kx_extent *x, gfn_t
 	return kx_clear_young(p->vm->kvm, kx_extent_hva(x, gfn), npages);
 }
 
-/* One call for all of @npages: they have one leaf, or count as one. */
+/* One call for all of @npages: they are one leaf, or count as one. */
 static gfn_t abit_scan_whole(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, u64 npages)
 {
 	bool young = abit_clear_young(p, x, gfn, npages);
@@ -59,8 +59,9 @@ static bool abit_holds(const struct kx_extent *x, gfn_t gfn, u64 npages)
 }
 
 /*
- * May memory be mapped that the visible tables do not map? An alias may be mapped at other gfns;
- * all of the memory may be mapped in SMM, whose root is visible only while a vCPU is in SMM.
+ * May memory be mapped that the visible tables do not map? Memory with aliases may be mapped at
+ * other gfns. Memory that SMM sees may be mapped in SMM's table, which is visible only while a vCPU
+ * is in SMM.
  */
 static bool abit_is_hidden(const struct kx_extent *x, enum kx_leaf leaf)
 {
@@ -77,7 +78,7 @@ static void abit_find_mapped(struct kx_pass *p, const struct kx_extent *x, gfn_t
 		kx_present_pages(kvm->mm, kx_extent_hva(x, gfn), npages, bits);
 }
 
-/* One call for each page that may be mapped; other pages are skipped. */
+/* One call for each page that may be mapped; all other pages are skipped. */
 static gfn_t abit_scan_pages(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, gfn_t end)
 {
 	struct kx_found *found = kx_pass_found_bits(p, x, gfn);
@@ -105,8 +106,8 @@ static gfn_t abit_scan_pages(struct kx_pass *p, const struct kx_extent *x, gfn_t
 }
 
 /*
- * Returns the end of the stretch from @gfn on, up to @end, that no table can map. A block that may
- * be partly mapped is not in the stretch.
+ * Returns the end of the stretch from @gfn on, up to @end, that is mapped in no table. A block of
+ * which a part may be mapped is not in the stretch.
  */
 static gfn_t abit_end_of_unmapped(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn,
 				  gfn_t end, enum kx_leaf leaf)
@@ -120,7 +121,7 @@ static gfn_t abit_end_of_unmapped(struct kx_pass *p, const struct kx_extent *x, 
 	return next == end ? end : round_down(next, KX_BLOCK_PAGES);
 }
 
-/* May a block that was unmapped when the map was read be taken as a whole? */
+/* Is a block that was not mapped when the map of leaves was read still not mapped? */
 static bool abit_still_unmapped(struct kx_pass *p, const struct kx_extent *x, gfn_t block)
 {
 	DECLARE_BITMAP(bits, KX_BLOCK_PAGES);
@@ -137,7 +138,7 @@ static gfn_t abit_scan(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, 
 	enum kx_leaf leaf;
 
 	leaf = kx_leaf_at(&p->leaves, p->vm->kvm, x->as_id, gfn, kx_extent_end(x));
-	/* A leaf larger than its extent is cut by an alias, and is scanned page by page. */
+	/* If an alias or an excluded page cuts a leaf, the extent is scanned page by page. */
 	if (leaf == KX_LEAF_1G && abit_holds(x, gib, KX_GIB_PAGES))
 		return abit_scan_whole(p, x, gib, KX_GIB_PAGES);
 	if (leaf == KX_LEAF_2M && whole_block)
@@ -148,9 +149,10 @@ static gfn_t abit_scan(struct kx_pass *p, const struct kx_extent *x, gfn_t gfn, 
 			return abit_skip(p, gfn, next);
 	}
 	/*
-	 * SMM may have mapped memory that is unmapped in address space 0. One call finds out; the
-	 * disadvantage is that such an access is known for the block, not for the page. But a block
-	 * that was mapped after the map was read must not be taken for mapped in SMM.
+	 * The block is not mapped in address space 0, but may be mapped in SMM. One call tests the
+	 * whole block; its disadvantage is that an access in SMM is known for the block, not for
+	 * the page. So the block must not have been mapped in address space 0 since the map of
+	 * leaves was read.
 	 */
 	if (leaf == KX_LEAF_NONE && !x->alias && whole_block && abit_still_unmapped(p, x, block))
 		return abit_scan_whole(p, x, block, KX_BLOCK_PAGES);
@@ -174,8 +176,8 @@ static void abit_probe(struct kx_pass *p, struct kx_probe *probes, u32 nr, bool 
 }
 
 /*
- * Shadow paging needs a search of rmaps for each test, and without A bits in hardware, clearing
- * makes pages fault.
+ * With shadow paging KVM would search rmaps for each test. Without A bits in hardware, KVM would
+ * clear the permission to access a page, and the next access would fault.
  */
 int kx_abit_check(struct kvm *kvm)
 {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * `dirty-log`: the pages that were written since the previous pass according to KVM's dirty log.
- * KVM decides whether the CPU logs the writes (PML) or write faults do. The account shows which;
- * the content of the log is the same.
+ * `dirty-log`: the pages that were written since the previous pass, according to KVM's dirty log.
+ * KVM decides whether the CPU logs writes (PML) or KVM logs them at write faults. The account shows
+ * which; the content of the log is the same.
  *
- * A page in the log is reported and then cleared there. A write between the two is part of what is
- * reported; a later write is logged again.
+ * A page in the log is reported, and then cleared in the log. A write before the clearing belongs
+ * to this report; a later write is logged again.
  */
 #include <linux/bitmap.h>
 

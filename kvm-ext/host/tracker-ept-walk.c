@@ -6,21 +6,21 @@
  * This is safe beside KVM, on kernels 6.1 to 7.2, because of these rules of KVM's MMU:
  *
  * - A root and the tables below it stay in place while mmu_lock is held for writing (roots.c says
- *   why holding it for reading does not suffice).
- * - The lock excludes all tasks that change entries under the lock. What remains: CPUs, which set A
- *   and D with locked instructions; KVM's fast page fault, which makes an entry writable by
- *   compare-and-exchange, only if it is not writable; and since 6.15 KVM's ageing, which clears A.
- *   Of these, only ageing changes an entry that is readable, writable, accessed and dirty, so a
- *   plain store to such an entry loses nothing. KVM itself writes such entries in this way
- *   (spte_has_volatile_bits() and its successor). Any other entry is changed by
- *   compare-and-exchange.
+ *   why holding the lock for reading does not suffice).
+ * - The lock excludes all tasks that change entries under the lock. Without the lock, entries are
+ *   changed by the CPUs, which set A and D with locked instructions; by KVM's fast page fault,
+ *   which makes an entry writable that is not writable, by compare-and-exchange; and since 6.15 by
+ *   KVM's ageing, which clears A. Of these, only ageing changes an entry that is readable,
+ *   writable, accessed and dirty, so a plain store to such an entry loses nothing. KVM itself
+ *   writes such entries by plain stores (spte_has_volatile_bits() and its successor). Any other
+ *   entry is changed by compare-and-exchange.
  * - KVM never reads the accessed bit of an entry above the last level. KVM sets this bit in each
  *   such entry that it makes.
- * - Clearing A needs no flush for correctness: KVM's own ageing does not flush either. Why this
- *   tracker itself needs a flush: see kx_walk_recheck().
+ * - For KVM, clearing A needs no flush: KVM's own ageing does not flush either. kx_walk_recheck()
+ *   says why this tracker needs a flush.
  *
- * The lock is released after 50 us, or after any table if another task waits for the lock. Then the
- * walk continues from its last guest page number, which is all that it keeps.
+ * The lock is released after 50 us, or after a single table if another task waits for the lock.
+ * Between two holds the walk keeps nothing but the guest page number at which it continues.
  */
 #include <linux/err.h>
 #include <linux/mm.h>
@@ -39,7 +39,7 @@
 
 #define HOLD_LIMIT_NS	(50 * NSEC_PER_USEC)
 
-/* A stretch of memory whose tables are walked at these gfns. */
+/* A stretch of guest memory that is walked. */
 struct piece {
 	gfn_t gfn;
 	u64 npages;
@@ -56,8 +56,9 @@ struct ept_walk {
 	bool contended;
 
 	/*
-	 * Clear A bits above the last level cannot be trusted in this pass, or in the next pass:
-	 * bits were cleared that could not be rechecked, or an epoch begins.
+	 * In this pass, or in the next pass, a clear A bit above the last level does not show that
+	 * nothing was accessed below the entry: bits were cleared that could not be rechecked, or
+	 * the pass primes.
 	 */
 	bool distrust, distrust_next;
 
@@ -68,7 +69,7 @@ struct ept_walk {
 
 /* --- the lock ------------------------------------------------------------------ */
 
-/* SMM's table, too, maps the VM's memory: both address spaces are walked together. */
+/* SMM's table maps memory of address space 0, too: the tables of both are walked together. */
 static void ept_walk_begin_hold(struct ept_walk *e, u16 as_id)
 	__acquires(&e->kvm->mmu_lock)
 {
@@ -120,8 +121,9 @@ static void ept_walk_drop_pieces(struct ept_walk *e)
 }
 
 /*
- * All memslots of address space 0, including aliases: each has its own entries. Of SMM's memory
- * only what address space 0 does not have at the same gfns; the rest is walked together with it.
+ * Takes all memslots of address space 0, with aliases, because each alias has entries of its own.
+ * Takes SMM's memory only as far as address space 0 does not have it: the rest is walked with
+ * address space 0.
  */
 static int ept_walk_take_pieces(struct ept_walk *e)
 {
@@ -161,7 +163,7 @@ static int ept_walk_take_pieces(struct ept_walk *e)
 	e->pieces = pieces;
 	e->room = room;
 	e->nr = n;
-	/* If memslots changed in between, the next comparison of the generation shows this. */
+	/* If memslots changed between the two, the next comparison of the generation shows this. */
 	e->generation = min(set.generation, slots.generation);
 free_set:
 	kvfree(set.slots);
@@ -170,7 +172,7 @@ drop_slots:
 	return err;
 }
 
-/* The piece that contains (@as_id, @gfn), or the first piece behind it. */
+/* The piece that contains @gfn of address space @as_id, or the first piece behind this page. */
 static const struct piece *ept_walk_piece_from(const struct ept_walk *e, u16 as_id, gfn_t gfn)
 {
 	u32 lo = 0, hi = e->nr;
@@ -226,7 +228,10 @@ static void ept_walk_put_window(struct kx_pass *p, struct ept_walk *e, const str
 
 /* --- a pass -------------------------------------------------------------------- */
 
-/* SMM's table is visible only while a vCPU is in SMM, so its bits could not be rechecked. */
+/*
+ * SMM's table is visible only while a vCPU is in SMM. So A bits that were cleared above the last
+ * level of this table could not be rechecked, and are not cleared.
+ */
 static gfn_t ept_walk_root(struct kx_pass *p, struct ept_walk *e, const struct kx_root *root,
 			   gfn_t gfn, gfn_t end)
 {
@@ -238,7 +243,7 @@ static gfn_t ept_walk_root(struct kx_pass *p, struct ept_walk *e, const struct k
 	return kx_walk(&e->walk, root->table, root->level, gfn, end);
 }
 
-/* Walks pages from @gfn to @end, as far as one hold of the lock allows; returns where it ended. */
+/* Walks pages from @gfn to @end, as far as one hold of the lock allows. Returns the end. */
 static gfn_t ept_walk_some(struct kx_pass *p, struct ept_walk *e, u16 as_id, gfn_t gfn, gfn_t end)
 {
 	const struct kx_walk_sums *sums = &e->walk.sums, before = *sums;
@@ -246,7 +251,7 @@ static gfn_t ept_walk_some(struct kx_pass *p, struct ept_walk *e, u16 as_id, gfn
 	int i;
 
 	ept_walk_begin_hold(e, as_id);
-	/* Each root is walked as far as the previous root was. */
+	/* Each root is walked no further than the root before it. */
 	for (i = 0; i < e->roots.nr; i++)
 		next = ept_walk_root(p, e, &e->roots.root[i], gfn, next);
 	e->distrust_next |= e->distrust && !e->roots.nr;
@@ -256,7 +261,7 @@ static gfn_t ept_walk_some(struct kx_pass *p, struct ept_walk *e, u16 as_id, gfn
 	return next;
 }
 
-/* The end of the leaf at @gfn, as far as a leaf can be seen. */
+/* The end of the leaf that maps @gfn; if no leaf is visible: of the page. */
 static gfn_t ept_walk_end_of_leaf(struct kx_pass *p, u16 as_id, gfn_t gfn, gfn_t end)
 {
 	switch (kx_leaf_at(&p->leaves, p->vm->kvm, as_id, gfn, end)) {
@@ -283,7 +288,7 @@ static gfn_t ept_walk_end_of_batch(struct kx_pass *p, u16 as_id, gfn_t gfn, gfn_
 	}
 }
 
-/* Restores A above the last level where accesses came before the flush; see kx_walk_recheck(). */
+/* Sets A bits above the last level again where kx_walk_recheck() finds accesses below them. */
 static void ept_walk_recheck(struct kx_pass *p, struct ept_walk *e)
 {
 	u32 i, r, n = e->walk.nr_idle;
@@ -320,7 +325,7 @@ static void ept_walk_window(struct kx_pass *p, struct ept_walk *e, const struct 
 	ept_walk_put_window(p, e, x);
 }
 
-/* If a block counts as a whole, a block that the range cuts is examined completely. */
+/* With granularity 2M, blocks that the range cuts are examined as a whole. */
 static void ept_walk_widen(const struct kx_pass *p, const struct piece *x, gfn_t *gfn, gfn_t *end)
 {
 	gfn_t first = round_down(*gfn, KX_BLOCK_PAGES), last = round_down(*end - 1, KX_BLOCK_PAGES);
@@ -376,7 +381,7 @@ static void ept_walk_all(struct kx_pass *p, struct ept_walk *e)
 			ept_walk_widen(p, x, &gfn, &end);
 			ept_walk_window(p, e, x, gfn, end);
 		}
-		/* Also if the piece is outside the range: continue with the next piece. */
+		/* If the piece is outside the range, the next piece follows. */
 		gfn = gfn < end ? end : x->gfn + x->npages;
 	}
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * `pml-abit`: the dirty log shows which pages are used, and accessed bits are then tested only
- * there. A page that was written once is a candidate: its bit in the log stays set, so that further
+ * `pml-abit`: the dirty log shows which pages are used, and only the accessed bits of these pages
+ * are tested. A page that was written is a candidate: its bit in the log stays set, so that further
  * writes cost nothing, and each pass tests and clears its accessed bit. A candidate that is not
- * used any more is cleared in the log, which then logs its next write.
+ * accessed any more is cleared in the log, which then logs the next write of the page.
  *
- * Not found: pages that are only read; and an access of a candidate between its last test and its
- * return to the log.
+ * Not found: pages that are only read; and accesses to a candidate after its last test and before
+ * its bit in the log is cleared.
  */
 #include <linux/bitmap.h>
 #include <linux/err.h>
@@ -24,12 +24,10 @@
 
 struct pml_abit {
 	struct kx_vm *vm;
-	u64 candidates;		/* left by the running pass */
+	u64 candidates;		/* number after the running pass, as far as it has gone */
 };
 
-/*
- * Tests and clears the accessed bits of the candidates; sets the bits of accessed pages in @young.
- */
+/* Tests and clears the accessed bits of @candidates; sets the bits of accessed pages in @young. */
 static void pml_abit_test_candidates(struct kx_pass *p, struct kx_log_slot *s, u64 first,
 				     unsigned int npages, const unsigned long *candidates,
 				     unsigned long *young)
@@ -55,11 +53,11 @@ static u64 pml_abit_block(struct kx_pass *p, struct kx_log_slot *s, u64 first, u
 	DECLARE_BITMAP(young, KX_BLOCK_PAGES) = {};
 	struct pml_abit *state = p->own;
 
-	/* This is the case for nearly all blocks of a large VM. */
+	/* A fast path: nearly all blocks of a large VM have neither. */
 	if (bitmap_empty(bits, npages) && bitmap_empty(candidates, npages))
 		return 0;
 	bitmap_or(candidates, candidates, bits, npages);
-	/* If the log was given back, the page may belong to another memslot by now: no test. */
+	/* If the log was given back, the hva may belong to another memslot by now: no test. */
 	if (READ_ONCE(s->ours))
 		pml_abit_test_candidates(p, s, first, npages, candidates, young);
 	kx_log_found(p, s, first, npages, young);

@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * `trap`: mappings are removed, so that the next access to each causes a fault.
+ * `trap`: mappings are removed, so that the next access to each of them faults.
  *
  * A mapping is removed in the same way as when the kernel takes a page from a process: through the
  * MMU notifier that KVM has registered, with a range chosen by this tracker. KVM removes the
- * entries and flushes the TLB. The page stays in place, and the guest's next access maps it again.
- * KVM's tracepoint at the fault shows which vCPU accessed the page.
+ * entries and flushes the TLB. The page stays in memory, and KVM maps it again at the guest's next
+ * access. KVM's tracepoint at this fault shows which vCPU accessed the page.
  *
- * A mapping is marked as armed before it is removed, so that no fault is missed. If KVM is handling
- * a fault meanwhile, KVM handles this fault again, because the notifier was called: this second
- * fault is seen. The task that clears the mark has the sample: further faults, of other vCPUs or of
- * KVM's repeated attempts, find no mark.
+ * A mapping is marked as armed before its entries are removed, so that no fault is missed. If KVM
+ * handles a fault of the mapping at that time, the call of the notifier makes KVM handle the fault
+ * once more, and the tracepoint is seen then. The task that clears the mark takes the sample;
+ * faults that follow (of other vCPUs, or repeated by KVM) find no mark.
  *
- * A mapping that nobody accesses would keep its part of the budget for ever. So, if there is other
- * memory to arm, what was armed for a second or longer is disarmed and exchanged: this says that
- * it was not accessed in that time. Nothing but KVM, at the guest's next access, can restore its
- * mapping: the fault of this access is no sample, but it is counted, and its time, too.
+ * A mapping that nobody accesses would occupy its part of the budget for ever. So, if there is
+ * memory that is not armed, mappings that have been armed for a second or longer are disarmed and
+ * others are armed in their place. A mapping that is exchanged in this way was not accessed for at
+ * least a second. Its entry is missing until KVM restores it at the guest's next access. The fault
+ * of this access is late: it is no sample, but the fault and its time are counted.
  *
- * Not seen: accesses by the VMM, and by devices. Removing a mapping also removes what KVM maps in a
- * table of a nested guest, but the faults of a nested guest are ignored.
+ * Not seen: accesses by the VMM and by devices. Removing a mapping also removes what KVM maps in
+ * tables of nested guests, but the faults of nested guests are ignored.
  */
 #include <linux/err.h>
 #include <linux/mm.h>
@@ -43,9 +44,9 @@
 #define FAULTS_PER_RECORD \
 	((KVM_EXT_REC_MAX - sizeof(struct kvm_ext_rec_faults)) / sizeof(struct kvm_ext_fault))
 
-/* Pages that one removal arms if all pages are to be armed. */
+/* If all pages are to be armed, one removal arms up to this number of single pages. */
 #define RUN_MAX		64u
-/* In at least so many places, if there is not enough of the budget for all of them. */
+/* If the budget does not suffice for all pages, they are armed in at least this many places. */
 #define PLACES_MIN	16u
 
 struct trap {
@@ -56,8 +57,8 @@ struct trap {
 	u32 nr_ranges;
 	struct kx_budget budget;
 	struct kvm_ext_trap_stats stats;
-	u64 armed_pages;		/* of 4 KiB, according to the faults collected so far */
-	u64 looked_at;			/* next page index for trap_look_for_cover() */
+	u64 armed_pages;		/* of 4 KiB, with those whose fault was not collected yet */
+	u64 looked_at;			/* number of the next page for trap_look_for_cover() */
 	u64 exchanged_ns;		/* time of the last exchange */
 	u64 idle;			/* mappings that were exchanged */
 	struct kx_hits hits;
@@ -101,7 +102,7 @@ static void trap_collect(struct kx_pass *p, struct trap *t)
 
 /* --- forgetting ----------------------------------------------------------------------- */
 
-/* Forgets all armed mappings. They count as if they had faulted, because they still may fault. */
+/* Replaces the map. The armed mappings count as faulted in the budget: they still may fault. */
 static void trap_forget_armed(struct kx_pass *p, struct trap *t, struct kx_areas *areas)
 {
 	struct kx_areas *old = kx_hits_areas(&t->hits);
@@ -110,7 +111,7 @@ static void trap_forget_armed(struct kx_pass *p, struct trap *t, struct kx_areas
 	rcu_assign_pointer(t->hits.areas, areas);
 	synchronize_rcu();
 	kx_areas_free(old);
-	/* No other task expects faults, and no fault of these mappings is reported any more. */
+	/* No fault of these mappings is reported any more, and only this task arms others. */
 	kx_listener_expect_less(&t->hits.listener, atomic_read(&t->hits.listener.expected));
 	trap_collect(p, t);
 	now = ktime_get_ns();
@@ -153,16 +154,16 @@ static void trap_disarmed(struct trap *t, u64 nr, u8 order)
 	t->armed_pages -= nr << order;
 }
 
-/* Forgets mappings of @order from @gfn to @end that are armed but cannot fault any more. */
+/* Clears the marks of mappings of @order from @gfn to @end, which cannot fault any more. */
 static void trap_forget_order(struct trap *t, struct kx_area *area, gfn_t gfn, gfn_t end, u8 order)
 {
 	trap_disarmed(t, kx_area_forget(area, gfn, end, order), order);
 }
 
 /*
- * At a fault, KVM may use a larger mapping for memory that was armed by smaller mappings. The other
- * small mappings then never fault. Looks for this in one GiB at most and returns the end of the
- * memory that was examined.
+ * At a fault, KVM may map a larger leaf than the mapping that was armed. Other armed mappings in
+ * this leaf then never fault. Finds and forgets such mappings in one GiB at most. Returns the end
+ * of the memory that was examined.
  */
 static gfn_t trap_forget_covered(struct kx_pass *p, struct trap *t, struct kx_area *area, gfn_t gfn)
 {
@@ -210,7 +211,10 @@ static void trap_exchange_area(struct kx_pass *p, struct trap *t, struct kx_area
 	}
 }
 
-/* Once a second at most: what is found waiting then was found waiting before. */
+/*
+ * At most once a second: a mapping with the waited bit got this bit in an earlier round, at least a
+ * second ago, and was armed before that.
+ */
 static void trap_exchange(struct kx_pass *p, struct trap *t)
 {
 	struct kx_areas *areas = kx_hits_areas(&t->hits);
@@ -226,7 +230,7 @@ static void trap_exchange(struct kx_pass *p, struct trap *t)
 
 /* --- arming --------------------------------------------------------------------------- */
 
-/* As the kernel's reclaim does before it takes pages away; here the pages stay. */
+/* The kernel's reclaim does the same before it takes pages away. Here the pages stay. */
 static void trap_remove_mappings(struct trap *t, unsigned long hva, u64 npages)
 {
 	struct mmu_notifier *mn = &t->kvm->mmu_notifier;
@@ -244,14 +248,14 @@ static void trap_remove_mappings(struct trap *t, unsigned long hva, u64 npages)
 	t->stats.zap_ns += ktime_get_ns() - start;
 }
 
-/* The order of mapping by which @gfn can be armed and which is inside the area; U8_MAX: none. */
+/* The order of the mapping by which @gfn can be armed. U8_MAX: this mapping exceeds the area. */
 static u8 trap_order_at(struct kx_pass *p, const struct kx_area *area, gfn_t gfn)
 {
 	gfn_t end = area->gfn + area->npages, first;
 	u8 order = 0;
 
 	switch (kx_leaf_at(&p->leaves, p->vm->kvm, 0, gfn, end)) {
-	case KX_LEAF_NONE:	/* the first access may use a mapping of this size */
+	case KX_LEAF_NONE:	/* at the first access KVM may map a leaf of this size */
 	case KX_LEAF_2M:
 		order = KX_BLOCK_ORDER;
 		break;
@@ -284,7 +288,7 @@ static int trap_arm(struct trap *t, struct kx_area *area, gfn_t gfn, u8 order, u
 	return 0;
 }
 
-/* The number of single pages from @gfn on that are not armed, without a gap: at most @max. */
+/* The number of pages from @gfn on, in one block and at most @max, up to the first armed page. */
 static u32 trap_run_from(struct kx_pass *p, struct kx_area *area, gfn_t gfn, u32 max)
 {
 	gfn_t end = min(area->gfn + area->npages, (gfn | (KX_BLOCK_PAGES - 1)) + 1);
@@ -296,7 +300,7 @@ static u32 trap_run_from(struct kx_pass *p, struct kx_area *area, gfn_t gfn, u32
 	return n;
 }
 
-/* Arms the mapping, or up to @max single pages, at page @index. Returns where to continue. */
+/* Arms the mapping of page @index, or up to @max single pages from there. Returns the next page. */
 static u64 trap_arm_at(struct kx_pass *p, struct trap *t, u64 index, u32 max)
 {
 	struct kx_area *area = kx_area_at(kx_hits_areas(&t->hits), index);
@@ -321,9 +325,10 @@ static u64 trap_arm_at(struct kx_pass *p, struct trap *t, u64 index, u32 max)
 }
 
 /*
- * Arms up to @want pages, each page with the same probability: each time a random page, unless it
- * is armed already. If all pages are to be armed: one after the other, from a random page on; if
- * the budget does not suffice for all: runs of pages, each from a random page on.
+ * Arms up to @want pages, and up to @left mappings. If not all pages are to be armed, random single
+ * pages are chosen, so that each page has the same probability. If all pages are to be armed: one
+ * after the other, from a random page on; or, if the budget does not suffice for all, in runs that
+ * begin at random pages.
  */
 static void trap_arm_some(struct kx_pass *p, struct trap *t, u64 want, u32 left)
 {
@@ -385,7 +390,7 @@ static void trap_pass(struct kx_pass *p)
 	int err;
 
 	trap_collect(p, t);
-	/* When the tracker was set, the VM may not have run yet. */
+	/* Checked in each pass: when the tracker was set, the VM may not have had tables yet. */
 	err = kx_has_older_mmu(t->kvm) ? -EOPNOTSUPP : trap_take_memory(p, t);
 	if (err)
 		kx_pass_fail(p, err);
@@ -420,7 +425,7 @@ static int trap_fill_in(struct trap *t, const struct kx_setting *setting)
 
 	t->share_ppm = cfg->trap_share_ppm ?: 1000000;
 	t->nr_ranges = cfg->nr_ranges;
-	/* A share of 100% is no limit. */
+	/* All of the vCPUs' time is no limit. */
 	err = kx_budget_init(&t->budget, &t->vm->memory, faults, ppm == 1000000 ? KX_NO_LIMIT :
 			     vcpus * ppm * (NSEC_PER_SEC / 1000000));
 	if (err || !setting->ranges)
@@ -455,9 +460,9 @@ static void *trap_setup(struct kx_vm *vm, const struct kx_setting *setting)
 }
 
 /*
- * With shadow paging the fault's address is not a guest-physical address. Memory that only the
- * guest can access has no address in the VMM by which its mappings could be removed. KVM's older
- * MMU, at a fault, also maps neighbouring pages: these pages would not fault.
+ * With shadow paging the address of a fault is not guest-physical. Memory that only the guest can
+ * access has no address in the VMM by which its mappings could be removed. At a fault KVM's older
+ * MMU also maps neighbouring pages, which then would not fault.
  */
 static int trap_check(struct kvm *kvm)
 {

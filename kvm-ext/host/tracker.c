@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The table of trackers.
- */
+/* The table of trackers. */
 #include "tracker.h"
 
 static const struct kx_tracker *const trackers[] = {

@@ -17,9 +17,9 @@ static LIST_HEAD(all_vms);
 static unsigned int nr_vms;
 
 /*
- * KVM's own test (file_is_kvm) is not exported to modules since 6.18. User space cannot choose the
- * name of an anonymous inode, and no other part of the kernel uses this name. The operations have
- * an owner only in kernels where KVM sets it (not in 6.1).
+ * Is @file a KVM VM? KVM's own test (file_is_kvm) is not exported to other modules since 6.18. User
+ * space cannot choose the name of an anonymous inode, and no other part of the kernel uses this
+ * name. In some kernels (6.1) KVM's file operations have no owner.
  */
 static bool vm_is_kvms(const struct file *file)
 {
@@ -56,7 +56,7 @@ static void vm_unclaim(struct kx_vm *vm)
 	mutex_unlock(&vms_lock);
 }
 
-/* Runs when the VMM's address space goes, and from mmu_notifier_unregister(). */
+/* Called when the VMM's address space ends, and by mmu_notifier_unregister(). */
 static void vm_mm_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
 	struct kx_vm *vm = container_of(mn, struct kx_vm, mn);
@@ -80,7 +80,7 @@ static int vm_watch_mm(struct kx_vm *vm)
 		return -ESRCH;
 	vm->mn.ops = &vm_mn_ops;
 	err = mmu_notifier_register(&vm->mn, mm);
-	/* If this was the last user, vm_mm_release() runs here. */
+	/* If this task was the last user of the address space, vm_mm_release() runs here. */
 	mmput(mm);
 	return err;
 }
@@ -135,9 +135,9 @@ u32 kx_cpu_vendor(void)
 }
 
 /*
- * Nested paging is recognised by the role of a vCPU's root: it is direct and has four or five
- * levels from the creation of the vCPU on. Shadow paging has direct roots, too, while the guest's
- * paging is off, but they have three levels.
+ * The role of a vCPU's root shows whether KVM uses nested paging: such a root is direct and has
+ * four or five levels, from the creation of the vCPU on. With shadow paging a root is also direct
+ * while the guest's paging is off, but has three levels.
  */
 void kx_vm_paging(struct kvm *kvm, struct kx_vm_paging *out)
 {

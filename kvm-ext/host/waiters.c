@@ -67,7 +67,7 @@ int kx_waiters_wait(struct kx_waiters *w, struct kx_waiter *waiter)
 {
 	int err = 0;
 
-	/* Not restarted after a signal, because that would run a second pass. */
+	/* -EINTR, not -ERESTARTSYS: a restarted ioctl would request a second pass. */
 	if (wait_event_interruptible(*w->wait, waiters_is_over(w, waiter)))
 		err = -EINTR;
 	spin_lock(w->lock);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The records of passes: findings are written to the ring as runs and bitmaps. */
+/* Writes the records of passes to the ring; findings are written as runs and bitmaps. */
 #include <linux/bitmap.h>
 
 #include "ring.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The differences between the kernels that this module builds for; no other file knows them. Kbuild
- * includes this file first into every other file. What a kernel has is found by compiling the files
- * in ../../compat/probes, never by its version, because distributions backport features.
+ * The differences between the kernels for which this module can be built. No other file contains
+ * such differences. Kbuild includes this file first into every other file. Compiling the files in
+ * ../../compat/probes shows what a kernel has. Versions are not compared, because distributions
+ * backport features.
  */
 #ifndef KVM_EXT_COMPAT_H
 #define KVM_EXT_COMPAT_H
@@ -30,7 +31,7 @@ static inline int kx_nr_address_spaces(struct kvm *kvm)
 static inline bool kx_has_shadow_pages(struct kvm *kvm)
 {
 #ifdef HAVE_SHADOW_ROOT_ALLOCATED
-	/* Pairs with KVM's release: KVM sets the flag before it makes the first shadow page. */
+	/* Pairs with KVM's release of the flag, which comes before the first shadow page. */
 	return smp_load_acquire(&kvm->arch.shadow_root_allocated);
 #else
 	return true;
@@ -92,15 +93,16 @@ static inline bool kx_has_private_memory(struct kvm *kvm)
 }
 
 /*
- * A kernel with control-flow integrity checks the types of functions that tracepoints call. Since
- * 6.9 the event of a VM entry has another argument, declared in a private header of KVM.
+ * A kernel with control-flow integrity checks the types of the functions that tracepoints call.
+ * Since 6.9 KVM's tracepoint for VM entries has one more argument than our probe; a private header
+ * of KVM declares this tracepoint.
  */
 #define KX_CAN_PROBE	(!IS_ENABLED(CONFIG_CFI_CLANG) && !IS_ENABLED(CONFIG_CFI))
 
 /* enum kvm_ext_log_mechanism: how KVM detects writes to this VM's memory. May sleep. */
 u32 kx_cpu_logs_writes(struct kvm *kvm);
 
-/* Since 6.13 KVM on x86 does not flush after clear_flush_young (a symbol without a prompt). */
+/* Since 6.13 KVM on x86 does not flush after clear_flush_young: it selects this symbol. */
 #define KX_ELIDES_YOUNG_FLUSH	IS_ENABLED(CONFIG_KVM_ELIDE_TLB_FLUSH_IF_YOUNG)
 
 #endif /* KVM_EXT_COMPAT_H */

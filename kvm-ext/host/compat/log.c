@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Does the CPU log writes for a VM's dirty log? Since 6.16 struct kvm shows this. Before, only
- * kvm_intel could use this feature of the CPU. It has a module parameter for this, and corrects the
- * parameter, when it is loaded, to what the CPU supports.
+ * kvm_intel could use this feature of the CPU. When kvm_intel is loaded, it sets its module
+ * parameter "pml" to N if the CPU does not support the feature.
  */
 #include <linux/fs.h>
 #include <kvm-ext/uapi.h>
