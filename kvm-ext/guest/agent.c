@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/* The agent's thread: reads the channel, runs the sampler, ends epochs. */
 #include <linux/err.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
@@ -14,12 +15,13 @@
 #include "sampler.h"
 #include "work.h"
 
-#define IDLE_NS		(100 * NSEC_PER_MSEC)	/* between two looks while no sampler runs */
-#define LOOK_NS		(100 * NSEC_PER_MSEC)	/* longest time while a sampler runs */
+/* Time between two reads of the channel: without a sampler; and with one, if epochs are longer. */
+#define IDLE_NS		(100 * NSEC_PER_MSEC)
+#define LOOK_NS		(100 * NSEC_PER_MSEC)
 #define TORN_MAX	10u
 /*
- * The part of the time between two looks that counts as silence of the host. In a longer time, the
- * guest itself was stopped, or the agent did not get a CPU.
+ * From one read of the channel to the next, at most this time counts as silence of the host. If
+ * more time has passed, the guest itself was stopped, or the agent did not get a CPU.
  */
 #define STEP_MAX_NS	NSEC_PER_SEC
 
@@ -78,7 +80,7 @@ static int agent_start_sampler(struct kx_agent *a)
 	return 0;
 }
 
-/* Stops the sampler, if one runs. */
+/* Stops the sampler, if one runs, and reports the error. */
 static void agent_fail(struct kx_agent *a, int err)
 {
 	agent_stop_sampler(a);
@@ -86,7 +88,7 @@ static void agent_fail(struct kx_agent *a, int err)
 	a->status.error = -err;
 }
 
-/* Carries out @command. Its number is acknowledged also if this fails. */
+/* Carries out @command. The number of the command is acknowledged also if the command fails. */
 static void agent_obey(struct kx_agent *a, const struct kvm_ext_channel_command *command)
 {
 	int err;
@@ -108,7 +110,7 @@ static void agent_obey(struct kx_agent *a, const struct kvm_ext_channel_command 
 
 /* --- the host's end -------------------------------------------------------------------- */
 
-/* A daemon has started. The agent starts again as well. */
+/* A daemon has started, or is heard again: the agent starts again as well. */
 static void agent_start_over(struct kx_agent *a, u64 host_instance)
 {
 	agent_stop_sampler(a);
@@ -120,7 +122,7 @@ static void agent_start_over(struct kx_agent *a, u64 host_instance)
 	a->host.silent_ns = 0;
 }
 
-/* The writer has stopped in the middle of a command, so the command cannot be known. */
+/* A daemon that has ended in the middle of writing a command leaves a command that nobody knows. */
 static void agent_lose_command(struct kx_agent *a)
 {
 	if (++a->torn != TORN_MAX)
@@ -168,8 +170,8 @@ static bool agent_is_heard(const struct kx_agent *a)
 }
 
 /*
- * The daemon does not listen any more. After this, nothing is written to the channel until a daemon
- * starts.
+ * The daemon does not listen any more. After this call nothing is written to the channel until a
+ * daemon starts or the heartbeat continues.
  */
 static void agent_fall_silent(struct kx_agent *a)
 {
@@ -193,8 +195,8 @@ static void agent_look(struct kx_agent *a)
 	a->status.heartbeat++;
 	agent_look_at_command(a);
 	/*
-	 * After a sampler's start there are new buffers; other programs, too, may use such buffers
-	 * at any time.
+	 * Each time, because perf makes buffers not only when a sampler starts: other programs in
+	 * the guest may start and end events at any time.
 	 */
 	err = kx_declare(&a->link);
 	if (err && a->sampler)
@@ -225,7 +227,7 @@ static void agent_end_epoch(struct kx_agent *a)
 		agent_fail(a, err);
 		return;
 	}
-	/* Missed epochs are not run later. */
+	/* Epochs that were missed are left out. */
 	a->epoch_end = ktime_add_ns(a->epoch_end, a->command.epoch_ns);
 	if (ktime_before(a->epoch_end, ktime_get()))
 		a->epoch_end = ktime_add_ns(ktime_get(), a->command.epoch_ns);
@@ -239,7 +241,7 @@ static void agent_sleep_until(ktime_t when)
 	__set_current_state(TASK_RUNNING);
 }
 
-/* Returns when the next call is due. */
+/* Returns the time of the next call. */
 static ktime_t agent_run_sampler(struct kx_agent *a)
 {
 	ktime_t next = a->sampler->collect(a);

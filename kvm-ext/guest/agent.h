@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The agent: one thread for each channel, which carries out the channel's commands, runs the
- * sampler, classifies and reports. The members below belong to this thread. Each sampler says what
- * its interrupts and other CPUs use.
+ * sampler, classifies and reports. The members below belong to this thread. Each sampler describes
+ * what its interrupts, and its functions on other CPUs, use.
  */
 #ifndef KVM_EXT_AGENT_H
 #define KVM_EXT_AGENT_H
@@ -17,11 +17,11 @@
 struct kx_sampler;
 struct task_struct;
 
-/* Does the daemon still listen? Known from its heartbeat and the guest's own clock. */
+/* Whether the daemon still listens, by its heartbeat and the guest's own clock. */
 struct kx_host_life {
-	u64 beat;		/* the last value */
-	ktime_t looked;
-	u64 silent_ns;		/* for how long the value has not changed */
+	u64 beat;		/* the heartbeat's last value */
+	ktime_t looked;		/* when the heartbeat was read last */
+	u64 silent_ns;		/* for how long the heartbeat has not changed */
 };
 
 struct kx_agent {
@@ -29,7 +29,7 @@ struct kx_agent {
 	struct kx_host_life host;
 	struct task_struct *thread;
 	struct kvm_ext_channel_status status;
-	/* Since the sampler's start. The sampler updates its part at the end of an epoch. */
+	/* Since the last command. The sampler updates its part at the end of an epoch. */
 	struct kvm_ext_channel_account account;
 
 	struct kvm_ext_channel_command command;	/* the current one: checked, defaults filled in */
@@ -41,12 +41,12 @@ struct kx_agent {
 	u64 epoch_number;
 	ktime_t epoch_end;
 	u64 memory_bytes;			/* held by the agent and the sampler */
-	u32 torn;				/* looks in a row at an unfinished command */
+	u32 torn;				/* reads of an unfinished command in a row */
 };
 
 /**
  * kx_agent_start() - serve a channel until kx_agent_end()
- * @memory: the channel; it belongs to the caller
+ * @memory: the channel's memory, which belongs to the caller
  *
  * Context: may sleep.
  * Return: the agent, or ERR_PTR: -ENOMEM, or the error of creating the thread.
@@ -54,7 +54,7 @@ struct kx_agent {
 struct kx_agent *kx_agent_start(void *memory);
 
 /**
- * kx_agent_end() - stop the sampler, mark the channel as unused, and free the agent
+ * kx_agent_end() - end the thread, which stops the sampler and marks the channel as unused
  * @a: the agent
  *
  * Context: may sleep.

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * What happens to a sample between sampler and classifier. The samplers call this file; it calls
- * the report.
- */
+/* Takes samples from the samplers to the classifier and, if requested, to the raw samples. */
 #ifndef KVM_EXT_CLASSIFY_H
 #define KVM_EXT_CLASSIFY_H
 
@@ -12,14 +9,14 @@ struct kx_agent;
 struct kx_process;
 
 /**
- * kx_classify() - take a sample
+ * kx_classify() - give a sample to the classifier of its process
  * @a: the agent
- * @p: the process that accessed the memory, one of @a->watch
- * @address: of the access, in the process
+ * @p: the process that accessed the memory; @watch of the agent contains it
+ * @address: the accessed address in the process
  * @weight: number of accesses that the sample represents
  *
- * Gives the sample to the classifier of @p and, if the command requests raw samples, to their list;
- * a full list is written to the channel.
+ * If the command requests raw samples, the sample is also added to the list of raw samples. A full
+ * list is written to the channel.
  *
  * Context: the agent's thread; does not sleep.
  */

@@ -8,7 +8,7 @@
 
 #define FLAGS	(KVM_EXT_COMMAND_RAW_SAMPLES | KVM_EXT_COMMAND_FLUSH)
 
-/* A field's default, and its smallest and largest value. */
+/* The default of a field, and its smallest and largest value. */
 struct bounds {
 	u64 otherwise, min, max;
 };

@@ -6,9 +6,14 @@
 #include <linux/types.h>
 #include <kvm-ext/channel.h>
 
-/*
- * Checks a copy of a command and fills in the defaults. Negative errno: a field is out of its
- * range. The sampler checks whether this kernel and CPU support the command.
+/**
+ * kx_command_check() - check a command, and fill in the defaults
+ * @command: a copy of the command, which the daemon cannot change
+ *
+ * The sampler checks later whether this kernel and CPU support the command.
+ *
+ * Context: any.
+ * Return: 0; -EINVAL, -ERANGE or -E2BIG: a field is out of its range.
  */
 int kx_command_check(struct kvm_ext_channel_command *command);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The differences between the kernels that the guest's module builds for. As for the host's module
- * (../host/compat/compat.h), test compilations find out what a kernel has.
+ * The differences between the kernels for which the guest's module can be built. As with the host's
+ * module (../host/compat/compat.h), test compilations show what a kernel has.
  */
 #ifndef KVM_EXT_GUEST_COMPAT_H
 #define KVM_EXT_GUEST_COMPAT_H

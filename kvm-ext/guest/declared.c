@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A CPU before Ice Lake must not meet an EPT violation while it writes a PEBS record: the host has
- * to keep the memory of perf's buffers mapped. Perf does not say where the buffers are, but the CPU
- * does: MSR_IA32_DS_AREA points to the DS management area, which points to the buffer (Intel SDM
- * volume 3, "DS save area"). The MSR is zero while nobody samples: perf allocates the buffers with
- * the first event that needs them and frees them with the last.
+ * Declares perf's PEBS buffers to the host. On a CPU before Ice Lake, no EPT violation may occur
+ * while PEBS writes a record, so the host has to keep the buffers mapped. Perf does not tell where
+ * the buffers are, but the CPU does: MSR_IA32_DS_AREA points to the DS management area, which
+ * points to the buffer (Intel SDM volume 3, "DS save area"). The MSR is zero while nobody samples:
+ * perf allocates the buffers with the first event that needs them, and frees them with the last.
  */
 #include <linux/cpu.h>
 #include <linux/mm.h>
@@ -45,15 +45,16 @@ static void declare_page(struct spans *s, u64 gfn)
 /* --- for tests ------------------------------------------------------------------- */
 
 /*
- * No emulator has PEBS. So that declared memory can be tested up to the host's trackers, a test can
- * declare pages without other use, which are written to all the time.
+ * No emulator has the PEBS of a CPU before Ice Lake. So that the way of declared memory to the
+ * host's trackers can be tested, a test can declare pages that have no other use. They are written
+ * to each time when memory is declared.
  */
 #define TEST_PAGES_MAX	64u
 
 static unsigned int test_declare;
 module_param(test_declare, uint, 0444);
 MODULE_PARM_DESC(test_declare,
-		 "for tests only: declare so many pages of no use, and write to them");
+		 "for tests only: declare this number of pages without use, and write to them");
 
 static unsigned long test_page[TEST_PAGES_MAX];
 
@@ -74,7 +75,7 @@ static int declare_get_test(char *buffer, const struct kernel_param *param)
 
 static const struct kernel_param_ops test_declared_ops = { .get = declare_get_test };
 module_param_cb(test_declared, &test_declared_ops, NULL, 0444);
-MODULE_PARM_DESC(test_declared, "the frames of these pages");
+MODULE_PARM_DESC(test_declared, "for tests only: frame numbers of these pages, hexadecimal");
 
 int kx_declare_init(void)
 {
@@ -82,7 +83,7 @@ int kx_declare_init(void)
 
 	if (!test_declare)
 		return 0;
-	pr_warn("kvm-ext: test_declare: pages are declared that no CPU writes records to\n");
+	pr_warn("kvm-ext: test_declare: declares pages to which no CPU writes records\n");
 	for (i = 0; i < min(test_declare, TEST_PAGES_MAX); i++) {
 		test_page[i] = get_zeroed_page(GFP_KERNEL);
 		if (!test_page[i]) {
@@ -113,7 +114,7 @@ static void declare_test_pages(struct spans *s)
 
 /* --- perf's buffers ---------------------------------------------------------------- */
 
-/* Kernel memory that is mapped by single pages: the CPU entry area. */
+/* Declares memory of the CPU entry area, which the kernel maps by pages of 4 KiB. */
 static void declare_memory(struct spans *s, u64 start, u64 end)
 {
 	unsigned int level;
@@ -150,7 +151,7 @@ static void declare_buffers(struct spans *s)
 {
 	int cpu;
 
-	/* Without this lock, a CPU that goes offline could free its area while it is read. */
+	/* Without this lock, a CPU could go offline, and its area be freed, while it is read. */
 	cpus_read_lock();
 	for_each_online_cpu(cpu)
 		declare_cpu(s, cpu);

@@ -9,19 +9,19 @@ struct kx_link;
  * @link: the link to the host
  *
  * Context: the agent's thread; may sleep.
- * Return: 0, or a negative errno: the list is incomplete.
+ * Return: 0; -ENOMEM: nothing was told; -ENOSPC: the list has no room for all of this memory.
  */
 int kx_declare(struct kx_link *link);
 
 /**
- * kx_declare_init() - allocate the memory that a test has requested by a parameter; see declared.c
+ * kx_declare_init() - allocate the pages that a test has requested with the parameter test_declare
  *
  * Return: 0 or -ENOMEM.
  */
 int kx_declare_init(void);
 
 /**
- * kx_declare_exit() - free this memory
+ * kx_declare_exit() - free these pages
  */
 void kx_declare_exit(void);
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/* Chooses perf events that sample the addresses of memory accesses. */
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/kernel.h>
@@ -22,13 +23,13 @@
 /* From this PEBS format on, only adaptive records contain the address of the data. */
 #define FORMAT_ADAPTIVE	4u
 
-/* A shorter period fills the buffer at once, or interrupts for every sample: not useful. */
+/* With a shorter period the buffer would be full at once, or each sample would interrupt. */
 #define MIN_PERIOD	100
 
 /*
- * Server and client cores from Ice Lake to Granite Rapids. On these, PEBS writes records through
- * the EPT like any other access; on older cores, such a write must not fault. The models are in
- * Intel SDM volume 4, table 2-1.
+ * The models of server and client cores from Ice Lake to Granite Rapids (Intel SDM volume 4, table
+ * 2-1). On these cores an EPT violation while PEBS writes a record loses nothing. On older cores no
+ * EPT violation may occur there.
  */
 static const struct {
 	u8 model;
@@ -48,8 +49,8 @@ static const struct {
 };
 
 /*
- * Only the address is requested: with anything that is not in the record, perf could not use the
- * buffer (large PEBS), and each sample would cost an interrupt.
+ * Only the address is requested. If data were requested that is not in the CPU's record, perf could
+ * not use the buffer (large PEBS), and each sample would cost an interrupt.
  */
 static const struct perf_event_attr base = {
 	.size = sizeof(struct perf_event_attr),
@@ -90,7 +91,7 @@ static int event_choose_page_faults(struct kx_event *event)
 
 /* --- Intel ------------------------------------------------------------------------------ */
 
-/* On a hybrid CPU an event has different meanings on different cores. */
+/* Hybrid CPUs are left out, because an event has different meanings on their cores. */
 static bool event_has_pebs(void)
 {
 	return boot_cpu_data.x86_vendor == X86_VENDOR_INTEL && boot_cpu_data.x86 == 6 &&
@@ -128,7 +129,7 @@ static bool event_is_adaptive(void)
 	return event_perf_capabilities() & PERF_CAP_PEBS_BASELINE;
 }
 
-/* Do records contain an address? KVM may hide the bit that says so. */
+/* Do records contain an address? With an adaptive format, KVM may hide the bit for this. */
 static bool event_has_addresses(void)
 {
 	return (event_perf_capabilities() & PERF_CAP_PEBS_FORMAT) >> 8 < FORMAT_ADAPTIVE ||
@@ -136,12 +137,12 @@ static bool event_has_addresses(void)
 }
 
 /*
- * Before version 5 of performance monitoring, load latency has a bit for each counter in
- * IA32_PEBS_ENABLE, 32 above the counter's own bit; since then these bits belong to fixed counters.
- * Perf decides by the version that CPUID shows, which is 2 in a VM of KVM. With adaptive records,
- * perf then takes the load latency bit for that of a fixed counter when it drains an empty buffer,
- * and reads the event of a counter that has none: the kernel oopses with its run queue locked (6.1,
- * 6.12).
+ * Before version 5 of performance monitoring, IA32_PEBS_ENABLE has a bit for load latency for each
+ * counter, 32 positions above the counter's own bit. Since version 5 these bits belong to fixed
+ * counters. Perf decides by the version that CPUID shows, which is 2 in a VM of KVM. With adaptive
+ * records, when perf drains an empty buffer, perf takes the bit for load latency for the bit of a
+ * fixed counter, and reads the event of this counter. There is no such event: the kernel oopses
+ * with its run queue locked (6.1, 6.12).
  */
 #define LATENCY_VERSION	5u
 
@@ -149,7 +150,7 @@ static int event_check_load_latency(void)
 {
 	u64 threshold;
 
-	/* KVM may not have this MSR. Perf, too, has tested for it at its start. */
+	/* KVM may not have this MSR. Perf, too, has tested for the MSR when the kernel started. */
 	if (kx_rdmsr_safe(MSR_PEBS_LD_LAT_THRESHOLD, &threshold))
 		return -ENXIO;
 	return event_is_adaptive() && (cpuid_eax(0xa) & 0xff) < LATENCY_VERSION ?
@@ -178,7 +179,7 @@ static int event_choose_latency_and_stores(struct kx_event *event, const char *m
 	return 0;
 }
 
-/* Accesses of one kind or both: @which of enum kvm_ext_channel_event. */
+/* Loads, stores or both. @which: KVM_EXT_EVENT_LOADS, _STORES or _ACCESSES. */
 static int event_choose_accesses(struct kx_event *event, const char *model, u32 which)
 {
 	bool loads = which != KVM_EXT_EVENT_STORES, stores = which != KVM_EXT_EVENT_LOADS;
@@ -222,7 +223,7 @@ static int event_choose_raw(struct kx_event *event, const struct kvm_ext_channel
 
 /* --- AMD -------------------------------------------------------------------------------- */
 
-/* The number that perf gave to a PMU: only sysfs shows it. */
+/* The number that perf has given to a PMU, which only sysfs shows. */
 static int event_pmu_type(const char *pmu)
 {
 	struct file *file;
@@ -244,8 +245,9 @@ static int event_pmu_type(const char *pmu)
 }
 
 /*
- * Micro-ops, tagged by cycle count (AMD APM volume 2, "Instruction-Based Sampling"): those that
- * access memory have an address, the others have none. Each causes an interrupt.
+ * IBS samples micro-ops, chosen by cycle count (AMD APM volume 2, "Instruction-Based Sampling").
+ * Samples of micro-ops that access memory have an address, other samples have none. Each sample
+ * causes an interrupt.
  */
 static int event_choose_ibs(struct kx_event *event)
 {

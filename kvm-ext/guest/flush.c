@@ -2,19 +2,19 @@
 /*
  * The TLB flush after a scan of accessed bits.
  *
- * The kernel's own flushes cannot be used on all kernels: flush_tlb_mm_range() is not exported, and
- * __flush_tlb_all() is exported only to KVM's modules since 6.18. So every CPU flushes with the
- * CPU's instructions.
+ * The kernel's own functions cannot be used on all kernels: flush_tlb_mm_range() is not exported,
+ * and __flush_tlb_all() is exported only to KVM's modules since 6.18. So this module executes the
+ * CPU's instructions on each CPU.
  *
- * Why this suffices: a CPU can hold translations of a process under any of several PCIDs, also
- * while it runs another process, or idles with a borrowed mm. The kernel leaves these translations
- * in place, and flushes them, decided by a generation number (mm->context.tlb_gen), when the
- * process comes back. This module does not change that number, so a CPU that is left out would
- * never flush; and mm_cpumask() leaves out exactly such CPUs. Therefore every online CPU flushes
- * every PCID: INVPCID of type 3 (Intel SDM volume 2, AMD APM volume 3) removes all translations
- * except global ones, under all PCIDs, and cached entries of upper levels. Translations of user
- * memory are never global. Without PCIDs, writing CR3 has the same effect. A CPU that comes online
- * starts with an empty TLB.
+ * Why all CPUs and all PCIDs: a CPU may hold translations of a process under one of several PCIDs
+ * while the CPU runs another process, or idles with a borrowed mm. The kernel leaves these
+ * translations in the TLB, and decides by a generation number (mm->context.tlb_gen) whether to
+ * flush them when the process runs there again. This module does not change that number, so a CPU
+ * that is left out now would not flush later, and mm_cpumask() leaves out just these CPUs. INVPCID
+ * of type 3 (Intel SDM volume 2, AMD APM volume 3) removes all translations except global ones,
+ * under all PCIDs, and the cached entries of upper levels. Translations of user memory are never
+ * global. Without PCIDs, writing CR3 has the same effect. A CPU that comes online starts with an
+ * empty TLB.
  */
 #include <linux/smp.h>
 #include <asm/cpufeature.h>

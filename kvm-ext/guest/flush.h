@@ -5,11 +5,14 @@
 #include <linux/types.h>
 
 /**
- * kx_flush_possible() - can this CPU's TLB be flushed?
+ * kx_flush_possible() - can kx_flush_user() flush the TLBs of these CPUs?
+ *
+ * Context: any.
  */
 bool kx_flush_possible(void);
+
 /**
- * kx_flush_user() - flush the translations of all processes' memory on all CPUs
+ * kx_flush_user() - flush the translations of all processes' memory from the TLBs of all CPUs
  *
  * Context: interrupts on.
  */

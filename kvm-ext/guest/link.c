@@ -13,24 +13,24 @@ static_assert(sizeof(struct kvm_ext_channel_declared) <= PAGE_SIZE);
 static_assert(!(KVM_EXT_CHANNEL_RING_SIZE & (KVM_EXT_CHANNEL_RING_SIZE - 1)));
 
 /*
- * Numbers that order the data beside them. Each function pairs with its counterpart on the host's
- * side.
+ * Numbers that order the data beside them. Each read pairs with the daemon's write of the number,
+ * and each write with the daemon's read.
  */
 static u64 link_get64(const u64 *p)
 {
-	/* Data that the writer stored before the number can be read after this. */
+	/* Reads after this see all data that the daemon has written before the number. */
 	return smp_load_acquire(p);
 }
 
 static u32 link_get32(const u32 *p)
 {
-	/* The same as above. */
+	/* As in link_get64(). */
 	return smp_load_acquire(p);
 }
 
 static void link_put64(u64 *p, u64 value)
 {
-	/* A reader that sees the number also sees the data stored before it. */
+	/* If the daemon sees the number, it also sees the data that was written before. */
 	smp_store_release(p, value);
 }
 
@@ -64,7 +64,7 @@ static struct kvm_ext_channel_position *link_head_of(const struct kx_link *l)
 	return l->memory + KVM_EXT_CHANNEL_HEAD_AT;
 }
 
-/* The tail. If it is of another instance, or changes while it is read, nothing was read yet: 0. */
+/* The tail; 0 if it is of another instance or was changed meanwhile: nothing was read yet. */
 static u64 link_read_tail(const struct kx_link *l)
 {
 	struct kvm_ext_channel_position *tail = l->memory + KVM_EXT_CHANNEL_TAIL_AT;
@@ -193,7 +193,7 @@ void *kx_link_reserve(struct kx_link *l, u32 max)
 	u32 rest = KVM_EXT_CHANNEL_RING_SIZE - (l->head & (KVM_EXT_CHANNEL_RING_SIZE - 1));
 	u32 pad = rest < max ? rest : 0;
 
-	/* A tail in front of the head is invalid; the difference is then larger than the ring. */
+	/* If an invalid tail is in front of the head, the difference is larger than the ring. */
 	if (used > KVM_EXT_CHANNEL_RING_SIZE || KVM_EXT_CHANNEL_RING_SIZE - used < pad + max) {
 		l->dropped++;
 		return NULL;

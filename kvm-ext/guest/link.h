@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The guest's end of the channel (kvm-ext/channel.h): the shared memory, and which side writes and
- * reads what in it. Only the agent's thread uses it.
+ * The guest's end of the channel (kvm-ext/channel.h): reads and writes the shared memory. Only the
+ * agent's thread uses it.
  *
- * The host is trusted, but its daemon may crash while it writes. So the guest reads each value once
- * and checks its bounds.
+ * The guest trusts the host, but the daemon may crash while it writes. So the guest reads each
+ * value once, and checks the bounds of the value.
  */
 #ifndef KVM_EXT_LINK_H
 #define KVM_EXT_LINK_H
@@ -18,16 +18,16 @@ struct kx_link {
 	u64 host_instance;
 	u64 head;		/* as published in the channel */
 	u32 reserved;		/* bytes at @head, from kx_link_reserve() */
-	u64 dropped;		/* records without room, since the ring was started */
+	u64 dropped;		/* records without room; the agent resets this at each command */
 };
 
-/* Only the agent's thread calls these functions. They do not sleep. */
+/* Only the agent's thread calls these functions, except the first. They do not sleep. */
 
 /**
  * kx_link_identified() - is a device's memory a channel of kvm-ext?
  * @memory: the memory
  *
- * Return: true if it contains the identification that the daemon writes.
+ * Return: true if the memory contains the identification that the daemon writes.
  */
 bool kx_link_identified(const void *memory);
 
@@ -46,7 +46,7 @@ u64 kx_link_host_instance(const struct kx_link *l);
 u64 kx_link_host_heartbeat(const struct kx_link *l);
 
 /**
- * kx_link_start() - choose a new instance for the guest's end, and start the ring
+ * kx_link_start() - choose a new instance for the guest's end, and make the ring empty
  * @l: the link
  * @host_instance: the daemon's instance to which the guest answers
  */
@@ -59,7 +59,8 @@ void kx_link_start(struct kx_link *l, u64 host_instance);
 void kx_link_end(struct kx_link *l);
 
 /**
- * kx_link_command_seq() - the command's number: a fast check for a new command
+ * kx_link_command_seq() - the number of the command, for a fast check whether the command is a new
+ * one
  * @l: the link
  */
 u32 kx_link_command_seq(const struct kx_link *l);
@@ -69,21 +70,21 @@ u32 kx_link_command_seq(const struct kx_link *l);
  * @l: the link
  * @command: result
  *
- * Return: false: the daemon was writing the command all the time.
+ * Return: true; false: during all attempts the command was unfinished or changed.
  */
 bool kx_link_command(const struct kx_link *l, struct kvm_ext_channel_command *command);
 
 /**
  * kx_link_put_status() - publish a status
  * @l: the link
- * @status: its @seq is ignored
+ * @status: the status; its member @seq is ignored
  */
 void kx_link_put_status(struct kx_link *l, const struct kvm_ext_channel_status *status);
 
 /**
  * kx_link_put_declared() - publish which memory must stay mapped
  * @l: the link
- * @spans: guest pages
+ * @spans: array of spans of guest pages; NULL: none
  * @nr: number of spans
  */
 void kx_link_put_declared(struct kx_link *l, const struct kvm_ext_channel_span *spans, u32 nr);
@@ -93,8 +94,8 @@ void kx_link_put_declared(struct kx_link *l, const struct kvm_ext_channel_span *
  * @l: the link
  * @max: bytes, at most KVM_EXT_CHANNEL_REC_MAX
  *
- * Return: the room, contiguous and in shared memory: write it, do not read it, then call
- * kx_link_commit(). NULL: there is no room, which is counted.
+ * Return: contiguous shared memory, to be written and not to be read; then call kx_link_commit().
+ * NULL: there is no room; the record is counted as dropped.
  */
 void *kx_link_reserve(struct kx_link *l, u32 max);
 

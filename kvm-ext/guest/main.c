@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * kvm-ext, the guest's part: finds out inside of the VM which memory its processes use, and what
- * this costs, for the daemon on the host. Commands and reports go through the memory of an
- * ivshmem-plain device (kvm-ext/channel.h).
+ * kvm-ext, the guest's part: measures for the daemon on the host, inside of the VM, which memory
+ * the VM's processes use, and what this measurement costs. Commands and reports go through the
+ * memory of an ivshmem-plain device (kvm-ext/channel.h).
  */
 #include <linux/err.h>
 #include <linux/io.h>
@@ -21,9 +21,8 @@ struct claim {
 };
 
 /*
- * Other programs use such devices, too; the module's device has an identification. The memory is
- * ordinary memory; no register of the device is used. Nothing is changed in a device without the
- * identification.
+ * Other programs, too, use such devices. Only the memory of a channel has the identification, and
+ * only such memory is written. It is ordinary memory; no register of the device is used.
  */
 static int channel_claim(struct pci_dev *pdev, struct claim *c)
 {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/* Writes the results of an epoch to the channel. */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/string.h>
@@ -36,7 +37,7 @@ void kx_report_raw(struct kx_agent *a, struct kx_process *p)
 
 /* --- ranges -------------------------------------------------------------------------- */
 
-/* Number of ranges with accesses: the ranked ranges up to the first without. */
+/* Number of ranges with accesses: these come first among the @ranked ranges. */
 static u32 report_count_hot(const struct kx_process *p, u32 ranked)
 {
 	struct kx_range range;
@@ -82,11 +83,11 @@ static void report_put_ranges(struct kx_agent *a, struct kx_process *p, u32 nr)
 /* --- pages ----------------------------------------------------------------------------- */
 
 /*
- * The pages of cold ranges are not reported: pages have no heat in the channel, and pages of ranges
- * with few accesses would count as hot as the others.
+ * Only the pages of the hottest ranges are reported. A record of pages contains no heat, so pages
+ * of ranges with few accesses would count as much as the others.
  */
 
-/* Runs of guest-physical pages, collected in private memory and copied when complete. */
+/* Runs of guest-physical pages, collected in private memory, then copied to a record. */
 struct pages {
 	struct kx_tables_visit visit;
 	struct kvm_ext_channel_span span[SPANS_MAX];
@@ -127,7 +128,7 @@ static void report_put_pages(struct kx_agent *a, struct kx_process *p, u32 rank,
 	kx_link_commit(&a->link, KVM_EXT_CHANNEL_PAGES, size);
 }
 
-/* The number of ranges, from the hottest on, that together have three quarters of the accesses. */
+/* How many of the hottest ranges together have three quarters of the accesses; at most HOT_MAX. */
 static u32 report_count_hottest(const struct kx_process *p, u32 nr)
 {
 	u64 sum = 0, of_these = 0;
@@ -172,7 +173,7 @@ static void report_process(struct kx_agent *a, struct kx_process *p)
 	kx_report_raw(a, p);
 	nr = report_count_hot(p, kx_ranges_rank(&p->ranges));
 	report_put_ranges(a, p, nr);
-	/* A process that is gone has no pages. */
+	/* A process that has exited has no pages. */
 	if (mmget_not_zero(p->mm)) {
 		report_put_all_pages(a, p, nr);
 		mmput_async(p->mm);

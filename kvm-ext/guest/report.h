@@ -11,7 +11,7 @@ struct kx_process;
  * kx_report_epoch() - write the results of an epoch to the channel
  * @a: the agent
  *
- * The records for each watched process: ranges, pages of the hottest ranges, and raw samples.
+ * Writes for each watched process its ranges, the pages of its hottest ranges, and its raw samples.
  *
  * Context: the agent's thread; may sleep.
  */
@@ -20,14 +20,14 @@ void kx_report_epoch(struct kx_agent *a);
 /**
  * kx_report_raw() - write the collected raw samples to the channel
  * @a: the agent
- * @p: the process of the samples; afterwards its list is empty
+ * @p: the process of the samples; afterwards its list of raw samples is empty
  *
- * Context: the agent's thread.
+ * Context: the agent's thread; does not sleep.
  */
 void kx_report_raw(struct kx_agent *a, struct kx_process *p);
 
 /**
- * kx_report_scratch_bytes() - how much memory a report needs in @scratch of an agent
+ * kx_report_scratch_bytes() - size in bytes of @scratch of an agent
  */
 size_t kx_report_scratch_bytes(void);
 

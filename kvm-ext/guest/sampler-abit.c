@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * guest-abit: the accessed bits of the watched processes' page tables, read and cleared one table
- * at a time, by the walk that the host's ept-walk uses (common/walk.c).
+ * at a time, by the walk that the host's ept-walk also uses (common/walk.c).
  *
  * The walk holds no lock of the memory management. Why this is correct:
  *
- * - Tables: see tables.h. The walk runs with interrupts off for a few microseconds at a time, then
- *   starts from the root again.
- * - Entries: the kernel changes entries under locks that this module does not hold, and by plain
+ * - Tables: see tables.h. The walk runs with interrupts off for some microseconds at a time, and
+ *   then starts from the root again.
+ * - Entries: the kernel changes entries under locks that this module does not hold, and uses plain
  *   stores where it knows that an entry is empty, or where it sets bits. So the walk writes an
  *   entry only by compare-and-exchange, from a present and accessed value to the same value without
  *   the accessed bit. If the kernel has cleared, moved or protected the entry meanwhile, nothing is
- *   written. If a store of the kernel sets the bit again, the next scan finds a page that was not
- *   accessed. The kernel has to work while A changes at any time, because CPUs set A, and the
- *   kernel's own ageing clears it.
+ *   written. If a plain store of the kernel sets the bit again, the next scan finds a page that was
+ *   not accessed. The kernel allows for changes of A at any time, because CPUs set A, and the
+ *   kernel's own ageing clears A.
  * - The disadvantage for the kernel: its own ageing finds fewer pages accessed, as with every other
  *   reader that clears these bits.
- * - mmget_not_zero() keeps the memory from being torn down.
+ * - mmget_not_zero() prevents that the address space is torn down.
  *
  * Without a flush (the default), a page whose translation stays in a TLB is not found again until
- * the translation is evicted: the scan finds less than what was accessed.
+ * the translation is evicted: the scan finds fewer pages than were accessed.
  */
 #include <linux/irqflags.h>
 #include <linux/kthread.h>
@@ -57,7 +57,10 @@ static bool abit_stop_walk(struct kx_walk *w)
 
 /* --- what was found ------------------------------------------------------------------- */
 
-/* A leaf of many pages was accessed, at an unknown address: each granule in it is counted. */
+/*
+ * A leaf of many pages was accessed at an unknown address: each part of the leaf that can be a
+ * range of its own gets as many accesses as it has pages.
+ */
 static void abit_add_large(struct kx_agent *a, struct kx_process *p, u64 vpn, u64 npages)
 {
 	u64 step = min(npages, 1ull << (a->command.granularity - PAGE_SHIFT)), at;
@@ -65,7 +68,7 @@ static void abit_add_large(struct kx_agent *a, struct kx_process *p, u64 vpn, u6
 	for (at = 0; at < npages; at += step)
 		kx_classify(a, p, (vpn + at) << PAGE_SHIFT, step);
 	a->account.samples += npages;
-	/* A sample is a page, but kx_classify() has counted each step as one. */
+	/* A sample is a page, but kx_classify() has counted each step as one sample. */
 	a->account.classified += npages - npages / step;
 }
 
@@ -172,7 +175,7 @@ static ktime_t abit_collect(struct kx_agent *a)
 	abit_scan(a, s);
 	s->next = ktime_add_ns(s->next, a->command.interval_ns);
 	now = ktime_get();
-	/* Missed scans are not run later. */
+	/* Scans that were missed are left out. */
 	if (ktime_before(s->next, now))
 		s->next = ktime_add_ns(now, a->command.interval_ns);
 	return s->next;
@@ -199,7 +202,7 @@ static int abit_start(struct kx_agent *a)
 		return -ENOMEM;
 	s->walk.maps = KX_ENTRY_PRESENT;
 	s->walk.accessed = _PAGE_ACCESSED;
-	/* No entry has all of these bits, so no entry is written by a plain store. */
+	/* No entry has all of these bits, so the walk writes no entry by a plain store. */
 	s->walk.dirty = PTE_PFN_MASK;
 	s->walk.address = PTE_PFN_MASK;
 	s->walk.table = abit_table;

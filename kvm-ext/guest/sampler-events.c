@@ -1,27 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * guest-pebs: the addresses in samples of perf's events, on every CPU, of watched processes.
+ * guest-pebs: samples of perf events on every CPU, with the addresses that watched processes
+ * accessed.
  *
  *   overflow handler, or a drain of perf's buffer -> ring -> agent's thread -> classifier
  *
- * The handler runs in the context of the event: in an NMI, at a context switch, in a page fault. It
- * may interrupt itself. So it uses only the ring, and counters of its CPU, which it changes with
- * single instructions.
+ * The handler runs in the context of the event: in an NMI, at a context switch, in a page fault. An
+ * NMI may interrupt the handler and call it again. So the handler uses only the ring, and counters
+ * of its CPU, which it changes with single instructions.
  *
- * Large PEBS: with a fixed period, and if only data of the record is requested, perf lets the CPU
- * fill a buffer and takes the records out at context switches, without an interrupt. But then perf
- * does not call overflow handlers: it calls them only for records that an interrupt finds, and of
- * these only for the last. All other records go to perf_event_output(), for readers of a mapped
- * buffer, which these events do not have. So for these events a probe on this function takes the
- * records. What comes through the handler in this case was found by an interrupt; this is how
- * interrupts are counted. Without the probe, samples would be lost without notice; then the event
- * is refused. If kprobes could not run the probe, this is counted (nmissed) as a loss.
+ * Large PEBS: if the period is fixed, and only data of the CPU's record is requested, perf lets the
+ * CPU fill a buffer, and takes the records out at context switches, without an interrupt. But then
+ * perf does not call overflow handlers: it calls a handler only when an interrupt drains the
+ * buffer, and only for the last record. Perf gives all other records to perf_event_output(), for
+ * readers of a mapped buffer. These events have no such readers. So a kprobe on perf_event_output()
+ * takes their records. In this case each call of the handler stands for an interrupt, which is how
+ * interrupts are counted. Without the kprobe, samples would be lost without notice: the event is
+ * then refused. If the kernel could not run the kprobe at a record, the record is counted as lost
+ * (nmissed).
  *
- * A thread that never switches would fill the buffer, and a full buffer causes an interrupt. So the
- * agent empties the buffers earlier (pace.h), and all buffers at the end of an epoch.
+ * If a thread runs without a context switch, the buffer becomes full, and this causes an interrupt.
+ * So the agent empties the buffers earlier (pace.h), and at the end of an epoch all of them.
  *
- * Each epoch looks for CPUs that have come or gone. Callbacks of CPU hotplug cannot be used: they
- * are called under the lock that the creation of an event takes.
+ * Each epoch looks for CPUs that have come or gone. Callbacks of CPU hotplug cannot be used,
+ * because they are called under the lock that is also taken to create an event.
  */
 #include <linux/err.h>
 #include <linux/kprobes.h>
@@ -46,7 +48,7 @@
 #define BATCH		256u
 #define COLLECT_NS	(10 * NSEC_PER_MSEC)
 
-/* Since the start; written on the CPU, read by the agent. */
+/* Sums since the sampler's start. Written only on the counters' own CPU, read by the agent. */
 struct counters {
 	u64 samples, no_address, interrupts, ns;
 };
@@ -58,11 +60,11 @@ struct events {
 	struct kx_mpsc ring;
 	void *ring_memory;
 	struct counters __percpu *counters;
-	struct perf_event *(*event)[KX_EVENTS_MAX];	/* for each possible CPU */
-	struct kx_pace *pace;				/* the same; for buffered events */
-	bool probing;
-	u64 missed_before;				/* by the probe, before the start */
-	u64 epoch_start_ns, cost_before_ns;		/* for the budget */
+	struct perf_event *(*event)[KX_EVENTS_MAX];	/* by CPU */
+	struct kx_pace *pace;				/* by CPU; for buffered events */
+	bool probing;					/* this sampler uses the kprobe */
+	u64 missed_before;				/* nmissed of the kprobe at the start */
+	u64 epoch_start_ns, cost_before_ns;		/* at the epoch's start, for the budget */
 	struct kx_thrift thrift;
 	struct kx_sample batch[BATCH];
 };
@@ -70,9 +72,9 @@ struct events {
 /* --- samples, in any context ------------------------------------------------------- */
 
 /*
- * Records are drained before their task is switched out, or while it runs: their task is the
- * current task. Only the task's own memory counts: neither the kernel's half of the address space,
- * nor memory that a kernel thread has borrowed.
+ * Records are drained while their task runs, or before it is switched out, so it is the current
+ * task. Only user memory of the task counts. The kernel's half of the address space does not count,
+ * nor does the user memory of an mm that a kernel thread has borrowed.
  */
 static void events_take(struct events *s, const struct perf_sample_data *data)
 {
@@ -102,7 +104,7 @@ static void events_overflow(struct perf_event *event, struct perf_sample_data *d
 	this_cpu_add(s->counters->ns, ktime_get_mono_fast_ns() - start);
 }
 
-/* A kprobe: perf_event_output(event, data, regs) will run next. */
+/* The handler of the kprobe: perf_event_output(event, data, regs) is about to run. */
 static int events_before_output(struct kprobe *probe, struct pt_regs *regs)
 {
 	struct perf_event *event = (struct perf_event *)regs_get_kernel_argument(regs, 0);
@@ -119,7 +121,7 @@ static int events_before_output(struct kprobe *probe, struct pt_regs *regs)
 	return 0;
 }
 
-/* --- the probe, one for all agents -------------------------------------------------- */
+/* --- the kprobe, one for all agents ------------------------------------------------- */
 
 static DEFINE_MUTEX(probe_lock);
 static unsigned int probe_users;
@@ -177,7 +179,7 @@ static int events_create(struct events *s, int cpu, unsigned int i)
 	if (IS_ERR(event))
 		return PTR_ERR(event);
 	s->event[cpu][i] = event;
-	/* Pinned, and no counter was free. */
+	/* A pinned event is in this state if no counter was free. */
 	return READ_ONCE(event->state) == PERF_EVENT_STATE_ERROR ? -EBUSY : 0;
 }
 
@@ -197,15 +199,15 @@ static int events_create_cpu(struct events *s, int cpu)
 }
 
 /*
- * When a CPU goes offline, perf switches off its events. They do not come back when it comes online
- * again.
+ * When a CPU goes offline, perf switches off the CPU's events, which stay off when the CPU comes
+ * online again.
  */
 static bool events_is_running(const struct events *s, int cpu)
 {
 	return s->event[cpu][0] && READ_ONCE(s->event[cpu][0]->state) > PERF_EVENT_STATE_OFF;
 }
 
-/* Events on all online CPUs, and on no others. */
+/* Creates events on CPUs that have come online, and releases those of CPUs that have gone. */
 static int events_follow_cpus(struct events *s)
 {
 	int cpu, err, first = 0;
@@ -244,13 +246,14 @@ static void events_set_period(struct events *s, u64 period)
 /* --- records in the CPUs' buffers -------------------------------------------------------- */
 
 /*
- * Reading an event whose period the CPU reloads makes perf empty the CPU's buffer, for all of the
- * CPU's events, on that CPU and with its counters stopped. The records are those of the task that
- * runs there, and the probe takes them. This costs an interrupt from CPU to CPU, but none of a
- * counter.
+ * When an event is read whose period the CPU reloads by itself, perf empties the CPU's buffer, for
+ * all events of this CPU, on this CPU and with its counters stopped. The records belong to the task
+ * that runs there, and the kprobe takes them. This costs one interrupt between CPUs, but no
+ * interrupt of a counter.
  *
- * The buffer of the CPU that this thread runs on was emptied when the scheduler switched to the
- * thread, and has been empty since: this is a kernel thread, whose accesses are not sampled.
+ * The buffer of the CPU on which this thread runs needs no emptying: it was emptied when the
+ * scheduler switched to the thread, and has been empty since, because accesses of a kernel thread
+ * are not sampled.
  */
 static void events_empty_buffer(struct events *s, int cpu)
 {
@@ -268,11 +271,11 @@ static bool events_is_due(const struct kx_agent *a, const struct kx_pace *pace, 
 
 	if (a->command.policy == KVM_EXT_POLICY_POLL)
 		return now >= pace->last_ns + KX_PACE_MIN_NS;
-	/* The epoch's report includes everything that happened until the epoch's end. */
+	/* The report of an epoch contains all samples until the end of the epoch. */
 	return kx_pace_is_due(pace, now) || (now >= end && pace->last_ns < end);
 }
 
-/* Empties the buffers that are due. Returns when the next one will be due. */
+/* Empties the buffers that are due. Returns when the next buffer is due. */
 static u64 events_empty_buffers(const struct kx_agent *a, struct events *s)
 {
 	u64 next = ktime_get_ns() + KX_PACE_MAX_NS;
@@ -313,7 +316,7 @@ static void events_add_up(struct kx_agent *a, const struct events *s)
 	account->period = s->period;
 }
 
-/* CPU time, as Memtis counts it: in parts of one CPU. */
+/* The CPU time that the sampler has used so far; its budget is a share of one CPU, as in Memtis. */
 static u64 events_cost_ns(const struct kvm_ext_channel_account *account)
 {
 	return account->interrupt_ns + account->drain_ns + account->classify_ns +
@@ -375,13 +378,11 @@ static ktime_t events_collect(struct kx_agent *a)
 		events_classify_batch(a, s->batch, nr);
 		kx_charge(&a->account.classify_ns, &mark);
 		cond_resched();
-		/* Producers that are faster than this loop must not delay the epoch. */
+		/* Samples that come faster than this loop takes them must not delay the epoch. */
 	} while (mark < until);
 	if (poll)
 		return 0;
-	/*
-	 * If samples come faster than they are classified, the agent still sleeps half of the time.
-	 */
+	/* If samples come faster than they are classified, the agent sleeps half of the time. */
 	return ns_to_ktime(mark < until ? next : mark + COLLECT_NS);
 }
 
@@ -420,7 +421,7 @@ static struct events *events_alloc(void)
 	return NULL;
 }
 
-/* The removal of an event may have interrupted its handler; RCU waits for the handler. */
+/* A handler may still run on another CPU after its event was released: RCU waits for it. */
 static void events_end(struct events *s)
 {
 	int cpu;

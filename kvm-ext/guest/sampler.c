@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/* The table of samplers. */
 #include <linux/kernel.h>
 
 #include "sampler.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Samplers: each is a file and a row in sampler.c. The agent's thread calls all functions. */
+/* A sampler is a file with these functions and a row in sampler.c. */
 #ifndef KVM_EXT_SAMPLER_H
 #define KVM_EXT_SAMPLER_H
 
@@ -9,20 +9,21 @@
 
 struct kx_agent;
 
+/* The agent's thread calls all of these functions. They may sleep. */
 struct kx_sampler {
 	u32 id;			/* enum kvm_ext_channel_sampler */
 	/*
-	 * Uses a->command; sets a->state, status.event and status.surrogate. -EOPNOTSUPP, -ENODEV:
-	 * not on this kernel or CPU.
+	 * Starts what @command of the agent says; sets the agent's @state, and @event and
+	 * @surrogate of its status. -EOPNOTSUPP, -ENODEV: this kernel or CPU cannot do it.
 	 */
 	int (*start)(struct kx_agent *a);
-	/* When this returns, nothing of the sampler runs any more. */
+	/* When this function returns, nothing of the sampler runs any more. */
 	void (*stop)(struct kx_agent *a);
-	/* Collects samples. Returns when the next call is due. */
+	/* Collects samples. Returns the time of the next call. */
 	ktime_t (*collect)(struct kx_agent *a);
 	/*
-	 * At the end of an epoch, before the report: updates the account. Negative errno: the
-	 * sampler cannot observe everything any more.
+	 * Updates the account, at the end of an epoch and before the report. Negative errno: the
+	 * sampler does not see all accesses any more.
 	 */
 	int (*epoch)(struct kx_agent *a);
 };

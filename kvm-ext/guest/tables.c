@@ -9,7 +9,7 @@
 #include "../common/walk.h"
 #include "tables.h"
 
-#define STEPS_MAX	512u		/* with interrupts off, between two reads of the clock */
+#define STEPS_MAX	512u		/* of kx_tables_next() with interrupts off */
 
 struct kx_tables kx_tables_of(struct mm_struct *mm)
 {
@@ -42,13 +42,13 @@ static u64 tables_pages_of(int level)
 	return 1ull << (9 * (level - 1));
 }
 
-/* The page behind the part that the entry for @vpn in a table of @level maps. */
+/* The page behind the part that an entry of a table of @level maps; the part contains @vpn. */
 static u64 tables_behind(u64 vpn, int level)
 {
 	return (vpn | (tables_pages_of(level) - 1)) + 1;
 }
 
-/* The level of the empty entry on the way to @vpn; 0: there is a table of level 2, or a leaf. */
+/* The level of the empty entry above @vpn; 0: there is a table of level 2 or a leaf of 1 GiB. */
 static int tables_empty_level(const struct kx_tables *t, u64 vpn)
 {
 	u64 *table = t->root, entry;
@@ -95,7 +95,7 @@ struct visit {
 	bool enough;
 };
 
-/* False: rest, or stop. */
+/* False: end the walk, to rest or (@enough) for good. */
 static bool tables_visit_table(struct visit *s, u64 *table, int level, u64 end)
 {
 	u64 entry, next, *child;

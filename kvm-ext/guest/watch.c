@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/* Finds the processes to watch, and holds their memory's structures. */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -8,7 +9,7 @@
 
 #include "watch.h"
 
-/* A process that could be watched; its mm is held. */
+/* A process that could be watched; holds a reference to @mm (mmgrab). */
 struct candidate {
 	struct mm_struct *mm;
 	unsigned long rss;
@@ -16,7 +17,7 @@ struct candidate {
 	char name[KVM_EXT_CHANNEL_NAME];
 };
 
-/* The largest processes, the largest first. */
+/* The candidates with the most memory, the largest first. */
 struct candidates {
 	struct candidate c[KVM_EXT_CHANNEL_PROCESSES];
 	u32 nr;
@@ -64,7 +65,7 @@ static void watch_insert(struct candidates *list, const struct candidate *new)
 	list->c[at] = *new;
 }
 
-/* Takes the mm of the first thread that has one: the leader may have ended before other threads. */
+/* Takes the mm of the first thread that has one, because the leader may have exited already. */
 static void watch_hold_mm(struct candidate *c, struct task_struct *leader)
 {
 	struct task_struct *task;
@@ -139,7 +140,7 @@ static int watch_init_ranges(struct kx_process *p, const struct kvm_ext_channel_
 	return kx_ranges_init(&p->ranges, p->ranges_memory, &config);
 }
 
-/* If this succeeds, it takes over the reference to the candidate's mm. */
+/* True: the reference to the candidate's mm now belongs to the watched process. */
 static bool watch_add(struct kx_watch *w, const struct candidate *c)
 {
 	bool raw = w->command->flags & KVM_EXT_COMMAND_RAW_SAMPLES;

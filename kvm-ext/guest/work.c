@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/* The device with the page in which workloads count their work. */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
@@ -15,9 +16,7 @@ static int work_open(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/*
- * A mapping holds the file, and the file holds the module: the page stays as long as it is mapped.
- */
+/* A mapping holds the file, and the file holds the module: the page exists while it is mapped. */
 static int work_release(struct inode *inode, struct file *file)
 {
 	atomic_dec(&writers);
