@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * What region sampling says, aggregation by aggregation, and how right it is.
- */
+/* Reads the regions that an aggregation has written, and measures their accuracy. */
 #ifndef AGGREGATION_H
 #define AGGREGATION_H
 
@@ -12,28 +10,29 @@
 
 #define REGIONS_MAX 2048u
 
-/* The regions as they were last written, whole. All zero to begin with. */
+/* The regions of the last aggregation. All zero before the first record. */
 struct regions {
 	struct kvm_ext_region region[REGIONS_MAX];
 	uint32_t nr, total, checks;
 	uint64_t pass, aggregation;
-	uint64_t seen;	   /* complete ones */
-	uint64_t accesses; /* in all complete ones: samples */
-	uint64_t bad;	   /* records out of order */
+	uint64_t seen;	   /* number of complete aggregations */
+	uint64_t accesses; /* samples in all records */
+	uint64_t bad;	   /* number of violated rules */
 };
 
-/* For struct kx's hook; @regions is its argument. */
+/* A function for @hook of struct kx; @hook_arg is @regions, a struct regions. */
 void regions_see(void *regions, const struct kvm_ext_record *record);
 
 /*
- * Hot is a region that half of @checks found accessed, or more. @precision: of the pages
- * in such, how many are among the @npages from @first on; @recall: of these, how many
- * are in such. Both 0 if nothing is hot.
+ * A region is hot if at least half of its @checks found an access. The pages that are hot in truth
+ * are the @npages pages from @first on. @precision: the share of the pages in hot regions that are
+ * hot in truth. @recall: the share of the pages that are hot in truth that are in hot regions. Both
+ * are 0 if no region is hot.
  */
 void regions_accuracy(const struct kvm_ext_region *region, uint32_t nr, uint32_t checks,
 		      uint64_t first, uint64_t npages, double *precision, double *recall);
 
-/* From here on the hot part counts as found. */
+/* Does the part that is hot in truth count as found? */
 static inline bool regions_found(double precision, double recall)
 {
 	return precision >= 0.7 && recall >= 0.7;

@@ -17,7 +17,7 @@
 #define PAGE	  4096ul
 #define X32_IOCTL (0x40000000l + 514)
 
-/* As 32-bit programs have it, and x32's. */
+/* The argument of KVM_GET_DIRTY_LOG as 32-bit programs and x32 programs have it. */
 struct dirty_log_32 {
 	uint32_t slot, padding1;
 	uint32_t bitmap, padding2;
@@ -43,7 +43,7 @@ bool asleep_init(struct asleep *a)
 	return !ioctl(a->uffd, UFFDIO_REGISTER, &reg);
 }
 
-/* From a 64-bit program: only the number tells the kernel by which ABI the call is. */
+/* This is a 64-bit program: the kernel knows the ABI of the call only by its number. */
 static long x32_ioctl(int fd, unsigned long cmd, void *arg)
 {
 	long ret;
@@ -100,7 +100,7 @@ void asleep_begin(struct asleep *a, int vm_fd, uint32_t slot)
 	if (pthread_create(&a->thread, NULL, sleeper, a))
 		bail("thread");
 	if (!asleep_is(a->uffd, 60000))
-		bail("KVM_GET_DIRTY_LOG does not come to its bitmap");
+		bail("KVM_GET_DIRTY_LOG does not reach its bitmap");
 }
 
 void asleep_wake(int uffd, uint64_t *bitmap)

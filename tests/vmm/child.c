@@ -12,7 +12,7 @@
 #include "tap.h"
 #include "vmm.h"
 
-/* --- what there is -------------------------------------------------------- */
+/* --- counts --------------------------------------------------------------- */
 
 int module_references(void)
 {
@@ -56,7 +56,7 @@ static bool is_pass_thread(const char *pid)
 	return !strncmp(name, "kvm-ext/", 8);
 }
 
-/* KVM has a directory for each VM, by process and descriptor. */
+/* KVM makes a directory for each VM, with process and descriptor in its name. */
 static bool is_vm(const char *name)
 {
 	return name[0] >= '0' && name[0] <= '9';
@@ -104,7 +104,6 @@ long kernel_memory_kb(void)
 
 /* --- a VMM of its own ----------------------------------------------------- */
 
-/* Hands @fd to the process at the other end. */
 void child_send_fd(int socket, int fd)
 {
 	char byte = 0, buffer[CMSG_SPACE(sizeof(int))] = { 0 };
@@ -157,7 +156,7 @@ static void other_vmm(int socket, const void *arg)
 		list[i] = vmm_write(VMM_DATA_GPA / VMM_PAGE + i);
 	vmm_loop(&own, 0, list, pages);
 	child_send_fd(socket, own.fd);
-	/* Until the parent says otherwise, or kills us. */
+	/* Runs until the parent closes its end of the socket, or kills this process. */
 	if (read(socket, &byte, 1) < 0)
 		_exit(1);
 	_exit(0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A VMM in a process of its own, to be killed, and counts of what must not be
- * left behind when it or its session is gone.
+ * A VMM in a process of its own, which can be killed; and counts of what must not be left when this
+ * VMM, or its session, has ended.
  */
 #ifndef CHILD_H
 #define CHILD_H
@@ -16,20 +16,20 @@ struct child {
 	int vm_fd;
 };
 
-/* Forks: the child has its end of a socket pair and does not come back from @run; *@socket: ours. */
+/* Forks. The child runs @run with one end of a socket pair, then exits; *@socket: the other end. */
 pid_t child_fork(int *socket, void (*run)(int socket, const void *arg), const void *arg);
-/* Its guest writes @pages pages from VMM_DATA_GPA on over and over. */
+/* Starts a VMM whose guest writes @pages pages from VMM_DATA_GPA on, again and again. */
 struct child child_start(unsigned int pages);
-/* A descriptor to the process at the other end of @socket, and from it. */
+/* Sends a descriptor to the process at the other end of @socket, and receives one from there. */
 void child_send_fd(int socket, int fd);
 int child_receive_fd(int socket);
-/* The session of this descriptor polls POLLHUP within some seconds. */
+/* Does the session of this descriptor poll POLLHUP within some seconds? */
 bool hung_up(int fd);
 
 int module_references(void);
 int session_threads(void);
-int vms(void); /* that KVM knows */
-/* Ends are carried out by others than who asked for them: gives them a moment. */
+int vms(void); /* number of VMs that KVM knows */
+/* Waits for @count() to become @want: other tasks than the caller do the work at an end. */
 bool soon(int (*count)(void), int want);
 long kernel_memory_kb(void);
 

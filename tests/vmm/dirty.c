@@ -28,11 +28,11 @@ void dirty_seed(void)
 {
 	const char *seed = getenv("KX_SEED");
 
-	/* If the host dies, the last line says where. */
+	/* If the host crashes, the last line shows where. */
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	state = seed ? strtoull(seed, NULL, 0) : 20260;
 	note("seed %llu", (unsigned long long)state);
-	/* Neighbouring seeds are not to begin alike. */
+	/* Seeds that follow each other must not lead to similar numbers. */
 	state = (state + 1) * 0x9e3779b97f4a7c15ull;
 }
 
@@ -52,7 +52,7 @@ static uint32_t one_size(void)
 	return n < DIRTY_MAX ? n : DIRTY_MAX;
 }
 
-/* The smaller of two: each page is a fault where the CPU does not log. */
+/* The smaller of two sizes: if the CPU does not log writes, each page costs a fault. */
 uint32_t dirty_size(void)
 {
 	uint32_t a = one_size(), b = one_size();
@@ -85,7 +85,7 @@ void dirty_pick(struct dirty_set *set, uint32_t n)
 	dirty_clear(set);
 	for (i = 0; i < DIRTY_PAGES; i++)
 		page[i] = i;
-	/* The first of a shuffled deck. */
+	/* The first steps of a shuffle choose the pages. */
 	for (i = 0; i < n + reads; i++) {
 		swap(&page[i], &page[i + dirty_random(DIRTY_PAGES - i)]);
 		if (i < n)

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the tests of the dirty log share: guest memory to be written, random sets
- * of its pages, and the comparison of what was written with what was reported.
+ * What the tests of the dirty log share: guest memory, random sets of its pages that the guest
+ * writes, and the comparison of the written pages with the reported ones.
  *
- * KVM maps memory writable when it is first accessed, and what it maps writable
- * in a memslot with a log it marks dirty, though the access was a read. So "only
- * read, not reported" holds for pages that are mapped; after whatever unmapped
- * them (a log switched off over 2M pages, a memslot that went) comes
- * dirty_settle().
+ * KVM maps a page writable at the first access, and in a memslot with a log KVM then marks the page
+ * dirty, also if the access was a read. So "a page that is only read is not reported" is true only
+ * of pages that are mapped already. After pages were unmapped (a log was switched off over 2M
+ * pages, a memslot was deleted), a test calls dirty_settle().
  */
 #ifndef DIRTY_H
 #define DIRTY_H
@@ -23,36 +22,36 @@
 #define DIRTY_PAGES ((uint32_t)(DIRTY_SIZE / VMM_PAGE))
 #define DIRTY_GFN   (VMM_DATA_GPA / VMM_PAGE)
 #define DIRTY_WORDS (DIRTY_PAGES / 64)
-#define DIRTY_MIN   8u /* pages of a random set */
-#define DIRTY_MAX   4000u
+#define DIRTY_MIN   8u	  /* pages of a random set, at least */
+#define DIRTY_MAX   4000u /* at most */
 
-/* Pages of the guest memory, by their number in it. */
+/* A set of pages of the guest memory. */
 struct dirty_set {
-	uint8_t written[DIRTY_PAGES];
+	uint8_t written[DIRTY_PAGES]; /* 1: the page is in the set; index 0: the first page */
 	uint32_t n;
-	uint32_t list
-		[DIRTY_PAGES]; /* of the guest: the writes, and reads of other pages between them */
+	/* What the guest does: writes of the set's pages, mixed with reads of other pages. */
+	uint32_t list[DIRTY_PAGES];
 	uint32_t count;
 };
 
-/* The same numbers in each run, from a seed that is printed; KX_SEED=N sets another. */
+/* The same random numbers in each run; KX_SEED=N sets another seed. Prints the seed. */
 void dirty_seed(void);
 uint32_t dirty_random(uint32_t below);
 
 void dirty_clear(struct dirty_set *set);
-/* @n pages to write in random order, and half as many reads of pages that are not written. */
+/* Chooses @n random pages to write, and half as many other pages to read. */
 void dirty_pick(struct dirty_set *set, uint32_t n);
-/* DIRTY_MIN to DIRTY_MAX, small sets rather than large ones. */
+/* A random size of a set, from DIRTY_MIN to DIRTY_MAX. Small sizes are more frequent. */
 uint32_t dirty_size(void);
 
-/* The writes alone. */
+/* Removes the reads from the list. */
 void dirty_drop_reads(struct dirty_set *set);
 
-/* Has the guest go through the list, all vCPUs at a time, each with its share. */
+/* The guest goes through the list; all vCPUs at the same time, each with a part of the list. */
 void dirty_touch(struct vmm *vm, const struct dirty_set *set);
 void dirty_touch_all(struct vmm *vm);
 
-/* Has all pages mapped, by writes, and a pass take these. */
+/* Makes the guest write all pages, so that they are mapped, and runs a pass for these writes. */
 void dirty_settle(struct vmm *vm, struct kx *kx, struct kx_samples *got);
 
 struct dirty_diff {
@@ -62,17 +61,17 @@ struct dirty_diff {
 struct dirty_diff dirty_compare(const struct dirty_set *set, const struct kx_samples *got);
 bool dirty_same(const struct dirty_diff *diff);
 
-/* Does one round, all in one: random pages, a pass, the comparison, the pass's own account. */
+/* One round: the guest touches a random set, a pass runs, the pages are compared. */
 struct dirty_diff dirty_round(struct vmm *vm, struct kx *kx, struct kx_samples *got,
 			      struct dirty_set *set);
-/* Is the pass in @got whole, counted, and do its figures agree with its records? */
+/* Is the pass in @got complete and counted, and does its account agree with its records? */
 bool dirty_account_agrees(const struct kx_samples *got);
 
-/* The guest memory in memslot DIRTY_SLOT. */
+/* Sets memslot DIRTY_SLOT with the guest memory, and deletes the memslot. */
 void dirty_map(struct vmm *vm, void *memory, uint32_t flags);
 void dirty_unmap(struct vmm *vm);
 
-/* KX_EXPECT_MECHANISM, if set, makes what the module says an assertion. Prints it in any case. */
+/* Prints the mechanism; if KX_EXPECT_MECHANISM is set, asserts that the mechanism is this one. */
 void dirty_check_mechanism(uint32_t mechanism);
 const char *dirty_mechanism_name(uint32_t mechanism);
 

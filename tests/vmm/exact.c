@@ -9,7 +9,7 @@
 #define BLOCK (VMM_2M / VMM_PAGE)
 #define GIB   (1ul << 30)
 
-/* Where the memory is, and of how many pages its leaves are. */
+/* Where the memory is, and of how many pages each leaf is. */
 static const struct place {
 	const char *name;
 	uint64_t gpa, size;
@@ -36,7 +36,7 @@ static uint64_t first_gfn, end_gfn; /* of the memory */
 static uint32_t list[VMM_LIST_MAX];
 static uint8_t want[KX_GFNS];
 
-/* Sparse, dense and clustered sets, and now and then none and all. */
+/* A sparse, dense or clustered set; sometimes no page or all pages. */
 static uint32_t random_set(void)
 {
 	static const unsigned int per_mille[] = { 0, 1, 10, 100, 500, 900, 1000 };
@@ -53,7 +53,7 @@ static uint32_t random_set(void)
 	return n;
 }
 
-/* What a pass takes and reports as one. */
+/* The number of pages that a pass tests and reports as one. */
 static uint64_t unit(const struct exact_setup *setup)
 {
 	bool blocks = setup->granularity == KVM_EXT_GRANULARITY_2M;
@@ -61,7 +61,7 @@ static uint64_t unit(const struct exact_setup *setup)
 	return blocks && place->leaf < BLOCK ? BLOCK : place->leaf;
 }
 
-/* Which pages the pass has to report, and through how many leaves. */
+/* Determines which pages the pass has to report, and through how many leaves. */
 static uint64_t expect(const struct exact_setup *setup, uint32_t n, uint64_t first, uint64_t end)
 {
 	uint64_t whole = unit(setup), leaves = 0, gfn;
@@ -113,7 +113,7 @@ static void describe(char *name, size_t size, const struct exact_setup *setup)
 		 tracker_name[setup->tracker], place->name,
 		 setup->granularity == KVM_EXT_GRANULARITY_2M ? "2M" : "4K",
 		 setup->sub_range ? ", part of the memory" : "",
-		 setup->flags & KVM_EXT_SET_NO_SKIP ? ", reading all" : "",
+		 setup->flags & KVM_EXT_SET_NO_SKIP ? ", reading all tables" : "",
 		 setup->flush_scope == KVM_EXT_FLUSH_NONE ? ", no flush" : "");
 }
 
@@ -159,7 +159,7 @@ static void run(const struct exact_setup *setup)
 	   (unsigned long long)stats.max_hold_ns / 1000);
 }
 
-/* All of it mapped, by leaves of the size that is wanted. */
+/* Makes the guest access all memory, and checks that leaves of the intended size map it. */
 static void map_all(void)
 {
 	struct kvm_ext_vm info;

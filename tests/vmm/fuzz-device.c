@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A structured fuzzer of /dev/kvm-ext: several threads call it with arguments that are mostly nearly right, while VMs come and
- * go, memslots change, the VMMs use their dirty logs, and the indices of rings are overwritten.
+ * A structured fuzzer of /dev/kvm-ext: several threads call the device with arguments that are
+ * mostly nearly right, while VMs are created and destroyed, memslots change, the VMMs use their
+ * dirty logs, and the indices of rings are overwritten.
  *
- * What is asked: the kernel does not complain (whoever runs this reads its log: KASAN, lockdep and the others see what
- * this program cannot), every kind of call has succeeded at least once, so the fuzzer has come where it wants to be, and at
- * the end nothing is left behind and a VM can be tracked.
+ * Expected: the kernel's log has no complaint (the program that runs this one reads the log: KASAN,
+ * lockdep and others find what this program cannot see); each kind of call has succeeded at least
+ * once, so that the fuzzer has reached the code behind the checks; at the end nothing is left, and
+ * a VM can be tracked.
  *
- * Calls are made in batches of a thread. All that a batch does follows from its seed and from what the other threads
- * do meanwhile. Where the kernel has KCOV, seeds of batches that reached new code are kept in a file, and later runs begin
- * with these.
+ * Each thread makes calls in batches. What a batch does follows from its seed and from what the
+ * other threads do at the same time. If the kernel has KCOV, the seeds of batches that reached new
+ * code are kept in a file, and later runs begin with these seeds.
  *
- * What it cannot show: code that runs in the module's own thread is not part of the coverage; an order of events that
- * this machine never has.
+ * What it cannot show: errors in code that runs in the module's own thread may be missed, because
+ * the coverage does not contain this code; an order of events that never occurs on this machine.
  *
  * usage: fuzz-device SECONDS [SEED [FILE WITH SEEDS]]
  */
@@ -48,10 +50,10 @@
 #define COVERED_BITS (1u << 20)
 
 struct fuzz_vm {
-	pthread_rwlock_t lock; /* written: it is made or destroyed */
+	pthread_rwlock_t lock; /* held for writing while the VM is created or destroyed */
 	bool lives;
 	struct vmm vm;
-	void *memory[SLOTS]; /* of slots 1 and up */
+	void *memory[SLOTS]; /* of the slots from 1 on */
 };
 
 struct ring {
@@ -92,7 +94,7 @@ static bool one_in(uint64_t *r, unsigned int n)
 	return !below(r, n);
 }
 
-/* Numbers at which code changes its mind. */
+/* Numbers that are often limits in code. */
 static uint64_t odd_number(uint64_t *r)
 {
 	static const uint64_t known[] = { 0,	      1,	  2,	      7,
@@ -113,8 +115,8 @@ static uint64_t some_gfn(uint64_t *r)
 /* --- arguments ------------------------------------------------------------------------------ */
 
 /*
- * Where an argument of @size bytes lies: mostly so that it ends where memory ends and an over-read is a fault. Each thread has
- * memory of its own for that.
+ * Chooses the address of an argument of @size bytes. Mostly the argument ends where accessible
+ * memory ends, so that a read behind it faults. Each thread has memory of its own for this.
  */
 static __thread uint8_t *my_edge;
 
@@ -139,7 +141,7 @@ static void *place(uint64_t *r, const void *argument, size_t size)
 	}
 }
 
-/* The struct's own idea of its size, which comes first. */
+/* Changes @size, the first member of each structure, in some cases. */
 static void spoil_size(uint64_t *r, uint32_t *size)
 {
 	if (one_in(r, 16))
@@ -246,7 +248,7 @@ static long fuzz_set(uint64_t *r)
 	t.interval_ns = one_in(r, 3) ? 0 : 100000 + below(r, 20000000);
 	set_options(r, &t, ranges);
 	if (one_in(r, 8)) {
-		/* A field of 32 bits is something else. */
+		/* Another value in one field of 32 bits. */
 		uint32_t *field = (uint32_t *)&t + 1 + below(r, sizeof(t) / 4 - 1);
 
 		*field = (uint32_t)odd_number(r);
@@ -331,7 +333,7 @@ static long fuzz_map(uint64_t *r)
 		munmap(ring->map, ring->size);
 	*ring = (struct ring){ map, size };
 	if (protection == PROT_READ)
-		mprotect(map, size, PROT_READ | PROT_WRITE); /* to be refused, or not */
+		mprotect(map, size, PROT_READ | PROT_WRITE); /* may be refused */
 	pthread_mutex_unlock(&rings_lock);
 	return 0;
 }
@@ -342,7 +344,7 @@ static long fuzz_unmap(uint64_t *r)
 
 	pthread_mutex_lock(&rings_lock);
 	if (ring->map) {
-		/* A part first, whose place stays taken: another thread's memory could come there before the rest goes. */
+		/* A part may be replaced first; it stays mapped, so the place is not free. */
 		if (one_in(r, 4))
 			mmap((uint8_t *)ring->map + VMM_PAGE, VMM_PAGE, PROT_NONE,
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
@@ -353,7 +355,7 @@ static long fuzz_unmap(uint64_t *r)
 	return 0;
 }
 
-/* By a system call, which fails where our memory may not be written to. */
+/* Writes by a system call, which fails at memory that cannot be written. */
 static void write_at(void *at, uint64_t value)
 {
 	static int out[2] = { -1, -1 };
@@ -365,7 +367,7 @@ static void write_at(void *at, uint64_t value)
 		(void)!read(out[0], &value, sizeof(value));
 }
 
-/* The consumer's index, and what is not the consumer's. */
+/* Overwrites the consumer's index, or a word that belongs to the producer. */
 static long fuzz_scribble(uint64_t *r)
 {
 	struct ring *ring = &rings[below(r, RINGS)];
@@ -385,7 +387,7 @@ static long fuzz_scribble(uint64_t *r)
 	return 0;
 }
 
-/* As a well-behaved consumer does. */
+/* Consumes all records, as a correct consumer does. */
 static long fuzz_consume(uint64_t *r)
 {
 	struct ring *ring = &rings[below(r, RINGS)];
@@ -457,7 +459,7 @@ static long fuzz_vm(uint64_t *r)
 	return 0;
 }
 
-/* The guest only writes to the first slot, which therefore stays; its log may come and go. */
+/* The guest writes to the first slot, which therefore is not deleted; its log may change. */
 static long fuzz_slot(uint64_t *r)
 {
 	struct fuzz_vm *v = &vms_[below(r, VMS)];
@@ -586,7 +588,7 @@ static uint64_t *kcov_start(void)
 	return cover;
 }
 
-/* Whether there is code among the first @n places that no batch has reached before. */
+/* Do the first @n places contain code that no batch has reached before? */
 static bool covers_more(const uint64_t *places, uint64_t n)
 {
 	bool more = false;
@@ -609,7 +611,7 @@ static void keep_seed(uint64_t seed)
 	kept++;
 }
 
-/* Known seeds first, then new ones, and now and then a known one in new company. */
+/* Uses the known seeds first, then new ones, and sometimes a known one again. */
 static void *fuzzer(void *arg)
 {
 	uint64_t state = *(uint64_t *)arg, *cover = kcov_start();
@@ -705,7 +707,7 @@ static void can_still_track(void)
 	kx_pass(&kx, &got);
 	for (uint32_t i = 0; i < 8; i++)
 		found += got.page[vmm_entry_gfn(list[i])] == 1;
-	ok_eq(found, 8, "a VM is tracked as ever");
+	ok_eq(found, 8, "a VM can be tracked");
 	kx_samples_free(&got);
 	kx_close(&kx);
 	vmm_destroy(&vm);

@@ -98,7 +98,7 @@ void kx_start(struct kx *kx, const struct kvm_ext_tracker *tracker)
 {
 	if (kx_set(kx->fd, tracker))
 		bail("KVM_EXT_SET_TRACKER");
-	/* A pass that is asked for now comes after the priming pass. */
+	/* The requested pass is run after the priming pass. */
 	if (kx_run_pass(kx->fd, NULL))
 		bail("KVM_EXT_RUN_PASS");
 	kx_discard(kx);
@@ -155,7 +155,7 @@ void kx_samples_clear(struct kx_samples *s)
 	uint8_t *page = s->page, *smm = s->smm;
 	uint64_t n = s->end_gfn - s->first_gfn;
 
-	/* Only what is set: a whole set is long to clear for a pass of microseconds. */
+	/* Only a part is cleared: to clear all takes much longer than a pass of microseconds. */
 	memset(page + s->first_gfn, 0, n);
 	memset(smm + s->first_gfn, 0, n);
 	memset(s, 0, sizeof(*s));
@@ -258,7 +258,7 @@ static void read_end(struct kx_samples *s, const void *record)
 	s->cuts += !!(end->h.flags & KVM_EXT_PASS_CUT);
 	s->yields += !!(end->h.flags & KVM_EXT_PASS_YIELDED);
 	s->controls += !!(end->h.flags & KVM_EXT_PASS_CONTROL);
-	/* Its PASS_BEGIN may have been read before @s was cleared, or lost because nobody read in time. */
+	/* Without @begin_known, PASS_BEGIN was lost, or was read before @s was cleared. */
 	if (s->begin_known &&
 	    (end->pass != s->last_pass ||
 	     ((end->h.flags ^ s->last_flags) & (KVM_EXT_PASS_PRIME | KVM_EXT_PASS_CONTROL))))
@@ -323,7 +323,7 @@ static void read_regions(struct kx_samples *s, const void *record)
 
 static const struct {
 	void (*read)(struct kx_samples *s, const void *record);
-	uint32_t size; /* at least */
+	uint32_t size; /* of the record, at least */
 } readers[] = {
 	[KVM_EXT_REC_PASS_BEGIN] = { read_begin, sizeof(struct kvm_ext_rec_pass_begin) },
 	[KVM_EXT_REC_RUN] = { read_run, sizeof(struct kvm_ext_rec_run) },
@@ -398,6 +398,7 @@ void kx_ok_stretch(struct kx *kx, const struct kvm_ext_tracker *t, int most_acco
 		most = hold > most ? hold : most;
 	}
 	ok(least > 0 && least < STRETCH_NS,
-	   "%s: longest stretch without a rescheduling point: %llu us (to %llu, %d accounts)", name,
-	   (unsigned long long)least / 1000, (unsigned long long)most / 1000, i);
+	   "%s: longest stretch without a rescheduling point: %llu us (up to %llu us in %d "
+	   "accounts)",
+	   name, (unsigned long long)least / 1000, (unsigned long long)most / 1000, i);
 }

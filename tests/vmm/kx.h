@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * /dev/kvm-ext as a test uses it: thin calls that return what the kernel
- * returned, and a reader of the ring that turns records into sets of pages.
+ * /dev/kvm-ext for tests: functions that return what the ioctl has returned, and a reader of the
+ * ring that converts records to sets of pages.
  */
 #ifndef KX_H
 #define KX_H
@@ -18,33 +18,33 @@ struct kx {
 	uint8_t *data;
 	uint64_t size; /* of the data */
 
-	/* Optional: shown each record that is read, after its own fields were checked. */
+	/* Optional: called for each record after the fields of the record were checked. */
 	void (*hook)(void *arg, const struct kvm_ext_record *record);
 	void *hook_arg;
 };
 
-/* Sets of pages of guest memory (below VMM_GPA_END), one byte each. */
+/* Number of pages in a set: one byte for each page of guest memory below VMM_GPA_END. */
 #define KX_GFNS (1u << 23)
 
-/* What the ring said of one pass, or of several added up. */
+/* The records of one pass, or the sums of the records of several passes. */
 struct kx_samples {
-	uint8_t *page;	  /* per gfn: times found accessed */
+	uint8_t *page;	  /* by gfn: how often the page was found accessed */
 	uint8_t *smm;	  /* the same for address space 1 */
-	uint64_t samples; /* leaves */
+	uint64_t samples; /* number of leaves */
 	uint64_t pages;
 	uint64_t by_order[32]; /* samples, by order of the leaf */
 	uint64_t begins, ends, primes, cuts, yields, controls, losts;
-	bool begin_known; /* of the pass whose end comes next: it was read, and nothing was lost since */
-	uint64_t faults;   /* of trap: these are samples, too */
-	uint64_t regions;  /* as often as they were written */
+	bool begin_known;  /* the last PASS_BEGIN was read, and no record was lost since */
+	uint64_t faults;   /* of trap; @samples contains them, too */
+	uint64_t regions;  /* number of regions in all records */
 	uint64_t prime_ns; /* when the priming pass began */
 	uint64_t lost_samples, lost_records;
-	uint64_t bad; /* records against the rules */
+	uint64_t bad; /* number of records that violate a rule */
 	uint64_t last_pass;
-	uint16_t last_flags;		 /* of its PASS_BEGIN */
-	uint64_t first_gfn, end_gfn;	 /* all that is set in @page and @smm lies between */
-	struct kvm_ext_rec_pass_end sum; /* counters of counted passes added up */
-	struct kvm_ext_rec_pass_end all; /* of every pass, priming and cut ones, too */
+	uint16_t last_flags;		 /* of the PASS_BEGIN of @last_pass */
+	uint64_t first_gfn, end_gfn;	 /* outside of these, @page and @smm are 0 */
+	struct kvm_ext_rec_pass_end sum; /* sums of the counters of counted passes */
+	struct kvm_ext_rec_pass_end all; /* the same of all passes, with priming and cut ones */
 };
 
 int kx_open(void);
@@ -54,10 +54,10 @@ int kx_try_attach(int fd, int vm_fd, uint32_t ring_pages);
 int kx_map(struct kx *kx);
 void kx_close(struct kx *kx);
 
-/* A tracker with everything at its default and passes only on request. */
+/* A setting with all fields at their defaults, whose passes run only on request. */
 struct kvm_ext_tracker kx_tracker(uint32_t id);
 int kx_set(int fd, const struct kvm_ext_tracker *tracker);
-/* Sets it, waits for the priming pass to be over and drops what is in the ring. */
+/* Sets the tracker, runs the priming pass and one counted pass, and discards all records. */
 void kx_start(struct kx *kx, const struct kvm_ext_tracker *tracker);
 
 int kx_run_pass(int fd, uint64_t *pass);
@@ -66,25 +66,27 @@ struct kvm_ext_vm kx_vm(int fd);
 struct kvm_ext_caps kx_caps(int fd);
 
 /*
- * Has no vCPU left the guest since the last call with this @exits? Then what CPUs had
- * cached of the VM's page tables they still have, but for what had no room. (A vCPU that was
- * on its way back into the guest at the last call counts as one that stayed: rare.)
+ * True if no vCPU had a VM exit since the last call with this @exits. Then the CPUs still have what
+ * they had cached of the VM's page tables, except for entries that were evicted. (Rare: a vCPU that
+ * was about to enter the guest at the last call counts as one without VM exit.)
  */
 bool kx_stayed(int fd, uint64_t *exits);
 
 void kx_samples_init(struct kx_samples *s);
 void kx_samples_clear(struct kx_samples *s);
 void kx_samples_free(struct kx_samples *s);
-/* Consumes all that is in the ring. */
+/* Reads all records of the ring. */
 void kx_read(struct kx *kx, struct kx_samples *s);
-/* Runs a pass and reads what it found into the cleared @s. */
+/* Clears @s, runs a pass and reads the records of the pass. */
 void kx_pass(struct kx *kx, struct kx_samples *s);
 void kx_discard(struct kx *kx);
 
 /*
- * Is no stretch of a pass longer than a millisecond without a point of rescheduling? Of up to @most_accounts, each of a
- * setting of @t anew, the least longest stretch is judged: any can be long where an emulated host was not run, one that is long by
- * construction is so in every account. @before: is called before each; may be NULL.
+ * Asserts that no stretch of a pass without a rescheduling point is longer than a millisecond. Sets
+ * @t up to @most_accounts times, which makes as many accounts, and judges the account whose longest
+ * stretch is the shortest: while an emulated host does not run, any stretch can become long, but a
+ * stretch that the code makes long is long in every account. @before is called before each setting;
+ * it may be NULL.
  */
 void kx_ok_stretch(struct kx *kx, const struct kvm_ext_tracker *t, int most_accounts,
 		   void (*before)(void), const char *name);

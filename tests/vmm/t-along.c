@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Does dirty-log lose a write of a guest that writes all along, while passes run?
+ * Does dirty-log lose a write of a guest that writes while passes run?
  *
- * Judged as a migration is: after each pass the pages that the pass found are copied,
- * while the guest writes on. When the guest stops, one more pass has to make the copy the
- * same as the memory. Each list of writes leaves a value of its own, so a page whose last
- * write was found neither by the pass that was under way nor by the next one is a difference.
+ * The test works as a migration does: after each pass it copies the pages that the pass has found,
+ * while the guest continues to write. When the guest has stopped, one more pass has to make the
+ * copy equal to the memory. Each list of writes writes another value. So if neither the running
+ * pass nor the next one finds the last write to a page, the page differs.
  *
- * What it cannot show: a lost write to a page that is written again before the guest stops.
- * Lists are random subsets, so that of many lists some page is of each.
+ * What it cannot show: a lost write to a page that is written again before the guest stops. Lists
+ * are random subsets, so that many lists contain pages that no later list contains.
  */
 #include <linux/kvm.h>
 #include <pthread.h>
@@ -21,7 +21,7 @@
 #include "vmm.h"
 
 #define ROUNDS 10
-#define PASSES 4 /* at least, of each round, before the guest stops */
+#define PASSES 4 /* in each round at least, before the guest stops */
 #define LISTS  3
 
 static struct vmm vm;
@@ -31,11 +31,11 @@ static struct kx_samples got;
 struct writer {
 	pthread_t thread;
 	bool stop;
-	uint32_t lists; /* that the guest has been through */
+	uint32_t lists; /* number of lists that the guest has completed */
 	struct dirty_set set;
 };
 
-/* Nobody writes these: found, they are wrong. */
+/* Pages that the guest never writes: no pass may find them. */
 static bool is_reserved(uint32_t page)
 {
 	return page % 16 == 15;
@@ -52,7 +52,7 @@ static void drop_reserved(struct dirty_set *s)
 	s->count = n;
 }
 
-/* The value that is written is the number of the list. */
+/* The guest writes the number of the list to each page of the list. */
 static void *write_on(void *arg)
 {
 	struct writer *w = arg;
@@ -79,7 +79,10 @@ struct along {
 	uint64_t meanwhile, found, reserved, twice, odd_accounts, different;
 };
 
-/* The copy is taken after the harvest, as a VMM does: what is written from then on is the next pass's. */
+/*
+ * As in a VMM, the copy is made after the log was read. The next pass finds what is written after
+ * that.
+ */
 static void copy_found(struct along *a, const void *memory)
 {
 	uint32_t i;
@@ -143,14 +146,15 @@ static void writes_all_along(const struct vmm_config *config, enum vmm_backing b
 		a.copy[i] = value_of(memory, i);
 	for (round = 0; round < ROUNDS; round++)
 		along_round(&a, &w, memory);
-	ok_eq(a.different, 0, "%s: each last write was found", name);
+	ok_eq(a.different, 0, "%s: the last write to each page was found", name);
 	ok(!a.reserved && !a.twice && !a.odd_accounts,
-	   "%s: it is found once a pass, and what is not written is not (%llu, %llu, %llu)", name,
-	   (unsigned long long)a.twice, (unsigned long long)a.reserved,
+	   "%s: a page is found once in a pass, and pages that are not written are not found "
+	   "(%llu, %llu, %llu)",
+	   name, (unsigned long long)a.twice, (unsigned long long)a.reserved,
 	   (unsigned long long)a.odd_accounts);
-	ok(a.meanwhile > 0, "%s: passes found pages while the guest wrote on: %llu of %llu", name,
+	ok(a.meanwhile > 0, "%s: passes found pages while the guest wrote: %llu of %llu", name,
 	   (unsigned long long)a.meanwhile, (unsigned long long)a.found);
-	note("%u lists of writes, %d passes beside them", w.lists, a.passes);
+	note("%u lists of writes, %d passes at the same time", w.lists, a.passes);
 	kx_close(&kx);
 	vmm_destroy(&vm);
 	vmm_free(memory, DIRTY_SIZE);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A task of the VMM is asleep in an ioctl on its dirty log (asleep.h), while a tracker
- * has the log of another memslot. Nobody else is to wait for it: neither who reads
- * statistics, nor another VM's session, nor who detaches this one. Passes stand aside and
- * say so, no page is lost for the tracker or the VMM, and all that has to wait ends with
- * the VMM, however that ends.
+ * A task of the VMM sleeps in an ioctl on its dirty log (asleep.h), while a tracker uses the log of
+ * another memslot. No other task may wait for the sleeping task: not a task that reads statistics,
+ * not a task that detaches the session, not the session of another VM. Passes stand aside and
+ * report it, and neither the tracker nor the VMM loses a page. What has to wait ends with the VMM,
+ * in whatever way the VMM ends.
  *
- * And one that was asleep before the tracker came has to be found, whatever its
- * process looks like.
+ * A task that slept already before the tracker was set has to be found, in whatever state its
+ * process is.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -31,13 +31,13 @@
 #include "tap.h"
 #include "vmm.h"
 
-/* The memslot that the VMM logs; the other is dirty.h's. */
+/* The memslot that the VMM logs; the tracker logs the one of dirty.h. */
 #define OWN_SLOT  2u
 #define OWN_GPA	  (256ul << 20)
 #define OWN_GFN	  (OWN_GPA / VMM_PAGE)
 #define OWN_PAGES ((uint32_t)(VMM_2M / VMM_PAGE))
 
-/* What would not come back at all without the VMM comes back within so long on a busy machine. */
+/* A call that does not wait for the VMM returns within this time, also on a busy machine. */
 #define SOON_MS	 5000
 #define NEVER_MS 30000
 
@@ -53,7 +53,7 @@ static void *memory, *own_memory;
 static uint64_t began_ns;
 static volatile bool let_go;
 
-/* Were something to wait for the sleeper, the test would do so for ever. */
+/* Wakes the sleeping task if a call waits for it, so that the test does not hang. */
 static void *watchdog(void *arg)
 {
 	(void)arg;
@@ -62,7 +62,7 @@ static void *watchdog(void *arg)
 			return NULL;
 		usleep(10000);
 	}
-	note("something waits for the VMM: it is woken");
+	note("something waits for the VMM: the VMM is woken");
 	asleep_wake(sleeper.uffd, sleeper.bitmap);
 	return NULL;
 }
@@ -99,7 +99,7 @@ static void passes_stand_aside(const char *name)
 	ok_soon(name, "a pass");
 	s = kx_stats(kx.fd);
 	ok(s.state == KVM_EXT_STATE_ASIDE && s.log_more.aside_passes > 0,
-	   "%s: the statistics say so", name);
+	   "%s: the statistics say that passes stand aside", name);
 }
 
 static void changes_are_refused(const char *name)
@@ -111,7 +111,7 @@ static void changes_are_refused(const char *name)
 	ok_soon(name, "SET_TRACKER");
 }
 
-/* From beginning to end, the session of another VM. */
+/* A session of another VM, from beginning to end. */
 static void others_go_on(const char *name)
 {
 	struct kvm_ext_tracker t = kx_tracker(KVM_EXT_TRACKER_DIRTY_LOG);
@@ -188,8 +188,9 @@ static void ok_nothing_lost(const char *name)
 	ok(!sleeper.ret && !lost, "%s: the VMM gets every page that was written", name);
 	kx_pass(&kx, &got);
 	diff = dirty_compare(&set, &got);
-	ok(dirty_same(&diff), "%s: and the next pass finds what was written meanwhile", name);
-	ok(!kx_stats(kx.fd).state, "%s: nobody stands aside any more", name);
+	ok(dirty_same(&diff), "%s: the next pass finds the pages that were written meanwhile",
+	   name);
+	ok(!kx_stats(kx.fd).state, "%s: passes do not stand aside any more", name);
 }
 
 static pthread_t start_watchdog(void)
@@ -208,7 +209,7 @@ static void stop_watchdog(pthread_t thread)
 	pthread_join(thread, NULL);
 }
 
-/* A VM's session ends a moment after its thread. */
+/* The session of a VM ends shortly after the session's thread. */
 static int sessions(void)
 {
 	int fd = kx_open(), n = (int)kx_caps(fd).sessions;
@@ -238,7 +239,7 @@ static void asleep_beside_a_tracker(enum vmm_log log)
 	asleep_end(&sleeper);
 	ok_nothing_lost(name);
 
-	/* The session is closed, the VMM comes out later. */
+	/* The session is closed before the VMM leaves its ioctl. */
 	asleep_again(&sleeper);
 	asleep_begin(&sleeper, vm.fd, OWN_SLOT);
 	dog = start_watchdog();
@@ -247,14 +248,15 @@ static void asleep_beside_a_tracker(enum vmm_log log)
 	ok_soon(name, "closing the session");
 	again = kx_open();
 	ok_errno(kx_try_attach(again, vm.fd, 0), EBUSY,
-		 "%s: its VM has a session until it can be left", name);
+		 "%s: the VM keeps its session until it can be released", name);
 	others_go_on(name);
 	stop_watchdog(dog);
 	asleep_end(&sleeper);
-	ok(soon(sessions, 0), "%s: it is left when the VMM comes out", name);
+	ok(soon(sessions, 0), "%s: the VM is released when the VMM leaves its ioctl", name);
 	close(again);
 	kx_attach(&kx, vm.fd, 0);
-	ok_eq(kx_vm(kx.fd).logged_pages, OWN_PAGES, "%s: then only the VMM's log is on", name);
+	ok_eq(kx_vm(kx.fd).logged_pages, OWN_PAGES, "%s: after that only the VMM's log is on",
+	      name);
 	kx_close(&kx);
 	end_vmm();
 	ok(soon(module_references, 0), "%s: at the end the module is not in use", name);
@@ -270,8 +272,8 @@ struct other {
 
 enum way {
 	LIVING,	      /* a thread sleeps */
-	WITHOUT_MAIN, /* the same, and the main thread has exited */
-	BY_X32,	      /* by x32's system call */
+	WITHOUT_MAIN, /* a thread sleeps, and the main thread has exited */
+	BY_X32,	      /* a thread sleeps in the system call of the x32 ABI */
 };
 
 static void send_fds(int socket, const int *fds, void *address)
@@ -309,7 +311,7 @@ static void receive_fds(struct other *o)
 	o->uffd = fds[1];
 }
 
-/* Sleeps each time that it is told to, and answers with KVM's answer. */
+/* The other VMM: sleeps at each request, and then sends KVM's answer. */
 static void *other_sleeper(void *arg)
 {
 	int socket = *(int *)arg;
@@ -367,7 +369,7 @@ static void put_to_sleep(const struct other *o)
 	if (write(o->socket, "", 1) != 1)
 		bail("the other VMM");
 	if (!asleep_is(o->uffd, 60000))
-		bail("KVM_GET_DIRTY_LOG does not come to its bitmap");
+		bail("KVM_GET_DIRTY_LOG does not reach its bitmap");
 }
 
 static int answer(const struct other *o)
@@ -408,14 +410,14 @@ static void killed_while_asleep(bool closed_before)
 		kx_close(&session);
 	end_other(&o);
 	if (!closed_before) {
-		ok(hung_up(session.fd), "%s: the session says so", name);
+		ok(hung_up(session.fd), "%s: the session polls POLLHUP", name);
 		kx_close(&session);
 	}
 	ok(soon(session_threads, 0) && soon(vms, 0) && soon(module_references, 0),
-	   "%s: nothing is left of it", name);
+	   "%s: no session, thread or VM is left", name);
 }
 
-/* With the log of a memslot ours, the VMM's call has to be held back until it is its own. */
+/* If the tracker had the log of this memslot, the VMM's call would have to wait for the log. */
 static void asleep_before(enum way way)
 {
 	static const char *const names[] = {
@@ -429,7 +431,7 @@ static void asleep_before(enum way way)
 	int err;
 
 	if (way == BY_X32) {
-		/* Awake: does this kernel have it? */
+		/* Not asleep, only to see whether this kernel has x32. */
 		asleep_wake(o.uffd, o.bitmap);
 		if (write(o.socket, "", 1) != 1 || (err = answer(&o)) == ENOSYS) {
 			skip("the kernel has no x32", "%s", names[way]);
@@ -443,15 +445,16 @@ static void asleep_before(enum way way)
 	attach_other(&session, &o);
 	if (kx_set(session.fd, &t))
 		bail("SET_TRACKER");
-	ok_errno(kx_run_pass(session.fd, NULL), EAGAIN, "%s: it is found", names[way]);
+	ok_errno(kx_run_pass(session.fd, NULL), EAGAIN, "%s: the sleeping task is found",
+		 names[way]);
 	ok_eq(kx_stats(session.fd).log.pages, 0, "%s: no log is touched", names[way]);
 	asleep_wake(o.uffd, o.bitmap);
-	ok_eq(answer(&o), 0, "%s: KVM answers it when it wakes", names[way]);
+	ok_eq(answer(&o), 0, "%s: KVM answers the task when it wakes up", names[way]);
 	ok(!kx_run_pass(session.fd, NULL) && kx_stats(session.fd).log.pages >= OWN_PAGES,
-	   "%s: then the tracker has the log of what the VMM does not log", names[way]);
+	   "%s: then the tracker logs what the VMM does not log", names[way]);
 	put_to_sleep(&o);
 	asleep_wake(o.uffd, o.bitmap);
-	ok_eq(answer(&o), 0, "%s: and the VMM can use its own", names[way]);
+	ok_eq(answer(&o), 0, "%s: the VMM can use its own log", names[way]);
 	kx_close(&session);
 	end_other(&o);
 }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What the dirty log leaves behind: nothing. However a tracker of it ends (by
- * `off`, by another tracker, by close, by SIGKILL of whoever held the session)
- * no memslot is logged any more, the VM's large mappings come back when it
- * touches its memory, the guest is as fast as before, and nothing of ours is
- * mapped in the VMM. And a VMM may die in any pass.
+ * A tracker that uses the dirty log leaves nothing behind. In whatever way the tracker ends (by
+ * `off`, by another tracker, by close(), by SIGKILL of the process that has the session), no
+ * memslot is logged afterwards, KVM maps huge pages again when the guest accesses its memory, the
+ * guest is as fast as before, and no memory of the module is mapped in the VMM. The VMM may also be
+ * killed in any pass.
  *
- * What it cannot show: the guest's speed on hardware, only that it is about what
- * it was.
+ * What it cannot show: the guest's speed on hardware; it only compares the speed before and after.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -63,11 +62,12 @@ static void by_off(uint32_t id)
 
 	kx_attach(&kx, vm.fd, 0);
 	some_rounds(&kx, id);
-	ok_eq(kx_vm(kx.fd).logged_pages, DIRTY_PAGES, "while it runs the memory is logged");
+	ok_eq(kx_vm(kx.fd).logged_pages, DIRTY_PAGES,
+	      "while the tracker runs, the memory is logged");
 	kx_set(kx.fd, &off);
 	ok_eq(kx_vm(kx.fd).logged_pages, 0, "by off: logs are off when the call returns");
 	ok(kx_stats(kx.fd).log.disable_pages == DIRTY_PAGES && kx_stats(kx.fd).log.disable_ns,
-	   "by off: the next account has what that cost");
+	   "by off: the next account contains the cost of switching the logs off");
 	kx_close(&kx);
 }
 
@@ -92,7 +92,7 @@ static void by_close(uint32_t id)
 	kx_close(&kx);
 }
 
-/* A process that has only the session. Its passes run all the time. */
+/* A process that only has the session, whose passes run all the time. */
 static void by_kill(uint32_t id)
 {
 	struct kvm_ext_tracker t = tracker(id, KVM_EXT_INTERVAL_MIN_NS);
@@ -162,7 +162,7 @@ static void ends(enum vmm_log log, enum vmm_backing backing)
 		     dirty_backing_name[backing]);
 		return;
 	}
-	/* A fork would make these pages copy on write, and small where the VMM writes. */
+	/* After a fork, a write by the VMM would copy these pages, as small pages. */
 	madvise(memory, DIRTY_SIZE, MADV_DONTFORK);
 	vmm_create_as(&vm, &config, 1, -1);
 	dirty_map(&vm, memory, 0);
@@ -231,7 +231,7 @@ static void mappings(void)
 
 #define SPEED_PAGES 256u
 
-/* Times through the list per millisecond: the best of some tries. */
+/* How often per millisecond the guest goes through its list: the best of @tries. */
 static double speed(uint32_t iters, int tries)
 {
 	double best = 0, now;
@@ -270,7 +270,8 @@ static void throughput(void)
 	after = speed(2000, 5);
 	vmm_halt(&vm, 0);
 	ok(after > before / 3,
-	   "the guest's speed after the tracker is %.2f of that before (while it ran: %.2f)",
+	   "the guest's speed after the tracker is %.2f of the speed before (during the tracker: "
+	   "%.2f)",
 	   after / before, during / before);
 	vmm_destroy(&vm);
 	vmm_free(memory, DIRTY_SIZE);
@@ -291,7 +292,7 @@ static void killed(int i)
 	usleep(dirty_random(5000));
 	kill(c.pid, SIGKILL);
 	if (i % 3 == 2) {
-		/* The session's end meets the VM's. */
+		/* The session ends at the same time as the VM. */
 		usleep(dirty_random(2000));
 		kx_close(&kx);
 		waitpid(c.pid, NULL, 0);
@@ -301,7 +302,7 @@ static void killed(int i)
 	waitpid(c.pid, NULL, 0);
 	close(c.socket);
 	if (!hung_up(kx.fd) || !(kx_stats(kx.fd).state & KVM_EXT_STATE_VM_GONE))
-		ok(false, "VMM killed in a pass, round %d: the session says so", i);
+		ok(false, "VMM killed in a pass, round %d: the session polls POLLHUP", i);
 	kx_close(&kx);
 }
 
@@ -312,7 +313,7 @@ static void killed_often(void)
 	for (i = 0; i < 15; i++)
 		killed(i);
 	ok(soon(vms, 0) && soon(session_threads, 0),
-	   "15 VMMs killed in passes over the log: nothing is left of them");
+	   "15 VMMs killed in passes over the log: no session, thread or VM is left");
 }
 
 int main(void)

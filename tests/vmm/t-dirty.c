@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Is what a pass of dirty-log finds exactly what the guest wrote since the pass
- * before? (t-along: of a guest that writes meanwhile.)
+ * Does a pass of dirty-log find exactly the pages that the guest has written since the pass before?
+ * (t-along tests a guest that writes while passes run.)
  *
- * In each round the guest writes a random set of pages and reads others between
- * these; then one pass runs. Not one page may be missing, wrong or double: for
- * 32-bit and 64-bit guests, memory of 4K and of 2M pages, one and two vCPUs, and
- * each way a VMM can set its log up.
+ * In each round the guest writes a random set of pages and reads other pages in between; then one
+ * pass runs. No page may be missing, wrong or reported twice: for 32-bit and 64-bit guests, memory
+ * of 4K and of 2M pages, one and two vCPUs, and each way in which a VMM can configure its log.
  *
- * The written memory is above the guest's own, so that the page tables of a
- * 64-bit guest, which its CPU writes to, are none of these pages.
+ * The written memory lies above the guest's own memory, so it does not contain the page tables of a
+ * 64-bit guest, to which the guest's CPU writes.
  *
- * Guests leave by an I/O instruction: a kernel that loses entries of the CPU's
- * log at HLT (see halts()) is no reason to mistrust the tracker elsewhere.
+ * The guests exit by an I/O instruction, because some kernels lose entries of the CPU's log at HLT.
+ * Only halts() uses HLT.
  */
 #include <errno.h>
 #include <linux/kvm.h>
@@ -51,7 +50,7 @@ static struct kvm_ext_tracker dirty_log(bool only_data)
 	return t;
 }
 
-/* A VM with its memory written once, attached. */
+/* Creates a VM whose memory was written once, and attaches to it. */
 static void *begin(const struct vmm_config *config, enum vmm_backing backing, int nr_vcpus)
 {
 	void *memory = vmm_memory(DIRTY_SIZE, backing);
@@ -90,7 +89,7 @@ static void count(struct tally *t, const struct dirty_diff *diff)
 	t->diff.twice += diff->twice;
 }
 
-/* The smallest and the largest set are among them. */
+/* Runs rounds; the smallest and the largest set are among them. */
 static struct tally rounds(int n)
 {
 	struct tally t = { 0 };
@@ -131,21 +130,21 @@ static void name_setup(const struct setup *s, char *name, size_t size)
 		 dirty_log_name[s->config.log], s->config.irqchip ? ", interrupt controllers" : "");
 }
 
-/* What the tracker says of its own work. Without a pass under way. */
+/* Checks the statistics. No pass runs. */
 static void check_account(const struct setup *s, const struct tally *t, const char *name)
 {
 	bool manual = s->config.log != VMM_LOG_PLAIN;
 	struct kvm_ext_stats stats = kx_stats(kx.fd);
 	const struct kvm_ext_log_stats *log = &stats.log;
 
-	/* kx_start() has had one counted pass, which found nothing, before the rounds. */
+	/* kx_start() has run one counted pass, which has found nothing, before the rounds. */
 	ok(stats.passes == ROUNDS + 1 && stats.samples == t->written &&
 		   stats.sample_pages == t->written && !stats.lost_samples && !stats.dropped_pages,
 	   "%s: the statistics agree with the passes", name);
 	ok(log->mode == (uint32_t)s->config.log && log->pages == DIRTY_PAGES && !log->vmm_pages &&
 		   !log->other_pages && !log->errors && !log->yields && !log->resumes &&
 		   !stats.state,
-	   "%s: the log's mode and pages are told", name);
+	   "%s: the statistics contain the log's mode and pages", name);
 	ok(log->enable_ns && log->enable_pages == DIRTY_PAGES && log->harvest_ns &&
 		   log->harvest_pages && (manual ? log->clear_pages >= t->written : !log->clears) &&
 		   (s->config.log == VMM_LOG_ALL_SET ? log->arm_pages == DIRTY_PAGES
@@ -172,7 +171,8 @@ static void exact(const struct setup *s)
 		bail("%s: only %llu leaves of 2M", name, (unsigned long long)info.mapped_2m);
 	kx_start(&kx, &tracker);
 	t = rounds(ROUNDS);
-	ok(!t.bad_rounds, "%s: %d rounds, each page written is found, and no other", name, ROUNDS);
+	ok(!t.bad_rounds, "%s: %d rounds, each written page is found, and no other page", name,
+	   ROUNDS);
 	tell(&t);
 	ok_eq(t.odd_accounts, 0, "%s: each pass's account agrees with its records", name);
 	check_account(s, &t, name);
@@ -200,7 +200,7 @@ static void matrix(void)
 	}
 }
 
-/* What is beside the matrix. */
+/* Combinations that are not in the matrix. */
 static void further(void)
 {
 	static const struct setup setups[] = {
@@ -248,7 +248,7 @@ static uint64_t full_buffers_traced(void)
 	return n;
 }
 
-/* A buffer has 512 entries: a round of more pages on one vCPU has to fill it. */
+/* The CPU's buffer has 512 entries: a round with more pages on one vCPU fills it. */
 static void full_buffers(void)
 {
 	static const struct vmm_config config = { .mode = VMM_64, .io_exit = true };
@@ -270,19 +270,19 @@ static void full_buffers(void)
 	told = kx_stats(kx.fd).log.pml_full_exits - before;
 	write_file(FULL_EVENT, "0");
 	traced = full_buffers_traced();
-	ok_eq(told, traced, "exits for a full buffer are those that the kernel traces");
+	ok_eq(told, traced, "the counted exits for a full buffer are those that the kernel traces");
 	if (mechanism == KVM_EXT_LOG_PML)
 		ok(traced >= DIRTY_MAX / 512, "%u pages fill the CPU's log: %llu exits", DIRTY_MAX,
 		   (unsigned long long)traced);
 	else
-		ok_eq(traced, 0, "without PML there are none");
+		ok_eq(traced, 0, "without PML there are no exits for a full buffer");
 	end(memory);
 }
 
 /*
- * Debian's 6.12.95 does not look into the CPU's log when a VM without KVM's
- * interrupt controllers leaves by HLT: what is in it then appears in the next
- * pass but one or never. That is the kernel's; here it only gets its name.
+ * Debian's 6.12.95 does not read the CPU's log when a VM without KVM's interrupt controllers exits
+ * by HLT: entries that are in the CPU's log then appear one pass too late, or never. This is a bug
+ * of the kernel, which this test only reports.
  */
 static void halts(void)
 {
@@ -300,9 +300,9 @@ static void halts(void)
 		     (unsigned long long)t.diff.missed, (unsigned long long)t.written);
 	else
 		note("entries lost at HLT: not found");
-	/* Late is possible with that bug, never written is not. */
+	/* With a log of the CPU, this bug may lose pages or report them late. */
 	ok(kx_vm(kx.fd).log_mechanism == KVM_EXT_LOG_PML || !t.bad_rounds,
-	   "a guest that halts: exact without a log of the CPU");
+	   "a guest that halts: without a log of the CPU, passes are exact");
 	end(memory);
 }
 
@@ -332,7 +332,7 @@ static void refusals(void)
 	t = kx_tracker(KVM_EXT_TRACKER_DIRTY_LOG);
 	t.flush_scope = KVM_EXT_FLUSH_PASS;
 	ok_errno(kx_set(kx.fd, &t), EINVAL, "dirty-log: a flush scope");
-	ok_eq(kx_vm(kx.fd).logged_pages, 0, "what was refused has switched no log on");
+	ok_eq(kx_vm(kx.fd).logged_pages, 0, "refused settings have switched no log on");
 	end(memory);
 }
 
@@ -357,13 +357,13 @@ static void ring(void)
 	t = kx_tracker(KVM_EXT_TRACKER_PML_ABIT);
 	ok_errno(kx_set(kx.fd, &t), EOPNOTSUPP, "pml-abit: a VM with a dirty ring is refused");
 	t = kx_tracker(KVM_EXT_TRACKER_ABIT);
-	ok_eq(kx_set(kx.fd, &t), 0, "the A-bit trackers do not mind a ring");
+	ok_eq(kx_set(kx.fd, &t), 0, "trackers of A bits are not refused because of a ring");
 	end(memory);
 }
 
 /* --- ranges and memslots -------------------------------------------------- */
 
-/* The set, cut to a range; the rest counts as not written. */
+/* Cuts the set to a range of pages: the other pages count as not written. */
 static void cut(struct dirty_set *s, uint32_t first, uint32_t end_page)
 {
 	uint32_t i;
@@ -380,8 +380,8 @@ static void ranges(void)
 	} parts[] = {
 		{ 0, 1, "the first page" },
 		{ DIRTY_PAGES - 1, 1, "the last page" },
-		{ 77, 1000, "not on words of the bitmap" },
-		{ 512, 1024, "on blocks of 2M" },
+		{ 77, 1000, "not aligned to words of the bitmap" },
+		{ 512, 1024, "aligned to blocks of 2M" },
 		{ 63, 4001, "across many words" },
 	};
 	struct vmm_config config = { .io_exit = true };
@@ -446,7 +446,7 @@ static bool every_nth(uint64_t gfn, uint32_t step)
 	return true;
 }
 
-/* When a memslot goes KVM unmaps all of them, so that reads are reported: writes only. */
+/* If a memslot is deleted, KVM unmaps all memslots, and then also reports reads: no reads here. */
 static bool writes_are_exact(void)
 {
 	struct dirty_diff diff;
@@ -459,7 +459,7 @@ static bool writes_are_exact(void)
 	return dirty_same(&diff);
 }
 
-/* One memslot comes, moves and goes; the other one stays exact all the while. */
+/* One memslot is created, moved and deleted; passes over the other memslot stay exact. */
 static void memslots(void)
 {
 	const uint64_t moved_gpa = SECOND_GPA + (64ul << 20), moved = moved_gpa / VMM_PAGE;
@@ -475,29 +475,29 @@ static void memslots(void)
 		kx_start(&kx, &t);
 
 		vmm_map(&vm, SECOND_SLOT, SECOND_GPA, SECOND_SIZE, second, 0);
-		kx_pass(&kx, &got); /* this one takes it under the log */
+		kx_pass(&kx, &got); /* switches the log of the new memslot on */
 		touch_second(SECOND_GFN, 3);
 		rest = writes_are_exact();
-		ok(every_nth(SECOND_GFN, 3), "%s log: a memslot that appeared is exact", name);
+		ok(every_nth(SECOND_GFN, 3), "%s log: passes over a new memslot are exact", name);
 
 		touch_second(SECOND_GFN, 1);
 		vmm_map(&vm, SECOND_SLOT, moved_gpa, SECOND_SIZE, second, 0);
 		rest &= writes_are_exact();
 		ok_eq(found_from(SECOND_GFN, SECOND_PAGES) + found_from(moved, SECOND_PAGES), 0,
-		      "%s log: of a memslot that moved nothing is reported, here or there", name);
+		      "%s log: nothing is reported of a moved memslot, at neither place", name);
 		touch_second(moved, 5);
 		rest &= writes_are_exact();
-		ok(every_nth(moved, 5), "%s log: after the move it is exact at its new place",
+		ok(every_nth(moved, 5), "%s log: after the move, passes are exact at the new place",
 		   name);
 
 		touch_second(moved, 1);
 		vmm_map(&vm, SECOND_SLOT, moved_gpa, 0, second, 0);
 		rest &= writes_are_exact();
 		ok_eq(found_from(moved, SECOND_PAGES), 0,
-		      "%s log: nothing is reported of a memslot that is gone", name);
-		ok(rest, "%s log: the other memslot was exact all the while", name);
+		      "%s log: nothing is reported of a deleted memslot", name);
+		ok(rest, "%s log: passes over the other memslot were always exact", name);
 		ok(kx_stats(kx.fd).log.pages == DIRTY_PAGES + VMM_LOW_SIZE / VMM_PAGE,
-		   "%s log: the memslots that are left are logged", name);
+		   "%s log: the remaining memslots are logged", name);
 		end(memory);
 	}
 	vmm_free(second, SECOND_SIZE);
@@ -514,7 +514,7 @@ static void read_all(void)
 	dirty_touch(&vm, &set);
 }
 
-/* The page tables of a guest that only reads are written by its CPU. */
+/* The guest only reads, but its CPU writes to the guest's page tables. */
 static void only_reads(void)
 {
 	static const struct vmm_config config = { .mode = VMM_64_4K, .io_exit = true };
@@ -534,11 +534,12 @@ static void only_reads(void)
 	read_all();
 	kx_pass(&kx, &got);
 	low = found_from(0, VMM_LOW_SIZE / VMM_PAGE);
-	note("when they are read again: %llu pages of the guest's own were written",
+	note("when these pages are read again: %llu pages of the guest's own memory were written",
 	     (unsigned long long)low);
 	ok_eq(found_from(DIRTY_GFN, DIRTY_PAGES), 0, "pages that are only read are not reported");
-	/* A table for each 2 MiB, those above, and the control block. */
-	ok(low > DIRTY_SIZE / VMM_2M, "the page tables in which accessed bits were set are");
+	/* One table for each 2 MiB, the tables above these, and the control block. */
+	ok(low > DIRTY_SIZE / VMM_2M,
+	   "page tables in which the CPU has set accessed bits are reported");
 	end(memory);
 }
 

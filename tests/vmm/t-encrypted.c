@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * VMs with encrypted memory: a tracker that removes mappings is refused, for KVM would write
- * back the caches of the whole host each time; others are not. To find out leaves nothing
- * behind in the VMM.
+ * VMs with encrypted memory: a tracker that removes mappings is refused, because KVM would write
+ * back the caches of the whole host at each removal. Other trackers are not refused. The module's
+ * question to KVM leaves no mapping in the VMM.
  *
- * Where the host has SEV, a VM with it is made. No emulated host has: there the module
- * built with KVM_EXT_TEST and encrypted=1 takes KVM's "no such VM" for the other answer
- * (KX_EXPECT_ENCRYPTED), which tests all but that answer.
+ * If the host has SEV, the test makes a VM with SEV. No emulated host has SEV. There a module built
+ * with KVM_EXT_TEST and loaded with encrypted=1 replaces KVM's answer for other VMs by the answer
+ * for SEV (KX_EXPECT_ENCRYPTED). This tests everything but KVM's own answer.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +26,7 @@
 
 static struct vmm vm;
 
-/* Pages of this process: of all that is mapped. */
+/* Number of pages that are mapped in this process. */
 static uint64_t address_space(void)
 {
 	FILE *f = fopen("/proc/self/statm", "r");
@@ -45,14 +45,13 @@ static int set(int fd, uint32_t id)
 	return kx_set(fd, &t);
 }
 
-/* What the module goes by. */
+/* The answer of KVM on which the module relies. */
 static void kvm_tells(void)
 {
 	struct kvm_enc_region none = { 0 };
 
-	ok_errno(
-		ioctl(vm.fd, KVM_MEMORY_ENCRYPT_UNREG_REGION, &none), ENOTTY,
-		"KVM refuses to forget a region of a VM that has no encrypted memory, with ENOTTY");
+	ok_errno(ioctl(vm.fd, KVM_MEMORY_ENCRYPT_UNREG_REGION, &none), ENOTTY,
+		 "KVM answers ENOTTY for a region of a VM without encrypted memory");
 }
 
 static void plain(bool expect_encrypted)
@@ -80,17 +79,17 @@ static void plain(bool expect_encrypted)
 	ok_eq(refused, expect_encrypted ? i : 0, "trap is %s",
 	      expect_encrypted ? "refused, as for a VM with encrypted memory (test build)"
 			       : "not refused");
-	ok_eq(address_space(), before, "to ask KVM leaves no mapping in the VMM");
+	ok_eq(address_space(), before, "the question to KVM leaves no mapping in the VMM");
 	s = kx_stats(kx.fd);
 	ok_eq(s.tracker, expect_encrypted ? KVM_EXT_TRACKER_ABIT : KVM_EXT_TRACKER_TRAP,
-	      "what was refused has changed nothing");
+	      "a refused setting has changed nothing");
 	for (i = 0, refused = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		refused += set(kx.fd, others[i]) != 0;
 	ok_eq(refused, 0, "trackers that remove no mappings are not refused");
 	kx_close(&kx);
 }
 
-/* A VM with SEV, if there are such here: no vCPU is needed to ask. */
+/* A VM with SEV, if this host has SEV. No vCPU is needed. */
 static void encrypted(void)
 {
 	struct kvm_sev_cmd init = { .id = KVM_SEV_INIT };
@@ -110,7 +109,7 @@ static void encrypted(void)
 		kx_attach(&kx, fd, 0);
 		ok_errno(set(kx.fd, KVM_EXT_TRACKER_TRAP), EOPNOTSUPP,
 			 "a VM with SEV: trap is refused");
-		ok(set(kx.fd, KVM_EXT_TRACKER_ABIT) == 0, "a VM with SEV: abit is not");
+		ok(set(kx.fd, KVM_EXT_TRACKER_ABIT) == 0, "a VM with SEV: abit is not refused");
 		kx_close(&kx);
 	}
 	munmap(memory, SIZE);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Pages that no tracker is to touch: whatever runs, they are not reported, their A bits
- * stay as the guest set them, and they are pinned; all other pages are tracked exactly.
+ * Excluded pages, which no tracker may touch: with each tracker these pages are not reported, their
+ * A bits stay as the guest has set them, and they are pinned. All other pages are tracked exactly.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -22,7 +22,7 @@
 #define PAGES	 (SIZE / VMM_PAGE)
 #define ALL	 1000000u
 
-/* Of the data: a few pages in a block, one of them alone, and one that a block ends with. */
+/* Pages in a block, a single page, and two pages of which one is the last page of a block. */
 static const struct kvm_ext_range chosen[] = {
 	{ DATA_GFN + 100, 9 },
 	{ DATA_GFN + 700, 1 },
@@ -59,7 +59,7 @@ static bool is_chosen(uint64_t gfn)
 	return false;
 }
 
-/* Data pages that were reported, of those that are chosen or of the others. */
+/* Number of reported data pages that are chosen, or that are not chosen. */
 static uint64_t reported(bool of_chosen)
 {
 	uint64_t n = 0;
@@ -69,7 +69,7 @@ static uint64_t reported(bool of_chosen)
 	return n;
 }
 
-/* Kilobytes of ours that are pinned. */
+/* How many KiB of this process are pinned. */
 static long pinned_kb(void)
 {
 	FILE *f = fopen("/proc/self/status", "r");
@@ -127,7 +127,7 @@ static void start(uint32_t id)
 	kx_start(&kx, &t);
 }
 
-/* A tracker that ran before the list came leaves those pages alone from then on. */
+/* A tracker that runs when a list of pages is set does not touch these pages any more. */
 static void leaves_alone(const char *name, uint32_t id)
 {
 	uint64_t epoch;
@@ -136,12 +136,12 @@ static void leaves_alone(const char *name, uint32_t id)
 	epoch = kx_stats(kx.fd).epoch;
 	if (exclude(kx.fd, chosen, NR_CHOSEN, NULL))
 		bail("KVM_EXT_SET_EXCLUDED");
-	kx_pass(&kx, &got); /* of a log that begins anew nothing is reported yet */
+	kx_pass(&kx, &got); /* a log that starts anew reports nothing yet */
 	write_all();
 	kx_pass(&kx, &got);
 	ok_eq(reported(true), 0, "%s: no excluded page is reported", name);
-	ok_eq(reported(false), PAGES - PAGES_CHOSEN, "%s: every other page is", name);
-	ok_eq(kx_stats(kx.fd).epoch, epoch, "%s: the account goes on", name);
+	ok_eq(reported(false), PAGES - PAGES_CHOSEN, "%s: every other page is reported", name);
+	ok_eq(kx_stats(kx.fd).epoch, epoch, "%s: the account continues", name);
 }
 
 static void exclude_nothing(void)
@@ -151,9 +151,10 @@ static void exclude_nothing(void)
 }
 
 /*
- * What was not cleared is found once it may be: the guest has done nothing since. When it
- * was accessed nobody knows, so the pass that finds it primes, and says nothing of it in
- * the ring; but it flushes after each page that it finds.
+ * When pages are not excluded any more, a pass finds the A bits that were not cleared; the guest
+ * has done nothing since. It is unknown when these pages were accessed, so this pass primes, and
+ * reports nothing in the ring. But it flushes after each page that it finds, so the flushes show
+ * the number of pages.
  */
 static void kept_their_bits(const char *name, uint32_t id)
 {
@@ -161,15 +162,15 @@ static void kept_their_bits(const char *name, uint32_t id)
 	exclude_nothing();
 	kx_pass(&kx, &got);
 	ok(got.primes == 1 && got.ends == 2 && !got.cuts && !got.bad,
-	   "%s: pages that are tracked again are looked at first by a pass that primes", name);
-	ok_eq(reported(true) + reported(false), 0, "%s: nothing is reported of these", name);
+	   "%s: the first pass over pages that are tracked again primes", name);
+	ok_eq(reported(true) + reported(false), 0, "%s: nothing is reported of these pages", name);
 	ok(got.all.flushes >= PAGES_CHOSEN && got.all.flushes < 2 * PAGES_CHOSEN,
 	   "%s: excluded pages, and no others, still have the A bits that the guest set (%llu "
 	   "flushes)",
 	   name, (unsigned long long)got.all.flushes);
 	write_all();
 	kx_pass(&kx, &got);
-	ok_eq(reported(true) + reported(false), PAGES, "%s: with no list every page is reported",
+	ok_eq(reported(true) + reported(false), PAGES, "%s: without a list every page is reported",
 	      name);
 }
 
@@ -194,7 +195,7 @@ static void from_the_start(void)
 	uint64_t pages;
 
 	exclude(kx.fd, chosen, NR_CHOSEN, &pages);
-	ok_eq(pages, PAGES_CHOSEN, "all of the list is RAM");
+	ok_eq(pages, PAGES_CHOSEN, "all pages of the list are RAM");
 	ok_eq(kx_vm(kx.fd).ram_pages, (SIZE + VMM_LOW_SIZE) / VMM_PAGE,
 	      "the VM has as much memory as before");
 	start(KVM_EXT_TRACKER_ABIT_FLUSH);
@@ -204,7 +205,7 @@ static void from_the_start(void)
 	end(memory);
 }
 
-/* One bit speaks for the whole block. */
+/* A huge page has one A bit for the whole block. */
 static void large_leaf(const char *name, uint32_t id)
 {
 	const struct kvm_ext_range one = { DATA_GFN + 512 + 77, 1 };
@@ -217,9 +218,10 @@ static void large_leaf(const char *name, uint32_t id)
 	kx_pass(&kx, &got);
 	for (uint64_t i = 0; i < PAGES; i++)
 		*(i / 512 == 1 ? &in_block : &elsewhere) += got.page[DATA_GFN + i] != 0;
-	ok_eq(in_block, 0, "%s: the huge page with an excluded page in it is left alone", name);
-	ok_eq(elsewhere, PAGES - 512, "%s: the others are not", name);
-	ok_eq(pages, 1, "%s: the page itself is what is counted", name);
+	ok_eq(in_block, 0, "%s: the huge page that contains an excluded page is not reported",
+	      name);
+	ok_eq(elsewhere, PAGES - 512, "%s: the other huge pages are reported", name);
+	ok_eq(pages, 1, "%s: only the page itself is counted as excluded", name);
 }
 
 static void huge_pages(void)
@@ -231,7 +233,7 @@ static void huge_pages(void)
 	end(memory);
 }
 
-/* Where KVM would arm all of a memslot. */
+/* A log mode in which KVM write-protects a memslot as a whole. */
 static void plain_log(void)
 {
 	void *memory = begin(VMM_LOG_PLAIN, VMM_SMALL);
@@ -239,11 +241,11 @@ static void plain_log(void)
 	exclude(kx.fd, chosen, NR_CHOSEN, NULL);
 	start(KVM_EXT_TRACKER_DIRTY_LOG);
 	ok_eq(kx_stats(kx.fd).log.pages, VMM_LOW_SIZE / VMM_PAGE,
-	      "a plain log: the memslot with excluded pages is not logged, the other is");
+	      "a plain log: a memslot with excluded pages is not logged, the other memslot is");
 	exclude(kx.fd, NULL, 0, NULL);
 	kx_pass(&kx, &got);
 	ok_eq(kx_stats(kx.fd).log.pages, (VMM_LOW_SIZE + SIZE) / VMM_PAGE,
-	      "and is once there are none");
+	      "a plain log: without excluded pages both memslots are logged");
 	end(memory);
 }
 
@@ -259,10 +261,10 @@ static void pins(void)
 	exclude(kx.fd, chosen, 1, NULL);
 	ok_eq(pinned_kb() - before, chosen[0].npages * 4, "a new list replaces the old one");
 	exclude(kx.fd, NULL, 0, NULL);
-	ok_eq(pinned_kb() - before, 0, "without a list nothing is");
+	ok_eq(pinned_kb() - before, 0, "without a list no page is pinned");
 	exclude(kx.fd, chosen, NR_CHOSEN, NULL);
 	kx_close(&kx);
-	ok_eq(pinned_kb() - before, 0, "nor after the session");
+	ok_eq(pinned_kb() - before, 0, "after the session no page is pinned");
 	kx_attach(&kx, vm.fd, 256);
 	end(memory);
 }
@@ -277,15 +279,15 @@ static void refusals(void)
 	uint64_t pages = 1;
 	int fd = kx_open();
 
-	ok_errno(exclude(fd, chosen, 1, NULL), ENOTCONN,
-		 "without a VM there is nothing to exclude");
+	ok_errno(exclude(fd, chosen, 1, NULL), ENOTCONN, "without a VM the ioctl is refused");
 	close(fd);
 	ok_errno(exclude(kx.fd, unsorted, 2, NULL), EINVAL, "a list that is not sorted is refused");
 	ok_errno(exclude(kx.fd, &empty, 1, NULL), EINVAL, "an empty range is refused");
-	ok_errno(exclude(kx.fd, (void *)8, 1, NULL), EFAULT, "an address that cannot be read, too");
+	ok_errno(exclude(kx.fd, (void *)8, 1, NULL), EFAULT,
+		 "an address that cannot be read is refused");
 	ok_errno(exclude(kx.fd, chosen, KVM_EXT_RANGES_MAX + 1, NULL), EINVAL,
-		 "and a list that is too long");
-	ok(!exclude(kx.fd, &nowhere, 1, &pages) && !pages, "what is no RAM excludes nothing");
+		 "a list that is too long is refused");
+	ok(!exclude(kx.fd, &nowhere, 1, &pages) && !pages, "a range without RAM excludes no page");
 	ok(!exclude(kx.fd, &many, 1, &pages) && pages == PAGES, "all of a memslot can be excluded");
 	big = vmm_fresh_memory(KVM_EXT_EXCLUDED_PAGES_MAX * VMM_PAGE + SIZE, VMM_SMALL);
 	if (!big ||
@@ -295,17 +297,17 @@ static void refusals(void)
 		 "more pages than KVM_EXT_EXCLUDED_PAGES_MAX are refused");
 	munmap(big, SIZE);
 	ok_errno(exclude(kx.fd, &(struct kvm_ext_range){ 512ul << 8, 1 }, 1, NULL), EFAULT,
-		 "so is memory that the VMM has unmapped");
+		 "memory that the VMM has unmapped is refused");
 	start(KVM_EXT_TRACKER_ABIT_FLUSH);
 	write_all();
 	kx_pass(&kx, &got);
-	ok_eq(reported(true) + reported(false), 0, "after an error the old list holds");
+	ok_eq(reported(true) + reported(false), 0, "after an error the old list stays in effect");
 	end(memory);
 }
 
-/* --- changes while it runs ------------------------------------------------------------------- */
+/* --- changes while a tracker runs ------------------------------------------------------------ */
 
-/* Lists come and go beside passes and a busy guest. */
+/* Lists are set and removed while passes and the guest run. */
 static void changes(void)
 {
 	void *memory = begin(VMM_LOG_ALL_SET, VMM_SMALL);
@@ -326,7 +328,7 @@ static void changes(void)
 		kx_discard(&kx);
 	}
 	vmm_halt(&vm, 0);
-	ok(good, "a list changes 40 times under passes and a guest at work");
+	ok(good, "the list changes 40 times while passes and the guest run");
 	end(memory);
 }
 

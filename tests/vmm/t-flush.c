@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What the TLB flush of abit-flush is for, and that it is done.
+ * Does abit-flush flush the TLB, and is the flush needed?
  *
- * A guest runs over a few pages again and again without a VM exit. Its CPU keeps
- * their translations, so that an access does not go through the page table and
- * does not set an accessed bit that a pass has cleared. Between two passes every page is
- * accessed, which the guest's own counter proves. Where no VM exit (the host's timer
- * tick brings one) came between them either, abit has to miss most of these accesses;
- * abit-flush may miss none, by any flush scope, in any pass.
+ * A guest accesses some pages again and again without a VM exit. Its CPU keeps the translations of
+ * these pages, so an access does not walk the page table and does not set an accessed bit that a
+ * pass has cleared. Between two passes every page is accessed, which the guest's own counter
+ * proves. If there was no VM exit between the two passes either (the host's timer tick causes VM
+ * exits), abit must miss most of these accesses. abit-flush must miss none, with any flush scope,
+ * in any pass.
  *
- * The module built with KVM_EXT_TEST and noflush=1 has to fail here.
+ * A module built with KVM_EXT_TEST and loaded with noflush=1 has to fail this test.
  *
- * What it cannot show: how many accesses abit misses on hardware, whose TLB is of
- * another size and is shared with more; and the price of an interrupt there.
+ * What it cannot show: how many accesses abit misses on hardware, where the TLB has another size
+ * and is shared with other code; and what an interrupt costs there.
  */
 #include <stdio.h>
 
@@ -20,7 +20,7 @@
 #include "tap.h"
 #include "vmm.h"
 
-/* Two CPUs: the guest has one, the passes and this program the other. */
+/* With two CPUs: one for the guest, the other for the passes and this program. */
 #define GUEST_CPU 1
 #define OUR_CPU	  0
 
@@ -29,7 +29,7 @@
 #define PAGES	  32u
 #define BATCH	  8u
 #define ROUNDS	  200
-#define ENOUGH	  (ROUNDS / 10) /* passes after which one can judge */
+#define ENOUGH	  (ROUNDS / 10) /* number of passes that suffices to judge */
 
 static struct vmm vm;
 static struct kx kx;
@@ -38,8 +38,8 @@ static uint32_t list[PAGES];
 
 struct result {
 	uint64_t found, full_rounds;
-	uint64_t stayed, stayed_found;		/* passes with no exit since the one before */
-	uint64_t flushes, flush_ipis, flush_ns; /* of these passes */
+	uint64_t stayed, stayed_found; /* of passes without a VM exit since the pass before */
+	uint64_t flushes, flush_ipis, flush_ns; /* of all passes */
 };
 
 static struct kvm_ext_tracker tracker(uint32_t id, uint32_t scope)
@@ -83,9 +83,9 @@ static struct result rounds(uint32_t id, uint32_t scope)
 }
 
 /*
- * What abit misses shows only in passes before which nothing took the guest off its
- * CPU. The emulator itself needs its CPUs for them: tries go on while others keep these
- * busy.
+ * Only passes before which the guest was not taken off its CPU show what abit misses. While other
+ * programs keep the CPUs of the emulator busy there are few such passes, so the rounds are
+ * repeated.
  */
 static struct result undisturbed_rounds(uint32_t id, uint32_t scope)
 {
@@ -145,12 +145,12 @@ static void running_guest(void)
 	ok(pass.flush_ipis <= pass.flushes && pass.flush_ipis * 10 > pass.flushes * 8,
 	   "by pass: nearly every flush interrupts the one vCPU");
 	ok(page.flush_ipis > batch.flush_ipis && batch.flush_ipis > pass.flush_ipis,
-	   "vCPU interruptions: by page more than by batch more than by pass");
-	/* How much more is a matter of how busy the machine is: a flush waits for the vCPU's CPU. */
+	   "vCPU interruptions: most by page, fewer by batch, fewest by pass");
+	/* The ratio depends on the load of the machine: a flush waits for the vCPU's CPU. */
 	note("time spent in flushes: by page %.1f times that by pass",
 	     (double)page.flush_ns / (double)(pass.flush_ns ? pass.flush_ns : 1));
 	ok(page.flush_ns > 0 && batch.flush_ns > 0 && pass.flush_ns > 0,
-	   "time spent in flushes is told for each scope");
+	   "the statistics contain the time spent in flushes for each scope");
 }
 
 static void halted_guest(void)
@@ -163,7 +163,7 @@ static void halted_guest(void)
 	vmm_touch(&vm, 0, list, PAGES);
 	kx_pass(&kx, &got);
 	ok_eq(kx_stats(kx.fd).flushes, stats.flushes + 1,
-	      "a halted guest's pages are flushed, too");
+	      "pages of a halted guest are flushed, too");
 	kx_pass(&kx, &got);
 	ok_eq(kx_stats(kx.fd).flushes, stats.flushes + 1,
 	      "a pass that finds nothing does not flush");

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Another module exchanges the operations of a VM's file (tests/fops), before a tracker of
- * the dirty log does and after it: the tracker does not start on what is not KVM's, and
- * leaves what is not its own. What leads to the module keeps it loaded.
+ * Another module (tests/fops) replaces the operations of a VM's file, before a tracker of the dirty
+ * log replaces them, or after. The tracker does not start if the operations are not KVM's, and does
+ * not restore operations that are not its own. As long as operations lead to the module, it stays
+ * loaded.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -65,7 +66,7 @@ static bool is_exact(void)
 	return dirty_same(&diff);
 }
 
-/* The VMM's whole way to its own log and back. */
+/* The VMM switches its own log on, reads it, and switches it off. */
 static bool vmm_uses_log(void)
 {
 	uint64_t bits[DIRTY_WORDS];
@@ -86,13 +87,13 @@ static void before_us(void)
 	order("take %d", vm.fd);
 	attach();
 	ok_errno(kx_run_pass(kx.fd, NULL), EBUSY,
-		 "operations that are not KVM's: no tracker starts");
-	ok_eq(kx_stats(kx.fd).log.pages, 0, "and no log is touched");
-	ok(vmm_uses_log(), "the VMM can use its log");
+		 "operations that are not KVM's: the tracker does not start");
+	ok_eq(kx_stats(kx.fd).log.pages, 0, "operations that are not KVM's: no log is touched");
+	ok(vmm_uses_log(), "operations that are not KVM's: the VMM can use its log");
 	order("back", 0);
-	ok(!kx_run_pass(kx.fd, NULL) && is_exact(), "with KVM's own back, it starts");
+	ok(!kx_run_pass(kx.fd, NULL) && is_exact(), "with KVM's operations the tracker starts");
 	kx_close(&kx);
-	ok(soon(module_references, 0), "and leaves nothing");
+	ok(soon(module_references, 0), "after its end the module is not in use");
 }
 
 static void after_us(void)
@@ -105,25 +106,26 @@ static void after_us(void)
 	order("take %d", vm.fd);
 	before = calls();
 	ok(vmm_uses_log() && calls() > before && kx_stats(kx.fd).log.yields == 1,
-	   "operations exchanged after ours: the VMM gets its log by way of both");
-	ok(is_exact(), "and the tracker goes on");
-	ok(!kx_set(kx.fd, &off) && !kx_vm(kx.fd).logged_pages, "the tracker leaves");
+	   "operations replaced after the module: the VMM gets its log through both");
+	ok(is_exact(), "operations replaced after the module: the tracker continues");
+	ok(!kx_set(kx.fd, &off) && !kx_vm(kx.fd).logged_pages,
+	   "operations replaced after the module: the tracker ends");
 	before = calls();
-	ok(vmm_uses_log() && calls() > before, "the other's operations stay in place");
+	ok(vmm_uses_log() && calls() > before, "the other module's operations stay in place");
 	kx_close(&kx);
 	ok(soon(session_threads, 0) && module_references() == 1,
 	   "without a session the module is in use: the other's operations lead to it");
 	ok_errno(syscall(SYS_delete_module, "kvm_ext", O_NONBLOCK), EWOULDBLOCK,
-		 "and cannot be unloaded");
+		 "the module cannot be unloaded");
 	attach();
-	ok_errno(kx_run_pass(kx.fd, NULL), EBUSY, "nor does another tracker start");
+	ok_errno(kx_run_pass(kx.fd, NULL), EBUSY, "no other tracker starts");
 	kx_close(&kx);
 	order("back", 0);
-	ok(vmm_uses_log(), "with ours back in place the VMM can use its log");
+	ok(vmm_uses_log(), "with this module's operations again, the VMM can use its log");
 	attach();
 	ok(is_exact(), "a tracker starts again");
 	kx_close(&kx);
-	ok(soon(module_references, 0), "and leaves nothing: the module is not in use");
+	ok(soon(module_references, 0), "after its end the module is not in use, again");
 	before = calls();
 	ok(vmm_uses_log() && calls() == before, "the operations are KVM's");
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What the module says that it holds for a VM (memory_bytes): it grows by exactly what a larger setting allocates, as far as
- * the sizes follow from the interface or from the VM's memory, and it is what it was at the beginning as soon as the
- * tracker is off.
+ * The memory that the module reports to hold for a VM (memory_bytes): it grows by exactly what a
+ * larger setting allocates, as far as the sizes follow from the interface or from the VM's memory;
+ * and as soon as the tracker is off, it is what it was at the beginning.
  *
  * What it cannot show: what the kernel's allocators need beyond the sizes that they are asked for.
  */
@@ -35,7 +35,7 @@ static uint64_t held(void)
 	return kx_stats(kx.fd).memory_bytes;
 }
 
-/* What is held with @t once a pass has run. */
+/* The memory that is held with setting @t after a pass. */
 static uint64_t held_with(const struct kvm_ext_tracker *t)
 {
 	uint64_t pass;
@@ -52,7 +52,7 @@ static void is_given_back(const char *name)
 
 	if (kx_set(kx.fd, &off))
 		bail("SET_TRACKER off");
-	ok_eq(held(), base, "%s: all of it is given back", name);
+	ok_eq(held(), base, "%s: all of the tracker's memory is freed", name);
 }
 
 static struct kvm_ext_tracker of_data(uint32_t id)
@@ -85,10 +85,11 @@ static void rings(void)
 	attach_with(RING);
 	base = held();
 	note("a session with a ring of %u pages: %llu bytes", RING, (unsigned long long)base);
-	ok_eq(large - small, 3 * RING * VMM_PAGE, "a larger ring is more by its pages");
-	ok_eq(base, small, "a second session holds what the first held");
+	ok_eq(large - small, 3 * RING * VMM_PAGE,
+	      "a larger ring needs exactly its additional pages");
+	ok_eq(base, small, "a second session holds as much as the first");
 	ok(base > (RING + 1) * VMM_PAGE && base < (RING + 1) * VMM_PAGE + 65536,
-	   "without a tracker it is the ring, its control page and little else");
+	   "without a tracker only the ring, its control page and little else is held");
 }
 
 /* --- trackers ------------------------------------------------------------------------ */
@@ -99,9 +100,9 @@ static void plain(uint32_t id, const char *name)
 	uint64_t first = held_with(&t), again = held_with(&t);
 
 	ok(first > base && first < base + 65536,
-	   "%s: a list of memslots and little else (%llu bytes)", name,
+	   "%s: holds a list of memslots and little else (%llu bytes)", name,
 	   (unsigned long long)(first - base));
-	ok_eq(again, first, "%s: the same, set a second time", name);
+	ok_eq(again, first, "%s: holds the same when it is set a second time", name);
 	is_given_back(name);
 }
 
@@ -116,13 +117,14 @@ static void regions(void)
 		with[i] = held_with(&t);
 	}
 	ok(with[1] - with[0] >= 1000 * sizeof(struct kvm_ext_region),
-	   "regions: each further one has memory of its own");
-	ok_eq((with[1] - with[0]) % 1000, 0, "regions: a whole number of bytes each");
-	ok_eq(with[2] - with[1], with[1] - with[0], "regions: in proportion to their number");
+	   "regions: each additional region needs memory");
+	ok_eq((with[1] - with[0]) % 1000, 0, "regions: each region needs the same number of bytes");
+	ok_eq(with[2] - with[1], with[1] - with[0],
+	      "regions: the memory grows in proportion to their number");
 	is_given_back("regions");
 }
 
-/* A fault has a time in the budget and a place in the buffer. */
+/* For each fault the budget has room for a time, and the buffer for the fault. */
 static void faults(void)
 {
 	struct kvm_ext_tracker t = of_data(KVM_EXT_TRACKER_TRAP);
@@ -134,11 +136,11 @@ static void faults(void)
 	t.trap_faults_per_s = 5000;
 	many = held_with(&t);
 	ok_eq(many - few, 4000 * (sizeof(uint64_t) + sizeof(struct kvm_ext_fault)),
-	      "trap: 4000 more faults a second are 4000 more times and faults");
+	      "trap: 4000 more faults a second need room for 4000 more times and faults");
 	is_given_back("trap");
 }
 
-/* Two bits for each mapping that can be armed, of each size. */
+/* Two bits for each mapping of each size that can be armed. */
 static void traps(void)
 {
 	struct kvm_ext_tracker t = of_data(KVM_EXT_TRACKER_TRAP);
@@ -150,11 +152,14 @@ static void traps(void)
 	half = held_with(&t);
 	ok_eq(all - half,
 	      2 * (BITMAP(PAGES) - BITMAP(PAGES / 2) + BITMAP(PAGES / 512) - BITMAP(PAGES / 1024)),
-	      "trap: half of the memory is less by two bits for each of its pages and blocks");
+	      "trap: for half of the memory, two bits less for each page and block");
 	is_given_back("trap of a part");
 }
 
-/* The log: a page and a bit for each page of the largest memslot. Candidates: two bits for each page. */
+/*
+ * The log needs a page, and a bit for each page of the largest memslot. Candidates need two bits
+ * for each page.
+ */
 static void logs(void)
 {
 	struct kvm_ext_tracker log = of_data(KVM_EXT_TRACKER_DIRTY_LOG);
@@ -168,9 +173,9 @@ static void logs(void)
 	note("dirty-log %llu, pml-abit %llu bytes", (unsigned long long)(with_log - base),
 	     (unsigned long long)(with_candidates - base));
 	ok(with_log - base >= VMM_PAGE + bitmap && with_log - base < 3 * VMM_PAGE + bitmap,
-	   "dirty-log: a bit for each page, and little else");
+	   "dirty-log: holds a bit for each page, and little else");
 	ok(with_candidates - with_log >= 2 * bitmap && with_candidates - with_log < 2 * bitmap + 64,
-	   "pml-abit: two bits more for each page");
+	   "pml-abit: holds two more bits for each page");
 }
 
 /* --- excluded memory ----------------------------------------------------------------- */
@@ -185,7 +190,7 @@ static void exclude(const struct kvm_ext_range *ranges, uint32_t nr)
 		bail("SET_EXCLUDED: %s", strerror(errno));
 }
 
-/* A pointer to the page, and the two ends of its span. */
+/* For each page, a pointer to the page and the two ends of its span. */
 static void excluded(void)
 {
 	const struct kvm_ext_range ranges[] = { { DATA_GFN + 100, 9 }, { DATA_GFN + 700, 1 } };
@@ -193,10 +198,10 @@ static void excluded(void)
 	exclude(ranges, 2);
 	ok_eq(held() - base, 10 * 3 * sizeof(uint64_t), "ten excluded pages: three words each");
 	exclude(NULL, 0);
-	ok_eq(held(), base, "no longer excluded: all of it is given back");
+	ok_eq(held(), base, "no longer excluded: all of this memory is freed");
 }
 
-/* --- what lives for a call ------------------------------------------------------------- */
+/* --- memory that lives for a call ------------------------------------------------------- */
 
 static volatile bool asked_enough;
 
@@ -207,7 +212,7 @@ static void *ask_for_vm(void *fd)
 	return NULL;
 }
 
-/* GET_VM takes a list of memslots and frees it: statistics that are read meanwhile do not have it. */
+/* GET_VM allocates and frees a list of memslots, which statistics read meanwhile do not contain. */
 static void snapshots(void)
 {
 	uint64_t other = base;
@@ -219,7 +224,7 @@ static void snapshots(void)
 		other = held();
 	asked_enough = true;
 	pthread_join(thread, NULL);
-	ok_eq(other, base, "a list that lives for a call does not count");
+	ok_eq(other, base, "a list that lives for a call is not counted");
 }
 
 /* --- older callers ------------------------------------------------------------------- */
@@ -232,7 +237,7 @@ static void older_caller(void)
 	st.size = offsetof(struct kvm_ext_stats, memory_bytes);
 	st.flags = 0;
 	ok(ioctl(kx.fd, KVM_EXT_GET_STATS, &st) == 0 && st.memory_bytes == 0x5555555555555555ull,
-	   "nothing of it is written for a caller that does not know it");
+	   "the field is not written for a caller that does not know it");
 }
 
 int main(void)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Where the pass thread may run, on a host that keeps CPUs free of such work (isolcpus=,
- * nohz_full=): not there, unless it is told to.
+ * On a host with isolated CPUs (isolcpus=, nohz_full=), the pass thread does not run on these CPUs,
+ * unless the setting names one of them.
  */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -48,7 +48,7 @@ static pid_t pass_thread(void)
 	DIR *dir;
 	FILE *f;
 
-	/* The kernel keeps 15 characters. */
+	/* The kernel cuts the name of a thread to 15 characters. */
 	snprintf(want, sizeof(want), "kvm-ext/%d", getpid());
 	want[15] = '\0';
 	dir = opendir("/proc");
@@ -79,8 +79,8 @@ static void spares(const cpu_set_t *isolated, const char *what)
 
 	allowed(&cpus);
 	CPU_AND(&both, &cpus, isolated);
-	ok(CPU_COUNT(&cpus) && !CPU_COUNT(&both), "%s: not on isolated CPUs (%d others)", what,
-	   CPU_COUNT(&cpus));
+	ok(CPU_COUNT(&cpus) && !CPU_COUNT(&both),
+	   "%s: the thread may run on no isolated CPU (%d other CPUs)", what, CPU_COUNT(&cpus));
 }
 
 static void obeys(int cpu)
@@ -91,7 +91,8 @@ static void obeys(int cpu)
 	t.cpu = cpu;
 	kx_start(&kx, &t);
 	allowed(&cpus);
-	ok(CPU_COUNT(&cpus) == 1 && CPU_ISSET(cpu, &cpus), "told to run on CPU %d it does", cpu);
+	ok(CPU_COUNT(&cpus) == 1 && CPU_ISSET(cpu, &cpus),
+	   "with CPU %d in the setting, the thread runs there", cpu);
 }
 
 int main(void)
@@ -105,7 +106,7 @@ int main(void)
 	note("isolated CPUs: %d, without a tick: %d", CPU_COUNT(&isolated), CPU_COUNT(&nohz));
 	CPU_OR(&isolated, &isolated, &nohz);
 	if (!CPU_COUNT(&isolated)) {
-		skip("this host isolates none", "isolated CPUs are spared");
+		skip("this host isolates none", "the pass thread does not run on isolated CPUs");
 		return tap_end();
 	}
 	vmm_create(&vm, 1, 0);

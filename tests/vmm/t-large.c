@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A VM of 1 TiB of which the guest has touched some pages, far apart: that a pass finds
- * these and no others, that it asks KVM about what is mapped only, that no stretch of it is
- * long, and that it says how far it is.
+ * A VM of 1 TiB whose guest has accessed some pages, far apart from each other. A pass finds these
+ * pages and no others, calls KVM only for memory that is mapped, has no long stretch without a
+ * rescheduling point, and reports its progress.
  *
- * The memory is never written, so that it takes no room: what the guest reads is the host's
- * zero page. KVM's own tables take some hundred MiB.
+ * The memory is never written, so it needs no host memory: what the guest reads is the host's zero
+ * page. KVM's own tables need some hundred MiB.
  *
- * What it cannot show: how long a pass takes on silicon. Numbers of calls are exact here,
- * times are those of an emulator on a machine that may be busy.
+ * What it cannot show: how long a pass takes on hardware. The numbers of calls are exact; the times
+ * are those of an emulator on a machine that may be busy.
  */
 #include <errno.h>
 #include <linux/kvm.h>
@@ -23,10 +23,10 @@
 #include "vmm.h"
 
 #define FIRST_GFN (VMM_HIGH_GPA / VMM_PAGE)
-#define SPREAD	  ((28ul << 30) / VMM_PAGE) /* pages in which those lie that are touched */
+#define SPREAD	  ((28ul << 30) / VMM_PAGE) /* all accessed pages are in this number of pages */
 #define TOUCHED	  16384u
 #define STRIDE	  (SPREAD / TOUCHED)
-#define END	  (1ul << 40) /* the emulated CPU has 40 bits of address */
+#define END	  (1ul << 40) /* the emulated CPU has addresses of 40 bits */
 
 static struct vmm vm;
 static struct kx kx;
@@ -44,7 +44,7 @@ static struct kvm_ext_tracker tracker(uint32_t id)
 	return t;
 }
 
-/* @smm: SMM sees all of it, too, as in QEMU's VMs. */
+/* @smm: SMM, too, sees all of the memory, as in QEMU's VMs. */
 static void *begin(const char *name, const struct vmm_config *config, uint64_t size, bool smm)
 {
 	void *memory = vmm_fresh_memory(size, VMM_SMALL);
@@ -72,7 +72,7 @@ static void end(void *memory, uint64_t size)
 	vmm_free(memory, size);
 }
 
-/* Pages of the list that were reported. */
+/* Number of pages of the list that were reported. */
 static uint32_t reported(void)
 {
 	uint32_t i, n = 0;
@@ -82,7 +82,7 @@ static uint32_t reported(void)
 	return n;
 }
 
-/* Times are told, not judged. */
+/* Times are printed, but no test depends on them. */
 static void note_time(const char *name, const char *what)
 {
 	note("%s: %s: a pass over %s: %.1f ms, %llu calls", vm_name, name, what,
@@ -90,8 +90,9 @@ static void note_time(const char *name, const char *what)
 }
 
 /*
- * The pass thread does not wait long for the VMM's page tables: while another task of the VMM has them locked (on a busy machine a
- * task may lose its CPU then) every page counts as mapped, and is asked for. Passes are repeated until one was not disturbed.
+ * The pass thread does not wait long for the lock of the VMM's page tables. While another task of
+ * the VMM has the lock (and may have no CPU on a busy machine), every page counts as mapped, and
+ * KVM is called for it. So passes are repeated until one was not disturbed.
  */
 static bool undisturbed(uint64_t tested)
 {
@@ -104,7 +105,7 @@ static bool undisturbed(uint64_t tested)
 	return got.sum.leaves_tested == tested;
 }
 
-/* @calls: it asks KVM page by page. */
+/* @calls: the tracker calls KVM for each page. */
 static void exact(uint32_t id, const char *name, bool calls)
 {
 	struct kvm_ext_tracker t = tracker(id);
@@ -113,12 +114,11 @@ static void exact(uint32_t id, const char *name, bool calls)
 	vmm_touch(&vm, 0, list, TOUCHED);
 	kx_pass(&kx, &got);
 	ok(reported() == TOUCHED && got.samples == TOUCHED && !got.bad && !got.sum.lost_samples,
-	   "%s: %s: the %u pages that were touched are found, and no others", vm_name, name,
-	   TOUCHED);
+	   "%s: %s: the %u accessed pages are found, and no others", vm_name, name, TOUCHED);
 	ok_eq(got.sum.pages_scanned, vm_pages, "%s: %s: all of the memory counts as scanned",
 	      vm_name, name);
 	if (calls)
-		ok(undisturbed(TOUCHED), "%s: %s: a call for each page that is mapped", vm_name, name);
+		ok(undisturbed(TOUCHED), "%s: %s: one call for each mapped page", vm_name, name);
 	note_time(name, "all");
 
 	t.first_gfn += SPREAD;
@@ -126,11 +126,11 @@ static void exact(uint32_t id, const char *name, bool calls)
 	kx_start(&kx, &t);
 	kx_pass(&kx, &got);
 	ok(undisturbed(0) && got.sum.pages_scanned == t.npages,
-	   "%s: %s: no call where nothing is mapped", vm_name, name);
-	note_time(name, "what was never touched");
+	   "%s: %s: no call for memory that is not mapped", vm_name, name);
+	note_time(name, "memory that was never accessed");
 }
 
-/* --- how far it is ------------------------------------------------------------------ */
+/* --- progress ----------------------------------------------------------------------- */
 
 struct sight {
 	uint64_t pages, looks, backwards, wrong;
@@ -149,7 +149,7 @@ static void look(struct sight *sight, const struct kvm_ext_stats *s)
 	sight->pages = p->pages;
 }
 
-/* Looked at while it primes, and after. */
+/* Reads the progress during the priming pass, and after it. */
 static void progress(uint32_t id, const char *name)
 {
 	struct kvm_ext_tracker t = tracker(id);
@@ -160,7 +160,7 @@ static void progress(uint32_t id, const char *name)
 	t.interval_ns = KVM_EXT_INTERVAL_MAX_NS;
 	if (id == KVM_EXT_TRACKER_ABIT_FLUSH)
 		t.flush_scope = KVM_EXT_FLUSH_PAGE;
-	/* Not every priming pass is seen in its middle on a machine that is busy. */
+	/* Repeated: on a busy machine, not every priming pass is seen before its end. */
 	for (i = 0; i < 20; i++) {
 		memset(&sight, 0, sizeof(sight));
 		vmm_touch(&vm, 0, list, TOUCHED);
@@ -174,13 +174,13 @@ static void progress(uint32_t id, const char *name)
 			break;
 	}
 	ok(sight.looks >= 2 && !sight.backwards,
-	   "%s: the priming pass says how far it is (%llu steps seen, try %d)", name,
+	   "%s: the priming pass reports its progress (%llu steps seen, try %d)", name,
 	   (unsigned long long)sight.looks, i + 1);
-	ok_eq(sight.wrong, 0, "%s: its number, its start and the size of the memory are right",
-	      name);
+	ok_eq(sight.wrong, 0,
+	      "%s: the pass's number, its start and the size of the memory are right", name);
 	ok(!s.progress.start_ns && !s.progress.pages && s.progress.pass == 1 && !s.progress.flags &&
 		   s.progress.next_ns > s.now_ns,
-	   "%s: between passes it tells when the next is due", name);
+	   "%s: between passes the progress says when the next pass is due", name);
 	kx_discard(&kx);
 }
 
@@ -189,15 +189,15 @@ static void progress(uint32_t id, const char *name)
 #define ACCOUNTS 100
 
 /*
- * Not of the trackers that use the dirty log: KVM hands out the log of a memslot in one
- * ioctl, which is longer than this for so large a one, and nobody's to divide.
+ * Not for trackers that use the dirty log: KVM returns the log of a memslot in one ioctl, which
+ * takes longer than this for so large a memslot, and cannot be divided.
  */
 static void holds(uint32_t id, const char *name, const char *what)
 {
 	struct kvm_ext_tracker t = tracker(id);
 	char full[80];
 
-	/* Some of what is mapped, and as much of what is not as there is. */
+	/* Some of the mapped memory, and all memory that is not mapped. */
 	t.first_gfn += SPREAD - SPREAD / 16;
 	t.npages -= SPREAD - SPREAD / 16;
 	snprintf(full, sizeof(full), "%s%s", name, what);
@@ -211,7 +211,7 @@ static void all_holds(const char *what)
 	holds(KVM_EXT_TRACKER_EPT_WALK, "ept-walk", what);
 }
 
-/* As many pages as there may be ranges, each on its own: as many pieces of memory, too. */
+/* The largest number of ranges, of one page each: the memory then has as many pieces. */
 static void many_excluded(void)
 {
 	struct kvm_ext_range *ranges = calloc(KVM_EXT_RANGES_MAX, sizeof(*ranges));
@@ -237,7 +237,7 @@ static void many_excluded(void)
 	for (i = 0; i < KVM_EXT_RANGES_MAX; i++)
 		left += got.page[ranges[i].gfn];
 	ok(!left && reported() == TOUCHED - KVM_EXT_RANGES_MAX,
-	   "with %u pages excluded all others are found", KVM_EXT_RANGES_MAX);
+	   "with %u excluded pages all other pages are found", KVM_EXT_RANGES_MAX);
 	all_holds(" with excluded pages");
 	free(ranges);
 }
@@ -260,7 +260,7 @@ int main(void)
 	many_excluded();
 	end(memory, END - VMM_HIGH_GPA);
 
-	/* Where tables may be out of sight: SMM's, and those of a guest's guests. */
+	/* VMs with tables that may be invisible: of SMM, and of nested guests. */
 	memory = begin("with SMM", &plain, END / 4, true);
 	exact(KVM_EXT_TRACKER_ABIT, "abit", true);
 	end(memory, END / 4);

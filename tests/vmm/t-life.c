@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Beginnings and ends: attaching and detaching, switching live, intervals, a VM
- * that ends while its session is open, and one that is killed in the middle of a
- * pass. That nothing stays behind is checked by counting what there is: sessions,
- * the module's references, its threads, VMs that KVM knows.
+ * Beginnings and ends: attach and detach, changes of the tracker, intervals, a VM that ends while
+ * its session is open, a VM that is killed in a pass. To show that nothing is left, the test counts
+ * sessions, references to the module, the module's threads, and the VMs that KVM knows.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -38,13 +37,13 @@ static void after_the_end(struct kx *kx, const char *how)
 	struct kvm_ext_vm info = { .size = sizeof(info) };
 
 	ok(hung_up(kx->fd), "%s: the session polls POLLHUP", how);
-	ok(soon(vms, 1), "%s: KVM destroys the VM though the session is open", how);
-	ok(soon(session_threads, 0), "%s: the pass thread is gone", how);
+	ok(soon(vms, 1), "%s: KVM destroys the VM although the session is open", how);
+	ok(soon(session_threads, 0), "%s: the pass thread has ended", how);
 	ok_errno(kx_set(kx->fd, &t), ENODEV, "%s: SET_TRACKER", how);
 	ok_errno(kx_run_pass(kx->fd, NULL), ENODEV, "%s: RUN_PASS", how);
 	ok_errno(ioctl(kx->fd, KVM_EXT_GET_VM, &info), ENODEV, "%s: GET_VM", how);
-	ok(kx_stats(kx->fd).state & KVM_EXT_STATE_VM_GONE, "%s: GET_STATS answers and says so",
-	   how);
+	ok(kx_stats(kx->fd).state & KVM_EXT_STATE_VM_GONE,
+	   "%s: GET_STATS answers, with KVM_EXT_STATE_VM_GONE", how);
 	ok_eq(kx_caps(kx->fd).sessions, 0, "%s: no VM is attached any more", how);
 	ok_errno(kx_try_attach(kx->fd, vm.fd, 0), EISCONN,
 		 "%s: the session does not take another VM", how);
@@ -62,7 +61,7 @@ static void vmm_exits(void)
 	close(c.vm_fd);
 	kx_samples_init(&got);
 	kx_start(&kx, &t);
-	/* Its guest may not have had a CPU since. */
+	/* The guest may have had no CPU since. */
 	for (i = 0; i < 200 && got.samples <= PAGES / 2; i++) {
 		usleep(1000);
 		kx_pass(&kx, &got);
@@ -87,7 +86,7 @@ static void killed(int i)
 	struct child c = child_start(PAGES);
 	struct kx kx;
 
-	/* Passes one after the other, so that the kill meets one. */
+	/* Passes follow each other at once, so that one of them runs at the kill. */
 	t.interval_ns = KVM_EXT_INTERVAL_MIN_NS;
 	kx_attach(&kx, c.vm_fd, 0);
 	close(c.vm_fd);
@@ -101,7 +100,7 @@ static void killed(int i)
 		after_the_end(&kx, "VMM killed in a pass");
 	else if (!hung_up(kx.fd))
 		ok(false, "VMM killed in a pass, round %d: POLLHUP", i);
-	/* Sometimes the end of the session and of the VM meet. */
+	/* In some rounds the session and the VM end at the same time. */
 	kx_close(&kx);
 }
 
@@ -112,10 +111,10 @@ static void killed_often(void)
 	for (i = 0; i < 12; i++)
 		killed(i);
 	ok(soon(vms, 1) && soon(session_threads, 0),
-	   "12 VMMs killed in a pass: nothing is left of them");
+	   "12 VMMs killed in a pass: no session, thread or VM is left");
 }
 
-/* The session closes just when the VM's process dies. */
+/* The session is closed while the VM's process is being killed. */
 static void both_end(void)
 {
 	struct kvm_ext_tracker t = kx_tracker(KVM_EXT_TRACKER_ABIT);
@@ -136,7 +135,7 @@ static void both_end(void)
 		close(c.socket);
 	}
 	ok(soon(vms, 1) && soon(session_threads, 0),
-	   "session and VM ending together, 12 times: clean");
+	   "session and VM end at the same time, 12 times: nothing is left");
 }
 
 /* --- sessions ---------------------------------------------------------------------------------------- */
@@ -180,15 +179,15 @@ static void live_switches(void)
 		longest = now_ns() - start > longest ? now_ns() - start : longest;
 		usleep(rand() % 2000);
 	}
-	ok_eq(kx_stats(kx.fd).epoch, 201, "200 live switches, beside passes on request");
+	ok_eq(kx_stats(kx.fd).epoch, 201, "200 changes of the tracker while passes run on request");
 	note("longest SET_TRACKER: %llu us", (unsigned long long)longest / 1000);
 	/* `off` makes RUN_PASS fail, which ends the other thread. */
 	t = kx_tracker(KVM_EXT_TRACKER_OFF);
 	kx_set(kx.fd, &t);
 	pthread_join(thread, &passes);
-	ok((long)passes > 0, "passes on request went on between them (%ld)", (long)passes);
+	ok((long)passes > 0, "passes on request ran between the changes (%ld)", (long)passes);
 	kx_close(&kx);
-	ok(soon(session_threads, 0), "200 live switches: no thread is left");
+	ok(soon(session_threads, 0), "200 changes of the tracker: no thread is left");
 }
 
 static void attach_cycles(void)
@@ -200,7 +199,7 @@ static void attach_cycles(void)
 
 	t.interval_ns = 200000;
 	for (i = 0; i < 220; i++) {
-		/* The first few fill caches that are the kernel's to keep. */
+		/* The first cycles fill caches of the kernel, which are not freed. */
 		if (i == 20)
 			before = kernel_memory_kb();
 		kx_attach(&kx, vm.fd, 64);
@@ -213,12 +212,12 @@ static void attach_cycles(void)
 	after = kernel_memory_kb();
 	ok(session_threads() == 0, "200 attach and detach cycles: no thread is left");
 	ok_eq(module_references(), 0, "200 attach and detach cycles: the module is not in use");
-	/* A ring alone is 256 KiB. */
+	/* The loss of a single ring would be 256 KiB. */
 	ok(after - before < 4096,
 	   "200 attach and detach cycles: no kernel memory is lost (%ld KiB)", after - before);
 }
 
-/* The kernel refuses to unload the module while a session has it in use. */
+/* The kernel refuses to unload the module while a session is open. */
 static void unload_refused(void)
 {
 	struct kx kx;
@@ -250,9 +249,9 @@ static void interval(uint64_t ns)
 		s = kx_stats(kx.fd);
 	} while (s.passes < 20 || s.now_ns - s.start_ns < 300000000);
 	/*
-	 * Intervals count from the priming pass, which begins some time after the
-	 * account was opened. Each up to the last pass was used or counted as
-	 * skipped, and none beyond now.
+	 * Intervals begin at the priming pass, which begins some time after the account was opened.
+	 * In each interval up to the last pass, a pass was run or counted as skipped; none in later
+	 * ones.
 	 */
 	most = (now_ns() - s.start_ns) / ns;
 	kx_read(&kx, &got);
@@ -265,7 +264,7 @@ static void interval(uint64_t ns)
 	ok(s.pass_ns_min <= s.pass_ns_sum / s.passes && s.pass_ns_sum / s.passes <= s.pass_ns_max &&
 		   s.pass_ns_p99 >= s.pass_ns_min &&
 		   s.pass_ns_p99 <= s.pass_ns_max + s.pass_ns_max / 8 && s.cpu_ns > 0,
-	   "interval %llu us: the figures fit each other", (unsigned long long)ns / 1000);
+	   "interval %llu us: the statistics are consistent", (unsigned long long)ns / 1000);
 	kx_samples_free(&got);
 	kx_close(&kx);
 }
@@ -277,7 +276,7 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* A pass of microseconds has CPU time of microseconds, not of timer ticks. */
+/* The CPU time of a pass of microseconds is exact to microseconds, not to timer ticks. */
 static void cpu_time(void)
 {
 	struct kvm_ext_tracker t = kx_tracker(KVM_EXT_TRACKER_ABIT);
@@ -300,10 +299,11 @@ static void cpu_time(void)
 	qsort(wall, 100, sizeof(wall[0]), by_value);
 	note("100 passes over 64 pages, median: %.1f us of CPU, %.1f us on the clock",
 	     cpu[50] / 1e3, wall[50] / 1e3);
-	ok(cpu[0] > 0 && cpu[50] < 1000000, "CPU time of a pass is finer than a timer tick");
-	/* Beyond the pass: waking up, telling its end and going to sleep. */
+	ok(cpu[0] > 0 && cpu[50] < 1000000,
+	   "the CPU time of a pass is more exact than a timer tick");
+	/* The CPU time also contains the thread's wake-up, and its way to sleep. */
 	ok(cpu[50] > wall[50] / 2 && cpu[50] < 3 * wall[50] + 200000,
-	   "CPU time of a pass is near what the clock says");
+	   "the CPU time of a pass is near its wall time");
 	kx_samples_free(&got);
 	kx_close(&kx);
 }
@@ -325,7 +325,7 @@ static void holds(uint32_t id, const char *name)
 
 /* --- passes that are cut --------------------------------------------------------------------- */
 
-/* A list of no pages: what it does is to cut the running pass. */
+/* Excludes no pages: the only effect is that the running pass is cut. */
 static void cut(int fd)
 {
 	struct kvm_ext_excluded none = { .size = sizeof(none) };
@@ -334,7 +334,7 @@ static void cut(int fd)
 		bail("KVM_EXT_SET_EXCLUDED");
 }
 
-/* Waits until a pass that primes is under way, cuts it, and says whether it was cut. */
+/* Waits until a priming pass runs, and cuts it. True: the pass was cut before its end. */
 static bool cut_priming(struct kx *kx, struct kx_samples *got)
 {
 	struct kvm_ext_stats s;
@@ -348,8 +348,8 @@ static bool cut_priming(struct kx *kx, struct kx_samples *got)
 }
 
 /*
- * The guest has touched all of its memory and is idle from then on: whatever a pass finds
- * was accessed before the tracker was set.
+ * The guest has accessed all of its memory before the tracker is set, and is idle afterwards. So a
+ * pass that counts must find nothing.
  */
 static void priming_cut(uint32_t id, const char *name)
 {
@@ -362,7 +362,7 @@ static void priming_cut(uint32_t id, const char *name)
 
 	kx_attach(&kx, vm.fd, 0);
 	kx_samples_init(&got);
-	/* Slow, so that there is a middle to cut it in. */
+	/* This makes the priming pass slow, so that it can be cut before its end. */
 	t.flush_scope = KVM_EXT_FLUSH_PAGE;
 	for (i = 0; i < 50 && !was_cut; i++) {
 		vmm_touch(&vm, 0, list, PAGES);
@@ -379,16 +379,17 @@ static void priming_cut(uint32_t id, const char *name)
 	s = kx_stats(kx.fd);
 	ok(got.primes == 1 && !got.cuts && got.sum.samples == 0 && got.samples == 0 &&
 		   s.samples == 0,
-	   "%s: it is repeated before a pass counts: %llu samples of an idle guest", name,
+	   "%s: priming is repeated before a pass counts: %llu samples of an idle guest", name,
 	   (unsigned long long)s.samples);
 	ok(s.passes == 1 && got.last_pass == 1 && s.prime_ns > got.all.wall_ns - got.sum.wall_ns &&
 		   !got.bad,
-	   "%s: it keeps its number, and both are in its time", name);
+	   "%s: the second priming pass has the same number, and the time of both is counted",
+	   name);
 	kx_samples_free(&got);
 	kx_close(&kx);
 }
 
-/* Regions are as they were after a pass that was cut, and what is counted in them stays right. */
+/* A cut pass changes no regions, and the numbers of accesses in the regions stay right. */
 static void regions_cut(uint32_t id, const char *name)
 {
 	struct kvm_ext_tracker t = kx_tracker(id);
@@ -422,7 +423,7 @@ static void regions_cut(uint32_t id, const char *name)
 	vmm_halt(&vm, 0);
 	ok(cuts >= 20 && records, "%s: %llu passes over regions were cut", name,
 	   (unsigned long long)cuts);
-	ok_eq(zero, 0, "%s: the statistics of regions are never lost by that", name);
+	ok_eq(zero, 0, "%s: a cut pass does not reset the statistics of regions", name);
 	ok_eq(bad, 0, "%s: no region has more accesses than checks", name);
 	kx_samples_free(&got);
 	kx_close(&kx);

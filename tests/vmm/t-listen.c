@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * KVM's tracepoints, which are one for all VMs of the host: does `trap` have them switched on
- * only while it has mappings armed, and does it hear every fault all the same? What does
- * another VM pay meanwhile?
+ * KVM's tracepoints exist once for all VMs of the host. Does `trap` enable them only while mappings
+ * are armed, and does it still see every fault? What do the tracepoints cost another VM meanwhile?
  *
- * What it cannot show: what an entry costs on hardware. The other VM's figures are good
- * against each other only.
+ * What it cannot show: what a VM entry costs on hardware. The figures of the other VM are valid
+ * only in comparison with each other.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +18,7 @@
 #define PAGES	 512u
 #define MS	 1000000ull
 #define SECOND	 (1000 * MS)
-#define LIMIT	 (120 * SECOND) /* for what takes a few seconds on an idle machine */
+#define LIMIT	 (120 * SECOND) /* for work that takes some seconds on an idle machine */
 
 static struct vmm vm, other;
 static struct kx kx;
@@ -72,7 +71,7 @@ static void off(void)
 		bail("off");
 }
 
-/* Collects, and arms until all pages are. */
+/* Collects faults, and arms pages until all are armed. */
 static struct kvm_ext_stats arm(void)
 {
 	struct kvm_ext_stats s;
@@ -90,9 +89,9 @@ static struct kvm_ext_stats arm(void)
 }
 
 /*
- * All pages fault soon after they are armed, and nothing is armed until the next pass. The
- * part of the time in which the tracepoints were on gets smaller with each round if they are
- * switched off, however late that happens on a busy machine.
+ * All pages fault soon after they were armed, and nothing is armed until the next pass. If the
+ * tracepoints are disabled then, the share of the time in which they are enabled becomes smaller
+ * with each round, also if a busy machine disables them late.
  */
 static void while_armed(void)
 {
@@ -110,17 +109,18 @@ static void while_armed(void)
 		rounds++;
 	} while ((rounds < 3 || s.trap_listened_ns * 2 > ns) && now_ns() - start < LIMIT);
 	ok(s.trap_listened_ns * 2 <= ns && s.trap_listened_ns > 0,
-	   "without armed pages the tracepoints are off (on for %llu ms of %llu, in %llu rounds)",
+	   "without armed pages the tracepoints are disabled (enabled for %llu of %llu ms, %llu "
+	   "rounds)",
 	   (unsigned long long)(s.trap_listened_ns / MS), (unsigned long long)(ns / MS),
 	   (unsigned long long)rounds);
-	ok_eq(s.trap.faults, faults, "each time they are switched on again, no fault is missed");
+	ok_eq(s.trap.faults, faults, "when the tracepoints are enabled again, no fault is missed");
 	ok(s.trap.timed_faults > 0 && s.trap.timed_faults <= faults &&
 		   s.trap.fault_ns <= s.trap.timed_faults * MS,
-	   "nor is a fault timed from one time to the next");
+	   "no fault is timed from one time of listening to the next");
 	off();
 }
 
-/* Armed and not touched: they stay on, or the fault to come would not be heard. */
+/* While pages are armed and not accessed, the tracepoints stay enabled. */
 static void while_not_touched(void)
 {
 	struct kvm_ext_stats s;
@@ -132,8 +132,9 @@ static void while_not_touched(void)
 	vmm_touch(&vm, 0, list, PAGES);
 	s = arm();
 	ns = s.now_ns - s.start_ns;
-	ok_eq(s.trap.faults, PAGES, "pages that are touched late are heard of");
-	ok(s.trap_listened_ns * 4 >= ns * 3, "and listened for all the time (%llu ms of %llu)",
+	ok_eq(s.trap.faults, PAGES, "faults of pages that are accessed late are seen");
+	ok(s.trap_listened_ns * 4 >= ns * 3,
+	   "meanwhile the tracepoints stay enabled (%llu of %llu ms)",
 	   (unsigned long long)(s.trap_listened_ns / MS), (unsigned long long)(ns / MS));
 	off();
 }
@@ -143,7 +144,7 @@ static void while_not_touched(void)
 #define ROUNDS 15
 #define EXITS  2000
 
-/* ns for an exit of the other VM and its way back. */
+/* The time of a VM exit of the other VM, and of the next VM entry, in ns. */
 static double exits(void)
 {
 	const uint32_t one = vmm_read(0);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What the dirty log's trackers have to do with the VMM's memory: their buffer is mapped
- * there, but not the VM's to pay for; a VMM that unmaps it, or has something else at its
- * place, keeps what is its own; and the memory of a VMM that is killed in a pass is free at
- * once, not when the pass has ended.
+ * Trackers of the dirty log and the VMM's memory: the trackers' buffer is mapped in the VMM, but
+ * the VM's cgroup is not charged for it. A VMM may unmap the buffer and map something else there,
+ * which the tracker does not touch. The memory of a VMM that is killed in a pass is free at once,
+ * not only at the end of the pass.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -34,7 +34,7 @@ static struct dirty_set set;
 
 /* --- the buffer's mapping ----------------------------------------------------------------- */
 
-/* Where the module's buffer is in this process, and how large; NULL: nowhere. */
+/* The address and the size of the module's buffer in this process; NULL: it is not mapped. */
 static uint8_t *find_buffer(size_t *size)
 {
 	unsigned long start, end;
@@ -68,7 +68,7 @@ static void ok_own_kept(const uint8_t *own, size_t size, const char *name)
 
 	for (size_t i = 0; i < size; i++)
 		kept &= own[i] == 0x5a;
-	ok(kept, "%s: what the VMM has at the buffer's place stays", name);
+	ok(kept, "%s: what the VMM has mapped at the buffer's address stays", name);
 }
 
 static void unmapped(enum vmm_log log)
@@ -93,16 +93,17 @@ static void unmapped(enum vmm_log log)
 	if (!ok(buffer && size >= 2 * VMM_PAGE, "%s: the buffer is mapped in the VMM", name))
 		goto end;
 	ok_errno(munmap(buffer, VMM_PAGE), EPERM, "%s: the VMM cannot unmap a part of it", name);
-	ok_errno(mprotect(buffer, size, PROT_NONE), EPERM, "%s: nor protect it", name);
-	ok_errno(madvise(buffer, size, MADV_DOFORK), EINVAL, "%s: nor have children inherit it",
+	ok_errno(mprotect(buffer, size, PROT_NONE), EPERM, "%s: the VMM cannot protect the buffer",
 		 name);
+	ok_errno(madvise(buffer, size, MADV_DOFORK), EINVAL,
+		 "%s: the VMM cannot let children inherit the buffer", name);
 	place = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ok(mremap(buffer, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, place) == MAP_FAILED,
-	   "%s: nor move it", name);
-	ok(is_exact(), "%s: after that passes are exact", name);
+	   "%s: the VMM cannot move the buffer", name);
+	ok(is_exact(), "%s: after these attempts passes are exact", name);
 	madvise(buffer, size, MADV_DONTNEED);
-	ok(is_exact(), "%s: and after its pages were taken out", name);
-	/* The VMM believes the place to be its own, and takes it. */
+	ok(is_exact(), "%s: passes are exact after the buffer's pages were unmapped", name);
+	/* The VMM maps something else at the address of the buffer. */
 	own = mmap(buffer, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
 		   -1, 0);
 	if (own == MAP_FAILED)
@@ -112,14 +113,14 @@ static void unmapped(enum vmm_log log)
 	   name);
 	ok_own_kept(own, size, name);
 	ok_eq(kx_stats(kx.fd).log.errors, 0, "%s: no ioctl of ours was refused", name);
-	/* Once more, and the tracker leaves. */
+	/* The VMM unmaps the buffer, and then the tracker ends. */
 	buffer = find_buffer(&size);
-	ok(buffer && !munmap(buffer, size), "%s: it is unmapped once more", name);
+	ok(buffer && !munmap(buffer, size), "%s: the VMM unmaps the buffer", name);
 	kx_close(&kx);
 	ok_own_kept(own, size, name);
 	kx_attach(&kx, vm.fd, 0);
 	ok(!kx_vm(kx.fd).logged_pages && !find_buffer(&size),
-	   "%s: without its buffer the tracker leaves as it should", name);
+	   "%s: a tracker whose buffer was unmapped ends cleanly", name);
 	munmap(own, size);
 end:
 	kx_close(&kx);
@@ -183,11 +184,11 @@ static long free_huge_pages(void)
 	return n;
 }
 
-/* How long after the kill the memory is free, in ms; -1: not before the pass's end. */
+/* How long after the kill the memory is free, in ms; -1: only after the pass has ended. */
 static long freed_after(long want)
 {
 	struct kvm_ext_tracker t = kx_tracker(KVM_EXT_TRACKER_DIRTY_LOG);
-	/* What the pass does first takes seconds: to clear the log of all of it, which starts full. */
+	/* The log starts full: the pass first clears all of it, which takes seconds. */
 	struct child c = start_large(VMM_LOG_ALL_SET, VMM_HUGETLB);
 	struct kvm_ext_stats s;
 	uint64_t start;
@@ -226,11 +227,12 @@ static void killed_in_a_pass(void)
 		skip("the host has no huge pages", "the memory of a VMM killed in a pass");
 		return;
 	}
-	/* A busy machine may be late, but not every time. */
+	/* A busy machine may be late sometimes, so there are several attempts. */
 	for (int i = 0; i < 4 && (ms < 0 || ms >= 1000); i++)
 		ms = freed_after(before);
 	ok(ms >= 0 && ms < 1000, "the memory of a VMM killed in a pass is free within a second");
-	ok(soon(vms, 0) && soon(session_threads, 0), "and nothing else is left of it");
+	ok(soon(vms, 0) && soon(session_threads, 0),
+	   "no session thread or VM is left of a VMM killed in a pass");
 }
 
 /* --- a VM near the limit of its cgroup ----------------------------------------------------- */
@@ -284,7 +286,7 @@ static bool enter_group(void)
 		snprintf(group, sizeof(group), "%s/kx-test", places[i]);
 		mkdir(group, 0755);
 		snprintf(pid, sizeof(pid), "%d", getpid());
-		/* One of an earlier test may still be there. */
+		/* The cgroup of an earlier test may still exist. */
 		write_file("memory.max", "max");
 		if (read_number("memory.current", "") >= 0 && write_file("cgroup.procs", pid))
 			return true;
@@ -314,7 +316,7 @@ static void near_the_limit(uint32_t id, const char *name)
 		skip("no memory controller of cgroup v2", "%s: a VM near its limit", name);
 		return;
 	}
-	/* A plain log starts empty: a pass over what is never mapped is short. */
+	/* A plain log starts empty: a pass over memory that was never mapped is short. */
 	c = start_large(VMM_LOG_PLAIN, VMM_SMALL);
 	leave_group();
 	before = read_number("memory.current", "");
@@ -330,10 +332,10 @@ static void near_the_limit(uint32_t id, const char *name)
 	after = read_number("memory.current", "");
 	note("%s: %ld KiB more than before, a bitmap is %lu KiB", name, (after - before) / 1024,
 	     BITMAP_SIZE / 1024);
-	ok(after - before < 512 << 10, "%s: nothing of that is charged to the VM", name);
+	ok(after - before < 512 << 10, "%s: the VM's cgroup is not charged for the buffer", name);
 	ok(!read_number("memory.events", "oom_kill ") && !kill(c.pid, 0) &&
 		   !waitpid(c.pid, NULL, WNOHANG),
-	   "%s: the VMM lives", name);
+	   "%s: the VMM still runs", name);
 	kx_close(&kx);
 	close(c.socket);
 	waitpid(c.pid, NULL, 0);

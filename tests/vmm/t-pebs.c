@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Adaptive PEBS in guests, as the emulated CPU (tests/lab, lab intel --pebs) and KVM with kvm-ext/kvm-patches give it: does
- * a guest that stores to known addresses get one record every @PERIOD stores, with exactly those addresses? Two VMs on one CPU
- * must not lose each other's records, nor stop sampling; nor must a vCPU that moves from CPU to CPU all the time. Reserved bits
- * of the registers are refused.
+ * Adaptive PEBS in guests, as the emulated CPU (tests/lab, lab intel --pebs) and KVM with
+ * kvm-ext/kvm-patches provide it. Does a guest that stores to known addresses get one record for
+ * every PERIOD stores, with exactly these addresses? Two VMs on one CPU must neither lose records
+ * nor stop sampling; the same is true of a vCPU that moves from CPU to CPU all the time. Reserved
+ * bits of the registers are refused.
  *
- * The guest is a few instructions in 64-bit mode: it sets the counter up, stores to consecutive words of its buffer, and halts.
- * Its PEBS buffer is memory that was never mapped: the first record in each page of it causes an EPT violation.
+ * The guest consists of some instructions in 64-bit mode: it configures the counter, stores to
+ * consecutive words of its buffer, and halts. Its PEBS buffer is memory that was never mapped, so
+ * the first record in each page of the buffer causes an EPT violation.
  *
- * What it cannot show: anything of a real CPU.
+ * What it cannot show: how a CPU in hardware behaves.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,26 +36,26 @@
 #define PERIOD	    101u
 #define RECORDS	    10000u
 #define RECORD_SIZE 64u				       /* the basic and the memory group */
-#define STORES	    ((uint64_t)(RECORDS + 5) * PERIOD) /* five records for what comes late */
-#define LATE_MAX    3u /* exits in a row that keep a record from being written */
+#define STORES	    ((uint64_t)(RECORDS + 5) * PERIOD) /* five more: some are late */
+#define LATE_MAX    3u				       /* VM exits in a row that delay a record */
 
 #define MEMORY_SIZE (32ul << 20)
 #define PML4_GPA    0x1000ul
 #define PDPT_GPA    0x2000ul
 #define PD_GPA	    0x3000ul
-#define RESULT_GPA  0x5000ul /* of struct result */
+#define RESULT_GPA  0x5000ul /* where struct result is */
 #define CODE_GPA    0x10000ul
 #define DS_GPA	    0x20000ul
 #define RECORDS_GPA 0x400000ul
 #define DATA_GPA    0x800000ul
 #define DATA_WORDS  0x40000ul /* a power of two */
 
-/* What the guest leaves behind. */
+/* What the guest writes at its end. */
 struct result {
 	uint64_t status, counter;
 };
 
-/* The DS management area, as far as PEBS uses it. */
+/* The part of the DS management area that PEBS uses. */
 struct ds {
 	uint64_t bts[4];
 	uint64_t base, index, maximum, threshold;
@@ -65,9 +67,13 @@ struct record {
 	uint64_t address, source, latency, tsx;
 };
 
-_Static_assert(sizeof(struct record) == RECORD_SIZE, "groups as the format says");
+_Static_assert(sizeof(struct record) == RECORD_SIZE,
+	       "the size is that of the basic group and the memory group");
 
-/* rdi: data, rsi: number of stores, r8: the DS area, r9: -period, r10: the event, r11: its upper half */
+/*
+ * rdi: data; rsi: number of stores; r8: the DS area; r9: -period; r10: lower half of the event,
+ * r11: upper half.
+ */
 __asm__(".pushsection .rodata\n"
 	".macro kx_wrmsr msr\n"
 	"	mov $\\msr, %ecx\n"
@@ -152,7 +158,7 @@ static void ask_kvm(void)
 		bail("KVM_GET_SUPPORTED_CPUID: %s", strerror(errno));
 }
 
-/* One to one, by pages of 2 MiB. */
+/* Maps guest memory one to one, by pages of 2 MiB. */
 static void make_page_tables(uint8_t *memory)
 {
 	uint64_t *pml4 = (uint64_t *)(memory + PML4_GPA), *pdpt = (uint64_t *)(memory + PDPT_GPA);
@@ -221,7 +227,7 @@ static void set_registers(struct vm *vm)
 		.rsi = STORES,
 		.r8 = DS_GPA,
 		.r9 = (uint32_t)-PERIOD,
-		.r10 = 0x82d0 | 3 << 16 | 1 << 22, /* all stores, everywhere, on */
+		.r10 = 0x82d0 | 3 << 16 | 1 << 22, /* all stores, any mode, enabled */
 		.r11 = 1 << 2,			   /* adaptive */
 	};
 	struct kvm_sregs s;
@@ -268,7 +274,7 @@ static void destroy(struct vm *vm)
 	close(vm->fd);
 }
 
-/* --- what it has to find --------------------------------------------------- */
+/* --- the records that are expected ----------------------------------------- */
 
 static uint64_t word_of(const struct record *r)
 {
@@ -276,8 +282,9 @@ static uint64_t word_of(const struct record *r)
 }
 
 /*
- * A record that a VM exit kept from being written is that of the next store: its distance is one more, or two if that met an
- * exit as well. That happens at each page of the buffer that was not mapped, and where an interrupt comes in between.
+ * If a VM exit prevents that a record is written, the record is written for the next store: its
+ * distance from the record before it is larger by one, or by two if there was a VM exit at that
+ * store, too. This happens at each page of the buffer that was not mapped, and at interrupts.
  */
 static void check(struct vm *vm, const char *name)
 {
@@ -294,15 +301,16 @@ static void check(struct vm *vm, const char *name)
 			late += distance - PERIOD;
 		else
 			gaps++;
-		wrong += r[i].ip != CODE_GPA + (uintptr_t)pebs_guest_store - (uintptr_t)pebs_guest ||
-			 r[i].format != (1 | (uint64_t)RECORD_SIZE << 48) || r[i].counters != 1 ||
-			 r[i].address % 8 || r[i].address < DATA_GPA ||
-			 r[i].address >= DATA_GPA + 8 * DATA_WORDS;
+		wrong +=
+			r[i].ip != CODE_GPA + (uintptr_t)pebs_guest_store - (uintptr_t)pebs_guest ||
+			r[i].format != (1 | (uint64_t)RECORD_SIZE << 48) || r[i].counters != 1 ||
+			r[i].address % 8 || r[i].address < DATA_GPA ||
+			r[i].address >= DATA_GPA + 8 * DATA_WORDS;
 	}
 	note("%s: %llu records of %llu stores, %llu stores late in all, %llu pages of buffer", name,
 	     (unsigned long long)n, (unsigned long long)STORES, (unsigned long long)late,
 	     (unsigned long long)pages);
-	ok(n >= RECORDS, "%s: %u records and more", name, RECORDS);
+	ok(n >= RECORDS, "%s: at least %u records", name, RECORDS);
 	ok_eq(n, (STORES - late) / PERIOD, "%s: a record for each %u stores", name, PERIOD);
 	ok_eq(gaps, 0, "%s: no record is missing between two others", name);
 	ok_eq(wrong, 0, "%s: instruction, address and counter are right in every record", name);
@@ -335,7 +343,7 @@ static void move_until_done(pthread_t thread)
 		nanosleep(&rest, NULL);
 	}
 	note("the vCPU was moved %u times", moves);
-	ok(moves > 20, "a vCPU that moves between CPUs has moved");
+	ok(moves > 20, "the vCPU was moved between CPUs");
 }
 
 static void a_vm_that_moves(void)
@@ -403,11 +411,13 @@ static void guest_registers(void)
 	make(&vm);
 	if (asked_for_load_latency()) {
 		ok(one_msr(vm.vcpu, KVM_SET_MSRS, MSR_PEBS_LD_LAT, &value) == 1 &&
-			   one_msr(vm.vcpu, KVM_GET_MSRS, MSR_PEBS_LD_LAT, &value) == 1 && value == 64,
+			   one_msr(vm.vcpu, KVM_GET_MSRS, MSR_PEBS_LD_LAT, &value) == 1 &&
+			   value == 64,
 		   "the threshold of load latency can be set and is kept");
 		refused(vm.vcpu, MSR_PEBS_LD_LAT, 0x10000, "a threshold of more than 16 bits");
 	} else {
-		refused(vm.vcpu, MSR_PEBS_LD_LAT, 64, "the threshold of load latency, which nobody has asked for");
+		refused(vm.vcpu, MSR_PEBS_LD_LAT, 64,
+			"the threshold of load latency, which was not requested");
 	}
 	refused(vm.vcpu, 0x3f2, 8, "branch records, which may be the host's");
 	refused(vm.vcpu, 0x3f2, 1u << 24, "a number of branch records");
@@ -420,7 +430,10 @@ static bool host_takes(int fd, uint32_t index, uint64_t value)
 	return pwrite(fd, &value, sizeof(value), index) == sizeof(value);
 }
 
-/* The emulated CPU itself. What is set here is what the host's kernel has in them while nothing is sampled. */
+/*
+ * Writes reserved bits to registers of the emulated CPU itself. The other bits have the values that
+ * the host's kernel has set while nothing is sampled.
+ */
 static void host_registers(void)
 {
 	static const struct {

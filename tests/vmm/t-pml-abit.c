@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * pml-abit: the dirty log names pages, from then on their accessed bits are
- * tested. So a page that was written once is seen when it is only read later,
- * one that was only read is never seen, and one that is left alone for long
- * enough has to be written again before it is.
+ * pml-abit: after the dirty log has named a page, passes test the page's accessed bit. So a page
+ * that was written once is found when it is only read later; a page that was only read is never
+ * found; and a page that was not accessed for long enough is not found again before it is written.
  *
- * The guest leaves between two passes, which empties the emulated CPU's TLB; that
- * the flush at the end of a pass is done is t-flush's to show.
+ * The guest exits between two passes, which flushes the emulated CPU's TLB. So this does not test
+ * the flush at the end of a pass (see t-flush).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +20,7 @@ static struct vmm vm;
 static struct kx kx;
 static struct kx_samples got;
 
-/* Three kinds of pages, each every third of the memory. */
+/* Three kinds of pages; each kind is every third page of the memory. */
 enum kind {
 	WRITTEN,
 	ONLY_READ,
@@ -51,7 +50,7 @@ static void touch(enum kind kind, bool write)
 	vmm_touch(&vm, 0, list, n);
 }
 
-/* The pass found this kind, each page once, and no other page. */
+/* Has the pass found each page of this kind once, and no other page? */
 static bool found_only(enum kind kind)
 {
 	static struct dirty_set want;
@@ -70,7 +69,7 @@ static uint64_t candidates(void)
 	return kx_stats(kx.fd).log.candidates;
 }
 
-/* Until the log has them back; the passes it took. */
+/* Runs passes until no candidate is left. Returns the number of passes. */
 static uint32_t passes_until_forgotten(bool *silent)
 {
 	uint32_t n = 0;
@@ -94,14 +93,14 @@ static void life_of_a_candidate(const char *name)
 
 	touch(ONLY_READ, false);
 	kx_pass(&kx, &got);
-	ok_eq(got.samples, 0, "%s: pages that were only read are not seen", name);
-	ok_eq(candidates(), 0, "%s: nor are they candidates", name);
+	ok_eq(got.samples, 0, "%s: pages that were only read are not found", name);
+	ok_eq(candidates(), 0, "%s: pages that were only read are no candidates", name);
 
 	touch(ONLY_READ, false);
 	touch(WRITTEN, true);
 	kx_pass(&kx, &got);
-	ok(found_only(WRITTEN), "%s: pages written are seen, once", name);
-	ok_eq(candidates(), third, "%s: they are the candidates", name);
+	ok(found_only(WRITTEN), "%s: written pages are found once", name);
+	ok_eq(candidates(), third, "%s: the written pages are the candidates", name);
 
 	for (i = 0; i < 3 * (int)KVM_EXT_CANDIDATE_PASSES; i++) {
 		touch(ONLY_READ, false);
@@ -109,29 +108,31 @@ static void life_of_a_candidate(const char *name)
 		kx_pass(&kx, &got);
 		good &= found_only(WRITTEN);
 	}
-	ok(good, "%s: candidates are seen whether read or written, pages only read never", name);
-	ok_eq(candidates(), third, "%s: they stay candidates as long as that lasts", name);
+	ok(good, "%s: candidates are found if read or written, pages that are only read never",
+	   name);
+	ok_eq(candidates(), third, "%s: candidates that are accessed stay candidates", name);
 
-	/* Their A bits tell now: the log has nothing more to say of them. */
+	/* Accesses to candidates are now found by their A bits, not by the log. */
 	harvested = kx_stats(kx.fd).log.clear_pages;
 	touch(WRITTEN, true);
 	kx_pass(&kx, &got);
-	ok(kx_stats(kx.fd).log.clear_pages == harvested, "%s: their bits in the log stay", name);
+	ok(kx_stats(kx.fd).log.clear_pages == harvested,
+	   "%s: the bits of candidates in the log stay set", name);
 
 	touch(UNTOUCHED, false);
 	n = passes_until_forgotten(&silent);
 	ok(n >= KVM_EXT_CANDIDATE_PASSES && n <= 2 * KVM_EXT_CANDIDATE_PASSES && silent,
-	   "%s: not accessed they go back to the log after %u passes (%u to %u)", name, n,
-	   KVM_EXT_CANDIDATE_PASSES, 2 * KVM_EXT_CANDIDATE_PASSES);
+	   "%s: candidates that are not accessed return to the log after %u passes (%u to %u)",
+	   name, n, KVM_EXT_CANDIDATE_PASSES, 2 * KVM_EXT_CANDIDATE_PASSES);
 	touch(WRITTEN, false);
 	kx_pass(&kx, &got);
-	ok_eq(got.samples, 0, "%s: once more they are not seen when they are read", name);
+	ok_eq(got.samples, 0, "%s: after that they are not found when they are read", name);
 	touch(WRITTEN, true);
 	kx_pass(&kx, &got);
-	ok(found_only(WRITTEN), "%s: but when they are written", name);
+	ok(found_only(WRITTEN), "%s: they are found when they are written", name);
 }
 
-/* Half of the candidates are used, half are not: these alone go. */
+/* Half of the candidates are accessed; only the other half returns to the log. */
 static void half_go(const char *name)
 {
 	static struct dirty_set used, unused;
@@ -158,8 +159,8 @@ static void half_go(const char *name)
 		diff = dirty_compare(&used, &got);
 		good &= dirty_same(&diff);
 	}
-	ok(good && candidates() == n, "%s: half of the candidates is used, the other half goes",
-	   name);
+	ok(good && candidates() == n,
+	   "%s: half of the candidates is accessed, only the other half returns to the log", name);
 }
 
 static void run(enum vmm_log log, enum vmm_backing backing)
@@ -183,7 +184,7 @@ static void run(enum vmm_log log, enum vmm_backing backing)
 	half_go(name);
 	s = kx_stats(kx.fd);
 	ok(s.log.pages == DIRTY_PAGES && !s.log.errors && s.flushes > 0,
-	   "%s: logged, without errors, with flushes", name);
+	   "%s: memory is logged, without errors, and passes flush", name);
 	kx_close(&kx);
 	vmm_destroy(&vm);
 	vmm_free(memory, DIRTY_SIZE);

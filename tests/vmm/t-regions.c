@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Region sampling: is the hot part of a VM's memory found, soon, by a bounded number
- * of checks; do the regions always cover the memory, all of it and nothing else; and is
- * it exact where each region is one page?
+ * Region sampling: is the hot part of a VM's memory found soon, by a bounded number of checks? Do
+ * the regions always cover all of the memory and nothing else? Are the results exact if each region
+ * is a page?
  *
- * Before each pass the guest touches its hot part once and halts, so a page of it is
- * found accessed in every check and a page elsewhere in none. Between them lies only
- * where the borders of the regions are.
+ * Before each pass the guest accesses its hot part once and halts. So each check of a hot page
+ * finds an access, and no check of another page does. The results depend only on the borders of the
+ * regions.
  *
- * What it cannot show: how well access rates that differ little are told apart; that is
- * for the workloads of the benchmarks.
+ * What it cannot show: how well sampling distinguishes access rates that are nearly equal (see the
+ * workloads of the benchmarks).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -50,7 +50,7 @@ static struct kvm_ext_tracker tracker(uint32_t id, uint32_t min, uint32_t max, u
 	return t;
 }
 
-/* Unlike kx_start(): no pass is counted before the first that we ask for. */
+/* Other than kx_start(), this runs no counted pass. */
 static void start(const struct kvm_ext_tracker *t)
 {
 	kx_discard(&kx);
@@ -83,11 +83,11 @@ static bool covers(const struct stretch *s, uint32_t nr)
 	return r == end;
 }
 
-/* --- where it is hot ------------------------------------------------------------- */
+/* --- the hot part ---------------------------------------------------------------- */
 
 #define AREA_SIZE    (256ul << 20)
 #define AREA_PAGES   (AREA_SIZE / VMM_PAGE)
-#define HOT_FIRST    (150ul << 8) /* of its pages */
+#define HOT_FIRST    (150ul << 8) /* number of the first hot page */
 #define HOT_PAGES    (16ul << 8)
 #define AGGREGATIONS 10
 #define HOT_PASSES   10
@@ -151,11 +151,11 @@ static void hot_spot(const struct way *way)
 	ok_eq(uncovered, 0, "%s: the regions cover the range and nothing else", way->name);
 	ok(few >= HOT_MIN && many <= HOT_MAX && s.regions.regions >= HOT_MIN &&
 		   s.regions.regions <= HOT_MAX,
-	   "%s: %u to %u regions: %llu to %llu there were", way->name, HOT_MIN, HOT_MAX,
-	   (unsigned long long)few, (unsigned long long)many);
+	   "%s: between %u and %u regions are allowed, there were %llu to %llu", way->name, HOT_MIN,
+	   HOT_MAX, (unsigned long long)few, (unsigned long long)many);
 	ok(most_tested <= HOT_MAX && s.regions.max_checks <= HOT_MAX &&
 		   s.regions.max_checks >= HOT_MIN && s.regions.checks <= HOT_MAX * s.passes,
-	   "%s: no pass made more than %u checks: %llu at most", way->name, HOT_MAX,
+	   "%s: no pass made more than %u checks (at most %llu)", way->name, HOT_MAX,
 	   (unsigned long long)s.regions.max_checks);
 	ok(s.samples == snap.accesses && s.samples == counted &&
 		   s.regions.aggregations == AGGREGATIONS,
@@ -163,7 +163,7 @@ static void hot_spot(const struct way *way)
 	   (unsigned long long)s.samples);
 }
 
-/* A guest that does not stop for a pass. */
+/* A guest that runs during passes. */
 static void running_guest(const struct way *way)
 {
 	struct kvm_ext_tracker t = tracker(way->tracker, HOT_MIN, HOT_MAX, HOT_PASSES);
@@ -184,8 +184,8 @@ static void running_guest(const struct way *way)
 	}
 	vmm_halt(&vm, 0);
 	ok(i < AGGREGATIONS * HOT_PASSES,
-	   "%s: of a guest that runs, too (precision %.2f, recall %.2f, %d passes)", way->name,
-	   precision, recall, i);
+	   "%s: the hot part of a running guest is found (precision %.2f, recall %.2f, %d passes)",
+	   way->name, precision, recall, i);
 }
 
 static void *map_area(void)
@@ -215,7 +215,7 @@ static void hot_spots(void)
 	vmm_free(memory, AREA_SIZE);
 }
 
-/* --- holes, and memory that comes and goes ------------------------------------------ */
+/* --- holes, and changes of memslots ------------------------------------------------- */
 
 #define SLOT_SIZE   (16ul << 20)
 #define SLOT_PAGES  (SLOT_SIZE / VMM_PAGE)
@@ -229,7 +229,7 @@ static void aggregation(void)
 {
 	uint64_t seen = snap.seen, limit = 2 * SLOT_PASSES;
 
-	/* The one under way when something changed, and one from then on. */
+	/* Waits for two: the current aggregation began before the change, the next one did not. */
 	while (snap.seen < seen + 2 && limit--) {
 		vmm_touch(&vm, 0, list, SLOT_PAGES);
 		kx_pass(&kx, &got);
@@ -251,27 +251,28 @@ static void holes(const struct way *way)
 		list[i] = vmm_write(DATA_GFN + i);
 	start(&t);
 	aggregation();
-	ok(covers(s, 3), "%s: all memory and no hole between", way->name);
+	ok(covers(s, 3), "%s: the regions cover all memory, and no hole", way->name);
 	vmm_map(&vm, 2, SECOND_GPA, 0, second, 0);
 	aggregation();
-	ok(covers(s, 2), "%s: a memslot that went is not covered any more", way->name);
+	ok(covers(s, 2), "%s: the regions do not cover a deleted memslot", way->name);
 	s[2] = (struct stretch){ THIRD_GFN, SLOT_PAGES };
 	vmm_map(&vm, 2, THIRD_GPA, SLOT_SIZE, second, 0);
 	aggregation();
-	ok(covers(s, 3), "%s: a memslot that came is", way->name);
+	ok(covers(s, 3), "%s: the regions cover a new memslot", way->name);
 	t.first_gfn = DATA_GFN + 77;
 	t.npages = THIRD_GFN + 99 - t.first_gfn;
 	start(&t);
 	aggregation();
 	s[1] = (struct stretch){ DATA_GFN + 77, SLOT_PAGES - 77 };
 	s[2].npages = 99;
-	ok(covers(s + 1, 2), "%s: of a range only what is in it", way->name);
-	ok(!snap.bad && !got.bad, "%s: the records stayed in order", way->name);
+	ok(covers(s + 1, 2), "%s: the regions cover only the range of the setting", way->name);
+	ok(!snap.bad && !got.bad, "%s: the records were always in order", way->name);
 
 	t.regions_min = t.regions_max = 1;
-	ok_errno(kx_set(kx.fd, &t), E2BIG, "%s: two stretches, one region", way->name);
+	ok_errno(kx_set(kx.fd, &t), E2BIG, "%s: one region for two stretches is refused",
+		 way->name);
 	t.regions_max = 2;
-	ok_eq(kx_set(kx.fd, &t), 0, "%s: two stretches, two regions", way->name);
+	ok_eq(kx_set(kx.fd, &t), 0, "%s: two regions for two stretches are accepted", way->name);
 	vmm_map(&vm, 1, VMM_DATA_GPA, 0, first, 0);
 	vmm_map(&vm, 2, THIRD_GPA, 0, second, 0);
 	vmm_free(first, SLOT_SIZE);
@@ -320,9 +321,9 @@ static void pages(const struct way *way)
 			wrong += snap.region[i].accesses != touched[i];
 		}
 	}
-	ok_eq(misplaced, 0, "%s: as many regions as pages: each page is one, in every pass",
-	      way->name);
-	ok_eq(wrong, 0, "%s: and its accesses are counted exactly, 20 aggregations long",
+	ok_eq(misplaced, 0,
+	      "%s: with as many regions as pages, each region is a page in every pass", way->name);
+	ok_eq(wrong, 0, "%s: the accesses of each page are counted exactly in 20 aggregations",
 	      way->name);
 	vmm_map(&vm, 1, VMM_DATA_GPA, 0, memory, 0);
 	vmm_free(memory, VMM_2M);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The VM's memory changes under a pass: memslots come, move and go, pages are
- * given back to the host (a balloon, swap), the VMM forks, SMM has memory of
- * its own.
+ * The VM's memory changes while passes run: memslots are created, moved and deleted, pages are
+ * returned to the host (by a balloon or by swap), the VMM forks, SMM has memory of its own.
  *
- * What is asked: nothing is reported where there is no memory any more, what is
- * reported is right, the next pass is exact again.
+ * Expected: nothing is reported where there is no memory any more; all reported pages are right;
+ * the next pass is exact again.
  */
 #define _GNU_SOURCE
 #include <linux/kvm.h>
@@ -42,7 +41,7 @@ static uint32_t every_third(uint64_t gfn)
 	return n;
 }
 
-/* Of the pages from @gfn on: is every third reported, and no other? */
+/* Is every third page from @gfn on reported, and no other page? */
 static bool exactly_every_third(uint64_t gfn)
 {
 	uint32_t i;
@@ -80,24 +79,24 @@ static void between_passes(void *memory)
 	vmm_map(&vm, 1, VMM_DATA_GPA, SIZE, memory, 0);
 	vmm_touch(&vm, 0, list, n);
 	kx_pass(&kx, &got);
-	ok(exactly_every_third(DATA_GFN), "a memslot that appeared is tracked by the next pass");
+	ok(exactly_every_third(DATA_GFN), "the next pass tracks a new memslot");
 
 	vmm_touch(&vm, 0, list, n);
 	vmm_map(&vm, 1, VMM_DATA_GPA, 0, memory, 0);
 	kx_pass(&kx, &got);
-	ok_eq(reported(DATA_GFN, PAGES), 0, "nothing is reported of a memslot that is gone");
+	ok_eq(reported(DATA_GFN, PAGES), 0, "nothing is reported of a deleted memslot");
 
 	vmm_map(&vm, 1, VMM_DATA_GPA, SIZE, memory, 0);
 	vmm_touch(&vm, 0, list, n);
 	vmm_map(&vm, 1, MOVED_GPA, SIZE, memory, 0);
 	kx_pass(&kx, &got);
 	ok_eq(reported(DATA_GFN, PAGES) + reported(MOVED_GFN, PAGES), 0,
-	      "moving a memslot unmaps it: nothing is reported, here or there");
+	      "a move unmaps the memslot: nothing is reported at either place");
 	n = every_third(MOVED_GFN);
 	vmm_touch(&vm, 0, list, n);
 	kx_pass(&kx, &got);
 	ok(exactly_every_third(MOVED_GFN) && !reported(DATA_GFN, PAGES),
-	   "what is touched after the move is reported by its new gfn");
+	   "pages that are accessed after the move are reported by their new gfns");
 	vmm_map(&vm, 1, MOVED_GPA, 0, memory, 0);
 }
 
@@ -110,11 +109,11 @@ static void read_only(void *memory)
 		bail("read-only memslot");
 	with = kx_vm(kx.fd);
 	ok(with.memslots == without.memslots && with.ram_pages == without.ram_pages,
-	   "a read-only memslot is no RAM");
+	   "a read-only memslot does not count as RAM");
 	vmm_map(&vm, 1, VMM_DATA_GPA, 0, memory, 0);
 }
 
-/* Two memslots of the same memory: aged by address, so known by the first one's gfns. */
+/* Two memslots of the same memory, which is tracked by hva and reported by the first gfn. */
 static void alias(void *memory)
 {
 	uint32_t n = every_third(DATA_GFN);
@@ -124,40 +123,40 @@ static void alias(void *memory)
 	vmm_map(&vm, 1, VMM_DATA_GPA, SIZE, memory, 0);
 	vmm_map(&vm, 2, MOVED_GPA, SIZE, memory, 0);
 	after = kx_vm(kx.fd);
-	ok_eq(after.ram_pages - before.ram_pages, PAGES, "memory mapped twice counts once");
+	ok_eq(after.ram_pages - before.ram_pages, PAGES, "memory that is mapped twice counts once");
 	start(KVM_EXT_TRACKER_ABIT);
 	vmm_touch(&vm, 0, list, n);
 	kx_pass(&kx, &got);
 	ok(exactly_every_third(DATA_GFN) && !reported(MOVED_GFN, PAGES),
-	   "an access by the first gfn is reported once");
+	   "an access at the first gfn is reported once");
 	n = every_third(MOVED_GFN);
 	vmm_touch(&vm, 0, list, n);
 	kx_pass(&kx, &got);
 	ok(exactly_every_third(DATA_GFN) && !reported(MOVED_GFN, PAGES),
-	   "an access by the second gfn is reported by the first");
+	   "an access at the second gfn is reported at the first gfn");
 	for (i = 1; i <= 2; i++)
 		vmm_map(&vm, i, 0, 0, memory, 0);
 }
 
-/* --- pages that go -------------------------------------------------------------------------- */
+/* --- pages that are returned to the host ---------------------------------------------------- */
 
-#define PART	   (4ul << 20) /* of which memslots side by side are made */
+#define PART	   (4ul << 20) /* size of a memslot in side_by_side() */
 #define PART_PAGES (PART / VMM_PAGE)
 
-/* Every page once, through so many leaves, and nothing thrown away. */
+/* Asserts that each page was found once, through @samples leaves, and no finding was dropped. */
 static void all_found(uint32_t nr, uint64_t samples, const char *backing, const char *what)
 {
 	struct kvm_ext_stats stats = kx_stats(kx.fd);
 
 	ok(reported(MOVED_GFN, nr * PART_PAGES) == nr * PART_PAGES && got.samples == samples &&
 		   !got.bad && !stats.dropped_pages,
-	   "%u memslots side by side, %s, %s: all is found (%llu pages, %llu samples), %llu "
-	   "dropped",
+	   "%u memslots side by side, %s, %s: all pages are found (%llu pages, %llu samples), "
+	   "%llu dropped",
 	   nr, backing, what, (unsigned long long)reported(MOVED_GFN, nr * PART_PAGES),
 	   (unsigned long long)got.samples, (unsigned long long)stats.dropped_pages);
 }
 
-/* Memslots that follow each other as their memory does, as a VMM with virtio-mem makes them. */
+/* Memslots that are contiguous by gfn and by hva, as a VMM with virtio-mem makes them. */
 static void side_by_side(enum vmm_backing backing, uint32_t nr)
 {
 	static const struct {
@@ -218,10 +217,12 @@ static void balloon(enum vmm_backing backing, const char *name)
 	vmm_touch(&vm, 0, list, n);
 	madvise(memory, SIZE / 2, MADV_DONTNEED);
 	kx_pass(&kx, &got);
-	ok_eq(reported(DATA_GFN, PAGES / 2), 0, "%s: pages given back are not reported", name);
-	ok(reported(DATA_GFN + PAGES / 2, PAGES / 2) >= PAGES / 6, "%s: those that stay are", name);
+	ok_eq(reported(DATA_GFN, PAGES / 2), 0,
+	      "%s: pages that were returned to the host are not reported", name);
+	ok(reported(DATA_GFN + PAGES / 2, PAGES / 2) >= PAGES / 6,
+	   "%s: the remaining pages are reported", name);
 
-	/* They come back one by one, as small pages. */
+	/* The pages are mapped again one by one, as small pages. */
 	madvise(memory, SIZE, MADV_NOHUGEPAGE);
 	madvise(memory, SIZE, MADV_DONTNEED);
 	vmm_touch(&vm, 0, list, n);
@@ -232,12 +233,12 @@ static void balloon(enum vmm_backing backing, const char *name)
 		kx_pass(&kx, &got);
 		exact &= exactly_every_third(DATA_GFN);
 	}
-	ok(exact, "%s: pages that come back are reported exactly", name);
+	ok(exact, "%s: pages that are mapped again are reported exactly", name);
 	vmm_map(&vm, 1, VMM_DATA_GPA, 0, memory, 0);
 	vmm_free(memory, SIZE);
 }
 
-/* A fork makes the VMM's pages copy on write, which unmaps them from the guest. */
+/* A fork makes the VMM's pages copy-on-write, so KVM unmaps these pages. */
 static void vmm_forks(void *memory)
 {
 	uint32_t n = every_third(DATA_GFN);
@@ -249,17 +250,18 @@ static void vmm_forks(void *memory)
 	vmm_touch(&vm, 0, list, n);
 	pid = fork();
 	if (pid == 0) {
-		/* The descriptors are inherited, the VM's memory is not: both must be harmless. */
+		/* The child has the descriptors, but not the VM's memory. This must be harmless. */
 		kx_run_pass(kx.fd, NULL);
 		_exit(0);
 	}
 	waitpid(pid, &status, 0);
-	ok(WIFEXITED(status), "a child of the VMM may use the session");
+	ok(WIFEXITED(status), "a child of the VMM can use the session");
 	kx_pass(&kx, &got);
 	vmm_touch(&vm, 0, list, n);
 	kx_pass(&kx, &got);
-	ok(exactly_every_third(DATA_GFN), "after the VMM forked passes are exact again");
-	ok(!(kx_stats(kx.fd).state & KVM_EXT_STATE_VM_GONE), "the child's end is not the VM's");
+	ok(exactly_every_third(DATA_GFN), "after a fork of the VMM passes are exact again");
+	ok(!(kx_stats(kx.fd).state & KVM_EXT_STATE_VM_GONE),
+	   "the end of the child does not count as the end of the VM");
 	vmm_map(&vm, 1, VMM_DATA_GPA, 0, memory, 0);
 }
 
@@ -296,7 +298,7 @@ static void during_passes(void *memory)
 		vmm_touch(&vm, 0, list, n);
 		usleep(rand() % 4000);
 		kx_read(&kx, &got);
-		/* A memslot cannot move onto itself: half the time it goes, half the time it moves. */
+		/* Half of the changes delete the memslot, half of them move it. */
 		if (i % 4 == 3)
 			vmm_map(&vm, 1, gpa, 0, memory, 0);
 	}
@@ -319,21 +321,21 @@ static void during_passes(void *memory)
 	     (unsigned long long)stats.dropped_pages);
 	ok(stats.slot_changes > 0, "memslots changed while passes ran");
 	ok(here > 0 && here < 1000000 && there > 0 && there < 1000000,
-	   "both places were reported, and only pages that were touched there");
-	ok_eq(elsewhere, 0, "nothing else was");
-	ok_eq(got.bad, 0, "the ring stayed in order");
+	   "pages at both places were reported, and only pages that were accessed");
+	ok_eq(elsewhere, 0, "nothing was reported elsewhere");
+	ok_eq(got.bad, 0, "the records were always in order");
 	vmm_map(&vm, 1, 0, 0, memory, 0);
 }
 
-/* So many that they are not looked at in one go. */
+/* More memslots than are copied in one read section. */
 #define MANY	  PAGES
 #define MANY_SLOT 100u
-#define MANY_GAP  2ul /* pages from one to the next: none are side by side */
+#define MANY_GAP  2ul /* pages from one memslot to the next: they are not contiguous */
 
 static volatile bool stop_changes;
 static volatile uint64_t changes;
 
-/* Without end unless told, for as long as a test that hangs is to be seen to. */
+/* Changes a memslot until @stop_changes; ends by itself only if the test hangs. */
 static void *change_loop(void *memory)
 {
 	uint64_t end = now_ns() + 30000000000ull;
@@ -347,7 +349,7 @@ static void *change_loop(void *memory)
 	return (void *)(uintptr_t)!stop_changes;
 }
 
-/* Who looks at the memslots ends although they are never the same for as long as that takes. */
+/* A call that reads all memslots ends, although a memslot changes each time before it ends. */
 static void without_pause(uint8_t *memory)
 {
 	struct kvm_ext_vm before = kx_vm(kx.fd), info = { 0 };
@@ -363,7 +365,7 @@ static void without_pause(uint8_t *memory)
 	stop_changes = false;
 	changes = 0;
 	pthread_create(&thread, NULL, change_loop, memory);
-	/* The second begins when the first is done, which made the memslot. */
+	/* The first change, which creates the memslot, has ended when the second change begins. */
 	while (changes < 2)
 		usleep(100);
 	for (i = 0; i < 20; i++) {
@@ -374,13 +376,13 @@ static void without_pause(uint8_t *memory)
 	pthread_join(thread, &by_itself);
 	note("%llu changes of memslots meanwhile", (unsigned long long)changes);
 	ok(!by_itself && seen == 20,
-	   "memslots that change without pause: GET_VM comes to an end, and counts them all");
+	   "memslots that change without pause: GET_VM ends, and counts all memslots");
 	vmm_map(&vm, 1, 0, 0, memory, 0);
 	for (i = 0; i < MANY; i++)
 		vmm_map(&vm, MANY_SLOT + i, 0, 0, memory, 0);
 }
 
-/* Memory that comes and goes while passes run over the rest: the rest stays exact. */
+/* Pages are returned to the host and mapped again while passes run. */
 static void balloon_during_passes(void *memory)
 {
 	uint32_t n = every_third(DATA_GFN), i;
@@ -403,7 +405,7 @@ static void balloon_during_passes(void *memory)
 	for (i = 0; i < PAGES; i++)
 		wrong += got.page[DATA_GFN + i] && i % 3;
 	ok(wrong == 0 && !got.bad,
-	   "pages that vanish during passes: only touched ones are reported");
+	   "pages returned to the host during passes: only accessed pages are reported");
 	vmm_map(&vm, 1, 0, 0, memory, 0);
 }
 
@@ -425,22 +427,22 @@ static void second_address_space(void *memory)
 	vmm_map(&vm, 2 | 1 << 16, MOVED_GPA, VMM_2M, smram, 0);
 	info = kx_vm(kx.fd);
 	ok_eq(info.address_spaces, 2, "SMM has an address space");
-	ok_eq(info.memslots - before.memslots, 3, "its memslots are seen");
+	ok_eq(info.memslots - before.memslots, 3, "the memslots of SMM are seen");
 	ok_eq(info.ram_pages - before.ram_pages, PAGES + VMM_2M / VMM_PAGE,
-	      "what both map counts once, what only SMM maps counts");
+	      "memory in both address spaces counts once, memory of SMM alone counts");
 	start(KVM_EXT_TRACKER_ABIT);
 	vmm_touch(&vm, 0, list, n);
 	kx_pass(&kx, &got);
-	ok(exactly_every_third(DATA_GFN), "what both map is reported exactly");
-	ok(got.sum.pages_scanned >= PAGES + VMM_2M / VMM_PAGE, "what only SMM maps is scanned");
-	ok(memchr(got.smm, 1, KX_GFNS) == NULL, "nothing is reported that SMM has not touched");
+	ok(exactly_every_third(DATA_GFN), "memory in both address spaces is reported exactly");
+	ok(got.sum.pages_scanned >= PAGES + VMM_2M / VMM_PAGE, "memory of SMM alone is scanned");
+	ok(memchr(got.smm, 1, KX_GFNS) == NULL, "nothing is reported that SMM has not accessed");
 	vmm_map(&vm, 1 | 1 << 16, VMM_DATA_GPA, 0, memory, 0);
 	vmm_map(&vm, 2 | 1 << 16, MOVED_GPA, 0, smram, 0);
 	vmm_map(&vm, 1, VMM_DATA_GPA, 0, memory, 0);
 	vmm_free(smram, VMM_2M);
 }
 
-/* A VM that has far more memory than it uses: what is not mapped costs no test. */
+/* A VM with much more memory than it uses: memory that is not mapped is not tested. */
 static void sparse(void)
 {
 	size_t size = 1ul << 30;
@@ -458,8 +460,8 @@ static void sparse(void)
 	vmm_touch(&vm, 0, list, 1);
 	kx_pass(&kx, &got);
 	ok(got.samples == 1 && got.page[MOVED_GFN + 100000], "one page of a GiB is found");
-	ok_eq(got.sum.pages_scanned, size / VMM_PAGE, "all its pages count as looked at");
-	ok_eq(got.sum.leaves_tested, 1, "only the page that is mapped is tested");
+	ok_eq(got.sum.pages_scanned, size / VMM_PAGE, "all pages of the GiB count as scanned");
+	ok_eq(got.sum.leaves_tested, 1, "only the mapped page is tested");
 	vmm_map(&vm, 1, MOVED_GPA, 0, memory, 0);
 	munmap(memory, size);
 }

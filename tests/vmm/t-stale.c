@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * KVM_EXT_SET_STALENESS: is the share of accesses that a tracker misses, because they
- * go through a stale TLB entry, what it is known to be?
+ * KVM_EXT_SET_STALENESS: does it measure the known share of accesses that a tracker misses, because
+ * they go through stale TLB entries?
  *
- * The guest of t-flush: it runs over a few pages without a VM exit, and all of them
- * are accessed between two passes. So a policy that flushes misses none. One that
- * does not flush misses all but what an exit happened to flush for it, while its
- * control finds them all.
+ * The guest is that of t-flush: it accesses some pages without a VM exit, all of them between two
+ * passes. So a policy that flushes misses no access. A policy that does not flush misses all
+ * accesses, except after VM exits, which flush; the control of this policy finds all.
  *
- * With one CPU every pass takes the guest off it, so that nothing tells how much is
- * missed without a flush; all else is tested there, too.
+ * With one CPU every pass takes the guest off this CPU. Then the test cannot tell how much is
+ * missed without a flush; everything else is tested.
  *
- * What it cannot show: how many are missed on hardware (see t-flush).
+ * What it cannot show: how many accesses are missed on hardware (see t-flush).
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -20,7 +19,7 @@
 #include "tap.h"
 #include "vmm.h"
 
-/* Two CPUs: the guest has one, the passes and this program the other. */
+/* With two CPUs: one for the guest, the other for the passes and this program. */
 #define GUEST_CPU 1
 #define OUR_CPU	  0
 
@@ -28,8 +27,8 @@
 #define DATA_SIZE    (4ul << 20)
 #define PAGES	     32u
 #define BATCH	     8u
-#define ROUNDS	     200	   /* passes: half of them after a control */
-#define ENOUGH	     (ROUNDS / 20) /* passes after which one can judge */
+#define ROUNDS	     200	   /* number of passes; half of them follow a control */
+#define ENOUGH	     (ROUNDS / 20) /* number of passes that suffices to judge */
 #define INTERVAL_NS  3000000ull
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -48,8 +47,8 @@ static const struct policy {
 	{ "abit-flush by batch", KVM_EXT_TRACKER_ABIT_FLUSH, KVM_EXT_FLUSH_BATCH, 0, true },
 	{ "ept-walk by pass", KVM_EXT_TRACKER_EPT_WALK, KVM_EXT_FLUSH_PASS, 0, true },
 	{ "ept-walk by batch", KVM_EXT_TRACKER_EPT_WALK, KVM_EXT_FLUSH_BATCH, 0, true },
-	{ "ept-walk reading all", KVM_EXT_TRACKER_EPT_WALK, KVM_EXT_FLUSH_PASS, KVM_EXT_SET_NO_SKIP,
-	  true },
+	{ "ept-walk reading all tables", KVM_EXT_TRACKER_EPT_WALK, KVM_EXT_FLUSH_PASS,
+	  KVM_EXT_SET_NO_SKIP, true },
 	{ "ept-walk without a flush", KVM_EXT_TRACKER_EPT_WALK, KVM_EXT_FLUSH_NONE, 0, false },
 };
 
@@ -57,13 +56,13 @@ struct tally {
 	uint64_t passes, samples;
 };
 
-/* By what went before: [0] the policy, [1] the control. */
+/* Passes by the pass before them: [0] it followed the policy, [1] it was the control. */
 struct result {
 	struct tally all[2];
-	struct tally timely[2];	   /* without pass 1, which follows the priming pass at once */
-	struct tally stayed;	   /* after the policy, with no VM exit since */
-	uint64_t first_is_control; /* pairs */
-	uint64_t bad_pairs;	   /* without exactly one of each */
+	struct tally timely[2];	   /* without pass 1, which begins right after the priming pass */
+	struct tally stayed;	   /* after the policy, without a VM exit in between */
+	uint64_t first_is_control; /* number of pairs */
+	uint64_t bad_pairs;	   /* number of pairs without exactly one of each kind */
 	uint64_t bad;
 	struct kvm_ext_staleness_stats stats;
 	uint64_t stats_passes, stats_samples;
@@ -93,7 +92,7 @@ static void count(struct tally *t)
 	t->samples += got.samples;
 }
 
-/* One pass, number @nr of the account, in @r; returns whether a control went before it. */
+/* Runs pass @nr and adds it to @r. Returns true if the pass before it was a control. */
 static bool one_pass(struct result *r, uint64_t nr, uint64_t *exits)
 {
 	bool control, stayed;
@@ -122,7 +121,7 @@ static struct result rounds(const struct policy *policy)
 
 	if (kx_set(kx.fd, &t))
 		bail("SET_TRACKER");
-	/* The first pass to be asked for is pass 1: it comes after the priming pass. */
+	/* The first requested pass is pass 1, which follows the priming pass. */
 	if (kx_run_pass(kx.fd, NULL))
 		bail("RUN_PASS");
 	kx_samples_clear(&got);
@@ -147,7 +146,7 @@ static struct result rounds(const struct policy *policy)
 	return r;
 }
 
-/* As in t-flush: what is missed shows only where nothing takes the guest off its CPU in between. */
+/* As in t-flush, only passes before which the guest kept its CPU show what is missed. */
 static struct result undisturbed_rounds(const struct policy *policy)
 {
 	const uint64_t deadline = now_ns() + 20000000000ull;
@@ -167,13 +166,14 @@ static double recall(const struct tally *t)
 static void misses(const struct policy *policy, const struct result *r)
 {
 	if (policy->flushes)
-		ok(recall(&r->timely[0]) > 0.99, "%s: it misses next to nothing", policy->name);
+		ok(recall(&r->timely[0]) > 0.99, "%s: the policy misses nearly nothing",
+		   policy->name);
 	else if (r->stayed.passes < ENOUGH)
-		skip(one_cpu() ? "with one CPU every pass takes the guest off it"
+		skip(one_cpu() ? "with one CPU every pass takes the guest off this CPU"
 			       : "the guest was taken off its CPU before every pass",
-		     "%s: it misses most", policy->name);
+		     "%s: the policy misses most", policy->name);
 	else
-		ok(recall(&r->stayed) < 0.5, "%s: it misses most", policy->name);
+		ok(recall(&r->stayed) < 0.5, "%s: the policy misses most", policy->name);
 }
 
 static void run(const struct policy *policy)
@@ -181,16 +181,17 @@ static void run(const struct policy *policy)
 	struct result r = undisturbed_rounds(policy);
 	double control = recall(&r.timely[1]);
 
-	note("%s: found after it %.3f, after the control %.3f; no VM exit came before %llu of %llu "
-	     "passes",
+	note("%s: recall after the policy %.3f, after the control %.3f; %llu of %llu passes "
+	     "without a "
+	     "VM exit before them",
 	     policy->name, recall(&r.timely[0]), control, (unsigned long long)r.stayed.passes,
 	     (unsigned long long)r.timely[0].passes);
-	ok_eq(r.bad, 0, "%s: the passes and their accounts are in order", policy->name);
+	ok_eq(r.bad, 0, "%s: the passes and their accounts are right", policy->name);
 	ok(r.all[0].passes == ROUNDS / 2 && r.all[1].passes == ROUNDS / 2 && !r.bad_pairs,
 	   "%s: each pair of passes has one after the policy and one after the control",
 	   policy->name);
 	ok(r.first_is_control > ROUNDS / 2 / 5 && r.first_is_control < ROUNDS / 2 * 4 / 5,
-	   "%s: in random order (%llu of %d pairs begin with the control)", policy->name,
+	   "%s: pairs are in random order (%llu of %d begin with the control)", policy->name,
 	   (unsigned long long)r.first_is_control, ROUNDS / 2);
 	ok(r.stats.passes == r.all[0].passes && r.stats.samples == r.all[0].samples &&
 		   r.stats.control_passes == r.all[1].passes &&
@@ -198,11 +199,11 @@ static void run(const struct policy *policy)
 		   r.stats_passes == r.all[0].passes + r.all[1].passes &&
 		   r.stats_samples == r.all[0].samples + r.all[1].samples,
 	   "%s: the statistics agree with the records", policy->name);
-	ok(control > 0.99, "%s: after the control nearly all is found", policy->name);
+	ok(control > 0.99, "%s: after the control nearly all pages are found", policy->name);
 	misses(policy, &r);
 }
 
-/* --- the interval is one of rest ------------------------------------------------ */
+/* --- the interval is the time between passes ------------------------------------ */
 
 static struct rest {
 	uint64_t end_ns, shortest_ns;
@@ -244,11 +245,11 @@ static void interval(void)
 	kx_read(&kx, &got);
 	kx.hook = NULL;
 	ok(rest.pauses >= 60 && rest.shortest_ns >= INTERVAL_NS,
-	   "with an interval of %llu us passes rest for %llu us at least between two",
+	   "with an interval of %llu us, the shortest time between two passes is %llu us",
 	   INTERVAL_NS / 1000, (unsigned long long)rest.shortest_ns / 1000);
 	ok(s.staleness.passes + s.staleness.control_passes == s.passes &&
 		   s.staleness.samples + s.staleness.control_samples == s.samples,
-	   "and each is counted as one of the two");
+	   "each pass counts as a pass after the policy or after the control");
 }
 
 int main(void)

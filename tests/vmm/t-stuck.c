@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * KVM refuses to switch a memslot's log off, which is acted by a module built with
- * KVM_EXT_TEST and stucklog=1: the VMM gets the log with every page marked dirty, whether it
- * asks for it while the tracker runs or after that has left, and the statistics tell.
+ * KVM refuses to switch a memslot's log off; a module built with KVM_EXT_TEST and loaded with
+ * stucklog=1 imitates this. The VMM gets the log with every page marked dirty, while the tracker
+ * runs and after the tracker has ended, and the statistics contain these pages.
  */
 #include <linux/kvm.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ static struct kx_samples got;
 static struct dirty_set set;
 static void *memory;
 
-/* Passes that take pages out of the log, which the VMM would miss. */
+/* Runs passes that clear pages in the log, which the VMM would miss. */
 static void track(void)
 {
 	struct kvm_ext_tracker t = kx_tracker(KVM_EXT_TRACKER_DIRTY_LOG);
@@ -57,7 +57,7 @@ static void stuck(enum vmm_log log, bool leaves)
 	char name[60];
 
 	snprintf(name, sizeof(name), "%s log, %s", dirty_log_name[log],
-		 leaves ? "the tracker has left" : "the tracker runs");
+		 leaves ? "the tracker has ended" : "the tracker runs");
 	vmm_create_as(&vm, &config, 1, -1);
 	dirty_map(&vm, memory, 0);
 	track();
@@ -66,8 +66,9 @@ static void stuck(enum vmm_log log, bool leaves)
 			bail("off");
 		ok_eq(kx_vm(kx.fd).logged_pages, DIRTY_PAGES, "%s: the log is still on", name);
 	}
-	ok_eq(pages_of_the_vmm(), DIRTY_PAGES, "%s: the VMM is told that all was written", name);
-	ok_eq(kx_stats(kx.fd).log_more.stuck_pages, DIRTY_PAGES, "%s: the statistics tell", name);
+	ok_eq(pages_of_the_vmm(), DIRTY_PAGES, "%s: in the VMM's log every page is dirty", name);
+	ok_eq(kx_stats(kx.fd).log_more.stuck_pages, DIRTY_PAGES,
+	      "%s: the statistics contain the pages", name);
 	kx_close(&kx);
 	vmm_destroy(&vm);
 }
@@ -83,7 +84,8 @@ int main(void)
 	if (fd < 0 || !memory)
 		bail("no device, or no memory");
 	if (!(kx_caps(fd).caps & KVM_EXT_CAP_TEST_BUILD)) {
-		skip("the module is not built for it", "KVM refuses to switch a log off");
+		skip("the module is not a test build with stucklog=1",
+		     "KVM refuses to switch a log off");
 		return tap_end();
 	}
 	for (log = VMM_LOG_PLAIN; log <= VMM_LOG_ALL_SET; log++) {

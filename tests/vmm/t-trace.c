@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The module's own events, as a user reads them through tracefs: is each there, does it come as
- * often as what it tells of happened, and does it say the same as the ring and the statistics?
+ * The module's own trace events, as a user reads them in tracefs: does each event exist, does it
+ * occur as often as what it describes, and does it agree with the ring and the statistics?
  *
- * In an instance of its own, so that no other reader takes what belongs to the test.
+ * The test uses a trace instance of its own, so that no other reader takes its events.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -66,7 +66,7 @@ static void end_tracing(void)
 	rmdir(INSTANCE);
 }
 
-/* Shows @see what each @event says, "name=value …". Returns how many there were. */
+/* Calls @see with the fields ("name=value …") of each @event. Returns the number of events. */
 static uint32_t each(const char *event, void (*see)(const char *fields, void *data), void *data)
 {
 	FILE *trace = fopen(INSTANCE "/trace", "r");
@@ -141,7 +141,7 @@ static void end(void)
 	vmm_free(memory, PAGES * VMM_PAGE);
 }
 
-/* The tracker for the data alone. */
+/* A setting that tracks only the data. */
 static struct kvm_ext_tracker tracker(uint32_t id)
 {
 	struct kvm_ext_tracker t = kx_tracker(id);
@@ -217,13 +217,15 @@ static void passes(void)
 	each("pass_end", see_end, &ends);
 	ok(begins.primes == 1 && begins.others == s.passes && begins.last == got.last_pass &&
 		   !begins.wrong,
-	   "passes: each begin is told (%u + %u, %u wrong)", begins.primes, begins.others,
+	   "passes: each beginning has an event (%u + %u, %u wrong)", begins.primes, begins.others,
 	   begins.wrong);
 	ok(ends.primes == 1 && ends.others == s.passes && ends.last == got.last_pass && !ends.wrong,
-	   "passes: and each end (%u + %u, %u wrong)", ends.primes, ends.others, ends.wrong);
+	   "passes: each end has an event (%u + %u, %u wrong)", ends.primes, ends.others,
+	   ends.wrong);
 	ok(samples && ends.samples == s.samples,
-	   "passes: with the samples of the statistics (%llu)", (unsigned long long)samples);
-	ok(ends.wall_ns >= s.pass_ns_sum, "passes: and the time that they took");
+	   "passes: the events have the samples of the statistics (%llu)",
+	   (unsigned long long)samples);
+	ok(ends.wall_ns >= s.pass_ns_sum, "passes: the events have the time of the passes");
 }
 
 /* --- yield ---------------------------------------------------------------------- */
@@ -250,8 +252,8 @@ static void yield(void)
 		    KVM_MEM_LOG_DIRTY_PAGES))
 		bail("the VMM's log");
 	ok(!before && each("yield", see_yield, &good) == 1 && good == 1,
-	   "yield: told when the VMM takes a memslot's log, and which");
-	ok_eq(kx_stats(kx.fd).log.yields, 1, "yield: as in the statistics");
+	   "yield: an event names the memslot whose log the VMM takes");
+	ok_eq(kx_stats(kx.fd).log.yields, 1, "yield: the statistics agree");
 	if (vmm_map(&vm, DATA_SLOT, VMM_DATA_GPA, PAGES * VMM_PAGE, memory, 0))
 		bail("the VMM's log off");
 	off();
@@ -301,11 +303,11 @@ static void traps(void)
 	hits = each("trap_hit", see_hit, hit);
 	for (i = 0; i < PAGES; i++)
 		once += hit[i] == 1;
-	ok(armed == PAGES && s.trap.armings == PAGES, "traps: each that is armed is told (%llu)",
-	   (unsigned long long)armed);
+	ok(armed == PAGES && s.trap.armings == PAGES,
+	   "traps: each armed mapping is in an event (%llu)", (unsigned long long)armed);
 	ok(hits == PAGES && once == PAGES,
-	   "traps: and each that is hit: page, vCPU, write (%u, %u of %u pages once)", hits, once,
-	   PAGES);
+	   "traps: each fault has an event with page, vCPU, access (%u, %u of %u pages once)", hits,
+	   once, PAGES);
 	off();
 }
 
@@ -324,7 +326,7 @@ static void refusal(const struct kvm_ext_tracker *t, const char *word)
 	clear();
 	ok_errno(kx_set(kx.fd, t), EINVAL, "refusal: %s", word);
 	n = each("refused", see_refused, why);
-	ok(n == 1 && strstr(why, word), "refusal: told with its reason: %s", why);
+	ok(n == 1 && strstr(why, word), "refusal: the event has the reason: %s", why);
 }
 
 static void refusals(void)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The tracker that removes mappings: does every armed page that the guest touches make
- * exactly one sample, with the right access; is the budget held whatever the guest does;
- * is nothing left behind?
+ * The tracker that removes mappings: does each armed page that the guest accesses give exactly one
+ * sample, with the right kind of access? Is the budget kept whatever the guest does? Is nothing
+ * left behind?
  *
- * What it cannot show: what a fault costs on hardware, and with it how many a share of
- * the vCPUs' time allows there.
+ * What it cannot show: what a fault costs on hardware, and thus how many faults a share of the
+ * vCPUs' time allows there.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -29,7 +29,7 @@
 #define SIZE	     (8ul << 20)
 #define PAGES	     (SIZE / VMM_PAGE)
 #define SECOND	     1000000000ull
-#define NO_LIMIT     1000000u /* faults a second, and ppm of the vCPUs' time */
+#define NO_LIMIT     1000000u /* faults per second, or ppm of the vCPUs' time */
 
 static struct vmm vm;
 static struct kx kx;
@@ -98,7 +98,7 @@ static void put_code(uint8_t *memory)
 		vmm_put_code(memory + i * VMM_PAGE);
 }
 
-/* Guest memory, written to the last page: mapped writable, with code in each page. */
+/* Guest memory with code in each page. The guest writes all pages, so they are mapped writable. */
 static uint8_t *map_data(enum vmm_backing backing)
 {
 	uint8_t *memory = vmm_memory(SIZE, backing);
@@ -130,7 +130,7 @@ static struct kvm_ext_tracker trap(uint64_t gfn, uint64_t npages)
 	return t;
 }
 
-/* A pass: what faulted since the last, added to what was seen. */
+/* Runs a pass, and adds the faults since the last pass to @seen. */
 static void pass(void)
 {
 	if (kx_run_pass(kx.fd, NULL))
@@ -143,7 +143,7 @@ static struct kvm_ext_trap_stats stats(void)
 	return kx_stats(kx.fd).trap;
 }
 
-/* Passes until @want mappings are armed; what faulted until then is dropped. */
+/* Runs passes until @want mappings are armed. Drops all faults until then. */
 static bool arm(uint64_t want)
 {
 	int i;
@@ -177,13 +177,13 @@ static void off(void)
 		bail("off");
 }
 
-/* --- one sample each, and the right one ------------------------------------------- */
+/* --- one right sample for each page ------------------------------------------------- */
 
 static const uint8_t access_of[] = { [VMM_READ] = KVM_EXT_ACCESS_READ,
 				     [VMM_WRITE] = KVM_EXT_ACCESS_WRITE,
 				     [VMM_EXEC] = KVM_EXT_ACCESS_EXEC };
 
-/* By page: 1 + the access that came first in the guest's lists; 0: none. */
+/* By page: 1 + the kind of the first access in the guest's lists; 0: no access. */
 static uint8_t first_access[PAGES];
 static uint8_t by_vcpu[PAGES];
 
@@ -280,28 +280,28 @@ static void one_each(const char *name, int rounds)
 	s = kx_stats(kx.fd);
 	ok(armed, "%s: all pages are armed before each round", name);
 	ok(!sum.missed && !sum.twice && !sum.wrong_page && sum.touched,
-	   "%s: each touched page makes one sample, no other any (%llu in %d rounds)", name,
-	   (unsigned long long)sum.touched, rounds);
+	   "%s: each accessed page gives one sample, other pages give none (%llu in %d rounds)",
+	   name, (unsigned long long)sum.touched, rounds);
 	if (sum.missed || sum.twice || sum.wrong_page)
-		note("%llu missed, %llu twice, %llu not touched", (unsigned long long)sum.missed,
+		note("%llu missed, %llu twice, %llu not accessed", (unsigned long long)sum.missed,
 		     (unsigned long long)sum.twice, (unsigned long long)sum.wrong_page);
-	ok_eq(sum.wrong_access, 0, "%s: with the access that came first, read, write or execute",
-	      name);
-	ok_eq(sum.wrong_vcpu, 0, "%s: with the vCPU", name);
-	ok_eq(sum.wrong_time, 0, "%s: with a time, in ns and of the TSC, when it was", name);
-	ok_eq(sum.wrong_order, 0, "%s: by mappings of one page", name);
+	ok_eq(sum.wrong_access, 0,
+	      "%s: the sample has the kind of the first access: read, write or execute", name);
+	ok_eq(sum.wrong_vcpu, 0, "%s: the sample has the right vCPU", name);
+	ok_eq(sum.wrong_time, 0, "%s: the sample has the right time, in ns and as TSC", name);
+	ok_eq(sum.wrong_order, 0, "%s: the mappings have one page", name);
 	ok(!sum.odd && s.trap.faults == s.samples && s.trap.faults == sum.touched && !s.trap.lost,
 	   "%s: accounts and statistics agree (%llu faults)", name,
 	   (unsigned long long)s.trap.faults);
 	ok(s.trap.eligible == PAGES && s.trap.armings == s.trap.faults + s.trap.armed,
-	   "%s: what was armed has faulted or is armed still", name);
+	   "%s: each armed mapping has faulted or is still armed", name);
 	ok(s.trap.timed_faults > 0 && s.trap.fault_ns / s.trap.timed_faults > 100,
-	   "%s: a fault takes the vCPU %llu us", name,
+	   "%s: a fault keeps the vCPU out of the guest for %llu us", name,
 	   (unsigned long long)(s.trap.timed_faults ? s.trap.fault_ns / s.trap.timed_faults / 1000
 						    : 0));
 }
 
-/* Two vCPUs touch the same pages at the same time: still one sample each. */
+/* Two vCPUs access the same pages at the same time: one sample for each page. */
 static void both(void)
 {
 	struct kvm_ext_tracker t = trap(DATA_GFN, PAGES);
@@ -324,7 +324,7 @@ static void both(void)
 		arm(PAGES);
 	}
 	ok(!sum.missed && !sum.twice && !sum.wrong_page,
-	   "two vCPUs at the same pages at once: one sample each");
+	   "two vCPUs access the same pages at the same time: one sample for each page");
 }
 
 /* --- which pages ---------------------------------------------------------------------- */
@@ -361,12 +361,12 @@ static void share(void)
 	for (i = 0; i < PAGES; i++)
 		chosen += by_vcpu[i];
 	ok_eq(odd, 0,
-	      "a share of a quarter: as many are armed, and as many fault (%llu in 12 rounds)",
+	      "a share of a quarter: a quarter is armed, and a quarter faults (%llu in 12 rounds)",
 	      (unsigned long long)found);
-	/* All but 0.75^12 are expected: 97 %. */
+	/* Expected: all but 0.75^12 of the pages, that is 97 %. */
 	ok(chosen > PAGES * 9 / 10 && chosen < PAGES,
-	   "a share: others each time (%llu of %lu pages in 12 rounds)", (unsigned long long)chosen,
-	   PAGES);
+	   "a share: other pages in each round (%llu of %lu pages in 12 rounds)",
+	   (unsigned long long)chosen, PAGES);
 }
 
 static void ranges(void)
@@ -382,7 +382,7 @@ static void ranges(void)
 	t.nr_ranges = COUNT(range);
 	for (r = 0; r < COUNT(range); r++)
 		total += range[r].npages;
-	ok(start(&t, total), "a list of ranges: all of them is armed (%llu pages)",
+	ok(start(&t, total), "a list of ranges: all of its pages are armed (%llu pages)",
 	   (unsigned long long)total);
 	vmm_touch(&vm, 0, list, all_pages(VMM_WRITE));
 	pass();
@@ -393,8 +393,8 @@ static void ranges(void)
 		}
 		wrong += r == COUNT(range);
 	}
-	ok(seen.n == total && !wrong, "a list of ranges: nothing else faults");
-	ok_eq(stats().eligible, total, "a list of ranges: nothing else may be armed");
+	ok(seen.n == total && !wrong, "a list of ranges: no other page faults");
+	ok_eq(stats().eligible, total, "a list of ranges: no other page may be armed");
 }
 
 static void larger_leaves(enum vmm_backing backing, const char *name)
@@ -416,8 +416,9 @@ static void larger_leaves(enum vmm_backing backing, const char *name)
 			odd += got.page[seen.fault[n].gfn] != 1;
 		odd += !arm(PAGES / BLOCK);
 	}
-	ok_eq(odd, 0, "%s: one sample of 512 pages for each that was touched", name);
-	ok_eq(kx_vm(kx.fd).mapped_4k > 600, 0, "%s: they come back as large as they were", name);
+	ok_eq(odd, 0, "%s: one sample of 512 pages for each accessed leaf", name);
+	ok_eq(kx_vm(kx.fd).mapped_4k > 600, 0, "%s: KVM maps the leaves with their old size again",
+	      name);
 	off();
 	unmap_data(memory);
 }
@@ -426,7 +427,7 @@ static void larger_leaves(enum vmm_backing backing, const char *name)
 #define MADV_COLLAPSE 25
 #endif
 
-/* Armed by pages, then mapped by blocks: of each block but one page can fault. */
+/* Pages are armed, then KVM maps blocks: only one page of each block can fault. */
 static void covered(void)
 {
 	struct kvm_ext_tracker t = trap(DATA_GFN, PAGES);
@@ -446,17 +447,17 @@ static void covered(void)
 	vmm_touch(&vm, 0, list, PAGES / BLOCK);
 	pass();
 	odd += seen.n != PAGES / BLOCK || got.by_order[0] != seen.n || got.bad;
-	ok_eq(odd, 0, "armed by pages, mapped by blocks: a sample of each block, of one page");
+	ok_eq(odd, 0, "armed by pages, mapped by blocks: one sample for each block, of one page");
 	ok(arm(PAGES / BLOCK), "armed by pages, mapped by blocks: then blocks are armed");
 	vmm_touch(&vm, 0, list, all_pages(VMM_READ));
 	pass();
 	ok(seen.n == PAGES / BLOCK && got.by_order[9] == seen.n && !got.bad,
-	   "armed by pages, mapped by blocks: and fault as such");
+	   "armed by pages, mapped by blocks: then blocks fault");
 	off();
 	unmap_data(memory);
 }
 
-/* Page tables and code of the guest are memory, too. */
+/* The guest's page tables and code are armed, too. */
 static void low_memory(void)
 {
 	struct kvm_ext_tracker t = trap(0, VMM_LOW_SIZE / VMM_PAGE);
@@ -476,16 +477,16 @@ static void low_memory(void)
 		else
 			other++;
 	}
-	/* At least: top, 1 GiB, 2 MiB, 4 KiB for the code, another for the data. */
-	ok(walks >= 4, "64-bit guest: its page tables fault as such (%llu)",
+	/* At least one table of each of the four levels. */
+	ok(walks >= 4, "64-bit guest: faults in its page tables are marked (%llu)",
 	   (unsigned long long)walks);
-	ok_eq(code, 1, "64-bit guest: so does its code, once");
-	ok(other >= 2, "64-bit guest: and its list and control block (%llu)",
+	ok_eq(code, 1, "64-bit guest: its code faults once");
+	ok(other >= 2, "64-bit guest: its list and control block fault (%llu)",
 	   (unsigned long long)other);
 	off();
 }
 
-/* The guest has written all pages, each with the number of its errand: is that what is there? */
+/* The guest writes a number to all pages. Returns how many pages do not have this number. */
 static uint64_t wrong_content(const uint8_t *memory)
 {
 	uint32_t want, wrong = 0, i;
@@ -499,7 +500,7 @@ static uint64_t wrong_content(const uint8_t *memory)
 
 /* --- pages that nobody accesses ------------------------------------------------------------ */
 
-/* Two rounds in which what is armed can be found waiting, and then to have waited. */
+/* Two exchanges: the first marks armed pages as waited, the second disarms them. */
 static void let_wait(void)
 {
 	int i;
@@ -511,8 +512,9 @@ static void let_wait(void)
 }
 
 /*
- * Of all pages the budget arms a few, and the guest touches none: others come in their place, until
- * all were armed at some time. Touched then, pages make one sample each, or are late.
+ * The budget allows only some pages to be armed, and the guest accesses none. So other pages are
+ * armed in their place. When the guest then accesses all pages, armed pages give one sample each,
+ * and pages that were exchanged give a late fault.
  */
 static void exchanged(void)
 {
@@ -524,33 +526,33 @@ static void exchanged(void)
 
 	t.trap_faults_per_s = few;
 	start(&t, few);
-	ok_eq(kx_stats(kx.fd).trap_more.idle, 0, "idle pages: none is exchanged at once");
+	ok_eq(kx_stats(kx.fd).trap_more.idle, 0, "idle pages: no page is exchanged at once");
 	let_wait();
 	s = kx_stats(kx.fd);
 	ok(s.trap_more.idle == few && s.trap.armed == few,
-	   "idle pages are exchanged: %llu were, and as many are armed",
+	   "idle pages: %llu were exchanged, and as many are armed",
 	   (unsigned long long)s.trap_more.idle);
 	ok(s.trap.armings == s.trap.armed + s.trap_more.idle && !s.trap.faults,
-	   "idle pages: what was armed is armed still, or was exchanged");
+	   "idle pages: each page that was armed is still armed, or was exchanged");
 	for (i = 0; i < 3; i++)
 		let_wait();
 	s = kx_stats(kx.fd);
-	ok_eq(s.trap_more.idle, 4 * few, "idle pages: and so on");
+	ok_eq(s.trap_more.idle, 4 * few, "idle pages: each further exchange disarms as many");
 	clear_faults();
 	vmm_touch(&vm, 0, list, all_pages(VMM_WRITE));
 	pass();
 	s = kx_stats(kx.fd);
-	ok(seen.n == few && s.trap.faults == few,
-	   "idle pages: those armed now make one sample each");
-	/* One that was drawn again is armed, or was late once. */
+	ok(seen.n == few && s.trap.faults == few, "idle pages: armed pages give one sample each");
+	/* Fewer than exchanges, because some pages were chosen more than once. */
 	ok(s.trap_more.late_faults > 2 * few && s.trap_more.late_faults <= 4 * few,
-	   "idle pages: the others are late (%llu)", (unsigned long long)s.trap_more.late_faults);
-	ok_eq(wrong_content(memory), 0, "idle pages: what the guest writes arrives");
+	   "idle pages: exchanged pages give late faults (%llu)",
+	   (unsigned long long)s.trap_more.late_faults);
+	ok_eq(wrong_content(memory), 0, "idle pages: the guest's writes are in the memory");
 	off();
 	unmap_data(memory);
 }
 
-/* All that may be armed is: there is nothing to exchange it for. */
+/* All pages that may be armed are armed, so there is nothing for which to exchange them. */
 static void not_exchanged(void)
 {
 	struct kvm_ext_tracker t = trap(DATA_GFN, PAGES);
@@ -561,12 +563,12 @@ static void not_exchanged(void)
 	let_wait();
 	s = kx_stats(kx.fd);
 	ok(!s.trap_more.idle && s.trap.armings == PAGES && s.trap.armed == PAGES,
-	   "idle pages, all of them armed: stay armed");
+	   "idle pages: if all pages are armed, they stay armed");
 	off();
 	unmap_data(memory);
 }
 
-/* What faulted, and was armed again, has not waited since it was first armed. */
+/* A page that has faulted and is armed again waits anew. */
 static void accessed_again(void)
 {
 	const struct kvm_ext_range range[] = { { DATA_GFN, 1 }, { DATA_GFN + 64, 1 } };
@@ -575,7 +577,7 @@ static void accessed_again(void)
 	struct kvm_ext_stats s;
 	uint32_t i;
 
-	/* Two pages, of which the budget has one armed. */
+	/* Two pages, of which one is armed. */
 	t.ranges = (uintptr_t)range;
 	t.nr_ranges = COUNT(range);
 	t.trap_share_ppm = 500000;
@@ -590,14 +592,14 @@ static void accessed_again(void)
 	}
 	s = kx_stats(kx.fd);
 	ok(s.trap.faults == 3 && !s.trap_more.idle && s.trap.armed == 1,
-	   "pages that are accessed in each second are none that are exchanged");
+	   "pages that are accessed every second are not exchanged");
 	off();
 	unmap_data(memory);
 }
 
 /* --- the budget -------------------------------------------------------------------------- */
 
-/* Most faults in any one second: of a sliding one that begins with each. */
+/* The largest number of faults in any second; the second may begin at any fault. */
 static uint32_t most_in_a_second(void)
 {
 	uint32_t first = 0, last, most = 0;
@@ -637,13 +639,14 @@ struct budget {
 
 struct spent {
 	struct kvm_ext_stats s;
-	uint64_t touched, ran_ns; /* pages, by the guest */
-	uint32_t most;		  /* faults in a second */
+	uint64_t touched, ran_ns; /* pages that the guest has accessed, in this time */
+	uint32_t most;		  /* faults in any second */
 };
 
 /*
- * The statistics at a moment at which they are of the faults that were read, and of no others: what a
- * running pass has collected is in the ring, and in the statistics when the pass ends.
+ * The statistics at a moment when they contain exactly the faults that were read from the ring.
+ * Faults that a running pass has collected are in the ring already, but in the statistics only when
+ * the pass ends.
  */
 static struct kvm_ext_stats told(uint64_t limit_ns)
 {
@@ -658,7 +661,7 @@ static struct kvm_ext_stats told(uint64_t limit_ns)
 	return s;
 }
 
-/* What the tracker does while the guest runs over all its memory. */
+/* Runs the tracker with a budget while the guest accesses all of its memory again and again. */
 static struct spent spend(const struct budget *b, int seconds)
 {
 	struct kvm_ext_tracker t = trap(DATA_GFN, PAGES);
@@ -668,14 +671,14 @@ static struct spent spend(const struct budget *b, int seconds)
 	t.trap_faults_per_s = b->faults_per_s;
 	t.trap_time_ppm = b->time_ppm;
 	t.interval_ns = 10000000;
-	/* What another budget allowed is none of this one's. */
+	/* Faults that belong to another budget are dropped. */
 	off();
 	kx_discard(&kx);
 	clear_faults();
 	before = sweeps(vm.nr_vcpus);
 	if (kx_set(kx.fd, &t))
 		bail("SET_TRACKER");
-	/* The first arming switches tracepoints on, which on a busy machine may take seconds. */
+	/* The first arming enables tracepoints, which may take seconds on a busy machine. */
 	stop = now_ns() + 60 * SECOND;
 	while (!kx_stats(kx.fd).trap.armings && now_ns() < stop)
 		usleep(1000);
@@ -693,8 +696,9 @@ static struct spent spend(const struct budget *b, int seconds)
 }
 
 /*
- * What a fault takes is known only when it is over, and on an emulated host it takes long
- * if the emulator is not run meanwhile. A limit that does not hold fails every try.
+ * The duration of a fault is known only at its end. On an emulated host a fault takes long if the
+ * emulator does not run meanwhile. So there are several tries; if the limit is not kept, all of
+ * them fail.
  */
 static struct spent spend_as_told(const struct budget *b, int seconds)
 {
@@ -714,8 +718,9 @@ static struct spent hold(const struct budget *b, int seconds)
 	const struct spent spent = spend_as_told(b, seconds);
 	const struct kvm_ext_trap_stats *trap = &spent.s.trap;
 
-	note("%s: the guest touched %llu pages a second; %u faults, at most %u in a second (the "
-	     "tracker says %llu); %llu ppm of the vCPUs' time, at most %llu in a second; %llu us a "
+	note("%s: the guest accessed %llu pages per second; %u faults, at most %u in a second (the "
+	     "tracker says %llu); %llu ppm of the vCPUs' time, at most %llu in a second; %llu us "
+	     "per "
 	     "fault",
 	     b->name, (unsigned long long)(spent.touched * SECOND / spent.ran_ns), seen.n,
 	     spent.most, (unsigned long long)trap->max_faults_per_s,
@@ -723,21 +728,21 @@ static struct spent hold(const struct budget *b, int seconds)
 	     (unsigned long long)trap->max_time_ppm,
 	     (unsigned long long)(trap->timed_faults ? trap->fault_ns / trap->timed_faults / 1000
 						     : 0));
-	ok(spent.touched / 100 >= seen.n, "%s: the guest touches a hundred times as many pages",
+	ok(spent.touched / 100 >= seen.n, "%s: the guest accesses a hundred times as many pages",
 	   b->name);
 	ok(spent.most <= b->faults_per_s + b->faults_per_s / 10,
-	   "%s: in no second more faults than a tenth above the budget", b->name);
+	   "%s: in each second at most a tenth more faults than the budget", b->name);
 	ok(trap->max_time_ppm <= b->time_ppm + b->time_ppm / 10,
-	   "%s: in no second more of the vCPUs' time", b->name);
+	   "%s: in each second at most a tenth more of the vCPUs' time than the budget", b->name);
 	ok(trap->max_faults_per_s >= spent.most - spent.most / 10 &&
 		   trap->max_faults_per_s <= b->faults_per_s + b->faults_per_s / 10,
-	   "%s: the statistics say so, too", b->name);
+	   "%s: the statistics have the same maximum", b->name);
 	ok(seen.n > 0 && trap->held_passes > 0 && trap->faults == spent.s.samples && !got.bad,
-	   "%s: and that it was for the budget's sake", b->name);
+	   "%s: the statistics say that the budget has limited the tracker", b->name);
 	return spent;
 }
 
-/* The budget is there to be used. */
+/* The budget is kept, and it is used. */
 static void budgets(void)
 {
 	const int vcpus = one_cpu() ? 1 : 2, seconds = 3;
@@ -751,9 +756,10 @@ static void budgets(void)
 	sweep(vcpus);
 	spent = hold(&few, seconds);
 	ok(spent.most >= few.faults_per_s * 9 / 10 && seen.n > few.faults_per_s,
-	   "%s: it is used, in a second and in the next", few.name);
+	   "%s: the budget is used, in one second and in the next", few.name);
 	spent = hold(&time, seconds);
-	ok(spent.s.trap.max_time_ppm >= time.time_ppm / 4, "%s: some of it is used", time.name);
+	ok(spent.s.trap.max_time_ppm >= time.time_ppm / 4, "%s: a part of the budget is used",
+	   time.name);
 	while (vm.nr_vcpus--)
 		vmm_halt(&vm, vm.nr_vcpus);
 	vm.nr_vcpus = vcpus;
@@ -774,8 +780,7 @@ static void memory_changes(void)
 	madvise(memory, SIZE / 2, MADV_DONTNEED);
 	vmm_touch(&vm, 0, list, all_pages(VMM_WRITE));
 	pass();
-	ok(seen.n == PAGES && !got.bad,
-	   "pages given back while armed: one sample each all the same");
+	ok(seen.n == PAGES && !got.bad, "pages returned to the host while armed: one sample each");
 	arm(PAGES);
 
 	pid = fork();
@@ -787,25 +792,26 @@ static void memory_changes(void)
 	pass();
 	for (i = 0; i < seen.n && seen.fault[i].access == KVM_EXT_ACCESS_READ; i++)
 		;
-	ok(seen.n == PAGES && i == PAGES, "the VMM forks: one sample each, the first access");
+	ok(seen.n == PAGES && i == PAGES, "the VMM forks: one sample each, of the first access");
 	arm(PAGES);
 
 	vmm_map(&vm, 1, VMM_DATA_GPA, 0, memory, 0);
 	pass();
 	ok(seen.n == 0 && stats().armed == 0,
-	   "the memslot goes: nothing faulted, nothing is armed");
+	   "the memslot is deleted: no fault, and nothing is armed");
 	vmm_map(&vm, 1, VMM_DATA_GPA, SIZE, memory, 0);
 	vmm_touch(&vm, 0, list, all_pages(VMM_WRITE));
 	for (i = 0; i < 5; i++)
 		pass();
-	/* What was given back came back as zeros. */
+	/* The pages that were returned to the host are zero now. */
 	put_code(memory);
 	vmm_touch(&vm, 0, list, all_pages(VMM_WRITE));
 	arm(PAGES);
 	vmm_touch(&vm, 0, list, all_pages(VMM_EXEC));
 	pass();
-	ok_eq(seen.n, PAGES, "the memslot is back: one sample each again");
-	ok_eq(wrong_content(memory), 0, "what the guest writes arrives");
+	ok_eq(seen.n, PAGES, "the memslot is created again: one sample each");
+	ok_eq(wrong_content(memory), 0,
+	      "after changes of the memory: the guest's writes are in the memory");
 	off();
 	unmap_data(memory);
 }
@@ -821,9 +827,9 @@ static void leaving(void)
 	usleep(20000);
 	kx_read(&kx, &got);
 	ok(seen.n == 0 && kx_stats(kx.fd).samples == 0,
-	   "switched off while all is armed: no sample");
-	ok_eq(wrong_content(memory), 0, "switched off: the guest goes on");
-	ok(kx_vm(kx.fd).mapped_4k >= PAGES, "switched off: all is mapped again");
+	   "switched off while all pages are armed: no sample");
+	ok_eq(wrong_content(memory), 0, "switched off: the guest continues");
+	ok(kx_vm(kx.fd).mapped_4k >= PAGES, "switched off: all pages are mapped again");
 
 	start(&t, PAGES);
 	kx_start(&kx, &abit);
@@ -831,23 +837,25 @@ static void leaving(void)
 	clear_faults();
 	pass();
 	ok(seen.n == 0 && got.sum.samples >= PAGES,
-	   "switched to another tracker: only its samples");
+	   "switched to another tracker: only samples of this tracker");
 
 	start(&t, PAGES);
 	kx_close(&kx);
-	ok_eq(wrong_content(memory), 0, "the session closes while all is armed: the guest goes on");
-	ok(soon(session_threads, 0), "and no thread is left");
+	ok_eq(wrong_content(memory), 0,
+	      "the session is closed while all pages are armed: the guest continues");
+	ok(soon(session_threads, 0),
+	   "the session is closed while all pages are armed: no thread is left");
 	kx_attach(&kx, vm.fd, 1024);
 	kx.hook = see_faults;
 	start(&t, PAGES);
 	vmm_touch(&vm, 0, list, all_pages(VMM_READ));
 	pass();
-	ok_eq(seen.n, PAGES, "a new session arms them again");
+	ok_eq(seen.n, PAGES, "a new session arms the pages again");
 	off();
 	unmap_data(memory);
 }
 
-/* Switches, and ends of the session, while the guest takes faults all the time. */
+/* Changes of the tracker, and ends of the session, while the guest faults all the time. */
 static void under_load(int vcpus)
 {
 	struct kvm_ext_tracker t = trap(DATA_GFN, PAGES);
@@ -872,14 +880,14 @@ static void under_load(int vcpus)
 	}
 	before = sweeps(vcpus);
 	usleep(100000);
-	ok(sweeps(vcpus) > before, "40 ends under load: the guest goes on");
+	ok(sweeps(vcpus) > before, "40 ends under load: the guest continues");
 	for (i = 0; i < vcpus; i++)
 		vmm_halt(&vm, i);
-	ok_eq(wrong_content(memory), 0, "40 ends under load: what it writes arrives");
+	ok_eq(wrong_content(memory), 0, "40 ends under load: the guest's writes are in the memory");
 	unmap_data(memory);
 	end();
 	ok(soon(session_threads, 0) && soon(module_references, 0),
-	   "40 ends under load: nothing is left");
+	   "40 ends under load: no thread and no reference to the module is left");
 }
 
 static void killed(void)
@@ -902,14 +910,14 @@ static void killed(void)
 		waitpid(c.pid, NULL, 0);
 		close(c.socket);
 		if (!hung_up(kx.fd))
-			ok(false, "VMM killed while it traps, round %d: POLLHUP", i);
+			ok(false, "VMM killed during trap, round %d: the session polls POLLHUP", i);
 		kx_close(&kx);
 	}
 	ok(soon(vms, 0) && soon(session_threads, 0) && soon(module_references, 0),
-	   "10 VMMs killed while they trap: nothing is left of them");
+	   "10 VMMs killed during trap: no session, thread or VM is left");
 }
 
-/* With KX_EXPECT_REFUSAL: KVM runs in a way in which faults do not say what was accessed. */
+/* With KX_EXPECT_REFUSAL: KVM runs in a mode in which its faults do not show what was accessed. */
 static void refusal(void)
 {
 	struct kvm_ext_tracker t = trap(0, 0);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The interface keeps its promises to callers that do not keep theirs: sizes,
- * flags, ranges, descriptors of the wrong kind, a reader that stops reading or
- * writes nonsense into the ring. The kernel log is checked by whoever runs this.
+ * The interface with callers that violate its rules: wrong sizes, flags, ranges and descriptors; a
+ * reader that stops reading, or writes nonsense to the ring. The program that runs this test checks
+ * the kernel log.
  */
 #define _GNU_SOURCE
 #include <cpuid.h>
@@ -31,9 +31,9 @@
 
 static struct vmm vm;
 static uint32_t list[DATA_PAGES];
-static bool intel; /* as the CPU says itself */
+static bool intel; /* the CPU's vendor, by CPUID */
 
-/* Room for any structure and what may follow it. */
+/* Room for any structure, and for bytes behind it. */
 union arg {
 	uint32_t size;
 	uint8_t bytes[8192];
@@ -43,7 +43,7 @@ static const struct call {
 	const char *name;
 	unsigned long cmd;
 	uint32_t size;
-	uint32_t first; /* the size that was published first */
+	uint32_t first; /* the size in the first version */
 } calls[] = {
 	{ "GET_CAPS", KVM_EXT_GET_CAPS, sizeof(struct kvm_ext_caps), sizeof(struct kvm_ext_caps) },
 	{ "ATTACH", KVM_EXT_ATTACH, sizeof(struct kvm_ext_attach), sizeof(struct kvm_ext_attach) },
@@ -79,8 +79,8 @@ static void sizes(int fd, const struct call *c)
 	ok_errno(call(fd, c, &arg, ~0u), E2BIG, "%s: size ~0", c->name);
 	memset(&arg, 0, sizeof(arg));
 	arg.bytes[c->size + 9] = 1;
-	ok_errno(call(fd, c, &arg, c->size + 16), E2BIG, "%s: something behind what is known",
-		 c->name);
+	ok_errno(call(fd, c, &arg, c->size + 16), E2BIG,
+		 "%s: a non-zero byte behind the known part", c->name);
 	memset(&arg, 0, sizeof(arg));
 	arg.bytes[4] = 1;
 	ok_errno(call(fd, c, &arg, c->size), EINVAL, "%s: a flag", c->name);
@@ -141,7 +141,7 @@ static void caps(int fd)
 	   "a newer caller, whose additions are zero, is served");
 }
 
-/* What a program of some release has of a structure that has grown since. */
+/* The size of a structure in an earlier version. */
 static void older_size(int fd, const struct call *c, uint32_t size)
 {
 	static union arg arg;
@@ -153,7 +153,7 @@ static void older_size(int fd, const struct call *c, uint32_t size)
 	   "%s: an older caller, of %u bytes, is served", c->name, size);
 }
 
-/* A program compiled before these grew: served, and nothing is written behind what it has. */
+/* A program with earlier, smaller structures is served, and nothing is written behind them. */
 static void older_callers(int fd)
 {
 	size_t i;
@@ -203,12 +203,12 @@ static void attached_twice(void)
 {
 	int one = kx_open(), two = kx_open();
 
-	ok_eq(kx_try_attach(one, vm.fd, 0), 0, "after all that, attach works");
+	ok_eq(kx_try_attach(one, vm.fd, 0), 0, "after all these errors, attach works");
 	ok_eq(kx_caps(two).sessions, 1, "one session");
 	ok_errno(kx_try_attach(two, vm.fd, 0), EBUSY, "a VM has one session");
 	ok_errno(kx_try_attach(one, vm.fd, 0), EISCONN, "a session has one VM");
 	close(one);
-	ok_eq(kx_try_attach(two, vm.fd, 1), 0, "closing frees the VM for the next");
+	ok_eq(kx_try_attach(two, vm.fd, 1), 0, "after close() the VM can have another session");
 	close(two);
 	one = kx_open();
 	ok_eq(kx_caps(one).sessions, 0, "no session is left");
@@ -312,7 +312,7 @@ static void bad_trackers(struct kx *kx)
 		{ "ranges at address 16", EFAULT, T(TRAP, .ranges = 16, .nr_ranges = 1) },
 		{ "an empty range", EINVAL, RANGES(TRAP, empty_range, 1) },
 		{ "a range of the list that wraps", EINVAL, RANGES(TRAP, wrapping_range, 1) },
-		{ "ranges in another order", EINVAL, RANGES(TRAP, unsorted_ranges, 2) },
+		{ "ranges in descending order", EINVAL, RANGES(TRAP, unsorted_ranges, 2) },
 		{ "ranges that overlap", EINVAL, RANGES(TRAP, overlapping_ranges, 2) },
 		{ "ranges without RAM", ERANGE, RANGES(TRAP, far_ranges, 2) },
 	};
@@ -327,7 +327,7 @@ static void bad_trackers(struct kx *kx)
 		ok_errno(kx_set(kx->fd, &bad[i].t), bad[i].err, "%s", bad[i].what);
 	after = kx_stats(kx->fd);
 	ok(after.epoch == before.epoch && after.tracker == KVM_EXT_TRACKER_ABIT,
-	   "after errors the tracker that ran goes on");
+	   "after errors the running tracker continues");
 }
 
 static void good_trackers(struct kx *kx)
@@ -349,10 +349,10 @@ static void good_trackers(struct kx *kx)
 		{ "an aggregation of 2^32 - 1 passes", 0,
 		  T(1, .regions_min = 9, .regions_max = 9, .aggregation_passes = ~0u) },
 		{ "trap", 0, T(TRAP) },
-		{ "trap with all at its limit", 0,
+		{ "trap with all fields at their largest value", 0,
 		  T(TRAP, .trap_share_ppm = 1000000, .trap_time_ppm = 1000000,
 		    .trap_faults_per_s = KVM_EXT_TRAP_FAULTS_MAX) },
-		{ "trap with all at its least", 0,
+		{ "trap with all fields at their smallest value", 0,
 		  T(TRAP, .trap_share_ppm = 1, .trap_time_ppm = 1, .trap_faults_per_s = 1) },
 		{ "ranges", 0, RANGES(TRAP, good_ranges, 2) },
 		{ "off", 0, T(0) },
@@ -362,7 +362,7 @@ static void good_trackers(struct kx *kx)
 
 	for (i = 0; i < COUNT(good); i++)
 		ok_eq(kx_set(kx->fd, &good[i].t), 0, "%s", good[i].what);
-	ok_eq(kx_stats(kx->fd).epoch, epoch + COUNT(good), "each opened an account");
+	ok_eq(kx_stats(kx->fd).epoch, epoch + COUNT(good), "each setting opened an account");
 	ok_errno(kx_run_pass(kx->fd, NULL), EINVAL, "no pass with off");
 }
 
@@ -377,7 +377,7 @@ static void vm_info(struct kx *kx)
 	ok_eq(info.paging, intel ? KVM_EXT_PAGING_EPT : KVM_EXT_PAGING_NPT, "nested paging");
 	ok_eq(info.root_level, 4, "levels");
 	ok_eq(info.ad_bits, 1, "accessed bits by hardware");
-	ok(info.exits >= vm.vcpu[0].exits, "VM exits: at least those we saw");
+	ok(info.exits >= vm.vcpu[0].exits, "VM exits: at least those that the VMM has seen");
 }
 
 /* --- the ring ------------------------------------------------------------------------------ */
@@ -401,10 +401,10 @@ static void mmaps(struct kx *kx)
 		   errno == EPERM,
 	   "an executable mapping");
 	ro = mmap(NULL, size, PROT_READ, MAP_SHARED, kx->fd, 0);
-	ok(ro != MAP_FAILED && ro->magic == KVM_EXT_RING_MAGIC, "a read-only mapping is fine");
+	ok(ro != MAP_FAILED && ro->magic == KVM_EXT_RING_MAGIC, "a read-only mapping is accepted");
 	ok_errno(mprotect(ro, size, PROT_READ | PROT_EXEC), EACCES,
-		 "it cannot be made executable later");
-	ok(mremap(ro, size, size + 4096, MREMAP_MAYMOVE) == MAP_FAILED, "it cannot grow");
+		 "a read-only mapping cannot be made executable later");
+	ok(mremap(ro, size, size + 4096, MREMAP_MAYMOVE) == MAP_FAILED, "a mapping cannot grow");
 	munmap(ro, size);
 }
 
@@ -423,9 +423,9 @@ static void polling(struct kx *kx)
 	kx_start(kx, &t);
 	ok(!readable(kx), "an empty ring does not poll readable");
 	kx_run_pass(kx->fd, NULL);
-	ok(readable(kx), "after a pass it does");
+	ok(readable(kx), "after a pass the ring polls readable");
 	kx_discard(kx);
-	ok(!readable(kx), "once read it does not");
+	ok(!readable(kx), "after the records were read the ring does not poll readable");
 	t.interval_ns = 5000000;
 	kx_set(kx->fd, &t);
 	ok(poll(&p, 1, 2000) == 1 && p.revents == POLLIN, "poll wakes up at the end of a pass");
@@ -434,7 +434,7 @@ static void polling(struct kx *kx)
 	kx_discard(kx);
 }
 
-/* Every other page: bitmaps, so that a pass needs more than the smallest ring has. */
+/* Every second page is accessed, so a pass writes bitmaps, which do not fit the smallest ring. */
 static void touch_all(void)
 {
 	uint32_t i;
@@ -466,27 +466,28 @@ static void overflow(void)
 	stats = kx_stats(kx.fd);
 	kx_read(&kx, &got);
 	lost = kx.ring->lost_samples;
-	/* The first pass of kx_start() may have found something, too; its account is in. */
+	/* The statistics also contain the counted pass of kx_start(). */
 	ok_eq(stats.samples, 5 * DATA_PAGES / 2, "a full ring: all samples are counted");
 	ok(stats.lost_samples > 0, "a full ring loses samples (%llu of %llu)",
 	   (unsigned long long)stats.lost_samples, (unsigned long long)stats.samples);
-	ok_eq(got.samples + stats.lost_samples, stats.samples, "read and lost are all of them");
-	ok_eq(lost, stats.lost_samples, "the ring says the same of the lost ones");
+	ok_eq(got.samples + stats.lost_samples, stats.samples,
+	      "samples that were read, and lost samples, are all samples");
+	ok_eq(lost, stats.lost_samples, "the control page has the same number of lost samples");
 	ok_eq(got.losts, 0, "no LOST record while there is no room");
-	ok_eq(got.bad, 0, "what is in the ring is whole");
+	ok_eq(got.bad, 0, "all records in the ring are complete");
 
 	kx_run_pass(kx.fd, NULL);
 	kx_read(&kx, &more);
-	ok_eq(more.losts, 1, "with room comes a LOST record");
+	ok_eq(more.losts, 1, "as soon as there is room, there is a LOST record");
 	ok_eq(more.lost_samples, lost, "LOST has the number of samples");
 	ok_eq(more.lost_records, kx.ring->lost_records, "LOST has the number of records");
-	ok(more.begins == 1 && more.ends == 1, "after it records are whole again");
+	ok(more.begins == 1 && more.ends == 1, "the records after LOST are complete");
 	kx_samples_free(&got);
 	kx_samples_free(&more);
 	kx_close(&kx);
 }
 
-/* Nonsense in data_tail makes the ring look full; it is not followed. */
+/* A wrong data_tail makes the ring look full, and is not used to access memory. */
 static void garbage(void)
 {
 	static const uint64_t offsets[] = { 1, 8, 4096, 4097, 1ull << 20, 1ull << 63 };
@@ -508,7 +509,7 @@ static void garbage(void)
 		      (unsigned long long)offsets[i]);
 		kx.ring->data_tail = kx.ring->data_head;
 	}
-	/* The rest of the shared memory is write-only to the kernel. */
+	/* The kernel does not read the rest of the shared memory. */
 	memset(kx.data, 0xff, kx.size);
 	memset(kx.ring->reserved0, 0xff, sizeof(kx.ring->reserved0));
 	kx.ring->data_size = ~0ull;
@@ -517,13 +518,13 @@ static void garbage(void)
 	kx_run_pass(kx.fd, NULL);
 	kx_read(&kx, &got);
 	ok(got.begins == 1 && got.ends == 1 && got.losts == 1 && !got.bad,
-	   "a scribbled ring is written as if nothing had happened");
+	   "a ring whose content was overwritten is written correctly");
 	kx.ring->data_offset = 4096;
 	kx_samples_free(&got);
 	kx_close(&kx);
 }
 
-/* --- who may --------------------------------------------------------------------------------- */
+/* --- permissions ------------------------------------------------------------------------------ */
 
 static void not_root(void)
 {
@@ -536,7 +537,7 @@ static void not_root(void)
 		_exit(kx_open() < 0 && errno == EACCES ? 0 : 1);
 	}
 	waitpid(pid, &status, 0);
-	ok(status == 0, "who is not root cannot open " KVM_EXT_DEVICE_PATH);
+	ok(status == 0, "a user other than root cannot open " KVM_EXT_DEVICE_PATH);
 }
 
 static bool cpu_is_intel(void)

@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The tracker that reads the nested page table itself: is it exact, does it skip
- * what was not touched, does it stay exact while the VM changes under it, and does
- * it refuse where it could only be wrong?
+ * The tracker that reads the nested page table itself: is it exact, does it skip memory that was
+ * not accessed, does it stay exact while the VM changes, and is it refused if it could not work?
  *
  * `t-walk PART…` runs only these parts: truth, skip, loop, stress, holds, nested.
  *
- * With KX_EXPECT_REFUSAL set, KVM is expected to run in a way that allows no tracker
- * of accessed bits (shadow paging, or no such bits), and all there is to test is that
- * they are refused.
+ * With KX_EXPECT_REFUSAL set, KVM is expected to run in a mode that allows no tracker of accessed
+ * bits (shadow paging, or no accessed bits in hardware). Then the test only checks that these
+ * trackers are refused.
  *
- * What it cannot show: races that need a CPU's memory ordering or a TLB like
- * silicon's; what KVM itself forgets. When a memslot goes, KVM drops the mappings of
- * all others, too, and their accessed bits with them: no reader of these bits can
- * find what was touched just before. The stress test takes rounds in which that
- * happened for what they are.
+ * What it cannot show: races that need the memory ordering or the TLB of a CPU in hardware;
+ * accesses that KVM itself forgets. When a memslot is deleted, KVM also drops the mappings of all
+ * other memslots, with their accessed bits: no tracker can find pages that were accessed shortly
+ * before. The stress test does not count missed pages in such rounds.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -110,15 +108,15 @@ static void truth(void)
 
 /* --- skipping -------------------------------------------------------------------- */
 
-/* Memory of which most is never touched again, of zero pages. */
+/* Memory that is mapped by zero pages, and of which most is never accessed again. */
 struct large {
 	enum vmm_backing backing;
 	const char *name;
 	uint64_t size;
-	uint64_t leaf; /* pages */
+	uint64_t leaf; /* pages of a leaf */
 };
 
-/* Of the host's zero pages. */
+/* Makes a memslot of the host's zero pages, and makes the guest read all of it. */
 static void *map_large(const struct large *m)
 {
 	void *memory = vmm_fresh_memory(m->size, m->backing);
@@ -139,8 +137,8 @@ static void *map_large(const struct large *m)
 }
 
 /*
- * A few pages, near each other and not: @groups times in another block. Fills in
- * want[] and returns how many leaves these are.
+ * The guest accesses some pages, in @groups random blocks. Notes the pages in want[], and returns
+ * the number of their leaves.
  */
 static uint64_t touch_few(const struct large *m, unsigned int groups)
 {
@@ -163,7 +161,7 @@ static uint64_t touch_few(const struct large *m, unsigned int groups)
 	return leaves;
 }
 
-/* Exactly what touch_few() wanted? */
+/* Has the pass found exactly the pages of touch_few()? */
 static bool exact(const struct large *m, uint64_t leaves)
 {
 	const uint64_t first = VMM_HIGH_GPA / VMM_PAGE;
@@ -193,8 +191,9 @@ static void skip_in(const struct large *m)
 		bad += !exact(m, leaves);
 		odd += got.sum.pages_scanned != npages;
 		/*
-		 * Each time the lock is taken, what is on the way down; then what was touched, and
-		 * what was touched the time before, for a table is found idle before it is skipped.
+		 * At each hold of the lock: the tables on the way down. Then the tables of the
+		 * accessed pages; and those of the round before, because a table is skipped only
+		 * after a pass has found nothing accessed in it.
 		 */
 		bound = 3 * (after.holds - before.holds) + groups + last_groups;
 		last_groups = groups;
@@ -205,11 +204,11 @@ static void skip_in(const struct large *m)
 			least_skipped = after.subtrees_skipped - before.subtrees_skipped;
 		before = after;
 	}
-	ok_eq(bad, 0, "%s: 50 rounds, another few pages each: exact in each", m->name);
-	ok_eq(odd, 0, "%s: all count as scanned, few tables are read (at most %llu)", m->name,
+	ok_eq(bad, 0, "%s: 50 rounds with other pages in each, all of them exact", m->name);
+	ok_eq(odd, 0, "%s: all pages count as scanned, few tables are read (at most %llu)", m->name,
 	      (unsigned long long)most);
 	ok(least_skipped > 0 && least_skipped < ~0ull,
-	   "%s: entries skipped in each pass: %llu and more", m->name,
+	   "%s: entries skipped in each pass: at least %llu", m->name,
 	   (unsigned long long)least_skipped);
 	ok(after.upper_cleared > 0 && after.upper_restored <= after.upper_cleared,
 	   "%s: accessed bits cleared above the last level: %llu, of these restored: %llu", m->name,
@@ -224,7 +223,9 @@ static void skip_in(const struct large *m)
 		kx_pass(&kx, &got);
 		idle_bad += !exact(m, leaves);
 	}
-	ok_eq(idle_bad, 0, "%s: what was idle for 20 passes is found when touched again", m->name);
+	ok_eq(idle_bad, 0,
+	      "%s: pages that were idle for 20 passes are found when they are accessed again",
+	      m->name);
 
 	t.flags = KVM_EXT_SET_NO_SKIP;
 	kx_start(&kx, &t);
@@ -235,14 +236,15 @@ static void skip_in(const struct large *m)
 	ok(exact(m, leaves) && after.subtrees_skipped == 0 && after.upper_cleared == 0 &&
 		   after.tables_read - before.tables_read >=
 			   npages / BLOCK / (m->leaf == 1 ? 1 : BLOCK),
-	   "%s: told to, it reads all %llu tables", m->name,
+	   "%s: with skipping disabled, all %llu tables are read", m->name,
 	   (unsigned long long)(after.tables_read - before.tables_read));
-	/* From there back: the bits above the last level are as the CPUs left them. */
+	/* Skipping is enabled again; the bits above the last level are as the CPUs set them. */
 	t.flags = 0;
 	kx_start(&kx, &t);
 	leaves = touch_few(m, 2);
 	kx_pass(&kx, &got);
-	ok(exact(m, leaves), "%s: skipping again is exact at once", m->name);
+	ok(exact(m, leaves), "%s: after skipping is enabled again, the next pass is exact",
+	   m->name);
 
 	vmm_map(&vm, 1, VMM_HIGH_GPA, 0, memory, 0);
 	vmm_free(memory, m->size);
@@ -250,7 +252,7 @@ static void skip_in(const struct large *m)
 
 static void skipping(void)
 {
-	/* Mapping a page takes the Intel host's one CPU longer than all that follows. */
+	/* On the Intel host with its one CPU, mapping the pages takes most of the time. */
 	const struct large large[] = {
 		{ VMM_SMALL, "4K pages", one_cpu() ? 128ul << 20 : 512ul << 20, 1 },
 		{ VMM_THP, "8 GiB of 2M pages", 8ul << 30, BLOCK },
@@ -280,13 +282,12 @@ struct way {
 };
 
 /*
- * Of passes between two of which the guest accessed all its pages. Where it did so
- * without leaving its CPU, a pass finds what was accessed only if the one before had
- * the CPU's translations flushed.
+ * Between two passes the guest accesses all of its pages. If it does so without a VM exit, a pass
+ * finds the pages only if the pass before it has flushed the CPU's translations.
  */
 struct passes {
-	uint32_t all, full;	      /* full: all pages were found */
-	uint32_t stayed, stayed_full; /* without a VM exit since the one before */
+	uint32_t all, full;	      /* passes; passes that found all pages */
+	uint32_t stayed, stayed_full; /* the same of passes without a VM exit before them */
 };
 
 static void count(struct passes *n, bool full, uint64_t *exits)
@@ -299,7 +300,7 @@ static void count(struct passes *n, bool full, uint64_t *exits)
 	n->stayed_full += stayed && full;
 }
 
-/* tests/e2e/module-inside reads this. */
+/* tests/e2e/module-inside parses this line. */
 static void note_passes(const char *name, const char *how, const struct passes *n)
 {
 	note("%s%s: all pages in %u of %u passes; in %u of %u without a VM exit since the one "
@@ -310,7 +311,7 @@ static void note_passes(const char *name, const char *how, const struct passes *
 static struct passes run_passes(const struct way *way)
 {
 	struct kvm_ext_tracker t = walk(DATA_GFN, LOOP_SIZE / VMM_PAGE);
-	/* By page a pass takes the lock for each. */
+	/* With flush by page, a pass takes the lock for each page. */
 	const int rounds = way->flush_scope == KVM_EXT_FLUSH_PAGE ? LOOP_ROUNDS / 4 : LOOP_ROUNDS;
 	struct passes n = { 0 };
 	uint64_t exits;
@@ -344,14 +345,14 @@ static void without_flush(void)
 		     "no flush: most passes miss pages");
 	else
 		ok(n.stayed_full * 2 < n.stayed, "no flush: most passes miss pages");
-	ok_eq(kx_stats(kx.fd).flushes, 0, "no flush: none is ordered");
+	ok_eq(kx_stats(kx.fd).flushes, 0, "no flush: the statistics contain no flush");
 }
 
 /*
- * The pages that the guest runs over change while it runs, without an exit: into parts
- * that were idle, whose accessed bits above the last level are clear or just being
- * cleared. After each change two passes: of the first, all of the new set has to be
- * found and nothing but the new and the old; of the second, exactly the new set.
+ * The guest's list of pages changes while the guest runs, without a VM exit. The new pages are in
+ * memory that was idle, where accessed bits above the last level are clear or are being cleared.
+ * After each change there are two passes. The first has to find all new pages, and may find old
+ * ones. The second has to find exactly the new pages.
  */
 static void moving(const struct way *way)
 {
@@ -395,7 +396,7 @@ static void moving(const struct way *way)
 	     way->name, (unsigned long long)w.subtrees_skipped, (unsigned long long)w.upper_cleared,
 	     (unsigned long long)w.upper_restored);
 	ok_eq(missed, 0, "%s, pages that change: every page in every pass", way->name);
-	ok_eq(wrong, 0, "%s, pages that change: and no other", way->name);
+	ok_eq(wrong, 0, "%s, pages that change: no other page", way->name);
 }
 
 static void loop(void)
@@ -404,7 +405,7 @@ static void loop(void)
 		{ "skipping, flush by pass", 0, 0 },
 		{ "skipping, flush by batch", 0, KVM_EXT_FLUSH_BATCH },
 		{ "skipping, flush by page", 0, KVM_EXT_FLUSH_PAGE },
-		{ "reading all, flush by pass", KVM_EXT_SET_NO_SKIP, KVM_EXT_FLUSH_PASS },
+		{ "reading all tables, flush by pass", KVM_EXT_SET_NO_SKIP, KVM_EXT_FLUSH_PASS },
 	};
 	static const struct way *const may_move[] = { &ways[0], &ways[1], &ways[3] };
 	struct passes n;
@@ -412,7 +413,7 @@ static void loop(void)
 	uint32_t i;
 
 	if (one_cpu()) {
-		skip("the guest needs a CPU of its own", "a running guest's accesses are found");
+		skip("the guest needs a CPU of its own", "accesses of a running guest are found");
 		return;
 	}
 	begin(&config_64, 1, GUEST_CPU);
@@ -444,9 +445,9 @@ static void loop(void)
 #define STABLE	    (STABLE_SIZE / VMM_PAGE)
 #define OTHER_SIZE  (8ul << 20)
 #define OTHER_WORDS (OTHER_SIZE / VMM_PAGE / 64)
-#define COMING_GPA  (256ul << 20) /* a memslot that comes, moves and goes */
-#define LOGGED_GPA  (512ul << 20) /* one whose log is used */
-#define GIVEN_GPA   (768ul << 20) /* one whose memory is given back to the host */
+#define COMING_GPA  (256ul << 20) /* a memslot that is created, moved and deleted */
+#define LOGGED_GPA  (512ul << 20) /* a memslot whose log is used */
+#define GIVEN_GPA   (768ul << 20) /* a memslot whose memory is returned to the host */
 
 enum {
 	STABLE_SLOT = 1,
@@ -458,15 +459,15 @@ enum {
 static struct churn {
 	pthread_t thread;
 	volatile bool stop;
-	/* Odd while a memslot goes or moves: then KVM drops all mappings. */
+	/* Odd while a memslot is deleted or moved: KVM then drops all mappings. */
 	uint32_t zaps;
 	uint8_t *coming, *logged, *given;
-	bool there; /* the memslot that comes and goes */
+	bool there; /* the memslot at COMING_GPA exists */
 	uint64_t gpa;
 	uint64_t adds, moves, deletes, logs, madvises, forks;
 } churn;
 
-/* The other vCPU. Its pages are those of memslots that stay. */
+/* The second vCPU writes pages of the memslots that are not deleted. */
 static void churn_touch(uint64_t gpa, unsigned int *seed)
 {
 	uint32_t pages[64], n = 1 + rand_r(seed) % COUNT(pages), i;
@@ -494,7 +495,7 @@ static void churn_slot(unsigned int *seed)
 		churn.deletes++;
 	}
 	if (vmm_map(&vm, COMING_SLOT, churn.gpa, churn.there ? OTHER_SIZE : 0, churn.coming, 0))
-		bail("memslot that comes and goes");
+		bail("memslot that is created and deleted");
 	if (drops)
 		__atomic_add_fetch(&churn.zaps, 1, __ATOMIC_SEQ_CST);
 }
@@ -588,7 +589,7 @@ static void free_churn(void)
 	vmm_free(churn.given, OTHER_SIZE);
 }
 
-/* A random part of the memory that stays, in want[]. @leaf: pages that are found at a time. */
+/* Chooses random pages of the stable memory, and notes their leaves of @leaf pages in want[]. */
 static uint32_t stable_set(uint64_t leaf)
 {
 	unsigned int one_in = 1 + rand() % 50;
@@ -621,7 +622,7 @@ static struct verdict judge(void)
 	return v;
 }
 
-/* What passes find from now on was touched from now on. */
+/* Runs a pass and drops its findings: later passes find only later accesses. */
 static void drain(void)
 {
 	if (kx_run_pass(kx.fd, NULL))
@@ -631,11 +632,11 @@ static void drain(void)
 }
 
 struct totals {
-	int rounds, strict; /* strict: no mapping was dropped meanwhile */
+	int rounds, strict; /* all rounds; rounds in which KVM dropped no mapping */
 	uint64_t missed, wrong, bad;
 };
 
-/* Touched once. */
+/* The guest accesses the pages once. */
 static void once(struct totals *t, uint64_t leaf)
 {
 	uint32_t n = stable_set(leaf), zaps = __atomic_load_n(&churn.zaps, __ATOMIC_SEQ_CST);
@@ -656,7 +657,7 @@ static void once(struct totals *t, uint64_t leaf)
 	t->missed += v.missed;
 }
 
-/* Touched all the while: whatever KVM drops comes back, and is found by a pass after that. */
+/* The guest accesses the pages all the time, so a later pass finds what KVM has dropped. */
 static void over_and_over(struct totals *t, uint64_t leaf)
 {
 	uint32_t n = stable_set(leaf);
@@ -686,7 +687,7 @@ static void report_stress(const char *name, int rounds, const struct totals *o,
 {
 	struct kvm_ext_stats s = kx_stats(kx.fd);
 
-	note("%s: beside %llu memslots added, %llu moved, %llu deleted, %llu logs, %llu madvises, "
+	note("%s: with %llu memslots added, %llu moved, %llu deleted, %llu logs, %llu madvises, "
 	     "%llu forks: %llu passes, %llu met changed memslots, %llu pages dropped",
 	     name, (unsigned long long)churn.adds, (unsigned long long)churn.moves,
 	     (unsigned long long)churn.deletes, (unsigned long long)churn.logs,
@@ -694,21 +695,21 @@ static void report_stress(const char *name, int rounds, const struct totals *o,
 	     (unsigned long long)s.passes, (unsigned long long)s.slot_changes,
 	     (unsigned long long)s.dropped_pages);
 	note("%s: %llu holds of the lock, mean %llu us, longest %llu us, %llu ended early for "
-	     "others",
+	     "other tasks",
 	     name, (unsigned long long)s.walk.holds,
 	     (unsigned long long)(s.walk.holds ? s.walk.hold_ns / s.walk.holds / 1000 : 0),
 	     (unsigned long long)s.walk.max_hold_ns / 1000, (unsigned long long)s.walk.contended);
 	ok(o->strict >= rounds && !o->missed,
-	   "%s: touched once: nothing missed in %d rounds (of %d; in the others KVM dropped "
+	   "%s: accessed once: no page missed in %d rounds (of %d; in the others KVM dropped "
 	   "mappings)",
 	   name, o->strict, o->rounds);
 	ok(l->rounds >= rounds && !l->missed,
-	   "%s: touched all the while: nothing missed in %d rounds", name, l->rounds);
+	   "%s: accessed all the time: no page missed in %d rounds", name, l->rounds);
 	if (o->missed || l->missed)
 		note("pages missed: %llu and %llu", (unsigned long long)o->missed,
 		     (unsigned long long)l->missed);
-	ok_eq(o->wrong + l->wrong, 0, "%s: nothing reported that was not touched", name);
-	ok_eq(o->bad + l->bad + s.lost_samples, 0, "%s: the ring stayed in order", name);
+	ok_eq(o->wrong + l->wrong, 0, "%s: no page reported that was not accessed", name);
+	ok_eq(o->bad + l->bad + s.lost_samples, 0, "%s: the records were always in order", name);
 	ok(churn.deletes && churn.moves && churn.logs && churn.madvises && churn.forks,
 	   "%s: the VM changed in every way meanwhile", name);
 	ok(s.walk.holds && s.walk.hold_ns / s.walk.holds < 500000,
@@ -730,12 +731,12 @@ static void stress_on(enum vmm_backing backing, const char *name)
 	memory = vmm_memory(STABLE_SIZE, backing);
 	if (!memory || vmm_map(&vm, STABLE_SLOT, VMM_DATA_GPA, STABLE_SIZE, memory, 0))
 		bail("guest memory");
-	/* As QEMU does with guest memory: what a fork makes copy-on-write KVM unmaps. */
+	/* As in QEMU. Else a fork would make the pages copy-on-write, and KVM would unmap them. */
 	madvise(memory, STABLE_SIZE, MADV_DONTFORK);
 	t.interval_ns = one_cpu() ? 20000000 : 1000000;
 	kx_start(&kx, &t);
 	start_churn(backing);
-	/* For a test that hangs; a busy machine has its rounds in a few minutes. */
+	/* Reached only if the test hangs: a busy machine needs some minutes. */
 	deadline = now_ns() + 400000000000ull;
 	while ((o.strict < rounds || l.rounds < rounds) && now_ns() < deadline) {
 		if (o.strict < rounds)
@@ -764,9 +765,9 @@ static void stress(void)
 #define ACCOUNTS_MAX  100
 
 /*
- * On an emulated host any hold can be long because the emulator itself was not run, and
- * on a busy machine there is one in most accounts. One that is too long by construction
- * would be there in every account.
+ * On an emulated host any hold can be long because the emulator itself did not run, and on a busy
+ * machine most accounts contain such a hold. A hold that the code makes too long would be in every
+ * account.
  */
 static void holds(void)
 {
@@ -791,17 +792,16 @@ static void holds(void)
 		sum += w.hold_ns;
 		n += w.holds;
 	}
-	ok(n && sum / n < HOLD_LIMIT_NS,
-	   "all of 256 MiB touched: KVM's lock is held for %llu us (mean)",
+	ok(n && sum / n < HOLD_LIMIT_NS, "256 MiB accessed: KVM's lock is held for %llu us (mean)",
 	   (unsigned long long)(n ? sum / n / 1000 : 0));
 	ok(least > 0 && least < HOLD_LIMIT_NS,
-	   "longest hold: %llu us, in that of %u accounts where it was shortest",
+	   "longest hold: %llu us, in the one of %u accounts where it was shortest",
 	   (unsigned long long)least / 1000, i);
 	end();
 	vmm_free(memory, HOLD_SIZE);
 }
 
-/* --- what it says of VMs it cannot see all of, or nothing of ---------------------------------- */
+/* --- VMs that cannot be tracked completely, or not at all ------------------------------------- */
 
 static void nested(void)
 {
@@ -810,7 +810,8 @@ static void nested(void)
 
 	begin(&config_64, 1, -1);
 	kx_start(&kx, &t);
-	ok(!(kx_stats(kx.fd).state & KVM_EXT_STATE_NESTED), "a plain guest hosts no guests");
+	ok(!(kx_stats(kx.fd).state & KVM_EXT_STATE_NESTED),
+	   "a guest without virtualisation does not set KVM_EXT_STATE_NESTED");
 	end();
 	begin(&host, 1, -1);
 	list[0] = vmm_read(0);
@@ -818,7 +819,7 @@ static void nested(void)
 	kx_start(&kx, &t);
 	kx_pass(&kx, &got);
 	ok(kx_stats(kx.fd).state & KVM_EXT_STATE_NESTED,
-	   "of a guest with virtualisation switched on it says that not all is covered");
+	   "a guest with virtualisation enabled sets KVM_EXT_STATE_NESTED");
 	end();
 }
 
@@ -835,7 +836,7 @@ static void refusal(void)
 	vmm_touch(&vm, 0, list, 1);
 	info = kx_vm(kx.fd);
 	ok(info.paging == KVM_EXT_PAGING_SHADOW || info.ad_bits == 0,
-	   "KVM has no accessed bits of hardware to offer (paging %u, A/D bits %u)", info.paging,
+	   "KVM uses no accessed bits of the hardware (paging %u, A/D bits %u)", info.paging,
 	   info.ad_bits);
 	for (i = 0; i < COUNT(ids); i++) {
 		t = kx_tracker(ids[i]);
@@ -844,7 +845,7 @@ static void refusal(void)
 	end();
 }
 
-/* --- all of it ---------------------------------------------------------------------------------- */
+/* --- the parts ------------------------------------------------------------------------------- */
 
 static const struct part {
 	const char *name;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A VMM that uses its dirty log itself, as for a migration, while a tracker uses
- * it: does it find what it would find if it were alone?
+ * A VMM uses its dirty log, as for a migration, while a tracker uses the log, too. Does the VMM
+ * find in its log what it would find without the tracker?
  *
- * The VMM's part is played here, with a bitmap beside it that says what KVM has
- * to answer: all set or empty at first, then what the guest wrote, less what was
- * cleared. Any page that the VMM is not told is one that a migration would lose.
- * The guest only writes: our log, switched off, leaves memory of 2M pages unmapped,
- * and then the VMM is told of first reads, too (dirty.h).
+ * This program is the VMM. It keeps a bitmap of what KVM has to answer: all bits or no bits at
+ * first, then the pages that the guest has written, without the pages that were cleared. A
+ * migration would lose each page that KVM does not report. The guest only writes: when a tracker's
+ * log is switched off, memory of 2M pages is unmapped, and the VMM's log then contains first reads,
+ * too (dirty.h).
  *
- * The module built with KVM_EXT_TEST and noyield=1 has to fail here.
+ * A module built with KVM_EXT_TEST and loaded with noyield=1 has to fail this test.
  */
 #include <errno.h>
 #include <linux/kvm.h>
@@ -74,12 +74,12 @@ static void track(uint32_t id, uint64_t first_gfn, uint64_t npages, uint64_t int
 
 /* --- the VMM -------------------------------------------------------------- */
 
-/* What the VMM has to find, for a memslot of up to DIRTY_PAGES. */
+/* The log that the VMM has to find, for a memslot of up to DIRTY_PAGES. */
 struct model {
 	enum vmm_log log;
 	uint32_t slot, words;
 	uint64_t bits[DIRTY_WORDS];
-	uint64_t lost, invented; /* pages, in all that was read */
+	uint64_t lost, invented; /* pages missing in the log, and pages too many, so far */
 };
 
 static void model_switched_on(struct model *m)
@@ -118,7 +118,7 @@ static void vmm_get(struct model *m)
 		memset(m->bits, 0, sizeof(m->bits));
 }
 
-/* Clears @words words from @first on; of them those bits that @keep has not. */
+/* Clears the bits of @words words from @first on, except the bits in @keep. */
 static void vmm_clear(struct model *m, uint32_t first, uint32_t words, const uint64_t *keep)
 {
 	uint64_t bits[DIRTY_WORDS];
@@ -148,10 +148,10 @@ static void vmm_log_on(struct model *m)
 	model_switched_on(m);
 }
 
-/* The guest writes, passes are asked for, the VMM gets and clears: in any order. */
+/* Runs rounds: the guest writes, a pass runs, and sometimes the VMM reads or clears its log. */
 static uint64_t use_log(struct model *m, int rounds)
 {
-	uint64_t strange = 0; /* passes that were not what a yielded pass has to be */
+	uint64_t strange = 0; /* passes that found something, or broke a rule */
 	int i;
 
 	vmm_get(m);
@@ -179,7 +179,7 @@ static void ok_model(const struct model *m, const char *name)
 		     (unsigned long long)m->invented);
 }
 
-/* Exact again? Only dirty-log reports what was written and nothing else. */
+/* Is the tracker exact again? pml-abit may report more than the written pages. */
 static void ok_tracks_again(uint32_t id, const char *name, const char *when)
 {
 	struct dirty_diff diff = { 0 };
@@ -193,7 +193,7 @@ static void ok_tracks_again(uint32_t id, const char *name, const char *when)
 		if (!dirty_same(&diff))
 			break;
 	}
-	if (!ok(dirty_same(&diff), "%s: %s the tracker finds all pages written again", name, when))
+	if (!ok(dirty_same(&diff), "%s: %s the tracker finds all written pages", name, when))
 		note("%llu missed, %llu extra, %llu twice", (unsigned long long)diff.missed,
 		     (unsigned long long)diff.extra, (unsigned long long)diff.twice);
 }
@@ -206,10 +206,10 @@ static void ok_yielded(const char *name, uint64_t before, uint64_t after)
 
 	ok(s.state == KVM_EXT_STATE_YIELDED && s.log.yields == 1 && !s.log.resumes &&
 		   s.log.last_yield_ns >= before && s.log.last_yield_ns <= after,
-	   "%s: the tracker has yielded, and says when", name);
+	   "%s: the tracker has yielded, and the statistics say when", name);
 	ok(!s.log.pages && s.log.vmm_pages == DIRTY_PAGES &&
 		   kx_vm(kx.fd).logged_pages == DIRTY_PAGES,
-	   "%s: the pages are counted as the VMM's", name);
+	   "%s: the pages count as logged by the VMM", name);
 }
 
 static void ok_resumed(const char *name, uint64_t before, uint64_t after)
@@ -218,9 +218,9 @@ static void ok_resumed(const char *name, uint64_t before, uint64_t after)
 
 	ok(!s.state && s.log.yields == 1 && s.log.resumes == 1 && s.log.last_resume_ns >= before &&
 		   s.log.last_resume_ns <= after,
-	   "%s: the tracker has resumed, and says when", name);
+	   "%s: the tracker has resumed, and the statistics say when", name);
 	ok(s.log.pages == DIRTY_PAGES && !s.log.vmm_pages && !s.log.errors,
-	   "%s: the pages are counted as ours again", name);
+	   "%s: the pages count as logged by the tracker again", name);
 }
 
 static void migration(enum vmm_log log, uint32_t id)
@@ -234,7 +234,7 @@ static void migration(enum vmm_log log, uint32_t id)
 	begin(log, 2);
 	track(id, DIRTY_GFN, DIRTY_PAGES, 0);
 	ok_tracks_again(id, name, "before the VMM logs");
-	/* Pages in the log that nobody has read yet: they are ours, the VMM does not get them. */
+	/* Pages that are in the tracker's log, and were not read yet: the VMM does not get them. */
 	dirty_pick(&set, DIRTY_MAX);
 	dirty_touch(&vm, &set);
 
@@ -247,18 +247,18 @@ static void migration(enum vmm_log log, uint32_t id)
 	ok_model(&m, name);
 	ok(!strange && kx_stats(kx.fd).samples == samples && kx_stats(kx.fd).passes == passes,
 	   "%s: meanwhile nothing is reported, and no pass is counted", name);
-	ok_eq(kx_stats(kx.fd).log.yielded_passes, rounds, "%s: passes due meanwhile", name);
+	ok_eq(kx_stats(kx.fd).log.yielded_passes, rounds, "%s: yielded passes are counted", name);
 
 	before = now_ns();
 	dirty_map(&vm, memory, 0);
 	dirty_pick(&set, DIRTY_MAX);
 	dirty_touch(&vm, &set);
 	kx_pass(&kx, &got);
-	ok_eq(got.samples, 0, "%s: what the resuming pass finds is not counted", name);
+	ok_eq(got.samples, 0, "%s: the findings of the pass that resumes are not counted", name);
 	ok_resumed(name, before, now_ns());
 	ok_tracks_again(id, name, "after the migration");
 
-	/* The tracker goes while the VMM logs. */
+	/* The tracker ends while the VMM logs. */
 	vmm_log_on(&m);
 	use_log(&m, 2);
 	dirty_pick(&set, DIRTY_MAX);
@@ -271,10 +271,11 @@ static void migration(enum vmm_log log, uint32_t id)
 	model_write_set(&m, &set);
 	kx_close(&kx);
 	vmm_get(&m);
-	ok(!m.lost && !m.invented, "%s: a new account and a detach leave the VMM's log alone",
+	ok(!m.lost && !m.invented, "%s: a new account and a detach do not change the VMM's log",
 	   name);
 	kx_attach(&kx, vm.fd, 0);
-	ok_eq(kx_vm(kx.fd).logged_pages, DIRTY_PAGES, "%s: after that the VMM still logs", name);
+	ok_eq(kx_vm(kx.fd).logged_pages, DIRTY_PAGES, "%s: after the detach the VMM still logs",
+	      name);
 	end();
 }
 
@@ -311,9 +312,9 @@ static void no_log_of_the_vmm(enum vmm_log log)
 	track(KVM_EXT_TRACKER_DIRTY_LOG, DIRTY_GFN, DIRTY_PAGES, 0);
 	tracked = ask();
 	ok(alone.get == -1 && !memcmp(&alone, &tracked, sizeof(alone)),
-	   "%s: KVM answers as if nobody used it", name);
+	   "%s: KVM answers as if nobody used the log", name);
 	kx_pass(&kx, &got);
-	ok_tracks_again(KVM_EXT_TRACKER_DIRTY_LOG, name, "after that");
+	ok_tracks_again(KVM_EXT_TRACKER_DIRTY_LOG, name, "after the VMM's ioctl");
 	end();
 }
 
@@ -359,15 +360,15 @@ static void side_by_side(enum vmm_log log)
 	s = kx_stats(kx.fd);
 	vmm_get(&m);
 	ok_model(&m, name);
-	ok(exact, "%s: the other one is tracked exactly, and it alone", name);
+	ok(exact, "%s: only the other memslot is tracked, and exactly", name);
 	ok(!s.state && s.log.pages == DIRTY_PAGES && s.log.vmm_pages == SECOND_PAGES &&
 		   !s.log.yields && !s.log.errors,
-	   "%s: the figures say whose is which", name);
+	   "%s: the statistics say who logs which memslot", name);
 	end();
 	vmm_free(second, SECOND_SIZE);
 }
 
-/* --- a guest that writes all the while ------------------------------------ */
+/* --- a guest that writes all the time ------------------------------------- */
 
 #define LOOP_PAGES  96u
 #define LOOP_STRIDE 47u
@@ -382,7 +383,7 @@ static void write_loop(struct model *m)
 		model_write(m, i * LOOP_STRIDE);
 }
 
-/* The start of a migration meets passes and a guest at full speed. */
+/* The VMM switches its log on while passes run and the guest writes at full speed. */
 static void running_guest(enum vmm_log log)
 {
 	struct model m = { .log = log, .slot = DIRTY_SLOT, .words = DIRTY_WORDS };
@@ -391,17 +392,17 @@ static void running_guest(enum vmm_log log)
 	char name[80];
 	int round;
 
-	snprintf(name, sizeof(name), "a guest that writes all the while, %s log",
+	snprintf(name, sizeof(name), "a guest that writes all the time, %s log",
 		 dirty_log_name[log]);
 	begin(log, 1);
 	for (i = 0; i < LOOP_PAGES; i++)
 		list[i] = vmm_write(DIRTY_GFN + i * LOOP_STRIDE);
-	/* On one CPU passes that follow each other leave the guest none. */
+	/* With one CPU, passes without a pause would leave no CPU time to the guest. */
 	track(KVM_EXT_TRACKER_DIRTY_LOG, DIRTY_GFN, DIRTY_PAGES,
 	      sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 50000 : 2000000);
 	vmm_loop(&vm, 0, list, LOOP_PAGES);
 	for (round = 0; round < 25; round++) {
-		/* Passes on every side of the moment. */
+		/* Passes run before, during and after the switch. */
 		if (round % 2)
 			kx_run_pass(kx.fd, NULL);
 		vmm_log_on(&m);
@@ -421,7 +422,7 @@ static void running_guest(enum vmm_log log)
 	}
 	vmm_halt(&vm, 0);
 	s = kx_stats(kx.fd);
-	note("%llu passes, %llu yields, %llu resumes, %llu passes due meanwhile",
+	note("%llu passes, %llu yields, %llu resumes, %llu yielded passes",
 	     (unsigned long long)s.passes, (unsigned long long)s.log.yields,
 	     (unsigned long long)s.log.resumes, (unsigned long long)s.log.yielded_passes);
 	ok_model(&m, name);
@@ -432,7 +433,7 @@ static void running_guest(enum vmm_log log)
 
 #define THREADS	       8
 #define CYCLES	       40
-#define CYCLES_ONE_CPU 6 /* each change of a memslot waits for other tasks to have had the CPU */
+#define CYCLES_ONE_CPU 6 /* each change of a memslot waits until other tasks have run */
 
 static pthread_mutex_t vcpu_lock[2] = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER };
 
@@ -441,7 +442,7 @@ struct user {
 	int nr, cycles;
 	void *memory;
 	struct model model;
-	uint64_t answered; /* times KVM gave a log that was not on */
+	uint64_t answered; /* how often KVM returned a log that was not on */
 };
 
 static uint64_t user_gpa(const struct user *u)
@@ -487,7 +488,7 @@ static void user_cycle(struct user *u, unsigned int *seed)
 	}
 	vmm_get(m);
 	user_map(u, 0);
-	/* Sometimes right after, sometimes with the tracker back. */
+	/* Sometimes at once, sometimes after the tracker has resumed. */
 	if (rand_r(seed) % 2)
 		usleep(rand_r(seed) % 3000);
 	if (rand_r(seed) % 2 && (vmm_get_log(&vm, m->slot, bits) != -1 || errno != ENOENT))
@@ -536,14 +537,14 @@ static void many_threads(enum vmm_log log, uint32_t id)
 		answered += users[i].answered;
 	}
 	s = kx_stats(kx.fd);
-	note("%llu passes, %llu yields, %llu resumes, %llu ioctls of ours refused",
+	note("%llu passes, %llu yields, %llu resumes, %llu ioctls of the module refused",
 	     (unsigned long long)s.passes, (unsigned long long)s.log.yields,
 	     (unsigned long long)s.log.resumes, (unsigned long long)s.log.errors);
 	ok_model(&sum, name);
-	ok_eq(answered, 0, "%s: a log that is not on is not there", name);
-	ok(s.passes > 0 && s.log.yields > 0 && s.log.resumes > 0, "%s: passes ran between", name);
+	ok_eq(answered, 0, "%s: KVM returns no log that is not on", name);
+	ok(s.passes > 0 && s.log.yields > 0 && s.log.resumes > 0, "%s: passes ran meanwhile", name);
 	track(id, 0, 0, 0);
-	ok_tracks_again(id, name, "after them");
+	ok_tracks_again(id, name, "after all threads");
 	end();
 	for (i = 0; i < THREADS; i++)
 		vmm_free(users[i].memory, VMM_2M);

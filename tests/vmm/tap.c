@@ -19,7 +19,7 @@ static bool result(bool good, const char *fmt, va_list args)
 {
 	line(good ? "ok" : "not ok", fmt, args);
 	putchar('\n');
-	/* If it hangs, one wants to know where. */
+	/* If the program hangs, the last line shows where. */
 	fflush(stdout);
 	failed += !good;
 	return good;

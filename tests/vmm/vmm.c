@@ -24,24 +24,24 @@
 #define PML4_GPA  (LIST_GPA + VMM_MAX_VCPUS * LIST_SIZE)
 #define PDPT_GPA  (PML4_GPA + VMM_PAGE)
 #define GIBS	  (VMM_GPA_END >> 30)
-#define PD_GPA	  (PDPT_GPA + VMM_PAGE) /* one for each GiB */
+#define PD_GPA	  (PDPT_GPA + VMM_PAGE) /* one page for each GiB */
 #define PT_GPA	  (PD_GPA + GIBS * VMM_PAGE)
 #define PT_END	  (PT_GPA + 512 * VMM_PAGE)
 
-_Static_assert(PT_END <= VMM_LOW_SIZE, "the page tables fit the low memory");
+_Static_assert(PT_END <= VMM_LOW_SIZE, "the page tables fit into the low memory");
 
-#define CODE_OFFSET 64 /* of what is called in a page */
+#define CODE_OFFSET 64 /* of the function of vmm_put_code() in its page */
 #define STRING(x)   #x
 #define TEXT(x)	    STRING(x)
 
 /*
- * The guest. ebx: its control block (struct vmm_ctl), edi: the address of the page,
- * edx: what to do with it. The same bytes mean the same in 32-bit and in 64-bit mode,
- * which is why nothing is decremented (the short form is a prefix there). WIDE is that
- * prefix, for 64 bits; in 32-bit mode it decrements eax, which nobody uses.
+ * The guest's code. ebx: the control block (struct vmm_ctl); edi: the address of the page; edx: the
+ * kind of access. The same bytes are used in 32-bit and in 64-bit mode. So there is no DEC: its
+ * short form is a prefix in 64-bit mode. WIDE is this prefix, which makes operands 64 bits wide; in
+ * 32-bit mode it decrements eax, which is not used.
  *
- * A write goes to the page's first bytes: Bochs 2.7 logs the address within the
- * page where a CPU's page-modification log has zeros, and KVM warns of each.
+ * A write goes to the first bytes of the page: in entries of the page-modification log, Bochs 2.7
+ * does not clear the offset in the page, as a CPU does, and KVM warns of each entry with an offset.
  */
 #define WIDE ".byte 0x48\n"
 
@@ -102,7 +102,7 @@ static void interrupted(int sig)
 	(void)sig;
 }
 
-/* The guest has left: it has nothing to do until seq changes. */
+/* The vCPU has left the guest. Waits until the test changes seq. */
 static void wait_for_work(struct vmm_vcpu *vcpu)
 {
 	while (!vcpu->vm->stop && vcpu->ctl->seq == vcpu->ctl->done)
@@ -145,7 +145,7 @@ static void *vcpu_thread(void *arg)
 
 #define CPUID_ENTRIES 256
 
-/* A CPU like the host's: newer kernels refuse modes of which the CPU does not say that it has them. */
+/* The guest's CPU has the host's features: newer kernels refuse modes that CPUID does not show. */
 static void set_cpuid(struct vmm_vcpu *vcpu)
 {
 	size_t size = sizeof(struct kvm_cpuid2) + CPUID_ENTRIES * sizeof(struct kvm_cpuid_entry2);
@@ -160,7 +160,7 @@ static void set_cpuid(struct vmm_vcpu *vcpu)
 	free(cpuid);
 }
 
-/* Virtualisation on, as a host's kernel has it: EFER.SVME, or CR4.VMXE. */
+/* Enables virtualisation, as a hypervisor in the guest does: EFER.SVME or CR4.VMXE. */
 static void host_guests(struct kvm_sregs *sregs)
 {
 	unsigned int max, vendor, c, d;
@@ -177,8 +177,9 @@ static void set_mode(struct vmm_vcpu *vcpu, uint32_t ctl_gpa)
 		.limit = ~0u, .selector = 8, .type = 11, .present = 1, .db = 1, .s = 1, .g = 1
 	};
 	/*
-	 * Interrupts on, though none comes for the guest: while they are off Bochs
-	 * holds back the host's, too, and a looping guest keeps the CPU for ever.
+	 * The guest's interrupts are enabled, though the guest gets none: while they are disabled,
+	 * Bochs holds back interrupts of the host, too, and a guest that loops would keep the CPU
+	 * for ever.
 	 */
 	struct kvm_regs regs = {
 		.rip = CODE_GPA, .rflags = 0x202, .rbx = ctl_gpa, .rsp = ctl_gpa + VMM_PAGE
@@ -209,7 +210,7 @@ static void set_mode(struct vmm_vcpu *vcpu, uint32_t ctl_gpa)
 		bail("KVM_SET_REGS");
 }
 
-/* With KVM's interrupt controllers all vCPUs but the first wait for somebody to start them. */
+/* With KVM's interrupt controllers, all vCPUs except the first wait for a start. */
 static void make_runnable(struct vmm_vcpu *vcpu)
 {
 	struct kvm_mp_state state = { .mp_state = KVM_MP_STATE_RUNNABLE };
@@ -252,7 +253,7 @@ static void start_vcpu(struct vmm *vm, int i, int cpu)
 
 /* --- the VM ------------------------------------------------------------------ */
 
-/* All memory one to one: present, writable, a large page where bit 7 says so. */
+/* Maps all memory one to one: present and writable; bit 7 marks a large page. */
 static void build_page_tables(struct vmm *vm)
 {
 	uint64_t *pml4 = (uint64_t *)(vm->low + PML4_GPA), *pdpt = (uint64_t *)(vm->low + PDPT_GPA);
@@ -325,7 +326,7 @@ void vmm_create_as(struct vmm *vm, const struct vmm_config *config, int nr_vcpus
 	vm->fd = ioctl(vm->kvm, KVM_CREATE_VM, 0);
 	if (vm->fd < 0)
 		bail("KVM_CREATE_VM");
-	/* Only Intel needs it, and only without unrestricted guest; harmless elsewhere. */
+	/* Needed only on Intel's CPUs without unrestricted guest; has no effect elsewhere. */
 	ioctl(vm->fd, KVM_SET_TSS_ADDR, 0xfffbd000);
 	set_up_log(vm);
 	if (vm->config.irqchip && ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0))
@@ -355,7 +356,7 @@ void vmm_destroy(struct vmm *vm)
 	for (i = 0; i < vm->nr_vcpus; i++) {
 		struct vmm_vcpu *vcpu = &vm->vcpu[i];
 
-		/* The thread may be about to enter the guest or to wait: keep knocking. */
+		/* Repeated, because the thread may be about to enter the guest or to wait. */
 		while (pthread_tryjoin_np(vcpu->thread, NULL) == EBUSY) {
 			vcpu->run->immediate_exit = 1;
 			futex(&vcpu->ctl->seq, FUTEX_WAKE, INT32_MAX);
@@ -489,7 +490,7 @@ static void start(struct vmm_vcpu *vcpu, const uint32_t *list, uint32_t count, b
 	futex(&vcpu->ctl->seq, FUTEX_WAKE, INT32_MAX);
 }
 
-/* Out of the guest, not only done: what its CPU has cached of the page tables is gone with the exit. */
+/* Waits until the vCPU has left the guest; then its CPU has dropped cached translations. */
 static void wait_halted(struct vmm_vcpu *vcpu)
 {
 	uint32_t halted;
@@ -536,7 +537,7 @@ void vmm_age_page_tables(struct vmm *vm)
 	for (; entry < end; entry++)
 		*entry &= ~0x60ull;
 	for (i = 0; i < vm->nr_vcpus; i++) {
-		/* A change of CR4.PGE empties a CPU's TLB. */
+		/* A change of CR4.PGE flushes the TLB. */
 		if (ioctl(vm->vcpu[i].fd, KVM_GET_SREGS, &sregs))
 			bail("KVM_GET_SREGS");
 		sregs.cr4 ^= 1 << 7; /* PGE */
@@ -550,7 +551,7 @@ void vmm_loop(struct vmm *vm, int vcpu, const uint32_t *list, uint32_t count)
 	uint32_t before = vm->vcpu[vcpu].ctl->iters;
 
 	start(&vm->vcpu[vcpu], list, count, true);
-	/* Its pages are mapped once it has been through. */
+	/* After the first time, all pages of the list are mapped. */
 	while (vm->vcpu[vcpu].ctl->iters == before)
 		usleep(50);
 }
@@ -565,8 +566,10 @@ void vmm_wait_iters(struct vmm *vm, int vcpu, uint32_t n)
 {
 	uint32_t start = vm->vcpu[vcpu].ctl->iters;
 
-	/* The iteration under way may have passed the page in question already. */
-	/* Where there is one CPU, it is the guest that needs it. */
+	/*
+	 * One iteration more: the current one may have passed the page in question already. If the
+	 * host has a single CPU, the guest needs it.
+	 */
 	while (vm->vcpu[vcpu].ctl->iters - start <= n)
 		sched_yield();
 }
