@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# Debian packages into the cache, through an apt of our own that shares nothing
-# with the machine's but the mirror. Read after lib.sh.
+# Fetches Debian packages into the cache with a private apt configuration, which
+# shares only the mirror with the machine's apt. Read after lib.sh.
 
-# How long a suite's package lists count as fresh.
+# Age up to which a suite's package lists are not read again.
 MAX_AGE_MIN=$((24 * 60))
 
 # suite -> repositories ("archive" or "security", then the suite there)
@@ -17,7 +17,7 @@ declare -A SUITE_REPOS=(
 	[qemu-7.2]='archive bookworm security bookworm-security'
 	[qemu-10.0]='archive trixie security trixie-security'
 )
-# suites of which the sources are wanted, too
+# suites whose sources are needed, too
 SUITES_WITH_SOURCE=' bochs qemu-7.2 qemu-10.0 '
 
 check_suite() {
@@ -25,7 +25,7 @@ check_suite() {
 		die "unknown suite '$1' (known: ${!SUITE_REPOS[*]})"
 }
 
-# Where this machine itself gets Debian from: archive, or security.
+# mirror archive|security: prints the URI from which this machine itself gets Debian
 mirror() {
 	local uri codename origin
 	while IFS=$'\t' read -r uri codename origin; do
@@ -62,7 +62,7 @@ write_apt_config() {
 		kind=${repos[0]} codename=${repos[1]}
 		repos=("${repos[@]:2}")
 		if ! uri=$(mirror "$kind"); then
-			# The kernel of the release itself does, too.
+			# The kernel of the release itself is good enough.
 			[[ $kind == security ]] || return 1
 			continue
 		fi
@@ -72,8 +72,8 @@ write_apt_config() {
 			printf 'deb-src %s %s main\n' "$uri" "$codename" \
 				>>"$dir/sources.list"
 	done
-	# Proxies and the like still come from the system's own apt.conf; its
-	# hooks do not, they would clean up the system's cache.
+	# Settings such as proxies still come from the system's apt.conf. Its hooks are
+	# cleared, because they would clean up the system's cache.
 	cat >"$dir/apt.conf" <<END
 #clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;

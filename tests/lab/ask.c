@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Hands a line to somebody in a guest and waits for the answer.
+ * Sends a line to a program in a guest and waits for the answer.
  *
- * The way is a virtio-serial port, whose end on the host is a socket of QEMU's.
- * QEMU takes nothing from it before the guest has opened the port, and what is
- * in the socket is lost when it is closed: so it stays open until the guest has
- * answered. "@ID LINE" goes in, "@ID | TEXT" comes back for each line of text,
- * "@ID STATUS" at the end. Other answers are to those who did not wait for them.
+ * The line goes through a virtio-serial port, whose end on the host is a socket of QEMU. QEMU reads
+ * nothing from the socket before the guest has opened the port, and data in the socket is lost when
+ * the socket is closed. So the socket stays open until the guest has answered. This program sends
+ * "@ID LINE"; the guest answers "@ID | TEXT" for each line of text, and "@ID STATUS" at the end.
+ * Answers with another ID belong to programs that have not waited for them.
  *
  * usage: ask SOCKET SECONDS LINE
- * Exit status: the guest's; 124 if no answer came within SECONDS, 125 if none
- * can come.
+ * Exit status: that of the guest; 124: no answer came within SECONDS; 125: no answer can come.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -31,7 +30,7 @@ enum {
 	EXIT_NO_WAY = 125,
 };
 
-static char id[64]; /* with the '@' */
+static char id[64]; /* including the '@' */
 
 static _Noreturn void fail(int status, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -78,7 +77,7 @@ static void send_line(int fd, const char *line)
 	free(text);
 }
 
-/* One line of an answer. Ends the program if it is the last of ours. */
+/* Handles one line of an answer. Ends the program if this is the last line of its own answer. */
 static void take(char *line)
 {
 	size_t prefix = strlen(id);
@@ -94,11 +93,11 @@ static void take(char *line)
 	}
 	status = strtol(rest, &end, 10);
 	if (end == rest || *end || status < 0 || status > 255)
-		fail(EXIT_NO_WAY, "what is '%s'?", line);
+		fail(EXIT_NO_WAY, "'%s' is no answer", line);
 	exit((int)status);
 }
 
-/* The lines in @text; the length of what is left without an end, which moves to the front. */
+/* Handles all complete lines in @text. Moves the rest to the front, and returns its length. */
 static size_t take_lines(char *text, size_t bytes)
 {
 	char *line = text, *newline;

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Boot sector of an emulated host: asks the BIOS for the memory map, loads the
- * extents that pvh.c has listed in this sector, and enters the uncompressed
- * kernel among them by its PVH entry, with EBX pointing at the start information
- * (Linux: xen/interface/hvm/start_info.h).
+ * Boot sector of an emulated host: gets the memory map from the BIOS, loads the extents that
+ * pvh.c has listed in this sector, and jumps to the PVH entry of the uncompressed kernel, with the
+ * address of the start information in EBX (Linux: xen/interface/hvm/start_info.h).
  *
- * A boot loader that reads a compressed kernel through the BIOS, and a kernel
- * that unpacks itself, take a quarter of a minute here; this takes a second.
+ * A boot loader that reads a compressed kernel through the BIOS, and a kernel that unpacks itself,
+ * would need a quarter of a minute in the emulator. This boot sector needs a second.
  */
 #include "boot.h"
 
@@ -29,7 +28,7 @@ _start:
 	movw %ax, %ss
 	movw $0x7c00, %sp
 
-	/* An entry of the BIOS has 20 bytes, one of the start information 24. */
+	/* An entry of the BIOS has 20 bytes, an entry of the start information has 24. */
 	xorl %ebx, %ebx
 	xorl %ebp, %ebp
 	movl $BOOT_MEMMAP, %edi
@@ -66,7 +65,7 @@ extent:
 	jz loaded
 	movl 8(%esi), %edi
 
-	/* At most BURST sectors a command. EBX: how many are left. */
+	/* Each command reads at most BURST sectors. EBX: number of sectors left. */
 burst:	movl $BURST, %eax
 	cmpl %ebx, %eax
 	jbe 1f

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What boot.S and pvh.c, who makes the disk it boots from, have to agree on. */
+/* Places that boot.S and pvh.c, which makes the disk, have in common. */
 
-/* In the boot sector: extents to load, up to one of no sectors. */
+/* In the boot sector: the extents to load. An extent without sectors ends the list. */
 #define BOOT_EXTENTS	 0x150
 #define BOOT_EXTENTS_MAX 14
 
@@ -14,5 +14,5 @@
 #define BOOT_CMDLINE	    0x1000
 #define BOOT_DATA_SIZE	    0x2000
 
-/* The boot sector puts the memory map here. */
+/* The boot sector writes the memory map to this address. */
 #define BOOT_MEMMAP 0x9000

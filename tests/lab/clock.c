@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Sets a guest's clock by its host's.
+ * Sets the clock of a guest to the clock of its host.
  *
- * A starved guest loses ticks before it has kvm-clock, and its RTC counts whole
- * seconds: under emulation it comes up as much as a second off. KVM's own clock
- * pairing (ptp_kvm) needs a host whose clocksource is the TSC; this needs only a
- * virtio-serial port. The guest sends a token, the host sends it back with its
- * CLOCK_REALTIME; of a burst the quickest answer counts, and half its round
- * trip is the most it can be wrong by.
+ * A guest that gets little CPU time loses ticks before it has kvm-clock, and its RTC counts whole
+ * seconds. So under emulation the clock of a guest can be wrong by a second after boot. KVM's own
+ * method (ptp_kvm) needs a host whose clocksource is the TSC; this program needs only a
+ * virtio-serial port. The guest sends a token, and the host sends the token back with the host's
+ * CLOCK_REALTIME. Of a burst of such questions the quickest answer is used; its error is at most
+ * half of its round trip.
  *
  * usage: clock serve SOCKET    on the host, for all guests; never ends
  *        clock set PORT        in the guest; ends when the clock is right
@@ -34,19 +34,19 @@
 #define BURST	    8
 #define ANSWER_MS   1000
 #define TRY_FOR_NS  (300 * NS_PER_S)
-/* Half a round trip; where answers take long, what a reader of the log can still use. */
+/* The largest error: during the first WANT_GOOD_NS, and after that, when answers take long. */
 #define GOOD_ENOUGH  (20 * NS_PER_MS)
 #define WANT_GOOD_NS (20 * NS_PER_S)
 #define USABLE	     (100 * NS_PER_MS)
 
-/* Both ways; the host fills in the time. */
+/* The message in both directions; the host fills in the time. */
 struct message {
 	uint64_t token;
 	int64_t realtime_ns;
 };
 
 struct reading {
-	int64_t behind_ns; /* the guest's clock, of the host's */
+	int64_t behind_ns; /* how far the guest's clock is behind the host's */
 	int64_t error_ns;
 };
 
@@ -77,14 +77,14 @@ static int listen_at(const char *path)
 	}
 	strcpy(address.sun_path, path);
 	unlink(path);
-	/* QEMU runs as a user of its own. */
+	/* QEMU runs as another user. */
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) || chmod(path, 0666) ||
 	    listen(fd, CLIENTS_MAX))
 		fail(path);
 	return fd;
 }
 
-/* False when the guest has gone or speaks something else. */
+/* False: the guest has ended, or has sent something else. */
 static bool answer(int fd)
 {
 	struct message message;
@@ -101,7 +101,7 @@ static int serve(const char *path)
 	struct sched_param first = { .sched_priority = 1 };
 	nfds_t n = 1;
 
-	/* An answer that waits for a CPU is worth little, but more than none. */
+	/* Answers that wait for a CPU are less exact. If this fails, they are still useful. */
 	sched_setscheduler(0, SCHED_FIFO, &first);
 	for (;;) {
 		if (poll(fds, n, -1) < 0 && errno != EINTR)
@@ -125,7 +125,7 @@ static int serve(const char *path)
 
 /* --- guest ---------------------------------------------------------------- */
 
-/* Reads until the answer to @token; what is older was given up. */
+/* Reads until the answer to @token; older answers are ignored. */
 static bool read_answer(int fd, uint64_t token, struct message *message)
 {
 	size_t got = 0;
@@ -214,8 +214,8 @@ static int set(const char *path)
 		step(reading.behind_ns);
 		steps++;
 	} while (tried < TRY_FOR_NS);
-	fprintf(stderr, "clock: not set by the host's: %s\n",
-		steps ? "its answers take too long" : "it does not answer");
+	fprintf(stderr, "clock: not set to the host's clock: %s\n",
+		steps ? "the host's answers take too long" : "the host does not answer");
 	return 1;
 }
 

@@ -4,10 +4,10 @@
 #
 # The initramfs of an emulated host. Read by lab.
 
-# build_initramfs FILE MODULES: busybox, initramfs-init, the host's way to its
-# root (hosts/KIND-root) and MODULES with what they need ("?": not every kernel
-# has it as a module), there uncompressed: unpacking takes longer than all the
-# rest of loading.
+# build_initramfs FILE MODULES: builds FILE from busybox, initramfs-init,
+# hosts/KIND-root, and MODULES with the modules that they need ("?" after a name:
+# not every kernel has it as a module). The modules are uncompressed, because
+# unpacking takes longer than all other parts of loading.
 build_initramfs() {
 	local file=$1 modules=$2 tmp module dep
 	[[ ! -e $file ]] || return 0
@@ -19,7 +19,7 @@ build_initramfs() {
 	cp "$LAB_DIR/hosts/$kind-root" "$tmp/root/host"
 	chmod 755 "$tmp/root/init"
 	for module in $modules; do
-		# -C: options set on this machine are none of the lab's.
+		# -C: the module options of this machine do not apply to the lab.
 		if modprobe -C /dev/null -d "$entry" -S "$release" \
 			--show-depends "${module%\?}" >>"$tmp/deps" 2>"$tmp/log"; then
 			printf '%s\n' "${module%\?}" >>"$tmp/root/modules"
@@ -37,7 +37,8 @@ build_initramfs() {
 	cp "$entry/usr/lib/modules/$release"/modules.{order,builtin}* \
 		"$tmp/root/lib/modules/$release/"
 	depmod -b "$tmp/root" "$release"
-	# What is cached is used for good, so nothing may be missing from it. (-e does not hold in here.)
+	# A cached initramfs is used from now on, so no module may be missing from it. (set -e has no
+	# effect in this function.)
 	while read -r module; do
 		modprobe -C /dev/null -d "$tmp/root" -S "$release" --show-depends "$module" >/dev/null || {
 			rm -rf "$tmp"
@@ -50,8 +51,8 @@ build_initramfs() {
 	rm -rf "$tmp"
 }
 
-# get_initramfs MODULES: sets `initramfs` to it, one per kernel and content, and
-# `host_key` to what tells this kind of host from others in the cache.
+# get_initramfs MODULES: sets `initramfs` to the file of this kernel and content, and
+# `host_key` to the name of this kind of host in the cache.
 get_initramfs() {
 	host_key=$({
 		cat "$LAB_DIR/initramfs-init" "$LAB_DIR/initramfs.sh" "$LAB_DIR/hosts/$kind"{.sh,-root}

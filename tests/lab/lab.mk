@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What the lab's domains need beside the workload: static, for an initramfs without libraries, and for a host with few.
+# Programs of the lab's domains, besides the workload. Static, because the guests' initramfs has no libraries.
 
 LAB_PROGRAMS := $(BUILD)/lab/clock $(BUILD)/lab/ask $(BUILD)/lab/stores
 

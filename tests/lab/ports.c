@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Streams out of an emulated host that has no virtio: through the one I/O port
- * of Bochs whose bytes appear on the emulator's standard output (0xe9), where a
- * serial line would let through some 10 kB a second. One program for both ends;
- * between them a stream's bytes travel in frames.
+ * Brings streams out of an emulated host that has no virtio: through the I/O port of Bochs whose
+ * bytes appear on the emulator's standard output (0xe9). A serial line would transport only some 10
+ * kB per second. This program is used at both ends; between them the bytes of the streams are in
+ * frames.
  *
- * usage: ports inside DIR DEVICE COMMAND...
- *	Reads the FIFOs out, err, log and control in DIR and sends what comes.
- *	Ends when control has said "exit". If the first block of DEVICE (a disk's
- *	boot block) begins with "stop", COMMAND is run once: that is how the outer
- *	side says that time will be up soon, for clocks in here run at a pace of
- *	their own.
- * usage: ports outside OUT ERR LOG CONTROL <EMULATOR'S-OUTPUT
- *	Opens the four files and writes each stream into its own. What is in no
- *	frame is the emulator's own and goes to standard error.
+ * usage: ports inside DIR DEVICE COMMAND... Reads the FIFOs out, err, log and control in DIR, and
+ *	sends their data. Ends after "exit" in control. If the first block of DEVICE (the boot block
+ *	of a disk) begins with "stop", runs COMMAND once. In this way the other end says that the
+ *	time will be over soon: clocks inside run at another speed. usage: ports outside OUT ERR LOG
+ *	CONTROL <EMULATOR'S-OUTPUT Opens the four files, and writes each stream to its file. Data
+ *	outside of frames is the emulator's own output, and is written to standard error.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,7 +31,7 @@
 #define FRAME_MAX 65536
 #define POLL_MS	  1000
 
-/* In the order of sending: control comes last, for it tells the end. */
+/* In the order of sending: control comes last, because it contains the end. */
 enum {
 	OUT,
 	ERR,
@@ -45,7 +42,7 @@ enum {
 
 static const char *const names[STREAMS] = { "out", "err", "log", "control" };
 
-/* Frame: the mark, the stream, the length in 3 bytes (little-endian), the bytes. */
+/* A frame: the mark, the stream, the length in 3 bytes (little-endian), the data. */
 static const uint8_t mark[4] = { 0x01, 'k', 'x', 0x02 };
 #define HEADER (sizeof(mark) + 4)
 
@@ -62,7 +59,7 @@ static void port_write(const void *data, size_t len)
 	asm volatile("rep outsb" : "+S"(data), "+c"(len) : "d"(PORT) : "memory");
 }
 
-/* Sends what is in the FIFO, one frame at most; true if it was "exit". */
+/* Sends the data in the FIFO, one frame at most. True: the data contained "exit". */
 static bool send_frame(int fd, uint8_t stream)
 {
 	static char buffer[FRAME_MAX];
@@ -95,7 +92,7 @@ static bool asked_to_stop(int device)
 	return pread(device, block, 512, 0) == 512 && !memcmp(block, "stop", 4);
 }
 
-/* Runs @command, once, if the outer side has asked for it; looks once a second. */
+/* Runs @command once, if the other end has requested it. Checks this once a second. */
 static void look_for_stop(int device, char **command)
 {
 	static time_t looked;
@@ -126,7 +123,7 @@ static int inside(const char *dir, const char *device_path, char **command)
 		fail("ioperm");
 	for (int i = 0; i < STREAMS; i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
-		/* For both, so that a writer that ends is not the end. */
+		/* Also open for writing, so that the stream does not end with a writer. */
 		fds[i].fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 		fds[i].events = POLLIN;
 		if (fds[i].fd < 0)
@@ -137,8 +134,8 @@ static int inside(const char *dir, const char *device_path, char **command)
 			fail("poll");
 		look_for_stop(device, command);
 		/*
-		 * Whoever writes to control has written the rest before; only what
-		 * copies the kernel's messages may be a little behind.
+		 * A program that writes to control has written its other streams before. Only the
+		 * kernel's messages may come a little later.
 		 */
 		if (something_in(fds[CONTROL].fd))
 			usleep(50000);
@@ -159,7 +156,7 @@ static void write_all(int fd, const uint8_t *data, size_t len)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		/* A reader that has gone is no reason to stop the others. */
+		/* If the reader of one stream has ended, the other streams continue. */
 		if (n < 0)
 			return;
 		data += n;
@@ -167,7 +164,7 @@ static void write_all(int fd, const uint8_t *data, size_t len)
 	}
 }
 
-/* Handles the frames and the rest that begin in @data; returns how much it took. */
+/* Handles the frames and other data in @data. Returns how many bytes were handled. */
 static size_t take(const uint8_t *data, size_t len, const int *fds)
 {
 	size_t done = 0;
@@ -178,7 +175,7 @@ static size_t take(const uint8_t *data, size_t len, const int *fds)
 		size_t size;
 
 		if (next != at) {
-			/* The last bytes may be the first of a mark. */
+			/* The last bytes may be the beginning of a mark. */
 			size = next ? (size_t)(next - at) : len - done - (sizeof(mark) - 1);
 			write_all(2, at, size);
 			done += size;
@@ -206,7 +203,7 @@ static int outside(char **paths)
 	ssize_t n;
 
 	signal(SIGPIPE, SIG_IGN);
-	/* The emulator writes byte by byte: one that need not wait is quicker. */
+	/* The emulator writes byte by byte, and is quicker if it need not wait. */
 	fcntl(0, F_SETPIPE_SZ, 1 << 20);
 	for (int i = 0; i < STREAMS; i++) {
 		fds[i] = open(paths[i], O_WRONLY | O_APPEND | O_CLOEXEC);
@@ -223,7 +220,7 @@ static int outside(char **paths)
 		taken = take(buffer, have, fds);
 		have -= taken;
 		memmove(buffer, buffer + taken, have);
-		/* Not to be woken for every byte. */
+		/* So that this program does not wake up for every byte. */
 		usleep(1000);
 	}
 	write_all(2, buffer, have);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Makes the disk an emulated host boots from, of the boot sector (boot.S), the
- * segments of an uncompressed kernel, its initramfs and what they want to be told.
+ * Makes the disk from which an emulated host boots. The disk consists of the boot sector (boot.S),
+ * the segments of an uncompressed kernel, its initramfs, and the data that the kernel needs at its
+ * entry.
  *
  * usage: pvh BOOT-SECTOR VMLINUX INITRAMFS COMMAND-LINE DISK
  */
@@ -30,13 +31,13 @@ struct start_info {
 	uint32_t nr_modules;
 	uint64_t modlist_paddr;
 	uint64_t cmdline_paddr;
-	uint64_t rsdp_paddr; /* 0: the kernel looks for it where a BIOS leaves it */
+	uint64_t rsdp_paddr; /* 0: the kernel searches the memory of the BIOS */
 	uint64_t memmap_paddr;
 	uint32_t memmap_entries;
 	uint32_t reserved;
 };
 _Static_assert(BOOT_START_INFO + offsetof(struct start_info, memmap_entries) == BOOT_MEMMAP_ENTRIES,
-	       "boot.h says where the boot sector puts the number of entries");
+	       "boot.h has the place where the boot sector writes the number of entries");
 
 struct module {
 	uint64_t paddr;
@@ -84,7 +85,10 @@ static void write_at(const void *data, size_t size, off_t at)
 		fail(disk_path, strerror(errno));
 }
 
-/* Puts @data on the disk, to be loaded to @address. Whole sectors are loaded, so from low to high. */
+/*
+ * Writes @data to the disk, to be loaded to @address. Whole sectors are loaded, so extents have
+ * ascending addresses.
+ */
 static void add_extent(const void *data, size_t size, uint64_t address)
 {
 	struct extent *extent = (struct extent *)(boot_sector + BOOT_EXTENTS) + extents++;
@@ -98,7 +102,7 @@ static void add_extent(const void *data, size_t size, uint64_t address)
 	next_sector += extent->sectors;
 }
 
-/* Memory is zero already, and what a kernel's segments end with is long. */
+/* Size without the zeros at the end: memory is zero already, and segments end with many zeros. */
 static size_t without_zeros(const uint8_t *data, size_t size)
 {
 	while (size && !data[size - 1])
@@ -106,7 +110,7 @@ static size_t without_zeros(const uint8_t *data, size_t size)
 	return size;
 }
 
-/* The PVH entry as an ELF note of Xen's says it. */
+/* The PVH entry, which is in an ELF note of Xen. */
 static uint32_t pvh_entry(const uint8_t *elf, const Elf64_Phdr *segment)
 {
 	const uint8_t *at = elf + segment->p_offset;
@@ -125,7 +129,7 @@ static uint32_t pvh_entry(const uint8_t *elf, const Elf64_Phdr *segment)
 	return 0;
 }
 
-/* Adds the kernel; returns the end of the memory it takes, and its entry. */
+/* Adds the kernel. Returns the end of the kernel's memory; *@entry: the kernel's entry. */
 static uint64_t add_kernel(const char *path, uint32_t *entry)
 {
 	size_t size;
@@ -181,7 +185,7 @@ int main(int argc, char **argv)
 		fail(disk_path, strerror(errno));
 
 	initramfs = map_file(argv[3], &initramfs_size);
-	/* Above what the kernel takes for itself before it knows of this. */
+	/* Above the memory that the kernel uses before it knows of the initramfs. */
 	module->paddr = (add_kernel(argv[2], &entry) + 32 * MIB) & -(2 * MIB);
 	module->size = initramfs_size;
 	add_extent(initramfs, initramfs_size, module->paddr);
@@ -199,7 +203,7 @@ int main(int argc, char **argv)
 	add_extent(data, sizeof(data), BOOT_DATA);
 
 	write_at(boot_sector, SECTOR, 0);
-	/* A disk has whole cylinders: 16 heads, 63 sectors. */
+	/* A disk has whole cylinders, of 16 heads and 63 sectors. */
 	if (ftruncate(disk, ((off_t)next_sector / CYLINDER + 1) * CYLINDER * SECTOR))
 		fail(disk_path, strerror(errno));
 	return 0;

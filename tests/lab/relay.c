@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Runs the lab's command inside the emulated host and passes its output out
- * through virtio-serial ports, byte for byte.
+ * Runs the lab's command inside the emulated host, and copies the command's output, byte by byte,
+ * to virtio-serial ports.
  *
- * The command writes into pipes, as under a shell, and not into the ports: a
- * port can be open only once, so that /dev/stderr could not be opened again.
- * Daemons that the command leaves behind may hold the pipes open for ever;
- * the relay therefore ends with the command, after what was in the pipes.
+ * The command writes to pipes, as under a shell, and not to the ports: a port can be open only
+ * once, so /dev/stderr could not be opened again. Daemons that the command has started may keep the
+ * pipes open for ever. So the relay ends when the command has ended and the pipes are empty.
  *
  * usage: relay CONTROL OUT ERR DIRECTORY ENVIRONMENT ARGUMENTS
- * The last two are files of strings, each ended by a NUL.
+ * ENVIRONMENT and ARGUMENTS are files of strings; each string ends with a NUL.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -27,7 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* One stream of the command's: where it comes from and where it goes. */
+/* A stream of the command: its source and its destination. */
 struct stream {
 	int pipe[2];
 	int port;
@@ -62,7 +61,7 @@ static void write_all(int fd, const char *data, size_t len)
 	}
 }
 
-/* Reads a file of NUL-ended strings into a NULL-ended vector. */
+/* Reads a file of strings that end with a NUL. Returns a vector that ends with NULL. */
 static char **read_strings(const char *path)
 {
 	int fd = open_or_fail(path, O_RDONLY);
@@ -95,7 +94,7 @@ static char **read_strings(const char *path)
 	return strings;
 }
 
-/* Passes on at most @max bytes; false at the end of the stream. */
+/* Copies at most @max bytes. False: the stream has ended. */
 static bool pass(struct stream *stream, size_t max)
 {
 	static char buffer[65536];
@@ -109,7 +108,7 @@ static bool pass(struct stream *stream, size_t max)
 	return true;
 }
 
-/* What the command wrote before it ended is in the pipe by now. */
+/* The command has ended: all of its output is in the pipe. */
 static void drain(struct stream *stream)
 {
 	int left;

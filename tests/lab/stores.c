@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What a user sees of another process's stores, by perf_event_open: how many there are, and the addresses of one in PERIOD of
- * them, by PEBS. In a guest: a second witness for what kvm_ext_guest.ko says of the same process. On the host: somebody else
- * who uses PEBS, on all CPUs.
+ * Measures another process's stores with perf_event_open(): their number, and by PEBS the address
+ * of one store in PERIOD. In a guest, this checks what kvm_ext_guest.ko reports of the same
+ * process. On the host, this is another user of PEBS on all CPUs.
  *
  * usage: stores PID PERIOD FIRST BYTES
  *        stores all PERIOD
  *
- * FIRST (hexadecimal) and BYTES: a buffer of the process. Prints "counting" when all of the process's threads, or all CPUs, are
- * watched, and at SIGTERM one line:
+ * FIRST (hexadecimal) and BYTES: a buffer of the process. Prints "counting" when all threads of the
+ * process, or all CPUs, are watched. At SIGTERM prints one line:
  *
  *   stores N samples N inside N foreign N lost N
  *
- * stores: counted by counters that sample nothing. inside: samples with an address in the buffer. foreign: samples with an
- * address that no process can store to: none, or one of the kernel. lost: samples that perf could not write down.
+ * stores: counted by counters that do not sample. inside: samples with an address in the buffer.
+ * foreign: samples with an address to which no process can store (0, or an address of the kernel).
+ * lost: samples that perf has lost.
  *
  * What it cannot show: threads that begin later are not watched.
  */
@@ -47,7 +48,7 @@ struct span {
 	uint64_t first, end;
 };
 
-/* Of one thread, or of one CPU. */
+/* The events of one thread, or of one CPU. */
 struct events {
 	int counter, sampler;
 	struct perf_event_mmap_page *ring;
@@ -78,7 +79,10 @@ static bool is_in(const struct span *span, uint64_t address)
 
 /* --- events ----------------------------------------------------------------------- */
 
-/* Only the address is asked for, and no wake-up at each sample: perf then lets the CPU fill its buffer. */
+/*
+ * Requests only the address, and no wake-up at each sample, so that perf lets the CPU fill a
+ * buffer.
+ */
 static int open_event(int tid, int cpu, uint64_t period)
 {
 	struct perf_event_attr attr = {
@@ -143,7 +147,7 @@ static void watch_process(int pid, uint64_t period)
 	closedir(tasks);
 }
 
-/* Reading a sampler has perf empty the CPU's buffer of records. */
+/* When a sampler is read, perf empties the CPU's buffer of records. */
 static uint64_t read_event(int fd)
 {
 	struct {
@@ -153,7 +157,7 @@ static uint64_t read_event(int fd)
 	if (read(fd, &event, sizeof(event)) != sizeof(event))
 		fail("a counter cannot be read: %s", strerror(errno));
 	if (event.running_ns < event.enabled_ns)
-		fail("others had the counter for %" PRIu64 " of %" PRIu64 " ns",
+		fail("other events had the counter for %" PRIu64 " of %" PRIu64 " ns",
 		     event.enabled_ns - event.running_ns, event.enabled_ns);
 	return event.value;
 }
@@ -167,7 +171,7 @@ static void take_address(uint64_t address)
 	foreign += !address || address >= USER_END;
 }
 
-/* Records are multiples of 8 bytes, and may begin anew at the ring's start. */
+/* The size of a record is a multiple of 8 bytes. A record may continue at the ring's start. */
 static uint64_t word_at(const struct perf_event_mmap_page *ring, uint64_t at)
 {
 	uint64_t value;
@@ -188,7 +192,8 @@ static void drain(struct perf_event_mmap_page *ring)
 		memcpy(&header, &word, sizeof(header));
 		if (header.type == PERF_RECORD_SAMPLE)
 			take_address(word_at(ring, at + 8));
-		else if (header.type == PERF_RECORD_LOST) /* the event's number, then how many */
+		else if (header.type ==
+			 PERF_RECORD_LOST) /* the event's id, then the number of lost samples */
 			lost += word_at(ring, at + 16);
 		at += header.size;
 	}
@@ -241,7 +246,7 @@ static void begin(char **argv, bool cpus)
 	int pid = atoi(argv[1]);
 
 	if (!period || (!cpus && pid <= 0))
-		fail("a process and a period, please");
+		fail("the arguments have to be a process and a period");
 	if (cpus) {
 		watch_cpus(period);
 		return;

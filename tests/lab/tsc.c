@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Prints how many thousand times a second this machine's TSC counts.
+ * Prints the frequency of this machine's TSC in kHz.
  *
- * QEMU's TCG hands the machine's TSC to what it emulates, whose kernel measures
- * its frequency as it boots, against timers that stand still while the emulator
- * has no CPU. On a busy machine it was found nine times too slow, and time went
- * nine times too fast. Here the two clocks are read together, at both ends of
- * a stretch, and the reading that was interrupted least counts.
+ * QEMU's TCG gives the machine's TSC to the emulated host, whose kernel measures the TSC's
+ * frequency at boot by timers, which stop while the emulator has no CPU. On a busy machine the
+ * result was nine times too low, and time in the emulated host passed nine times too fast. This
+ * program reads both clocks together, at the start and at the end of a time, and uses the readings
+ * that were interrupted least.
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -11,19 +11,19 @@ HOST_KVM_MODULE=kvm_amd
 HOST_CPUS=2
 HOST_MEM=3072
 
-# What the initramfs loads: the way to the root, the ports, and KVM.
+# Modules that the initramfs loads: for the root, the ports, and KVM.
 AMD_MODULES='virtio_pci 9pnet_virtio 9p overlay virtio_console kvm_amd'
 
 host_check() {
-	[[ -z $pebs ]] || die_status 2 "amd: the emulated CPU has no PEBS, use intel"
-	[[ -z $ivshmem ]] || die_status 2 "amd: --ivshmem is intel's, --shmem gives such a device"
+	[[ -z $pebs ]] || die_status 2 "amd: the emulated CPU has no PEBS: use intel"
+	[[ -z $ivshmem ]] || die_status 2 "amd: --ivshmem is for intel only: use --shmem"
 	need qemu-system-x86_64 qemu-system-x86
 }
 
-# QEMU wants commas in values doubled.
+# A comma in a value of a QEMU option is written twice.
 amd_value() { printf '%s' "${1//,/,,}"; }
 
-# Nodes as equal as the numbers allow; CPUs beyond the nodes' share go first.
+# Nodes of equal size as far as possible; the first nodes get the remaining CPUs.
 amd_numa() {
 	local node first=0 size=$((mem / numa)) share part
 	((numa > 1)) || return 0
@@ -45,23 +45,23 @@ amd_numa() {
 host_start() {
 	local initramfs host_key caps dir args=() numa_args=() qemu=() line
 	get_initramfs "$AMD_MODULES"
-	# libvirt's probe of QEMU takes seconds here; it checks by itself whether
-	# what it kept still holds.
+	# libvirt's probe of QEMU takes seconds, so its result is kept. libvirt itself
+	# checks whether the result is still valid.
 	caps=$CACHE/libvirt/$host_key
 	mkdir -p "$caps"
 
-	# panic=-1 with -no-reboot: a panic ends the emulator at once.
-	# Mitigations cost time and defend nobody here; the crypto self-tests
-	# alone take seconds; TCG's TSC counts evenly, and is this machine's:
-	# what the kernel measures as it boots on a busy one is anything.
+	# panic=-1 with -no-reboot: a panic ends the emulator immediately.
+	# mitigations, cryptomgr: they take time (the crypto self-tests take seconds)
+	# and are not needed. TSC: TCG's TSC is this machine's, and reliable; the
+	# frequency that the kernel measures at boot is wrong if this machine is busy.
 	build_program tsc tsc.c
 	line="console=ttyS0 panic=-1 mitigations=off nokaslr cryptomgr.notests=1"
 	line+=" tsc_early_khz=$("$TOP/build/lab/tsc")"
 	line+=" tsc=reliable no_timer_check nowatchdog rcupdate.rcu_expedited=1"
 	line+=" random.trust_cpu=on audit=0 apparmor=0 printk.devkmsg=on loglevel=6$append"
 	mapfile -t numa_args < <(amd_numa)
-	# -xsave (and with it AVX): with it, guests warn of an inconsistent XSAVE
-	# state; it seems that TCG's SVM does not intercept XSETBV for KVM.
+	# Without XSAVE, and therefore without AVX: with XSAVE, guests warn of an
+	# inconsistent XSAVE state (probably TCG's SVM does not intercept XSETBV).
 	args=(
 		-name kvm-ext-lab -nodefaults -no-user-config -display none -no-reboot
 		-accel tcg,thread=multi,tb-size=512
@@ -101,6 +101,6 @@ host_start() {
 	emulator=$!
 }
 
-# The inner side looks after these by itself.
+# amd-inside needs no help at the end: output is written while the host runs.
 host_last_call() { :; }
 host_collect() { :; }

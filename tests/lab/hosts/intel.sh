@@ -4,39 +4,40 @@
 #
 # An Intel host with VMX, EPT (A/D bits) and PML, emulated by Bochs. Read by lab.
 #
-# Bochs passes no directory on, so the host has disks: the packages it needs
+# Bochs cannot export a directory, so the host has disks: one with the packages
 # (made once), and one of this run, with this checkout, the kernel's modules and
-# the job. A third disk takes what comes back; the streams leave by an I/O port.
+# the job. What comes back is written to a third disk; the streams leave by an I/O
+# port.
 
 # shellcheck disable=SC2034 # read by lab
 HOST_EMULATES='Bochs (Intel VMX/EPT/PML)'
 HOST_KVM_MODULE=kvm_intel
 HOST_CPUS=1
 HOST_MEM=1280
-# Instructions to an emulated second.
+# Instructions per emulated second.
 INTEL_IPS=${LAB_IPS:-200000000}
 
-# Checking a module's signature takes as long as all the rest of loading it; what
-# is stripped has none.
+# Stripped modules have no signature: checking a signature takes as long as all other
+# parts of loading.
 HOST_STRIPS=1
 
-# What the initramfs loads: the way to the disks.
+# Modules that the initramfs loads: for the disks.
 INTEL_MODULES='ata_piix sd_mod crc32c_generic? ext4 overlay'
-# What can be loaded in there, with all that these need.
+# Modules that can be loaded inside, besides the modules that these need.
 INTEL_MODULES_INSIDE='kvm_intel tun vhost_net vsock_loopback loop msr cpuid bridge virtio_pci virtio_console'
 
 host_check() {
-	((numa == 1)) || die_status 2 "intel: Bochs has no NUMA nodes, use amd"
-	[[ -z $shell ]] || die_status 2 "intel: Bochs has no terminal to give, --shell is there with amd only"
-	[[ -z $ivshmem || -n $pebs ]] || die_status 2 "intel: --ivshmem is there with --pebs only"
-	((EUID == 0)) || die_status 2 "intel: filling disks with the right owners needs root"
+	((numa == 1)) || die_status 2 "intel: Bochs has no NUMA nodes: use amd"
+	[[ -z $shell ]] || die_status 2 "intel: Bochs has no terminal: --shell works with amd only"
+	[[ -z $ivshmem || -n $pebs ]] || die_status 2 "intel: --ivshmem needs --pebs"
+	((EUID == 0)) || die_status 2 "intel: needs root, to make disks whose files have the right owners"
 	need mke2fs e2fsprogs
 	need debugfs e2fsprogs
 }
 
 # --- the disk of this run -----------------------------------------------------------
 
-# Makes a directory of the tree like this machine's, and those above it.
+# Makes a directory of the tree, and its parents, with the modes and owners of this machine's.
 intel_directory() {
 	local path=$1
 	[[ ! -d $tree$path && $path != / ]] || return 0
@@ -48,7 +49,7 @@ intel_directory() {
 	}
 }
 
-# intel_add PATH [TAR-OPTION...]: the same under the same name
+# intel_add PATH [TAR-OPTION...]: copies PATH to the same path of the tree
 intel_add() {
 	local path=$1
 	shift
@@ -57,8 +58,8 @@ intel_add() {
 		tar -C "$tree$(dirname "$path")" -xpf -
 }
 
-# A cached kernel's modules are loaded from where they lie; of the guests' kernel
-# nothing else is wanted.
+# The modules keep their paths in the cache. Of the guests' kernel only vmlinux and the
+# modules are needed.
 intel_add_kernels() {
 	local guest path copy dir=$entry/usr/lib/modules/$release
 	intel_directory "$dir"
@@ -82,7 +83,7 @@ intel_add_kernels() {
 	cp -P "$CACHE/kernels/suites/"* "$tree$CACHE/kernels/suites/"
 }
 
-# Without what only building needs, and without other kernels' modules.
+# Copies the checkout without files that only a build needs and other kernels' modules.
 intel_add_checkout() {
 	local path name=${TOP#/} leave_out=(--exclude-vcs)
 	for path in out build/obj build/san build/tests 'build/*.o' 'build/*.d' 'build/*.a' 'build/*.cmd'; do
@@ -121,17 +122,17 @@ intel_run_disk() {
 
 intel_boot_disk() {
 	local line
-	# reboot=t: where a reset would boot again, a triple fault ends Bochs.
-	# tsc_early_khz: the TSC counts instructions, of which there are so many a
-	# second; what CPUID says of it would make each second seventeen.
-	# Of KVM only APICv is not as it should be: Bochs wants a page-aligned
-	# posted-interrupt descriptor where the architecture says 64 bytes.
+	# reboot=t: a triple fault ends Bochs, whereas a reset would boot again.
+	# tsc_early_khz: the TSC counts instructions, INTEL_IPS per second; with the
+	# frequency of CPUID each second would last seventeen.
+	# enable_apicv=0: Bochs requires that the posted-interrupt descriptor is
+	# page-aligned, where the architecture requires 64 bytes.
 	line="console=ttyS0,115200 panic=-1 reboot=t mitigations=off nokaslr"
 	line+=" cryptomgr.notests=1 tsc_early_khz=$((INTEL_IPS / 1000)) tsc=reliable no_timer_check"
 	line+=" nowatchdog rcupdate.rcu_expedited=1 random.trust_cpu=on audit=0"
 	line+=" apparmor=0 printk.devkmsg=on loglevel=5 kvm_intel.enable_apicv=0$append"
 	"$TOP/build/lab/pvh" "$TOP/build/lab/boot" "$entry/vmlinux" "$initramfs" "$line" \
-		"$run/boot.disk" || die_status 125 "cannot make the disk to boot from"
+		"$run/boot.disk" || die_status 125 "cannot make the boot disk"
 }
 
 intel_settings() {
@@ -174,7 +175,7 @@ host_start() {
 	build_program boot boot.S boot.h -m32 -nostdlib -Wl,-Ttext=0x7c00,--oformat=binary,--build-id=none
 	intel_run_disk
 	intel_boot_disk
-	# The output is sparse: only what is written takes room.
+	# The disk is sparse: only written blocks take space.
 	make_disk "$run/out.ext4" kx-out $((1024 * 1024))
 	intel_settings >"$run/bochsrc"
 	mkfifo "$run/port"
@@ -187,7 +188,7 @@ host_start() {
 	emulator=$!
 }
 
-# The inner side looks at this block once a second of its own.
+# `ports inside` reads this block once per emulated second.
 host_last_call() {
 	printf stop | dd of="$run/out.ext4" conv=notrunc status=none
 }
