@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What benchmarks do with arguments: a bad one is refused before anything is measured, with status 2. */
+/* Arguments of benchmarks: a wrong argument is refused before anything is measured, with exit status 2. */
 #ifndef BENCH_ARGS_H
 #define BENCH_ARGS_H
 
@@ -11,7 +11,7 @@
 
 #define ARGS_BAD 2
 
-/* @wrong: the argument at fault, NULL: their number. */
+/* @wrong: the wrong argument; NULL: the number of arguments is wrong. */
 static inline __attribute__((noreturn)) void args_refuse(const char *usage, const char *wrong)
 {
 	if (wrong)
@@ -20,7 +20,7 @@ static inline __attribute__((noreturn)) void args_refuse(const char *usage, cons
 	exit(ARGS_BAD);
 }
 
-/* A whole decimal number of @min to @max, and nothing behind it. */
+/* A whole decimal number from @min to @max, with nothing after it. */
 static inline uint64_t args_number(const char *arg, uint64_t min, uint64_t max, const char *usage)
 {
 	unsigned long long number;
@@ -28,7 +28,7 @@ static inline uint64_t args_number(const char *arg, uint64_t min, uint64_t max, 
 
 	errno = 0;
 	number = strtoull(arg, &end, 10);
-	/* strtoull() takes a sign, and blanks before it. */
+	/* strtoull() would accept a sign, and blanks before it. */
 	if (*arg < '0' || *arg > '9' || *end || errno || number < min || number > max)
 		args_refuse(usage, arg);
 	return number;

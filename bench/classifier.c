@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What the range classifier costs and finds, beside the two ways one would count pages without it: a
- * GHashTable of pages, and a plain array with a counter for each 4 KiB page.
+ * What the range classifier costs and finds, compared with two simple ways to count pages: a GHashTable
+ * of pages, and a plain array with a counter for each 4 KiB page.
  *
- * All get the same samples, in batches as they come out of the sample ring, in epochs after which all
- * counts are halved. The space is 64 GiB. Speed is that of one core: samples a second while
- * they are added, and with the ends of epochs included; the median over rounds, in each of
- * which all take their turn. The classifier is compiled as the kernel compiles, without vector
- * registers; the others as user space does.
+ * All three get the same samples, in batches as they come out of the sample ring, in epochs after which
+ * all counts are halved. The space is 64 GiB. The speed is that of one core: samples per second while
+ * samples are added, and with the ends of epochs included. Figures are medians over rounds; in each round
+ * all three run in turn. The classifier is compiled as in the kernel, without vector registers; the
+ * others are compiled as user space.
  *
- * What is hot is known from how the samples are drawn. Each names as many pages as are hot, its hottest
- * first, so that precision and recall are one number, which is then F1. That is said with
- * the memory that each takes, and again where both others are held to the classifier's bytes: the
- * table then takes no new page while it is full, and drops those whose count is down to 0; the
- * array's counters are each for as many pages as it takes.
+ * Which pages are hot is known, because the samples are drawn. Each of the three names as many pages as
+ * are hot, its hottest first, so precision and recall are the same number, which is F1. This number is
+ * printed with the memory that each needs, and again with the other two limited to the classifier's
+ * memory: then the table accepts no new page while it is full, and drops pages whose count has fallen
+ * to 0; and each counter of the array is for several pages.
  *
- * What it cannot show: how evenly hot a real program's 2 MiB are. In "pages" they are not at all: hot pages
- * are strewn singly, and ranges of 2 MiB cannot tell them from their neighbours.
+ * What it cannot show: how evenly the pages of a real program's 2 MiB are used. In the stream "pages" hot
+ * pages are single and scattered, so ranges of 2 MiB cannot distinguish them from their neighbours.
  */
 #include <glib.h>
 #include <malloc.h>
@@ -180,7 +180,7 @@ static void generate(const struct stream *stream)
 
 /* --- counters ----------------------------------------------------------------------------- */
 
-/* @bytes: no more than that, or 0. found(): of the @n hottest pages, how many are hot. */
+/* @bytes: the memory limit; 0: none. found(): how many of the @n hottest pages are hot. */
 struct counter {
 	const char *name;
 	void (*make)(size_t bytes);
@@ -252,7 +252,7 @@ static double ranges_found(const struct stream *stream, u32 n)
 	return found;
 }
 
-/* What counts pages, or groups of them, one by one: by count, then whichever. */
+/* A page, or a group of pages, with its count; equal counts may be in any order. */
 struct counted {
 	u32 count, at;
 };
@@ -293,7 +293,7 @@ static struct {
 	bool bounded;
 } table;
 
-/* Exact only where the allocator keeps nothing by: bench/common.mk sees to that. */
+/* Exact only if the allocator caches no memory: bench/common.mk sets this. */
 static size_t allocated(void)
 {
 	struct mallinfo2 m = mallinfo2();
@@ -306,7 +306,7 @@ static size_t table_bytes(void)
 	return allocated() - table.before;
 }
 
-/* How many pages it can have in as many bytes. */
+/* How many pages the table can have in @bytes. */
 static u32 table_most(size_t bytes)
 {
 	u32 n = 1;
@@ -527,7 +527,7 @@ static double median(const double *all)
 	return sorted[ROUNDS / 2];
 }
 
-/* Each round goes over the stream again; the first pass, which is not counted, has made the ranges. */
+/* Each round uses the same stream; a first round, which is not counted, has made the ranges. */
 static void measure_speed(struct result *results)
 {
 	double ns;

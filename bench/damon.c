@@ -16,7 +16,7 @@
 #define CONTEXT "0/contexts/0/"
 #define SCHEME	CONTEXT "schemes/0/"
 
-/* Of the kernel's tracing: own buffers, so that nobody else's events are in them. */
+/* An instance of the kernel's tracing has its own buffers, without events for other users. */
 #define INSTANCE "/sys/kernel/tracing/instances/kvm-ext-bench"
 
 /* --- files below ADMIN -------------------------------------------------------------- */
@@ -87,7 +87,7 @@ static int put_attrs(struct damon *d)
 	} all[] = {
 		{ CONTEXT "monitoring_attrs/intervals/sample_us", d->attrs.sample_us },
 		{ CONTEXT "monitoring_attrs/intervals/aggr_us", d->attrs.aggregation_us },
-		/* When the addresses are looked up again: these are fixed. */
+		/* The interval after which addresses are looked up again; the addresses are fixed. */
 		{ CONTEXT "monitoring_attrs/intervals/update_us", 1000 * d->attrs.aggregation_us },
 		/* A new limit must not be below (above) the old other one. */
 		{ CONTEXT "monitoring_attrs/nr_regions/max", d->attrs.max_regions },
@@ -115,7 +115,7 @@ static int put_regions(struct damon *d, const struct damon_region *initial, size
 	return ret;
 }
 
-/* A scheme that does nothing to any region: what it was tried on is what there is. */
+/* A scheme that does nothing to any region: the regions that it was tried on are all regions. */
 static int put_scheme(struct damon *d)
 {
 	static const char *const no_limit[] = { "sz", "nr_accesses", "age" };
@@ -212,7 +212,7 @@ int damon_follow(struct damon *d)
 	return d->trace ? 0 : -errno;
 }
 
-/* A line of the trace; what is there of one is waited for. */
+/* A line of the trace; waits for the rest of a line of which a part is there. */
 static bool next_line(struct damon *d, char *line, int size, unsigned int ms)
 {
 	size_t length = 0;

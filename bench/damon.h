@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The kernel's own DAMON on a process's memory, by its sysfs interface
- * (Documentation/admin-guide/mm/damon/usage.rst): one kernel thread that samples
- * the given stretches of addresses, and what it found and cost.
+ * The kernel's own DAMON on a process's memory, through its sysfs interface
+ * (Documentation/admin-guide/mm/damon/usage.rst): one kernel thread samples
+ * the given stretches of addresses; functions read what it found and what it cost.
  *
- * DAMON passes over memory that is on no LRU list, such as the zero page.
- * Whatever else uses that interface on this machine is in the way, and is removed.
+ * DAMON skips memory that is on no LRU list, such as the zero page.
+ * A setup of another user of DAMON on this machine is removed.
  */
 #ifndef DAMON_H
 #define DAMON_H
@@ -21,7 +21,10 @@ struct damon_attrs {
 	uint64_t min_regions, max_regions;
 };
 
-/* Addresses of the process; checks that found it accessed in one aggregation; for how many aggregations about so. */
+/*
+ * Addresses of the process; number of checks in an aggregation that found the region accessed; number
+ * of aggregations since this number last changed much.
+ */
 struct damon_region {
 	uint64_t start, end;
 	uint32_t accesses;
@@ -31,7 +34,7 @@ struct damon_region {
 struct damon {
 	struct damon_attrs attrs;
 	pid_t thread;	  /* kdamond */
-	FILE *trace;	  /* what it says of each aggregation; damon_follow() */
+	FILE *trace;	  /* its events of each aggregation; see damon_follow() */
 	char failed[128]; /* after an error: the file that refused */
 };
 
@@ -46,17 +49,18 @@ int damon_start(struct damon *d, pid_t pid, const struct damon_attrs *attrs,
 void damon_stop(struct damon *d);
 
 /*
- * The regions at the end of the aggregation under way, by address: waits for it.
- * Returns how many, at most @max, or a negative errno. What the thread takes to
- * hand them over counts among its CPU time.
+ * Waits for the end of the current aggregation and reads its regions, ordered by address.
+ * Returns their number, at most @max, or a negative errno. The time that the thread needs
+ * to hand the regions over is part of its CPU time.
  */
 ssize_t damon_regions(struct damon *d, struct damon_region *regions, size_t max);
 
 /*
- * Every aggregation instead of one now and then: after damon_follow(), to be called
- * before damon_start(), the kernel writes them down (an instance of its tracing), and each
- * call of damon_next() gives one, the oldest first, and waits for it at most @ms. Returns
- * how many regions, 0: none came, or a negative errno. They are as before the split.
+ * For every aggregation instead of single ones: damon_follow(), called before damon_start(),
+ * makes the kernel record all of them (in an instance of its tracing). Each call of
+ * damon_next() then returns the regions of one aggregation, the oldest first, and waits for
+ * it for at most @ms. Returns the number of regions, 0 if there was none, or a negative
+ * errno. The regions are those before the split.
  */
 int damon_follow(struct damon *d);
 ssize_t damon_next(struct damon *d, struct damon_region *regions, size_t max, unsigned int ms);
@@ -65,8 +69,8 @@ ssize_t damon_next(struct damon *d, struct damon_region *regions, size_t max, un
 int64_t damon_regions_seen(struct damon *d);
 
 /*
- * Tests of accessed bits per sampling, counted over @ms by the tracepoint in KVM that
- * each comes to. That costs the thread time. 0: the kernel does not let us count.
+ * Tests of accessed bits per sampling interval, counted for @ms with the tracepoint in KVM
+ * that each test reaches. Counting costs the thread time. 0: the kernel does not permit it.
  */
 double damon_checks(struct damon *d, unsigned int ms);
 

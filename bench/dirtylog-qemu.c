@@ -2,13 +2,14 @@
 /*
  * What QEMU's calc-dirty-rate (dirty-bitmap mode) and dirty-log cost on the same
  * QEMU VM, in turn, phase by phase. The guest is that of the migration test,
- * which writes pages at a steady pace.
+ * which writes pages at a steady rate.
  *
  * QEMU's phases are the ioctls of its threads that run no vCPU, as the kernel
- * traces them: the switching on, the clearing at the start (QEMU 7.2 was seen to
- * do none), the reading at the end of its second, the switching off. It never
- * clears what it has read. A traced ioctl includes the way into the kernel and
- * is known to a microsecond; ours are timed around the same ioctls.
+ * traces them: switching the log on, clearing it at the start (QEMU 7.2 was seen
+ * not to do this), reading it after one second, switching it off. QEMU never
+ * clears what it has read. The time of a traced ioctl includes the entry into the
+ * kernel, and has a resolution of a microsecond; the module times the same ioctls
+ * itself.
  *
  * usage: dirtylog-qemu ROUNDS DIRECTORY GUEST     DIRECTORY: a tmpfs
  * Prints lines of `SOURCE PHASE NANOSECONDS PAGES DIRTY_PAGES`.
@@ -94,7 +95,7 @@ static void parse_line(const char *line, GArray *calls)
 
 		g_array_append_val(calls, call);
 	} else if (calls->len && !g_array_index(calls, Call, calls->len - 1).end) {
-		/* These ioctls come one after the other: QEMU's lock sees to that. */
+		/* QEMU's lock serialises these ioctls. */
 		g_array_index(calls, Call, calls->len - 1).end = at;
 	}
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What dirty-log costs, phase by phase, on a VM like that of the kernel's own
- * dirty_log_perf_test: one vCPU, so much memory in one memslot, touched from end
- * to end in each iteration, one page in so many written and the others read.
+ * dirty_log_perf_test: one vCPU, and MIB of memory in one memslot. Each iteration
+ * touches all of the memory: one page in ONE_IN is written, the others are read.
  *
- * The times are those of the module's statistics: each ioctl by itself, as the
- * selftest times its own.
+ * The times are those of the module's statistics: each ioctl is timed by itself,
+ * as the selftest times its own ioctls.
  *
  * usage: dirtylog MIB ONE_IN ITERATIONS plain|all-set 4K|2M
  * Prints lines of `ours-LOG-BACKING PHASE NANOSECONDS PAGES DIRTY_PAGES`.
@@ -100,7 +100,7 @@ int main(int argc, char **argv)
 	snprintf(source, sizeof(source), "ours-%s-%s", argv[4], argv[5]);
 
 	vmm_create_as(&vm, &config, 1, -1);
-	/* Like the selftest's: what its guest only reads is the host's page of zeros. */
+	/* Like the selftest's memory: pages that the guest only reads are the host's page of zeros. */
 	memory = vmm_fresh_memory(pages * VMM_PAGE, backing);
 	if (!memory || vmm_map(&vm, 1, VMM_DATA_GPA, pages * VMM_PAGE, memory, 0))
 		bail("guest memory");

@@ -4,29 +4,28 @@
  * it takes until the hot part of the memory is found, how exactly, and how many checks of
  * accessed bits each pass costs.
  *
- * Of 256 MiB in 4K pages 16 MiB are hot: the guest draws 49 of 50 pages that it touches
- * evenly from there, one from the rest, and does not stop. `hotcold`: the hot part
- * stays. `stairs`: it moves on by its own size, which every tracker has to find out anew
- * each time. Trackers have their turns, each from the same start over the same windows, with
- * the same interval, checks in an aggregation, and bounds on the number of regions. The
- * interval is what the guest takes to touch as many hot pages as there are, four times over:
- * then all of them are accessed between two checks but for 2 %. Where other work on the
- * machine stretches an interval, cold pages are touched more often, but only those of a list:
- * one in twelve.
+ * 16 of 256 MiB in 4K pages are hot. The guest touches pages without a stop: it draws 49 of 50
+ * pages evenly from the hot part, and one from the rest. In `hotcold` the hot part stays; in
+ * `stairs` it moves by its own size, and every tracker has to find it again each time. The
+ * trackers run in turn, each from the same start over the same windows, with the same interval,
+ * checks in an aggregation, and bounds on the number of regions. In an interval the guest
+ * touches four times as many hot pages as there are, so all but 2 % of them are accessed between
+ * two checks. If other work on the machine makes an interval longer, cold pages are touched more
+ * often, but only those of a list, which has one in twelve.
  *
- * Hot is a region that at least half of an aggregation's checks found accessed; the hot part
- * is found when precision and recall of the pages in such regions are 0.7 or more. The
- * aggregation in which the window moved is counted, too. Precision and recall are means over
- * the aggregations from then on, until it moves.
+ * A region is hot if at least half of an aggregation's checks found it accessed. The hot part is
+ * found if precision and recall of the pages in such regions are 0.7 or more. The aggregation in
+ * which the window moved counts, too. Precision and recall are means over the aggregations from
+ * the one in which the hot part was found until the window moves.
  *
- * Regions are counted at the end of an aggregation, before they are split again; checks are
- * those that were made. Of DAMON's the mean alone is known, by the tracepoint in KVM that each
- * comes to: how many regions it has after a split it does not say.
+ * Regions are counted at the end of an aggregation, before they are split again. Checks are those
+ * that were made. For DAMON only the mean number of checks is known, from the tracepoint in KVM
+ * that each check reaches: DAMON does not report how many regions it has after a split.
  *
- * What it cannot show: rates that differ little; a host whose kernel takes pages away; how
- * long a CPU keeps a translation, for the emulated one forgets all at each VM exit, so that
- * not to flush (abit, DAMON) costs less accuracy than on a real one. Random numbers differ
- * from run to run: DAMON's cannot be seeded.
+ * What it cannot show: rates that differ little; a host whose kernel reclaims pages; how long a
+ * CPU keeps a translation. The emulated CPU drops all translations at each VM exit, so trackers
+ * that do not flush (abit, DAMON) lose less accuracy than on a real CPU. Random numbers differ
+ * from run to run, because those of DAMON cannot be seeded.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -49,7 +48,7 @@
 #define AREA_GFN     (VMM_HIGH_GPA / VMM_PAGE)
 #define HOT_PAGES    4096u
 #define FIRST_HOT    38437u /* no border that halving would hit */
-#define COLD_IN	     50u    /* of so many touches one is of a cold page */
+#define COLD_IN	     50u    /* one of this many touches is of a cold page */
 #define CHECKS	     10u    /* in an aggregation */
 #define MIN_REGIONS  10u
 #define MAX_REGIONS  100u

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The sample ring beside two that are known to be good: Concurrency Kit's ck_ring, many to one, and
- * liburcu's wfcqueue. Samples a second from 1, 2 and 4 producers to one consumer, and of one thread
- * alone that fills and empties the ring by turns.
+ * The sample ring compared with two rings that are known to be good: Concurrency Kit's ck_ring, many to
+ * one, and liburcu's wfcqueue. Measured are samples per second from 1, 2 and 4 producers to one consumer,
+ * and of one thread that fills and empties the ring in turn.
  *
- * All move the same samples of 16 bytes, copied in and copied out, and hold as many. Who finds
- * no room waits, and so does the consumer who finds none to take: in the same way, by the same
- * code, first with pauses, then giving up the CPU. The consumer takes up to 64 at a time. ck_ring holds the samples
- * themselves, typed, and has no call that takes several: it is asked as often as it takes. wfcqueue
- * is a list without bound, so each producer has its share of nodes, as many in all as the others
- * have places, and uses them in turn; the consumer gives a node back by a flag in it, and takes all
- * of the list at once, as is quickest there.
+ * All rings move the same samples of 16 bytes, which are copied in and out, and have the same number of
+ * places. A producer that finds no free place waits, and so does the consumer if there is no sample: with
+ * the same code, which first pauses and then gives up the CPU. The consumer takes up to 64 samples at a
+ * time. ck_ring holds the typed samples themselves, and has no call that takes several: it is called once
+ * for each. wfcqueue is a list without a bound, so each producer has its share of nodes, in total as many
+ * as the other rings have places, and uses them in turn; the consumer gives a node back by a flag in it,
+ * and takes the whole list at once, which is fastest there.
  *
- * Every sample has to arrive, each producer's in its order, or the program ends. In a round all take
- * their turn, in changing order; figures are medians over rounds, and so are the ratios, each of
- * two in the same round. The ring is compiled as the kernel compiles and called; the peers are inlined
+ * Every sample must arrive, and those of a producer in its order, or the program ends. In a round all rings
+ * run in turn, in changing order. Figures are medians over rounds, and so are the ratios of two rings in
+ * the same round. The sample ring is compiled as in the kernel and called; the other rings are inlined
  * into the same wrapper.
  *
- * With more threads than CPUs what is measured is as much what happens to those that go on while a thread
- * is off its CPU in the middle of a push; the table says where that is so. What it cannot show: pushes
- * from interrupts, which last too short a time to meet others often.
+ * If there are more threads than CPUs, the figures also show what happens to other threads while one thread
+ * is off its CPU in the middle of a push; the table says where this is so. What it cannot show: pushes from
+ * interrupts, which are too short to meet others often.
  *
  * usage: ring [ENTRIES [MILLISECONDS]]
  */
@@ -147,7 +147,7 @@ struct node {
 static struct {
 	struct __cds_wfcq_head head __attribute__((aligned(64)));
 	struct cds_wfcq_tail tail __attribute__((aligned(64)));
-	/* the consumer's: what it has taken, and how far it is */
+	/* the consumer's: the nodes that it has taken, and its place among them */
 	struct __cds_wfcq_head taken __attribute__((aligned(64)));
 	struct cds_wfcq_tail taken_tail;
 	struct cds_wfcq_node *at;
@@ -189,7 +189,7 @@ static bool wfc_push(u32 producer, const struct kx_sample *sample)
 	return true;
 }
 
-/* Where a link is not there yet, no waiting: what there is up to that is the batch. */
+/* Does not wait for a link that is not there yet: the batch ends before it. */
 static bool wfc_take(void)
 {
 	__cds_wfcq_init(&wfc.taken, &wfc.taken_tail);
@@ -258,8 +258,8 @@ struct run {
 };
 
 /*
- * What else runs on the machine must not come between: where there is a CPU for each thread, and it is
- * allowed, they have real-time priority. Where there is not, this would only change who waits.
+ * Other work on the machine must not interfere: if there is a CPU for each thread, and if it is permitted,
+ * the threads have real-time priority. With fewer CPUs this would only change which thread waits.
  */
 static bool set_priority(bool real_time)
 {
@@ -298,7 +298,7 @@ static u32 take(struct run *run)
 	return n;
 }
 
-/* Samples taken until the time is up. A look at the clock is dear beside a sample. */
+/* Samples taken until the time is up. Reading the clock costs much more than taking a sample. */
 static u64 consume(struct run *run, double *ns)
 {
 	double begin = now_ns();
@@ -345,7 +345,7 @@ static double measure(const struct ring *ring, u32 nr, bool crowded)
 	}
 	pthread_barrier_destroy(&run.start);
 	ring->destroy();
-	usleep(50000); /* what else runs on the machine has been waiting */
+	usleep(50000); /* gives other work on the machine, which had to wait, some time */
 	return taken * 1e3 / ns;
 }
 

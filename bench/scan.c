@@ -8,28 +8,28 @@
  * abit-flush by its scopes.
  *
  * All memory is present, written once, and mapped in the nested table before
- * anything is measured. A VM of more than 512 MiB has the same pages many times over:
- * each has an entry of its own in every table there is, and no tracker looks at what
- * is in a page. For a figure: the tracker is set (its priming pass clears all),
- * pages are touched and a pass goes by, other pages are touched and a pass is
- * measured: so ept-walk pays for tables that were in use in the pass before, too. In
- * a round each tracker in turn has one such pass, in as many rounds as go into 0.5 s, 3 to
- * 50. A figure is the least over rounds, with the median and the number of rounds beside it:
- * what else happens on the machine adds to all and
- * never takes, above all to a flush, which waits for the guest's CPU to run. A pass of abit
- * over all of a large VM takes seconds, in which there is always something: it goes over 256
- * MiB of it, other ones each time, and its time counts as often as these are in the VM.
- * Every pass has to find exactly the pages that were touched, or the program ends. Of the
- * pass that skips it is shown what it spent on walking (KVM's lock held), on ordering its
- * flush, and on the rest, which is the records in the ring.
+ * anything is measured. A VM of more than 512 MiB maps the same pages several times:
+ * each mapping has its own entry in every table, and no tracker looks at the contents
+ * of a page. For each figure the tracker is set (its priming pass clears all bits),
+ * pages are touched and a pass runs, then other pages are touched and a pass is
+ * measured: so ept-walk also pays for tables that were in use in the pass before. In
+ * a round each tracker has one such pass in turn; there are as many rounds as fit in
+ * 0.5 s, from 3 to 50. A figure is the least over rounds, with the median and the number
+ * of rounds beside it: other work on the machine can only add time, above all to a flush,
+ * which waits until the guest's CPU runs. A pass of abit over all of a large VM takes
+ * seconds, in which other work always interferes: so it runs over 256 MiB of the VM, each
+ * time other ones, and its time is scaled up to the VM. Every pass must find exactly the
+ * pages that were touched, or the program ends. For the pass that skips, the table also
+ * has the time for walking (with KVM's lock held), for requesting its flush, and the
+ * rest, which is for the records in the ring.
  *
- * While a pass runs the vCPU is in guest mode, so a flush has somebody to interrupt.
+ * While a pass runs the vCPU is in guest mode, so that a flush has to interrupt it.
  *
  * DAMON looks at one page of each region. With as many regions as pages it can be
- * compared with a pass of ours, and that is done where the VM is small: each region
- * is an object of many files. How it is meant to be used (5 ms, 100 ms, 10 to 1000
- * regions) has a table of its own. Its cost is CPU time of its thread; ours is
- * wall time of the pass.
+ * compared with a pass of a tracker; this is done only for a small VM, because each
+ * region is a directory with many files. DAMON's usual settings (5 ms, 100 ms, 10 to 1000
+ * regions) have a table of their own. DAMON's cost is the CPU time of its thread; that of
+ * the other trackers is the wall time of the pass.
  *
  * What it cannot show: nanoseconds of real hardware. On an emulated host only
  * the ratios between figures of one run mean anything.
@@ -68,7 +68,7 @@
 #define LARGE_LEAVES_MIB 2048u
 #define CHUNK		 (512 * MIB)
 
-/* The guest has one CPU, the passes the other: else a flush would find the vCPU waiting for the pass. */
+/* The guest has one CPU, and the passes have the other: otherwise a flush would find the vCPU waiting for the pass. */
 #define GUEST_CPU 1
 #define OUR_CPU	  0
 
@@ -135,7 +135,7 @@ static void draw_pages(uint64_t n, enum spread spread)
 	}
 }
 
-/* Of each leaf of @step pages the first. */
+/* Touches the first page of each leaf of @step pages. */
 static void touch(uint64_t step)
 {
 	uint64_t page = 0;
@@ -163,7 +163,7 @@ static void map_all(uint64_t step)
 	struct pre_fault range = { .gpa = VMM_HIGH_GPA, .size = npages * VMM_PAGE };
 	int ret = 0;
 
-	/* On 6.12 it goes on for ever with the root that the deletion of a memslot has left obsolete. */
+	/* On Linux 6.12 the ioctl loops for ever on a root that the deletion of a memslot has made obsolete. */
 	vmm_touch(&vm, 0, &elsewhere, 1);
 	while (range.size && !ret) {
 		ret = ioctl(vm.vcpu[0].fd, PRE_FAULT, &range);
@@ -243,7 +243,7 @@ struct cost {
 	double walk_ns, flush_ns; /* of that, with KVM's lock held; ordering flushes */
 };
 
-/* A pass over what was touched, which has to be found to the page. */
+/* A pass, which must find exactly the pages that were touched. */
 static struct cost one_pass(const struct way *way, uint64_t step)
 {
 	struct kvm_ext_stats before, after;
@@ -304,7 +304,7 @@ static double median_ns(struct costs *c)
 			     : (c->ns[c->rounds / 2 - 1] + c->ns[c->rounds / 2]) / 2;
 }
 
-/* For each of @nr ways: they take turns, each until it has had its time. */
+/* Measures each of @nr ways: they run in turn, until each has used its time. */
 static void measure(const struct cell *cell, const struct way *const *ways, size_t nr,
 		    struct costs *all)
 {
@@ -459,7 +459,7 @@ static struct damon_cost damon_cost(unsigned int ms)
 				    (double)now_ns() - c.wall_ns };
 }
 
-/* Pages that DAMON takes for accessed and that were, and that it does and were not. */
+/* Of the pages that DAMON reports as accessed: how many were accessed, and how many were not. */
 static bool judge_damon(uint64_t *right, uint64_t *wrong)
 {
 	ssize_t nr = damon_regions(&damon, regions, regions_max), i;
@@ -478,7 +478,7 @@ static bool judge_damon(uint64_t *right, uint64_t *wrong)
 
 static double damon_row(uint32_t ppm)
 {
-	/* Long enough that what it does between sleeps changes little of it. */
+	/* So long that DAMON's work between two sleeps is a small part of it. */
 	const struct damon_attrs attrs = { 500000, 500000, npages, npages };
 	uint64_t page, right = 0, wrong = 0;
 	struct damon_cost cost;

@@ -3,20 +3,21 @@
  * What the walk of a nested page table costs by itself: nanoseconds per page that is mapped and
  * per page that was touched, without and with skipping, beside memcpy() of the same tables.
  *
- * Tables are what KVM makes for a VM of 4 KiB pages: entries that are writable and dirty, tables
- * where the allocator put them, here at random in memory mapped in huge pages as the kernel's own
- * is. Before each measurement pages are touched as a CPU would, A on every level. With skipping,
- * other pages were touched and a pass went by before, so that tables which come to rest are paid
- * for; so is the recheck after the flush, but not the flush. Every pass has to find exactly as many
- * pages as were touched, or the program ends.
+ * The tables are like those that KVM makes for a VM of 4 KiB pages: entries are writable and dirty;
+ * tables lie where an allocator would put them, here at random places in memory that is mapped by
+ * huge pages, like the kernel's own memory. Before each measurement pages are touched as by a CPU,
+ * which sets the A bit on every level. With skipping, other pages were touched and a pass ran before,
+ * so that the measured pass also pays for tables that are no longer used. The recheck after a flush
+ * is measured, the flush is not. Every pass must find exactly as many pages as were touched, or the
+ * program ends.
  *
- * memcpy() gets the tables with all pages touched, one by one in the walk's order: "read" into one
- * page, the least that reading can cost; "copy" to as much memory elsewhere. In a round all are
- * measured in turn, in the same state of the caches: they have just been touched. Figures are
- * medians over rounds. The walk is compiled as the kernel compiles: no vector registers.
+ * memcpy() gets the tables one by one in the order of the walk, with all pages touched: "read" copies
+ * into one page, which is the least that reading can cost; "copy" copies to as much memory elsewhere.
+ * In a round all are measured in turn, in the same state of the caches: the tables were just touched.
+ * Figures are medians over rounds. The walk is compiled as in the kernel, without vector registers.
  *
- * What it cannot show: locks, what the tables' lines cost to fetch from a CPU that has just
- * written to them, flushes.
+ * What it cannot show: locks; the cost to fetch the tables' cache lines from a CPU that has just
+ * written to them; flushes.
  *
  * usage: walk [MIB…]
  */
@@ -251,7 +252,7 @@ static void measure_all(struct bench *b, double share, int ways, double *ns)
 	}
 }
 
-/* Returns the ratio to memcpy() that copies. */
+/* Returns the ratio to the "copy" by memcpy(). */
 static double bench_size(u64 mib, double *read_ratio)
 {
 	static struct bench b;

@@ -26,7 +26,7 @@ static int fail(struct wl_arena *arena, int err, const char *what)
 	return -err;
 }
 
-/* Better a message now than the guest's OOM killer in the middle of a run. */
+/* Refuses now, with a message, a size with which the guest's OOM killer would end the run later. */
 static bool memory_suffices(uint64_t bytes)
 {
 	unsigned long long kib = 0;
@@ -64,7 +64,7 @@ static void populate(unsigned char *base, uint32_t pages)
 		*(volatile uint64_t *)(base + page * WL_PAGE_BYTES) = WL_STAMP | page;
 }
 
-/* The same pages twice, shared: what one mapping lets go of, the other keeps. */
+/* Maps the same shared pages twice: a page that is unmapped in one mapping stays in the other. */
 static int map_alias(struct wl_arena *arena, size_t bytes)
 {
 	int fd = memfd_create("kx-workload", MFD_CLOEXEC);
@@ -227,7 +227,7 @@ static void set_compaction(char value)
 		return;
 	if (!compaction_before && read(fd, &compaction_before, 1) != 1)
 		compaction_before = 0;
-	/* A refusal costs nothing but validity, which is checked at each epoch's end. */
+	/* If this is refused, pages may move; that is checked at the end of each epoch. */
 	if (pwrite(fd, &value, 1, 0) != 1)
 		compaction_before = 0;
 	close(fd);

@@ -96,7 +96,7 @@ static const struct command *find_command(const char *word)
 	return NULL;
 }
 
-/* Whoever asked may have gone: an answer that nobody takes is no error. */
+/* The sender may have gone: an answer that cannot be written is no error. */
 static void answer(struct wl_control *control, const char *id, const char *what)
 {
 	char line[MAX_ID + 64];
@@ -165,7 +165,7 @@ static void *read_commands(void *arg)
 
 		if (got > 0) {
 			bytes = obey_lines(control, text, bytes + got);
-			/* A line longer than any command: noise. */
+			/* A line that is longer than any command is dropped. */
 			if (bytes == sizeof(text))
 				bytes = 0;
 		} else if ((got == 0 && control->eof_is_final) || (got < 0 && errno == EBADF)) {
@@ -205,7 +205,7 @@ static void *wait_for_signal(void *arg)
 	return NULL;
 }
 
-/* Only a device may come back after an EOF, and /dev/null never has anything to say. */
+/* After an EOF only a device may have data again, and /dev/null never has. */
 static bool eof_is_final(int fd)
 {
 	struct stat st;

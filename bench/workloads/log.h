@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The log's way out. Lines go through a bounded queue to a thread that writes them, so that a
- * slow or absent reader never holds up touching unseen: what waited is measured, what had to be
- * dropped is counted, and both are logged.
+ * Writes the log. Lines go through a bounded queue to a thread that writes them. If the reader is
+ * slow or absent, the time for which touching had to wait is measured, lines that had to be dropped
+ * are counted, and both are logged.
  */
 #ifndef WL_LOG_H
 #define WL_LOG_H

@@ -52,7 +52,7 @@ static void log_first_line(const struct wl_options *o, const char *addr,
 		      o->faults ? "on" : "off", (uintptr_t)arena->base);
 }
 
-/* The log must say what happened, or a host that waits for "ready" waits for ever. */
+/* Logs the failure, because otherwise a host that waits for "ready" would wait for ever. */
 static int give_up(const struct wl_arena *arena, struct wl_log *log, int status)
 {
 	fprintf(stderr, "kx-workload: %s\n", arena->why);
@@ -95,7 +95,7 @@ int main(int argc, char **argv)
 	}
 	if (wl_endpoints_open(options.log_path, options.control_path, &log_fd, &control_fd))
 		return EXIT_FAILED;
-	/* A log without a reader is an error to report, not a reason to die without a word. */
+	/* A log without a reader is an error that is reported, and must not end the program by a signal. */
 	signal(SIGPIPE, SIG_IGN);
 	wl_control_block_signals();
 	log = wl_log_start(log_fd, QUEUE_BASE_BYTES + options.mem_bytes / WL_PAGE_BYTES *

@@ -198,7 +198,7 @@ static bool fail(const char *why)
 	return false;
 }
 
-/* Defaults that depend on other options, and what only shows in combination. */
+/* Sets defaults that depend on other options, and checks combinations of options. */
 static bool settle(struct wl_options *options)
 {
 	bool windowed = options->pattern == WL_HOTCOLD || options->pattern == WL_STAIRS;

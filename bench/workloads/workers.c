@@ -13,7 +13,7 @@
 #include "truth.h"
 
 #define BATCH		 256 /* touches between two looks at the stop flag; 2 KiB of picks */
-#define SLICES_PER_S	 100 /* the rate limiter sleeps at most so often */
+#define SLICES_PER_S	 100 /* the rate limiter sleeps at most this often per second */
 #define CACHE_LINE_BYTES 64
 
 struct worker {

@@ -4,12 +4,12 @@
 
 #include <math.h>
 
-/* Of the two ends: lightness, hue in degrees. */
+/* Lightness of the two ends; hue in degrees. */
 #define DARK   0.26
 #define LIGHT  0.93
 #define VIOLET 305.0
 #define YELLOW 105.0
-/* At the ends, and between them. A few of the colours lie just outside of what a screen can show: their parts are cut at 0. */
+/* Chroma at the ends, and between them. A few colours lie slightly outside of sRGB: their negative parts are cut to 0. */
 #define CHROMA_ENDS   0.105
 #define CHROMA_MIDDLE 0.115
 

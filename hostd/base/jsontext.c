@@ -12,8 +12,8 @@ static const char *after_string(const char *p, const char *end)
 }
 
 /*
- * Why json-glib must not see it; NULL: it may. Outside of strings only what JSON has there is taken: json-glib also knows comments, in
- * which a quotation mark begins no string, so what comes after one could not be told from a string here.
+ * Why json-glib must not get the text; NULL: it may. Outside of strings only the characters of JSON are accepted, and so no comments:
+ * json-glib accepts comments, and a quotation mark in a comment would make this function take the following text for a string.
  */
 static const char *why_not(const char *text, gsize length)
 {

@@ -5,7 +5,7 @@
 
 #include <json-glib/json-glib.h>
 
-/* Far deeper than any document of ours; json-glib recurses, and has no limit of its own. */
+/* Far deeper than any document of kvm-ext; json-glib recurses, and has no limit of its own. */
 #define KX_JSON_DEPTH_MAX 64u
 
 /**
@@ -13,7 +13,7 @@
  * @parser: the parser that then has the document
  * @text: the document
  * @length: its bytes; -1 if it ends with 0
- * @error: why it is none
+ * @error: why @text was refused
  *
  * A document is refused if its arrays and objects lie more than %KX_JSON_DEPTH_MAX deep within each other, or if it has comments.
  *

@@ -56,7 +56,7 @@ static void on_sigbus(int signal, siginfo_t *info, void *context)
 	errno = saved;
 }
 
-/* Installed each time: others may have replaced our handler. */
+/* The handler is installed each time, because other code may have replaced it. */
 static void install(void)
 {
 	struct sigaction action = { .sa_sigaction = on_sigbus,

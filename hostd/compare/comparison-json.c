@@ -372,7 +372,7 @@ static void read_vms(JsonObject *o, KxComparison *c)
 	}
 }
 
-/* Names of files, and a command: as they are, for these texts are used and not shown. */
+/* Names of files, and a command. They are not cleaned, because these texts are used and not shown. */
 static void read_logs(JsonObject *o, KxComparedPlan *p)
 {
 	JsonNode *node = json_object_get_member(o, "workload_logs");
@@ -451,7 +451,7 @@ static gboolean is_of_our_size(JsonObject *o, GError **error)
 
 static gboolean is_comparison(JsonObject *o, GError **error)
 {
-	/* NULL, and not the default, if the member is a number. */
+	/* If the member is a number, this returns NULL and not the default. */
 	const char *given = json_object_get_string_member_with_default(o, "schema", NULL);
 	g_autofree char *schema = kx_text_clean(given ? given : "");
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Misses of the last-level cache in guest mode, and the slowdown that they let expect: what a host can know without any help of the
+ * Misses of the last-level cache in guest mode, and the slowdown that is expected from them: what a host can know without any help of the
  * guest, beside the slowdown that was measured.
  *
- * What a miss costs is not assumed. Over all windows, the guest's time per instruction is a straight line of its misses per
- * instruction, with a constant of its own for each round and VM; the slope is the time per miss. A setting's expected slowdown is the
- * time per instruction of the reference, plus the slope for each miss per instruction that is more, divided by the former.
+ * The cost of a miss is not assumed. A straight line is fitted over all windows: the guest's time per instruction as a function of its
+ * misses per instruction, with one constant for each round and VM; the slope is the time per miss. The expected slowdown of a setting is
+ * (r + slope × m) / r, where r is the reference's time per instruction, and m is how many more misses per instruction the setting has.
  *
- * What it cannot show: time outside of the guest (exits, waiting), of which misses say nothing; and whether something else that grew
- * with the misses, such as walks of page tables, is what took the time. The interval is that of rounds, with the slope as it is.
+ * This cannot show time outside of the guest (exits, waiting), which misses do not measure; nor whether the misses took the time, or
+ * something else that grew with them, such as walks of page tables. The interval is over rounds, and takes the slope as exact.
  */
 #include "comparison-ground.h"
 
@@ -63,7 +63,7 @@ static double expected(const KxGround *g, const KxStretch *s, guint vm, guint ro
 
 /* --- time per miss ---------------------------------------------------------------------------------------------------- */
 
-/* Sums over windows of what differs from the mean of their round. */
+/* Sums over windows; each value is taken as its difference from the mean of its round. */
 typedef struct {
 	double xx, xy, yy;
 	guint degrees;

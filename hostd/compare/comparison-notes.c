@@ -44,14 +44,14 @@ static void note(GPtrArray *notes, const char *format, ...)
 	va_end(args);
 }
 
-/* Few trackers have these figures, and users know that the others have not. */
+/* Figures of few trackers: no note says that the other trackers do not have them. */
 static gboolean is_of_few(const KxComparedFigure *f)
 {
 	return f->offset == G_STRUCT_OFFSET(KxComparedRow, guest_cpu_percent) ||
 	       f->offset == G_STRUCT_OFFSET(KxComparedRow, samplers_percent);
 }
 
-/* Of figures that are made of one: its reason is theirs. */
+/* The figure is computed from another one, whose reason is the same. */
 static gboolean is_said_already(const KxComparedFigure *f, KxComparedRow *row)
 {
 	const char *why = kx_compared_figure(row, f)->na;

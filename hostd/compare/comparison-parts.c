@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The account closes: of what the slowdown of a setting consists. All parts are shares of the vCPU time in which the same work would
- * have been done without tracking, at the rate of the reference in the same round, so they add up to the slowdown less 1. What the
- * parts do not explain (cold TLBs and caches, say, in which the guest itself runs slower) is a part as well.
+ * The parts of a setting's slowdown. All parts are shares of the vCPU time in which the same work would have been done without
+ * tracking, at the rate of the reference in the same round, so they add up to the slowdown minus 1. What the measured parts do not
+ * explain (for example the guest itself is slower because of cold TLBs and caches) is a part as well.
  *
  * - Exits: time of the vCPU threads outside of the guest, in the kernel or in the VMM, that is more than the same work took without
  *   tracking. It is measured in the run itself: run time of the threads less guest time. The time per exit is this time divided by
@@ -57,7 +57,7 @@ static double lost(const KxGround *g, const KxStretch *s, guint vm, guint round)
 	return busy_of(s) - needed(g, s, vm, round);
 }
 
-/* What is more of it in @s than in the reference's window, for the same work. */
+/* How much more of it @s has than the reference's window has for the same work. */
 #define MORE(name, of)                                                                   \
 	static double name(const KxGround *g, const KxStretch *s, guint vm, guint round) \
 	{                                                                                \
@@ -98,7 +98,7 @@ static double samplers(const KxGround *g, const KxStretch *s, guint vm, guint ro
 
 /* --- parts ------------------------------------------------------------------------------------------------------------ */
 
-/* What is measured by itself. */
+/* The parts that are measured by themselves. */
 static const struct {
 	KxGroundFunc time;
 	const char *na;
@@ -189,7 +189,7 @@ static KxFigure ns_per_exit(const KxGround *g, guint k)
 {
 	KxFigure f = kx_ground_quotient(g, k, outside, exits, parts[OUTSIDE].na);
 
-	/* without an interval it cannot be told from a division by nothing */
+	/* without an interval, the divisor may be 0 */
 	if (f.na ? !g_str_equal(f.na, parts[OUTSIDE].na) : isnan(f.low) || f.value < 0)
 		kx_figure_void(&f,
 			       g->c->rounds > 1 || f.value < 0

@@ -16,7 +16,7 @@
 #include "model/report.h"
 
 #define KX_COMPARISON_SCHEMA "kvm-ext-compare/1"
-/* Nobody measures more: a file that claims more is refused. */
+/* No comparison has more: a file that claims more is refused. */
 #define KX_COMPARISON_ROUNDS_MAX   1000u
 #define KX_COMPARISON_SETTINGS_MAX 64u
 #define KX_COMPARISON_WINDOWS_MAX  (1u << 20) /* VMs x rounds x settings, of one that is read */
@@ -128,8 +128,8 @@ typedef struct {
 	KxFigure explained_percent, unexplained_percent;
 	KxFigure ns_per_exit; /* vCPU time outside of the guest per additional exit */
 	/*
-	 * Misses of the last-level cache in guest mode; and the slowdown that they let expect, which a host can know without the
-	 * guest's help.
+	 * Misses of the last-level cache in guest mode; and the slowdown that is expected from them, which a host can know without
+	 * the guest's help.
 	 */
 	KxFigure llc_per_s, llc_per_1000, llc_slowdown;
 	gboolean marked; /* the setting before, or the position in the round, mattered */

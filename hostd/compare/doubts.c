@@ -160,7 +160,7 @@ static gboolean has(GPtrArray *doubts, const char *doubt)
 	return g_ptr_array_find_with_equal_func(doubts, doubt, g_str_equal, NULL);
 }
 
-/* A VM that was paused did less work in the time, and its rates do not tell why. */
+/* A VM that was paused did less work in the same time, and its rates do not show that a pause was the reason. */
 void kx_doubts_of_pauses(GPtrArray *doubts, const KxWindow *before, const KxWindow *after)
 {
 	const char *why = after->paused_na ? after->paused_na : before->paused_na;

@@ -198,7 +198,7 @@ static void leave_out_named(GPtrArray *settings)
 	}
 }
 
-/* What the values come to, in whatever units they were written, and defaults that were written out left out. */
+/* The setting in one form: independent of the units in which values were written, and without values that equal the defaults. */
 static char *meaning_of(const KxSetting *s)
 {
 	GString *out = g_string_new(s->options.tracker->name);
@@ -314,7 +314,7 @@ GVariant *kx_setting_to_variant(const KxSetting *s)
 	GVariantDict dict;
 
 	g_variant_dict_init(&dict, NULL);
-	/* Or a setting would take over options of the one before it. */
+	/* Otherwise a setting would keep options of the setting before it. */
 	g_variant_dict_insert(&dict, "fresh", "s", "yes");
 	for (guint i = 0; i < s->keys->len; i++)
 		g_variant_dict_insert(&dict, s->keys->pdata[i], "s", s->values->pdata[i]);

@@ -12,7 +12,7 @@ typedef struct {
 	gsize offset;
 } Number;
 
-/* Of nanoseconds, the greatest number here, that is 30 years on each of a thousand CPUs. */
+/* In nanoseconds, the unit with the largest numbers here, this is 30 years on each of a thousand CPUs. */
 #define MOST 1e21
 
 #define NUMBER(member)                                      \
@@ -53,7 +53,7 @@ typedef struct {
 	gsize from, to;
 	gssize na;	  /* char *: if set, the counter is not known; -1: always known */
 	gssize valid;	  /* gboolean: the counter is valid only if this is TRUE; -1: always */
-	gboolean rounded; /* it can go back a little, which is no difference */
+	gboolean rounded; /* it can go back a little, which counts as no difference */
 } Counter;
 
 #define COUNTER(member, to, na, valid)                                                        \
@@ -144,7 +144,7 @@ KxStretch *kx_stretch_between(const KxWindow *before, const KxWindow *after)
 		else if (c->rounded)
 			*number_of(s, c->to) = 0;
 	}
-	/* A window has the pauses that are known: none is not known to be none. */
+	/* A window has only the pauses that are known: if there may have been more, 0 is not known to be 0. */
 	if ((before->paused_na || after->paused_na) && s->paused_ns == 0)
 		s->paused_ns = NAN;
 	if (!after->memory_na) {

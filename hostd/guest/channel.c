@@ -16,7 +16,7 @@
 
 typedef struct {
 	gboolean known;
-	gint64 offset; /* our clock minus the guest's */
+	gint64 offset; /* the host's clock minus the guest's */
 	guint64 at_ns; /* when it was measured */
 } Bound;
 
@@ -26,11 +26,11 @@ struct _KxChannel {
 	KxGuard *guard;
 	gint broken; /* atomic: set by others than the guard */
 	guint64 instance;
-	guint64 beat; /* our last heartbeat */
+	guint64 beat; /* the daemon's last heartbeat */
 	guint32 seq;  /* of the last command; even */
 	struct kvm_ext_channel_command command;
 	guint64 command_ns; /* when it was written */
-	guint64 guest;	    /* the instance whose records we read; 0: none */
+	guint64 guest;	    /* the instance of the guest's module whose records are read; 0: none */
 	guint64 tail;
 	guint64 heartbeat, heartbeat_ns; /* the guest's last, and when it changed */
 	Bound above, below;
@@ -158,7 +158,7 @@ KxChannel *kx_channel_new(void *map, gsize len, guint64 instance, GError **error
 		return NULL;
 	}
 	c->instance = instance;
-	/* A command of an earlier daemon is not ours. */
+	/* An earlier daemon's command is replaced; the numbers of commands continue. */
 	c->seq = load32(c->map + KVM_EXT_CHANNEL_COMMAND_AT) & ~1u;
 	kx_channel_command(c, &c->command);
 	write_tail(c);

@@ -13,7 +13,7 @@ typedef struct {
 	char name[KVM_EXT_CHANNEL_NAME];
 	guint32 total;	/* number of its ranges; only the hottest are in @ranges */
 	GArray *ranges; /* struct kvm_ext_channel_range, hottest first */
-	guint64 look;	/* our reading that found it; older processes are dropped */
+	guint64 look;	/* the daemon's reading that found it; older processes are dropped */
 } KxGuestProcess;
 
 typedef struct {

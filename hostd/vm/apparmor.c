@@ -14,7 +14,7 @@ char *kx_apparmor_with_rule(const char *text, const char *path)
 {
 	const char *end = strrchr(text, '}');
 
-	/* Our own names need no quoting; other names must not get into a profile. */
+	/* The names that kvm-ext gives need no quoting; other names must not get into a profile. */
 	if (!end || strpbrk(path, "\"\\\n*?[]{}^@ "))
 		return NULL;
 	return g_strdup_printf("%.*s  owner %s rw,\n%s", (int)(end - text), text, path, end);
@@ -78,7 +78,7 @@ static struct timespec written(const char *file)
 	return st.st_mtim;
 }
 
-/* libvirt may load the profile at the same time, with a new file in it. Ours is then outdated, and is made again. */
+/* libvirt may load the profile at the same time, with a new file in it. The text here is then outdated, and is made again. */
 static gboolean load_current(const char *file, const char *text, GError **error)
 {
 	for (guint i = 0; i < TRIES; i++) {

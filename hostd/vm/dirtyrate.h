@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * QEMU's own measurement of how much memory a VM writes per second, through libvirt. QEMU makes one measurement at a time,
- * whoever asks for it, cannot end a measurement early, and keeps the result of the last one alone.
+ * QEMU's own measurement of how much memory a VM writes per second, through libvirt. QEMU makes one measurement at a time for all of
+ * its users, cannot end a measurement early, and keeps only the result of the last one.
  */
 #ifndef KX_DIRTYRATE_H
 #define KX_DIRTYRATE_H
@@ -24,7 +24,7 @@ extern const char *const kx_dirty_rate_modes[];
 
 /* The last measurement, or the one that runs. */
 typedef struct {
-	gboolean measuring, measured; /* neither: none has begun, or this one is about to */
+	gboolean measuring, measured; /* both FALSE: no measurement has begun yet */
 	gint64 start_s;		      /* QEMU's monotonic clock; -1: not known (yet) */
 	gint64 seconds;		      /* time that it takes */
 	int mode;		      /* KxDirtyRateMode; -1: one that this version does not know */

@@ -209,7 +209,7 @@ static char *vcpu_delta(const KxVmCounters *start, const KxVmCounters *end, guin
 	return NULL;
 }
 
-/* After the vCPUs' time in @w: what the VMM's threads used that run no vCPU. */
+/* The CPU time of the VMM's threads that run no vCPU. Call this after the vCPUs' time was written to @w. */
 static char *vmm_delta(const KxVmCounters *start, const KxVmCounters *end, KxWindow *w)
 {
 	const char *na = w->vcpu_run_na	     ? w->vcpu_run_na
@@ -221,7 +221,7 @@ static char *vmm_delta(const KxVmCounters *start, const KxVmCounters *end, KxWin
 		return g_strdup(na);
 	if (end->process_ns < start->process_ns)
 		return g_strdup("the process' CPU time went back");
-	/* Read a little later than that of vCPUs, and rounded. */
+	/* The process's time is rounded, and was read a little later than that of the vCPUs: the difference may be negative. */
 	w->vmm_cpu_ns = all - MIN(all, w->vcpu_run_ns);
 	return NULL;
 }

@@ -21,9 +21,9 @@ static gboolean failed(GError **error, const char *what)
 /* --- "info mtree" --------------------------------------------------------------------------------------------------- */
 
 /*
- * The tree of regions, not QEMU's flat view of it ("info mtree -f"), although the flat view is what is wanted: for the latter
- * QEMU (7.2, and later versions) takes a reference to the view for each address space that has it, and gives one of them
- * back. So each call would keep all devices whose memory is in the view from ever being unplugged.
+ * The source is the tree of regions, although QEMU's flat view of it ("info mtree -f") has what is needed: for "info mtree -f" QEMU
+ * (7.2, and later versions) takes a reference to the view for each address space that has it, and drops only one of them. After
+ * that, no device whose memory is in the view could ever be unplugged.
  *
  * A section is an address space or a region to which aliases point. Its lines, bounds inclusive:
  * address-space: cpu-memory-0
@@ -38,10 +38,10 @@ static gboolean failed(GError **error, const char *what)
 #define SECTION_SPACE  "address-space: "
 #define SECTION_REGION "memory-region: "
 
-/* Aliases of aliases: no machine type comes near. */
+/* Bounds aliases of aliases; no machine type comes near this bound. */
 #define DEPTH_MAX 16u
 
-/* Far above what any machine type has. QEMU's text is not to be trusted: aliases of aliases could be without end. */
+/* Far above what any machine type has. QEMU's text is not trusted: aliases of aliases could go on without end. */
 #define STEPS_MAX 8192u
 
 typedef struct {
@@ -159,7 +159,7 @@ static void add_cuts(Tree *t, guint64 first, guint64 last)
 	g_array_append_vals(t->cuts, cuts, G_N_ELEMENTS(cuts));
 }
 
-/* Whole pages alone: a smaller part is not guest RAM. */
+/* Only whole pages are added: a smaller part is not guest RAM. */
 static void add_ram(Tree *t, guint64 first, guint64 last)
 {
 	Span span = { first / PAGE_BYTES + (first % PAGE_BYTES != 0),
@@ -170,8 +170,8 @@ static void add_ram(Tree *t, guint64 first, guint64 last)
 }
 
 /*
- * Regions may have equal names: each PCI bridge has a "pci_bridge_pci". The alias does not say which is meant, so all are taken:
- * what follows from this can be RAM, and "gpa2hva" has the last word.
+ * Regions may have equal names: each PCI bridge has a "pci_bridge_pci". An alias does not say which region is meant, so all of them
+ * are taken: the result is memory that can be RAM, and "gpa2hva" decides.
  */
 static const GPtrArray *targets_of(const Tree *t, const Line *line)
 {
@@ -181,7 +181,7 @@ static const GPtrArray *targets_of(const Tree *t, const Line *line)
 	return heading ? g_hash_table_lookup(t->sections, heading) : NULL;
 }
 
-/* What of @section lies from @first to @last, which the guest sees from @at on. */
+/* The parts of @section from @first to @last; the guest sees @first at @at. */
 static void walk(Tree *t, const GArray *section, guint64 first, guint64 last, guint64 at,
 		 guint depth)
 {
@@ -260,7 +260,7 @@ static gboolean is_hole(const char *answer)
 	return strstr(answer, "not RAM") || strstr(answer, "No memory is mapped");
 }
 
-/* What the guest sees at @gfn: RAM (@hva), or something else in front of it (@hva: 0). */
+/* What the guest sees at @gfn: RAM at @hva; or something else that hides the RAM (*@hva is 0). */
 static gboolean ask_address(const KxMonitor *monitor, const Tree *t, guint64 gfn, guint64 *hva,
 			    GError **error)
 {
@@ -290,7 +290,7 @@ static gboolean can_be_ram(const Tree *t, guint64 gfn, guint64 end)
 	return FALSE;
 }
 
-/* Between two cuts that follow each other there is one thing alone, so its first page speaks for it. */
+/* Between two consecutive cuts the memory is of one kind, so only its first page is asked about. */
 static gboolean find_parts(const KxMonitor *monitor, const Tree *t, GArray *parts, GError **error)
 {
 	guint asked = 0;
@@ -330,7 +330,7 @@ static void join(GArray *parts)
 	g_array_set_size(parts, n + 1);
 }
 
-/* A part that was not understood, or has changed meanwhile, ends elsewhere. */
+/* FALSE: a part ends at another address than it should, because it was not understood, or has changed meanwhile. */
 static gboolean check_ends(const KxMonitor *monitor, const Tree *t, const GArray *parts,
 			   GError **error)
 {

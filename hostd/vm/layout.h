@@ -4,7 +4,7 @@
  * that work on the VMM as a process (soft-dirty bits, DAMON). The source is QEMU's own monitor, so that neither the module
  * nor a kernel's interface is needed: "info mtree" names what can be RAM of the address space "memory", "gpa2hva" says what
  * the guest sees there, and at which address. Memory that only devices see, ROM, and SMM's own view are not part of the
- * layout. The two commands change nothing in QEMU, which others do not do.
+ * layout. The two commands change nothing in QEMU, unlike other commands for this.
  *
  * A layout is valid for the time when it was read: read it again to see memory that was plugged in or out later.
  */
@@ -30,7 +30,7 @@ typedef struct {
 typedef struct {
 	char *(*ask)(gpointer data, const char *command, GError **error);
 	gpointer data;
-	/* The URI of the libvirt behind it, for a thread that connects by itself; the caller frees it. NULL: none is known. */
+	/* The URI of the libvirt that is asked, for a thread that connects by itself; the caller frees it. NULL: not known. */
 	char *(*libvirt_uri)(gpointer data);
 } KxMonitor;
 

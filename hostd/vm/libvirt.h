@@ -30,11 +30,11 @@ struct _virDomain;
 
 /* Blocks. A connection of the caller's own, for a thread that lives longer than a call. KX_ERROR_NO_LIBVIRT. */
 KxLibvirt *kx_libvirt_open(const char *uri, GError **error);
-/* The same, for queries alone: libvirt may let more users do this. */
+/* The same, but only for queries, which libvirt may allow to more users. */
 KxLibvirt *kx_libvirt_open_readonly(const char *uri, GError **error);
 /* FALSE: libvirtd has ended, or no longer answers. */
 gboolean kx_libvirt_is_connected(KxLibvirt *l);
-/* By which the same libvirt can be reached anew; NULL: not known. The caller frees it. */
+/* The URI by which the same libvirt can be reached again; NULL: not known. The caller frees it. */
 char *kx_libvirt_uri(const KxLibvirt *l);
 /* Takes a reference to @conn, libvirt's own connection. */
 KxLibvirt *kx_libvirt_new(struct _virConnect *conn);

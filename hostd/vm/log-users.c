@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What of libvirt's work on a VM needs QEMU's dirty log. */
+/* Which work of libvirt on a VM needs QEMU's dirty log. */
 #include "libvirt.h"
 
 #include <libvirt/libvirt.h>

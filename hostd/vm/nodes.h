@@ -47,7 +47,7 @@ gboolean kx_nodes_check(const char *text, GError **error);
 /*
  * @slow: which nodes are slow, as kx_nodes_check() accepts it. With "auto" these are the nodes without CPUs; if there are none,
  * the nodes that are farther than others from the CPUs on which the threads @vcpus (pid_t) may run. KX_ERROR_NOT_SUPPORTED: the
- * kernel tells nothing of nodes.
+ * kernel reports no nodes.
  */
 KxNodes *kx_nodes_read(const KxNumaSys *sys, const char *slow, const GArray *vcpus, GError **error);
 void kx_nodes_free(KxNodes *n);

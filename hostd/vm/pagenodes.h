@@ -19,7 +19,7 @@ typedef struct {
 		cpu_ns; /* calls of the kernel, and CPU time of this thread for the whole query */
 } KxPageNodes;
 
-/* So many pages are asked about at most, about 10 ms of a CPU; of more pages a sample of this size is taken. */
+/* The maximum number of pages that are asked about, in about 10 ms of CPU time; of more pages a sample of this size is taken. */
 #define KX_PAGENODES_MAX   65536u
 #define KX_PAGENODES_BATCH 4096u
 

@@ -44,7 +44,7 @@ gboolean kx_procstat_age(const char *proc_root, pid_t pid, guint64 *ns, GError *
  */
 gboolean kx_procstat_cpu(const char *proc_root, pid_t pid, guint64 *ns, GError **error);
 
-/* The process has ended, or is about to and has given its memory up or will: it is gone, a zombie, or exits. */
+/* Whether the process has ended or is ending, so that it has no memory any more or soon loses it: it is gone, a zombie, or exiting. */
 gboolean kx_procstat_is_over(const char *proc_root, pid_t pid);
 
 #endif /* KX_PROCSTAT_H */

@@ -23,7 +23,7 @@ static struct {
 	/* QEMU */
 	guint starts, collisions;
 	gboolean measuring, measured;
-	gboolean late; /* a measurement that was asked for shows only at the next look */
+	gboolean late; /* a requested measurement is visible only at the next query */
 	gboolean pending;
 	gint64 until_us, start_s, seconds, clock_s;
 	guint mode;
@@ -63,7 +63,7 @@ static void fake_turn(void)
 	}
 }
 
-/* A measurement that somebody else asks for; takes @ms. */
+/* A measurement that somebody else requests; it takes @ms. */
 static void fake_other(guint ms)
 {
 	g_mutex_lock(&fake.lock);

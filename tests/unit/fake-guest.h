@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The guest's end of a channel in memory, well-behaved: what kvm_ext_guest.ko writes. */
+/* The guest's end of a channel in memory: writes what kvm_ext_guest.ko writes. */
 #ifndef FAKE_GUEST_H
 #define FAKE_GUEST_H
 
@@ -14,7 +14,7 @@ typedef struct {
 	struct kvm_ext_channel_position *head, *tail;
 	struct kvm_ext_channel_command *command;
 	struct kvm_ext_channel_id *id;
-	guint32 refuses; /* errno that samplers are refused with; 0: none is */
+	guint32 refuses; /* errno with which samplers are refused; 0: none is refused */
 } FakeGuest;
 
 static inline void fake_guest_at(FakeGuest *g, guint8 *map)
@@ -41,7 +41,7 @@ static inline void fake_guest_claims(FakeGuest *g, guint64 instance)
 	strcpy(g->status->release, "6.1.0-guest");
 }
 
-/* Looks at the command, as it does once per epoch. */
+/* Reads the command, as the module does once per epoch. */
 static inline void fake_guest_beats(FakeGuest *g, guint64 time_ns)
 {
 	g->status->heartbeat++;
@@ -60,7 +60,7 @@ static inline void fake_guest_beats(FakeGuest *g, guint64 time_ns)
 	memset(g->status->event, 0, sizeof(g->status->event));
 	if (g->command->sampler == KVM_EXT_SAMPLER_EVENTS)
 		strcpy(g->status->event, "sw:page-faults");
-	/* Behind what it stands for. */
+	/* Written after everything that it acknowledges. */
 	__atomic_store_n(&g->status->acked, g->command->seq, __ATOMIC_RELEASE);
 }
 

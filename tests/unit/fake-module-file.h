@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The file of a kernel module that has nothing but what is told of it, and perhaps a signature that nobody can verify. */
+/* The file of a kernel module with only the given properties, and optionally a signature that cannot be verified. */
 #ifndef FAKE_MODULE_FILE_H
 #define FAKE_MODULE_FILE_H
 

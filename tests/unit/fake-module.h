@@ -19,19 +19,19 @@
 #define FAKE_DATA_SIZE 8192u
 
 typedef struct {
-	int opens; /* descriptors handed out and not yet closed cannot be seen; opens counts open() */
+	int opens; /* number of calls of open(); descriptors that are not closed yet cannot be seen */
 	int fd;	   /* the session's descriptor */
-	int peer;      /* its other end: write = readable, close = VM gone; */
-	int others[4]; /* and those of sessions before it, the oldest of which go */
+	int peer; /* its other end: a write makes @fd readable, close means that the VM is gone */
+	int others[4]; /* the ends of earlier sessions; the oldest ones are dropped */
 	guint nr_others;
 	int device_errno, attach_errno, set_errno;
 	gboolean attached, gone;
-	struct kvm_ext_ring *ring; /* of the session that began last, among */
-	GPtrArray *rings;	   /* those of all that go on */
+	struct kvm_ext_ring *ring; /* of the session that began last; also in @rings */
+	GPtrArray *rings;	   /* the rings of all open sessions */
 	struct kvm_ext_tracker tracker;
-	struct kvm_ext_range range; /* the first of its list, which is the caller's */
+	struct kvm_ext_range range; /* the first range of its list, which belongs to the caller */
 	struct kvm_ext_range excluded[KVM_EXT_RANGES_MAX];
-	guint nr_excluded, exclusions; /* how often that was set */
+	guint nr_excluded, exclusions; /* how often the list was set */
 	int exclude_errno;
 	struct kvm_ext_stats stats;
 	struct kvm_ext_vm vm;
@@ -40,11 +40,11 @@ typedef struct {
 	} found;
 	guint64 passes_at_set; /* passes that end between GET_STATS and the switch of the next SET_TRACKER */
 	gboolean yielded;		   /* the VMM has the log */
-	guint64 disable_ns, disable_pages; /* what leaving the tracker takes: in the next account */
+	guint64 disable_ns, disable_pages; /* cost of stopping, in the next statistics */
 	guint32 ring_pages;		   /* as attached */
 	int selftests;
 	gint blocked;		     /* RUN_PASS waits while it is set */
-	gint set_blocked, set_waits; /* so does SET_TRACKER; and does so now */
+	gint set_blocked, set_waits; /* SET_TRACKER waits while set; it waits now */
 } Fake;
 
 static Fake fake;
@@ -300,7 +300,7 @@ static inline void fake_reset(void)
 			       .ad_bits = 1 } };
 }
 
-/* The descriptor becomes readable; the main loop takes notice. */
+/* Makes the descriptor readable, so that the main loop reads the ring. */
 static inline void fake_signal(void)
 {
 	char byte = 0;
@@ -311,7 +311,7 @@ static inline void fake_signal(void)
 		;
 }
 
-/* Records are there: readable until the main loop has looked once. */
+/* There are records: the descriptor is readable until the main loop has read once. */
 static inline void fake_wake(void)
 {
 	char byte = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A host with NUMA nodes that stands for libnuma's. CPU n belongs to node cpu_node[n]; pages lie where where() says. */
+/* A fake host with NUMA nodes in place of libnuma's. CPU n belongs to node cpu_node[n]; where() says on which node a page lies. */
 #ifndef FAKE_NUMA_H
 #define FAKE_NUMA_H
 
@@ -79,7 +79,7 @@ static int fake_move_pages(int pid, unsigned long count, void **pages, const int
 
 		if (fake_numa.asked)
 			g_array_append_val(fake_numa.asked, address);
-		if (at != G_MININT) /* else the kernel leaves it as it is */
+		if (at != G_MININT) /* otherwise the kernel does not write the entry */
 			status[i] = at;
 	}
 	return 0;

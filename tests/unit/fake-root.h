@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A directory that stands for /proc or debugfs. */
+/* A directory in place of /proc or debugfs. */
 #ifndef FAKE_ROOT_H
 #define FAKE_ROOT_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The service over a socket of its own, without libvirt, and one caller: what tests of the whole way begin and end with. */
+/* The service on a socket of its own, without libvirt, and one caller: for tests from the call to the answer. */
 #ifndef FAKE_SERVICE_H
 #define FAKE_SERVICE_H
 

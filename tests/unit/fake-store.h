@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A store in a directory of its own, and comparisons and experiments whose numbers tell which window they are of. */
+/* A store in a directory of its own, and comparisons and experiments in which each number identifies its window. */
 #ifndef FAKE_STORE_H
 #define FAKE_STORE_H
 
@@ -44,7 +44,7 @@ static inline KxStore *open_store(KxStoreMode mode)
 	return s;
 }
 
-/* Each number tells which window it is of. */
+/* Each number identifies its window. */
 static inline KxStretch *stretch(guint vm, guint round, guint k)
 {
 	KxStretch *s = kx_stretch_new();
@@ -190,7 +190,7 @@ static inline void assert_is_of(KxStore *s, const char *id, KxStoredKind kind)
 	assert_true((e != NULL) == (kind == KX_STORED_EXPERIMENT));
 }
 
-/* The rounds that the comparison says it has are there, whole, and each number is its own. */
+/* Checks that the comparison has its whole rounds, and that each number belongs to its window. */
 static inline void assert_whole(const KxComparison *c, guint at_least)
 {
 	if (c->whole < at_least)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The service over its socket with as many modules in memory as VMs are attached. Include this file after cmocka.h. */
+/* The service on its socket, with a module in memory for each attached VM. Include this file after cmocka.h. */
 #ifndef FAKE_WORLD_H
 #define FAKE_WORLD_H
 
@@ -18,7 +18,7 @@ typedef struct {
 	struct kvm_ext_ring *ring;
 	gsize ring_bytes;
 	struct kvm_ext_stats stats;
-	gint blocked, waits; /* GET_STATS waits while it is set; and does so now */
+	gint blocked, waits; /* GET_STATS waits while the first is set; the second: it waits now */
 } Instance;
 
 static struct {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Samples for the ring's tests, which tell where they come from. */
+/* Samples for the ring's tests; each identifies its producer and its number. */
 #ifndef MPSC_SAMPLES_H
 #define MPSC_SAMPLES_H
 
 #include "sample.h"
 
-/* Every field tells whose sample it is and which: a mixture of two would show. */
+/* Every field identifies producer and number, so a mixture of two samples would be noticed. */
 static inline struct kx_sample sample_of(u32 who, u64 number)
 {
 	return (struct kx_sample){

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One pass on request, as a caller of RunPass makes it. */
+/* One pass on request, as for a call of RunPass. */
 #ifndef KX_TESTS_RUN_PASS_H
 #define KX_TESTS_RUN_PASS_H
 

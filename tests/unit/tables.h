@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Nested page tables in ordinary memory, as KVM builds them, for the walk's tests: at "physical"
- * addresses of their own, with entries that map nothing beside those that do.
+ * addresses of their own. Some entries map nothing.
  */
 #ifndef TABLES_H
 #define TABLES_H
@@ -11,8 +11,8 @@
 struct tables_format {
 	const char *name;
 	u64 accessed, dirty;
-	u64 leaf;  /* what a writable leaf has besides; KVM's own bits included */
-	u64 upper; /* what an entry that points to a table has besides */
+	u64 leaf;  /* further bits of a writable leaf, including KVM's own bits */
+	u64 upper; /* further bits of an entry that points to a table */
 };
 
 /* Intel's and AMD's. */
@@ -25,17 +25,17 @@ struct tables {
 	int level;
 	u64 *memory; /* table after table, the root first */
 	u32 nr, max;
-	/* Called before a table is looked up, and asked whether to stop. NULL: nothing; never. */
+	/* Called before a table is looked up; whether the walk must stop. NULL: nothing is called; it never stops. */
 	void (*on_table)(struct tables *t);
 	bool (*on_stop)(struct tables *t);
 	void *data;
 };
 
-/* At most @max tables, of which the root, of @level, is the first. */
+/* At most @max tables; the first one is the root, of @level. */
 void tables_init(struct tables *t, const struct tables_format *format, int level, u32 max);
 void tables_destroy(struct tables *t);
 
-/* What is at this address; NULL: no table. */
+/* The table at this address; NULL: there is none. */
 u64 *tables_at(struct tables *t, u64 address);
 u64 tables_address(u32 table);
 

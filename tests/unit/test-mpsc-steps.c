@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The sample ring where it is interrupted, as by an NMI that pushes: after each single instruction of a
- * push and of a pop, for every number of free places. The CPU's trap flag stops it there. The
- * ring's code is as the compiler makes it for use, without the sanitizers' instructions.
+ * The sample ring when it is interrupted by code that pushes, such as an NMI: after each single instruction of a
+ * push and of a pop, for every number of free places. The CPU's trap flag interrupts the code. The
+ * ring's code is compiled as for use, without the sanitizers' instructions.
  */
 #define _GNU_SOURCE
 #include <setjmp.h>
@@ -21,7 +21,7 @@
 #define ENTRIES	  8u
 #define TRAP_FLAG 0x100
 
-/* Who pushes: before; what is interrupted; the interrupt. */
+/* The producers: before the interruption; the one that is interrupted; the interrupt. */
 enum {
 	FILLER,
 	INTERRUPTED,
@@ -32,7 +32,7 @@ enum {
 static struct {
 	struct kx_mpsc r;
 	u32 at, steps; /* interrupts once, after the @at-th instruction */
-	bool pops;     /* and the consumer, on another CPU, comes meanwhile */
+	bool pops;     /* the consumer, as on another CPU, takes samples meanwhile */
 	u64 pushed, refused;
 	u32 nr_popped;
 	struct kx_sample popped[2 * ENTRIES];
@@ -71,7 +71,7 @@ static void on_step(int signal, siginfo_t *info, void *context)
 	push(INTERRUPT, 1);
 }
 
-/* Beside the red zone. */
+/* Does not use the red zone. */
 #define SET_FLAGS(change)                             \
 	__asm__ volatile("lea -128(%%rsp), %%rsp\n\t" \
 			 "pushfq\n\t" change "\n\t"   \
@@ -89,7 +89,7 @@ static void step_off(void)
 	SET_FLAGS("andq $~0x100, (%%rsp)");
 }
 
-/* All that was offered has arrived, each producer's in its order, or was refused and counted. */
+/* Every sample that was pushed has arrived, those of a producer in its order, or was refused and counted. */
 static void check(u32 filled)
 {
 	u64 next[PRODUCERS] = { 0 };
@@ -112,7 +112,7 @@ struct interruption {
 	bool of_pop, pops;
 };
 
-/* With @room places free. Returns false if what was to be interrupted was over by then. */
+/* With @room free places. Returns false if the code had ended before the interruption. */
 static bool interrupt(const struct interruption *kind, u32 room, u32 at)
 {
 	struct kx_sample sample = sample_of(INTERRUPTED, 0);
@@ -140,7 +140,7 @@ static bool interrupt(const struct interruption *kind, u32 room, u32 at)
 	return run.steps >= at;
 }
 
-/* Under a supervisor that hides the flag nothing would be interrupted, and that is an error. */
+/* It is an error if nothing is interrupted, because a supervisor hides the flag. */
 static void interrupt_all(const struct interruption *kind)
 {
 	struct sigaction action = { .sa_sigaction = on_step, .sa_flags = SA_SIGINFO }, old;

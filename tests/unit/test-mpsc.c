@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The sample ring: its rules, by hand; against a queue that is obviously right; and with threads, where
- * whatever the schedule is each sample offered arrives once or was refused, and is refused only if
+ * The sample ring: its rules, by hand; compared with a queue that is obviously correct; and with threads, where for
+ * any schedule each sample that is pushed arrives once or was refused, and is refused only if
  * the ring was full.
  *
  * The same file is built a second time for ThreadSanitizer (tests/unit/test-tsan), which finds a missing
@@ -28,7 +28,7 @@ struct fixture {
 	void *memory;
 };
 
-/* Memory of the exact size, so that ASan sees every step beside it. */
+/* Memory of the exact size, so that ASan notices every access outside of it. */
 static void make(struct fixture *f, u32 entries)
 {
 	f->memory = malloc(kx_mpsc_bytes(entries));
@@ -82,8 +82,7 @@ static void test_fields(void **state)
 	struct fixture f;
 
 	make(&f, 2);
-	for (u32 lap = 0; lap < 5;
-	     lap++) { /* the ring's bit is that of the lap, whatever comes in */
+	for (u32 lap = 0; lap < 5; lap++) { /* the ring's bit is that of the lap, for any samples */
 		assert_true(kx_mpsc_push(&f.r, &in));
 		assert_int_equal(kx_mpsc_pop(&f.r, &out, 1), 1);
 		assert_true(out.address == ~0ull && out.space == ~0u && out.weight == 0xffff);
@@ -114,7 +113,7 @@ static void test_full(void **state)
 	}
 }
 
-/* Random bursts, against an array that holds all there ever was; at the end of u64 as well. */
+/* Random bursts, compared with an array that holds all samples; also at the end of the range of u64. */
 static void against_queue(u32 entries, u64 first)
 {
 	u64 pushed = 0, popped = 0, dropped = 0, seed = first + entries;
@@ -161,8 +160,8 @@ static void test_queue(void **state)
 }
 
 /*
- * A place claimed and not yet written, as an interrupted producer leaves it, here made by hand: the
- * others go on until the ring is full, the consumer waits before it, and then has all in order.
+ * A place that is claimed and not yet written, as an interrupted producer leaves it, made by hand here: the
+ * other producers continue until the ring is full; the consumer waits before this place, and then gets all samples in order.
  */
 static void test_held_up(void **state)
 {
@@ -183,7 +182,7 @@ static void test_held_up(void **state)
 		assert_true(push(&f.r, 2, 7));
 		assert_false(push(&f.r, 2, 8));
 
-		/* What a push at that place writes, taken from another ring. */
+		/* The value that a push writes to this place, taken from another ring. */
 		other.r.head = held;
 		assert_true(push(&other.r, 1, 1));
 		memcpy(f.r.slot + 2 * (held & 7), other.r.slot + 2 * (held & 7), 16);
@@ -200,11 +199,11 @@ static void test_held_up(void **state)
 
 /* --- threads ------------------------------------------------------------------------------ */
 
-/* What a producer does with a sample that is refused, or to have none refused. */
+/* What a producer does if a sample is refused, or so that no sample is refused. */
 enum policy {
 	DROP,
 	RETRY,
-	STAY_BELOW, /* never more under way than there is room for: none may be refused */
+	STAY_BELOW, /* never more samples in the ring than places: none may be refused */
 	POLICIES
 };
 
@@ -220,7 +219,7 @@ struct producer {
 	struct load *load;
 	pthread_t thread;
 	u32 who;
-	u8 *refused, *received; /* of each sample: the producer's word, and the consumer's */
+	u8 *refused, *received; /* for each sample: noted by the producer, and by the consumer */
 	u64 next, nr_refused;	/* next: the least number that may still arrive */
 };
 
@@ -355,7 +354,7 @@ static void test_no_loss_unless_full(void **state)
 	run_loads(STAY_BELOW);
 }
 
-/* The consumer comes when all is over: there is as much as there was room for, no more, no less. */
+/* The consumer begins when all producers have ended: it gets exactly as many samples as the ring has places. */
 static void test_late_consumer(void **state)
 {
 	for (u32 entries = 2; entries <= 4096; entries *= 8) {

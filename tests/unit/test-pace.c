@@ -62,7 +62,7 @@ static double faster(double s)
 	return 240000;
 }
 
-/* Twice as much from one second to the next. */
+/* The rate doubles from one second to the next. */
 static double uneven(double s)
 {
 	return (int)s % 2 ? 60000 : 30000;
@@ -92,13 +92,13 @@ static void a_buffer_is_never_full(void **state)
 		struct run r = simulate(rates[i]);
 
 		assert_in_range(r.fullest, KX_PACE_RECORDS / 2, BUFFER / 2);
-		/* not more often than so many records need */
+		/* not more often than this number of records needs */
 		assert_in_range(r.times, 100,
 				(uint64_t)(rates[i](1) * 10 / KX_PACE_RECORDS * 1.2) + 1);
 	}
 }
 
-/* An agent that was held up finds more than it waited for. */
+/* An agent that was delayed finds more records than it had planned for. */
 static void a_late_look_makes_the_next_sooner(void **state)
 {
 	struct kx_pace p = { 0 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The range classifier: what always holds, over random spaces and samples; its rules, by hand; and
- * whether it finds what is hot, against an exact counter of every granule over the same samples.
+ * The range classifier: invariants, with random spaces and samples; its rules, by hand; and
+ * whether it finds the hot memory, compared with an exact counter for every granule over the same samples.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,7 +42,7 @@ static double uniform(void)
 	return (draw() >> 11) * 0x1p-53;
 }
 
-/* --- a classifier with memory of the exact size, so that ASan sees every step beside it ---- */
+/* --- a classifier with memory of the exact size, so that ASan notices accesses outside ----- */
 
 struct fixture {
 	struct kx_ranges s;
@@ -185,7 +185,7 @@ static void test_outside(void **state)
 	free(f.memory);
 }
 
-/* An address whose neighbourhood heats up now and then: splits, merges, and want of room. */
+/* An address in a neighbourhood that becomes hot from time to time: causes splits, merges, and a lack of free ranges. */
 static u64 wandering_address(const struct kx_ranges_config *c, u64 *spot)
 {
 	u64 span = c->last - c->first, near;
@@ -212,7 +212,7 @@ static struct kx_ranges_config random_config(void)
 	return c;
 }
 
-/* Accesses only halve, or are added; and a batch does what its samples do one by one. */
+/* Accesses are only halved or added; and a batch has the same effect as its samples one by one. */
 static void test_random(void **state)
 {
 	for (u32 round = 1; round <= 200; round++) {
@@ -252,7 +252,7 @@ static void test_random(void **state)
 	}
 }
 
-/* Fresh ranges of random sizes, left to be filled by runs. */
+/* Empty ranges of random sizes, which runs then fill. */
 static void make_cut(struct fixture *f, const struct kx_ranges_config *c)
 {
 	u64 spot = 0;
@@ -265,7 +265,7 @@ static void make_cut(struct fixture *f, const struct kx_ranges_config *c)
 	}
 }
 
-/* What of the run is in the range. */
+/* The size of the part of the run that is in the range. */
 static u64 overlap(const struct kx_range *r, u64 start, u64 last)
 {
 	u64 range_last = r->start + r->size - 1;
@@ -275,8 +275,8 @@ static u64 overlap(const struct kx_range *r, u64 start, u64 last)
 }
 
 /*
- * Each range is given its part of the weight, rounded to a neighbour, and all are given all of it;
- * where the weight is a multiple of the size, nothing is rounded. Returns how many ranges it touches.
+ * Each range gets its part of the weight, rounded up or down, and the parts add up to the weight;
+ * if the weight is a multiple of the size, nothing is rounded. Returns how many ranges the run touches.
  */
 static u32 check_run(struct kx_ranges *s, u64 start, u64 size, u64 weight)
 {
@@ -317,7 +317,7 @@ static void test_runs(void **state)
 	for (u32 round = 0; round < 100; round++) {
 		struct kx_ranges_config c = random_config();
 
-		if (!(c.last - c.first + 1)) /* its size is no u64, nor are its ranges' in sum */
+		if (!(c.last - c.first + 1)) /* the size of the space does not fit in a u64 */
 			c.last--;
 		make_cut(&f, &c);
 		for (u32 i = 0; i < 200; i++) {
@@ -347,14 +347,14 @@ static void test_run_edges(void **state)
 	assert_int_equal(f.s.fresh[0], 2048);
 	check_run(&f.s, 12 * MIB, 64 * MIB, 4096); /* 15 / 16, after */
 	assert_int_equal(f.s.fresh[1], 256);
-	check_run(&f.s, 0, 64 * MIB, 64); /* round it */
+	check_run(&f.s, 0, 64 * MIB, 64); /* on all sides of it */
 	assert_int_equal(f.s.fresh[0] + f.s.fresh[1], 8);
 	check_run(&f.s, 0, 8 * MIB, 4096); /* beside it */
 	check_run(&f.s, 16 * MIB, MIB, 4096);
 	check_run(&f.s, ~0ull, 1, 1);
 	free(f.memory);
 
-	/* An empty one, and one that goes round. */
+	/* An empty run, and a run that wraps around. */
 	make(&f, (struct kx_ranges_config){ .last = ~0ull });
 	kx_ranges_add_run(&f.s, 0, 0, 7);
 	kx_ranges_add_run(&f.s, 5, 0, 7);
@@ -391,14 +391,14 @@ static void test_threshold(void **state)
 	heat(&f.s, 0, 61 - 30);
 	epoch(&f.s);
 	assert_int_equal(f.s.nr, 3);
-	/* Shared equally, an odd one to the left; of the first range. */
+	/* The accesses of the first range are shared equally, and an odd one goes to the left. */
 	assert_int_equal(f.s.accesses[0], 31);
 	assert_int_equal(f.s.accesses[1], 30);
 	assert_int_equal(f.s.start[1], TIB / 4);
 	free(f.memory);
 }
 
-/* As many more as tau_split says, but of so many that this is scatter. */
+/* The difference is as large as tau_split, but of so many accesses that it is only scatter. */
 static void test_scatter(void **state)
 {
 	struct fixture f;
@@ -413,7 +413,7 @@ static void test_scatter(void **state)
 	kx_ranges_epoch(&f.s);
 	assert_int_equal(f.s.splits + f.s.denied, 0);
 	heat(&f.s, 0, 5000);
-	heat(&f.s, 1, 5400); /* 10600 now, which 10000 do not scatter to */
+	heat(&f.s, 1, 5400); /* 10600 now: more than the scatter of 10000 */
 	heat(&f.s, 2, 5000);
 	kx_ranges_epoch(&f.s);
 	assert_int_equal(f.s.denied, 1);
@@ -432,7 +432,7 @@ static void test_decay_and_merge(void **state)
 	}
 	most = f.s.nr;
 	assert_true(most > 10);
-	/* 667 accesses are none after 10 epochs, and ranges merge that have had none three times. */
+	/* 667 accesses are 0 after 10 epochs, and ranges that had 0 accesses in three epochs are merged. */
 	for (u32 e = 0; e < 11; e++)
 		epoch(&f.s);
 	assert_int_equal(sum_of_accesses(&f.s, 1), 0);
@@ -452,7 +452,7 @@ static u32 age_of(const struct kx_ranges *s, u32 i)
 	return r.age;
 }
 
-/* Epochs since the borders last changed; and of equals the younger ranks first. */
+/* The age is in epochs since the borders last changed; of equally hot ranges the younger one ranks first. */
 static void test_age(void **state)
 {
 	struct kx_range r;
@@ -488,7 +488,7 @@ static void test_age(void **state)
 	kx_ranges_ranked(&f.s, 2, &r);
 	assert_int_equal(r.start, 0);
 
-	/* The right ones have 32, which is none after six epochs, and become one; the left stays. */
+	/* The right ranges have 32 accesses, which are 0 after six epochs, and are merged; the left range stays. */
 	for (u32 e = 0; e < 6; e++) {
 		assert_int_equal(f.s.nr, 3);
 		heat(&f.s, 0, 1);
@@ -554,7 +554,7 @@ static void test_heat(void **state)
 	free(f.memory);
 }
 
-/* --- does it find what is hot ------------------------------------------------------------- */
+/* --- does it find the hot memory? --------------------------------------------------------- */
 
 static void find_range(const struct kx_ranges *s, u64 address, struct kx_range *r)
 {
@@ -649,7 +649,7 @@ static void test_claim_across_borders(void **state)
 	}
 }
 
-/* Uniform heat, however many samples tell of it, is not cut to pieces. */
+/* Memory of uniform heat is not split, however many samples there are. */
 static void test_uniform(void **state)
 {
 	static const u32 rates[] = { 100, 1000, 10000, 50000 };
@@ -703,7 +703,7 @@ static void exact_free(struct exact *x)
 
 /*
  * Of the accesses that the @hot hottest granules have, the share that is in the hottest ranges of
- * the same size; what the last range has too much is not counted.
+ * the same size; the part of the last range that is too much is not counted.
  */
 static double captured(struct kx_ranges *s, struct exact *x, u32 hot)
 {
@@ -757,7 +757,7 @@ static u64 zipf(u32 e, u32 nr)
 	return (u64)pow(nr, uniform()) - 1;
 }
 
-/* The same in blocks of 128 MiB that lie in no order. */
+/* The same in blocks of 128 MiB in random order. */
 static u64 scattered_zipf(u32 e, u32 nr)
 {
 	u64 g = zipf(e, nr), block = g / 64;
@@ -819,7 +819,7 @@ static void test_stairs(void **state)
 	assert_true(quality(stairs, 40, 20000, GRANULES / 64, 24) > 0.9);
 }
 
-/* The hot set moves: when it has been in a place for 30 epochs it is found there. */
+/* The hot set moves: after 30 epochs in the same place it is found there. */
 static void test_phases(void **state)
 {
 	static const u32 max[] = { 0, 24 };
@@ -849,7 +849,7 @@ static void test_phases(void **state)
 /* --- a recorded stream ------------------------------------------------------------------- */
 
 /*
- * What the guest workload of bench/workloads said it touched, on a machine of the project's:
+ * The log of the guest workload of bench/workloads, recorded with:
  *
  *	kx-workload --virtual --pattern stairs --mem 64M --hot-bytes 2M --hot-share 0.9 --step-epochs 15 \
  *		--epochs 45 --epoch-touches 1200 --read-share 1 --seed 5
@@ -896,7 +896,7 @@ static void recorded_touch(struct recorded *r, char *list)
 	}
 }
 
-/* How many of the pages of the hottest ranges, as many as the window has, are in the window. */
+/* Of the hottest ranges' pages, as many as the window has are taken: how many of them are in the window. */
 static u64 recorded_found(struct kx_ranges *s, u64 window)
 {
 	struct kx_range range;
@@ -911,7 +911,7 @@ static u64 recorded_found(struct kx_ranges *s, u64 window)
 	return pages > RECORDED_HOT ? found * RECORDED_HOT / pages : found;
 }
 
-/* The window stands still for a step, and is its own size farther on in the next. */
+/* The window stays for a step, and then moves by its own size. */
 static void recorded_epoch(struct recorded *r)
 {
 	struct kx_ranges *s = &r->runs.s;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Region sampling: what always holds, over random memory that changes; what merging, splitting
- * and ageing do, by hand; and whether it finds what is hot, over simulated accesses.
+ * Region sampling: invariants, with random memory that changes; what merging, splitting
+ * and ageing do, by hand; and whether it finds the hot memory, with simulated accesses.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +19,7 @@
 
 struct fixture {
 	struct kx_regions s;
-	void *memory; /* of its own and of the exact size, so that ASan sees every step beside it */
+	void *memory; /* of the exact size, so that ASan notices accesses outside */
 };
 
 static void make(struct fixture *f, u32 min, u32 max, u64 seed)
@@ -38,7 +38,7 @@ static void make_one(struct fixture *f, u32 min, u32 max, u64 gfn, u64 npages)
 	assert_int_equal(kx_regions_set(&f->s, &all, 1), 0);
 }
 
-/* As if each of the stretch's regions had these counts. */
+/* Sets the counts of the regions. */
 static void counted(struct kx_regions *s, const u32 *accesses)
 {
 	for (u32 i = 0; i < s->nr; i++)
@@ -63,7 +63,7 @@ static u64 total(const struct kx_stretch *m, u32 nr)
 	return pages;
 }
 
-/* The regions are the stretches, cut; no page is in two, none is left out. */
+/* The regions are the stretches, cut into pieces: each page is in exactly one region. */
 static void check_cover(const struct kx_regions *s, const struct kx_stretch *m, u32 nr)
 {
 	u64 at = nr ? m[0].gfn : 0;
@@ -77,7 +77,7 @@ static void check_cover(const struct kx_regions *s, const struct kx_stretch *m, 
 		assert_true(j < nr);
 		assert_int_equal(r->as_id, m[j].as_id);
 		assert_int_equal(r->gfn, at);
-		while (rest) { /* over several stretches only where they touch */
+		while (rest) { /* over several stretches only if these are adjacent */
 			u64 part = MIN(rest, m[j].gfn + m[j].npages - at);
 
 			rest -= part;
@@ -259,7 +259,7 @@ static void cuts_evenly(void **state)
 		assert_int_equal(f.s.region[i].npages, 1000);
 	free(f.memory);
 
-	make_one(&f, 7, 7, 5, 100); /* does not come out even */
+	make_one(&f, 7, 7, 5, 100); /* cannot be divided evenly */
 	assert_int_equal(f.s.nr, 7);
 	for (u32 i = 0; i < 7; i++)
 		assert_in_range(f.s.region[i].npages, 14, 15);
@@ -270,7 +270,7 @@ static void cuts_evenly(void **state)
 	free(f.memory);
 }
 
-/* Where @max allows no more regions, the large stretches are the ones that are cut. */
+/* If @max does not allow enough regions, only the large stretches are cut. */
 static void cuts_what_is_large(void **state)
 {
 	struct kx_stretch m[10];
@@ -327,13 +327,13 @@ static void refuses_more_stretches_than_regions(void **state)
 	assert_memory_equal(&before, &f.s, sizeof(before));
 	assert_int_equal(f.s.region[0].accesses, 7);
 	assert_int_equal(f.s.region[0].npages, 50);
-	m[1].gfn = 8; /* touches the first: the two are one */
+	m[1].gfn = 8; /* adjacent to the first: both are one stretch */
 	assert_int_equal(kx_regions_set(&f.s, m, 3), 0);
 	check_cover(&f.s, m, 3);
 	free(f.memory);
 }
 
-/* Of each page, before and after: the region that it is in. */
+/* The region in which each page is. */
 static void regions_by_page(const struct kx_regions *s, struct kx_region *page, u64 pages)
 {
 	memset(page, 0, pages * sizeof(*page));
@@ -387,7 +387,7 @@ static void what_stays_is_remembered(void **state)
 	free(f.memory);
 }
 
-/* Holes that cost regions take them from where they are missed least. */
+/* If holes need more regions, regions are merged where this loses the least. */
 static void makes_room_where_regions_are_alike(void **state)
 {
 	u32 counts[20];
@@ -417,7 +417,7 @@ static void makes_room_where_regions_are_alike(void **state)
 	free(f.memory);
 }
 
-/* Two that become one go on watching a page that either of them has watched. */
+/* When two regions are merged, the new one continues to check a page that one of them has checked. */
 static void a_watched_page_stays_watched(void **state)
 {
 	const struct kx_stretch m[] = { { .gfn = 0, .npages = 200 },
@@ -461,7 +461,7 @@ static void ages_what_does_not_change(void **state)
 	free(f.memory);
 }
 
-/* Regions of these sizes and counts; @max is as many. */
+/* Makes regions with these sizes and counts; @max is their number. */
 static void lay_out(struct fixture *f, u32 min, const u64 *npages, const u32 *accesses, u32 nr)
 {
 	u64 at = 0;
@@ -533,14 +533,14 @@ static void keeps_to_the_minimum(void **state)
 	kx_regions_adapt(&f.s);
 	assert_int_equal(f.s.merges, 3);
 	free(f.memory);
-	/* one is too large already, so that what may grow to 60 could come down to 3 */
+	/* one region is too large already, so regions that may grow to 60 pages could become only 3 */
 	lay_out(&f, 5, uneven, same, 6);
 	kx_regions_adapt(&f.s);
 	assert_int_equal(f.s.merges, 1);
 	free(f.memory);
 }
 
-/* Into 2, or 3 when the number stood still and is low, of which none is below a tenth of what it was. */
+/* Regions are split into 2, or into 3 if their number is low and has not changed; no part is smaller than a tenth. */
 static void splits_at_random(void **state)
 {
 	const u32 counts[] = { 0, 10, 20, 0, 10, 20, 0, 10, 20, 0 };
@@ -598,7 +598,7 @@ static void splits_down_to_pages(void **state)
 	free(f.memory);
 }
 
-/* Above half of the maximum: as many as there is room for, each region as likely. */
+/* Above half of the maximum as many regions are split as fit, each with the same probability. */
 static void splits_into_the_room_there_is(void **state)
 {
 	guint split[10] = { 0 };
@@ -650,11 +650,11 @@ static void computes_with_large_numbers(void **state)
 	free(f.memory);
 }
 
-/* --- does it find what is hot? ---------------------------------------------------------- */
+/* --- does it find the hot memory? ------------------------------------------------------- */
 
 #define SPACE 262144ull /* 1 GiB */
 
-/* What bench/workloads calls hotcold and stairs, as the chance that a page was accessed. */
+/* The patterns hotcold and stairs of bench/workloads, as the probability that a page was accessed. */
 struct scene {
 	u64 hot, pages; /* the window */
 	double in, out; /* chance of an access between two checks */
@@ -676,7 +676,7 @@ static void run_aggregation(struct kx_regions *s, const struct scene *scene, GRa
 	}
 }
 
-/* Hot pages in regions that were found hot and are hot in their larger part. */
+/* Hot pages in regions that were found hot, and that consist of hot pages for the larger part. */
 static double found(const struct kx_regions *s, const struct scene *scene)
 {
 	u64 pages = 0;
@@ -692,7 +692,7 @@ static double found(const struct kx_regions *s, const struct scene *scene)
 	return (double)pages / scene->pages;
 }
 
-/* Aggregations until four fifths are found, up to 10; 11: not then. */
+/* The number of aggregations until four fifths are found, up to 10; 11: not found. */
 static int aggregations_to_find(struct kx_regions *s, const struct scene *scene, GRand *rand)
 {
 	int n = 11;
@@ -707,7 +707,7 @@ static int aggregations_to_find(struct kx_regions *s, const struct scene *scene,
 	return n;
 }
 
-/* Of 100 windows anywhere, how many are found; each moves on @steps times. */
+/* How many of 100 windows at random places are found; each window moves @steps times. */
 static void finds(double share, double in, double out, u32 max, int steps, guint at_least)
 {
 	g_autoptr(GRand) rand = g_rand_new_with_seed(12);
@@ -750,7 +750,7 @@ static void finds_hot_memory(void **state)
 	}
 }
 
-/* Bounds so close that halving everything never fits: borders still find their places. */
+/* With bounds so close that not all regions can be halved, the borders still find their places. */
 static void finds_between_close_bounds(void **state)
 {
 	g_autoptr(GRand) rand = g_rand_new_with_seed(13);

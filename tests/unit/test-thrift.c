@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The period that keeps sampling at its budget: on average, also where single epochs are far too expensive. */
+/* The period that keeps sampling within its budget: on average, also if single epochs are far too expensive. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,11 +18,11 @@
 /* Costs of an epoch, in budgets. */
 struct load {
 	const char *name;
-	double fixed;	   /* whatever the period */
+	double fixed;	   /* independent of the period */
 	double samples;	   /* at period 1 */
 	double spread;	   /* of the logarithm */
 	double interrupts; /* share of the epochs that something interrupts */
-	double interrupt;  /* the mean cost of that */
+	double interrupt;  /* the mean cost of an interruption */
 };
 
 static double drawn(GRand *r)

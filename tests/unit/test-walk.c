@@ -54,7 +54,7 @@ static u64 pages_of(int level)
 
 /* --- random tables ---------------------------------------------------------------------- */
 
-/* Any entry: one that maps, by its bits in all combinations, or one that does not. */
+/* Any entry: one that maps something, with its bits in all combinations, or one that maps nothing. */
 static u64 random_leaf(const struct tables *t, u64 gfn, int level, unsigned int young)
 {
 	u64 entry = tables_leaf(t, gfn, level);
@@ -70,7 +70,7 @@ static u64 random_leaf(const struct tables *t, u64 gfn, int level, unsigned int 
 	return entry;
 }
 
-/* Runs of alike entries, as real ones are: the walk takes groups of them at once. */
+/* Runs of equal entries, as in real tables: the walk handles groups of them at once. */
 static void fill_table(struct tables *t, u64 *table, u64 gfn)
 {
 	unsigned int i = 0, young = below(3) * 50;
@@ -115,7 +115,7 @@ static void fill_gib(struct tables *t, u64 gib, unsigned int blocks)
 
 /* --- the reference ---------------------------------------------------------------------- */
 
-/* What maps @gfn, in @memory laid out as the tables are; NULL: nothing. */
+/* The leaf that maps @gfn in @memory, which has the layout of the tables; NULL: none. */
 static u64 *leaf_of(struct tables *t, u64 *memory, u64 gfn, int *level)
 {
 	u64 *table = memory, *entry, *at;
@@ -184,7 +184,7 @@ static void check_window(const struct kx_window *got, const struct kx_window *wa
 
 static bool stopped; /* the walk was told to stop, and has not come back */
 
-/* All of @gfn to @end, going on wherever the walk has stopped. */
+/* Walks from @gfn to @end, and continues where the walk has stopped. */
 static void walk_all(struct tables *t, u64 gfn, u64 end)
 {
 	u64 at;
@@ -236,7 +236,7 @@ static void finds_what_the_reference_finds(void **state)
 		tables_init(&t, s->format, s->level, 1100);
 		gib = random_gib(&t);
 		fill_gib(&t, gib, 1 + below(60));
-		if (gib && chance(50)) /* a neighbour, of which nothing may change */
+		if (gib && chance(50)) /* a neighbour that must not change */
 			fill_gib(&t, gib - KX_GIB_PAGES, 10);
 		random_range(gib, &gfn, &end);
 		t.on_stop = chance(50) ? stop_at_random : NULL;
@@ -294,7 +294,7 @@ static void tests_single_pages(void **state)
 	}
 }
 
-/* Tables that are not where an entry says are left out; what is beside them is found. */
+/* If there is no table where an entry points to, it is left out; everything beside it is found. */
 static void passes_by_tables_that_are_not_there(void **state)
 {
 	struct tables t;
@@ -320,7 +320,7 @@ static void passes_by_tables_that_are_not_there(void **state)
 
 /* --- skipping --------------------------------------------------------------------------- */
 
-/* Tables go to rest one level after the other, and a pass then reads next to nothing. */
+/* Tables become idle one level after the other, and then a pass reads almost nothing. */
 static void reads_less_and_less(void **state)
 {
 	static const u64 tables[] = { 8, 8, 3, 2, 2 }, cleared[] = { 0, 5, 1, 0, 0 };
@@ -347,7 +347,7 @@ static void reads_less_and_less(void **state)
 	tables_destroy(&t);
 }
 
-/* Not where the range cuts what a table maps: the rest's accesses would be lost with its A bit. */
+/* Not if the range has only a part of what a table maps: accesses to the rest would be lost with its A bit. */
 static void retires_only_what_is_quiet(void **state)
 {
 	struct tables t;
@@ -366,7 +366,8 @@ static void retires_only_what_is_quiet(void **state)
 	assert_int_equal(t.walk.idle[0].gfn, 0);
 	tables_destroy(&t);
 
-	for (u64 page = 0; page < 512; page += 73) { /* nor what has just been found */
+	for (u64 page = 0; page < 512;
+	     page += 73) { /* nor tables in which something was just found */
 		tables_init(&t, &tables_ept, 4, 20);
 		*tables_entry(&t, page, KX_LEVEL_4K) =
 			tables_leaf(&t, page, 1) | t.format->accessed;
@@ -379,7 +380,7 @@ static void retires_only_what_is_quiet(void **state)
 	}
 }
 
-/* It comes back with as many as fit, and with no more if it is called again like that. */
+/* The walk returns with as many tables as fit, and with no more if it is called again without space. */
 static void stops_when_idle_is_full(void **state)
 {
 	const u64 first = 100 * 512, end = first + 1500 * 512;
@@ -406,7 +407,7 @@ static void stops_when_idle_is_full(void **state)
 	tables_destroy(&t);
 }
 
-/* The entry may be anything by then; only one that still points to a young table changes. */
+/* By then the entry may have any value; only an entry that still points to a young table changes. */
 static void rechecks_what_is_there(void **state)
 {
 	const struct kx_idle idle = { .gfn = 512, .level = 1 };
@@ -487,7 +488,7 @@ static u64 first_of(u64 gfn, int level)
 	return gfn & ~(pages_of(level) - 1);
 }
 
-/* Its place in the TLB; TLB_SIZE: none. */
+/* The place of @gfn in the TLB; TLB_SIZE: it has none. */
 static int tlb_find(const struct cpu *c, u64 gfn)
 {
 	int i;
@@ -651,7 +652,7 @@ static void access_unit(struct world *w, struct unit *u)
 		u->between = true;
 }
 
-/* Mostly to a few places: others shall come to rest. */
+/* Mostly to a few places, so that other places become idle. */
 static void some_accesses(struct world *w, u32 n)
 {
 	u32 part = 1 + below(w->nr), i;
@@ -970,7 +971,7 @@ static void loses_nothing_to_threads(void **state)
 		}
 		race_pass(r);
 		check_round(r);
-		flush_all(r); /* of entries changed by hand */
+		flush_all(r); /* because entries were changed by hand */
 	}
 	__atomic_store_n(&r->stop, true, __ATOMIC_SEQ_CST);
 	for (int i = 0; i < CPUS; i++)
@@ -1063,7 +1064,7 @@ static void changes_nothing_but_its_bit(void **state)
 	}
 	thread = g_thread_new("changes", run_changes, d);
 	while (g_get_monotonic_time() < until) {
-		for (int i = 0; i < 100; i++) /* by words and entry by entry */
+		for (int i = 0; i < 100; i++) /* in words, and entry by entry */
 			kx_walk(&d->t.walk, d->t.memory, 4, i % 2 * 40, 512 - i % 2 * 40);
 	}
 	__atomic_store_n(&d->stop, true, __ATOMIC_SEQ_CST);

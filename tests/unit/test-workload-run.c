@@ -42,7 +42,7 @@ struct child {
 	size_t line_bytes;
 };
 
-/* What the log says, as pages of the arena (whose virtual pages are one run). */
+/* The contents of the log, as pages of the arena (whose virtual pages are one run). */
 struct truth {
 	uint64_t epoch, begin, end, work_begin, work_end;
 	int valid;
@@ -62,7 +62,7 @@ static void child_exec(const char *options, uid_t uid, int in, int out)
 	dup2(in, STDIN_FILENO);
 	dup2(out, STDOUT_FILENO);
 	dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
-	/* Another user may not be allowed into the directory it is in. */
+	/* Another user may have no permission for the binary's directory. */
 	binary = open(argv[0], O_PATH | O_CLOEXEC);
 	if (uid && (setgroups(0, NULL) || setgid(uid) || setuid(uid)))
 		_exit(98);
@@ -209,7 +209,7 @@ static bool read_epoch(struct child *child, struct truth *truth)
 	return false;
 }
 
-/* Which arena pages hold a word written in @epoch; the stamps must all be there. */
+/* The arena pages with a word that was written in @epoch; checks that all stamps are there. */
 static void written_in_memory(const struct child *child, uint64_t epoch, uint64_t *bitmap)
 {
 	static uint64_t page[512];
@@ -488,7 +488,7 @@ static void expect_answer(struct child *child, const char *answer)
 	assert_string_equal(got, answer);
 }
 
-/* Whoever asks with "@ID" is told when a command is taken, and of one that is none. */
+/* A command with "@ID" is answered when it is accepted, and also if there is no such command. */
 static void check_answers(struct child *child)
 {
 	static struct truth truth;
@@ -517,7 +517,7 @@ static void test_answers_on_a_socket(void **state)
 		child_start_with("--virtual --wait --mem 4M --epoch-touches 10", 0, commands));
 }
 
-/* The process ends by the command, and must not do so before it has said that it took it. */
+/* The command ends the process, which must first answer that it has accepted the command. */
 static void test_quit_is_answered(void **state)
 {
 	(void)state;

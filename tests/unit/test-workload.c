@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The workload's pure parts: do the patterns do what their names say, is the bitmap exactly what
+ * The workload's pure parts: do the patterns match their names, is the bitmap exactly what
  * was touched, do the log's runs hold exactly the bitmap. Reads cannot be seen in memory, so that
  * test takes the pages away and counts the faults.
  */

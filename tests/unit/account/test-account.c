@@ -109,7 +109,7 @@ static void sums_passes(void **state)
 	const KxWindow *w;
 
 	begin(a, 1, 0);
-	run(a, 0, 7777, 5); /* of the priming pass: not found by anybody's count */
+	run(a, 0, 7777, 5); /* found by the priming pass, which does not count */
 	end(a, 0, 500, 5, KVM_EXT_PASS_PRIME);
 	begin(a, 1, 1);
 	run(a, 1, 10, 10);
@@ -143,7 +143,7 @@ static void sums_passes(void **state)
 	assert_int_equal(g_array_index(found, KxRun, 0).npages, 25);
 }
 
-/* What priming takes, and what comes after the last pass has begun, is not there to be found. */
+/* The time of priming, and the time after the last pass has begun, are not covered: no pass finds their accesses. */
 static void covers_from_priming_to_the_last_pass(void **state)
 {
 	g_autoptr(KxAccount) a = kx_account_new();
@@ -165,7 +165,7 @@ static void covers_from_priming_to_the_last_pass(void **state)
 	assert_int_equal(w->covered_end_realtime_ns, w->start_realtime_ns + 3000);
 }
 
-/* The record of priming may be lost; its end is then before the first pass. */
+/* If the record of the priming pass was lost, the covered time begins with the first pass. */
 static void covers_from_the_first_pass(void **state)
 {
 	g_autoptr(KxAccount) a = kx_account_new();
@@ -180,7 +180,7 @@ static void covers_from_the_first_pass(void **state)
 	assert_int_equal(w->covered_end_realtime_ns, w->start_realtime_ns + 1000);
 }
 
-/* Passes between the reading of the statistics and the switch come from their records, and only those. */
+/* Only passes that end between the reading of the statistics and the switch are added from their records. */
 static void adds_passes_after_the_mark(void **state)
 {
 	g_autoptr(KxAccount) a = kx_account_new();
@@ -198,7 +198,7 @@ static void adds_passes_after_the_mark(void **state)
 
 	kx_account_mark(a, id, &st);
 	begin(a, 1, 2);
-	end(a, 2, 300, 20, 0); /* in the statistics already */
+	end(a, 2, 300, 20, 0); /* already in the statistics */
 	begin(a, 1, 3);
 	run(a, 3, 1, 5);
 	end(a, 3, 50, 5, 0);
@@ -233,7 +233,7 @@ static void sorts_records_by_epoch(void **state)
 	close_window(a, one, NULL, 100);
 	run(a, 1, 30, 1);
 	end(a, 1, 1, 2, 0);
-	begin(a, 1, 5); /* of the closed window: nobody's */
+	begin(a, 1, 5); /* of the closed window: it belongs to no window */
 	run(a, 5, 40, 1);
 	f1 = kx_account_found(a, one, NULL);
 	f2 = kx_account_found(a, two, NULL);
@@ -243,7 +243,7 @@ static void sorts_records_by_epoch(void **state)
 	assert_int_equal(kx_account_stray(a), 1);
 }
 
-/* A lost PASS_BEGIN: clear with one window, unknowable with two. */
+/* A lost PASS_BEGIN: with one open window it is known to which window the pass belongs, with two it is not. */
 static void does_not_guess_after_losses(void **state)
 {
 	g_autoptr(KxAccount) a = kx_account_new();
@@ -300,7 +300,7 @@ static void stays_bounded(void **state)
 	assert_true(g_error_matches(error, KX_ERROR, KX_ERROR_INVALID_OPTION));
 }
 
-/* As runs where pages are few and far between, and as a bitmap where they are not: what takes less is kept. */
+/* The smaller of two forms is kept: runs if the pages are few and scattered, otherwise a bitmap. */
 static void keeps_found_pages_small(void **state)
 {
 	static const struct {
@@ -362,7 +362,7 @@ static void keeps_drain_cost_with_the_open_window(void **state)
 	assert_int_equal(((KxWindow *)list->pdata[0])->drain_cpu_ns, 70);
 }
 
-/* After a switch both windows are open, and the ring holds records of either: each pays for its own. */
+/* After a switch both windows are open, and the ring has records of both: each window gets the cost of its own records. */
 static void shares_drain_cost_by_records(void **state)
 {
 	g_autoptr(KxAccount) a = kx_account_new();
@@ -380,7 +380,7 @@ static void shares_drain_cost_by_records(void **state)
 		kx_account_sink.run(a, &runs[i]);
 	}
 	kx_account_add_drain(a, 1000);
-	kx_account_add_drain(a, 7); /* nothing came: the newest's */
+	kx_account_add_drain(a, 7); /* no records were drained: the newest window gets it */
 	close_window(a, one, NULL, 100);
 	close_window(a, two, NULL, 200);
 	list = windows(a, NULL, 300);
@@ -418,7 +418,7 @@ static struct kvm_ext_stats log_stats(guint64 epoch, guint64 now)
 	};
 }
 
-/* What a tracker has is its row's to say, not that of the statistics; and without these it has none of it. */
+/* The tracker's row decides which parts a window has, not the statistics; without statistics the window has none of them. */
 static void takes_its_own_parts_alone(void **state)
 {
 	const struct kvm_ext_stats st = log_stats(1, 50);
@@ -443,7 +443,7 @@ static void takes_its_own_parts_alone(void **state)
 	}
 }
 
-/* What leaving a tracker took is told by the account after it, and belongs to the one before it. */
+/* The next tracker's statistics contain the cost of stopping this one; it is booked on the stopped tracker's window. */
 static void joins_disable_to_its_window(void **state)
 {
 	g_autoptr(KxAccount) a = kx_account_new();
@@ -484,7 +484,7 @@ static void joins_disable_to_its_window(void **state)
 	assert_int_equal(w->log_disable_pages, 70);
 	assert_non_null(((const KxWindow *)between->pdata[1])->log_disable_na);
 
-	/* also when the account after it is read late; and a later reading changes nothing */
+	/* also if the next statistics are read late; and a later reading changes nothing */
 	close_window(a, two, &second, 200);
 	off.log.disable_ns = 9;
 	off.log.disable_pages = 3;
@@ -527,7 +527,7 @@ static void measures_yielded_time(void **state)
 
 	kx_account_saw(a, &st);
 	assert_int_equal(yielded_ns(a, &st, 110), 0);
-	/* noticed at 300, but the module knows that it was at 250 */
+	/* noticed at 300, but the module reports that it happened at 250 */
 	st.state = KVM_EXT_STATE_YIELDED;
 	st.now_ns = 300;
 	st.log.last_yield_ns = 250;
@@ -540,14 +540,14 @@ static void measures_yielded_time(void **state)
 	st.log.last_resume_ns = 550;
 	kx_account_saw(a, &st);
 	assert_int_equal(yielded_ns(a, &st, 700), 300);
-	/* a short one between two readings: only the passes due in it show it */
+	/* a short yield between two readings: only the passes that were due in it show it */
 	st.now_ns = 900;
 	st.log.last_yield_ns = 800;
 	st.log.last_resume_ns = 810;
 	st.log.yielded_passes = 6;
 	kx_account_saw(a, &st);
 	assert_int_equal(yielded_ns(a, &st, 950), 310);
-	/* memslots that came and went without a pass due: nothing was missed */
+	/* memslots were yielded and taken back while no pass was due: nothing was missed */
 	st.now_ns = 1000;
 	st.log.last_yield_ns = 960;
 	st.log.last_resume_ns = 961;
@@ -559,7 +559,7 @@ static void measures_yielded_time(void **state)
 	assert_string_equal(((KxWindow *)list->pdata[0])->log_yielded_to, "migration");
 }
 
-/* Set while the VMM has the log; and moments that lie outside the window are not believed. */
+/* The tracker is set while the VMM has the log; reported times that lie outside the window are not used. */
 static void yielded_from_the_start(void **state)
 {
 	g_autoptr(KxAccount) a = kx_account_new();
@@ -593,8 +593,8 @@ static void yielded_passes_do_not_count(void **state)
 	}
 	assert_int_equal(kx_account_yielded_passes(a), 1);
 	begin(a, 1, 4);
-	end(a, 4, 100, 10, KVM_EXT_PASS_CUT); /* failed, and took a number */
-	/* passes 1 and 3 are in the statistics, 2 gave way there as well */
+	end(a, 4, 100, 10, KVM_EXT_PASS_CUT); /* failed, but used a number */
+	/* passes 1 and 3 are in the statistics; pass 2 yielded there as well */
 	st.passes = 2;
 	st.samples = 20;
 	st.cpu_ns = 200;
@@ -631,7 +631,7 @@ static void pairs_passes(void **state)
 		{ 5, 1000, 0 }, /* its control is cut */
 		{ 6, 1000, KVM_EXT_PASS_CONTROL | KVM_EXT_PASS_CUT },
 		{ 7, 1000, 0 },			    /* 8 and 9 are lost */
-		{ 10, 1000, KVM_EXT_PASS_CONTROL }, /* so this one is alone, too */
+		{ 10, 1000, KVM_EXT_PASS_CONTROL }, /* so this one has no partner either */
 		{ 15, 1000, 0 },		    /* 11 to 14 are lost */
 		{ 16, 1000, 0 },		    /* not after a control */
 		{ 17, 50, 0 },
@@ -717,7 +717,7 @@ static void keeps_the_last_aggregation(void **state)
 	begin(a, 1, 40);
 	give_regions(a, 40, 1, 0, 4, 4);
 	end(a, 40, 1, 1, 0);
-	begin(a, 1, 60); /* a record of this one is lost, of the next the first */
+	begin(a, 1, 60); /* a record of this one is lost, and the first record of the next */
 	give_regions(a, 60, 2, 0, 2, 6);
 	give_regions(a, 60, 2, 4, 2, 6);
 	end(a, 60, 1, 1, 0);
@@ -773,7 +773,8 @@ static void keeps_regions_within_bounds(void **state)
 		least = MIN(least, g->accesses);
 		assert_true(!i || g->gfn > g[-1].gfn);
 	}
-	assert_int_equal(least, 1); /* the coldest are left out: 3359 of 0, the rest of 1 */
+	/* The coldest are left out: 3359 regions with 0 accesses, and some with 1. */
+	assert_int_equal(least, 1);
 }
 
 static void counts_faults(void **state)
@@ -888,7 +889,7 @@ static void assert_passes(const KxWindow *w, guint64 counted, guint64 paused)
 		    w->pass_costs.sums.xy == 50.0 * (double)counted);
 }
 
-/* Told late, both times: the passes that fell into it are in no sum, those beside it are. */
+/* Begin and end of the pause are reported late: the passes in the pause are in no sum, the others are. */
 static void paused_time_counts_nowhere(void **state)
 {
 	g_autoptr(KxAccount) a = kx_account_new();
@@ -904,7 +905,7 @@ static void paused_time_counts_nowhere(void **state)
 	assert_true(w->paused_ns == 0 && !w->paused_na && !w->paused_for && !w->pauses);
 
 	kx_account_paused(a, at(3500),
-			  "suspended"); /* pass 4 has seen a part of what came before */
+			  "suspended"); /* pass 4 covers a part of the time before the pause */
 	during = windows(a, &st, 6500);
 	w = during->pdata[0];
 	assert_passes(w, 4, 2);
@@ -914,7 +915,7 @@ static void paused_time_counts_nowhere(void **state)
 	assert_string_equal(kx_account_is_paused(a), "suspended");
 
 	passes(a, 7, 9);
-	kx_account_resumed(a, at(7500)); /* pass 8 saw what came behind */
+	kx_account_resumed(a, at(7500)); /* pass 8 covers a part of the time after the pause */
 	passes(a, 10, 10);
 	assert_null(kx_account_is_paused(a));
 	st = after_passes(10);
@@ -926,7 +927,7 @@ static void paused_time_counts_nowhere(void **state)
 	assert_int_equal(w->pauses->len, 1);
 	assert_int_equal(g_array_index(w->pauses, KxPause, 0).from_ns, 1000000 + 3500);
 	assert_int_equal(g_array_index(w->pauses, KxPause, 0).until_ns, 1000000 + 7500);
-	/* 2, 3, 4 and 8, 9, 10, each a thousand behind the one before it */
+	/* 2, 3, 4 and 8, 9, 10, each 1000 after the pass before it */
 	assert_int_equal(w->between_n, 6);
 	assert_int_equal(w->between_ns, 6000);
 
@@ -965,7 +966,7 @@ static void assert_same_series(const KxSeries *a, const KxSeries *b)
 		assert_true(a->batch[i].y == b->batch[i].y && a->batch[i].x == b->batch[i].x);
 }
 
-/* Which passes are neighbours, and in which batch each is, does not depend on when a pause was told. */
+/* Which passes are neighbours, and in which batch each is, does not depend on when a pause was reported. */
 static void a_late_pause_leaves_the_same_series(void **state)
 {
 	static const struct {
@@ -995,7 +996,7 @@ static void a_late_pause_leaves_the_same_series(void **state)
 	}
 }
 
-/* A pair of neighbours needs both passes whole: 1-5, 7-8, 10-13, 15-50. */
+/* A pair of neighbours needs two complete passes: 1-5, 7-8, 10-13, 15-50. */
 static void neighbours_are_passes_in_a_row(void **state)
 {
 	g_autoptr(KxAccount) a = kx_account_new();
@@ -1011,7 +1012,7 @@ static void neighbours_are_passes_in_a_row(void **state)
 	assert_int_equal(s->pairs, 4 + 1 + 3 + 35);
 }
 
-/* What begins in one window and ends in another is in each with its part; also if the first is closed when it is told. */
+/* A pause over two windows is divided between them, also if the first window is closed when the pause is reported. */
 static void a_pause_is_shared_by_windows(void **state)
 {
 	g_autoptr(KxAccount) a = kx_account_new();
@@ -1062,9 +1063,9 @@ static void says_when_pauses_are_not_known(void **state)
 	known = windows(a, NULL, 200);
 	w = known->pdata[0];
 	assert_null(w->paused_na);
-	assert_int_equal(w->paused_ns, 200); /* as it was before it was asked */
+	assert_int_equal(w->paused_ns, 200); /* as before the query */
 
-	/* Nobody tells from 300 on; when it is asked again the VM runs. */
+	/* From 300 on nothing reports pauses; the next query says that the VM runs. */
 	kx_account_pauses_unknown(a, at(300), "nobody tells");
 	kx_account_asked(a, at(900), NULL, FALSE);
 	lost = windows(a, NULL, 1000);
@@ -1078,7 +1079,7 @@ static void says_when_pauses_are_not_known(void **state)
 	assert_null(((KxWindow *)back->pdata[1])->paused_na);
 }
 
-/* Time that was both yielded and paused is not taken away twice. */
+/* Time that was both yielded and paused is subtracted only once. */
 static void tells_pauses_from_yields(void **state)
 {
 	g_autoptr(KxAccount) a = kx_account_new();
@@ -1109,7 +1110,7 @@ static void tells_pauses_from_yields(void **state)
 	assert_true(kx_window_tracked_ns(w) == 4000);
 }
 
-/* A pair of which one pass was paused is no pair; what is told late takes it out, and puts it back. */
+/* A pair with a paused pass does not count; a late report removes the pair, and another late report adds it again. */
 static void drops_pairs_that_were_paused(void **state)
 {
 	g_autoptr(KxAccount) a = kx_account_new();
@@ -1138,7 +1139,7 @@ static void drops_pairs_that_were_paused(void **state)
 	assert_int_equal(w->stale_dropped, 1);
 }
 
-/* Percentiles do not subtract: with quick passes in a pause, they are those of the others. */
+/* Percentiles cannot be subtracted: if there were quick passes in a pause, they are computed from the other passes. */
 static void takes_pass_times_from_those_that_count(void **state)
 {
 	g_autoptr(KxAccount) a = kx_account_new();
@@ -1158,13 +1159,13 @@ static void takes_pass_times_from_those_that_count(void **state)
 	}
 	list = windows(a, &st, 121000);
 	w = list->pdata[0];
-	assert_int_equal(w->paused_passes, 109); /* 11 has seen the end of what came before */
+	assert_int_equal(w->paused_passes, 109); /* not pass 11, which began before the pause */
 	assert_in_range(w->pass_ns_p99, 200, 225);
 	assert_in_range(w->pass_ns_max, 200, 225);
 	assert_int_equal(w->pass_ns_min, 2);
 }
 
-/* The tracker's own memory, of its statistics; the maps, of whoever has them; what the account itself keeps of the window. */
+/* The tracker's own memory comes from its statistics, that of the maps from their owner, and that of the window from the account. */
 static void tells_what_is_held(void **state)
 {
 	g_autoptr(KxAccount) a = kx_account_new();
@@ -1174,7 +1175,7 @@ static void tells_what_is_held(void **state)
 	const KxWindow *empty, *w;
 
 	kx_account_held(a, 1, 5000, 1 << 18);
-	kx_account_held(a, 2, 9999, 7); /* of no window of ours */
+	kx_account_held(a, 2, 9999, 7); /* of no window of this account */
 	before = windows(a, &st, 1000);
 	empty = before->pdata[0];
 	assert_null(empty->memory_na);
@@ -1190,13 +1191,13 @@ static void tells_what_is_held(void **state)
 	w = after->pdata[0];
 	/* A chunk of the found pages' bitmap: 4 KiB, and its place. */
 	assert_in_range(w->daemon_bytes - empty->daemon_bytes, 4096, 5000);
-	/* An older module does not know the figure, and leaves it as it came. */
+	/* An older module does not know this member, and leaves it 0. */
 	st.memory_bytes = 0;
 	older = windows(a, &st, 2500);
 	w = older->pdata[0];
 	assert_non_null(strstr(w->memory_na, "older"));
 	close_window(a, id, NULL, 3000);
-	kx_account_held(a, 1, 1, 1); /* too late */
+	kx_account_held(a, 1, 1, 1); /* the window is closed: no effect */
 	closed = windows(a, NULL, 4000);
 	w = closed->pdata[0];
 	assert_string_equal(w->memory_na, "the tracker's statistics could not be read");

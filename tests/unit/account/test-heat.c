@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Heat fed with records made by hand, and what is chosen by it. */
+/* Heat from records made by hand, and the pages that are chosen by it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -92,7 +92,7 @@ static void takes_regions(void **state)
 	assert_int_equal(kx_heat_of(h, 0x50), 255);
 }
 
-/* What is no longer used cools down, whether its chunk is looked at or not; steady use saturates below a byte. */
+/* Pages that are no longer used cool down, whether anybody looks at them or not; the count of steadily used pages fits in a byte. */
 static void cools_down(void **state)
 {
 	g_autoptr(KxHeat) h = kx_heat_new(1 << 20, 1);
@@ -131,7 +131,7 @@ static void picks_the_hottest(void **state)
 	assert_int_equal(more.pages, 9);
 	assert_int_equal(range(&more, 0).gfn, 0x100);
 	assert_int_equal(range(&more, 0).npages, 3);
-	/* never what was not found, however many are wanted */
+	/* never pages that were not found, however many are wanted */
 	assert_true(kx_heat_pick(h, TRUE, 0, 1 << 20, 100000, 4096, &all));
 	assert_int_equal(all.pages, 16);
 	assert_int_equal(all.share_ppm, 1000000);
@@ -148,7 +148,7 @@ static void picks_the_coldest(void **state)
 
 	passes(h, 4, 0x1000, 0x1000);
 	passes(h, 1, 0x1000, 0x800);
-	/* what was never found is coldest: more than wanted, so a share of it */
+	/* pages that were never found are coldest: they are more than wanted, so a share of them is chosen */
 	assert_true(kx_heat_pick(h, FALSE, 0, 0x4000, 0x1000, 4096, &cold));
 	assert_int_equal(cold.ranges->len, 2);
 	assert_int_equal(range(&cold, 0).gfn, 0);
@@ -192,7 +192,7 @@ static void region_pass(KxHeat *h, gboolean aggregates, guint32 accesses)
 	end(h);
 }
 
-/* After a long run of regions the hottest are what the regions found, and not what was found page by page before. */
+/* After many passes with regions, the hottest pages are those that the regions found, not those that were found page by page before. */
 static void picks_by_regions(void **state)
 {
 	g_autoptr(KxHeat) h = kx_heat_new(1 << 20, 1);
@@ -207,7 +207,7 @@ static void picks_by_regions(void **state)
 	assert_int_equal(pick.ranges->len, 1);
 	assert_int_equal(range(&pick, 0).gfn, 0x1000);
 	assert_int_equal(range(&pick, 0).npages, 64);
-	/* The guest falls asleep: nothing is hot after a while, and all of it equally cold. */
+	/* The guest becomes idle: after some time nothing is hot, and all pages are equally cold. */
 	for (i = 0; i < 5000; i++)
 		region_pass(h, i % 20 == 19, 0);
 	assert_false(kx_heat_pick(h, TRUE, 0, 1 << 20, 1000, 4096, &none));
@@ -216,7 +216,7 @@ static void picks_by_regions(void **state)
 	assert_in_range(cold.share_ppm, 976, 977);
 }
 
-/* Every second page is hot: no more ranges than allowed, and the best of them. */
+/* Every second page is hot: no more ranges than allowed are chosen, and they are the best ones. */
 static void stays_within_the_ranges(void **state)
 {
 	g_autoptr(KxHeat) h = kx_heat_new(1 << 20, 1);
@@ -242,7 +242,7 @@ static void stays_within_the_ranges(void **state)
 	assert_int_equal(range(&pick, i).npages, 1);
 }
 
-/* A pass of the tracker whose number that is. */
+/* A pass of the tracker with this epoch. */
 static void pass_of(KxHeat *h, guint64 epoch, guint64 time_ms, guint64 gfn, guint64 n)
 {
 	struct kvm_ext_rec_pass_begin b = { .epoch = epoch };
@@ -270,7 +270,7 @@ static const KxHeatMap *map_at(const KxHeatReport *r, guint i)
 	return r->maps->pdata[i];
 }
 
-/* Traps look at the pages that are chosen for them: that others are not found makes none of these colder. */
+/* Traps watch only chosen pages: other pages that traps do not find do not become colder. */
 static void stays_hot_under_traps(void **state)
 {
 	g_autoptr(KxHeat) h = kx_heat_new(1 << 15, 1);
@@ -315,7 +315,7 @@ static void keeps_trackers_apart(void **state)
 	assert_true(((KxAgreement *)r->agreement->pdata[0])->f1 == 0);
 }
 
-/* Records of a file may say anything: a setting in the midst of a pass of the setting before. */
+/* Records from a file may be in any order: a setting begins within a pass of the setting before. */
 static void forgets_a_pass_without_an_end(void **state)
 {
 	const struct kvm_ext_rec_pass_begin r = { .epoch = 1, .time_ns = 1000 };
@@ -332,7 +332,7 @@ static void forgets_a_pass_without_an_end(void **state)
 	assert_true(kx_heat_of(h, 0x100) > 0);
 }
 
-/* Of nested guests those maps speak whose trackers cannot see what these access, and no others. */
+/* Only maps of trackers that cannot see accesses of nested guests get a note about nested guests. */
 static void warns_of_nested_guests(void **state)
 {
 	g_autoptr(KxHeat) h = kx_heat_new((1 << 15) - 1, 1);
@@ -350,7 +350,7 @@ static void warns_of_nested_guests(void **state)
 	assert_string_equal(map_at(copy, 1)->unseen, map_at(r, 1)->unseen);
 }
 
-/* What the account does not count is not hot either: passes that prime, were cut or gave way, and one that still runs. */
+/* Passes that the account does not count make nothing hot: those that prime, were cut or yielded, and one that still runs. */
 static void counts_the_passes_of_the_account(void **state)
 {
 	static const guint16 flags[] = { KVM_EXT_PASS_PRIME, KVM_EXT_PASS_CUT,
@@ -378,7 +378,7 @@ static void counts_the_passes_of_the_account(void **state)
 	assert_int_equal(map_at(r, 0)->outside, 0);
 	assert_int_equal(kx_heat_of(h, 0x100), 0);
 	assert_int_equal(kx_heat_of(h, 0x201), 1);
-	/* The end of that pass was lost: it never counts. */
+	/* The end of this pass was lost, so it never counts. */
 	pass_of(h, 1, 1000, 0x200, 3);
 	assert_int_equal(kx_heat_of(h, 0x100), 0);
 	assert_int_equal(kx_heat_of(h, 0x201), 2);
@@ -395,7 +395,7 @@ static void one_pass(KxHeat *h, guint64 epoch, guint16 flags, guint64 lost,
 	kx_heat_sink.pass_end(h, &e);
 }
 
-/* @lost samples of it found no room in the ring. */
+/* A pass of which @lost samples did not fit in the ring. */
 static void pass_that_lost(KxHeat *h, guint64 epoch, guint16 flags, guint64 lost)
 {
 	one_pass(h, epoch, flags, lost, &(struct kvm_ext_rec_run){ .gfn = 0x100, .npages = 1 });
@@ -409,7 +409,7 @@ static void lost_at(KxHeat *h, guint i, guint64 lost)
 	assert_int_equal(map_at(copy, i)->lost, lost);
 }
 
-/* Samples that are missing from a map are counted with it, and as long as it: of counted passes, of its own tracker. */
+/* A map counts the samples that it lacks, for as long as it exists: those of counted passes of its own tracker. */
 static void counts_what_was_lost(void **state)
 {
 	g_autoptr(KxHeat) h = kx_heat_new((1 << 15) - 1, 1);
@@ -428,7 +428,7 @@ static void counts_what_was_lost(void **state)
 	pass_that_lost(h, 2, 0, 3);
 	lost_at(h, 0, 4000000000005);
 	lost_at(h, 1, 3);
-	/* The map goes on, and with it the count; another map begins with none. (That used last is the last.) */
+	/* The map goes on, and so does its count; a new map begins with 0. (The map that was used last is the last one.) */
 	open_map(h, 3, "abit", "interval", "10ms");
 	pass_that_lost(h, 3, 0, 1);
 	lost_at(h, 1, 4000000000006);
@@ -454,7 +454,7 @@ static void leaf_at(KxHeat *h, guint i, guint64 bytes)
 	assert_int_equal(map_at(copy, i)->leaf_bytes, bytes);
 }
 
-/* A map knows how large the leaves are that its pages were found through, of late and in passes that count. */
+/* A map has the size of the leaves through which its pages were found recently, in passes that count. */
 static void knows_the_leaves(void **state)
 {
 	const struct kvm_ext_rec_bitmap bitmap = { .gfn = 0x100, .nbits = 64 };
@@ -470,7 +470,7 @@ static void knows_the_leaves(void **state)
 	leaf_at(h, 0, 2 << 20);
 	pass_of_leaf(h, 1, 0, 0x5, 0);
 	leaf_at(h, 0, 2 << 20);
-	/* of 2M no more: the VM's memory is mapped by 4K by now */
+	/* no longer 2M: by now the VM's memory is mapped by 4K leaves */
 	for (guint i = 0; i < 200; i++)
 		pass_of_leaf(h, 1, 0, 0x200 + i, 0);
 	leaf_at(h, 0, 4096);
@@ -479,12 +479,12 @@ static void knows_the_leaves(void **state)
 	kx_heat_sink.bitmap(h, &bitmap, bits, 1);
 	end(h);
 	leaf_at(h, 1, 4096);
-	/* another map begins with none */
+	/* a new map begins without a leaf size */
 	open_map(h, 3, "abit", "range-size", "64K");
 	leaf_at(h, 1, 0);
 }
 
-/* Another setting of a tracker goes on with its map, unless that would not fit any more. */
+/* Another setting of a tracker continues the tracker's map, unless the map does not fit the setting. */
 static void takes_maps_up_again(void **state)
 {
 	g_autoptr(KxHeat) h = kx_heat_new((1 << 15) - 1, 1);
@@ -530,7 +530,7 @@ static void knows_what_speaks_for_a_part(void **state)
 	}
 }
 
-/* Faults and regions go to the map, and what a guest ranks by itself goes there with its own weight. */
+/* Faults and regions go to the map; ranges that a guest has ranked go to it with the guest's weights. */
 static void takes_other_records(void **state)
 {
 	static const struct kvm_ext_region region = { .gfn = 0x10, .npages = 4, .accesses = 7 };
@@ -558,7 +558,7 @@ static void takes_other_records(void **state)
 	assert_int_equal(kx_heat_of(h, 0x20), 1);
 }
 
-/* DAMON tells its regions once an aggregation: a page of one is found once in that pass, and the map has how often. */
+/* DAMON reports its regions once per aggregation: a page of a region is found once in that pass; the map has the number of accesses. */
 static void takes_aggregations(void **state)
 {
 	static const struct kvm_ext_region region = { .gfn = 0x10, .npages = 4, .accesses = 7 };

@@ -123,7 +123,7 @@ static void divides_memory_by_heat(void **state)
 	const KxPlacement *p;
 
 	fake_numa.where = some_on_node_1;
-	/* Of 3000 + 2400 + 20 accesses the middle one is at 10 a page. From 950 on over the hole into the second part. */
+	/* The middle one of 3000 + 2400 + 20 accesses is in the range with 10 per page. It lies from 950 on, over the hole, in both parts. */
 	add_range(m, 950, 1150, 10);
 	add_range(m, 100, 400, 6);
 	add_range(m, 600, 20, 4);
@@ -213,7 +213,7 @@ static void no_node_is_slow(void **state)
 
 /* --- samples ---------------------------------------------------------------------------------------------------------- */
 
-static double on_slow; /* share of pages on node 1, in no pattern that the strata have */
+static double on_slow; /* share of pages on node 1, in a pattern that the strata do not have */
 
 static int by_hash(guint64 address)
 {
@@ -223,7 +223,7 @@ static int by_hash(guint64 address)
 	return (double)((x ^ x >> 32) & 0xffffff) < on_slow * 0x1000000;
 }
 
-/* 256 GiB, all cold but a little: the intervals hold the truth as often as they say, or more often. */
+/* 256 GiB, almost all of it cold: at least as many intervals contain the true value as promised. */
 static void intervals_hold_the_truth(void **state)
 {
 	static const double shares[] = { 0.0001, 0.02, 0.5, 0.97 };
@@ -258,7 +258,7 @@ static void intervals_hold_the_truth(void **state)
 	}
 }
 
-/* What is nowhere in the sample may still be somewhere. */
+/* Pages that the sample did not find on a node may still be there. */
 static void nothing_found_is_not_nothing(void **state)
 {
 	KxLayoutPart part = { 0, 1 << 20, LOW };

@@ -17,7 +17,7 @@ static const KxHeatRange *hottest(const KxHeatMap *m)
 	return &g_array_index(m->ranges, KxHeatRange, 0);
 }
 
-/* 16 pages in each pass of 4 GiB, and now and then one elsewhere: found to the page, in the time that halving takes. */
+/* 16 pages of 4 GiB in each pass, and sometimes one elsewhere: they are found exactly, in the time that halving takes. */
 static void finds_a_hot_spot(void **state)
 {
 	g_autoptr(KxRangeMap) m = kx_rangemap_new((1 << 20) - 1, 1, 0, 0);
@@ -72,7 +72,7 @@ static void bits_are_pages(void **state)
 	}
 }
 
-/* No epoch without the samples of a pass; none before it is due, give or take what timers are late. */
+/* No epoch ends without the samples of a pass, and none before it is due, except for the tolerance for timers. */
 static void epochs_end_with_passes(void **state)
 {
 	static const struct {
@@ -109,7 +109,7 @@ static void other_settings(void **state)
 	assert_int_equal(hottest(map)->start, 2 << 20);
 }
 
-/* Until a pass has ended well it is not there. */
+/* A pass has no effect before it has ended and counts. */
 static void dropped_passes_leave_nothing(void **state)
 {
 	g_autoptr(KxRangeMap) m = kx_rangemap_new(0xffff, 1, 0, 0);
@@ -134,7 +134,7 @@ static void dropped_passes_leave_nothing(void **state)
 	assert_int_equal(after->outside, 0);
 }
 
-/* Memory that comes later is looked at like any other, and what was known before stays. */
+/* Memory that is plugged in later counts like all memory, and what was known before stays. */
 static void grows(void **state)
 {
 	g_autoptr(KxRangeMap) m = kx_rangemap_new(0xffff, 1, 0, 0);
@@ -149,7 +149,7 @@ static void grows(void **state)
 		kx_rangemap_add(m, 0x20000, 4, 8000);
 		kx_rangemap_end_pass(m, k * 500 * MS);
 	}
-	kx_rangemap_grow(m, 5); /* never less */
+	kx_rangemap_grow(m, 5); /* the map never shrinks */
 	map = kx_rangemap_report(m);
 	assert_int_equal(map->outside, 1);
 	assert_int_equal(hottest(map)->start >> 18, 0x20000 >> 6);
@@ -157,7 +157,7 @@ static void grows(void **state)
 	assert_int_equal(map->samples, 40 * 4000 + 39 * 8000);
 }
 
-/* Whatever numbers come: counted as outside, and no more. */
+/* Frames with impossible numbers are counted as outside, without other effects. */
 static void strange_frames(void **state)
 {
 	g_autoptr(KxRangeMap) m = kx_rangemap_new(0xffff, 1, 0, 0);

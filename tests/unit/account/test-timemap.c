@@ -111,7 +111,7 @@ static void check_stairs(guint n)
 	assert_int_equal(m->interval_ns, 100 * MS);
 }
 
-/* The shape survives that both axes become coarser. */
+/* The shape stays the same when both axes become coarser. */
 static void stairs_are_stairs(void **state)
 {
 	check_stairs(200);
@@ -174,7 +174,7 @@ static void counts_pages_once_and_blocks(void **state)
 	assert_int_equal(g_array_index(m->sizes, guint64, 2), 5);
 }
 
-/* A pass that did not count, or another setting, is between two passes: they are no pair, and no interval. */
+/* If a pass that does not count, or another setting, is between two passes, they are no pair and give no interval. */
 static void only_passes_that_follow_are_pairs(void **state)
 {
 	g_autoptr(KxTimeMap) b = kx_timemap_new(KX_TIMEMAP_PAGES, FALSE, 1 << 20, 0);
@@ -225,7 +225,7 @@ static void check_ages(guint n)
 	assert_null(m->ages_na);
 	assert_int_equal(m->age_grain, 1);
 	assert_int_equal(g_array_index(m->ages_ns, guint64, 0), 0);
-	/* the pages of pass i have the age n - 1 - i; what is merged is at most an eighth too young */
+	/* the pages of pass i have the age n - 1 - i; an age of merged passes is at most an eighth too young */
 	for (guint i = n; i-- > 0;) {
 		guint64 pages = (i % 10 ? 0 : 2) + (i ? 0 : 63) + (i == n - 1 ? 1 : 0);
 		guint64 age = (n - 1 - i) * 1000 * MS;
@@ -293,7 +293,7 @@ static void stays_bounded(void **state)
 	}
 }
 
-/* Memory that does not exist, as a guest may name it, makes no columns. */
+/* Memory that does not exist, which a guest may name, makes no columns. */
 static void ignores_memory_that_is_not_there(void **state)
 {
 	g_autoptr(KxTimeMap) b = kx_timemap_new(KX_TIMEMAP_EVENTS, FALSE, 0xffff, 0);
@@ -301,7 +301,7 @@ static void ignores_memory_that_is_not_there(void **state)
 
 	kx_timemap_add_events(b, 1ull << 39, 1, 5, FALSE);
 	kx_timemap_add_events(b, G_MAXUINT64, G_MAXUINT64, 5, FALSE);
-	kx_timemap_add_events(b, 0xfff0, 32, 1000, FALSE); /* half of it */
+	kx_timemap_add_events(b, 0xfff0, 32, 1000, FALSE); /* half of the run exists */
 	end_at(b, MS);
 	m = kx_timemap_report(b, 0);
 	assert_int_equal(m->columns_nr, 1);
@@ -330,7 +330,7 @@ static void shares_accesses_over_columns(void **state)
 	assert_true(kx_access_heat(m, r, 0) > 0);
 }
 
-/* Three faults a millisecond and page: at any pass interval, shorter or longer than a row, the heat is what it is. */
+/* Three faults per millisecond and page: the heat is the same for any pass interval, shorter or longer than a row. */
 static void knows_the_rate_at_any_interval(void **state)
 {
 	static const guint64 every[] = { 2 * MS, 20 * MS, 30 * MS, 100 * MS, 1000 * MS, 5000 * MS };
@@ -361,7 +361,7 @@ static void knows_the_rate_at_any_interval(void **state)
 	}
 }
 
-/* A gap that is longer than a pass stays one; a row does not begin before the map, or in the row before. */
+/* A gap that is longer than a pass stays a gap; a row does not begin before the map, or within the row before. */
 static void rows_reach_back_by_a_pass(void **state)
 {
 	g_autoptr(KxTimeMap) b = kx_timemap_new(KX_TIMEMAP_PAGES, FALSE, 1 << 20, 0);
@@ -388,7 +388,7 @@ static void rows_reach_back_by_a_pass(void **state)
 	}
 }
 
-/* An aggregation in two records counts as its checks; one of which a record is missing does not count. */
+/* An aggregation in two records counts with its checks; an aggregation of which a record is missing does not count. */
 static void counts_whole_aggregations(void **state)
 {
 	static const struct kvm_ext_region regions[] = {

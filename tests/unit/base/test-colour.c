@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The scale of colours can be read without seeing its hues: each step is lighter than the one before, for each kind of eyes. */
+/* The scale of colours can be read without seeing hues: each step is lighter than the one before, for each kind of colour vision. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

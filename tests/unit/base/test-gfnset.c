@@ -93,7 +93,7 @@ static void stays_within_its_bound(void **state)
 	assert_int_equal(kx_gfnset_count(s), 64 * 2);
 }
 
-/* As much as there is, and at once: not a chunk after the other up to the end of the numbers. */
+/* A huge run is added up to the end of the numbers in limited time: not one chunk after the other. */
 static void huge_runs_end(void **state)
 {
 	g_autoptr(KxGfnSet) s = kx_gfnset_new(1000);
@@ -104,7 +104,7 @@ static void huge_runs_end(void **state)
 	assert_int_equal(kx_gfnset_count(s), 64 * 32768);
 }
 
-/* What is found whole takes no bitmap, however it came together; what is scattered takes one for each chunk. */
+/* A chunk whose pages were all found needs no bitmap, however they were added; scattered pages need one bitmap for each chunk. */
 static void whole_chunks_are_small(void **state)
 {
 	g_autoptr(KxGfnSet) s = kx_gfnset_new((1ull << 28) - 1), joined = kx_gfnset_new(0);
@@ -175,7 +175,7 @@ static void joins_and_intersects(void **state)
 	assert_true(kx_gfnset_add_set(a, b));
 	assert_int_equal(kx_gfnset_count(a), 136 + 67 - 2);
 	assert_int_equal(kx_gfnset_count_common(a, b, NULL), 67);
-	assert_false(kx_gfnset_add_set(c, a)); /* a chunk more than there is */
+	assert_false(kx_gfnset_add_set(c, a)); /* one chunk more than the budget has */
 }
 
 int main(void)

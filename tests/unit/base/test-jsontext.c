@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* JSON from anybody: what json-glib would follow to the end of its stack is refused before, and what we write is read again. */
+/* JSON that is not trusted: text on which json-glib would use up its stack is refused, and JSON of kvm-ext is read. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +43,7 @@ static void test_depth(void **state)
 			  "[[[[\\\"[\", []]"));
 }
 
-/* A quotation mark in a comment begins no string, for json-glib. */
+/* For json-glib a quotation mark in a comment begins no string. */
 static void test_depth_behind_comments(void **state)
 {
 	g_autofree char *star = nested("/*\"*/", 100000), *line = nested("//\"\n", 100000);

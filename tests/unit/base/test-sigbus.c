@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Memory that is cut short under its user: guarded, watched, and neither. */
+/* Memory of a file that is truncated while it is used: with a guard, with a watch, and with neither. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,12 +64,12 @@ static void missing_pages_read_as_zeros(void **state)
 	assert_false(kx_guard_was_hit(g));
 	assert_int_equal(m->map[LEN - 1], 0);
 	assert_true(kx_guard_was_hit(g));
-	/* what is written there goes nowhere, but does no harm */
+	/* a write there has no effect, and does no harm */
 	m->map[4096] = 1;
 	assert_int_equal(m->map[4096], 1);
 }
 
-/* Two at a time, and the other one's fault is not ours. */
+/* Two guards at a time: a fault in one mapping does not mark the other guard. */
 static void guards_are_told_apart(void **state)
 {
 	Memory *m = *state;
@@ -99,7 +99,7 @@ static void faults_elsewhere_end_the_process(void **state)
 		close(STDERR_FILENO);
 		signal(SIGBUS, SIG_DFL); /* the test framework's, that is */
 		assert_non_null(kx_guard_new((void *)m->map, 4096));
-		m->map[8192] = 1; /* behind what is guarded */
+		m->map[8192] = 1; /* after the end of the guarded memory */
 		_exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -130,7 +130,7 @@ static void a_file_that_is_cut_is_made_whole(void **state)
 	assert_int_equal(m->map[LEN - 1], 0);
 }
 
-/* It may grow, and nobody is told of it. */
+/* The file may grow; the owner is not notified. */
 static void a_file_that_grows_is_left_alone(void **state)
 {
 	Memory *m = *state;

@@ -13,7 +13,7 @@
 
 typedef struct {
 	guint count[PAGES]; /* as they must be */
-	guint pass[PAGES];  /* of the pass at hand */
+	guint pass[PAGES];  /* of the current pass */
 } Model;
 
 static void model_add(Model *m, guint gfn, guint n)
@@ -113,7 +113,7 @@ static void counts_end_at_the_top(void **state)
 	assert_int_equal(kx_stepmap_steps(m), 2);
 }
 
-/* A page that is hot stays as hot as it is; what shares its grain is taken for as hot. */
+/* The count of a hot page stays the same; pages in the same grain get the same count. */
 static void coarser_where_there_is_no_room(void **state)
 {
 	g_autoptr(KxStepMap) m = kx_stepmap_new(64);
@@ -138,7 +138,7 @@ static void coarser_where_there_is_no_room(void **state)
 	assert_int_equal(kx_stepmap_at(m, 1000 * 64 + grain), 0);
 }
 
-/* Spans cost, pages do not: a terabyte a thousand times over, in steps that are as few as its borders. */
+/* Work grows with spans, not with pages: a terabyte, a thousand times, needs as few steps as it has borders. */
 static void huge_spans_are_cheap(void **state)
 {
 	g_autoptr(KxStepMap) m = kx_stepmap_new(1 << 20);

@@ -24,7 +24,7 @@ static void test_times(void **state)
 	assert_text(kx_text_ns(98700000), "98.7 ms");
 }
 
-/* A guest that happened to be faster: the time that it lost is negative. */
+/* If a guest was faster by chance, the time that it lost is negative. */
 static void test_negative_times(void **state)
 {
 	assert_text(kx_text_ns(-412), "-412 ns");
@@ -33,7 +33,7 @@ static void test_negative_times(void **state)
 	assert_text(kx_text_number(-1234), "-1.23k");
 }
 
-/* What a figure should never be is printed, too. */
+/* Values that a figure should never have are printed, too. */
 static void test_no_number(void **state)
 {
 	assert_text(kx_text_number(INFINITY), "infG");

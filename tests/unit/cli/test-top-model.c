@@ -148,7 +148,7 @@ static void test_rates(void **state)
 	refresh(w);
 	assert_true(fabs(called(w, "vm1")->figures[TOP_SAMPLES].value - 250) < 1e-6);
 	assert_true(fabs(called(w, "vm1")->figures[TOP_CPU].value - 2) < 1e-6);
-	/* another setting: since it was set */
+	/* another setting: the rates are since it was set */
 	window->id += 100;
 	refresh(w);
 	assert_null(called(w, "vm1")->figures[TOP_SAMPLES].na);
@@ -214,7 +214,7 @@ static void test_fit(void **state)
 	}
 }
 
-/* In every width the columns fit, and in 80 columns all are there. */
+/* The columns fit into every width, and a width of 80 has all of them. */
 static void test_widths(void **state)
 {
 	const World *w = *state;
@@ -250,11 +250,11 @@ static void test_view(void **state)
 	assert_int_equal(v.first, 2);
 	top_view_scroll(&v, 4, 10);
 	assert_int_equal(v.first, 0);
-	/* the VM stays selected, wherever it is */
+	/* the VM stays selected, wherever its row is */
 	top_sort(w->rows, TOP_NAME, TRUE);
 	top_view_follow(&v, w->rows);
 	assert_int_equal(v.selected, 0);
-	/* one that has gone */
+	/* the selected VM has gone */
 	g_ptr_array_remove_index(w->rows, 0);
 	top_view_follow(&v, w->rows);
 	assert_int_equal(v.selected, 0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What is concluded from the windows of a comparison, and that nothing is lost on the way through JSON. */
+/* The conclusions from the windows of a comparison; and that writing and reading JSON loses nothing. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -61,7 +61,7 @@ static void assert_near(const KxFigure *f, double want, double by)
 		fail_msg("%g is not %g +- %g", f->value, want, by);
 }
 
-/* A setting that measures a rate has no samples that could cost anything, and is compared by all the rest. */
+/* A setting that measures a rate has no samples, so it has no cost per sample; all its other figures are compared. */
 static void test_rates_have_no_samples(void **state)
 {
 	g_autoptr(KxComparison) c = kx_comparison_new();
@@ -118,7 +118,7 @@ static void test_other_names_have_recall(void **state)
 	assert_near(&((KxComparedRow *)rows->pdata[1])->precision, 1, 1e-9);
 }
 
-/* A trap finds only pages that are armed, so it has no recall, whatever a log says; what it tells of a page is held to the log. */
+/* A trap finds only armed pages, so it has no recall, whatever a log says; its precision is computed from the log. */
 static void test_trap_has_precision_alone(void **state)
 {
 	g_autoptr(KxComparison) c = kx_comparison_new();
@@ -219,7 +219,7 @@ static void assert_rows(const KxComparison *c, guint vm)
 	assert_near(&walk->recall, 1, 1e-9);
 	assert_near(&off->exits_per_s, 500, 1e-6);
 	assert_non_null(off->host_ns.na);
-	assert_non_null(abit->precision.na); /* nobody said what was found */
+	assert_non_null(abit->precision.na); /* the found pages are not known */
 	assert_non_null(abit->guest_cpu_percent.na);
 	assert_int_equal(abit->windows, (vm == G_MAXUINT ? VMS : 1) * ROUNDS);
 	assert_int_equal(abit->failed, 0);
@@ -266,7 +266,7 @@ static void give_parts(KxComparison *c)
 	}
 }
 
-/* Exactly: that is what the word closes means. */
+/* The parts add up exactly. */
 static void assert_closes(const KxComparedRow *row)
 {
 	double sum = row->explained_percent.value + row->unexplained_percent.value;
@@ -312,7 +312,7 @@ static void test_account_closes(void **state)
 	assert_non_null(strstr(json, "\"slowdown_unexplained_percent\" : {"));
 }
 
-/* What cannot be measured is no part, says why, and is in what is not explained; a sampler in the guest is one. */
+/* A part that cannot be measured is n/a with its reason, and its time is in the unexplained rest; a sampler in the guest is a part. */
 static void test_parts_that_are_not_known(void **state)
 {
 	g_autoptr(KxComparison) c = comparison();
@@ -343,7 +343,7 @@ static void test_parts_that_are_not_known(void **state)
 	assert_near(&walk->explained_percent, 3 / BUSY, 1e-6);
 	assert_closes(walk);
 
-	/* of a VM the time of whose vCPUs is not known there is nothing to be divided by */
+	/* if the time of a VM's vCPUs is not known, there is nothing to divide by */
 	for (guint vm = 0; vm < VMS; vm++) {
 		for (guint round = 0; round < ROUNDS; round++)
 			((KxStretch *)kx_comparison_at(c, vm, round, OFF))->vcpu_run_ns = NAN;
@@ -394,7 +394,7 @@ static void test_misses(void **state)
 	text = kx_comparison_to_text(c, 0);
 	assert_non_null(strstr(text, "by misses"));
 
-	/* misses that cost nothing let nothing be expected */
+	/* misses that cost nothing give no expected slowdown */
 	give_misses(free, 0);
 	for_free = kx_comparison_rows(free, G_MAXUINT);
 	abit = for_free->pdata[ABIT];
@@ -432,7 +432,7 @@ static void test_golden(void **state)
 	}
 }
 
-/* Of all that is tracked, and what others hold and do not tell is a note; without a figure there is a reason, and no 0. */
+/* Memory per tracked GiB; memory of others that is not known is a note; without a figure there is a reason, and no 0. */
 static void test_memory(void **state)
 {
 	g_autoptr(KxComparison) c = comparison(), none = comparison();
@@ -475,7 +475,7 @@ static void test_failed_windows(void **state)
 	assert_near(&abit->host_ns, 110, 1e-6);
 }
 
-/* What did not run has a reason, no numbers; the others are what they were. */
+/* A setting that did not run has a reason and no numbers; the other settings are unchanged. */
 static void test_left_out(void **state)
 {
 	g_autoptr(KxComparison) c = comparison();
@@ -494,7 +494,7 @@ static void test_left_out(void **state)
 	assert_non_null(strstr(text, "trap was left out: shadow paging"));
 }
 
-/* Without progress there are the host's costs, and no slowdown made of something else. */
+/* Without guest progress there are the host's costs, and no slowdown that is computed from something else. */
 static void test_without_progress(void **state)
 {
 	g_autoptr(KxComparison) c = comparison();
@@ -542,7 +542,7 @@ static void test_host_in_json(void **state)
 				     "  }"));
 }
 
-/* The terminal must not obey a text of the file. */
+/* Texts of the file must not control the terminal. */
 static void test_host_is_cleaned(void **state)
 {
 	g_autoptr(GError) error = NULL;
@@ -637,7 +637,7 @@ static void test_wrong_files_are_refused(void **state)
 	}
 }
 
-/* Of the right schema with nothing of use in it: nothing is concluded, nothing breaks. */
+/* Files with the right schema and without useful contents: no conclusions, and no crash. */
 static void test_odd_files_are_taken(void **state)
 {
 	static const char *const cases[] = {
@@ -661,7 +661,7 @@ static void test_odd_files_are_taken(void **state)
 	}
 }
 
-/* What only a file can say: nothing of it crashes, and no figure of it is taken for one. */
+/* Numbers that only a file can have: they cause no crash, and no figure is computed from them. */
 static void test_absurd_numbers_are_no_windows(void **state)
 {
 	static const char *const members[] = { "cpu_ns",     "samples", "exits",   "vcpu_run_ns",

@@ -76,7 +76,7 @@ static void table_clear(Table *table)
 	g_free(table->before);
 }
 
-/* The logarithm of a window's value without what made it so: mean of an AR(1) series. */
+/* The noise of the logarithm of a window's value: the mean of an AR(1) series. */
 static gdouble window_noise(gsl_rng *rng, gdouble rho, gdouble *variance)
 {
 	gdouble sd = NOISE * sqrt(OBSERVATIONS), x = gsl_ran_gaussian_ziggurat(rng, sd);
@@ -121,7 +121,7 @@ static void make_up(Table *table, const Case *c, gsl_rng *rng, guint64 seed)
 	}
 }
 
-/* What comes out if observations are taken for independent. */
+/* Whether the interval covers the truth if observations are taken for independent. */
 static gboolean naive_covers(const Table *table, const Case *c)
 {
 	gdouble difference = 0, variance = 0, n = c->rounds;
@@ -166,7 +166,7 @@ static Tally run(const Case *c)
 	return tally;
 }
 
-/* Of intervals 93 to 97 % cover; a difference where there is none in 6 % at most. */
+/* 93 to 97 % of the intervals cover the truth; if there is no difference, at most 6 % of them show one. */
 static Tally holds(const Case *c)
 {
 	Tally tally = run(c);
@@ -211,7 +211,7 @@ static void correlated_within_windows(void **state)
 	const Case half = CASE("rho 0.5", 4, 12, 1, .rho = 0.5);
 	const Case much = CASE("rho 0.8", 4, 12, 1, .rho = 0.8);
 
-	/* such observations are not what repeats: taken for independent they promise too much */
+	/* if correlated observations are taken for independent, the intervals are too short */
 	assert_in_range(holds(&half).naive, 680, 790);
 	assert_in_range(holds(&much).naive, 430, 560);
 }

@@ -49,7 +49,7 @@ static void count_round(const KxDesign *d, guint vm, guint round, Counts *c)
 	}
 }
 
-/* Most less fewest; of pairs, @others: without a setting after itself. */
+/* The largest minus the smallest count; @others: without a setting after itself. */
 static guint spread(const guint table[SETTINGS_MAX][SETTINGS_MAX], guint k, gboolean others)
 {
 	guint least = G_MAXUINT, most = 0;
@@ -145,7 +145,7 @@ static void the_seed_decides(void **state)
 	}
 }
 
-/* A comparison that goes on has not ended otherwise than it began. */
+/* A design with more rounds begins with the rounds of a design with fewer. */
 static void more_rounds_begin_alike(void **state)
 {
 	for (guint k = 1; k <= 8; k++) {
@@ -174,7 +174,7 @@ static void no_setting_is_preferred(void **state)
 		assert_in_range(first[i], 420, 580);
 }
 
-/* At any moment VMs run as many settings as there are, each as often as any other, or once more. */
+/* At any time the VMs run all settings, each on equally many VMs, or on one VM more. */
 static void vms_run_different_settings(void **state)
 {
 	for (guint k = 2; k <= SETTINGS_MAX; k++) {
@@ -193,7 +193,7 @@ static void vms_run_different_settings(void **state)
 	}
 }
 
-/* What runs beside a setting is another one from round to round: with 6 settings, each of the 5 others at some time. */
+/* The settings that run at the same time change from round to round: with 6 settings, each of the 5 others occurs. */
 static void neighbours_change(void **state)
 {
 	g_autoptr(KxDesign) d = kx_design_new(6, 60, 1);

@@ -132,7 +132,7 @@ static const KxChange *change(const KxDifference *d, guint setting, const char *
 
 /* --- intervals ---------------------------------------------------------------------------------------------------- */
 
-/* Share of the intervals that have the truth in them, and of those that find a change; runs of @rounds_a and @rounds_b rounds. */
+/* The share of intervals that contain the truth, and of those that find a change, for runs of @rounds_a and @rounds_b rounds. */
 static void run_experiments(const Truth *after, guint rounds_a, guint rounds_b, const char *key,
 			    double truth, double *covered, double *found)
 {
@@ -223,7 +223,8 @@ static void test_conditions_are_told(void **state)
 	static const char *const what[] = { "kernel",	    "microcode", "UUID of a VM",
 					    "vCPUs of vm1", "window",	 "progress command" };
 
-	assert_int_equal(none->len, 0); /* what only one of them knows is no difference */
+	/* A condition that only one of them knows is no difference. */
+	assert_int_equal(none->len, 0);
 	g_free(b->host->kernel);
 	b->host->kernel = g_strdup("6.12.48");
 	g_ptr_array_set_size(b->environment, 0);
@@ -243,7 +244,7 @@ static void test_conditions_are_told(void **state)
 	assert_string_equal(((KxDiffers *)list->pdata[1])->b, "0x2");
 }
 
-/* Of the same host and plan, but another process: that is another VM for whoever wants to go on. */
+/* The same host and plan, but another process of the VM: to go on with the comparison, it is another VM. */
 static void test_vms_that_moved_on(void **state)
 {
 	g_autoptr(KxComparison) a = comparison(&before, 6, 1), b = comparison(&before, 6, 1);
@@ -311,7 +312,7 @@ static void test_settings_in_common(void **state)
 	assert_non_null(strstr(error->message, "no setting in common"));
 }
 
-/* From one round there is no interval, so there is no change that could be told from chance. */
+/* One round gives no interval, so no change can be distinguished from chance. */
 static void test_one_round(void **state)
 {
 	g_autoptr(KxComparison) a = comparison(&before, 6, 1), b = comparison(&before, 1, 2);

@@ -124,7 +124,7 @@ static void inverse_swaps_the_ends(void **state)
 	assert_true(slowdown.differs && slowdown.ratio.low > 1);
 }
 
-/* A VM that is ten times as fast, and one that misses a round: each counts by its own ratios. */
+/* A VM that is ten times as fast, and a VM that misses a round: each VM counts with its own ratios. */
 static void vms_count_alike(void **state)
 {
 	const gdouble values[] = { 10, 12, 10, 14, 100, 110, NAN, 140 };
@@ -217,7 +217,7 @@ static void carry_over_is_taken_out(void **state)
 	assert_true(e.carry_out);
 	assert_true(fabs(e.ratio.value - 1.1 / 1.2) < 1e-4);
 	assert_true(e.ratio.high < 1.1 / 1.2 + 1e-3);
-	/* its own reference never follows itself: without knowing the order, the effect is off */
+	/* the reference never follows itself: if the order is not known, the effect is wrong */
 	table.t.before = NULL;
 	e = kx_effect(&table.t, 1, 2, 1);
 	assert_false(e.carry_out);
@@ -248,7 +248,7 @@ static void carry_over_is_found(void **state)
 	assert_non_null(kx_effect_carry(&table.t, 1).na);
 }
 
-/* Setting 3 alone suffers from what setting 1 left: it is marked, the others are not. */
+/* Only setting 3 depends on whether setting 1 ran before it: it is marked, the others are not. */
 static void what_suffers_is_marked(void **state)
 {
 	Table table;
@@ -339,7 +339,7 @@ static void fill_any(KxTrial *t, gdouble *values, guint *positions, guint *befor
 	}
 }
 
-/* There is a value or a reason; and what changes a whole round of a VM changes nothing. */
+/* There is a value or a reason; and a factor on a whole round of a VM changes no effect. */
 static void any_windows_may_be_missing(void **state)
 {
 	gsl_rng *rng = gsl_rng_alloc(gsl_rng_taus2);

@@ -63,7 +63,7 @@ static void equal_rounds_leave_no_doubt(void **state)
 	near(many.high, 3, "high");
 }
 
-/* A long tail upwards: the interval reaches farther there than Student's t, and not less far below. */
+/* If values have a long tail upwards, the interval's upper end is above that of Student's t, and its lower end is not above it. */
 static void bootstrap_sees_skew(void **state)
 {
 	const gdouble values[] = { 1, 1.1, 1.2, 1, 0.9, 1.1, 1.3, 1, 4, 1.2 };
@@ -89,7 +89,7 @@ static void quotient_is_of_sums(void **state)
 	near(e.value, 400.0 / 30, "two rounds");
 	assert_int_equal(e.n, 2);
 	assert_int_equal(e.missing, 1);
-	/* what was spent without finding anything counts */
+	/* time that was spent without finding anything counts */
 	near(kx_estimate_quotient(ns, samples, 4, 1).value, 450.0 / 30, "with nothing below");
 }
 
@@ -131,7 +131,7 @@ static void quotient_that_cannot_be_had(void **state)
 	assert_string_equal(e.open, "only one round has a value");
 }
 
-/* vCPU time lost may come out below 0; so may an end. */
+/* The lost vCPU time may be below 0, and so may an end of its interval. */
 static void quotient_may_be_negative(void **state)
 {
 	const gdouble lost[] = { -5, 3, -2, 4, -3, 2, -4, 1, 0, -1 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What a comparison compares, as it is written on the command line. */
+/* The settings of a comparison, as they are written on the command line. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,7 +42,7 @@ static void test_settings_with_options(void **state)
 	assert_texts("abit:interval=1s,abit:interval=100ms", two);
 }
 
-/* Values hold the separators themselves. */
+/* Values that contain the separators. */
 static void test_values_with_separators(void **state)
 {
 	assert_texts(
@@ -63,7 +63,7 @@ static void test_labels_tell_apart(void **state)
 	assert_string_equal(((KxSetting *)settings->pdata[3])->label, "ept-walk");
 }
 
-/* "all" is every tracker that the list does not name; each is known as one that may be left out. */
+/* "all" means every tracker that the list does not name; these are marked, because they may be left out. */
 static void test_all(void **state)
 {
 	g_autoptr(GPtrArray) settings = parse("all,abit:interval=250ms");

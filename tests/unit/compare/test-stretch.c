@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What happened to a VM between two readings of its open window; what of the host makes that doubtful. */
+/* The difference of two readings of a VM's open window; conditions of the host that make it doubtful. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -49,7 +49,7 @@ static void test_differences(void **state)
 	assert_true(isnan(s->progress));
 }
 
-/* Memory is no counter: what is held at the end, all of it, or nothing known. */
+/* Memory is no counter: a stretch has the memory at its end, or it is not known. */
 static void test_memory_is_that_of_the_end(void **state)
 {
 	g_autoptr(KxWindow) a = window(3, 1000000, 50), b = window(3, 4000000, 250);
@@ -67,7 +67,7 @@ static void test_memory_is_that_of_the_end(void **state)
 	assert_true(isnan(unknown->memory_bytes) && isnan(unknown->tracked_pages));
 }
 
-/* A stretch that was cut says why, and has no number that somebody could take for one. */
+/* A stretch that was cut has the reason, and no numbers. */
 static void test_what_was_cut_has_no_numbers(void **state)
 {
 	g_autoptr(KxWindow) a = window(3, 1000000, 50), other = window(4, 2000000, 60);
@@ -94,7 +94,7 @@ static KxStretch *through_json(const KxStretch *s)
 	return kx_stretch_from_json(json_node_get_object(root));
 }
 
-/* Nothing is not known to be nothing; what is known stays. One doubt, however often. */
+/* If pauses may be missing, a pause of 0 is not known to be 0; known pauses stay. The doubt is added only once. */
 static void test_unknown_pauses(void **state)
 {
 	g_autoptr(GPtrArray) doubts = g_ptr_array_new_with_free_func(g_free), others = NULL;

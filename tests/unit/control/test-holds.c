@@ -78,12 +78,12 @@ static void test_the_client_is_gone(void **state)
 	assert_true(first(f, 100) && first(f, 200));
 	g_cancellable_cancel(f->first);
 	assert_true(second(f, 100) && second(f, 200));
-	/* It asked, and was gone before it was heard. */
+	/* The client has disconnected before its request is handled. */
 	assert_false(first(f, 300));
 	assert_true(second(f, 300));
 }
 
-/* The VM has ended, and another one has its number. */
+/* The VM has ended, and another VM's process has its number. */
 static void test_another_vm(void **state)
 {
 	Fixture *f = *state;
@@ -92,7 +92,7 @@ static void test_another_vm(void **state)
 	fake_process(f->root, "100", "9000");
 	assert_true(second(f, 100));
 	assert_false(first(f, 100));
-	/* What was held before it ends as well, and takes nothing along. */
+	/* The hold of the earlier VM ends as well, and does not end the new one. */
 	g_cancellable_cancel(f->first);
 	assert_false(kx_holds_take(f->holds, 100, "3", "the third", NULL, NULL));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* VMs that rules let alone, over restarts of the daemon and of the VM. */
+/* VMs to which rules do not apply, over restarts of the daemon and of the VM. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -62,7 +62,7 @@ static void is_kept_over_a_restart(void **state)
 	assert_false(kx_let_alone_has(last, UUID, 100));
 }
 
-/* Stopped and started while nobody looked: another process, or the same number given away. */
+/* A VM was stopped and started while the daemon did not run: it is another process, or another process has its number. */
 static void a_new_life_is_another_vm(void **state)
 {
 	const Fixture *f = *state;

@@ -38,7 +38,7 @@ static void on_libvirt(gboolean connected, gpointer data)
 	((State *)data)->connected = connected;
 }
 
-/* A QEMU that says so of itself. */
+/* A QEMU with this name and UUID on its command line. */
 static void runs(const State *s, guint pid, const char *name, const char *uuid)
 {
 	g_autofree char *path = g_strdup_printf("%u/cmdline", pid);
@@ -95,7 +95,7 @@ static GAsyncResult *await(GAsyncResult **result)
 	return *result;
 }
 
-/* @words NULL: it works; else it fails, as @code, with all of them in its message. */
+/* @words NULL: the call succeeds; else it fails with @code, and its message has all words. */
 static void judge(GAsyncResult *result, int code, const char *const *words)
 {
 	g_autoptr(GError) error = NULL;
@@ -188,12 +188,12 @@ static void twins_are_told_apart(void **state)
 	has(s, 100001, "ept-walk");
 	has(s, 100002, "abit");
 	detach(s, "/proc/100001");
-	/* one is left */
+	/* one of the two is left */
 	set(s, "twin", "abit-flush", 0, NULL);
 	has(s, 100002, "abit-flush");
 }
 
-/* A domain called like a process of another VM. */
+/* A domain whose name is "pid:N", where N is the process of another VM. */
 static void a_domain_may_be_called_pid(void **state)
 {
 	State *s = *state;
@@ -232,7 +232,7 @@ static void a_domain_at_rest_is_no_process(void **state)
 	virDomainFree(dom);
 }
 
-/* Of qemu:///session, say: the libvirt that is asked does not know it. */
+/* A domain of another libvirt, such as qemu:///session: the libvirt that is asked does not know it. */
 static void domains_of_another_libvirt(void **state)
 {
 	State *s = *state;
@@ -248,7 +248,7 @@ static void domains_of_another_libvirt(void **state)
 	has(s, 100001, "abit");
 }
 
-/* Whoever runs a VM without libvirt names it as he likes; logs and terminals are others'. */
+/* The user of a VM without libvirt chooses its name: control characters must not reach logs and terminals of other users. */
 static void a_name_is_no_terminal_command(void **state)
 {
 	static const char *const names[] = { "evil\x1b[2J", "two\nlines", "\xff\xfe" };

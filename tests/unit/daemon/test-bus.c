@@ -19,7 +19,7 @@
 #include "fake-root.h"
 
 #define NOBODY 65534
-#define GROUP  "daemon" /* which every system has, in place of the package's own */
+#define GROUP  "daemon" /* a group that every system has, in place of the package's own */
 
 typedef struct {
 	char *root, *address;
@@ -104,7 +104,7 @@ static void on_signal(GDBusConnection *c, const char *sender, const char *path,
 	++*(guint *)data;
 }
 
-/* The bus delivers in order: what was sent before an answer of its own has come, or will not. */
+/* The bus delivers in order: after its answer, all that was sent before has arrived, or never will. */
 static gboolean ask_bus(GDBusConnection *c)
 {
 	g_autoptr(GVariant) reply = g_dbus_connection_call_sync(
@@ -131,7 +131,7 @@ static int listener(const State *s, int ready, int go)
 		return 101;
 	while (g_main_context_iteration(NULL, FALSE))
 		;
-	/* nobody serves it: what may call hears that */
+	/* nobody serves the name: a caller who may call gets that error */
 	reply = g_dbus_connection_call_sync(c, KX_DBUS_NAME, KX_DBUS_PATH, KX_DBUS_INTERFACE,
 					    "List", NULL, NULL, 0, 20000, NULL, &error);
 	return (int)heard +
@@ -163,7 +163,7 @@ static int emitter(const State *s, int ready, int go)
 		g_dbus_connection_emit_signal(c, NULL, KX_DBUS_PATH, KX_DBUS_INTERFACE, "Event",
 					      g_variant_new("(ssa{sv})", "vm", "attached", NULL),
 					      NULL);
-	/* The bus has them now; and it has answered for the name, which the listener calls. */
+	/* The bus has the signals now; and it knows the name that the listener calls. */
 	if (!ask_bus(c) || write(ready, "s", 1) != 1)
 		return 101;
 	return read(go, &byte, 1) >= 0 ? 0 : 102;
@@ -241,7 +241,7 @@ static void events_are_for_those_who_may_call(void **state)
 		await(&e);
 		assert_int_equal(write(l.go, "g", 1), 1);
 		print_message("user %d of group %d\n", (int)users[i].uid, (int)users[i].gid);
-		/* the daemon's stand-in answers no call: the name goes with it, which is an answer, too */
+		/* the process that plays the daemon answers no call: the error when its name goes is an answer, too */
 		assert_int_equal(finish(&e), 0);
 		assert_int_equal(finish(&l), users[i].want);
 	}

@@ -197,7 +197,7 @@ static void a_unix_socket(void **state)
 	assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
-/* Clients that say nothing, or do not end what they say, and then one that wants the metrics. */
+/* Clients that send nothing, or only a part of a request, and then a client that wants the metrics. */
 static void slow_clients_do_no_harm(void **state)
 {
 	State *s = *state;
@@ -224,7 +224,7 @@ static void slow_clients_do_no_harm(void **state)
 	}
 }
 
-/* Many at once get one text. */
+/* Many requests at the same time get the same text. */
 static void many_readers_share_a_text(void **state)
 {
 	State *s = *state;
@@ -256,7 +256,7 @@ static guint64 value_of(const char *answer, const char *series)
 	return g_ascii_strtoull(at + strlen(series), NULL, 10);
 }
 
-/* Counters go on over switches of trackers; what the ring holds is not read for a scrape. */
+/* Counters continue over switches of trackers; the ring is not read for a scrape. */
 static void totals_outlast_windows(void **state)
 {
 	State *s = *state;
@@ -303,7 +303,7 @@ static double age_of(const char *answer, const char *vm)
 	return g_ascii_strtod(at + strlen(series), NULL);
 }
 
-/* A VM that cannot be read holds up neither the answer nor the other VMs; its figures are the last ones, with their age. */
+/* A VM that cannot be read delays neither the answer nor the other VMs; its figures are those read last, with their age. */
 static void slow_vms_hold_up_nobody(void **state)
 {
 	State *s = *state;
@@ -323,7 +323,7 @@ static void slow_vms_hold_up_nobody(void **state)
 	run_pass(world.last, 100);
 	run_pass(slow, 100);
 	g_atomic_int_set(&slow->blocked, 1);
-	for (guint n = 0; n < 2; n++) { /* the second scrape finds it busy */
+	for (guint n = 0; n < 2; n++) { /* the second scrape finds the VM busy */
 		g_autofree char *answer = fetch(port, GET "\r\n");
 
 		assert_begins(answer, "HTTP/1.1 200 ");
@@ -340,10 +340,10 @@ static void slow_vms_hold_up_nobody(void **state)
 			}
 			print_message("scrape %u: the figures of %s are %.3f s old\n", n, vm, age);
 		}
-		detach(s, n ? 0 : 2); /* they are not held */
+		detach(s, n ? 0 : 2); /* these VMs are not kept busy */
 	}
 	g_atomic_int_set(&slow->blocked, 0);
-	for (guint64 n = 0; n != 2;) { /* until it was read */
+	for (guint64 n = 0; n != 2;) { /* until the VM was read */
 		g_autofree char *answer = fetch(port, GET "\r\n");
 
 		n = value_of(answer,
@@ -414,7 +414,7 @@ static void on_input(GObject *in, GAsyncResult *result, gpointer data)
 	*(gboolean *)data = TRUE;
 }
 
-/* What is in the rings is read, as it is when a session is asked for its figures. */
+/* Reads the rings, as a request for figures does. */
 static gboolean on_look(gpointer data)
 {
 	State *s = data;

@@ -26,7 +26,7 @@
 #define MANY	   300u
 #define ANSWER_MAX 2000000 /* us */
 
-/* The best of some: what the machine does besides is not meant. */
+/* The shortest of several times, so that other work of the machine is not measured. */
 static gint64 time_of(State *s, const char *method, gboolean targets, guint want, gsize *bytes)
 {
 	gint64 best = G_MAXINT64;
@@ -44,7 +44,7 @@ static gint64 time_of(State *s, const char *method, gboolean targets, guint want
 	return best;
 }
 
-/* What a tick asks for is as large after a hundred windows and a fragmented heat as it was before, and bounded for each VM. */
+/* The answer to a tick is as large after a hundred windows and a fragmented heat as before, and bounded for each VM. */
 static void ticks_stay_small(void **state)
 {
 	State *s = *state;

@@ -99,7 +99,7 @@ static void start_call(State *s, const char *method, GVariant *params, FakeAnswe
 	fake_start_call(&s->on, method, params, 20000, a);
 }
 
-/* NULL: it failed, as org.kvmext1.Error.@want. */
+/* NULL: the call failed with org.kvmext1.Error.@want. */
 static GVariant *call(State *s, const char *method, GVariant *params, const char *want)
 {
 	g_autofree char *name = NULL,
@@ -201,7 +201,7 @@ static void attaches_switches_reports_detaches(void **state)
 	g_variant_get(pass, "(t)", &nr);
 	assert_int_equal(nr, 1);
 
-	fake.passes_at_set = 1; /* one more ends just before the switch */
+	fake.passes_at_set = 1; /* one more pass ends just before the switch */
 	expect(s, "SetTracker",
 	       with_options(s->self, "tracker", "abit-flush", "flush-scope", "page"), NULL);
 	assert_int_equal(fake.tracker.flush_scope, KVM_EXT_FLUSH_PAGE);
@@ -320,7 +320,7 @@ static void kill_vm(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
-/* Off needs no module; what does says so, and is served once the module is there. */
+/* off needs no module; a tracker that needs it says so, and is served once the module is loaded. */
 static void session_without_the_module(void **state)
 {
 	State *s = *state;
@@ -381,7 +381,7 @@ static guint pidfds(void)
 	return n;
 }
 
-/* No descriptor of the module hangs up then. */
+/* Without the module no descriptor of it hangs up when the VM ends. */
 static void vm_that_goes_without_the_module(void **state)
 {
 	State *s = *state;
@@ -395,14 +395,14 @@ static void vm_that_goes_without_the_module(void **state)
 	kill_vm(pid);
 	while (!strstr(s->events->str, "vm-gone"))
 		g_main_context_iteration(NULL, TRUE);
-	assert_int_equal(pidfds(), 0); /* what ended holds none */
+	assert_int_equal(pidfds(), 0); /* a session that has ended has no pidfd */
 	expect(s, "SetTracker", with_options(vm, "tracker", "off"), "VmGone");
 	r = report(s, vm);
 	assert_string_equal(((KxVmReport *)r->vms->pdata[0])->ended, "VM gone");
 	assert_non_null(window_of(r, 0, 0)->exits_na);
 }
 
-/* What the module says with a number, the VM explains. */
+/* Properties of the VM explain the module's error number. */
 static void refusals_give_the_reason(void **state)
 {
 	State *s = *state;
@@ -425,7 +425,7 @@ static void refusals_give_the_reason(void **state)
 	assert_non_null(strstr(old, "older than the daemon"));
 }
 
-/* Heat is what this VM's trackers have found: nothing at first, and then it names pages. */
+/* Pages are chosen by what this VM's trackers have found: at first nothing, later pages. */
 static void traps_by_heat(void **state)
 {
 	State *s = *state;
@@ -455,7 +455,7 @@ static void traps_by_heat(void **state)
 	assert_int_equal(window_of(r, 0, 1)->trap_time_budget_ppm, KVM_EXT_TRAP_TIME_DEFAULT);
 }
 
-/* Without libvirt nobody tells where the memory is in QEMU; on a host with one node nobody has to. */
+/* Without libvirt it is not known where the memory is in QEMU; on a host with one node this is not needed. */
 static void tells_where_memory_lies(void **state)
 {
 	State *s = *state;
@@ -577,7 +577,7 @@ static char *heat_text(const KxReport *r)
 	return json_to_string(root, TRUE);
 }
 
-/* From the attach on: what is replayed is what the daemon says live; settings may be switched. */
+/* A recording from the attach on: the replay equals the daemon's live answer, also over switches of settings. */
 static void records_what_it_shows(void **state)
 {
 	State *s = *state;
@@ -629,7 +629,7 @@ static void records_what_it_shows(void **state)
 	g_unlink(path);
 }
 
-/* A full disk, a second recording, and a session that ends: each has its own answer. */
+/* A full disk, a second recording, and a session that ends: each case has its own answer. */
 static void recordings_end(void **state)
 {
 	State *s = *state;
@@ -700,7 +700,7 @@ static void vm_that_goes_ends_its_session(void **state)
 	assert_non_null(window_of(r, 0, 0)->exits_na);
 }
 
-/* A long pass holds up nobody; what it found is there when it is answered. */
+/* A long pass delays no other call; its samples are counted when the call is answered. */
 static void pass_does_not_block_others(void **state)
 {
 	State *s = *state;
@@ -772,7 +772,7 @@ static void many_sessions_stay_bounded(void **state)
 	assert_int_equal(all->vms->len, 1); /* one VM: its latest account */
 }
 
-/* The facts come from the host's root; without libvirt there is a reason in the place of its version. */
+/* The facts are read below the host's root; without libvirt there is a reason instead of its version. */
 static void environment_is_told(void **state)
 {
 	State *s = *state;
@@ -866,7 +866,7 @@ static GLogWriterOutput count_warnings(GLogLevelFlags level, const GLogField *fi
 	return g_log_writer_default(level, fields, n, NULL);
 }
 
-/* Attaching works all the same: the interface decides, and that is the same. */
+/* Attaching works nevertheless, because only the version of the interface decides, and it is the same. */
 static void a_module_of_another_version_is_named(void **state)
 {
 	State *s = *state;
@@ -901,7 +901,7 @@ static void dirty_ring_is_refused_with_the_reason(void **state)
 	assert_int_equal(fake.tracker.tracker, KVM_EXT_TRACKER_ABIT);
 }
 
-/* What List says of the one VM that is attached. */
+/* The value of @key in List for the only attached VM. */
 static char *listed(State *s, const char *key)
 {
 	g_autoptr(GVariant) reply = call(s, "List", g_variant_new("()"), NULL);
@@ -927,7 +927,7 @@ static void yields_are_seen_and_counted(void **state)
 	assert_string_equal(before, "");
 	assert_string_equal(mechanism, "pml");
 
-	/* The flag of a pass tells it at once, without the next look at the statistics. */
+	/* The flag of a pass shows it at once, before the statistics are read again. */
 	fake.yielded = TRUE;
 	fake.stats.log.last_yield_ns = fake_now();
 	fake.stats.log.vmm_pages = 4096;
@@ -962,7 +962,7 @@ static void yields_are_seen_and_counted(void **state)
 	assert_int_equal(window_of(later, 0, 0)->log_yields, 3);
 }
 
-/* One that is over before anybody looks is told with both its moments. */
+/* A yield that has ended before the statistics are read is reported with begin and end. */
 static void short_yields_are_told_too(void **state)
 {
 	State *s = *state;
@@ -976,7 +976,7 @@ static void short_yields_are_told_too(void **state)
 	told = strstr(s->events->str, "yielded");
 	assert_non_null(told);
 	assert_non_null(strstr(told, "resumed"));
-	/* once, though the counter stands */
+	/* reported once, although the counter keeps its value */
 	expect(s, "List", g_variant_new("()"), NULL);
 	assert_null(strstr(strstr(told, "resumed"), "yielded"));
 }
@@ -1004,7 +1004,7 @@ static void leaving_the_log_is_charged_to_its_window(void **state)
 	assert_null(window_of(after, 0, 1)->log_disable_na);
 }
 
-/* A VM that goes while the VMM has its log: told, ended, nothing hangs. */
+/* A VM ends while the VMM has its log: this is reported, the session ends, and nothing hangs. */
 static void vm_that_goes_while_yielded(void **state)
 {
 	State *s = *state;
@@ -1026,7 +1026,7 @@ static void on_ended(KxSession *session, gpointer data)
 	*(gboolean *)data = TRUE;
 }
 
-/* libvirt tells of a migration's end while the process still is there; the session ends with it, and for that reason. */
+/* libvirt reports the end of a migration while the process still exists; the session ends with this reason. */
 static void migrated_away_is_the_reason(void **state)
 {
 	KxVmIdent ident = { (char *)"vm1", NULL, getpid() };
@@ -1064,7 +1064,7 @@ static void selftest_stands_in_every_report(void **state)
 
 /* --- what takes long ---------------------------------------------------------------------------------------------------- */
 
-/* @key of the one VM that @method tells of. */
+/* The value of @key of the only VM in @method's answer. */
 static char *told(State *s, const char *method, GVariant *params, const char *key)
 {
 	g_autoptr(GVariant) reply = call(s, method, params, NULL);
@@ -1133,7 +1133,7 @@ static gpointer unblock(gpointer data)
 	return NULL;
 }
 
-/* The daemon can stop while the module is at it. */
+/* The daemon can stop while the module is still switching. */
 static void the_daemon_stops_in_a_switch(void **state)
 {
 	State *s = *state;
@@ -1155,7 +1155,7 @@ static void the_daemon_stops_in_a_switch(void **state)
 	g_clear_pointer(&set.reply, g_variant_unref);
 }
 
-/* Figures of a window are those that the report has of it, whether or not anybody asked for a report. */
+/* Stats has the same figures of a window as the report, whether or not a report was requested. */
 static void stats_are_the_reports_figures(void **state)
 {
 	State *s = *state;
@@ -1195,7 +1195,7 @@ static void stats_are_the_reports_figures(void **state)
 	assert_int_equal(g_variant_n_children(vms), 0);
 }
 
-/* The ring is as large as the VM wants it, or as it was told; and what was told then cannot be changed later. */
+/* The ring has the size for the VM's memory, or the requested size, which cannot be changed later. */
 static void the_ring_goes_with_the_vm(void **state)
 {
 	static const struct {
@@ -1229,7 +1229,7 @@ static void the_ring_goes_with_the_vm(void **state)
 	expect(s, "Attach", with_options(s->self, "ring-size", "3M"), "InvalidOption");
 }
 
-/* Where the first pass over a VM takes minutes, that is said wherever somebody looks. */
+/* If the first pass over a VM takes minutes, every command shows it. */
 static void priming_is_told(void **state)
 {
 	static const char want[] = "priming, 23 % of memory, about 6";
@@ -1273,7 +1273,7 @@ static void second_daemon_is_refused(void **state)
 	assert_null(kx_listener_new(s->on.socket, fake_on_connection, s->on.service, &error));
 	assert_true(g_error_matches(error, KX_ERROR, KX_ERROR_BUSY));
 	assert_non_null(strstr(error->message, pid));
-	expect(s, "List", g_variant_new("()"), NULL); /* the first one is as it was */
+	expect(s, "List", g_variant_new("()"), NULL); /* the first daemon still answers */
 }
 
 static void stale_socket_is_replaced(void **state)
@@ -1306,7 +1306,7 @@ static void stale_socket_is_replaced(void **state)
 	assert_int_equal(stat(file, &st), 0);
 }
 
-/* NULL: it is held from now on; else why it is not. */
+/* NULL: the VM is held now; else the reason why not. */
 static char *hold(FakeService *f, const char *who)
 {
 	FakeAnswer a = { 0 };
@@ -1326,7 +1326,7 @@ static char *hold(FakeService *f, const char *who)
 	return why;
 }
 
-/* The second client is told of the first, until that one lets go or is gone; nobody else is refused anything. */
+/* The second client gets an error that names the first one, until that one releases or disconnects; nothing else is refused. */
 static void one_measures_a_vm_at_a_time(void **state)
 {
 	State *s = *state;
@@ -1341,7 +1341,7 @@ static void one_measures_a_vm_at_a_time(void **state)
 	why = hold(&second, "the second");
 	assert_non_null(strstr(why, "measured by the first\357\277\275, kept as 77"));
 	expect(s, "Attach", with_options(s->self), NULL);
-	/* Only its own. */
+	/* A client releases only its own hold. */
 	fake_start_call(&second, "Release", g_variant_new("(u)", (guint32)getpid()), 20000, &a);
 	fake_finish_call(&a);
 	assert_null(a.error);
@@ -1365,7 +1365,7 @@ static gboolean always(gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
-/* Even where the socket's mode would let it in. */
+/* Another user is refused even if the socket's mode would permit the connection. */
 static void other_user_is_refused(void **state)
 {
 	State *s = *state;

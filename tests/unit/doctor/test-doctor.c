@@ -101,7 +101,7 @@ static void expect(const GPtrArray *checks, const char *name, KxCheckStatus stat
 		fail_msg("%s is needed and missing, but has no remedy", name);
 }
 
-/* Of the tree as it is now, where all else is good. */
+/* Checks one row for the tree as it is now; all other facts are good. */
 static void expect_here(const char *name, KxCheckStatus status, const char *found)
 {
 	KxDoctorFacts facts = good_facts();
@@ -255,7 +255,7 @@ static void test_channel_to_guests(void **state)
 	}
 }
 
-/* As Debian and Ubuntu hosts are; the parser is what a minimal one may lack. */
+/* AppArmor as on Debian and Ubuntu hosts; a minimal host may lack the parser. */
 static void test_channel_with_apparmor(void **state)
 {
 	KxDoctorFacts facts = good_facts();
@@ -356,7 +356,7 @@ static void test_amd(void **state)
 	expect(checks, "a-bit-rivals", KX_CHECK_NO, "missing from samples");
 }
 
-/* Whose DAMON is: another user's is told, and so is a monitor of the kernel's own. */
+/* Who uses DAMON: another user is reported, and so is a monitor of the kernel itself. */
 static void test_damon(void **state)
 {
 	KxDoctorFacts facts = good_facts();
@@ -560,7 +560,7 @@ static void test_module_of_another_build(void **state)
 	expect(wrong, "migration", KX_CHECK_NO, "may lose memory");
 }
 
-/* Parts of another version than this program are named; what does not run is not. */
+/* Parts with another version than this program are named; parts that do not run are not. */
 static void test_versions(void **state)
 {
 	KxDoctorFacts facts = good_facts();
@@ -672,7 +672,7 @@ static void test_host_real(void **state)
 	assert_int_equal(h->cpus, 2);
 }
 
-/* Times of a VM with nested virtualization are those of hardware; no such VM is called an emulation. */
+/* Times of a VM with nested virtualization are times of hardware; such a VM is never called emulated. */
 static void test_host_virtual(void **state)
 {
 	static const struct {
@@ -686,7 +686,7 @@ static void test_host_virtual(void **state)
 	put_cpu("GenuineIntel", "vmx hypervisor");
 	for (guint i = 0; i < G_N_ELEMENTS(cases); i++)
 		expect_host(cases[i].signature, KX_HARDWARE_VIRTUAL, cases[i].under);
-	/* QEMU's own names are in such a VM as well: the CPU's word is the better one */
+	/* such a VM has QEMU's names as well: the CPU's signature takes precedence */
 	put("sys/class/dmi/id/sys_vendor", "QEMU\n");
 	put("sys/class/dmi/id/bios_vendor", "Bochs\n");
 	expect_host("KVMKVMKVM", KX_HARDWARE_VIRTUAL, "KVM");
@@ -701,9 +701,10 @@ static void test_host_virtual_by_name(void **state)
 	expect_host("", KX_HARDWARE_VIRTUAL, "Hyper-V");
 	put("sys/class/dmi/id/product_name", "VMware Virtual Platform\n");
 	expect_host("", KX_HARDWARE_VIRTUAL, "VMware");
-	put_cpu("GenuineIntel", "vmx"); /* one that hides */
+	put_cpu("GenuineIntel", "vmx"); /* a hypervisor that hides itself */
 	expect_host("", KX_HARDWARE_VIRTUAL, "VMware");
-	put("sys/class/dmi/id/product_name", "Google Compute Engine\n"); /* rented whole */
+	put("sys/class/dmi/id/product_name",
+	    "Google Compute Engine\n"); /* a whole machine, without a hypervisor */
 	expect_host("", KX_HARDWARE_BARE, NULL);
 }
 
@@ -720,7 +721,7 @@ static void test_host_emulated(void **state)
 	expect_host("", KX_HARDWARE_EMULATED, "Bochs");
 }
 
-/* What can be either is called neither. */
+/* A host that may be virtual or emulated is called neither. */
 static void test_host_untold(void **state)
 {
 	put_cpu("AuthenticAMD", "svm hypervisor");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The dirty log's self-test: what is made of its counts, and one run of it on the machine at hand, whatever that can do. */
+/* The dirty log's self-test: how its counts are judged, and one run on this machine, whatever the machine can do. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,7 +42,7 @@ static void judges(void **state)
 	expect(&raw, KVM_EXT_LOG_PML, KX_SELFTEST_WRONG,
 	       "loses dirty pages: 319 of 1855 missing at HLT exits without an in-kernel irqchip "
 	       "(mechanism pml)");
-	/* A HLT's late pages show up in the rounds after it: that is the same fault. */
+	/* Pages that a HLT left in the CPU's buffer appear in later rounds: this is the same fault. */
 	raw.count[KX_SELFTEST_HLT].extra = 300;
 	expect(&raw, KVM_EXT_LOG_PML, KX_SELFTEST_WRONG, "loses dirty pages: 319 of 1855");
 	raw.count[KX_SELFTEST_IO].missing = 2;
@@ -52,7 +52,7 @@ static void judges(void **state)
 	expect(&raw, KVM_EXT_LOG_UNKNOWN, KX_SELFTEST_WRONG, "not written: 1 of 1855 too many");
 }
 
-/* What did not happen is never ok. */
+/* A test that did not run is never ok. */
 static void does_not_run(void **state)
 {
 	KxSelftestRaw raw = { .error = EACCES, .step = "/dev/kvm" };
@@ -72,7 +72,7 @@ static void does_not_run(void **state)
 	expect(&raw, KVM_EXT_LOG_PML, KX_SELFTEST_NOT_RUN, "xxx: ended early");
 }
 
-/* What the program prints, and what it never does. */
+/* Text that the program prints, and text that it never prints. */
 static void parses(void **state)
 {
 	KxSelftestRaw raw;

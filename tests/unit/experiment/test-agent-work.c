@@ -146,7 +146,7 @@ static gboolean is_hanging(Fixture *f, guint i)
 	return is;
 }
 
-/* As the experiment's own loop: all clones are looked at, one after the other. */
+/* Like the experiment's own loop: looks at all clones, one after the other. */
 static void look(Fixture *f, gboolean over[2])
 {
 	for (guint i = 0; i < 2; i++)
@@ -182,7 +182,7 @@ static void test_slow_agent(void **state)
 	SET(f, 1, exited, TRUE);
 	while (!over[1] && g_get_monotonic_time() < late)
 		look(f, over);
-	/* The first one still hangs, and the second one has its time. */
+	/* The first clone's agent still hangs, and the second clone has its elapsed time. */
 	assert_true(over[1] && !over[0] && is_hanging(f, 0));
 	assert_true(f->clones[1].end_us > f->clones[1].start_us && !f->clones[1].failed);
 	/* Much longer than the promised precision of 50 ms. */
@@ -206,7 +206,7 @@ static guint asked(Fixture *f)
 	return n;
 }
 
-/* It answers late that the workload runs, and at once that it has ended: nobody knows when meanwhile. */
+/* The agent answers late that the workload runs, and then at once that it has ended: it is not known when it ended in between. */
 static void test_slow_before_the_last(void **state)
 {
 	Fixture *f = *state;
@@ -230,7 +230,7 @@ static void test_slow_before_the_last(void **state)
 	assert_int_equal(f->clones[0].doubts->len, 1);
 }
 
-/* All are asked to start before the first answer comes; none's time has the other's wait. */
+/* All clones are asked to start before the first answer comes, so the time of a clone does not contain the wait for another one. */
 static void test_slow_start(void **state)
 {
 	Fixture *f = *state;
@@ -251,7 +251,7 @@ static void test_slow_start(void **state)
 	assert_true(over[0] && !f->clones[0].failed);
 }
 
-/* What is not waited for any more ends by itself. */
+/* A question that is not waited for any more ends by itself. */
 static void test_left_alone(void **state)
 {
 	Fixture *f = *state;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What is asked of a guest agent, and what its answers are taken for. The answers come from the guest. */
+/* Commands to a guest agent, and how its answers, which come from the guest, are read. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,7 +39,7 @@ static void tells_of_failures(void **state)
 	gboolean exited;
 	g_autoptr(GError) error = NULL;
 
-	/* "no\x1b[1m room\n": nothing of the guest's reaches the terminal as it is */
+	/* "no\x1b[1m room\n": control characters of the guest must not reach the terminal */
 	assert_false(kx_agent_read_status(
 		"{\"return\":{\"exited\":true,\"exitcode\":3,\"err-data\":\"bm8bWzFtIHJvb20K\"}}",
 		&exited, &error));

@@ -90,7 +90,7 @@ static void identity(void **state)
 	assert_says(xml, "//interface[1]/mac/@address != //interface[2]/mac/@address", "true");
 	assert_says(xml, "count(//interface/target)", "0");
 	assert_string_equal(xml, again);
-	/* what is not the clone's business stays */
+	/* everything else stays as the template has it */
 	assert_says(xml, "/domain/memory/@unit", "MiB");
 	assert_says(xml, "/domain/cputune/shares", "7");
 	assert_says(xml, "/domain/metadata/*[local-name()='other']", "stays");
@@ -125,7 +125,7 @@ static void size(void **state)
 	assert_says(xml, "count(/domain/currentMemory)", "0");
 }
 
-/* What is filled in is text, whatever is in it, and is not looked at again. */
+/* A value that is filled in is text, whatever it contains, and is not searched for placeholders. */
 static void placeholders(void **state)
 {
 	static const char own[] = "<domain><name>x</name><description>{name} &amp;{uuid} "
@@ -139,7 +139,7 @@ static void placeholders(void **state)
 	assert_says(xml, "//serial/source/@path", "/" UUID "/{name}<&>\"&");
 }
 
-/* What nothing stands for is an error with its name, wherever it is: it would be taken literally, as one file of all clones. */
+/* An unknown placeholder is an error with its name, wherever it is: otherwise it would stay as text, such as one file for all clones. */
 static void unknown_placeholders(void **state)
 {
 	static const struct {
@@ -221,7 +221,7 @@ static void cpu_lists(void **state)
 	"<domain><name>x</name><devices><disk type='file'>" inside "</disk></devices></domain>"
 #define SOURCE "<source file='/images/base.qcow2'/><target dev='vda'/>"
 
-/* What is no template, and why. */
+/* Templates that are refused, and why. */
 #define FILESYSTEM(inside)                                                                    \
 	"<domain><name>x</name><devices><filesystem type='mount'>" inside "<target dir='d'/>" \
 	"</filesystem></devices></domain>"
@@ -294,7 +294,7 @@ static void refuses(void **state)
 		g_free(clone_of(fine[i]));
 }
 
-/* Only the clone's own file is removed after it. */
+/* Only the file that belongs to the clone is removed after the clone has ended. */
 static void variables(void **state)
 {
 	static const struct {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What is concluded from runs of known length, the table, and that nothing is lost on the way through JSON. */
+/* The conclusions from runs of known length; the table; and that writing and reading JSON loses nothing. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -176,7 +176,7 @@ static void has_the_published_layout(void **state)
 	}
 }
 
-/* Runs that failed are named, and are no numbers. */
+/* Runs that failed are named, and have no numbers. */
 static void tells_what_is_missing(void **state)
 {
 	g_autoptr(KxExperiment) e = experiment();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* An experiment's file: what it says, its sweeps, and that each error names group and key. */
+/* An experiment's file: its contents, its sweeps, and that each error names group and key. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -129,7 +129,7 @@ static void sweeps(void **state)
 	assert_string_equal(p->exec[2], "{working-set}");
 }
 
-/* What is wrong, and what the error has to name. */
+/* Wrong contents, and the words that the error must have. */
 static const struct {
 	const char *text, *says;
 } wrong[] = {

@@ -161,7 +161,7 @@ static void reads_the_status(void **state)
 	assert_int_equal(st.instance, 9);
 	assert_string_equal(st.release, "6.1.0-guest");
 	assert_int_equal(kx_channel_look(f->c, SECOND, &st), KX_CHANNEL_ALIVE);
-	/* of an earlier daemon's time */
+	/* a status for an earlier daemon */
 	f->guest.status->host_instance = 76;
 	assert_false(kx_channel_status(f->c, &st));
 }
@@ -270,7 +270,7 @@ static void a_heartbeat_that_stops_is_noticed(void **state)
 	assert_int_equal(kx_channel_look(f->c, now + 5 * SECOND, &st), KX_CHANNEL_ALIVE);
 }
 
-/* Whoever looks, or commands, lives. */
+/* Each reading of the status and each command increments the heartbeat. */
 static void gives_signs_of_life(void **state)
 {
 	const Fixture *f = *state;
@@ -289,7 +289,7 @@ static void gives_signs_of_life(void **state)
 	assert_true(f->guest.id->heartbeat > beat);
 }
 
-/* The memory is a file that somebody cuts: no signal, nothing is believed any more, and it is said. */
+/* The memory is a file that somebody truncates: there is no signal, the channel's data is no longer used, and the state says so. */
 static void memory_that_is_cut_breaks_the_channel(void **state)
 {
 	char path[] = "/dev/shm/kx-test-channel.XXXXXX";
@@ -318,7 +318,7 @@ static void memory_that_is_cut_breaks_the_channel(void **state)
 	assert_null(kx_channel_declared(c));
 	assert_false(kx_channel_status(c, &st));
 	assert_non_null(strstr(kx_channel_state_text(KX_CHANNEL_BROKEN), "cut short"));
-	/* Nor when it is as long again as it was: the guest's part is gone. */
+	/* The channel stays broken when the file has its length again, because the guest's data is lost. */
 	assert_int_equal(ftruncate(fd, KVM_EXT_CHANNEL_SIZE), 0);
 	assert_int_equal(kx_channel_look(c, 3 * SECOND, &st), KX_CHANNEL_BROKEN);
 	kx_channel_free(c);
@@ -346,7 +346,7 @@ static void aligns_time(void **state)
 	assert_true(host >= now - error && host <= now + error);
 	assert_true(kx_channel_tsc_time(f->c, (now - behind) * 3, &host, &error));
 	assert_true(host + 1000 >= now - error && host <= now + error + 1000);
-	/* A guest that says anything: no answer, or one that is no worse than its word. */
+	/* A guest that reports any time: there is no answer, or one whose error is that of the guest's own data. */
 	f->guest.status->time_ns = G_MAXUINT64;
 	f->guest.status->heartbeat++;
 	kx_channel_look(f->c, now, &st);
@@ -425,7 +425,7 @@ static void spoil_short(FakeGuest *g)
 							  16) };
 }
 
-/* Each is left out and counted, and the next record that is whole is read. */
+/* Each invalid record is left out and counted, and the next valid record is read. */
 static void goes_on_after_nonsense(void **state)
 {
 	static const struct {
@@ -481,7 +481,7 @@ typedef struct {
 	guint64 writes;
 } Hostile;
 
-/* Values that bounds are made of, mostly where it hurts: the status, the head, the beginnings of records. */
+/* Writes values near the bounds, mostly to the status, the head and the beginnings of records. */
 static gpointer hostile_thread(gpointer data)
 {
 	static const guint64 nasty[] = { 0,
@@ -517,7 +517,7 @@ static gpointer hostile_thread(gpointer data)
 			at = KVM_EXT_CHANNEL_HEAD_AT / 8 + at % 2;
 		else if (what < 10)
 			at = (KVM_EXT_CHANNEL_RING_AT + at % 4096) / 8;
-		if (what == 15) { /* for a moment all is well, so that it is read at all */
+		if (what == 15) { /* for a moment all is valid, so that the ring is read at all */
 			fake_guest_claims(&h->guest, g_rand_int(rand) | 1);
 			fake_guest_puts_range(&h->guest, 0, 1, "evil\x1b[2J", range);
 			fake_guest_puts_pages(&h->guest, 0, 1, 0, 1, 2);
@@ -542,7 +542,7 @@ static long peak_kib(void)
 	return ru.ru_maxrss;
 }
 
-/* Whether nonsense shows as a bad record or as a position to start over from is chance. */
+/* It depends on chance whether invalid data is seen as a bad record or as a lost record boundary. */
 static gboolean met_sense_and_nonsense(const Fixture *f, const Seen *seen)
 {
 	return seen->ranges > 0 && counts(f).bad + counts(f).resyncs > 0;
@@ -561,7 +561,7 @@ static void survives_a_hostile_guest(void **state)
 	GThread *thread = g_thread_new("guest", hostile_thread, &h);
 	Seen seen = { 0 };
 
-	/* When a record is read as a whole is chance, too: until one was, and not for ever. */
+	/* It also depends on chance when a whole record is read: waits for one, with a bound. */
 	while (g_get_monotonic_time() < end ||
 	       (!met_sense_and_nonsense(f, &seen) &&
 		g_get_monotonic_time() < end + 120 * G_USEC_PER_SEC)) {

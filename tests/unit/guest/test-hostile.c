@@ -28,7 +28,7 @@ typedef struct {
 	KxHeat *heat;
 	KxGfnSet *found;
 	KxTracker *tracker;
-	/* what a look brought */
+	/* what one look at the ring has found */
 	guint64 runs, pages, passes;
 } Rig;
 
@@ -113,7 +113,7 @@ static struct kvm_ext_channel_span whole_vm(guint64 i, guint64 pages)
 	return (struct kvm_ext_channel_span){ 0, pages };
 }
 
-/* Each a little less than the one before, so that none is like another. */
+/* Each span is a little shorter than the one before, so that no two spans are equal. */
 static struct kvm_ext_channel_span shrinking(guint64 i, guint64 pages)
 {
 	return (struct kvm_ext_channel_span){ i, pages - 2 * i };
@@ -124,13 +124,13 @@ static struct kvm_ext_channel_span beyond_all_memory(guint64 i, guint64 pages)
 	return (struct kvm_ext_channel_span){ (guint64)1 << 39, (guint64)1 << 39 };
 }
 
-/* One page here, one there, in no order. */
+/* Single scattered pages, in no order. */
 static struct kvm_ext_channel_span scattered(guint64 i, guint64 pages)
 {
 	return (struct kvm_ext_channel_span){ i * 0x9e3779b97f4a7c15 % pages, 1 };
 }
 
-/* Large, and nowhere aligned with what a set of pages takes as one. */
+/* Large spans that are never aligned to the chunks of a set of pages. */
 static struct kvm_ext_channel_span awkward(guint64 i, guint64 pages)
 {
 	guint64 n = MIN(32767, pages / 4096 - 1);
@@ -138,7 +138,7 @@ static struct kvm_ext_channel_span awkward(guint64 i, guint64 pages)
 	return (struct kvm_ext_channel_span){ i * 0x9e3779b97f4a7c15 % (pages - n), n };
 }
 
-/* As many spans as the ring takes, in records as long as records may be; how many. */
+/* Fills the ring with spans, in records of the maximum length. Returns the number of spans. */
 static guint64 fill_ring(Rig *g, SpanFn fn)
 {
 	const guint32 nr = (KVM_EXT_CHANNEL_REC_MAX - sizeof(struct kvm_ext_channel_pages)) /
@@ -220,7 +220,7 @@ static void a_look_is_bounded(void **state)
 	}
 }
 
-/* What was left out is told, and the guest that mends its ways is believed again. */
+/* Spans that were left out are counted, and valid data that the guest sends later is used again. */
 static void what_is_left_out_is_counted(void **state)
 {
 	struct kvm_ext_channel_range range = { 0x1000, 4 << 12, 64, 3, 0 };
@@ -246,7 +246,7 @@ static void what_is_left_out_is_counted(void **state)
 	rig_close(&g);
 }
 
-/* Memory that the VM was given after the tracker began is the VM's memory. */
+/* Memory that was plugged into the VM after the tracker began counts as well. */
 static void memory_that_comes_later_counts(void **state)
 {
 	struct kvm_ext_channel_range range = { 0x1000, 4 << 12, 64, 3, 0 };

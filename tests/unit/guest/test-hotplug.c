@@ -23,7 +23,7 @@ typedef struct {
 	gboolean plugged, refuses, holds_on; /* libvirt refuses; the guest does not let go */
 	guint attaches, detaches;
 	char *attached; /* XML */
-	gboolean mute;	/* tells nothing of itself */
+	gboolean mute;	/* the connection to libvirt is lost */
 } Domain;
 
 /* What AppArmor was asked for; one domain at a time is tested. */
@@ -169,7 +169,7 @@ static void plugs_in_and_out(void **state)
 	assert_false(exists(f));
 }
 
-/* Another daemon's, plugged: taken over under a new instance. */
+/* A device that another daemon has plugged in is taken over with a new instance number. */
 static void takes_over(void **state)
 {
 	Fixture *f = *state;
@@ -196,7 +196,7 @@ static void takes_over(void **state)
 	assert_false(kx_channel_status(kx_plug_channel(second), &st));
 }
 
-/* What is no device's memory is removed, whoever made it; a link is not followed. */
+/* A file that is not the memory of a device is removed, whoever made it; a link is not followed. */
 static void replaces_what_is_in_the_way(void **state)
 {
 	Fixture *f = *state;
@@ -259,7 +259,7 @@ static void make_unfit(const Fixture *f, const char *other, Unfit how)
 	}
 }
 
-/* A device whose memory is not to be trusted is unplugged, and another plugged in; or it is said why not. */
+/* A device whose memory cannot be trusted is unplugged, and another one is plugged in; or the error says why not. */
 static void replaces_a_device_that_is_not_ours(void **state)
 {
 	Fixture *f = *state;
@@ -352,7 +352,7 @@ static void asks_who_confines_qemu(void **state)
 	assert_true(kx_plug_out(p, &f->vm, 1000000000, NULL));
 	assert_int_equal(confinement.restores, 1);
 	g_clear_pointer(&p, kx_plug_unref);
-	/* It cannot be had: only if that is why, it is said. */
+	/* The rule cannot be added: the error says so only if QEMU cannot open the file for this reason. */
 	confinement.refuses = TRUE;
 	p = kx_plug_in(&f->vm, NULL);
 	assert_non_null(p);
@@ -364,7 +364,7 @@ static void asks_who_confines_qemu(void **state)
 
 #define CONFINED "<seclabel type='dynamic' model='apparmor'><label>libvirt-x</label></seclabel>"
 
-/* The rule of a daemon that is gone goes with its device, whoever unplugs that, and with what it has left of it. */
+/* The rule of a daemon that has ended is removed with its device, whoever unplugs it, and with a file that it has left. */
 static void takes_back_the_rule_of_another(void **state)
 {
 	Fixture *f = *state;
@@ -381,7 +381,7 @@ static void takes_back_the_rule_of_another(void **state)
 		assert_int_equal(confinement.restores, i + 1);
 		g_clear_pointer(&p, kx_plug_unref);
 	}
-	/* It cannot be taken over, and is unplugged. */
+	/* The device cannot be taken over, and is unplugged. */
 	p = kx_plug_in(&f->vm, NULL);
 	g_clear_pointer(&p, kx_plug_unref);
 	make_unfit(f, NULL, SHORT);
@@ -393,7 +393,7 @@ static void takes_back_the_rule_of_another(void **state)
 	assert_null(kx_plug_find(&f->vm));
 	assert_false(exists(f));
 	assert_int_equal(confinement.restores, 4);
-	/* Nothing was left, nor is anything loaded. */
+	/* Nothing was left behind, so no profile is loaded. */
 	assert_null(kx_plug_find(&f->vm));
 	assert_int_equal(confinement.restores, 4);
 }
@@ -451,7 +451,7 @@ static void says_that_the_guest_holds_on(void **state)
 	assert_false(exists(f));
 }
 
-/* A connection that was lost says neither that the device is out, nor that the file may go. */
+/* If the connection is lost, it is not known whether the device is unplugged, so the file stays. */
 static void keeps_the_file_where_libvirt_is_mute(void **state)
 {
 	Fixture *f = *state;

@@ -56,7 +56,7 @@ static void test_log_places(void **state)
 	assert_near(kx_axis_place(&a, 10000), 100);
 	assert_true(kx_axis_place(&a, 10) < 0);
 	assert_true(kx_axis_place(&a, 1e6) > 100);
-	/* A cost may be estimated below 0: there is no place for it, and none is made up. */
+	/* A cost may be estimated below 0: a logarithmic axis has no place for it. */
 	assert_true(isinf(kx_axis_place(&a, 0)) && kx_axis_place(&a, 0) < 0);
 	assert_true(isinf(kx_axis_place(&a, -3)) && kx_axis_place(&a, -3) < 0);
 }
@@ -75,7 +75,7 @@ static void test_linear(void **state)
 	assert_near(kx_axis_place(&time, 95), 100);
 }
 
-/* Whatever the values are: ticks ascend, lie on the axis, and the values do, too. */
+/* For any values: ticks ascend and lie on the axis, and so do the values. */
 static void test_any(void **state)
 {
 	for (double low = 1e-12; low < 1e15; low *= 3.7) {

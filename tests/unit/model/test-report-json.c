@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The report model as JSON: exact both ways, tolerant of the new, strict about the wrong. */
+/* The report model as JSON: exact both ways; unknown members are ignored, wrong members are errors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -117,7 +117,7 @@ static void test_over_time(void **state)
 	assert_non_null(strstr(json, "\"0+2 4096+1\""));
 }
 
-/* Each change makes the map false in a way of its own. */
+/* Each change makes the map invalid in another way. */
 static void test_over_time_refused(void **state)
 {
 	static const char *const changes[][2] = {
@@ -259,7 +259,7 @@ static void test_tolerant(void **state)
 	w = ((KxVmReport *)r->vms->pdata[0])->windows->pdata[0];
 	assert_string_equal(w->options, "");
 	assert_true(w->pass_costs.sums.y == 3);
-	/* a counter that the text does not hold was not measured */
+	/* a counter that is missing in the text was not measured */
 	assert_string_equal(w->exits_na, "not in the report");
 }
 
@@ -337,7 +337,7 @@ static void test_refused(void **state)
 	}
 }
 
-/* The log's part is there as a whole or not at all. */
+/* The log's part is complete, or there is none. */
 static void test_log_part(void **state)
 {
 	g_autoptr(KxReport) r = sample();
@@ -374,7 +374,7 @@ static void test_log_part(void **state)
 	assert_string_equal(((KxVmReport *)back->vms->pdata[0])->yielded, "migration");
 }
 
-/* A counter that came after the report was written is not known, and stays so when the report is written again. */
+/* A counter that is newer than the report is not known, and stays unknown when the report is written again. */
 static void test_later_counter(void **state)
 {
 	g_autoptr(KxReport) r = sample(), old = NULL, again = NULL;
@@ -406,7 +406,7 @@ static void test_later_counter(void **state)
 	assert_null(kx_report_from_json(without, NULL));
 }
 
-/* Figures for whoever reads the JSON: a value or a reason, never both, never a bare 0. */
+/* Figures in the JSON have a value or a reason, never both, and never a 0 without a measurement. */
 static void test_rows(void **state)
 {
 	g_autoptr(KxReport) r = sample();

@@ -120,7 +120,7 @@ static void same_sums(const KxSeries *a, const KxSeries *b)
 	}
 }
 
-/* Whatever is judged again, and how often: as if it had been known from the beginning. */
+/* After observations were judged again, any number of times, the sums are as if the last decision had been known from the beginning. */
 static void judged_again(void **state)
 {
 	gsl_rng *rng = gsl_rng_alloc(gsl_rng_taus2);
@@ -168,7 +168,7 @@ static void what_is_missing_parts_neighbours(void **state)
 	assert_int_equal(s.taken, 3);
 	near(s.yy, 2, "1 · 2");
 
-	/* that the last one counts after all makes no neighbour of what comes behind the gap */
+	/* the last observation counts after all, but the one after the gap is no neighbour of it */
 	kx_series_skip(&s);
 	kx_series_break(&s);
 	kx_series_rejudge(&s, 3, (KxObservation){ 4, 1 }, &(KxObservation){ 3, 1 }, NULL, TRUE);
@@ -177,7 +177,7 @@ static void what_is_missing_parts_neighbours(void **state)
 	near(s.yy, 2 + 12, "3 · 4");
 }
 
-/* What no series can be is not taken from a file. */
+/* Numbers that no series can have are refused when they are read from a file. */
 static void what_is_sound(void **state)
 {
 	KxSeries s = { 0 };
@@ -197,7 +197,7 @@ static void what_is_sound(void **state)
 	assert_false(kx_series_is_sound(&s));
 }
 
-/* A stretch in which nothing counts is no unit. */
+/* A batch without an observation that counts is no unit. */
 static void paused_stretches_are_no_units(void **state)
 {
 	KxSeriesEstimate e;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Recordings: what goes in comes out; what is cut off or damaged is noticed, and what was before it is there. */
+/* Recordings: reading gives what was written; a cut or damage is noticed, and everything before it can be read. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -133,7 +133,7 @@ static char *text_of(KxHeatReport *heat, KxOverTime *t)
 }
 
 typedef struct {
-	char *path, *live; /* what the heat said that got the same records */
+	char *path, *live; /* the JSON of a heat that got the same records */
 	guint8 *data;
 	gsize len;
 } State;
@@ -217,7 +217,7 @@ static void gives_what_it_gave_live(void **state)
 	assert_string_equal(text, s->live);
 }
 
-/* A part of the time, in finer rows than the whole. */
+/* A part of the time has finer rows than the whole. */
 static void gives_a_part(void **state)
 {
 	const State *s = *state;
@@ -237,7 +237,7 @@ static void gives_a_part(void **state)
 
 /* --- cut off, damaged ---------------------------------------------------------------------------------------------------- */
 
-/* At each byte: never more than what is whole, and everything that is. */
+/* Cut at each byte: exactly the whole frames are read. */
 static void survives_truncation_at_each_byte(void **state)
 {
 	const State *s = *state;
@@ -275,7 +275,7 @@ static gsize next_flip(const State *s, gsize at)
 	return at < frame + sizeof(KxRecordFrame) ? at + 1 : MIN(at + 29, end);
 }
 
-/* The checksum finds each flipped bit; and nothing that was read before depends on it. */
+/* The checksum finds each flipped bit, and everything before that frame is read unchanged. */
 static void notices_each_flipped_bit(void **state)
 {
 	const State *s = *state;
@@ -290,7 +290,7 @@ static void notices_each_flipped_bit(void **state)
 	}
 }
 
-/* Right checksums over wrong contents, as only a liar makes them. */
+/* Correct checksums over wrong contents, which only somebody with bad intent makes. */
 /* TRUE: the reader noticed. */
 static gboolean lie(const State *s, guint32 frame, guint32 type, const void *raw, gsize len)
 {
@@ -368,7 +368,7 @@ static void is_not_fooled(void **state)
 	assert_true(lie(s, 0, KX_FRAME_HEAD, "{}", 2));
 }
 
-/* Random damage behind right checksums: the inner readers stand alone. */
+/* Random contents with correct checksums: the readers of the contents must cope with them. */
 static void survives_noise(void **state)
 {
 	const State *s = *state;
@@ -430,7 +430,7 @@ static gboolean says_reports_lost(const GByteArray *recording, const char *what)
 	return found;
 }
 
-/* A reader that does not read: samples are dropped, are counted, and the recording says so. */
+/* The other end of a pipe does not read: samples are dropped and counted, and the recording says so. */
 static void slow_file_loses_samples(void **state)
 {
 	Both b = { open_heat(), NULL };
@@ -455,7 +455,7 @@ static void slow_file_loses_samples(void **state)
 	for (guint i = 0; i < (100u << 20) / 4096; i++)
 		kx_recorder_sample(b.recorder, bulk);
 	one_pass(&b, 5, 0); /* its begin may be lost */
-	/* Reports are as large as their VM is: however many come, the queue takes none but the last. */
+	/* Reports of a large VM are large: when the queue is full, it takes only the last one. */
 	for (guint i = 0; i < 1000; i++)
 		kx_recorder_put_report(b.recorder, bulky, FALSE);
 	kx_recorder_put_report(b.recorder, report, TRUE);

@@ -193,7 +193,7 @@ static void leaves_page_zero_out(void **state)
 	assert_null(strstr(text, "\"start\":\"0\""));
 }
 
-/* damo takes a file for a record by its first bytes. */
+/* damo recognises a record by its first bytes. */
 static void is_a_zlib_stream(void **state)
 {
 	g_autoptr(GBytes) packed = kx_damo_pack("[1, 2, 3]");

@@ -119,7 +119,7 @@ static void test_tables_fit(void **state)
 	}
 }
 
-/* Rendering what the JSON of a report says gives the same text: nothing is lost on the way. */
+/* A report that was written as JSON and read again gives the same text: nothing is lost. */
 static void test_round_trip(void **state)
 {
 	for (guint i = 0; i < G_N_ELEMENTS(names); i++) {

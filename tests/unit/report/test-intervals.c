@@ -34,7 +34,7 @@ typedef struct {
 	guint least, most; /* intervals of EXPERIMENTS that cover */
 } Case;
 
-/* A window of passes: samples vary, and what a pass costs beyond them is an AR(1) series. */
+/* A window of passes: the number of samples varies, and the rest of a pass's cost is an AR(1) series. */
 static void run_window(KxAccount *a, gsl_rng *rng, const Case *c, guint64 epoch)
 {
 	const KxSetting setting = {
@@ -87,7 +87,7 @@ static const KxRow *row_of(const KxReport *r, GPtrArray **rows)
 	return (*rows)->pdata[0];
 }
 
-/* What a saved report says is what the report said. */
+/* A report that was saved and read again has the same figures. */
 static void check_saved(const KxReport *r, const KxRow *row)
 {
 	g_autofree char *json = kx_report_to_json(r);

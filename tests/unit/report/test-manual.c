@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What kvm-ext-report(1) says of the columns of parts is what model/part-*.def say of them. UPDATE_GOLDEN=1 writes that piece of
+ * kvm-ext-report(1) has the same text about the columns of parts as model/part-*.def. UPDATE_GOLDEN=1 writes that piece of
  * the page anew.
  */
 #include <setjmp.h>
@@ -67,7 +67,7 @@ static void test_page(void **state)
 	assert_string_equal(begin, columns);
 }
 
-/* A column of a part that the page is silent about would be one that nobody can look up. */
+/* Each column of a part is described in the page, so that users can look it up. */
 static void test_told(void **state)
 {
 	for (const KxFigureSpec *f = kx_figures; f->offset; f++) {
@@ -76,7 +76,7 @@ static void test_told(void **state)
 	}
 }
 
-/* The first figure is what the main table begins with; keys are there once; other figures of a cell are figures. */
+/* The main table begins with the first figure; each key exists once; further figures of a cell are figures of the table. */
 static void test_specs(void **state)
 {
 	g_autoptr(GHashTable) keys = g_hash_table_new(g_str_hash, g_str_equal);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Metrics as text: hostile names, names that occur twice, what is n/a, counters that must not go back; what describes them. */
+/* Metrics as text: hostile names, equal names, values that are n/a, counters that must not go back, and their descriptions. */
 #include <locale.h>
 #include <math.h>
 #include <setjmp.h>
@@ -80,7 +80,7 @@ static void names_are_escaped(void **state)
 	assert_true(g_str_has_suffix(text, "\n# EOF\n"));
 }
 
-/* Also a name that looks like what tells two others apart, and two that are the same only once they are valid. */
+/* Also a name that equals the label of another VM, and two names that are equal only after they were made valid UTF-8. */
 static void no_two_series_are_the_same(void **state)
 {
 	g_autoptr(GPtrArray) vms = no_vms();
@@ -128,13 +128,13 @@ static void what_is_not_known_is_left_out(void **state)
 		   "kvm_ext_tracker_vm_exits_total{domain=\"b\",tracker=\"qemu-dirty-rate\"} 0");
 	assert_has(text, "kvm_ext_tracker_tracked_seconds_total{domain=\"a\",tracker=\"off\"} 5");
 	assert_null(strstr(text, "samples_total{domain=\"b\""));
-	/* before the guest has told its event */
+	/* before the guest has reported its event */
 	assert_null(strstr(text, "tracker=\"guest-pebs\"} "));
 	assert_null(strstr(text, "NaN"));
 	assert_null(strstr(text, "nan"));
 }
 
-/* The quotient of the two is the report's cost per sample: not the priming, not the control of staleness. */
+/* The quotient of the two counters is the report's cost per sample, without priming and without the control of staleness. */
 static void cost_is_that_of_the_report(void **state)
 {
 	g_autoptr(GPtrArray) vms = no_vms();
@@ -160,7 +160,7 @@ static void counters_do_not_go_back(void **state)
 	g_autoptr(KxWindow) w = window_of("abit");
 
 	kx_totals_add(before, w);
-	w->passes = 8; /* two were in a pause, as was told later */
+	w->passes = 8; /* two passes were in a pause, which was reported later */
 	w->pass_costs.sums.x = 300000;
 	w->exits_na = g_strdup("the module went");
 	kx_totals_add(now, w);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Heat over time and working sets as text, CSV and grids: what is shown is what the map has. */
+/* Heat over time and working sets as text, CSV and grids show the values of the map. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -217,7 +217,7 @@ static void working_set_is_right(void **state)
 	assert_non_null(strstr(idle, rest));
 }
 
-/* What is not known says why, and is no number. */
+/* A value that is not known has a reason and no number. */
 static void says_what_is_not_known(void **state)
 {
 	g_autoptr(KxVmReport) v = kx_vm_report_new();

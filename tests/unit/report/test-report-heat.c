@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Maps of heat made by hand: where they agree, who has seen what, and the same once more through JSON. */
+/* Maps of heat made by hand: where they agree, which trackers have seen which ranges, and the same after JSON. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,7 +28,7 @@ static KxHeatMap *add_map(KxHeatReport *h, const char *tracker)
 	return m;
 }
 
-/* In pages; to be called in order of heat. */
+/* In pages; call this in order of heat. */
 static void add_range(KxHeatMap *m, guint64 page, guint64 pages, guint64 accesses)
 {
 	KxHeatRange r = { page * PAGE, pages * PAGE, accesses, 3, 0 };
@@ -65,7 +65,7 @@ static void counts_what_is_in_both(void **state)
 	assert_int_equal(a->ranges_hot, 3);
 	assert_null(only(h)->na);
 	assert_int_equal(only(h)->bytes, 20 * PAGE);
-	/* of b the first range and half of the pages of the second, whichever: 5 and 5 / 2 are in a */
+	/* of b the first range, and any half of the pages of the second: 5 and 5 / 2 of them are in a */
 	assert_int_equal(only(h)->common, 7 * PAGE + PAGE / 2);
 	assert_true(fabs(only(h)->f1 - 0.375) < 1e-9);
 	assert_true(fabs(only(h)->jaccard - 7.5 / 32.5) < 1e-9);
@@ -128,7 +128,7 @@ static void says_why_not(void **state)
 	}
 }
 
-/* By 2M leaves, which the classifier has divided: all are as hot, and so are all of their parts. By 4K pages: one each. */
+/* One map from 2M leaves, which the classifier has divided: all parts are equally hot. One map from 4K pages: one hot page each. */
 static void add_leaves_and_pages(KxHeatReport *h, guint64 leaf_bytes, guint64 hot_pages)
 {
 	KxHeatMap *a = add_map(h, "abit"), *b = add_map(h, "dirty-log");
@@ -141,7 +141,7 @@ static void add_leaves_and_pages(KxHeatReport *h, guint64 leaf_bytes, guint64 ho
 		add_range(b, 512 + 32 * i, 1, 5);
 }
 
-/* What is hot lies in leaves that are larger: whether they agree cannot be told, however finely their ranges are. */
+/* The hot pages are in leaves that are larger: it cannot be known whether the maps agree, however small their ranges are. */
 static void leaves_are_not_compared(void **state)
 {
 	static const char says[] = "abit finds whole leaves of 2 MiB, larger than what is hot";
@@ -180,7 +180,7 @@ static void leaves_are_not_compared(void **state)
 	assert_true(only(same)->f1 == 1);
 }
 
-/* The guest's own addresses are nobody else's. */
+/* Addresses of a guest's process are compared with no other map. */
 static void processes_are_not_compared(void **state)
 {
 	g_autoptr(KxHeatReport) h = kx_heat_report_new();
@@ -280,7 +280,7 @@ static void shows_who_has_seen_it(void **state)
 	assert_null(strchr(process, '\t'));
 }
 
-/* Heat that nested guests make can be missing from all maps but those of trackers that see it: said in text and JSON. */
+/* Text and JSON say which maps may lack the heat of nested guests: those of trackers that cannot see it. */
 static void shows_what_is_unseen(void **state)
 {
 	g_autoptr(KxReport) r = with_heat();
@@ -299,7 +299,7 @@ static void shows_what_is_unseen(void **state)
 	assert_non_null(strstr(after, "\n  NESTED GUESTS WERE SEEN: "));
 }
 
-/* Samples that were lost are said beside the map that lacks them, in the report as well, and come back from JSON. */
+/* The number of lost samples is shown beside the map that lacks them, also in the report, and is kept in JSON. */
 static void shows_what_was_lost(void **state)
 {
 	static const char says[] = "4321 more samples were lost";
@@ -338,7 +338,7 @@ static void add_process(KxHeatReport *h, const char *tracker, const char *proces
 	add_range(m, 1, 1, 5);
 }
 
-/* The model has all processes last; the table has them below the tracker that told of them, and they name it. */
+/* In the model all processes are at the end; in the table they are below the tracker that reported them, and name it. */
 static void processes_stand_below_their_tracker(void **state)
 {
 	static const char *const rows[] = {

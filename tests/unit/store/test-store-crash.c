@@ -3,7 +3,7 @@
  * The store: nothing that was saved is lost or torn if the writer is killed at a random moment, if the disk is full, or if two
  * processes write at once.
  *
- * What it cannot show: loss of power. SIGKILL leaves what the kernel has taken over; that SQLite waits for the disk
+ * What it cannot show: loss of power. After SIGKILL the kernel still writes what it has taken over; that SQLite waits for the disk
  * (synchronous=EXTRA) is SQLite's own promise.
  */
 #define _GNU_SOURCE /* pipe2, F_SETPIPE_SZ */
@@ -68,7 +68,7 @@ static void write_for_ever(int report)
 	_exit(1);
 }
 
-/* Loads it, whatever it is, checks that it has at least @rounds, all whole, and returns how many it has. */
+/* Loads the comparison or experiment, checks that it has at least @rounds rounds, all whole, and returns their number. */
 static guint rounds_kept(KxStore *s, const char *id, guint rounds, KxStoredState *is)
 {
 	g_autoptr(KxComparison) c = NULL;
@@ -92,7 +92,7 @@ static guint rounds_kept(KxStore *s, const char *id, guint rounds, KxStoredState
 	return kx_experiment_whole(e);
 }
 
-/* Each line that the writer has reported is true. @said: what it had reported before it was killed. */
+/* Checks each line that the writer has reported. @said: what the writer had reported before it was killed. */
 static void assert_kept(KxStore *s, const char *said)
 {
 	g_auto(GStrv) lines = g_strsplit(said, "\n", -1);
@@ -160,7 +160,7 @@ static void test_killed_at_any_moment(void **state)
 
 		kill_after((gulong)g_rand_int_range(rand, 1000, 60000), i % 4 == 3, said);
 		journals += g_file_test(journal, G_FILE_TEST_EXISTS);
-		/* Opening for writing checks the whole file; a file without tables is none for readers. */
+		/* Opening for writing checks the whole file; for readers a file without tables does not exist. */
 		s = open_store(i % 2 || !said->len ? KX_STORE_WRITE : KX_STORE_READ);
 		assert_kept(s, said->str);
 	}
@@ -253,7 +253,7 @@ static void test_full_disk(void **state)
 			if (!kx_store_save(mine, c, c->whole - 1, KX_STORE_GOES_ON, &error))
 				break;
 		}
-		/* It failed, said why, and goes on once there is space again, with the rounds that are missing. */
+		/* A save failed with a reason; when there is space again, the missing rounds are saved. */
 		ok = ok && error && c->id && c->whole > 1;
 		limit.rlim_cur = RLIM_INFINITY;
 		setrlimit(RLIMIT_FSIZE, &limit);

@@ -29,7 +29,7 @@ static void run_sql(const char *sql)
 	sqlite3_close(db);
 }
 
-/* In both modes, and the file has the same bytes afterwards. */
+/* The file is refused in both modes, and has the same bytes afterwards. */
 static void assert_refused(const char *words)
 {
 	g_autofree char *path = file(), *before = NULL, *after = NULL;
@@ -56,7 +56,7 @@ static void fill(void)
 	save(s, c, 0, KX_STORE_ENDS);
 }
 
-/* A file of the version before experiments, as its program left it. */
+/* A file of the version before there were experiments, as that program left it. */
 static void fill_first_version(void)
 {
 	fill();
@@ -64,7 +64,7 @@ static void fill_first_version(void)
 		"PRAGMA user_version = 1");
 }
 
-/* By whoever may write it, also to read it. */
+/* A user who may write the file updates it, also when the user opens it only to read. */
 static void test_older_is_brought_up_to_date(void **state)
 {
 	for (KxStoreMode mode = KX_STORE_READ; mode <= KX_STORE_WRITE; mode++) {
@@ -112,7 +112,7 @@ static void test_no_database_is_refused(void **state)
 	assert_refused("damaged, or no database");
 }
 
-/* Zeros in the middle: reading may or may not come across them, writing must not go on. */
+/* Zeros in the middle of the file: reading may or may not meet them, but writing must be refused. */
 static void test_damaged_is_refused(void **state)
 {
 	g_autofree char *path = file();
@@ -128,7 +128,7 @@ static void test_damaged_is_refused(void **state)
 	assert_non_null(strstr(error->message, "damaged"));
 }
 
-/* What a comparison has in the store is JSON of anybody who could write there. */
+/* The JSON in the store may come from anybody who could write there. */
 static void test_bad_json_is_an_error(void **state)
 {
 	g_autoptr(KxStore) s = NULL;
@@ -156,7 +156,7 @@ static void test_nothing_is_created_for_readers(void **state)
 	assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
 	assert_null(kx_store_open(deep, KX_STORE_READ, &none));
 	assert_true(g_error_matches(none, KX_STORE_ERROR, KX_STORE_ERROR_NONE));
-	/* As a writer that was killed right after it had created the file leaves it. */
+	/* The file as a writer leaves it that was killed right after it had created the file. */
 	fake_write(dir, KX_STORE_FILE, "");
 	g_clear_error(&error);
 	assert_null(kx_store_open(dir, KX_STORE_READ, &error));
@@ -179,7 +179,7 @@ static void test_permissions(void **state)
 	assert_int_equal(st.st_mode & 0027, 0);
 }
 
-/* As a user without privileges: root is refused nothing. */
+/* Runs @work as a user without privileges, because root is refused nothing. */
 static int as_user(int (*work)(void))
 {
 	int status;
@@ -199,7 +199,7 @@ static int write_is_refused(void)
 	return s || !g_error_matches(error, KX_STORE_ERROR, KX_STORE_ERROR_READ_ONLY);
 }
 
-/* Reading works, if only that is allowed. */
+/* Reading works if only reading is allowed. */
 static int read_works(void)
 {
 	g_autoptr(KxStore) s = kx_store_open(dir, KX_STORE_READ, NULL);
@@ -219,7 +219,7 @@ static int older_is_refused(void)
 	return s || !strstr(error->message, "was written by an older kvm-ext");
 }
 
-/* Who may not write it cannot bring it up to date. */
+/* A user who may not write the file cannot update it. */
 static void test_older_and_read_only(void **state)
 {
 	g_autofree char *path = file();

@@ -32,7 +32,7 @@ static void test_gives_it_back(void **state)
 	assert_string_equal(json, again);
 }
 
-/* Rounds that the store has are not written again until the end; the end rewrites all, and has rounds that are not whole. */
+/* Rounds that the store has are not written again before the end; the end writes all rounds, also those that are not whole. */
 static void test_goes_on_and_ends(void **state)
 {
 	g_autoptr(KxStore) s = open_store(KX_STORE_WRITE);
@@ -67,7 +67,7 @@ static void assert_same_experiment(const KxExperiment *a, const KxExperiment *b)
 	assert_string_equal(json, again);
 }
 
-/* From its beginning, before any run, to an end within a round; and the list says what it is. */
+/* An experiment from its beginning, before any run, to an end within a round; the list shows that it is an experiment. */
 static void test_keeps_experiments(void **state)
 {
 	g_autoptr(KxStore) s = open_store(KX_STORE_WRITE);
@@ -252,7 +252,7 @@ static void test_one_measures_at_a_time(void **state)
 		_exit(!mine || !kx_store_claim(mine, c->id, NULL));
 	}
 	await(child);
-	/* That process is gone without a word. */
+	/* That process has ended without saying so. */
 	{
 		KxStoredState is;
 		g_autoptr(KxComparison) back = load(s, c->id, &is);
@@ -260,7 +260,7 @@ static void test_one_measures_at_a_time(void **state)
 		assert_int_equal(is, KX_STORED_KILLED);
 	}
 	assert_true(kx_store_claim(s, c->id, NULL));
-	/* A resumption that cannot begin leaves it as it was, and it can be claimed again. */
+	/* If the comparison cannot be resumed, it stays as it was, and can be claimed again. */
 	assert_true(kx_store_release(s, c->id, NULL));
 	{
 		KxStoredState is;
@@ -271,7 +271,7 @@ static void test_one_measures_at_a_time(void **state)
 	assert_true(kx_store_claim(s, c->id, NULL));
 }
 
-/* The rounds go with it, and a writer that does not know makes no second one of what is left. */
+/* The rounds are deleted with the comparison, and a writer that does not know of it does not save the comparison again. */
 static void test_deletes(void **state)
 {
 	g_autoptr(KxStore) s = open_store(KX_STORE_WRITE);

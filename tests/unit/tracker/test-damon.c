@@ -86,10 +86,10 @@ static const Layout layout_later = {
 
 static struct {
 	char *root;
-	gboolean later; /* it has what kernels after 6.12 have */
+	gboolean later; /* the kernel has the files of kernels after 6.12 */
 	gboolean no_fvaddr;
-	gboolean exclusive; /* a monitor of the kernel's own runs */
-	guint busy;	    /* so many writes find the files in use */
+	gboolean exclusive; /* a monitor of the kernel itself runs */
+	guint busy;	    /* this many writes find the files in use */
 	guint opened;	    /* of these: */
 	struct {
 		pid_t tid;
@@ -140,7 +140,7 @@ static char *said(const char *format, ...)
 
 #define PATIENCE_US (60 * G_USEC_PER_SEC)
 
-/* Waits for it: on a busy machine nobody waits until the thread of a tracker has removed its setup. */
+/* Waits for this content, because stopping a tracker does not always wait until its thread has removed the setup. */
 static void says(const char *name, const char *want)
 {
 	gint64 until = g_get_monotonic_time() + PATIENCE_US;
@@ -396,7 +396,7 @@ static int set_up(void **state)
 	return 0;
 }
 
-/* Until nobody reads the events any more: their reader has closed them last of all. */
+/* Waits until the reader has closed the events, which is the last thing that it does. */
 static void until_closed(int end)
 {
 	struct pollfd p = { .fd = end };
@@ -450,7 +450,7 @@ static void started(Fixture *f)
 		fail_msg("%s", error->message);
 }
 
-/* Words of the error that refuses, and all files as before. */
+/* The tracker is refused with these words, and all files are unchanged. */
 static void refused(Fixture *f, KxError code, const char *words)
 {
 	g_autoptr(GError) error = NULL;
@@ -544,7 +544,7 @@ static void region_is(const Fixture *f, guint i, guint64 gfn, guint64 npages, gu
 	assert_int_equal(r->accesses, accesses);
 }
 
-/* A region that reaches over two parts is in both, with its samples counted once; memory that is not the guest's is nowhere. */
+/* A region over two parts is found in both, and its samples count once; memory that is not the guest's is not reported. */
 static void finds(Fixture *f, const Layout *l)
 {
 	struct kvm_ext_stats st;
@@ -608,7 +608,7 @@ static void test_many_regions(void **state)
 	}
 }
 
-/* An aggregation that lacks an event, or has one that makes no sense, is none; the next one is. */
+/* An aggregation that lacks an event, or has an invalid one, is dropped; the next one is read. */
 static void test_malformed_events(void **state)
 {
 	Fixture *f = *state;
@@ -632,14 +632,14 @@ static void test_malformed_events(void **state)
 	assert_int_equal(f->regions->len, 2);
 	region_is(f, 1, 1, 2, 20); /* no more than there were checks */
 	assert_int_equal(f->samples, 21);
-	/* Two lost, each of which cost as much as the one that is whole: that is the cost of nobody's samples. */
+	/* Two aggregations were lost, each of which cost as much as the complete one: their cost is not a cost of samples. */
 	assert_true(f->t->ops->stats(f->t, &st, NULL));
 	assert_int_equal(st.overruns, 2);
 	assert_in_range(f->cpu_ns, 10000000, 20000000);
 	assert_true(st.cpu_ns - st.prime_cpu_ns >= 40000000);
 }
 
-/* A record of a size that cannot be: what is in the buffer is left, what comes after is read. */
+/* A record with an impossible size: the contents of the buffer are dropped, later records are read. */
 static void test_malformed_buffer(void **state)
 {
 	Fixture *f = *state;
@@ -701,7 +701,7 @@ static void test_setup(void **state)
 	says("1/contexts/0/targets/0/regions/nr_regions", "2");
 	says("1/contexts/0/targets/0/regions/0/start", start);
 	says("1/contexts/0/targets/0/regions/1/end", end);
-	/* Another setting: the old monitor ends, the new one runs. */
+	/* After a switch to another setting the old monitor has ended, and the new one runs. */
 	started(f);
 	says("1/state", "off");
 	says("2/state", "on");
@@ -745,7 +745,7 @@ static void test_range(void **state)
 	refused(f, KX_ERROR_INVALID_OPTION, "none of the VM's RAM");
 }
 
-/* Files that are in use for a moment are tried again. */
+/* If the files are in use for a short time, the write is tried again. */
 static void test_busy_files(void **state)
 {
 	Fixture *f = *state;
@@ -758,7 +758,7 @@ static void test_busy_files(void **state)
 	says("nr_kdamonds", "0");
 }
 
-/* Somebody uses DAMON's files for longer than anybody waits: what could not be removed then is removed later. */
+/* Somebody uses DAMON's files for longer than the daemon waits: the setup that could not be removed is removed later. */
 static void test_files_stay_busy(void **state)
 {
 	Fixture *f = *state;
@@ -778,7 +778,7 @@ static void test_files_stay_busy(void **state)
 
 /* --- what is refused ----------------------------------------------------------------------------------------------------------- */
 
-/* As another user would do it: @n kdamonds, the first of which has a context and, if @on, runs. */
+/* A setup of another user: @n kdamonds, the first of which has a context and, if @on, runs. */
 static void another_user(guint n, gboolean on)
 {
 	g_autofree char *path = g_build_filename(kernel.root, ADMIN "/nr_kdamonds", NULL);
@@ -802,7 +802,7 @@ static void test_another_user_runs(void **state)
 	says("0/state", "on");
 }
 
-/* It may be started again. Nor is the number alone a mark. */
+/* The other user may start it again. Nor is the number of kdamonds a mark. */
 static void test_another_user_has_set_up(void **state)
 {
 	g_autofree char *why = NULL;
@@ -886,7 +886,7 @@ static void test_leftover(void **state)
 	leave_behind(f, 31337, "77\n");
 	kx_trackers_recover(kernel.root, f->proc);
 	says("nr_kdamonds", "0");
-	/* And where nobody has looked before: by the next VM. */
+	/* If nothing has removed the setup before, the next VM does. */
 	leave_behind(f, 31337, "77\n");
 	started(f);
 	says("nr_kdamonds", "128");
@@ -894,7 +894,7 @@ static void test_leftover(void **state)
 	says("0/contexts/0/monitoring_attrs/intervals/aggr_us", "5555");
 }
 
-/* A pid that another process has by now is no daemon. */
+/* If another process has the pid by now, the daemon has ended. */
 static void test_leftover_of_a_reused_pid(void **state)
 {
 	Fixture *f = *state;
@@ -903,7 +903,7 @@ static void test_leftover_of_a_reused_pid(void **state)
 	leave_behind(f, 31337, "77\n");
 	kx_trackers_recover(kernel.root, f->proc);
 	says("nr_kdamonds", "0");
-	/* Not even if it is this daemon's own. */
+	/* This is so even if the pid is that of this daemon. */
 	leave_behind(f, getpid(), "77\n");
 	kx_trackers_recover(kernel.root, f->proc);
 	says("nr_kdamonds", "0");
@@ -920,7 +920,7 @@ static void test_another_daemon(void **state)
 	refused(f, KX_ERROR_BUSY, "another kvm-extd, process 31337");
 }
 
-/* Another user runs a kdamond in what we left: that is not removed under them. */
+/* Another user runs a kdamond in a setup that a daemon left: it is not removed. */
 static void test_leftover_in_use(void **state)
 {
 	Fixture *f = *state;
@@ -933,7 +933,7 @@ static void test_leftover_in_use(void **state)
 	refused(f, KX_ERROR_BUSY, "another user runs DAMON's kdamond 9");
 }
 
-/* Killed before there was a mark: nobody has anything in it. */
+/* The daemon was killed before it wrote its mark: no user has anything in the setup. */
 static void test_blank_leftover(void **state)
 {
 	g_autofree char *path = g_build_filename(kernel.root, ADMIN "/nr_kdamonds", NULL);
@@ -950,7 +950,7 @@ static void put(const char *name, const char *text)
 	assert_int_equal(kernel_put(path, text), 0);
 }
 
-/* Killed after each of the writes of its mark but the first: this is removed; but not what somebody runs. */
+/* The daemon was killed after one of the writes of its mark (not the first): the setup is removed, unless somebody runs it. */
 static void test_half_marked_leftover(void **state)
 {
 	static const char *const writes[][2] = {
@@ -979,7 +979,7 @@ static void test_half_marked_leftover(void **state)
 	says("nr_kdamonds", "128");
 }
 
-/* The kdamond has ended, and another user has made a setup in place of ours: leaving does not touch it. */
+/* The kdamond has ended, and another user has made a setup in its place: stopping the tracker does not change it. */
 static void test_replaced(void **state)
 {
 	Fixture *f = *state;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* qemu-dirty-rate against a QEMU that measures by itself: whose result it is, and what must not count. */
+/* qemu-dirty-rate against a fake QEMU: which results are the tracker's own, and which must not count. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -70,7 +70,7 @@ static int teardown(void **state)
 	gint64 late = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
 
 	kx_tracker_free(f->t);
-	/* The thread lets go of the connection as its last act. */
+	/* The thread releases the connection last. */
 	while (g_get_monotonic_time() < late && is_connected())
 		g_usleep(1000);
 	assert_false(is_connected());
@@ -133,7 +133,7 @@ static const KxWindow *told(Fixture *f)
 	return f->w;
 }
 
-/* Until @member of the window is at least @want. */
+/* Waits until @member of the window is at least @want. */
 #define UNTIL(f, member, want)                                                    \
 	do {                                                                      \
 		gint64 late = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;       \
@@ -143,7 +143,7 @@ static const KxWindow *told(Fixture *f)
 		assert_true(told(f)->member >= (want));                           \
 	} while (0)
 
-/* Until it says so. */
+/* Waits until the window's reason contains @words. */
 static void until_why(Fixture *f, const char *words)
 {
 	gint64 late = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
@@ -191,7 +191,7 @@ static void test_measures(void **state)
 	assert_int_equal(f->samples, 0);
 }
 
-/* That of the measurement before is not taken for it, and neither is that none has begun. */
+/* The result of the measurement before does not count, nor does a state in which no measurement has begun. */
 static void test_qemu_begins_late(void **state)
 {
 	Fixture *f = *state;
@@ -240,7 +240,7 @@ static void test_no_libvirt(void **state)
 	refused(f, "through libvirt");
 }
 
-/* The caller goes on in limited time, and what hung is tidied up when it answers. */
+/* The caller continues in limited time; the thread that hangs frees everything when libvirt answers. */
 static void test_libvirt_hangs(void **state)
 {
 	Fixture *f = *state;
@@ -257,7 +257,7 @@ static void test_libvirt_hangs(void **state)
 		g_usleep(1000);
 }
 
-/* It is left alone: nobody asks for another one meanwhile, and it counts nowhere. */
+/* While somebody else measures, the tracker requests no measurement, and that result does not count. */
 static void test_somebody_else_measures(void **state)
 {
 	Fixture *f = *state;
@@ -271,7 +271,7 @@ static void test_somebody_else_measures(void **state)
 	assert_int_equal(f->w->rate_dropped, 0);
 }
 
-/* QEMU keeps one result. */
+/* QEMU keeps only one result. */
 static void test_result_replaced(void **state)
 {
 	Fixture *f = *state;
@@ -306,7 +306,7 @@ static void test_paused(void **state)
 	assert_int_equal(fake.starts, 0);
 	FAKE_SET(paused, FALSE);
 	UNTIL(f, rate_measured, 1);
-	/* In the midst of one. */
+	/* A pause during a measurement. */
 	FAKE_SET(paused, TRUE);
 	UNTIL(f, rate_dropped, 1);
 	assert_non_null(strstr(f->w->rate_dropped_for, "paused"));
@@ -314,7 +314,7 @@ static void test_paused(void **state)
 	UNTIL(f, rate_measured, 2);
 }
 
-/* It goes on by itself; of the one that ran meanwhile it is not known whether the VM was paused. */
+/* The tracker continues by itself; it is not known whether the VM was paused during the measurement that ran meanwhile. */
 static void test_libvirtd_restarts(void **state)
 {
 	Fixture *f = *state;
@@ -330,7 +330,7 @@ static void test_libvirtd_restarts(void **state)
 	assert_int_equal(fake.opened, 2);
 }
 
-/* That the VM has gone is for others to tell. */
+/* The tracker does not report that the VM has gone: the session itself notices this. */
 static void test_gone(void **state)
 {
 	Fixture *f = *state;
@@ -347,7 +347,7 @@ static void test_gone(void **state)
 	assert_true(f->t->ops->drain(f->t, &sink, f, NULL));
 }
 
-/* Leaving does not wait for QEMU, and the next setting begins when QEMU has ended what was left. */
+/* Stopping the tracker does not wait for QEMU; the next setting begins to measure when QEMU has ended the last measurement. */
 static void test_left_in_the_midst(void **state)
 {
 	Fixture *f = *state;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* mglru against files that stand for the kernel's lists: whose pages are counted, which were used, and what is refused. */
+/* mglru against files in place of the kernel's lists: whose pages are counted, which count as used, and what is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +22,7 @@
 #define ENABLED "sys/kernel/mm/lru_gen/enabled"
 #define CGROUP	"sys/fs/cgroup"
 
-/* The kernel takes commands where it lists; here a command overwrites the beginning of the file, which is room for that. */
+/* The kernel's file takes commands and lists generations; here a command overwrites the beginning of the file, which is reserved for it. */
 #define ROOM 160
 #define VM   "/machine/qemu-1-vm1"
 
@@ -135,7 +135,7 @@ static void on_end(void *data, const struct kvm_ext_rec_pass_end *r)
 
 static const KxStreamOps sink = { .pass_end = on_end };
 
-/* The first pass primes; its end is waited for by the next. */
+/* The first pass primes; the next pass waits for its end. */
 static void started(Fixture *f)
 {
 	g_autoptr(GError) error = NULL;
@@ -173,7 +173,7 @@ static void refused(Fixture *f, const char *words)
 
 /* --- cases ------------------------------------------------------------------------------------------------------------------ */
 
-/* Of the VM's own group alone; what came into the generation that was the newest, and those after it. */
+/* Only pages of the VM's own group count: those in the generation that was the newest, and in later ones. */
 static void test_counts_what_was_used(void **state)
 {
 	Fixture *f = *state;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* When passes on a thread of the daemon's run, what they count, and that nobody waits for one that cannot be cut. */
+/* When passes on a thread of the daemon run, what they count, and that nobody waits for a pass that cannot be cut. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -140,7 +140,7 @@ static void wait_for(gint *flag, gint value)
 		g_usleep(1000);
 }
 
-/* The first pass primes at once, and belongs to nobody; records and statistics agree. */
+/* The first pass primes at once, and answers no request; records and statistics agree. */
 static void test_on_request(void **state)
 {
 	struct kvm_ext_stats st;
@@ -168,7 +168,7 @@ static void test_on_request(void **state)
 	wait_for(&f.work.freed, TRUE);
 }
 
-/* By itself, and a pass that takes longer than the interval is an overrun. */
+/* Passes begin by themselves; intervals that begin during a longer pass are overruns. */
 static void test_by_interval(void **state)
 {
 	struct kvm_ext_stats st;
@@ -193,7 +193,7 @@ static void test_by_interval(void **state)
 	kx_passes_close(&f.t);
 }
 
-/* Of a setting that is left, what was found is still drained, up to its cut, and the next has an epoch of its own. */
+/* After a switch the records of the old setting, up to its cut, are still drained; the next setting has its own epoch. */
 static void test_switch(void **state)
 {
 	Work next = { .fail = -1, .pages = 3 };
@@ -214,7 +214,7 @@ static void test_switch(void **state)
 	assert_int_equal(st.samples, 3);
 	assert_int_equal(f.seen.pages, 13);
 	assert_int_equal(f.seen.last_epoch, st.epoch);
-	/* Whoever still has the old one is told. */
+	/* A caller that still waits for the old setting gets an error. */
 	guint64 pass;
 	g_autoptr(GError) error = NULL;
 	assert_false(kx_passes_run(handle, &pass, &error));
@@ -225,7 +225,7 @@ static void test_switch(void **state)
 	wait_for(&next.freed, TRUE);
 }
 
-/* A pass at hand is cut, and counts nowhere. */
+/* The current pass is cut, and counts nowhere. */
 static void test_cut(void **state)
 {
 	struct kvm_ext_stats st;
@@ -247,7 +247,7 @@ static void test_cut(void **state)
 	wait_for(&f.work.freed, TRUE);
 }
 
-/* One that is in a call which cannot be cut is left to itself. */
+/* A pass in a system call that cannot be interrupted is not waited for. */
 static void test_stop_has_a_bound(void **state)
 {
 	gint64 before;
@@ -268,7 +268,7 @@ static void test_stop_has_a_bound(void **state)
 	wait_for(&f.work.freed, TRUE);
 }
 
-/* An error ends the session, but that the VM is gone is for others to tell. */
+/* An error ends the session, except that the VM is gone: the session itself notices that. */
 static void fails(int code, gboolean drains)
 {
 	g_autoptr(GError) error = NULL, drain_error = NULL;
@@ -296,7 +296,7 @@ static void test_failures(void **state)
 	fails(KX_ERROR_VM_GONE, TRUE);
 }
 
-/* More than the ring holds: samples are counted as lost, the pass is whole. */
+/* A pass finds more than the ring can hold: samples are counted as lost, and the pass is complete. */
 static void test_full_ring(void **state)
 {
 	struct kvm_ext_stats st;
@@ -352,11 +352,11 @@ static void start_paced(Fixture *f)
 	g_atomic_int_set(&given, 0);
 	g_atomic_int_set(&left, FALSE);
 	set_up(f);
-	f->o.interval_ns = 1000000; /* which is no pace of its passes */
+	f->o.interval_ns = 1000000; /* which does not set the pace of its passes */
 	assert_true(kx_passes_start(&f->t, &f->o, &paced_ops, &f->work, NULL));
 }
 
-/* Passes run when there is something to find, the first of which primes; whoever waits for one gets the next. */
+/* Passes run when there is something to find; the first one primes; a request gets the next pass. */
 static void test_paced(void **state)
 {
 	struct kvm_ext_stats st;
@@ -381,7 +381,7 @@ static void test_paced(void **state)
 	assert_int_equal(st.overruns, 0);
 	assert_int_equal(st.interval_ns, 1000000);
 	assert_int_equal(f.seen.samples, 30);
-	/* Stopped while it waits: no pass was begun that could be cut, and the thread has left what it worked on. */
+	/* Stopped while it waits: no pass had begun, so none was cut, and the thread has called leave(). */
 	kx_passes_stop(&f.t);
 	wait_for(&left, TRUE);
 	drain(&f);
@@ -390,7 +390,7 @@ static void test_paced(void **state)
 	wait_for(&f.work.freed, TRUE);
 }
 
-/* What it waits for will not come any more. */
+/* The event that the tracker waits for cannot come any more. */
 static void test_paced_fails(void **state)
 {
 	g_autoptr(GError) error = NULL, ends = NULL;
@@ -411,7 +411,7 @@ static void test_paced_fails(void **state)
 	wait_for(&f.work.freed, TRUE);
 }
 
-/* The ring and what the tracker says of itself; a larger ring is more by its pages. */
+/* Memory is that of the ring and that which the tracker reports; a larger ring adds its pages. */
 static void test_tells_its_memory(void **state)
 {
 	struct kvm_ext_stats small, large;

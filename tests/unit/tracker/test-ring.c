@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The ring that the daemon's own trackers write, through the reader of the module's. */
+/* The ring of trackers in the daemon, read by the reader of the module's ring. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,7 +55,7 @@ static gboolean put_end(KxRing *r)
 	return kx_ring_put(r, &end.h, 0);
 }
 
-/* Many times around, records of two sizes: each of them comes out once. */
+/* Records of two sizes, many times around the ring: each record is read once. */
 static void test_wraps(void **state)
 {
 	g_autoptr(KxRing) r = kx_ring_new(2, NULL);
@@ -75,7 +75,7 @@ static void test_wraps(void **state)
 	assert_int_equal(seen.losts, 0);
 }
 
-/* What does not fit is counted, and told once there is room; the end of a pass still fits. */
+/* Records that do not fit are counted, and reported when there is space; the end of a pass still fits. */
 static void test_counts_what_is_lost(void **state)
 {
 	g_autoptr(KxRing) r = kx_ring_new(1, NULL);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* soft-dirty against files that stand for a process' page map, what it must not believe, and what ends under it. */
+/* soft-dirty against files in place of a process's page map: entries that must not count, and processes that end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -75,7 +75,7 @@ static char *cleared(const Fixture *f)
 	return text;
 }
 
-/* The page at @hva with a frame of its own, at the place of the address, so that they are one after another. */
+/* The entry of the page at @hva. Frames follow addresses, so that consecutive pages have consecutive frames. */
 static guint64 at(guint64 hva, guint64 flags)
 {
 	return flags | (hva >> 12 & 0xfffffff) | 0x1000000;
@@ -127,7 +127,7 @@ static int teardown(void **state)
 }
 
 #define AROUND 65536u /* pages */
-/* Where the kernel has them: any page that this process has. */
+/* Whether the fake kernel sets soft-dirty bits for the pages of this process. */
 static void knows_soft_dirty(const Fixture *f, gboolean knows)
 {
 	g_autofree char *path = g_build_filename(f->root, "self/pagemap", NULL);
@@ -139,7 +139,7 @@ static void knows_soft_dirty(const Fixture *f, gboolean knows)
 	sized(f, "self/pagemap", (off_t)1 << 40);
 	if (!knows)
 		return;
-	/* The page that will be asked for is not known before: all within 128 MiB of a new one say yes. */
+	/* It is not known which page the tracker will test: all pages within 128 MiB of a new page get the bit. */
 	near = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	munmap(near, 4096);
 	for (guint64 i = 0; i < AROUND; i++)
@@ -235,7 +235,7 @@ static void found(const Fixture *f, guint n, ...)
 
 /* --- cases ------------------------------------------------------------------------------------------------------------------ */
 
-/* By the part it is in; what is not there was not written, whatever its bit says. */
+/* Written pages are found in their part; a page that is not present was not written, even if its bit is set. */
 static void test_finds_what_was_written(void **state)
 {
 	Fixture *f = *state;
@@ -264,7 +264,7 @@ static void test_finds_what_was_written(void **state)
 	assert_string_equal(said, "4\n");
 }
 
-/* One bit for 512 pages is one sample; 512 pages that only look alike are as many. */
+/* A huge page is one sample; 512 small pages that are all written are 512 samples. */
 static void test_huge_pages(void **state)
 {
 	Fixture *f = *state;
@@ -295,7 +295,7 @@ static void test_range(void **state)
 	passes(f);
 	found(f, 3, HIGH_GFN + 2, HIGH_GFN + 3, HIGH_GFN + 4);
 	assert_int_equal(f->scanned, 3);
-	/* Refused, and what ran goes on. */
+	/* The setting is refused, and the running one continues. */
 	assert_true(kx_options_set(&f->o, "range", "0x80000+100", NULL));
 	assert_false(start(f, &error));
 	assert_true(g_error_matches(error, KX_ERROR, KX_ERROR_INVALID_OPTION));
@@ -330,12 +330,12 @@ static void test_hugetlb(void **state)
 	put_entry(f, page, entry);
 	put_word(f, "kpageflags", entry & (SOFT_DIRTY - 1), HUGETLB);
 	refused(f, KX_ERROR_NOT_SUPPORTED, "hugetlb");
-	/* A kernel that does not say which frame it is. */
+	/* A kernel that hides the frame numbers. */
 	put_entry(f, page, PRESENT);
 	refused(f, KX_ERROR_ACCESS_DENIED, "CAP_SYS_ADMIN");
 }
 
-/* Far behind, where it is seen by a pass alone. */
+/* Hugetlb memory that only a pass can see, because it is after the first chunk. */
 static void test_hugetlb_seen_later(void **state)
 {
 	Fixture *f = *state;
@@ -377,7 +377,7 @@ static void test_no_such_process(void **state)
 	refused(f, KX_ERROR_NOT_SUPPORTED, "4711/pagemap");
 }
 
-/* Its page map ends when a process has given up its memory; that the VM is gone is for others to tell. */
+/* The page map ends when the process has given up its memory; the session itself notices that the VM is gone. */
 static void ends_as(Fixture *f, const char *stat, KxError code)
 {
 	g_autoptr(GError) error = NULL;

@@ -109,7 +109,7 @@ static void ring_clear(Ring *r)
 	g_free(r->map);
 }
 
-/* As the kernel does it: a pad where the record would wrap. */
+/* Like the kernel: writes a pad if the record would wrap. */
 static gboolean put(Ring *r, const void *record)
 {
 	const struct kvm_ext_record *h = record;
@@ -268,7 +268,7 @@ static void refuses_what_is_no_ring(void **state)
 	ring_clear(&r);
 }
 
-/* Each is an error, and stays one. */
+/* Each broken record is an error, and the error stays. */
 static void refuses_broken_records(void **state)
 {
 	static const struct {
@@ -446,7 +446,7 @@ static void refuses_broken_regions(void **state)
 		{ 3, 2, 5, { .gfn = 3, .npages = KX_GFN_END, .as_id = 1 } },
 		{ 3, 2, 5, { .gfn = KX_GFN_END, .npages = 1, .as_id = 1 } },
 		{ 3, 2, 5, { .gfn = 3, .npages = 1, .as_id = 1, .accesses = 21 } },
-		{ 3, 2, 5, { .gfn = 3, .npages = 1 } }, /* below the one before it */
+		{ 3, 2, 5, { .gfn = 3, .npages = 1 } }, /* below the region before it */
 	};
 
 	for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
@@ -476,7 +476,7 @@ static void refuses_absurd_heads(void **state)
 	}
 }
 
-/* Whatever bytes: no crash, no read out of bounds (ASan watches), and it comes to an end. */
+/* Random bytes: no crash, no read out of bounds (ASan checks this), and the reader ends. */
 static void survives_random_bytes(void **state)
 {
 	g_autoptr(GRand) rand = g_rand_new_with_seed(7);

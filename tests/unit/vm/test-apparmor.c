@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A profile's text with one rule more. That AppArmor takes it, and QEMU may then open the file, is for tests/e2e. */
+/* A profile's text with one more rule. tests/e2e tests that AppArmor accepts the text, and that QEMU may then open the file. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +29,7 @@ static void adds_one_rule(void **state)
 				  "}\n");
 }
 
-/* No name widens a profile. */
+/* No file name can add more permissions to a profile. */
 static void puts_no_pattern_into_a_profile(void **state)
 {
 	static const char *const paths[] = { "/dev/shm/*",     "/dev/shm/a rw, /b",
@@ -50,7 +50,7 @@ static void only_libvirts_own_profiles(void **state)
 
 		assert_false(kx_apparmor_allow(names[i], "/dev/shm/a", &error));
 		assert_int_equal(error->code, KX_ERROR_NOT_SUPPORTED);
-		/* with what to do */
+		/* the error says what to do */
 		assert_non_null(strstr(error->message, "owner /dev/shm/a rw,"));
 	}
 }

@@ -129,7 +129,7 @@ static void looks_up_and_lists(void **state)
 	list = kx_libvirt_list(l, NULL);
 	assert_int_equal(list->len, 2);
 	kx_domains_free(d);
-	/* What is held goes on after that. */
+	/* A held connection works after that. */
 	g_clear_pointer(&list, g_ptr_array_unref);
 	list = kx_libvirt_list(l, NULL);
 	assert_int_equal(list->len, 2);
@@ -161,7 +161,7 @@ static void tells_of_starts_and_stops(void **state)
 	kx_domains_free(d);
 }
 
-/* The test driver has no monitor: a pause begins when libvirt tells of it. */
+/* The test driver has no monitor: a pause begins when libvirt reports it. */
 static void tells_of_pauses(void **state)
 {
 	State *s = *state;
@@ -214,7 +214,7 @@ static void refuses_qmp_politely(void **state)
 	kx_domains_free(d);
 }
 
-/* The test driver has no jobs: what cannot be asked is not guessed. */
+/* The test driver has no jobs: nothing is guessed. */
 static void knows_of_no_use_of_the_log(void **state)
 {
 	State *s = *state;
@@ -228,7 +228,7 @@ static void knows_of_no_use_of_the_log(void **state)
 	kx_domains_free(d);
 }
 
-/* Unreachable, then there: it connects by itself. */
+/* libvirt cannot be reached at first: the connection is made by itself when it can. */
 static void tries_again(void **state)
 {
 	State *s = *state;
@@ -256,7 +256,7 @@ static void does_without_libvirt(void **state)
 	kx_domains_free(d);
 }
 
-/* Freed while it is still connecting: nothing is told, nothing leaks (ASan). */
+/* Freed while it is still connecting: no callback is called, and nothing leaks (ASan). */
 static void may_be_freed_at_once(void **state)
 {
 	State *s = *state;

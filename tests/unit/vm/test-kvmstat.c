@@ -66,7 +66,7 @@ static void reads_guest_time(void **state)
 	fake_write(*state, "proc/100/task/102/stat", "102 (CPU 1/KVM) S 4 5 6\n");
 	assert_false(kx_procstat_guest_time(proc, 100, &ns, &error));
 	assert_non_null(strstr(error->message, "does not say how long it ran in guest mode"));
-	/* a kernel that does not account it says 0 of every thread */
+	/* a kernel without this accounting has 0 for every thread */
 	write_stat(*state, "proc/100/task/101/stat", 0);
 	write_stat(*state, "proc/100/task/102/stat", 0);
 	assert_false(kx_procstat_guest_time(proc, 100, &ns, &none));
@@ -120,7 +120,7 @@ static void takes_sources_in_order(void **state)
 	assert_non_null(none->vcpus_na);
 }
 
-/* With ticks of the kernel, whatever the process is called. */
+/* CPU time in ticks of the kernel, for any name of the process. */
 static void reads_cpu_time(void **state)
 {
 	g_autofree char *proc = g_build_filename(*state, "proc", NULL);
@@ -202,7 +202,7 @@ static void knows_when_there_is_no_difference(void **state)
 	assert_non_null(strstr(w->exits_na, "from module to debugfs"));
 	assert_non_null(strstr(w->vcpu_run_na, "ended meanwhile"));
 	assert_int_equal(w->vcpu_run_ns, 0);
-	/* What is beside the vCPUs is not known without them. */
+	/* The time of the other threads is not known without that of the vCPUs. */
 	assert_non_null(strstr(w->vmm_cpu_na, "ended meanwhile"));
 
 	kx_vm_counters_delta(start, reset, w);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Which nodes are slow, and where pages lie: against a made-up host, answers that must not be believed, and this process. */
+/* Which nodes are slow, and where pages lie: on a made-up host, with answers that must not be trusted, and for this process. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -148,7 +148,7 @@ static void draws_a_sample_of_a_large_vm(void **state)
 	assert_in_range(before, npages - npages / n - 2, npages - 1);
 }
 
-/* Nothing of an answer that is not one is counted as memory somewhere. */
+/* An invalid answer counts as memory of no node. */
 static int nonsense;
 static int answers_nonsense(guint64 address)
 {
@@ -193,7 +193,7 @@ static void tells_that_the_process_has_ended(void **state)
 	assert_true(g_error_matches(s->error, KX_ERROR, KX_ERROR_ACCESS_DENIED));
 }
 
-/* The kernel itself: a huge page of the host, if it gives one, is 512 pages of one node; what was never touched is absent. */
+/* The real kernel: a huge page of the host, if there is one, is 512 pages of one node; pages that were never touched are absent. */
 static void asks_the_kernel(void **state)
 {
 	const gsize huge = 2u << 20;
@@ -319,7 +319,7 @@ static void slow_nodes_are_named(void **state)
 	assert_true(g_error_matches(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED));
 }
 
-/* Whatever this machine has: what libnuma tells is read without an error, or there is a reason. */
+/* On any machine libnuma's answers are read without an error, or there is a reason. */
 static void reads_this_host(void **state)
 {
 	g_autoptr(GError) error = NULL;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* How long a guest is waited for: the rule on made-up time, and what /proc says on a directory that stands for it. */
+/* How long a guest is waited for: the rule with made-up times, and the reading of /proc in a directory in its place. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -58,7 +58,7 @@ static void make_vm(const Fixture *f, guint64 age_s)
 	fake_write(f->root, "4242/task/4243/schedstat", "1000 2000 3\n");
 }
 
-/* Seconds of which the guest had all, until it has had its time; each vCPU ran for @run of them, and waited for @steal. */
+/* The number of seconds until the guest's time is over, if in each second the vCPUs ran for @run and waited for @steal. */
 static guint64 seconds(KxPatience *p, guint64 run, guint64 steal)
 {
 	for (guint64 n = 1; n < 10000; n++) {
@@ -84,7 +84,7 @@ static void time_is_the_guests_own(void **state)
 	/* no process: taken for an old one */
 	assert_int_equal(seconds(busy, S, 0), 60);
 	assert_int_equal(seconds(shared, S / 2, S / 2), 120);
-	/* that got no CPU at all had no time to answer in, however long that lasts */
+	/* a guest that got no CPU had no time to answer, however long this lasts */
 	assert_int_equal(seconds(starved, 0, S), 0);
 }
 
@@ -97,7 +97,7 @@ static void an_idle_guest_is_done_sooner(void **state)
 	assert_int_equal(seconds(idle, S / 100, 0), 10);
 	for (guint i = 0; i < 9; i++)
 		assert_true(kx_patience_count(later, S, S / 100, 0));
-	assert_true(kx_patience_count(later, S, S, 0)); /* at work: the idle time begins anew */
+	assert_true(kx_patience_count(later, S, S, 0)); /* it works: its idle time begins again */
 	assert_int_equal(seconds(later, S / 100, 0), 10);
 }
 
@@ -122,7 +122,7 @@ static void what_is_due_does_not_count(void **state)
 		assert_true(kx_patience_count(p, S, S, 0));
 	kx_patience_renew(p, 30 * S);
 	assert_int_equal(seconds(p, S, 0), 90);
-	/* what has answered does not boot any more */
+	/* a guest that has answered does not boot any more */
 	kx_patience_renew(young, 0);
 	assert_int_equal(seconds(young, 0, 0), 10);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Events of guests: which threads are counted is found, and where nothing can be counted the reason is told. */
+/* Events of guests: the vCPU threads are found, and if nothing can be counted there is a reason. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,7 +35,7 @@ static void test_reasons(void **state)
 	g_free(root);
 }
 
-/* A thread of ours called as QEMU calls a vCPU's: it is counted, or the host says why not. */
+/* A thread of this process with the name of a vCPU thread of QEMU: it is counted, or the error says why not. */
 static void check_counted_or_refused(KxVcpuEvent event)
 {
 	char *root = fake_root_new();

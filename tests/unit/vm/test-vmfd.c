@@ -70,7 +70,7 @@ static void reads_what_qemu_says(void **state)
 	assert_true(g_error_matches(error, KX_ERROR, KX_ERROR_NO_SUCH_VM));
 }
 
-/* A UUID becomes part of files' names and of D-Bus' strings: what is none is not taken for one, whoever wrote it. */
+/* A UUID becomes part of file names and D-Bus strings, so text that is not a UUID is refused, whoever wrote it. */
 static void takes_no_path_for_a_uuid(void **state)
 {
 	g_autofree char *proc = g_build_filename(*state, "proc", NULL);
@@ -94,7 +94,7 @@ static void finds_pids(void **state)
 	g_autoptr(GError) error = NULL;
 
 	assert_int_equal(kx_vmfd_find_pid(proc, dirs, "web \xce\xb1", UUID1, NULL), 100);
-	/* The pid file is of an earlier life: the command line decides. */
+	/* The pid file is from an earlier run: the command line decides. */
 	assert_int_equal(kx_vmfd_find_pid(proc, dirs, "stale", UUID1, NULL), 100);
 	assert_int_equal(kx_vmfd_find_pid(proc, dirs, "junk", UUID2, NULL), 200);
 	assert_int_equal(kx_vmfd_find_pid(proc, NULL, NULL, UUID2, NULL), 200);
