@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# For suites that run inside the emulated host: cases with names, waits with limits, the checks every suite ends with.
+# For suites that run inside the emulated host: cases with names, waits with time limits, checks at the end of every suite.
 
 passed=0 failed=0
 BUILD=${BUILD:-build}
 
 note() { printf '   %s\n' "$*"; }
 
-# $ONLY: words, of which one must be a case's command; for whoever works on one case.
+# If $ONLY is set, only the cases whose command is one of its words run.
 wanted() { [ -z "${ONLY-}" ] || [[ " $ONLY " == *" $1 "* ]]; }
 
-# test_case "the behaviour it holds" COMMAND…: the command's output is shown when it fails.
+# test_case "the expected behaviour" COMMAND…: runs the case; if the command fails, prints its output.
 test_case() {
 	local name=$1 log start=$SECONDS rc
 	shift
 	wanted "$1" || return 0
 	log=$(mktemp)
-	# Not as a condition: what is one, or is part of one, goes on after an error whatever -e says.
+	# Not as a condition: in a condition, commands continue after an error in spite of -e.
 	( set -eu; "$@" ) >"$log" 2>&1
 	rc=$?
 	if [ $rc -eq 0 ]; then
@@ -30,28 +30,29 @@ test_case() {
 	rm -f "$log"
 }
 
-# long_case NAME FUNCTION [ARGUMENT…]: only with LONG=1, or if ONLY names it
+# long_case NAME COMMAND…: as test_case, but only with LONG=1, or if ONLY names the command
 long_case() {
 	[ -z "${LONG-}${ONLY-}" ] || test_case "$@"
 }
 
-# How many times as long as on an idle machine all may take: an emulated host beside other work gets as little of a CPU.
+# Factor of all time limits over an idle machine: beside other work an emulated host gets little CPU time.
 PATIENCE=10
 
-# wait_for SECONDS "what" COMMAND…: polls; a readable reason when the time is up. SECONDS: what an idle machine may need.
+# wait_for SECONDS "what" COMMAND…: repeats COMMAND until it succeeds; fails with a message after SECONDS * PATIENCE. SECONDS is the limit
+# of an idle machine.
 wait_for() {
 	local limit=$(($1 * PATIENCE)) what=$2 end=$((SECONDS + $1 * PATIENCE))
 	shift 2
 	until "$@" >/dev/null 2>&1; do
 		if [ $SECONDS -ge $end ]; then
-			echo "waited $limit s in vain for: $what"
+			echo "did not happen within $limit s: $what"
 			return 1
 		fi
 		sleep 0.1
 	done
 }
 
-# fails_with CODE COMMAND…: the command must exit with that code, and say something on stderr.
+# fails_with CODE COMMAND…: the command must exit with that code and print a message on stderr.
 fails_with() {
 	local want=$1 rc=0 err
 	shift
@@ -68,34 +69,34 @@ same() {
 	[ "$1" = "$2" ] || { echo "$3: expected $1, got $2"; return 1; }
 }
 
-# within PERCENT WANTED FOUND WHAT
+# within PERCENT EXPECTED FOUND WHAT
 within() {
 	figure "$4: $3, expected $2"
 	[ $((($3 - $2) * 100)) -le $(($1 * $2)) ] && [ $((($2 - $3) * 100)) -le $(($1 * $2)) ]
 }
 
-# agrees WANTED FOUND SCATTER WHAT: within 1 %, or within SCATTER if that is more: what chance alone may add or take away
+# agrees EXPECTED FOUND SCATTER WHAT: the difference is at most 1 %, or SCATTER (the possible effect of chance) if that is more
 agrees() {
 	local allowed=$(($1 / 100 > $3 ? $1 / 100 : $3))
 	figure "$4: $2, expected $1 +- $allowed"
 	[ $(($2 - $1)) -le $allowed ] && [ $(($1 - $2)) -le $allowed ]
 }
 
-# five_sigma VARIANCE: beyond this, chance takes a value once in two million times
+# five_sigma VARIANCE: a deviation that chance exceeds once in two million times
 five_sigma() { awk -v variance="$1" 'BEGIN { print int(5 * sqrt(variance)) + 1 }'; }
 
-# figure TEXT: shown if the case fails, and kept in any case
+# figure TEXT: printed if the case fails, and always written to $LAB_OUT/figures
 figure() { echo "$*" | tee -a "$LAB_OUT/figures"; }
 
-# few_foreign NUMBER SAMPLES: the emulated CPU counts what it stores to the kernel's stack when it enters the kernel, unlike real ones.
-few_foreign() { [ $(($1 * 1000)) -le "$2" ] || { echo "$1 of $2 samples have an address that no process has"; return 1; }; }
+# few_foreign NUMBER SAMPLES: unlike real CPUs, the emulated CPU counts its own stores to the kernel's stack at kernel entry.
+few_foreign() { [ $(($1 * 1000)) -le "$2" ] || { echo "$1 of $2 samples have an address of no process"; return 1; }; }
 
 session_threads() { pgrep -c '^kvm-ext/' || true; }
-# To be waited for: whoever stopped a thread goes on when it has ended, which is a moment before it is out of /proc.
+# Use with wait_for: a thread disappears from /proc a moment after it has ended, which is what the module waits for.
 session_threads_are() { [ "$(session_threads)" -eq "$1" ]; }
 module_users() { awk '$1 == "kvm_ext" { print $3 }' /proc/modules; }
 
-# What the kernel logged that no test may cause.
+# Messages in the kernel log that no test may cause.
 kernel_complaints() {
 	dmesg | grep -E 'WARNING|BUG|Oops|general protection|Call Trace|soft lockup|hung task|rcu.*stall|KASAN|UBSAN|refcount_t|leak' |
 		grep -vE 'Spectre|mitigation|MDS|RETBleed' || true
@@ -112,16 +113,16 @@ summary() {
 	[ $failed -eq 0 ]
 }
 
-# DAMON's monitor of the whole machine (on by default in some kernels since 6.17) clears accessed bits that tests count.
+# Stops DAMON's monitor of the whole machine (on by default in some kernels since 6.17), which clears accessed bits.
 quiet_damon() {
 	local enabled=/sys/module/damon_stat/parameters/enabled
 	if [ -e $enabled ] && [ "$(cat $enabled)" = Y ]; then
-		note "switching DAMON's monitor off: it clears the accessed bits that the tests count"
+		note "DAMON's monitor is switched off: it clears the accessed bits that the tests count"
 		echo N >$enabled
 	fi
 }
 
-# hot_pages LOG: the pages that the workload touched in more than half of its epochs, one a line: its hot ones.
+# hot_pages LOG: prints the workload's hot pages, one per line: those that it touched in more than half of its epochs.
 hot_pages() {
 	awk '
 		function value(hex,  i, n) {

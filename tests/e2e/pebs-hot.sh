@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash disable=SC2154 # what the caller sets
-# What guest-pebs found of the workload's hot range. The caller sets $run, $vm and $HOT_PAGES,
-# and has a command `ext`. Hot are the $HOT_PAGES pages from page $HOT_FIRST of the workload's buffer on (0).
+# Checks that guest-pebs finds the workload's hot range: $HOT_PAGES pages from page $HOT_FIRST (0) of the workload's buffer on. The
+# caller sets $run, $vm and $HOT_PAGES, and has a command `ext`.
 
-# From the log's first line alone: the log grows by megabytes.
+# Reads only the first line of the log, which can have megabytes.
 told_first() { sed -n "1s/^kx-workload .* $1=\\([0-9a-f]*\\).*/\\1/p; 1q" "$run/$vm.log"; }
 first_page() { echo $((0x$(told_first base) >> 12)); }
 arena_pages() { told_first arena_pages; }
 
-# The ranges that guest-pebs told last of the workload, the hottest first: FIRST-PAGE PAGES HEAT
+# Prints the ranges of the workload in the last map of guest-pebs, the hottest first: FIRST-PAGE PAGES HEAT
 told_ranges() {
 	ext heat "$vm" --json --top 1000 >"$LAB_OUT/heat.json" &&
 		jq -r '[.[0].heat.maps[] | select(.tracker == "guest-pebs" and (.process // "" | startswith("kx-workload")))][-1].ranges[] |
 			"\(.start / 4096 | floor) \(.size / 4096 | floor) \(.heat)"' "$LAB_OUT/heat.json"
 }
 
-# The pages taken, and how many of them are hot: of the workload's buffer, of which alone there is truth, the hottest pages by
-# the guest's addresses, as many as are hot. (The workload's own notes are hotter than any of its buffer.)
+# Takes the $HOT_PAGES hottest pages of the workload's buffer and prints their number, and how many of them are hot. Other pages of the
+# workload are not counted: its bookkeeping is hotter than the buffer, and the log contains only accesses to the buffer.
 hot_taken() {
 	local first
 	first=$(first_page)
@@ -38,6 +38,6 @@ hot_taken() {
 hot_found() {
 	local taken hot
 	read -r taken hot < <(hot_taken)
-	echo "$hot of the $taken pages taken are hot, of $HOT_PAGES that are"
+	echo "$hot of the $taken hottest pages found are hot; $HOT_PAGES pages are hot"
 	[ "$taken" -gt 0 ] && [ $((hot * 10)) -ge $((taken * 9)) ] && [ $((hot * 10)) -ge $((HOT_PAGES * 9)) ]
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The program in a guest that is migrated while it samples: stores to a buffer, sampled by one PEBS event that is opened once and
- * stays open, and the MSRs of PEBS as the guest reads them. Prints a line after each round of stores:
+ * Runs in a guest that is migrated while it samples: stores to a buffer, which one PEBS event
+ * samples that stays open all the time. After each round of stores, the program prints a line with
+ * the counts so far and the guest's PEBS MSRs:
  *
  *   round N samples COUNT inside COUNT lost COUNT ds-area X ld-lat X
  *
- * inside: samples whose address is in the buffer. ld-lat is written once, at the start, by whom the kernel of the guest does not
- * hear of: if it still has the value, it was not the guest's kernel that set it again.
+ * inside: samples whose address is in the buffer. This program writes ld-lat once, at the start,
+ * without the guest kernel's knowledge. If the MSR still has the value after the migration, QEMU
+ * has migrated it, because the guest's kernel cannot have written it again.
  *
  * usage: pebs-samples ROUNDS
  */
@@ -74,7 +76,7 @@ struct ring {
 	uint64_t size;
 };
 
-/* A record may begin at the end of the ring and go on at its beginning. */
+/* A record may wrap around the end of the ring. */
 static void copy(void *to, size_t n, const struct ring *ring, uint64_t at)
 {
 	for (size_t i = 0; i < n; i++)
@@ -127,7 +129,10 @@ int main(int argc, char **argv)
 		die("the event's ring");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (long round = 1; round <= rounds; round++) {
-		/* Off while samples are counted, which are stores as well. Then the CPU's buffer is emptied, too. */
+		/*
+		 * The event is disabled while samples are counted, which also stores to memory.
+		 * Disabling it also empties the CPU's PEBS buffer.
+		 */
 		if (ioctl(event, PERF_EVENT_IOC_ENABLE, 0))
 			die("starting the event");
 		for (uint64_t i = 0; i < STORES; i++)

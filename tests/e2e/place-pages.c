@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Moves pages of another process to a NUMA node of the host: the pages of the numbers on standard input, one a line, counted from
- * the address BASE (hexadecimal) on; without BASE, all that the process has. Prints how many of these pages lie on the node
- * afterwards, by the kernel's answer to the move itself.
+ * Moves pages of another process to a NUMA node of the host. With BASE (a hexadecimal address),
+ * moves the pages whose numbers, counted from BASE, are on standard input, one per line, and prints
+ * how many of them are on the node afterwards, by the kernel's result of the move. Without BASE,
+ * moves all pages of the process.
  *
  * usage: place-pages PID NODE [BASE]
  */
