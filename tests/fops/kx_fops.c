@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * For tests/vmm/t-fops: another module that exchanges the operations of a VM's file, as
- * kvm_ext does. Write "take FD" to /dev/kx-fops and "back" to undo it; the parameter calls
- * counts the ioctls that went by it.
+ * For tests/vmm/t-fops: another module that, like kvm_ext, exchanges the operations of a VM's file.
+ * "take FD", written to /dev/kx-fops, exchanges them, and "back" restores them. The parameter
+ * `calls` is the number of ioctls that this module has passed on.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -12,7 +12,7 @@
 
 static unsigned int calls;
 module_param(calls, uint, 0444);
-MODULE_PARM_DESC(calls, "ioctls seen");
+MODULE_PARM_DESC(calls, "Number of ioctls passed on");
 
 static struct file *victim;
 static const struct file_operations *saved;
@@ -34,7 +34,7 @@ static int take(int fd)
 	saved = victim->f_op;
 	theirs = *saved;
 	theirs.unlocked_ioctl = seen_ioctl;
-	/* What was copied comes before the pointer to it. */
+	/* Publishes the pointer after the copy that it points to. */
 	smp_store_release(&victim->f_op, &theirs);
 	return 0;
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What a guest could write into the channel, against the daemon's reader of it. An input is a small header that says how
- * much of what a well-behaved guest writes is put in place of the input's own bytes, so that inputs get past the first
- * checks; then the status, the head, and the ring from a chosen position on. What cannot be reached so are changes while
- * a reader is at work: tests/unit/test-channel.c has a thread for that.
+ * Fuzzes the daemon's reader of the guest channel with data that a guest could write. An input is a
+ * Header, the status, the head, and the ring from a chosen position on. The header selects fields
+ * that are replaced by valid values, so that inputs pass the first checks. Changes during a read
+ * are not possible here: tests/unit/test-channel.c tests these with a thread.
  *
- * Built with -DREPLAY=DIR it runs the inputs kept there.
+ * With -DREPLAY=DIR the program runs the inputs in DIR.
  */
 #include <stdint.h>
 #include <string.h>
@@ -15,9 +15,13 @@
 #define HOST_INSTANCE 7u
 
 typedef struct {
-	guint8 repair; /* bit 0: status is ours to claim; 1: head's instance; 2: head behind what is given; 3: seq even */
-	guint8 look_ahead; /* ms between two looks, times 16 */
-	guint16 start; /* head and tail begin at this many records of 32 bytes before the ring's end */
+	/*
+	 * Bits that select valid values: 0: the status's magic and host instance; 1: the head's
+	 * instance; 2: the head's position; 3: the status's seq.
+	 */
+	guint8 repair;
+	guint8 look_ahead; /* time between two calls of kx_channel_look() in 16 ms, minus 1 */
+	guint16 start;	   /* position of head and tail in the ring, in units of 32 bytes */
 } Header;
 
 static guint8 *map;
@@ -53,7 +57,7 @@ static gsize take(void *to, gsize n, const uint8_t **data, size_t *size)
 	return n;
 }
 
-/* A place in the ring, whatever the input says. */
+/* The start position, modulo the ring's size. */
 static gsize ring_start(const Header *h)
 {
 	return (gsize)h->start * 32 % KVM_EXT_CHANNEL_RING_SIZE;
@@ -78,7 +82,7 @@ static void lay_out(KxChannel *c, const Header *h, const uint8_t *data, size_t s
 	if (h->repair & 2)
 		head->instance = st->instance;
 	if (h->repair & 4 && at) {
-		/* Once to bring the tail there: a pad over all that lies before. */
+		/* A padding record moves the tail to the start position. */
 		struct kvm_ext_channel_record pad = { KVM_EXT_CHANNEL_PAD, 0, (guint32)at };
 
 		memcpy(map + KVM_EXT_CHANNEL_RING_AT, &pad, sizeof(pad));
@@ -120,7 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		sum += strlen(st.event) + strlen(st.release);
 	}
 	declared = kx_channel_declared(c);
-	/* Whatever was laid out goes again: an input must do by itself what it does. */
+	/* Clears the data of this input, so that the next input does not depend on it. */
 	memset(map, 0, KVM_EXT_CHANNEL_DECLARED_AT + sizeof(struct kvm_ext_channel_declared));
 	memset(map + KVM_EXT_CHANNEL_RING_AT, 0,
 	       MIN(ring_start(&h) + size, KVM_EXT_CHANNEL_RING_SIZE));

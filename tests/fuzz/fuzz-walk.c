@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The walk over tables that no KVM would make: entries of any bits, that point to any table, to
- * none, or in a circle. Whatever they are: it stays within them, it comes to an end, it changes no
- * bit but A, and that only in entries that map something, and what it says it did is what it did.
+ * Fuzzes the walk over nested page tables with tables that KVM does not create: entries with any
+ * bits, which point to any table, to none, or in a circle. For all tables: the walk stays within
+ * them and ends, it changes no bit but A, and A only in present entries, and its counters agree
+ * with its changes.
  *
- * The input is a header, entries, operations; see struct header and the tables of either.
+ * The input is a struct header, the struct entry of header.nr entries, and struct operation up to
+ * the end.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -19,7 +21,7 @@
 struct header {
 	u8 format; /* bit 0: NPT; bit 1: 5 levels; bit 2: no entry is settled */
 	u8 nr;	   /* entries */
-	u8 dense;  /* bits: which tables begin filled with leaves, settled ones */
+	u8 dense;  /* bit map of tables that are filled with settled leaves first */
 } __attribute__((packed));
 
 struct entry {
@@ -66,7 +68,7 @@ static void check(bool ok, const char *what)
 {
 	if (ok)
 		return;
-	fprintf(stderr, "fuzz-walk: not so: %s\n", what);
+	fprintf(stderr, "fuzz-walk: this does not hold: %s\n", what);
 	abort();
 }
 
@@ -98,7 +100,7 @@ static u64 value_of(const struct fuzz *f, const struct entry *e)
 		return tables_leaf(&f->t, e->raw, KX_LEVEL_4K) ^ flips;
 	case LARGE:
 		return tables_leaf(&f->t, e->raw, KX_LEVEL_2M) ^ flips;
-	case TABLE: /* now and then one beyond the last */
+	case TABLE: /* with raw 0xffff, a table beyond the last one */
 		return (tables_address(e->kind >> 2 & 7) | f->t.format->upper) ^ flips ^
 		       (e->raw == 0xffff ? BIT_ULL(40) : 0);
 	default:
@@ -119,7 +121,10 @@ static void fill(struct fuzz *f, const struct header *h, struct input *in)
 		f->t.memory[e.table % TABLES * KX_ENTRIES + e.index % KX_ENTRIES] = value_of(f, &e);
 }
 
-/* How many A bits went from set to clear or, @set, the other way; nothing else changed. */
+/*
+ * Returns the number of A bits that were cleared (or set, if @set), and checks that no other bit
+ * changed.
+ */
 static u64 changes(struct fuzz *f, bool set)
 {
 	u64 n = 0;
@@ -130,8 +135,8 @@ static u64 changes(struct fuzz *f, bool set)
 		if (was == is)
 			continue;
 		check((was ^ is) == f->t.format->accessed, "no bit but A changes");
-		check(tables_present(was), "only what maps something changes");
-		check(!(is & f->t.format->accessed) == !set, "A changes the right way");
+		check(tables_present(was), "only present entries change");
+		check(!(is & f->t.format->accessed) == !set, "A changes in the right direction");
 		n++;
 	}
 	memcpy(f->before, f->t.memory, sizeof(f->before));
@@ -159,22 +164,24 @@ static void walk(struct fuzz *f, const struct operation *op)
 	kx_window_clear(w, gib);
 	while (gfn < end) {
 		at = kx_walk(&f->t.walk, f->t.memory, f->t.level, gfn, end);
-		check(at > gfn && at <= end, "a walk goes on");
-		check(at == end || at % KX_BLOCK_PAGES == 0, "a walk stops between blocks");
+		check(at > gfn && at <= end, "a walk makes progress");
+		check(at == end || at % KX_BLOCK_PAGES == 0, "a walk stops at the end of a block");
 		gfn = at;
 	}
-	check(f->t.walk.nr_idle <= KX_IDLE_MAX, "idle has room");
+	check(f->t.walk.nr_idle <= KX_IDLE_MAX, "the array idle has space");
 	check(changes(f, false) == sums->found - before.found + sums->cleared - before.cleared,
-	      "as many bits are cleared as were found");
+	      "found and cleared entries count the cleared bits");
 	check(sums->leaves - before.leaves >= sums->found - before.found,
-	      "what was found was seen");
+	      "found leaves are counted as leaves");
 	for (unsigned int i = 0; i < KX_ENTRIES; i++) {
 		if (w->blocks[i / 64] >> i % 64 & 1)
 			in_window += bits_in(w->pages[i], KX_ENTRIES / 64);
 	}
 	in_window += bits_in(w->leaves, KX_ENTRIES / 64) + w->whole;
-	check(in_window <= sums->found - before.found, "the window has only what was found");
-	check(!in_window == (sums->found == before.found), "what was found is in the window");
+	check(in_window <= sums->found - before.found,
+	      "the window has no more pages than were found");
+	check(!in_window == (sums->found == before.found),
+	      "the window is empty only if no page was found");
 }
 
 static void recheck(struct fuzz *f)
@@ -185,7 +192,7 @@ static void recheck(struct fuzz *f)
 		kx_walk_recheck(&f->t.walk, f->t.memory, f->t.level, &f->t.walk.idle[i]);
 	f->t.walk.nr_idle = 0;
 	check(changes(f, true) == f->t.walk.sums.restored - restored,
-	      "as many bits are set as were restored");
+	      "restored counts the bits that were set");
 }
 
 static void operate(struct fuzz *f, const struct operation *op)
@@ -201,12 +208,13 @@ static void operate(struct fuzz *f, const struct operation *op)
 		break;
 	case PAGE:
 		young = kx_walk_page(&f->t.walk, f->t.memory, f->t.level, op->gfn, op->npages & 1);
-		check(changes(f, false) == (young && (op->npages & 1)), "one page, one bit");
+		check(changes(f, false) == (young && (op->npages & 1)),
+		      "a walk of one page clears at most its bit");
 		break;
 	case RECHECK:
 		recheck(f);
 		break;
-	case ACCESS: /* somebody else changes an entry: a CPU, or KVM */
+	case ACCESS: /* a CPU or KVM changes an entry */
 		f->t.memory[op->gfn % WORDS] ^= op->npages & 1 ? f->t.format->accessed : ~0ull;
 		f->before[op->gfn % WORDS] = f->t.memory[op->gfn % WORDS];
 		break;
@@ -227,7 +235,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	f.t.on_stop = stop;
 	f.t.data = &f;
 	f.asked = 0;
-	if (h.format & 4) /* bits of which an entry has one at most */
+	if (h.format & 4) /* two bits, of which an entry has at most one */
 		f.t.walk.dirty = BIT_ULL(61) | BIT_ULL(62);
 	fill(&f, &h, &in);
 	memcpy(f.before, f.t.memory, sizeof(f.before));

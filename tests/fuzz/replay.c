@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Runs a fuzz target over a kept corpus, without a fuzzer: a file that breaks it ends the program.
+ * Runs a fuzz target on the files of a corpus, without a fuzzer. A file that breaks the target ends
+ * the program.
  *
  * usage: TARGET [DIRECTORY]
  */
@@ -29,7 +30,7 @@ static int run_file(const char *directory, const char *name)
 	}
 	size = fread(buffer, 1, sizeof(buffer), file);
 	fclose(file);
-	/* Of its very size, so that the sanitizer sees a read beyond. */
+	/* Allocated with the exact size, so that the sanitizer finds a read beyond the end. */
 	data = malloc(size ? size : 1);
 	if (!data)
 		return -1;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# For tests of the guest's module: the daemon's end of a channel, driven by a script; a workload that tells of its work.
+# For tests of the guest's module: the daemon's end of a channel, controlled by a script; a workload that reports work.
 
 GUEST_TESTS := $(BUILD)/guest/peer $(BUILD)/guest/work
 

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The daemon's end of a guest channel, for tests of kvm_ext_guest.ko: holds the file that is the memory of an emulated
- * host's ivshmem device, and does what a script inside of that host asks for.
+ * The daemon's end of a guest channel, for tests of kvm_ext_guest.ko: maps FILE, which is the
+ * memory of an emulated host's ivshmem device, and executes the requests of a script inside that
+ * host.
  *
  * usage: peer FILE DIR
  *
- * DIR/requests: lines "N WORD ARGUMENT…", appended by the script. The answer to N is DIR/answer.N, whose first line is
- * "ok", or says what was wrong. DIR is shared with the emulated host, the file is not; so what the script sees through
- * here went through the device.
+ * DIR/requests: lines "N WORD ARGUMENT…", appended by the script. The answer to N is
+ * DIR/answer.N, whose first line is "ok" or "refused". The emulated host can access DIR, but FILE
+ * only as the device's memory; so all that an answer contains about the guest has passed through
+ * the device.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,26 +25,26 @@
 
 #define LOOK_US 10000
 
-/* A process as its last record of ranges told of it, and what its hottest ranges' pages are. */
+/* The last ranges record of a process, and the frames of its hottest ranges. */
 typedef struct {
 	GByteArray *ranges; /* struct kvm_ext_channel_ranges */
-	GArray *spans;	    /* struct kvm_ext_channel_span, of all ranks, of the epoch @number */
+	GArray *spans;	    /* struct kvm_ext_channel_span of all ranks in epoch @number */
 	guint64 number;
 } Process;
 
-/* Since the last command. */
+/* Sums since the last command. */
 typedef struct {
 	guint64 ranges, pages, samples; /* records */
-	guint64 in_ranges, in_samples;	/* samples they tell of */
-	guint64 first, last,
-		gaps; /* of the epochs' numbers; records of one pid, or gaps mean nothing */
+	guint64 in_ranges, in_samples;	/* samples in these records */
+	/* Epoch numbers. The gaps between them are only meaningful for records of one process. */
+	guint64 first, last, gaps;
 } Sums;
 
 typedef struct {
 	guint8 *map;
 	KxChannel *c;
-	gboolean hold; /* leave the ring alone */
-	gboolean deaf; /* as a daemon that died: neither look nor give a sign of life */
+	gboolean hold; /* do not read the ring */
+	gboolean deaf; /* neither read nor write the channel, as after a daemon's death */
 	KxChannelState state;
 	KxChannelStatus status;
 	GHashTable *processes; /* pid: Process */
@@ -132,7 +134,7 @@ static void forget(Peer *p)
 
 /* --- requests: the channel as such ---------------------------------------------------------------------------------- */
 
-/* A daemon that starts, or starts again. */
+/* Creates the channel as a daemon does at its start. */
 static gboolean answer_new(Peer *p, char **args, GString *out)
 {
 	g_autoptr(GError) error = NULL;
@@ -145,7 +147,7 @@ static gboolean answer_new(Peer *p, char **args, GString *out)
 	return p->c != NULL;
 }
 
-/* Identification of something else: FIELD VALUE, other fields as they are to be. */
+/* FIELD VALUE: writes an identification whose FIELD is VALUE; all other fields are right. */
 static gboolean answer_identify(Peer *p, char **args, GString *out)
 {
 	struct kvm_ext_channel_id id = { .magic = KVM_EXT_CHANNEL_MAGIC,
@@ -168,7 +170,7 @@ static gboolean answer_identify(Peer *p, char **args, GString *out)
 	return TRUE;
 }
 
-/* Whether anything behind the host's own pages was written. */
+/* Succeeds if all pages except the host's contain zeroes. */
 static gboolean answer_untouched(Peer *p, char **args, GString *out)
 {
 	for (gsize i = KVM_EXT_CHANNEL_STATUS_AT; i < KVM_EXT_CHANNEL_SIZE; i++) {
@@ -180,7 +182,7 @@ static gboolean answer_untouched(Peer *p, char **args, GString *out)
 	return TRUE;
 }
 
-/* Writes nonsense over the pages that the host writes, for SECONDS. */
+/* SECONDS: writes random data to the host's pages for this time. */
 static gboolean answer_scribble(Peer *p, char **args, GString *out)
 {
 	static const guint32 pages[] = { KVM_EXT_CHANNEL_ID_AT, KVM_EXT_CHANNEL_COMMAND_AT,
@@ -200,12 +202,15 @@ static gboolean answer_scribble(Peer *p, char **args, GString *out)
 						? g_rand_int(rand)
 						: favourites[g_rand_int_range(
 							  rand, 0, G_N_ELEMENTS(favourites))];
-			/* The beginnings of the pages are what is looked at. */
+			/*
+			 * The guest reads the beginnings of the pages, so half of the writes go
+			 * there.
+			 */
 			guint32 word = g_rand_int_range(rand, 0, g_rand_boolean(rand) ? 16 : 1024);
 
 			memcpy(p->map + at + 4 * word, &value, sizeof(value));
 		}
-		/* Now and then a number that lets the guest take what stands there for a command. */
+		/* An even sequence number makes the guest read the random data as a command. */
 		if (g_rand_int_range(rand, 0, 2)) {
 			guint32 seq = g_rand_int(rand) & ~1u;
 
@@ -228,7 +233,10 @@ static gboolean answer_deaf(Peer *p, char **args, GString *out)
 	return TRUE;
 }
 
-/* What the guest has written, as it stands there now, and a sum over all of its pages. */
+/*
+ * The guest's state and time, read directly from the channel, and a checksum of all the guest's
+ * pages.
+ */
 static gboolean answer_raw(Peer *p, char **args, GString *out)
 {
 	const struct kvm_ext_channel_status *s = (void *)(p->map + KVM_EXT_CHANNEL_STATUS_AT);
@@ -311,7 +319,7 @@ static gboolean answer_command(Peer *p, char **args, GString *out)
 		if (value)
 			*value++ = 0;
 		if (!value || !set_field(&command, *args, value)) {
-			g_string_append_printf(out, "what is '%s'?", *args);
+			g_string_append_printf(out, "unknown argument '%s'", *args);
 			return FALSE;
 		}
 	}
@@ -320,7 +328,7 @@ static gboolean answer_command(Peer *p, char **args, GString *out)
 	return TRUE;
 }
 
-/* --- requests: what the guest says ------------------------------------------------------------------------------------ */
+/* --- requests: the guest's status and records ------------------------------------------------------------------------- */
 
 static gboolean answer_status(Peer *p, char **args, GString *out)
 {
@@ -393,7 +401,7 @@ static Process *asked_for(Peer *p, char **args)
 	return args[0] ? g_hash_table_lookup(p->processes, GINT_TO_POINTER(atoi(args[0]))) : NULL;
 }
 
-/* PID: its ranges, the hottest first: START SIZE ACCESSES AGE, the first two as decimal frame numbers. */
+/* PID: prints its ranges, the hottest first: START SIZE ACCESSES AGE, the first two in pages. */
 static gboolean answer_ranges(Peer *p, char **args, GString *out)
 {
 	const Process *one = asked_for(p, args);
@@ -410,7 +418,7 @@ static gboolean answer_ranges(Peer *p, char **args, GString *out)
 	return TRUE;
 }
 
-/* PID: the frames of its ranges, as runs FIRST NUMBER. */
+/* PID: prints the frames of its ranges, as runs FIRST NUMBER. */
 static gboolean answer_pages(Peer *p, char **args, GString *out)
 {
 	const Process *one = asked_for(p, args);
@@ -486,7 +494,7 @@ static void answer(Peer *p, const char *dir, const char *line)
 			g_string_append(out, "no channel");
 	}
 	g_string_append_printf(text, "%s\n%s", good ? "ok" : "refused", out->str);
-	/* By rename: whoever sees it sees all of it. */
+	/* Written by rename, so that a reader sees the complete answer. */
 	g_file_set_contents(path, text->str, (gssize)text->len, NULL);
 }
 
@@ -497,7 +505,7 @@ static void answer_all(Peer *p, const char *dir, FILE *from)
 
 	while (fgets(line, sizeof(line), from)) {
 		if (!strchr(line, '\n')) {
-			fseek(from, at, SEEK_SET); /* not all of it is there yet */
+			fseek(from, at, SEEK_SET); /* the line is not complete yet */
 			break;
 		}
 		look(p);

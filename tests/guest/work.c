@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A workload that tells kvm_ext_guest.ko of its work: adds N to the shared counter, and holds the device until killed. */
+/*
+ * A workload that reports work to kvm_ext_guest.ko: adds N to the shared counter, and keeps the
+ * device open until it is killed.
+ */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>

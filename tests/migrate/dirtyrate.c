@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * QEMU's calc-dirty-rate in dirty-bitmap mode takes KVM's log, as a migration does: beside a tracker its figure must be
- * what it is without, and the tracker must be right again afterwards.
+ * QEMU's calc-dirty-rate in dirty-bitmap mode uses KVM's dirty log, as a migration does: its result
+ * must be the same with a tracker and without, and the tracker must work exactly again afterwards.
  */
 #include <errno.h>
 #include <string.h>
@@ -14,8 +14,8 @@
 #define MEASURES 3
 
 typedef struct {
-	double qemu;  /* MiB/s as QEMU says; in whole MiB/s */
-	double truth; /* pages whose version changed, as MiB/s */
+	double qemu;  /* QEMU's result in whole MiB/s */
+	double truth; /* pages whose version changed, in MiB/s */
 } Rate;
 
 static gint64 wait_measured(Vm *vm)
@@ -56,7 +56,7 @@ static Rate measure(Vm *vm)
 	return r;
 }
 
-/* QEMU's window lies within ours and its figure is cut to whole MiB/s. */
+/* QEMU measures during a part of our time, and rounds its result down to whole MiB/s. */
 static gboolean agrees(Rate r)
 {
 	return r.qemu > 0.7 * r.truth - 1 && r.qemu < 1.3 * r.truth + 1;
@@ -79,7 +79,7 @@ static void measures(Vm *vm, Track *track, const char *how)
 			continue;
 		ok(track_stats(track).log.yields > before.log.yields,
 		   "calc-dirty-rate %d %s: the tracker yielded", i, how);
-		ok(track_resumed(track), "calc-dirty-rate %d %s: and works again", i, how);
+		ok(track_resumed(track), "calc-dirty-rate %d %s: the tracker works again", i, how);
 	}
 }
 

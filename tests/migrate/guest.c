@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The guest that is migrated: no operating system, 32-bit protected mode without paging, loaded by -kernel as multiboot.
- * It never stops writing pages in a pseudo-random order, and looks at each before it writes it anew: a page that a
- * migration lost is seen by the guest, too.
+ * The guest that is migrated: no operating system, 32-bit protected mode without paging, loaded by
+ * -kernel as multiboot. It writes pages in a pseudo-random order without end, and checks each page
+ * before it writes it again: so the guest also finds a page that a migration lost.
  *
- * Every STAMP_EVERY-th page has a byte written by KVM instead of the CPU (string input from a port), which reaches the
- * dirty log by another way than a page fault or PML.
+ * In every STAMP_EVERY-th page KVM writes a byte instead of the CPU (string input from a port).
+ * This write reaches the dirty log in another way than by a page fault or PML.
  */
 #include "guest.h"
 
 #define STAMP_EVERY 32
-#define STAMP_PORT  0x80 /* POST codes: there on every PC, reading it does nothing */
+#define STAMP_PORT  0x80 /* POST codes: every PC has it, a read has no effect */
 
 __asm__(".section .multiboot, \"a\"\n"
 	".align 4\n"
@@ -89,12 +89,12 @@ __attribute__((noreturn, used)) static void run(void)
 		write_page(i);
 	box->magic = GUEST_MAGIC;
 	for (;;) {
-		/* Marsaglia's xorshift: every page comes, in no order. */
+		/* Marsaglia's xorshift reaches every page, in a random order. */
 		random ^= random << 13;
 		random ^= random >> 17;
 		random ^= random << 5;
 		i = random % GUEST_PAGES;
-		/* Looking at it can map it first, which KVM's log takes for a write. */
+		/* check() may be the first access: KVM then maps the page and logs a write. */
 		box->writing = i;
 		check(i);
 		write_page(i);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Live migration beside a tracker. Two QEMUs on one host, a guest that writes checksummed pages all along, migrations
- * that begin at random moments, and the memory that arrived compared with the memory that was left, page by page.
+ * Live migration with a tracker: two QEMUs on one host, a guest that writes pages with checksums
+ * all the time, and migrations that begin at random moments. After each migration, the memories of
+ * source and destination are compared page by page.
  *
- * Every destination is the source of the next migration, so the guest goes through all of them, and looks itself for
- * pages that are not as it had left them.
+ * Every destination is the source of the next migration, so the same guest passes through all of
+ * them. The guest itself also checks its pages.
  *
- * What it cannot show: other ways of migrating (postcopy, multifd, over a network), and what a guest with devices does,
- * whose QEMU writes guest memory itself.
+ * Not tested: other kinds of migration (postcopy, multifd, over a network), and guests with
+ * devices, for which QEMU itself writes guest memory.
  */
 #include <locale.h>
 #include <stdio.h>
@@ -29,7 +30,7 @@ static void wait_for_guest(const Vm *vm)
 
 	while (vm->box->magic != GUEST_MAGIC) {
 		if (g_get_monotonic_time() > end)
-			vm_died("it did not come up, %u pages written", vm->box->writes);
+			vm_died("it did not start, %u pages written", vm->box->writes);
 		g_usleep(10000);
 	}
 }
@@ -47,7 +48,10 @@ static double microseconds_a_page(const Vm *vm, uint32_t loops)
 	return (double)(g_get_monotonic_time() - start) / (vm->box->writes - writes + 1);
 }
 
-/* From two waits to the one that makes the rate: what an iteration costs depends on the machine. */
+/*
+ * Computes the wait for @rate from measurements with two waits: the time of an iteration depends on
+ * the machine.
+ */
 static void set_rate(const Vm *vm, int rate)
 {
 	const uint32_t some = 100000;
@@ -74,35 +78,36 @@ Vm *test_first_vm(const Test *test)
 static void parse(Test *test, int argc, char **argv)
 {
 	const GOptionEntry entries[] = {
-		{ "migrations", 0, 0, G_OPTION_ARG_INT, &test->migrations, "How many (30)", "N" },
+		{ "migrations", 0, 0, G_OPTION_ARG_INT, &test->migrations,
+		  "Number of migrations (30)", "N" },
 		{ "tracker", 0, 0, G_OPTION_ARG_STRING, &test->tracker,
-		  "Beside: abit-flush, dirty-log, pml-abit (none)", "NAME" },
+		  "Tracker: abit-flush, dirty-log, pml-abit (none)", "NAME" },
 		{ "interval-ns", 0, 0, G_OPTION_ARG_INT64, &test->interval_ns,
-		  "Of the tracker's passes (10000000)", "NS" },
+		  "Interval of the tracker's passes (10000000)", "NS" },
 		{ "seed", 0, 0, G_OPTION_ARG_INT64, &test->seed,
-		  "Of the random moments (a new one each time)", "S" },
+		  "Seed of the random moments (a new one each time)", "S" },
 		{ "cancel-every", 0, 0, G_OPTION_ARG_INT, &test->cancel_every,
-		  "Before each N-th, call another one off (4; 0: never)", "N" },
+		  "Before each N-th migration, start and cancel another one (4; 0: never)", "N" },
 		{ "meddle", 0, 0, G_OPTION_ARG_NONE, &test->meddle,
-		  "Attach, detach and change the tracker in the middle of migrations", NULL },
+		  "Attach, detach and change the tracker during migrations", NULL },
 		{ "dirty-rate", 0, 0, G_OPTION_ARG_NONE, &test->dirty_rate,
-		  "QEMU's calc-dirty-rate instead of migrations", NULL },
-		{ "rate", 0, 0, G_OPTION_ARG_INT, &test->rate, "Pages that the guest writes (2000)",
-		  "PAGES/S" },
+		  "Test QEMU's calc-dirty-rate instead of migrations", NULL },
+		{ "rate", 0, 0, G_OPTION_ARG_INT, &test->rate,
+		  "Rate at which the guest writes pages (2000)", "PAGES/S" },
 		{ "bandwidth", 0, 0, G_OPTION_ARG_INT64, &test->vm.bandwidth,
-		  "Of migrations (48 MiB/s)", "BYTES/S" },
+		  "Bandwidth of migrations (48 MiB/s)", "BYTES/S" },
 		{ "downtime-ms", 0, 0, G_OPTION_ARG_INT64, &test->vm.downtime_ms,
-		  "That a migration may take (60)", "MS" },
+		  "Permitted downtime of a migration (60)", "MS" },
 		{ "memory", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &test->backings,
-		  "tmpfs for guest memory; several are taken in turn (/dev/shm)", "DIR" },
+		  "tmpfs for guest memory; several are used alternately (/dev/shm)", "DIR" },
 		{ "run-dir", 0, 0, G_OPTION_ARG_FILENAME, &test->vm.run_dir,
-		  "For sockets and logs (/tmp)", "DIR" },
+		  "Directory of sockets and logs (/tmp)", "DIR" },
 		{ "guest", 0, 0, G_OPTION_ARG_FILENAME, &test->vm.guest,
 		  "Guest image (build/tests/migrate-guest)", "FILE" },
 		{ "qemu", 0, 0, G_OPTION_ARG_FILENAME, &test->vm.qemu,
 		  "QEMU (/usr/bin/qemu-system-x86_64)", "FILE" },
 		{ "accel", 0, 0, G_OPTION_ARG_STRING, &test->vm.accel,
-		  "kvm (tcg tries the harness; before QEMU 9.0 it loses pages itself)", "NAME" },
+		  "kvm (tcg tests this program only; before QEMU 9.0 tcg loses pages)", "NAME" },
 		{ NULL }
 	};
 	g_autoptr(GOptionContext) context = g_option_context_new(NULL);
@@ -136,7 +141,7 @@ int main(int argc, char **argv)
 	};
 
 	setlocale(LC_ALL, "");
-	/* A run that hangs shows how far it came. */
+	/* Line-buffered, so that the output of a run that hangs shows its last step. */
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	parse(&test, argc, argv);
 	test.random = g_rand_new_with_seed((guint32)test.seed);

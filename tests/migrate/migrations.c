@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Migrations, one after the other, and the count of what they lost. */
+/* Runs migrations one after the other, and counts the lost pages. */
 #include <errno.h>
 #include <string.h>
 
@@ -9,10 +9,11 @@
 #include "verify.h"
 
 typedef struct {
-	unsigned int lost, stale; /* pages, of all migrations */
+	unsigned int lost, stale; /* pages in all migrations */
 	unsigned int done;
-	unsigned int huge;	    /* migrations of a guest that KVM had given pages of 2M */
-	unsigned int least_written; /* pages, by the guest, while any one of them ran */
+	unsigned int huge; /* migrations whose source had 2M mappings in KVM */
+	unsigned int
+		least_written; /* minimum of the pages that the guest wrote during a migration */
 	gint64 took_us;
 } Sum;
 
@@ -49,12 +50,12 @@ static void say_how(const Vm *vm, const char *course, unsigned int written, gint
 	     (int)json_object_get_int_member(info, "downtime"));
 }
 
-/* Pages of the guest that it has found changed under it. None, unless an earlier migration lost some. */
+/* Fails if the guest itself has found bad pages, which an earlier migration lost. */
 static void guest_agrees(const Vm *vm, int number)
 {
 	if (vm->box->bad)
-		ok(FALSE, "migration %d: the guest itself found %u bad pages, page %u first",
-		   number, vm->box->bad, GUEST_FIRST_GFN + vm->box->bad_page);
+		ok(FALSE, "migration %d: the guest itself found %u bad pages, first gfn %u", number,
+		   vm->box->bad, GUEST_FIRST_GFN + vm->box->bad_page);
 }
 
 static void judge(const Vm *source, const Vm *destination, int number, Sum *sum)
@@ -66,7 +67,8 @@ static void judge(const Vm *source, const Vm *destination, int number, Sum *sum)
 	for (i = 0; i < MIN(v.lost, VERIFY_SHOWN); i++)
 		g_string_append_printf(gfns, " %#x", v.first[i]);
 	ok(!v.lost && !v.stale && !v.unwritten,
-	   "migration %d, %s to %s: %u of %u pages lost, %u of the guest's %u not whole or old",
+	   "migration %d, %s to %s: %u of %u pages lost, %u of the guest's %u old or with a wrong "
+	   "checksum",
 	   number, source->backing, destination->backing, v.lost, v.compared, v.stale, GUEST_PAGES);
 	if (v.lost)
 		note("  lost gfns:%s%s", gfns->str, v.lost > VERIFY_SHOWN ? " …" : "");
@@ -74,12 +76,12 @@ static void judge(const Vm *source, const Vm *destination, int number, Sum *sum)
 	sum->stale += v.stale;
 }
 
-/* A migration to nowhere, called off on its way: the guest runs on, and so does the tracker. */
+/* Starts a migration to /dev/null and cancels it: the guest and the tracker must continue. */
 static void call_one_off(const Test *test, Vm *vm, Track *track, int number)
 {
 	static const char *const active[] = { "active", NULL };
 	static const char *const ends[] = { "cancelled", "completed", "failed", NULL };
-	g_autofree char *when = g_strdup_printf("migration %d, one called off before", number);
+	g_autofree char *when = g_strdup_printf("migration %d, a cancelled one before it", number);
 	const char *end;
 
 	qmp_do(vm->qmp, "migrate", "{'uri': <%s>}", "exec:cat >/dev/null");
@@ -91,16 +93,16 @@ static void call_one_off(const Test *test, Vm *vm, Track *track, int number)
 	end = qmp_wait_migration(vm->qmp, ends);
 	errno = EIO;
 	if (strcmp(end, "cancelled"))
-		bail("a migration that was to be called off ended as %s", end);
+		bail("a migration that was cancelled ended as %s", end);
 	if (track && track_yields(track)) {
 		ok(track_resumed(track), "%s: the tracker works again", when);
 		track_check_samples(test, track, vm, when);
 	}
 }
 
-/* --- what is done to the tracker while a migration is on its way --- */
+/* --- changes of the tracker during a migration --- */
 
-/* While QEMU switches its log on, or while it copies. */
+/* Waits until QEMU switches its log on (half of the calls), or until it copies memory. */
 static void some_time(const Test *test)
 {
 	if (g_rand_boolean(test->random))
@@ -138,7 +140,7 @@ static void change_it(const Test *test, const Vm *vm, Track **track)
 typedef struct {
 	const char *name;
 	gboolean attached; /* before the migration begins */
-	gboolean stays;	   /* to its end, without a break */
+	gboolean stays;	   /* to the migration's end, without an interruption */
 	void (*meanwhile)(const Test *test, const Vm *vm, Track **track);
 } Course;
 
@@ -149,7 +151,10 @@ static const Course meddling[] = {
 	{ "changed meanwhile", TRUE, FALSE, change_it },
 };
 
-/* At the end QEMU still logs all memory, whenever the tracker came; one that was there before has seen it begin. */
+/*
+ * At the migration's end QEMU still logs all memory, so the tracker must have yielded. A tracker
+ * that was attached during the whole migration must have counted this (@stayed).
+ */
 static void tracker_gave_way(Track *track, const struct kvm_ext_stats *before, gboolean stayed,
 			     int number)
 {
@@ -157,11 +162,12 @@ static void tracker_gave_way(Track *track, const struct kvm_ext_stats *before, g
 
 	if (!track || !track_yields(track))
 		return;
-	ok(track_has_yielded(track), "migration %d: the tracker leaves all memory to QEMU", number);
+	ok(track_has_yielded(track), "migration %d: the tracker has yielded all memory to QEMU",
+	   number);
 	now = track_stats(track);
-	/* A pass that meets QEMU in the middle of an ioctl is put off with EAGAIN: nobody refused anything. */
+	/* EAGAIN is no refusal: it only delays a pass that begins during one of QEMU's ioctls. */
 	ok(!now.log.errors || now.log.last_errno == EAGAIN,
-	   "migration %d: KVM refused the tracker nothing", number);
+	   "migration %d: KVM refused no operation of the tracker", number);
 	if (now.log.errors)
 		note("  %llu errors, the last: %s", (unsigned long long)now.log.errors,
 		     strerror((int)now.log.last_errno));
@@ -173,7 +179,10 @@ static void tracker_gave_way(Track *track, const struct kvm_ext_stats *before, g
 	     (unsigned long long)before->passes);
 }
 
-/* Starts the migration and returns when it is over at both ends: how long that took. */
+/*
+ * Runs a migration until both ends have completed it; returns the time that it took in
+ * microseconds.
+ */
 static gint64 carry_out(const Test *test, const Course *course, Vm *source, Vm *destination,
 			Track **track)
 {
@@ -198,7 +207,7 @@ static Vm *migrate(const Test *test, Vm *source, int number, Sum *sum)
 	unsigned int written;
 
 	sum->huge += huge > 0;
-	/* Wherever in its passes the tracker, and in its memory the guest may be. */
+	/* Random waits, so that the states of the tracker and of the guest are random. */
 	test_pause(test, 0, 50);
 	if (course->attached)
 		track = track_new(test, source);
@@ -239,7 +248,7 @@ void migrations(const Test *test)
 	guest_agrees(vm, i);
 	note("the guest wrote at least %u pages in every migration", sum.least_written);
 	if (g_strv_length(test->backings) > 1)
-		ok(sum.huge && sum.huge < sum.done, "%u guests had pages of 2M, %u had none",
+		ok(sum.huge && sum.huge < sum.done, "%u guests had 2M mappings, %u had none",
 		   sum.huge, sum.done - sum.huge);
 	ok(!sum.lost && !sum.stale, "%u migrations with tracker %s: %u pages lost", sum.done,
 	   test->tracker, sum.lost);

@@ -13,7 +13,7 @@ struct _Qmp {
 	GSocketConnection *connection;
 	GDataInputStream *in;
 	GOutputStream *out;
-	GQueue *migration; /* statuses of MIGRATION events not asked for yet; static strings */
+	GQueue *migration; /* statuses of MIGRATION events that were not read yet; static strings */
 };
 
 __attribute__((noreturn)) static void broken(const char *what, const GError *error)
@@ -38,7 +38,7 @@ static void take_event(Qmp *q, JsonObject *message)
 	}
 }
 
-/* One message; events are put aside and NULL returned. */
+/* Reads a message. If it is an event, handles it and returns NULL. */
 static JsonNode *read_message(Qmp *q)
 {
 	g_autoptr(GError) error = NULL;
@@ -123,7 +123,7 @@ const char *qmp_wait_migration(Qmp *q, const char *const *statuses)
 				return status;
 		}
 		if (read_message(q))
-			broken("an answer to no command", NULL);
+			broken("an answer without a command", NULL);
 	}
 }
 

@@ -106,7 +106,9 @@ gboolean track_resumed(Track *t)
 
 	while (g_get_monotonic_time() < end) {
 		now = track_stats(t);
-		/* The pass that was on its way when it was looked at may have begun before. */
+		/*
+		 * Two more passes, because the first of them may have begun before @first was read.
+		 */
 		if (!(now.state & KVM_EXT_STATE_YIELDED) && now.passes > first.passes + 2)
 			return TRUE;
 		g_usleep(5000);
@@ -121,7 +123,7 @@ static void snapshot(const Vm *vm, uint32_t *versions)
 	memcpy(versions, (const void *)vm_versions(vm), GUEST_PAGES * sizeof(*versions));
 }
 
-/* Runs a pass and takes over what it, and the passes since the last call, have found. */
+/* Runs a pass and reads the samples of all passes since the last call. */
 static void collect(Track *t)
 {
 	kx_samples_clear(&t->samples);
@@ -135,8 +137,8 @@ void track_check_samples(const Test *test, Track *t, const Vm *vm, const char *w
 	static uint32_t outer[GUEST_PAGES], first[GUEST_PAGES], last[GUEST_PAGES], end[GUEST_PAGES];
 	unsigned int missed = 0, excess = 0, written = 0, i;
 	/*
-	 * A page is written first and then gets its new version in the table; in between, no snapshot knows of it. There
-	 * is one such page at each moment.
+	 * The guest writes a page first and then its version in the table. Between these writes, a
+	 * snapshot does not show that the page was written. There is one such page at a time.
 	 */
 	uint32_t between;
 
@@ -161,7 +163,7 @@ void track_check_samples(const Test *test, Track *t, const Vm *vm, const char *w
 	   written);
 	ok(!excess, "%s: %u pages were found that the guest did not write", when, excess);
 	if (t->samples.losts || t->samples.bad)
-		note("the ring lost %llu samples, %llu records were wrong",
+		note("the ring lost %llu samples, %llu records were invalid",
 		     (unsigned long long)t->samples.lost_samples,
 		     (unsigned long long)t->samples.bad);
 }

@@ -6,7 +6,10 @@
 unsigned int verify_alone(const Vm *vm)
 {
 	const volatile uint32_t *versions = vm_versions(vm);
-	/* The page that it was stopped in the middle of writing is neither old nor new. */
+	/*
+	 * The guest may have been stopped while it wrote this page, which is then neither old nor
+	 * new.
+	 */
 	uint32_t writing = vm->box->writing, i;
 	unsigned int stale = 0;
 

@@ -25,7 +25,7 @@ static void map_ram(Vm *vm)
 	vm->box = (volatile struct guest_mailbox *)(vm->ram + GUEST_MAILBOX);
 }
 
-/* Runs in the child: no QEMU outlives the test program, however that ends. */
+/* Runs in the child: the kernel kills QEMU when the test program ends, however it ends. */
 static void die_with_parent(gpointer data)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -39,7 +39,7 @@ static void spawn(Vm *vm, gboolean incoming)
 	g_autofree char *log = g_strdup_printf("%s/%s.log", s->run_dir, vm->name);
 	g_autofree char *machine =
 		g_strdup_printf("pc,accel=%s,memory-backend=ram,vmport=off", s->accel);
-	/* Aligned, so that KVM can map a huge page of the file as one. */
+	/* Aligned, so that KVM can use a 2M mapping for a huge page of the file. */
 	g_autofree char *memory =
 		g_strdup_printf("memory-backend-file,id=ram,size=%u,mem-path=%s,share=on,align=2M",
 				GUEST_RAM, vm->ram_path);
@@ -120,7 +120,7 @@ void vm_died(const char *format, ...)
 	how = g_strdup_vprintf(format, args);
 	va_end(args);
 	errno = EIO;
-	bail("the guest died by itself: %s", how);
+	bail("the guest failed: %s", how);
 }
 
 void vm_cont(Vm *vm)

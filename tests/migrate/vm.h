@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One QEMU, whose guest memory is a file of tmpfs that is mapped here, too: what it holds is read without asking QEMU.
- * Failures end the test program.
+ * A QEMU process whose guest memory is a file in tmpfs. This program maps the file as well, and so
+ * reads guest memory without QEMU. A failure ends the test program.
  */
 #ifndef MIGRATE_VM_H
 #define MIGRATE_VM_H
@@ -11,11 +11,11 @@
 
 typedef struct {
 	const char *qemu;    /* program */
-	const char *accel;   /* kvm; another one only to try the harness itself */
+	const char *accel;   /* kvm; others only to test this program */
 	const char *guest;   /* image for -kernel */
 	const char *run_dir; /* sockets and logs */
-	gint64 bandwidth;    /* of migrations, bytes per second */
-	gint64 downtime_ms;  /* a migration may stop the guest for so long */
+	gint64 bandwidth;    /* of migrations, in bytes per second */
+	gint64 downtime_ms;  /* time for which a migration may stop the guest */
 } VmSettings;
 
 typedef struct {
@@ -30,30 +30,31 @@ typedef struct {
 } Vm;
 
 /*
- * Starts a QEMU with memory in a new file in directory @backing. It does not run the guest yet; if @incoming it listens
- * for a migration.
+ * Starts a QEMU with memory in a new file in the directory @backing. The guest does not run yet; if
+ * @incoming, QEMU waits for a migration.
  */
 Vm *vm_start(const VmSettings *settings, const char *backing, gboolean incoming);
-/* Kills it; its memory is gone with it. */
+/* Kills QEMU and removes the memory. */
 void vm_free(Vm *vm);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Vm, vm_free)
 
 void vm_cont(Vm *vm);
 
-/* A guest that lives writes more than this in any stretch of the test. */
+/* A running guest writes at least this many pages in each part of the test. */
 #define VM_ALIVE_PAGES 50
-/* It ended by itself, or stands still: what was to be tested did not take place. Ends the test program as failed. */
+/* Ends the test program as failed, because the guest ended or does not run. */
 __attribute__((noreturn, format(printf, 1, 2))) void vm_died(const char *format, ...);
 
-/* Guest pages of 2M that KVM has mapped now. */
+/* Returns the present number of KVM's 2M mappings. */
 gint64 vm_pages_2m(const Vm *vm);
 
-/* Page @index of the area, and its version as the guest's table has it. */
+/* Page @index of the area. */
 static inline const volatile uint32_t *vm_page(const Vm *vm, uint32_t index)
 {
 	return (const volatile uint32_t *)(vm->ram + GUEST_AREA + index * GUEST_PAGE);
 }
 
+/* The guest's table of versions, indexed by page of the area. */
 static inline const volatile uint32_t *vm_versions(const Vm *vm)
 {
 	return (const volatile uint32_t *)(vm->ram + GUEST_VERSIONS);
