@@ -10,6 +10,7 @@
 
 #include "affinity.h"
 #include "engine.h"
+#include "needs.h"
 #include "region-pass.h"
 #include "scan.h"
 #include "setting.h"
@@ -301,43 +302,13 @@ static int engine_thread(void *data)
 
 /* --- control -------------------------------------------------------------------- */
 
-/* Memory that a setting needs besides its fields. */
-struct needs {
-	void *own;
-	struct kx_region_pass *regions;
-};
-
-static void engine_drop_needs(const struct kx_tracker *tracker, const struct needs *needs)
-{
-	if (needs->own)
-		tracker->cleanup(needs->own);
-	kx_region_pass_free(needs->regions);
-}
-
-static int engine_make_needs(struct kx_vm *vm, const struct kx_tracker *tracker,
-			     const struct kx_setting *setting, struct needs *needs)
-{
-	*needs = (struct needs){};
-	if (tracker->setup)
-		needs->own = tracker->setup(vm, setting);
-	if (IS_ERR(needs->own))
-		return PTR_ERR(needs->own);
-	if (!setting->cfg.regions_max)
-		return 0;
-	needs->regions = kx_region_pass_new(vm, &setting->cfg);
-	if (!IS_ERR(needs->regions))
-		return 0;
-	if (needs->own)
-		tracker->cleanup(needs->own);
-	return PTR_ERR(needs->regions);
-}
-
 /* The thread is parked, or does not exist yet. Returns the memory of the old setting. */
-static struct needs engine_configure(struct kx_engine *e, const struct kx_tracker *tracker,
-				     const struct kvm_ext_tracker *cfg, const struct needs *needs)
+static struct kx_needs engine_configure(struct kx_engine *e, const struct kx_tracker *tracker,
+					const struct kvm_ext_tracker *cfg,
+					const struct kx_needs *needs)
 {
 	struct kx_pass *p = &e->pass;
-	struct needs old = { .own = p->own, .regions = p->regions };
+	struct kx_needs old = { .own = p->own, .regions = p->regions };
 
 	p->tracker = tracker;
 	p->own = needs->own;
@@ -388,10 +359,10 @@ int kx_engine_set(struct kx_engine *e, const struct kx_tracker *tracker,
 	const struct kvm_ext_tracker *cfg = &setting->cfg;
 	const struct kx_tracker *old_tracker = e->pass.tracker;
 	struct kx_pass *p = &e->pass;
-	struct needs needs, old;
+	struct kx_needs needs, old;
 	int err;
 
-	err = engine_make_needs(p->vm, tracker, setting, &needs);
+	err = kx_needs_make(p->vm, tracker, setting, &needs);
 	if (err)
 		return err;
 	err = kx_set_affinity(e->thread, cfg->cpu);
@@ -399,11 +370,11 @@ int kx_engine_set(struct kx_engine *e, const struct kx_tracker *tracker,
 		err = kx_engine_pause(e);
 	if (err) {
 		kx_set_affinity(e->thread, p->cfg.cpu);
-		engine_drop_needs(tracker, &needs);
+		kx_needs_drop(tracker, &needs);
 		return err;
 	}
 	old = engine_configure(e, tracker, cfg, &needs);
-	engine_drop_needs(old_tracker, &old);
+	kx_needs_drop(old_tracker, &old);
 	/* If the next pass needs a snapshot, it takes a new one. */
 	kx_slots_drop(&p->slots);
 	kx_log_open(&p->log, p->first_gfn, p->end_gfn);
@@ -441,7 +412,7 @@ int kx_engine_start(struct kx_engine *e, struct kx_vm *vm, struct kx_ring *ring,
 	spin_lock_init(&p->lock);
 	kx_waiters_init(&e->waiters, &p->lock, wait);
 	kx_log_init(&p->log, vm);
-	engine_configure(e, off, &cfg, &(struct needs){});
+	engine_configure(e, off, &cfg, &(struct kx_needs){});
 	kx_stats_open(&p->stats, off->id, 0, ktime_get_ns());
 	if (!zalloc_cpumask_var(&p->flusher.kicked, GFP_KERNEL))
 		return -ENOMEM;
@@ -471,14 +442,14 @@ bool kx_engine_may_stop(struct kx_engine *e, long timeout)
 void kx_engine_stop(struct kx_engine *e)
 {
 	struct kx_pass *p = &e->pass;
-	struct needs needs = { .own = p->own, .regions = p->regions };
+	struct kx_needs needs = { .own = p->own, .regions = p->regions };
 
 	kthread_stop(e->thread);
 	spin_lock(&p->lock);
 	kx_waiters_end(&e->waiters, false, p->nr, -ENODEV);
 	spin_unlock(&p->lock);
 	wake_up_all(e->wait);
-	engine_drop_needs(p->tracker, &needs);
+	kx_needs_drop(p->tracker, &needs);
 	p->own = NULL;
 	p->regions = NULL;
 	kx_slots_drop(&p->slots);
