@@ -14,7 +14,7 @@
 typedef struct {
 	unsigned int compared; /* pages of RAM */
 	unsigned int lost;     /* pages that differ from the source's */
-	/* Pages of the area with another version than the destination's table, or a wrong checksum */
+	/* Pages of the area whose version differs from the table, or with a wrong checksum */
 	unsigned int stale;
 	/* Pages of the area that the guest never wrote: the migration could not lose them */
 	unsigned int unwritten;
