@@ -25,7 +25,7 @@
  *   ENOTTY  unknown ioctl
  *   EFAULT  the argument cannot be read or written
  *   ENOTCONN  the descriptor has no VM yet (KVM_EXT_ATTACH first)
- *   ENODEV  the VM is gone; KVM_EXT_GET_STATS still answers
+ *   ENODEV  the VM has ended; KVM_EXT_GET_STATS still works
  */
 #ifndef KVM_EXT_UAPI_H
 #define KVM_EXT_UAPI_H
@@ -49,7 +49,7 @@
 enum kvm_ext_tracker_id {
 	KVM_EXT_TRACKER_OFF = 0,	/* no pass runs: the control */
 	KVM_EXT_TRACKER_ABIT = 1,	/* MMU-notifier clear_young, no flush */
-	KVM_EXT_TRACKER_ABIT_FLUSH = 2,	/* like ABIT, then our own TLB flush */
+	KVM_EXT_TRACKER_ABIT_FLUSH = 2,	/* like ABIT, then a TLB flush by the module */
 	KVM_EXT_TRACKER_DIRTY_LOG = 3,	/* KVM's dirty log: pages written */
 	KVM_EXT_TRACKER_PML_ABIT = 4,	/* A bits of those pages that the dirty log has named */
 	KVM_EXT_TRACKER_EPT_WALK = 5,	/* A bits of the nested page table itself, table by table */
@@ -137,10 +137,10 @@ struct kvm_ext_vm {
 	__u64 mapped_2m;
 	__u64 mapped_1g;
 	__u64 exits;		/* VM exits of all vCPUs since creation */
-	__u64 remote_tlb_flushes; /* KVM's own remote flushes since creation (not ours) */
+	__u64 remote_tlb_flushes; /* KVM's own remote flushes since creation, without the module's */
 	__u32 log_mechanism;	/* enum kvm_ext_log_mechanism, also while nothing is logged */
 	__u32 log_mode;		/* enum kvm_ext_log_mode */
-	__u64 logged_pages;	/* pages in all memslots with a log, ours or the VMM's */
+	__u64 logged_pages;	/* pages in all memslots with a log, of tracker or VMM */
 };
 
 /* --- KVM_EXT_SET_TRACKER: at any time, also while another tracker runs --- */
@@ -354,7 +354,7 @@ struct kvm_ext_excluded {
 struct kvm_ext_log_stats {
 	__u32 mechanism;	/* enum kvm_ext_log_mechanism */
 	__u32 mode;		/* enum kvm_ext_log_mode */
-	__u64 pages;		/* pages in memslots that we log now */
+	__u64 pages;		/* pages in memslots that the tracker logs now */
 	__u64 vmm_pages;	/* pages in memslots that the VMM logs: not tracked now */
 	__u64 other_pages;	/* pages in memslots without a log (guest_memfd): never tracked */
 	__u64 enable_ns;	/* KVM_SET_USER_MEMORY_REGION with the log on */
@@ -368,12 +368,12 @@ struct kvm_ext_log_stats {
 	__u64 clears;		/* calls; each holds KVM's mmu_lock and flushes the TLB once */
 	__u64 pml_full_exits;	/* exits of this VM's process while the tracker was on */
 	__u64 candidates;	/* pml-abit: pages watched now */
-	__u64 yields;		/* memslots taken by the VMM while we logged them */
+	__u64 yields;		/* memslots yielded to the VMM while the tracker logged them */
 	__u64 resumes;		/* memslots taken back after the VMM had logged them */
 	__u64 last_yield_ns;	/* 0: never */
 	__u64 last_resume_ns;
 	__u64 yielded_passes;	/* passes that found KVM_EXT_STATE_YIELDED: not counted */
-	__u64 errors;		/* our ioctls that KVM refused */
+	__u64 errors;		/* ioctls of the module that KVM refused */
 	__u32 last_errno;	/* errno of the last refused ioctl; 0: none */
 	__u32 reserved;
 	/* The cost of stopping the tracker *before* this one: */
@@ -385,9 +385,9 @@ struct kvm_ext_log_stats {
 struct kvm_ext_log_more_stats {
 	__u64 aside_passes;	/* passes cut because of KVM_EXT_STATE_ASIDE: not counted */
 	/*
-	 * Pages in memslots whose log KVM refused to switch off when we gave the memslot back or
-	 * stopped the tracker; for all trackers of this session. The log stays on, with every page
-	 * marked dirty. Not an estimate.
+	 * Pages in memslots whose log KVM refused to switch off when the memslot was yielded to the
+	 * VMM or the tracker was stopped; for all trackers of this session. The log stays on, with
+	 * every page marked dirty. Not an estimate.
 	 */
 	__u64 stuck_pages;
 };
@@ -464,7 +464,7 @@ enum kvm_ext_step {
  * is about (now_ns - @start_ns) * (@total_pages - @pages) / @pages. This is an estimate,
  * because the pass goes over memory that is not mapped much faster than over mapped
  * memory, and @pages does not grow while @step is not KVM_EXT_STEP_MEMORY. Both numbers
- * are updated about every millisecond, less often only while KVM carries out our ioctl.
+ * are updated about every millisecond, less often only during an ioctl of the module in KVM.
  */
 struct kvm_ext_progress {
 	__u64 pass;		/* number of that pass; if none runs, of the next pass */
@@ -527,12 +527,12 @@ struct kvm_ext_stats {
 	struct kvm_ext_log_more_stats log_more;
 	struct kvm_ext_trap_more_stats trap_more;
 	/*
-	 * What the module holds for this VM now: the session with the ring and, while a tracker is
-	 * set, its bitmaps, lists and buffers. The sum of the sizes that were asked for: the
-	 * kernel's allocators round them up. It contains neither the stack of the pass thread nor
-	 * what KVM holds for a dirty log (a bitmap of two bits per page of the memslots). Nor does
-	 * it contain what lives no longer than one ioctl or one pass. Never 0: an older module,
-	 * which does not know this field, leaves 0 in it.
+	 * Memory that the module has allocated for this VM: the session with the ring and, while a
+	 * tracker is set, its bitmaps, lists and buffers. The sum of the requested sizes, which the
+	 * kernel's allocators round up. Not included: the stack of the pass thread, KVM's memory
+	 * for a dirty log (two bits per page of the memslots), and memory that is freed at the end
+	 * of an ioctl or a pass. Never 0: an older module, which does not know this field, leaves 0
+	 * in it.
 	 */
 	__u64 memory_bytes;
 };
@@ -553,7 +553,7 @@ struct kvm_ext_stats {
  * records are multiples of 8 bytes, at most KVM_EXT_REC_MAX.
  *
  * The descriptor polls readable when unread records exist at the end of a pass
- * or the ring is half full; POLLHUP once the VM is gone.
+ * or the ring is half full; POLLHUP after the VM has ended.
  */
 #define KVM_EXT_RING_MAGIC	0x474e5254584d564bull	/* "KVMXTRNG" */
 

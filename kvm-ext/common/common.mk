@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The code that the module shares with user space, built with the sanitizers for the unit tests.
+# The code that the modules share with user space, built with the sanitizers for the unit tests.
 
 KX_COMMON_SAN := $(BUILD)/san/kvm-ext/common
 -include $(wildcard $(KX_COMMON_SAN)/*.d)
 
-# Tables to walk, for whoever tests or measures the walk.
+# Page tables for tests and benchmarks of the walk.
 KX_TABLES_SAN := $(BUILD)/san/tests/unit/tables.o
 $(KX_TABLES_SAN): KX_CPPFLAGS += -Ikvm-ext/common
 -include $(KX_TABLES_SAN:.o=.d)
@@ -18,7 +18,7 @@ KX_UNIT_EXTRA_test-ranges := -Ikvm-ext/common $(KX_COMMON_SAN)/ranges.o
 KX_UNIT_EXTRA_test-regions := -Ikvm-ext/common $(KX_COMMON_SAN)/regions.o
 KX_UNIT_EXTRA_test-walk := -Ikvm-ext/common $(KX_COMMON_SAN)/walk.o $(KX_TABLES_SAN)
 
-# Not all at once with the other sanitizers: ThreadSanitizer is built on its own.
+# ThreadSanitizer cannot be combined with the other sanitizers, so it has its own binary.
 KX_TSAN := $(BUILD)/tests/tsan-mpsc
 $(KX_TSAN): tests/unit/test-mpsc.c tests/unit/mpsc-samples.h kvm-ext/common/mpsc.c $(wildcard kvm-ext/common/*.h)
 	@mkdir -p $(@D)
@@ -27,7 +27,7 @@ $(KX_TSAN): tests/unit/test-mpsc.c tests/unit/mpsc-samples.h kvm-ext/common/mpsc
 KX_UNIT_EXTRA_BINS += tests/unit/test-tsan
 unit-build: $(KX_TSAN)
 
-## tsan: the sample ring under ThreadSanitizer, which has to find what is taken out of it (part of unit)
+## tsan: the sample ring under ThreadSanitizer, which must find removed barriers (part of unit)
 .PHONY: tsan
 tsan: $(KX_TSAN)
 	@tests/unit/test-tsan
