@@ -4,8 +4,6 @@
 
 #include <sys/random.h>
 
-#include "writer.h"
-
 #define TRIES 16
 
 /* A comparison or an experiment, as it is written. */
@@ -64,15 +62,23 @@ static gboolean no_such(const KxStore *s, const char *id, GError **error)
 
 /* --- who measures it ---------------------------------------------------------------------------------------------- */
 
-/* FALSE: there is no such comparison, or another process measures it. */
-static gboolean is_free(KxStore *s, const char *id, gboolean *ours, GError **error)
+static void read_writer(sqlite3_stmt *q, KxWriter *w)
+{
+	*w = (KxWriter){ sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1),
+			 g_strdup((const char *)sqlite3_column_text(q, 2)) };
+}
+
+/* FALSE: there is no such comparison, or another process measures it. @before: who does, or did (nullable). */
+static gboolean is_free(KxStore *s, const char *id, gboolean *ours, KxWriter *before,
+			GError **error)
 {
 	g_autoptr(sqlite3_stmt) q =
 		kx_store_prepare(s,
 				 "SELECT writer_pid, writer_started, writer_boot FROM comparison "
 				 "WHERE id = ?",
 				 error);
-	KxWriter self;
+	KxWriter self, writer;
+	gboolean lives;
 	int rc;
 
 	if (!q)
@@ -84,16 +90,25 @@ static gboolean is_free(KxStore *s, const char *id, gboolean *ours, GError **err
 	if (rc != SQLITE_ROW)
 		return kx_store_fail(s, "reading the history", error);
 	kx_writer_self(&self);
-	*ours = sqlite3_column_int64(q, 0) == self.pid &&
-		sqlite3_column_int64(q, 1) == self.started;
+	read_writer(q, &writer);
+	*ours = writer.pid == self.pid && writer.started == self.started;
 	kx_writer_clear(&self);
-	if (*ours || !kx_writer_lives(sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1),
-				      (const char *)sqlite3_column_text(q, 2)))
-		return TRUE;
-	g_set_error(error, KX_STORE_ERROR, KX_STORE_ERROR_BUSY,
-		    "comparison %s is being measured by process %" G_GINT64_FORMAT, id,
-		    (gint64)sqlite3_column_int64(q, 0));
-	return FALSE;
+	lives = !*ours && kx_writer_lives(writer.pid, writer.started, writer.boot);
+	if (lives)
+		g_set_error(error, KX_STORE_ERROR, KX_STORE_ERROR_BUSY,
+			    "comparison %s is being measured by process %" G_GINT64_FORMAT, id,
+			    writer.pid);
+	if (before && !lives)
+		*before = writer;
+	else
+		kx_writer_clear(&writer);
+	return !lives;
+}
+
+static void forget_claim(KxStore *s)
+{
+	g_clear_pointer(&s->claimed, g_free);
+	kx_writer_clear(&s->before);
 }
 
 static gboolean set_writer(KxStore *s, const char *id, GError **error)
@@ -112,28 +127,54 @@ static gboolean set_writer(KxStore *s, const char *id, GError **error)
 
 gboolean kx_store_claim(KxStore *s, const char *id, GError **error)
 {
-	gboolean ours, ok;
-
-	if (!kx_store_begin(s, error))
-		return FALSE;
-	ok = is_free(s, id, &ours, error) && set_writer(s, id, error);
-	return kx_store_end(s, ok, error);
-}
-
-gboolean kx_store_release(KxStore *s, const char *id, GError **error)
-{
+	KxWriter before = { 0 };
 	gboolean ours = FALSE, ok;
 
 	if (!kx_store_begin(s, error))
 		return FALSE;
-	/* A comparison without a writer and without @stopped counts as whole: one that was killed keeps a writer that does not live. */
-	ok = is_free(s, id, &ours, error) &&
-	     (!ours ||
-	      kx_store_run(s, error,
-			   "UPDATE comparison SET writer_pid = CASE WHEN stopped IS NULL THEN -1 "
-			   "END, writer_started = NULL, writer_boot = NULL WHERE id = ?",
-			   "s", id));
-	return kx_store_end(s, ok, error);
+	ok = is_free(s, id, &ours, &before, error) && set_writer(s, id, error);
+	ok = kx_store_end(s, ok, error);
+	/* Claimed again, it is as it was before the first time. */
+	if (ok && !ours) {
+		forget_claim(s);
+		s->claimed = g_strdup(id);
+		s->before = before;
+	} else {
+		kx_writer_clear(&before);
+	}
+	return ok;
+}
+
+/* A comparison that was begun and is left: a writer that does not live says that it did not end. */
+static gboolean leave(KxStore *s, const char *id, GError **error)
+{
+	return kx_store_run(
+		s, error,
+		"UPDATE comparison SET writer_pid = CASE WHEN stopped IS NULL THEN -1 END, "
+		"writer_started = NULL, writer_boot = NULL WHERE id = ?",
+		"s", id);
+}
+
+static gboolean give_back(KxStore *s, const char *id, GError **error)
+{
+	return kx_store_run(s, error,
+			    "UPDATE comparison SET writer_pid = NULLIF(?, 0), "
+			    "writer_started = NULLIF(?, 0), writer_boot = ? WHERE id = ?",
+			    "iiss", s->before.pid, s->before.started, s->before.boot, id);
+}
+
+gboolean kx_store_release(KxStore *s, const char *id, GError **error)
+{
+	gboolean ours = FALSE, ok, claimed = g_strcmp0(s->claimed, id) == 0;
+
+	if (!kx_store_begin(s, error))
+		return FALSE;
+	ok = is_free(s, id, &ours, NULL, error) &&
+	     (!ours || (claimed ? give_back(s, id, error) : leave(s, id, error)));
+	ok = kx_store_end(s, ok, error);
+	if (ok && claimed)
+		forget_claim(s);
+	return ok;
 }
 
 gboolean kx_store_delete(KxStore *s, const char *id, GError **error)
@@ -142,7 +183,7 @@ gboolean kx_store_delete(KxStore *s, const char *id, GError **error)
 
 	if (!kx_store_begin(s, error))
 		return FALSE;
-	ok = is_free(s, id, &ours, error) &&
+	ok = is_free(s, id, &ours, NULL, error) &&
 	     kx_store_run(s, error, "DELETE FROM comparison WHERE id = ?", "s", id);
 	return kx_store_end(s, ok, error);
 }
@@ -240,8 +281,12 @@ static gboolean keep(KxStore *s, const Kept *k, guint from, KxStoreStep step, GE
 
 	if (!kx_store_begin(s, error))
 		return FALSE;
-	if (kx_store_end(s, save(s, k, from, step, error), error))
+	if (kx_store_end(s, save(s, k, from, step, error), error)) {
+		/* It is not any more what it was before the claim. */
+		if (g_strcmp0(s->claimed, *k->id) == 0)
+			forget_claim(s);
 		return TRUE;
+	}
 	if (is_new)
 		g_clear_pointer(k->id, g_free);
 	return FALSE;

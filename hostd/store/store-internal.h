@@ -6,10 +6,13 @@
 #include <sqlite3.h>
 
 #include "store.h"
+#include "writer.h"
 
 struct _KxStore {
 	sqlite3 *db;
 	char *directory, *path;
+	char *claimed; /* ID of the comparison that was claimed last, of which nothing was saved since; NULL: none */
+	KxWriter before; /* who measured it before; pid 0: nobody, it had ended */
 };
 
 /* Sets @error to the error of the last call, with the file's name. @doing: "writing the history". Returns FALSE. */

@@ -153,6 +153,8 @@ void kx_store_close(KxStore *s)
 	if (!s)
 		return;
 	sqlite3_close(s->db);
+	kx_writer_clear(&s->before);
+	g_free(s->claimed);
 	g_free(s->directory);
 	g_free(s->path);
 	g_free(s);

@@ -76,7 +76,8 @@ gboolean kx_store_save_experiment(KxStore *s, KxExperiment *e, guint from, KxSto
 
 /*
  * Records that this process measures the comparison from now on. KX_STORE_ERROR_BUSY: another process measures it.
- * kx_store_release() takes the record back.
+ * kx_store_release() takes the record back: if nothing was saved since, the comparison is again in the state that it had before the
+ * claim; else it has not ended, and counts as killed.
  */
 gboolean kx_store_claim(KxStore *s, const char *id, GError **error);
 gboolean kx_store_release(KxStore *s, const char *id, GError **error);

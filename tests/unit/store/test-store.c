@@ -271,6 +271,56 @@ static void test_one_measures_at_a_time(void **state)
 	assert_true(kx_store_claim(s, c->id, NULL));
 }
 
+static void assert_state(KxStore *s, const char *id, KxStoredState expected)
+{
+	KxStoredState is;
+	g_autoptr(KxComparison) back = load(s, id, &is);
+
+	assert_int_equal(is, expected);
+}
+
+/* Whoever claims a comparison and gives it up leaves it as it was: whole, ended early, or killed with all rounds. */
+static void test_given_up_is_as_it_was(void **state)
+{
+	g_autoptr(KxStore) s = open_store(KX_STORE_WRITE);
+	g_autoptr(KxComparison) whole = comparison("vm1", ROUNDS), early = comparison("vm1", 1);
+	pid_t child;
+
+	save(s, whole, 0, KX_STORE_ENDS);
+	early->stopped = g_strdup("interrupted");
+	save(s, early, 0, KX_STORE_ENDS);
+	for (guint i = 0; i < 2; i++) {
+		assert_true(kx_store_claim(s, whole->id, NULL));
+		assert_state(s, whole->id, KX_STORED_RUNNING);
+		assert_true(kx_store_claim(s, whole->id, NULL));
+		assert_true(kx_store_release(s, whole->id, NULL));
+		assert_state(s, whole->id, KX_STORED_WHOLE);
+		assert_true(kx_store_claim(s, early->id, NULL));
+		assert_true(kx_store_release(s, early->id, NULL));
+		assert_state(s, early->id, KX_STORED_ENDED_EARLY);
+	}
+	/* Of two claims the first one is given up last. */
+	assert_true(kx_store_claim(s, whole->id, NULL));
+	child = fork();
+	if (!child) {
+		g_autoptr(KxStore) mine = kx_store_open(dir, KX_STORE_WRITE, NULL);
+
+		_exit(!mine || kx_store_claim(mine, whole->id, NULL));
+	}
+	await(child);
+	assert_true(kx_store_release(s, whole->id, NULL));
+	assert_state(s, whole->id, KX_STORED_WHOLE);
+	/* What was written since the claim is no end. */
+	assert_true(kx_store_claim(s, whole->id, NULL));
+	save(s, whole, 0, KX_STORE_GOES_ON);
+	assert_true(kx_store_release(s, whole->id, NULL));
+	assert_state(s, whole->id, KX_STORED_KILLED);
+	/* Killed with all of its rounds, before it could say that it had ended. */
+	assert_true(kx_store_claim(s, whole->id, NULL));
+	assert_true(kx_store_release(s, whole->id, NULL));
+	assert_state(s, whole->id, KX_STORED_KILLED);
+}
+
 /* The rounds are deleted with the comparison, and a writer that does not know of it does not save the comparison again. */
 static void test_deletes(void **state)
 {
@@ -302,6 +352,7 @@ int main(void)
 		CASE(test_lists),
 		CASE(test_finds),
 		CASE(test_one_measures_at_a_time),
+		CASE(test_given_up_is_as_it_was),
 		CASE(test_deletes),
 	};
 
