@@ -113,6 +113,42 @@ static double ns_per_miss(const KxGround *g)
 	return slope > t * sqrt(left / line.xx) ? slope : NAN;
 }
 
+/* --- whether the PMU counts misses -------------------------------------------------------------------------------------- */
+
+/*
+ * So many instructions, beginning with caches that other work has filled, do not run without a miss. An emulator's PMU, or that of an
+ * outer hypervisor, can take the event and count nothing.
+ */
+#define INSTRUCTIONS_ENOUGH 1e8
+
+/* All windows of all VMs and settings have counted nothing: the PMU is the same for all. */
+static gboolean counts_nothing(const KxComparison *c)
+{
+	double instructions = 0;
+
+	for (guint vm = 0; vm < c->vms->len; vm++) {
+		for (guint i = 0; i < c->rounds * c->settings->len; i++) {
+			const KxStretch *s =
+				kx_comparison_at(c, vm, i / c->settings->len, i % c->settings->len);
+
+			if (!s || s->failed || !isfinite(s->llc_misses) ||
+			    !isfinite(s->guest_instructions))
+				continue;
+			if (s->llc_misses > 0)
+				return FALSE;
+			instructions += s->guest_instructions;
+		}
+	}
+	return instructions > INSTRUCTIONS_ENOUGH;
+}
+
+static void fill(KxComparedRow *row, const char *why)
+{
+	row->llc_per_s = kx_unavailable(why);
+	row->llc_per_1000 = kx_unavailable(why);
+	row->llc_slowdown = kx_unavailable(why);
+}
+
 /* --- figures ---------------------------------------------------------------------------------------------------------- */
 
 /* A ratio's standard error is that of its logarithm. */
@@ -129,6 +165,12 @@ void kx_fill_misses(const KxGround *g, guint k, KxComparedRow *row)
 		g->c->llc_na ? g->c->llc_na : "last-level-cache misses of guests were not counted";
 	KxGround own = *g;
 
+	if (counts_nothing(g->c)) {
+		fill(row, "the PMU takes the event of last-level-cache misses, but counts nothing: "
+			  "0 in all "
+			  "windows of this comparison, whatever the guests did");
+		return;
+	}
 	own.ns_per_miss = ns_per_miss(g);
 	row->llc_per_s = kx_ground_quotient(g, k, misses, seconds, why);
 	row->llc_per_1000 = kx_ground_quotient(g, k, misses, thousands, why);

@@ -413,6 +413,52 @@ static void test_misses(void **state)
 	assert_null(strstr(why, "llc_slowdown_estimate"));
 }
 
+static void give_no_misses(KxComparison *c, double instructions)
+{
+	for (guint i = 0; i < VMS * ROUNDS * SETTINGS; i++) {
+		KxStretch *s = (KxStretch *)kx_comparison_at(c, i % VMS, i / VMS / SETTINGS,
+							     i / VMS % SETTINGS);
+
+		s->llc_misses = 0;
+		s->guest_instructions = instructions;
+		s->vcpu_guest_ns = 1e9;
+	}
+}
+
+/* A PMU that takes the event and counts none of it. What ran for a moment alone, or in one window missed once, is counted. */
+static void test_misses_that_nobody_counts(void **state)
+{
+	const double few = 0.9e8 / (VMS * ROUNDS * SETTINGS);
+	g_autoptr(KxComparison) c = comparison();
+	g_autoptr(GPtrArray) rows = NULL, brief = NULL, counted = NULL;
+	g_autofree char *text = NULL;
+	const KxComparedRow *abit;
+
+	give_no_misses(c, 2e8);
+	rows = kx_comparison_rows(c, G_MAXUINT);
+	for (guint k = 0; k < rows->len; k++) {
+		const KxComparedRow *row = rows->pdata[k];
+
+		assert_non_null(strstr(row->llc_per_s.na, "counts nothing"));
+		assert_string_equal(row->llc_per_1000.na, row->llc_per_s.na);
+		assert_string_equal(row->llc_slowdown.na, row->llc_per_s.na);
+	}
+	text = kx_comparison_to_text(c, 0);
+	assert_non_null(strstr(text, "the PMU takes the event"));
+
+	give_no_misses(c, few);
+	brief = kx_comparison_rows(c, G_MAXUINT);
+	abit = brief->pdata[ABIT];
+	assert_near(&abit->llc_per_s, 0, 1e-9);
+	assert_near(&abit->llc_per_1000, 0, 1e-9);
+
+	give_no_misses(c, 2e8);
+	((KxStretch *)kx_comparison_at(c, VMS - 1, 0, OFF))->llc_misses = 1;
+	counted = kx_comparison_rows(c, 0);
+	abit = counted->pdata[ABIT];
+	assert_near(&abit->llc_per_s, 0, 1e-9);
+}
+
 /* The text with all tables. UPDATE_GOLDEN=1 writes it anew. */
 static void test_golden(void **state)
 {
@@ -749,6 +795,7 @@ int main(void)
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_account_closes),
 		cmocka_unit_test(test_misses),
+		cmocka_unit_test(test_misses_that_nobody_counts),
 		cmocka_unit_test(test_golden),
 		cmocka_unit_test(test_parts_that_are_not_known),
 		cmocka_unit_test(test_memory),
