@@ -80,6 +80,7 @@ KX_LIB_SRCS += \
 	hostd/tracker/release.c \
 	hostd/tracker/stream.c \
 	hostd/base/stretches.c \
+	hostd/tracker/pagemap.c \
 	hostd/tracker/passfound.c \
 	hostd/tracker/passthread.c \
 	hostd/tracker/ring.c \
@@ -88,6 +89,7 @@ KX_LIB_SRCS += \
 	hostd/tracker/tracker-off.c \
 	hostd/tracker/tracker-damon.c \
 	hostd/tracker/lrugen.c \
+	hostd/tracker/tracker-idle-page.c \
 	hostd/tracker/tracker-mglru.c \
 	hostd/tracker/tracker-qemu-dirty-rate.c \
 	hostd/tracker/tracker-soft-dirty.c \
@@ -127,7 +129,7 @@ $(BUILD)/hostd/kvm-extd: $(KX_DAEMON_OBJS) $(BUILD)/hostd/libkvmext.a
 
 -include $(KX_DAEMON_OBJS:.o=.d)
 
-KX_UNIT_TESTS += test-environment test-stream test-ring test-passthread test-soft-dirty test-damon test-dirty-rate test-mglru test-gfnset test-stepmap test-heat test-timemap test-record test-rangemap test-account test-vmfd test-kvmstat test-layout test-config test-domains \
+KX_UNIT_TESTS += test-environment test-stream test-ring test-passthread test-soft-dirty test-idle-page test-damon test-dirty-rate test-mglru test-gfnset test-stepmap test-heat test-timemap test-record test-rangemap test-account test-vmfd test-kvmstat test-layout test-config test-domains \
 	test-service test-scale test-metrics test-daemon test-holds test-letalone test-bus test-names test-pagenodes test-placement
 
 # The service is tested where it is; the library does not know D-Bus.

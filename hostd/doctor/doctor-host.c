@@ -290,6 +290,12 @@ void kx_doctor_check_mglru(KxDoctor *d)
 		kx_doctor_say(d, KX_CHECK_NO, NULL, "mglru: %s", why->message);
 }
 
+void kx_doctor_check_idle_page(KxDoctor *d)
+{
+	check_config(d, "CONFIG_IDLE_PAGE_TRACKING", "sys/kernel/mm/page_idle/bitmap",
+		     "the kernel marks pages as idle, for tracker idle-page");
+}
+
 void kx_doctor_check_damon(KxDoctor *d)
 {
 	g_autofree char *found = damon_refusal(d);

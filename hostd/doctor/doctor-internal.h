@@ -56,6 +56,7 @@ void kx_doctor_check_debugfs(KxDoctor *d);
 void kx_doctor_check_damon(KxDoctor *d);
 void kx_doctor_check_dirty_rate(KxDoctor *d);
 void kx_doctor_check_mglru(KxDoctor *d);
+void kx_doctor_check_idle_page(KxDoctor *d);
 void kx_doctor_check_rivals(KxDoctor *d);
 void kx_doctor_check_huge_pages(KxDoctor *d);
 void kx_doctor_check_cpus(KxDoctor *d);

@@ -46,6 +46,7 @@ static const struct {
 	{ "mglru", "ageing by MGLRU", ASIDE, kx_doctor_check_mglru },
 	{ "dirty-rate", "QEMU's dirty rate", ASIDE, kx_doctor_check_dirty_rate },
 	{ "debugfs", "debugfs", ASIDE, kx_doctor_check_debugfs },
+	{ "idle-page", "idle page tracking", ASIDE, kx_doctor_check_idle_page },
 	{ "damon", "DAMON", ASIDE, kx_doctor_check_damon },
 	{ "a-bit-rivals", "undisturbed A bits", ASIDE, kx_doctor_check_rivals },
 	{ "huge-pages", "huge pages", ASIDE, kx_doctor_check_huge_pages },

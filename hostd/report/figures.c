@@ -183,11 +183,10 @@ static const char *flushes_of_others(const KxRow *row)
 {
 	const KxTrackerRow *t = kx_tracker_by_name(row->tracker);
 
-	return !t ? NULL
-	       : t->can & KX_CAN_VMM && !kx_row_aggregates(row)
-		       ? kernel_flushes /* DAMON flushes nothing */
-	       : t->can & KX_CAN_RATE ? qemus_flushes
-				      : NULL;
+	return !t						      ? NULL
+	       : t->can & KX_CAN_VMM && !(t->blind & KX_BLIND_CACHED) ? kernel_flushes
+	       : t->can & KX_CAN_RATE				      ? qemus_flushes
+								      : NULL;
 }
 
 static void load_figures(KxPool *p)

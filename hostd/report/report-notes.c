@@ -212,6 +212,27 @@ static void note_ages(GPtrArray *notes, const char *label, const KxRow *row)
 		    label, row->ages_group ? row->ages_group : "of the VM", row->ages_others);
 }
 
+static void explain_idle(GPtrArray *notes, const KxVmReport *v)
+{
+	add(notes, "idle-page finds a page if an access took away the kernel's mark that the page "
+		   "is idle: of the "
+		   "guest, of QEMU, or of another process that maps the page. A large page of the "
+		   "host has one "
+		   "mark, and is one sample. What else marks pages or clears accessed bits "
+		   "meanwhile (DAMON, "
+		   "MGLRU, page-types) hides accesses.");
+}
+
+static void note_idle(GPtrArray *notes, const char *label, const KxRow *row)
+{
+	if (row->idle_merged_pages > 0)
+		add(notes,
+		    "%s: KSM has merged %.0f pages of the VM with equal pages: an access by "
+		    "another VM "
+		    "counts for them as well.",
+		    label, row->idle_merged_pages);
+}
+
 /* --- time in which the VM did not run ------------------------------------------ */
 
 static void note_paused(GPtrArray *notes, const char *label, const KxRow *row)
@@ -251,6 +272,7 @@ static const struct {
 	[KX_PART_GUEST] = { explain_guest, note_guest },
 	[KX_PART_RATE] = { explain_rate, note_rate },
 	[KX_PART_AGES] = { explain_ages, note_ages },
+	[KX_PART_IDLE] = { explain_idle, note_idle },
 };
 
 static void note_part(GPtrArray *notes, const KxVmReport *v, const KxRow *row, const char *label,

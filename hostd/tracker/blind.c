@@ -45,6 +45,11 @@ const KxBlindSpot kx_blind_spots[] = {
 	  "by page-sampling all pages but 512 of each GiB, by the other modes what QEMU itself "
 	  "writes for emulated devices",
 	  "QEMU compares these pages alone, or counts what KVM names" },
+	{ KX_BLIND_UNLISTED,
+	  "pages that are in none of the kernel's lists for reclaim (the page of zeros behind "
+	  "memory "
+	  "that was only read, memory of devices)",
+	  "the kernel ages none of them" },
 	{ 0, NULL, NULL },
 };
 

@@ -22,6 +22,7 @@ enum {
 	KX_BLIND_SHARED = 1 << 10,
 	KX_BLIND_UNCHECKED = 1 << 11,
 	KX_BLIND_UNCOMPARED = 1 << 12,
+	KX_BLIND_UNLISTED = 1 << 13,
 };
 
 typedef struct {

@@ -103,6 +103,17 @@ const KxTrackerRow kx_trackers[] = {
 				 "write in its memory is found as well, and a huge page of the "
 				 "host whole" },
 	  .blind = KX_BLIND_DMA | KX_BLIND_READS | KX_BLIND_BETWEEN | KX_BLIND_SHARED },
+	{ .name = "idle-page",
+	  .summary = "pages accessed, from the kernel's idle page tracking (page_idle)",
+	  .module_id = -1,
+	  .can = ON_VMM,
+	  .parts = KX_PART_BIT(IDLE),
+	  .sees = { .finds = KX_SEEN_TOUCHED,
+		    .says = KX_SEEN_TOUCHED,
+		    .precision = "of the pages found, those that the guest touched: what QEMU and "
+				 "others that map the memory access is found as well, and a large "
+				 "page of the host whole" },
+	  .blind = KX_BLIND_DMA | KX_BLIND_CACHED | KX_BLIND_UNLISTED },
 	{ .name = "damon",
 	  .summary = "regions by the kernel's own monitor DAMON, on the VMM's process",
 	  .module_id = -1,
@@ -112,7 +123,8 @@ const KxTrackerRow kx_trackers[] = {
 		    .says = KX_SEEN_TOUCHED,
 		    .recall = a_page_stands_for_a_region,
 		    .precision = a_page_stands_for_a_region },
-	  .blind = KX_BLIND_DMA | KX_BLIND_CACHED | KX_BLIND_SHARED | KX_BLIND_UNCHECKED,
+	  .blind = KX_BLIND_DMA | KX_BLIND_CACHED | KX_BLIND_SHARED | KX_BLIND_UNCHECKED |
+		   KX_BLIND_UNLISTED,
 	  .defaults = { 5000000, 10, 1000 } },
 	{ .name = "qemu-dirty-rate",
 	  .summary = "MB/s written, as QEMU measures it: a rate, no pages (libvirt's API)",
@@ -130,7 +142,7 @@ const KxTrackerRow kx_trackers[] = {
 	  .parts = KX_PART_BIT(AGES),
 	  .no_pages = counts_only,
 	  .sees = { .no_recall = counts_only },
-	  .blind = KX_BLIND_DMA | KX_BLIND_CACHED | KX_BLIND_SHARED },
+	  .blind = KX_BLIND_DMA | KX_BLIND_CACHED | KX_BLIND_SHARED | KX_BLIND_UNLISTED },
 	{ .name = "guest-pebs",
 	  .summary = "in the guest: addresses of sampled memory accesses (PEBS, IBS)",
 	  .module_id = -1,

@@ -2,8 +2,8 @@
 #include "tracker.h"
 
 static const KxTrackerOps *const implementations[] = {
-	&kx_tracker_module,	&kx_tracker_guest, &kx_tracker_soft_dirty, &kx_tracker_damon,
-	&kx_tracker_dirty_rate, &kx_tracker_mglru, &kx_tracker_off,
+	&kx_tracker_module, &kx_tracker_guest,	    &kx_tracker_soft_dirty, &kx_tracker_idle_page,
+	&kx_tracker_damon,  &kx_tracker_dirty_rate, &kx_tracker_mglru,	    &kx_tracker_off,
 };
 
 const KxTrackerOps *kx_tracker_ops(const KxTrackerRow *row, gboolean module)

@@ -104,6 +104,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxTracker, kx_tracker_free)
 extern const KxTrackerOps kx_tracker_module;
 extern const KxTrackerOps kx_tracker_guest;
 extern const KxTrackerOps kx_tracker_soft_dirty;
+extern const KxTrackerOps kx_tracker_idle_page;
 extern const KxTrackerOps kx_tracker_damon;
 extern const KxTrackerOps kx_tracker_dirty_rate;
 extern const KxTrackerOps kx_tracker_mglru;

@@ -295,6 +295,7 @@ static void test_intel_with_pml(void **state)
 	expect(checks, "damon", KX_CHECK_NO, "CONFIG_DAMON_SYSFS");
 	expect(checks, "dirty-rate", KX_CHECK_YES, "through libvirt");
 	expect(checks, "mglru", KX_CHECK_NO, "CONFIG_LRU_GEN");
+	expect(checks, "idle-page", KX_CHECK_NO, "CONFIG_IDLE_PAGE_TRACKING");
 	expect(checks, "a-bit-rivals", KX_CHECK_INFO, "no DAMON_STAT");
 	expect(checks, "huge-pages", KX_CHECK_INFO, "[madvise]");
 	expect(checks, "cpus", KX_CHECK_INFO, "2");
