@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* kvm-extd, built with the sanitizers, as a process: start, readiness, reload, stop, a second one, kill -9. */
+#define _GNU_SOURCE /* unshare() */
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -16,6 +19,7 @@
 
 #include "cases.h"
 #include "fake-root.h"
+#include "tracker/damon-setup.h"
 
 #define DAEMON "build/tests/kvm-extd"
 
@@ -334,6 +338,136 @@ static void many_callers_leak_nothing(void **state)
 	assert_in_range(after, 1, before);
 }
 
+/* --- kvm-extd --recover ----------------------------------------------------------------------------------------------------- */
+
+#define NOT_HERE 77
+#define KDAMONDS "mm/damon/admin/kdamonds/"
+
+static void put_kdamond(State *s, guint nr, const char *file, const char *text)
+{
+	g_autofree char *path = g_strdup_printf(KDAMONDS "%u/%s", nr, file);
+
+	fake_write(s->root, path, text);
+}
+
+/* DAMON's directory with @n kdamonds, of which all but number 1 are as they were created; that one runs. */
+static void put_damon(State *s, guint n)
+{
+	g_autofree char *text = g_strdup_printf("%u\n", n);
+
+	fake_write(s->root, KDAMONDS "nr_kdamonds", text);
+	for (guint i = 0; i < n; i++) {
+		put_kdamond(s, i, "state", i == 1 ? "on\n" : "off\n");
+		put_kdamond(s, i, "contexts/nr_contexts", i == 1 ? "1\n" : "0\n");
+	}
+}
+
+/* The mark of a daemon that was process @pid, in the form that damon-setup.c gives it. */
+static void put_mark(State *s, pid_t pid)
+{
+	g_autofree char *owner = g_strdup_printf("%d\n", pid);
+	g_autofree char *mark = g_strdup_printf("%u\n", (guint)KX_DAMON_MARK);
+
+	put_kdamond(s, 0, "contexts/nr_contexts", "1\n");
+	put_kdamond(s, 0, "contexts/0/monitoring_attrs/intervals/update_us", mark);
+	put_kdamond(s, 0, "contexts/0/monitoring_attrs/intervals/aggr_us", "77\n");
+	put_kdamond(s, 0, "contexts/0/targets/nr_targets", "1\n");
+	put_kdamond(s, 0, "contexts/0/targets/0/pid_target", owner);
+	put_kdamond(s, 1, "contexts/0/monitoring_attrs/intervals/update_us", mark);
+}
+
+/* What the program writes to a file that has been longer is at its beginning. */
+static void begins(State *s, const char *file, const char *with)
+{
+	g_autofree char *path = g_build_filename(s->root, KDAMONDS, file, NULL), *text = NULL;
+
+	assert_true(g_file_get_contents(path, &text, NULL, NULL));
+	if (!g_str_has_prefix(text, with))
+		fail_msg("%s is '%s', expected '%s'", file, text, with);
+}
+
+/* Only with our directory in the place of the kernel's: this host's DAMON is not to be touched. */
+static void run_recover(State *s)
+{
+	g_autofree char *mm = g_build_filename(s->root, "mm", NULL);
+
+	if ((unshare(CLONE_NEWNS) && unshare(CLONE_NEWUSER | CLONE_NEWNS)) ||
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount(mm, "/sys/kernel/mm", NULL, MS_BIND, NULL))
+		_exit(NOT_HERE);
+	execl(DAEMON, DAEMON, "--recover", NULL);
+	_exit(127);
+}
+
+static void recover(State *s)
+{
+	pid_t pid = fork();
+	int rc;
+
+	if (pid == 0)
+		run_recover(s);
+	rc = ended(pid);
+	if (rc == NOT_HERE) {
+		print_message("this user cannot have mounts of its own here\n");
+		skip();
+	}
+	assert_int_equal(rc, 0);
+}
+
+static pid_t ended_process(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	ended(pid);
+	return pid;
+}
+
+static void recover_removes_what_is_ours(void **state)
+{
+	State *s = *state;
+
+	put_damon(s, KX_DAMON_KDAMONDS);
+	put_mark(s, ended_process());
+	recover(s);
+	begins(s, "1/state", "off\n");
+	begins(s, "nr_kdamonds", "0\n");
+}
+
+static void recover_leaves_others_alone(void **state)
+{
+	State *s = *state;
+
+	put_damon(s, 3);
+	recover(s);
+	begins(s, "1/state", "on\n");
+	begins(s, "nr_kdamonds", "3\n");
+	/* As many as ours, without the mark. */
+	put_damon(s, KX_DAMON_KDAMONDS);
+	recover(s);
+	begins(s, "1/state", "on\n");
+	begins(s, "nr_kdamonds", "128\n");
+	/* Somebody runs a kdamond in what we left. */
+	put_mark(s, ended_process());
+	put_kdamond(s, 9, "state", "on\n");
+	recover(s);
+	begins(s, "1/state", "on\n");
+	begins(s, "9/state", "on\n");
+	begins(s, "nr_kdamonds", "128\n");
+}
+
+/* And where there is no DAMON, there is nothing to do. */
+static void recover_without_damon(void **state)
+{
+	State *s = *state;
+	g_autofree char *damon = g_build_filename(s->root, "mm/damon", NULL);
+
+	fake_write(s->root, "mm/ksm/run", "0\n");
+	recover(s);
+	assert_false(g_file_test(damon, G_FILE_TEST_EXISTS));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -348,6 +482,9 @@ int main(void)
 		CASE(checks_a_configuration),
 		CASE(text_has_levels),
 		CASE(many_callers_leak_nothing),
+		CASE(recover_removes_what_is_ours),
+		CASE(recover_leaves_others_alone),
+		CASE(recover_without_damon),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
