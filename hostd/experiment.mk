@@ -14,6 +14,7 @@ KX_LIB_SRCS += \
 	hostd/experiment/plan-error.c \
 	hostd/experiment/plan-once.c \
 	hostd/experiment/point.c \
+	hostd/experiment/sharing.c \
 	hostd/experiment/plan-sweep.c \
 	hostd/experiment/xml.c
 

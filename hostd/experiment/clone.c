@@ -5,23 +5,12 @@
 #include <libxml/xpath.h>
 #include <string.h>
 
+#include "plan-internal.h"
+#include "sharing.h"
 #include "tracker/units.h"
 #include "xml.h"
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
-
-static gboolean bad(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-static gboolean bad(GError **error, const char *format, ...)
-{
-	g_autofree char *text = NULL;
-	va_list args;
-
-	va_start(args, format);
-	text = g_strdup_vprintf(format, args);
-	va_end(args);
-	g_set_error(error, KX_PLAN_ERROR, KX_PLAN_ERROR_FILE, "[vm] template: %s", text);
-	return FALSE;
-}
 
 /* The root is a domain. A document type is refused: it could define entities that refer to files, or that grow without end. */
 static xmlDoc *read_domain(const char *xml, GError **error)
@@ -33,24 +22,25 @@ static xmlDoc *read_domain(const char *xml, GError **error)
 
 	xmlInitParser();
 	if (len > G_MAXINT) {
-		bad(error, "it is too long");
+		kx_plan_bad_template(error, "it is too long");
 		return NULL;
 	}
 	doc = xmlReadMemory(xml, (int)len, "template", NULL,
 			    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
 	if (!doc) {
 		why = xmlGetLastError();
-		bad(error, "it is no XML (line %d: %s)", why ? why->line : 0,
-		    why && why->message ? g_strstrip(why->message) : "no reason given");
+		kx_plan_bad_template(error, "it is no XML (line %d: %s)", why ? why->line : 0,
+				     why && why->message ? g_strstrip(why->message)
+							 : "no reason given");
 		return NULL;
 	}
 	if (doc->intSubset || doc->extSubset) {
-		bad(error, "a document type is not allowed in it");
+		kx_plan_bad_template(error, "a document type is not allowed in it");
 		return NULL;
 	}
 	root = xmlDocGetRootElement(doc);
 	if (!root || !xmlStrEqual(root->name, (const xmlChar *)"domain")) {
-		bad(error, "its root is no <domain>");
+		kx_plan_bad_template(error, "its root is no <domain>");
 		return NULL;
 	}
 	return g_steal_pointer(&doc);
@@ -77,10 +67,11 @@ gboolean kx_clone_look(const char *template, char **name, guint *vcpus, GError *
 	root = xmlDocGetRootElement(doc);
 	number = content(kx_xml_child(root, "vcpu"));
 	if (number && (!kx_parse_number(number, NULL, &n) || n < 1 || n > 8192))
-		return bad(error, "its <vcpu> is no number of vCPUs");
+		return kx_plan_bad_template(error, "its <vcpu> is no number of vCPUs");
 	called = content(kx_xml_child(root, "name"));
 	if (!called || !*called || strchr(called, '/') || strlen(called) > 64)
-		return bad(error, "its <name> must be 1 to 64 characters, without '/'");
+		return kx_plan_bad_template(error,
+					    "its <name> must be 1 to 64 characters, without '/'");
 	*name = g_steal_pointer(&called);
 	*vcpus = (guint)n;
 	return TRUE;
@@ -153,7 +144,7 @@ static gboolean fill_in_text(xmlNode *n, const KxCloneWish *w, GError **error)
 		return TRUE;
 	unknown = kx_clone_unknown((const char *)n->content, w);
 	if (unknown)
-		return bad(error, KX_CLONE_NO_VALUE, unknown);
+		return kx_plan_bad_template(error, KX_CLONE_NO_VALUE, unknown);
 	filled = kx_clone_fill_in((const char *)n->content, w);
 	/* xmlNodeSetContent would take '&' for the beginning of an entity. */
 	xmlNodeSetContentLen(n, (const xmlChar *)"", 0);
@@ -180,138 +171,11 @@ static gboolean fill_in_node(xmlNode *n, const KxCloneWish *w, GError **error)
 	return TRUE;
 }
 
-/* --- what the clones must not share ------------------------------------------------------------------------------- */
+/* --- what is each clone's own ---------------------------------------------------------------------------------------- */
 
 static gboolean is_device(const xmlNode *n, const char *name)
 {
 	return n->type == XML_ELEMENT_NODE && xmlStrEqual(n->name, (const xmlChar *)name);
-}
-
-/* Whether the file's name has a placeholder that differs between clones. */
-static gboolean is_own(const char *file)
-{
-	return strstr(file, "{name}") || strstr(file, "{uuid}");
-}
-
-/* Whether the clone may have this disk: nothing that one clone writes may be seen by another one. */
-static gboolean check_disk(xmlNode *disk, GError **error)
-{
-	g_autofree char *device = kx_xml_get(disk, "device");
-	xmlNode *source = kx_xml_child(disk, "source"), *target = kx_xml_child(disk, "target");
-	g_autofree char *called = target ? kx_xml_get(target, "dev") : NULL;
-
-	if (kx_xml_child(disk, "readonly") || kx_xml_child(disk, "transient") ||
-	    g_strcmp0(device, "cdrom") == 0 || !source)
-		return TRUE;
-	for (xmlAttr *a = source->properties; a; a = a->next) {
-		g_autofree char *value = kx_xml_get(source, (const char *)a->name);
-
-		if (value && is_own(value))
-			return TRUE;
-	}
-	return bad(error,
-		   "its disk %s would be written by every clone; make it <transient/>, "
-		   "<readonly/>, or a file of each clone's own ({name})",
-		   called ? called : "without a target");
-}
-
-/*
- * Whether the clone may have this directory of the host: the next clone would find what this one writes there. A filesystem of type
- * 'ram' is new memory for each VM.
- */
-static gboolean check_filesystem(xmlNode *filesystem, GError **error)
-{
-	g_autofree char *type = kx_xml_get(filesystem, "type");
-	xmlNode *source = kx_xml_child(filesystem, "source"),
-		*target = kx_xml_child(filesystem, "target");
-	g_autofree char *called = target ? kx_xml_get(target, "dir") : NULL;
-
-	if (kx_xml_child(filesystem, "readonly") || g_strcmp0(type, "ram") == 0)
-		return TRUE;
-	for (xmlAttr *a = source ? source->properties : NULL; a; a = a->next) {
-		g_autofree char *value = kx_xml_get(source, (const char *)a->name);
-
-		if (value && is_own(value))
-			return TRUE;
-	}
-	return bad(error,
-		   "its <filesystem> %s would be written by every clone; make it <readonly/>, or a "
-		   "directory of each clone's own ({name})",
-		   called ? called : "without a target");
-}
-
-/* The file or socket of a device to which a clone would write, or at which it would listen, in place of another VM; NULL: none. */
-static char *file_of(xmlNode *device)
-{
-	static const char *const names[] = { "serial", "parallel", "console", "channel" };
-	xmlNode *source = kx_xml_child(device, "source");
-	g_autofree char *mode = NULL;
-
-	if (!source)
-		return NULL;
-	if (is_device(device, "memory"))
-		return kx_xml_child(device, "readonly") ? NULL
-							: content(kx_xml_child(source, "path"));
-	mode = kx_xml_get(source, "mode");
-	for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
-		if (is_device(device, names[i]))
-			return g_strcmp0(mode, "connect") == 0 ? NULL : kx_xml_get(source, "path");
-	}
-	return NULL;
-}
-
-static gboolean check_file(xmlNode *device, GError **error)
-{
-	g_autofree char *file = file_of(device);
-
-	/* In the XML of a running VM, a terminal's path and that of the guest agent's socket are libvirt's own choice. */
-	if (!file || !*file || is_own(file) || g_str_has_prefix(file, "/dev/pts/") ||
-	    strstr(file, "/channel/target/"))
-		return TRUE;
-	return bad(error,
-		   "its <%s> has the file %s, which every clone would use, and the VM of which "
-		   "this is the XML; make it a file of each clone's own ({name})",
-		   (const char *)device->name, file);
-}
-
-/* The file of UEFI variables, which the XML names in one of two ways; NULL: none is named. */
-static char *nvram_of(xmlNode *root)
-{
-	xmlNode *os = kx_xml_child(root, "os");
-	xmlNode *nvram = os ? kx_xml_child(os, "nvram") : NULL;
-	xmlNode *source = nvram ? kx_xml_child(nvram, "source") : NULL;
-
-	if (!source)
-		return content(nvram);
-	/* A file, a block device, a name in the network. */
-	for (xmlAttr *a = source->properties; a; a = a->next) {
-		char *value = kx_xml_get(source, (const char *)a->name);
-
-		if (value && strpbrk(value, "/{"))
-			return value;
-		g_free(value);
-	}
-	return g_strdup("?");
-}
-
-static gboolean check_disks(xmlNode *root, GError **error)
-{
-	xmlNode *devices = kx_xml_child(root, "devices");
-	g_autofree char *nvram = nvram_of(root);
-
-	if (nvram && *nvram && !is_own(nvram))
-		return bad(error,
-			   "its <nvram> would be written by every clone; leave its file out, "
-			   "or make it a file of each clone's own ({name})");
-	for (xmlNode *n = devices ? devices->children : NULL; n; n = n->next) {
-		if (is_device(n, "disk") && !check_disk(n, error))
-			return FALSE;
-		if (is_device(n, "filesystem") && !check_filesystem(n, error))
-			return FALSE;
-		if (n->type == XML_ELEMENT_NODE && !check_file(n, error))
-			return FALSE;
-	}
-	return TRUE;
 }
 
 /* A MAC address with QEMU's prefix, which follows from the clone's UUID. */
@@ -348,8 +212,9 @@ static gboolean set_size(xmlNode *root, const KxPoint *point, gboolean split, GE
 	xmlNode *cpu = kx_xml_child(root, "cpu");
 
 	if ((point->vcpus || point->memory_bytes) && !split && kx_xml_child(cpu, "numa"))
-		return bad(error, "it has NUMA cells, so neither vcpus nor memory of [vm] can be "
-				  "set without [placement] fast");
+		return kx_plan_bad_template(
+			error, "it has NUMA cells, so neither vcpus nor memory of [vm] can be "
+			       "set without [placement] fast");
 	if (point->vcpus) {
 		g_autofree char *number = g_strdup_printf("%u", point->vcpus);
 
@@ -407,7 +272,8 @@ char *kx_clone_xml(const char *template, const KxCloneWish *w, GError **error)
 	if (!doc || !kx_clone_look(template, &name, &vcpus, error))
 		return NULL;
 	root = xmlDocGetRootElement(doc);
-	if (!check_disks(root, error) || !set_size(root, w->point, w->placement->split, error))
+	if (!kx_sharing_check(root, w->point->vms, error) ||
+	    !set_size(root, w->point, w->placement->split, error))
 		return NULL;
 	/* libvirt's number of a running domain */
 	xmlUnsetProp(root, (const xmlChar *)"id");
@@ -418,6 +284,7 @@ char *kx_clone_xml(const char *template, const KxCloneWish *w, GError **error)
 	if (kx_xml_child(root, "genid"))
 		kx_xml_replace(root, "genid", NULL);
 	new_macs(root, w->uuid);
+	kx_sharing_renew(root);
 	unmark(root);
 	mark(root, w->experiment);
 	kx_placing_apply(w->placement, root, w->index, w->point->vcpus ? w->point->vcpus : vcpus,
@@ -449,7 +316,7 @@ gboolean kx_clone_is_ours(const char *xml, const char *experiment)
 char *kx_clone_nvram(const char *xml, const char *name, const char *uuid)
 {
 	g_autoptr(xmlDoc) doc = read_domain(xml, NULL);
-	g_autofree char *file = doc ? nvram_of(xmlDocGetRootElement(doc)) : NULL;
+	g_autofree char *file = doc ? kx_sharing_nvram(xmlDocGetRootElement(doc)) : NULL;
 
 	/* A file that is not named after this clone may be another VM's. */
 	if (!file || !g_path_is_absolute(file) || !(strstr(file, name) || strstr(file, uuid)))

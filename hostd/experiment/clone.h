@@ -31,7 +31,8 @@ typedef struct {
  * @template: a domain's XML
  *
  * In all texts and attributes the placeholders {name}, {uuid} and {working-set} are replaced by the clone's values. Refused with
- * KX_PLAN_ERROR: text that is not a domain's XML, an unknown placeholder, and a template whose clones would write to the same disk.
+ * KX_PLAN_ERROR: text that is not a domain's XML, an unknown placeholder, and a template whose
+ * clones would share what they may not share (sharing.h).
  *
  * Return: the XML; the caller frees it. NULL: @error is set.
  */

@@ -16,6 +16,9 @@ typedef struct {
 gboolean kx_plan_bad(GError **error, const char *group, const char *key, const char *format, ...)
 	G_GNUC_PRINTF(4, 5);
 
+/* The same of the template. */
+gboolean kx_plan_bad_template(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
 /* FALSE: a key is there twice; the error has both lines. GKeyFile itself would silently take the last one. */
 gboolean kx_plan_check_once(const char *text, GError **error);
 

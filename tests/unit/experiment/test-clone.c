@@ -226,6 +226,8 @@ static void cpu_lists(void **state)
 	"<domain><name>x</name><devices><filesystem type='mount'>" inside "<target dir='d'/>" \
 	"</filesystem></devices></domain>"
 
+#define DEVICES(inside) "<domain><name>x</name><devices>" inside "</devices></domain>"
+
 static const struct {
 	const char *xml, *says;
 } refused[] = {
@@ -263,7 +265,88 @@ static const struct {
 	{ "<domain><name>x</name><devices><memory model='nvdimm'><source><path>/img/pmem0</path>"
 	  "</source></memory></devices></domain>",
 	  "<memory> has the file /img/pmem0" },
+	{ DEVICES("<shmem name='common' role='peer'><model type='ivshmem-plain'/></shmem>"),
+	  "<shmem> has the memory common, which every clone would use" },
+	{ DEVICES("<shmem name='{name}'><model type='ivshmem-doorbell'/><server "
+		  "path='/run/ivshmem'/>"
+		  "</shmem>"),
+	  "<shmem> has the socket /run/ivshmem" },
+	{ DISK(SOURCE "<shareable/>"), "disk vda would be written by every clone" },
+	{ DEVICES("<rng model='virtio'><backend model='egd' type='unix'><source mode='bind' "
+		  "path='/run/egd'/></backend></rng>"),
+	  "<rng> has the file /run/egd" },
+	{ DEVICES("<tpm><backend type='emulator'><source type='dir' "
+		  "path='/srv/tpm'/></backend></tpm>"),
+	  "<tpm> has the file /srv/tpm" },
+	{ DEVICES("<interface type='vhostuser'><source type='unix' path='/run/vhu' mode='client'/>"
+		  "</interface>"),
+	  "<interface> has the socket /run/vhu" },
+	{ DEVICES("<audio id='1' type='file' path='/tmp/a.wav'/>"),
+	  "<audio> has the file /tmp/a.wav" },
+	{ "<domain><name>x</name><os><varstore path='/vars.json'/></os></domain>",
+	  "<varstore> has the file /vars.json" },
 };
+
+/* What one VM at a time can have: refused if several clones run at a time, and only then. */
+static void one_at_a_time(void **state)
+{
+	static const char *const devices[] = {
+		"<hostdev mode='subsystem' type='pci' managed='yes'><source/></hostdev>",
+		"<interface type='hostdev'><source/></interface>",
+		"<tpm><backend type='passthrough'><device path='/dev/tpm0'/></backend></tpm>",
+		"<input type='passthrough'><source evdev='/dev/input/event1'/></input>",
+		"<lease><key>k</key></lease>",
+		"<serial type='tcp'><source mode='bind' host='127.0.0.1' service='4555'/></serial>",
+		"<interface type='server'><source address='127.0.0.1' port='5558'/></interface>",
+		"<interface type='udp'><source address='10.0.0.1' port='1'><local "
+		"address='10.0.0.2' "
+		"port='2'/></source></interface>",
+	};
+	KxCloneWish w = wish();
+
+	for (guint i = 0; i < G_N_ELEMENTS(devices); i++) {
+		g_autofree char *xml = g_strdup_printf(DEVICES("%s"), devices[i]);
+		g_autoptr(GError) error = NULL;
+
+		point.vms = 1;
+		g_free(clone_of(xml));
+		point.vms = 2;
+		assert_null(kx_clone_xml(xml, &w, &error));
+		if (!strstr(error->message, "which one VM at a time can have, and 2 clones"))
+			fail_msg("'%s' says '%s'", xml, error->message);
+	}
+	/* A connection to somebody who listens can be made twice. */
+	g_free(clone_of(DEVICES(
+		"<serial type='tcp'><source mode='connect' host='h' service='1'/></serial>")));
+}
+
+/* What libvirt chooses anew: two clones, and the VM of which the template is the XML, run side by side. */
+static void renewed(void **state)
+{
+	g_autofree char *xml = clone_of(
+		DEVICES("<graphics type='vnc' port='5901' autoport='no' websocket='5700' "
+			"listen='127.0.0.1'>"
+			"<listen type='address' address='127.0.0.1'/></graphics>"
+			"<graphics type='spice' port='5902' tlsPort='5903'/>"
+			"<graphics type='vnc' socket='/run/vnc.sock'><listen type='socket' "
+			"socket='/run/vnc.sock'/></graphics>"
+			"<graphics type='sdl' display=':0'/>"
+			"<vsock model='virtio'><cid auto='no' address='3'/></vsock>"));
+	g_autofree char *automatic = clone_of(DEVICES("<vsock><cid auto='yes'/></vsock>"));
+
+	assert_says(xml, "count(//graphics/@port) + count(//graphics/@tlsPort)", "0");
+	assert_says(xml, "//graphics[1]/@autoport", "yes");
+	assert_says(xml, "//graphics[1]/@websocket", "-1");
+	assert_says(xml, "//graphics[1]/listen/@address", "127.0.0.1");
+	assert_says(xml, "//graphics[2]/@autoport", "yes");
+	assert_says(xml, "count(//@socket)", "0");
+	assert_says(xml, "//graphics[3]/listen/@type", "socket");
+	assert_says(xml, "count(//graphics[4]/@autoport)", "0");
+	assert_says(xml, "//graphics[4]/@display", ":0");
+	assert_says(xml, "//vsock/cid/@auto", "yes");
+	assert_says(xml, "count(//vsock/cid/@address)", "0");
+	assert_says(automatic, "//vsock/cid/@auto", "yes");
+}
 
 static void refuses(void **state)
 {
@@ -279,7 +362,14 @@ static void refuses(void **state)
 					    FILESYSTEM("<source dir='/srv/{name}'/>"),
 					    "<domain><name>x</name><devices><filesystem "
 					    "type='ram'><source usage='1024'/></filesystem>"
-					    "</devices></domain>" };
+					    "</devices></domain>",
+					    DEVICES("<shmem name='{name}'/>"),
+					    DEVICES("<shmem name='of-{uuid}' role='peer'/>"),
+					    DEVICES("<rng><backend model='random'>/dev/urandom"
+						    "</backend></rng>"),
+					    DEVICES("<tpm><backend type='emulator'/></tpm>"),
+					    DEVICES("<console type='pty' tty='/dev/pts/3'><source "
+						    "path='/dev/pts/3'/></console>") };
 	KxCloneWish w = wish();
 
 	for (guint i = 0; i < G_N_ELEMENTS(refused); i++) {
@@ -344,6 +434,8 @@ int main(void)
 		cmocka_unit_test_setup(placed, set_up),
 		cmocka_unit_test_setup(cpu_lists, set_up),
 		cmocka_unit_test_setup(refuses, set_up),
+		cmocka_unit_test_setup(one_at_a_time, set_up),
+		cmocka_unit_test_setup(renewed, set_up),
 		cmocka_unit_test_setup(variables, set_up),
 		cmocka_unit_test_setup(no_size_for_cells, set_up),
 	};
