@@ -11,11 +11,7 @@
 char *kx_compared_cell(KxComparedKind kind, const KxFigure *f);
 /* The figure as an object with the name @key: value, low, high and n, or na. */
 void kx_compared_add_figure(JsonBuilder *b, const char *key, const KxFigure *f);
-/* As the heading of its column, in one line; of a figure without a column, as in JSON. */
+/* As the heading of its column, in one line. */
 char *kx_compared_name(const KxComparedFigure *f);
-/* As kx_text_fold(), with further lines two columns deeper; @mark stands before the text, if it is not 0. */
-void kx_compared_fold(GString *out, guint width, guint indent, char mark, const char *text);
-/* The same; takes @line. */
-void kx_compared_line(GString *out, guint width, guint indent, char mark, char *line);
 
 #endif /* KX_COMPARISON_INTERNAL_H */

@@ -133,9 +133,25 @@ const KxComparedFigure kx_compared_figures[] = {
 	{ NULL, NULL, KX_COMPARED_RATE, FALSE, 0, TABLE },
 };
 
+char *kx_compared_title(const char *title)
+{
+	g_auto(GStrv) lines = g_strsplit(title, "\n", -1);
+	GString *name = g_string_new(lines[0]);
+
+	for (guint i = 1; lines[0] && lines[i]; i++) {
+		/* A word that is divided between two lines. */
+		if (g_str_has_suffix(name->str, "-"))
+			g_string_truncate(name, name->len - 1);
+		else
+			g_string_append_c(name, ' ');
+		g_string_append(name, lines[i]);
+	}
+	return g_string_free(name, FALSE);
+}
+
 char *kx_compared_name(const KxComparedFigure *f)
 {
-	return f->title ? g_strdelimit(g_strdup(f->title), "\n", ' ') : g_strdup(f->key);
+	return kx_compared_title(f->title);
 }
 
 KxFigure *kx_compared_figure(KxComparedRow *row, const KxComparedFigure *f)

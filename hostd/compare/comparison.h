@@ -177,6 +177,13 @@ guint kx_comparison_rounds_for(const KxComparison *c, double precision);
 
 /* --- text --------------------------------------------------------------------------------------------------------- */
 
+/* As kx_text_fold(), with further lines two columns deeper; @mark stands before the text, if it is not 0. */
+void kx_compared_fold(GString *out, guint width, guint indent, char mark, const char *text);
+/* The same; takes @line. */
+void kx_compared_line(GString *out, guint width, guint indent, char mark, char *line);
+/* The title of a column, in one line; the caller frees it. */
+char *kx_compared_title(const char *title);
+
 /* "abit: @what takes 1.5 times as long [1.4, 1.6]", or that no difference was found; NULL: nothing is known. */
 char *kx_compared_answer(const KxComparedRow *row, const char *what);
 /* Whether any of the rows (KxComparedRow) has a value of the figure. */

@@ -64,10 +64,11 @@ static void note_reasons(GPtrArray *notes, const GPtrArray *rows)
 		for (const KxRunFigure *f = kx_run_figures; !row->compared->left_out && f->key;
 		     f++) {
 			const KxFigure *figure = kx_run_figure(row, f);
+			g_autofree char *name = kx_compared_title(f->title);
 			char *key = figure->na ? g_strconcat(f->key, figure->na, NULL) : NULL;
 
 			if (key && g_hash_table_add(said, key))
-				note(notes, "%s of %s: n/a, %s", f->key, row->compared->label,
+				note(notes, "%s of %s: n/a, %s", name, row->compared->label,
 				     figure->na);
 		}
 	}

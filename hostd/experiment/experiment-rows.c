@@ -10,24 +10,29 @@
 #include "tracker/rows.h"
 #include "tracker/units.h"
 
-#define FIGURE(member, key, title, kind)                            \
-	{                                                           \
-		key, title, kind, G_STRUCT_OFFSET(KxRunRow, member) \
+#define FIGURE(member, key, title, kind, tables)                            \
+	{                                                                   \
+		key, title, kind, tables, G_STRUCT_OFFSET(KxRunRow, member) \
 	}
 
 const KxRunFigure kx_run_figures[] = {
-	FIGURE(elapsed_ns, "elapsed_ns", "elapsed", KX_COMPARED_NS),
-	FIGURE(extra_percent, "extra_percent", "more\nthan off", KX_COMPARED_PERCENT),
-	FIGURE(flushes, "tracker_flushes", "TLB flushes\nof the tracker", KX_COMPARED_RATE),
-	FIGURE(kvm_flushes, "kvm_flushes", "TLB flushes\nof KVM", KX_COMPARED_RATE),
-	FIGURE(ipis, "flush_ipis", "vCPUs inter-\nrupted by them", KX_COMPARED_RATE),
-	FIGURE(exits, "exits", "exits", KX_COMPARED_RATE),
-	FIGURE(samples, "samples", "samples", KX_COMPARED_RATE),
-	FIGURE(host_cpu_ns, "host_cpu_ns", "host\nCPU", KX_COMPARED_NS),
-	FIGURE(cpu_all, "host_cpu_percent_all_vms", NULL, KX_COMPARED_PERCENT),
-	FIGURE(cpu_per_gib, "host_cpu_percent_per_gib", NULL, KX_COMPARED_PERCENT),
-	FIGURE(cpu_per_vcpu, "host_cpu_percent_per_vcpu", NULL, KX_COMPARED_PERCENT),
-	{ NULL, NULL, KX_COMPARED_RATE, 0 },
+	FIGURE(elapsed_ns, "elapsed_ns", "elapsed", KX_COMPARED_NS, KX_RUN_MAIN),
+	FIGURE(extra_percent, "extra_percent", "more\nthan off", KX_COMPARED_PERCENT,
+	       KX_RUN_MAIN | KX_RUN_GROWTH),
+	FIGURE(flushes, "tracker_flushes", "TLB flushes\nof the tracker", KX_COMPARED_RATE,
+	       KX_RUN_MAIN),
+	FIGURE(kvm_flushes, "kvm_flushes", "TLB flushes\nof KVM", KX_COMPARED_RATE, KX_RUN_MAIN),
+	FIGURE(ipis, "flush_ipis", "vCPUs inter-\nrupted by them", KX_COMPARED_RATE, KX_RUN_MAIN),
+	FIGURE(exits, "exits", "exits", KX_COMPARED_RATE, KX_RUN_MAIN),
+	FIGURE(samples, "samples", "samples", KX_COMPARED_RATE, KX_RUN_MAIN),
+	FIGURE(host_cpu_ns, "host_cpu_ns", "host\nCPU", KX_COMPARED_NS, KX_RUN_MAIN),
+	FIGURE(cpu_all, "host_cpu_percent_all_vms", "host CPU\nall VMs", KX_COMPARED_PERCENT,
+	       KX_RUN_GROWTH),
+	FIGURE(cpu_per_gib, "host_cpu_percent_per_gib", "host CPU\nper GiB", KX_COMPARED_PERCENT,
+	       KX_RUN_GROWTH),
+	FIGURE(cpu_per_vcpu, "host_cpu_percent_per_vcpu", "host CPU\nper vCPU", KX_COMPARED_PERCENT,
+	       KX_RUN_GROWTH),
+	{ NULL, NULL, KX_COMPARED_RATE, 0, 0 },
 };
 
 KxFigure *kx_run_figure(KxRunRow *row, const KxRunFigure *f)

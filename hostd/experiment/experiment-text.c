@@ -62,7 +62,7 @@ static void add_own_columns(KxTable *table, const GPtrArray *rows)
 	for (const KxRunFigure *f = kx_run_figures; f->key; f++) {
 		guint column;
 
-		if (!f->title)
+		if (!(f->tables & KX_RUN_MAIN))
 			continue;
 		column = kx_table_add_column(table, f->title, FALSE, FALSE);
 		for (guint i = 0; i < rows->len; i++) {
@@ -94,24 +94,24 @@ static void add_costs(KxTable *table, const GPtrArray *rows)
 	}
 }
 
-static void add_answers(GString *out, const GPtrArray *rows)
+static void add_answers(GString *out, const GPtrArray *rows, guint width)
 {
 	for (guint i = 1; i < rows->len; i++) {
 		const KxRunRow *row = rows->pdata[i];
-		g_autofree char *answer = kx_compared_answer(row->compared, "the workload");
+		char *answer = kx_compared_answer(row->compared, "the workload");
 
 		if (answer)
-			g_string_append_printf(out, "  %s\n", answer);
+			kx_compared_line(out, width, INDENT, '\0', answer);
 	}
 	g_string_append_c(out, '\n');
 }
 
-static void add_notes(GString *out, const KxExperimentPoint *p, const GPtrArray *rows)
+static void add_notes(GString *out, const KxExperimentPoint *p, const GPtrArray *rows, guint width)
 {
 	g_autoptr(GPtrArray) notes = kx_experiment_notes(p, rows);
 
 	for (guint i = 0; i < notes->len; i++)
-		g_string_append_printf(out, "  - %s\n", (char *)notes->pdata[i]);
+		kx_compared_fold(out, width, INDENT, '-', notes->pdata[i]);
 }
 
 /* --- a point ------------------------------------------------------------------------------------------------------ */
@@ -135,27 +135,17 @@ static void add_point(GString *out, const KxExperimentPoint *p, guint width)
 	if (*p->at->label)
 		g_string_append_printf(out, "-- %s\n", p->at->label);
 	add_size(out, p->c);
-	add_answers(out, rows);
+	add_answers(out, rows, width);
 	add_labels(table, rows);
 	add_own_columns(table, rows);
 	add_costs(table, rows);
 	kx_table_print(table, out, width, INDENT, 0);
 	g_string_append_c(out, '\n');
-	add_notes(out, p, rows);
+	add_notes(out, p, rows, width);
 	g_string_append_c(out, '\n');
 }
 
 /* --- growth ------------------------------------------------------------------------------------------------------- */
-
-static const struct {
-	const char *title;
-	gsize offset; /* of the KxFigure in KxRunRow */
-} growth[] = {
-	{ "more\nthan off", G_STRUCT_OFFSET(KxRunRow, extra_percent) },
-	{ "host CPU\nall VMs", G_STRUCT_OFFSET(KxRunRow, cpu_all) },
-	{ "host CPU\nper GiB", G_STRUCT_OFFSET(KxRunRow, cpu_per_gib) },
-	{ "host CPU\nper vCPU", G_STRUCT_OFFSET(KxRunRow, cpu_per_vcpu) },
-};
 
 static void add_growth_rows(KxTable *table, const KxExperimentPoint *p, KxRunRow *row)
 {
@@ -164,10 +154,9 @@ static void add_growth_rows(KxTable *table, const KxExperimentPoint *p, KxRunRow
 	kx_table_add_cell(table, column++, g_strdup(row->compared->label));
 	kx_table_add_cell(table, column++, g_strdup(p->at->label));
 	kx_table_add_cell(table, column++, percent(&row->compared->host_cpu_percent));
-	for (guint i = 0; i < G_N_ELEMENTS(growth); i++) {
-		const KxFigure *f = (const KxFigure *)((char *)row + growth[i].offset);
-
-		kx_table_add_cell(table, column++, percent(f));
+	for (const KxRunFigure *f = kx_run_figures; f->key; f++) {
+		if (f->tables & KX_RUN_GROWTH)
+			kx_table_add_cell(table, column++, percent(kx_run_figure(row, f)));
 	}
 }
 
@@ -182,8 +171,10 @@ static void add_growth(GString *out, const KxExperiment *e, guint width)
 	kx_table_add_column(table, "what", TRUE, FALSE);
 	kx_table_add_column(table, "point", TRUE, FALSE);
 	kx_table_add_column(table, "host CPU\nper VM", FALSE, FALSE);
-	for (guint i = 0; i < G_N_ELEMENTS(growth); i++)
-		kx_table_add_column(table, growth[i].title, FALSE, FALSE);
+	for (const KxRunFigure *f = kx_run_figures; f->key; f++) {
+		if (f->tables & KX_RUN_GROWTH)
+			kx_table_add_column(table, f->title, FALSE, FALSE);
+	}
 	for (guint i = 0; i < e->points->len; i++) {
 		g_ptr_array_add(all, kx_experiment_rows(e->points->pdata[i]));
 		settings = MAX(settings, ((GPtrArray *)all->pdata[i])->len);
@@ -198,8 +189,11 @@ static void add_growth(GString *out, const KxExperiment *e, guint width)
 	}
 	g_string_append(out, "-- how the cost grows\n");
 	kx_table_print(table, out, width, INDENT, 0);
-	g_string_append(out, "\n  host CPU: in percent of one CPU. per GiB: of the working set if "
-			     "the file has one, else of the VM's memory.\n");
+	g_string_append_c(out, '\n');
+	kx_compared_fold(
+		out, width, INDENT, '\0',
+		"host CPU: in percent of one CPU. per GiB: of the working set if the file has "
+		"one, else of the VM's memory.");
 }
 
 /* --- all of it ---------------------------------------------------------------------------------------------------- */
@@ -215,30 +209,37 @@ static const KxReport *host_of(const KxExperiment *e)
 	return NULL;
 }
 
-static void add_head(GString *out, const KxExperiment *e)
+static void add_head(GString *out, const KxExperiment *e, guint width)
 {
 	const KxReport *host = host_of(e);
 	guint rounds = 0;
 
 	for (guint i = 0; i < e->points->len; i++)
 		rounds = MAX(rounds, ((const KxExperimentPoint *)e->points->pdata[i])->c->rounds);
-	g_string_append_printf(out,
-			       "experiment %s: %u rounds, each with all settings in another order; "
-			       "a fresh VM for each run; seed %" G_GUINT64_FORMAT "\n",
-			       e->name, rounds, e->seed);
+	kx_compared_line(
+		out, width, 0, '\0',
+		g_strdup_printf("experiment %s: %u round%s; a fresh VM for each run; seed "
+				"%" G_GUINT64_FORMAT,
+				e->name, rounds,
+				rounds == 1 ? ", which tells no scatter: there are no intervals"
+					    : "s, each with all settings in another order",
+				e->seed));
 	if (host) {
 		g_autofree char *model =
 			kx_text_clean(host->cpu_model ? host->cpu_model : "unknown CPU");
 
-		g_string_append_printf(out, "host: Linux %s, %s", host->kernel, model);
-		if (host->hardware_under)
-			g_string_append_printf(out, ", %s (%s)",
-					       host->hardware ? host->hardware : "virtual",
-					       host->hardware_under);
-		g_string_append_c(out, '\n');
+		const char *hardware = host->hardware ? host->hardware : "virtual";
+
+		kx_compared_line(
+			out, width, 0, '\0',
+			host->hardware_under
+				? g_strdup_printf("host: Linux %s, %s, %s (%s)", host->kernel,
+						  model, hardware, host->hardware_under)
+				: g_strdup_printf("host: Linux %s, %s", host->kernel, model));
 	}
 	if (e->stopped)
-		g_string_append_printf(out, "ended early: %s\n", e->stopped);
+		kx_compared_line(out, width, 0, '\0',
+				 g_strdup_printf("ended early: %s", e->stopped));
 	g_string_append_c(out, '\n');
 }
 
@@ -247,18 +248,21 @@ char *kx_experiment_to_text(const KxExperiment *e, guint width)
 	const KxReport *host = host_of(e);
 	GString *out = g_string_new(NULL);
 
-	add_head(out, e);
+	add_head(out, e, width);
 	for (guint i = 0; i < e->points->len; i++)
 		add_point(out, e->points->pdata[i], width);
 	if (e->points->len > 1)
 		add_growth(out, e, width);
-	g_string_append(
-		out,
-		"  [low, high]: 95 % interval over rounds. All figures are of one VM in one run. "
-		"host: CPU time of the\n  tracker's thread and of the daemon's draining; guest: "
-		"vCPU time lost by the slowdown.\n");
+	kx_compared_fold(out, width, INDENT, '\0',
+			 "[low, high]: 95 % interval over rounds. All figures are of one VM in one "
+			 "run. host: "
+			 "CPU time of the tracker's thread and of the daemon's draining; guest: "
+			 "vCPU time lost "
+			 "by the slowdown.");
 	if (host && host->hardware && g_str_equal(host->hardware, "emulated"))
-		g_string_append(out, "  - this host is emulated: its times are good as ratios "
-				     "within this table only\n");
+		kx_compared_fold(
+			out, width, INDENT, '-',
+			"this host is emulated: its times are good as ratios within this table "
+			"only");
 	return g_string_free(out, FALSE);
 }

@@ -79,9 +79,16 @@ typedef struct {
 } KxRunRow;
 
 /* Each additional figure is described once, as in kx_compared_figures[]. */
+/* Tables of the text. */
+enum {
+	KX_RUN_MAIN = 1 << 0,
+	KX_RUN_GROWTH = 1 << 1, /* how the cost grows from point to point */
+};
+
 typedef struct {
-	const char *key, *title; /* @title NULL: not in the table */
+	const char *key, *title; /* in JSON; of the column */
 	KxComparedKind kind;
+	guint tables; /* KX_RUN_* */
 	gsize offset; /* of the KxFigure in KxRunRow */
 } KxRunFigure;
 

@@ -136,14 +136,6 @@ static void compared_table(KxPage *p, const KxPageTrial *t, KxComparedTable whic
 	kx_page_table_close(p);
 }
 
-/* The titles of figures that the text shows in the table of a sweep's growth. */
-static const char *growth_title(const KxRunFigure *f)
-{
-	return f->offset == G_STRUCT_OFFSET(KxRunRow, cpu_all)	     ? "host CPU\nall VMs"
-	       : f->offset == G_STRUCT_OFFSET(KxRunRow, cpu_per_gib) ? "host CPU\nper GiB"
-								     : "host CPU\nper vCPU";
-}
-
 /* Of whole runs of an experiment's workload. */
 static void run_table(KxPage *p, const KxPageTrial *t)
 {
@@ -152,7 +144,7 @@ static void run_table(KxPage *p, const KxPageTrial *t)
 	g_ptr_array_add(titles, (gpointer) "setting");
 	g_ptr_array_add(titles, (gpointer) "where");
 	for (const KxRunFigure *f = kx_run_figures; f->key; f++)
-		g_ptr_array_add(titles, (gpointer)(f->title ? f->title : growth_title(f)));
+		g_ptr_array_add(titles, (gpointer)f->title);
 	g_ptr_array_add(titles, NULL);
 	kx_page_table_open(p, "Whole runs: mean of a VM", t->scope);
 	kx_page_table_head(p, (const char *const *)titles->pdata);

@@ -190,19 +190,52 @@ static void tells_what_is_missing(void **state)
 	assert_non_null(strstr(text, "ept-walk: 8 of 8 runs are missing"));
 	assert_non_null(strstr(text, "a run of ept-walk is missing: the VM has gone"));
 	assert_non_null(strstr(text, "abit-flush: 1 of 8 runs are missing"));
-	assert_non_null(strstr(text, "elapsed_ns of ept-walk: n/a, no run was measured"));
+	assert_non_null(strstr(text, "- elapsed of ept-walk: n/a, no run was measured"));
+	assert_non_null(strstr(text, "- vCPUs interrupted by them of ept-walk: n/a"));
+	assert_non_null(strstr(text, "- host CPU per GiB of ept-walk: n/a"));
+	for (const KxRunFigure *f = kx_run_figures; f->key; f++) {
+		if (strchr(f->key, '_') && strstr(text, f->key))
+			fail_msg("the text has the key %s, which is JSON's", f->key);
+	}
+	for (const KxComparedFigure *f = kx_compared_figures; f->key; f++) {
+		if (strchr(f->key, '_') && strstr(text, f->key))
+			fail_msg("the text has the key %s, which is JSON's", f->key);
+	}
+}
+
+/* Lines of words are folded to the width; the columns of a table keep theirs. */
+static void is_folded(void **state)
+{
+	g_autoptr(KxExperiment) e = experiment();
+	KxComparison *c = ((KxExperimentPoint *)e->points->pdata[0])->c;
+	g_autofree char *text = NULL;
+	g_auto(GStrv) lines = NULL;
+
+	kx_comparison_put(
+		c, 0, 2, FLUSH,
+		kx_stretch_failed("the VM was paused by somebody who gave a long reason for "
+				  "it, which does not fit a line"));
+	text = kx_experiment_to_text(e, 80);
+	lines = g_strsplit(text, "\n", -1);
+	for (guint i = 0; lines[i]; i++) {
+		if (strlen(lines[i]) > 80)
+			fail_msg("'%s' is longer than 80 columns", lines[i]);
+	}
 }
 
 static void interrupted_at_once(void **state)
 {
 	g_autoptr(KxExperiment) e = experiment(), read = NULL;
-	g_autofree char *text = NULL, *json = NULL;
+	g_autofree char *text = NULL, *json = NULL, *one = NULL;
 
 	for (guint i = 0; i < 2; i++)
 		((KxExperimentPoint *)e->points->pdata[i])->c->rounds = 0;
 	e->stopped = g_strdup("interrupted");
 	text = kx_experiment_to_text(e, 120);
 	assert_non_null(strstr(text, "ended early: interrupted"));
+	((KxExperimentPoint *)e->points->pdata[0])->c->rounds = 1;
+	one = kx_experiment_to_text(e, 0);
+	assert_non_null(strstr(one, "experiment gups: 1 round, which tells no scatter"));
 	json = kx_experiment_to_json(e);
 	read = kx_experiment_from_json(json, NULL);
 	assert_non_null(read);
@@ -286,6 +319,7 @@ int main(void)
 		cmocka_unit_test(keeps_all_in_json),
 		cmocka_unit_test(has_the_published_layout),
 		cmocka_unit_test(tells_what_is_missing),
+		cmocka_unit_test(is_folded),
 		cmocka_unit_test(interrupted_at_once),
 		cmocka_unit_test(order_of_points),
 		cmocka_unit_test(refuses_hostile_files),
