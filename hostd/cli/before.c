@@ -44,6 +44,23 @@ gboolean cli_before_hold(Cli *cli, GVariant *list, const char *target, guint32 *
 	return TRUE;
 }
 
+GVariant *cli_list_held(Cli *cli, const char *const *targets, guint32 *held, const char **failed,
+			GError **error)
+{
+	g_autoptr(GVariant) first = cli_ask_list(cli, "asking for the VMs", error);
+
+	*failed = NULL;
+	for (guint i = 0; targets[i]; i++)
+		held[i] = 0;
+	for (guint i = 0; first && targets[i]; i++) {
+		if (!cli_before_hold(cli, first, targets[i], &held[i], error)) {
+			*failed = targets[i];
+			return NULL;
+		}
+	}
+	return first ? cli_ask_list(cli, "asking for the VMs", error) : NULL;
+}
+
 void cli_before_read(GVariant *list, const char *target, CliBefore *before)
 {
 	g_autoptr(GVariant) vm = find(list, target);

@@ -206,6 +206,13 @@ void cli_before_clear(CliBefore *before);
 gboolean cli_before_hold(Cli *cli, GVariant *list, const char *target, guint32 *pid,
 			 GError **error);
 gboolean cli_hold(Cli *cli, guint32 pid, const char *id, GError **error);
+/*
+ * The daemon's list, as it is once all of @targets that the daemon lists are held: what another command had set before that is not the
+ * VMs' own setting. @held: one for each target, as of cli_before_hold(), also after an error. NULL: @error is set; *@failed: the target
+ * that cannot be held; NULL: it is none of them.
+ */
+GVariant *cli_list_held(Cli *cli, const char *const *targets, guint32 *held, const char **failed,
+			GError **error);
 /* A tracker with canonical options ("interval=100ms granularity=4K") as the argument with which they are set again. */
 GVariant *cli_setting(const char *tracker, const char *options);
 

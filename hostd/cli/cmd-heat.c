@@ -151,23 +151,9 @@ static int run(Cli *cli, Heat *h, char **targets)
 
 static gboolean check(Heat *h, gboolean json, int *code)
 {
-	const KxTrackerRow *row = h->tracker ? kx_tracker_meant(h->tracker) : NULL;
-
-	if (h->tracker && (!row || !(row->can & KX_CAN_FIND))) {
-		*code = cli_usage("heat",
-				  "--tracker '%s': there is no such tracker, or it finds "
-				  "nothing",
-				  h->tracker);
+	if (!cli_check_tracker(&h->tracker, "heat", code) ||
+	    !cli_check_input(h->input, &h->targets, "heat", code))
 		return FALSE;
-	}
-	if (row) {
-		g_free(h->tracker);
-		h->tracker = g_strdup(row->name);
-	}
-	if (h->input && (h->targets.names || h->targets.pids || h->targets.all)) {
-		*code = cli_usage("heat", "--input and named VMs exclude each other");
-		return FALSE;
-	}
 	if (h->csv && json) {
 		*code = cli_usage("heat", "--csv and --json exclude each other");
 		return FALSE;

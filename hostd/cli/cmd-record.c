@@ -241,31 +241,31 @@ static int record_to(Record *r, int fd)
 	return code;
 }
 
-static gboolean read_before(Record *r, GVariant **list, GError **error)
+/* Takes @list. */
+static gboolean read_before(Record *r, GVariant *list)
 {
-	*list = cli_ask_list(r->cli, "asking for the VMs", error);
-	if (!*list)
+	g_autoptr(GVariant) vms = list;
+
+	if (!vms)
 		return FALSE;
 	cli_before_clear(&r->before);
 	r->before.attached = FALSE;
-	cli_before_read(*list, r->target, &r->before);
+	cli_before_read(vms, r->target, &r->before);
 	return TRUE;
 }
 
-/*
- * If the VM is attached and no tracker option is given, it is recorded as it is. Otherwise it is held, and its setting is read again
- * then, before the tracker is switched.
- */
+/* A VM that is attached, and for which nothing is given, is recorded as it is; another one is held. */
 static gboolean switch_vm(Record *r, GError **error)
 {
-	g_autoptr(GVariant) list = NULL, held = NULL;
-	guint32 pid;
+	const char *const one[] = { r->target, NULL };
+	const char *failed;
+	guint32 held; /* with the connection, which ends with this command */
 
-	if (!read_before(r, &list, error))
+	if (!read_before(r, cli_ask_list(r->cli, "asking for the VMs", error)))
 		return FALSE;
 	if (r->before.attached && !tracker_options_any(&r->options))
 		return TRUE;
-	if (!cli_before_hold(r->cli, list, r->target, &pid, error) || !read_before(r, &held, error))
+	if (!read_before(r, cli_list_held(r->cli, one, &held, &failed, error)))
 		return FALSE;
 	r->switched =
 		tracker_options_switch(&r->options, r->cli, r->target, r->before.attached, error);

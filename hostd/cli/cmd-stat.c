@@ -360,39 +360,36 @@ static void write_out(Stat *s, const KxReport *r, int *code)
 
 /* --- all of it ---------------------------------------------------------------------------------------------------------- */
 
-static GVariant *list_vms(const Stat *s, int *code)
+static void add_vm(Stat *s, const char *target, guint32 held)
 {
-	g_autoptr(GError) error = NULL;
-	GVariant *list = cli_ask_list(s->cli, "asking for the VMs", &error);
+	StatVm *vm = g_new0(StatVm, 1);
 
-	if (!list)
-		*code = cli_fail(NULL, error);
-	return list;
+	vm->target = g_strdup(target);
+	vm->held = held;
+	vm->windows = g_array_new(FALSE, FALSE, sizeof(guint64));
+	g_ptr_array_add(s->vms, vm);
 }
 
 static gboolean begin_vms(Stat *s, char **targets, int *code)
 {
-	g_autoptr(GVariant) list = list_vms(s, code), held = NULL;
+	g_autofree guint32 *held = g_new0(guint32, g_strv_length(targets));
+	g_autoptr(GError) error = NULL;
+	const char *failed;
+	g_autoptr(GVariant) list =
+		cli_list_held(s->cli, (const char *const *)targets, held, &failed, &error);
 
-	for (char **t = targets; list && *t; t++) {
-		StatVm *vm = g_new0(StatVm, 1);
-		g_autoptr(GError) error = NULL;
-
-		vm->target = g_strdup(*t);
-		vm->windows = g_array_new(FALSE, FALSE, sizeof(guint64));
-		g_ptr_array_add(s->vms, vm);
-		if (!cli_before_hold(s->cli, list, *t, &vm->held, &error)) {
-			*code = cli_fail(*t, error);
-			return FALSE;
-		}
+	for (guint i = 0; targets[i]; i++)
+		add_vm(s, targets[i], held[i]);
+	if (!list) {
+		*code = cli_fail(failed, error);
+		return FALSE;
 	}
-	held = list ? list_vms(s, code) : NULL;
-	for (guint i = 0; held && i < s->vms->len; i++) {
+	for (guint i = 0; i < s->vms->len; i++) {
 		StatVm *vm = s->vms->pdata[i];
 
-		cli_before_read(held, vm->target, &vm->before);
+		cli_before_read(list, vm->target, &vm->before);
 	}
-	return held != NULL;
+	return TRUE;
 }
 
 /* The command's exit status is that of stat, unless something of stat itself failed. */

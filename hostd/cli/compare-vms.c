@@ -232,16 +232,32 @@ static gboolean hold(CompareRun *r, GVariant *list, CompareVm *vm, int *code)
 	return FALSE;
 }
 
-static gboolean add_vm(CompareRun *r, GVariant *list, const char *target, int *code)
+static void add_vm(CompareRun *r, const char *target, guint32 held)
 {
 	CompareVm *vm = g_new0(CompareVm, 1);
 
 	vm->target = g_strdup(target);
 	vm->shown = cli_show(target);
+	vm->held = held;
 	vm->done = TRUE; /* nothing to restore until the VM is attached or switched */
 	g_ptr_array_add(r->vms, vm);
 	kx_comparison_add_vm(r->c, vm->shown);
-	return hold(r, list, vm, code);
+}
+
+/* Adds the VMs, and holds those that the daemon lists. Returns its list, as it is then; NULL: *@code is set. */
+static GVariant *add_vms(CompareRun *r, int *code)
+{
+	g_autofree guint32 *held = g_new0(guint32, g_strv_length(r->a->targets));
+	g_autoptr(GError) error = NULL;
+	const char *failed;
+	GVariant *list =
+		cli_list_held(r->cli, (const char *const *)r->a->targets, held, &failed, &error);
+
+	for (guint i = 0; r->a->targets[i]; i++)
+		add_vm(r, r->a->targets[i], held[i]);
+	if (!list)
+		*code = cli_fail(failed, error);
+	return list;
 }
 
 /* Notes the VM's state, and attaches the VM if it is not attached. */
@@ -279,15 +295,9 @@ static gboolean is_twice(const CompareRun *r, guint i, int *code)
 
 gboolean compare_begin_vms(CompareRun *r, int *code)
 {
-	g_autoptr(GVariant) first = list_vms(r, code), before = NULL, now = NULL;
+	g_autoptr(GVariant) before = add_vms(r, code), now = NULL;
 	g_autoptr(GError) error = NULL;
 
-	for (char **t = r->a->targets; first && *t; t++) {
-		if (!add_vm(r, first, *t, code))
-			return FALSE;
-	}
-	/* The list is read again after the holds: before, another command may have set a tracker that is not the VM's own. */
-	before = first ? list_vms(r, code) : NULL;
 	for (guint i = 0; before && i < r->vms->len; i++) {
 		if (!begin_vm(r, before, i, code))
 			return FALSE;

@@ -30,32 +30,38 @@ static gboolean check_time(const char *command, const char *option, const char *
 	return FALSE;
 }
 
-static gboolean check_tracker(Maps *m, const char *command, int *code)
+gboolean cli_check_tracker(char **tracker, const char *command, int *code)
 {
-	const KxTrackerRow *row = m->tracker ? kx_tracker_meant(m->tracker) : NULL;
+	const KxTrackerRow *row = *tracker ? kx_tracker_meant(*tracker) : NULL;
 
-	if (m->tracker && (!row || !(row->can & KX_CAN_FIND))) {
+	if (*tracker && (!row || !(row->can & KX_CAN_FIND))) {
 		*code = cli_usage(command,
 				  "--tracker '%s': there is no such tracker, or it finds no pages",
-				  m->tracker);
+				  *tracker);
 		return FALSE;
 	}
 	if (row) {
-		g_free(m->tracker);
-		m->tracker = g_strdup(row->name);
+		g_free(*tracker);
+		*tracker = g_strdup(row->name);
 	}
 	return TRUE;
 }
 
+gboolean cli_check_input(const char *input, const Targets *targets, const char *command, int *code)
+{
+	if (!input || !(targets->names || targets->pids || targets->all))
+		return TRUE;
+	*code = cli_usage(command, "--input and named VMs exclude each other");
+	return FALSE;
+}
+
 gboolean cli_maps_check(Maps *m, const char *command, int *code)
 {
-	if (!check_tracker(m, command, code) || !check_time(command, "--from", m->from, code) ||
-	    !check_time(command, "--until", m->until, code))
+	if (!cli_check_tracker(&m->tracker, command, code) ||
+	    !check_time(command, "--from", m->from, code) ||
+	    !check_time(command, "--until", m->until, code) ||
+	    !cli_check_input(m->input, &m->targets, command, code))
 		return FALSE;
-	if (m->input && (m->targets.names || m->targets.pids || m->targets.all)) {
-		*code = cli_usage(command, "--input and named VMs exclude each other");
-		return FALSE;
-	}
 	if (!m->input && (m->from || m->until)) {
 		*code = cli_usage(command, "--from and --until need --input with a recording");
 		return FALSE;

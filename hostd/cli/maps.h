@@ -35,6 +35,12 @@ typedef struct {
 		TARGET_ENTRIES((m).targets)
 
 void cli_maps_clear(Maps *m);
+/*
+ * For commands that show what trackers found. *@tracker (nullable) becomes the tracker's own name. FALSE: *@code is the exit code, and
+ * the error is printed.
+ */
+gboolean cli_check_tracker(char **tracker, const char *command, int *code);
+gboolean cli_check_input(const char *input, const Targets *targets, const char *command, int *code);
 /* Checks the arguments. FALSE: *@code is the exit code, and the error is printed. */
 gboolean cli_maps_check(Maps *m, const char *command, int *code);
 /*
