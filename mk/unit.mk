@@ -24,6 +24,7 @@ $(KX_UNIT_BINS) $(BUILD)/tests/fake-daemon: $(BUILD)/tests/%: $(BUILD)/tests/%.o
 		$(BUILD)/san/libkvmext.a $(KX_PKGLIBS) -lcmocka -lm
 
 -include $(KX_UNIT_OBJS:.o=.d)
+-include $(patsubst %.o,%.d,$(filter %.o,$(foreach t,$(KX_UNIT_TESTS),$(KX_UNIT_EXTRA_$(t)))))
 
 # Of an end-to-end test.
 $(BUILD)/tests/place-pages: tests/e2e/place-pages.c

@@ -2,7 +2,6 @@
 # The code that the modules share with user space, built with the sanitizers for the unit tests.
 
 KX_COMMON_SAN := $(BUILD)/san/kvm-ext/common
--include $(wildcard $(KX_COMMON_SAN)/*.d)
 
 # Page tables for tests and benchmarks of the walk.
 KX_TABLES_SAN := $(BUILD)/san/tests/unit/tables.o

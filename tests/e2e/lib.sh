@@ -115,7 +115,8 @@ no_kernel_complaints() {
 }
 
 summary() {
-	echo "$passed passed, $failed failed$([ $lacking -eq 0 ] || echo ", $lacking n/a on this host")"
+	[ $lacking -eq 0 ] || echo "$lacking n/a on this host"
+	echo "$passed passed, $failed failed"
 	[ $failed -eq 0 ]
 }
 
