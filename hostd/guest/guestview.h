@@ -23,6 +23,7 @@ typedef struct {
 	/* total cost of this setting, over restarts of the guest's end */
 	struct kvm_ext_channel_account sum;
 	guint64 restarts;
+	guint64 empty_epochs; /* without a sample of any process */
 	guint64 bad_records; /* left out: they contradict themselves, or name too much memory */
 	guint64 work;	     /* the workload's own counter; meaningless without writers */
 	guint64 work_writers;

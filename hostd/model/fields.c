@@ -57,6 +57,7 @@ const KxField kx_window_fields[] = {
 #define LATER(type, member, source)                                  \
 	WINDOW_FIELD(type, member, AT(KxWindow, member##_na), TRUE), \
 		WINDOW_FIELD(STRING, member##_na, -1, TRUE),
+#define TOLD_LATER(type, member, source) LATER(type, member, source)
 #include "model/window.def"
 	END,
 };

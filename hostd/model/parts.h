@@ -34,6 +34,8 @@
  *		The same; @na is the KEPT(STRING) that says why this member is not known. If @na is set, JSON has no value.
  *	LATER(type, member, source)
  *		A STAT that reports of earlier versions do not have. After reading such a report, <member>_na is set.
+ *	TOLD_LATER(type, member, source)
+ *		The same for a TOLD.
  *
  *	TOTAL(name, unit, needs, value, help)
  *		A counter over all windows of a tracker, for Prometheus: kvm_ext_tracker_<name>[_<unit>]_total. @unit: "seconds", or ""

@@ -48,6 +48,7 @@ typedef struct {
 #define LATER(type, member, source) \
 	KX_TYPE_##type member;      \
 	char *member##_na;
+#define TOLD_LATER(type, member, source) LATER(type, member, source)
 #include "model/window.def"
 	KxSeries pass_costs; /* over counted passes: y is the cost in ns, x the samples */
 	GArray *pauses;	     /* KxPause, in order; NULL: none */

@@ -146,6 +146,31 @@ static void explain_guest(GPtrArray *notes, const KxVmReport *v)
 		   "the hottest ranges.");
 }
 
+/*
+ * Linux switches off the PEBS of guests while a program on the host samples with PEBS on the same CPU, and notifies neither side.
+ * The only visible sign is an epoch without a sample.
+ */
+static void note_host_pebs(GPtrArray *notes, const char *label, const KxRow *row)
+{
+	if (row->guest_empty_epochs > 0)
+		add(notes,
+		    "%s: %.0f of its epochs had no sample of any process of the guest. "
+		    "Either nothing ran in the guest, or a program on the host sampled "
+		    "with PEBS: during that time Linux lets guests have no records, and "
+		    "notifies nobody.",
+		    label, row->guest_empty_epochs);
+	else
+		add(notes,
+		    "%s: if a program on the host samples with PEBS, Linux lets guests "
+		    "have no records during that time, and notifies nobody. %s cannot be "
+		    "known.",
+		    label,
+		    row->guest_empty_epochs_na
+			    ? "Whether it happened"
+			    : "No epoch was without a sample; whether it happened for less than "
+			      "an epoch, or on some CPUs only,");
+}
+
 static void note_guest(GPtrArray *notes, const char *label, const KxRow *row)
 {
 	if (row->mechanism && g_str_has_suffix(row->mechanism, "surrogate"))
@@ -153,6 +178,8 @@ static void note_guest(GPtrArray *notes, const char *label, const KxRow *row)
 		    "%s: the event is a surrogate, not a memory access that the "
 		    "CPU samples: its cost and its findings are not those of PEBS.",
 		    label);
+	else if (row->mechanism)
+		note_host_pebs(notes, label, row);
 	if (row->guest_dropped_queue.value > 0 || row->guest_dropped_ring.value > 0)
 		add(notes,
 		    "%s: the guest dropped %.0f samples before they were "

@@ -398,6 +398,9 @@ static void count(Guest *g, const KxChannelStatus *st)
 	if (st->account.epochs == g->seen.epochs)
 		return;
 	difference(&st->account, &g->seen, &d);
+	/* A look may find several epochs at once: if they are without a sample, each of them is. */
+	if (!d.samples)
+		g->view.empty_epochs += d.epochs;
 	add_up(&g->view.sum, &d, &st->account);
 	g->seen = st->account;
 	end_pass(g, 0, &d);
@@ -496,6 +499,7 @@ static void fill_window(gconstpointer t, KxWindow *w)
 
 #define PART(id, name, has, none, heading, manual) w->has = TRUE;
 #define TOLD(type, member, source)		   KX_PUT_##type(w->member, source);
+#define TOLD_LATER(type, member, source)	   TOLD(type, member, source)
 #include "model/part-guest.def"
 #include "model/part-end.def"
 }

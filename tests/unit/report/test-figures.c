@@ -1016,6 +1016,54 @@ static void test_guest_costs_apart(void **state)
 	      "of the reference: the tracker does not run in the guest");
 }
 
+static gboolean has_note(const GPtrArray *notes, const char *text)
+{
+	for (guint i = 0; i < notes->len; i++) {
+		if (strstr(notes->pdata[i], text))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* What is known of the host's own use of PEBS meanwhile; nothing is said of it where no PEBS is sampled. */
+static void test_guest_without_samples(void **state)
+{
+	static const double passes[][2] = { { 10, 10 }, { 22, 20 }, { 27, 30 } };
+	static const char known[] = "guest-pebs (icelake-x:stores): 2 of its epochs had no sample";
+	static const char none[] = "No epoch was without a sample; whether it happened for less "
+				   "than an epoch, or on some CPUs only, cannot be known.";
+	static const char old[] = "notifies nobody. Whether it happened cannot be known.";
+	static const struct {
+		const char *event;
+		guint64 empty;
+		const char *why, *said;
+	} cases[] = {
+		{ "icelake-x:stores", 2, NULL, known },
+		{ "icelake-x:stores", 0, NULL, none },
+		{ "icelake-x:stores", 0, "an earlier version", old },
+		{ "sw:page-faults, surrogate", 2, NULL, NULL },
+		{ NULL, 2, NULL, NULL },
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(KxVmReport) v = kx_vm_report_new();
+		g_autoptr(GPtrArray) rows = NULL, notes = NULL;
+		KxWindow *w = add_window(v, cases[i].event ? "guest-pebs" : "guest-abit", "o", S);
+
+		add_passes(w, passes, 3);
+		w->has_guest = TRUE;
+		w->guest_event = g_strdup(cases[i].event);
+		w->guest_empty_epochs = cases[i].empty;
+		w->guest_empty_epochs_na = g_strdup(cases[i].why);
+		rows = kx_vm_rows(v, NULL);
+		notes = kx_vm_notes(v, rows);
+		if (cases[i].said)
+			assert_true(has_note(notes, cases[i].said));
+		else
+			assert_false(has_note(notes, "on the host"));
+	}
+}
+
 /* --- address spaces ------------------------------------------------------------- */
 
 /* More pages than the VM has: the figure says why itself, of the rows where it is so. */
@@ -1659,6 +1707,7 @@ int main(void)
 		cmocka_unit_test(test_log_costs),
 		cmocka_unit_test(test_log_not_available),
 		cmocka_unit_test(test_guest_costs_apart),
+		cmocka_unit_test(test_guest_without_samples),
 		cmocka_unit_test(test_address_spaces_are_marked),
 		cmocka_unit_test(test_ratio_by_page),
 		cmocka_unit_test(test_reference_is_named),

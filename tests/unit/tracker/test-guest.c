@@ -42,22 +42,25 @@ typedef struct {
 	gint refuses;		 /* errno */
 	gint holds_back;	 /* its module is not loaded */
 	gint deaf;		 /* its module takes no commands */
+	gint idle;		 /* its epochs have no samples */
 	gint declares, declared; /* which list of memory: to be, and written */
 } State;
 
 /* --- the guest ---------------------------------------------------------------------------------------------------- */
 
 /* What is there after an epoch of a sampler: a process with a hot range, on four pages from 0x200 on. */
-static void one_epoch(FakeGuest *g, guint64 number)
+static void one_epoch(FakeGuest *g, guint64 number, gboolean idle)
 {
 	struct kvm_ext_channel_account *a = &g->status->account;
 	const struct kvm_ext_channel_range range = { 0x7f0000000000, 4 << 12, 64, 3, 0 };
 
 	fake_guest_puts_range(g, number, 211, "db", range);
 	fake_guest_puts_pages(g, number, 211, range.start, 0x200, 4);
-	a->samples += 33;
-	a->classified += 32;
-	a->no_address++;
+	if (!idle) {
+		a->samples += 33;
+		a->classified += 32;
+		a->no_address++;
+	}
 	a->scan_ns += 1000;
 	a->report_ns += 500;
 	a->pages_scanned += 100;
@@ -122,7 +125,7 @@ static gpointer guest_thread(gpointer data)
 		declare(&g, which);
 		g_atomic_int_set(&s->declared, which);
 		if (g.status->state == KVM_EXT_GUEST_RUNNING)
-			one_epoch(&g, number++);
+			one_epoch(&g, number++, g_atomic_int_get(&s->idle));
 		g_usleep(GUEST_EPOCH_US);
 	}
 	g_clear_pointer(&guard, kx_guard_free);
@@ -415,6 +418,7 @@ static void check_account(const KxReport *r)
 	assert_null(w->guest_event);
 	assert_null(w->guest_silent);
 	assert_int_equal(w->guest_bad_records, 0);
+	assert_int_equal(w->guest_empty_epochs, 0);
 }
 
 static void check_heat(const KxReport *r)
@@ -445,6 +449,28 @@ static void samples_in_the_guest(void **state)
 	detach(s);
 	assert_int_equal(s->detaches, 1);
 	assert_false(exists(s));
+}
+
+/* As if somebody on the host used PEBS: the guest's epochs go on, without a sample. */
+static void epochs_without_a_sample_are_counted(void **state)
+{
+	State *s = *state;
+	g_autoptr(KxReport) r = NULL;
+	guint64 passes, empty;
+
+	assert_int_equal(set(s, kx_manager_attach_async, "guest-abit", NULL, NULL), 0);
+	r = after_passes(s, 3);
+	assert_int_equal(last_window(r)->guest_empty_epochs, 0);
+	g_atomic_int_set(&s->idle, 1);
+	do {
+		passes = last_window(r)->passes;
+		g_clear_pointer(&r, kx_report_free);
+		r = after_passes(s, passes + 1);
+		empty = last_window(r)->guest_empty_epochs;
+	} while (empty < 3);
+	assert_in_range(empty, 3, last_window(r)->passes - 3);
+	assert_int_equal(last_window(r)->samples % 33, 0);
+	detach(s);
 }
 
 /* One VM, one session, one device: host and guest follow each other, and each window has its own. */
@@ -1024,6 +1050,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(samples_in_the_guest),
+		CASE(epochs_without_a_sample_are_counted),
 		CASE(switches_between_host_and_guest),
 		CASE(a_refusal_changes_nothing),
 		CASE(a_refusal_says_what_is_missing),
