@@ -241,7 +241,7 @@ static gboolean judge(IdlePage *s, guint i, guint64 place, GError **error)
 	return TRUE;
 }
 
-/* Words without a mark are not written: the kernel would look at each of their frames. */
+/* Words without a mark are not written: the kernel would go over their bits, and find nothing to do. */
 static gboolean mark_run(const IdlePage *s, GError **error)
 {
 	for (guint from = 0, to; from < s->nwords; from = to) {
