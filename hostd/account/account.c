@@ -179,7 +179,7 @@ static void settle_memory(const KxAccountWindow *win, KxWindow *w, const struct 
 	/* A tracker that reports its memory has some: 0 means that an older module does not know this member. */
 	kx_set_text(&w->memory_na, !st ? "the tracker's statistics could not be read"
 				   : !st->memory_bytes
-					   ? "the module that is loaded is older and does not tell"
+					   ? "the loaded module is older and does not report it"
 					   : NULL);
 	if (w->memory_na)
 		return;

@@ -26,7 +26,7 @@ static const KxHeatMap *choose_map(const KxHeatReport *h, char **na)
 		if (!m->process && !m->partial && m->accesses)
 			return m;
 	}
-	*na = g_strdup_printf("%s does not tell of all memory: %s", map->tracker, map->partial);
+	*na = g_strdup_printf("%s does not cover all memory: %s", map->tracker, map->partial);
 	return NULL;
 }
 
@@ -35,8 +35,7 @@ static char *note_of(const KxHeatMap *m)
 	const KxTrackerRow *row = kx_tracker_by_name(m->tracker);
 	gboolean writes = row && row->sees.finds == KX_SEEN_WRITTEN;
 	const char *text =
-		writes ? "it finds writes alone, so that memory that is only read counts as cold"
-		       : NULL;
+		writes ? "it finds only writes, so memory that is only read counts as cold" : NULL;
 
 	if (!m->unseen)
 		return g_strdup(text);

@@ -206,8 +206,8 @@ static gboolean take_plan(Arguments *a, KxComparison *c, GError **error)
 	    chdir(c->asked.directory) == 0)
 		return TRUE;
 	g_set_error(error, KX_EXIT_ERROR, KX_EXIT_FAILED,
-		    "%s, where the comparison was begun, cannot be entered: %s", c->asked.directory,
-		    g_strerror(errno));
+		    "the directory in which the comparison was begun, %s, cannot be entered: %s",
+		    c->asked.directory, g_strerror(errno));
 	return FALSE;
 }
 

@@ -220,14 +220,14 @@ static int delete_all(Cli *cli, char **ids)
 static int check_and_run(Cli *cli, const Arguments *a)
 {
 	if (a->limit < 0)
-		return cli_usage("history", "--limit wants a number, 0 for all");
+		return cli_usage("history", "--limit must be a number, 0 for all");
 	if (a->rest)
 		return cli_usage(
 			"history",
 			"'%s' is not an option: --domain NAME lists the comparisons of a VM",
 			a->rest[0]);
 	if (a->delete_ids && (a->domain || a->limit || cli->csv))
-		return cli_usage("history", "--delete takes IDs alone");
+		return cli_usage("history", "--delete takes only IDs");
 	return a->delete_ids ? delete_all(cli, a->delete_ids) : list(cli, a);
 }
 

@@ -75,7 +75,7 @@ static KxPlacement *ask_placement(Cli *cli, const char *target)
 	if (v && v->placement)
 		return g_steal_pointer(&v->placement);
 	return kx_placement_unknown(
-		g_strdup(error ? error->message : "the daemon's answer does not tell"));
+		g_strdup(error ? error->message : "the daemon's answer does not contain it"));
 }
 
 /* Names the VMs by their processes, because several VMs can have the same name. */

@@ -104,7 +104,7 @@ static void end(Keeper *k, const Kept *what)
 	if (!save(k, what, KX_STORE_ENDS)) {
 		id = *id_of(what);
 		if (id)
-			fprintf(stderr, "kvm-ext: what is kept of %s %s ends before its end\n",
+			fprintf(stderr, "kvm-ext: the end of %s %s could not be kept\n",
 				kind_of(what), id);
 		return;
 	}

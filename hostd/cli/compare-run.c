@@ -469,7 +469,8 @@ static void note_environment(CompareRun *r)
 	}
 	if (!compare_take_host(r->cli, r->a->targets, r->c, &error))
 		g_ptr_array_add(r->c->doubts,
-				g_strdup_printf("the host was not told: %s", error->message));
+				g_strdup_printf("the daemon has not described the host: %s",
+						error->message));
 }
 
 static gboolean prepare(CompareRun *r, int *code)

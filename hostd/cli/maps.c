@@ -91,8 +91,7 @@ static void warn(const Cli *cli, const char *path, const KxReplay *r)
 	g_autofree char *lost = kx_text_count((double)r->lost);
 
 	if (r->broken)
-		fprintf(stderr, "kvm-ext: %s: %s; what follows is of the time before\n", path,
-			r->broken);
+		fprintf(stderr, "kvm-ext: %s: %s; what is shown is from before\n", path, r->broken);
 	if (r->lost && !cli->quiet)
 		fprintf(stderr,
 			"kvm-ext: %s: %s records are missing, because the file was too slow: "

@@ -12,7 +12,7 @@ static KxOverTime *ask(Cli *cli, const char *target)
 	if (v && v->over_time)
 		return g_steal_pointer(&v->over_time);
 	return kx_over_time_unknown(
-		g_strdup(error ? error->message : "the daemon's answer does not tell"));
+		g_strdup(error ? error->message : "the daemon's answer does not contain it"));
 }
 
 /* Names the VMs by their processes, because several VMs can have the same name. */

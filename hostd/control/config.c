@@ -294,8 +294,8 @@ static gboolean check_earlier(KxConfig *c, const char *glob, const char *group, 
 	}
 	if (covering)
 		g_ptr_array_add(c->warnings,
-				g_strdup_printf("%s: [%s] never counts: [domain %s] stands before "
-						"it and matches all that it does",
+				g_strdup_printf("%s: [%s] is never used: [domain %s] stands before "
+						"it and matches all names that it matches",
 						origin, group, covering->glob));
 	return TRUE;
 }

@@ -74,13 +74,13 @@ gboolean kx_holds_take(KxHolds *h, pid_t pid, const char *client, const char *wh
 
 	if (hold && hold->started == now && !g_str_equal(hold->client, client)) {
 		g_set_error(error, KX_ERROR, KX_ERROR_BUSY,
-			    "it is being measured by %s: wait for the end of that, or end it",
+			    "it is being measured by %s: wait until that ends, or end it",
 			    hold->who);
 		return FALSE;
 	}
 	if (!hold && g_hash_table_size(h->by_pid) >= HOLDS_MAX) {
 		g_set_error(error, KX_ERROR, KX_ERROR_BUSY,
-			    "%u VMs are held already, which is the most", HOLDS_MAX);
+			    "%u VMs are held already, which is the maximum", HOLDS_MAX);
 		return FALSE;
 	}
 	if (g_cancellable_set_error_if_cancelled(gone, error))

@@ -38,8 +38,8 @@ void kx_call_read_parts(const KxCall *c, KxLayout *known, KxOverTime *t)
 		take_parts(t, layout);
 	else
 		t->parts_na = g_strdup(why ? why->message
-					   : "QEMU's monitor can be asked through libvirt alone, "
-					     "and while the VM runs");
+					   : "QEMU's monitor can be asked only through libvirt, "
+					     "and only while the VM runs");
 }
 
 static gboolean parts_work(KxCall *c, GError **error)

@@ -15,8 +15,9 @@
 #include "base/log.h"
 
 static const char no_domain[] =
-	"the VM is none of libvirt's domains: nobody tells when it is paused";
-static const char no_libvirt[] = "libvirt could not be reached: nobody tells when the VM is paused";
+	"the VM is none of libvirt's domains: nothing reports when it is paused";
+static const char no_libvirt[] =
+	"libvirt could not be reached: nothing reports when the VM is paused";
 static const char not_yet[] = "libvirt has not said yet whether the VM is paused";
 
 static guint64 monotonic_ns(void)

@@ -29,7 +29,7 @@ static KxLayout *layout_of(KxCall *c, GError **error)
 		return g_steal_pointer(&c->place.memory->layout);
 	g_set_error_literal(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
 			    "where the VM's memory is in QEMU is not known: QEMU's monitor can be "
-			    "asked through libvirt alone, which does not run this VM or cannot be "
+			    "asked only through libvirt, which does not run this VM or cannot be "
 			    "reached");
 	return NULL;
 }

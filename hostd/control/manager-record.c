@@ -103,7 +103,7 @@ static void caller_gone(GCancellable *cancellable, gpointer data)
 {
 	KxCall *c = data;
 
-	c->record.why = "the caller has gone";
+	c->record.why = "the caller has disconnected";
 	kx_recorder_ask_end(c->record.recorder);
 }
 
@@ -206,7 +206,7 @@ gboolean kx_manager_stop_record(KxManager *m, const char *target, GError **error
 	KxCall *c = s ? g_hash_table_lookup(m->recordings, s) : NULL;
 
 	if (c) {
-		c->record.why = "asked to";
+		c->record.why = "on request";
 		kx_recorder_ask_end(c->record.recorder);
 		return TRUE;
 	}

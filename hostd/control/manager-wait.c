@@ -72,8 +72,8 @@ GError *kx_call_end_wait(KxCall *c, GError *error)
 		return error;
 	g_clear_error(&error);
 	return g_error_new(KX_ERROR, c->wait.gives_way ? KX_ERROR_BUSY : KX_ERROR_FAILED,
-			   "VM \"%s\" is waited for no longer: %s", c->ident.name,
-			   c->wait.given_up ? c->wait.given_up : "the caller has gone");
+			   "the wait for VM \"%s\" has ended: %s", c->ident.name,
+			   c->wait.given_up ? c->wait.given_up : "the caller has disconnected");
 }
 
 /* @target NULL: any VM. */
@@ -109,7 +109,7 @@ static void drop_behind(KxCall *holder, KxError code, const char *why)
 		if (!c->set.pending)
 			continue;
 		g_queue_delete_link(&holder->channel.behind, l);
-		kx_call_done(c, g_error_new(KX_ERROR, code, "VM \"%s\" is waited for no longer: %s",
+		kx_call_done(c, g_error_new(KX_ERROR, code, "the wait for VM \"%s\" has ended: %s",
 					    c->target, why));
 	}
 }

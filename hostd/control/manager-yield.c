@@ -42,8 +42,8 @@ static void tell_yield(KxManager *m, const char *event, KxSession *s, const char
 static void say_yielded(KxManager *m, KxSession *s, const char *to, gint64 realtime_ns)
 {
 	g_autofree char *when = time_text(realtime_ns);
-	g_autofree char *how = g_strdup_printf("%s stands still since %s",
-					       kx_session_options(s)->tracker->name, when);
+	g_autofree char *how =
+		g_strdup_printf("%s stopped at %s", kx_session_options(s)->tracker->name, when);
 
 	g_autofree char *what = g_strdup_printf("yielded: %s", to);
 
@@ -107,7 +107,7 @@ static void on_yielded(KxManager *m, KxSession *s, const KxYield *y)
 static void on_resumed(KxManager *m, KxSession *s, const KxYield *y)
 {
 	g_autofree char *when = time_text(y->realtime_ns);
-	g_autofree char *how = g_strdup_printf("%s goes on since %s, it stood still for %.3f s",
+	g_autofree char *how = g_strdup_printf("%s continues since %s, after a stop of %.3f s",
 					       kx_session_options(s)->tracker->name, when,
 					       (double)y->lasted_ns / 1e9);
 

@@ -60,7 +60,9 @@ void kx_session_look_at_declared(KxSession *s)
 		return;
 	s->declared_logged = TRUE; /* logged once, so that a guest cannot fill the log */
 	kx_log(G_LOG_LEVEL_WARNING, "declared", s->ident.name, s->options.tracker->name,
-	       "the guest wants memory left alone, which is not done: %s", error->message);
+	       "the guest has declared memory that trackers must leave alone, but the module "
+	       "refuses it: %s",
+	       error->message);
 }
 
 /* Checks in advance what the module would refuse without a reason. */
@@ -127,7 +129,7 @@ static gboolean attach_sized(KxSession *s, GError **error)
 	    attach_with(s, want, NULL))
 		return TRUE;
 	kx_log(G_LOG_LEVEL_WARNING, "ring-size", s->ident.name, s->options.tracker->name,
-	       "%s: a sample ring of %u MiB cannot be had, it stays at 1 MiB", s->ident.name,
+	       "%s: a sample ring of %u MiB cannot be allocated, it has 1 MiB", s->ident.name,
 	       want >> 8);
 	return attach_with(s, 0, error);
 }
@@ -184,7 +186,7 @@ static gboolean attach_alone(KxSession *s, const GError *why, GError **error)
 	if (!attach_process(s, error))
 		return FALSE;
 	kx_log(G_LOG_LEVEL_WARNING, "no-module", s->ident.name, s->options.tracker->name,
-	       "%s: attached without the host's module, so that these trackers alone can run: %s "
+	       "%s: attached without the host's module, so only these trackers can run: %s "
 	       "(%s)",
 	       s->ident.name, alone, why->message);
 	return TRUE;
@@ -222,7 +224,7 @@ static gboolean read_layout(KxSession *s, const KxOptions *o, const KxMonitor *m
 			    "has to be found: %s",
 			    o->tracker->name,
 			    why ? why->message
-				: "QEMU's monitor can be asked through libvirt alone, which does "
+				: "QEMU's monitor can be asked only through libvirt, which does "
 				  "not run this VM or cannot be reached");
 		return FALSE;
 	}

@@ -465,7 +465,7 @@ static void picture(KxPage *p, const Map *map, const char *id)
 	kx_html_close(p->h);
 	kx_html_open(p->h, "noscript", NULL);
 	kx_page_say(p, "This picture is drawn by a script, which does not run here: the table "
-		       "below tells the hottest memory.");
+		       "below lists the hottest memory.");
 	kx_html_close(p->h);
 	colours(p, map);
 	kx_html_data(p->h, id, data);

@@ -147,6 +147,6 @@ void kx_page_placement(KxPage *p)
 		placement_of(p, p->vms->pdata[i]);
 	}
 	if (!p->vms->len)
-		kx_page_absent(p, "only the report of a VM that is attached tells where its "
-				  "memory lies (kvm-ext report)");
+		kx_page_absent(p, "only the report of an attached VM shows where its memory lies "
+				  "(kvm-ext report)");
 }

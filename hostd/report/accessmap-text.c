@@ -42,9 +42,9 @@ static void note_interval(GPtrArray *notes, const KxAccessMap *m)
 	}
 	note(notes,
 	     g_strdup_printf("A pass finds what was accessed since the pass before began, %s "
-			     "earlier: when in this time a page was accessed, how often, and in "
-			     "which order pages were, it cannot show. What moves on faster looks "
-			     "as if it were used at once.",
+			     "earlier. It cannot show when in this time a page was accessed, nor "
+			     "how often, nor in which order: pages that were used one after the "
+			     "other within this time look as if they were used at once.",
 			     interval));
 }
 

@@ -69,7 +69,7 @@ static KxFigure against_off(const KxPool *p, const Rate *r, const Off *off)
 		return kx_unavailable(off->na ? off->na
 					      : "the off windows are too short to compare with");
 	if (!(off->sums.y > 0))
-		return kx_unavailable("the off windows counted none to compare with");
+		return kx_unavailable("nothing was counted in the off windows to compare with");
 	kx_pool_turns(p, r->rate, turns);
 	return ratio_of(turns, off->turns, own->value / (off->sums.y / off->sums.x), own->n);
 }
@@ -125,7 +125,7 @@ static KxFigure too_few(const KxPool *p, const char *whose)
 {
 	g_autofree char *why =
 		g_strdup_printf("too few samples%s to compare: %.0f in %" G_GUINT64_FORMAT
-				" passes, where %d in %d are the least",
+				" passes, and at least %d in %d are needed",
 				whose, p->cost.x, p->cost.n, LEAST_SAMPLES, LEAST_PASSES);
 
 	return kx_unavailable(why);

@@ -175,8 +175,9 @@ static void page_figures(KxPool *p)
 static const char kernel_flushes[] = "the kernel flushes when it changes the VMM's page tables for "
 				     "this tracker, but does not count these flushes";
 
-static const char qemus_flushes[] = "what QEMU does for this tracker, KVM flushes for: KVM's own "
-				    "flushes have them, and others";
+static const char qemus_flushes[] =
+	"KVM flushes for what QEMU does for this tracker: these flushes "
+	"are among KVM's own flushes";
 
 /* Why flushes for the tracker are not counted as the tracker's; NULL: they are counted. */
 static const char *flushes_of_others(const KxRow *row)

@@ -116,7 +116,8 @@ void kx_join_fill_work(const KxJoin *j)
 		w->work = j->work;
 		w->work_ns = j->work_ns;
 	} else {
-		w->work_na = g_strdup("by its log the workload did not run in the window");
+		w->work_na =
+			g_strdup("according to its log the workload did not run in the window");
 	}
 }
 

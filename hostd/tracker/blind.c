@@ -5,31 +5,32 @@
 
 const KxBlindSpot kx_blind_spots[] = {
 	{ KX_BLIND_DMA, "DMA of devices that are passed through (VFIO)",
-	  "it goes by the IOMMU's own tables, sets no bit in the VM's, and no log of KVM names the "
-	  "page" },
+	  "it uses the IOMMU's own tables and sets no bit in the VM's tables, and no log of KVM "
+	  "names the page" },
 	{ KX_BLIND_VMM,
 	  "what the VMM, vhost and vhost-user backends read and write for virtio and emulated "
 	  "devices",
-	  "they go by the host's page tables, and keep a log of their own where a migration needs "
+	  "they use the host's page tables, and keep a log of their own where a migration needs "
 	  "one" },
 	{ KX_BLIND_KVM,
 	  "what KVM itself reads and writes for the guest (emulated instructions, paravirtual "
 	  "clocks)",
-	  "it goes by the host's page tables as well; the dirty log has the writes" },
-	{ KX_BLIND_READS, "pages that are only read", "what they go by is set by writes alone" },
+	  "KVM uses the host's page tables for it; the dirty log has the writes" },
+	{ KX_BLIND_READS, "pages that are only read",
+	  "only writes are recorded in the bits and logs that these trackers read" },
 	{ KX_BLIND_NESTED, "what nested guests (L2) access",
-	  "it is mapped in tables of their own" },
+	  "nested guests have page tables of their own" },
 	{ KX_BLIND_CACHED, "accesses through a translation that a CPU has cached",
 	  "the CPU sets no accessed bit for them, and its TLB is not flushed (guest-abit: unless "
 	  "told to)" },
 	{ KX_BLIND_UNARMED,
-	  "accesses to pages that are not armed, and all but the first to one "
-	  "that is",
-	  "a trap is set off once" },
+	  "accesses to pages that are not armed, and all accesses to an armed "
+	  "page but the first",
+	  "a trap catches one access" },
 	{ KX_BLIND_KERNEL,
 	  "memory that no watched process maps (the guest's kernel and its page cache, other "
 	  "processes)",
-	  "the guest's module goes by the addresses of processes" },
+	  "the guest's module looks at the addresses of the watched processes" },
 	{ KX_BLIND_UNSAMPLED, "all but one access in each period of the event",
 	  "events are sampled; PEBS' load latency has no writes at all" },
 	{ KX_BLIND_BETWEEN,
@@ -38,17 +39,16 @@ const KxBlindSpot kx_blind_spots[] = {
 	{ KX_BLIND_SHARED,
 	  "accesses of other processes to memory that they share with the VMM (vhost-user "
 	  "backends)",
-	  "they have page tables of their own" },
+	  "these processes have page tables of their own" },
 	{ KX_BLIND_UNCHECKED, "accesses to all pages of a region but the one that is checked",
-	  "one page, another one each time, stands for its region" },
+	  "a check looks at one page of a region, which stands for all of its pages" },
 	{ KX_BLIND_UNCOMPARED,
 	  "by page-sampling all pages but 512 of each GiB, by the other modes what QEMU itself "
 	  "writes for emulated devices",
-	  "QEMU compares these pages alone, or counts what KVM names" },
+	  "QEMU compares only these 512 pages, or counts only the pages that KVM logs" },
 	{ KX_BLIND_UNLISTED,
 	  "pages that are in none of the kernel's lists for reclaim (the page of zeros behind "
-	  "memory "
-	  "that was only read, memory of devices)",
+	  "memory that was only read, memory of devices)",
 	  "the kernel ages none of them" },
 	{ 0, NULL, NULL },
 };

@@ -520,7 +520,7 @@ static KxDamon *start(const char *root, const char *proc_root, const KxDamonTarg
 		return NULL;
 	if (!take_slot(root, &slot)) {
 		g_set_error(error, KX_ERROR, KX_ERROR_BUSY,
-			    "tracker damon: %u VMs have it already, which is the most",
+			    "tracker damon: %u VMs have it already, which is the maximum",
 			    KX_DAMON_KDAMONDS - 1);
 		return NULL;
 	}

@@ -296,7 +296,7 @@ static gboolean check_scans(const char *root, GError **error)
 	return refuse(error,
 		      old ? "this kernel's multi-generational LRU does not ask KVM (Linux before "
 			    "6.14): it would find what QEMU accesses, and not what the guest does"
-			  : "the kernel does not tell how its multi-generational LRU scans page "
+			  : "the kernel does not report how its multi-generational LRU scans page "
 			    "tables, so that it is not known whether it asks KVM");
 }
 

@@ -61,8 +61,8 @@ static const struct {
 	{ KVM_EXT_SET_EXCLUDED, E2BIG, KX_ERROR_NOT_SUPPORTED,
 	  "that is more than the module keeps pinned for a guest (64 MiB)" },
 	{ KVM_EXT_SET_EXCLUDED, EFAULT, KX_ERROR_FAILED,
-	  "the VM's memory there cannot be pinned; how much it may lock, its memlock limit and the "
-	  "host's free memory decide" },
+	  "the VM's memory there cannot be pinned; check the memlock limit of the VM's process and "
+	  "the host's free memory" },
 	{ KVM_EXT_RUN_PASS, EINVAL, KX_ERROR_INVALID_OPTION,
 	  "the tracker is off: there is no pass to run" },
 	{ KVM_EXT_RUN_PASS, ECANCELED, KX_ERROR_FAILED,

@@ -34,7 +34,7 @@ static gboolean check_keys(const KxOptions *o, GError **error)
 		others = kx_trackers_that(k->needs);
 		return conflict(
 			error,
-			"tracker %s %s, so %s means nothing to it; leave it out, or use one "
+			"tracker %s %s, so option %s does not apply; leave it out, or use one "
 			"of: %s",
 			o->tracker->name, lack_of(k, o->tracker), k->key, others);
 	}
@@ -45,7 +45,7 @@ static gboolean check_flush(const KxOptions *o, GError **error)
 {
 	if (!kx_option_fits_flush_scope(o))
 		return conflict(error,
-				"tracker %s always flushes; flush-scope none is ept-walk's alone, "
+				"tracker %s always flushes; only ept-walk has flush-scope none, "
 				"and abit never flushes",
 				o->tracker->name);
 	if (o->batch_pages && !kx_option_fits_batch_pages(o))
@@ -78,7 +78,7 @@ static gboolean check_granularity(const KxOptions *o, GError **error)
 				o->tracker->name);
 	if (o->regions.max)
 		return conflict(error,
-				"regions are of pages of 4 KiB, one of which is checked: set "
+				"regions consist of pages of 4 KiB, one of which is checked: set "
 				"granularity 4K with them");
 	return TRUE;
 }
@@ -97,7 +97,7 @@ static gboolean check_aggregations(const KxOptions *o, GError **error)
 	if (o->interval_ns % 1000 || o->aggregation_ns % 1000)
 		return conflict(error,
 				"tracker %s counts in microseconds; give interval and aggregation "
-				"so",
+				"in whole microseconds",
 				o->tracker->name);
 	if (o->regions.min < KX_AGGREGATE_REGIONS_MIN)
 		return conflict(error,
@@ -115,8 +115,9 @@ static gboolean check_regions(const KxOptions *o, GError **error)
 	if (o->regions.max && o->staleness)
 		return conflict(
 			error,
-			"staleness and regions exclude each other, for a miss rate compares all "
-			"pages and regions look at a few: set staleness no, or regions none");
+			"staleness and regions exclude each other, because a miss rate compares "
+			"all pages, and regions check only a few: set staleness no, or regions "
+			"none");
 	if (!o->aggregation_ns)
 		return TRUE;
 	if (!o->regions.max)

@@ -111,7 +111,7 @@ static gboolean check_frame(const KxPageMap *m, guint64 entry, GError **error)
 	}
 	if (kx_words_read(m->flags_fd, frame, &flags, 1) != 1) {
 		g_set_error(error, KX_ERROR, KX_ERROR_FAILED,
-			    "tracker %s: /proc/kpageflags does not tell of the VM's memory",
+			    "tracker %s: /proc/kpageflags does not describe the VM's memory",
 			    m->words->tracker);
 		return FALSE;
 	}

@@ -12,14 +12,14 @@
 	}
 
 static const char ranges_are_found[] =
-	"the guest tells its hottest ranges, not pages, and all that is mapped in one counts as "
+	"the guest reports its hottest ranges, not pages, and all mapped pages of a range count as "
 	"found: this is the figure of ranges, which are halved epoch by epoch down to range-size";
 
 static const char a_page_stands_for_a_region[] = "DAMON reports regions, not pages: it checks one "
 						 "page of a region, and all pages of a region "
 						 "with accesses count as found";
-static const char counts_only[] = "lru_gen tells how many pages were used, and not which";
-static const char rate_only[] = "QEMU tells a rate in MB/s, and neither samples nor pages";
+static const char counts_only[] = "lru_gen reports how many pages were used, and not which";
+static const char rate_only[] = "QEMU reports a rate in MB/s, and neither samples nor pages";
 
 /* Abilities of every tracker of the module with passes. */
 #define ON_HOST (KX_CAN_FIND | KX_CAN_PASS | KX_CAN_TIME | KX_CAN_CPU | KX_CAN_RANGE)
@@ -36,7 +36,7 @@ const KxTrackerRow kx_trackers[] = {
 	  .module_id = KVM_EXT_TRACKER_OFF,
 	  .can = KX_CAN_ALONE },
 	{ .name = "abit",
-	  .summary = "accessed bits through the MMU notifier, the guest's TLB is not flushed",
+	  .summary = "accessed bits through the MMU notifier; the guest's TLB is not flushed",
 	  .module_id = KVM_EXT_TRACKER_ABIT,
 	  .can = ON_HOST | KX_CAN_2M | KX_CAN_ABITS | KX_CAN_REGIONS,
 	  .sees = SEES_ACCESSES,
@@ -48,8 +48,7 @@ const KxTrackerRow kx_trackers[] = {
 	  .sees = SEES_ACCESSES,
 	  .blind = BLIND_HOST },
 	{ .name = "ept-walk",
-	  .summary =
-		  "accessed bits from the nested page table itself, what was not used is skipped",
+	  .summary = "accessed bits from the nested page table itself; unused parts are skipped",
 	  .module_id = KVM_EXT_TRACKER_EPT_WALK,
 	  .can = ON_HOST | KX_CAN_2M | KX_CAN_ABITS | KX_CAN_REGIONS | KX_CAN_FLUSH |
 		 KX_CAN_NOT_FLUSH | KX_CAN_SKIP,
@@ -64,9 +63,9 @@ const KxTrackerRow kx_trackers[] = {
 	  .sees = { .finds = KX_SEEN_WRITTEN,
 		    .says = KX_SEEN_WRITTEN,
 		    .recall = "of the pages written: the dirty log names no reads",
-		    .precision =
-			    "of the pages found, those written: KVM also names a page that is "
-			    "mapped for the first time while the log is on, if only to be read" },
+		    .precision = "of the pages found, those written: KVM also names a page that is "
+				 "mapped for the first time while the log is on, even if it is "
+				 "only read" },
 	  .blind = BLIND_ALL | KX_BLIND_READS },
 	{ .name = "pml",
 	  .summary = "dirty-log where the CPU logs the writes (PML); refused elsewhere",
@@ -74,13 +73,13 @@ const KxTrackerRow kx_trackers[] = {
 	  .means = "dirty-log",
 	  .mechanism = KVM_EXT_LOG_PML },
 	{ .name = "pml-abit",
-	  .summary = "accessed bits of those pages alone that the dirty log has named",
+	  .summary = "accessed bits, but only of the pages that the dirty log has named",
 	  .module_id = KVM_EXT_TRACKER_PML_ABIT,
 	  .can = ON_HOST | KX_CAN_ABITS | KX_CAN_FLUSH | KX_CAN_LOG,
 	  .parts = KX_PART_BIT(LOG),
 	  .sees = { .finds = KX_SEEN_WRITTEN,
 		    .says = KX_SEEN_TOUCHED,
-		    .recall = "of the pages written: one that is only read is no candidate" },
+		    .recall = "of the pages written: a page that is only read is no candidate" },
 	  .blind = BLIND_HOST | KX_BLIND_READS },
 	{ .name = "trap",
 	  .summary = "the first access to pages whose mapping was removed: when, by whom, how",
@@ -97,11 +96,10 @@ const KxTrackerRow kx_trackers[] = {
 	  .can = ON_VMM,
 	  .sees = { .finds = KX_SEEN_WRITTEN,
 		    .says = KX_SEEN_WRITTEN,
-		    .recall = "of the pages written: the bit is set by writes alone",
-		    .precision = "of the pages found, those that the guest wrote: what QEMU, vhost "
-				 "and KVM "
-				 "write in its memory is found as well, and a huge page of the "
-				 "host whole" },
+		    .recall = "of the pages written: only writes set the bit",
+		    .precision = "of the pages found, those that the guest wrote: pages that QEMU, "
+				 "vhost or KVM wrote are found as well, and a huge page of the "
+				 "host is found as a whole" },
 	  .blind = KX_BLIND_DMA | KX_BLIND_READS | KX_BLIND_BETWEEN | KX_BLIND_SHARED },
 	{ .name = "idle-page",
 	  .summary = "pages accessed, from the kernel's idle page tracking (page_idle)",
@@ -183,9 +181,9 @@ const char *kx_tracker_more_memory(const KxTrackerRow *t)
 	if (t->can & KX_CAN_LOG)
 		return "without KVM's own bitmaps of the log, two bits for each page";
 	if (t->can & KX_CAN_RATE)
-		return "without what QEMU and KVM hold for it, which they do not tell";
+		return "without the memory that QEMU and KVM hold for it, which they do not report";
 	if (t->can & KX_CAN_AGGREGATE)
-		return "without what DAMON holds for it, which it does not tell";
+		return "without the memory that DAMON holds for it, which DAMON does not report";
 	return NULL;
 }
 

@@ -429,8 +429,7 @@ static void look(KxTracker *t)
 	g->view.silent =
 		state != KX_CHANNEL_ALIVE ? kx_channel_state_text(state)
 		: st.state == KVM_EXT_GUEST_FAILED
-			? "the guest's module has failed: what it was told cannot be done there "
-			  "any more"
+			? "the guest's module has failed: it can no longer carry out its command"
 			: NULL;
 	g->view.work = st.work;
 	g->view.work_writers = st.work_writers;

@@ -19,7 +19,7 @@ const char *const kx_dirty_rate_modes[] = {
 	NULL,
 };
 
-/* Of the last call in this thread. */
+/* Sets @error from the error of this thread's last call of libvirt. */
 static void failed(KxLibvirt *l, const char *what, GError **error)
 {
 	int code = virGetLastErrorCode();
@@ -79,7 +79,7 @@ gboolean kx_dirty_rate_read(KxLibvirt *l, const char *uuid, KxDirtyRate *r, GErr
 		ok = records && records[0] && take_record(records[0], r);
 		if (!ok)
 			g_set_error_literal(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
-					    "libvirt tells no dirty rate of this VM: QEMU has no "
+					    "libvirt reports no dirty rate of this VM: QEMU has no "
 					    "such measurement, or the VM does not run");
 	}
 	if (records)

@@ -10,8 +10,8 @@
 static GMutex reading;
 
 /*
- * Memory can come as a new node after this program has started, which numa_max_node() does not show. To look for it costs a file
- * that is not there for each number.
+ * Memory can be added as a new node after this program has started; numa_max_node() does not show such a node. To look for one costs an
+ * attempt to read a file for each number.
  */
 #define LATER_NODES 128
 
@@ -65,7 +65,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Mask, mask_free)
 
 static Mask *parse(const char *text, GError **error)
 {
-	/* An empty text means no node at all to libnuma, and other words than numbers mean nodes of files and devices. */
+	/* For libnuma an empty text means no node, and words other than numbers mean nodes of files and devices. */
 	gboolean numbers = *text && text[strspn(text, "0123456789,-")] == '\0';
 	Mask *named = numbers ? numa_parse_nodestring_all(text) : NULL;
 
@@ -149,7 +149,7 @@ static GArray *homes(const KxNumaSys *sys, const GArray *vcpus)
 	return list;
 }
 
-/* To the nearest home; 0: not known. */
+/* The distance of the node to the nearest node in @home; 0: not known. */
 static int distance_of(const KxNumaSys *sys, const GArray *home, guint32 node)
 {
 	int nearest = 0;
@@ -225,7 +225,7 @@ KxNodes *kx_nodes_read(const KxNumaSys *sys, const char *slow, const GArray *vcp
 	n->nodes = g_array_new(FALSE, FALSE, sizeof(KxNode));
 	if (sys->available() < 0 || !find_nodes(n, sys)) {
 		g_set_error_literal(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
-				    "the host's kernel tells nothing of NUMA nodes");
+				    "the host's kernel reports no NUMA nodes");
 		return NULL;
 	}
 	if (!g_str_equal(slow, KX_SLOW_NODES_AUTO)) {

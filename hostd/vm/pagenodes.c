@@ -27,7 +27,7 @@ static guint64 thread_ns(void)
 	return (guint64)t.tv_sec * 1000000000u + (guint64)t.tv_nsec;
 }
 
-/* A process that exits still has its number for a while, but no memory any more: the kernel then answers EINVAL. */
+/* A process that exits keeps its number for a while, but has no memory any more: the kernel then answers EINVAL. */
 static gboolean refused(const Query *q, int err, GError **error)
 {
 	gboolean over = err == ESRCH || kx_procstat_is_over(q->proc_root, q->pid);
@@ -42,8 +42,8 @@ static gboolean refused(const Query *q, int err, GError **error)
 }
 
 /*
- * Negative is an errno. The kernel has ENOENT and EFAULT for pages that the page table does not map, and for its page of zeros;
- * which of the two it is differs between kernels and kinds of memory.
+ * A negative @status is an errno. The kernel returns ENOENT or EFAULT for pages that the page table does not map, and for its page of
+ * zeros; which of the two depends on the kernel and on the kind of memory.
  */
 static gboolean count(const Query *q, int status, GError **error)
 {
@@ -68,7 +68,7 @@ static gboolean ask(Query *q, GError **error)
 	q->filled = 0;
 	if (!n)
 		return TRUE;
-	/* What the kernel leaves as it is must not look like an answer. */
+	/* An entry that the kernel does not write must not look like an answer. */
 	for (guint i = 0; i < n; i++)
 		q->status[i] = G_MININT;
 	if (q->sys->move_pages(q->pid, n, q->pages, NULL, q->status, 0) < 0)

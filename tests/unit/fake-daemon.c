@@ -25,7 +25,7 @@ static GMainLoop *loop;
 static GDBusNodeInfo *interfaces;
 static KxReport *report;
 static FILE *calls;
-static GPtrArray *connections; /* that are open; not owned */
+static GPtrArray *connections; /* open connections; not owned */
 static KxHolds *holds;
 
 static const struct {
@@ -82,7 +82,7 @@ static gboolean is_clone(const char *target)
 	return g_uuid_string_is_valid(target);
 }
 
-/* FAKE_MORE: so many VMs more, whose names are against terminals. */
+/* FAKE_MORE: the number of further VMs, whose names contain characters that a terminal would interpret. */
 static void add_more(GVariantBuilder *b)
 {
 	const char *more = g_getenv("FAKE_MORE");
@@ -173,13 +173,13 @@ static GVariant *make_report(char **targets)
 		g_ptr_array_add(part->vms, v);
 	}
 	json = kx_report_to_json(part);
-	/* the VMs are only lent */
+	/* the VMs are borrowed */
 	while (part->vms->len)
 		g_ptr_array_steal_index(part->vms, part->vms->len - 1);
 	return g_variant_new("(s)", json);
 }
 
-/* Of the VM with that process in the report; a host with two nodes. */
+/* The placement of the VM with this process in the report, on a host with two nodes. */
 static GVariant *make_placement(const char *target)
 {
 	g_autoptr(KxReport) part = kx_report_new();
@@ -342,7 +342,7 @@ static GVariant *found_runs(void)
 	return g_variant_new("(a(tt))", &b);
 }
 
-/* FAKE_MICROCODE: of another host, say. */
+/* FAKE_MICROCODE: the microcode of another host. */
 static GVariant *environment(void)
 {
 	const char *microcode = g_getenv("FAKE_MICROCODE");
@@ -353,7 +353,7 @@ static GVariant *environment(void)
 				    microcode ? microcode : "0x1");
 }
 
-/* --- a recording of three frames: a killed daemon's, which lacks the end -------------------------------------------------- */
+/* --- a recording of three frames, without the end, as of a killed daemon -------------------------------------------------- */
 
 static GDBusMethodInvocation *recording; /* the call that waits for StopRecord */
 
@@ -383,7 +383,7 @@ static void end_recording(GDBusMethodInvocation *invocation)
 	if (recording)
 		g_dbus_method_invocation_return_value(
 			g_steal_pointer(&recording),
-			g_variant_new_parsed("({'why': <'asked to'>, 'records': <uint64 12>, "
+			g_variant_new_parsed("({'why': <'on request'>, 'records': <uint64 12>, "
 					     "'lost': <uint64 0>, 'bytes': <uint64 4096>, "
 					     "'cpu_ns': <uint64 1000000>},)"));
 }
@@ -426,7 +426,7 @@ static char **targets_of(GVariant *params)
 	return targets;
 }
 
-/* As the daemon does for a guest that takes its time; another VM's event goes before. */
+/* Like the daemon, for a guest that answers late; an event of another VM comes before. */
 static void tell_waiting(GDBusConnection *c)
 {
 	static const char *const names[] = { "vm2", "waits" };
@@ -444,7 +444,7 @@ static void tell_waiting(GDBusConnection *c)
 	}
 }
 
-/* As the daemon does after such a call, to all who listen. */
+/* Like the daemon after such a call: to all connections. */
 static void tell_done(const char *method, const char *target)
 {
 	static const struct {
@@ -469,7 +469,7 @@ static void tell_done(const char *method, const char *target)
 	}
 }
 
-/* As the daemon, by the daemon's own code. */
+/* Like the daemon, with the daemon's own code. */
 static void hold(GDBusConnection *c, const char *method, GVariant *params,
 		 GDBusMethodInvocation *invocation)
 {
@@ -546,7 +546,7 @@ static void on_call(GDBusConnection *c, const char *sender, const char *path, co
 			invocation, "org.kvmext1.Error.NotSupported", "this CPU has no PML");
 		return;
 	}
-	/* As the daemon, which knows it only here. */
+	/* Like the daemon, which accepts this option only in SetTracker. */
 	if (clone && g_str_equal(method, "Attach") && strstr(text, "'fresh'")) {
 		g_dbus_method_invocation_return_dbus_error(invocation,
 							   "org.kvmext1.Error.InvalidOption",

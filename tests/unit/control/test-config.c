@@ -68,7 +68,7 @@ static void first_match_wins(void **state)
 	assert_null(kx_config_match(c, "b"));
 }
 
-/* A rule behind one that matches all of its domains is warned of by name, and no other is. */
+/* There is a warning, with its name, for each rule after a rule that matches all of its domains, and for no other rule. */
 static void warns_of_what_never_counts(void **state)
 {
 	static const struct {
@@ -83,7 +83,7 @@ static void warns_of_what_never_counts(void **state)
 	for (guint i = 0; i < G_N_ELEMENTS(pairs); i++) {
 		g_autofree char *text = g_strdup_printf("[domain %s]\n[domain %s]\n",
 							pairs[i].earlier, pairs[i].later);
-		g_autofree char *names = g_strdup_printf("[domain %s] never counts: [domain %s]",
+		g_autofree char *names = g_strdup_printf("[domain %s] is never used: [domain %s]",
 							 pairs[i].later, pairs[i].earlier);
 		g_autoptr(KxConfig) c = parse(text, NULL);
 
@@ -140,7 +140,7 @@ static void names_the_mistake(void **state)
 	}
 }
 
-/* The example that is installed must load, and change nothing. */
+/* The installed example must load, and must give the defaults. */
 static void example_is_valid(void **state)
 {
 	g_autoptr(GError) error = NULL;
@@ -153,7 +153,7 @@ static void example_is_valid(void **state)
 	assert_int_equal(c->rules->len, 0);
 }
 
-/* Every line of the example that is commented out is valid, too, once it is not. */
+/* Every line of the example that is commented out is also valid without the comment mark. */
 static void example_is_valid_uncommented(void **state)
 {
 	g_autofree char *text = NULL;

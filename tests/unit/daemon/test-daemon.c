@@ -93,7 +93,7 @@ static void expect_notice(State *s, const char *want)
 	assert_string_equal(text, want);
 }
 
-/* What Type=notify-reload wants: when it began, in time that is not before the signal, and that it is over. */
+/* Type=notify-reload needs the begin of the reload, with a time that is not before the signal, and its end. */
 static void reload(State *s)
 {
 	gint64 before = g_get_monotonic_time(), began = 0;
@@ -201,7 +201,7 @@ static void second_one_is_refused(void **state)
 	g_autoptr(GVariant) reply = NULL;
 
 	start(s);
-	/* Often: one that had begun anything on a thread before it was refused crashed in one of ten. */
+	/* Repeated, because a daemon that had begun work on a thread before it was refused crashed in one of ten runs. */
 	for (guint i = 0; i < 20; i++)
 		assert_int_equal(ended(spawn(s)), 1);
 	assert_true(logged(s, "another kvm-extd"));
@@ -221,7 +221,7 @@ static void kill_leaves_nothing_in_the_way(void **state)
 	assert_answers(s);
 }
 
-/* Metrics never take the place of a socket on which somebody listens, such as the daemon's own. */
+/* Metrics never replace a socket on which a program listens, such as the daemon's own socket. */
 static void sockets_in_use_stay(void **state)
 {
 	State *s = *state;
@@ -237,7 +237,7 @@ static void sockets_in_use_stay(void **state)
 	s->pid = 0;
 }
 
-/* An address that others reach: what keeps them away, and what the metrics tell them. */
+/* For an address that others can reach, the warning says what the metrics show, and how to allow or deny readers. */
 static void says_who_reaches_the_metrics(void **state)
 {
 	State *s = *state;
@@ -278,7 +278,7 @@ static void bad_configuration_is_refused(void **state)
 	assert_int_equal(ended(spawn(s)), 1); /* named on the command line: must be there */
 }
 
-/* What ExecReload asks first: nothing is served, and the answer is the exit status. */
+/* ExecReload runs this check first: nothing is served, and the exit status is the answer. */
 static void checks_a_configuration(void **state)
 {
 	State *s = *state;
@@ -296,10 +296,10 @@ static void checks_a_configuration(void **state)
 	assert_true(
 		g_spawn_sync(NULL, (char **)args, NULL, 0, NULL, NULL, NULL, &err, &status, NULL));
 	assert_int_equal(WEXITSTATUS(status), 1);
-	assert_non_null(strstr(err, "interval means nothing to it"));
+	assert_non_null(strstr(err, "option interval does not apply"));
 }
 
-/* Whoever reads the lines sees which of them matter. */
+/* Each line has its level, so that readers see which lines are important. */
 static void text_has_levels(void **state)
 {
 	State *s = *state;

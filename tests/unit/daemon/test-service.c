@@ -467,7 +467,7 @@ static void tells_where_memory_lies(void **state)
 	two = placement(s);
 	assert_int_equal(two->vms->len, 1);
 	p = ((KxVmReport *)two->vms->pdata[0])->placement;
-	assert_non_null(strstr(p->na, "through libvirt alone"));
+	assert_non_null(strstr(p->na, "only through libvirt"));
 	fake_numa.bytes[1] = 0;
 	one = placement(s);
 	p = ((KxVmReport *)one->vms->pdata[0])->placement;

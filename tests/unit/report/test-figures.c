@@ -80,7 +80,7 @@ static void add_passes(KxWindow *w, const double (*passes)[2], guint n)
 	}
 }
 
-/* Notes but those at the end, of what trackers cannot see. */
+/* The number of notes without those at the end, about what trackers cannot see. */
 static guint without_blind(const GPtrArray *notes)
 {
 	guint n = 0;
@@ -96,7 +96,7 @@ static KxRow *only_row(GPtrArray *rows)
 	return rows->pdata[0];
 }
 
-/* Per GiB of what is tracked; of the last window; without it the reason; and a note of what others hold. */
+/* Memory per tracked GiB, of the last window; or the reason why it is not known; and a note about memory that others hold. */
 static void test_memory(void **state)
 {
 	g_autoptr(KxVmReport) v = kx_vm_report_new(), none = kx_vm_report_new();
@@ -152,7 +152,7 @@ static void test_cost_per_sample(void **state)
 	is_na(&row->cost_lag1, "too few passes that follow each other");
 }
 
-/* 40 passes of 10 samples that cost 9 and 11 in turn: each is unlike its neighbour, which makes no interval shorter. */
+/* 40 passes of 10 samples that cost 9 and 11 in turn: a negative correlation of neighbours makes no interval shorter. */
 static void test_correlation(void **state)
 {
 	g_autoptr(KxVmReport) v = kx_vm_report_new();
@@ -173,7 +173,7 @@ static void test_correlation(void **state)
 	near(row->cost_per_sample_ns.low, 10 - kx_t_quantile(39) * sqrt(40 / 39.0 * 4000) / 400,
 	     "as if independent");
 
-	/* of a version that had the sums alone */
+	/* of a version that had only the sums */
 	*s = (KxSeries){ .sums = s->sums };
 	old = kx_vm_rows(v, NULL);
 	row = only_row(old);
@@ -240,7 +240,7 @@ static void test_not_available(void **state)
 	is_na(&row->flushes_per_s, "the module gave no figures");
 }
 
-/* What the kernel does on behalf of a tracker in the VMM's page tables is no 0: nobody counts it. */
+/* Flushes by the kernel for a tracker of the VMM's page tables are not counted, so they are n/a and not 0. */
 static void test_kernel_flushes(void **state)
 {
 	static const char why[] =
@@ -274,10 +274,10 @@ static KxWindow *add_rates(KxVmReport *v, guint64 n, guint64 sum, guint64 square
 	return w;
 }
 
-/* A rate is no page: what is of samples and pages is n/a for that reason, and never 0. */
+/* A rate has neither samples nor pages: figures of samples and pages are n/a for this reason, and never 0. */
 static void test_dirty_rate(void **state)
 {
-	static const char why[] = "QEMU tells a rate in MB/s, and neither samples nor pages";
+	static const char why[] = "QEMU reports a rate in MB/s, and neither samples nor pages";
 	g_autoptr(KxVmReport) v = kx_vm_report_new();
 	g_autoptr(GPtrArray) rows = NULL;
 	KxRow *row;
@@ -327,10 +327,10 @@ static void test_dirty_rate_without_results(void **state)
 	is_na(&only_row(rows)->rate_most, "nothing was measured");
 }
 
-/* Amounts have a cost for each page, but are no pages that could be found again. */
+/* Counts of pages give a cost per page, but no recall: it is not known which pages they are. */
 static void test_pages_by_age(void **state)
 {
-	static const char why[] = "lru_gen tells how many pages were used, and not which";
+	static const char why[] = "lru_gen reports how many pages were used, and not which";
 	static const double passes[][2] = { { 1e6, 100 }, { 3e6, 300 } };
 	g_autoptr(KxVmReport) v = kx_vm_report_new();
 	g_autoptr(GPtrArray) rows = NULL, notes = NULL;
@@ -451,7 +451,7 @@ static void test_ratio_interval(void **state)
 			    "changed with time is part of the ratio");
 }
 
-/* A guest that does more all the time is no tracker's doing: of windows that took turns nothing of it is in the ratio. */
+/* If the guest becomes faster all the time, the ratio of windows that took turns does not contain this. */
 static void test_drift_is_no_effect(void **state)
 {
 	g_autoptr(KxVmReport) v = kx_vm_report_new();
@@ -469,7 +469,7 @@ static void test_drift_is_no_effect(void **state)
 	near(f->high, 2, "high");
 }
 
-/* Runs of several windows, with more of the one at an end; and a window in which there was nothing to count. */
+/* Runs of several windows, with one more run of one setting; and a window in which nothing was counted. */
 static void test_turns(void **state)
 {
 	static const KxTurn own[] = { { 1, 6, 2 }, { 2, 3, 1 }, { 5, 8, 2 }, { 9, 4, 2 } };
@@ -508,7 +508,7 @@ static void test_no_off(void **state)
 	give_exits(add_window(v, "off", "", S), 0);
 	with_zero = kx_vm_rows(v, NULL);
 	is_na(&((KxRow *)with_zero->pdata[0])->exits_vs_off,
-	      "the off windows counted none to compare with");
+	      "nothing was counted in the off windows to compare with");
 }
 
 static void test_rates_and_times(void **state)
@@ -601,7 +601,7 @@ static KxRow *truth_row(GPtrArray **rows, const char *tracker, guint64 found_rea
 	return only_row(*rows);
 }
 
-/* Nothing that the dirty log names was missed: its recall is 1, though half of what was touched was only read. */
+/* The dirty log has found all written pages: its recall is 1, although half of the touched pages were only read. */
 static void test_truth_of_writes(void **state)
 {
 	g_autoptr(GPtrArray) rows = NULL, mapped = NULL;
@@ -621,7 +621,7 @@ static void test_truth_of_writes(void **state)
 	near(row->precision_touched.value, 1, "all of them were touched");
 }
 
-/* It finds what was written once, and says of a page that it was accessed. */
+/* pml-abit finds pages that were written once, and says of a page that it was accessed. */
 static void test_truth_of_candidates(void **state)
 {
 	g_autoptr(GPtrArray) rows = NULL;
@@ -648,7 +648,7 @@ static void test_truth_of_accesses(void **state)
 	}
 }
 
-/* Ranges are found whole: that is said where the figure stands. */
+/* Ranges are found as a whole: a footnote of the figure says so. */
 static void test_truth_of_ranges(void **state)
 {
 	g_autoptr(GPtrArray) rows = NULL, newer = NULL;
@@ -661,7 +661,7 @@ static void test_truth_of_ranges(void **state)
 	is_na(&row->precision, "this version does not know what the tracker can find");
 }
 
-/* A log that does not name writes, and a workload that does not write, are two things, and neither is a recall of 0. */
+/* A log that does not name writes differs from a workload that does not write; in both cases recall is not 0. */
 static void test_truth_without_writes(void **state)
 {
 	g_autoptr(KxVmReport) v = kx_vm_report_new();
@@ -681,7 +681,7 @@ static void test_truth_without_writes(void **state)
 	near(only_row(untold)->recall_touched.value, 0, "of what was touched none was found");
 }
 
-/* The property stands in the table of trackers, for each that finds something. */
+/* The table of trackers has this property for each tracker that finds something. */
 static void test_every_tracker_sees(void **state)
 {
 	for (const KxTrackerRow *t = kx_trackers; t->name; t++) {
@@ -814,7 +814,7 @@ static void test_log_not_available(void **state)
 	assert_non_null(strstr(notes->pdata[3], "Cannot allocate memory"));
 }
 
-/* A stretch that the VMM had the log for is no measurement of anything. */
+/* Time in which the VMM had the log counts in no figure. */
 static void test_yielded(void **state)
 {
 	static const char no_pass[] = "no pass was completed while the tracker had the log";
@@ -879,7 +879,7 @@ static KxRow *find_row(GPtrArray *rows, const char *tracker)
 	return NULL;
 }
 
-/* Half of the window is no dilution of anything, and no pass in it a cheap one. */
+/* A pause of half of the window changes no rate, and the passes in the pause do not make the cost smaller. */
 static void test_paused(void **state)
 {
 	static const double passes[][2] = { { 100, 10 }, { 220, 20 }, { 270, 30 } };
@@ -946,7 +946,7 @@ static void test_paused_all_the_time(void **state)
 	is_na(&row->recall, "no pass was completed while the VM ran");
 }
 
-/* Where nobody tells it is not 0, and what is known is not all. */
+/* If nothing reports pauses, the paused time is n/a and not 0; known pauses may not be all pauses. */
 static void test_pauses_unknown(void **state)
 {
 	g_autoptr(KxVmReport) v = kx_vm_report_new();
@@ -967,7 +967,7 @@ static void test_pauses_unknown(void **state)
 
 /* --- trackers in the guest --------------------------------------------------- */
 
-/* What the guest says its samples cost it is in no figure of the host's, and nothing of the host's is measured by it. */
+/* The cost that the guest reports is in no figure of host CPU time, and no figure combines the two. */
 static void test_guest_costs_apart(void **state)
 {
 	static const double cheap[][2] = { { 10, 10 }, { 22, 20 }, { 27, 30 },
@@ -1066,7 +1066,7 @@ static void test_guest_without_samples(void **state)
 
 /* --- address spaces ------------------------------------------------------------- */
 
-/* More pages than the VM has: the figure says why itself, of the rows where it is so. */
+/* If a row has more pages than the VM, a footnote of the figure says why; other rows have no footnote. */
 static void test_address_spaces_are_marked(void **state)
 {
 	static const double passes[][2] = { { 100, 10 }, { 220, 20 } };
@@ -1112,7 +1112,7 @@ static KxWindow *add_even(KxVmReport *v, const char *tracker, guint n, double sa
 	return w;
 }
 
-/* Wherever it is folded. */
+/* Whether the text has these words, wherever lines are folded. */
 static gboolean says(const char *text, const char *words)
 {
 	g_autoptr(GRegex) folds = g_regex_new("\\n +", 0, 0, NULL);
@@ -1121,7 +1121,7 @@ static gboolean says(const char *text, const char *words)
 	return strstr(whole, words) != NULL;
 }
 
-/* A 2M leaf of one row is no more than a page of another: what it costs more by sample, it costs less by page. */
+/* A sample of one row is a 2M leaf, of the other a page: the first costs more per sample, but less per page. */
 static void test_ratio_by_page(void **state)
 {
 	g_autoptr(KxVmReport) v = kx_vm_report_new();
@@ -1160,7 +1160,7 @@ static void test_ratio_by_page(void **state)
 		fail_msg("%s", text->str);
 }
 
-/* The reference is the one that was named, however cheap another is; and where there is none nothing is compared. */
+/* The reference is the row that was named, even if another row is cheaper; without a reference nothing is compared. */
 static void test_reference_is_named(void **state)
 {
 	g_autoptr(KxVmReport) v = kx_vm_report_new();
@@ -1182,7 +1182,7 @@ static void test_reference_is_named(void **state)
 	print_sentences(off, "off", text);
 	assert_true(says(text->str, "Costs are not compared with off: off takes no samples."));
 
-	/* by its number, where the tracker's name is that of two */
+	/* by its number, if two rows have the tracker's name */
 	add_window(v, "abit", "other", S);
 	two = kx_vm_rows(v, "abit");
 	is_na(&find_row(two, "abit-flush")->cost_vs_reference, "no row is called 'abit'");
@@ -1192,7 +1192,7 @@ static void test_reference_is_named(void **state)
 	assert_null(strstr(text->str, "ab\nit"));
 }
 
-/* Nothing is compared that almost nothing was seen of, nor is anything compared with it, however cheap it looks. */
+/* A row with too few samples is not compared, and is no reference, however cheap it looks. */
 static void test_too_few_to_compare(void **state)
 {
 	g_autoptr(KxVmReport) v = kx_vm_report_new();
@@ -1208,14 +1208,14 @@ static void test_too_few_to_compare(void **state)
 	rows = kx_vm_rows(v, "ept-walk");
 	row = find_row(rows, "abit");
 	is_na(&row->cost_vs_reference,
-	      "too few samples to compare: 2 in 2 passes, where 30 in 5 are the least");
+	      "too few samples to compare: 2 in 2 passes, and at least 30 in 5 are needed");
 	is_na(&row->cost_per_page_vs_reference,
-	      "too few samples to compare: 2 in 2 passes, where 30 in 5 are the least");
+	      "too few samples to compare: 2 in 2 passes, and at least 30 in 5 are needed");
 	assert_null(row->cost_per_sample_ns.na);
 	is_na(&find_row(rows, "abit-flush")->cost_vs_reference,
-	      "too few samples to compare: 400 in 4 passes, where 30 in 5 are the least");
+	      "too few samples to compare: 400 in 4 passes, and at least 30 in 5 are needed");
 	is_na(&find_row(rows, "trap")->cost_vs_reference,
-	      "too few samples to compare: 29 in 29 passes, where 30 in 5 are the least");
+	      "too few samples to compare: 29 in 29 passes, and at least 30 in 5 are needed");
 	near(find_row(rows, "ept-walk")->cost_vs_reference.value, 1, "the reference itself");
 	assert_null(find_row(rows, "dirty-log")->cost_vs_reference.na);
 	print_sentences(rows, "ept-walk", text);
@@ -1224,13 +1224,13 @@ static void test_too_few_to_compare(void **state)
 	assert_false(says(text->str, "A sample of abit"));
 	few = kx_vm_rows(v, "abit");
 	is_na(&find_row(few, "dirty-log")->cost_vs_reference,
-	      "too few samples of the reference to compare: 2 in 2 passes, where 30 in 5 are the "
-	      "least");
+	      "too few samples of the reference to compare: 2 in 2 passes, and at least 30 in 5 "
+	      "are needed");
 }
 
 /* --- losses ------------------------------------------------------------------- */
 
-/* Each figure that a loss makes wrong says so itself, and no other does. */
+/* Each figure that is wrong because of a loss has a footnote, and no other figure has one. */
 static void test_losses_are_marked(void **state)
 {
 	static const double passes[][2] = { { 100, 10 }, { 220, 20 }, { 270, 30 } };
@@ -1367,7 +1367,7 @@ static void test_walk(void **state)
 	for (guint i = 0; i < 2; i++) {
 		KxWindow *w = add_window(v, "ept-walk", "o", S);
 
-		w->passes = 9; /* and one that primes */
+		w->passes = 9; /* and a priming pass */
 		w->has_walk = TRUE;
 		w->walk_tables_read = 40;
 		w->walk_subtrees_skipped = 20;
@@ -1428,7 +1428,7 @@ static void test_regions(void **state)
 	assert_string_equal(row->regions_na, "no aggregation was completed");
 }
 
-/* DAMON's regions are found as a whole; what it does not report is no 0. */
+/* DAMON's regions are found as a whole; figures that DAMON does not report are n/a and not 0. */
 static void test_aggregates(void **state)
 {
 	static const char why[] =
@@ -1553,7 +1553,7 @@ static gboolean any_says(const GPtrArray *notes, const char *one, const char *tw
 	return FALSE;
 }
 
-/* What no tracker can see, and what only some can, is said of those that ran. */
+/* The notes about blind spots name the trackers that ran. */
 static void test_blind(void **state)
 {
 	g_autoptr(KxVmReport) v = kx_vm_report_new(), off = kx_vm_report_new();
@@ -1576,7 +1576,7 @@ static void test_blind(void **state)
 	assert_int_equal(no_notes->len, 0);
 }
 
-/* Every tracker that finds something has what it cannot see in its row, and every spot is somebody's. */
+/* Every tracker that finds something has its blind spots in its row, and every blind spot belongs to some tracker. */
 static void test_blind_table(void **state)
 {
 	guint all = 0;
@@ -1610,7 +1610,7 @@ static void test_labels(void **state)
 
 /* --- simulation ------------------------------------------------------------ */
 
-/* Sum of uniforms: bounded, skew-free, good enough beside a skewed multiplier. */
+/* A sum of uniform numbers: bounded and symmetric, which is good enough beside a skewed multiplier. */
 static double noise(GRand *rand)
 {
 	double sum = 0;

@@ -106,7 +106,7 @@ static void test_written(void **state)
 	assert_int_equal(w->truth_written_true, 3);
 }
 
-/* A log of touches alone says nothing of writes, unless the workload only reads. */
+/* A log that has only touches does not say which pages were written, unless the workload only reads. */
 static void test_not_told_what_is_written(void **state)
 {
 	static const char touches[] =
@@ -129,7 +129,7 @@ static void test_not_told_what_is_written(void **state)
 	assert_int_equal(r->truth_true, 4);
 }
 
-/* What priming took, and what came after the last pass, was not there to be found. */
+/* Pages that were touched during priming, or after the last pass, are not expected to be found. */
 static void test_covered(void **state)
 {
 	static const guint64 found[][2] = { { 0x106, 1 }, { 0, 0 } };
@@ -175,7 +175,8 @@ static void test_work(void **state)
 	assert_true(fabs(part->work - (25 + 50 + 100)) < 1e-9);
 	assert_true(fabs(part->work_ns - 1250) < 1e-9);
 	expect_join(three_epochs, after, NULL);
-	assert_string_equal(after->work_na, "by its log the workload did not run in the window");
+	assert_string_equal(after->work_na,
+			    "according to its log the workload did not run in the window");
 }
 
 static void add_pause(KxWindow *w, gint64 from, gint64 until)
@@ -188,7 +189,7 @@ static void add_pause(KxWindow *w, gint64 from, gint64 until)
 	w->pauses_total++;
 }
 
-/* A guest does its work while the VM runs: what a log has between two points is spread over that time alone. */
+/* A guest works only while the VM runs: the work between two points of the log is spread over this time. */
 static void test_work_around_pauses(void **state)
 {
 	g_autoptr(KxWindow) w = window(0, 2250), too_many = window(0, 2250);
@@ -221,7 +222,7 @@ static void test_work_between_epochs(void **state)
 	assert_true(fabs(w->work_ns - 2000) < 1e-9);
 }
 
-/* After a move the frames known are others: windows that began before have no truth. */
+/* After 'moved' other frames belong to the workload: windows that began before have neither recall nor precision. */
 static void test_moved(void **state)
 {
 	static const char text[] =
@@ -254,7 +255,7 @@ static void test_not_guest_physical(void **state)
 	assert_null(w->work_na);
 }
 
-/* Any cut into pieces gives the same. */
+/* The log gives the same result in pieces of any size. */
 static void test_pieces(void **state)
 {
 	static const guint64 found[][2] = { { 0x101, 9 } };
@@ -314,7 +315,7 @@ static void test_tolerated(void **state)
 	assert_true(fabs(w->work - 20) < 1e-9);
 }
 
-/* Lines that the workload had to drop make the truth unavailable, not wrong. */
+/* If the workload had to drop lines, recall and precision are n/a, and not wrong. */
 static void test_gaps(void **state)
 {
 	static const char *const logs[] = {
@@ -404,7 +405,7 @@ static void test_zero_byte(void **state)
 	assert_non_null(strstr(error->message, "zero byte"));
 }
 
-/* Scattered pages end in an error, not in all of memory: 2^40 frames are 2^25 chunks. */
+/* Too many scattered pages are an error, and do not use up the memory: 2^40 frames are 2^25 chunks. */
 static void test_bounded(void **state)
 {
 	g_autoptr(KxWindow) w = window(0, 10);
@@ -414,7 +415,7 @@ static void test_bounded(void **state)
 	assert_non_null(strstr(error->message, "512 MiB"));
 }
 
-/* Bytes of all kinds after a good start: an error or a result, never more. */
+/* Any bytes after a valid beginning: an error or a result, and no crash. */
 static void test_hostile(void **state)
 {
 	static const char alphabet[] =

@@ -36,7 +36,7 @@ typedef struct {
 	/* libvirt's */
 	gint plugged, paused;
 	guint attaches, detaches;
-	gint stuck; /* its detaching does not come back: 1: is to be, 2: is */
+	gint stuck; /* a detach of the device hangs: 1: the next one will, 2: one does */
 	/* the guest's */
 	GThread *guest;
 	gint refuses;		 /* errno */
@@ -48,7 +48,7 @@ typedef struct {
 
 /* --- the guest ---------------------------------------------------------------------------------------------------- */
 
-/* What is there after an epoch of a sampler: a process with a hot range, on four pages from 0x200 on. */
+/* The records of a sampler's epoch: a process with a hot range, on four pages from 0x200 on. */
 static void one_epoch(FakeGuest *g, guint64 number, gboolean idle)
 {
 	struct kvm_ext_channel_account *a = &g->status->account;
@@ -68,7 +68,7 @@ static void one_epoch(FakeGuest *g, guint64 number, gboolean idle)
 	__atomic_store_n(&a->epochs, a->epochs + 1, __ATOMIC_RELEASE);
 }
 
-/* Lists of memory to be left alone, as a guest may write them: in any order, over each other. */
+/* Lists of memory that must stay mapped, as a guest may write them: in any order, and overlapping. */
 static const struct kvm_ext_channel_span lists[][3] = {
 	{ { 0 } },
 	{ { 0x500, 2 }, { 0x100, 4 }, { 0x103, 5 } },
@@ -100,12 +100,12 @@ static guint8 *map_device(State *s)
 	return map;
 }
 
-/* Takes the device as it comes, and lets go of it when it goes. */
+/* Claims the device when it is plugged in, and releases it when it is unplugged. */
 static gpointer guest_thread(gpointer data)
 {
 	State *s = data;
 	guint8 *map = map_device(s);
-	/* A real one is stopped if its memory goes; this one shares our process. */
+	/* A real guest is stopped if its memory is missing; this one runs in the test's process. */
 	g_autoptr(KxGuard) guard = kx_guard_new(map, KVM_EXT_CHANNEL_SIZE);
 	FakeGuest g;
 	guint64 number = 0;
@@ -382,7 +382,7 @@ static const KxWindow *last_window(const KxReport *r)
 	return v->windows->pdata[v->windows->len - 1];
 }
 
-/* Until the window that runs has @passes; the test's own limit of time ends what never comes. */
+/* Waits until the open window has @passes passes; the test's own time limit ends a wait without a result. */
 static KxReport *after_passes(State *s, guint64 passes)
 {
 	for (;;) {
@@ -473,7 +473,7 @@ static void epochs_without_a_sample_are_counted(void **state)
 	detach(s);
 }
 
-/* One VM, one session, one device: host and guest follow each other, and each window has its own. */
+/* One VM, one session, one device: trackers of host and guest follow each other, and each window has its own figures. */
 static void switches_between_host_and_guest(void **state)
 {
 	State *s = *state;
@@ -509,7 +509,7 @@ static void switches_between_host_and_guest(void **state)
 	assert_false(exists(s));
 }
 
-/* What the guest cannot do leaves everything as it was: no device, or the tracker that ran. */
+/* If the guest refuses a tracker, everything stays as it was: no device, or the tracker that ran. */
 static void a_refusal_changes_nothing(void **state)
 {
 	State *s = *state;
@@ -532,7 +532,7 @@ static void a_refusal_changes_nothing(void **state)
 	assert_string_equal(last_window(r)->tracker, "abit");
 	assert_true(last_window(r)->open);
 
-	/* one guest tracker runs, the other is refused: the first goes on */
+	/* one guest tracker runs and another is refused: the first one continues */
 	g_atomic_int_set(&s->refuses, 0);
 	assert_int_equal(set(s, kx_manager_set_async, "guest-abit", NULL, NULL), 0);
 	g_atomic_int_set(&s->refuses, ESRCH);
@@ -544,7 +544,7 @@ static void a_refusal_changes_nothing(void **state)
 	assert_true(exists(s));
 }
 
-/* Why PEBS cannot be sampled: what is missing, on which side, and what can be done instead. */
+/* Why PEBS cannot be sampled: what is missing, in the host or in the guest, and the alternative. */
 static void a_refusal_says_what_is_missing(void **state)
 {
 	static const struct {
@@ -572,7 +572,7 @@ static void a_refusal_says_what_is_missing(void **state)
 	assert_int_equal(s->events->len, 0);
 }
 
-/* A CPU that is not there is named before the module is asked, which would only say that something is wrong. */
+/* A CPU that is not online is named before the module is asked, because the module's error would not name it. */
 static void a_cpu_that_is_not_online_is_named(void **state)
 {
 	State *s = *state;
@@ -593,7 +593,7 @@ static void a_cpu_that_is_not_online_is_named(void **state)
 	assert_int_equal(set(s, kx_manager_set_async, "ept-walk", "cpu", "4"), 0);
 }
 
-/* The text of the log has the tracker, for who reads no fields. */
+/* The text of the log line has the tracker, for readers who do not see the fields. */
 static void the_log_names_the_tracker(void **state)
 {
 	State *s = *state;
@@ -606,7 +606,7 @@ static void the_log_names_the_tracker(void **state)
 	assert_non_null(strstr(logged->str, "): detached, tracker ept-walk, interval="));
 }
 
-/* QEMU's user takes the memory away: the daemon lives and says so; another attach makes a new channel. */
+/* QEMU's user truncates the memory: the daemon continues and reports it; another attach makes a new channel. */
 static void memory_that_is_cut_is_told(void **state)
 {
 	State *s = *state;
@@ -631,7 +631,7 @@ static void memory_that_is_cut_is_told(void **state)
 	assert_null(last_window(r)->guest_silent);
 }
 
-/* Of a VM that runs a file stays; of others it is removed as soon as the daemon starts. */
+/* The file of a running VM stays; files of other VMs are removed when the daemon starts. */
 static void what_was_left_behind_is_removed(void **state)
 {
 	State *s = *state;
@@ -656,7 +656,7 @@ static void a_vm_that_goes_leaves_no_file(void **state)
 	assert_int_equal(s->detaches, 0); /* there is nothing to unplug from */
 }
 
-/* A daemon that stops takes its device with it; one that died leaves it, and the next takes it over. */
+/* A daemon that stops unplugs its device; a daemon that was killed leaves it, and the next daemon takes it over. */
 static void the_next_daemon_takes_over(void **state)
 {
 	State *s = *state;
@@ -685,7 +685,7 @@ static void until_excluded(guint nr)
 		g_main_context_iteration(NULL, TRUE);
 }
 
-/* What the guest declares is the module's to leave alone, whichever tracker runs, and as long as the guest wants it. */
+/* The module excludes the memory that the guest declares, whichever tracker runs, as long as the guest declares it. */
 static void declared_memory_is_left_alone(void **state)
 {
 	State *s = *state;
@@ -703,7 +703,7 @@ static void declared_memory_is_left_alone(void **state)
 	assert_int_equal(((KxVmReport *)r->vms->pdata[0])->declared_pages, 10);
 	assert_int_equal(fake.nr_excluded, 2);
 
-	/* a list that cannot be had: what holds, holds, and it is not asked for over and over */
+	/* a list that the module refuses: the old list stays in effect, and the new one is not tried again and again */
 	exclusions = fake.exclusions;
 	fake.exclude_errno = E2BIG;
 	g_atomic_int_set(&s->declares, 2);
@@ -721,7 +721,7 @@ static void declared_memory_is_left_alone(void **state)
 
 /* --- a guest that does not answer --------------------------------------------------------------------------------- */
 
-/* What List says that is waited for; "" for nothing. */
+/* The member "waiting" in List; "" if nothing is waited for. */
 static char *waiting(State *s)
 {
 	g_autoptr(GPtrArray) entries = NULL;
@@ -761,7 +761,7 @@ static void until_event(State *s, const char *event)
 		g_main_context_iteration(NULL, TRUE);
 }
 
-/* An attach that waits, as far as an event says so. */
+/* Starts an attach, and waits for the event that says that it waits for the guest. */
 static void start_waiting(State *s, GCancellable *cancellable, Answer *a)
 {
 	g_autoptr(GHashTable) o = options("guest-abit", NULL, NULL);
@@ -785,7 +785,7 @@ static void finish_busy(Answer *a, const char *words)
 		fail_msg("%s, not: %s", error->message, words);
 }
 
-/* Many that wait take nothing from other calls' pool of threads. */
+/* Calls that wait use no thread of the pool that other calls need. */
 static gboolean has_thread(const char *name)
 {
 	GDir *dir = g_dir_open("/proc/self/task", 0, NULL);
@@ -833,7 +833,7 @@ static void tracker_is(State *s, const char *tracker)
 	assert_string_equal(last_window(r)->tracker, tracker);
 }
 
-/* The last command counts: what waits ends, and comes back with no module that comes later. */
+/* The last command counts: the waiting call ends, and has no effect if the guest's module is loaded later. */
 static void a_set_that_waits_gives_way(void **state)
 {
 	State *s = *state;
@@ -851,7 +851,7 @@ static void a_set_that_waits_gives_way(void **state)
 	g_atomic_int_set(&s->holds_back, FALSE);
 	tracker_is(s, "ept-walk");
 
-	/* an option of the tracker that runs is no other tracker */
+	/* setting an option of the running tracker does not end the wait for another tracker */
 	g_atomic_int_set(&s->holds_back, TRUE);
 	a = (Answer){ NULL };
 	start_set(s, "guest-abit", &a);
@@ -862,7 +862,7 @@ static void a_set_that_waits_gives_way(void **state)
 	tracker_is(s, "guest-abit");
 }
 
-/* Of several that want the guest the last one has it; one that has not begun yet ends as well. */
+/* Of several calls for trackers in the guest the last one counts; a call that has not begun yet ends as well. */
 static void sets_in_the_guest_give_way(void **state)
 {
 	State *s = *state;
@@ -886,7 +886,7 @@ static void sets_in_the_guest_give_way(void **state)
 	assert_int_equal(s->attaches, s->detaches);
 }
 
-/* On the session's own channel, which stays: the guest is told what it did before, and a detach unplugs it behind the set. */
+/* The wait is on the session's own channel, which stays: the guest gets its earlier command again, and a detach unplugs after the set. */
 static void a_set_on_the_sessions_channel_gives_way(void **state)
 {
 	State *s = *state;
@@ -907,7 +907,7 @@ static void a_set_on_the_sessions_channel_gives_way(void **state)
 	assert_int_equal(s->detaches, 1);
 }
 
-/* By the caller, by a detach, by its own time, by the VM's end: nothing is left in the VM. */
+/* A wait ends by the caller, a detach, its own time limit, or the VM's end: nothing is left in the VM. */
 static void a_wait_can_be_given_up(void **state)
 {
 	State *s = *state;
@@ -917,7 +917,7 @@ static void a_wait_can_be_given_up(void **state)
 
 	start_waiting(s, cancellable, &a);
 	g_cancellable_cancel(cancellable);
-	finish(&a, "the caller has gone");
+	finish(&a, "the caller has disconnected");
 	assert_false(exists(s));
 
 	g_string_truncate(s->events, 0);
@@ -957,7 +957,7 @@ static gpointer unstick_later(gpointer data)
 	return NULL;
 }
 
-/* A QEMU that is stopped answers libvirt never: the daemon ends its sessions and leaves all the same. */
+/* A stopped QEMU never answers libvirt: the daemon ends its sessions and exits nevertheless. */
 static void a_stop_does_not_wait_for_a_vm_that_hangs(void **state)
 {
 	State *s = *state;
@@ -977,7 +977,7 @@ static void a_stop_does_not_wait_for_a_vm_that_hangs(void **state)
 	g_thread_join(end);
 }
 
-/* The rule's first attempt fails, and that is told and shown. */
+/* The rule's first attempt fails, and this is reported and shown. */
 static virDomainPtr rule_waits(State *s, virConnectPtr *conn)
 {
 	static const char config[] = "[daemon]\nlibvirt-uri=test:///default\n[domain test]\n"
@@ -1025,7 +1025,7 @@ static void a_detach_ends_the_trying(void **state)
 	virConnectClose(conn);
 }
 
-/* To a command; the rule's next attempts find the VM attached. */
+/* The rule's wait ends for a command; the rule's next attempts find the VM attached. */
 static void a_rule_that_waits_gives_way(void **state)
 {
 	State *s = *state;

@@ -223,12 +223,12 @@ static void test_conflicts(void **state)
 	set(&o, "flush-scope", "batch");
 	assert_true(kx_options_check(&o, NULL));
 
-	/* switching to a tracker that does not flush takes the flush options along */
+	/* a switch to a tracker that does not flush resets the flush options */
 	set(&o, "tracker", "abit");
 	assert_true(kx_options_check(&o, NULL));
 }
 
-/* Each set of keys and values, in order, and a word of why it does not go together; NULL: it does. */
+/* Each set of keys and values, in order, and words of the error if they conflict; NULL: they do not. */
 static void test_what_goes_together(void **state)
 {
 	static const struct {
@@ -290,19 +290,20 @@ static void test_what_goes_together(void **state)
 		{ { { "tracker", "trap" }, { "range", "100+50" }, { "pages", "100+10,140+10" } },
 		  NULL },
 		{ { { "tracker", "guest-abit" }, { "interval", "100ms" } },
-		  "has no passes, so interval means nothing to it; leave it out, or use one of: "
+		  "has no passes, so option interval does not apply; leave it out, or use one of: "
 		  "abit, abit-flush, ept-walk, dirty-log, pml-abit, trap" },
-		{ { { "tracker", "guest-abit" }, { "interval", "0" } }, "so interval" },
-		{ { { "tracker", "guest-pebs" }, { "granularity", "2M" } }, "so granularity" },
-		{ { { "tracker", "guest-pebs" }, { "range", "100+50" } }, "so range" },
-		{ { { "tracker", "guest-abit" }, { "cpu", "1" } }, "so cpu" },
-		{ { { "tracker", "off" }, { "interval", "100ms" } }, "so interval" },
+		{ { { "tracker", "guest-abit" }, { "interval", "0" } }, "so option interval" },
+		{ { { "tracker", "guest-pebs" }, { "granularity", "2M" } },
+		  "so option granularity" },
+		{ { { "tracker", "guest-pebs" }, { "range", "100+50" } }, "so option range" },
+		{ { { "tracker", "guest-abit" }, { "cpu", "1" } }, "so option cpu" },
+		{ { { "tracker", "off" }, { "interval", "100ms" } }, "so option interval" },
 		{ { { "tracker", "qemu-dirty-rate" }, { "granularity", "2M" } },
-		  "finds no pages, so granularity means nothing" },
+		  "finds no pages, so option granularity does not apply" },
 		{ { { "tracker", "qemu-dirty-rate" }, { "range-size", "2M" } }, "finds nothing" },
 		{ { { "tracker", "abit" }, { "calc-time", "2s" } },
-		  "does not have QEMU measure, so calc-time means nothing to it; leave it out, or "
-		  "use one of: qemu-dirty-rate" },
+		  "does not have QEMU measure, so option calc-time does not apply; leave it out, "
+		  "or use one of: qemu-dirty-rate" },
 		{ { { "tracker", "guest-abit" }, { "period", "97" } }, "samples no events" },
 		{ { { "tracker", "abit" }, { "wait", "5s" } }, "guest-pebs, guest-abit" },
 		{ { { "tracker", "guest-abit" }, { "wait", "5s" } }, NULL },
@@ -327,7 +328,7 @@ static void test_what_goes_together(void **state)
 	}
 }
 
-/* A tracker with passes need not take all that can be said of passes. */
+/* A tracker with passes need not accept all options of passes. */
 static void test_passes_differ(void **state)
 {
 	static const KxTrackerRow plain = { .name = "plain",
@@ -336,9 +337,11 @@ static void test_passes_differ(void **state)
 	static const struct {
 		const char *key, *value, *why;
 	} cases[] = {
-		{ "interval", "100ms", "tracker plain has no interval, so interval means nothing" },
-		{ "cpu", "0", "tracker plain runs on any CPU, so cpu means nothing" },
-		{ "range", "100+50", "tracker plain looks at all RAM, so range means nothing" },
+		{ "interval", "100ms",
+		  "tracker plain has no interval, so option interval does not apply" },
+		{ "cpu", "0", "tracker plain runs on any CPU, so option cpu does not apply" },
+		{ "range", "100+50",
+		  "tracker plain looks at all RAM, so option range does not apply" },
 		{ "granularity", "2M", "tracker plain has no granularity but 4K" },
 		{ "flush-scope", "page", "does not flush" },
 	};
@@ -361,7 +364,7 @@ static void test_passes_differ(void **state)
 	}
 }
 
-/* A switch of tracker leaves behind what the new one cannot do, and keeps the rest. */
+/* A switch of the tracker resets options that do not apply to the new one, and keeps the others. */
 static void test_switch_drops_what_is_meaningless(void **state)
 {
 	g_autofree char *walk = NULL, *abit = NULL, *trap = NULL, *again = NULL;
@@ -388,14 +391,14 @@ static void test_switch_drops_what_is_meaningless(void **state)
 	assert_true(kx_options_check(&o, NULL));
 	again = kx_options_to_string(&o);
 	assert_string_equal(again, "interval=100ms granularity=4K flush-scope=pass");
-	/* none is ept-walk's alone */
+	/* only ept-walk has none */
 	set(&o, "tracker", "ept-walk");
 	set(&o, "flush-scope", "none");
 	set(&o, "tracker", "abit-flush");
 	assert_true(kx_options_check(&o, NULL));
 }
 
-/* What was set before gives way to what is set now, and a default can always be gone back to. */
+/* A new value replaces conflicting earlier values, and each option can be set to its default again. */
 static void test_goes_back_to_defaults(void **state)
 {
 	static const struct {
@@ -427,7 +430,7 @@ static void test_goes_back_to_defaults(void **state)
 		{ { { "tracker", "guest-abit" }, { "epoch", "1s" }, { "flush", "yes" } },
 		  { "tracker", "abit" },
 		  "interval=1s granularity=4K" },
-		/* what a tracker has by default goes with it, what was given stays */
+		/* defaults of a tracker are dropped with the tracker, values that were given stay */
 		{ { { "tracker", "abit" } },
 		  { "tracker", "damon" },
 		  "interval=5ms granularity=4K regions=10:1000 aggregation=100ms" },
@@ -573,7 +576,7 @@ static void test_uapi_of_trap(void **state)
 	assert_int_equal(t.trap_share_ppm, 25000);
 	assert_int_equal(t.trap_faults_per_s, 77);
 	assert_int_equal(t.trap_time_ppm, 2500);
-	/* sorted; what touches or overlaps is one */
+	/* sorted; ranges that are adjacent or overlap are merged */
 	set(&o, "pages", "0x300+1,0x100+16,0x110+4,0x102+2,0x200+8,0x204+8");
 	kx_options_to_uapi(&o, &t);
 	ranges = (const struct kvm_ext_range *)(guintptr)t.ranges;
@@ -589,7 +592,7 @@ static void test_uapi_of_trap(void **state)
 				  "vcpu-budget=0.25%");
 }
 
-/* As many as there is room for, and one more. */
+/* The maximum number of ranges, and one more. */
 static void test_longest_list(void **state)
 {
 	g_autoptr(GString) list = g_string_new("0+1");
@@ -607,7 +610,7 @@ static void test_longest_list(void **state)
 	assert_non_null(strstr(error->message, "256"));
 }
 
-/* The text says all: read back, it is the same setting. */
+/* The text is complete: it is read back as the same setting. */
 static void test_text_reads_back(void **state)
 {
 	static const char *const settings[][4] = {
@@ -688,7 +691,7 @@ static void test_log_trackers(void **state)
 	assert_int_equal(t.batch_pages, 64);
 }
 
-/* pml is dirty-log with a condition, and leaves it behind with the next tracker. */
+/* pml is dirty-log with a condition, which does not apply to the next tracker. */
 static void test_pml_means_dirty_log(void **state)
 {
 	g_autofree char *text = NULL;
@@ -710,7 +713,7 @@ static void test_pml_means_dirty_log(void **state)
 				     : t->module_id >= 0 || t->can & (KX_CAN_GUEST | KX_CAN_ALONE));
 }
 
-/* What ranges of heat are like is kept from one tracker of the host to the next, and not taken into the guest or out of it. */
+/* Options of heat ranges are kept between trackers of the host, but not between host and guest. */
 static void test_ranges_stay_on_their_side(void **state)
 {
 	KxOptions o;
