@@ -60,7 +60,7 @@ static struct kx_area *hits_area_of(const struct kx_hits *h, struct kvm_vcpu *vc
 	struct kx_areas *areas = rcu_dereference(h->areas);
 	struct kx_area *area = areas ? kx_area_of(areas, gfn) : NULL;
 
-	return area && (area->smm || !(vcpu->arch.hflags & HF_SMM_MASK)) ? area : NULL;
+	return area && (area->smm || !kx_vcpu_is_in_smm(vcpu)) ? area : NULL;
 }
 
 /* A late fault is no sample, but its time, until the vCPU's next VM entry, is counted. */

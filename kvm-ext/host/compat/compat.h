@@ -68,6 +68,16 @@ static inline long kx_pin_user_pages(struct mm_struct *mm, unsigned long start,
 #endif
 }
 
+/* Since 6.2 a KVM can be built without SMM (CONFIG_KVM_SMM). */
+static inline bool kx_vcpu_is_in_smm(const struct kvm_vcpu *vcpu)
+{
+#ifdef HF_SMM_MASK
+	return vcpu->arch.hflags & HF_SMM_MASK;
+#else
+	return false;
+#endif
+}
+
 /* Since 6.8 memory can be accessible only to the guest; such memslots have no dirty log. */
 static inline bool kx_can_log(u32 slot_flags)
 {
