@@ -419,7 +419,7 @@ static struct kvm_ext_stats log_stats(guint64 epoch, guint64 now)
 }
 
 /* The tracker's row decides which parts a window has, not the statistics; without statistics the window has none of them. */
-static void takes_its_own_parts_alone(void **state)
+static void takes_only_its_own_parts(void **state)
 {
 	const struct kvm_ext_stats st = log_stats(1, 50);
 	const guint parts[] = { 0, KX_PART_BIT(LOG), KX_PART_BIT(WALK) | KX_PART_BIT(TRAP) };
@@ -498,7 +498,7 @@ static void joins_disable_to_its_window(void **state)
 	assert_int_equal(((const KxWindow *)after->pdata[0])->log_disable_ns, 7000);
 }
 
-static void says_that_disable_was_never_told(void **state)
+static void says_that_no_disable_was_reported(void **state)
 {
 	g_autoptr(KxAccount) a = kx_account_new();
 	guint64 id = open_log_window(a, 1, 0);
@@ -1080,7 +1080,7 @@ static void says_when_pauses_are_not_known(void **state)
 }
 
 /* Time that was both yielded and paused is subtracted only once. */
-static void tells_pauses_from_yields(void **state)
+static void distinguishes_pauses_from_yields(void **state)
 {
 	g_autoptr(KxAccount) a = kx_account_new();
 	struct kvm_ext_stats st = log_stats(1, 3000), back = log_stats(1, 9000);
@@ -1166,7 +1166,7 @@ static void takes_pass_times_from_those_that_count(void **state)
 }
 
 /* The tracker's own memory comes from its statistics, that of the maps from their owner, and that of the window from the account. */
-static void tells_what_is_held(void **state)
+static void reports_what_is_held(void **state)
 {
 	g_autoptr(KxAccount) a = kx_account_new();
 	guint64 id = open_window(a, 1, 0);
@@ -1207,7 +1207,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sums_passes),
-		cmocka_unit_test(tells_what_is_held),
+		cmocka_unit_test(reports_what_is_held),
 		cmocka_unit_test(covers_from_priming_to_the_last_pass),
 		cmocka_unit_test(covers_from_the_first_pass),
 		cmocka_unit_test(adds_passes_after_the_mark),
@@ -1219,9 +1219,9 @@ int main(void)
 		cmocka_unit_test(forgets_the_oldest_pages_first),
 		cmocka_unit_test(shares_drain_cost_by_records),
 		cmocka_unit_test(keeps_drain_cost_with_the_open_window),
-		cmocka_unit_test(takes_its_own_parts_alone),
+		cmocka_unit_test(takes_only_its_own_parts),
 		cmocka_unit_test(joins_disable_to_its_window),
-		cmocka_unit_test(says_that_disable_was_never_told),
+		cmocka_unit_test(says_that_no_disable_was_reported),
 		cmocka_unit_test(measures_yielded_time),
 		cmocka_unit_test(yielded_from_the_start),
 		cmocka_unit_test(yielded_passes_do_not_count),
@@ -1237,7 +1237,7 @@ int main(void)
 		cmocka_unit_test(a_pause_is_shared_by_windows),
 		cmocka_unit_test(a_pause_may_not_end),
 		cmocka_unit_test(says_when_pauses_are_not_known),
-		cmocka_unit_test(tells_pauses_from_yields),
+		cmocka_unit_test(distinguishes_pauses_from_yields),
 		cmocka_unit_test(drops_pairs_that_were_paused),
 		cmocka_unit_test(takes_pass_times_from_those_that_count),
 	};

@@ -119,7 +119,7 @@ static void test_other_names_have_recall(void **state)
 }
 
 /* A trap finds only armed pages, so it has no recall, whatever a log says; its precision is computed from the log. */
-static void test_trap_has_precision_alone(void **state)
+static void test_trap_has_only_precision(void **state)
 {
 	g_autoptr(KxComparison) c = kx_comparison_new();
 	g_autoptr(GPtrArray) rows = NULL, walks = NULL;
@@ -739,7 +739,7 @@ static void test_absurd_numbers_are_no_windows(void **state)
 	}
 }
 
-static void test_great_files_are_refused(void **state)
+static void test_too_large_files_are_refused(void **state)
 {
 	g_autoptr(GString) vms =
 		g_string_new("{\"schema\": \"kvm-ext-compare/1\", \"rounds\": 1000, "
@@ -762,7 +762,7 @@ static void test_great_files_are_refused(void **state)
  * A guest that gets nothing done in some windows of a setting: its slowdown is more than the other windows say, and is never "no
  * difference"; one that gets nothing done at all has that as the reason.
  */
-static void test_no_progress_is_told(void **state)
+static void test_missing_progress_is_reported(void **state)
 {
 	g_autoptr(KxComparison) c = comparison();
 	g_autoptr(GPtrArray) rows = NULL, none = NULL, notes = NULL;
@@ -809,12 +809,12 @@ int main(void)
 		cmocka_unit_test(test_parts_give_it_back),
 		cmocka_unit_test(test_wrong_files_are_refused),
 		cmocka_unit_test(test_rates_have_no_samples),
-		cmocka_unit_test(test_trap_has_precision_alone),
+		cmocka_unit_test(test_trap_has_only_precision),
 		cmocka_unit_test(test_other_names_have_recall),
 		cmocka_unit_test(test_odd_files_are_taken),
 		cmocka_unit_test(test_absurd_numbers_are_no_windows),
-		cmocka_unit_test(test_great_files_are_refused),
-		cmocka_unit_test(test_no_progress_is_told),
+		cmocka_unit_test(test_too_large_files_are_refused),
+		cmocka_unit_test(test_missing_progress_is_reported),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

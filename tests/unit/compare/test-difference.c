@@ -216,7 +216,7 @@ static void test_welch(void **state)
 
 /* --- what may be compared ------------------------------------------------------------------------------------------- */
 
-static void test_conditions_are_told(void **state)
+static void test_different_conditions_are_reported(void **state)
 {
 	g_autoptr(KxComparison) a = comparison(&before, 6, 1), b = comparison(&before, 6, 2);
 	g_autoptr(GPtrArray) none = kx_comparison_differs(a, b), list = NULL;
@@ -367,7 +367,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_coverage),
 		cmocka_unit_test(test_welch),
-		cmocka_unit_test(test_conditions_are_told),
+		cmocka_unit_test(test_different_conditions_are_reported),
 		cmocka_unit_test(test_vms_that_moved_on),
 		cmocka_unit_test(test_emulated_times_are_not_compared),
 		cmocka_unit_test(test_other_progress),

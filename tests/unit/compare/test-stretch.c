@@ -68,7 +68,7 @@ static void test_memory_is_that_of_the_end(void **state)
 }
 
 /* A stretch that was cut has the reason, and no numbers. */
-static void test_what_was_cut_has_no_numbers(void **state)
+static void test_a_cut_stretch_has_no_numbers(void **state)
 {
 	g_autoptr(KxWindow) a = window(3, 1000000, 50), other = window(4, 2000000, 60);
 	g_autoptr(KxWindow) paused = window(3, 2000000, 60), yielded = window(3, 2000000, 60);
@@ -198,7 +198,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_differences),
 		cmocka_unit_test(test_memory_is_that_of_the_end),
-		cmocka_unit_test(test_what_was_cut_has_no_numbers),
+		cmocka_unit_test(test_a_cut_stretch_has_no_numbers),
 		cmocka_unit_test(test_unknown_pauses),
 		cmocka_unit_test(test_json_gives_it_back),
 		cmocka_unit_test(test_doubts),

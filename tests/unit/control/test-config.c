@@ -69,7 +69,7 @@ static void first_match_wins(void **state)
 }
 
 /* There is a warning, with its name, for each rule after a rule that matches all of its domains, and for no other rule. */
-static void warns_of_what_never_counts(void **state)
+static void warns_of_sections_that_are_never_used(void **state)
 {
 	static const struct {
 		const char *earlier, *later;
@@ -183,7 +183,7 @@ int main(void)
 		cmocka_unit_test(reads_everything),
 		cmocka_unit_test(first_match_wins),
 		cmocka_unit_test(names_the_mistake),
-		cmocka_unit_test(warns_of_what_never_counts),
+		cmocka_unit_test(warns_of_sections_that_are_never_used),
 		cmocka_unit_test(example_is_valid),
 		cmocka_unit_test(example_is_valid_uncommented),
 	};

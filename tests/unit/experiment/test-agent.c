@@ -34,7 +34,7 @@ static void takes_answers(void **state)
 	assert_true(exited);
 }
 
-static void tells_of_failures(void **state)
+static void reports_failures(void **state)
 {
 	gboolean exited;
 	g_autoptr(GError) error = NULL;
@@ -86,7 +86,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(asks),
 		cmocka_unit_test(takes_answers),
-		cmocka_unit_test(tells_of_failures),
+		cmocka_unit_test(reports_failures),
 		cmocka_unit_test(refuses_what_is_none),
 	};
 

@@ -177,7 +177,7 @@ static void has_the_published_layout(void **state)
 }
 
 /* Runs that failed are named, and have no numbers. */
-static void tells_what_is_missing(void **state)
+static void reports_what_is_missing(void **state)
 {
 	g_autoptr(KxExperiment) e = experiment();
 	KxComparison *c = ((KxExperimentPoint *)e->points->pdata[0])->c;
@@ -318,7 +318,7 @@ int main(void)
 		cmocka_unit_test(concludes),
 		cmocka_unit_test(keeps_all_in_json),
 		cmocka_unit_test(has_the_published_layout),
-		cmocka_unit_test(tells_what_is_missing),
+		cmocka_unit_test(reports_what_is_missing),
 		cmocka_unit_test(is_folded),
 		cmocka_unit_test(interrupted_at_once),
 		cmocka_unit_test(order_of_points),

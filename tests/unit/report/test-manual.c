@@ -68,7 +68,7 @@ static void test_page(void **state)
 }
 
 /* Each column of a part is described in the page, so that users can look it up. */
-static void test_told(void **state)
+static void test_every_column_is_described(void **state)
 {
 	for (const KxFigureSpec *f = kx_figures; f->offset; f++) {
 		if (f->part != KX_PART_ANY && f->title && !(f->flags & KX_IN_MAIN) && !*f->manual)
@@ -102,7 +102,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_page),
-		cmocka_unit_test(test_told),
+		cmocka_unit_test(test_every_column_is_described),
 		cmocka_unit_test(test_specs),
 	};
 

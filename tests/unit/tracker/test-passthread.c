@@ -412,7 +412,7 @@ static void test_paced_fails(void **state)
 }
 
 /* Memory is that of the ring and that which the tracker reports; a larger ring adds its pages. */
-static void test_tells_its_memory(void **state)
+static void test_reports_its_memory(void **state)
 {
 	struct kvm_ext_stats small, large;
 	Fixture f;
@@ -432,7 +432,7 @@ static void test_tells_its_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tells_its_memory),
+		cmocka_unit_test(test_reports_its_memory),
 		cmocka_unit_test(test_on_request),
 		cmocka_unit_test(test_by_interval),
 		cmocka_unit_test(test_switch),
