@@ -163,8 +163,11 @@ static int ept_walk_take_pieces(struct ept_walk *e)
 	e->pieces = pieces;
 	e->room = room;
 	e->nr = n;
-	/* If memslots changed between the two, the next comparison of the generation shows this. */
-	e->generation = min(set.generation, slots.generation);
+	/*
+	 * The number of the older copy: a change after it, also one between the two copies, makes the
+	 * next comparison fail. (The smaller number can be the newer one: memslots.h.)
+	 */
+	e->generation = slots.generation;
 free_set:
 	kvfree(set.slots);
 drop_slots:
