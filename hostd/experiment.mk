@@ -15,6 +15,7 @@ KX_LIB_SRCS += \
 	hostd/experiment/plan-once.c \
 	hostd/experiment/point.c \
 	hostd/experiment/sharing.c \
+	hostd/experiment/sharing-arguments.c \
 	hostd/experiment/plan-sweep.c \
 	hostd/experiment/xml.c
 

@@ -121,10 +121,16 @@ static double ns_per_miss(const KxGround *g)
  */
 #define INSTRUCTIONS_ENOUGH 1e8
 
-/* All windows of all VMs and settings have counted nothing: the PMU is the same for all. */
-static gboolean counts_nothing(const KxComparison *c)
+/* What was counted in all windows of all VMs and settings: the PMU is the same for all. */
+typedef struct {
+	guint windows;
+	double misses, instructions;
+	gboolean ran; /* a vCPU ran in guest mode; if that time is not known: at all */
+} Counted;
+
+static Counted count(const KxComparison *c)
 {
-	double instructions = 0;
+	Counted n = { 0 };
 
 	for (guint vm = 0; vm < c->vms->len; vm++) {
 		for (guint i = 0; i < c->rounds * c->settings->len; i++) {
@@ -134,12 +140,35 @@ static gboolean counts_nothing(const KxComparison *c)
 			if (!s || s->failed || !isfinite(s->llc_misses) ||
 			    !isfinite(s->guest_instructions))
 				continue;
-			if (s->llc_misses > 0)
-				return FALSE;
-			instructions += s->guest_instructions;
+			n.windows++;
+			n.misses += s->llc_misses;
+			n.instructions += s->guest_instructions;
+			n.ran |= isfinite(s->vcpu_guest_ns) ? s->vcpu_guest_ns > 0
+							    : s->vcpu_run_ns > 0;
 		}
 	}
-	return instructions > INSTRUCTIONS_ENOUGH;
+	return n;
+}
+
+/* Why 0 misses are not the guests' own; NULL: what was counted is true. */
+static const char *not_counted(const KxComparison *c)
+{
+	const Counted n = count(c);
+
+	if (!n.windows)
+		return NULL;
+	if (n.ran && !(n.instructions > 0))
+		return "the PMU takes the events of last-level-cache misses and of instructions, "
+		       "but counts nothing: no instruction in all windows of this comparison, "
+		       "while vCPUs ran";
+	if (n.misses > 0)
+		return NULL;
+	if (n.instructions > INSTRUCTIONS_ENOUGH)
+		return "the PMU takes the event of last-level-cache misses, but counts nothing: 0 "
+		       "in all windows of this comparison, whatever the guests did";
+	return "too little ran: no miss in all windows of this comparison, but the guests ran so "
+	       "few instructions (100 million at most) that a PMU that counts no misses would "
+	       "look the same";
 }
 
 static void fill(KxComparedRow *row, const char *why)
@@ -163,12 +192,11 @@ void kx_fill_misses(const KxGround *g, guint k, KxComparedRow *row)
 {
 	const char *why =
 		g->c->llc_na ? g->c->llc_na : "last-level-cache misses of guests were not counted";
+	const char *nothing = not_counted(g->c);
 	KxGround own = *g;
 
-	if (counts_nothing(g->c)) {
-		fill(row, "the PMU takes the event of last-level-cache misses, but counts nothing: "
-			  "0 in all "
-			  "windows of this comparison, whatever the guests did");
+	if (nothing) {
+		fill(row, nothing);
 		return;
 	}
 	own.ns_per_miss = ns_per_miss(g);

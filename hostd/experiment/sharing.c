@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "plan-internal.h"
+#include "sharing-arguments.h"
 #include "xml.h"
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlXPathContext, xmlXPathFreeContext)
@@ -19,21 +20,28 @@ static char *content(xmlNode *node)
 	return copy;
 }
 
-/* Whether a file, or a name, has a placeholder that differs between clones. */
-static gboolean is_own(const char *text)
-{
-	return strstr(text, "{name}") || strstr(text, "{uuid}");
-}
-
+/*
+ * The attributes of <source> that name what is behind it. Which of them counts depends on the type, so all that there are must be the
+ * clone's own. A volume is its own as well if its pool is.
+ */
 static gboolean has_own_source(xmlNode *source)
 {
-	for (xmlAttr *a = source ? source->properties : NULL; a; a = a->next) {
-		g_autofree char *value = kx_xml_get(source, (const char *)a->name);
+	static const char *const naming[] = { "file",	"dev",	"dir",	 "name",
+					      "volume", "path", "socket" };
+	g_autofree char *pool = source ? kx_xml_get(source, "pool") : NULL;
+	gboolean own = FALSE;
 
-		if (value && is_own(value))
-			return TRUE;
+	for (guint i = 0; source && i < G_N_ELEMENTS(naming); i++) {
+		g_autofree char *value = kx_xml_get(source, naming[i]);
+
+		if (!value)
+			continue;
+		own = kx_sharing_is_own(value) ||
+		      (g_str_equal(naming[i], "volume") && pool && kx_sharing_is_own(pool));
+		if (!own)
+			return FALSE;
 	}
-	return FALSE;
+	return own;
 }
 
 /* What @where (XPath, from the domain on) finds. */
@@ -111,10 +119,22 @@ static gboolean check_nvram(xmlNode *root, GError **error)
 {
 	g_autofree char *nvram = kx_sharing_nvram(root);
 
-	return !nvram || !*nvram || is_own(nvram) ||
+	return !nvram || !*nvram || kx_sharing_is_own(nvram) ||
 	       kx_plan_bad_template(
 		       error, "its <nvram> would be written by every clone; leave its file out, "
 			      "or make it a file of each clone's own ({name})");
+}
+
+/* A flash chip that is not read-only is written in place. Its file's name can be missing: then libvirt chooses a read-only one. */
+static gboolean check_loader(xmlNode *loader, GError **error)
+{
+	g_autofree char *readonly = kx_xml_get(loader, "readonly");
+	g_autofree char *file = content(loader);
+
+	return !*file || kx_sharing_is_own(file) || g_strcmp0(readonly, "yes") == 0 ||
+	       kx_plan_bad_template(error,
+				    "its <loader> would be written by every clone; make it "
+				    "readonly='yes', or a file of each clone's own ({name})");
 }
 
 static gboolean check_each(xmlNode *root, const char *where,
@@ -143,8 +163,13 @@ static const struct {
 	{ "devices/rng/backend/" LISTENS "/@path", "file" },
 	{ "devices/tpm/backend/source/@path", "file" },
 	{ "devices/audio/@path", "file" },
+	{ "devices/pstore/path", "file" },
+	{ "devices/*/log/@file", "file" },
+	{ "devices/interface/backend/@logFile", "file" },
 	{ "devices/memory[not(readonly)]/source/path", "file" },
 	{ "devices/interface[@type='vhostuser']/source/@path", "socket" },
+	{ "devices/disk[@type='vhostuser']/source/@path", "socket" },
+	{ "devices/filesystem/source/@socket", "socket" },
 	{ "devices/shmem/@name", "memory" },
 	{ "devices/shmem/server/@path", "socket" },
 	{ "os/varstore/@path", "file" },
@@ -158,13 +183,25 @@ static const xmlNode *device_of(const xmlNode *root, const xmlNode *node)
 	return node;
 }
 
+/*
+ * In the XML of a running VM, a terminal's path and those of the sockets of its channels are libvirt's own choice, which libvirt makes
+ * anew for each clone. The sockets are in /var/lib/libvirt/qemu/channel/target, /run/libvirt/qemu/channel, or, of a user's own libvirt,
+ * below its libvirt/qemu/lib or libvirt/qemu/run.
+ */
+static gboolean is_of_libvirt(const char *name)
+{
+	static const char libvirt[] = "/libvirt/qemu";
+	const char *in = strstr(name, libvirt);
+
+	return g_str_has_prefix(name, "/dev/pts/") ||
+	       (in && strstr(in + strlen(libvirt), "/channel/"));
+}
+
 static gboolean check_name(const xmlNode *root, xmlNode *node, const char *kind, GError **error)
 {
 	g_autofree char *name = content(node);
 
-	/* In the XML of a running VM, a terminal's path and that of the guest agent's socket are libvirt's own choice. */
-	if (!name || !*name || is_own(name) || g_str_has_prefix(name, "/dev/pts/") ||
-	    strstr(name, "/channel/target/"))
+	if (!name || !*name || kx_sharing_is_own(name) || is_of_libvirt(name))
 		return TRUE;
 	return kx_plan_bad_template(error,
 				    "its <%s> has the %s %s, which every clone would use, and the "
@@ -192,13 +229,16 @@ static const struct {
 	const char *where, *what;
 } single[] = {
 	{ "devices/hostdev", "a device of the host" },
-	{ "devices/interface[@type='hostdev']", "a device of the host" },
+	{ "devices/interface[@type='hostdev' or @type='vdpa']", "a device of the host" },
+	{ "devices/interface[@type='direct']/source[@mode='passthrough']", "a device of the host" },
+	{ "devices/disk[@type='nvme' or @type='vhostvdpa']", "a device of the host" },
 	{ "devices/tpm/backend[@type='passthrough']", "a device of the host" },
 	{ "devices/input[@type='passthrough' or @type='evdev']", "a device of the host" },
 	{ "devices/lease", "a lease" },
-	{ LINES "/source[@mode='bind' and @service]", "a port of the host" },
-	{ "devices/redirdev/source[@mode='bind' and @service]", "a port of the host" },
-	{ "devices/rng/backend/source[@mode='bind' and @service]", "a port of the host" },
+	/* of lines, redirdev, smartcard; of rng */
+	{ "devices/*/source[@mode='bind' and @service]", "a port of the host" },
+	{ "devices/*/backend/source[@mode='bind' and @service]", "a port of the host" },
+	{ "devices/interface/portForward", "a port of the host" },
 	{ "devices/interface[@type='server']/source[@port]", "a port of the host" },
 	{ "devices/interface[@type='udp']/source/local[@port]", "a port of the host" },
 };
@@ -224,9 +264,12 @@ static gboolean check_single(xmlNode *root, guint vms, GError **error)
 
 gboolean kx_sharing_check(xmlNode *root, guint vms, GError **error)
 {
-	return check_nvram(root, error) && check_each(root, "devices/disk", check_disk, error) &&
+	return check_nvram(root, error) &&
+	       check_each(root, "os/loader[@type='pflash']", check_loader, error) &&
+	       check_each(root, "devices/disk", check_disk, error) &&
 	       check_each(root, "devices/filesystem", check_filesystem, error) &&
-	       check_names(root, error) && check_single(root, vms, error);
+	       check_names(root, error) && check_single(root, vms, error) &&
+	       kx_sharing_check_arguments(root, vms, error);
 }
 
 static void unset(xmlNode *node, const char *attribute)

@@ -425,38 +425,60 @@ static void give_no_misses(KxComparison *c, double instructions)
 	}
 }
 
-/* A PMU that takes the event and counts none of it. What ran for a moment alone, or in one window missed once, is counted. */
+/* In all settings; the reason has @why. */
+static void assert_no_misses(const KxComparison *c, const char *why)
+{
+	g_autoptr(GPtrArray) rows = kx_comparison_rows(c, G_MAXUINT);
+
+	for (guint k = 0; k < rows->len; k++) {
+		const KxComparedRow *row = rows->pdata[k];
+
+		assert_non_null(row->llc_per_s.na);
+		assert_non_null(strstr(row->llc_per_s.na, why));
+		assert_string_equal(row->llc_per_1000.na, row->llc_per_s.na);
+		assert_string_equal(row->llc_slowdown.na, row->llc_per_s.na);
+	}
+}
+
+/* A PMU that takes the event and counts none of it. Where one window missed once, 0 misses of the others are counted. */
 static void test_misses_that_nobody_counts(void **state)
 {
-	const double few = 0.9e8 / (VMS * ROUNDS * SETTINGS);
 	g_autoptr(KxComparison) c = comparison();
-	g_autoptr(GPtrArray) rows = NULL, brief = NULL, counted = NULL;
+	g_autoptr(GPtrArray) counted = NULL;
 	g_autofree char *text = NULL;
 	const KxComparedRow *abit;
 
 	give_no_misses(c, 2e8);
-	rows = kx_comparison_rows(c, G_MAXUINT);
-	for (guint k = 0; k < rows->len; k++) {
-		const KxComparedRow *row = rows->pdata[k];
-
-		assert_non_null(strstr(row->llc_per_s.na, "counts nothing"));
-		assert_string_equal(row->llc_per_1000.na, row->llc_per_s.na);
-		assert_string_equal(row->llc_slowdown.na, row->llc_per_s.na);
-	}
+	assert_no_misses(c, "counts nothing: 0 in all windows");
 	text = kx_comparison_to_text(c, 0);
 	assert_non_null(strstr(text, "the PMU takes the event"));
 
-	give_no_misses(c, few);
-	brief = kx_comparison_rows(c, G_MAXUINT);
-	abit = brief->pdata[ABIT];
-	assert_near(&abit->llc_per_s, 0, 1e-9);
-	assert_near(&abit->llc_per_1000, 0, 1e-9);
-
-	give_no_misses(c, 2e8);
 	((KxStretch *)kx_comparison_at(c, VMS - 1, 0, OFF))->llc_misses = 1;
 	counted = kx_comparison_rows(c, 0);
 	abit = counted->pdata[ABIT];
 	assert_near(&abit->llc_per_s, 0, 1e-9);
+}
+
+/* A PMU that counts no instructions either, and guests that were idle: 0 misses of them say nothing. */
+static void test_misses_without_instructions(void **state)
+{
+	const double few = 0.9e8 / (VMS * ROUNDS * SETTINGS);
+	g_autoptr(KxComparison) c = comparison();
+
+	give_no_misses(c, 0);
+	assert_no_misses(c, "counts nothing: no instruction");
+	for (guint i = 0; i < VMS * ROUNDS * SETTINGS; i++)
+		((KxStretch *)kx_comparison_at(c, i % VMS, i / VMS / SETTINGS, i / VMS % SETTINGS))
+			->vcpu_guest_ns = NAN;
+	assert_no_misses(c, "counts nothing: no instruction");
+	/* Nothing ran, so there is nothing that a PMU should have counted. */
+	for (guint i = 0; i < VMS * ROUNDS * SETTINGS; i++)
+		((KxStretch *)kx_comparison_at(c, i % VMS, i / VMS / SETTINGS, i / VMS % SETTINGS))
+			->vcpu_guest_ns = 0;
+	assert_no_misses(c, "too little ran");
+
+	give_no_misses(c, few);
+	assert_no_misses(c, "too little ran");
 }
 
 /* The text with all tables. UPDATE_GOLDEN=1 writes it anew. */
@@ -796,6 +818,7 @@ int main(void)
 		cmocka_unit_test(test_account_closes),
 		cmocka_unit_test(test_misses),
 		cmocka_unit_test(test_misses_that_nobody_counts),
+		cmocka_unit_test(test_misses_without_instructions),
 		cmocka_unit_test(test_golden),
 		cmocka_unit_test(test_parts_that_are_not_known),
 		cmocka_unit_test(test_memory),

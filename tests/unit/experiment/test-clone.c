@@ -228,6 +228,15 @@ static void cpu_lists(void **state)
 
 #define DEVICES(inside) "<domain><name>x</name><devices>" inside "</devices></domain>"
 
+#define CHANNEL(path) \
+	DEVICES("<channel type='unix'><source mode='bind' path='" path "'/></channel>")
+
+#define OS(inside) "<domain><name>x</name><os>" inside "</os></domain>"
+
+#define ARGUMENTS(inside)                                                             \
+	"<domain xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><name>x</name>" \
+	"<q:commandline>" inside "</q:commandline></domain>"
+
 static const struct {
 	const char *xml, *says;
 } refused[] = {
@@ -285,6 +294,41 @@ static const struct {
 	  "<audio> has the file /tmp/a.wav" },
 	{ "<domain><name>x</name><os><varstore path='/vars.json'/></os></domain>",
 	  "<varstore> has the file /vars.json" },
+	{ OS("<loader readonly='no' type='pflash'>/ovmf.fd</loader>"),
+	  "<loader> would be written" },
+	{ OS("<loader type='pflash'>/ovmf.fd</loader>"), "<loader> would be written" },
+	/* Only what names the source says whose it is. */
+	{ DISK("<source file='/images/base.qcow2' startupPolicy='{name}'/><target dev='vda'/>"),
+	  "disk vda would be written by every clone" },
+	{ DISK("<source file='/images/base.qcow2' dev='{name}'/><target dev='vda'/>"),
+	  "disk vda would be written by every clone" },
+	{ DISK("<source pool='images' volume='base' index='{uuid}'/><target dev='vda'/>"),
+	  "disk vda would be written by every clone" },
+	{ FILESYSTEM("<source dir='/srv' x='{name}'/>"), "<filesystem> d" },
+	{ DEVICES("<disk type='vhostuser'><source type='unix' path='/run/vhu'/><readonly/></disk>"),
+	  "<disk> has the socket /run/vhu" },
+	{ DEVICES("<filesystem><source socket='/run/fs.sock'/><readonly/></filesystem>"),
+	  "<filesystem> has the socket /run/fs.sock" },
+	{ DEVICES("<pstore backend='acpi-erst'><path>/srv/erst</path></pstore>"),
+	  "<pstore> has the file /srv/erst" },
+	{ DEVICES("<serial type='pty'><log file='/var/log/console.log'/></serial>"),
+	  "<serial> has the file /var/log/console.log" },
+	{ DEVICES("<interface type='user'><backend type='passt' logFile='/var/log/passt'/>"
+		  "</interface>"),
+	  "<interface> has the file /var/log/passt" },
+	{ DEVICES("<channel type='unix'><source mode='bind' path='/srv/channel/a.sock'/>"
+		  "</channel>"),
+	  "<channel> has the file /srv/channel/a.sock" },
+	{ ARGUMENTS("<q:arg value='-drive'/><q:arg value='file=/images/base.qcow2,if=virtio'/>"),
+	  "<qemu:commandline> has -drive file=/images/base.qcow2,if=virtio" },
+	{ ARGUMENTS("<q:arg value='-snapshot'/><q:arg value='-chardev'/><q:arg "
+		    "value='socket,id=c,path=c.sock,server=on'/>"),
+	  "<qemu:commandline> has -chardev" },
+	{ ARGUMENTS("<q:arg value='-object'/><q:arg "
+		    "value='memory-backend-file,id=m,size=1G,mem-path=/dev/shm/m,share=on'/>"),
+	  "<qemu:commandline> has -object" },
+	{ ARGUMENTS("<q:arg value='-D'/><q:arg value='/var/log/qemu.log'/>"),
+	  "<qemu:commandline> has -D /var/log/qemu.log" },
 };
 
 /* What one VM at a time can have: refused if several clones run at a time, and only then. */
@@ -301,6 +345,22 @@ static void one_at_a_time(void **state)
 		"<interface type='udp'><source address='10.0.0.1' port='1'><local "
 		"address='10.0.0.2' "
 		"port='2'/></source></interface>",
+		"<interface type='direct'><source dev='eth0' mode='passthrough'/></interface>",
+		"<interface type='vdpa'><source dev='/dev/vhost-vdpa-0'/></interface>",
+		"<interface type='user'><backend type='passt'/><portForward proto='tcp'><range "
+		"start='2022' to='22'/></portForward></interface>",
+		"<disk type='nvme'><source type='pci' managed='yes' namespace='1'/><readonly/>"
+		"</disk>",
+		"<smartcard mode='passthrough' type='tcp'><source mode='bind' host='127.0.0.1' "
+		"service='2001'/></smartcard>",
+		"</devices><q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"
+		"<q:arg value='-netdev'/><q:arg value='user,id=n,hostfwd=tcp::2222-:22'/>"
+		"</q:commandline><devices>",
+		"</devices><q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"
+		"<q:arg value='-s'/></q:commandline><devices>",
+		"</devices><q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"
+		"<q:arg value='-device'/><q:arg value='vhost-vsock-pci,guest-cid=7'/>"
+		"</q:commandline><devices>",
 	};
 	KxCloneWish w = wish();
 
@@ -312,12 +372,16 @@ static void one_at_a_time(void **state)
 		g_free(clone_of(xml));
 		point.vms = 2;
 		assert_null(kx_clone_xml(xml, &w, &error));
-		if (!strstr(error->message, "which one VM at a time can have, and 2 clones"))
+		if (!strstr(error->message, "2 clones are to run at a time"))
 			fail_msg("'%s' says '%s'", xml, error->message);
 	}
 	/* A connection to somebody who listens can be made twice. */
 	g_free(clone_of(DEVICES(
 		"<serial type='tcp'><source mode='connect' host='h' service='1'/></serial>")));
+	g_free(clone_of(DEVICES(
+		"<interface type='direct'><source dev='eth0' mode='bridge'/></interface>")));
+	g_free(clone_of(ARGUMENTS("<q:arg value='-cpu'/><q:arg value='host,+vmx'/><q:arg "
+				  "value='-device'/><q:arg value='vmcoreinfo'/>")));
 }
 
 /* What libvirt chooses anew: two clones, and the VM of which the template is the XML, run side by side. */
@@ -350,26 +414,50 @@ static void renewed(void **state)
 
 static void refuses(void **state)
 {
-	static const char *const fine[] = { DISK(SOURCE "<transient/>"),
-					    DISK(SOURCE "<readonly/>"),
-					    DISK("<source file='/images/{uuid}'/>"),
-					    DISK("<target dev='vda'/>"),
-					    "<domain><name>x</name><os><nvram>/{name}.fd</nvram>"
-					    "</os></domain>",
-					    "<domain><name>x</name><os><nvram type='file'><source "
-					    "file='/{name}.fd'/></nvram></os></domain>",
-					    FILESYSTEM("<source dir='/srv'/><readonly/>"),
-					    FILESYSTEM("<source dir='/srv/{name}'/>"),
-					    "<domain><name>x</name><devices><filesystem "
-					    "type='ram'><source usage='1024'/></filesystem>"
-					    "</devices></domain>",
-					    DEVICES("<shmem name='{name}'/>"),
-					    DEVICES("<shmem name='of-{uuid}' role='peer'/>"),
-					    DEVICES("<rng><backend model='random'>/dev/urandom"
-						    "</backend></rng>"),
-					    DEVICES("<tpm><backend type='emulator'/></tpm>"),
-					    DEVICES("<console type='pty' tty='/dev/pts/3'><source "
-						    "path='/dev/pts/3'/></console>") };
+	static const char *const fine[] = {
+		DISK(SOURCE "<transient/>"), DISK(SOURCE "<readonly/>"),
+		DISK("<source file='/images/{uuid}'/>"), DISK("<target dev='vda'/>"),
+		"<domain><name>x</name><os><nvram>/{name}.fd</nvram>"
+		"</os></domain>",
+		"<domain><name>x</name><os><nvram type='file'><source "
+		"file='/{name}.fd'/></nvram></os></domain>",
+		FILESYSTEM("<source dir='/srv'/><readonly/>"),
+		FILESYSTEM("<source dir='/srv/{name}'/>"),
+		"<domain><name>x</name><devices><filesystem "
+		"type='ram'><source usage='1024'/></filesystem>"
+		"</devices></domain>",
+		DEVICES("<shmem name='{name}'/>"), DEVICES("<shmem name='of-{uuid}' role='peer'/>"),
+		DEVICES("<rng><backend model='random'>/dev/urandom"
+			"</backend></rng>"),
+		DEVICES("<tpm><backend type='emulator'/></tpm>"),
+		DEVICES("<console type='pty' tty='/dev/pts/3'><source "
+			"path='/dev/pts/3'/></console>"),
+		OS("<loader readonly='yes' type='pflash'>/o.fd"
+		   "</loader>"),
+		OS("<loader readonly='no' type='pflash'>/{name}.fd"
+		   "</loader>"),
+		OS("<loader type='pflash' secure='yes'/>"),
+		OS("<loader type='rom'>/bios.bin</loader>"),
+		DISK("<source pool='images' volume='{name}'/>"),
+		DISK("<source pool='{name}' volume='root'/>"),
+		/* The sockets of a running VM's agent, as libvirts of several ages place them. */
+		CHANNEL("/var/lib/libvirt/qemu/channel/target/"
+			"domain-3-vm1/org.qemu.guest_agent.0"),
+		CHANNEL("/run/libvirt/qemu/channel/3-vm1/"
+			"org.qemu.guest_agent.0"),
+		CHANNEL("/run/user/1000/libvirt/qemu/run/channel/3-vm1/"
+			"org.qemu.guest_agent.0"),
+		CHANNEL("/home/u/.config/libvirt/qemu/channel/target/"
+			"domain-3-vm1/org.qemu.guest_agent.0"),
+		DEVICES("<serial type='pty'><log file='/log/{name}'/>"
+			"</serial>"),
+		ARGUMENTS("<q:arg value='-drive'/><q:arg "
+			  "value='file=/images/{name}.img'/>"),
+		ARGUMENTS("<q:arg value='-drive'/><q:arg "
+			  "value='file=/data.img,readonly=on'/>"),
+		ARGUMENTS("<q:arg value='-fw_cfg'/><q:arg "
+			  "value='name=opt/x,file=/srv/x'/>")
+	};
 	KxCloneWish w = wish();
 
 	for (guint i = 0; i < G_N_ELEMENTS(refused); i++) {
