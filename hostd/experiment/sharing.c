@@ -131,7 +131,7 @@ static gboolean check_loader(xmlNode *loader, GError **error)
 	g_autofree char *readonly = kx_xml_get(loader, "readonly");
 	g_autofree char *file = content(loader);
 
-	return !*file || kx_sharing_is_own(file) || g_strcmp0(readonly, "yes") == 0 ||
+	return !file || !*file || kx_sharing_is_own(file) || g_strcmp0(readonly, "yes") == 0 ||
 	       kx_plan_bad_template(error,
 				    "its <loader> would be written by every clone; make it "
 				    "readonly='yes', or a file of each clone's own ({name})");
