@@ -207,7 +207,11 @@ static bool events_is_running(const struct events *s, int cpu)
 	return s->event[cpu][0] && READ_ONCE(s->event[cpu][0]->state) > PERF_EVENT_STATE_OFF;
 }
 
-/* Creates events on CPUs that have come online, and releases those of CPUs that have gone. */
+/*
+ * Creates events on CPUs that have come online, and releases those of CPUs that have gone. A CPU
+ * that goes offline loses its events some time before cpu_online() says so, and perf refuses new
+ * events on it with -ENODEV: the next epoch checks again.
+ */
 static int events_follow_cpus(struct events *s)
 {
 	int cpu, err, first = 0;
@@ -220,7 +224,7 @@ static int events_follow_cpus(struct events *s)
 			continue;
 		err = events_create_cpu(s, cpu);
 		/* The CPU may have gone offline since the check. */
-		if (err && cpu_online(cpu) && !first)
+		if (err && err != -ENODEV && cpu_online(cpu) && !first)
 			first = err;
 	}
 	return first;
