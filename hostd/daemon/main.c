@@ -345,6 +345,7 @@ int main(int argc, char **argv)
 	if (o.check_config)
 		return check_config(&o);
 	if (o.recover) {
+		kx_writer_set(KX_LOG_TEXT);
 		kx_trackers_recover(kx_host_real.root, kx_host_real.proc_root);
 		return 0;
 	}

@@ -2,12 +2,15 @@
 #include "damon-setup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "damon-kernel.h"
 #include "vm/procstat.h"
 
@@ -30,11 +33,48 @@ static struct {
 	gint64 until; /* g_get_monotonic_time() until which the caller waits for busy files */
 } ours;
 
-static void enter(void)
+/*
+ * Locks DAMON's setup against other processes of ours, by nr_kdamonds: between the first write of a setup and the last one of its mark, the
+ * setup looks as if a daemon that was killed had left it. Only root can open the file, and so keep the lock. Returns a descriptor to
+ * close; -1: there is no such file, or this user may not open it, and then cannot write it either; BUSY_ELSEWHERE: another process kept the
+ * lock.
+ */
+#define BUSY_ELSEWHERE -2
+static int lock_setup(const char *root)
 {
+	g_autofree char *path = g_build_filename(root, ADMIN "/nr_kdamonds", NULL);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB)) {
+		if (g_get_monotonic_time() >= ours.until) {
+			close(fd);
+			return BUSY_ELSEWHERE;
+		}
+		g_usleep(BUSY_STEP_US);
+	}
+	return fd;
+}
+
+/* Returns the descriptor of lock_setup(), for leave(). */
+static int enter(const char *root)
+{
+	int setup;
+
 	g_mutex_lock(&ours.lock);
 	ours.until = g_get_monotonic_time() + BUSY_US;
+	setup = lock_setup(root);
+	ours.until = g_get_monotonic_time() + BUSY_US;
+	return setup;
 }
+
+static void leave(int setup)
+{
+	if (setup >= 0)
+		close(setup);
+	g_mutex_unlock(&ours.lock);
+}
+
+static const char changing[] = "another kvm-extd is changing DAMON's setup at this moment";
 
 /* --- files ------------------------------------------------------------------------------------------------------------ */
 
@@ -538,11 +578,14 @@ static KxDamon *start(const char *root, const char *proc_root, const KxDamonTarg
 KxDamon *kx_damon_start(const char *root, const char *proc_root, const KxDamonTarget *t,
 			GError **error)
 {
-	KxDamon *d;
+	int setup = enter(root);
+	KxDamon *d = NULL;
 
-	enter();
-	d = start(root, proc_root, t, error);
-	g_mutex_unlock(&ours.lock);
+	if (setup == BUSY_ELSEWHERE)
+		g_set_error(error, KX_ERROR, KX_ERROR_BUSY, "tracker damon: %s", changing);
+	else
+		d = start(root, proc_root, t, error);
+	leave(setup);
 	return d;
 }
 
@@ -553,34 +596,44 @@ pid_t kx_damon_pid(const KxDamon *d)
 
 void kx_damon_stop(KxDamon *d)
 {
+	int setup;
+
 	if (!d)
 		return;
-	enter();
+	/* Stops its own kdamond in any case: no other process of ours removes the setup of a daemon that lives. */
+	setup = enter(d->root);
 	leave_slot(d->root, d->proc_root, d->slot);
-	g_mutex_unlock(&ours.lock);
+	leave(setup);
 	damon_free(d);
 }
 
 void kx_damon_recover(const char *root, const char *proc_root)
 {
 	g_autofree char *found = NULL;
+	int setup = enter(root);
+	Whose w = setup == BUSY_ELSEWHERE ? DAEMON
+		  : has_damon(root)	  ? whose(root, proc_root, &found)
+					  : FREE;
 
-	enter();
-	if (has_damon(root) && whose(root, proc_root, &found) == LEFT)
+	if (w == LEFT)
 		remove_all(root);
-	g_mutex_unlock(&ours.lock);
+	else if (w == DAEMON)
+		kx_log(G_LOG_LEVEL_MESSAGE, "damon", NULL, "damon", "DAMON is left alone: %s",
+		       found ? found : changing);
+	leave(setup);
 }
 
 char *kx_damon_refusal(const char *root, const char *proc_root)
 {
 	char *found = NULL;
+	int setup;
 
 	if (!has_damon(root))
 		return g_strdup(no_damon);
-	enter();
+	setup = enter(root);
 	/* The doctor is another process than the daemon: the daemon's own setup does not prevent a monitor. */
-	if (whose(root, proc_root, &found) == DAEMON)
+	if (setup != BUSY_ELSEWHERE && whose(root, proc_root, &found) == DAEMON)
 		g_clear_pointer(&found, g_free);
-	g_mutex_unlock(&ours.lock);
+	leave(setup);
 	return found ? found : exclusive_found(root);
 }

@@ -35,7 +35,7 @@ typedef struct {
 typedef struct _KxDamon KxDamon; /* a kdamond that runs */
 
 /*
- * @root: directory with sys. @proc_root: in which daemons are looked for. Blocks for a second at most, while others use DAMON's
+ * @root: directory with sys. @proc_root: in which daemons are looked for. Blocks for two seconds at most, while others use DAMON's
  * files. KX_ERROR_NOT_SUPPORTED: the kernel has no DAMON for addresses of processes; KX_ERROR_BUSY: another user has DAMON.
  */
 KxDamon *kx_damon_start(const char *root, const char *proc_root, const KxDamonTarget *target,
@@ -45,7 +45,7 @@ pid_t kx_damon_pid(const KxDamon *d);
 void kx_damon_stop(KxDamon *d);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxDamon, kx_damon_stop)
 
-/* Removes the setup of a daemon that was killed, if there is one. */
+/* Removes the setup of a daemon that was killed, if there is one. That of a daemon that lives is left alone, and the log says so. */
 void kx_damon_recover(const char *root, const char *proc_root);
 
 /* Why kvm-extd could not start a monitor now: the kernel has no DAMON, or another user has it. NULL: it could. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* kvm-extd, built with the sanitizers, as a process: start, readiness, reload, stop, a second one, kill -9. */
 #define _GNU_SOURCE /* unshare() */
+#include <fcntl.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,10 +11,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -390,7 +393,10 @@ static void begins(State *s, const char *file, const char *with)
 static void run_recover(State *s)
 {
 	g_autofree char *mm = g_build_filename(s->root, "mm", NULL);
+	g_autofree char *said = g_build_filename(s->root, "recover.err", NULL);
 
+	if (!freopen(said, "w", stderr))
+		_exit(126);
 	if ((unshare(CLONE_NEWNS) && unshare(CLONE_NEWUSER | CLONE_NEWNS)) ||
 	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount(mm, "/sys/kernel/mm", NULL, MS_BIND, NULL))
@@ -457,6 +463,29 @@ static void recover_leaves_others_alone(void **state)
 	begins(s, "nr_kdamonds", "128\n");
 }
 
+/* Another daemon makes its setup at this moment: DAMON is left alone, and the program says so. */
+static void recover_leaves_a_setup_in_the_making(void **state)
+{
+	State *s = *state;
+	g_autofree char *path = g_build_filename(s->root, KDAMONDS "nr_kdamonds", NULL);
+	g_autofree char *err = g_build_filename(s->root, "recover.err", NULL), *said = NULL;
+	int fd;
+
+	put_damon(s, KX_DAMON_KDAMONDS);
+	put_kdamond(s, 1, "contexts/nr_contexts", "0\n");
+	put_kdamond(s, 1, "state", "off\n");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	recover(s);
+	begins(s, "nr_kdamonds", "128\n");
+	assert_true(g_file_get_contents(err, &said, NULL, NULL));
+	assert_non_null(strstr(said, "DAMON is left alone: another kvm-extd"));
+	close(fd);
+	recover(s);
+	begins(s, "nr_kdamonds", "0\n");
+}
+
 /* And where there is no DAMON, there is nothing to do. */
 static void recover_without_damon(void **state)
 {
@@ -484,6 +513,7 @@ int main(void)
 		CASE(many_callers_leak_nothing),
 		CASE(recover_removes_what_is_ours),
 		CASE(recover_leaves_others_alone),
+		CASE(recover_leaves_a_setup_in_the_making),
 		CASE(recover_without_damon),
 	};
 

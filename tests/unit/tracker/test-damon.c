@@ -11,8 +11,10 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/perf_event.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 
 #include "base/error.h"
@@ -97,6 +99,7 @@ static struct {
 		gsize bytes;
 		int end; /* closed when the kdamond ends */
 	} events[OPENED_MAX];
+	void (*watched)(const char *path); /* called before a write; NULL: nobody watches */
 } kernel;
 
 /* In place, and without GLib's fsync: there are hundreds of these files. */
@@ -238,6 +241,8 @@ static int kernel_put(const char *path, const char *text)
 	guint i = (guint)atoi(name), n = (guint)atoi(text);
 	int err = 0;
 
+	if (kernel.watched)
+		kernel.watched(path);
 	if (kernel.busy && kernel.busy--)
 		return EBUSY;
 	if (!g_file_test(path, G_FILE_TEST_EXISTS))
@@ -979,6 +984,72 @@ static void test_half_marked_leftover(void **state)
 	says("nr_kdamonds", "128");
 }
 
+/* As another process of ours has it while it makes a setup; -1: it is not free. */
+static int try_lock(void)
+{
+	g_autofree char *path = g_build_filename(kernel.root, ADMIN "/nr_kdamonds", NULL);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	assert_int_equal(errno, EWOULDBLOCK);
+	close(fd);
+	return -1;
+}
+
+/* Before its mark is whole, a setup looks as if a killed daemon had left it. */
+static void test_setup_in_the_making(void **state)
+{
+	Fixture *f = *state;
+	g_autofree char *why = NULL;
+	int fd = try_lock();
+
+	assert_true(fd >= 0);
+	put("nr_kdamonds", "128\n");
+	kx_trackers_recover(kernel.root, f->proc);
+	says("nr_kdamonds", "128");
+	refused(f, KX_ERROR_BUSY, "another kvm-extd is changing DAMON's setup");
+	says("nr_kdamonds", "128");
+	why = kx_damon_refusal(kernel.root, f->proc);
+	assert_null(why);
+	close(fd);
+	kx_trackers_recover(kernel.root, f->proc);
+	says("nr_kdamonds", "0");
+}
+
+static guint writes_watched;
+
+static void is_locked(const char *path)
+{
+	assert_int_equal(try_lock(), -1);
+	writes_watched++;
+}
+
+/* From the first write to the last one, of the setup and of its end, no other process of ours takes it for a leftover. */
+static void test_setup_is_locked(void **state)
+{
+	Fixture *f = *state;
+	int fd;
+
+	writes_watched = 0;
+	kernel.watched = is_locked;
+	started(f);
+	assert_true(writes_watched > 6);
+	/* Only then. */
+	fd = try_lock();
+	assert_true(fd >= 0);
+	close(fd);
+	writes_watched = 0;
+	f->t->ops->stop(f->t);
+	assert_true(writes_watched > 0);
+	leave_behind(f, 31337, "77\n");
+	writes_watched = 0;
+	kx_trackers_recover(kernel.root, f->proc);
+	assert_true(writes_watched > 0);
+	says("nr_kdamonds", "0");
+}
+
 /* The kdamond has ended, and another user has made a setup in its place: stopping the tracker does not change it. */
 static void test_replaced(void **state)
 {
@@ -1083,6 +1154,8 @@ int main(void)
 		CASE(test_leftover_in_use),
 		CASE(test_blank_leftover),
 		CASE(test_half_marked_leftover),
+		CASE(test_setup_in_the_making),
+		CASE(test_setup_is_locked),
 		CASE(test_replaced),
 		CASE(test_vm_ends),
 		CASE(test_stopped_by_another),
