@@ -30,13 +30,35 @@ gboolean cli_hold(Cli *cli, guint32 pid, const char *id, GError **error)
 	return cli_ask_hold(cli, pid, who, error);
 }
 
-gboolean cli_before_hold(Cli *cli, GVariant *list, const char *target, guint32 *pid, GError **error)
+/*
+ * The VM's process; 0: it is not known. The list lacks a process that libvirt does not know until it is attached, but such a VM is named by
+ * its process.
+ */
+static guint32 process_of(GVariant *list, const char *target)
 {
+	static const char *const forms[] = { "/proc/", "pid:" };
 	g_autoptr(GVariant) vm = find(list, target);
 	guint32 process = 0;
+	guint64 named;
+
+	if (vm)
+		g_variant_lookup(vm, "pid", "u", &process);
+	for (guint i = 0; !vm && !process && i < G_N_ELEMENTS(forms); i++) {
+		if (g_str_has_prefix(target, forms[i]) &&
+		    g_ascii_string_to_unsigned(target + strlen(forms[i]), 10, 1, G_MAXINT32, &named,
+					       NULL))
+			process = (guint32)named;
+	}
+	return process;
+}
+
+/* *@pid: 0 if the VM's process is not known, so that it is not held. */
+static gboolean hold(Cli *cli, GVariant *list, const char *target, guint32 *pid, GError **error)
+{
+	guint32 process = process_of(list, target);
 
 	*pid = 0;
-	if (!vm || !g_variant_lookup(vm, "pid", "u", &process) || !process)
+	if (!process)
 		return TRUE;
 	if (!cli_hold(cli, process, NULL, error))
 		return FALSE;
@@ -47,18 +69,28 @@ gboolean cli_before_hold(Cli *cli, GVariant *list, const char *target, guint32 *
 GVariant *cli_list_held(Cli *cli, const char *const *targets, guint32 *held, const char **failed,
 			GError **error)
 {
-	g_autoptr(GVariant) first = cli_ask_list(cli, "asking for the VMs", error);
+	g_autoptr(GVariant) list = NULL;
+	gboolean more = TRUE;
 
 	*failed = NULL;
 	for (guint i = 0; targets[i]; i++)
 		held[i] = 0;
-	for (guint i = 0; first && targets[i]; i++) {
-		if (!cli_before_hold(cli, first, targets[i], &held[i], error)) {
-			*failed = targets[i];
-			return NULL;
+	/* Again if a VM was held now: another command may have restored it meanwhile. */
+	while (more) {
+		more = FALSE;
+		g_clear_pointer(&list, g_variant_unref);
+		list = cli_ask_list(cli, "asking for the VMs", error);
+		for (guint i = 0; list && targets[i]; i++) {
+			if (held[i])
+				continue;
+			if (!hold(cli, list, targets[i], &held[i], error)) {
+				*failed = targets[i];
+				return NULL;
+			}
+			more |= held[i] != 0;
 		}
 	}
-	return first ? cli_ask_list(cli, "asking for the VMs", error) : NULL;
+	return g_steal_pointer(&list);
 }
 
 void cli_before_read(GVariant *list, const char *target, CliBefore *before)

@@ -198,18 +198,13 @@ typedef struct {
 void cli_before_read(GVariant *list, const char *target, CliBefore *before);
 gboolean cli_before_restore(Cli *cli, const char *target, const CliBefore *before, GError **error);
 void cli_before_clear(CliBefore *before);
-/*
- * Holds the VM for this command. Call this before reading the VM's own setting, because another command's momentary setting is not the
- * VM's own. @id (nullable): the ID under which this command keeps what it measures. *@pid: the VM's process, for cli_ask_release(); 0:
- * the VM is not in @list, and is not held.
- */
-gboolean cli_before_hold(Cli *cli, GVariant *list, const char *target, guint32 *pid,
-			 GError **error);
+/* Holds the VM of the process for this command. @id (nullable): the ID under which this command keeps what it measures. */
 gboolean cli_hold(Cli *cli, guint32 pid, const char *id, GError **error);
 /*
- * The daemon's list, as it is once all of @targets that the daemon lists are held: what another command had set before that is not the
- * VMs' own setting. @held: one for each target, as of cli_before_hold(), also after an error. NULL: @error is set; *@failed: the target
- * that cannot be held; NULL: it is none of them.
+ * Holds @targets for this command, and returns the daemon's list as it is then: what another command had set before is not the VMs' own
+ * setting. Held are those that the daemon lists, or that are named by a process; others are not there. @held: one for each target, its
+ * process for cli_ask_release(), or 0, also after an error. NULL: @error is set; *@failed: the target that cannot be held; NULL: it is none
+ * of them.
  */
 GVariant *cli_list_held(Cli *cli, const char *const *targets, guint32 *held, const char **failed,
 			GError **error);

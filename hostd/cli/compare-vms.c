@@ -221,17 +221,6 @@ static GVariant *list_vms(CompareRun *r, int *code)
 	return NULL;
 }
 
-/* Holds the VM, if the list has it. */
-static gboolean hold(CompareRun *r, GVariant *list, CompareVm *vm, int *code)
-{
-	g_autoptr(GError) error = NULL;
-
-	if (vm->held || cli_before_hold(r->cli, list, vm->target, &vm->held, &error))
-		return TRUE;
-	*code = cli_fail(vm->shown, error);
-	return FALSE;
-}
-
 static void add_vm(CompareRun *r, const char *target, guint32 held)
 {
 	CompareVm *vm = g_new0(CompareVm, 1);
@@ -244,7 +233,7 @@ static void add_vm(CompareRun *r, const char *target, guint32 held)
 	kx_comparison_add_vm(r->c, vm->shown);
 }
 
-/* Adds the VMs, and holds those that the daemon lists. Returns its list, as it is then; NULL: *@code is set. */
+/* Adds the VMs, and holds them (cli_list_held()). Returns its list, as it is then; NULL: *@code is set. */
 static GVariant *add_vms(CompareRun *r, int *code)
 {
 	g_autofree guint32 *held = g_new0(guint32, g_strv_length(r->a->targets));
@@ -311,7 +300,7 @@ gboolean compare_begin_vms(CompareRun *r, int *code)
 		find_vm(now, &as_now, v);
 		g_free(as_now.tracker);
 		g_free(as_now.options);
-		if (is_twice(r, i, code) || !hold(r, now, r->vms->pdata[i], code))
+		if (is_twice(r, i, code))
 			return FALSE;
 		kx_procstat_started("/proc", (pid_t)v->pid, &v->started, NULL);
 		g_ptr_array_unref(v->doubts);
