@@ -226,23 +226,47 @@ static gboolean take_logs(Arguments *a, const KxComparison *c, GError **error)
 	return compare_check_logs(c, absolute, error);
 }
 
-/*
- * Claims the comparison, and reads it again then, because another command may have measured more rounds before. *@whole: there are no
- * rounds left to run, only the given logs to join.
- */
-static KxComparison *claim(Arguments *a, KxStore *s, const char *id, gboolean *whole,
-			   GError **error)
+/* Claims the comparison, and reads it again then, because another command may have measured more rounds before. */
+static KxComparison *claim(KxStore *s, const char *id, GError **error)
 {
-	KxStoredState state;
-	g_autoptr(KxComparison) c = kx_store_load(s, id, &state, error);
+	KxComparison *c = NULL;
 
-	if (!c || !can_go_on(a, c, state, error) || !take_logs(a, c, error) ||
-	    !kx_store_claim(s, id, error))
+	if (!kx_store_claim(s, id, error))
 		return NULL;
-	*whole = state == KX_STORED_WHOLE;
-	g_clear_pointer(&c, kx_comparison_free);
 	c = kx_store_load(s, id, NULL, error);
-	if (c && a->run.logs) {
+	if (!c)
+		kx_store_release(s, id, NULL);
+	return c;
+}
+
+/*
+ * The comparison, as it goes on. *@whole: there are no rounds left to run, only the given logs to join; then it is not claimed, because it
+ * would count as killed if this process ended. The result is written in one transaction.
+ */
+static KxComparison *take(Arguments *a, KxStore *s, const char *id, gboolean *whole, GError **error)
+{
+	g_autoptr(KxComparison) c = NULL;
+	g_autoptr(GError) ended = NULL;
+	KxStoredState state;
+
+	do {
+		g_clear_error(&ended);
+		g_clear_pointer(&c, kx_comparison_free);
+		c = kx_store_load(s, id, &state, error);
+		if (!c || !can_go_on(a, c, state, error) || !take_logs(a, c, error))
+			return NULL;
+		*whole = state == KX_STORED_WHOLE;
+		if (*whole)
+			break;
+		g_clear_pointer(&c, kx_comparison_free);
+		c = claim(s, id, &ended);
+		/* If the last rounds were run since it was read, it is read once more. */
+	} while (g_error_matches(ended, KX_STORE_ERROR, KX_STORE_ERROR_WHOLE));
+	if (!c) {
+		g_propagate_error(error, g_steal_pointer(&ended));
+		return NULL;
+	}
+	if (a->run.logs) {
 		g_strfreev(c->asked.logs);
 		c->asked.logs = g_strdupv(a->run.logs);
 	}
@@ -287,7 +311,7 @@ static int resume(Cli *cli, Arguments *a)
 	g_autofree char *id = NULL;
 	KxStore *s = stores_find(a->resume, KX_STORE_WRITE, &id, &error);
 	gboolean whole = FALSE;
-	KxComparison *c = s ? claim(a, s, id, &whole, &error) : NULL;
+	KxComparison *c = s ? take(a, s, id, &whole, &error) : NULL;
 	int code;
 
 	if (!c) {

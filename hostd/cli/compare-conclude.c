@@ -122,5 +122,6 @@ void compare_join_later(Cli *cli, const CompareArguments *a, KxComparison *c, in
 			"daemon's windows: %s\n",
 			error->message);
 	compare_join_logs(cli, c, report, code);
-	keeper_end(a->keeper, c);
+	if (!keeper_join(a->keeper, c) && !*code)
+		*code = KX_EXIT_FAILED;
 }

@@ -95,6 +95,12 @@ static gboolean save(Keeper *k, const Kept *what, KxStoreStep step)
 	return FALSE;
 }
 
+static void say_kept(const Keeper *k, const char *id)
+{
+	if (!k->cli->quiet)
+		fprintf(stderr, "kvm-ext: kept as %s (kvm-ext show %s)\n", id, id);
+}
+
 /* Writes all rounds again, because the workload's logs are joined only now. */
 static void end(Keeper *k, const Kept *what)
 {
@@ -108,9 +114,7 @@ static void end(Keeper *k, const Kept *what)
 				kind_of(what), id);
 		return;
 	}
-	id = *id_of(what);
-	if (!k->cli->quiet)
-		fprintf(stderr, "kvm-ext: kept as %s (kvm-ext show %s)\n", id, id);
+	say_kept(k, *id_of(what));
 }
 
 void keeper_save(Keeper *k, KxComparison *c)
@@ -131,6 +135,20 @@ void keeper_end(Keeper *k, KxComparison *c)
 void keeper_end_experiment(Keeper *k, KxExperiment *e)
 {
 	end(k, &(Kept){ .e = e });
+}
+
+gboolean keeper_join(Keeper *k, KxComparison *c)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *why = NULL;
+
+	if (kx_store_save(k->store, c, 0, KX_STORE_ENDS, &error)) {
+		say_kept(k, c->id);
+		return TRUE;
+	}
+	why = kx_text_clean(error->message);
+	fprintf(stderr, "kvm-ext: the log is not joined with what is kept as %s: %s\n", c->id, why);
+	return FALSE;
 }
 
 void keeper_give_up(Keeper *k, const KxComparison *c)

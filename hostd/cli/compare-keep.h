@@ -12,7 +12,7 @@
 typedef struct _Keeper Keeper;
 
 Keeper *keeper_new(const Cli *cli);
-/* The keeper of a comparison that is in @store already and was claimed. The keeper takes ownership of @store. */
+/* The keeper of a comparison that is in @store already, and was claimed unless it is whole. The keeper takes ownership of @store. */
 Keeper *keeper_of(const Cli *cli, KxStore *store, const KxComparison *c);
 /* Call keeper_end() before this: a comparison without an end counts as killed. */
 void keeper_free(Keeper *k);
@@ -23,6 +23,11 @@ void keeper_save_experiment(Keeper *k, KxExperiment *e);
 /* Call this function at the end; it prints the ID. */
 void keeper_end(Keeper *k, KxComparison *c);
 void keeper_end_experiment(Keeper *k, KxExperiment *e);
+/*
+ * Writes a comparison that was whole before, with the logs that were joined with it since. FALSE: the error is printed, and what is kept is
+ * as it was.
+ */
+gboolean keeper_join(Keeper *k, KxComparison *c);
 /* Call this function if nothing was measured: the comparison stays in the store as it was before. */
 void keeper_give_up(Keeper *k, const KxComparison *c);
 

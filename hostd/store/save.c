@@ -68,14 +68,14 @@ static void read_writer(sqlite3_stmt *q, KxWriter *w)
 			 g_strdup((const char *)sqlite3_column_text(q, 2)) };
 }
 
-/* FALSE: there is no such comparison, or another process measures it. @before: who does, or did (nullable). */
+/* FALSE: there is no such comparison, or another process measures it. @before: who does, or did; @whole: its end was written (nullable). */
 static gboolean is_free(KxStore *s, const char *id, gboolean *ours, KxWriter *before,
-			GError **error)
+			gboolean *whole, GError **error)
 {
 	g_autoptr(sqlite3_stmt) q =
 		kx_store_prepare(s,
-				 "SELECT writer_pid, writer_started, writer_boot FROM comparison "
-				 "WHERE id = ?",
+				 "SELECT writer_pid, writer_started, writer_boot, stopped "
+				 "FROM comparison WHERE id = ?",
 				 error);
 	KxWriter self, writer;
 	gboolean lives;
@@ -91,6 +91,8 @@ static gboolean is_free(KxStore *s, const char *id, gboolean *ours, KxWriter *be
 		return kx_store_fail(s, "reading the history", error);
 	kx_writer_self(&self);
 	read_writer(q, &writer);
+	if (whole)
+		*whole = !writer.pid && sqlite3_column_type(q, 3) == SQLITE_NULL;
 	*ours = writer.pid == self.pid && writer.started == self.started;
 	kx_writer_clear(&self);
 	lives = !*ours && kx_writer_lives(writer.pid, writer.started, writer.boot);
@@ -128,11 +130,15 @@ static gboolean set_writer(KxStore *s, const char *id, GError **error)
 gboolean kx_store_claim(KxStore *s, const char *id, GError **error)
 {
 	KxWriter before = { 0 };
-	gboolean ours = FALSE, ok;
+	gboolean ours = FALSE, whole = FALSE, ok;
 
 	if (!kx_store_begin(s, error))
 		return FALSE;
-	ok = is_free(s, id, &ours, &before, error) && set_writer(s, id, error);
+	ok = is_free(s, id, &ours, &before, &whole, error);
+	if (ok && whole)
+		g_set_error(error, KX_STORE_ERROR, KX_STORE_ERROR_WHOLE,
+			    "comparison %s is whole: there is nothing left to measure", id);
+	ok = ok && !whole && set_writer(s, id, error);
 	ok = kx_store_end(s, ok, error);
 	/* Claimed again, it is as it was before the first time. */
 	if (ok && !ours) {
@@ -169,7 +175,7 @@ gboolean kx_store_release(KxStore *s, const char *id, GError **error)
 
 	if (!kx_store_begin(s, error))
 		return FALSE;
-	ok = is_free(s, id, &ours, NULL, error) &&
+	ok = is_free(s, id, &ours, NULL, NULL, error) &&
 	     (!ours || (claimed ? give_back(s, id, error) : leave(s, id, error)));
 	ok = kx_store_end(s, ok, error);
 	if (ok && claimed)
@@ -183,7 +189,7 @@ gboolean kx_store_delete(KxStore *s, const char *id, GError **error)
 
 	if (!kx_store_begin(s, error))
 		return FALSE;
-	ok = is_free(s, id, &ours, NULL, error) &&
+	ok = is_free(s, id, &ours, NULL, NULL, error) &&
 	     kx_store_run(s, error, "DELETE FROM comparison WHERE id = ?", "s", id);
 	return kx_store_end(s, ok, error);
 }

@@ -37,6 +37,7 @@ typedef enum {
 	KX_STORE_ERROR_NONE,	  /* there is no store, or no such comparison in it */
 	KX_STORE_ERROR_AMBIGUOUS, /* several comparisons have an ID that begins so */
 	KX_STORE_ERROR_BUSY,	  /* a running command measures this comparison */
+	KX_STORE_ERROR_WHOLE,	  /* nothing of this comparison is left to measure */
 	KX_STORE_ERROR_FOREIGN,	  /* the file is not ours, or of a newer version */
 	KX_STORE_ERROR_READ_ONLY, /* this user may not write it */
 	KX_STORE_ERROR_KIND, /* it is an experiment and no comparison, or the other way round */
@@ -75,7 +76,8 @@ gboolean kx_store_save_experiment(KxStore *s, KxExperiment *e, guint from, KxSto
 				  GError **error);
 
 /*
- * Records that this process measures the comparison from now on. KX_STORE_ERROR_BUSY: another process measures it.
+ * Records that this process measures the comparison from now on. KX_STORE_ERROR_BUSY: another process measures it. KX_STORE_ERROR_WHOLE:
+ * it is whole; such a comparison is never claimed, because a process that is killed would leave it as one that has not ended.
  * kx_store_release() takes the record back: if nothing was saved since, the comparison is again in the state that it had before the
  * claim; else it has not ended, and counts as killed.
  */

@@ -279,46 +279,78 @@ static void assert_state(KxStore *s, const char *id, KxStoredState expected)
 	assert_int_equal(is, expected);
 }
 
-/* Whoever claims a comparison and gives it up leaves it as it was: whole, ended early, or killed with all rounds. */
+/* Whoever claims a comparison and gives it up leaves it as it was: ended early, or killed with all rounds. */
 static void test_given_up_is_as_it_was(void **state)
 {
 	g_autoptr(KxStore) s = open_store(KX_STORE_WRITE);
-	g_autoptr(KxComparison) whole = comparison("vm1", ROUNDS), early = comparison("vm1", 1);
+	g_autoptr(KxComparison) all = comparison("vm1", ROUNDS), early = comparison("vm1", 1);
 	pid_t child;
 
-	save(s, whole, 0, KX_STORE_ENDS);
 	early->stopped = g_strdup("interrupted");
 	save(s, early, 0, KX_STORE_ENDS);
 	for (guint i = 0; i < 2; i++) {
-		assert_true(kx_store_claim(s, whole->id, NULL));
-		assert_state(s, whole->id, KX_STORED_RUNNING);
-		assert_true(kx_store_claim(s, whole->id, NULL));
-		assert_true(kx_store_release(s, whole->id, NULL));
-		assert_state(s, whole->id, KX_STORED_WHOLE);
+		assert_true(kx_store_claim(s, early->id, NULL));
+		assert_state(s, early->id, KX_STORED_RUNNING);
 		assert_true(kx_store_claim(s, early->id, NULL));
 		assert_true(kx_store_release(s, early->id, NULL));
 		assert_state(s, early->id, KX_STORED_ENDED_EARLY);
 	}
 	/* Of two claims the first one is given up last. */
-	assert_true(kx_store_claim(s, whole->id, NULL));
+	assert_true(kx_store_claim(s, early->id, NULL));
 	child = fork();
 	if (!child) {
 		g_autoptr(KxStore) mine = kx_store_open(dir, KX_STORE_WRITE, NULL);
 
-		_exit(!mine || kx_store_claim(mine, whole->id, NULL));
+		_exit(!mine || kx_store_claim(mine, early->id, NULL));
 	}
 	await(child);
+	assert_true(kx_store_release(s, early->id, NULL));
+	assert_state(s, early->id, KX_STORED_ENDED_EARLY);
+	/* What was written since the claim is no end. */
+	assert_true(kx_store_claim(s, early->id, NULL));
+	g_clear_pointer(&early->stopped, g_free);
+	save(s, early, 0, KX_STORE_GOES_ON);
+	assert_true(kx_store_release(s, early->id, NULL));
+	assert_state(s, early->id, KX_STORED_KILLED);
+	/* Killed with all of its rounds, before it could say that it had ended. */
+	save(s, all, 0, KX_STORE_GOES_ON);
+	assert_true(kx_store_release(s, all->id, NULL));
+	assert_true(kx_store_claim(s, all->id, NULL));
+	assert_true(kx_store_release(s, all->id, NULL));
+	assert_state(s, all->id, KX_STORED_KILLED);
+}
+
+/* Nobody can claim a whole comparison, so a process that is killed cannot leave it as one that has not ended. Logs are joined without. */
+static void test_whole_stays_whole(void **state)
+{
+	g_autoptr(KxStore) s = open_store(KX_STORE_WRITE);
+	g_autoptr(KxComparison) whole = comparison("vm1", ROUNDS), back = NULL;
+	g_autoptr(GError) error = NULL;
+	pid_t child;
+
+	save(s, whole, 0, KX_STORE_ENDS);
+	assert_false(kx_store_claim(s, whole->id, &error));
+	assert_true(g_error_matches(error, KX_STORE_ERROR, KX_STORE_ERROR_WHOLE));
+	assert_state(s, whole->id, KX_STORED_WHOLE);
+	child = fork();
+	if (!child) {
+		g_autoptr(KxStore) mine = kx_store_open(dir, KX_STORE_WRITE, NULL);
+
+		if (!mine || kx_store_claim(mine, whole->id, NULL))
+			_exit(1);
+		/* without closing anything */
+		_exit(0);
+	}
+	await(child);
+	assert_state(s, whole->id, KX_STORED_WHOLE);
+	/* What is given up without a claim stays so, too. */
 	assert_true(kx_store_release(s, whole->id, NULL));
 	assert_state(s, whole->id, KX_STORED_WHOLE);
-	/* What was written since the claim is no end. */
-	assert_true(kx_store_claim(s, whole->id, NULL));
-	save(s, whole, 0, KX_STORE_GOES_ON);
-	assert_true(kx_store_release(s, whole->id, NULL));
-	assert_state(s, whole->id, KX_STORED_KILLED);
-	/* Killed with all of its rounds, before it could say that it had ended. */
-	assert_true(kx_store_claim(s, whole->id, NULL));
-	assert_true(kx_store_release(s, whole->id, NULL));
-	assert_state(s, whole->id, KX_STORED_KILLED);
+	((KxStretch *)kx_comparison_at(whole, 0, 0, 0))->progress = 4711;
+	save(s, whole, 0, KX_STORE_ENDS);
+	assert_state(s, whole->id, KX_STORED_WHOLE);
+	back = load(s, whole->id, NULL);
+	assert_true(kx_comparison_at(back, 0, 0, 0)->progress == 4711);
 }
 
 /* The rounds are deleted with the comparison, and a writer that does not know of it does not save the comparison again. */
@@ -353,6 +385,7 @@ int main(void)
 		CASE(test_finds),
 		CASE(test_one_measures_at_a_time),
 		CASE(test_given_up_is_as_it_was),
+		CASE(test_whole_stays_whole),
 		CASE(test_deletes),
 	};
 
