@@ -60,9 +60,9 @@ static const char *const unwritten[] = { "readonly=on",	       "read-only=on",
 					 "\"read-only\":true", "\"read-only\": true",
 					 "snapshot=on",	       NULL };
 
-/* Properties of -device that only one VM can have. */
-static const char *const single[] = { "vfio-",	    "host=", "hostaddr=", "hostbus=",
-				      "guest-cid=", "wwpn=", "sysfsdev=", NULL };
+/* Properties, mostly of -device, that only one VM can have. */
+static const char *const single[] = { "vfio-", "host=",	    "hostaddr=", "hostbus=", "guest-cid=",
+				      "wwpn=", "sysfsdev=", "vnc=",	 NULL };
 
 static gboolean has_any(const char *text, const char *const *parts)
 {

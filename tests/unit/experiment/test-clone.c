@@ -359,6 +359,9 @@ static void one_at_a_time(void **state)
 		"</devices><q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"
 		"<q:arg value='-s'/></q:commandline><devices>",
 		"</devices><q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"
+		"<q:arg value='-display'/><q:arg value='vnc=127.0.0.1:1'/></q:commandline>"
+		"<devices>",
+		"</devices><q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"
 		"<q:arg value='-device'/><q:arg value='vhost-vsock-pci,guest-cid=7'/>"
 		"</q:commandline><devices>",
 	};
