@@ -119,6 +119,39 @@ static void note_rows(GPtrArray *notes, const KxComparison *c, const GPtrArray *
 	}
 }
 
+/*
+ * Slowdown is the mean over rounds of ratios, with drift and carry-over removed; the guest's time is a sum over rounds. If the rounds scatter
+ * so much that the two have different signs, neither is established.
+ */
+static gboolean is_contradictory(const KxComparedRow *row)
+{
+	return !row->left_out && !row->slowdown.na && !row->guest_ns.na &&
+	       (row->slowdown.value - 1) * row->guest_ns.value < 0;
+}
+
+static void note_contradictions(GPtrArray *notes, const GPtrArray *rows)
+{
+	g_autoptr(GPtrArray) labels = g_ptr_array_new();
+	g_autofree char *all = NULL;
+
+	for (guint i = 1; i < rows->len; i++) {
+		const KxComparedRow *row = rows->pdata[i];
+
+		if (is_contradictory(row))
+			g_ptr_array_add(labels, (gpointer)row->label);
+	}
+	if (!labels->len)
+		return;
+	g_ptr_array_add(labels, NULL);
+	all = g_strjoinv(", ", (char **)labels->pdata);
+	note(notes,
+	     "%s: slowdown and guest per sample have different signs: the first is the mean of the "
+	     "rounds' ratios, the second is a sum over the rounds, and the rounds scatter too much "
+	     "to "
+	     "tell the sign; more rounds or longer windows are needed",
+	     all);
+}
+
 /* Why windows failed: each reason once. */
 static void note_failures(GPtrArray *notes, const KxComparison *c)
 {
@@ -148,6 +181,7 @@ GPtrArray *kx_comparison_notes(const KxComparison *c, const GPtrArray *rows)
 		note(notes, "this host is emulated: its times are good as ratios within this table "
 			    "only");
 	note_rows(notes, c, rows);
+	note_contradictions(notes, rows);
 	if (anything_measured(rows))
 		note_reasons(notes, rows);
 	note_failures(notes, c);

@@ -182,6 +182,27 @@ static void count_windows(const KxGround *g, guint k, KxComparedRow *row)
 	}
 }
 
+/* NULL: no influence mattered. */
+static char *why_marked(const KxTest *carry, const KxTest *order, gboolean is_reference)
+{
+	g_autofree char *setting =
+		kx_test_matters(carry)
+			? g_strdup_printf("the setting before it (p = %.2g)", carry->p)
+			: NULL;
+	g_autofree char *place =
+		kx_test_matters(order)
+			? g_strdup_printf("the place in the round (p = %.2g)", order->p)
+			: NULL;
+
+	if (!setting && !place)
+		return NULL;
+	return g_strdup_printf(
+		"%s%s%s mattered: the windows are too short, or the time to settle "
+		"is%s",
+		setting ? setting : "", setting && place ? " and " : "", place ? place : "",
+		is_reference ? "; this concerns all rows, which are compared with it" : "");
+}
+
 static void fill_slowdown(const KxGround *g, guint k, KxComparedRow *row)
 {
 	KxTest carry = kx_effect_carry(&g->trial, k), order = kx_effect_order(&g->trial, k);
@@ -216,12 +237,7 @@ static void fill_slowdown(const KxGround *g, guint k, KxComparedRow *row)
 									   : carry.na)
 			 : kx_figure(carry.p, carry.n);
 	row->marked = kx_test_matters(&carry) || kx_test_matters(&order);
-	if (row->marked)
-		row->mark =
-			g_strdup_printf("the setting before, or the place in the round, mattered "
-					"(p = %.2g): its windows are too short, or it settles too "
-					"briefly",
-					kx_test_matters(&carry) ? carry.p : order.p);
+	row->mark = why_marked(&carry, &order, k == KX_REFERENCE);
 }
 
 static const KxTrackerRow *tracker_of(const KxGround *g, guint k)

@@ -11,7 +11,7 @@ typedef struct {
 	const KxFigure *least, *most;
 	char *least_of, *most_of;
 	guint n;
-	guint open; /* number of costs whose interval includes 0: they count neither as the least nor as the largest */
+	guint open; /* number of costs without an interval, or whose interval includes 0: neither the least nor the largest */
 } Range;
 
 /* Takes @label. */
@@ -21,7 +21,7 @@ static void range_add(Range *r, const KxFigure *f, char *label)
 
 	if (f->na)
 		return;
-	if (f->low <= 0) {
+	if (!(f->low > 0)) {
 		r->open++;
 		return;
 	}
@@ -177,7 +177,7 @@ static void each_of_trial(KxPage *p, const KxPageTrial *t)
 
 /* --- of a report ------------------------------------------------------------------------------------------------------ */
 
-/* Returns how many costs were left out, because their interval includes 0. */
+/* Returns how many costs were left out: without an interval, or with one that includes 0. */
 static guint add_range(GString *s, const KxPageVm *v, gsize offset, const char *of)
 {
 	g_autofree char *range = NULL;
