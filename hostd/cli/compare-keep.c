@@ -45,20 +45,28 @@ static gboolean open_store(Keeper *k, GError **error)
 	return k->store != NULL;
 }
 
-/* What is kept; one member is not NULL. */
+/* What is kept: @c or @e, by @kind. */
 typedef struct {
+	KxStoredKind kind;
 	KxComparison *c;
 	KxExperiment *e;
 } Kept;
+#define COMPARISON(c) (&(Kept){ KX_STORED_COMPARISON, c, NULL })
+#define EXPERIMENT(e) (&(Kept){ KX_STORED_EXPERIMENT, NULL, e })
+
+static gboolean is_experiment(const Kept *what)
+{
+	return what->kind == KX_STORED_EXPERIMENT;
+}
 
 static char **id_of(const Kept *what)
 {
-	return what->e ? &what->e->id : &what->c->id;
+	return is_experiment(what) ? &what->e->id : &what->c->id;
 }
 
 static const char *kind_of(const Kept *what)
 {
-	return kx_stored_kind_name(what->e ? KX_STORED_EXPERIMENT : KX_STORED_COMPARISON);
+	return kx_stored_kind_name(what->kind);
 }
 
 static void tell(Keeper *k, const Kept *what, const GError *error)
@@ -73,7 +81,8 @@ static void tell(Keeper *k, const Kept *what, const GError *error)
 
 static gboolean write_to_store(const Keeper *k, const Kept *what, KxStoreStep step, GError **error)
 {
-	return what->e ? kx_store_save_experiment(k->store, what->e, k->saved, step, error)
+	return is_experiment(what)
+		       ? kx_store_save_experiment(k->store, what->e, k->saved, step, error)
 		       : kx_store_save(k->store, what->c, k->saved, step, error);
 }
 
@@ -85,7 +94,7 @@ static gboolean save(Keeper *k, const Kept *what, KxStoreStep step)
 	if (k->lost)
 		return FALSE;
 	if (open_store(k, &error) && write_to_store(k, what, step, &error)) {
-		k->saved = what->e ? kx_experiment_whole(what->e) : what->c->whole;
+		k->saved = is_experiment(what) ? kx_experiment_whole(what->e) : what->c->whole;
 		return TRUE;
 	}
 	tell(k, what, error);
@@ -119,22 +128,22 @@ static void end(Keeper *k, const Kept *what)
 
 void keeper_save(Keeper *k, KxComparison *c)
 {
-	save(k, &(Kept){ .c = c }, KX_STORE_GOES_ON);
+	save(k, COMPARISON(c), KX_STORE_GOES_ON);
 }
 
 void keeper_save_experiment(Keeper *k, KxExperiment *e)
 {
-	save(k, &(Kept){ .e = e }, KX_STORE_GOES_ON);
+	save(k, EXPERIMENT(e), KX_STORE_GOES_ON);
 }
 
 void keeper_end(Keeper *k, KxComparison *c)
 {
-	end(k, &(Kept){ .c = c });
+	end(k, COMPARISON(c));
 }
 
 void keeper_end_experiment(Keeper *k, KxExperiment *e)
 {
-	end(k, &(Kept){ .e = e });
+	end(k, EXPERIMENT(e));
 }
 
 gboolean keeper_join(Keeper *k, KxComparison *c)
