@@ -80,6 +80,7 @@ KX_LIB_SRCS += \
 	hostd/tracker/release.c \
 	hostd/tracker/stream.c \
 	hostd/base/stretches.c \
+	hostd/tracker/framemap.c \
 	hostd/tracker/pagemap.c \
 	hostd/tracker/passfound.c \
 	hostd/tracker/passthread.c \

@@ -19,6 +19,7 @@ struct _KxPageMap {
 	const KxPageMapWords *words;
 	char *proc_root;
 	pid_t pid;
+	guint64 started;	  /* the process, as kx_procstat_started(); 0: not told */
 	int entries_fd, flags_fd; /* /proc/PID/pagemap, /proc/kpageflags */
 	GArray *parts;		  /* Part */
 	guint64 pages;		  /* in all parts */
@@ -77,13 +78,49 @@ gboolean kx_pagemap_flags(const KxPageMap *m, guint64 frame, guint64 *flags, gui
 	return TRUE;
 }
 
+static gboolean is_other_process(const KxPageMap *m)
+{
+	guint64 ticks;
+
+	return m->started && kx_procstat_started(m->proc_root, m->pid, &ticks, NULL) &&
+	       ticks != m->started;
+}
+
+/*
+ * The descriptor belongs to the memory map that the process had when the page map was opened. After an exec the process has
+ * another one: of the old one there is nothing to read, whereas the new one has an entry for each address.
+ */
+static gboolean has_other_memory(const KxPageMap *m)
+{
+	guint64 at = g_array_index(m->parts, Part, 0).at.hva >> KX_PAGE_SHIFT, entry;
+	int fd = kx_pagemap_open_of(m, "pagemap", O_RDONLY, NULL);
+	gboolean other;
+
+	if (fd < 0)
+		return FALSE;
+	other = !kx_words_read(m->entries_fd, at, &entry, 1) &&
+		kx_words_read(fd, at, &entry, 1) == 1;
+	close(fd);
+	return other;
+}
+
+/* What became of the process so that it has not the VM's memory any more; NULL: nothing. */
+static const char *end_of(const KxPageMap *m)
+{
+	if (kx_procstat_is_over(m->proc_root, m->pid))
+		return "it has ended";
+	if (is_other_process(m))
+		return "it has ended, and another process has its number";
+	return has_other_memory(m) ? "it has executed another program" : NULL;
+}
+
 gboolean kx_pagemap_lost(const KxPageMap *m, const char *what, int err, GError **error)
 {
-	gboolean over = kx_procstat_is_over(m->proc_root, m->pid);
+	const char *end = end_of(m);
 
-	g_set_error(error, KX_ERROR, over ? KX_ERROR_VM_GONE : KX_ERROR_FAILED,
+	g_set_error(error, KX_ERROR, end ? KX_ERROR_VM_GONE : KX_ERROR_FAILED,
 		    "tracker %s: %s of process %d: %s", m->words->tracker, what, m->pid,
-		    over  ? "it has ended"
+		    end	  ? end
 		    : err ? g_strerror(err)
 			  : "it ends before the VM's memory does");
 	return FALSE;
@@ -245,7 +282,10 @@ KxPageMap *kx_pagemap_open(const KxPageMapWords *words, const KxTrackerVm *vm, c
 	m->words = words;
 	m->proc_root = g_strdup(vm->proc_root);
 	m->pid = vm->pid;
-	m->flags_fd = -1;
+	m->entries_fd = m->flags_fd = -1;
+	/* Before anything of the process is opened: a number that is given away meanwhile is noticed. */
+	if (!kx_procstat_started(m->proc_root, m->pid, &m->started, NULL))
+		m->started = 0;
 	m->parts = g_array_new(FALSE, FALSE, sizeof(Part));
 	take_parts(m, *vm->layout, o);
 	m->entries_fd = kx_pagemap_open_of(m, "pagemap", O_RDONLY, error);

@@ -66,8 +66,8 @@ gboolean kx_pagemap_flags(const KxPageMap *m, guint64 frame, guint64 *flags, gui
 gssize kx_words_read(int fd, guint64 first, guint64 *words, gsize n);
 
 /*
- * Sets @error to what became of @what; returns FALSE. KX_ERROR_VM_GONE if the process has ended, so that the access failed for this
- * reason. @err: errno; 0: the file ended too early.
+ * Sets @error to what became of @what; returns FALSE. KX_ERROR_VM_GONE if the process has ended, or has the VM's memory no more (another
+ * process has its number, or it has executed another program), so that the access failed for this reason. @err: errno; 0: the file ended too early.
  */
 gboolean kx_pagemap_lost(const KxPageMap *m, const char *what, int err, GError **error);
 

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "epoch.h"
 #include "ring.h"
+#include "vm/procstat.h"
 
 /* Private data of a tracker. */
 typedef struct {
@@ -97,6 +98,11 @@ static void add_up(struct kvm_ext_stats *st, const KxPass *p)
 	st->lost_samples += r->lost_samples;
 }
 
+static guint64 memory_of(const PassThread *t)
+{
+	return sizeof(*t) + kx_ring_bytes(t->ring) + t->ops->bytes(t->work);
+}
+
 /* The record of the end is in the ring before waiting callers learn that the pass has ended. */
 static void end_pass(KxPass *p, GError *error)
 {
@@ -117,6 +123,7 @@ static void end_pass(KxPass *p, GError *error)
 	g_mutex_lock(&t->lock);
 	add_up(&t->st, p);
 	t->st.progress = (struct kvm_ext_progress){ .pass = p->nr + 1 };
+	t->st.memory_bytes = memory_of(t);
 	t->error = error;
 	if (error && error->domain == KX_ERROR && error->code == KX_ERROR_VM_GONE)
 		t->st.state |= KVM_EXT_STATE_VM_GONE;
@@ -250,7 +257,7 @@ static PassThread *pass_thread_new(const KxTracker *tracker, const KxOptions *o,
 	t->ring = kx_ring_new(kx_options_ring_pages(o, tracker->vm.vm->ram_pages), error);
 	if (!t->ring)
 		return NULL;
-	t->st.memory_bytes = sizeof(*t) + kx_ring_bytes(t->ring) + ops->bytes(work);
+	t->st.memory_bytes = memory_of(t);
 	thread = g_thread_try_new(ops->thread, thread_main, pass_thread_ref(t), error);
 	if (!thread) {
 		pass_thread_unref(t);
@@ -380,13 +387,17 @@ static gboolean drain_thread(PassThread *t, const KxStreamOps *sink, gpointer da
 	return kx_stream_drain(kx_ring_stream(t->ring), sink, data, NULL, error);
 }
 
-/* FALSE: the thread has ended with @error. If the VM is gone, TRUE: the session itself notices this. */
-static gboolean check_thread(PassThread *t, GError **error)
+/*
+ * FALSE: the thread has ended with @error. If the VMM has ended, TRUE: the session itself notices this. It does not notice that the
+ * VMM has executed another program, and lost the VM with it.
+ */
+static gboolean check_thread(PassThread *t, const KxTrackerVm *vm, GError **error)
 {
 	gboolean ok;
 
 	g_mutex_lock(&t->lock);
-	ok = !t->error || t->st.state & KVM_EXT_STATE_VM_GONE;
+	ok = !t->error ||
+	     (t->st.state & KVM_EXT_STATE_VM_GONE && kx_procstat_is_over(vm->proc_root, vm->pid));
 	if (!ok)
 		g_propagate_error(error, g_error_copy(t->error));
 	g_mutex_unlock(&t->lock);
@@ -400,5 +411,5 @@ gboolean kx_passes_drain(KxTracker *t, const KxStreamOps *sink, gpointer data, G
 	if (p->before && !drain_thread(p->before, sink, data, error))
 		return FALSE;
 	g_clear_pointer(&p->before, pass_thread_unref);
-	return drain_thread(p->now, sink, data, error) && check_thread(p->now, error);
+	return drain_thread(p->now, sink, data, error) && check_thread(p->now, &t->vm, error);
 }

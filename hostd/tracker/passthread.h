@@ -20,9 +20,9 @@ typedef struct _KxPass KxPass;
 typedef struct {
 	const char *thread; /* name of the thread, at most 15 characters */
 	/*
-	 * FALSE: this and every later pass can find nothing. KX_ERROR_VM_GONE is not reported from here, because the session
-	 * itself notices the end of the VM; any other error ends the session. If kx_pass_is_cut(), the function returns TRUE
-	 * at once.
+	 * FALSE: this and every later pass can find nothing. KX_ERROR_VM_GONE of a process that has ended is not reported from
+	 * here, because the session itself notices that; any other error ends the session. If kx_pass_is_cut(), the function
+	 * returns TRUE at once.
 	 */
 	gboolean (*pass)(gpointer work, KxPass *p, GError **error);
 	void (*free)(gpointer work); /* on any thread */
@@ -33,8 +33,8 @@ typedef struct {
 	 */
 	gboolean (*await)(gpointer work, KxPass *p, GError **error);
 	void (*leave)(gpointer work); /* on the thread, after the last pass; NULL: nothing to do */
-	gsize (*bytes)(
-		gconstpointer work); /* the memory of @work with its buffers, when it starts */
+	/* The memory of @work with its buffers; before the thread starts, and on the thread after each pass. */
+	gsize (*bytes)(gconstpointer work);
 } KxPassOps;
 
 gboolean kx_pass_primes(const KxPass *p); /* the pages that this pass finds are not reported */

@@ -12,12 +12,19 @@
  *    those of other processes, and through the MMU notifier KVM's. Nothing is flushed, so an access through a cached translation
  *    leaves no trace, as with abit.
  *  - Only the first frame of a large page has a flag, and an access to any part of it takes the mark away: it is one sample.
- *  - A frame outside the lists (the page of zeros, a page that is being moved) cannot be marked. Its bit reads as if the page had been
- *    accessed, so /proc/kpageflags decides: such a page counts as not tracked, and not as found. Nor is it found by the pass that
- *    marks it first, except if its mapping is new, since who maps a page accesses it.
+ *  - One frame can be behind several pages of the VM (KSM, a large page that a hole in the guest's memory divides). What its mark
+ *    said when the pass looked first holds for all of them: the pass marks the frame at once, and the frame map remembers the
+ *    verdict. An access that comes between two looks of one pass is left to the next. Another session (another VM) that has the
+ *    same frame has a frame map of its own: whichever looks first takes the access from the other, which cannot be mended.
+ *  - A frame outside the lists (the page of zeros, a page that is being moved, a new one in a CPU's batch) cannot be marked. Its bit
+ *    reads as if the page had been accessed, so /proc/kpageflags decides: such a page counts as without a flag, and not as found.
+ *  - A frame that has no mark, and that the pass before did not mark either, tells nothing. If the page was not mapped before, its
+ *    mapping is the access, which is found by the first pass that can mark the frame. If the page was mapped, the kernel has put it
+ *    into another frame (khugepaged, KSM, a copy on write): it is marked, counts as without a flag, and not as found. If no page of
+ *    a large page was mapped before, the large page is a new mapping.
  *  - A page is marked again only after its access was counted. An access between looking and marking is lost only if none follows
  *    it before the next pass.
- *  - A mark that is left behind has no effect on the VM, nor on reclaim.
+ *  - A mark that is left behind makes whoever reads its word of the bitmap clear the accessed bits of its frame.
  */
 #include "pagemap.h"
 
@@ -29,6 +36,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "framemap.h"
 
 #define BITMAP "sys/kernel/mm/page_idle/bitmap"
 
@@ -48,11 +56,28 @@ typedef struct {
 	guint page; /* in the chunk */
 } Seen;
 
+/* What a pass saw of a frame (KxFrameMap). A frame that has one of these was marked when the pass ended, or before it. */
+enum {
+	FRAME_UNSEEN,
+	FRAME_IDLE,
+	FRAME_USED,
+	FRAME_AWAY
+};
+
+/* What the mark of a page says. */
+typedef enum {
+	MARK_UNREAD,
+	MARK_KEPT,   /* nobody accessed the page */
+	MARK_GONE,   /* an access took it away */
+	MARK_NONE,   /* there was none: now there is */
+	MARK_CANNOT, /* the frame is in no list */
+	MARK_ZEROS,  /* nor is the page of zeros, which stands for memory that nobody wrote */
+} Mark;
+
 /* The large page, or the page of its own, that was looked at last. */
 typedef struct {
 	guint64 head; /* its first frame; 0: none was */
-	guint64 flags;
-	gboolean idle;
+	Mark mark;
 } Last;
 
 /* What windows are told, under the lock. */
@@ -63,15 +88,16 @@ typedef struct {
 typedef struct {
 	KxPageMap *map;
 	int bitmap;
-	guint64 *
-		unmarked; /* a bit for each page: it was mapped in the pass before, and could not be marked */
-	Account pass; /* of the current pass */
+	/* A bit for each page: it was mapped in the pass before, and its mapping was found if that counts. */
+	guint64 *mapped;
+	KxFrameMap *before, *now; /* frames, by what the pass before and the current pass saw */
+	Account pass;		  /* of the current pass */
 	Last last;
 
 	/* the current chunk, by page */
 	guint64 head
 		[KX_PAGEMAP_CHUNK]; /* first frame of its large page, or its own; 0: it is not mapped */
-	gboolean used[KX_PAGEMAP_CHUNK];
+	Mark marks[KX_PAGEMAP_CHUNK];
 	Seen seen[KX_PAGEMAP_CHUNK]; /* mapped pages, ascending by frame */
 	guint nseen;
 
@@ -114,6 +140,9 @@ static gboolean mark(const IdlePage *s, guint64 word, const guint64 *bits, guint
 
 		if (put < 0 && errno == EINTR)
 			continue;
+		/* Of the word in which the host's frames end, the kernel takes the bits, and counts no byte. */
+		if (!put && want - done == sizeof(*bits))
+			return TRUE;
 		if (put <= 0)
 			return kx_pagemap_lost(s->map, "writing " BITMAP " for the memory",
 					       put < 0 ? errno : 0, error);
@@ -197,47 +226,77 @@ static gboolean mark_one(IdlePage *s, guint64 frame, GError **error)
 }
 
 /* Of the current run the kernel was made to look at all frames, before their flags were read; of others it is now. */
-static gboolean read_last(IdlePage *s, guint64 head, GError **error)
+static gboolean look_at_frame(const IdlePage *s, guint64 head, gboolean *idle, gboolean *listed,
+			      GError **error)
 {
-	Last last = { .head = head };
-	guint64 word = 0;
+	guint64 word = 0, flags;
 
 	if (in_run(s, head)) {
-		last.flags = s->flags[head - s->first];
-		last.idle = bit(s->idle, head - s->first);
+		flags = s->flags[head - s->first];
+		*idle = bit(s->idle, head - s->first);
 	} else {
-		if (!look(s, head / 64, &word, 1, error) ||
-		    !read_flags(s, head, &last.flags, 1, error))
+		if (!look(s, head / 64, &word, 1, error) || !read_flags(s, head, &flags, 1, error))
 			return FALSE;
-		last.idle = bit(&word, head % 64);
+		*idle = bit(&word, head % 64);
 	}
-	last.idle |= (last.flags & FLAG(IDLE)) != 0;
-	s->last = last;
-	return last.idle || !(last.flags & FLAG(LRU)) || mark_one(s, head, error);
+	*idle |= (flags & FLAG(IDLE)) != 0;
+	*listed = (flags & FLAG(LRU)) != 0;
+	return TRUE;
 }
 
-/* What became of the mark of the page. All pages that are parts of one large page follow each other: it is looked at and marked once. */
-static gboolean judge(IdlePage *s, guint i, guint64 place, GError **error)
+static Mark mark_of(guint state, gboolean known)
 {
-	guint page = s->seen[i].page;
-	guint64 head;
+	if (state == FRAME_IDLE)
+		return MARK_KEPT;
+	if (state == FRAME_USED)
+		return known ? MARK_GONE : MARK_NONE;
+	return MARK_CANNOT;
+}
+
+/* What the pass saw of the frame first holds; later accesses are the next pass's, so the frame is not marked twice. */
+static gboolean read_mark(IdlePage *s, guint64 head, Mark *m, GError **error)
+{
+	gboolean known = kx_frame_map_get(s->before, head) != FRAME_UNSEEN, idle, listed;
+	guint state = kx_frame_map_get(s->now, head);
+
+	if (state == FRAME_UNSEEN) {
+		if (!look_at_frame(s, head, &idle, &listed, error))
+			return FALSE;
+		if (idle)
+			state = FRAME_IDLE;
+		else if (listed)
+			state = FRAME_USED;
+		else if (known) /* it lost its mark, and is found when it is back in a list */
+			state = FRAME_AWAY;
+		if (state != FRAME_UNSEEN)
+			kx_frame_map_put(s->now, head, state);
+		if (state == FRAME_USED && !mark_one(s, head, error))
+			return FALSE;
+	}
+	*m = mark_of(state, known);
+	return TRUE;
+}
+
+/* All pages that are parts of one large page follow each other. */
+static gboolean judge(IdlePage *s, guint i, GError **error)
+{
+	const Seen *seen = &s->seen[i];
+	guint64 flags = s->flags[seen->frame - s->first], head;
+	Mark mark;
 
 	if (!head_of(s, i, &head, error))
 		return FALSE;
 	/* It was divided meanwhile: the next pass sees what it is. */
 	if (!head)
 		return TRUE;
-	if (head != s->last.head && !read_last(s, head, error))
-		return FALSE;
-	s->head[page] = head;
-	s->pass.merged += (s->last.flags & FLAG(KSM)) != 0;
-	if (!s->last.idle && !(s->last.flags & FLAG(LRU))) {
-		s->pass.untracked++;
-		put_bit(s->unmarked, place + page, TRUE);
-		return TRUE;
+	if (head != s->last.head) {
+		if (!read_mark(s, head, &mark, error))
+			return FALSE;
+		s->last = (Last){ head, mark };
 	}
-	s->used[page] = !s->last.idle && !bit(s->unmarked, place + page);
-	put_bit(s->unmarked, place + page, FALSE);
+	s->head[seen->page] = head;
+	s->marks[seen->page] = flags & FLAG(ZERO_PAGE) ? MARK_ZEROS : s->last.mark;
+	s->pass.merged += (flags & FLAG(KSM)) != 0;
 	return TRUE;
 }
 
@@ -254,7 +313,7 @@ static gboolean mark_run(const IdlePage *s, GError **error)
 	return TRUE;
 }
 
-static gboolean look_at_run(IdlePage *s, guint from, guint to, guint64 place, GError **error)
+static gboolean look_at_run(IdlePage *s, guint from, guint to, GError **error)
 {
 	s->first = s->seen[from].frame / 64 * 64;
 	s->nwords = (guint)((s->seen[to - 1].frame - s->first) / 64 + 1);
@@ -264,7 +323,7 @@ static gboolean look_at_run(IdlePage *s, guint from, guint to, guint64 place, GE
 	    !read_flags(s, s->first, s->flags, s->nwords * 64, error))
 		return FALSE;
 	for (guint i = from; i < to; i++) {
-		if (!judge(s, i, place, error))
+		if (!judge(s, i, error))
 			return FALSE;
 	}
 	return mark_run(s, error);
@@ -284,13 +343,13 @@ static gboolean take_frames(IdlePage *s, const KxPageMapChunk *c)
 	gboolean sorted = TRUE;
 
 	s->nseen = 0;
-	memset(s->used, 0, sizeof(s->used));
+	memset(s->marks, 0, sizeof(s->marks));
 	memset(s->head, 0, sizeof(s->head));
 	for (guint i = 0; i < c->npages; i++) {
 		guint64 frame = c->entries[i] & KX_PAGE_FRAME;
 
 		if (!(c->entries[i] & KX_PAGE_PRESENT) || !frame) {
-			put_bit(s->unmarked, c->place + i, FALSE);
+			put_bit(s->mapped, c->place + i, FALSE);
 			continue;
 		}
 		sorted &= !s->nseen || s->seen[s->nseen - 1].frame <= frame;
@@ -320,7 +379,36 @@ static void tell_large(KxPass *p, guint64 gfn, guint n)
 		kx_pass_found_range(p, gfn, n, 1);
 }
 
-static void tell(const IdlePage *s, KxPass *p, const KxPageMapChunk *c)
+static gboolean any_mapped_before(const IdlePage *s, guint64 place, guint n)
+{
+	for (guint i = 0; i < n; i++) {
+		if (bit(s->mapped, place + i))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* A new page that cannot be marked stays new; what was mapped before tracking began is not new. */
+static void remember(IdlePage *s, const KxPass *p, Mark mark, guint64 place, guint n)
+{
+	if (mark == MARK_UNREAD || (mark == MARK_CANNOT && !kx_pass_primes(p)))
+		return;
+	for (guint i = 0; i < n; i++)
+		put_bit(s->mapped, place + i, mark != MARK_ZEROS);
+}
+
+/* Whether @n pages that are one large page, or the page at @place, were accessed; if that is not known, they are counted. */
+static gboolean settle(IdlePage *s, const KxPass *p, Mark mark, guint64 place, guint n)
+{
+	gboolean before = mark == MARK_NONE && any_mapped_before(s, place, n);
+
+	if (before || mark == MARK_CANNOT || mark == MARK_ZEROS)
+		s->pass.untracked += n;
+	remember(s, p, mark, place, n);
+	return mark == MARK_GONE || (mark == MARK_NONE && !before);
+}
+
+static void tell(IdlePage *s, KxPass *p, const KxPageMapChunk *c)
 {
 	guint64 bits[KX_PASS_BITMAP_WORDS] = { 0 }, tested = 0;
 	guint n;
@@ -328,7 +416,7 @@ static void tell(const IdlePage *s, KxPass *p, const KxPageMapChunk *c)
 	for (guint i = 0; i < c->npages; i += n) {
 		n = s->head[i] ? parts_of(s, c, i) : 1;
 		tested += s->head[i] != 0;
-		if (!s->used[i])
+		if (!settle(s, p, s->marks[i], c->place + i, n))
 			continue;
 		if (n > 1)
 			tell_large(p, c->gfn + i, n);
@@ -350,7 +438,7 @@ static gboolean look_at_chunk(gpointer work, KxPass *p, const KxPageMapChunk *c,
 		if (kx_pass_is_cut(p))
 			return TRUE;
 		to = run_of(s, from);
-		if (!look_at_run(s, from, to, c->place, error))
+		if (!look_at_run(s, from, to, error))
 			return FALSE;
 	}
 	tell(s, p, c);
@@ -360,7 +448,11 @@ static gboolean look_at_chunk(gpointer work, KxPass *p, const KxPageMapChunk *c,
 static gboolean idle_page_pass(gpointer work, KxPass *p, GError **error)
 {
 	IdlePage *s = work;
+	KxFrameMap *older = s->before;
 
+	kx_frame_map_clear(older);
+	s->before = s->now;
+	s->now = older;
 	s->pass = (Account){ 0 };
 	s->last = (Last){ 0 };
 	kx_pass_expect(p, kx_pagemap_pages(s->map));
@@ -399,21 +491,24 @@ static void idle_page_free(gpointer work)
 		close(s->bitmap);
 	kx_pagemap_free(s->map);
 	g_mutex_clear(&s->lock);
-	g_free(s->unmarked);
+	kx_frame_map_free(s->before);
+	kx_frame_map_free(s->now);
+	g_free(s->mapped);
 	g_free(s);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(IdlePage, idle_page_free)
 
-static gsize unmarked_bytes(const IdlePage *s)
+static gsize mapped_bytes(const IdlePage *s)
 {
-	return (kx_pagemap_pages(s->map) + 63) / 64 * sizeof(*s->unmarked);
+	return (kx_pagemap_pages(s->map) + 63) / 64 * sizeof(*s->mapped);
 }
 
 static gsize idle_page_bytes(gconstpointer work)
 {
 	const IdlePage *s = work;
 
-	return sizeof(*s) + kx_pagemap_bytes(s->map) + unmarked_bytes(s);
+	return sizeof(*s) + kx_pagemap_bytes(s->map) + mapped_bytes(s) +
+	       kx_frame_map_bytes(s->before) + kx_frame_map_bytes(s->now);
 }
 
 static gboolean open_bitmap(IdlePage *s, const char *root, GError **error)
@@ -445,12 +540,14 @@ static gboolean idle_page_start(KxTracker *t, const KxOptions *o, GError **error
 
 	g_mutex_init(&s->lock);
 	s->bitmap = -1;
+	s->before = kx_frame_map_new();
+	s->now = kx_frame_map_new();
 	if (!open_bitmap(s, t->vm.root, error))
 		return FALSE;
 	s->map = kx_pagemap_open(&words, &t->vm, o, error);
 	if (!s->map)
 		return FALSE;
-	s->unmarked = g_malloc0(unmarked_bytes(s));
+	s->mapped = g_malloc0(mapped_bytes(s));
 	return kx_passes_start(t, o, &ops, g_steal_pointer(&s), error);
 }
 
