@@ -178,14 +178,23 @@ void kx_doctor_check_kvm_device(KxDoctor *d)
 			      g_strerror(d->facts->kvm_error));
 }
 
-/* DAMON_STAT, which is on by default in some kernels since 6.17, clears accessed bits of all memory, also of guests. */
+#define IDLE_BITMAP "sys/kernel/mm/page_idle/bitmap"
+
+/*
+ * DAMON_STAT, which is on by default in some kernels since 6.17, clears accessed bits of all memory, also of guests. So does who
+ * reads the bitmap of idle pages, of pages that are marked in it.
+ */
 void kx_doctor_check_rivals(KxDoctor *d)
 {
 	g_autofree char *stat = kx_doctor_parameter(d, "damon_stat", "enabled");
+	const char *marks = kx_doctor_exists(d, IDLE_BITMAP)
+				    ? "; who reads /" IDLE_BITMAP
+				      " (idle-page, page-types) clears those of all marked pages"
+				    : "";
 
 	if (!stat)
 		kx_doctor_say(d, KX_CHECK_INFO, NULL,
-			      "this kernel has no DAMON_STAT, which clears accessed bits");
+			      "this kernel has no DAMON_STAT, which clears accessed bits%s", marks);
 	else if (*stat == 'Y')
 		kx_doctor_say(
 			d, KX_CHECK_NO,
@@ -193,7 +202,7 @@ void kx_doctor_check_rivals(KxDoctor *d)
 			"DAMON_STAT runs: accessed bits that it clears before a tracker reads "
 			"them are missing from samples");
 	else
-		kx_doctor_say(d, KX_CHECK_YES, NULL, "DAMON_STAT is off");
+		kx_doctor_say(d, KX_CHECK_YES, NULL, "DAMON_STAT is off%s", marks);
 }
 
 void kx_doctor_check_huge_pages(KxDoctor *d)
@@ -290,10 +299,30 @@ void kx_doctor_check_mglru(KxDoctor *d)
 		kx_doctor_say(d, KX_CHECK_NO, NULL, "mglru: %s", why->message);
 }
 
+/* What removes KVM's mappings, or clears accessed bits, without a look at the marks. "": nothing does. */
+static char *thieves_of_marks(const KxDoctor *d)
+{
+	g_autofree char *numa = kx_read_line(d->facts->root, "proc/sys/kernel/numa_balancing");
+	g_autofree char *mglru = kx_read_line(d->facts->root, "sys/kernel/mm/lru_gen/enabled");
+	gboolean balances = numa && !g_str_equal(numa, "0");
+	gboolean ages = mglru && g_ascii_strtoull(mglru, NULL, 0);
+
+	return g_strdup_printf("%s%s",
+			       balances ? "; NUMA balancing is on (kernel.numa_balancing): "
+					  "accesses are missed whose mappings it removes"
+					: "",
+			       ages ? "; MGLRU is on (lru_gen/enabled): accesses are missed that "
+				      "it sees first"
+				    : "");
+}
+
 void kx_doctor_check_idle_page(KxDoctor *d)
 {
-	check_config(d, "CONFIG_IDLE_PAGE_TRACKING", "sys/kernel/mm/page_idle/bitmap",
-		     "the kernel marks pages as idle, for tracker idle-page");
+	g_autofree char *thieves = thieves_of_marks(d);
+	g_autofree char *use =
+		g_strconcat("the kernel marks pages as idle, for tracker idle-page", thieves, NULL);
+
+	check_config(d, "CONFIG_IDLE_PAGE_TRACKING", IDLE_BITMAP, use);
 }
 
 void kx_doctor_check_damon(KxDoctor *d)

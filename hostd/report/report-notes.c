@@ -247,7 +247,9 @@ static void explain_idle(GPtrArray *notes, const KxVmReport *v)
 		   "host has one "
 		   "mark, and is one sample. What else marks pages or clears accessed bits "
 		   "meanwhile (DAMON, "
-		   "MGLRU, page-types) hides accesses.");
+		   "MGLRU, page-types), or removes KVM's mappings (NUMA balancing), hides "
+		   "accesses. Sessions of other VMs with idle-page take accesses to pages that "
+		   "VMs share (KSM, one file) from each other.");
 }
 
 static void note_idle(GPtrArray *notes, const char *label, const KxRow *row)
@@ -256,7 +258,8 @@ static void note_idle(GPtrArray *notes, const char *label, const KxRow *row)
 		add(notes,
 		    "%s: KSM has merged %.0f pages of the VM with equal pages: an access by "
 		    "another VM "
-		    "counts for them as well.",
+		    "counts for them as well, and an idle-page session of that VM may take "
+		    "accesses from this one.",
 		    label, row->idle_merged_pages);
 }
 

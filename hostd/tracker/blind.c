@@ -50,6 +50,13 @@ const KxBlindSpot kx_blind_spots[] = {
 	  "pages that are in none of the kernel's lists for reclaim (the page of zeros behind "
 	  "memory that was only read, memory of devices)",
 	  "the kernel ages none of them" },
+	{ KX_BLIND_DIRECT, "what the VMM's direct I/O moves (cache=none, cache=directsync)",
+	  "the kernel pins the pages, and sets no accessed bit" },
+	{ KX_BLIND_UNMAPPED,
+	  "accesses to a page that KVM's table loses before the next pass (NUMA balancing, "
+	  "compaction)",
+	  "the accessed bit goes with the entry: Linux 6.13 and later do not pass it on, earlier "
+	  "ones not while MGLRU is on" },
 	{ 0, NULL, NULL },
 };
 

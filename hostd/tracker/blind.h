@@ -23,6 +23,8 @@ enum {
 	KX_BLIND_UNCHECKED = 1 << 11,
 	KX_BLIND_UNCOMPARED = 1 << 12,
 	KX_BLIND_UNLISTED = 1 << 13,
+	KX_BLIND_DIRECT = 1 << 14,
+	KX_BLIND_UNMAPPED = 1 << 15,
 };
 
 typedef struct {

@@ -111,7 +111,8 @@ const KxTrackerRow kx_trackers[] = {
 		    .precision = "of the pages found, those that the guest touched: what QEMU and "
 				 "others that map the memory access is found as well, and a large "
 				 "page of the host whole" },
-	  .blind = KX_BLIND_DMA | KX_BLIND_CACHED | KX_BLIND_UNLISTED },
+	  .blind = KX_BLIND_DMA | KX_BLIND_CACHED | KX_BLIND_UNLISTED | KX_BLIND_DIRECT |
+		   KX_BLIND_UNMAPPED },
 	{ .name = "damon",
 	  .summary = "regions by the kernel's own monitor DAMON, on the VMM's process",
 	  .module_id = -1,
@@ -122,7 +123,7 @@ const KxTrackerRow kx_trackers[] = {
 		    .recall = a_page_stands_for_a_region,
 		    .precision = a_page_stands_for_a_region },
 	  .blind = KX_BLIND_DMA | KX_BLIND_CACHED | KX_BLIND_SHARED | KX_BLIND_UNCHECKED |
-		   KX_BLIND_UNLISTED,
+		   KX_BLIND_UNLISTED | KX_BLIND_DIRECT | KX_BLIND_UNMAPPED,
 	  .defaults = { 5000000, 10, 1000 } },
 	{ .name = "qemu-dirty-rate",
 	  .summary = "MB/s written, as QEMU measures it: a rate, no pages (libvirt's API)",
@@ -140,7 +141,8 @@ const KxTrackerRow kx_trackers[] = {
 	  .parts = KX_PART_BIT(AGES),
 	  .no_pages = counts_only,
 	  .sees = { .no_recall = counts_only },
-	  .blind = KX_BLIND_DMA | KX_BLIND_CACHED | KX_BLIND_SHARED | KX_BLIND_UNLISTED },
+	  .blind = KX_BLIND_DMA | KX_BLIND_CACHED | KX_BLIND_SHARED | KX_BLIND_UNLISTED |
+		   KX_BLIND_DIRECT | KX_BLIND_UNMAPPED },
 	{ .name = "guest-pebs",
 	  .summary = "in the guest: addresses of sampled memory accesses (PEBS, IBS)",
 	  .module_id = -1,

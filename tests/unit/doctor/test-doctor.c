@@ -357,6 +357,26 @@ static void test_amd(void **state)
 	expect(checks, "a-bit-rivals", KX_CHECK_NO, "missing from samples");
 }
 
+/* What is in the way of the kernel's idle flags, and whom these are in the way of. */
+static void test_idle_flags(void **state)
+{
+	KxDoctorFacts facts = good_facts();
+	g_autoptr(GPtrArray) checks = NULL, alone = NULL;
+
+	put("sys/kernel/mm/page_idle/bitmap", "");
+	put("proc/sys/kernel/numa_balancing", "1\n");
+	put("sys/kernel/mm/lru_gen/enabled", "0x0007\n");
+	checks = kx_doctor_run(&facts);
+	expect(checks, "idle-page", KX_CHECK_YES, "NUMA balancing is on");
+	expect(checks, "idle-page", KX_CHECK_YES, "MGLRU is on");
+	expect(checks, "a-bit-rivals", KX_CHECK_INFO, "page_idle/bitmap");
+	put("proc/sys/kernel/numa_balancing", "0\n");
+	put("sys/kernel/mm/lru_gen/enabled", "0x0000\n");
+	alone = kx_doctor_run(&facts);
+	expect(alone, "idle-page", KX_CHECK_YES, "for tracker idle-page");
+	assert_null(strstr(find(alone, "idle-page")->found, "is on"));
+}
+
 /* Who uses DAMON: another user is reported, and so is a monitor of the kernel itself. */
 static void test_damon(void **state)
 {
@@ -816,6 +836,7 @@ int main(void)
 		CASE(test_no_libvirt),
 		CASE(test_intel_without_ept),
 		CASE(test_amd),
+		CASE(test_idle_flags),
 		CASE(test_damon),
 		CASE(test_nothing),
 		CASE(test_no_virtualization),
