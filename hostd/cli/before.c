@@ -137,18 +137,39 @@ static gboolean restore(Cli *cli, const char *target, const CliBefore *before, G
 	       cli_ask_set(cli, target, cli_setting(before->tracker, before->options), NULL, error);
 }
 
+gboolean cli_was_cut(const Cli *cli)
+{
+	return cli->cancellable && g_cancellable_is_cancelled(cli->cancellable);
+}
+
+/* Whether the VM's state does not allow the call yet, but may do so soon. */
+static gboolean may_go_soon(Cli *cli, const char *target, const CliBefore *before,
+			    const GError *failed)
+{
+	const char *const one[] = { target, NULL };
+	g_autoptr(GVariant) there = NULL;
+
+	if (kx_exit_code(failed) != KX_EXIT_STATE)
+		return FALSE;
+	/* The VM is attached only when the call that was cut ends. */
+	if (before->cut)
+		return TRUE;
+	/* The same exit code can mean that the VM was detached: then waiting does not help. */
+	there = cli_ask_stats(cli, one, NULL, NULL);
+	return there != NULL;
+}
+
 gboolean cli_before_restore(Cli *cli, const char *target, const CliBefore *before, GError **error)
 {
 	g_autoptr(GError) failed = NULL;
 
 	for (guint i = 0; !restore(cli, target, before, &failed); i++) {
-		const char *const one[] = { target, NULL };
-		g_autoptr(GVariant) there = NULL;
+		gboolean soon = may_go_soon(cli, target, before, failed);
 
-		/* The same exit code can mean that the VM was detached: then waiting does not help. */
-		if (i < RESTORE_TRIES && kx_exit_code(failed) == KX_EXIT_STATE)
-			there = cli_ask_stats(cli, one, NULL, NULL);
-		if (!there) {
+		/* The call that was cut has attached nothing. */
+		if (soon && i == RESTORE_TRIES && before->cut && !before->attached)
+			return TRUE;
+		if (!soon || i >= RESTORE_TRIES) {
 			g_propagate_error(error, g_steal_pointer(&failed));
 			return FALSE;
 		}

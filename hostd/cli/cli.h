@@ -193,11 +193,15 @@ void cli_disconnect(Cli *cli); /* call this before the program ends */
  */
 typedef struct {
 	gboolean attached;
+	gboolean
+		cut; /* an interrupt has cut a call that changes the VM: the daemon may still carry out the call */
 	char *tracker, *options; /* NULL: not known */
 } CliBefore;
 void cli_before_read(GVariant *list, const char *target, CliBefore *before);
 gboolean cli_before_restore(Cli *cli, const char *target, const CliBefore *before, GError **error);
 void cli_before_clear(CliBefore *before);
+/* After a call that changes a VM has failed: TRUE: an interrupt has cut the call, so there is something to restore. */
+gboolean cli_was_cut(const Cli *cli);
 /* Holds the VM of the process for this command. @id (nullable): the ID under which this command keeps what it measures. */
 gboolean cli_hold(Cli *cli, guint32 pid, const char *id, GError **error);
 /*

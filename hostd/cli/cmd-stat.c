@@ -168,8 +168,11 @@ static gboolean note_window(Stat *s, StatVm *vm, GError **error)
 static gboolean switch_vm(Stat *s, StatVm *vm, GError **error)
 {
 	if (!tracker_options_switch(&s->options, s->cli, vm->target,
-				    vm->before.attached || vm->switched, error))
+				    vm->before.attached || vm->switched, error)) {
+		vm->before.cut = cli_was_cut(s->cli);
+		vm->switched |= vm->before.cut;
 		return FALSE;
+	}
 	vm->switched = TRUE;
 	return note_window(s, vm, error);
 }

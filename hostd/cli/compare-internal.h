@@ -21,6 +21,7 @@ typedef struct {
 typedef struct {
 	char *target, *shown;
 	gboolean was_attached;
+	gboolean cut;		 /* as in CliBefore */
 	gboolean gone;		 /* the VM takes part in no further window */
 	gboolean done;		 /* nothing has to be restored */
 	char *tracker, *options; /* the setting before the comparison */

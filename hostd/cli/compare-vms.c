@@ -259,10 +259,14 @@ static gboolean begin_vm(CompareRun *r, GVariant *list, guint i, int *code)
 	note_rate(vm);
 	if (vm->was_attached)
 		return TRUE;
-	vm->done = !attach(r, vm, &error);
-	if (vm->done)
-		*code = cli_fail(vm->target, error);
-	return !vm->done;
+	if (attach(r, vm, &error)) {
+		vm->done = FALSE;
+		return TRUE;
+	}
+	vm->cut = cli_was_cut(r->cli);
+	vm->done = !vm->cut;
+	*code = cli_fail(vm->target, error);
+	return FALSE;
 }
 
 /*
@@ -333,7 +337,7 @@ void compare_tell_id(CompareRun *r)
 /* If the daemon is busy with the VM, the call is repeated for some time. */
 void compare_leave_vm(CompareRun *r, CompareVm *vm)
 {
-	const CliBefore before = { vm->was_attached, vm->tracker, vm->options };
+	const CliBefore before = { vm->was_attached, vm->cut, vm->tracker, vm->options };
 	g_autoptr(GError) error = NULL;
 
 	if (!vm->done && !cli_before_restore(r->cli, vm->target, &before, &error))

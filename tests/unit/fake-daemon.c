@@ -495,6 +495,36 @@ static void hold(GDBusConnection *c, const char *method, GVariant *params,
 							   error->message);
 }
 
+/* The VM `slow` is attached a while after the call, whether the caller waits or not; until then it is not attached. */
+static gboolean slow_attached;
+
+static gboolean attach_slow(gpointer data)
+{
+	GDBusMethodInvocation *invocation = data;
+
+	slow_attached = TRUE;
+	g_dbus_method_invocation_return_value(invocation, NULL);
+	return G_SOURCE_REMOVE;
+}
+
+/* FALSE: the call is answered like that of another VM. */
+static gboolean call_slow(const char *method, GDBusMethodInvocation *invocation)
+{
+	gboolean was = slow_attached;
+
+	if (g_str_equal(method, "Attach")) {
+		g_timeout_add(1000, attach_slow, invocation);
+		return TRUE;
+	}
+	if (g_str_equal(method, "Detach"))
+		slow_attached = FALSE;
+	if (was)
+		return FALSE;
+	g_dbus_method_invocation_return_dbus_error(invocation, "org.kvmext1.Error.NotAttached",
+						   "the VM is not attached");
+	return TRUE;
+}
+
 static void on_call(GDBusConnection *c, const char *sender, const char *path, const char *interface,
 		    const char *method, GVariant *params, GDBusMethodInvocation *invocation,
 		    gpointer data)
@@ -532,6 +562,8 @@ static void on_call(GDBusConnection *c, const char *sender, const char *path, co
 		end_recording(invocation);
 		return;
 	}
+	if (targets[0] && g_str_equal(targets[0], "slow") && call_slow(method, invocation))
+		return;
 	if (targets[0] && g_str_equal(targets[0], "waits"))
 		tell_waiting(c);
 	for (char **target = targets; *target; target++) {
