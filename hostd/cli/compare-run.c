@@ -111,23 +111,31 @@ static void say_progress(CompareRun *r, guint round, guint position, const char 
 	fflush(stderr);
 }
 
+/* Whether the daemon answers and has the VM. If it has no libvirt, for example, only the trackers that need libvirt fail. */
+static gboolean is_there(CompareRun *r, const CompareVm *vm)
+{
+	g_autoptr(KxVmReport) there = compare_look(r, vm, NULL);
+
+	return there != NULL;
+}
+
 /* The current window of VM @i failed. */
 static void fail(CompareRun *r, guint i, const GError *error)
 {
-	g_autoptr(KxVmReport) there = NULL;
 	CompareVm *vm = r->vms->pdata[i];
+	gboolean unreachable = kx_exit_code(error) == KX_EXIT_UNREACHABLE;
 
 	if (vm->failed)
 		return;
 	vm->failed = kx_text_clean(error->message);
-	/* Is the daemon busy with the VM, or was the VM detached by somebody else? */
-	if (compare_is_state(error))
-		there = compare_look(r, vm, NULL);
-	if (there || !(compare_is_gone(error) || compare_is_state(error)))
+	if (!compare_is_gone(error) && !compare_is_state(error))
+		return;
+	/* Is the daemon busy with the VM, or without libvirt, or was the VM detached by somebody else? */
+	if ((compare_is_state(error) || unreachable) && is_there(r, vm))
 		return;
 	vm->gone = TRUE;
 	/* If the daemon did not answer, the VM may still exist and may have to be restored. */
-	vm->done = kx_exit_code(error) != KX_EXIT_UNREACHABLE;
+	vm->done = !unreachable;
 	compare_vm(r, i)->ended = g_strdup(vm->failed);
 }
 
@@ -405,7 +413,7 @@ static gboolean try_setting(CompareRun *r, guint k, int *code)
 
 		if (compare_switch(r, vm, s, &error))
 			continue;
-		if (s->from_all && !compare_is_gone(error)) {
+		if (s->from_all && (!compare_is_gone(error) || is_there(r, vm))) {
 			compared_setting->left_out = kx_text_clean(error->message);
 			return TRUE;
 		}

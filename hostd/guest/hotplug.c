@@ -115,6 +115,7 @@ typedef struct {
 	const KxPlugSys *sys;
 	gpointer domain;
 	virDomainPtr own;
+	gboolean unknown; /* libvirt answers that it has no such domain */
 } Target;
 
 static void target_clear(Target *t)
@@ -126,10 +127,12 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Target, target_clear)
 
 static void target_of(const KxPlugVm *vm, Target *t)
 {
-	*t = (Target){ vm->sys ? vm->sys : &kx_plug_libvirt, vm->domain, NULL };
-	if (!vm->sys && vm->libvirt)
-		t->domain = t->own =
-			virDomainLookupByUUIDString(kx_libvirt_connection(vm->libvirt), vm->uuid);
+	*t = (Target){ .sys = vm->sys ? vm->sys : &kx_plug_libvirt, .domain = vm->domain };
+	if (vm->sys || !vm->libvirt)
+		return;
+	t->domain = t->own =
+		virDomainLookupByUUIDString(kx_libvirt_connection(vm->libvirt), vm->uuid);
+	t->unknown = !t->domain && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
 }
 
 /* --- for plugging in and out ---------------------------------------------------------------------------------------- */
@@ -238,10 +241,11 @@ static gboolean check_state(const Target *t, const KxPlugVm *vm, GError **error)
 	const char *state;
 
 	if (!t->domain) {
-		g_set_error(error, KX_ERROR, KX_ERROR_NO_LIBVIRT,
+		g_set_error(error, KX_ERROR,
+			    t->unknown ? KX_ERROR_NOT_SUPPORTED : KX_ERROR_NO_LIBVIRT,
 			    "VM \"%s\": trackers in the guest need libvirt, which plugs their "
 			    "channel into the VM; it %s",
-			    vm->name, vm->libvirt ? "does not know this VM" : "cannot be reached");
+			    vm->name, t->unknown ? "does not know this VM" : "cannot be reached");
 		return FALSE;
 	}
 	state = t->sys->state(t->domain);
@@ -297,7 +301,7 @@ KxPlug *kx_plug_in(const KxPlugVm *vm, GError **error)
 	KxPlugOwner owner = { 0 };
 
 	if (!vm->uuid) {
-		g_set_error(error, KX_ERROR, KX_ERROR_NO_LIBVIRT,
+		g_set_error(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
 			    "VM \"%s\" has no UUID: trackers in the guest need a libvirt domain",
 			    vm->name);
 		return NULL;

@@ -6,7 +6,8 @@
  *
  * REPORT is a report as JSON; each call of Report moves its open windows on by one second. LOG gets a line for each call.
  * Certain names bring errors: see the table; "waits" an event first. A UUID of none of its VMs means vm2, as the clone that an experiment
- * has started; no clone can have the tracker pml. With FAKE_PAUSES it does not know when VMs were paused. Prints "ready" once it listens; ends with its standard input.
+ * has started; no clone can have the tracker pml. With FAKE_PAUSES it does not know when VMs were paused,
+ * with FAKE_NO_LIBVIRT no VM can have a tracker in the guest. Prints "ready" once it listens; ends with its standard input.
  */
 #include <gio/gio.h>
 #include <gio/gunixinputstream.h>
@@ -576,6 +577,12 @@ static void on_call(GDBusConnection *c, const char *sender, const char *path, co
 	if (clone && g_str_equal(method, "SetTracker") && strstr(text, "'tracker': <'pml'>")) {
 		g_dbus_method_invocation_return_dbus_error(
 			invocation, "org.kvmext1.Error.NotSupported", "this CPU has no PML");
+		return;
+	}
+	if (g_getenv("FAKE_NO_LIBVIRT") && g_str_equal(method, "SetTracker") &&
+	    strstr(text, "'tracker': <'guest-")) {
+		g_dbus_method_invocation_return_dbus_error(
+			invocation, "org.kvmext1.Error.NoLibvirt", "libvirt cannot be reached");
 		return;
 	}
 	/* Like the daemon, which accepts this option only in SetTracker. */

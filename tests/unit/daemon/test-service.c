@@ -278,7 +278,7 @@ static void refuses_with_the_right_error(void **state)
 
 	fake.device_errno = ENOENT;
 	expect(s, "Attach", with_options(s->self, "tracker", "abit"), "NoModule");
-	expect(s, "Attach", with_options(s->self, "tracker", "guest-abit"), "NoLibvirt");
+	expect(s, "Attach", with_options(s->self, "tracker", "guest-abit"), "NotSupported");
 	fake.device_errno = EACCES;
 	expect(s, "Attach", with_options(s->self), "AccessDenied");
 	fake.device_errno = EPERM; /* a unit without the device */

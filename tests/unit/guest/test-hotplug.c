@@ -14,6 +14,7 @@
 #include "fake-guest.h"
 #include "fake-root.h"
 #include "guest/hotplug.h"
+#include "vm/libvirt.h"
 
 #define UUID "c7a5fdbd-edaf-9455-926a-d65c16db1809"
 #define NAME "kvm-ext-" UUID
@@ -417,6 +418,7 @@ static void says_why_not(void **state)
 		  "plugged in: internal error: No more" },
 	};
 	Fixture *f = *state;
+	g_autoptr(KxLibvirt) libvirt = kx_libvirt_open("test:///default", NULL);
 	g_auto(KxPlugXml) x = { 0 };
 
 	f->d.state = "paused";
@@ -429,9 +431,14 @@ static void says_why_not(void **state)
 		assert_false(exists(f));
 	}
 	f->vm.domain = NULL;
-	refused(f, KX_ERROR_NO_LIBVIRT, "need libvirt");
+	refused(f, KX_ERROR_NO_LIBVIRT, "cannot be reached");
+	f->vm.sys = NULL;
+	assert_non_null(libvirt);
+	f->vm.libvirt = libvirt;
+	refused(f, KX_ERROR_NOT_SUPPORTED, "does not know this VM");
+	f->vm.libvirt = NULL;
 	f->vm.uuid = NULL;
-	refused(f, KX_ERROR_NO_LIBVIRT, "UUID");
+	refused(f, KX_ERROR_NOT_SUPPORTED, "UUID");
 	assert_false(kx_plug_read_xml("<d>", UUID, &x, NULL));
 }
 
