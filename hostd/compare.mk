@@ -20,6 +20,7 @@ KX_LIB_SRCS += \
 	hostd/compare/effect-trend.c \
 	hostd/compare/estimate.c \
 	hostd/compare/fit.c \
+	hostd/compare/reasons.c \
 	hostd/compare/sameness.c \
 	hostd/compare/setting.c \
 	hostd/compare/stretch.c \

@@ -143,6 +143,8 @@ static void add_row(JsonBuilder *b, KxComparedRow *row)
 	kx_json_add_int(b, "failed", row->failed);
 	if (row->stalled)
 		kx_json_add_int(b, "stalled", row->stalled);
+	if (row->untold)
+		kx_json_add_int(b, "progress_unknown", row->untold);
 	kx_json_add_text(b, "difference", row->difference);
 	for (const KxComparedFigure *f = kx_compared_figures; f->key; f++)
 		kx_compared_add_figure(b, f->key, kx_compared_figure(row, f));

@@ -6,6 +6,7 @@
 
 #include "comparison-internal.h"
 #include "model/hardware.h"
+#include "reasons.h"
 
 char *kx_compared_answer(const KxComparedRow *row, const char *what)
 {
@@ -63,25 +64,25 @@ static gboolean is_said_already(const KxComparedFigure *f, KxComparedRow *row)
 	       g_strcmp0(why, row->llc_per_s.na) == 0;
 }
 
-/* Why a column is missing, or a cell is n/a: each reason once, with the settings that it applies to. */
+/* Why a column is missing, or a cell is n/a. That windows are missing is said already. */
 static void note_reasons(GPtrArray *notes, const GPtrArray *rows)
 {
 	for (const KxComparedFigure *f = kx_compared_figures; f->key; f++) {
-		g_autoptr(GHashTable) said = g_hash_table_new(g_str_hash, g_str_equal);
+		g_autoptr(KxReasons) reasons = kx_reasons_new();
 		g_autofree char *name = kx_compared_name(f);
 
 		if (is_of_few(f))
 			continue;
 		for (guint i = 1; i < rows->len; i++) {
 			KxComparedRow *row = rows->pdata[i];
-			const char *why = kx_compared_figure(row, f)->na;
 
-			if (row->left_out || !why || !g_hash_table_add(said, (gpointer)why) ||
-			    is_said_already(f, row))
-				continue;
-			note(notes, "%s of %s%s: n/a, %s", name, row->label,
-			     kx_compared_anybody_has(rows, f) ? "" : " and others", why);
+			if (!row->left_out && row->windows)
+				kx_reasons_add(reasons, row->label,
+					       is_said_already(f, row)
+						       ? NULL
+						       : kx_compared_figure(row, f)->na);
 		}
+		kx_reasons_tell(reasons, name, notes);
 	}
 }
 
@@ -92,6 +93,21 @@ static gboolean anything_measured(const GPtrArray *rows)
 	for (guint i = 0; i < rows->len; i++)
 		windows += ((const KxComparedRow *)rows->pdata[i])->windows;
 	return windows > 0;
+}
+
+/* Epochs of a guest that hardly runs are long, and so is the time to write the log: such windows are those of the largest slowdown. */
+static void note_untold(GPtrArray *notes, const KxComparison *c, const KxComparedRow *row)
+{
+	gboolean by_log = c->asked.logs && !c->asked.progress_command;
+
+	note(notes,
+	     "%s: in %u of %u windows it is not known how much the guest got done%s: slowdown, "
+	     "guest and total per sample are without these windows",
+	     row->label, row->untold, row->windows,
+	     by_log ? " (the epochs in the workload's log cover less than half of the window, as "
+		      "when the guest is so slow that it only writes its log; a longer --window "
+		      "helps)"
+		    : "");
 }
 
 static void note_rows(GPtrArray *notes, const KxComparison *c, const GPtrArray *rows)
@@ -105,6 +121,8 @@ static void note_rows(GPtrArray *notes, const KxComparison *c, const GPtrArray *
 		if (row->failed)
 			note(notes, "%s: %u of %u windows are missing", row->label, row->failed,
 			     row->failed + row->windows);
+		else if (!row->left_out && !row->windows)
+			note(notes, "%s: no window was measured", row->label);
 		if (row->stalled)
 			note(notes,
 			     "%s: in %u of %u windows the guest made no progress: slowdown, guest "
@@ -112,6 +130,8 @@ static void note_rows(GPtrArray *notes, const KxComparison *c, const GPtrArray *
 			     row->label, row->stalled, row->windows,
 			     i && row->stalled < row->windows ? ", so they are more than shown"
 							      : "");
+		if (row->untold)
+			note_untold(notes, c, row);
 		if (row->mark)
 			note(notes, "! %s: %s", row->label, row->mark);
 		if (s->sees && !row->left_out && !row->recall.na)

@@ -16,6 +16,8 @@
 
 #define NO_PROGRESS "how much the guest got done is not known"
 #define STALLED	    "the guest made no progress in any of its windows"
+#define UNTOLD	    "how much the guest got done is not known of any of its windows"
+#define NO_WINDOW   "none of its windows was measured"
 #define NO_TRUTH    "no workload log says what was touched"
 #define NO_EPOCH    "no valid epoch of the workload lies inside a window"
 
@@ -178,6 +180,7 @@ static void count_windows(const KxGround *g, guint k, KxComparedRow *row)
 			row->windows += s && !s->failed;
 			row->failed += s && s->failed;
 			row->stalled += s && !s->failed && s->progress == 0;
+			row->untold += s && !s->failed && g->c->progress && isnan(s->progress);
 		}
 	}
 }
@@ -213,9 +216,14 @@ static void fill_slowdown(const KxGround *g, guint k, KxComparedRow *row)
 									  : NO_PROGRESS);
 	if (row->stalled && row->stalled == row->windows)
 		kx_figure_void(&row->slowdown, STALLED);
+	else if (row->untold && row->untold == row->windows)
+		kx_figure_void(&row->slowdown, UNTOLD);
 	else if (row->stalled && k != KX_REFERENCE)
 		kx_figure_note(&row->slowdown, "at least: it is without the windows in which the "
 					       "guest made no progress");
+	if (row->untold && k != KX_REFERENCE)
+		kx_figure_note(&row->slowdown, "it is without the windows of which the guest's "
+					       "progress is not known");
 	if (!row->slowdown.na && isfinite(e.se)) {
 		row->slowdown.se = e.se;
 		row->slowdown.degrees = e.degrees;
@@ -240,19 +248,23 @@ static void fill_slowdown(const KxGround *g, guint k, KxComparedRow *row)
 	row->mark = why_marked(&carry, &order, k == KX_REFERENCE);
 }
 
-static const KxTrackerRow *tracker_of(const KxGround *g, guint k)
+static const KxTrackerRow *tracker_at(const KxComparison *c, guint setting)
 {
-	const KxComparedSetting *s = g->c->settings->pdata[g_array_index(g->active, guint, k)];
+	const KxComparedSetting *s = c->settings->pdata[setting];
 
 	return kx_setting_tracker(s->text);
 }
 
-/* Why the setting has no samples, whatever it did; NULL: it has. */
-static const char *no_samples(const KxGround *g, guint k)
+static const KxTrackerRow *tracker_of(const KxGround *g, guint k)
 {
-	const KxTrackerRow *t = tracker_of(g, k);
+	return tracker_at(g->c, g_array_index(g->active, guint, k));
+}
 
-	return k == KX_REFERENCE ? "it takes no samples" : t ? t->no_samples : NULL;
+const char *kx_compared_no_samples(const KxComparison *c, guint setting)
+{
+	const KxTrackerRow *t = tracker_at(c, setting);
+
+	return setting == KX_REFERENCE ? "it takes no samples" : t ? t->no_samples : NULL;
 }
 
 static KxFigure memory_per_gib(const KxGround *g, guint k)
@@ -284,7 +296,7 @@ static void fill_truth(const KxGround *g, guint k, KxComparedRow *row)
 
 static void fill_costs(const KxGround *g, guint k, KxComparedRow *row)
 {
-	const char *none = no_samples(g, k);
+	const char *none = kx_compared_no_samples(g->c, g_array_index(g->active, guint, k));
 	const char *guest = !g->c->progress    ? NO_PROGRESS
 			    : row->slowdown.na ? row->slowdown.na
 					       : "how long the vCPUs ran is not known";
@@ -314,14 +326,19 @@ static void fill_costs(const KxGround *g, guint k, KxComparedRow *row)
 	row->lost_samples = k != KX_REFERENCE && none ? kx_unavailable(none) : lost_samples(g, k);
 }
 
+static void void_all(KxComparedRow *row, const char *why)
+{
+	for (const KxComparedFigure *f = kx_compared_figures; f->key; f++)
+		kx_figure_void(kx_compared_figure(row, f), why);
+}
+
 static KxComparedRow *row_left_out(const KxComparedSetting *s)
 {
 	KxComparedRow *row = g_new0(KxComparedRow, 1);
 
 	row->label = s->label;
 	row->left_out = s->left_out ? s->left_out : "nothing was measured";
-	for (const KxComparedFigure *f = kx_compared_figures; f->key; f++)
-		*kx_compared_figure(row, f) = kx_unavailable("it did not run");
+	void_all(row, "it did not run");
 	return row;
 }
 
@@ -347,6 +364,9 @@ GPtrArray *kx_comparison_rows(const KxComparison *c, guint vm)
 		fill_costs(&g, k, row);
 		kx_fill_parts(&g, k, row);
 		kx_fill_misses(&g, k, row);
+		/* Not even that the reference is 1.000 is known then, and no figure's own reason is the true one. */
+		if (!row->windows)
+			void_all(row, NO_WINDOW);
 		g_ptr_array_add(rows, row);
 		k++;
 	}

@@ -179,18 +179,26 @@ static char *vm_line(const KxComparedVm *v)
 			       v->vcpus == 1 ? "" : "s", size);
 }
 
+char *kx_rounds_text(guint whole, guint begun)
+{
+	return g_strdup_printf("%u%s round%s%s", whole, begun > whole ? " whole" : "",
+			       whole == 1 ? "" : "s",
+			       begun > whole ? " and a part of another" : "");
+}
+
 static void add_head(GString *out, const KxComparison *c, guint width)
 {
 	g_autofree char *window = kx_text_ns((double)c->window_ns);
 	g_autofree char *settle = kx_text_ns((double)c->settle_ns);
+	g_autofree char *rounds = kx_rounds_text(c->stopped ? c->whole : c->rounds, c->rounds);
 
 	kx_compared_line(
 		out, width, 0, '\0',
-		g_strdup_printf("comparison: %u round%s; windows of %s after %s to settle; seed "
+		g_strdup_printf("comparison: %s%s; windows of %s after %s to settle; seed "
 				"%" G_GUINT64_FORMAT,
-				c->rounds,
+				rounds,
 				c->rounds == 1 ? ", which tells no scatter: there are no intervals"
-					       : "s, each with all settings in another order",
+					       : ", each with all settings in another order",
 				window, settle, c->seed));
 	kx_compared_line(out, width, 0, '\0', host_line(c->host));
 	for (guint i = 0; i < c->vms->len; i++)

@@ -108,6 +108,7 @@ typedef struct {
 	guint windows; /* measured windows, of all VMs */
 	guint failed;  /* windows that failed: see the stretches */
 	guint stalled; /* of the measured ones, those in which the guest made no progress: the slowdown is without them */
+	guint untold; /* of the measured ones, those of which the progress is not known: the slowdown is without them as well */
 	KxFigure
 		slowdown; /* the guest's time per unit of work, divided by that without tracking; 1.05: 5 % more */
 	char *difference; /* "no difference found (smaller than 2.1 %)"; NULL: there is a difference, or nothing is known */
@@ -170,6 +171,8 @@ KxFigure *kx_compared_figure(KxComparedRow *row, const KxComparedFigure *f);
 char *kx_compared_cell(KxComparedKind kind, const KxFigure *f);
 
 void kx_compared_row_free(KxComparedRow *row);
+/* Why the setting with this index has no samples, whatever it did; NULL: it has. */
+const char *kx_compared_no_samples(const KxComparison *c, guint setting);
 /* One row (KxComparedRow) per setting. @vm: G_MAXUINT for all VMs together, or the index of one VM. */
 GPtrArray *kx_comparison_rows(const KxComparison *c, guint vm);
 /* Total number of rounds after which each slowdown is known to @precision; G_MAXUINT: not known yet; 0: guest progress is not known. */
@@ -181,6 +184,8 @@ guint kx_comparison_rounds_for(const KxComparison *c, double precision);
 void kx_compared_fold(GString *out, guint width, guint indent, char mark, const char *text);
 /* The same; takes @line. */
 void kx_compared_line(GString *out, guint width, guint indent, char mark, char *line);
+/* "4 rounds"; if an interrupt ended a round: "1 whole round and a part of another". The caller frees it. */
+char *kx_rounds_text(guint whole, guint begun);
 /* The title of a column, in one line; the caller frees it. */
 char *kx_compared_title(const char *title);
 

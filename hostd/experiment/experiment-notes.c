@@ -2,6 +2,8 @@
 /* Notes for the interpretation of an experiment's rows. */
 #include "experiment.h"
 
+#include "compare/reasons.h"
+
 static void note(GPtrArray *notes, const char *format, ...) G_GNUC_PRINTF(2, 3);
 static void note(GPtrArray *notes, const char *format, ...)
 {
@@ -39,6 +41,8 @@ static void note_rows(GPtrArray *notes, const KxComparison *c, const GPtrArray *
 		if (row->failed)
 			note(notes, "%s: %u of %u runs are missing", row->label, row->failed,
 			     row->failed + row->windows);
+		else if (!row->left_out && !row->windows)
+			note(notes, "%s: no run was measured", row->label);
 		if (row->mark)
 			note(notes, "! %s: %s", row->label, row->mark);
 	}
@@ -53,24 +57,46 @@ static void note_rows(GPtrArray *notes, const KxComparison *c, const GPtrArray *
 		note(notes, "%s", (char *)c->doubts->pdata[i]);
 }
 
-/* Why cells are n/a: each reason once, with the first setting that has it. */
+static gboolean has_runs(const KxRunRow *row)
+{
+	return !row->compared->left_out && row->compared->windows;
+}
+
+/* Why cells are n/a. That runs are missing is said already. */
 static void note_reasons(GPtrArray *notes, const GPtrArray *rows)
 {
-	g_autoptr(GHashTable) said = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	for (const KxRunFigure *f = kx_run_figures; f->key; f++) {
+		g_autoptr(KxReasons) reasons = kx_reasons_new();
+		g_autofree char *name = kx_compared_title(f->title);
 
-	for (guint i = 1; i < rows->len; i++) {
-		KxRunRow *row = rows->pdata[i];
+		for (guint i = 1; i < rows->len; i++) {
+			KxRunRow *row = rows->pdata[i];
 
-		for (const KxRunFigure *f = kx_run_figures; !row->compared->left_out && f->key;
-		     f++) {
-			const KxFigure *figure = kx_run_figure(row, f);
-			g_autofree char *name = kx_compared_title(f->title);
-			char *key = figure->na ? g_strconcat(f->key, figure->na, NULL) : NULL;
-
-			if (key && g_hash_table_add(said, key))
-				note(notes, "%s of %s: n/a, %s", name, row->compared->label,
-				     figure->na);
+			if (has_runs(row))
+				kx_reasons_add(reasons, row->compared->label,
+					       kx_run_figure(row, f)->na);
 		}
+		kx_reasons_tell(reasons, name, notes);
+	}
+}
+
+/* The costs per sample, which every comparison has. */
+static void note_costs(GPtrArray *notes, const GPtrArray *rows)
+{
+	for (const KxComparedFigure *f = kx_compared_figures; f->key; f++) {
+		g_autoptr(KxReasons) reasons = kx_reasons_new();
+		g_autofree char *name = f->title ? kx_compared_title(f->title) : NULL;
+
+		if (!name || f->kind != KX_COMPARED_NS)
+			continue;
+		for (guint i = 1; i < rows->len; i++) {
+			KxRunRow *row = rows->pdata[i];
+
+			if (has_runs(row))
+				kx_reasons_add(reasons, row->compared->label,
+					       kx_compared_figure(row->compared, f)->na);
+		}
+		kx_reasons_tell(reasons, name, notes);
 	}
 }
 
@@ -80,5 +106,6 @@ GPtrArray *kx_experiment_notes(const KxExperimentPoint *p, const GPtrArray *rows
 
 	note_rows(notes, p->c, rows);
 	note_reasons(notes, rows);
+	note_costs(notes, rows);
 	return notes;
 }

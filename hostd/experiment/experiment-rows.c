@@ -172,16 +172,21 @@ static void fill_growth(const KxExperimentPoint *p, KxRunRow *row)
 
 static void fill(const KxComparison *c, guint k, KxRunRow *row)
 {
-	const char *none = row->compared->left_out ? "it did not run" : "no run was measured";
+	const char *none = row->compared->left_out   ? "it did not run"
+			   : !row->compared->windows ? "no run was measured"
+						     : NULL;
+	const char *uncounted = none ? none : "the tracker does not count them";
+	const char *unread = none ? none : "KVM's counter cannot be read";
+	const char *no_samples = kx_compared_no_samples(c, k);
 
-	row->elapsed_ns = mean(c, k, elapsed, none);
+	row->elapsed_ns = mean(c, k, elapsed, none ? none : "not told");
 	row->extra_percent = percent_of(&row->compared->slowdown);
-	row->flushes = mean(c, k, flushes, "the tracker does not count them");
-	row->kvm_flushes = mean(c, k, kvm_flushes, "KVM's counter cannot be read");
-	row->ipis = mean(c, k, ipis, "the tracker does not count them");
-	row->exits = mean(c, k, exits, "KVM's counter cannot be read");
-	row->samples = k ? mean(c, k, samples, none) : kx_unavailable("it takes no samples");
-	row->host_cpu_ns = mean(c, k, host_cpu, none);
+	row->flushes = mean(c, k, flushes, uncounted);
+	row->kvm_flushes = mean(c, k, kvm_flushes, unread);
+	row->ipis = mean(c, k, ipis, uncounted);
+	row->exits = mean(c, k, exits, unread);
+	row->samples = no_samples ? kx_unavailable(no_samples) : mean(c, k, samples, uncounted);
+	row->host_cpu_ns = mean(c, k, host_cpu, none ? none : "not told");
 }
 
 GPtrArray *kx_experiment_rows(const KxExperimentPoint *p)

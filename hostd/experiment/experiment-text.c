@@ -212,17 +212,17 @@ static const KxReport *host_of(const KxExperiment *e)
 static void add_head(GString *out, const KxExperiment *e, guint width)
 {
 	const KxReport *host = host_of(e);
-	guint rounds = 0;
+	guint rounds = kx_experiment_begun(e);
+	g_autofree char *text =
+		kx_rounds_text(e->stopped ? kx_experiment_whole(e) : rounds, rounds);
 
-	for (guint i = 0; i < e->points->len; i++)
-		rounds = MAX(rounds, ((const KxExperimentPoint *)e->points->pdata[i])->c->rounds);
 	kx_compared_line(
 		out, width, 0, '\0',
-		g_strdup_printf("experiment %s: %u round%s; a fresh VM for each run; seed "
+		g_strdup_printf("experiment %s: %s%s; a fresh VM for each run; seed "
 				"%" G_GUINT64_FORMAT,
-				e->name, rounds,
+				e->name, text,
 				rounds == 1 ? ", which tells no scatter: there are no intervals"
-					    : "s, each with all settings in another order",
+					    : ", each with all settings in another order",
 				e->seed));
 	if (host) {
 		g_autofree char *model =

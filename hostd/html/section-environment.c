@@ -144,7 +144,10 @@ static void add_trial(KxPage *p, const KxPageTrial *t)
 	if (c->stopped)
 		fact(p, "ended early", c->stopped);
 	fact(p, "command", c->command ? c->command : "not known");
-	fact_take(p, "rounds", g_strdup_printf("%u", c->rounds));
+	fact_take(p, "rounds",
+		  c->stopped && c->whole < c->rounds
+			  ? g_strdup_printf("%u whole, and a part of another", c->whole)
+			  : g_strdup_printf("%u", c->rounds));
 	fact_take(p, "seed", g_strdup_printf("%" G_GUINT64_FORMAT, c->seed));
 	if (!t->point) {
 		fact_take(p, "window", kx_text_ns((double)c->window_ns));

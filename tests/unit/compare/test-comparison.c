@@ -10,6 +10,7 @@
 
 #include "compare/comparison.h"
 #include "compare/design.h"
+#include "compare/reasons.h"
 #include "vm/environment.h"
 
 enum {
@@ -409,7 +410,7 @@ static void test_misses(void **state)
 	assert_string_equal(abit->llc_per_s.na, "there is no PMU");
 	assert_string_equal(abit->llc_slowdown.na, "there is no PMU");
 	why = kx_comparison_to_text(none, 0);
-	assert_non_null(strstr(why, "LLC misses/s of abit and others: n/a, there is no PMU"));
+	assert_non_null(strstr(why, "LLC misses/s of all trackers: n/a, there is no PMU"));
 	assert_null(strstr(why, "llc_slowdown_estimate"));
 }
 
@@ -811,6 +812,94 @@ static void test_missing_progress_is_reported(void **state)
 	assert_string_equal(walk->carry_over.na, walk->slowdown.na);
 }
 
+/* Windows whose progress a log does not tell are counted, and said not to be in the slowdown. */
+static void test_unknown_progress_is_reported(void **state)
+{
+	g_autoptr(KxComparison) c = comparison();
+	g_autoptr(GPtrArray) rows = NULL, none = NULL, notes = NULL, uncounted = NULL;
+	g_autofree char *json = NULL;
+	const KxComparedRow *walk;
+
+	for (guint round = 0; round < 6; round++)
+		((KxStretch *)kx_comparison_at(c, 0, round, WALK))->progress = NAN;
+	rows = kx_comparison_rows(c, G_MAXUINT);
+	walk = rows->pdata[WALK];
+	assert_int_equal(walk->untold, 6);
+	assert_int_equal(walk->stalled, 0);
+	assert_non_null(strstr(walk->slowdown.note, "without the windows"));
+	notes = kx_comparison_notes(c, rows);
+	assert_true(has_text(notes, "ept-walk: in 6 of 24 windows it is not known how much the "
+				    "guest got done"));
+	json = kx_comparison_to_json(c);
+	assert_non_null(strstr(json, "\"progress_unknown\" : 6"));
+	for (guint i = 0; i < VMS * ROUNDS; i++)
+		((KxStretch *)kx_comparison_at(c, i % VMS, i / VMS, OFF))->progress = NAN;
+	none = kx_comparison_rows(c, G_MAXUINT);
+	assert_non_null(((KxComparedRow *)none->pdata[OFF])->slowdown.na);
+	assert_non_null(((KxComparedRow *)none->pdata[WALK])->slowdown.na);
+
+	g_clear_pointer(&c->progress, g_free);
+	uncounted = kx_comparison_rows(c, G_MAXUINT);
+	assert_int_equal(((KxComparedRow *)uncounted->pdata[WALK])->untold, 0);
+}
+
+/* If no window of a setting was measured, it has no figure at all; `off` is no 1.000 then. */
+static void test_nothing_measured_is_no_figure(void **state)
+{
+	g_autoptr(KxComparison) c = comparison();
+	g_autoptr(GPtrArray) rows = NULL, notes = NULL;
+
+	for (guint i = 0; i < VMS * ROUNDS; i++)
+		kx_comparison_put(c, i % VMS, i / VMS, OFF, kx_stretch_failed("refused"));
+	rows = kx_comparison_rows(c, G_MAXUINT);
+	for (const KxComparedFigure *f = kx_compared_figures; f->key; f++) {
+		const KxFigure *figure = kx_compared_figure(rows->pdata[OFF], f);
+
+		if (!figure->na || !g_str_equal(figure->na, "none of its windows was measured"))
+			fail_msg("%s: %g, %s", f->key, figure->value, figure->na);
+	}
+	notes = kx_comparison_notes(c, rows);
+	assert_true(has_text(notes, "off: 24 of 24 windows are missing"));
+}
+
+/* Rows with the same reason are named together. */
+static void test_reasons_name_all_rows(void **state)
+{
+	g_autoptr(KxReasons) r = kx_reasons_new(), same = kx_reasons_new(), one = kx_reasons_new();
+	g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
+
+	kx_reasons_add(r, "abit", "few");
+	kx_reasons_add(r, "pml", "none");
+	kx_reasons_add(r, "trap", "few");
+	kx_reasons_add(r, "ept-walk", NULL);
+	kx_reasons_add(r, "dirty-log", "few");
+	kx_reasons_tell(r, "exits", notes);
+	kx_reasons_add(same, "abit", "few");
+	kx_reasons_add(same, "pml", "few");
+	kx_reasons_tell(same, "flushes", notes);
+	kx_reasons_add(one, "abit", "few");
+	kx_reasons_tell(one, "recall", notes);
+	assert_int_equal(notes->len, 4);
+	assert_string_equal(notes->pdata[0], "exits of abit, trap and dirty-log: n/a, few");
+	assert_string_equal(notes->pdata[1], "exits of pml: n/a, none");
+	assert_string_equal(notes->pdata[2], "flushes of all trackers: n/a, few");
+	assert_string_equal(notes->pdata[3], "recall of abit: n/a, few");
+}
+
+/* Rounds that an interrupt ended are not counted as rounds, as in the history. */
+static void test_rounds_are_whole(void **state)
+{
+	g_autoptr(KxComparison) c = comparison();
+	g_autofree char *text = NULL, *none = NULL;
+
+	c->whole = c->rounds - 1;
+	c->stopped = g_strdup("the time of --max-time has passed");
+	text = kx_comparison_to_text(c, 0);
+	assert_non_null(strstr(text, "comparison: 11 whole rounds and a part of another, each"));
+	none = kx_rounds_text(0, 1);
+	assert_string_equal(none, "0 whole rounds and a part of another");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -823,6 +912,10 @@ int main(void)
 		cmocka_unit_test(test_parts_that_are_not_known),
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_failed_windows),
+		cmocka_unit_test(test_unknown_progress_is_reported),
+		cmocka_unit_test(test_nothing_measured_is_no_figure),
+		cmocka_unit_test(test_reasons_name_all_rows),
+		cmocka_unit_test(test_rounds_are_whole),
 		cmocka_unit_test(test_left_out),
 		cmocka_unit_test(test_without_progress),
 		cmocka_unit_test(test_precision),
