@@ -78,9 +78,11 @@ static gboolean set_layout(Arguments *a, GError **error)
 	return TRUE;
 }
 
-/* Refuses settings of which no round can be made. */
+/* Refuses settings of which no round can be made, and a list with nothing to compare. */
 static gboolean check_settings(const Arguments *a, GError **error)
 {
+	if (a->run.settings->len < 2)
+		return bad(error, "--trackers must name another tracker than off", a->trackers);
 	for (guint i = 0; i < a->run.settings->len; i++) {
 		const KxSetting *s = a->run.settings->pdata[i];
 

@@ -114,6 +114,11 @@ int cmd_experiment(Cli *cli, int argc, char **argv)
 		code = cli_usage("experiment",
 				 "--input shows a saved experiment: it takes no other file, and no "
 				 "--check");
+	else if (a.check && (cli->json || cli->csv || a.output || a.html))
+		code = cli_usage(
+			"experiment",
+			"--check runs nothing, and prints the settings as text: it takes no "
+			"--json, --csv, --output and --html");
 	else if (a.input)
 		code = show_saved(cli, &a);
 	else if (files != 1)

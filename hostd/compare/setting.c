@@ -73,6 +73,17 @@ static void go_on_with_value(KxSetting *s, char separator, const char *token)
 	s->values->pdata[last] = longer;
 }
 
+/* A token that stands where only an option of @s can stand. */
+static gboolean no_such_option(const char *token, const KxSetting *s, GError **error)
+{
+	g_autofree char *keys = kx_option_keys_of(kx_tracker_meant(s->tracker));
+
+	g_set_error(error, KX_OPTIONS_ERROR, KX_OPTIONS_ERROR_UNKNOWN_KEY,
+		    "'%s' is not an option of %s, which takes %s; an option is KEY=VALUE", token,
+		    s->tracker, *keys ? keys : "none");
+	return FALSE;
+}
+
 static gboolean no_such(const char *token, const KxSetting *s, GError **error)
 {
 	g_autofree char *names = kx_trackers_that(0);
@@ -118,7 +129,8 @@ static gboolean take_token(GPtrArray *settings, char separator, const char *toke
 		go_on_with_value(s, separator, token);
 		return TRUE;
 	}
-	return no_such(token, s, error);
+	return separator == ':' || strchr(token, '=') ? no_such_option(token, s, error)
+						      : no_such(token, s, error);
 }
 
 static gboolean read_list(GPtrArray *settings, const char *list, GError **error)

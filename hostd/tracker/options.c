@@ -44,6 +44,17 @@ gboolean kx_options_set(KxOptions *o, const char *key, const char *value, GError
 	return FALSE;
 }
 
+char *kx_option_keys_of(const KxTrackerRow *t)
+{
+	g_autoptr(GString) keys = g_string_new(NULL);
+
+	for (const KxOptionKey *k = kx_option_keys; k->key && t->can; k++) {
+		if (k->needs && !k->at_attach && kx_option_is_for(k, t))
+			g_string_append_printf(keys, "%s%s", keys->len ? ", " : "", k->key);
+	}
+	return g_string_free(g_steal_pointer(&keys), FALSE);
+}
+
 char *kx_options_to_string(const KxOptions *o)
 {
 	g_autoptr(GString) s = g_string_new(NULL);

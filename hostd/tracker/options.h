@@ -116,6 +116,8 @@ typedef struct {
 
 extern const KxOptionKey kx_option_keys[]; /* in the order to be set in; ends with key NULL */
 const KxOptionKey *kx_option_key(const char *key);
+/* The keys of the options that @t takes and that can be set later, in words: "interval, granularity, …"; "": none. */
+char *kx_option_keys_of(const KxTrackerRow *t);
 
 /* Number of passes per aggregation; 0: the module's default. */
 guint32 kx_options_aggregation_passes(const KxOptions *o);

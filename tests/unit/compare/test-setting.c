@@ -89,7 +89,12 @@ static void test_wrong_lists_are_refused(void **state)
 	} cases[] = {
 		{ "", "'' is neither a tracker nor an option" },
 		{ "warp", "'warp' is neither a tracker nor an option" },
-		{ "abit:speed=1", "of abit" },
+		{ "abit:speed=1",
+		  "'speed=1' is not an option of abit, which takes interval, granularity, " },
+		{ "abit,intervall=1s", "of abit, which takes interval" },
+		{ "guest-pebs:intervall=1s", "of guest-pebs, which takes event, policy, " },
+		{ "off:interval", "of off, which takes none" },
+		{ "abit,warp", "'warp' is neither a tracker nor an option of abit; trackers: " },
 		{ "abit,", "'' is neither" },
 		{ "abit:interval=1s:interval=2s", "interval twice" },
 		{ "abit:interval=3parsecs", "setting abit: " },
@@ -99,8 +104,8 @@ static void test_wrong_lists_are_refused(void **state)
 		{ "abit,abit:granularity=4K", "are the same setting" },
 		{ "interval=1s,abit", "neither" },
 		{ "all:interval=1s", "neither" },
-		{ "abit:tracker=off", "neither" },
-		{ "abit:ring-size=1M", "neither" }, /* holds for the whole attach */
+		{ "abit:tracker=off", "not an option of abit" },
+		{ "abit:ring-size=1M", "not an option of abit" }, /* holds for the whole attach */
 	};
 
 	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
