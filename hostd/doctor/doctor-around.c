@@ -20,6 +20,19 @@ void kx_doctor_check_daemon(KxDoctor *d)
 						     : "kvm-extd is not reachable");
 }
 
+/* A daemon whose URI is empty uses no libvirt, however well libvirtd runs. */
+static gboolean is_without_libvirt(const KxDoctor *d)
+{
+	return d->facts->libvirt_uri && !*d->facts->libvirt_uri;
+}
+
+/* For the case that the daemon is not connected. */
+static const char *libvirt_remedy(const KxDoctor *d)
+{
+	return is_without_libvirt(d) ? "give the daemon a libvirt-uri, such as qemu:///system"
+				     : "systemctl start libvirtd";
+}
+
 void kx_doctor_check_libvirt(KxDoctor *d)
 {
 	static const char *const sockets[] = { "run/libvirt/libvirt-sock",
@@ -31,9 +44,15 @@ void kx_doctor_check_libvirt(KxDoctor *d)
 		return;
 	}
 	if (d->facts->libvirt == 0) {
-		kx_doctor_say(d, KX_CHECK_NO,
-			      "systemctl start libvirtd; without it name VMs with --pid",
-			      "the daemon is not connected to %s", uri);
+		g_autofree char *remedy =
+			g_strconcat(libvirt_remedy(d), "; without it name VMs with --pid", NULL);
+
+		if (is_without_libvirt(d))
+			kx_doctor_say(d, KX_CHECK_NO, remedy,
+				      "the daemon uses no libvirt: its libvirt-uri is empty");
+		else
+			kx_doctor_say(d, KX_CHECK_NO, remedy, "the daemon is not connected to %s",
+				      uri);
 		return;
 	}
 	for (guint i = 0; i < G_N_ELEMENTS(sockets); i++) {
@@ -55,7 +74,7 @@ void kx_doctor_check_dirty_rate(KxDoctor *d)
 			"qemu-dirty-rate can ask QEMU through libvirt; mode dirty-ring needs a "
 			"VM that runs with KVM's dirty ring");
 	else if (d->facts->libvirt == 0)
-		kx_doctor_say(d, KX_CHECK_NO, "systemctl start libvirtd",
+		kx_doctor_say(d, KX_CHECK_NO, libvirt_remedy(d),
 			      "qemu-dirty-rate asks QEMU through libvirt, which the daemon is not "
 			      "connected to");
 	else
@@ -72,7 +91,7 @@ void kx_doctor_check_guest_channel(KxDoctor *d)
 	gboolean apparmor = kx_doctor_is_on(enabled);
 
 	if (f->libvirt == 0)
-		kx_doctor_say(d, KX_CHECK_NO, "systemctl start libvirtd",
+		kx_doctor_say(d, KX_CHECK_NO, libvirt_remedy(d),
 			      "trackers in the guest need libvirt, which plugs their channel in");
 	else if (!f->qemu)
 		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "no QEMU was found that could be asked");

@@ -9,26 +9,10 @@
 
 #include "doctor-pebs.h"
 #include "tracker/damon-setup.h"
+#include "tracker/idle-page.h"
 #include "tracker/logmech.h"
 #include "tracker/lrugen.h"
 #include "vm/hostinfo.h"
-
-/* The text of the kernel's configuration; NULL: it is not installed. */
-static char *kernel_config(const KxDoctor *d)
-{
-	g_autofree char *in_boot = g_strdup_printf("boot/config-%s", d->release);
-	g_autofree char *in_modules = g_strdup_printf("lib/modules/%s/config", d->release);
-	char *text = kx_read_line(d->facts->root, in_boot);
-
-	return text ? text : kx_read_line(d->facts->root, in_modules);
-}
-
-static gboolean config_has(const char *config, const char *option)
-{
-	g_autofree char *wanted = g_strdup_printf("\n%s=y", option);
-
-	return config && strstr(config, wanted);
-}
 
 void kx_doctor_check_cpu(KxDoctor *d)
 {
@@ -52,6 +36,10 @@ void kx_doctor_check_virtualization(KxDoctor *d)
 		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "the CPU's flags are not known");
 	else if (kx_doctor_has_flag(d, flag))
 		kx_doctor_say(d, KX_CHECK_YES, NULL, "the CPU has %s", flag);
+	else if (!d->facts->kvm_error)
+		kx_doctor_say(d, KX_CHECK_YES, NULL,
+			      "/dev/kvm can be opened, though the CPU's flags do not contain %s",
+			      flag);
 	else
 		kx_doctor_say(d, KX_CHECK_NO,
 			      "switch virtualization on in the firmware; in a VM, give it nested "
@@ -70,6 +58,12 @@ void kx_doctor_check_kvm_module(KxDoctor *d)
 	remedy = g_strdup_printf("modprobe %s", d->vendor_module);
 	if (kx_doctor_exists(d, "sys/module/%s", d->vendor_module))
 		kx_doctor_say(d, KX_CHECK_YES, NULL, "%s is loaded", d->vendor_module);
+	else if (!d->facts->kvm_error)
+		kx_doctor_say(
+			d, KX_CHECK_UNKNOWN, NULL,
+			"/dev/kvm can be opened, though /sys/module has no %s: which KVM this "
+			"is, is not known",
+			d->vendor_module);
 	else
 		kx_doctor_say(d, KX_CHECK_NO, remedy, "%s is not loaded", d->vendor_module);
 }
@@ -261,20 +255,7 @@ void kx_doctor_check_pidfd_getfd(KxDoctor *d)
 			      "the call ended with: %s", g_strerror(d->facts->pidfd_error));
 }
 
-static void check_config(KxDoctor *d, const char *option, const char *sign, const char *use)
-{
-	g_autofree char *config = kernel_config(d);
-
-	if (config_has(config, option) || kx_doctor_exists(d, "%s", sign))
-		kx_doctor_say(d, KX_CHECK_YES, NULL, "%s", use);
-	else if (config)
-		kx_doctor_say(d, KX_CHECK_NO,
-			      "use a kernel built with it; only some trackers need it",
-			      "%s is not set", option);
-	else
-		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "no configuration of %s is installed",
-			      d->release ? d->release : "the running kernel");
-}
+static const char built_with_it[] = "use a kernel built with it; only some trackers need it";
 
 /* Only root can read who uses DAMON. */
 static char *damon_refusal(const KxDoctor *d)
@@ -284,7 +265,9 @@ static char *damon_refusal(const KxDoctor *d)
 		g_build_filename(root, "sys/kernel/mm/damon/admin/kdamonds/nr_kdamonds", NULL);
 	g_autofree char *proc_root = g_build_filename(root, "proc", NULL);
 
-	return g_access(nr, R_OK) ? NULL : kx_damon_refusal(root, proc_root);
+	return kx_doctor_exists(d, "sys/kernel/mm/damon/admin") && g_access(nr, R_OK)
+		       ? NULL
+		       : kx_damon_refusal(root, proc_root);
 }
 
 /* Whether a VM has a memory cgroup of its own shows when the tracker is set. */
@@ -319,25 +302,29 @@ static char *thieves_of_marks(const KxDoctor *d)
 void kx_doctor_check_idle_page(KxDoctor *d)
 {
 	g_autofree char *thieves = thieves_of_marks(d);
-	g_autofree char *use =
-		g_strconcat("the kernel marks pages as idle, for tracker idle-page", thieves, NULL);
+	g_autoptr(GError) why = NULL;
 
-	check_config(d, "CONFIG_IDLE_PAGE_TRACKING", IDLE_BITMAP, use);
+	if (kx_idle_page_check(d->facts->root, &why))
+		kx_doctor_say(d, KX_CHECK_YES, NULL,
+			      "the kernel marks pages as idle, for tracker idle-page%s", thieves);
+	else
+		kx_doctor_say(d, KX_CHECK_NO, built_with_it, "%s", why->message);
 }
 
 void kx_doctor_check_damon(KxDoctor *d)
 {
 	g_autofree char *found = damon_refusal(d);
 
-	if (found)
+	if (!found)
+		kx_doctor_say(d, KX_CHECK_YES, NULL, "the kernel's own monitor, as a baseline");
+	else if (!kx_doctor_exists(d, "sys/kernel/mm/damon/admin"))
+		kx_doctor_say(d, KX_CHECK_NO, built_with_it, "tracker damon: %s", found);
+	else
 		kx_doctor_say(d, KX_CHECK_NO,
 			      "end that monitor, and write 0 to "
 			      "/sys/kernel/mm/damon/admin/kdamonds/nr_kdamonds if it is not needed "
 			      "any more",
 			      "%s: tracker damon is refused", found);
-	else
-		check_config(d, "CONFIG_DAMON_SYSFS", "sys/kernel/mm/damon/admin",
-			     "the kernel's own monitor, as a baseline");
 }
 
 void kx_doctor_check_debugfs(KxDoctor *d)

@@ -26,6 +26,7 @@
  *    it before the next pass.
  *  - A mark that is left behind makes whoever reads its word of the bitmap clear the accessed bits of its frame.
  */
+#include "idle-page.h"
 #include "pagemap.h"
 
 #include <errno.h>
@@ -511,18 +512,26 @@ static gsize idle_page_bytes(gconstpointer work)
 	       kx_frame_map_bytes(s->before) + kx_frame_map_bytes(s->now);
 }
 
-static gboolean open_bitmap(IdlePage *s, const char *root, GError **error)
+gboolean kx_idle_page_check(const char *root, GError **error)
 {
 	g_autofree char *path = g_build_filename(root ? root : "/", BITMAP, NULL);
 
-	if (g_file_test(path, G_FILE_TEST_EXISTS)) {
-		s->bitmap = kx_pagemap_open_file("idle-page", path, O_RDWR, error);
-		return s->bitmap >= 0;
-	}
+	if (g_file_test(path, G_FILE_TEST_EXISTS))
+		return TRUE;
 	g_set_error_literal(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
 			    "tracker idle-page: the host's kernel has no idle page tracking "
 			    "(/" BITMAP "): it is built without CONFIG_IDLE_PAGE_TRACKING");
 	return FALSE;
+}
+
+static gboolean open_bitmap(IdlePage *s, const char *root, GError **error)
+{
+	g_autofree char *path = g_build_filename(root ? root : "/", BITMAP, NULL);
+
+	if (!kx_idle_page_check(root, error))
+		return FALSE;
+	s->bitmap = kx_pagemap_open_file("idle-page", path, O_RDWR, error);
+	return s->bitmap >= 0;
 }
 
 static gboolean idle_page_start(KxTracker *t, const KxOptions *o, GError **error)

@@ -120,7 +120,6 @@ static void put_intel(void)
 	put("sys/module/kvm/parameters/nx_huge_pages", "N\n");
 	put("sys/module/kvm_ext/version", KVM_EXT_VERSION "\n");
 	put("proc/mounts", "debugfs /sys/kernel/debug debugfs rw 0 0\n");
-	put("boot/config-6.1.0-40-amd64", "# x\n# CONFIG_DAMON_SYSFS is not set\n");
 	put("sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n");
 }
 
@@ -292,7 +291,7 @@ static void test_intel_with_pml(void **state)
 	expect(checks, "module", KX_CHECK_YES, "loaded");
 	expect(checks, "kernel", KX_CHECK_YES, "6.1.0-40");
 	expect(checks, "debugfs", KX_CHECK_YES, "mounted");
-	expect(checks, "damon", KX_CHECK_NO, "CONFIG_DAMON_SYSFS");
+	expect(checks, "damon", KX_CHECK_NO, "this kernel has no DAMON");
 	expect(checks, "dirty-rate", KX_CHECK_YES, "through libvirt");
 	expect(checks, "mglru", KX_CHECK_NO, "CONFIG_LRU_GEN");
 	expect(checks, "idle-page", KX_CHECK_NO, "CONFIG_IDLE_PAGE_TRACKING");
@@ -313,6 +312,60 @@ static void test_no_libvirt(void **state)
 	checks = kx_doctor_run(&facts);
 	expect(checks, "libvirt", KX_CHECK_NO, "not connected");
 	expect(checks, "dirty-rate", KX_CHECK_NO, "not connected");
+}
+
+/* A daemon with an empty URI uses no libvirt: to start libvirtd does not help. */
+static void test_empty_uri(void **state)
+{
+	static const char *const names[] = { "libvirt", "dirty-rate", "guest-channel" };
+	KxDoctorFacts facts = good_facts();
+	g_autoptr(GPtrArray) checks = NULL;
+
+	put_intel();
+	facts.libvirt = 0;
+	facts.libvirt_uri = "";
+	checks = kx_doctor_run(&facts);
+	expect(checks, "libvirt", KX_CHECK_NO, "its libvirt-uri is empty");
+	for (guint i = 0; i < G_N_ELEMENTS(names); i++)
+		assert_non_null(strstr(find(checks, names[i])->remedy, "libvirt-uri"));
+}
+
+/* The running kernel is asked, not its configuration: a file in /boot that says otherwise changes nothing. */
+static void test_running_kernel(void **state)
+{
+	KxDoctorFacts facts = good_facts();
+	g_autoptr(GPtrArray) without = NULL, with = NULL;
+
+	put_intel();
+	put("boot/config-6.1.0-40-amd64",
+	    "# x\nCONFIG_DAMON_SYSFS=y\nCONFIG_IDLE_PAGE_TRACKING=y\n");
+	without = kx_doctor_run(&facts);
+	expect(without, "idle-page", KX_CHECK_NO, "/sys/kernel/mm/page_idle/bitmap");
+	expect(without, "damon", KX_CHECK_NO, "this kernel has no DAMON");
+	assert_null(strstr(find(without, "damon")->remedy, "end that monitor"));
+	put("sys/kernel/mm/page_idle/bitmap", "");
+	put("sys/kernel/mm/damon/admin/kdamonds/nr_kdamonds", "0\n");
+	with = kx_doctor_run(&facts);
+	expect(with, "idle-page", KX_CHECK_YES, "marks pages as idle");
+	expect(with, "damon", KX_CHECK_YES, "baseline");
+}
+
+/* What opens as KVM is KVM, though the CPU's flags and the modules do not show it. */
+static void test_kvm_without_flag(void **state)
+{
+	KxDoctorFacts facts = good_facts();
+	g_autoptr(GPtrArray) opens = NULL, missing = NULL;
+
+	put_cpu("GenuineIntel", "ept");
+	opens = kx_doctor_run(&facts);
+	expect(opens, "virtualization", KX_CHECK_YES, "do not contain vmx");
+	expect(opens, "kvm-module", KX_CHECK_UNKNOWN, "/dev/kvm can be opened");
+	assert_true(kx_doctor_ok(opens));
+	facts.kvm_error = ENOENT;
+	missing = kx_doctor_run(&facts);
+	expect(missing, "virtualization", KX_CHECK_NO, "do not contain vmx");
+	expect(missing, "kvm-module", KX_CHECK_NO, "not loaded");
+	assert_false(kx_doctor_ok(missing));
 }
 
 static void test_intel_without_ept(void **state)
@@ -352,7 +405,7 @@ static void test_amd(void **state)
 	expect(checks, "pml", KX_CHECK_NO, "AMD without PML");
 	expect(checks, "dirty-log", KX_CHECK_YES, "mechanism write-protect");
 	expect(checks, "tdp-mmu", KX_CHECK_UNKNOWN, "kvm is not loaded");
-	expect(checks, "damon", KX_CHECK_UNKNOWN, "no configuration");
+	expect(checks, "damon", KX_CHECK_NO, "this kernel has no DAMON");
 	expect(checks, "debugfs", KX_CHECK_NO, "not mounted");
 	expect(checks, "a-bit-rivals", KX_CHECK_NO, "missing from samples");
 }
@@ -840,6 +893,9 @@ int main(void)
 		CASE(test_damon),
 		CASE(test_nothing),
 		CASE(test_no_virtualization),
+		CASE(test_empty_uri),
+		CASE(test_running_kernel),
+		CASE(test_kvm_without_flag),
 		CASE(test_module_not_built),
 		CASE(test_module_installed),
 		CASE(test_module_compressed),
