@@ -8,6 +8,7 @@
 
 #include "base/textfmt.h"
 #include "maps.h"
+#include "pick.h"
 #include "report/csv.h"
 #include "report/json.h"
 #include "report/text.h"
@@ -118,14 +119,13 @@ static gboolean show(Cli *cli, const char *target, const char *what, gpointer da
 static int show_file(const Cli *cli, Heat *h)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(KxReport) r = cli_read_report(cli, h->input, NULL, &error);
+	g_autoptr(KxReport) r = cli_read_report(cli, h->input, NULL, &h->targets, &error);
 
 	if (r) {
 		show_report(cli, h, r);
 		return KX_EXIT_OK;
 	}
-	cli_fail(NULL, error);
-	return KX_EXIT_FAILED;
+	return cli_fail_file(error);
 }
 
 static int run(Cli *cli, Heat *h, char **targets)
@@ -152,7 +152,7 @@ static int run(Cli *cli, Heat *h, char **targets)
 static gboolean check(Heat *h, gboolean json, int *code)
 {
 	if (!cli_check_tracker(&h->tracker, "heat", code) ||
-	    !cli_check_input(h->input, &h->targets, "heat", code))
+	    (h->input && !cli_check_pick(&h->targets, "heat", code)))
 		return FALSE;
 	if (h->csv && json) {
 		*code = cli_usage("heat", "--csv and --json exclude each other");

@@ -8,6 +8,7 @@
 #include "maps.h"
 #include "model/accessmap-json.h"
 #include "output.h"
+#include "pick.h"
 #include "picture.h"
 #include "report/overtime-text.h"
 
@@ -94,8 +95,11 @@ static gboolean write_picture(const Heatmap *h, const KxReport *r, PictureFormat
 	const KxAccessMap *m;
 
 	if (r->vms->len != 1) {
+		g_autofree char *names = cli_vm_names(r);
+
 		g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-			    "a picture is of one VM, and these are %u", r->vms->len);
+			    "a picture is of one VM, and these are %u%s%s", r->vms->len,
+			    *names ? "; name one of: " : "", names);
 		return FALSE;
 	}
 	m = cli_maps_choose(&h->maps, r->vms->pdata[0], &why);
@@ -173,6 +177,14 @@ static gboolean check(Heatmap *h, gboolean json, int *code)
 	    !g_str_equal(h->colour, "never")) {
 		*code = cli_usage("heatmap", "--colour '%s': it is auto, always or never",
 				  h->colour);
+		return FALSE;
+	}
+	if (h->output && picture_unknown(h->output)) {
+		*code = cli_usage(
+			"heatmap",
+			"--output '%s': pictures are PNG or SVG: give a name that ends in "
+			".png or .svg",
+			h->output);
 		return FALSE;
 	}
 	if ((h->csv && json) ||

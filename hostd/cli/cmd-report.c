@@ -7,6 +7,7 @@
 #include "maps.h"
 #include "output.h"
 #include "overtime.h"
+#include "pick.h"
 #include "report/csv.h"
 #include "report/json.h"
 #include "report/row.h"
@@ -108,18 +109,22 @@ static gboolean emit(Cli *cli, const Arguments *a, const KxReport *r, const KxCo
 
 /* --- the reference of ratios ----------------------------------------------- */
 
-static void add_names(GString *names, const GPtrArray *rows)
+/* @seen owns the names; VMs often have rows of the same names, each of which is listed once. */
+static void add_names(GString *names, GHashTable *seen, const GPtrArray *rows)
 {
 	for (guint i = 0; i < rows->len; i++) {
-		g_autofree char *label = kx_row_label(rows, i);
+		char *label = kx_row_label(rows, i);
 
-		g_string_append_printf(names, "%s'%s'", names->len ? ", " : "", label);
+		if (!g_hash_table_contains(seen, label))
+			g_string_append_printf(names, "%s'%s'", names->len ? ", " : "", label);
+		g_hash_table_add(seen, label);
 	}
 }
 
 /* FALSE: no VM of the report has a row with this name. A name that only some VMs have is no error. */
 static gboolean set_reference(KxReport *r, const char *name, GError **error)
 {
+	g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	g_autoptr(GString) names = g_string_new(NULL);
 	gboolean there = FALSE;
 
@@ -127,7 +132,7 @@ static gboolean set_reference(KxReport *r, const char *name, GError **error)
 		g_autoptr(GPtrArray) rows = kx_vm_rows(r->vms->pdata[i], NULL);
 
 		there |= kx_row_called(rows, name) < rows->len;
-		add_names(names, rows);
+		add_names(names, seen, rows);
 	}
 	if (there) {
 		g_free(r->reference);
@@ -151,11 +156,9 @@ static KxReport *obtain(Cli *cli, const Arguments *a, int *code)
 	KxReport *r;
 
 	if (a->input) {
-		r = cli_read_report(cli, a->input, NULL, &error);
-		if (!r) {
-			cli_fail(NULL, error);
-			*code = KX_EXIT_FAILED;
-		}
+		r = cli_read_report(cli, a->input, NULL, &a->targets, &error);
+		if (!r)
+			*code = cli_fail_file(error);
 		return r;
 	}
 	if (named) {
@@ -240,9 +243,7 @@ int cmd_report(Cli *cli, int argc, char **argv)
 		code = cli_usage("report", "--csv and --json exclude each other");
 	else if (a.comparison && !a.html)
 		code = cli_usage("report", "--comparison belongs to the page: give --html FILE");
-	else if (a.input && (a.targets.names || a.targets.pids))
-		code = cli_usage("report", "--input and named VMs exclude each other");
-	else
+	else if (!a.input || cli_check_pick(&a.targets, "report", &code))
 		code = report(cli, &a);
 out:
 	g_free(a.input);

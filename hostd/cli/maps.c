@@ -6,6 +6,7 @@
 
 #include "base/textfmt.h"
 #include "overtime.h"
+#include "pick.h"
 #include "record/replay.h"
 #include "tracker/options.h"
 #include "tracker/units.h"
@@ -47,26 +48,24 @@ gboolean cli_check_tracker(char **tracker, const char *command, int *code)
 	return TRUE;
 }
 
-gboolean cli_check_input(const char *input, const Targets *targets, const char *command, int *code)
-{
-	if (!input || !(targets->names || targets->pids || targets->all))
-		return TRUE;
-	*code = cli_usage(command, "--input and named VMs exclude each other");
-	return FALSE;
-}
-
 gboolean cli_maps_check(Maps *m, const char *command, int *code)
 {
 	if (!cli_check_tracker(&m->tracker, command, code) ||
 	    !check_time(command, "--from", m->from, code) ||
 	    !check_time(command, "--until", m->until, code) ||
-	    !cli_check_input(m->input, &m->targets, command, code))
+	    (m->input && !cli_check_pick(&m->targets, command, code)))
 		return FALSE;
 	if (!m->input && (m->from || m->until)) {
 		*code = cli_usage(command, "--from and --until need --input with a recording");
 		return FALSE;
 	}
 	return TRUE;
+}
+
+int cli_fail_file(const GError *error)
+{
+	cli_fail(NULL, error);
+	return error->domain == KX_EXIT_ERROR ? error->code : KX_EXIT_FAILED;
 }
 
 /* --- files --------------------------------------------------------------------------------------------------------------- */
@@ -134,7 +133,7 @@ KxReport *cli_read_recording(const Cli *cli, const char *path, const Maps *part,
 	return g_steal_pointer(&r->report);
 }
 
-KxReport *cli_read_report(const Cli *cli, const char *path, const Maps *part, GError **error)
+static KxReport *read_all(const Cli *cli, const char *path, const Maps *part, GError **error)
 {
 	g_autofree char *json = NULL;
 	KxReport *r;
@@ -148,6 +147,14 @@ KxReport *cli_read_report(const Cli *cli, const char *path, const Maps *part, GE
 	if (!r)
 		g_prefix_error(error, "%s: ", path);
 	return r;
+}
+
+KxReport *cli_read_report(const Cli *cli, const char *path, const Maps *part, const Targets *of,
+			  GError **error)
+{
+	g_autoptr(KxReport) r = read_all(cli, path, part, error);
+
+	return r && cli_pick_vms(r, path, of, error) ? g_steal_pointer(&r) : NULL;
 }
 
 /* --- the daemon ---------------------------------------------------------------------------------------------------------- */
@@ -193,12 +200,10 @@ KxReport *cli_maps_obtain(Cli *cli, Maps *m, gboolean heat, int *code)
 
 	*code = KX_EXIT_OK;
 	if (m->input) {
-		KxReport *r = cli_read_report(cli, m->input, m, &error);
+		KxReport *r = cli_read_report(cli, m->input, m, &m->targets, &error);
 
-		if (!r) {
-			cli_fail(NULL, error);
-			*code = KX_EXIT_FAILED;
-		}
+		if (!r)
+			*code = cli_fail_file(error);
 		return r;
 	}
 	targets = cli_targets(cli, &m->targets, TARGETS_REQUIRED, TRUE, code);

@@ -40,7 +40,6 @@ void cli_maps_clear(Maps *m);
  * the error is printed.
  */
 gboolean cli_check_tracker(char **tracker, const char *command, int *code);
-gboolean cli_check_input(const char *input, const Targets *targets, const char *command, int *code);
 /* Checks the arguments. FALSE: *@code is the exit code, and the error is printed. */
 gboolean cli_maps_check(Maps *m, const char *command, int *code);
 /*
@@ -58,7 +57,10 @@ const KxHeatMap *cli_maps_heat(const KxVmReport *v, const KxAccessMap *m);
 
 /* The report in a recording, with the heat that its samples give; warnings are printed. NULL: @error is set. */
 KxReport *cli_read_recording(const Cli *cli, const char *path, const Maps *part, GError **error);
-/* A recording or a report. */
-KxReport *cli_read_report(const Cli *cli, const char *path, const Maps *part, GError **error);
+/* A recording or a report: the VMs that @of names, or all. */
+KxReport *cli_read_report(const Cli *cli, const char *path, const Maps *part, const Targets *of,
+			  GError **error);
+/* Prints why a file cannot be shown; returns the exit code, which is never that of an unreachable daemon. */
+int cli_fail_file(const GError *error);
 
 #endif /* KX_CLI_MAPS_H */

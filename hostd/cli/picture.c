@@ -4,6 +4,7 @@
 #include <cairo-svg.h>
 #include <gio/gio.h>
 #include <math.h>
+#include <string.h>
 
 #include "base/colour.h"
 #include "base/textfmt.h"
@@ -26,10 +27,32 @@ typedef struct {
 	double width, height; /* of the map */
 } Drawing;
 
+static gboolean ends_in(const char *path, const char *ending)
+{
+	gsize len = strlen(path), n = strlen(ending);
+
+	return len >= n && !g_ascii_strcasecmp(path + len - n, ending);
+}
+
 gboolean picture_format(const char *path, PictureFormat *format)
 {
-	*format = g_str_has_suffix(path, ".svg") ? PICTURE_SVG : PICTURE_PNG;
-	return g_str_has_suffix(path, ".svg") || g_str_has_suffix(path, ".png");
+	*format = ends_in(path, ".svg") ? PICTURE_SVG : PICTURE_PNG;
+	return ends_in(path, ".svg") || ends_in(path, ".png");
+}
+
+gboolean picture_unknown(const char *path)
+{
+	static const char *const endings[] = {
+		".jpg",	 ".jpeg", ".jpe",  ".gif", ".webp", ".bmp", ".tif",  ".tiff",
+		".avif", ".heic", ".heif", ".jxl", ".ico",  ".tga", ".pdf",  ".eps",
+		".ps",	 ".pbm",  ".pgm",  ".ppm", ".pnm",  ".xpm", ".svgz", ".apng"
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(endings); i++) {
+		if (ends_in(path, endings[i]))
+			return TRUE;
+	}
+	return FALSE;
 }
 
 static void set_colour(cairo_t *cr, KxColour c)
