@@ -104,7 +104,7 @@ int cmd_export(Cli *cli, int argc, char **argv)
 	const GOptionEntry entries[] = {
 		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &e.output,
 		  "The record's file (default: damo.data, as damo calls it)", "FILE" },
-		MAPS_ENTRIES(e.maps),
+		MAPS_ENTRIES(e.maps, "Only the map of this tracker (default: those of all)"),
 		{ 0 },
 	};
 	gboolean format = argc > 1 && argv[1][0] != '-';

@@ -59,7 +59,6 @@ static void add_csv(const Heat *h, const KxVmReport *v)
 
 static void print_vm(Heat *h, const KxVmReport *v)
 {
-	g_autofree char *name = kx_text_clean(v->name);
 	guint shown = 0;
 
 	for (guint i = 0; i < v->heat->maps->len; i++) {
@@ -72,10 +71,13 @@ static void print_vm(Heat *h, const KxVmReport *v)
 		printf("%s%s", h->shown++ ? "\n" : "", text);
 		shown++;
 	}
-	if (!shown)
-		printf("%s%s: n/a: %s%s\n", h->shown++ ? "\n" : "", name,
-		       h->tracker ? h->tracker : "no tracker",
-		       h->tracker ? " has found nothing yet" : " has found anything yet");
+	if (!shown) {
+		g_autofree char *why =
+			cli_why_none(v, h->tracker, h->input != NULL, "no sample", "a sample");
+		g_autofree char *none = cli_maps_none(v, why);
+
+		printf("%s%s", h->shown++ ? "\n" : "", none);
+	}
 }
 
 static void show_report(const Cli *cli, Heat *h, const KxReport *r)

@@ -211,7 +211,7 @@ int cmd_heatmap(Cli *cli, int argc, char **argv)
 		  "Columns of the text, or pixels of the picture", "N" },
 		{ "height", 0, 0, G_OPTION_ARG_INT, &h.height,
 		  "Lines of the map, or pixels of the picture", "N" },
-		MAPS_ENTRIES(h.maps),
+		MAPS_ENTRIES(h.maps, MAPS_OF_ONE),
 		{ 0 },
 	};
 	int code = KX_EXIT_USAGE;

@@ -119,7 +119,7 @@ int cmd_wss(Cli *cli, int argc, char **argv)
 		  "Write to FILE instead of standard output", "FILE" },
 		{ "width", 0, 0, G_OPTION_ARG_INT, &w.width,
 		  "Columns of the text (default: the terminal's, else 120)", "N" },
-		MAPS_ENTRIES(w.maps),
+		MAPS_ENTRIES(w.maps, MAPS_OF_ONE),
 		{ 0 },
 	};
 	int code = KX_EXIT_USAGE;

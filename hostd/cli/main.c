@@ -115,6 +115,24 @@ static const Command table[] = {
 	{ NULL, NULL, NULL, NULL, NULL },
 };
 
+/* Whether @text is a tracker, or means all of them, so that the user looks for the help on trackers. */
+static gboolean means_trackers(const char *text)
+{
+	return g_str_equal(text, "tracker") || kx_tracker_meant(text);
+}
+
+static int no_command(const char *text)
+{
+	g_autofree char *shown = cli_show(text);
+
+	if (means_trackers(text))
+		return cli_usage(NULL,
+				 "there is no command '%s'; 'kvm-ext help trackers' says what each "
+				 "tracker is and cannot see",
+				 shown);
+	return cli_usage(NULL, "there is no command '%s'", shown);
+}
+
 static const Command *find(const char *name)
 {
 	for (const Command *c = table; c->name; c++) {
@@ -185,7 +203,7 @@ int cmd_help(Cli *cli, int argc, char **argv)
 		return KX_EXIT_OK;
 	}
 	if (argc > 1 && argv[1][0] != '-' && !c)
-		return cli_usage(NULL, "there is no command '%s'", argv[1]);
+		return no_command(argv[1]);
 	if (c && c->run != cmd_help) {
 		cli->command = c;
 		args[0] = argv[1];
@@ -216,7 +234,7 @@ static int run(int argc, char **argv)
 		return cli_usage(NULL, "no command is given");
 	c = find(version_wanted ? "version" : argv[1]);
 	if (!c)
-		return cli_usage(NULL, "there is no command '%s'", argv[1]);
+		return no_command(argv[1]);
 	kx_cli_options->command = c;
 	/* --version is given in place of a command */
 	return c->run(kx_cli_options, version_wanted ? argc : argc - 1,

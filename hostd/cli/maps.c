@@ -230,6 +230,29 @@ void cli_maps_say_none(const KxVmReport *v, const char *why)
 	fprintf(stderr, "kvm-ext: %s", line);
 }
 
+/* Whether the report has windows, and none of this tracker. */
+static gboolean never_ran(const KxVmReport *v, const char *tracker)
+{
+	for (guint i = 0; i < v->windows->len; i++) {
+		if (g_str_equal(((const KxWindow *)v->windows->pdata[i])->tracker, tracker))
+			return FALSE;
+	}
+	return v->windows->len;
+}
+
+char *cli_why_none(const KxVmReport *v, const char *tracker, gboolean saved, const char *nothing,
+		   const char *anything)
+{
+	const char *yet = saved ? "" : " yet";
+
+	if (!tracker)
+		return g_strdup_printf("no tracker has had %s%s", anything, yet);
+	if (saved && never_ran(v, tracker))
+		return g_strdup_printf("%s did not run in the windows of this report",
+				       tracker);
+	return g_strdup_printf("%s has had %s%s", tracker, nothing, yet);
+}
+
 const KxAccessMap *cli_maps_choose(const Maps *m, const KxVmReport *v, char **why)
 {
 	const KxAccessMap *found = NULL;
@@ -247,8 +270,8 @@ const KxAccessMap *cli_maps_choose(const Maps *m, const KxVmReport *v, char **wh
 	else if (!found && !v->over_time)
 		*why = g_strdup("the report has no heat over time");
 	else if (!found)
-		*why = g_strdup_printf("%s has had no pass that counts yet",
-				       m->tracker ? m->tracker : "no tracker");
+		*why = cli_why_none(v, m->tracker, m->input != NULL, "no pass that counts",
+				    "a pass that counts");
 	return found;
 }
 

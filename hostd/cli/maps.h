@@ -12,14 +12,11 @@ typedef struct {
 	char *from, *until; /* of the recording; NULL: all */
 } Maps;
 
-#define MAPS_ENTRIES(m)                                                                              \
-	{ "tracker",                                                                                 \
-	  't',                                                                                       \
-	  0,                                                                                         \
-	  G_OPTION_ARG_STRING,                                                                       \
-	  &(m).tracker,                                                                              \
-	  "Show what this tracker found (default: the tracker that runs, or ran last)",              \
-	  "TRACKER" },                                                                               \
+#define MAPS_OF_ONE "Show what this tracker found (default: the tracker that runs, or ran last)"
+
+/* @tracker_help: what --tracker does for the command. */
+#define MAPS_ENTRIES(m, tracker_help)                                                                \
+	{ "tracker", 't', 0, G_OPTION_ARG_STRING, &(m).tracker, (tracker_help), "TRACKER" },         \
 		{ "input",                                                                           \
 		  'i',                                                                               \
 		  0,                                                                                 \
@@ -49,6 +46,12 @@ gboolean cli_maps_check(Maps *m, const char *command, int *code);
 KxReport *cli_maps_obtain(Cli *cli, Maps *m, gboolean heat, int *code);
 /* The map to show; NULL: there is none, and @why, which the caller frees, is a clause. */
 const KxAccessMap *cli_maps_choose(const Maps *m, const KxVmReport *v, char **why);
+/*
+ * Why there is nothing to show of @tracker, or (NULL) of any: a clause such as "abit has had no sample yet". @nothing: "no sample";
+ * @anything: "a sample". @saved: the report is of a file, to which nothing comes any more.
+ */
+char *cli_why_none(const KxVmReport *v, const char *tracker, gboolean saved, const char *nothing,
+		   const char *anything);
 /* "NAME: n/a: WHY", a line for a terminal. */
 char *cli_maps_none(const KxVmReport *v, const char *why);
 void cli_maps_say_none(const KxVmReport *v, const char *why);

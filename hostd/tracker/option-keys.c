@@ -70,7 +70,8 @@ const KxOptionKey kx_option_keys[] = {
 	  .text = kx_option_text_interval },
 	{ .key = "granularity",
 	  .value = "SIZE",
-	  .help = "Size of what is tested: 4K or 2M (dirty log, regions: 4K only)",
+	  .help = "Size of what is tested: 4K, or 2M for abit, abit-flush and ept-walk without "
+		  "regions",
 	  TRACKERS_OF_PAGES,
 	  MEMBERS(granularity),
 	  .set = kx_option_set_granularity,

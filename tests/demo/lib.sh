@@ -5,6 +5,11 @@
 say() { printf '\n== %s\n' "$*"; }
 type_in() { printf '$ %s\n' "$*"; "$@"; }
 
+# say_where_kept FOLDER: the comparison's ID is of the emulated host, whose store ends with it. FOLDER is of the host that runs the demo.
+say_where_kept() {
+	printf 'That ID is of this emulated host, and ends with it. Afterwards read the file: kvm-ext compare --input %s/compare.json\n' "$1"
+}
+
 # start_kvm_ext RELEASE: module and daemon
 start_kvm_ext() {
 	insmod "build/kmod/$1/kvm_ext.ko"

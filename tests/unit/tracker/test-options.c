@@ -739,6 +739,14 @@ static void test_keys_and_trackers(void **state)
 	assert_string_equal(kx_option_keys[0].key, "tracker");
 	assert_string_equal(kx_tracker_by_name("abit")->name, "abit");
 	assert_null(kx_tracker_by_name("abit "));
+	/* the help names just the trackers that can test 2M */
+	for (const KxTrackerRow *t = kx_trackers; t->name; t++) {
+		g_autofree char *word = g_strdup_printf("\\b%s(,| |$)", t->name);
+
+		if (!g_regex_match_simple(word, kx_option_key("granularity")->help, 0, 0) !=
+		    !(t->can & KX_CAN_2M))
+			fail_msg("help of granularity: %s", t->name);
+	}
 	for (const KxOptionKey *k = kx_option_keys; k->key; k++) {
 		g_autoptr(GError) error = NULL;
 		KxOptions o;
