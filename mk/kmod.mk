@@ -23,4 +23,4 @@ kmod: W ?= 1
 kmod:
 	@tests/lab/kernels get $(SUITE) >/dev/null
 	+@release=$$(tests/lab/kernels release $(SUITE)) && $(MAKE) --no-print-directory -C kvm-ext modules \
-		W=$(W) RELEASE=$$release KMAKE="$(CURDIR)/tests/lab/kernels make $$release --"
+		W=$(W) RELEASE=$$release JOBS="$$(nproc)" KMAKE="$(CURDIR)/tests/lab/kernels make $$release --"

@@ -248,8 +248,7 @@ char *cli_why_none(const KxVmReport *v, const char *tracker, gboolean saved, con
 	if (!tracker)
 		return g_strdup_printf("no tracker has had %s%s", anything, yet);
 	if (saved && never_ran(v, tracker))
-		return g_strdup_printf("%s did not run in the windows of this report",
-				       tracker);
+		return g_strdup_printf("%s did not run in the windows of this report", tracker);
 	return g_strdup_printf("%s has had %s%s", tracker, nothing, yet);
 }
 
