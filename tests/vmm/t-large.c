@@ -186,7 +186,7 @@ static void progress(uint32_t id, const char *name)
 
 /* --- stretches ----------------------------------------------------------------------- */
 
-#define ACCOUNTS 100
+#define ACCOUNTS 400
 
 /*
  * Not for trackers that use the dirty log: KVM returns the log of a memslot in one ioctl, which

@@ -319,7 +319,7 @@ static void holds(uint32_t id, const char *name)
 	struct kx kx;
 
 	kx_attach(&kx, vm.fd, 0);
-	kx_ok_stretch(&kx, &t, 100, touch_all, name);
+	kx_ok_stretch(&kx, &t, 400, touch_all, name);
 	kx_close(&kx);
 }
 
