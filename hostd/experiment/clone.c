@@ -46,15 +46,6 @@ static xmlDoc *read_domain(const char *xml, GError **error)
 	return g_steal_pointer(&doc);
 }
 
-static char *content(xmlNode *node)
-{
-	xmlChar *text = node ? xmlNodeGetContent(node) : NULL;
-	char *copy = text ? g_strstrip(g_strdup((const char *)text)) : NULL;
-
-	xmlFree(text);
-	return copy;
-}
-
 gboolean kx_clone_look(const char *template, char **name, guint *vcpus, GError **error)
 {
 	g_autoptr(xmlDoc) doc = read_domain(template, error);
@@ -65,10 +56,10 @@ gboolean kx_clone_look(const char *template, char **name, guint *vcpus, GError *
 	if (!doc)
 		return FALSE;
 	root = xmlDocGetRootElement(doc);
-	number = content(kx_xml_child(root, "vcpu"));
+	number = kx_xml_content(kx_xml_child(root, "vcpu"));
 	if (number && (!kx_parse_number(number, NULL, &n) || n < 1 || n > 8192))
 		return kx_plan_bad_template(error, "its <vcpu> is no number of vCPUs");
-	called = content(kx_xml_child(root, "name"));
+	called = kx_xml_content(kx_xml_child(root, "name"));
 	if (!called || !*called || strchr(called, '/') || strlen(called) > 64)
 		return kx_plan_bad_template(error,
 					    "its <name> must be 1 to 64 characters, without '/'");

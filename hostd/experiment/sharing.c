@@ -11,15 +11,6 @@
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlXPathContext, xmlXPathFreeContext)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlXPathObject, xmlXPathFreeObject)
 
-static char *content(xmlNode *node)
-{
-	xmlChar *text = node ? xmlNodeGetContent(node) : NULL;
-	char *copy = text ? g_strstrip(g_strdup((const char *)text)) : NULL;
-
-	xmlFree(text);
-	return copy;
-}
-
 /*
  * The attributes of <source> that name what is behind it. Which of them counts depends on the type, so all that there are must be the
  * clone's own. A volume is its own as well if its pool is.
@@ -103,7 +94,7 @@ char *kx_sharing_nvram(xmlNode *root)
 	xmlNode *source = nvram ? kx_xml_child(nvram, "source") : NULL;
 
 	if (!source)
-		return content(nvram);
+		return kx_xml_content(nvram);
 	/* A file, a block device, a name in the network. */
 	for (xmlAttr *a = source->properties; a; a = a->next) {
 		char *value = kx_xml_get(source, (const char *)a->name);
@@ -129,7 +120,7 @@ static gboolean check_nvram(xmlNode *root, GError **error)
 static gboolean check_loader(xmlNode *loader, GError **error)
 {
 	g_autofree char *readonly = kx_xml_get(loader, "readonly");
-	g_autofree char *file = content(loader);
+	g_autofree char *file = kx_xml_content(loader);
 
 	return !file || !*file || kx_sharing_is_own(file) || g_strcmp0(readonly, "yes") == 0 ||
 	       kx_plan_bad_template(error,
@@ -199,7 +190,7 @@ static gboolean is_of_libvirt(const char *name)
 
 static gboolean check_name(const xmlNode *root, xmlNode *node, const char *kind, GError **error)
 {
-	g_autofree char *name = content(node);
+	g_autofree char *name = kx_xml_content(node);
 
 	if (!name || !*name || kx_sharing_is_own(name) || is_of_libvirt(name))
 		return TRUE;

@@ -66,3 +66,12 @@ char *kx_xml_get(xmlNode *node, const char *attribute)
 	xmlFree(value);
 	return copy;
 }
+
+char *kx_xml_content(xmlNode *node)
+{
+	xmlChar *text = node ? xmlNodeGetContent(node) : NULL;
+	char *copy = text ? g_strstrip(g_strdup((const char *)text)) : NULL;
+
+	xmlFree(text);
+	return copy;
+}

@@ -21,4 +21,7 @@ void kx_xml_replace(xmlNode *parent, const char *name, const char *text);
 /* The attribute's value; NULL: there is none. The caller frees it. */
 char *kx_xml_get(xmlNode *node, const char *attribute);
 
+/* The text inside, without blanks around it; NULL: @node is NULL. The caller frees it. */
+char *kx_xml_content(xmlNode *node);
+
 #endif /* KX_EXPERIMENT_XML_H */
