@@ -21,7 +21,10 @@ typedef struct {
 	double *values;
 	guint *positions, *before;
 	guint known; /* of comparison-parts.c: bits of the parts that are known of a setting */
-	double ns_per_miss; /* of comparison-misses.c */
+	/* of comparison-misses.c, by kx_ground_misses() */
+	double ns_per_miss;
+	const char *
+		no_misses; /* why 0 misses are not the guests' own; NULL: what was counted is true */
 } KxGround;
 
 /* Work per ns of running time; NAN: not known. */
@@ -47,6 +50,8 @@ void kx_fill_parts(const KxGround *g, guint k, KxComparedRow *row);
 
 /* --- cache misses (comparison-misses.c) ------------------------------------------------------------------------------- */
 
+/* What the figures of all rows have in common. Call this before the first of them. */
+void kx_ground_misses(KxGround *g);
 void kx_fill_misses(const KxGround *g, guint k, KxComparedRow *row);
 
 #endif /* KX_COMPARISON_GROUND_H */

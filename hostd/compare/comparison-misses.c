@@ -188,29 +188,32 @@ static KxFigure of_logarithm(KxFigure f)
 	return f;
 }
 
+void kx_ground_misses(KxGround *g)
+{
+	g->no_misses = not_counted(g->c);
+	g->ns_per_miss = ns_per_miss(g);
+}
+
 void kx_fill_misses(const KxGround *g, guint k, KxComparedRow *row)
 {
 	const char *why =
 		g->c->llc_na ? g->c->llc_na : "last-level-cache misses of guests were not counted";
-	const char *nothing = not_counted(g->c);
-	KxGround own = *g;
 
-	if (nothing) {
-		fill(row, nothing);
+	if (g->no_misses) {
+		fill(row, g->no_misses);
 		return;
 	}
-	own.ns_per_miss = ns_per_miss(g);
 	row->llc_per_s = kx_ground_quotient(g, k, misses, seconds, why);
 	row->llc_per_1000 = kx_ground_quotient(g, k, misses, thousands, why);
 	if (row->llc_per_1000.na)
 		row->llc_slowdown = kx_unavailable(row->llc_per_1000.na);
 	else if (k == KX_REFERENCE)
 		row->llc_slowdown = kx_figure(1, row->llc_per_1000.n);
-	else if (isnan(own.ns_per_miss))
+	else if (isnan(g->ns_per_miss))
 		row->llc_slowdown =
 			kx_unavailable("the guest's time per instruction does not clearly "
 				       "grow with its misses");
 	else
 		row->llc_slowdown =
-			of_logarithm(kx_ground_quotient(&own, k, expected, as_reference, why));
+			of_logarithm(kx_ground_quotient(g, k, expected, as_reference, why));
 }

@@ -349,6 +349,7 @@ GPtrArray *kx_comparison_rows(const KxComparison *c, guint vm)
 	guint k = 0;
 
 	kx_ground_init(&g, c, vm);
+	kx_ground_misses(&g);
 	for (guint i = 0; i < c->settings->len; i++) {
 		const KxComparedSetting *s = c->settings->pdata[i];
 		KxComparedRow *row;
