@@ -69,6 +69,7 @@ KX_LIB_SRCS += \
 	hostd/model/series.c \
 	hostd/model/totals.c \
 	hostd/doctor/selftest-log.c \
+	hostd/base/target.c \
 	hostd/base/textfmt.c \
 	hostd/report/worklog.c \
 	hostd/report/worklog-file.c \

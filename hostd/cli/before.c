@@ -5,11 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/target.h"
+
 #define RESTORE_TRIES 50u
 #define RESTORE_US    200000u
 
-/* The VM in the list; NULL: it is not there. */
-static GVariant *find(GVariant *list, const char *target)
+GVariant *cli_find_vm(GVariant *list, const char *target)
 {
 	for (gsize i = 0; i < g_variant_n_children(list); i++) {
 		g_autoptr(GVariant) vm = g_variant_get_child_value(list, i);
@@ -36,19 +37,14 @@ gboolean cli_hold(Cli *cli, guint32 pid, const char *id, GError **error)
  */
 static guint32 process_of(GVariant *list, const char *target)
 {
-	static const char *const forms[] = { "/proc/", "pid:" };
-	g_autoptr(GVariant) vm = find(list, target);
+	g_autoptr(GVariant) vm = cli_find_vm(list, target);
 	guint32 process = 0;
-	guint64 named;
+	pid_t named;
 
 	if (vm)
 		g_variant_lookup(vm, "pid", "u", &process);
-	for (guint i = 0; !vm && !process && i < G_N_ELEMENTS(forms); i++) {
-		if (g_str_has_prefix(target, forms[i]) &&
-		    g_ascii_string_to_unsigned(target + strlen(forms[i]), 10, 1, G_MAXINT32, &named,
-					       NULL))
-			process = (guint32)named;
-	}
+	else if (kx_target_process(target, &named) || kx_target_pid_form(target, &named))
+		process = (guint32)named;
 	return process;
 }
 
@@ -95,7 +91,7 @@ GVariant *cli_list_held(Cli *cli, const char *const *targets, guint32 *held, con
 
 void cli_before_read(GVariant *list, const char *target, CliBefore *before)
 {
-	g_autoptr(GVariant) vm = find(list, target);
+	g_autoptr(GVariant) vm = cli_find_vm(list, target);
 
 	if (!vm)
 		return;

@@ -194,9 +194,11 @@ void cli_disconnect(Cli *cli); /* call this before the program ends */
 typedef struct {
 	gboolean attached;
 	gboolean
-		cut; /* an interrupt has cut a call that changes the VM: the daemon may still carry out the call */
+		cut; /* an interrupt has cut a call that changes the VM, which the daemon may still carry out */
 	char *tracker, *options; /* NULL: not known */
 } CliBefore;
+/* The VM in the list; NULL: it is not there. */
+GVariant *cli_find_vm(GVariant *list, const char *target);
 void cli_before_read(GVariant *list, const char *target, CliBefore *before);
 gboolean cli_before_restore(Cli *cli, const char *target, const CliBefore *before, GError **error);
 void cli_before_clear(CliBefore *before);

@@ -20,12 +20,10 @@ typedef struct {
 /* A VM, and its state before the comparison, to which it returns. */
 typedef struct {
 	char *target, *shown;
-	gboolean was_attached;
-	gboolean cut;		 /* as in CliBefore */
-	gboolean gone;		 /* the VM takes part in no further window */
-	gboolean done;		 /* nothing has to be restored */
-	char *tracker, *options; /* the setting before the comparison */
-	guint32 held;		 /* the VM's process; 0: the VM is not held */
+	CliBefore before;
+	gboolean gone; /* the VM takes part in no further window */
+	gboolean done; /* nothing has to be restored */
+	guint32 held;  /* the VM's process; 0: the VM is not held */
 	/*
 	 * QEMU's measurement of the dirty rate: the time that one takes, if the setting uses it, else 0; and until when the last one may
 	 * continue

@@ -14,8 +14,7 @@ void compare_vm_free(gpointer data)
 
 	g_free(vm->target);
 	g_free(vm->shown);
-	g_free(vm->tracker);
-	g_free(vm->options);
+	cli_before_clear(&vm->before);
 	counter_free(vm->counter);
 	kx_vcpu_events_close(vm->llc_misses);
 	kx_vcpu_events_close(vm->instructions);
@@ -99,11 +98,11 @@ KxComparedVm *compare_vm(const CompareRun *r, guint i)
 /* Notes whether the VM's own tracker has QEMU measure the dirty rate. */
 static void note_rate(CompareVm *vm)
 {
-	g_auto(GStrv) words = g_strsplit(vm->options ? vm->options : "", " ", -1);
+	g_auto(GStrv) words = g_strsplit(vm->before.options ? vm->before.options : "", " ", -1);
 	KxOptions o;
 
 	kx_options_init(&o);
-	if (!vm->tracker || !kx_options_set(&o, "tracker", vm->tracker, NULL))
+	if (!vm->before.tracker || !kx_options_set(&o, "tracker", vm->before.tracker, NULL))
 		return;
 	for (char **word = words; *word; word++) {
 		char *equals = strchr(*word, '=');
@@ -116,31 +115,24 @@ static void note_rate(CompareVm *vm)
 	vm->rate_us = rate_us_of(&o);
 }
 
-/* Copies the VM's data from the daemon's list. */
-static gboolean find_vm(GVariant *vms, CompareVm *vm, KxComparedVm *into)
+/* Takes process, UUID and name from the daemon's list. */
+static void identify(GVariant *list, const char *target, KxComparedVm *into)
 {
-	for (gsize i = 0; i < g_variant_n_children(vms); i++) {
-		g_autoptr(GVariant) row = g_variant_get_child_value(vms, i);
-		const char *name = "", *uuid = NULL;
+	g_autoptr(GVariant) vm = cli_find_vm(list, target);
+	const char *name = "", *uuid = NULL;
 
-		g_variant_lookup(row, "name", "&s", &name);
-		if (!cli_is_called(name, row, vm->target))
-			continue;
-		g_variant_lookup(row, "attached", "b", &vm->was_attached);
-		g_variant_lookup(row, "pid", "u", &into->pid);
-		g_variant_lookup(row, "tracker", "s", &vm->tracker);
-		g_variant_lookup(row, "options", "s", &vm->options);
-		if (g_variant_lookup(row, "uuid", "&s", &uuid)) {
-			g_free(into->uuid);
-			into->uuid = g_strdup(uuid);
-		}
-		if (*name) {
-			g_free(into->name);
-			into->name = g_strdup(name);
-		}
-		return TRUE;
+	if (!vm)
+		return;
+	g_variant_lookup(vm, "pid", "u", &into->pid);
+	if (g_variant_lookup(vm, "uuid", "&s", &uuid)) {
+		g_free(into->uuid);
+		into->uuid = g_strdup(uuid);
 	}
-	return FALSE;
+	g_variant_lookup(vm, "name", "&s", &name);
+	if (*name) {
+		g_free(into->name);
+		into->name = g_strdup(name);
+	}
 }
 
 static gboolean attach(CompareRun *r, CompareVm *vm, GError **error)
@@ -255,16 +247,16 @@ static gboolean begin_vm(CompareRun *r, GVariant *list, guint i, int *code)
 	g_autoptr(GError) error = NULL;
 	CompareVm *vm = r->vms->pdata[i];
 
-	find_vm(list, vm, compare_vm(r, i));
+	cli_before_read(list, vm->target, &vm->before);
 	note_rate(vm);
-	if (vm->was_attached)
+	if (vm->before.attached)
 		return TRUE;
 	if (attach(r, vm, &error)) {
 		vm->done = FALSE;
 		return TRUE;
 	}
-	vm->cut = cli_was_cut(r->cli);
-	vm->done = !vm->cut;
+	vm->before.cut = cli_was_cut(r->cli);
+	vm->done = !vm->before.cut;
 	*code = cli_fail(vm->target, error);
 	return FALSE;
 }
@@ -299,11 +291,8 @@ gboolean compare_begin_vms(CompareRun *r, int *code)
 	now = before ? list_vms(r, code) : NULL;
 	for (guint i = 0; now && i < r->vms->len; i++) {
 		KxComparedVm *v = compare_vm(r, i);
-		CompareVm as_now = { .target = ((CompareVm *)r->vms->pdata[i])->target };
 
-		find_vm(now, &as_now, v);
-		g_free(as_now.tracker);
-		g_free(as_now.options);
+		identify(now, ((CompareVm *)r->vms->pdata[i])->target, v);
 		if (is_twice(r, i, code))
 			return FALSE;
 		kx_procstat_started("/proc", (pid_t)v->pid, &v->started, NULL);
@@ -337,10 +326,9 @@ void compare_tell_id(CompareRun *r)
 /* If the daemon is busy with the VM, the call is repeated for some time. */
 void compare_leave_vm(CompareRun *r, CompareVm *vm)
 {
-	const CliBefore before = { vm->was_attached, vm->cut, vm->tracker, vm->options };
 	g_autoptr(GError) error = NULL;
 
-	if (!vm->done && !cli_before_restore(r->cli, vm->target, &before, &error))
+	if (!vm->done && !cli_before_restore(r->cli, vm->target, &vm->before, &error))
 		cli_fail(vm->target, error);
 	if (vm->held)
 		cli_ask_release(r->cli, vm->held);

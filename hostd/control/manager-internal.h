@@ -8,6 +8,7 @@
 
 #include "letalone.h"
 #include "manager.h"
+#include "base/target.h"
 #include "model/report.h"
 
 struct _KxManager {
@@ -190,10 +191,6 @@ void kx_call_read_parts(const KxCall *c, KxLayout *known, KxOverTime *t);
 void kx_manager_stop_recordings(KxManager *m);
 
 /* --- sessions by name (manager-names.c) ------------------------------------------------------------------------------- */
-
-/* Whether @target has the form "/proc/N"; or "pid:N", which may also be a domain's name. */
-gboolean kx_target_process(const char *target, pid_t *pid);
-gboolean kx_target_pid_form(const char *target, pid_t *pid);
 
 /* A better fit is greater. */
 typedef enum {
