@@ -5,6 +5,8 @@
 
 #include <glib.h>
 
+#define KX_IDLE_BITMAP "sys/kernel/mm/page_idle/bitmap" /* below the root */
+
 /* Whether the running kernel has it. FALSE: @error says what is missing (KX_ERROR_NOT_SUPPORTED). */
 gboolean kx_idle_page_check(const char *root, GError **error);
 

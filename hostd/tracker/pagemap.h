@@ -9,6 +9,8 @@
 #include "passthread.h"
 
 #define KX_PAGE_SHIFT	   12u
+#define KX_HUGE_ORDER	   9u
+#define KX_HUGE_PAGES	   (1u << KX_HUGE_ORDER)
 #define KX_PAGE_PRESENT	   (1ull << 63)
 #define KX_PAGE_SWAPPED	   (1ull << 62)
 #define KX_PAGE_SOFT_DIRTY (1ull << 55)

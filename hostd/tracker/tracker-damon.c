@@ -321,14 +321,8 @@ static void damon_recover(const char *root, const char *proc_root)
 	kx_damon_recover(root ? root : "/", proc_root);
 }
 
-static gboolean damon_serves(const KxTrackerRow *row, gboolean module)
-{
-	return g_str_equal(row->name, "damon");
-}
-
 const KxTrackerOps kx_tracker_damon = {
 	.name = "damon",
-	.serves = damon_serves,
 	.start = damon_start,
 	.recover = damon_recover,
 	KX_PASSES_OPS,

@@ -39,16 +39,11 @@
 #include "base/error.h"
 #include "framemap.h"
 
-#define BITMAP "sys/kernel/mm/page_idle/bitmap"
-
 /* Frames that one read or write of the bitmap covers: the kernel takes a page of bits, and visits all mappings of each frame. */
 #define RUN_WORDS  64u
 #define RUN_FRAMES (RUN_WORDS * 64u)
 /* Largest order of a large page: 1 GiB. */
 #define ORDERS 18u
-
-#define HUGE_ORDER 9u
-#define HUGE_PAGES (1u << HUGE_ORDER)
 
 #define FLAG(name) (1ull << KPF_##name)
 
@@ -128,7 +123,7 @@ static gboolean look(const IdlePage *s, guint64 word, guint64 *idle, guint n, GE
 {
 	memset(idle, 0, n * sizeof(*idle));
 	return kx_words_read(s->bitmap, word, idle, n) >= 0 ||
-	       kx_pagemap_lost(s->map, "reading " BITMAP " for the memory", errno, error);
+	       kx_pagemap_lost(s->map, "reading " KX_IDLE_BITMAP " for the memory", errno, error);
 }
 
 static gboolean mark(const IdlePage *s, guint64 word, const guint64 *bits, guint n, GError **error)
@@ -145,7 +140,7 @@ static gboolean mark(const IdlePage *s, guint64 word, const guint64 *bits, guint
 		if (!put && want - done == sizeof(*bits))
 			return TRUE;
 		if (put <= 0)
-			return kx_pagemap_lost(s->map, "writing " BITMAP " for the memory",
+			return kx_pagemap_lost(s->map, "writing " KX_IDLE_BITMAP " for the memory",
 					       put < 0 ? errno : 0, error);
 		done += (gsize)put;
 	}
@@ -374,8 +369,8 @@ static guint parts_of(const IdlePage *s, const KxPageMapChunk *c, guint i)
 /* Records know leaves of 2 MiB, and ranges that one sample stands for: smaller large pages, and parts of one. */
 static void tell_large(KxPass *p, guint64 gfn, guint n)
 {
-	if (n == HUGE_PAGES)
-		kx_pass_found_run(p, gfn, n, HUGE_ORDER);
+	if (n == KX_HUGE_PAGES)
+		kx_pass_found_run(p, gfn, n, KX_HUGE_ORDER);
 	else
 		kx_pass_found_range(p, gfn, n, 1);
 }
@@ -514,19 +509,19 @@ static gsize idle_page_bytes(gconstpointer work)
 
 gboolean kx_idle_page_check(const char *root, GError **error)
 {
-	g_autofree char *path = g_build_filename(root ? root : "/", BITMAP, NULL);
+	g_autofree char *path = g_build_filename(root ? root : "/", KX_IDLE_BITMAP, NULL);
 
 	if (g_file_test(path, G_FILE_TEST_EXISTS))
 		return TRUE;
 	g_set_error_literal(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
 			    "tracker idle-page: the host's kernel has no idle page tracking "
-			    "(/" BITMAP "): it is built without CONFIG_IDLE_PAGE_TRACKING");
+			    "(/" KX_IDLE_BITMAP "): it is built without CONFIG_IDLE_PAGE_TRACKING");
 	return FALSE;
 }
 
 static gboolean open_bitmap(IdlePage *s, const char *root, GError **error)
 {
-	g_autofree char *path = g_build_filename(root ? root : "/", BITMAP, NULL);
+	g_autofree char *path = g_build_filename(root ? root : "/", KX_IDLE_BITMAP, NULL);
 
 	if (!kx_idle_page_check(root, error))
 		return FALSE;
@@ -560,14 +555,8 @@ static gboolean idle_page_start(KxTracker *t, const KxOptions *o, GError **error
 	return kx_passes_start(t, o, &ops, g_steal_pointer(&s), error);
 }
 
-static gboolean idle_page_serves(const KxTrackerRow *row, gboolean module)
-{
-	return g_str_equal(row->name, "idle-page");
-}
-
 const KxTrackerOps kx_tracker_idle_page = {
 	.name = "idle-page",
-	.serves = idle_page_serves,
 	.start = idle_page_start,
 	.fill = fill_window,
 	KX_PASSES_OPS,

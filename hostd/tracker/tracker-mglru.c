@@ -332,14 +332,8 @@ static gboolean mglru_start(KxTracker *t, const KxOptions *o, GError **error)
 	return kx_passes_start(t, o, &ops, g_steal_pointer(&m), error);
 }
 
-static gboolean mglru_serves(const KxTrackerRow *row, gboolean module)
-{
-	return g_str_equal(row->name, "mglru");
-}
-
 const KxTrackerOps kx_tracker_mglru = {
 	.name = "mglru",
-	.serves = mglru_serves,
 	.start = mglru_start,
 	.fill = fill_window,
 	KX_PASSES_OPS,

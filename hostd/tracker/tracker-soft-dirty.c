@@ -25,9 +25,7 @@
 
 #include "base/error.h"
 
-#define HUGE_ORDER 9u
-#define HUGE_PAGES (1u << HUGE_ORDER)
-G_STATIC_ASSERT(KX_PAGEMAP_CHUNK % HUGE_PAGES == 0);
+G_STATIC_ASSERT(KX_PAGEMAP_CHUNK % KX_HUGE_PAGES == 0);
 
 typedef struct {
 	KxPageMap *map;
@@ -75,9 +73,9 @@ static gboolean is_huge(const guint64 *entries)
 {
 	guint64 first = entries[0] & KX_PAGE_FRAME;
 
-	if (!first || first % HUGE_PAGES)
+	if (!first || first % KX_HUGE_PAGES)
 		return FALSE;
-	for (guint i = 0; i < HUGE_PAGES; i++) {
+	for (guint i = 0; i < KX_HUGE_PAGES; i++) {
 		if (!(entries[i] & KX_PAGE_PRESENT) || !(entries[i] & KX_PAGE_SOFT_DIRTY) ||
 		    (entries[i] & KX_PAGE_FRAME) != first + i)
 			return FALSE;
@@ -93,12 +91,12 @@ static gboolean find(gpointer work, KxPass *p, const KxPageMapChunk *c, GError *
 
 	memset(s->bits, 0, sizeof(s->bits));
 	for (guint i = 0; i < c->npages; i++) {
-		gboolean aligned = !(((c->hva >> KX_PAGE_SHIFT) + i) % HUGE_PAGES);
+		gboolean aligned = !(((c->hva >> KX_PAGE_SHIFT) + i) % KX_HUGE_PAGES);
 
-		if (aligned && c->npages - i >= HUGE_PAGES && is_huge(c->entries + i)) {
-			kx_pass_found_run(p, c->gfn + i, HUGE_PAGES, HUGE_ORDER);
+		if (aligned && c->npages - i >= KX_HUGE_PAGES && is_huge(c->entries + i)) {
+			kx_pass_found_run(p, c->gfn + i, KX_HUGE_PAGES, KX_HUGE_ORDER);
 			present++;
-			i += HUGE_PAGES - 1;
+			i += KX_HUGE_PAGES - 1;
 			continue;
 		}
 		present += (c->entries[i] & KX_PAGE_PRESENT) != 0;
@@ -177,14 +175,8 @@ static gboolean soft_dirty_start(KxTracker *t, const KxOptions *o, GError **erro
 	return kx_passes_start(t, o, &ops, g_steal_pointer(&s), error);
 }
 
-static gboolean soft_dirty_serves(const KxTrackerRow *row, gboolean module)
-{
-	return g_str_equal(row->name, "soft-dirty");
-}
-
 const KxTrackerOps kx_tracker_soft_dirty = {
 	.name = "soft-dirty",
-	.serves = soft_dirty_serves,
 	.start = soft_dirty_start,
 	KX_PASSES_OPS,
 };

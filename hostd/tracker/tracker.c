@@ -6,12 +6,17 @@ static const KxTrackerOps *const implementations[] = {
 	&kx_tracker_damon,  &kx_tracker_dirty_rate, &kx_tracker_mglru,	    &kx_tracker_off,
 };
 
+static gboolean serves(const KxTrackerOps *ops, const KxTrackerRow *row, gboolean module)
+{
+	return ops->serves ? ops->serves(row, module) : g_str_equal(row->name, ops->name);
+}
+
 const KxTrackerOps *kx_tracker_ops(const KxTrackerRow *row, gboolean module)
 {
 	guint i;
 
 	for (i = 0; i < G_N_ELEMENTS(implementations); i++) {
-		if (implementations[i]->serves(row, module))
+		if (serves(implementations[i], row, module))
 			return implementations[i];
 	}
 	return NULL;

@@ -41,8 +41,8 @@ typedef struct _KxTracker KxTracker;
 
 typedef struct {
 	const char *name; /* name of the implementation, for logs */
-	gboolean (*serves)(const KxTrackerRow *row,
-			   gboolean module); /* @module: the module is loaded */
+	/* @module: the module is loaded. NULL: the implementation serves the row of its own name. */
+	gboolean (*serves)(const KxTrackerRow *row, gboolean module);
 	/* Called once; start may be called any number of times. */
 	gboolean (*open)(KxTracker *t, GError **error);
 	void (*close)(KxTracker *t);
