@@ -116,6 +116,19 @@ char *kx_text_clean(const char *text)
 	return g_string_free(out, FALSE);
 }
 
+char *kx_text_list(const char *const *words, gsize n)
+{
+	GString *text = g_string_new(NULL);
+
+	for (gsize i = 0; i < n; i++)
+		g_string_append_printf(text, "%s%s",
+				       !i	   ? ""
+				       : i + 1 < n ? ", "
+						   : " and ",
+				       words[i]);
+	return g_string_free(text, FALSE);
+}
+
 guint kx_text_columns(const char *text)
 {
 	guint n = 0;

@@ -21,6 +21,8 @@ char *kx_text_pages_bytes(guint64 pages);
 
 /* Valid UTF-8 on one line: control characters become U+FFFD. */
 char *kx_text_clean(const char *text);
+/* "a", "a and b", "a, b and c" */
+char *kx_text_list(const char *const *words, gsize n);
 /* The text's width in columns of a terminal. */
 guint kx_text_columns(const char *text);
 

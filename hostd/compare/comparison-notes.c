@@ -166,9 +166,8 @@ static void note_contradictions(GPtrArray *notes, const GPtrArray *rows)
 	all = g_strjoinv(", ", (char **)labels->pdata);
 	note(notes,
 	     "%s: slowdown and guest per sample have different signs: the first is the mean of the "
-	     "rounds' ratios, the second is a sum over the rounds, and the rounds scatter too much "
-	     "to "
-	     "tell the sign; more rounds or longer windows are needed",
+	     "rounds' ratios, the second is a sum over the rounds, and the rounds scatter too "
+	     "much to tell the sign; more rounds or longer windows are needed",
 	     all);
 }
 

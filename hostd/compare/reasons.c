@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "reasons.h"
 
+#include "base/textfmt.h"
+
 typedef struct {
 	const char *why;
 	GPtrArray *labels; /* const char * */
@@ -56,21 +58,12 @@ void kx_reasons_add(KxReasons *r, const char *label, const char *why)
 		g_ptr_array_add(reason_of(r, why)->labels, (gpointer)label);
 }
 
-/* "abit", "abit and trap", "abit, pml and trap"; "all trackers" if there are several and the reason applies to all. */
+/* "all trackers" if there are several and the reason applies to all. */
 static char *whose(const GPtrArray *labels, guint rows)
 {
-	GString *text = g_string_new(NULL);
-
 	if (rows > 1 && labels->len == rows)
-		g_string_append(text, "all trackers");
-	else
-		for (guint i = 0; i < labels->len; i++)
-			g_string_append_printf(text, "%s%s",
-					       !i		     ? ""
-					       : i + 1 < labels->len ? ", "
-								     : " and ",
-					       (const char *)labels->pdata[i]);
-	return g_string_free(text, FALSE);
+		return g_strdup("all trackers");
+	return kx_text_list((const char *const *)labels->pdata, labels->len);
 }
 
 void kx_reasons_tell(const KxReasons *r, const char *name, GPtrArray *notes)

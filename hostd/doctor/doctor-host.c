@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/textfmt.h"
 #include "doctor-pebs.h"
 #include "tracker/damon-setup.h"
 #include "tracker/idle-page.h"
@@ -172,8 +173,6 @@ void kx_doctor_check_kvm_device(KxDoctor *d)
 			      g_strerror(d->facts->kvm_error));
 }
 
-#define IDLE_BITMAP "sys/kernel/mm/page_idle/bitmap"
-
 /*
  * DAMON_STAT, which is on by default in some kernels since 6.17, clears accessed bits of all memory, also of guests. So does who
  * reads the bitmap of idle pages, of pages that are marked in it.
@@ -181,8 +180,8 @@ void kx_doctor_check_kvm_device(KxDoctor *d)
 void kx_doctor_check_rivals(KxDoctor *d)
 {
 	g_autofree char *stat = kx_doctor_parameter(d, "damon_stat", "enabled");
-	const char *marks = kx_doctor_exists(d, IDLE_BITMAP)
-				    ? "; who reads /" IDLE_BITMAP
+	const char *marks = kx_idle_page_check(d->facts->root, NULL)
+				    ? "; who reads /" KX_IDLE_BITMAP
 				      " (idle-page, page-types) clears those of all marked pages"
 				    : "";
 
@@ -224,23 +223,20 @@ static gboolean is_of_series(const char *release, const char *series)
 
 void kx_doctor_check_kernel(KxDoctor *d)
 {
-	g_autoptr(GString) names = g_string_new(NULL);
+	g_autofree char *names = NULL;
 
 	for (guint i = 0; i < G_N_ELEMENTS(tested_series); i++) {
-		gboolean last = i + 1 == G_N_ELEMENTS(tested_series);
-
 		if (is_of_series(d->release, tested_series[i])) {
 			kx_doctor_say(d, KX_CHECK_YES, NULL,
 				      "%s; the module is tested on series %s", d->release,
 				      tested_series[i]);
 			return;
 		}
-		g_string_append_printf(names, "%s%s", i ? last ? " and " : ", " : "",
-				       tested_series[i]);
 	}
+	names = kx_text_list(tested_series, G_N_ELEMENTS(tested_series));
 	kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL,
 		      "%s; the module is tested on %s, others may build and work", d->release,
-		      names->str);
+		      names);
 }
 
 void kx_doctor_check_pidfd_getfd(KxDoctor *d)

@@ -40,12 +40,25 @@ static void test_no_number(void **state)
 	assert_text(kx_text_ns(-INFINITY), "-inf h");
 }
 
+static void test_lists(void **state)
+{
+	static const char *const words[] = { "a", "b", "c" };
+	static const char *const wanted[] = { "", "a", "a and b", "a, b and c" };
+
+	for (gsize n = 0; n < G_N_ELEMENTS(wanted); n++) {
+		g_autofree char *text = kx_text_list(words, n);
+
+		assert_string_equal(text, wanted[n]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_negative_times),
 		cmocka_unit_test(test_no_number),
+		cmocka_unit_test(test_lists),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
