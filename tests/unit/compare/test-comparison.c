@@ -826,6 +826,7 @@ static void test_unknown_progress_is_reported(void **state)
 	walk = rows->pdata[WALK];
 	assert_int_equal(walk->untold, 6);
 	assert_int_equal(walk->stalled, 0);
+	assert_null(walk->difference);
 	assert_non_null(strstr(walk->slowdown.note, "without the windows"));
 	notes = kx_comparison_notes(c, rows);
 	assert_true(has_text(notes, "ept-walk: in 6 of 24 windows it is not known how much the "
