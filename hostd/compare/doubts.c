@@ -10,6 +10,7 @@
 #define CPUS  "sys/devices/system/cpu"
 #define DAMON "sys/kernel/mm/damon/admin/kdamonds"
 #define KSM   "sys/kernel/mm/ksm/run"
+#define NUMA  "proc/sys/kernel/numa_balancing"
 #define THP   "sys/kernel/mm/transparent_hugepage/enabled"
 
 static char *path_in(const char *root, const char *path)
@@ -55,6 +56,17 @@ static void doubt_ksm(GPtrArray *doubts, const char *root)
 			     "meanwhile"));
 }
 
+static void doubt_numa_balancing(GPtrArray *doubts, const char *root)
+{
+	g_autofree char *mode = kx_read_line(root, NUMA);
+
+	if (mode && !g_str_equal(mode, "0"))
+		add(doubts,
+		    g_strdup_printf("NUMA balancing is on (" NUMA " is %s): it unmaps and moves "
+				    "the VMs' pages meanwhile, and KVM's mappings with them",
+				    mode));
+}
+
 /* DAMON clears accessed bits that host trackers look for. */
 static void doubt_damon(GPtrArray *doubts, const char *root)
 {
@@ -80,6 +92,7 @@ GPtrArray *kx_doubts_of_host(const char *root)
 
 	doubt_frequency(doubts, root);
 	doubt_ksm(doubts, root);
+	doubt_numa_balancing(doubts, root);
 	doubt_damon(doubts, root);
 	return doubts;
 }
@@ -138,7 +151,7 @@ char *kx_doubts_state(const char *root)
 {
 	g_autofree char *thp = chosen(root, THP), *ksm = kx_read_line(root, KSM);
 	g_autofree char *governor = kx_read_line(root, CPUS "/cpu0/cpufreq/scaling_governor");
-	g_autofree char *numa = kx_read_line(root, "proc/sys/kernel/numa_balancing");
+	g_autofree char *numa = kx_read_line(root, NUMA);
 
 	return g_strdup_printf("transparent huge pages %s, KSM %s, governor %s, NUMA balancing %s",
 			       thp ? thp : "?", ksm ? ksm : "?", governor ? governor : "?",

@@ -168,19 +168,21 @@ static void test_doubts(void **state)
 	assert_int_equal(none->len, 0);
 	before = kx_doubts_state(root);
 	fake_write(root, "sys/kernel/mm/ksm/run", "1\n");
+	fake_write(root, "proc/sys/kernel/numa_balancing", "1\n");
 	fake_write(root, "sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n");
 	fake_write(root, "sys/kernel/mm/damon/admin/kdamonds/nr_kdamonds", "1\n");
 	fake_write(root, "sys/kernel/mm/damon/admin/kdamonds/0/state", "on\n");
 	fake_write(root, "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "schedutil\n");
 	host = kx_doubts_of_host(root);
-	assert_int_equal(host->len, 3);
+	assert_int_equal(host->len, 4);
 	assert_says(host, 0, "schedutil");
 	assert_says(host, 1, "KSM");
-	assert_says(host, 2, "kdamond 0");
+	assert_says(host, 2, "NUMA balancing is on (proc/sys/kernel/numa_balancing is 1)");
+	assert_says(host, 3, "kdamond 0");
 	after = kx_doubts_state(root);
 	assert_non_null(strstr(after, "transparent huge pages madvise, KSM 1"));
 	kx_doubts_of_change(host, before, after);
-	assert_says(host, 3, "changed meanwhile");
+	assert_says(host, 4, "changed meanwhile");
 
 	vcpu(root, "77", "qemu-system-x86", "0-3");
 	vcpu(root, "78", "CPU 0/KVM", "2");
