@@ -11,6 +11,14 @@ static const char *const paging_names[] = {
 	[KVM_EXT_PAGING_SHADOW] = "shadow",
 };
 
+/* Without the module the structure is empty: a paging that nobody knows has A/D bits that nobody knows. */
+static const char *ad_bits_name(const struct kvm_ext_vm *vm)
+{
+	if (vm->paging == KVM_EXT_PAGING_UNKNOWN)
+		return "unknown";
+	return vm->ad_bits == 1 ? "hardware" : vm->ad_bits == 0 ? "emulated by faults" : "unknown";
+}
+
 static void describe_vm(KxSession *s, KxVmReport *v)
 {
 	const struct kvm_ext_vm *vm = &s->vm;
@@ -28,9 +36,7 @@ static void describe_vm(KxSession *s, KxVmReport *v)
 	v->address_spaces = vm->address_spaces;
 	v->paging = g_strdup(vm->paging < G_N_ELEMENTS(paging_names) ? paging_names[vm->paging]
 								     : "unknown");
-	v->ad_bits = g_strdup(vm->ad_bits == 1	 ? "hardware"
-			      : vm->ad_bits == 0 ? "emulated by faults"
-						 : "unknown");
+	v->ad_bits = g_strdup(ad_bits_name(vm));
 	v->ram_pages = vm->ram_pages;
 	v->ring_bytes = s->ring_bytes;
 	v->mapped_4k = vm->mapped_4k;

@@ -340,13 +340,14 @@ static void session_without_the_module(void **state)
 	v = alone->vms->pdata[0];
 	assert_true(v->attached);
 	assert_string_equal(v->paging, "unknown");
+	assert_string_equal(v->ad_bits, "unknown");
 	assert_int_equal(v->windows->len, 2);
 	assert_string_equal(window_of(alone, 0, 0)->tracker, "off");
 	assert_false(window_of(alone, 0, 0)->open);
 	assert_true(window_of(alone, 0, 1)->open);
 	assert_non_null(window_of(alone, 0, 1)->exits_na);
 	text = kx_report_to_text(alone, 0);
-	assert_non_null(strstr(text, "vCPUs unknown, paging unknown"));
+	assert_non_null(strstr(text, "vCPUs unknown, paging unknown, A/D bits unknown"));
 	assert_null(strstr(text, "memslot"));
 
 	fake.device_errno = 0;
