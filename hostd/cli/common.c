@@ -8,13 +8,25 @@
 
 /* --- messages -------------------------------------------------------------- */
 
+/* The daemon quotes the target as it was sent; a VM has one name in a message: the one that the user gave. */
+static char *with_shown(const char *message, const char *target, const char *shown)
+{
+	g_autofree char *sent = g_strdup_printf("\"%s\"", target);
+	g_autofree char *named = g_strdup_printf("\"%s\"", shown);
+	g_autoptr(GString) text = g_string_new(message);
+
+	g_string_replace(text, sent, named, 0);
+	return kx_text_clean(text->str);
+}
+
 int cli_fail(const char *target, const GError *error)
 {
 	g_autofree char *message = NULL, *shown = NULL;
 
 	g_return_val_if_fail(error != NULL, KX_EXIT_FAILED);
-	message = kx_text_clean(error->message);
 	shown = target ? cli_show(target) : NULL;
+	message =
+		target ? with_shown(error->message, target, shown) : kx_text_clean(error->message);
 	fprintf(stderr, "kvm-ext: %s%s%s\n", shown ? shown : "", shown ? ": " : "", message);
 	return kx_exit_code(error);
 }

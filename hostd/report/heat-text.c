@@ -59,8 +59,10 @@ static void map_heading(GString *out, const KxVmReport *v, const KxHeatMap *m)
 
 	g_string_append_printf(out, "%s: %s%s, ", name, label, m->running ? ", running" : "");
 	if (process)
-		g_string_append_printf(out, "addresses of process %u (%s) in the guest\n", m->pid,
-				       process);
+		g_string_append_printf(out,
+				       "addresses of process %u (%s) in the guest, not memory: "
+				       "ranges can be larger than the VM\n",
+				       m->pid, process);
 	else
 		g_string_append_printf(out,
 				       "guest-physical memory; %s samples in %" G_GUINT64_FORMAT
@@ -188,6 +190,15 @@ static void brief_rows(KxTable *table, const KxHeatReport *h)
 	}
 }
 
+static gboolean has_process(const KxHeatReport *h)
+{
+	for (guint i = 0; i < h->maps->len; i++) {
+		if (((const KxHeatMap *)h->maps->pdata[i])->process)
+			return TRUE;
+	}
+	return FALSE;
+}
+
 static void print_maps(const KxHeatReport *h, GString *out, guint width)
 {
 	static const char *const titles[] = { "tracker",
@@ -205,6 +216,9 @@ static void print_maps(const KxHeatReport *h, GString *out, guint width)
 	brief_rows(table, h);
 	g_string_append(out, "\n  The hottest ranges of memory, as each tracker saw them last\n\n");
 	kx_table_print(table, out, width, 2, 0);
+	if (has_process(h))
+		g_string_append(out, "  A range of a process is of the process' addresses in the "
+				     "guest, not of memory: it can be larger than the VM.\n");
 	for (guint i = 0; i < h->maps->len; i++) {
 		const KxHeatMap *m = h->maps->pdata[i];
 		g_autofree char *label = kx_heat_map_label(m), *clean = kx_text_clean(label);

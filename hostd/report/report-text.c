@@ -303,7 +303,9 @@ char *kx_report_to_text(const KxReport *r, unsigned int width)
 			t.out,
 			"\nA sample is a page (or 2M/1G leaf) found accessed in a pass; pages are "
 			"4 KiB; k, M, G are 10^3, 10^6, 10^9.\nHost CPU is that of the pass thread "
-			"per sample; host CPU % is of one CPU, with the daemon's share.\n");
+			"per sample; host CPU % is of one CPU, with the daemon's share.\nThe host "
+			"per sample of 'kvm-ext compare' has the daemon's draining as well: in "
+			"JSON it is total_cost_per_sample_ns.\n");
 	g_ptr_array_unref(t.footnotes);
 	return g_string_free(t.out, FALSE);
 }
