@@ -229,8 +229,8 @@ static void fill_slowdown(const KxGround *g, guint k, KxComparedRow *row)
 		row->slowdown.degrees = e.degrees;
 	}
 	/* The guest's progress is unknown mostly where the guest was slowest: the other windows cannot show that nothing differs. */
-	if (k != KX_REFERENCE && !row->slowdown.na && !row->stalled && !row->untold &&
-	    !e.differs && isfinite(e.within)) {
+	if (k != KX_REFERENCE && !row->slowdown.na && !row->stalled && !row->untold && !e.differs &&
+	    isfinite(e.within)) {
 		g_autofree char *times = kx_text_number(1 + e.within);
 
 		row->difference =
