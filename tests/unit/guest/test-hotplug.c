@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -363,6 +364,37 @@ static void asks_who_confines_qemu(void **state)
 	refused(f, KX_ERROR_NOT_SUPPORTED, "the rule is missing; libvirt: ");
 }
 
+/*
+ * SELinux: the file has the label of the domain's files before QEMU opens it, and also when it is taken over. What SELinux makes of
+ * the label is not tested here: without SELinux the kernel keeps any text.
+ */
+static void labels_the_file(void **state)
+{
+	static const char label[] = "system_u:object_r:svirt_image_t:s0:c107,c434";
+	Fixture *f = *state;
+	g_autoptr(KxPlug) p = NULL;
+	char found[sizeof(label) + 1];
+
+	if (setxattr(f->root, "security.selinux", label, sizeof(label), 0))
+		skip(); /* only root may, and some file systems have no such labels */
+	f->d.seclabel = "<seclabel type='dynamic' model='selinux' relabel='yes'>"
+			"<label>system_u:system_r:svirt_t:s0:c107,c434</label><imagelabel>"
+			"system_u:object_r:svirt_image_t:s0:c107,c434</imagelabel></seclabel>";
+	for (guint i = 0; i < 2; i++) {
+		p = kx_plug_in(&f->vm, NULL);
+		assert_non_null(p);
+		assert_int_equal(kx_plug_was_there(p), i);
+		assert_int_equal(getxattr(f->file, "security.selinux", found, sizeof(found)),
+				 sizeof(label));
+		assert_string_equal(found, label);
+		/* what QEMU may have made when it restored the domain */
+		assert_int_equal(setxattr(f->file, "security.selinux", "else", 5, 0), 0);
+		if (i)
+			assert_true(kx_plug_out(p, &f->vm, 1000000000, NULL));
+		g_clear_pointer(&p, kx_plug_unref);
+	}
+}
+
 #define CONFINED "<seclabel type='dynamic' model='apparmor'><label>libvirt-x</label></seclabel>"
 
 /* The rule of a daemon that has ended is removed with its device, whoever unplugs it, and with a file that it has left. */
@@ -525,6 +557,7 @@ int main(void)
 		CASE(finds_the_files_of_all_domains),
 		CASE(finds_a_place),
 		CASE(asks_who_confines_qemu),
+		CASE(labels_the_file),
 		CASE(takes_back_the_rule_of_another),
 		CASE(says_why_not),
 		CASE(says_that_the_guest_holds_on),
