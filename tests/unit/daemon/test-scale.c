@@ -4,6 +4,7 @@
  * must not grow with what was found or how long the VM has been attached, and what ended must stay small. Times are told; what
  * is checked of them is a bound that only another order of growth would miss, on a busy machine with the sanitizers, too.
  */
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -44,6 +45,18 @@ static gint64 time_of(State *s, const char *method, gboolean targets, guint want
 	return best;
 }
 
+static void switch_to(State *s, guint i, const char *tracker)
+{
+	g_autofree char *target = target_of(i);
+	g_autoptr(GVariant) reply = NULL;
+	GVariantDict d;
+
+	g_variant_dict_init(&d, NULL);
+	g_variant_dict_insert(&d, "tracker", "s", tracker);
+	reply = call(s, "SetTracker", g_variant_new("(s@a{sv})", target, g_variant_dict_end(&d)),
+		     FALSE);
+}
+
 /* The answer to a tick is as large after a hundred windows and a fragmented heat as before, and bounded for each VM. */
 static void ticks_stay_small(void **state)
 {
@@ -61,20 +74,80 @@ static void ticks_stay_small(void **state)
 	print_message("Stats of %u VMs: %.1f ms, %" G_GSIZE_FORMAT " KiB\n", MANY, (double)us / 1e3,
 		      stats >> 10);
 	assert_true(us < ANSWER_MAX && stats / MANY < 4096);
-	for (guint n = 0; n < 100; n++) {
-		g_autofree char *target = target_of(n % 3);
-		g_autoptr(GVariant) reply = NULL;
-		GVariantDict d;
-
-		g_variant_dict_init(&d, NULL);
-		g_variant_dict_insert(&d, "tracker", "s", n % 2 ? "abit" : "ept-walk");
-		reply = call(s, "SetTracker",
-			     g_variant_new("(s@a{sv})", target, g_variant_dict_end(&d)), FALSE);
-	}
+	for (guint n = 0; n < 100; n++)
+		switch_to(s, n % 3, n % 2 ? "abit" : "ept-walk");
 	us = time_of(s, "Stats", TRUE, MANY, &later);
 	print_message("Stats after 100 switches: %.1f ms, %" G_GSIZE_FORMAT " KiB\n",
 		      (double)us / 1e3, later >> 10);
 	assert_true(us < ANSWER_MAX && later < stats + MANY * 64);
+}
+
+static guint entries_of(const char *path)
+{
+	g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+	guint n = 0;
+
+	while (g_dir_read_name(dir))
+		n++;
+	return n;
+}
+
+#ifdef __SANITIZE_ADDRESS__
+size_t __sanitizer_get_current_allocated_bytes(void); /* gcc has no header for it */
+#endif
+
+static gsize allocated(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+	return __sanitizer_get_current_allocated_bytes();
+#else
+	return mallinfo2().uordblks;
+#endif
+}
+
+typedef struct {
+	guint descriptors, threads;
+	gsize bytes;
+} Held;
+
+static Held held(void)
+{
+	/* The fake modules of sessions that ended keep their ends of the descriptors. */
+	return (Held){ entries_of("/proc/self/fd") - g_hash_table_size(world.by_fd),
+		       entries_of("/proc/self/task"), allocated() };
+}
+
+/*
+ * VMs are attached, switched and detached again and again: after some rounds, in which what is bounded has filled (accounts of sessions
+ * that ended, threads that wait for work), nothing grows. With LONG=1: 10 200 attaches and 102 000 switches.
+ */
+static void many_come_and_go(void **state)
+{
+	const guint rounds = g_getenv("LONG") ? 34 : 4, switches = g_getenv("LONG") ? 10 : 2;
+	const char *const trackers[] = { "ept-walk", "off", "abit-flush", "dirty-log", "pml-abit" };
+	Held first = { 0 }, last = { 0 };
+	State *s = *state;
+
+	for (guint round = 0; round < rounds; round++) {
+		for (guint i = 0; i < MANY; i++) {
+			attach(s, i);
+			for (guint n = 0; n < switches; n++)
+				switch_to(s, i, trackers[(round + i + n) % G_N_ELEMENTS(trackers)]);
+		}
+		for (guint i = 0; i < MANY; i++)
+			detach(s, (i * 7 + round) % MANY);
+		last = held();
+		if (round == rounds / 2 - 1)
+			first = last;
+	}
+	print_message(
+		"%u VMs, %u attaches, %u switches: %u descriptors, then %u; %u threads, then %u; "
+		"%" G_GSIZE_FORMAT " KiB allocated, then %" G_GSIZE_FORMAT "\n",
+		MANY, rounds * MANY, rounds * MANY * switches, first.descriptors, last.descriptors,
+		first.threads, last.threads, first.bytes >> 10, last.bytes >> 10);
+	assert_true(last.descriptors <= first.descriptors + 2);
+	assert_true(last.threads <= first.threads + 4);
+	assert_true(last.bytes < first.bytes + first.bytes / 20 + (256 << 10));
 }
 
 /* --- large VMs ------------------------------------------------------------------------------------------------------------ */
@@ -198,6 +271,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(ticks_stay_small),
+		CASE(many_come_and_go),
 		CASE(a_terabyte_of_huge_leaves),
 		CASE(what_ended_is_small),
 	};
