@@ -59,6 +59,7 @@ struct _KxSession {
 	char *kvm_dir;	     /* the VM's directory in debugfs */
 	KxModule *module;    /* NULL after the end, and if the module is not loaded */
 	int process;	     /* the VMM's pidfd, if attached without the module; else -1 */
+	gboolean emulated;   /* without KVM: QEMU emulates the vCPUs */
 	char *libvirt_uri;   /* of the libvirt that runs the VM; NULL: not known */
 	KxLayout *layout;    /* of the VM's memory in the VMM; NULL: not requested, or not known */
 	KxTracker *tracker;  /* NULL once ended */

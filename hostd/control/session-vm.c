@@ -170,12 +170,15 @@ static gboolean attach_process(KxSession *s, GError **error)
 			    "process %d: %s", s->ident.pid, g_strerror(errno));
 		return FALSE;
 	}
-	if (!open_vm(s, &vm, error))
-		return FALSE;
-	close(vm.fd);
+	if (!s->emulated) {
+		if (!open_vm(s, &vm, error))
+			return FALSE;
+		close(vm.fd);
+	}
 	vcpus = kx_procstat_vcpus(s->host->proc_root, s->ident.pid, s->kvm_dir, NULL);
 	s->vm.vcpus = vcpus ? vcpus->len : 0;
-	kx_log_mechanism(KVM_EXT_LOG_UNKNOWN, s->host->root, &s->log);
+	if (!s->emulated)
+		kx_log_mechanism(KVM_EXT_LOG_UNKNOWN, s->host->root, &s->log);
 	return TRUE;
 }
 
@@ -250,10 +253,40 @@ static gboolean refused(const KxOptions *o, GError *why, GError **error)
 	return FALSE;
 }
 
+/* What a tracker of the host works on, such a VM does not have; or what would be measured is QEMU's translator. */
+static gboolean check_emulated(const KxSession *s, const KxOptions *o, GError **error)
+{
+	const guint in_guest = KX_CAN_GUEST;
+	g_autofree char *names = NULL;
+
+	if (!s->emulated || o->tracker->can & in_guest || g_str_equal(o->tracker->name, "off"))
+		return TRUE;
+	names = kx_trackers_that(in_guest);
+	g_set_error(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
+		    "tracker %s: QEMU emulates this VM (TCG, <domain type='qemu'>), so it has no "
+		    "nested page table and no dirty log of KVM, and what the host sees of its "
+		    "memory are QEMU's own accesses; only these trackers work on it: %s",
+		    o->tracker->name, names);
+	return FALSE;
+}
+
+static gboolean attach_emulated(KxSession *s, const KxOptions *o, GError **error)
+{
+	if (!check_emulated(s, o, error) || !attach_process(s, error))
+		return FALSE;
+	kx_log(G_LOG_LEVEL_MESSAGE, "emulated", s->ident.name, o->tracker->name,
+	       "%s: QEMU emulates this VM (TCG): trackers in the guest alone can run",
+	       s->ident.name);
+	return TRUE;
+}
+
 static gboolean attach_either_way(KxSession *s, const KxOptions *o, GError **error)
 {
 	g_autoptr(GError) why = NULL;
 
+	s->emulated = kx_procstat_is_emulated(s->host->proc_root, s->ident.pid);
+	if (s->emulated)
+		return attach_emulated(s, o, error);
 	if (attach_module(s, &why))
 		return TRUE;
 	if (o->tracker->can & KX_CAN_ALONE && g_error_matches(why, KX_ERROR, KX_ERROR_NO_MODULE))
@@ -276,7 +309,9 @@ gboolean kx_session_prepare_vm(KxSession *s, const KxOptions *o, const KxMonitor
 {
 	GError *why = NULL;
 
-	if (!s->module && !(o->tracker->can & KX_CAN_ALONE)) {
+	if (!check_emulated(s, o, error))
+		return FALSE;
+	if (!s->module && !s->emulated && !(o->tracker->can & KX_CAN_ALONE)) {
 		if (!attach_module(s, &why))
 			return refused(o, why, error);
 		kx_session_take_vm(s, &s->vm);

@@ -128,6 +128,7 @@ static KxTracker *open_tracker(KxSession *s, const KxOptions *o, GError **error)
 		.pick = kx_heat_pick,
 		.heat = s->heat,
 		.channel = s->plug ? kx_plug_channel(s->plug) : NULL,
+		.emulated = s->emulated,
 	};
 	const KxTrackerOps *ops = kx_tracker_ops(o->tracker, s->module != NULL);
 

@@ -17,7 +17,7 @@ typedef struct {
 } KxGuestProcess;
 
 typedef struct {
-	char event[64]; /* "": no event; "…, surrogate" */
+	char event[96]; /* "": no event; "…, surrogate"; "…, PEBS emulated by QEMU TCG" */
 	char release[64];
 	const char *silent; /* why no data arrives; NULL: the guest answers */
 	/* total cost of this setting, over restarts of the guest's end */

@@ -81,6 +81,12 @@ static void add_vm(KxPage *p, const KxPageVm *v)
 						   v->v->ended ? v->v->ended : "detached"));
 	fact_take(p, "vCPUs",
 		  v->v->vcpus ? g_strdup_printf("%u", v->v->vcpus) : g_strdup("unknown"));
+	if (v->v->emulated_by)
+		fact_take(p, "vCPUs emulated by",
+			  g_strdup_printf(
+				  "%s, without KVM: the guest's times are the emulator's, good as "
+				  "ratios within this VM only",
+				  v->v->emulated_by));
 	fact_take(p, "memory",
 		  v->v->ram_pages ? g_strdup_printf("%s in %u memslot%s", size, v->v->memslots,
 						    v->v->memslots == 1 ? "" : "s")

@@ -94,6 +94,7 @@ const KxField kx_vm_fields[] = {
 	FIELD_KNOWN(U32, address_spaces, memslots),
 	FIELD(KxVmReport, STRING, paging),
 	FIELD(KxVmReport, STRING, ad_bits),
+	FIELD(KxVmReport, STRING, emulated_by),
 	FIELD(KxVmReport, U64, ram_pages),
 	FIELD_KNOWN(U64, mapped_4k, memslots),
 	FIELD_KNOWN(U64, mapped_2m, memslots),

@@ -19,6 +19,7 @@ typedef struct {
 	guint32 vcpus, memslots, root_level, address_spaces;
 	char *paging;  /* "EPT", "NPT", "shadow", "unknown" */
 	char *ad_bits; /* "hardware", "emulated by faults", "unknown" */
+	char *emulated_by; /* "QEMU TCG": who emulates the vCPUs; NULL: KVM runs them */
 	guint64 ram_pages, mapped_4k, mapped_2m, mapped_1g;
 	guint64 ring_bytes; /* size of the sample ring; 0: not known */
 	/* "pml", …; "module", or the properties of the host from which it was derived; "plain", …; NULL: not read */

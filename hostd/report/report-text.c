@@ -152,6 +152,18 @@ static void print_declared(KxText *t, const KxVmReport *v)
 			v->declared_pages, v->declared_pages == 1 ? "" : "s");
 }
 
+static void print_emulated(KxText *t, const KxVmReport *v)
+{
+	g_autofree char *by = v->emulated_by ? kx_text_clean(v->emulated_by) : NULL;
+
+	if (by)
+		g_string_append_printf(
+			t->out,
+			"  vCPUs emulated by %s, without KVM: the guest's times are the "
+			"emulator's, good as ratios within this VM only\n",
+			by);
+}
+
 static void print_vm_heading(KxText *t, const KxVmReport *v)
 {
 	g_autofree char *name = kx_text_clean(v->name);
@@ -190,6 +202,7 @@ static void print_vm_heading(KxText *t, const KxVmReport *v)
 					       v->memslots == 1 ? "" : "s");
 	}
 	g_string_append_c(t->out, '\n');
+	print_emulated(t, v);
 	if (v->ring_bytes) {
 		g_autofree char *ring = kx_text_pages_bytes(v->ring_bytes / 4096);
 

@@ -105,14 +105,18 @@ static void set_timer(const Guest *g, guint64 ns)
 	timerfd_settime(g->timer, 0, &its, NULL);
 }
 
-static void name_event(Guest *g, const KxChannelStatus *st, const KxOptions *o)
+static void name_event(const KxTracker *t, const KxChannelStatus *st, const KxOptions *o)
 {
 	gboolean surrogate = st->surrogate || o->guest.event.kind == KVM_EXT_EVENT_PAGE_FAULTS;
+	const char *kind = surrogate	    ? ", surrogate"
+			   : t->vm.emulated ? ", PEBS emulated by QEMU TCG"
+					    : "";
+	Guest *g = t->priv;
 
 	if (!(o->tracker->can & KX_CAN_EVENTS))
 		return;
 	g_snprintf(g->view.event, sizeof(g->view.event), "%s%s",
-		   *st->event ? st->event : "event not told", surrogate ? ", surrogate" : "");
+		   *st->event ? st->event : "event not told", kind);
 }
 
 static gboolean guest_start(KxTracker *t, const KxOptions *o, GError **error)
@@ -137,7 +141,7 @@ static gboolean guest_start(KxTracker *t, const KxOptions *o, GError **error)
 	g_ptr_array_set_size(g->view.processes, 0);
 	g->crowded = 0;
 	g->bad_before = counts.bad + counts.resyncs;
-	name_event(g, &st, o);
+	name_event(t, &st, o);
 	g->epoch_ns = kx_guest_epoch_ns(o->epoch_ns);
 	g->stopped = FALSE;
 	g->instance = 0;

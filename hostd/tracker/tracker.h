@@ -35,6 +35,7 @@ typedef struct {
 	KxPickFunc pick;	  /* chooses pages by heat; its first argument is @heat */
 	gconstpointer heat;
 	KxChannel *channel; /* to the guest; NULL: none is plugged in */
+	gboolean emulated;  /* QEMU emulates the vCPUs (TCG) */
 } KxTrackerVm;
 
 typedef struct _KxTracker KxTracker;

@@ -8,13 +8,28 @@
 
 #include "base/error.h"
 
+static gboolean matches(const char *comm, int end)
+{
+	return end && (comm[end] == '\n' || !comm[end]);
+}
+
+/* One thread runs all vCPUs in turn if QEMU cannot emulate them side by side. */
+static gboolean is_tcg_comm(const char *comm)
+{
+	unsigned int index;
+	int end = 0;
+
+	return (sscanf(comm, "CPU %u/TCG%n", &index, &end) == 1 && matches(comm, end)) ||
+	       (g_str_has_prefix(comm, "ALL CPUs/TCG") && matches(comm, strlen("ALL CPUs/TCG")));
+}
+
 static gboolean is_vcpu_comm(const char *comm)
 {
 	unsigned int index;
 	int end = 0;
 
-	return sscanf(comm, "CPU %u/KVM%n", &index, &end) == 1 && end &&
-	       (comm[end] == '\n' || !comm[end]);
+	return (sscanf(comm, "CPU %u/KVM%n", &index, &end) == 1 && matches(comm, end)) ||
+	       is_tcg_comm(comm);
 }
 
 gboolean kx_procstat_is_vcpu(const char *task_dir, const char *tid)
@@ -30,6 +45,22 @@ static gint by_tid(gconstpointer a, gconstpointer b)
 	const KxVcpuTime *x = a, *y = b;
 
 	return x->tid < y->tid ? -1 : x->tid > y->tid;
+}
+
+gboolean kx_procstat_is_emulated(const char *proc_root, pid_t pid)
+{
+	g_autofree char *task_dir = g_strdup_printf("%s/%d/task", proc_root, pid);
+	g_autoptr(GDir) dir = g_dir_open(task_dir, 0, NULL);
+	gboolean found = FALSE;
+	const char *tid;
+
+	while (dir && !found && (tid = g_dir_read_name(dir))) {
+		g_autofree char *path = g_build_filename(task_dir, tid, "comm", NULL);
+		g_autofree char *comm = NULL;
+
+		found = g_file_get_contents(path, &comm, NULL, NULL) && is_tcg_comm(comm);
+	}
+	return found;
 }
 
 static void add_tid(GArray *tids, const char *text)

@@ -14,12 +14,18 @@ typedef struct {
 	guint64 run_ns, wait_ns;
 } KxVcpuTime;
 
-/* Whether thread @tid of @task_dir (/proc/PID/task) runs a vCPU: QEMU names such threads "CPU N/KVM". */
+/*
+ * Whether thread @tid of @task_dir (/proc/PID/task) runs a vCPU: QEMU names such threads "CPU N/KVM", or "CPU N/TCG" if QEMU
+ * emulates the vCPU.
+ */
 gboolean kx_procstat_is_vcpu(const char *task_dir, const char *tid);
 
+/* Whether QEMU emulates the vCPUs of process @pid (TCG), without KVM. */
+gboolean kx_procstat_is_emulated(const char *proc_root, pid_t pid);
+
 /*
- * One KxVcpuTime per vCPU thread, ascending by tid. The vCPU threads are those that QEMU names "CPU N/KVM" (debug-threads=on,
- * libvirt's default), else those that KVM itself names in @kvm_dir ("vcpuN/pid" in the VM's debugfs directory, Linux 6.0
+ * One KxVcpuTime per vCPU thread, ascending by tid. The vCPU threads are those that QEMU names "CPU N/KVM" or "CPU N/TCG"
+ * (debug-threads=on, libvirt's default), else those that KVM itself names in @kvm_dir ("vcpuN/pid" in the VM's debugfs directory, Linux 6.0
  * and later; NULL: not known). KX_ERROR_FAILED says why there are none.
  */
 GArray *kx_procstat_vcpus(const char *proc_root, pid_t pid, const char *kvm_dir, GError **error);

@@ -211,9 +211,9 @@ int kx_vmfd_find_number(const char *proc_root, pid_t pid, const char *link, GErr
 	}
 	if (found < 0)
 		g_set_error(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
-			    "process %d has no KVM VM (no %s descriptor): it is no VM, or one that "
-			    "runs without KVM (TCG); "
-			    "use <domain type='kvm'>",
+			    "process %d has no KVM VM (no %s descriptor): it is no VM, or QEMU "
+			    "emulates it (TCG, <domain type='qemu'>) and does not name its threads "
+			    "(-name debug-threads=on)",
 			    pid, link);
 	return found;
 }

@@ -163,7 +163,8 @@ static void test_doubts(void **state)
 {
 	char *root = fake_root_new();
 	g_autofree char *before = NULL, *after = NULL;
-	g_autoptr(GPtrArray) none = kx_doubts_of_host(root), host = NULL, vm = NULL;
+	g_autoptr(GPtrArray) none = kx_doubts_of_host(root), host = NULL, vm = NULL,
+			     emulated = NULL;
 
 	assert_int_equal(none->len, 0);
 	before = kx_doubts_state(root);
@@ -191,6 +192,9 @@ static void test_doubts(void **state)
 	vm = kx_doubts_of_vm(root, 77);
 	assert_int_equal(vm->len, 1);
 	assert_says(vm, 0, "2 of 3 vCPUs are not pinned");
+	vcpu(root, "81", "CPU 3/TCG", "2");
+	emulated = kx_doubts_of_vm(root, 77);
+	assert_says(emulated, 1, "QEMU emulates it (TCG)");
 	fake_remove(root);
 	g_free(root);
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -27,6 +28,7 @@
 #include "record/replay.h"
 #include "report/json.h"
 #include "report/text.h"
+#include "vm/procstat.h"
 
 typedef struct {
 	FakeService on;
@@ -363,6 +365,52 @@ static void session_without_the_module(void **state)
 	assert_int_equal(window_of(with, 0, 2)->passes, 1);
 	assert_int_equal(window_of(with, 0, 2)->samples, 4);
 	assert_string_equal(window_of(with, 0, 3)->exits_source, "module");
+	expect(s, "Detach", g_variant_new("(s)", vm), NULL);
+	kill_vm(pid);
+}
+
+/* Plays a QEMU without KVM: a thread's name tells. */
+static pid_t start_emulated_vm(char **target)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		prctl(PR_SET_NAME, "CPU 0/TCG");
+		for (;;)
+			pause();
+	}
+	while (!kx_procstat_is_emulated("/proc", pid))
+		g_usleep(1000);
+	*target = g_strdup_printf("pid:%d", pid);
+	return pid;
+}
+
+/* Neither the module nor the host's kernel knows such a VM: only what runs in the guest can track it. */
+static void session_of_an_emulated_vm(void **state)
+{
+	State *s = *state;
+	g_autofree char *vm = NULL, *first = NULL, *later = NULL, *rate = NULL, *text = NULL;
+	g_autoptr(KxReport) told = NULL;
+	pid_t pid = start_emulated_vm(&vm);
+
+	first = why_not(s, "Attach", with_options(vm, "tracker", "abit"));
+	assert_non_null(strstr(first, "tracker abit: QEMU emulates this VM (TCG"));
+	assert_non_null(strstr(first, "guest-pebs, guest-abit"));
+	expect(s, "Attach", with_options(vm, "tracker", "abit"), "NotSupported");
+	expect(s, "Attach", with_options(vm), NULL);
+	assert_int_equal(fake.opens, 0);
+	told = report(s, vm);
+	assert_string_equal(((KxVmReport *)told->vms->pdata[0])->emulated_by, "QEMU TCG");
+	assert_null(((KxVmReport *)told->vms->pdata[0])->log_mechanism);
+	text = kx_report_to_text(told, 0);
+	assert_non_null(strstr(text, "emulated by QEMU TCG, without KVM"));
+	later = why_not(s, "SetTracker", with_options(vm, "tracker", "dirty-log"));
+	assert_non_null(strstr(later, "tracker dirty-log: QEMU emulates this VM"));
+	rate = why_not(s, "SetTracker", with_options(vm, "tracker", "soft-dirty"));
+	assert_non_null(strstr(rate, "QEMU's own accesses"));
+	assert_int_equal(fake.opens, 0);
 	expect(s, "Detach", g_variant_new("(s)", vm), NULL);
 	kill_vm(pid);
 }
@@ -1426,6 +1474,7 @@ int main(int argc, char **argv)
 		CASE(attaches_switches_reports_detaches),
 		CASE(refuses_with_the_right_error),
 		CASE(session_without_the_module),
+		CASE(session_of_an_emulated_vm),
 		CASE(vm_that_goes_without_the_module),
 		CASE(refusals_give_the_reason),
 		CASE(traps_by_heat),

@@ -27,7 +27,11 @@ static int setup(void **state)
 	fake_write(root, "proc/100/task/102/schedstat", "2000 300 4\n");
 	fake_write(root, "proc/100/task/101/comm", "CPU 0/KVM\n");
 	fake_write(root, "proc/100/task/101/schedstat", "1000 200 4\n");
-	fake_write(root, "proc/100/task/103/comm", "CPU 0/TCG\n");
+	fake_write(root, "proc/100/task/103/comm", "CPU 0/TCGX\n");
+	fake_write(root, "proc/400/task/400/comm", "qemu-system-x86\n");
+	fake_write(root, "proc/400/task/401/comm", "CPU 0/TCG\n");
+	fake_write(root, "proc/400/task/401/schedstat", "70 80 1\n");
+	fake_write(root, "proc/500/task/501/comm", "ALL CPUs/TCG\n");
 	fake_write(root, "proc/200/task/200/comm", "qemu\n");
 	fake_write(root, "proc/200/task/201/schedstat", "50 60 1\n");
 	fake_write(root, "debug/kvm/200-9/vcpu0/pid", "201\n");
@@ -81,6 +85,7 @@ static void reads_vcpu_threads(void **state)
 	g_autofree char *dir = g_build_filename(*state, "debug/kvm/200-9", NULL);
 	g_autoptr(GArray) named = kx_procstat_vcpus(proc, 100, NULL, NULL);
 	g_autoptr(GArray) by_kvm = kx_procstat_vcpus(proc, 200, dir, NULL);
+	g_autoptr(GArray) emulated = kx_procstat_vcpus(proc, 400, NULL, NULL);
 	g_autoptr(GError) error = NULL, gone = NULL;
 
 	assert_int_equal(named->len, 2);
@@ -89,10 +94,23 @@ static void reads_vcpu_threads(void **state)
 	assert_int_equal(g_array_index(named, KxVcpuTime, 1).wait_ns, 300);
 	assert_int_equal(by_kvm->len, 1);
 	assert_int_equal(g_array_index(by_kvm, KxVcpuTime, 0).run_ns, 50);
+	assert_int_equal(emulated->len, 1);
+	assert_int_equal(g_array_index(emulated, KxVcpuTime, 0).run_ns, 70);
 	assert_null(kx_procstat_vcpus(proc, 200, NULL, &error));
 	assert_non_null(strstr(error->message, "debug-threads"));
 	assert_null(kx_procstat_vcpus(proc, 300, NULL, &gone));
 	assert_non_null(gone);
+}
+
+static void tells_who_is_emulated(void **state)
+{
+	g_autofree char *proc = g_build_filename(*state, "proc", NULL);
+
+	assert_true(kx_procstat_is_emulated(proc, 400));
+	assert_true(kx_procstat_is_emulated(proc, 500));
+	assert_false(kx_procstat_is_emulated(proc, 100));
+	assert_false(kx_procstat_is_emulated(proc, 200));
+	assert_false(kx_procstat_is_emulated(proc, 300));
 }
 
 static void takes_sources_in_order(void **state)
@@ -213,9 +231,13 @@ static void knows_when_there_is_no_difference(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(reads_vcpu_threads),     CASE(reads_guest_time),
-		CASE(takes_sources_in_order), CASE(reads_cpu_time),
-		cmocka_unit_test(parses_qmp), cmocka_unit_test(knows_when_there_is_no_difference),
+		CASE(reads_vcpu_threads),
+		CASE(reads_guest_time),
+		CASE(tells_who_is_emulated),
+		CASE(takes_sources_in_order),
+		CASE(reads_cpu_time),
+		cmocka_unit_test(parses_qmp),
+		cmocka_unit_test(knows_when_there_is_no_difference),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
