@@ -4,12 +4,13 @@
  * memory of an emulated host's ivshmem device, and executes the requests of a script inside that
  * host.
  *
- * usage: peer FILE DIR
+ * usage: peer FILE DIR [AT]
  *
  * DIR/requests: lines "N WORD ARGUMENT…", appended by the script. The answer to N is
  * DIR/answer.N, whose first line is "ok" or "refused". The emulated host can access DIR, but FILE
  * only as the device's memory; so all that an answer contains about the guest has passed through
- * the device.
+ * the device. If this program runs in the emulated host itself, FILE is /dev/mem, and AT is the
+ * address of the device's memory.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -522,12 +523,13 @@ int main(int argc, char **argv)
 	FILE *from;
 	int fd;
 
-	if (argc != 3) {
-		g_printerr("usage: peer FILE DIR\n");
+	if (argc != 3 && argc != 4) {
+		g_printerr("usage: peer FILE DIR [AT]\n");
 		return 2;
 	}
 	fd = open(argv[1], O_RDWR | O_CLOEXEC);
-	p.map = mmap(NULL, KVM_EXT_CHANNEL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	p.map = mmap(NULL, KVM_EXT_CHANNEL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		     argc == 4 ? (off_t)g_ascii_strtoull(argv[3], NULL, 0) : 0);
 	path = g_build_filename(argv[2], "requests", NULL);
 	from = fopen(path, "a+e");
 	if (fd < 0 || p.map == MAP_FAILED || !from) {
