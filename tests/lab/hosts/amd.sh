@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 # shellcheck disable=SC2054 # QEMU's options are full of commas
-# shellcheck disable=SC2154 # set by lab: cpus mem numa append shmem ivshmem entry release run job shell
+# shellcheck disable=SC2154 # set by lab: cpus mem numa append shmem ivshmem system entry release run job shell
 #
 # An AMD host with SVM and nested paging, emulated by QEMU's TCG. Read by lab.
 
@@ -47,7 +47,7 @@ host_start() {
 	get_initramfs "$AMD_MODULES"
 	# libvirt's probe of QEMU takes seconds, so its result is kept. libvirt itself
 	# checks whether the result is still valid.
-	caps=$CACHE/libvirt/$host_key
+	caps=$CACHE/libvirt/$host_key${system:+-system}
 	mkdir -p "$caps"
 
 	# panic=-1 with -no-reboot: a panic ends the emulator immediately.
@@ -58,7 +58,7 @@ host_start() {
 	line="console=ttyS0 panic=-1 mitigations=off nokaslr cryptomgr.notests=1"
 	line+=" tsc_early_khz=$("$TOP/build/lab/tsc")"
 	line+=" tsc=reliable no_timer_check nowatchdog rcupdate.rcu_expedited=1"
-	line+=" random.trust_cpu=on audit=0 apparmor=0 printk.devkmsg=on loglevel=6$append"
+	line+=" random.trust_cpu=on audit=0 apparmor=$([[ -z $system ]] && echo 0 || echo 1) printk.devkmsg=on loglevel=6$append"
 	mapfile -t numa_args < <(amd_numa)
 	# Without XSAVE, and therefore without AVX: with XSAVE, guests warn of an
 	# inconsistent XSAVE state (probably TCG's SVM does not intercept XSETBV).
@@ -71,7 +71,7 @@ host_start() {
 		-kernel "$entry/vmlinux" -initrd "$initramfs" -append "$line"
 		-chardev "file,id=log,path=$(amd_value "$LAB_OUT")/kernel.log"
 		-serial chardev:log
-		-virtfs "local,id=root,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap"
+		-virtfs "local,id=root,path=$(amd_value "${system:-/}"),mount_tag=root,security_model=none,readonly=on,multidevs=remap"
 		-virtfs "local,id=job,path=$(amd_value "$job"),mount_tag=job,security_model=none,readonly=on,multidevs=remap"
 		-virtfs "local,id=out,path=$(amd_value "$LAB_OUT"),mount_tag=out,security_model=none,multidevs=remap"
 		-virtfs "local,id=caps,path=$(amd_value "$caps"),mount_tag=caps,security_model=none,multidevs=remap"
@@ -82,6 +82,9 @@ host_start() {
 		-device virtserialport,bus=ports.0,nr=2,chardev=out,name=out
 		-chardev "file,id=err,path=$(amd_value "$run")/err"
 		-device virtserialport,bus=ports.0,nr=3,chardev=err,name=err
+	)
+	[[ -z $system ]] || args+=(
+		-virtfs "local,id=machine,path=/,mount_tag=machine,security_model=none,readonly=on,multidevs=remap"
 	)
 	[[ -z $shmem ]] || args+=(
 		-object "memory-backend-file,id=shmem,mem-path=$(amd_value "$shmem"),size=$(stat -c %s "$shmem"),share=on"

@@ -30,6 +30,7 @@ host_check() {
 	((numa == 1)) || die_status 2 "intel: Bochs has no NUMA nodes: use amd"
 	[[ -z $shell ]] || die_status 2 "intel: Bochs has no terminal: --shell works with amd only"
 	[[ -z $ivshmem || -n $pebs ]] || die_status 2 "intel: --ivshmem needs --pebs"
+	[[ -z $system ]] || die_status 2 "intel: the root is an image of packages: --system works with amd only"
 	((EUID == 0)) || die_status 2 "intel: needs root, to make disks whose files have the right owners"
 	need mke2fs e2fsprogs
 	need debugfs e2fsprogs
