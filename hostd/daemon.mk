@@ -89,6 +89,11 @@ KX_LIB_SRCS += \
 	hostd/tracker/tracker-module.c \
 	hostd/tracker/tracker-off.c \
 	hostd/tracker/tracker-damon.c \
+	hostd/tracker/firststep.c \
+	hostd/tracker/option-log.c \
+	hostd/tracker/tapring.c \
+	hostd/tracker/tracker-dirty-tap.c \
+	hostd/vm/dirtytap.c \
 	hostd/tracker/lrugen.c \
 	hostd/tracker/tracker-idle-page.c \
 	hostd/tracker/tracker-mglru.c \
@@ -130,7 +135,7 @@ $(BUILD)/hostd/kvm-extd: $(KX_DAEMON_OBJS) $(BUILD)/hostd/libkvmext.a
 
 -include $(KX_DAEMON_OBJS:.o=.d)
 
-KX_UNIT_TESTS += test-environment test-stream test-ring test-passthread test-soft-dirty test-idle-page test-damon test-dirty-rate test-mglru test-gfnset test-stepmap test-heat test-timemap test-record test-rangemap test-account test-vmfd test-kvmstat test-layout test-config test-domains \
+KX_UNIT_TESTS += test-environment test-stream test-ring test-passthread test-soft-dirty test-idle-page test-damon test-dirty-rate test-dirty-tap test-mglru test-gfnset test-stepmap test-heat test-timemap test-record test-rangemap test-account test-vmfd test-kvmstat test-layout test-config test-domains \
 	test-service test-scale test-metrics test-daemon test-holds test-letalone test-bus test-names test-pagenodes test-placement
 
 # The service is tested where it is; the library does not know D-Bus.

@@ -113,6 +113,7 @@ guint64 kx_account_open(KxAccount *a, const KxSetting *setting, const KxVmCounte
 	win->w->regions_max = setting->regions_max;
 	if (win->w->has_regions)
 		win->w->regions_na = g_strdup("no aggregation was completed");
+	win->w->log_backend = g_strdup(setting->log_backend);
 	win->w->trap_faults_budget = setting->trap_faults_per_s;
 	win->w->trap_time_budget_ppm = setting->trap_time_ppm;
 	win->w->open = TRUE;

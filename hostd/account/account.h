@@ -43,6 +43,7 @@ typedef struct {
 	guint parts;		       /* bits of KxPart that the tracker and its options have */
 	guint32 regions_max;	       /* if the tracker samples regions */
 	guint32 trap_faults_per_s, trap_time_ppm; /* budgets of trap */
+	const char *log_backend;		  /* who reads the dirty log; NULL: the module */
 } KxSetting;
 
 typedef struct _KxAccount KxAccount;

@@ -3,6 +3,7 @@
 #include "manager-internal.h"
 
 #include "base/error.h"
+#include "vm/dirtytap.h"
 #include "vm/vmfd.h"
 
 KxCall *kx_call_new(KxManager *m, const char *target, GAsyncReadyCallback callback, gpointer data)
@@ -185,8 +186,15 @@ static char *uri_of(gpointer data)
 	return kx_libvirt_uri(((const KxCallMonitor *)data)->libvirt);
 }
 
+static gboolean offers_tap(gpointer data)
+{
+	const KxCallMonitor *m = data;
+
+	return kx_dirty_tap_offered(m->libvirt, m->uuid);
+}
+
 const KxMonitor *kx_call_monitor(const KxCall *c, const char *uuid, KxCallMonitor *m)
 {
-	*m = (KxCallMonitor){ c->libvirt, uuid, { ask_monitor, m, uri_of } };
+	*m = (KxCallMonitor){ c->libvirt, uuid, { ask_monitor, m, uri_of, offers_tap } };
 	return c->libvirt && uuid ? &m->monitor : NULL;
 }

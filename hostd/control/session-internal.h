@@ -58,6 +58,7 @@ struct _KxSession {
 	KxOptions options;
 	char *kvm_dir;	     /* the VM's directory in debugfs */
 	KxModule *module;    /* NULL after the end, and if the module is not loaded */
+	gboolean tap;	     /* for the tracker that is set next, QEMU reads its dirty log */
 	int process;	     /* the VMM's pidfd, if attached without the module; else -1 */
 	gboolean emulated;   /* without KVM: QEMU emulates the vCPUs */
 	char *libvirt_uri;   /* of the libvirt that runs the VM; NULL: not known */
@@ -121,6 +122,8 @@ void kx_session_take_vm(KxSession *s, const struct kvm_ext_vm *vm);
 void kx_session_follow_memory(KxSession *s);
 KxVmCounters *kx_session_counters(KxSession *s, const KxKvmStat *qmp);
 void kx_session_look_at_declared(KxSession *s);
+/* KX_BACKEND_*: what the tracker that is set next can use. */
+guint kx_session_backends(const KxSession *s);
 gboolean kx_session_check_log(const KxSession *s, const KxOptions *o, GError **error);
 gboolean kx_session_check_cpu(const KxSession *s, const KxOptions *o, GError **error);
 

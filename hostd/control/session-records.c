@@ -156,6 +156,8 @@ const char *kx_session_mechanism_now(const KxSession *s)
 {
 	const KxGuestView *guest = kx_session_guest_view(s);
 
+	if (s->tracker && s->tracker->ops->backend)
+		return s->tracker->ops->backend;
 	if (s->options.tracker->can & KX_CAN_LOG)
 		return kx_log_mechanism_name(s->log.mechanism);
 	return guest && *guest->event ? guest->event : NULL;

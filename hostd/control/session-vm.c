@@ -10,7 +10,10 @@
 #include "base/log.h"
 #include "base/onlinecpus.h"
 #include "tracker/release.h"
+#include "vm/dirtytap.h"
 #include "vm/procstat.h"
+
+#define NS_PER_MS G_GUINT64_CONSTANT(1000000)
 
 /* New memory is noticed within this time, and with each report. */
 #define VM_READ_US G_USEC_PER_SEC
@@ -70,7 +73,7 @@ gboolean kx_session_check_log(const KxSession *s, const KxOptions *o, GError **e
 {
 	if (!(o->tracker->can & KX_CAN_LOG))
 		return TRUE;
-	if (s->vm.log_mode == KVM_EXT_LOG_MODE_RING) {
+	if (s->vm.log_mode == KVM_EXT_LOG_MODE_RING && !s->tap) {
 		g_set_error(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
 			    "tracker %s: this VM runs with KVM's dirty ring, which belongs to its "
 			    "VMM alone, and KVM keeps no dirty log beside it; use abit or "
@@ -280,6 +283,60 @@ static gboolean attach_emulated(KxSession *s, const KxOptions *o, GError **error
 	return TRUE;
 }
 
+/* --- a tap of the dirty log ------------------------------------------------------------------------------------------------- */
+
+guint kx_session_backends(const KxSession *s)
+{
+	return (s->module ? KX_BACKEND_MODULE : 0) | (s->tap ? KX_BACKEND_TAP : 0);
+}
+
+/* Why @o cannot be served by a tap, whichever QEMU it is; NULL: it can. */
+static const char *against_tap(const KxSession *s, const KxOptions *o)
+{
+	if (!o->interval_ns || o->interval_ns % NS_PER_MS ||
+	    o->interval_ns > KX_DIRTY_TAP_MS_MAX * NS_PER_MS)
+		return "QEMU reads its dirty log by its own timer; give an interval of whole "
+		       "milliseconds, up to an hour";
+	if (s->declared.pages)
+		return "the guest has declared memory that must stay mapped, and QEMU logs all "
+		       "memory";
+	return NULL;
+}
+
+/* Decides whether QEMU reads its dirty log for @o. */
+static gboolean choose_tap(KxSession *s, const KxOptions *o, const KxMonitor *monitor,
+			   GError **error)
+{
+	gboolean must = o->log_via == KX_LOG_VIA_QEMU;
+	const char *against;
+
+	s->tap = FALSE;
+	if (!(o->tracker->can & KX_CAN_TAP) || o->log_via == KX_LOG_VIA_MODULE)
+		return TRUE;
+	against = against_tap(s, o);
+	if (must && against) {
+		g_set_error(error, KX_ERROR, KX_ERROR_INVALID_OPTION,
+			    "log-via qemu: %s, or use log-via module", against);
+		return FALSE;
+	}
+	s->tap = !against && monitor && monitor->offers_tap && monitor->offers_tap(monitor->data);
+	if (s->tap || !must)
+		return TRUE;
+	g_set_error(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
+		    "log-via qemu: %s; log-via module reads KVM's dirty log beside QEMU",
+		    monitor ? "the VM's QEMU has no tap of its dirty log, for which it needs "
+			      "patches (qemu-patches in kvm-ext's source)"
+			    : "QEMU can be asked only through libvirt, which does not run this VM "
+			      "or cannot be reached");
+	return FALSE;
+}
+
+/* Whether @o's tracker runs without the module. */
+static gboolean can_alone(const KxSession *s, const KxOptions *o)
+{
+	return o->tracker->can & KX_CAN_ALONE || s->tap;
+}
+
 static gboolean attach_either_way(KxSession *s, const KxOptions *o, GError **error)
 {
 	g_autoptr(GError) why = NULL;
@@ -289,7 +346,7 @@ static gboolean attach_either_way(KxSession *s, const KxOptions *o, GError **err
 		return attach_emulated(s, o, error);
 	if (attach_module(s, &why))
 		return TRUE;
-	if (o->tracker->can & KX_CAN_ALONE && g_error_matches(why, KX_ERROR, KX_ERROR_NO_MODULE))
+	if (can_alone(s, o) && g_error_matches(why, KX_ERROR, KX_ERROR_NO_MODULE))
 		return attach_alone(s, why, error);
 	return refused(o, g_steal_pointer(&why), error);
 }
@@ -297,7 +354,7 @@ static gboolean attach_either_way(KxSession *s, const KxOptions *o, GError **err
 gboolean kx_session_attach_vm(KxSession *s, const KxOptions *o, const KxMonitor *monitor,
 			      GError **error)
 {
-	if (!attach_either_way(s, o, error))
+	if (!choose_tap(s, o, monitor, error) || !attach_either_way(s, o, error))
 		return FALSE;
 	s->heat = kx_heat_new(s->vm.last_gfn, s->vm.vcpus);
 	return ask_around(s, o, monitor, error);
@@ -309,9 +366,9 @@ gboolean kx_session_prepare_vm(KxSession *s, const KxOptions *o, const KxMonitor
 {
 	GError *why = NULL;
 
-	if (!check_emulated(s, o, error))
+	if (!check_emulated(s, o, error) || !choose_tap(s, o, monitor, error))
 		return FALSE;
-	if (!s->module && !s->emulated && !(o->tracker->can & KX_CAN_ALONE)) {
+	if (!s->module && !s->emulated && !can_alone(s, o)) {
 		if (!attach_module(s, &why))
 			return refused(o, why, error);
 		kx_session_take_vm(s, &s->vm);

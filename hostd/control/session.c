@@ -130,7 +130,7 @@ static KxTracker *open_tracker(KxSession *s, const KxOptions *o, GError **error)
 		.channel = s->plug ? kx_plug_channel(s->plug) : NULL,
 		.emulated = s->emulated,
 	};
-	const KxTrackerOps *ops = kx_tracker_ops(o->tracker, s->module != NULL);
+	const KxTrackerOps *ops = kx_tracker_ops(o->tracker, kx_session_backends(s));
 
 	if (ops)
 		return kx_tracker_open(ops, &vm, error);
@@ -154,6 +154,7 @@ static void open_window(KxSession *s, const KxKvmStat *qmp)
 		.regions_max = o->regions.max,
 		.trap_faults_per_s = trap ? o->faults_per_s : 0,
 		.trap_time_ppm = trap ? o->vcpu_ppm : 0,
+		.log_backend = s->tracker->ops->backend,
 	};
 
 	kx_session_statistics(s, &st);
@@ -242,7 +243,7 @@ static gboolean start_tracker(KxSession *s, const KxOptions *o, KxTracker **old,
 	struct kvm_ext_stats st;
 
 	*old = NULL;
-	if (kx_tracker_ops(o->tracker, s->module != NULL) == s->tracker->ops)
+	if (kx_tracker_ops(o->tracker, kx_session_backends(s)) == s->tracker->ops)
 		return s->tracker->ops->start(s->tracker, o, error);
 	next = open_tracker(s, o, error);
 	if (!next || !next->ops->start(next, o, error))
@@ -250,6 +251,9 @@ static gboolean start_tracker(KxSession *s, const KxOptions *o, KxTracker **old,
 	s->tracker->ops->stop(s->tracker);
 	if (s->tracker->ops->stats(s->tracker, &st, NULL))
 		kx_account_saw(s->account, &st); /* contains the cost of stopping this tracker */
+	/* @next has begun without the log, which is free only now. If it cannot begin anew, it continues, and gets the log later. */
+	if (s->tracker->ops->holds_log && o->tracker->can & KX_CAN_LOG)
+		(void)next->ops->start(next, o, NULL);
 	*old = s->tracker;
 	s->tracker = g_steal_pointer(&next);
 	return TRUE;

@@ -53,6 +53,7 @@ const KxField kx_window_fields[] = {
 #define TOLD(type, member, source) WINDOW_FIELD(type, member, -1, FALSE),
 #define KEPT(type, member)	   WINDOW_FIELD(type, member, -1, FALSE),
 #define KEPT_AT(type, key, path)   { #key, KX_FIELD_##type, AT(KxWindow, path), -1, -1, 0, FALSE },
+#define KEPT_LATER(type, member)   WINDOW_FIELD(type, member, -1, TRUE),
 #define KEPT_NA(type, member, na)  WINDOW_FIELD(type, member, AT(KxWindow, na), FALSE),
 #define LATER(type, member, source)                                  \
 	WINDOW_FIELD(type, member, AT(KxWindow, member##_na), TRUE), \

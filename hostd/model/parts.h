@@ -32,6 +32,8 @@
  *		The same, for a number inside a struct of the window: @key in JSON, @path from the window.
  *	KEPT_NA(type, member, na)
  *		The same; @na is the KEPT(STRING) that says why this member is not known. If @na is set, JSON has no value.
+ *	KEPT_LATER(type, member)
+ *		The same, for a member that reports of earlier versions do not have. If it is missing, it is 0 or NULL.
  *	LATER(type, member, source)
  *		A STAT that reports of earlier versions do not have. After reading such a report, <member>_na is set.
  *	TOLD_LATER(type, member, source)

@@ -126,7 +126,9 @@ gboolean kx_window_was_yielded(const KxWindow *w)
 
 const char *kx_window_mechanism(const KxWindow *w)
 {
-	return w->has_log ? w->log_mechanism : w->has_guest ? w->guest_event : NULL;
+	if (w->has_log)
+		return w->log_backend ? w->log_backend : w->log_mechanism;
+	return w->has_guest ? w->guest_event : NULL;
 }
 
 char *kx_tracker_label(const char *tracker, const char *mechanism)

@@ -45,6 +45,7 @@ typedef struct {
 #define TOLD(type, member, source)		   KX_TYPE_##type member;
 #define KEPT(type, member)			   KX_TYPE_##type member;
 #define KEPT_NA(type, member, na)		   KX_TYPE_##type member;
+#define KEPT_LATER(type, member)		   KX_TYPE_##type member;
 #define LATER(type, member, source) \
 	KX_TYPE_##type member;      \
 	char *member##_na;
@@ -68,7 +69,10 @@ double kx_window_run_ns(const KxWindow *w);
 double kx_window_tracked_ns(const KxWindow *w);
 /* TRUE: the VMM had the log for a part of the window. */
 gboolean kx_window_was_yielded(const KxWindow *w);
-/* The mechanism of the window's tracker: of the dirty log, or the event that a guest samples; NULL: neither. */
+/*
+ * The mechanism of the window's tracker: of the dirty log, or who reads the log if it is not the module; or the event that a guest
+ * samples; NULL: none of them.
+ */
 const char *kx_window_mechanism(const KxWindow *w);
 /* "dirty-log (pml)": the tracker, and its mechanism if known. */
 char *kx_tracker_label(const char *tracker, const char *mechanism);

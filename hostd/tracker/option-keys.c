@@ -53,6 +53,7 @@ gboolean kx_option_set_tracker(KxOptions *o, const char *key, const char *value,
 #define TRACKERS_OF_GUESTS    .needs = KX_CAN_GUEST, .lack = "does not run in the guest"
 #define TRACKERS_THAT_FIND    .needs = KX_CAN_FIND, .lack = "finds nothing"
 #define TRACKERS_OF_EVENTS    .needs = KX_CAN_EVENTS, .lack = "samples no events"
+#define TRACKERS_OF_TAPS      .needs = KX_CAN_TAP, .lack = "cannot use QEMU's copy of the dirty log"
 #define TRACKERS_OF_RATES     .needs = KX_CAN_RATE, .lack = "does not have QEMU measure"
 
 const KxOptionKey kx_option_keys[] = {
@@ -234,6 +235,14 @@ const KxOptionKey kx_option_keys[] = {
 	  MEMBERS(dirty_rate.seconds),
 	  .set = kx_option_set_calc_time,
 	  .text = kx_option_text_calc_time },
+	{ .key = "log-via",
+	  .value = "WAY",
+	  .help = "Who reads KVM's dirty log: module, qemu (if it has patches), or auto: QEMU if "
+		  "it can",
+	  TRACKERS_OF_TAPS,
+	  MEMBERS(log_via),
+	  .set = kx_option_set_log_via,
+	  .text = kx_option_text_log_via },
 	{ .key = "ring-size",
 	  .value = "SIZE",
 	  .help = "Room for samples until they are read, from 64K to 256M; 'auto': by the VM's "

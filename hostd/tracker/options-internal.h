@@ -58,6 +58,7 @@ KX_OPTION_SETS(ring_size);
 KX_OPTION_SETS(wait);
 KX_OPTION_SETS(mode);
 KX_OPTION_SETS(calc_time);
+KX_OPTION_SETS(log_via);
 
 KX_OPTION_WRITES(interval);
 KX_OPTION_WRITES(granularity);
@@ -82,6 +83,7 @@ KX_OPTION_WRITES(range_size);
 KX_OPTION_WRITES(processes);
 KX_OPTION_WRITES(mode);
 KX_OPTION_WRITES(calc_time);
+KX_OPTION_WRITES(log_via);
 
 KX_OPTION_FITS(granularity);
 KX_OPTION_FITS(flush_scope);

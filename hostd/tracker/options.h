@@ -22,6 +22,13 @@ typedef enum {
 	KX_PAGES_LIST,
 } KxPagesKind;
 
+/* Who reads KVM's dirty log for the tracker. */
+typedef enum {
+	KX_LOG_VIA_AUTO, /* QEMU, if it offers a tap, else the module */
+	KX_LOG_VIA_MODULE,
+	KX_LOG_VIA_QEMU,
+} KxLogVia;
+
 /* Minimum of regions of a tracker that always works on regions (the kernel's DAMON). */
 #define KX_AGGREGATE_REGIONS_MIN 3u
 
@@ -83,6 +90,7 @@ typedef struct {
 		int mode;	 /* KxDirtyRateMode */
 		guint32 seconds; /* of a measurement */
 	} dirty_rate;
+	KxLogVia log_via;
 } KxOptions;
 
 /* Defaults: tracker off, interval 1s, 4K, all RAM, any CPU, flush scope: the tracker's default (pass). */

@@ -58,7 +58,7 @@ const KxTrackerRow kx_trackers[] = {
 	{ .name = "dirty-log",
 	  .summary = "pages written, from KVM's dirty log: by PML, or by write protection",
 	  .module_id = KVM_EXT_TRACKER_DIRTY_LOG,
-	  .can = ON_HOST | KX_CAN_LOG,
+	  .can = ON_HOST | KX_CAN_LOG | KX_CAN_TAP,
 	  .parts = KX_PART_BIT(LOG),
 	  .sees = { .finds = KX_SEEN_WRITTEN,
 		    .says = KX_SEEN_WRITTEN,

@@ -33,6 +33,7 @@ enum {
 	KX_CAN_AGGREGATE = 1 << 18, /* always works on regions; a pass is an aggregation of them */
 	KX_CAN_VMM = 1 << 17, /* works on the VMM's address space: needs the layout of the memory */
 	KX_CAN_RATE = 1 << 20, /* has QEMU measure its dirty rate */
+	KX_CAN_TAP = 1 << 21,  /* can also use QEMU's copy of the dirty log */
 };
 
 /* What the guest did to a page. */

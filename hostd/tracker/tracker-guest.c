@@ -52,7 +52,7 @@ static guint64 monotonic_ns(void)
 
 /* --- opening, starting, stopping ---------------------------------------------------------------------------------- */
 
-static gboolean guest_serves(const KxTrackerRow *row, gboolean module)
+static gboolean guest_serves(const KxTrackerRow *row, guint backends)
 {
 	return row->can & KX_CAN_GUEST;
 }

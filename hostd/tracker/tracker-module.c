@@ -7,9 +7,9 @@
 
 #include "base/error.h"
 
-static gboolean module_serves(const KxTrackerRow *row, gboolean module)
+static gboolean module_serves(const KxTrackerRow *row, guint backends)
 {
-	return module && row->module_id >= 0;
+	return backends & KX_BACKEND_MODULE && row->module_id >= 0;
 }
 
 static gboolean module_open(KxTracker *t, GError **error)

@@ -16,9 +16,9 @@ static guint64 monotonic_ns(void)
 	return (guint64)g_get_monotonic_time() * 1000;
 }
 
-static gboolean off_serves(const KxTrackerRow *row, gboolean module)
+static gboolean off_serves(const KxTrackerRow *row, guint backends)
 {
-	return !module && row->module_id == KVM_EXT_TRACKER_OFF;
+	return !(backends & KX_BACKEND_MODULE) && row->module_id == KVM_EXT_TRACKER_OFF;
 }
 
 static gboolean off_open(KxTracker *t, GError **error)

@@ -15,6 +15,7 @@
  *
  * The thread has its own connection to libvirt, and makes a new one if libvirtd was restarted; QEMU continues to measure meanwhile.
  */
+#include "firststep.h"
 #include "passthread.h"
 
 #include "base/error.h"
@@ -294,8 +295,9 @@ static gboolean refuse(const DirtyRate *d, GError *why, GError **error)
  * Begins the first measurement, so that if libvirt or QEMU refuses it, the tracker is refused. If QEMU is busy (a measurement of
  * the previous setting may still run), or if the VM is paused, the thread of the passes begins the measurement later.
  */
-static gboolean try_first(DirtyRate *d, GError **error)
+static gboolean try_first(gpointer work, GError **error)
 {
+	DirtyRate *d = work;
 	GError *why = NULL;
 	const char *paused;
 	KxDirtyRate r;
@@ -324,94 +326,7 @@ static DirtyRate *dirty_rate_new(const KxTrackerVm *vm, const KxOptions *o)
 	return d;
 }
 
-/* --- the first measurement, begun in limited time ---------------------------------------------------------------------- */
-
-#define FIRST_US (10 * G_USEC_PER_SEC)
-
-/*
- * libvirt, or QEMU behind it, may never answer, and the caller must leave the session in limited time: so another thread asks.
- * Caller or thread, whichever ends last, frees this structure.
- */
-typedef struct {
-	GMutex lock;
-	GCond told;
-	DirtyRate *d;
-	GError *why;
-	gboolean done, ok;
-	gboolean left; /* the caller no longer waits */
-} First;
-
-static void first_free(First *f)
-{
-	g_clear_pointer(&f->d, dirty_rate_free);
-	g_clear_error(&f->why);
-	g_mutex_clear(&f->lock);
-	g_cond_clear(&f->told);
-	g_free(f);
-}
-
-static gpointer first_main(gpointer data)
-{
-	First *f = data;
-	GError *why = NULL;
-	gboolean ok = try_first(f->d, &why), left;
-
-	g_mutex_lock(&f->lock);
-	f->ok = ok;
-	f->why = why;
-	f->done = TRUE;
-	left = f->left;
-	g_cond_signal(&f->told);
-	g_mutex_unlock(&f->lock);
-	if (left)
-		first_free(f);
-	return NULL;
-}
-
-/* Whether the thread has answered in time. If not, the thread owns @f. */
-static gboolean first_await(First *f)
-{
-	gint64 until = g_get_monotonic_time() + FIRST_US;
-	gboolean done;
-
-	g_mutex_lock(&f->lock);
-	while (!f->done && g_cond_wait_until(&f->told, &f->lock, until))
-		;
-	done = f->done;
-	f->left = !done;
-	g_mutex_unlock(&f->lock);
-	return done;
-}
-
-/* Takes ownership of @d; returns it if libvirt and QEMU answered without an error. NULL: @error. */
-static DirtyRate *first_in_time(DirtyRate *d, GError **error)
-{
-	First *f = g_new0(First, 1);
-	DirtyRate *begun = NULL;
-	GThread *thread;
-
-	f->d = d;
-	g_mutex_init(&f->lock);
-	g_cond_init(&f->told);
-	thread = g_thread_try_new("kx-dirty-first", first_main, f, error);
-	if (!thread) {
-		first_free(f);
-		return NULL;
-	}
-	g_thread_unref(thread);
-	if (!first_await(f)) {
-		g_set_error_literal(error, KX_ERROR, KX_ERROR_NO_LIBVIRT,
-				    "tracker qemu-dirty-rate: libvirt, or QEMU's monitor, does not "
-				    "answer");
-		return NULL;
-	}
-	if (f->ok)
-		begun = g_steal_pointer(&f->d);
-	else
-		g_propagate_error(error, g_steal_pointer(&f->why));
-	first_free(f);
-	return begun;
-}
+/* --- ops ------------------------------------------------------------------------------------------------------------------- */
 
 static gsize dirty_rate_bytes(gconstpointer work)
 {
@@ -436,14 +351,15 @@ static gboolean dirty_rate_start(KxTracker *t, const KxOptions *o, GError **erro
 				    "not run this VM or cannot be reached");
 		return FALSE;
 	}
-	d = first_in_time(dirty_rate_new(&t->vm, o), error);
+	d = kx_first_step("kx-dirty-first", "qemu-dirty-rate", try_first, dirty_rate_new(&t->vm, o),
+			  dirty_rate_free, error);
 	if (!d)
 		return FALSE;
 	own.interval_ns = d->seconds * G_GUINT64_CONSTANT(1000000000);
 	return kx_passes_start(t, &own, &ops, g_steal_pointer(&d), error);
 }
 
-static gboolean dirty_rate_serves(const KxTrackerRow *row, gboolean module)
+static gboolean dirty_rate_serves(const KxTrackerRow *row, guint backends)
 {
 	return row->can & KX_CAN_RATE;
 }

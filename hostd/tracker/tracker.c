@@ -2,21 +2,22 @@
 #include "tracker.h"
 
 static const KxTrackerOps *const implementations[] = {
-	&kx_tracker_module, &kx_tracker_guest,	    &kx_tracker_soft_dirty, &kx_tracker_idle_page,
-	&kx_tracker_damon,  &kx_tracker_dirty_rate, &kx_tracker_mglru,	    &kx_tracker_off,
+	&kx_tracker_dirty_tap,	&kx_tracker_module,    &kx_tracker_guest,
+	&kx_tracker_soft_dirty, &kx_tracker_idle_page, &kx_tracker_damon,
+	&kx_tracker_dirty_rate, &kx_tracker_mglru,     &kx_tracker_off,
 };
 
-static gboolean serves(const KxTrackerOps *ops, const KxTrackerRow *row, gboolean module)
+static gboolean serves(const KxTrackerOps *ops, const KxTrackerRow *row, guint backends)
 {
-	return ops->serves ? ops->serves(row, module) : g_str_equal(row->name, ops->name);
+	return ops->serves ? ops->serves(row, backends) : g_str_equal(row->name, ops->name);
 }
 
-const KxTrackerOps *kx_tracker_ops(const KxTrackerRow *row, gboolean module)
+const KxTrackerOps *kx_tracker_ops(const KxTrackerRow *row, guint backends)
 {
 	guint i;
 
 	for (i = 0; i < G_N_ELEMENTS(implementations); i++) {
-		if (serves(implementations[i], row, module))
+		if (serves(implementations[i], row, backends))
 			return implementations[i];
 	}
 	return NULL;

@@ -42,8 +42,12 @@ typedef struct _KxTracker KxTracker;
 
 typedef struct {
 	const char *name; /* name of the implementation, for logs */
-	/* @module: the module is loaded. NULL: the implementation serves the row of its own name. */
-	gboolean (*serves)(const KxTrackerRow *row, gboolean module);
+	/* The implementation's name in reports, beside the tracker's; NULL: the tracker's only or usual implementation. */
+	const char *backend;
+	/* While it runs, the VMM logs the memory, and another tracker cannot use the dirty log. */
+	gboolean holds_log;
+	/* @backends: bits of KX_BACKEND_*. NULL: the implementation serves the row of its own name. */
+	gboolean (*serves)(const KxTrackerRow *row, guint backends);
 	/* Called once; start may be called any number of times. */
 	gboolean (*open)(KxTracker *t, GError **error);
 	void (*close)(KxTracker *t);
@@ -89,8 +93,14 @@ struct _KxTracker {
 	gpointer priv; /* private data of the implementation */
 };
 
-/* The implementation that serves @row. @module: the module is loaded. NULL if there is none. */
-const KxTrackerOps *kx_tracker_ops(const KxTrackerRow *row, gboolean module);
+/* What an implementation can use for a VM. */
+enum {
+	KX_BACKEND_MODULE = 1 << 0, /* the module is loaded */
+	KX_BACKEND_TAP = 1 << 1,    /* QEMU copies its dirty log */
+};
+
+/* The implementation that serves @row with these @backends (KX_BACKEND_*). NULL if there is none. */
+const KxTrackerOps *kx_tracker_ops(const KxTrackerRow *row, guint backends);
 
 /* stats.tracker and pass_begin.tracker (enum kvm_ext_tracker_id) of a tracker that is not the module's. */
 #define KX_TRACKER_NO_ID G_MAXUINT32
@@ -108,6 +118,7 @@ extern const KxTrackerOps kx_tracker_soft_dirty;
 extern const KxTrackerOps kx_tracker_idle_page;
 extern const KxTrackerOps kx_tracker_damon;
 extern const KxTrackerOps kx_tracker_dirty_rate;
+extern const KxTrackerOps kx_tracker_dirty_tap;
 extern const KxTrackerOps kx_tracker_mglru;
 extern const KxTrackerOps kx_tracker_off; /* `off` without the module */
 

@@ -32,6 +32,8 @@ typedef struct {
 	gpointer data;
 	/* The URI of the libvirt that is asked, for a thread that connects by itself; the caller frees it. NULL: not known. */
 	char *(*libvirt_uri)(gpointer data);
+	/* Whether QEMU can copy its dirty log (dirtytap.h). Blocks. NULL: it cannot. */
+	gboolean (*offers_tap)(gpointer data);
 } KxMonitor;
 
 /*

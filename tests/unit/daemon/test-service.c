@@ -273,6 +273,12 @@ static void refuses_with_the_right_error(void **state)
 	g_variant_dict_insert(&d, "interval", "t", (guint64)5);
 	expect(s, "Attach", g_variant_new("(s@a{sv})", s->self, g_variant_dict_end(&d)),
 	       "InvalidOption");
+	/* QEMU reads its log at an interval, and is asked through libvirt. */
+	expect(s, "Attach", with_options(s->self, "tracker", "dirty-log", "log-via", "qemu"),
+	       "NotSupported");
+	expect(s, "Attach",
+	       with_options(s->self, "tracker", "dirty-log", "log-via", "qemu", "interval", "0"),
+	       "InvalidOption");
 	expect(s, "SetTracker", with_options(s->self, "tracker", "abit"), "NotAttached");
 	expect(s, "RunPass", g_variant_new("(s)", s->self), "NotAttached");
 	expect(s, "Detach", g_variant_new("(s)", s->self), "NotAttached");

@@ -134,6 +134,7 @@ static void test_values(void **state)
 		{ "cpu", "any", "-1" },
 		{ "mode", "dirty-ring", "ring" },
 		{ "calc-time", "1s", "999ms" },
+		{ "log-via", "qemu", "kvm" },
 		{ "calc-time", "1m", "61s" },
 		{ "calc-time", "2s", "1500ms" },
 		{ "cpu", "0", "40000" },
@@ -301,6 +302,10 @@ static void test_what_goes_together(void **state)
 		{ { { "tracker", "qemu-dirty-rate" }, { "granularity", "2M" } },
 		  "finds no pages, so option granularity does not apply" },
 		{ { { "tracker", "qemu-dirty-rate" }, { "range-size", "2M" } }, "finds nothing" },
+		{ { { "tracker", "pml-abit" }, { "log-via", "qemu" } },
+		  "cannot use QEMU's copy of the dirty log, so option log-via does not apply; "
+		  "leave "
+		  "it out, or use one of: dirty-log" },
 		{ { { "tracker", "abit" }, { "calc-time", "2s" } },
 		  "does not have QEMU measure, so option calc-time does not apply; leave it out, "
 		  "or use one of: qemu-dirty-rate" },

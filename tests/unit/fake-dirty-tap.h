@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Replaces the libvirt library: a libvirt with one domain whose QEMU has a tap of its dirty log. The functions that hostd/vm calls
+ * for the tap are defined here, and a program that includes this header is linked with them. The test decides what QEMU writes to
+ * the shared memory.
+ */
+#ifndef FAKE_DIRTY_TAP_H
+#define FAKE_DIRTY_TAP_H
+
+#include <fcntl.h>
+#include <libvirt/libvirt-qemu.h>
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FAKE_UUID "4a64cc71-19c4-2fd0-2323-3050941ea3c3"
+#define FAKE_URI  "fake:///system"
+
+#define FAKE_DATA 4096
+
+/* The format of QEMU's migration/dirty-tap.h. */
+typedef struct {
+	guint32 magic, version;
+	guint64 size, head;
+	guint32 state, page_size;
+	guint64 needed, reserved[3];
+	guint64 tail;
+} FakeHeader;
+
+typedef struct {
+	guint32 size, ranges;
+	guint64 bytes, syncs, began_ns, sync_ns, clear_ns, skipped, cpu_ns;
+} FakeRecord;
+
+static struct {
+	GMutex lock;
+	gboolean stock; /* a QEMU without the patches */
+	const char *refusal;
+	guint32 version;
+	guint opened, closed;
+	guint starts, replaced;
+	int passed[2];	  /* the descriptors; -1: none */
+	FakeHeader *ring; /* NULL: no tap */
+	gsize bytes;
+	int socket;
+	guint64 head, syncs, skipped;
+	guint64 needed; /* bytes of a record */
+	guint interval_ms;
+} fake;
+
+static void fake_init(void)
+{
+	memset(&fake, 0, sizeof(fake));
+	g_mutex_init(&fake.lock);
+	fake.passed[0] = fake.passed[1] = fake.socket = -1;
+	fake.version = 1;
+	fake.needed = 256;
+}
+
+/* The caller has the lock, or is alone. */
+static void fake_end(guint32 state)
+{
+	if (!fake.ring)
+		return;
+	__atomic_store_n(&fake.ring->state, state, __ATOMIC_RELEASE);
+	munmap(fake.ring, fake.bytes);
+	close(fake.socket);
+	fake.ring = NULL;
+	fake.socket = -1;
+}
+
+static void fake_tidy(void)
+{
+	fake_end(0);
+	for (guint i = 0; i < 2; i++) {
+		if (fake.passed[i] >= 0)
+			close(fake.passed[i]);
+	}
+}
+
+static char *fake_error(const char *class, const char *desc)
+{
+	g_autofree char *text = g_strdup_printf(
+		"{\"id\":\"libvirt-9\",\"error\":{\"class\":\"%s\",\"desc\":\"%s\"}}", class, desc);
+
+	return strdup(text);
+}
+
+/* Takes the descriptor of the memory. */
+static FakeHeader *fake_map(int fd, gsize *bytes)
+{
+	struct stat st;
+	FakeHeader *ring;
+
+	g_assert_cmpint(fd, >=, 0);
+	g_assert_true(fcntl(fd, F_GET_SEALS) & F_SEAL_SHRINK);
+	g_assert_cmpint(fstat(fd, &st), ==, 0);
+	*bytes = (gsize)st.st_size;
+	ring = mmap(NULL, *bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	g_assert_true(ring != MAP_FAILED);
+	close(fd);
+	*ring = (FakeHeader){ .version = fake.version,
+			      .size = *bytes - FAKE_DATA,
+			      .page_size = 4096,
+			      .needed = fake.needed };
+	__atomic_store_n(&ring->magic, 0x50415451, __ATOMIC_RELEASE);
+	return ring;
+}
+
+static void fake_begin(FakeHeader *ring, gsize bytes, int socket, const char *command)
+{
+	fake.replaced += fake.ring != NULL;
+	fake_end(3);
+	fake.ring = ring;
+	fake.bytes = bytes;
+	fake.socket = socket;
+	fake.head = fake.syncs = fake.skipped = 0;
+	fake.starts++;
+	fake.interval_ms =
+		(guint)atoi(strstr(command, "\"interval\": ") + strlen("\"interval\": "));
+}
+
+static char *fake_start(const char *command)
+{
+	gsize bytes;
+	FakeHeader *ring = fake_map(fake.passed[0], &bytes);
+	int socket = fake.passed[1];
+	const char *refusal = fake.refusal;
+
+	g_assert_cmpint(socket, >=, 0);
+	fake.passed[0] = fake.passed[1] = -1;
+	if (!refusal && fake.ring && !strstr(command, "\"replace\": true"))
+		refusal = "The dirty log is tapped already";
+	if (!refusal && fake.needed > ring->size)
+		refusal = "The shared memory is too small; a record takes more";
+	if (refusal) {
+		munmap(ring, bytes);
+		close(socket);
+		return fake_error("GenericError", refusal);
+	}
+	fake_begin(ring, bytes, socket, command);
+	return strdup("{\"return\":{},\"id\":\"libvirt-9\"}");
+}
+
+static char *fake_answer(const char *command)
+{
+	if (fake.stock)
+		return fake_error("CommandNotFound", "The command has not been found");
+	if (strstr(command, "x-query-dirty-tap"))
+		return strdup("{\"return\":{\"active\":false},\"id\":\"libvirt-9\"}");
+	g_assert_nonnull(strstr(command, "x-dirty-tap-start"));
+	return fake_start(command);
+}
+
+/* --- what QEMU writes -------------------------------------------------------------------------------------------------------- */
+
+static void fake_put(const void *data, gsize len)
+{
+	guint8 *base = (guint8 *)fake.ring + FAKE_DATA;
+
+	for (gsize i = 0; i < len; i++)
+		base[(fake.head + i) % (fake.bytes - FAKE_DATA)] = ((const guint8 *)data)[i];
+	fake.head += len;
+}
+
+static void fake_publish(void)
+{
+	__atomic_store_n(&fake.ring->head, fake.head, __ATOMIC_RELEASE);
+	(void)!write(fake.socket, "x", 1);
+}
+
+/* One reading: a range of @pages from @gfn on, and its bits. Waits for room. */
+static void fake_sync(guint64 gfn, guint64 pages, const guint64 *bits)
+{
+	gsize words = (pages + 63) / 64;
+	const guint64 range[2] = { gfn << 12, pages };
+	FakeRecord r = { .size = sizeof(r),
+			 .ranges = 1,
+			 .bytes = sizeof(r) + sizeof(range) + words * 8,
+			 .syncs = ++fake.syncs,
+			 .sync_ns = 1000,
+			 .clear_ns = 200,
+			 .cpu_ns = 1500,
+			 .skipped = fake.skipped };
+
+	while (fake.head + r.bytes - __atomic_load_n(&fake.ring->tail, __ATOMIC_ACQUIRE) >
+	       fake.bytes - FAKE_DATA)
+		g_usleep(1000);
+	fake_put(&r, sizeof(r));
+	fake_put(range, sizeof(range));
+	fake_put(bits, words * 8);
+	fake_publish();
+}
+
+/* --- libvirt ------------------------------------------------------------------------------------------------------------------ */
+
+virConnectPtr virConnectOpen(const char *uri)
+{
+	g_mutex_lock(&fake.lock);
+	fake.opened++;
+	g_mutex_unlock(&fake.lock);
+	return (virConnectPtr)&fake;
+}
+
+int virConnectClose(virConnectPtr conn)
+{
+	g_mutex_lock(&fake.lock);
+	fake.closed++;
+	g_mutex_unlock(&fake.lock);
+	return 0;
+}
+
+int virConnectIsAlive(virConnectPtr conn)
+{
+	return 1;
+}
+
+int virConnectSetKeepAlive(virConnectPtr conn, int interval, unsigned int count)
+{
+	return 0;
+}
+
+virDomainPtr virDomainLookupByUUIDString(virConnectPtr conn, const char *uuid)
+{
+	g_assert_cmpstr(uuid, ==, FAKE_UUID);
+	return (virDomainPtr)&fake;
+}
+
+int virDomainFree(virDomainPtr dom)
+{
+	return 0;
+}
+
+int virDomainQemuMonitorCommand(virDomainPtr dom, const char *command, char **reply,
+				unsigned int flags)
+{
+	g_mutex_lock(&fake.lock);
+	*reply = fake_answer(command);
+	g_mutex_unlock(&fake.lock);
+	return 0;
+}
+
+int virDomainQemuMonitorCommandWithFiles(virDomainPtr dom, const char *command, unsigned int nfiles,
+					 int *files, unsigned int *nout, int **out, char **reply,
+					 unsigned int flags)
+{
+	gboolean memory = strstr(command, "-memory\"") != NULL;
+
+	g_assert_cmpuint(nfiles, ==, 1);
+	g_assert_nonnull(strstr(command, "\"getfd\""));
+	g_mutex_lock(&fake.lock);
+	if (fake.passed[!memory] >= 0)
+		close(fake.passed[!memory]);
+	fake.passed[!memory] = fcntl(*files, F_DUPFD_CLOEXEC, 0);
+	g_mutex_unlock(&fake.lock);
+	*reply = strdup("{\"return\":{},\"id\":\"libvirt-8\"}");
+	return 0;
+}
+
+int virGetLastErrorCode(void)
+{
+	return VIR_ERR_INTERNAL_ERROR;
+}
+
+const char *virGetLastErrorMessage(void)
+{
+	return "no reason";
+}
+
+#endif /* FAKE_DIRTY_TAP_H */
