@@ -41,3 +41,17 @@ hot_found() {
 	echo "$hot of the $taken hottest pages found are hot; $HOT_PAGES pages are hot"
 	[ "$taken" -gt 0 ] && [ $((hot * 10)) -ge $((taken * 9)) ] && [ $((hot * 10)) -ge $((HOT_PAGES * 9)) ]
 }
+
+# weight_found DRAWN: of the accesses that the $HOT_PAGES hottest pages get by the file DRAWN (tests/lab/drawn.c), those that
+# as many pages get which guest-pebs has on top: parts in a thousand. And the accesses of all ranges in the workload's buffer.
+weight_found() {
+	told_ranges | awk -v first="$(first_page)" -v arena="$(arena_pages)" -v number="$HOT_PAGES" '
+		FNR == NR { weight[$1] = $2; if (++n <= number) best += $2; next }
+		$1 >= first && $1 + $2 <= first + arena { accesses += $3 * $2 }
+		$3 > 0 {
+			from = $1 > first ? $1 - first : 0
+			to = $1 + $2 < first + arena ? $1 + $2 - first : arena
+			for (page = from; page < to && taken < number; page++) { taken++; got += weight[page] }
+		}
+		END { print int(1000 * got / best), int(accesses) }' "$1" -
+}
