@@ -7,3 +7,4 @@ qemu-patches:
 	@mk/deps $(PACKAGES_QEMU)
 	qemu-patches/build 7.2
 	qemu-patches/build 10.0
+	qemu-patches/build 10.0-tcg

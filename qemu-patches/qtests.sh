@@ -3,13 +3,15 @@
 #
 # The qtests of a build of QEMU: which ones, and how they are run. Read by build.
 
-# series -> PROGRAM[:CASE] of QEMU's qtests. pebs-test and dirty-tap-test come with the series; the others are QEMU's own for what
-# the series change: features and names of CPUs, CPUs plugged in, and migration.
+# series -> PROGRAM[:CASE] of QEMU's qtests. pebs-test, tcg-pebs-test and dirty-tap-test come with the series; the others are QEMU's
+# own for what the series change: features and names of CPUs, CPUs plugged in, and migration.
 # shellcheck disable=SC2034 # used by build
 declare -A QTESTS_OF=(
 	[7.2]='pebs-test dirty-tap-test test-x86-cpuid-compat cpu-plug-test machine-none-test
 		migration-test:/x86_64/migration/precopy/unix/plain'
 	[10.0]='pebs-test dirty-tap-test test-x86-cpuid-compat cpu-plug-test machine-none-test
+		migration-test:/x86_64/migration/precopy/unix/plain'
+	[10.0-tcg]='pebs-test tcg-pebs-test dirty-tap-test test-x86-cpuid-compat cpu-plug-test machine-none-test
 		migration-test:/x86_64/migration/precopy/unix/plain'
 )
 
