@@ -12,7 +12,7 @@ bench-scan: deps-lab
 bench-regions: deps-lab
 	@bench/regions
 
-## bench-pebs: guest-pebs over periods from 127 to 65537: F1 of the hot pages after 60 epochs, PMIs, cost (table and plot)
+## bench-pebs: guest-pebs over periods from 127 to 65537, and policies: F1 of the hot pages after 60 epochs, PMIs, cost (table and plot)
 .PHONY: bench-pebs
 bench-pebs: deps-lab
 	@mk/deps bench/packages-pebs.txt
