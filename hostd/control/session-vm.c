@@ -180,6 +180,7 @@ static gboolean attach_process(KxSession *s, GError **error)
 	}
 	vcpus = kx_procstat_vcpus(s->host->proc_root, s->ident.pid, s->kvm_dir, NULL);
 	s->vm.vcpus = vcpus ? vcpus->len : 0;
+	s->vm.log_mode = ~0u; /* not known: only the module asks KVM */
 	if (!s->emulated)
 		kx_log_mechanism(KVM_EXT_LOG_UNKNOWN, s->host->root, &s->log);
 	return TRUE;
@@ -273,9 +274,16 @@ static gboolean check_emulated(const KxSession *s, const KxOptions *o, GError **
 	return FALSE;
 }
 
+/* A process with a VM of KVM is not taken for an emulator, whatever its threads are called. */
+static gboolean is_emulated(const KxSession *s)
+{
+	return kx_procstat_is_emulated(s->host->proc_root, s->ident.pid) &&
+	       kx_vmfd_find_number(s->host->proc_root, s->ident.pid, KX_VMFD_LINK, NULL) < 0;
+}
+
 static gboolean attach_emulated(KxSession *s, const KxOptions *o, GError **error)
 {
-	if (!check_emulated(s, o, error) || !attach_process(s, error))
+	if (!attach_process(s, error))
 		return FALSE;
 	kx_log(G_LOG_LEVEL_MESSAGE, "emulated", s->ident.name, o->tracker->name,
 	       "%s: QEMU emulates this VM (TCG): trackers in the guest alone can run",
@@ -324,8 +332,9 @@ static gboolean choose_tap(KxSession *s, const KxOptions *o, const KxMonitor *mo
 		return TRUE;
 	g_set_error(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
 		    "log-via qemu: %s; log-via module reads KVM's dirty log beside QEMU",
-		    monitor ? "the VM's QEMU has no tap of its dirty log, for which it needs "
-			      "patches (qemu-patches in kvm-ext's source)"
+		    monitor ? "the VM's QEMU offers no tap of its dirty log: it lacks the patches "
+			      "(qemu-patches in kvm-ext's source), or its monitor does not answer, "
+			      "as libvirt has it during a migration"
 			    : "QEMU can be asked only through libvirt, which does not run this VM "
 			      "or cannot be reached");
 	return FALSE;
@@ -341,7 +350,6 @@ static gboolean attach_either_way(KxSession *s, const KxOptions *o, GError **err
 {
 	g_autoptr(GError) why = NULL;
 
-	s->emulated = kx_procstat_is_emulated(s->host->proc_root, s->ident.pid);
 	if (s->emulated)
 		return attach_emulated(s, o, error);
 	if (attach_module(s, &why))
@@ -354,7 +362,9 @@ static gboolean attach_either_way(KxSession *s, const KxOptions *o, GError **err
 gboolean kx_session_attach_vm(KxSession *s, const KxOptions *o, const KxMonitor *monitor,
 			      GError **error)
 {
-	if (!choose_tap(s, o, monitor, error) || !attach_either_way(s, o, error))
+	s->emulated = is_emulated(s);
+	if (!check_emulated(s, o, error) || !choose_tap(s, o, monitor, error) ||
+	    !attach_either_way(s, o, error))
 		return FALSE;
 	s->heat = kx_heat_new(s->vm.last_gfn, s->vm.vcpus);
 	return ask_around(s, o, monitor, error);

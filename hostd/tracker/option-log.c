@@ -21,5 +21,5 @@ gboolean kx_option_set_log_via(KxOptions *o, const char *key, const char *value,
 
 char *kx_option_text_log_via(const KxOptions *o)
 {
-	return o->log_via == KX_LOG_VIA_AUTO ? NULL : g_strdup(ways[o->log_via]);
+	return o->log_via == KX_LOG_VIA_MODULE ? NULL : g_strdup(ways[o->log_via]);
 }

@@ -24,9 +24,9 @@ typedef enum {
 
 /* Who reads KVM's dirty log for the tracker. */
 typedef enum {
-	KX_LOG_VIA_AUTO, /* QEMU, if it offers a tap, else the module */
-	KX_LOG_VIA_MODULE,
+	KX_LOG_VIA_MODULE, /* the default: QEMU's tap is experimental, and must be asked for */
 	KX_LOG_VIA_QEMU,
+	KX_LOG_VIA_AUTO, /* QEMU, if it offers a tap, else the module */
 } KxLogVia;
 
 /* Minimum of regions of a tracker that always works on regions (the kernel's DAMON). */

@@ -54,9 +54,11 @@ typedef struct {
 	/* of the thread that starts the tap, then of the thread of the passes */
 	int socket; /* our end; -1: closed */
 	KxTapRing *ring;
-	guint64 record_bytes; /* for which the ring is made */
-	guint64 skipped;      /* of the ring's tap */
-	guint64 restarts;     /* not yet counted as lost passes */
+	guint64 record_bytes;	    /* for which the ring is made */
+	guint64 skipped;	    /* of the ring's tap */
+	gint64 since_us;	    /* when this tracker's first tap was asked for */
+	guint64 cpu_ns, elapsed_ns; /* sums of what QEMU says it needed */
+	guint64 restarts;	    /* not yet counted as lost passes */
 
 	GMutex lock;
 	Account account;
@@ -242,6 +244,28 @@ static void take_account(Tap *t, const KxTapRecord *r, guint64 dirty)
 	g_mutex_unlock(&t->lock);
 }
 
+/* A clock may be a little behind another one. */
+#define SLACK_NS G_GUINT64_CONSTANT(1000000000)
+
+/* QEMU's thread cannot have needed more time than has passed, nor missed more intervals. @limit is at least *@sum. */
+static gboolean add_within(guint64 *sum, guint64 more, guint64 limit)
+{
+	if (more > limit - MIN(*sum, limit))
+		return FALSE;
+	*sum += more;
+	return TRUE;
+}
+
+static gboolean is_possible(Tap *t, const KxTapRecord *r)
+{
+	guint64 passed = (guint64)(g_get_monotonic_time() - t->since_us) * 1000 + SLACK_NS;
+
+	return r->skipped >= t->skipped && r->skipped <= passed / (t->interval_ms * NS_PER_MS) &&
+	       add_within(&t->cpu_ns, r->cpu_ns, passed) &&
+	       add_within(&t->elapsed_ns, r->sync_ns, passed) &&
+	       add_within(&t->elapsed_ns, r->clear_ns, passed);
+}
+
 static gboolean tap_pass(gpointer work, KxPass *p, GError **error)
 {
 	Tap *t = work;
@@ -254,9 +278,15 @@ static gboolean tap_pass(gpointer work, KxPass *p, GError **error)
 		g_prefix_error(error, "tracker dirty-log: ");
 		return FALSE;
 	}
+	if (!is_possible(t, &r)) {
+		g_set_error_literal(error, KX_ERROR, KX_ERROR_FAILED,
+				    "tracker dirty-log: QEMU's copy of the dirty log is not valid: "
+				    "its costs are more than the time that has passed");
+		return FALSE;
+	}
 	kx_pass_looked(p, r.pages, r.pages);
 	kx_pass_add_cpu(p, r.cpu_ns);
-	if (r.skipped > t->skipped || t->restarts)
+	if (r.skipped != t->skipped || t->restarts)
 		kx_pass_lost(p, r.skipped - t->skipped + t->restarts, 0);
 	t->skipped = r.skipped;
 	t->restarts = 0;
@@ -307,6 +337,7 @@ static Tap *tap_new(const KxTracker *tracker, const KxOptions *o)
 	t->first_gfn = o->range.first_gfn;
 	t->end_gfn = o->range.npages ? t->first_gfn + o->range.npages : G_MAXUINT64;
 	t->mode = vm->vm->log_mode;
+	t->since_us = g_get_monotonic_time();
 	t->record_bytes = kx_tap_record_bytes(vm->vm->ram_pages);
 	return t;
 }

@@ -349,6 +349,7 @@ static void session_without_the_module(void **state)
 	assert_true(v->attached);
 	assert_string_equal(v->paging, "unknown");
 	assert_string_equal(v->ad_bits, "unknown");
+	assert_string_equal(v->log_mode, "unknown");
 	assert_int_equal(v->windows->len, 2);
 	assert_string_equal(window_of(alone, 0, 0)->tracker, "off");
 	assert_false(window_of(alone, 0, 0)->open);

@@ -429,6 +429,33 @@ static void test_invalid(void **state)
 	is_invalid(f, &r, 0, G_MAXUINT64);
 }
 
+static void costs_are_refused(Fixture *f, guint64 cpu_ns, guint64 sync_ns, guint64 skipped)
+{
+	const guint64 rest[3] = { 0, 64, 1 };
+	FakeRecord r = good_record();
+
+	r.cpu_ns = cpu_ns;
+	r.sync_ns = sync_ns;
+	r.skipped = skipped;
+	started(f);
+	fake_put(&r, sizeof(r));
+	fake_put(rest, sizeof(rest));
+	fake_publish();
+	ends_with(f, "more than the time that has passed");
+}
+
+/* A sum that wraps around would make the tracker cheaper than it is. */
+static void test_impossible_costs(void **state)
+{
+	const guint64 hour = 3600 * G_GUINT64_CONSTANT(1000000000);
+
+	costs_are_refused(*state, G_MAXUINT64, 0, 0);
+	costs_are_refused(*state, hour, 0, 0);
+	costs_are_refused(*state, 0, G_MAXUINT64 - 7, 0);
+	costs_are_refused(*state, 0, hour, 0);
+	costs_are_refused(*state, 0, 0, G_MAXUINT64);
+}
+
 static void test_head_out_of_bounds(void **state)
 {
 	Fixture *f = *state;
@@ -456,6 +483,7 @@ int main(void)
 		CASE(test_qemu_ends),
 		CASE(test_memory_grows),
 		CASE(test_invalid),
+		CASE(test_impossible_costs),
 		CASE(test_head_out_of_bounds),
 		CASE(test_run_on_request),
 	};
