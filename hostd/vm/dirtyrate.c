@@ -2,7 +2,6 @@
 #include "dirtyrate.h"
 
 #include <libvirt/libvirt.h>
-#include <libvirt/virterror.h>
 
 #include "base/error.h"
 
@@ -18,18 +17,6 @@ const char *const kx_dirty_rate_modes[] = {
 	[KX_DIRTY_RATE_RING] = "dirty-ring",
 	NULL,
 };
-
-/* Sets @error from the error of this thread's last call of libvirt. */
-static void failed(KxLibvirt *l, const char *what, GError **error)
-{
-	int code = virGetLastErrorCode();
-	g_autofree char *why = g_strdup(kx_libvirt_last_message());
-	KxError kind = code == VIR_ERR_NO_DOMAIN    ? KX_ERROR_NO_SUCH_VM
-		       : kx_libvirt_is_connected(l) ? KX_ERROR_NOT_SUPPORTED
-						    : KX_ERROR_NO_LIBVIRT;
-
-	g_set_error(error, KX_ERROR, (int)kind, "%s: %s", what, why);
-}
 
 static int mode_by_name(const char *name)
 {
@@ -74,7 +61,8 @@ gboolean kx_dirty_rate_read(KxLibvirt *l, const char *uuid, KxDirtyRate *r, GErr
 	gboolean ok = FALSE;
 
 	if (!*doms || virDomainListGetStats(doms, VIR_DOMAIN_STATS_DIRTYRATE, &records, 0) < 0) {
-		failed(l, "libvirt, asked for the dirty rate", error);
+		kx_libvirt_fail(l, KX_ERROR_NOT_SUPPORTED, "libvirt, asked for the dirty rate",
+				error);
 	} else {
 		ok = records && records[0] && take_record(records[0], r);
 		if (!ok)
@@ -96,7 +84,8 @@ gboolean kx_dirty_rate_start(KxLibvirt *l, const char *uuid, KxDirtyRateMode mod
 	gboolean ok = dom && virDomainStartDirtyRateCalc(dom, (int)seconds, flags[mode]) == 0;
 
 	if (!ok)
-		failed(l, "libvirt, asked to measure the dirty rate", error);
+		kx_libvirt_fail(l, KX_ERROR_NOT_SUPPORTED,
+				"libvirt, asked to measure the dirty rate", error);
 	if (dom)
 		virDomainFree(dom);
 	return ok;

@@ -4,7 +4,6 @@
 #include <json-glib/json-glib.h>
 #include <libvirt/libvirt-qemu.h>
 #include <libvirt/libvirt.h>
-#include <libvirt/virterror.h>
 
 #include "base/error.h"
 
@@ -12,18 +11,7 @@
 #define MEMORY "kvm-ext-tap-memory"
 #define SOCKET "kvm-ext-tap-socket"
 
-/* Sets @error from the error of this thread's last call of libvirt. */
-static gboolean failed(KxLibvirt *l, GError **error)
-{
-	gboolean unknown = virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
-	g_autofree char *why = g_strdup(kx_libvirt_last_message());
-	KxError kind = unknown			    ? KX_ERROR_NO_SUCH_VM
-		       : kx_libvirt_is_connected(l) ? KX_ERROR_BUSY
-						    : KX_ERROR_NO_LIBVIRT;
-
-	g_set_error(error, KX_ERROR, (int)kind, "libvirt, asked to tap the dirty log: %s", why);
-	return FALSE;
-}
+#define ASKED "libvirt, asked to tap the dirty log"
 
 /* @reply is {"return": …} or {"error": {"class": …, "desc": …}}. */
 static gboolean check_reply(const char *reply, GError **error)
@@ -49,7 +37,8 @@ static gboolean ask(KxLibvirt *l, virDomainPtr dom, const char *command, int fd,
 	int rc = fd < 0 ? virDomainQemuMonitorCommand(dom, command, &reply, 0)
 			: virDomainQemuMonitorCommandWithFiles(dom, command, 1, &fd, NULL, NULL,
 							       &reply, 0);
-	gboolean ok = rc < 0 ? failed(l, error) : check_reply(reply, error);
+	gboolean ok = rc < 0 ? kx_libvirt_fail(l, KX_ERROR_BUSY, ASKED, error)
+			     : check_reply(reply, error);
 
 	free(reply);
 	return ok;
@@ -84,7 +73,7 @@ gboolean kx_dirty_tap_start(KxLibvirt *l, const char *uuid, int memory, int sock
 	gboolean ok;
 
 	if (!dom)
-		return failed(l, error);
+		return kx_libvirt_fail(l, KX_ERROR_BUSY, ASKED, error);
 	ok = pass(l, dom, MEMORY, memory, error) && pass(l, dom, SOCKET, socket, error) &&
 	     ask(l, dom, command, -1, error);
 	virDomainFree(dom);

@@ -132,6 +132,18 @@ struct _virConnect *kx_libvirt_connection(KxLibvirt *l)
 	return l->conn;
 }
 
+gboolean kx_libvirt_fail(KxLibvirt *l, KxError refused, const char *what, GError **error)
+{
+	gboolean unknown = virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
+	g_autofree char *why = g_strdup(kx_libvirt_last_message());
+	KxError kind = unknown			    ? KX_ERROR_NO_SUCH_VM
+		       : kx_libvirt_is_connected(l) ? refused
+						    : KX_ERROR_NO_LIBVIRT;
+
+	g_set_error(error, KX_ERROR, (int)kind, "%s: %s", what, why);
+	return FALSE;
+}
+
 static void lookup_failed(const KxLibvirt *l, const char *what, GError **error)
 {
 	gboolean unknown = virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;

@@ -8,6 +8,7 @@
 
 #include <glib.h>
 
+#include "base/error.h"
 #include "kvmstat.h"
 
 typedef struct {
@@ -67,6 +68,11 @@ char *kx_libvirt_qemu_version(KxLibvirt *l);
 
 /* The last error of this thread in libvirt's words; never NULL, valid until the next call. */
 const char *kx_libvirt_last_message(void);
+/*
+ * Sets @error from this thread's last call of libvirt, which was @what, and returns FALSE: KX_ERROR_NO_SUCH_VM, KX_ERROR_NO_LIBVIRT, or
+ * @refused if libvirt is there and knows the VM.
+ */
+gboolean kx_libvirt_fail(KxLibvirt *l, KxError refused, const char *what, GError **error);
 /* Fills in name and UUID. */
 gboolean kx_libvirt_identify(struct _virDomain *dom, KxDomain *d);
 

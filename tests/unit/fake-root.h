@@ -37,6 +37,15 @@ static inline void fake_process(const char *proc, const char *pid, const char *s
 	fake_write(proc, path, text);
 }
 
+/* The beginning of /proc/PID/stat of a process in this state. */
+static inline void fake_process_state(const char *proc, const char *pid, char state)
+{
+	g_autofree char *path = g_build_filename(pid, "stat", NULL);
+	g_autofree char *text = g_strdup_printf("%s (qemu) %c 1 2 3 4 5 4194560 0", pid, state);
+
+	fake_write(proc, path, text);
+}
+
 static inline void fake_link(const char *root, const char *path, const char *target)
 {
 	g_autofree char *full = g_build_filename(root, path, NULL);

@@ -29,13 +29,6 @@ typedef struct {
 	guint ends;
 } Fixture;
 
-static void lives_as(const Fixture *f, char state)
-{
-	g_autofree char *stat = g_strdup_printf("4711 (qemu) %c 1 2 3 4 5 4194560 0", state);
-
-	fake_write(f->root, "4711/stat", stat);
-}
-
 static int setup(void **state)
 {
 	Fixture *f = g_new0(Fixture, 1);
@@ -47,7 +40,7 @@ static int setup(void **state)
 	f->root = fake_root_new();
 	f->uri = g_strdup(FAKE_URI);
 	f->w = kx_window_new();
-	lives_as(f, 'S');
+	fake_process_state(f->root, "4711", 'S');
 	kx_options_init(&f->o);
 	assert_true(kx_options_set(&f->o, "tracker", "qemu-dirty-rate", NULL));
 	*state = f;
@@ -338,7 +331,7 @@ static void test_gone(void **state)
 	gint64 late = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
 
 	started(f);
-	lives_as(f, 'Z');
+	fake_process_state(f->root, "4711", 'Z');
 	do {
 		g_usleep(10000);
 		assert_true(f->t->ops->stats(f->t, &st, NULL));

@@ -31,13 +31,6 @@ typedef struct {
 	guint ends;
 } Fixture;
 
-static void lives_as(const Fixture *f, char state)
-{
-	g_autofree char *stat = g_strdup_printf("4711 (qemu) %c 1 2 3 4 5 4194560 0", state);
-
-	fake_write(f->root, "4711/stat", stat);
-}
-
 static int setup(void **state)
 {
 	Fixture *f = g_new0(Fixture, 1);
@@ -47,7 +40,7 @@ static int setup(void **state)
 	f->uri = g_strdup(FAKE_URI);
 	f->vm.ram_pages = PAGES;
 	f->vm.log_mode = KVM_EXT_LOG_MODE_ALL_SET;
-	lives_as(f, 'S');
+	fake_process_state(f->root, "4711", 'S');
 	kx_options_init(&f->o);
 	assert_true(kx_options_set(&f->o, "tracker", "dirty-log", NULL));
 	assert_true(kx_options_set(&f->o, "interval", "10ms", NULL));
@@ -372,7 +365,7 @@ static void test_qemu_ends(void **state)
 
 	started(f);
 	fake_end(0);
-	lives_as(f, 'Z');
+	fake_process_state(f->root, "4711", 'Z');
 	do {
 		assert_true(f->t->ops->drain(f->t, &sink, f, NULL));
 		assert_true(f->t->ops->stats(f->t, &st, NULL));

@@ -303,11 +303,11 @@ static void test_memory_without_generations(void **state)
 
 static void ends_as(Fixture *f, char process, KxError code)
 {
-	g_autofree char *stat = g_strdup_printf("4711 (qemu) %c 1 2 3 4 5 4194560 0", process);
+	g_autofree char *proc = g_build_filename(f->root, "proc", NULL);
 	g_autoptr(GError) error = NULL;
 
 	started(f);
-	fake_write(f->root, "proc/4711/stat", stat);
+	fake_process_state(proc, "4711", process);
 	fake_write(f->root, LIST, "memcg     1 /\n");
 	assert_false(run_pass(f->t, &error));
 	assert_true(g_error_matches(error, KX_ERROR, (int)code));
