@@ -17,53 +17,20 @@ works() { wait_for 20 "progress of the guest" more_work "$(work_lines)"; }
 
 first_page() { echo $((0x$(sed -n 's/^kx-workload .* base=\([0-9a-f]*\).*/\1/p' "$run/$vm.log" | tail -n 1) >> 12)); }
 
-# Prints the frames that the workload touched in more than half of its epochs since its last start.
-hot_frames() {
-	awk '
-		function value(hex,  i, n) {
-			n = 0
-			for (i = 1; i <= length(hex); i++)
-				n = n * 16 + index("0123456789abcdef", substr(hex, i, 1)) - 1
-			return n
-		}
-		$1 == "ready" { epochs = 0; delete times }
-		$1 == "epoch" && $3 == "end" { epochs++ }
-		$1 == "touch" {
-			n = split($3, runs, ",")
-			for (i = 1; i <= n; i++) {
-				split(runs[i], run, "+")
-				first = value(run[1])
-				for (k = 0; k < run[2]; k++)
-					times[first + k]++
-			}
-		}
-		END { for (page in times) if (times[page] * 2 > epochs) print page }
-	' "$run/$vm.log"
-}
-
 # ranges_of FILTER: prints the ranges of the selected map, hottest first: FIRST NUMBER, in pages.
 ranges_of() {
 	ext heat "$vm" --json --top 1000 >"$LAB_OUT/heat.json" &&
 		jq -r "[.[0].heat.maps[] | select($1)][-1].ranges[] | \"\(.start / 4096 | floor) \(.size / 4096 | floor)\"" "$LAB_OUT/heat.json"
 }
 
-# By the guest's virtual addresses: of the HOT_PAGES pages at the top of the ranking, at least 80 % are hot.
+# By the guest's virtual addresses
 finds_hot_addresses() {
-	ranges_of ".tracker == \"$1\" and (.process // \"\" | startswith(\"kx-workload\"))" |
-		awk -v first="$(first_page)" -v number="$HOT_PAGES" '
-		taken < number {
-			n = $2 < number - taken ? $2 : number - taken
-			taken += n
-			from = $1 > first ? $1 : first
-			to = $1 + n < first + number ? $1 + n : first + number
-			if (to > from) hot += to - from
-		}
-		END { printf "%d of %d pages at the top are hot; %d pages are hot\n", hot, taken, number; exit !(hot * 10 >= number * 8) }'
+	ranges_of ".tracker == \"$1\" and (.process // \"\" | startswith(\"kx-workload\"))" | overlap "$(first_page)" "$HOT_PAGES"
 }
 
 # By frames: the HOT_PAGES frames at the top contain half of the hot ones. (A range of frames also contains frames between hot ones.)
 finds_hot_frames() {
-	hot_frames | sort >"$LAB_OUT/hot-frames"
+	hot_pages "$run/$vm.log" | sort >"$LAB_OUT/hot-frames"
 	ranges_of ".tracker == \"$1\" and (.process // \"\") == \"\"" | awk -v number="$HOT_PAGES" '
 		taken < number {
 			n = $2 < number - taken ? $2 : number - taken

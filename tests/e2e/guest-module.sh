@@ -121,19 +121,6 @@ at_rest() { tail -n 1 $work/"$1".log | grep -qE "^(idle|ready)"; }
 rest() { control "$1" stop; wait_for 20 "$1 rests" at_rest "$1"; }
 
 HOT_PAGES=1024
-# overlap FIRST NUMBER: reads spans (lines FIRST NUMBER …, hottest first) from stdin and takes NUMBER pages from the top. Succeeds if at
-# least 80 % of NUMBER are hot, which means in the NUMBER pages from page FIRST on.
-overlap() {
-	awk -v first="$1" -v number="$2" '
-		taken < number {
-			n = $2 < number - taken ? $2 : number - taken
-			taken += n
-			from = $1 > first ? $1 : first
-			to = $1 + n < first + number ? $1 + n : first + number
-			if (to > from) hot += to - from
-		}
-		END { printf "%d of %d pages at the top are hot; %d pages are hot\n", hot, taken, number; exit !(hot * 10 >= number * 8) }'
-}
 base_of() { echo $((0x$(sed -n '1s/.* base=\([0-9a-f]*\).*/\1/p' $work/"$1".log) >> 12)); }
 finds_hot() {
 	ask ranges "$(pid "$1")" >$work/ranges || return 1

@@ -129,7 +129,7 @@ quiet_damon() {
 	fi
 }
 
-# hot_pages LOG: prints the workload's hot pages, one per line: those that it touched in more than half of its epochs.
+# hot_pages LOG: prints the workload's hot pages, one per line: those that it touched in more than half of its epochs since its last start.
 hot_pages() {
 	awk '
 		function value(hex,  i, n) {
@@ -138,6 +138,7 @@ hot_pages() {
 				n = n * 16 + index("0123456789abcdef", substr(hex, i, 1)) - 1
 			return n
 		}
+		$1 == "ready" { epochs = 0; delete times }
 		$1 == "epoch" && $3 == "end" { epochs++ }
 		$1 == "touch" {
 			n = split($3, runs, ",")
@@ -150,4 +151,18 @@ hot_pages() {
 		}
 		END { for (page in times) if (times[page] * 2 > epochs) print page }
 	' "$1"
+}
+
+# overlap FIRST NUMBER: reads spans (lines FIRST NUMBER …, hottest first) from stdin and takes NUMBER pages from the top. Succeeds if at
+# least 80 % of NUMBER are hot, which means in the NUMBER pages from page FIRST on.
+overlap() {
+	awk -v first="$1" -v number="$2" '
+		taken < number {
+			n = $2 < number - taken ? $2 : number - taken
+			taken += n
+			from = $1 > first ? $1 : first
+			to = $1 + n < first + number ? $1 + n : first + number
+			if (to > from) hot += to - from
+		}
+		END { printf "%d of %d pages at the top are hot; %d pages are hot\n", hot, taken, number; exit !(hot * 10 >= number * 8) }'
 }
