@@ -193,7 +193,7 @@ static int list(Cli *cli, const Arguments *a)
 
 /* --- deletion ----------------------------------------------------------------------------------------------------- */
 
-static int delete_one(Cli *cli, const char *start)
+static int delete_one(Cli *cli, const char *start, JsonBuilder *deleted)
 {
 	g_autoptr(GError) error = NULL;
 	g_autofree char *id = NULL;
@@ -201,19 +201,28 @@ static int delete_one(Cli *cli, const char *start)
 
 	if (!s || !kx_store_delete(s, id, &error))
 		return stores_fail(NULL, error);
+	json_builder_add_string_value(deleted, id);
 	cli_say(cli, "%s: deleted", id);
 	return KX_EXIT_OK;
 }
 
 static int delete_all(Cli *cli, char **ids)
 {
+	g_autoptr(JsonBuilder) b = json_builder_new();
 	int code = KX_EXIT_OK;
 
+	json_builder_begin_object(b);
+	json_builder_set_member_name(b, "deleted");
+	json_builder_begin_array(b);
 	for (char **id = ids; *id; id++) {
-		int failed = delete_one(cli, *id);
+		int failed = delete_one(cli, *id, b);
 
 		code = code ? code : failed;
 	}
+	json_builder_end_array(b);
+	json_builder_end_object(b);
+	if (cli->json)
+		cli_print_json(b, TRUE);
 	return code;
 }
 
