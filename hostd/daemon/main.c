@@ -20,6 +20,9 @@
 #include "tracker/tracker.h"
 #include "writer.h"
 
+/* A mistake in the command line or in the configuration: the unit does not start the daemon again (RestartPreventExitStatus). */
+#define EXIT_MISTAKE 2
+
 typedef struct {
 	char *config, *socket, *libvirt_uri, *system_bus;
 	gboolean foreground, version, check_config, recover;
@@ -322,7 +325,7 @@ static int serve(const Options *o)
 	config = load_config(o, &error);
 	if (!config) {
 		g_printerr("kvm-extd: %s\n", error->message);
-		return 1;
+		return EXIT_MISTAKE;
 	}
 	kx_writer_set(config->log_format);
 	log_warnings(config);
@@ -341,7 +344,7 @@ int main(int argc, char **argv)
 
 	setlocale(LC_ALL, "");
 	if (!parse_options(&o, argc, argv))
-		return 2;
+		return EXIT_MISTAKE;
 	if (o.check_config)
 		return check_config(&o);
 	if (o.recover) {

@@ -270,15 +270,16 @@ static void reload_takes_good_and_refuses_bad(void **state)
 	assert_answers(s);
 }
 
+/* With a status of its own, for which the unit does not start the daemon again. */
 static void bad_configuration_is_refused(void **state)
 {
 	State *s = *state;
 
 	fake_write(s->root, "kvm-extd.conf", "[daemon]\nsystem-bus=perhaps\n");
-	assert_int_equal(ended(spawn(s)), 1);
+	assert_int_equal(ended(spawn(s)), 2);
 	assert_true(logged(s, "[daemon] system-bus=perhaps"));
 	unlink(s->config);
-	assert_int_equal(ended(spawn(s)), 1); /* named on the command line: must be there */
+	assert_int_equal(ended(spawn(s)), 2); /* named on the command line: must be there */
 }
 
 /* ExecReload runs this check first: nothing is served, and the exit status is the answer. */
