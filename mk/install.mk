@@ -22,6 +22,8 @@ install: install-programs modules-if-headers
 	if [ -e $(KMOD) ]; then install -Dm644 $(KMOD) $(moduledir)/kvm_ext.ko; fi
 	if [ -z "$(DESTDIR)" ] && [ -e $(KMOD) ]; then depmod $(KERNEL); fi
 	if [ -z "$(DESTDIR)" ] && command -v systemd-sysusers >/dev/null; then systemd-sysusers kvm-ext.conf; fi
+	@# The bus leaves out a policy for a group that did not exist when the bus read it.
+	if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ] && systemctl --quiet is-active dbus; then systemctl reload dbus; fi
 
 install-programs: hostd
 	install -Dm755 $(BUILD)/hostd/kvm-ext $(bindir)/kvm-ext
@@ -47,9 +49,10 @@ install-source:
 ## uninstall: remove what install put there; the configuration file stays
 uninstall:
 	rm -f $(bindir)/kvm-ext $(sbindir)/kvm-extd $(libexecdir)/kvm-ext-testvm $(compdir)/kvm-ext $(unitdir)/kvm-extd.service \
-		$(dbusdir)/org.kvmext1.conf $(sysusers)/kvm-ext.conf $(moduledir)/kvm_ext.ko
+		$(dbusdir)/org.kvmext1.conf $(sysusers)/kvm-ext.conf
 	for file in packaging/examples/*; do rm -f $(exampledir)/$${file##*/}; done
 	for page in docs/man/*; do rm -f $(mandir)/man$${page##*.}/$${page##*/}; done
+	if [ -e $(moduledir)/kvm_ext.ko ]; then rm $(moduledir)/kvm_ext.ko; if [ -z "$(DESTDIR)" ]; then depmod $(KERNEL); fi; fi
 
 ## deb: install what is missing, make the Debian packages in build/deb (programs; by DKMS, the modules of host and guest)
 .PHONY: deb
