@@ -66,14 +66,27 @@ static void say_not_built(KxDoctor *d)
 		      headers ? "" : "; the kernel's headers are missing");
 }
 
+/* DKMS makes its key, and signs, when it builds, with openssl; installing what is built already signs nothing. */
+static char *signing_command(const KxDoctor *d)
+{
+	const char *openssl =
+		kx_doctor_exists(d, "usr/bin/openssl") ? "" : "apt install openssl, then ";
+
+	if (!has_dkms(d))
+		return g_strdup("sign the file with a key that the kernel knows; see Secure Boot "
+				"in kvm-extd(8)");
+	return g_strdup_printf("%sdkms build --force kvm-ext/" KVM_EXT_VERSION " -k %s, then dkms "
+			       "install --force kvm-ext/" KVM_EXT_VERSION " -k %s, then mokutil "
+			       "--import /var/lib/dkms/mok.pub, reboot and enrol the key, then "
+			       "modprobe kvm_ext; see Secure Boot in kvm-extd(8)",
+			       openssl, d->release, d->release);
+}
+
 static void say_unsigned(KxDoctor *d, const KxModuleFile *f, const char *reason)
 {
-	kx_doctor_say(d, KX_CHECK_NO,
-		      has_dkms(d) ? "mokutil --import /var/lib/dkms/mok.pub, reboot and enrol the "
-				    "key, then dkms install --force kvm-ext/" KVM_EXT_VERSION
-				    ", then modprobe kvm_ext; see Secure Boot in kvm-extd(8)"
-				  : "sign the file with a key that the kernel knows; see Secure "
-				    "Boot in kvm-extd(8)",
+	g_autofree char *remedy = signing_command(d);
+
+	kx_doctor_say(d, KX_CHECK_NO, remedy,
 		      "not loaded: %s has no signature, and this kernel refuses such modules: %s",
 		      f->path, reason);
 }

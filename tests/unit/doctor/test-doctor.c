@@ -539,6 +539,16 @@ static void expect_module(const char *found, const char *remedy)
 		fail_msg("%s: the remedy is %s, expected %s", c->found, c->remedy, remedy);
 }
 
+static void expect_module_without(const char *step)
+{
+	KxDoctorFacts facts = good_facts();
+	g_autoptr(GPtrArray) checks = NULL;
+
+	facts.caps_error = ENOENT;
+	checks = kx_doctor_run(&facts);
+	assert_null(strstr(find(checks, "module")->remedy, step));
+}
+
 static void test_module_not_built(void **state)
 {
 	put_cpu("GenuineIntel", "vmx");
@@ -608,11 +618,15 @@ static void test_module_refused(void **state)
 	expect_here("lockdown", KX_CHECK_INFO, "none");
 	put("sys/module/module/parameters/sig_enforce", "Y\n");
 	expect_module("has no signature, and this kernel refuses such modules: module.sig_enforce",
-		      "mokutil --import /var/lib/dkms/mok.pub");
+		      "apt install openssl, then dkms build --force kvm-ext/" KVM_EXT_VERSION
+		      " -k " RELEASE ", then dkms install --force kvm-ext/" KVM_EXT_VERSION
+		      " -k " RELEASE ", then mokutil --import /var/lib/dkms/mok.pub");
+	put("usr/bin/openssl", "");
 	put("sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
 	expect_module("has no signature, and this kernel refuses such modules: lockdown is "
 		      "\"integrity\"",
 		      "mokutil --import /var/lib/dkms/mok.pub");
+	expect_module_without("apt install openssl");
 	expect_here("lockdown", KX_CHECK_INFO, "integrity: modules need a signature, and debugfs");
 	fake_module_file(root, DKMS_KO, BUILT, "DKMS module signing key\n\033[1m");
 	expect_module("signed by DKMS module signing key", "Key was rejected by service");
