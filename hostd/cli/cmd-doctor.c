@@ -98,6 +98,7 @@ int cmd_doctor(Cli *cli, int argc, char **argv)
 		connected = cli_ask_property(cli, "LibvirtConnected", NULL);
 	}
 	facts.daemon_error = error ? error->message : NULL;
+	facts.daemon_denied = error && kx_exit_code(error) == KX_EXIT_DENIED;
 	if (uri && g_variant_is_of_type(uri, G_VARIANT_TYPE_STRING))
 		facts.libvirt_uri = g_variant_get_string(uri, NULL);
 	if (connected && g_variant_is_of_type(connected, G_VARIANT_TYPE_BOOLEAN))

@@ -8,14 +8,29 @@
 #include "vm/apparmor.h"
 #include "vm/hostinfo.h"
 
+static const char *group_remedy(const KxDoctor *d)
+{
+	return d->facts->group < 0
+		       ? "groupadd --system kvm-ext (the package and make install do so), then "
+			 "adduser USER kvm-ext, and restart kvm-extd"
+		       : "adduser USER kvm-ext, then log in again";
+}
+
+/* A daemon that refuses a member has opened its socket when there was no group, or another one of this name. */
+static const char *daemon_remedy(const KxDoctor *d)
+{
+	if (!d->facts->daemon_denied)
+		return "systemctl start kvm-extd (or run kvm-extd as root)";
+	return d->facts->group == 1 ? "systemctl restart kvm-extd" : group_remedy(d);
+}
+
 void kx_doctor_check_daemon(KxDoctor *d)
 {
 	if (d->facts->daemon_version)
 		kx_doctor_say(d, KX_CHECK_YES, NULL, "kvm-extd %s answers",
 			      d->facts->daemon_version);
 	else
-		kx_doctor_say(d, KX_CHECK_NO, "systemctl start kvm-extd (or run kvm-extd as root)",
-			      "%s",
+		kx_doctor_say(d, KX_CHECK_NO, daemon_remedy(d), "%s",
 			      d->facts->daemon_error ? d->facts->daemon_error
 						     : "kvm-extd is not reachable");
 }
@@ -129,14 +144,9 @@ void kx_doctor_check_group(KxDoctor *d)
 	if (d->facts->group == 1)
 		kx_doctor_say(d, KX_CHECK_YES, NULL, "this user may call the daemon");
 	else
-		kx_doctor_say(
-			d, KX_CHECK_NO,
-			d->facts->group < 0
-				? "groupadd --system kvm-ext (the package and make install do "
-				  "so), then adduser USER kvm-ext, and restart kvm-extd"
-				: "adduser USER kvm-ext, then log in again",
-			"this user is neither root nor in the group kvm-ext%s",
-			d->facts->group < 0 ? ", which does not exist" : "");
+		kx_doctor_say(d, KX_CHECK_NO, group_remedy(d),
+			      "this user is neither root nor in the group kvm-ext%s",
+			      d->facts->group < 0 ? ", which does not exist" : "");
 }
 
 void kx_doctor_check_cpus(KxDoctor *d)

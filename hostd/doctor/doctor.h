@@ -42,6 +42,7 @@ typedef struct {
 	int group; /* this user: 1: root or in the group kvm-ext; 0: neither; -1: there is no such group */
 	const char *daemon_version; /* NULL: the daemon is not reachable, @daemon_error says why */
 	const char *daemon_error;
+	gboolean daemon_denied; /* the daemon may run, but refuses this user */
 	const char *libvirt_uri;
 	int libvirt;	      /* whether the daemon is connected: 1, 0, -1 unknown */
 	KxSelftest *selftest; /* of the dirty log; NULL: it did not run */

@@ -476,6 +476,37 @@ static void test_nothing(void **state)
 	expect(checks, "api", KX_CHECK_UNKNOWN, "cannot be queried");
 }
 
+/* To start a daemon that refuses this user does not help. */
+static void test_daemon_refuses(void **state)
+{
+	static const struct {
+		int group;
+		const char *remedy;
+	} cases[] = {
+		{ 0, "adduser USER kvm-ext, then log in again" },
+		{ 1, "systemctl restart kvm-extd" },
+		{ -1, "groupadd --system kvm-ext" },
+	};
+
+	put_intel();
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		KxDoctorFacts facts = good_facts();
+		g_autoptr(GPtrArray) checks = NULL;
+
+		facts.daemon_version = NULL;
+		facts.daemon_error = "refuses this user";
+		facts.daemon_denied = TRUE;
+		facts.group = cases[i].group;
+		checks = kx_doctor_run(&facts);
+		expect(checks, "daemon", KX_CHECK_NO, "refuses this user");
+		assert_true(g_str_has_prefix(find(checks, "daemon")->remedy, cases[i].remedy));
+		facts.daemon_denied = FALSE;
+		g_ptr_array_unref(checks);
+		checks = kx_doctor_run(&facts);
+		assert_true(g_str_has_prefix(find(checks, "daemon")->remedy, "systemctl start"));
+	}
+}
+
 static void test_no_virtualization(void **state)
 {
 	KxDoctorFacts facts = good_facts();
@@ -906,6 +937,7 @@ int main(void)
 		CASE(test_idle_flags),
 		CASE(test_damon),
 		CASE(test_nothing),
+		CASE(test_daemon_refuses),
 		CASE(test_no_virtualization),
 		CASE(test_empty_uri),
 		CASE(test_running_kernel),
