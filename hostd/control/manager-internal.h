@@ -32,7 +32,7 @@ struct _KxManager {
 	KxSelftest *selftest;	/* of the dirty log; NULL: not yet */
 	char *selftest_key;	/* kx_selftest_key() of the self-test that is valid, or runs */
 	guint passes;		/* RunPass calls in progress */
-	GHashTable *recordings; /* KxSession → the KxCall that records it; not owned */
+	GHashTable *recordings; /* KxSession → its KxCall until the file is closed; not owned */
 	GHashTable *attaching;	/* pids of VMs whose session is being made */
 	GHashTable *
 		plugging; /* UUID of a VM whose channel is being changed → the KxCall that changes it; not owned */

@@ -56,7 +56,6 @@ static gboolean wait_work(KxCall *c, GError **error)
 static void stopped(KxCall *c, GError *error)
 {
 	kx_call_leave(c);
-	g_hash_table_remove(c->m->recordings, c->session);
 	if (error)
 		kx_call_done(c, error);
 	else
@@ -133,15 +132,35 @@ static gboolean begin_work(KxCall *c, GError **error)
 	return TRUE;
 }
 
+/*
+ * A recording counts until its file is closed, also after a new attach: what waits for a file that takes nothing, such as a pipe that
+ * nobody reads, is kept in memory, with a thread, and is thus bounded for each VM.
+ */
+static gboolean is_recorded(const KxManager *m, pid_t pid)
+{
+	GHashTableIter iter;
+	gpointer other;
+
+	g_hash_table_iter_init(&iter, m->recordings);
+	while (g_hash_table_iter_next(&iter, NULL, &other)) {
+		if (((const KxCall *)other)->ident.pid == pid)
+			return TRUE;
+	}
+	return FALSE;
+}
+
 static void record_entered(KxCall *c, GError *error)
 {
 	if (!error && !kx_session_alive(c->session))
 		g_set_error(&error, KX_ERROR, KX_ERROR_VM_GONE,
 			    "VM \"%s\": the session has ended (%s)", c->target,
 			    kx_session_ended(c->session));
-	if (!error && g_hash_table_contains(c->m->recordings, c->session))
-		g_set_error(&error, KX_ERROR, KX_ERROR_BUSY, "VM \"%s\" is being recorded already",
-			    c->target);
+	if (!error && is_recorded(c->m, c->ident.pid))
+		g_set_error(
+			&error, KX_ERROR, KX_ERROR_BUSY,
+			"VM \"%s\" is being recorded already, or the file of its last recording "
+			"is still being written",
+			c->target);
 	if (error) {
 		close(c->record.fd);
 		kx_call_done(c, error);

@@ -13,8 +13,10 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <gio/gunixfdlist.h>
 #include <glib/gstdio.h>
@@ -601,6 +603,20 @@ static void wait_recorded(Recorded *r)
 		g_main_context_iteration(NULL, TRUE);
 }
 
+/* FALSE: nothing is being recorded. */
+static gboolean stops_recording(State *s)
+{
+	FakeAnswer a = { 0 };
+	gboolean stopped;
+
+	start_call(s, "StopRecord", g_variant_new("(s)", s->self), &a);
+	fake_finish_call(&a);
+	stopped = a.reply != NULL;
+	g_clear_pointer(&a.reply, g_variant_unref);
+	g_clear_error(&a.error);
+	return stopped;
+}
+
 static KxReplay *replay_of(const char *path)
 {
 	g_autoptr(GError) error = NULL;
@@ -716,6 +732,68 @@ static void recordings_end(void **state)
 	g_variant_unref(r.reply);
 	g_unlink(path);
 	g_unlink(other);
+}
+
+/* The end of a pipe that is full; @reader gets the other end. */
+static int full_pipe(int *reader)
+{
+	static const char page[4096];
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+	while (write(ends[1], page, sizeof(page)) > 0)
+		;
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(fcntl(ends[1], F_SETFL, 0), 0);
+	*reader = ends[0];
+	return ends[1];
+}
+
+static void expect_no_recording(State *s)
+{
+	g_autofree char *path = NULL, *name = NULL;
+	Recorded r;
+
+	begin_recording(s, g_file_open_tmp("rec-XXXXXX", &path, NULL), &r);
+	wait_recorded(&r);
+	assert_non_null(r.error);
+	name = g_dbus_error_get_remote_error(r.error);
+	assert_string_equal(name, "org.kvmext1.Error.Busy");
+	g_error_free(r.error);
+	g_unlink(path);
+}
+
+/* A file that takes nothing costs memory and a thread: a VM has one such recording at most, however often it ends. */
+static void one_unwritten_recording_per_vm(void **state)
+{
+	State *s = *state;
+	int reader, writer = full_pipe(&reader);
+	g_autofree char *path = NULL;
+	Recorded r, next;
+
+	expect(s, "Attach", with_options(s->self, "tracker", "abit", "interval", "0"), NULL);
+	begin_recording(s, writer, &r);
+	while (!stops_recording(s))
+		;
+	expect_no_recording(s);
+	assert_false(r.done);
+	expect(s, "Detach", g_variant_new("(s)", s->self), NULL);
+	expect(s, "Attach", with_options(s->self, "tracker", "abit", "interval", "0"), NULL);
+	expect_no_recording(s);
+	assert_false(r.done);
+	close(reader);
+	wait_recorded(&r);
+	assert_null(r.reply);
+	assert_non_null(strstr(r.error->message, "Broken pipe"));
+	g_clear_error(&r.error);
+	begin_recording(s, g_file_open_tmp("rec-XXXXXX", &path, NULL), &next);
+	wait_for_head(path);
+	expect(s, "StopRecord", g_variant_new("(s)", s->self), NULL);
+	wait_recorded(&next);
+	assert_null(next.error);
+	g_variant_unref(next.reply);
+	g_unlink(path);
 }
 
 static void failed_switch_keeps_the_old_tracker(void **state)
@@ -1489,6 +1567,7 @@ int main(int argc, char **argv)
 		CASE(tells_heat_over_time),
 		CASE(records_what_it_shows),
 		CASE(recordings_end),
+		CASE(one_unwritten_recording_per_vm),
 		CASE(failed_switch_keeps_the_old_tracker),
 		CASE(vm_that_goes_ends_its_session),
 		CASE(pass_does_not_block_others),
