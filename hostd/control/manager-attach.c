@@ -32,12 +32,37 @@ static gboolean is_plain(const char *name)
 	return TRUE;
 }
 
+/*
+ * The user who started the process chose its UUID. Where libvirt runs the domain of that UUID as another process, what libvirt and that
+ * QEMU answer is not about this VM, and a channel would be plugged into, or out of, the other one.
+ */
+static gboolean is_anothers_uuid(const KxCall *c, const char *uuid, pid_t pid)
+{
+	g_autoptr(KxDomain) d =
+		c->libvirt && uuid ? kx_libvirt_lookup(c->libvirt, uuid, NULL) : NULL;
+	pid_t runs;
+
+	if (!d || !d->active || g_ascii_strcasecmp(d->uuid, uuid))
+		return FALSE;
+	runs = kx_vmfd_find_pid(c->proc_root, (const char *const *)c->state_dirs, d->name, uuid,
+				NULL);
+	if (!runs || runs == pid)
+		return FALSE;
+	kx_log(G_LOG_LEVEL_WARNING, "uuid", NULL, NULL,
+	       "process %d has the UUID of domain \"%s\", which process %d runs: neither its UUID "
+	       "nor its name counts",
+	       pid, d->name, runs);
+	return TRUE;
+}
+
 static gboolean resolve_pid(KxCall *c, pid_t pid, GError **error)
 {
 	g_auto(KxQemuIdent) q = { 0 };
 
 	if (!kx_vmfd_ident(c->proc_root, pid, &q, error))
 		return FALSE;
+	if (is_anothers_uuid(c, q.uuid, pid))
+		kx_qemu_ident_clear(&q);
 	c->ident.name = q.name && is_plain(q.name) ? g_steal_pointer(&q.name)
 						   : g_strdup_printf("pid:%d", pid);
 	c->ident.uuid = g_steal_pointer(&q.uuid);

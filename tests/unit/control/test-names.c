@@ -21,6 +21,9 @@
 #define DOMAIN_UUID "c7a5fdbd-edaf-9455-926a-d65c16db1809"
 #define OTHER_UUID  "c7a5fdbd-edaf-9455-926a-d65c16db180a"
 
+/* Where libvirt's files with the numbers of processes are looked for, beside those of this machine. */
+static char *runtime;
+
 typedef struct {
 	char *root;
 	KxHost host;
@@ -265,13 +268,51 @@ static void a_name_is_no_terminal_command(void **state)
 	}
 }
 
+static void is_named(State *s, const char *target, const char *name, const char *uuid)
+{
+	const KxSession *found = kx_manager_find_alive(s->m, target, NULL);
+
+	assert_non_null(found);
+	assert_string_equal(kx_session_ident(found)->name, name);
+	assert_true(g_strcmp0(kx_session_ident(found)->uuid, uuid) == 0);
+}
+
+/* A process with the UUID of a domain that another process runs: what libvirt says of the domain is not about this process. */
+static void a_uuid_belongs_to_one_process(void **state)
+{
+	State *s = *state;
+	virDomainPtr dom = domain(s, "mine");
+
+	fake_write(runtime, "libvirt/qemu/run/mine.pid", "100001\n");
+	runs(s, 100001, "mine", DOMAIN_UUID);
+	runs(s, 100002, "mine", DOMAIN_UUID);
+	attach(s, "/proc/100002", 0, NULL);
+	is_named(s, "/proc/100002", "pid:100002", NULL);
+	attach(s, "mine", 0, NULL);
+	has(s, 100001, "off");
+	is_named(s, DOMAIN_UUID, "mine", DOMAIN_UUID);
+	detach(s, "mine");
+	has(s, 100002, "off");
+	attach(s, "/proc/100001", 0, NULL);
+	is_named(s, "/proc/100001", "mine", DOMAIN_UUID);
+	virDomainDestroy(dom);
+	virDomainFree(dom);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(twins_are_told_apart),	      CASE(a_domain_may_be_called_pid),
 		CASE(a_domain_at_rest_is_no_process), CASE(domains_of_another_libvirt),
-		CASE(a_name_is_no_terminal_command),
+		CASE(a_name_is_no_terminal_command),  CASE(a_uuid_belongs_to_one_process),
 	};
+	int failed;
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	/* Before anything asks for it: GLib remembers the answer. */
+	runtime = fake_root_new();
+	g_setenv("XDG_RUNTIME_DIR", runtime, TRUE);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	fake_remove(runtime);
+	g_free(runtime);
+	return failed;
 }
