@@ -9,7 +9,6 @@
  */
 #include "manager-internal.h"
 
-#include "base/error.h"
 #include "base/log.h"
 #include "vm/vmfd.h"
 
@@ -108,23 +107,27 @@ void kx_call_unplug_after(KxCall *c, KxSession *s, gboolean gone)
 
 /* --- files that a killed daemon has left ----------------------------------------------------------------------------- */
 
-/* Files of running domains are kept: their devices use these files, and the next attach uses the devices again. */
+/*
+ * Files of running domains are kept: their devices use these files, and the next attach uses the devices again. Any user can make
+ * files of such names, so neither the reading of processes nor the log grows with the number of files.
+ */
 static gboolean sweep_work(KxCall *c, GError **error)
 {
 	const char *dir = c->m->host->shm_dir;
 	g_auto(GStrv) uuids = kx_plug_all_left_behind(dir);
+	g_autoptr(GHashTable) running = *uuids ? kx_vmfd_uuids(c->proc_root) : NULL;
+	guint removed = 0;
 
-	for (char **uuid = uuids; *uuid; uuid++) {
+	for (char **uuid = uuids; running && *uuid; uuid++) {
 		KxPlugFile f = { .path = kx_plug_file_path(dir, *uuid) };
-		g_autoptr(GError) why = NULL;
+		g_autofree char *key = g_ascii_strdown(*uuid, -1);
 
-		kx_vmfd_find_pid(c->proc_root, NULL, NULL, *uuid, &why);
-		if (g_error_matches(why, KX_ERROR, KX_ERROR_NO_SUCH_VM) &&
-		    kx_plug_file_remove(&f, NULL))
-			kx_log(G_LOG_LEVEL_MESSAGE, "channel", NULL, NULL,
-			       "%s was left behind and is removed: its VM does not run", f.path);
+		removed += !g_hash_table_contains(running, key) && kx_plug_file_remove(&f, NULL);
 		kx_plug_file_clear(&f);
 	}
+	if (removed)
+		kx_log(G_LOG_LEVEL_MESSAGE, "channel", NULL, NULL,
+		       "channels left behind whose VMs do not run: %u, removed", removed);
 	return TRUE;
 }
 

@@ -158,6 +158,24 @@ char *kx_vmfd_find_named(const char *proc_root, const char *name)
 	return g_string_free(pids, FALSE);
 }
 
+GHashTable *kx_vmfd_uuids(const char *proc_root)
+{
+	g_autoptr(GDir) dir = g_dir_open(proc_root, 0, NULL);
+	GHashTable *uuids =
+		dir ? g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL) : NULL;
+	const char *entry;
+	pid_t pid;
+
+	while (dir && (entry = g_dir_read_name(dir))) {
+		g_auto(KxQemuIdent) ident = { 0 };
+
+		if (parse_pid(entry, &pid) && kx_vmfd_ident(proc_root, pid, &ident, NULL) &&
+		    ident.uuid)
+			g_hash_table_add(uuids, g_steal_pointer(&ident.uuid));
+	}
+	return uuids;
+}
+
 char **kx_vmfd_state_dirs(void)
 {
 	g_autoptr(GStrvBuilder) b = g_strv_builder_new();

@@ -38,6 +38,9 @@ pid_t kx_vmfd_find_pid(const char *proc_root, const char *const *state_dirs, con
 /* The processes whose command line has -name @name, as "12, 34"; "": none. */
 char *kx_vmfd_find_named(const char *proc_root, const char *name);
 
+/* A set of the UUIDs, in lower case, on the command lines of all processes; NULL: the processes cannot be read. */
+GHashTable *kx_vmfd_uuids(const char *proc_root);
+
 /* Directories in which libvirt's QEMU driver keeps its pid files: of the system, and of this user's session. */
 char **kx_vmfd_state_dirs(void);
 

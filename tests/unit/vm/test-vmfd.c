@@ -104,6 +104,17 @@ static void finds_pids(void **state)
 	assert_true(g_error_matches(error, KX_ERROR, KX_ERROR_NO_SUCH_VM));
 }
 
+static void knows_all_uuids(void **state)
+{
+	g_autofree char *proc = g_build_filename(*state, "proc", NULL);
+	g_autoptr(GHashTable) uuids = kx_vmfd_uuids(proc);
+
+	assert_int_equal(g_hash_table_size(uuids), 2);
+	assert_true(g_hash_table_contains(uuids, UUID1));
+	assert_true(g_hash_table_contains(uuids, UUID2)); /* written in capitals */
+	assert_null(kx_vmfd_uuids("/nonexistent"));
+}
+
 static void refuses_two_of_one_uuid(void **state)
 {
 	g_autofree char *proc = g_build_filename(*state, "proc", NULL);
@@ -234,6 +245,7 @@ int main(void)
 		CASE(reads_what_qemu_says),
 		CASE(takes_no_path_for_a_uuid),
 		CASE(finds_pids),
+		CASE(knows_all_uuids),
 		CASE(refuses_two_of_one_uuid),
 		CASE(finds_the_descriptor),
 		cmocka_unit_test(copies_a_descriptor),
