@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -73,13 +74,26 @@ static gboolean give(const KxPlugFile *f, int fd, const KxPlugOwner *owner, GErr
 	return TRUE;
 }
 
+/*
+ * A file that no device uses is a leftover, or the trap of a user who wants us to use it. A directory, which any user can make as well, may
+ * not be empty; it is moved out of the way, because what is in it is not ours to remove.
+ */
+static gboolean clear_way(const char *path)
+{
+	g_autofree char *dir = g_path_get_dirname(path);
+	g_autofree char *aside = g_build_filename(dir, "set-aside-by-kvm-extd-XXXXXX", NULL);
+
+	if (!remove(path) || errno == ENOENT)
+		return TRUE;
+	return (errno == ENOTEMPTY || errno == EEXIST) && g_mkdtemp(aside) && !rename(path, aside);
+}
+
 gboolean kx_plug_file_make(KxPlugFile *f, const KxPlugOwner *owner, GError **error)
 {
 	int fd, err;
 	gboolean ok;
 
-	/* A file that no device uses is a leftover, or the trap of a user who wants us to use it. */
-	if (unlink(f->path) && errno != ENOENT)
+	if (!clear_way(f->path))
 		return failed(f, "is in the way and cannot be removed", error);
 	fd = open(f->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, OWNERS_ONLY);
 	if (fd < 0)

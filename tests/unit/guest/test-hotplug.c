@@ -215,6 +215,39 @@ static void replaces_what_is_in_the_way(void **state)
 	assert_false(g_file_test(f->file, G_FILE_TEST_IS_SYMLINK));
 }
 
+/* A directory of that name, which any user can make: an empty one is removed, another is moved aside with what is in it. */
+static void replaces_a_directory(void **state)
+{
+	Fixture *f = *state;
+	g_autoptr(KxPlug) p = NULL;
+	g_autoptr(GDir) dir = NULL;
+	const char *name;
+	guint kept = 0;
+
+	fake_write(f->root, NAME "/inside", "theirs");
+	p = kx_plug_in(&f->vm, NULL);
+	assert_non_null(p);
+	assert_true(g_file_test(f->file, G_FILE_TEST_IS_REGULAR));
+	dir = g_dir_open(f->root, 0, NULL);
+	while ((name = g_dir_read_name(dir))) {
+		g_autofree char *inside = g_build_filename(f->root, name, "inside", NULL);
+
+		kept += g_file_test(inside, G_FILE_TEST_EXISTS);
+	}
+	assert_int_equal(kept, 1);
+}
+
+static void replaces_an_empty_directory(void **state)
+{
+	Fixture *f = *state;
+	g_autoptr(KxPlug) p = NULL;
+
+	assert_int_equal(mkdir(f->file, 0700), 0);
+	p = kx_plug_in(&f->vm, NULL);
+	assert_non_null(p);
+	assert_true(g_file_test(f->file, G_FILE_TEST_IS_REGULAR));
+}
+
 /* As QEMU makes it for a domain that is restored or migrated in: taken over, and closed to others. */
 static void takes_over_what_qemu_made(void **state)
 {
@@ -552,6 +585,8 @@ int main(void)
 		CASE(plugs_in_and_out),
 		CASE(takes_over),
 		CASE(replaces_what_is_in_the_way),
+		CASE(replaces_a_directory),
+		CASE(replaces_an_empty_directory),
 		CASE(takes_over_what_qemu_made),
 		CASE(replaces_a_device_that_is_not_ours),
 		CASE(finds_the_files_of_all_domains),
