@@ -200,11 +200,18 @@ static int events_create_cpu(struct events *s, int cpu)
 
 /*
  * When a CPU goes offline, perf switches off the CPU's events, which stay off when the CPU comes
- * online again.
+ * online again. Each event may lose its counter by itself.
  */
 static bool events_is_running(const struct events *s, int cpu)
 {
-	return s->event[cpu][0] && READ_ONCE(s->event[cpu][0]->state) > PERF_EVENT_STATE_OFF;
+	unsigned int i;
+
+	for (i = 0; i < s->what.nr; i++) {
+		if (!s->event[cpu][i] ||
+		    READ_ONCE(s->event[cpu][i]->state) <= PERF_EVENT_STATE_OFF)
+			return false;
+	}
+	return true;
 }
 
 /*
