@@ -161,7 +161,7 @@ struct kvm_ext_channel_account {
 	__u64 classified;	/* samples with an address of a watched process */
 	__u64 dropped_queue;	/* lost between interrupt and classifier */
 	__u64 dropped_ring;	/* records that did not fit the channel */
-	__u64 interrupts;	/* performance-monitoring interrupts */
+	__u64 interrupts;	/* performance-monitoring interrupts, once for each event found */
 	__u64 interrupt_ns;	/* in overflow handlers */
 	__u64 drain_ns;		/* taking samples out of the queue */
 	__u64 classify_ns;

@@ -15,9 +15,9 @@
  * buffer, and only for the last record. Perf gives all other records to perf_event_output(), for
  * readers of a mapped buffer. These events have no such readers. So a kprobe on perf_event_output()
  * takes their records. In this case each call of the handler stands for an interrupt, which is how
- * interrupts are counted. Without the kprobe, samples would be lost without notice: the event is
- * then refused. If the kernel could not run the kprobe at a record, the record is counted as lost
- * (nmissed).
+ * interrupts are counted; an interrupt that finds records of two events counts twice. Without the
+ * kprobe, samples would be lost without notice: the event is then refused. If the kernel could not
+ * run the kprobe at a record, of any event, the record is counted as lost (nmissed).
  *
  * If a thread runs without a context switch, the buffer becomes full, and this causes an interrupt.
  * So the agent empties the buffers earlier (pace.h), and at the end of an epoch all of them.
