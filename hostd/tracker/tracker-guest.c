@@ -32,6 +32,7 @@ typedef struct {
 	guint64 epoch_ns;
 	gboolean stopped;
 	struct kvm_ext_stats st; /* as of the last pass */
+	guint64 counted_ns;	 /* when the last pass was counted */
 	guint64 instance;	 /* the instance of the guest's module that has reported @seen */
 	struct kvm_ext_channel_account seen;
 	KxGuestView view;
@@ -341,13 +342,25 @@ static guint64 busy_ns(const struct kvm_ext_channel_account *a)
 	       a->flush_ns;
 }
 
+/*
+ * When a pass began: not before the pass before it ended, although the times of several CPUs, or of a guest that reports false
+ * times, may be longer than that in sum.
+ */
+static guint64 pass_start_ns(const Guest *g, guint64 busy)
+{
+	guint64 earliest = g->st.passes ? g->counted_ns : g->st.start_ns;
+
+	return g->now_ns - MIN(busy, g->now_ns - MIN(earliest, g->now_ns));
+}
+
 static void count_pass(Guest *g, const struct kvm_ext_rec_pass_end *r)
 {
 	struct kvm_ext_stats *st = &g->st;
 
+	st->last_start_ns = pass_start_ns(g, r->wall_ns);
 	if (!st->passes)
-		st->first_start_ns = g->now_ns - r->wall_ns;
-	st->last_start_ns = g->now_ns - r->wall_ns;
+		st->first_start_ns = st->last_start_ns;
+	g->counted_ns = g->now_ns;
 	st->pass_ns_min = st->passes ? MIN(st->pass_ns_min, r->wall_ns) : r->wall_ns;
 	st->pass_ns_max = MAX(st->pass_ns_max, r->wall_ns);
 	st->pass_ns_p99 = st->pass_ns_max; /* an upper bound */

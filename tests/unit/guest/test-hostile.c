@@ -246,6 +246,32 @@ static void what_is_left_out_is_counted(void **state)
 	rig_close(&g);
 }
 
+/* CPU time that no machine has: passes begin in their order, and in this tracker's time. */
+static void false_times_move_no_pass(void **state)
+{
+	struct kvm_ext_stats before, st;
+	Rig g;
+
+	rig_open(&g, GIB);
+	assert_true(g.tracker->ops->stats(g.tracker, &before, NULL));
+	assert_int_equal(before.passes, 0);
+	for (guint64 i = 1; i <= 3; i++) {
+		struct kvm_ext_channel_account *a = &g.guest.status->account;
+
+		/* nothing first, so that the later passes would begin before the first */
+		a->drain_ns = a->report_ns = a->scan_ns = i == 1 ? 0 : i << 50;
+		a->epochs++;
+		fake_guest_beats(&g.guest, 1000 + i);
+		assert_true(g.tracker->ops->drain(g.tracker, &sink, &g, NULL));
+		assert_true(g.tracker->ops->stats(g.tracker, &st, NULL));
+		assert_int_equal(st.passes, i);
+		assert_true(before.start_ns <= st.first_start_ns);
+		assert_true(st.first_start_ns <= st.last_start_ns);
+		assert_true(st.last_start_ns <= st.now_ns);
+	}
+	rig_close(&g);
+}
+
 /* Memory that was plugged into the VM after the tracker began counts as well. */
 static void memory_that_comes_later_counts(void **state)
 {
@@ -275,6 +301,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_look_is_bounded),
 		cmocka_unit_test(what_is_left_out_is_counted),
+		cmocka_unit_test(false_times_move_no_pass),
 		cmocka_unit_test(memory_that_comes_later_counts),
 	};
 
