@@ -36,7 +36,8 @@ struct _KxChannel {
 	Bound above, below;
 	struct {
 		guint64 tsc, time_ns;
-	} first, last; /* of this instance */
+	} first, last;	      /* of this instance */
+	KxChannelStatus told; /* the last that kx_channel_status() has given */
 	KxChannelCounts counts;
 	union {
 		struct kvm_ext_channel_record h;
@@ -250,7 +251,17 @@ gboolean kx_channel_status(KxChannel *c, KxChannelStatus *st)
 	g_autoptr(GMutexLocker) locked G_GNUC_UNUSED = g_mutex_locker_new(&c->lock);
 
 	beat(c);
-	return read_status(c, st);
+	if (!read_status(c, st))
+		return FALSE;
+	c->told = *st;
+	return TRUE;
+}
+
+void kx_channel_told(KxChannel *c, KxChannelStatus *st)
+{
+	g_autoptr(GMutexLocker) locked G_GNUC_UNUSED = g_mutex_locker_new(&c->lock);
+
+	*st = c->told;
 }
 
 static void guest_restarted(KxChannel *c, guint64 instance)

@@ -63,6 +63,8 @@ void kx_channel_commanded(KxChannel *c, struct kvm_ext_channel_command *command)
 
 /* The guest's status now. FALSE: it cannot be read, or it is meant for another daemon instance. */
 gboolean kx_channel_status(KxChannel *c, KxChannelStatus *st);
+/* The last status that kx_channel_status() has given; all zero before the first. */
+void kx_channel_told(KxChannel *c, KxChannelStatus *st);
 /* Reads the status at @now_ns (CLOCK_MONOTONIC) and records it for the time functions below: call this about once per epoch. */
 KxChannelState kx_channel_look(KxChannel *c, guint64 now_ns, KxChannelStatus *st);
 /* The state as text for users. */

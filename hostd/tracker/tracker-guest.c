@@ -136,7 +136,12 @@ static gboolean guest_start(KxTracker *t, const KxOptions *o, GError **error)
 		/* kx_tracker_guest_propose() has sent this command, and the guest runs it. */
 		want.epoch = now.epoch;
 	}
-	kx_channel_status(t->vm.channel, &st);
+	/* If the guest writes its status just now, kx_tracker_guest_propose() has read the answer. */
+	if (!kx_channel_status(t->vm.channel, &st))
+		kx_channel_told(t->vm.channel, &st);
+	/* The event of an earlier command must not give its name to this one. */
+	if (st.epoch != want.epoch)
+		memset(&st, 0, sizeof(st));
 	kx_channel_counts(t->vm.channel, &counts);
 	memset(&g->view, 0, G_STRUCT_OFFSET(KxGuestView, processes));
 	g_ptr_array_set_size(g->view.processes, 0);

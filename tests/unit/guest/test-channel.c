@@ -166,6 +166,27 @@ static void reads_the_status(void **state)
 	assert_false(kx_channel_status(f->c, &st));
 }
 
+/* What was read stays known while the guest writes its status anew. */
+static void remembers_the_status(void **state)
+{
+	Fixture *f = *state;
+	KxChannelStatus st;
+
+	kx_channel_told(f->c, &st);
+	assert_int_equal(st.instance, 0);
+	fake_guest_claims(&f->guest, 9);
+	f->guest.status->epoch = 5;
+	strcpy(f->guest.status->event, "icelake-x:stores");
+	assert_true(kx_channel_status(f->c, &st));
+	f->guest.status->seq = 1;
+	f->guest.status->epoch = 6;
+	assert_false(kx_channel_status(f->c, &st));
+	kx_channel_told(f->c, &st);
+	assert_int_equal(st.instance, 9);
+	assert_int_equal(st.epoch, 5);
+	assert_string_equal(st.event, "icelake-x:stores");
+}
+
 static void texts_are_printable(void **state)
 {
 	Fixture *f = *state;
@@ -596,6 +617,7 @@ int main(void)
 		CASE(identifies_itself),
 		CASE(commands),
 		CASE(reads_the_status),
+		CASE(remembers_the_status),
 		CASE(texts_are_printable),
 		CASE(drains_all_kinds),
 		CASE(wraps),
