@@ -111,6 +111,17 @@ static KxCheckStatus judge_kvm(const KxPebsFacts *f, char **found, const char **
 		*found = g_strdup_printf("KVM offers no PEBS to its guests; %s; " SURROGATE, cpu);
 		return KX_CHECK_NO;
 	}
+	/* In a VM whose host masks the bit, patches of the KVM in the VM would not help. */
+	if (format >= FORMAT_ADAPTIVE && !PEBS_BASELINE(f->kvm) && !f->cpu_error &&
+	    !PEBS_BASELINE(f->cpu)) {
+		*found =
+			g_strdup_printf("KVM offers its guests format %u without adaptive records, "
+					"whose records hold no address: bit 14 of "
+					"IA32_PERF_CAPABILITIES is clear in this CPU, too (in a "
+					"VM: its host's KVM may mask it); " SURROGATE,
+					format);
+		return KX_CHECK_NO;
+	}
 	if (format >= FORMAT_ADAPTIVE && !PEBS_BASELINE(f->kvm)) {
 		*found = g_strdup_printf("KVM offers its guests format %u without adaptive records "
 					 "(bit 14 of IA32_PERF_CAPABILITIES is masked), whose "

@@ -181,6 +181,20 @@ static void test_pebs(void **state)
 		  { .kvm = 0x2400, .cpu = 0x6400 },
 		  KX_CHECK_NO,
 		  "format 4 without adaptive records (bit 14" },
+		/* the same, if the CPU's own value is not readable */
+		{ "GenuineIntel",
+		  "vmx dtes64",
+		  "Y",
+		  { .kvm = 0x2400, .cpu_error = EACCES },
+		  KX_CHECK_NO,
+		  "format 4 without adaptive records (bit 14" },
+		/* a VM of such a kernel, whose own KVM has nothing to mask */
+		{ "GenuineIntel",
+		  "vmx dtes64",
+		  "Y",
+		  { .kvm = 0x2400, .cpu = 0x2400 },
+		  KX_CHECK_NO,
+		  "clear in this CPU, too" },
 		{ "GenuineIntel",
 		  "vmx dtes64",
 		  "Y",
@@ -218,6 +232,10 @@ static void test_pebs(void **state)
 			put("sys/module/kvm/parameters/enable_pmu", cases[i].pmu);
 		checks = kx_doctor_run(&facts);
 		expect(checks, "pebs", cases[i].status, cases[i].found);
+		/* patches are named only where they help */
+		assert_int_equal(strstr(find(checks, "pebs")->found, "is masked") != NULL,
+				 find(checks, "pebs")->remedy &&
+					 strstr(find(checks, "pebs")->remedy, "kvm-patches"));
 		assert_true(kx_doctor_ok(checks) || strcmp(cases[i].vendor, "GenuineIntel"));
 	}
 }
