@@ -175,9 +175,12 @@ static void note_guest(GPtrArray *notes, const char *label, const KxRow *row)
 {
 	if (row->mechanism && g_str_has_suffix(row->mechanism, "surrogate"))
 		add(notes,
-		    "%s: the event is a surrogate, not a memory access that the "
-		    "CPU samples: its cost and its findings are not those of PEBS.",
-		    label);
+		    "%s: the event is a surrogate, not %s: its cost and its findings are not "
+		    "those of PEBS.",
+		    label,
+		    /* IBS, too, samples memory accesses. */
+		    g_str_has_prefix(row->mechanism, "sw:") ? "a memory access that the CPU samples"
+							    : "PEBS");
 	else if (row->mechanism)
 		note_host_pebs(notes, label, row);
 	if (row->guest_dropped_queue.value > 0 || row->guest_dropped_ring.value > 0)

@@ -1042,6 +1042,7 @@ static void test_guest_without_samples(void **state)
 		{ "icelake-x:stores", 0, NULL, none },
 		{ "icelake-x:stores", 0, "an earlier version", old },
 		{ "sw:page-faults, surrogate", 2, NULL, NULL },
+		{ "ibs-op, surrogate", 2, NULL, NULL },
 		{ NULL, 2, NULL, NULL },
 	};
 
@@ -1061,6 +1062,11 @@ static void test_guest_without_samples(void **state)
 			assert_true(has_note(notes, cases[i].said));
 		else
 			assert_false(has_note(notes, "on the host"));
+		/* IBS is not PEBS, but it samples memory accesses. */
+		assert_int_equal(has_note(notes, "surrogate, not PEBS: its cost"), i == 4);
+		assert_int_equal(
+			has_note(notes, "surrogate, not a memory access that the CPU samples"),
+			i == 3);
 	}
 }
 
