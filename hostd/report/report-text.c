@@ -148,7 +148,7 @@ static void print_declared(KxText *t, const KxVmReport *v)
 			t->out,
 			"  left alone: %" G_GUINT64_FORMAT
 			" page%s that the guest declared, pinned and in no tracker's "
-			"samples\n",
+			"samples, with the whole huge pages of the host that map them\n",
 			v->declared_pages, v->declared_pages == 1 ? "" : "s");
 }
 
