@@ -207,6 +207,12 @@ static void answer_of_vm(KxPage *p, const KxPageVm *v)
 	open = add_range(s, v, G_STRUCT_OFFSET(KxRow, cost_per_sample_ns), "host CPU time");
 	open += add_range(s, v, G_STRUCT_OFFSET(KxRow, guest_cost_per_sample_ns),
 			  "the guest's CPU time");
+	/* On a real host, too: the guest's time is then the emulator's. */
+	if (s->len && v->v->emulated_by)
+		g_string_append_printf(s,
+				       "; %s emulates the vCPUs, so the guest's times are good as "
+				       "ratios within this VM only",
+				       v->v->emulated_by);
 	text = s->len ? g_strdup_printf("%s: a sample costs %s%s.", v->name, s->str,
 					emulated(p->of->report))
 		      : g_strdup_printf(

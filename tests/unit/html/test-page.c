@@ -388,6 +388,28 @@ static void test_all_reports(void **state)
 	}
 }
 
+/* The answer says of each VM whose vCPUs are emulated that its times are, also on a real host. */
+static void test_emulated_vm(void **state)
+{
+	static const char says[] = "//p[contains(., ': a sample costs') and "
+				   "contains(., '; QEMU TCG emulates the vCPUs, so ')]";
+
+	for (guint i = 0; i < 2; i++) {
+		g_autoptr(KxReport) r = load_report("page");
+		g_autofree char *html = NULL;
+		Page page;
+
+		kx_set_text(&r->hardware, "bare metal");
+		if (i)
+			kx_set_text(&((KxVmReport *)r->vms->pdata[1])->emulated_by, "QEMU TCG");
+		html = kx_page_html(&(KxPageOf){ .report = r });
+		page = parse(html);
+		assert_int_equal(count(&page, says), i);
+		assert_int_equal(count(&page, "//p[contains(., 'this host is emulated')]"), 0);
+		page_clear(&page);
+	}
+}
+
 /* --- pictures --------------------------------------------------------------------------------------------------------- */
 
 /* The cells of the map, as the script gets them. */
@@ -432,7 +454,7 @@ int main(void)
 		cmocka_unit_test(test_compared_values), cmocka_unit_test(test_all_columns),
 		cmocka_unit_test(test_footnotes),	cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_data_is_text),	cmocka_unit_test(test_all_reports),
-		cmocka_unit_test(test_map_data),
+		cmocka_unit_test(test_emulated_vm),	cmocka_unit_test(test_map_data),
 	};
 
 	setlocale(LC_ALL, "C.UTF-8");
