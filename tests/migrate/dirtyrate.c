@@ -90,7 +90,7 @@ void dirty_rate(const Test *test)
 	Track *track;
 
 	measures(vm, NULL, "alone");
-	track = track_new(test, vm);
+	track = track_new(test, vm->pid);
 	if (track) {
 		track_check_samples(test, track, vm, "before calc-dirty-rate");
 		measures(vm, track, how);

@@ -90,6 +90,12 @@ static void parse(Test *test, int argc, char **argv)
 		  "Before each N-th migration, start and cancel another one (4; 0: never)", "N" },
 		{ "meddle", 0, 0, G_OPTION_ARG_NONE, &test->meddle,
 		  "Attach, detach and change the tracker during migrations", NULL },
+		{ "kill", 0, 0, G_OPTION_ARG_NONE, &test->kill,
+		  "Kill the process that tracks the VMs during migrations", NULL },
+		{ "hold", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_INT, &test->hold,
+		  "Only track the VM of this process until killed", "PID" },
+		{ "hostd", 0, 0, G_OPTION_ARG_FILENAME, &test->hostd,
+		  "Directory of kvm-extd and kvm-ext, for --kill (build/hostd)", "DIR" },
 		{ "dirty-rate", 0, 0, G_OPTION_ARG_NONE, &test->dirty_rate,
 		  "Test QEMU's calc-dirty-rate instead of migrations", NULL },
 		{ "rate", 0, 0, G_OPTION_ARG_INT, &test->rate,
@@ -133,6 +139,7 @@ int main(int argc, char **argv)
 			.downtime_ms = 60 },
 		.backings = shm,
 		.tracker = "none",
+		.hostd = "build/hostd",
 		.interval_ns = 10000000,
 		.migrations = 30,
 		.cancel_every = 4,
@@ -144,6 +151,8 @@ int main(int argc, char **argv)
 	/* Line-buffered, so that the output of a run that hangs shows its last step. */
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	parse(&test, argc, argv);
+	if (test.hold)
+		track_hold(&test, test.hold);
 	test.random = g_rand_new_with_seed((guint32)test.seed);
 	note("seed %lld", (long long)test.seed);
 	if (test.dirty_rate)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "hunted.h"
 #include "tap.h"
 #include "test.h"
 #include "track.h"
@@ -15,7 +16,15 @@ typedef struct {
 	unsigned int
 		least_written; /* minimum of the pages that the guest wrote during a migration */
 	gint64 took_us;
+	unsigned int kills, kills_meanwhile; /* meanwhile: the migration still ran afterwards */
 } Sum;
+
+typedef struct {
+	Vm *source, *destination;
+	Track *track;	/* of the source; nullable */
+	Hunted *hunted; /* tracks in other processes, which are killed; nullable */
+	gboolean killed_meanwhile;
+} Migration;
 
 static unsigned int pages_changed(const Vm *vm, const uint32_t *before)
 {
@@ -111,45 +120,107 @@ static void some_time(const Test *test)
 		test_pause(test, 15, 400);
 }
 
-static void leave_alone(const Test *test, const Vm *vm, Track **track)
+static void leave_alone(const Test *test, Migration *m)
 {
 }
 
-static void attach_late(const Test *test, const Vm *vm, Track **track)
-{
-	some_time(test);
-	*track = track_new(test, vm);
-}
-
-static void detach_early(const Test *test, const Vm *vm, Track **track)
+static void attach_late(const Test *test, Migration *m)
 {
 	some_time(test);
-	track_free(g_steal_pointer(track));
+	m->track = track_new(test, m->source->pid);
 }
 
-static void change_it(const Test *test, const Vm *vm, Track **track)
+static void detach_early(const Test *test, Migration *m)
+{
+	some_time(test);
+	track_free(g_steal_pointer(&m->track));
+}
+
+static void change_it(const Test *test, Migration *m)
 {
 	int i;
 
 	for (i = 0; i < 6; i++) {
 		test_pause(test, 10, 60);
-		track_set(test, *track, i % 2 ? test->tracker : "off");
+		track_set(test, m->track, i % 2 ? test->tracker : "off");
 	}
+}
+
+/* --- processes that track, and are killed during a migration --- */
+
+static gboolean is_running(Vm *source)
+{
+	static const char *const running[] = { "setup", "active", "pre-switchover", "device",
+					       NULL };
+	g_autoptr(JsonNode) node = qmp_call(source->qmp, "query-migrate", NULL);
+
+	return g_strv_contains(running,
+			       json_object_get_string_member(json_node_get_object(node), "status"));
+}
+
+static void hunt_source(const Test *test, Migration *m)
+{
+	m->hunted = hunted_new(test);
+	hunted_hold(m->hunted, m->source);
+}
+
+static void hunt_destination(const Test *test, Migration *m)
+{
+	m->hunted = hunted_new(test);
+	hunted_hold(m->hunted, m->destination);
+}
+
+static void hunt_daemon(const Test *test, Migration *m)
+{
+	m->hunted = hunted_new(test);
+	hunted_start_daemon(m->hunted);
+	hunted_attach(m->hunted, m->source);
+	hunted_attach(m->hunted, m->destination);
+}
+
+static void kill_it(const Test *test, Migration *m)
+{
+	some_time(test);
+	hunted_kill(m->hunted);
+	m->killed_meanwhile = is_running(m->source);
+}
+
+/* The kill comes while the daemon switches trackers, or soon afterwards. */
+static void kill_it_at_work(const Test *test, Migration *m)
+{
+	some_time(test);
+	hunted_set(m->hunted, m->source, g_rand_boolean(test->random) ? "off" : test->tracker);
+	hunted_set(m->hunted, m->destination, "off");
+	kill_it(test, m);
 }
 
 typedef struct {
 	const char *name;
 	gboolean attached; /* before the migration begins */
 	gboolean stays;	   /* to the migration's end, without an interruption */
-	void (*meanwhile)(const Test *test, const Vm *vm, Track **track);
+	void (*meanwhile)(const Test *test, Migration *m);
+	void (*hunt)(const Test *test, Migration *m); /* before the migration begins; nullable */
 } Course;
 
-static const Course steady = { "steady", TRUE, TRUE, leave_alone };
+static const Course steady = { "steady", TRUE, TRUE, leave_alone, NULL };
 static const Course meddling[] = {
-	{ "attached meanwhile", FALSE, FALSE, attach_late },
-	{ "detached meanwhile", TRUE, FALSE, detach_early },
-	{ "changed meanwhile", TRUE, FALSE, change_it },
+	{ "attached meanwhile", FALSE, FALSE, attach_late, NULL },
+	{ "detached meanwhile", TRUE, FALSE, detach_early, NULL },
+	{ "changed meanwhile", TRUE, FALSE, change_it, NULL },
 };
+static const Course killing[] = {
+	{ "source's session killed", FALSE, FALSE, kill_it, hunt_source },
+	{ "destination's session killed", FALSE, FALSE, kill_it, hunt_destination },
+	{ "kvm-extd killed", FALSE, FALSE, kill_it, hunt_daemon },
+	{ "kvm-extd killed at work", FALSE, FALSE, kill_it_at_work, hunt_daemon },
+};
+
+static const Course *course_of(const Test *test, int number)
+{
+	if (test->kill)
+		return &killing[number % G_N_ELEMENTS(killing)];
+	return test->meddle ? &meddling[number % G_N_ELEMENTS(meddling)] : &steady;
+}
 
 /*
  * At the migration's end QEMU still logs all memory, so the tracker must have yielded. A tracker
@@ -183,55 +254,81 @@ static void tracker_gave_way(Track *track, const struct kvm_ext_stats *before, g
  * Runs a migration until both ends have completed it; returns the time that it took in
  * microseconds.
  */
-static gint64 carry_out(const Test *test, const Course *course, Vm *source, Vm *destination,
-			Track **track)
+static gint64 carry_out(const Test *test, const Course *course, Migration *m)
 {
 	gint64 start = g_get_monotonic_time();
 
-	qmp_do(source->qmp, "migrate", "{'uri': <%s>}", destination->migration_uri);
-	course->meanwhile(test, source, track);
-	must_complete(source);
-	must_complete(destination);
+	qmp_do(m->source->qmp, "migrate", "{'uri': <%s>}", m->destination->migration_uri);
+	course->meanwhile(test, m);
+	must_complete(m->source);
+	must_complete(m->destination);
 	return g_get_monotonic_time() - start;
+}
+
+/* Nothing of what was killed is left. */
+static void end_hunt(Migration *m, int number, Sum *sum)
+{
+	if (!m->hunted)
+		return;
+	ok(hunted_left_nothing(), "migration %d: the module has no user after the kill", number);
+	sum->kills++;
+	sum->kills_meanwhile += m->killed_meanwhile;
+	hunted_free(m->hunted);
 }
 
 static Vm *migrate(const Test *test, Vm *source, int number, Sum *sum)
 {
-	const Course *course = test->meddle ? &meddling[number % G_N_ELEMENTS(meddling)] : &steady;
+	const Course *course = course_of(test, number);
 	guint backings = g_strv_length(test->backings);
-	Vm *destination = vm_start(&test->vm, test->backings[number % backings], TRUE);
+	Migration m = { .source = source,
+			.destination =
+				vm_start(&test->vm, test->backings[number % backings], TRUE) };
 	g_autofree uint32_t *versions = NULL;
 	struct kvm_ext_stats before = { 0 };
 	gint64 huge = vm_pages_2m(source);
-	Track *track = NULL;
 	unsigned int written;
 
 	sum->huge += huge > 0;
 	/* Random waits, so that the states of the tracker and of the guest are random. */
 	test_pause(test, 0, 50);
 	if (course->attached)
-		track = track_new(test, source);
+		m.track = track_new(test, source->pid);
+	if (course->hunt)
+		course->hunt(test, &m);
 	test_pause(test, 30, 400);
 	if (test->cancel_every && number % test->cancel_every == 0) {
-		call_one_off(test, source, track, number);
+		call_one_off(test, source, m.track, number);
 		test_pause(test, 5, 100);
 	}
 	versions = g_memdup2((const void *)vm_versions(source), GUEST_PAGES * sizeof(uint32_t));
-	if (track)
-		before = track_stats(track);
-	sum->took_us += carry_out(test, course, source, destination, &track);
+	if (m.track)
+		before = track_stats(m.track);
+	sum->took_us += carry_out(test, course, &m);
 	written = pages_changed(source, versions);
 	sum->least_written = MIN(sum->least_written, written);
-	judge(source, destination, number, sum);
+	judge(source, m.destination, number, sum);
 	guest_agrees(source, number);
 	if (written < VM_ALIVE_PAGES)
 		vm_died("migration %d, it wrote %u pages", number, written);
-	tracker_gave_way(track, &before, course->stays, number);
+	tracker_gave_way(m.track, &before, course->stays, number);
 	say_how(source, course->name, written, huge);
-	track_free(track);
+	end_hunt(&m, number, sum);
+	track_free(m.track);
 	vm_free(source);
 	sum->done++;
-	return destination;
+	return m.destination;
+}
+
+/* Kills that come after the end of a migration show nothing; and the last of them must not have harmed the log. */
+static void judge_kills(const Test *test, const Vm *vm, const Sum *sum)
+{
+	Track *track = track_new(test, vm->pid);
+
+	ok(sum->kills_meanwhile * 2 > sum->kills, "%u of %u kills came while the migration ran",
+	   sum->kills_meanwhile, sum->kills);
+	if (track)
+		track_check_samples(test, track, vm, "after the last kill");
+	track_free(track);
 }
 
 void migrations(const Test *test)
@@ -246,6 +343,8 @@ void migrations(const Test *test)
 	}
 	test_pause(test, 100, 300);
 	guest_agrees(vm, i);
+	if (test->kill)
+		judge_kills(test, vm, &sum);
 	note("the guest wrote at least %u pages in every migration", sum.least_written);
 	if (g_strv_length(test->backings) > 1)
 		ok(sum.huge && sum.huge < sum.done, "%u guests had 2M mappings, %u had none",

@@ -14,7 +14,10 @@ typedef struct {
 	int cancel_every;    /* before every n-th migration another one is cancelled; 0: never */
 	int rate;	     /* pages that the guest writes per second, approximately */
 	gboolean meddle;     /* attach, detach and change the tracker during migrations */
+	gboolean kill;	     /* kill what tracks the VMs during migrations */
 	gboolean dirty_rate; /* test QEMU's calc-dirty-rate instead of migrations */
+	int hold;	     /* only hold a session on the VM of this process; 0: no */
+	char *hostd;	     /* directory of kvm-extd and kvm-ext */
 	gint64 seed;
 	GRand *random;
 } Test;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "track.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -50,7 +51,7 @@ void track_set(const Test *test, Track *t, const char *tracker)
 	t->tracker = row;
 }
 
-Track *track_new(const Test *test, const Vm *vm)
+Track *track_new(const Test *test, int vmm_pid)
 {
 	g_autoptr(GError) error = NULL;
 	KxVmFd vm_fd;
@@ -58,7 +59,7 @@ Track *track_new(const Test *test, const Vm *vm)
 
 	if (!strcmp(test->tracker, "none"))
 		return NULL;
-	if (!kx_vmfd_open("/proc", vm->pid, NULL, KX_VMFD_LINK, &vm_fd, &error))
+	if (!kx_vmfd_open("/proc", vmm_pid, NULL, KX_VMFD_LINK, &vm_fd, &error))
 		bail("%s", error->message);
 	t = g_new0(Track, 1);
 	kx_attach(&t->kx, vm_fd.fd, 0);
@@ -75,6 +76,19 @@ void track_free(Track *t)
 	kx_close(&t->kx);
 	kx_samples_free(&t->samples);
 	g_free(t);
+}
+
+void track_hold(const Test *test, int vmm_pid)
+{
+	Track *t = track_new(test, vmm_pid);
+
+	puts(TRACK_HOLDS);
+	fflush(stdout);
+	for (;;) {
+		kx_samples_clear(&t->samples);
+		kx_read(&t->kx, &t->samples);
+		g_usleep(10000);
+	}
 }
 
 gboolean track_yields(const Track *t)

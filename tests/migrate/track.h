@@ -11,10 +11,14 @@ gboolean track_knows(const char *tracker);
 
 typedef struct _Track Track;
 
-/* Attaches to @vm and sets the tracker of @test; returns NULL if it is "none". */
-Track *track_new(const Test *test, const Vm *vm);
+/* Attaches to the VM of the process @vmm_pid and sets the tracker of @test; returns NULL if it is "none". */
+Track *track_new(const Test *test, int vmm_pid);
 void track_free(Track *t);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Track, track_free)
+
+/* The same in a process that is to be killed: prints the line TRACK_HOLDS when the tracker runs, and reads what it finds. */
+#define TRACK_HOLDS "holds"
+__attribute__((noreturn)) void track_hold(const Test *test, int vmm_pid);
 
 /* Sets another tracker, or the same again. */
 void track_set(const Test *test, Track *t, const char *tracker);

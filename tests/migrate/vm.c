@@ -3,13 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "tap.h"
 
 static void map_ram(Vm *vm)
@@ -25,17 +24,9 @@ static void map_ram(Vm *vm)
 	vm->box = (volatile struct guest_mailbox *)(vm->ram + GUEST_MAILBOX);
 }
 
-/* Runs in the child: the kernel kills QEMU when the test program ends, however it ends. */
-static void die_with_parent(gpointer data)
-{
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-}
-
 static void spawn(Vm *vm, gboolean incoming)
 {
 	const VmSettings *s = vm->settings;
-	g_autoptr(GSubprocessLauncher) launcher =
-		g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_NONE);
 	g_autofree char *log = g_strdup_printf("%s/%s.log", s->run_dir, vm->name);
 	g_autofree char *machine =
 		g_strdup_printf("pc,accel=%s,memory-backend=ram,vmport=off", s->accel);
@@ -48,7 +39,6 @@ static void spawn(Vm *vm, gboolean incoming)
 	const char *cpu = strcmp(s->accel, "kvm") ? "qemu64" : "host";
 	g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
 	g_auto(GStrv) argv = NULL;
-	g_autoptr(GError) error = NULL;
 
 	g_strv_builder_add_many(builder, s->qemu, "-name", vm->name, "-nodefaults",
 				"-no-user-config", "-display", "none", "-no-reboot", "-machine",
@@ -57,12 +47,8 @@ static void spawn(Vm *vm, gboolean incoming)
 	if (incoming)
 		g_strv_builder_add_many(builder, "-incoming", "defer", NULL);
 	argv = g_strv_builder_end(builder);
-	g_subprocess_launcher_set_stderr_file_path(launcher, log);
-	g_subprocess_launcher_set_child_setup(launcher, die_with_parent, NULL, NULL);
-	vm->process = g_subprocess_launcher_spawnv(launcher, (const char *const *)argv, &error);
-	if (!vm->process)
-		bail("%s", error->message);
-	vm->pid = atoi(g_subprocess_get_identifier(vm->process));
+	vm->process = child_start((const char *const *)argv, G_SUBPROCESS_FLAGS_NONE, log);
+	vm->pid = child_pid(vm->process);
 }
 
 static void set_up_migration(Vm *vm, gboolean incoming)
