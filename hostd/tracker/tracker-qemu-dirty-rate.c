@@ -291,6 +291,16 @@ static gboolean refuse(const DirtyRate *d, GError *why, GError **error)
 	return FALSE;
 }
 
+/* Did QEMU refuse a measurement because another one had begun since the query that found @before_s? */
+static gboolean was_forestalled(DirtyRate *d, gint64 before_s)
+{
+	KxDirtyRate r;
+
+	return kx_libvirt_is_connected(d->libvirt) &&
+	       kx_dirty_rate_read(d->libvirt, d->uuid, &r, NULL) &&
+	       (r.measuring || r.start_s != before_s);
+}
+
 /*
  * Begins the first measurement, so that if libvirt or QEMU refuses it, the tracker is refused. If QEMU is busy (a measurement of
  * the previous setting may still run), or if the VM is paused, the thread of the passes begins the measurement later.
@@ -306,9 +316,12 @@ static gboolean try_first(gpointer work, GError **error)
 	if (!connected(d, &why) || !kx_libvirt_runs(d->libvirt, d->uuid, &runs, &paused, &why) ||
 	    !kx_dirty_rate_read(d->libvirt, d->uuid, &r, &why))
 		return refuse(d, why, error);
-	if (!runs || r.measuring)
+	if (!runs || r.measuring || begin(d, r.start_s, &why))
 		return TRUE;
-	return begin(d, r.start_s, &why) || refuse(d, why, error);
+	if (!was_forestalled(d, r.start_s))
+		return refuse(d, why, error);
+	g_error_free(why);
+	return TRUE;
 }
 
 static DirtyRate *dirty_rate_new(const KxTrackerVm *vm, const KxOptions *o)

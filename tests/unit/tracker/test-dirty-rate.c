@@ -356,6 +356,21 @@ static void test_left_in_the_midst(void **state)
 	assert_int_equal(fake.mode, VIR_DOMAIN_DIRTYRATE_MODE_DIRTY_BITMAP);
 }
 
+/* QEMU begins another measurement, the last one of the setting before for example, after the tracker has asked whether one runs. */
+static void test_forestalled(void **state)
+{
+	Fixture *f = *state;
+
+	fake.pending = TRUE;
+	fake.seconds = 1;
+	fake.mode = VIR_DOMAIN_DIRTYRATE_MODE_PAGE_SAMPLING;
+	fake.until_us = g_get_monotonic_time() + G_USEC_PER_SEC;
+	started(f);
+	UNTIL(f, rate_measured, 1);
+	assert_int_equal(fake.collisions, 1);
+	fake.collisions = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,6 +387,7 @@ int main(void)
 		CASE(test_libvirtd_restarts),
 		CASE(test_gone),
 		CASE(test_left_in_the_midst),
+		CASE(test_forestalled),
 	};
 
 	/* The parameters of statistics are the library's own. */
