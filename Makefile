@@ -30,6 +30,7 @@ include qemu-patches/qemu-patches.mk
 include tests/vmm/vmm.mk
 include tests/guest/guest.mk
 include tests/migrate/migrate.mk
+include tests/soak/soak.mk
 include kvm-ext/common/common.mk
 include tests/fuzz/fuzz.mk
 include tests/model/model.mk
