@@ -169,7 +169,9 @@ void kx_doctor_check_kvm_device(KxDoctor *d)
 		kx_doctor_say(d, KX_CHECK_UNKNOWN, "run as root, or join the group kvm",
 			      "this user may not open /dev/kvm");
 	else
-		kx_doctor_say(d, KX_CHECK_NO, "load the KVM module of this CPU", "/dev/kvm: %s",
+		kx_doctor_say(d, KX_CHECK_NO, "load the KVM module of this CPU",
+			      "/dev/kvm: %s; without it only VMs that QEMU emulates (<domain "
+			      "type='qemu'>) can be attached, with guest-abit and guest-pebs",
 			      g_strerror(d->facts->kvm_error));
 }
 

@@ -120,7 +120,10 @@ void kx_doctor_check_log_selftest(KxDoctor *d)
 	const KxSelftest *t = d->facts->selftest;
 
 	if (!t && d->facts->kvm_error)
-		kx_doctor_say(d, KX_CHECK_UNKNOWN, "run doctor as a user who may open /dev/kvm",
+		kx_doctor_say(d, KX_CHECK_UNKNOWN,
+			      d->facts->kvm_error == EACCES
+				      ? "run doctor as a user who may open /dev/kvm"
+				      : NULL,
 			      "not run: /dev/kvm: %s", g_strerror(d->facts->kvm_error));
 	else if (!t || t->outcome == KX_SELFTEST_NOT_RUN)
 		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "%s", t ? t->text : "not run");

@@ -188,10 +188,12 @@ static void print_vm_heading(KxText *t, const KxVmReport *v)
 		g_string_append_printf(t->out, "  %u vCPU%s", v->vcpus, v->vcpus == 1 ? "" : "s");
 	else
 		g_string_append(t->out, "  vCPUs unknown");
-	g_string_append_printf(t->out, ", paging %s", paging);
-	if (v->root_level)
-		g_string_append_printf(t->out, " with %u levels", v->root_level);
-	g_string_append_printf(t->out, ", A/D bits %s", ad_bits);
+	if (!v->emulated_by) {
+		g_string_append_printf(t->out, ", paging %s", paging);
+		if (v->root_level)
+			g_string_append_printf(t->out, " with %u levels", v->root_level);
+		g_string_append_printf(t->out, ", A/D bits %s", ad_bits);
+	}
 	if (v->ram_pages) {
 		g_autofree char *bytes = kx_text_pages_bytes(v->ram_pages);
 
@@ -208,7 +210,9 @@ static void print_vm_heading(KxText *t, const KxVmReport *v)
 
 		g_string_append_printf(t->out, "  sample ring %s\n", ring);
 	}
-	print_mapped(t, v);
+	/* KVM has neither a page table nor a log for it. */
+	if (!v->emulated_by)
+		print_mapped(t, v);
 	print_log_heading(t, v);
 	print_progress(t, v);
 	print_paused(t, v);

@@ -59,7 +59,8 @@ static const struct {
 	{ EOPNOTSUPP,
 	  "its CPU has no event that gives addresses, or does not show it (PEBS: QEMU passes it "
 	  "on with -cpu host,migratable=no, libvirt's host-passthrough and migratable='off'; "
-	  "AMD: IBS); " SURROGATE ", --event raw:… another event" },
+	  "AMD: IBS; where QEMU emulates the CPU, only QEMU with the series 10.0-tcg of "
+	  "qemu-patches and x-tcg-pebs=on has one); " SURROGATE ", --event raw:… another event" },
 	{ ENODATA,
 	  "the PEBS records of its CPU hold no address, since bit 14 of IA32_PERF_CAPABILITIES "
 	  "(MSR 0x345) is clear there. It is the host's KVM that masks it (Linux since commit "
