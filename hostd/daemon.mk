@@ -91,9 +91,11 @@ KX_LIB_SRCS += \
 	hostd/tracker/tracker-damon.c \
 	hostd/tracker/firststep.c \
 	hostd/tracker/option-log.c \
+	hostd/tracker/tapoffer.c \
 	hostd/tracker/tapring.c \
 	hostd/tracker/tracker-dirty-tap.c \
 	hostd/vm/dirtytap.c \
+	hostd/vm/dommonitor.c \
 	hostd/tracker/lrugen.c \
 	hostd/tracker/tracker-idle-page.c \
 	hostd/tracker/tracker-mglru.c \

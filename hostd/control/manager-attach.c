@@ -174,7 +174,7 @@ static void attach_failed(KxCall *c, GError *error)
 
 static gboolean session_work(KxCall *c, GError **error)
 {
-	KxCallMonitor m;
+	KxDomainMonitor m;
 
 	c->session = kx_session_attach(c->m->host, &c->ident, &c->set.options, c->channel.plug,
 				       kx_call_monitor(c, c->ident.uuid, &m), error);

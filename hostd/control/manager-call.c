@@ -3,7 +3,6 @@
 #include "manager-internal.h"
 
 #include "base/error.h"
-#include "vm/dirtytap.h"
 #include "vm/vmfd.h"
 
 KxCall *kx_call_new(KxManager *m, const char *target, GAsyncReadyCallback callback, gpointer data)
@@ -174,27 +173,7 @@ void kx_call_leave(KxCall *c)
 		kx_session_leave(s);
 }
 
-static char *ask_monitor(gpointer data, const char *command, GError **error)
+const KxMonitor *kx_call_monitor(const KxCall *c, const char *uuid, KxDomainMonitor *m)
 {
-	const KxCallMonitor *m = data;
-
-	return kx_libvirt_hmp(m->libvirt, m->uuid, command, error);
-}
-
-static char *uri_of(gpointer data)
-{
-	return kx_libvirt_uri(((const KxCallMonitor *)data)->libvirt);
-}
-
-static gboolean offers_tap(gpointer data)
-{
-	const KxCallMonitor *m = data;
-
-	return kx_dirty_tap_offered(m->libvirt, m->uuid);
-}
-
-const KxMonitor *kx_call_monitor(const KxCall *c, const char *uuid, KxCallMonitor *m)
-{
-	*m = (KxCallMonitor){ c->libvirt, uuid, { ask_monitor, m, uri_of, offers_tap } };
-	return c->libvirt && uuid ? &m->monitor : NULL;
+	return c->libvirt && uuid ? kx_domain_monitor(m, c->libvirt, uuid) : NULL;
 }

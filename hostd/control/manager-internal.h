@@ -10,6 +10,7 @@
 #include "manager.h"
 #include "base/target.h"
 #include "model/report.h"
+#include "vm/dommonitor.h"
 
 struct _KxManager {
 	grefcount refs; /* the owner, and each call in progress */
@@ -178,12 +179,7 @@ void kx_call_enter(KxCall *c, KxSession *s, void (*then)(KxCall *, GError *));
 void kx_call_leave(KxCall *c);
 
 /* The monitor of domain @uuid through the call's connection, for the call's work. NULL: the call has no connection. */
-typedef struct {
-	KxLibvirt *libvirt;
-	const char *uuid;
-	KxMonitor monitor;
-} KxCallMonitor;
-const KxMonitor *kx_call_monitor(const KxCall *c, const char *uuid, KxCallMonitor *m);
+const KxMonitor *kx_call_monitor(const KxCall *c, const char *uuid, KxDomainMonitor *m);
 
 /* Sets the parts of a VM's memory in @t, from QEMU's monitor, else from @known, else parts_na. For the call's work. Takes @known. */
 void kx_call_read_parts(const KxCall *c, KxLayout *known, KxOverTime *t);

@@ -25,7 +25,7 @@ static void take_parts(KxOverTime *t, const KxLayout *layout)
 void kx_call_read_parts(const KxCall *c, KxLayout *known, KxOverTime *t)
 {
 	g_autoptr(GError) why = NULL;
-	KxCallMonitor m;
+	KxDomainMonitor m;
 	const KxMonitor *monitor = kx_call_monitor(c, c->ident.uuid, &m);
 	g_autoptr(KxLayout) layout = monitor ? kx_layout_read(monitor, &why) : NULL;
 

@@ -20,7 +20,7 @@ static const KxNumaSys *numa_of(const KxCall *c)
 
 static KxLayout *layout_of(KxCall *c, GError **error)
 {
-	KxCallMonitor m;
+	KxDomainMonitor m;
 	const KxMonitor *monitor = kx_call_monitor(c, c->ident.uuid, &m);
 
 	if (monitor)

@@ -100,7 +100,7 @@ void kx_call_ask_qemu_for(KxCall *c, void (*then)(KxCall *, GError *))
 
 static gboolean set_work(KxCall *c, GError **error)
 {
-	KxCallMonitor m;
+	KxDomainMonitor m;
 
 	return kx_session_set(c->in, &c->set.options, kx_call_asked(c, c->in),
 			      kx_call_monitor(c, kx_session_ident(c->in)->uuid, &m), error);

@@ -56,9 +56,13 @@ struct _KxSession {
 
 	/* for the caller that has entered */
 	KxOptions options;
-	char *kvm_dir;	     /* the VM's directory in debugfs */
-	KxModule *module;    /* NULL after the end, and if the module is not loaded */
-	gboolean tap;	     /* for the tracker that is set next, QEMU reads its dirty log */
+	char *kvm_dir;	  /* the VM's directory in debugfs */
+	KxModule *module; /* NULL after the end, and if the module is not loaded */
+	gboolean tap;	  /* for the tracker that is set next, QEMU reads its dirty log */
+	struct {
+		gboolean known,
+			offered; /* whether this QEMU has a tap: does not change as long as it runs */
+	} tap_offer;
 	int process;	     /* the VMM's pidfd, if attached without the module; else -1 */
 	gboolean emulated;   /* without KVM: QEMU emulates the vCPUs */
 	char *libvirt_uri;   /* of the libvirt that runs the VM; NULL: not known */

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/onlinecpus.h"
 #include "tracker/release.h"
+#include "tracker/tapoffer.h"
 #include "vm/dirtytap.h"
 #include "vm/procstat.h"
 
@@ -43,13 +44,34 @@ KxVmCounters *kx_session_counters(KxSession *s, const KxKvmStat *qmp)
 	return c;
 }
 
+/* Takes @layout. Without the module, the size of the VM's memory comes from QEMU. */
+static void take_layout(KxSession *s, KxLayout *layout)
+{
+	struct kvm_ext_vm vm = s->vm;
+
+	kx_layout_free(s->layout);
+	s->layout = layout;
+	if (s->module)
+		return;
+	vm.ram_pages = kx_layout_pages(layout);
+	vm.last_gfn = kx_layout_last_gfn(layout);
+	kx_session_take_vm(s, &vm);
+}
+
 void kx_session_follow_memory(KxSession *s)
 {
 	struct kvm_ext_vm vm;
+	KxLayout *layout;
 
-	if (s->module && g_get_monotonic_time() - s->vm_read_at >= VM_READ_US &&
-	    kx_module_vm(s->module, &vm, NULL))
-		kx_session_take_vm(s, &vm);
+	if (s->module) {
+		if (g_get_monotonic_time() - s->vm_read_at >= VM_READ_US &&
+		    kx_module_vm(s->module, &vm, NULL))
+			kx_session_take_vm(s, &vm);
+		return;
+	}
+	layout = s->tracker && s->tracker->ops->layout ? s->tracker->ops->layout(s->tracker) : NULL;
+	if (layout)
+		take_layout(s, layout);
 }
 
 /* Call this before a tracker removes mappings, because declared memory must stay mapped. */
@@ -199,18 +221,6 @@ static gboolean attach_alone(KxSession *s, const GError *why, GError **error)
 	return TRUE;
 }
 
-/* Without the module, the size of the VM's memory comes from QEMU. */
-static void take_layout(KxSession *s)
-{
-	struct kvm_ext_vm vm = s->vm;
-
-	if (s->module || !s->layout)
-		return;
-	vm.ram_pages = kx_layout_pages(s->layout);
-	vm.last_gfn = kx_layout_last_gfn(s->layout);
-	kx_session_take_vm(s, &vm);
-}
-
 static gboolean read_layout(KxSession *s, const KxOptions *o, const KxMonitor *monitor,
 			    GError **error)
 {
@@ -222,9 +232,7 @@ static gboolean read_layout(KxSession *s, const KxOptions *o, const KxMonitor *m
 		return TRUE;
 	layout = monitor ? kx_layout_read(monitor, &why) : NULL;
 	if (layout) {
-		kx_layout_free(s->layout);
-		s->layout = layout;
-		take_layout(s);
+		take_layout(s, layout);
 	} else if (needed) {
 		g_set_error(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
 			    "tracker %s works on the VMM's address space, where the VM's memory "
@@ -281,10 +289,21 @@ static gboolean is_emulated(const KxSession *s)
 	       kx_vmfd_find_number(s->host->proc_root, s->ident.pid, KX_VMFD_LINK, NULL) < 0;
 }
 
-static gboolean attach_emulated(KxSession *s, const KxOptions *o, GError **error)
+/* One thread runs all vCPUs in turn if QEMU cannot emulate them side by side: QEMU knows how many there are. */
+static void count_vcpus(KxSession *s, const KxMonitor *monitor)
+{
+	guint n = monitor ? kx_monitor_vcpus(monitor) : 0;
+
+	if (n)
+		s->vm.vcpus = n;
+}
+
+static gboolean attach_emulated(KxSession *s, const KxOptions *o, const KxMonitor *monitor,
+				GError **error)
 {
 	if (!attach_process(s, error))
 		return FALSE;
+	count_vcpus(s, monitor);
 	kx_log(G_LOG_LEVEL_MESSAGE, "emulated", s->ident.name, o->tracker->name,
 	       "%s: QEMU emulates this VM (TCG): trackers in the guest alone can run",
 	       s->ident.name);
@@ -298,6 +317,14 @@ guint kx_session_backends(const KxSession *s)
 	return (s->module ? KX_BACKEND_MODULE : 0) | (s->tap ? KX_BACKEND_TAP : 0);
 }
 
+/* Also before the session has looked for it, or has attached through the module. */
+static gboolean guest_has_declared(const KxSession *s)
+{
+	g_autoptr(GArray) spans = s->plug ? kx_channel_declared(kx_plug_channel(s->plug)) : NULL;
+
+	return s->declared.pages || (spans && spans->len);
+}
+
 /* Why @o cannot be served by a tap, whichever QEMU it is; NULL: it can. */
 static const char *against_tap(const KxSession *s, const KxOptions *o)
 {
@@ -305,10 +332,29 @@ static const char *against_tap(const KxSession *s, const KxOptions *o)
 	    o->interval_ns > KX_DIRTY_TAP_MS_MAX * NS_PER_MS)
 		return "QEMU reads its dirty log by its own timer; give an interval of whole "
 		       "milliseconds, up to an hour";
-	if (s->declared.pages)
+	if (guest_has_declared(s))
 		return "the guest has declared memory that must stay mapped, and QEMU logs all "
 		       "memory";
 	return NULL;
+}
+
+/* FALSE: whether QEMU offers a tap is not known. */
+static gboolean ask_for_tap(KxSession *s, const KxMonitor *monitor, GError **error)
+{
+	g_autofree char *uri =
+		monitor && monitor->libvirt_uri ? monitor->libvirt_uri(monitor->data) : NULL;
+
+	if (s->tap_offer.known)
+		return TRUE;
+	if (!uri) {
+		g_set_error_literal(
+			error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
+			"QEMU can be asked only through libvirt, which does not run this "
+			"VM or cannot be reached");
+		return FALSE;
+	}
+	s->tap_offer.known = kx_tap_offered(uri, s->ident.uuid, &s->tap_offer.offered, error);
+	return s->tap_offer.known;
 }
 
 /* Decides whether QEMU reads its dirty log for @o. */
@@ -316,6 +362,7 @@ static gboolean choose_tap(KxSession *s, const KxOptions *o, const KxMonitor *mo
 			   GError **error)
 {
 	gboolean must = o->log_via == KX_LOG_VIA_QEMU;
+	g_autoptr(GError) why = NULL;
 	const char *against;
 
 	s->tap = FALSE;
@@ -327,16 +374,15 @@ static gboolean choose_tap(KxSession *s, const KxOptions *o, const KxMonitor *mo
 			    "log-via qemu: %s, or use log-via module", against);
 		return FALSE;
 	}
-	s->tap = !against && monitor && monitor->offers_tap && monitor->offers_tap(monitor->data);
+	s->tap = !against && ask_for_tap(s, monitor, &why) && s->tap_offer.offered;
 	if (s->tap || !must)
 		return TRUE;
 	g_set_error(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
-		    "log-via qemu: %s; log-via module reads KVM's dirty log beside QEMU",
-		    monitor ? "the VM's QEMU offers no tap of its dirty log: it lacks the patches "
-			      "(qemu-patches in kvm-ext's source), or its monitor does not answer, "
-			      "as libvirt has it during a migration"
-			    : "QEMU can be asked only through libvirt, which does not run this VM "
-			      "or cannot be reached");
+		    "log-via qemu: %s%s; log-via module reads KVM's dirty log beside QEMU",
+		    why ? "it is not known whether the VM's QEMU offers a tap of its dirty log: "
+			: "the VM's QEMU offers no tap of its dirty log: it lacks the patches "
+			  "(qemu-patches in kvm-ext's source)",
+		    why ? why->message : "");
 	return FALSE;
 }
 
@@ -346,12 +392,13 @@ static gboolean can_alone(const KxSession *s, const KxOptions *o)
 	return o->tracker->can & KX_CAN_ALONE || s->tap;
 }
 
-static gboolean attach_either_way(KxSession *s, const KxOptions *o, GError **error)
+static gboolean attach_either_way(KxSession *s, const KxOptions *o, const KxMonitor *monitor,
+				  GError **error)
 {
 	g_autoptr(GError) why = NULL;
 
 	if (s->emulated)
-		return attach_emulated(s, o, error);
+		return attach_emulated(s, o, monitor, error);
 	if (attach_module(s, &why))
 		return TRUE;
 	if (can_alone(s, o) && g_error_matches(why, KX_ERROR, KX_ERROR_NO_MODULE))
@@ -364,7 +411,7 @@ gboolean kx_session_attach_vm(KxSession *s, const KxOptions *o, const KxMonitor 
 {
 	s->emulated = is_emulated(s);
 	if (!check_emulated(s, o, error) || !choose_tap(s, o, monitor, error) ||
-	    !attach_either_way(s, o, error))
+	    !attach_either_way(s, o, monitor, error))
 		return FALSE;
 	s->heat = kx_heat_new(s->vm.last_gfn, s->vm.vcpus);
 	return ask_around(s, o, monitor, error);

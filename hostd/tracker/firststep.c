@@ -12,9 +12,8 @@
 typedef struct {
 	GMutex lock;
 	GCond told;
-	gboolean (*step)(gpointer work, GError **error);
+	KxFirstStep step;
 	gpointer work;
-	GDestroyNotify work_free;
 	GError *why;
 	gboolean done, ok;
 	gboolean left; /* the caller no longer waits */
@@ -23,7 +22,7 @@ typedef struct {
 static void first_free(First *f)
 {
 	if (f->work)
-		f->work_free(f->work);
+		f->step.free(f->work);
 	g_clear_error(&f->why);
 	g_mutex_clear(&f->lock);
 	g_cond_clear(&f->told);
@@ -34,7 +33,7 @@ static gpointer first_main(gpointer data)
 {
 	First *f = data;
 	GError *why = NULL;
-	gboolean ok = f->step(f->work, &why), left;
+	gboolean ok = f->step.run(f->work, &why), left;
 
 	g_mutex_lock(&f->lock);
 	f->ok = ok;
@@ -59,24 +58,23 @@ static gboolean first_await(First *f)
 		;
 	done = f->done;
 	f->left = !done;
+	if (f->left && f->step.withdraw)
+		f->step.withdraw(f->work);
 	g_mutex_unlock(&f->lock);
 	return done;
 }
 
-gpointer kx_first_step(const char *thread_name, const char *tracker,
-		       gboolean (*step)(gpointer work, GError **error), gpointer work,
-		       GDestroyNotify work_free, GError **error)
+gpointer kx_first_step(const KxFirstStep *step, gpointer work, GError **error)
 {
 	First *f = g_new0(First, 1);
 	gpointer done = NULL;
 	GThread *thread;
 
-	f->step = step;
+	f->step = *step;
 	f->work = work;
-	f->work_free = work_free;
 	g_mutex_init(&f->lock);
 	g_cond_init(&f->told);
-	thread = g_thread_try_new(thread_name, first_main, f, error);
+	thread = g_thread_try_new(step->thread, first_main, f, error);
 	if (!thread) {
 		first_free(f);
 		return NULL;
@@ -84,7 +82,8 @@ gpointer kx_first_step(const char *thread_name, const char *tracker,
 	g_thread_unref(thread);
 	if (!first_await(f)) {
 		g_set_error(error, KX_ERROR, KX_ERROR_NO_LIBVIRT,
-			    "tracker %s: libvirt, or QEMU's monitor, does not answer", tracker);
+			    "tracker %s: libvirt, or QEMU's monitor, does not answer",
+			    step->tracker);
 		return NULL;
 	}
 	if (f->ok)

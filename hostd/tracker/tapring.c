@@ -21,7 +21,8 @@ enum {
 	TAP_RUNS,
 	TAP_STOPPED,
 	TAP_TOO_SMALL,
-	TAP_REPLACED
+	TAP_REPLACED,
+	TAP_DEVICE
 };
 
 typedef struct {
@@ -150,15 +151,35 @@ gboolean kx_tap_ring_is_too_small(const KxTapRing *r, guint64 *record_bytes)
 	return *record_bytes > r->size;
 }
 
+static guint32 state_of(const KxTapRing *r)
+{
+	return __atomic_load_n(&r->header->state, __ATOMIC_ACQUIRE);
+}
+
+gboolean kx_tap_ring_may_restart(const KxTapRing *r, guint64 *record_bytes)
+{
+	switch (state_of(r)) {
+	case TAP_TOO_SMALL:
+		return kx_tap_ring_is_too_small(r, record_bytes);
+	case TAP_DEVICE:
+		*record_bytes = r->size / RECORDS;
+		return TRUE;
+	default:
+		return FALSE;
+	}
+}
+
 const char *kx_tap_ring_ended(const KxTapRing *r)
 {
-	switch (__atomic_load_n(&r->header->state, __ATOMIC_ACQUIRE)) {
+	switch (state_of(r)) {
 	case TAP_STOPPED:
 		return "somebody has stopped the tap";
 	case TAP_TOO_SMALL:
 		return "the shared memory is too small";
 	case TAP_REPLACED:
 		return "somebody else has replaced the tap by another one";
+	case TAP_DEVICE:
+		return "a device that logs memory by itself was plugged in";
 	default:
 		return NULL;
 	}

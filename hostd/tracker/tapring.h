@@ -31,6 +31,11 @@ gsize kx_tap_ring_bytes(const KxTapRing *r);
 gboolean kx_tap_ring_check(const KxTapRing *r, GError **error);
 /* TRUE: no record fits into this ring, by what QEMU last wrote; *@record_bytes is what a record takes. */
 gboolean kx_tap_ring_is_too_small(const KxTapRing *r, guint64 *record_bytes);
+/*
+ * TRUE: QEMU has ended the tap because the VM's memory or devices have changed, and another tap may take its place, with room for records
+ * of *@record_bytes.
+ */
+gboolean kx_tap_ring_may_restart(const KxTapRing *r, guint64 *record_bytes);
 /* Why QEMU has ended the tap, one clause; NULL: the tap runs, or QEMU itself has ended. */
 const char *kx_tap_ring_ended(const KxTapRing *r);
 

@@ -12,7 +12,10 @@
  *    holds its lock of monitor and devices meanwhile; QEMU reads at most half of the time.
  *  - If this thread is late, QEMU skips readings. No page is lost: the next reading has what was written meanwhile.
  *  - Memory that is plugged in makes readings larger. If they no longer fit into the shared memory, QEMU ends the tap, and this
- *    thread starts a larger one; what was written between the two is not found, which counts as an interval without a pass.
+ *    thread starts a larger one; what was written between the two is not found, which counts as an interval without a pass. QEMU
+ *    also ends the tap for a device that logs by itself (vhost), and refuses another tap if this device cannot log.
+ *
+ * QEMU's readings also show when there is new memory; this thread then asks QEMU where it is, for a session without the module.
  *
  * The tap ends when its socket is closed: by this tracker, or by the kernel, however the daemon ends.
  */
@@ -27,11 +30,12 @@
 
 #include "base/error.h"
 #include "vm/dirtytap.h"
+#include "vm/dommonitor.h"
 #include "vm/procstat.h"
 
 #define NS_PER_MS G_GUINT64_CONSTANT(1000000)
 #define LOOK_MS	  20 /* the time between two tests whether the tracker was stopped */
-#define RETRY_NS  G_GUINT64_CONSTANT(1000000000)
+#define RETRY_US  G_USEC_PER_SEC
 #define GONE_US	  (10 * G_USEC_PER_SEC)
 #define END_US	  (400 * G_TIME_SPAN_MILLISECOND) /* less than KX_PASS_STOP_MS */
 
@@ -52,31 +56,55 @@ typedef struct {
 	enum kvm_ext_log_mode mode;
 
 	/* of the thread that starts the tap, then of the thread of the passes */
-	int socket; /* our end; -1: closed */
 	KxTapRing *ring;
 	guint64 record_bytes;	    /* for which the ring is made */
 	guint64 skipped;	    /* of the ring's tap */
 	gint64 since_us;	    /* when this tracker's first tap was asked for */
 	guint64 cpu_ns, elapsed_ns; /* sums of what QEMU says it needed */
+	guint64 readings;	    /* of all taps */
+	guint64 pages;		    /* logged, when the layout was asked for; 0: no reading yet */
 	guint64 restarts;	    /* not yet counted as lost passes */
+	gint64 restart_us;	    /* the last one; 0: none */
 
 	GMutex lock;
+	int socket;	    /* our end; -1: closed; under the lock while the tap is started */
+	gboolean withdrawn; /* nobody waits for the start any more */
 	Account account;
+	KxLayout *layout; /* new, and not yet taken; NULL: none */
 } Tap;
 
 /* --- starting the tap ------------------------------------------------------------------------------------------------------ */
 
-static void close_end(int *fd)
+/* Takes @fd; closes the end before it. FALSE: the start was withdrawn. */
+static gboolean replace_end(Tap *t, int fd)
 {
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
+	gboolean ok;
+
+	g_mutex_lock(&t->lock);
+	if (t->socket >= 0)
+		close(t->socket);
+	t->socket = fd;
+	ok = !t->withdrawn;
+	g_mutex_unlock(&t->lock);
+	return ok;
 }
 
 static void drop(Tap *t)
 {
-	close_end(&t->socket);
+	replace_end(t, -1);
 	g_clear_pointer(&t->ring, kx_tap_ring_free);
+}
+
+/* QEMU refuses a start whose other end is shut down, so it will not replace another tap when libvirt passes the command on. */
+static void withdraw(gpointer work)
+{
+	Tap *t = work;
+
+	g_mutex_lock(&t->lock);
+	t->withdrawn = TRUE;
+	if (t->socket >= 0)
+		shutdown(t->socket, SHUT_RDWR);
+	g_mutex_unlock(&t->lock);
 }
 
 /* QEMU gets its own descriptors, so that the end of QEMU's socket is noticed here. */
@@ -94,9 +122,11 @@ static gboolean offer(Tap *t, KxLibvirt *l, gboolean replace, GError **error)
 			    g_strerror(errno));
 		return FALSE;
 	}
-	t->socket = ends[0];
-	ok = kx_dirty_tap_start(l, t->uuid, kx_tap_ring_fd(t->ring), ends[1], t->interval_ms,
-				replace, error);
+	ok = replace_end(t, ends[0]);
+	if (!ok)
+		g_set_error_literal(error, KX_ERROR, KX_ERROR_FAILED, "the start was withdrawn");
+	ok = ok && kx_dirty_tap_start(l, t->uuid, kx_tap_ring_fd(t->ring), ends[1], t->interval_ms,
+				      replace, error);
 	close(ends[1]);
 	return ok && kx_tap_ring_check(t->ring, error);
 }
@@ -120,21 +150,27 @@ static gboolean start_tap(Tap *t, gboolean replace, GError **error)
 	return FALSE;
 }
 
-/* The VM's memory has grown. If libvirt is being restarted, tries again. TRUE: the tap runs, or the pass is cut. */
+/* The VM's memory or devices have changed. If libvirt is being restarted, tries again. TRUE: the tap runs, or the pass is cut. */
 static gboolean restart(Tap *t, KxPass *p, guint64 needed, GError **error)
 {
 	GError *why = NULL;
 
+	/* A QEMU that is not trusted could keep libvirt busy. */
+	if (t->restart_us && g_get_monotonic_time() - t->restart_us < RETRY_US &&
+	    !kx_pass_wait(p, RETRY_US * 1000))
+		return TRUE;
+	t->restart_us = g_get_monotonic_time();
 	t->record_bytes = needed;
 	while (!start_tap(t, FALSE, &why)) {
 		if (!g_error_matches(why, KX_ERROR, KX_ERROR_NO_LIBVIRT)) {
 			g_propagate_prefixed_error(error, why,
-						   "tracker dirty-log: the VM has more memory now, "
-						   "and the tap cannot be started anew: ");
+						   "tracker dirty-log: the VM's memory or devices "
+						   "have changed, and the tap cannot be started "
+						   "anew: ");
 			return FALSE;
 		}
 		g_clear_error(&why);
-		if (!kx_pass_wait(p, RETRY_NS))
+		if (!kx_pass_wait(p, RETRY_US * 1000))
 			return TRUE;
 	}
 	t->skipped = 0;
@@ -162,7 +198,7 @@ static gboolean tap_has_ended(Tap *t, KxPass *p, GError **error)
 	const char *why = kx_tap_ring_ended(t->ring);
 	guint64 needed;
 
-	if (why && kx_tap_ring_is_too_small(t->ring, &needed))
+	if (kx_tap_ring_may_restart(t->ring, &needed))
 		return restart(t, p, needed, error);
 	if (!why && process_is_over(t, p)) {
 		g_set_error(error, KX_ERROR, KX_ERROR_VM_GONE,
@@ -247,7 +283,7 @@ static void take_account(Tap *t, const KxTapRecord *r, guint64 dirty)
 /* A clock may be a little behind another one. */
 #define SLACK_NS G_GUINT64_CONSTANT(1000000000)
 
-/* QEMU's thread cannot have needed more time than has passed, nor missed more intervals. @limit is at least *@sum. */
+/* QEMU's thread cannot have needed more time than has passed. @limit is at least *@sum. */
 static gboolean add_within(guint64 *sum, guint64 more, guint64 limit)
 {
 	if (more > limit - MIN(*sum, limit))
@@ -256,20 +292,51 @@ static gboolean add_within(guint64 *sum, guint64 more, guint64 limit)
 	return TRUE;
 }
 
-static gboolean is_possible(Tap *t, const KxTapRecord *r)
+/* NULL: QEMU can have made @r in the time since the start. Else what is wrong with it. */
+static const char *against(Tap *t, const KxTapRecord *r)
 {
 	guint64 passed = (guint64)(g_get_monotonic_time() - t->since_us) * 1000 + SLACK_NS;
+	guint64 intervals = passed / (t->interval_ms * NS_PER_MS);
 
-	return r->skipped >= t->skipped && r->skipped <= passed / (t->interval_ms * NS_PER_MS) &&
-	       add_within(&t->cpu_ns, r->cpu_ns, passed) &&
-	       add_within(&t->elapsed_ns, r->sync_ns, passed) &&
-	       add_within(&t->elapsed_ns, r->clear_ns, passed);
+	if (r->skipped < t->skipped || r->skipped > intervals ||
+	    !add_within(&t->cpu_ns, r->cpu_ns, passed) ||
+	    !add_within(&t->elapsed_ns, r->sync_ns, passed) ||
+	    !add_within(&t->elapsed_ns, r->clear_ns, passed))
+		return "its costs are more than the time that has passed";
+	/* Readings without a pause would keep this thread busy, and fill the samples' ring. */
+	if (++t->readings > intervals - r->skipped)
+		return "it has more readings than intervals have passed";
+	return NULL;
+}
+
+/* If libvirt or QEMU does not answer, the next reading asks again. */
+static void follow_memory(Tap *t, guint64 pages)
+{
+	g_autoptr(KxLibvirt) l = NULL;
+	KxLayout *layout = NULL;
+	KxDomainMonitor m;
+
+	if (!t->pages)
+		t->pages = pages;
+	if (pages == t->pages)
+		return;
+	l = kx_libvirt_open(t->libvirt_uri, NULL);
+	if (l)
+		layout = kx_layout_read(kx_domain_monitor(&m, l, t->uuid), NULL);
+	if (!layout)
+		return;
+	t->pages = pages;
+	g_mutex_lock(&t->lock);
+	kx_layout_free(t->layout);
+	t->layout = layout;
+	g_mutex_unlock(&t->lock);
 }
 
 static gboolean tap_pass(gpointer work, KxPass *p, GError **error)
 {
 	Tap *t = work;
 	Finder f = { t, p, 0 };
+	const char *wrong;
 	KxTapRecord r;
 
 	if (kx_pass_primes(p))
@@ -278,10 +345,11 @@ static gboolean tap_pass(gpointer work, KxPass *p, GError **error)
 		g_prefix_error(error, "tracker dirty-log: ");
 		return FALSE;
 	}
-	if (!is_possible(t, &r)) {
-		g_set_error_literal(error, KX_ERROR, KX_ERROR_FAILED,
-				    "tracker dirty-log: QEMU's copy of the dirty log is not valid: "
-				    "its costs are more than the time that has passed");
+	wrong = against(t, &r);
+	if (wrong) {
+		g_set_error(error, KX_ERROR, KX_ERROR_FAILED,
+			    "tracker dirty-log: QEMU's copy of the dirty log is not valid: %s",
+			    wrong);
 		return FALSE;
 	}
 	kx_pass_looked(p, r.pages, r.pages);
@@ -291,6 +359,7 @@ static gboolean tap_pass(gpointer work, KxPass *p, GError **error)
 	t->skipped = r.skipped;
 	t->restarts = 0;
 	take_account(t, &r, f.dirty);
+	follow_memory(t, r.pages);
 	return TRUE;
 }
 
@@ -306,7 +375,7 @@ static void tap_leave(gpointer work)
 	shutdown(t->socket, SHUT_WR);
 	while (swallow(t) && g_get_monotonic_time() < until)
 		poll(&wait, 1, LOOK_MS);
-	close_end(&t->socket);
+	replace_end(t, -1);
 }
 
 static void tap_free(gpointer work)
@@ -314,6 +383,7 @@ static void tap_free(gpointer work)
 	Tap *t = work;
 
 	drop(t);
+	kx_layout_free(t->layout);
 	g_mutex_clear(&t->lock);
 	g_free(t->proc_root);
 	g_free(t->libvirt_uri);
@@ -369,8 +439,8 @@ static gboolean tap_start(KxTracker *tracker, const KxOptions *o, GError **error
 		.leave = tap_leave,
 		.bytes = tap_bytes,
 	};
-	Tap *t = kx_first_step("kx-tap-first", "dirty-log", begin, tap_new(tracker, o), tap_free,
-			       error);
+	const KxFirstStep first = { "kx-tap-first", "dirty-log", begin, withdraw, tap_free };
+	Tap *t = kx_first_step(&first, tap_new(tracker, o), error);
 
 	return t && kx_passes_start(tracker, o, &ops, t, error);
 }
@@ -394,6 +464,19 @@ static gboolean tap_stats(KxTracker *tracker, struct kvm_ext_stats *st, GError *
 	return TRUE;
 }
 
+static KxLayout *tap_layout(KxTracker *tracker)
+{
+	Tap *t = kx_passes_work(tracker);
+	KxLayout *layout;
+
+	if (!t)
+		return NULL;
+	g_mutex_lock(&t->lock);
+	layout = g_steal_pointer(&t->layout);
+	g_mutex_unlock(&t->lock);
+	return layout;
+}
+
 static gboolean tap_serves(const KxTrackerRow *row, guint backends)
 {
 	return row->can & KX_CAN_TAP && backends & KX_BACKEND_TAP;
@@ -409,6 +492,7 @@ const KxTrackerOps kx_tracker_dirty_tap = {
 	.close = kx_passes_close,
 	.stop = kx_passes_stop,
 	.stats = tap_stats,
+	.layout = tap_layout,
 	.pass_handle = kx_passes_handle,
 	.run_pass = kx_passes_run,
 	.pass_handle_free = kx_passes_handle_free,

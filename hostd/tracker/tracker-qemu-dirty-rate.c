@@ -355,6 +355,8 @@ static gboolean dirty_rate_start(KxTracker *t, const KxOptions *o, GError **erro
 		.await = qemu_sets_the_pace,
 		.bytes = dirty_rate_bytes,
 	};
+	const KxFirstStep first = { "kx-dirty-first", "qemu-dirty-rate", try_first, NULL,
+				    dirty_rate_free };
 	KxOptions own = *o;
 	g_autoptr(DirtyRate) d = NULL;
 
@@ -364,8 +366,7 @@ static gboolean dirty_rate_start(KxTracker *t, const KxOptions *o, GError **erro
 				    "not run this VM or cannot be reached");
 		return FALSE;
 	}
-	d = kx_first_step("kx-dirty-first", "qemu-dirty-rate", try_first, dirty_rate_new(&t->vm, o),
-			  dirty_rate_free, error);
+	d = kx_first_step(&first, dirty_rate_new(&t->vm, o), error);
 	if (!d)
 		return FALSE;
 	own.interval_ns = d->seconds * G_GUINT64_CONSTANT(1000000000);

@@ -76,6 +76,11 @@ typedef struct {
 	/* What the tracker knew of the guest at the last drain; NULL: the tracker does not run in the guest. */
 	const KxGuestView *(*guest)(const KxTracker *t);
 	/*
+	 * A layout of the VM's memory that is newer than the one with which the tracker began, once; the caller frees it. NULL: there
+	 * is none. Does not block. @layout itself is NULL if the tracker does not learn of new memory.
+	 */
+	KxLayout *(*layout)(KxTracker *t);
+	/*
 	 * Writes into the window what @stats does not contain: the TOLD entries (model/parts.h) of the parts that only this
 	 * implementation has, and the flags that the window has these parts. @t: a KxTracker. NULL: @stats contains everything.
 	 */

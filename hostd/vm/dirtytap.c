@@ -7,10 +7,6 @@
 
 #include "base/error.h"
 
-/* The descriptors' names in QEMU, until x-dirty-tap-start takes them. */
-#define MEMORY "kvm-ext-tap-memory"
-#define SOCKET "kvm-ext-tap-socket"
-
 #define ASKED "libvirt, asked to tap the dirty log"
 
 /* @reply is {"return": …} or {"error": {"class": …, "desc": …}}. */
@@ -19,14 +15,18 @@ static gboolean check_reply(const char *reply, GError **error)
 	g_autoptr(JsonNode) node = json_from_string(reply, NULL);
 	JsonObject *o = node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
 	JsonNode *e = o ? json_object_get_member(o, "error") : NULL;
-	const char *desc = "its answer is not understood";
+	const char *desc = "its answer is not understood", *class = "";
 
 	if (o && json_object_has_member(o, "return"))
 		return TRUE;
-	if (e && JSON_NODE_HOLDS_OBJECT(e))
-		desc = json_object_get_string_member_with_default(json_node_get_object(e), "desc",
-								  desc);
-	g_set_error(error, KX_ERROR, KX_ERROR_BUSY, "QEMU, asked to tap the dirty log: %s", desc);
+	if (e && JSON_NODE_HOLDS_OBJECT(e)) {
+		o = json_node_get_object(e);
+		desc = json_object_get_string_member_with_default(o, "desc", desc);
+		class = json_object_get_string_member_with_default(o, "class", class);
+	}
+	g_set_error(error, KX_ERROR,
+		    g_str_equal(class, "CommandNotFound") ? KX_ERROR_NOT_SUPPORTED : KX_ERROR_BUSY,
+		    "QEMU, asked to tap the dirty log: %s", desc);
 	return FALSE;
 }
 
@@ -44,38 +44,70 @@ static gboolean ask(KxLibvirt *l, virDomainPtr dom, const char *command, int fd,
 	return ok;
 }
 
-static gboolean pass(KxLibvirt *l, virDomainPtr dom, const char *name, int fd, GError **error)
+/* @command is getfd or closefd, which have the same argument. */
+static gboolean ask_fd(KxLibvirt *l, virDomainPtr dom, const char *command, const char *name,
+		       int fd, GError **error)
 {
-	g_autofree char *command = g_strdup_printf(
-		"{\"execute\": \"getfd\", \"arguments\": {\"fdname\": \"%s\"}}", name);
+	g_autofree char *text = g_strdup_printf(
+		"{\"execute\": \"%s\", \"arguments\": {\"fdname\": \"%s\"}}", command, name);
 
-	return ask(l, dom, command, fd, error);
+	return ask(l, dom, text, fd, error);
 }
 
-gboolean kx_dirty_tap_offered(KxLibvirt *l, const char *uuid)
+gboolean kx_dirty_tap_offered(KxLibvirt *l, const char *uuid, gboolean *offered, GError **error)
 {
 	virDomainPtr dom = virDomainLookupByUUIDString(kx_libvirt_connection(l), uuid);
-	gboolean ok = dom && ask(l, dom, "{\"execute\": \"x-query-dirty-tap\"}", -1, NULL);
+	GError *why = NULL;
 
-	if (dom)
-		virDomainFree(dom);
-	return ok;
+	if (!dom)
+		return kx_libvirt_fail(l, KX_ERROR_BUSY, ASKED, error);
+	*offered = ask(l, dom, "{\"execute\": \"x-query-dirty-tap\"}", -1, &why);
+	virDomainFree(dom);
+	if (!why)
+		return TRUE;
+	if (g_error_matches(why, KX_ERROR, KX_ERROR_NOT_SUPPORTED)) {
+		g_error_free(why);
+		return TRUE;
+	}
+	g_propagate_error(error, why);
+	return FALSE;
+}
+
+/* The descriptors' names in QEMU, until x-dirty-tap-start takes them. No other command, of whoever, uses the same. */
+typedef struct {
+	char *memory, *socket;
+} Names;
+
+static gboolean start(KxLibvirt *l, virDomainPtr dom, const Names *n, int memory, int socket,
+		      guint interval_ms, gboolean replace, GError **error)
+{
+	g_autofree char *command = g_strdup_printf(
+		"{\"execute\": \"x-dirty-tap-start\", \"arguments\": {\"memory\": \"%s\", "
+		"\"socket\": \"%s\", \"interval\": %u, \"replace\": %s}}",
+		n->memory, n->socket, interval_ms, replace ? "true" : "false");
+
+	return ask_fd(l, dom, "getfd", n->memory, memory, error) &&
+	       ask_fd(l, dom, "getfd", n->socket, socket, error) && ask(l, dom, command, -1, error);
 }
 
 gboolean kx_dirty_tap_start(KxLibvirt *l, const char *uuid, int memory, int socket,
 			    guint interval_ms, gboolean replace, GError **error)
 {
 	virDomainPtr dom = virDomainLookupByUUIDString(kx_libvirt_connection(l), uuid);
-	g_autofree char *command = g_strdup_printf(
-		"{\"execute\": \"x-dirty-tap-start\", \"arguments\": {\"memory\": \"" MEMORY
-		"\", \"socket\": \"" SOCKET "\", \"interval\": %u, \"replace\": %s}}",
-		interval_ms, replace ? "true" : "false");
+	g_autofree char *unique = g_uuid_string_random();
+	g_autofree char *memory_name = g_strconcat("kvm-ext-memory-", unique, NULL);
+	g_autofree char *socket_name = g_strconcat("kvm-ext-socket-", unique, NULL);
+	const Names n = { memory_name, socket_name };
 	gboolean ok;
 
 	if (!dom)
 		return kx_libvirt_fail(l, KX_ERROR_BUSY, ASKED, error);
-	ok = pass(l, dom, MEMORY, memory, error) && pass(l, dom, SOCKET, socket, error) &&
-	     ask(l, dom, command, -1, error);
+	ok = start(l, dom, &n, memory, socket, interval_ms, replace, error);
+	/* Some of these QEMU may not have, or no longer. */
+	if (!ok) {
+		(void)ask_fd(l, dom, "closefd", n.memory, -1, NULL);
+		(void)ask_fd(l, dom, "closefd", n.socket, -1, NULL);
+	}
 	virDomainFree(dom);
 	return ok;
 }

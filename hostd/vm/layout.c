@@ -18,6 +18,25 @@ static gboolean failed(GError **error, const char *what)
 	return FALSE;
 }
 
+/* --- "info cpus" ---------------------------------------------------------------------------------------------------- */
+
+/* More than QEMU has on any host. Its text is not trusted. */
+#define VCPUS_MAX 8192u
+
+/* A line for each: "* CPU #0: thread_id=4712". */
+guint kx_monitor_vcpus(const KxMonitor *monitor)
+{
+	g_autofree char *text = monitor->ask(monitor->data, "info cpus", NULL);
+	const char *at = text;
+	guint n = 0;
+
+	while (at && (at = strstr(at, "CPU #")) && n <= VCPUS_MAX) {
+		at++;
+		n++;
+	}
+	return n <= VCPUS_MAX ? n : 0;
+}
+
 /* --- "info mtree" --------------------------------------------------------------------------------------------------- */
 
 /*

@@ -32,9 +32,10 @@ typedef struct {
 	gpointer data;
 	/* The URI of the libvirt that is asked, for a thread that connects by itself; the caller frees it. NULL: not known. */
 	char *(*libvirt_uri)(gpointer data);
-	/* Whether QEMU can copy its dirty log (dirtytap.h). Blocks. NULL: it cannot. */
-	gboolean (*offers_tap)(gpointer data);
 } KxMonitor;
+
+/* Blocks if the monitor blocks. The number of the VM's vCPUs; 0: not known. */
+guint kx_monitor_vcpus(const KxMonitor *monitor);
 
 /*
  * Blocks if the monitor blocks; sends some commands for each part. KX_ERROR_NOT_SUPPORTED: the answer is not

@@ -11,9 +11,11 @@
 #include <libvirt/libvirt-qemu.h>
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,17 +40,23 @@ typedef struct {
 
 static struct {
 	GMutex lock;
-	gboolean stock; /* a QEMU without the patches */
+	gboolean stock;	 /* a QEMU without the patches */
+	gboolean silent; /* libvirt takes commands, and passes none on to QEMU until this is over */
+	gboolean unwell; /* libvirt fails */
+	GCond heard;
 	const char *refusal;
 	guint32 version;
 	guint opened, closed;
 	guint starts, replaced;
-	int passed[2];	  /* the descriptors; -1: none */
+	int passed[2];	/* the descriptors; -1: none */
+	char *names[2]; /* theirs in QEMU */
+	guint closefds;
 	FakeHeader *ring; /* NULL: no tap */
 	gsize bytes;
 	int socket;
 	guint64 head, syncs, skipped;
-	guint64 needed; /* bytes of a record */
+	guint64 needed;	   /* bytes of a record */
+	guint64 ram_bytes; /* which the monitor tells of */
 	guint interval_ms;
 } fake;
 
@@ -56,6 +64,7 @@ static void fake_init(void)
 {
 	memset(&fake, 0, sizeof(fake));
 	g_mutex_init(&fake.lock);
+	g_cond_init(&fake.heard);
 	fake.passed[0] = fake.passed[1] = fake.socket = -1;
 	fake.version = 1;
 	fake.needed = 256;
@@ -79,6 +88,7 @@ static void fake_tidy(void)
 	for (guint i = 0; i < 2; i++) {
 		if (fake.passed[i] >= 0)
 			close(fake.passed[i]);
+		g_clear_pointer(&fake.names[i], g_free);
 	}
 }
 
@@ -130,9 +140,14 @@ static char *fake_start(const char *command)
 	FakeHeader *ring = fake_map(fake.passed[0], &bytes);
 	int socket = fake.passed[1];
 	const char *refusal = fake.refusal;
+	char byte;
 
 	g_assert_cmpint(socket, >=, 0);
+	g_assert_nonnull(strstr(command, fake.names[0]));
+	g_assert_nonnull(strstr(command, fake.names[1]));
 	fake.passed[0] = fake.passed[1] = -1;
+	if (recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+		refusal = "The other end of the socket is closed";
 	if (!refusal && fake.ring && !strstr(command, "\"replace\": true"))
 		refusal = "The dirty log is tapped already";
 	if (!refusal && fake.needed > ring->size)
@@ -146,8 +161,41 @@ static char *fake_start(const char *command)
 	return strdup("{\"return\":{},\"id\":\"libvirt-9\"}");
 }
 
+static char *fake_closefd(const char *command)
+{
+	guint i = strstr(command, "-memory-") ? 0 : 1;
+
+	fake.closefds++;
+	if (fake.passed[i] < 0 || !strstr(command, fake.names[i]))
+		return fake_error("GenericError", "File descriptor not found");
+	close(fake.passed[i]);
+	fake.passed[i] = -1;
+	return strdup("{\"return\":{},\"id\":\"libvirt-9\"}");
+}
+
+/* The human monitor: memory from 0 on, in one piece. */
+static char *fake_hmp(const char *command)
+{
+	g_autofree char *text = NULL;
+	unsigned long long gpa;
+
+	if (sscanf(command, "gpa2hva 0x%llx", &gpa) == 1)
+		text = g_strdup_printf("Host virtual address for 0x%llx (ram) is 0x%llx\r\n", gpa,
+				       gpa + (1ull << 40));
+	else
+		text = g_strdup_printf(
+			"address-space: memory\r\n"
+			"  0000000000000000-ffffffffffffffff (prio 0, i/o): system\r\n"
+			"    0000000000000000-%016" G_GINT64_MODIFIER
+			"x (prio 0, ram): ram\r\n\r\n",
+			fake.ram_bytes - 1);
+	return strdup(text);
+}
+
 static char *fake_answer(const char *command)
 {
+	if (strstr(command, "\"closefd\""))
+		return fake_closefd(command);
 	if (fake.stock)
 		return fake_error("CommandNotFound", "The command has not been found");
 	if (strstr(command, "x-query-dirty-tap"))
@@ -238,24 +286,39 @@ int virDomainFree(virDomainPtr dom)
 int virDomainQemuMonitorCommand(virDomainPtr dom, const char *command, char **reply,
 				unsigned int flags)
 {
+	int rc = -1;
+
 	g_mutex_lock(&fake.lock);
-	*reply = fake_answer(command);
+	while (fake.silent)
+		g_cond_wait(&fake.heard, &fake.lock);
+	if (!fake.unwell) {
+		*reply = flags & VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP ? fake_hmp(command)
+								     : fake_answer(command);
+		rc = 0;
+	}
+	g_cond_broadcast(&fake.heard);
 	g_mutex_unlock(&fake.lock);
-	return 0;
+	return rc;
 }
 
 int virDomainQemuMonitorCommandWithFiles(virDomainPtr dom, const char *command, unsigned int nfiles,
 					 int *files, unsigned int *nout, int **out, char **reply,
 					 unsigned int flags)
 {
-	gboolean memory = strstr(command, "-memory\"") != NULL;
+	guint i = strstr(command, "-memory-") ? 0 : 1;
+	const char *name = strstr(command, "kvm-ext-");
 
 	g_assert_cmpuint(nfiles, ==, 1);
 	g_assert_nonnull(strstr(command, "\"getfd\""));
+	g_assert_nonnull(name);
 	g_mutex_lock(&fake.lock);
-	if (fake.passed[!memory] >= 0)
-		close(fake.passed[!memory]);
-	fake.passed[!memory] = fcntl(*files, F_DUPFD_CLOEXEC, 0);
+	/* A name is used once. */
+	g_assert_true(!fake.names[i] || !strstr(command, fake.names[i]));
+	if (fake.passed[i] >= 0)
+		close(fake.passed[i]);
+	fake.passed[i] = fcntl(*files, F_DUPFD_CLOEXEC, 0);
+	g_free(fake.names[i]);
+	fake.names[i] = g_strndup(name, strcspn(name, "\""));
 	g_mutex_unlock(&fake.lock);
 	*reply = strdup("{\"return\":{},\"id\":\"libvirt-8\"}");
 	return 0;

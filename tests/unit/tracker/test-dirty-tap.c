@@ -15,6 +15,7 @@
 #include "fake-dirty-tap.h"
 #include "fake-root.h"
 #include "run-pass.h"
+#include "tracker/tapoffer.h"
 #include "tracker/tracker.h"
 #include "vm/dirtytap.h"
 
@@ -278,17 +279,85 @@ static void test_stops(void **state)
 static void test_refused(void **state)
 {
 	Fixture *f = *state;
-	g_autoptr(KxLibvirt) l = kx_libvirt_open(FAKE_URI, NULL);
 
-	assert_true(kx_dirty_tap_offered(l, FAKE_UUID));
 	fake.refusal = "The dirty log is tapped already";
 	refused(f, KX_ERROR_BUSY, "tapped already");
 	fake.refusal = NULL;
 	fake.version = 2;
 	refused(f, KX_ERROR_NOT_SUPPORTED, "another version");
+	/* This QEMU has taken no descriptor: it keeps none. */
 	fake.stock = TRUE;
-	assert_false(kx_dirty_tap_offered(l, FAKE_UUID));
-	refused(f, KX_ERROR_BUSY, "not been found");
+	fake.closefds = 0;
+	refused(f, KX_ERROR_NOT_SUPPORTED, "not been found");
+	assert_int_equal(fake.closefds, 2);
+	assert_int_equal(fake.passed[0], -1);
+	assert_int_equal(fake.passed[1], -1);
+}
+
+/* Offered, not offered, and not known. */
+static void test_offered(void **state)
+{
+	g_autoptr(GError) error = NULL;
+	gboolean offered = FALSE;
+
+	assert_true(kx_tap_offered(FAKE_URI, FAKE_UUID, &offered, NULL));
+	assert_true(offered);
+	fake.stock = TRUE;
+	assert_true(kx_tap_offered(FAKE_URI, FAKE_UUID, &offered, NULL));
+	assert_false(offered);
+	fake.unwell = TRUE;
+	assert_false(kx_tap_offered(FAKE_URI, FAKE_UUID, &offered, &error));
+	assert_non_null(strstr(error->message, "no reason"));
+}
+
+static gpointer ask_meanwhile(gpointer data)
+{
+	GError *error = NULL;
+	gboolean offered;
+
+	assert_false(kx_tap_offered(FAKE_URI, FAKE_UUID, &offered, &error));
+	return error;
+}
+
+static void let_libvirt_go_on(void)
+{
+	gint64 late = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
+
+	g_mutex_lock(&fake.lock);
+	fake.silent = FALSE;
+	g_cond_broadcast(&fake.heard);
+	while (fake.closed < fake.opened) {
+		g_mutex_unlock(&fake.lock);
+		assert_true(g_get_monotonic_time() < late);
+		g_usleep(1000);
+		g_mutex_lock(&fake.lock);
+	}
+	g_mutex_unlock(&fake.lock);
+}
+
+/* libvirt passes commands on only after the daemon has stopped waiting: they no longer do anything. */
+static void test_late_start(void **state)
+{
+	Fixture *f = *state;
+	guint64 bits[1] = { 1 };
+	g_autoptr(GError) error = NULL;
+	GThread *other;
+
+	started(f);
+	fake_sync(0, 64, bits);
+	assert_true(passes(f, 1, NULL));
+	assert_true(kx_options_set(&f->o, "interval", "25ms", NULL));
+	fake.silent = TRUE;
+	other = g_thread_new("other", ask_meanwhile, NULL);
+	refused(f, KX_ERROR_NO_LIBVIRT, "does not answer");
+	error = g_thread_join(other);
+	assert_non_null(strstr(error->message, "does not answer"));
+	let_libvirt_go_on();
+	assert_int_equal(fake.starts, 1);
+	assert_int_equal(fake.replaced, 0);
+	assert_int_equal(fake.interval_ms, 10);
+	fake_sync(0, 64, bits);
+	assert_true(passes(f, 2, NULL));
 }
 
 static void test_somebody_ends_it(void **state)
@@ -320,6 +389,59 @@ static void restarts(Fixture *f, guint starts)
 		now = fake.starts;
 		g_mutex_unlock(&fake.lock);
 	} while (now < starts);
+}
+
+/* Readings with more pages make the tracker ask where the memory is; it tells that once. */
+static void test_memory_is_followed(void **state)
+{
+	Fixture *f = *state;
+	const guint64 bits[2] = { 1, 1 };
+	gint64 late = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
+	g_autoptr(KxLayout) layout = NULL;
+
+	fake.ram_bytes = 64 << 12;
+	started(f);
+	fake_sync(0, 64, bits);
+	assert_true(passes(f, 1, NULL));
+	assert_null(f->t->ops->layout(f->t));
+	fake.ram_bytes = 128 << 12;
+	fake_sync(0, 128, bits);
+	while (!(layout = f->t->ops->layout(f->t))) {
+		assert_true(g_get_monotonic_time() < late);
+		g_usleep(1000);
+	}
+	assert_int_equal(kx_layout_last_gfn(layout), 127);
+	fake_sync(0, 128, bits);
+	assert_true(passes(f, 3, NULL));
+	assert_null(f->t->ops->layout(f->t));
+}
+
+static void end_for_a_device(const char *refusal)
+{
+	g_mutex_lock(&fake.lock);
+	fake.refusal = refusal;
+	fake_end(4);
+	g_mutex_unlock(&fake.lock);
+}
+
+/* A device that logs by itself ends the tap, which starts again; if the device cannot log, QEMU says so. */
+static void test_device_is_plugged_in(void **state)
+{
+	Fixture *f = *state;
+	guint64 bits[1] = { 1 };
+	struct kvm_ext_stats st;
+
+	started(f);
+	fake_sync(0, 64, bits);
+	end_for_a_device(NULL);
+	restarts(f, 2);
+	fake_sync(0, 64, bits);
+	assert_true(passes(f, 2, NULL));
+	assert_int_equal(f->found[0], 2);
+	assert_true(f->t->ops->stats(f->t, &st, NULL));
+	assert_int_equal(st.overruns, 1);
+	end_for_a_device("Migration disabled: vhost lacks VHOST_F_LOG_ALL feature.");
+	ends_with(f, "vhost lacks VHOST_F_LOG_ALL");
 }
 
 /* The VM has more memory than the shared memory has bits for: at the start, and later. */
@@ -449,6 +571,24 @@ static void test_impossible_costs(void **state)
 	costs_are_refused(*state, 0, 0, G_MAXUINT64);
 }
 
+/* Of an interval of 10 ms, many readings at once. */
+static void test_flood(void **state)
+{
+	Fixture *f = *state;
+	const guint64 rest[3] = { 0, 64, 1 };
+	FakeRecord r = good_record();
+
+	started(f);
+	assert_true(fake.bytes - FAKE_DATA > 200 * r.bytes);
+	for (guint i = 0; i < 200; i++) {
+		fake_put(&r, sizeof(r));
+		fake_put(rest, sizeof(rest));
+	}
+	fake_publish();
+	ends_with(f, "more readings than intervals have passed");
+	assert_true(f->ends < 200);
+}
+
 static void test_head_out_of_bounds(void **state)
 {
 	Fixture *f = *state;
@@ -472,11 +612,16 @@ int main(void)
 		CASE(test_changes_setting),
 		CASE(test_stops),
 		CASE(test_refused),
+		CASE(test_offered),
+		CASE(test_late_start),
 		CASE(test_somebody_ends_it),
 		CASE(test_qemu_ends),
 		CASE(test_memory_grows),
+		CASE(test_device_is_plugged_in),
+		CASE(test_memory_is_followed),
 		CASE(test_invalid),
 		CASE(test_impossible_costs),
+		CASE(test_flood),
 		CASE(test_head_out_of_bounds),
 		CASE(test_run_on_request),
 	};

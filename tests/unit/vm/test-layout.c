@@ -109,6 +109,27 @@ static KxLayout *read_from(Fake *f, GError **error)
 	return kx_layout_read(&(KxMonitor){ .ask = ask, .data = f }, error);
 }
 
+static char *say_cpus(gpointer data, const char *command, GError **error)
+{
+	assert_string_equal(command, "info cpus");
+	return g_strdup(data);
+}
+
+/* One thread may run them all. */
+static void counts_vcpus(void **state)
+{
+	KxMonitor m = { .ask = say_cpus };
+	g_autoptr(GString) many = g_string_new(NULL);
+
+	assert_int_equal(kx_monitor_vcpus(&m), 0);
+	m.data = (gpointer) "* CPU #0: thread_id=4712\r\n  CPU #1: thread_id=4712\r\n";
+	assert_int_equal(kx_monitor_vcpus(&m), 2);
+	for (guint i = 0; i < 10000; i++)
+		g_string_append(many, "  CPU #0: thread_id=1\r\n");
+	m.data = many->str;
+	assert_int_equal(kx_monitor_vcpus(&m), 0);
+}
+
 static void finds_ram_and_nothing_else(void **state)
 {
 	Fake f = { .tree = tree };
@@ -241,6 +262,7 @@ static void hands_on_what_the_monitor_says(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(counts_vcpus),
 		cmocka_unit_test(finds_ram_and_nothing_else),
 		cmocka_unit_test(finds_ram_behind_each_bridge),
 		cmocka_unit_test(believes_no_nonsense),
