@@ -47,6 +47,8 @@
 #define RING_ENTRIES	(1u << 16)
 #define BATCH		256u
 #define COLLECT_NS	(10 * NSEC_PER_MSEC)
+/* A period of minutes, within the width of all counters. */
+#define NEVER		(1ull << 38)
 
 /* Sums since the sampler's start. Written only on the counters' own CPU, read by the agent. */
 struct counters {
@@ -183,11 +185,31 @@ static int events_create(struct events *s, int cpu, unsigned int i)
 	return READ_ONCE(event->state) == PERF_EVENT_STATE_ERROR ? -EBUSY : 0;
 }
 
+/*
+ * When a CPU comes online, Linux 6.12 resets the size of the CPU's records, but not what it takes
+ * to be in them, and it sets both only when the latter changes. If the CPU's last event had records
+ * like ours, perf would read ours with the wrong size. So an event comes first whose records have
+ * no address, and whose period does not end: perf sets both for it, and once more for ours.
+ */
+static void events_settle_records(const struct events *s, int cpu)
+{
+	struct perf_event_attr attr = s->what.attr[0];
+	struct perf_event *event;
+
+	attr.sample_type = 0;
+	attr.sample_period = NEVER;
+	event = perf_event_create_kernel_counter(&attr, cpu, NULL, events_overflow, (void *)s);
+	if (!IS_ERR(event))
+		perf_event_release_kernel(event);
+}
+
 static int events_create_cpu(struct events *s, int cpu)
 {
 	unsigned int i;
 	int err;
 
+	if (s->what.buffered)
+		events_settle_records(s, cpu);
 	for (i = 0; i < s->what.nr; i++) {
 		err = events_create(s, cpu, i);
 		if (err) {
