@@ -12,6 +12,7 @@ declare -A SUITE_REPOS=(
 	[bookworm]='archive bookworm security bookworm-security'
 	[backports]='archive bookworm-backports'
 	[trixie-backports]='archive trixie-backports'
+	[rt]='archive trixie-backports'
 	[cloud]='archive bookworm security bookworm-security'
 	[bochs]='archive trixie'
 	[qemu-7.2]='archive bookworm security bookworm-security'
