@@ -35,7 +35,7 @@ $(BUILD)/obj/bench/%.o: bench/%.c
 	$(CC) $(KX_WARN) -Werror $(CFLAGS) $(KX_CPPFLAGS) -Itests/vmm -MMD -MP -c -o $@ $<
 
 # As needed: of the library only the way to a VM's descriptor is used, and libvirt takes long to load.
-$(BENCH_QEMU): $(BUILD)/obj/bench/dirtylog-qemu.o $(addprefix $(BUILD)/obj/tests/migrate/,vm.o qmp.o) \
+$(BENCH_QEMU): $(BUILD)/obj/bench/dirtylog-qemu.o $(addprefix $(BUILD)/obj/tests/migrate/,vm.o qmp.o child.o) \
 		$(BUILD)/vmm/kx.o $(BUILD)/vmm/tap.o $(BUILD)/hostd/libkvmext.a
 	@mkdir -p $(@D)
 	$(CC) -Wl,--as-needed -o $@ $^ $(KX_PKGLIBS)
