@@ -154,16 +154,30 @@ static double member(JsonObject *o, const char *key)
 	return json_object_has_member(o, key) ? json_object_get_double_member(o, key) : NAN;
 }
 
-/* All places in the page that show the figure show the same as the JSON. */
-static guint check_figure(xmlNodeSetPtr nodes, JsonObject *figure, const char *what)
+static gboolean has_key(xmlNodePtr node, const char *key)
 {
-	guint n = nodes ? (guint)nodes->nodeNr : 0;
+	xmlChar *own = xmlGetProp(node, (const xmlChar *)"data-key");
+	gboolean has = own && g_str_equal(own, key);
 
-	for (guint i = 0; i < n; i++) {
+	xmlFree(own);
+	return has;
+}
+
+/* All of these places in the page that show the figure show the same as the JSON. */
+static guint check_figure(xmlNodeSetPtr nodes, const char *key, JsonObject *figure,
+			  const char *what)
+{
+	guint n = 0;
+
+	for (int i = 0; nodes && i < nodes->nodeNr; i++) {
 		xmlNodePtr node = nodes->nodeTab[i];
-		xmlChar *na = xmlGetProp(node, (const xmlChar *)"data-na");
-		xmlChar *text = xmlNodeGetContent(node);
+		xmlChar *na, *text;
 
+		if (!has_key(node, key))
+			continue;
+		n++;
+		na = xmlGetProp(node, (const xmlChar *)"data-na");
+		text = xmlNodeGetContent(node);
 		if (json_object_has_member(figure, "na")) {
 			assert_non_null(na);
 			assert_string_equal(na, json_object_get_string_member(figure, "na"));
@@ -185,21 +199,21 @@ static guint check_row(const Page *page, const char *scope, JsonObject *row)
 {
 	const char *label = json_object_get_string_member(row, "label");
 	g_autoptr(GList) keys = json_object_get_members(row);
+	/* Once for all keys: each search goes through the whole page. */
+	xmlXPathObjectPtr found = find(
+		page, "//*[@data-scope='%s']//*[@data-row=\"%s\"]//*[@data-key]", scope, label);
 	guint n = 0;
 
 	for (GList *k = keys; k; k = k->next) {
 		JsonNode *node = json_object_get_member(row, k->data);
 		g_autofree char *what =
 			g_strdup_printf("%s, %s, %s", scope, label, (char *)k->data);
-		xmlXPathObjectPtr found;
 
-		if (!JSON_NODE_HOLDS_OBJECT(node))
-			continue;
-		found = find(page, "//*[@data-scope='%s']//*[@data-row=\"%s\"]//*[@data-key='%s']",
-			     scope, label, (char *)k->data);
-		n += check_figure(found->nodesetval, json_node_get_object(node), what);
-		xmlXPathFreeObject(found);
+		if (JSON_NODE_HOLDS_OBJECT(node))
+			n += check_figure(found->nodesetval, k->data, json_node_get_object(node),
+					  what);
 	}
+	xmlXPathFreeObject(found);
 	return n;
 }
 

@@ -158,26 +158,44 @@ static void colours_end(void **state)
 	}
 }
 
+/* Ends the line's cells in place, for there are many lines. Returns their number. */
+static guint split_line(char *line, char *cell[11])
+{
+	guint n = 0;
+
+	for (char *at = line; at; n++) {
+		char *comma = strchr(at, ',');
+
+		if (n < 11)
+			cell[n] = at;
+		if (comma)
+			*comma++ = 0;
+		at = comma;
+	}
+	return n;
+}
+
 static void csv_has_all_cells(void **state)
 {
 	g_autoptr(KxVmReport) v = stairs();
 	const KxAccessMap *m = map_of(v);
 	g_autoptr(GString) out = g_string_new(NULL);
-	g_auto(GStrv) lines = NULL;
+	char *cell[11], *line, *end;
 	guint64 sum = 0;
+	guint lines = 0;
 
 	kx_access_map_csv_head(out);
 	kx_access_map_to_csv(out, v, m);
-	lines = g_strsplit(out->str, "\n", -1);
-	assert_int_equal(g_strv_length(lines), 1 + m->rows->len * m->columns_nr + 1);
-	for (guint i = 1; *lines[i]; i++) {
-		g_auto(GStrv) cells = g_strsplit(lines[i], ",", -1);
-
-		assert_int_equal(g_strv_length(cells), 11);
-		assert_string_equal(cells[10], "100000000");
-		assert_string_equal(cells[0], "vm1");
-		sum += g_ascii_strtoull(cells[8], NULL, 10);
+	for (line = strchr(out->str, '\n') + 1; *line; line = end + 1, lines++) {
+		end = strchr(line, '\n');
+		assert_non_null(end);
+		*end = 0;
+		assert_int_equal(split_line(line, cell), 11);
+		assert_string_equal(cell[10], "100000000");
+		assert_string_equal(cell[0], "vm1");
+		sum += g_ascii_strtoull(cell[8], NULL, 10);
 	}
+	assert_int_equal(lines, m->rows->len * m->columns_nr);
 	assert_int_equal(sum, STAIRS * STAIR_PASSES * STAIR_PAGES);
 	g_string_set_size(out, 0);
 	kx_csv_add(out, "a \"b\", c", TRUE);
