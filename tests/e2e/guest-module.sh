@@ -25,7 +25,7 @@ real_time_keeps_cpu1() {
 	[ -e $fair ] || return 0
 	no_kernel_complaints
 	echo 0 >$fair
-	if dmesg | grep -q sched_fair_server_write && [ "$(kernel_complaints | grep -c WARNING)" = 1 ]; then
+	if dmesg | grep -q sched_fair_server_write && [ "$(dmesg | complaints | grep -c WARNING)" = 1 ]; then
 		dmesg --read-clear >"$LAB_OUT/dmesg-fair-server"
 	fi
 }

@@ -2,6 +2,9 @@
 # shellcheck shell=bash
 # For suites that run inside the emulated host: cases with names, waits with time limits, checks at the end of every suite.
 
+# shellcheck source=tests/e2e/kernel-log.sh
+. "$(dirname "${BASH_SOURCE[0]}")/kernel-log.sh"
+
 passed=0 failed=0 lacking=0
 BUILD=${BUILD:-build}
 
@@ -101,18 +104,6 @@ session_threads() { pgrep -c '^kvm-ext/' || true; }
 # Use with wait_for: a thread disappears from /proc a moment after it has ended, which is what the module waits for.
 session_threads_are() { [ "$(session_threads)" -eq "$1" ]; }
 module_users() { awk '$1 == "kvm_ext" { print $3 }' /proc/modules; }
-
-# Messages in the kernel log that no test may cause.
-kernel_complaints() {
-	dmesg | grep -E 'WARNING|BUG|Oops|general protection|Call Trace|soft lockup|hung task|rcu.*stall|KASAN|UBSAN|refcount_t|leak' |
-		grep -vE 'Spectre|mitigation|MDS|RETBleed' || true
-}
-
-no_kernel_complaints() {
-	local found
-	found=$(kernel_complaints)
-	[ -z "$found" ] || { echo "$found"; return 1; }
-}
 
 summary() {
 	[ $lacking -eq 0 ] || echo "$lacking n/a on this host"
