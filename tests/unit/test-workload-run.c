@@ -32,7 +32,7 @@
 
 #define MAX_PAGES  32768u
 #define MAX_WORDS  (MAX_PAGES / 64)
-#define DEADLINE_S 60
+#define DEADLINE_S 300
 
 struct child {
 	pid_t pid;

@@ -271,6 +271,8 @@ static void test_result_replaced(void **state)
 
 	assert_true(kx_options_set(&f->o, "calc-time", "2s", NULL));
 	started(f);
+	while (!g_atomic_int_get(&fake.starts))
+		g_usleep(1000);
 	g_usleep(500000);
 	fake_other(10);
 	UNTIL(f, rate_dropped, 1);
