@@ -9,8 +9,12 @@
 #include <unistd.h>
 
 #include "child.h"
+#include "kx.h"
 #include "tap.h"
 #include "vmm.h"
+
+/* For what takes milliseconds, on a machine that may be busy. */
+#define SOON_NS 60000000000ull
 
 /* --- counts --------------------------------------------------------------- */
 
@@ -74,13 +78,13 @@ int vms(void)
 
 bool soon(int (*count)(void), int want)
 {
-	int i;
+	const uint64_t late = now_ns() + SOON_NS;
 
-	for (i = 0; i < 1000; i++) {
+	do {
 		if (count() == want)
 			return true;
 		usleep(10000);
-	}
+	} while (now_ns() < late);
 	return false;
 }
 
@@ -194,5 +198,5 @@ bool hung_up(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = 0 };
 
-	return poll(&p, 1, 10000) == 1 && (p.revents & POLLHUP);
+	return poll(&p, 1, SOON_NS / 1000000) == 1 && (p.revents & POLLHUP);
 }

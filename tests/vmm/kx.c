@@ -381,15 +381,33 @@ void kx_discard(struct kx *kx)
 	__atomic_store_n(&kx->ring->data_tail, head, __ATOMIC_RELEASE);
 }
 
+/* The quickest of many short calls takes so long on the machine for which the limits were made. */
+#define CALL_NS	   3000u
 #define STRETCH_NS 1000000u
+
+uint64_t kx_limit(int fd, uint64_t ns)
+{
+	uint64_t quickest = UINT64_MAX, start, took;
+	int i;
+
+	for (i = 0; i < 1000; i++) {
+		start = now_ns();
+		kx_caps(fd);
+		took = now_ns() - start;
+		quickest = took < quickest ? took : quickest;
+	}
+	note("the quickest call of the module takes %llu ns", (unsigned long long)quickest);
+	return quickest > CALL_NS ? ns * quickest / CALL_NS : ns;
+}
 
 void kx_ok_stretch(struct kx *kx, const struct kvm_ext_tracker *t, int most_accounts,
 		   void (*before)(void), const char *name)
 {
+	const uint64_t limit = kx_limit(kx->fd, STRETCH_NS);
 	uint64_t hold, least = UINT64_MAX, most = 0;
 	int i;
 
-	for (i = 0; i < most_accounts && (i < 3 || least >= STRETCH_NS); i++) {
+	for (i = 0; i < most_accounts && (i < 3 || least >= limit); i++) {
 		if (before)
 			before();
 		kx_start(kx, t);
@@ -397,8 +415,9 @@ void kx_ok_stretch(struct kx *kx, const struct kvm_ext_tracker *t, int most_acco
 		least = hold < least ? hold : least;
 		most = hold > most ? hold : most;
 	}
-	ok(least > 0 && least < STRETCH_NS,
-	   "%s: longest stretch without a rescheduling point: %llu us (up to %llu us in %d "
-	   "accounts)",
-	   name, (unsigned long long)least / 1000, (unsigned long long)most / 1000, i);
+	ok(least > 0 && least < limit,
+	   "%s: longest stretch without a rescheduling point: %llu us, allowed %llu us (up to %llu "
+	   "us in %d accounts)",
+	   name, (unsigned long long)least / 1000, (unsigned long long)limit / 1000,
+	   (unsigned long long)most / 1000, i);
 }

@@ -82,7 +82,14 @@ void kx_pass(struct kx *kx, struct kx_samples *s);
 void kx_discard(struct kx *kx);
 
 /*
- * Asserts that no stretch of a pass without a rescheduling point is longer than a millisecond. Sets
+ * @ns, which is the limit of a time in the kernel; or more, if this machine is slower than the one
+ * for which the limit was made. @fd: any descriptor of the module.
+ */
+uint64_t kx_limit(int fd, uint64_t ns);
+
+/*
+ * Asserts that no stretch of a pass without a rescheduling point is longer than a millisecond (on a
+ * slow machine: than kx_limit() makes of a millisecond). Sets
  * @t up to @most_accounts times, which makes as many accounts, and judges the account whose longest
  * stretch is the shortest: while an emulated host does not run, any stretch can become long, but a
  * stretch that the code makes long is long in every account. @before is called before each setting;

@@ -53,6 +53,7 @@ static void vmm_exits(void)
 {
 	struct kvm_ext_tracker t = kx_tracker(KVM_EXT_TRACKER_ABIT_FLUSH);
 	struct child c = child_start(PAGES);
+	const uint64_t late = now_ns() + 60000000000ull;
 	struct kx_samples got;
 	struct kx kx;
 	int i;
@@ -61,9 +62,9 @@ static void vmm_exits(void)
 	close(c.vm_fd);
 	kx_samples_init(&got);
 	kx_start(&kx, &t);
-	/* The guest may have had no CPU since. */
-	for (i = 0; i < 200 && got.samples <= PAGES / 2; i++) {
-		usleep(1000);
+	/* The guest may have had no CPU since, or not for long: it gets more time in each round. */
+	for (i = 1; got.samples <= PAGES / 2 && now_ns() < late; i++) {
+		usleep(i * 1000);
 		kx_pass(&kx, &got);
 	}
 	ok(got.samples > PAGES / 2, "another process's VM is tracked");
@@ -194,6 +195,7 @@ static void attach_cycles(void)
 {
 	struct kvm_ext_tracker t = kx_tracker(KVM_EXT_TRACKER_ABIT_FLUSH);
 	long before = 0, after;
+	uint64_t late;
 	struct kx kx;
 	int i;
 
@@ -209,9 +211,12 @@ static void attach_cycles(void)
 			usleep(rand() % 1500);
 		kx_close(&kx);
 	}
-	after = kernel_memory_kb();
-	ok(session_threads() == 0, "200 attach and detach cycles: no thread is left");
+	ok(soon(session_threads, 0), "200 attach and detach cycles: no thread is left");
 	ok_eq(module_references(), 0, "200 attach and detach cycles: the module is not in use");
+	/* The kernel frees stacks and other memory some time after the last use. */
+	late = now_ns() + 60000000000ull;
+	while ((after = kernel_memory_kb()) - before >= 4096 && now_ns() < late)
+		usleep(100000);
 	/* The loss of a single ring would be 256 KiB. */
 	ok(after - before < 4096,
 	   "200 attach and detach cycles: no kernel memory is lost (%ld KiB)", after - before);
@@ -308,9 +313,16 @@ static void cpu_time(void)
 	kx_close(&kx);
 }
 
-static void touch_all(void)
+/*
+ * Pages of two blocks. A pass over them has many stretches, and takes only some milliseconds, so
+ * that also on a busy machine it is undisturbed sometimes.
+ */
+#define HOLD_FIRST 256u
+#define HOLD_PAGES 512u
+
+static void touch_some(void)
 {
-	vmm_touch(&vm, 0, list, PAGES);
+	vmm_touch(&vm, 0, list + HOLD_FIRST, HOLD_PAGES);
 }
 
 static void holds(uint32_t id, const char *name)
@@ -319,7 +331,9 @@ static void holds(uint32_t id, const char *name)
 	struct kx kx;
 
 	kx_attach(&kx, vm.fd, 0);
-	kx_ok_stretch(&kx, &t, 400, touch_all, name);
+	t.first_gfn = DATA_GFN + HOLD_FIRST;
+	t.npages = HOLD_PAGES;
+	kx_ok_stretch(&kx, &t, 400, touch_some, name);
 	kx_close(&kx);
 }
 
@@ -372,16 +386,16 @@ static void priming_cut(uint32_t id, const char *name)
 		was_cut = cut_priming(&kx, &got);
 	}
 	ok(was_cut, "%s: a priming pass was cut (try %d)", name, i);
-	kx_samples_clear(&got);
 	if (kx_run_pass(kx.fd, NULL))
 		bail("KVM_EXT_RUN_PASS");
+	/* The records of the second priming pass may have been read together with those of the first. */
 	kx_read(&kx, &got);
 	s = kx_stats(kx.fd);
-	ok(got.primes == 1 && !got.cuts && got.sum.samples == 0 && got.samples == 0 &&
+	ok(got.primes == 2 && got.cuts == 1 && got.sum.samples == 0 && got.samples == 0 &&
 		   s.samples == 0,
 	   "%s: priming is repeated before a pass counts: %llu samples of an idle guest", name,
 	   (unsigned long long)s.samples);
-	ok(s.passes == 1 && got.last_pass == 1 && s.prime_ns > got.all.wall_ns - got.sum.wall_ns &&
+	ok(s.passes == 1 && got.last_pass == 1 && s.prime_ns == got.all.wall_ns - got.sum.wall_ns &&
 		   !got.bad,
 	   "%s: the second priming pass has the same number, and the time of both is counted",
 	   name);

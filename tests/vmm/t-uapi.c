@@ -428,7 +428,7 @@ static void polling(struct kx *kx)
 	ok(!readable(kx), "after the records were read the ring does not poll readable");
 	t.interval_ns = 5000000;
 	kx_set(kx->fd, &t);
-	ok(poll(&p, 1, 2000) == 1 && p.revents == POLLIN, "poll wakes up at the end of a pass");
+	ok(poll(&p, 1, 60000) == 1 && p.revents == POLLIN, "poll wakes up at the end of a pass");
 	t = kx_tracker(KVM_EXT_TRACKER_OFF);
 	kx_set(kx->fd, &t);
 	kx_discard(kx);
