@@ -12,10 +12,12 @@
 
 #define CALC_S	 1
 #define MEASURES 3
+#define TRIES	 5
 
 typedef struct {
-	double qemu;  /* QEMU's result in whole MiB/s */
-	double truth; /* pages whose version changed, in MiB/s */
+	double qemu;	      /* QEMU's result in whole MiB/s */
+	double truth;	      /* pages whose version changed, in MiB/s */
+	unsigned int changed; /* these pages */
 } Rate;
 
 static gint64 wait_measured(Vm *vm)
@@ -41,17 +43,15 @@ static Rate measure(Vm *vm)
 	g_autofree uint32_t *before =
 		g_memdup2((const void *)vm_versions(vm), GUEST_PAGES * sizeof(uint32_t));
 	gint64 start = g_get_monotonic_time();
-	unsigned int changed = 0, i;
-	Rate r;
+	Rate r = { 0 };
+	unsigned int i;
 
 	qmp_do(vm->qmp, "calc-dirty-rate", "{'calc-time': <%x>, 'mode': <'dirty-bitmap'>}",
 	       (gint64)CALC_S);
 	r.qemu = (double)wait_measured(vm);
 	for (i = 0; i < GUEST_PAGES; i++)
-		changed += vm_versions(vm)[i] != before[i];
-	if (changed < VM_ALIVE_PAGES)
-		vm_died("it wrote %u pages in a second", changed);
-	r.truth = (double)changed * GUEST_PAGE / (1 << 20) * G_USEC_PER_SEC /
+		r.changed += vm_versions(vm)[i] != before[i];
+	r.truth = (double)r.changed * GUEST_PAGE / (1 << 20) * G_USEC_PER_SEC /
 		  (double)(g_get_monotonic_time() - start);
 	return r;
 }
@@ -59,7 +59,26 @@ static Rate measure(Vm *vm)
 /* QEMU measures during a part of our time, and rounds its result down to whole MiB/s. */
 static gboolean agrees(Rate r)
 {
-	return r.qemu > 0.7 * r.truth - 1 && r.qemu < 1.3 * r.truth + 1;
+	return r.changed >= VM_ALIVE_PAGES && r.qemu > 0.7 * r.truth - 1 &&
+	       r.qemu < 1.3 * r.truth + 1;
+}
+
+/*
+ * On a busy machine the guest may have no CPU for a part of our time that QEMU does not measure. What
+ * makes QEMU's result wrong beside a tracker does so in every try.
+ */
+static Rate measure_until_it_agrees(Vm *vm, const char *how)
+{
+	Rate r = measure(vm);
+
+	for (int i = 1; i < TRIES && !agrees(r); i++) {
+		note("%s: try %d: %.0f MiB/s, the guest's own count is %.1f", how, i, r.qemu,
+		     r.truth);
+		r = measure(vm);
+	}
+	if (r.changed < VM_ALIVE_PAGES)
+		vm_died("it wrote %u pages in a second", r.changed);
+	return r;
 }
 
 static void measures(Vm *vm, Track *track, const char *how)
@@ -72,7 +91,7 @@ static void measures(Vm *vm, Track *track, const char *how)
 
 		if (track)
 			before = track_stats(track);
-		r = measure(vm);
+		r = measure_until_it_agrees(vm, how);
 		ok(agrees(r), "calc-dirty-rate %d %s: %.0f MiB/s, the guest's own count is %.1f", i,
 		   how, r.qemu, r.truth);
 		if (!track || !track_yields(track))

@@ -35,17 +35,23 @@ static void wait_for_guest(const Vm *vm)
 	}
 }
 
+/* The shortest of several times: while the machine is busy, the guest may get no CPU. */
 static double microseconds_a_page(const Vm *vm, uint32_t loops)
 {
+	double least = G_MAXDOUBLE;
 	gint64 start;
 	uint32_t writes;
 
 	vm->box->loops = loops;
 	g_usleep(20000);
-	start = g_get_monotonic_time();
-	writes = vm->box->writes;
-	g_usleep(300000);
-	return (double)(g_get_monotonic_time() - start) / (vm->box->writes - writes + 1);
+	for (int i = 0; i < 3; i++) {
+		start = g_get_monotonic_time();
+		writes = vm->box->writes;
+		g_usleep(200000);
+		least = MIN(least, (double)(g_get_monotonic_time() - start) /
+					   (vm->box->writes - writes + 1));
+	}
+	return least;
 }
 
 /*

@@ -93,6 +93,8 @@ static void call_one_off(const Test *test, Vm *vm, Track *track, int number)
 	g_autofree char *when = g_strdup_printf("migration %d, a cancelled one before it", number);
 	const char *end;
 
+	/* So slow that it does not end before it is cancelled, however late that is. */
+	vm_limit_bandwidth(vm, 1 << 20);
 	qmp_do(vm->qmp, "migrate", "{'uri': <%s>}", "exec:cat >/dev/null");
 	qmp_wait_migration(vm->qmp, active);
 	test_pause(test, 20, 300);
@@ -103,6 +105,7 @@ static void call_one_off(const Test *test, Vm *vm, Track *track, int number)
 	errno = EIO;
 	if (strcmp(end, "cancelled"))
 		bail("a migration that was cancelled ended as %s", end);
+	vm_limit_bandwidth(vm, vm->settings->bandwidth);
 	if (track && track_yields(track)) {
 		ok(track_resumed(track), "%s: the tracker works again", when);
 		track_check_samples(test, track, vm, when);

@@ -10,7 +10,7 @@
 #include <json-glib/json-glib.h>
 
 /* Long enough also for a slow emulated host. */
-#define QMP_TIMEOUT_S 60
+#define QMP_TIMEOUT_S 300
 
 typedef struct _Qmp Qmp;
 

@@ -51,12 +51,18 @@ static void spawn(Vm *vm, gboolean incoming)
 	vm->pid = child_pid(vm->process);
 }
 
+void vm_limit_bandwidth(Vm *vm, gint64 bytes_per_s)
+{
+	qmp_do(vm->qmp, "migrate-set-parameters", "{'max-bandwidth': <%x>}", bytes_per_s);
+}
+
 static void set_up_migration(Vm *vm, gboolean incoming)
 {
 	qmp_do(vm->qmp, "migrate-set-capabilities",
 	       "{'capabilities': <[{'capability': <'events'>, 'state': <true>}]>}");
-	qmp_do(vm->qmp, "migrate-set-parameters", "{'max-bandwidth': <%x>, 'downtime-limit': <%x>}",
-	       vm->settings->bandwidth, vm->settings->downtime_ms);
+	qmp_do(vm->qmp, "migrate-set-parameters", "{'downtime-limit': <%x>}",
+	       vm->settings->downtime_ms);
+	vm_limit_bandwidth(vm, vm->settings->bandwidth);
 	if (incoming)
 		qmp_do(vm->qmp, "migrate-incoming", "{'uri': <%s>}", vm->migration_uri);
 }

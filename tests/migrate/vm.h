@@ -39,6 +39,8 @@ void vm_free(Vm *vm);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Vm, vm_free)
 
 void vm_cont(Vm *vm);
+/* Of this VM's migrations. */
+void vm_limit_bandwidth(Vm *vm, gint64 bytes_per_s);
 
 /* A running guest writes at least this many pages in each part of the test. */
 #define VM_ALIVE_PAGES 50
