@@ -149,6 +149,7 @@ static struct child start_large(enum vmm_log log, enum vmm_backing backing)
 		struct vmm_config config = { .log = log, .io_exit = true };
 		void *memory = vmm_memory(HUGE_SIZE, backing);
 		void *large = vmm_fresh_memory(LARGE_SIZE, VMM_SMALL);
+		const uint32_t one = vmm_read(0);
 		static struct vmm own;
 		char byte;
 
@@ -157,6 +158,8 @@ static struct child start_large(enum vmm_log log, enum vmm_backing backing)
 		if (!memory || !large || vmm_map(&own, 1, VMM_DATA_GPA, HUGE_SIZE, memory, 0) ||
 		    vmm_map(&own, LARGE_SLOT, LARGE_GPA, LARGE_SIZE, large, 0))
 			bail("memslots");
+		/* The vCPU's thread has its memory (its stack may be a huge page) when this returns. */
+		vmm_touch(&own, 0, &one, 1);
 		child_send_fd(pair[1], own.fd);
 		if (read(pair[1], &byte, 1) < 0)
 			_exit(1);
