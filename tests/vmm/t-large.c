@@ -201,8 +201,8 @@ static void holds(uint32_t id, const char *name, const char *what)
 	 * Some of the mapped memory, and all memory that is not mapped. A pass of some milliseconds
 	 * is undisturbed sometimes, also on a busy machine.
 	 */
-	t.first_gfn += SPREAD - SPREAD / 64;
-	t.npages -= SPREAD - SPREAD / 64;
+	t.first_gfn += SPREAD - SPREAD / 128;
+	t.npages -= SPREAD - SPREAD / 128;
 	snprintf(full, sizeof(full), "%s%s", name, what);
 	kx_ok_stretch(&kx, &t, ACCOUNTS, NULL, full);
 }
