@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -146,20 +147,21 @@ static struct child start_large(enum vmm_log log, enum vmm_backing backing)
 		bail("socketpair");
 	c.pid = fork();
 	if (c.pid == 0) {
+		/* khugepaged would put a huge page in the place of a page of a stack, at any time. */
+		int no_thp = prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 		struct vmm_config config = { .log = log, .io_exit = true };
 		void *memory = vmm_memory(HUGE_SIZE, backing);
 		void *large = vmm_fresh_memory(LARGE_SIZE, VMM_SMALL);
-		const uint32_t one = vmm_read(0);
 		static struct vmm own;
 		char byte;
 
 		close(pair[0]);
+		if (no_thp)
+			bail("PR_SET_THP_DISABLE");
 		vmm_create_as(&own, &config, 1, -1);
 		if (!memory || !large || vmm_map(&own, 1, VMM_DATA_GPA, HUGE_SIZE, memory, 0) ||
 		    vmm_map(&own, LARGE_SLOT, LARGE_GPA, LARGE_SIZE, large, 0))
 			bail("memslots");
-		/* The vCPU's thread has its memory (its stack may be a huge page) when this returns. */
-		vmm_touch(&own, 0, &one, 1);
 		child_send_fd(pair[1], own.fd);
 		if (read(pair[1], &byte, 1) < 0)
 			_exit(1);
