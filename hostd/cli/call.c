@@ -86,7 +86,7 @@ typedef struct {
 	GAsyncResult *result;
 	const char *what;
 	const char *target; /* of the method; NULL: the method has no target */
-	char *waits;	    /* the daemon's text that says for what the call waits; NULL: none */
+	gboolean waits;	    /* the daemon has said for what the call waits */
 	gboolean shown, terminal;
 	gulong events; /* signal handler; 0: none */
 	gint64 start;  /* g_get_monotonic_time() */
@@ -105,18 +105,18 @@ static gboolean show_progress(gpointer data)
 	Call *call = data;
 	gint64 seconds = (g_get_monotonic_time() - call->start) / G_USEC_PER_SEC;
 
-	fprintf(stderr, "\r%s...%s%s %" G_GINT64_FORMAT " s%s\033[K", call->what,
-		call->waits ? " " : "", call->waits ? call->waits : "", seconds,
+	fprintf(stderr, "\r%s... %" G_GINT64_FORMAT " s%s\033[K", call->what, seconds,
 		call->waits ? ", ^C ends the wait" : "");
 	fflush(stderr);
 	call->shown = TRUE;
 	return G_SOURCE_CONTINUE;
 }
 
-/* Shows for what the call waits: continuously on a terminal, else as one line, once. */
+/* Says once for what the call waits; on a terminal the time goes on in a line below. */
 static void on_event(KxDbusManager *manager, const char *vm, const char *event, GVariant *details,
 		     gpointer data)
 {
+	g_autofree char *waits = NULL;
 	const char *reason;
 	Call *call = data;
 
@@ -124,11 +124,12 @@ static void on_event(KxDbusManager *manager, const char *vm, const char *event, 
 	    !cli_is_called(vm, details, call->target) ||
 	    !g_variant_lookup(details, "reason", "&s", &reason))
 		return;
-	call->waits = kx_text_clean(reason);
+	waits = kx_text_clean(reason);
+	call->waits = TRUE;
+	fprintf(stderr, "%skvm-ext: %s: %s%s\n", call->shown ? "\r" : "", call->what, waits,
+		call->shown ? "\033[K" : "");
 	if (call->terminal)
 		show_progress(call);
-	else
-		fprintf(stderr, "kvm-ext: %s: %s\n", call->what, call->waits);
 }
 
 /* Explanations that are put before D-Bus's own errors; the daemon's messages need none. */
@@ -197,7 +198,6 @@ static gboolean end(Cli *cli, Call *call, GError *failed, GError **error)
 {
 	if (call->events)
 		g_signal_handler_disconnect(cli->manager, call->events);
-	g_free(call->waits);
 	g_clear_object(&call->result);
 	g_main_loop_unref(call->loop);
 	if (!failed)

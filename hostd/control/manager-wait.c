@@ -27,12 +27,15 @@ typedef struct {
 static gboolean tell_waiting(gpointer data)
 {
 	KxCall *c = data;
+	g_autofree char *limit =
+		kx_patience_limit(c->m->host->proc_root, c->ident.pid, c->set.options.wait_ns);
+	g_autofree char *reason = g_strconcat(FOR_WHAT " (kvm_ext_guest.ko), ", limit, NULL);
 	const KxEvent e = {
 		.event = "waiting",
 		.vm = c->ident.name,
 		.uuid = c->ident.uuid,
 		.tracker = c->set.options.tracker->name,
-		.reason = FOR_WHAT " (kvm_ext_guest.ko)",
+		.reason = reason,
 		.pid = c->ident.pid,
 	};
 

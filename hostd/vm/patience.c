@@ -36,6 +36,28 @@ static guint64 age_of(const char *proc_root, pid_t pid)
 	return kx_procstat_age(proc_root, pid, &age, NULL) ? age : KX_PATIENCE_BOOT_NS;
 }
 
+#define SECONDS(ns) ((ns) / G_GUINT64_CONSTANT(1000000000))
+
+char *kx_patience_limit(const char *proc_root, pid_t pid, gint64 wait_ns)
+{
+	guint64 age_ns = age_of(proc_root ? proc_root : "/proc", pid);
+	g_autofree char *boots =
+		age_ns < KX_PATIENCE_BOOT_NS
+			? g_strdup_printf(
+				  ", but not before the VM has run for %" G_GUINT64_FORMAT
+				  " s, so that it can boot (it was started %" G_GUINT64_FORMAT
+				  " s ago)",
+				  SECONDS(KX_PATIENCE_BOOT_NS), SECONDS(age_ns))
+			: g_strdup("");
+
+	if (wait_ns >= 0)
+		return g_strdup_printf("for %.1f s at most, as --wait says", (double)wait_ns / 1e9);
+	return g_strdup_printf("until its vCPUs could run for %" G_GUINT64_FORMAT
+			       " s, or had nothing to do for %" G_GUINT64_FORMAT
+			       " s%s; --wait TIME limits it",
+			       SECONDS(KX_PATIENCE_GUEST_NS), SECONDS(KX_PATIENCE_IDLE_NS), boots);
+}
+
 KxPatience *kx_patience_new(const char *proc_root, pid_t pid, gint64 wait_ns,
 			    GCancellable *cancellable)
 {

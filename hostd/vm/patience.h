@@ -23,6 +23,12 @@
 typedef struct _KxPatience KxPatience;
 
 /*
+ * Until when such a wait goes on, for users, one clause: "at most 5.0 s, as --wait says". It may be called before the wait, and on the
+ * main loop. The caller frees it.
+ */
+char *kx_patience_limit(const char *proc_root, pid_t pid, gint64 wait_ns);
+
+/*
  * Begins to count. @wait_ns: the time by the host's clock, regardless of the guest; KX_PATIENCE_AUTO: the limits above.
  * @cancellable (NULL: none) ends the wait at once.
  */

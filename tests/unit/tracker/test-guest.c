@@ -186,7 +186,9 @@ static const KxPlugSys domain_sys = {
 
 static void on_event(const KxEvent *e, gpointer data)
 {
-	g_string_append_printf(((State *)data)->events, "%s ", e->event);
+	g_string_append_printf(((State *)data)->events, "%s %s%s", e->event,
+			       g_str_equal(e->event, "waiting") ? e->reason : "",
+			       g_str_equal(e->event, "waiting") ? " " : "");
 }
 
 static void on_libvirt(gboolean connected, gpointer data)
@@ -810,6 +812,8 @@ static void a_module_that_comes_late_is_waited_for(void **state)
 	Answer a = { NULL };
 
 	start_waiting(s, NULL, &a);
+	assert_non_null(strstr(s->events->str, "the guest's module (kvm_ext_guest.ko), until "));
+	assert_non_null(strstr(s->events->str, "--wait TIME limits it"));
 	assert_true(has_thread(KX_CALL_APART));
 	g_atomic_int_set(&s->holds_back, FALSE);
 	finish(&a, NULL);

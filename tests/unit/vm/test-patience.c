@@ -101,6 +101,23 @@ static void an_idle_guest_is_done_sooner(void **state)
 	assert_int_equal(seconds(later, S / 100, 0), 10);
 }
 
+static void says_until_when(void **state)
+{
+	const Fixture *f = *state;
+	g_autofree char *given = kx_patience_limit(f->root, PID, 90 * (gint64)S);
+	g_autofree char *old = kx_patience_limit(f->root, PID, KX_PATIENCE_AUTO);
+	g_autofree char *young = NULL;
+
+	assert_string_equal(given, "for 90.0 s at most, as --wait says");
+	assert_string_equal(old,
+			    "until its vCPUs could run for 60 s, or had nothing to do for 10 s; "
+			    "--wait TIME limits it");
+	make_vm(f, 0);
+	young = kx_patience_limit(f->root, PID, KX_PATIENCE_AUTO);
+	assert_non_null(strstr(young, ", but not before the VM has run for 180 s"));
+	assert_non_null(strstr(young, "; --wait TIME limits it"));
+}
+
 /* The host of the test may itself be younger than a VM that is old. */
 static void a_young_vm_may_boot(void **state)
 {
@@ -175,6 +192,7 @@ int main(void)
 		CASE(time_is_the_guests_own), CASE(an_idle_guest_is_done_sooner),
 		CASE(a_young_vm_may_boot),    CASE(what_is_due_does_not_count),
 		CASE(rests_until_the_end),    CASE(reads_when_it_was_started),
+		CASE(says_until_when),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
