@@ -169,6 +169,11 @@ gboolean kx_tap_ring_may_restart(const KxTapRing *r, guint64 *record_bytes)
 	}
 }
 
+gboolean kx_tap_ring_is_replaced(const KxTapRing *r)
+{
+	return state_of(r) == TAP_REPLACED;
+}
+
 const char *kx_tap_ring_ended(const KxTapRing *r)
 {
 	switch (state_of(r)) {

@@ -36,6 +36,8 @@ gboolean kx_tap_ring_is_too_small(const KxTapRing *r, guint64 *record_bytes);
  * of *@record_bytes.
  */
 gboolean kx_tap_ring_may_restart(const KxTapRing *r, guint64 *record_bytes);
+/* TRUE: QEMU has ended the tap because another one was to take its place. */
+gboolean kx_tap_ring_is_replaced(const KxTapRing *r);
 /* Why QEMU has ended the tap, one clause; NULL: the tap runs, or QEMU itself has ended. */
 const char *kx_tap_ring_ended(const KxTapRing *r);
 

@@ -14,6 +14,8 @@
  *  - Memory that is plugged in makes readings larger. If they no longer fit into the shared memory, QEMU ends the tap, and this
  *    thread starts a larger one; what was written between the two is not found, which counts as an interval without a pass. QEMU
  *    also ends the tap for a device that logs by itself (vhost), and refuses another tap if this device cannot log.
+ *  - A start that QEMU carries out just when nobody waits for it any more replaces the tap that runs; its tracker then starts another,
+ *    in the same way.
  *
  * QEMU's readings also show when there is new memory; this thread then asks QEMU where it is, for a session without the module.
  *
@@ -150,8 +152,8 @@ static gboolean start_tap(Tap *t, gboolean replace, GError **error)
 	return FALSE;
 }
 
-/* The VM's memory or devices have changed. If libvirt is being restarted, tries again. TRUE: the tap runs, or the pass is cut. */
-static gboolean restart(Tap *t, KxPass *p, guint64 needed, GError **error)
+/* QEMU has ended the tap, @because. If libvirt is being restarted, tries again. TRUE: the tap runs, or the pass is cut. */
+static gboolean restart(Tap *t, KxPass *p, guint64 needed, const char *because, GError **error)
 {
 	GError *why = NULL;
 
@@ -164,9 +166,9 @@ static gboolean restart(Tap *t, KxPass *p, guint64 needed, GError **error)
 	while (!start_tap(t, FALSE, &why)) {
 		if (!g_error_matches(why, KX_ERROR, KX_ERROR_NO_LIBVIRT)) {
 			g_propagate_prefixed_error(error, why,
-						   "tracker dirty-log: the VM's memory or devices "
-						   "have changed, and the tap cannot be started "
-						   "anew: ");
+						   "tracker dirty-log: %s, and the tap cannot be "
+						   "started anew: ",
+						   because);
 			return FALSE;
 		}
 		g_clear_error(&why);
@@ -192,6 +194,16 @@ static gboolean process_is_over(const Tap *t, KxPass *p)
 	return TRUE;
 }
 
+/*
+ * It is replaced by the tap of this tracker's successor, which stops this thread; by somebody else's, which QEMU then does not give up; or
+ * by one whose start QEMU carried out when nobody waited for it any more: that one ends by itself, because its socket is closed.
+ */
+static gboolean take_back(Tap *t, KxPass *p, const char *why, GError **error)
+{
+	t->restart_us = g_get_monotonic_time(); /* the others come first */
+	return restart(t, p, t->record_bytes, why, error);
+}
+
 /* QEMU has closed its end of the socket, and all records were taken. TRUE: another tap runs, or the pass is cut. */
 static gboolean tap_has_ended(Tap *t, KxPass *p, GError **error)
 {
@@ -199,7 +211,9 @@ static gboolean tap_has_ended(Tap *t, KxPass *p, GError **error)
 	guint64 needed;
 
 	if (kx_tap_ring_may_restart(t->ring, &needed))
-		return restart(t, p, needed, error);
+		return restart(t, p, needed, "the VM's memory or devices have changed", error);
+	if (kx_tap_ring_is_replaced(t->ring))
+		return take_back(t, p, why, error);
 	if (!why && process_is_over(t, p)) {
 		g_set_error(error, KX_ERROR, KX_ERROR_VM_GONE,
 			    "tracker dirty-log: process %d has ended", t->pid);

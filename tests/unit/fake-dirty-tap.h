@@ -8,6 +8,7 @@
 #define FAKE_DIRTY_TAP_H
 
 #include <fcntl.h>
+#include <poll.h>
 #include <libvirt/libvirt-qemu.h>
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
@@ -43,6 +44,8 @@ static struct {
 	gboolean stock;	 /* a QEMU without the patches */
 	gboolean silent; /* libvirt takes commands, and passes none on to QEMU until this is over */
 	gboolean unwell; /* libvirt fails */
+	gboolean late;	 /* QEMU carries out a start when the other end is just being closed */
+	gboolean taken;	 /* somebody else's tap runs */
 	GCond heard;
 	const char *refusal;
 	guint32 version;
@@ -134,6 +137,17 @@ static void fake_begin(FakeHeader *ring, gsize bytes, int socket, const char *co
 		(guint)atoi(strstr(command, "\"interval\": ") + strlen("\"interval\": "));
 }
 
+/* QEMU has looked at the socket, and its other end is closed now. The tap begins, and ends as soon as QEMU notices. */
+static void fake_begin_late(FakeHeader *ring, gsize bytes, int socket, const char *command)
+{
+	struct pollfd hup = { .fd = socket, .events = POLLRDHUP };
+
+	fake.late = FALSE;
+	g_assert_cmpint(poll(&hup, 1, 60000), ==, 1);
+	fake_begin(ring, bytes, socket, command);
+	fake_end(1);
+}
+
 static char *fake_start(const char *command)
 {
 	gsize bytes;
@@ -148,7 +162,7 @@ static char *fake_start(const char *command)
 	fake.passed[0] = fake.passed[1] = -1;
 	if (recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
 		refusal = "The other end of the socket is closed";
-	if (!refusal && fake.ring && !strstr(command, "\"replace\": true"))
+	if (!refusal && (fake.ring || fake.taken) && !strstr(command, "\"replace\": true"))
 		refusal = "The dirty log is tapped already";
 	if (!refusal && fake.needed > ring->size)
 		refusal = "The shared memory is too small; a record takes more";
@@ -157,7 +171,7 @@ static char *fake_start(const char *command)
 		close(socket);
 		return fake_error("GenericError", refusal);
 	}
-	fake_begin(ring, bytes, socket, command);
+	(fake.late ? fake_begin_late : fake_begin)(ring, bytes, socket, command);
 	return strdup("{\"return\":{},\"id\":\"libvirt-9\"}");
 }
 

@@ -360,22 +360,6 @@ static void test_late_start(void **state)
 	assert_true(passes(f, 2, NULL));
 }
 
-static void test_somebody_ends_it(void **state)
-{
-	Fixture *f = *state;
-	guint64 bits[1] = { 1 };
-
-	started(f);
-	fake_sync(0, 64, bits);
-	fake_end(1);
-	ends_with(f, "somebody has stopped the tap");
-	/* The reading before the end is not lost. */
-	assert_int_equal(f->found[0], 1);
-	started(f);
-	fake_end(3);
-	ends_with(f, "somebody else has replaced the tap");
-}
-
 static void restarts(Fixture *f, guint starts)
 {
 	gint64 late = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
@@ -389,6 +373,45 @@ static void restarts(Fixture *f, guint starts)
 		now = fake.starts;
 		g_mutex_unlock(&fake.lock);
 	} while (now < starts);
+}
+
+static void test_somebody_ends_it(void **state)
+{
+	Fixture *f = *state;
+	guint64 bits[1] = { 1 };
+
+	started(f);
+	fake_sync(0, 64, bits);
+	fake_end(1);
+	ends_with(f, "somebody has stopped the tap");
+	/* The reading before the end is not lost. */
+	assert_int_equal(f->found[0], 1);
+	started(f);
+	fake.taken = TRUE;
+	fake_end(3);
+	ends_with(
+		f,
+		"somebody else has replaced the tap by another one, and the tap cannot be started "
+		"anew: QEMU, asked to tap the dirty log: The dirty log is tapped already");
+}
+
+/* QEMU carries a start out at the very moment at which the daemon stops waiting for it: the running tracker starts its tap again. */
+static void test_start_at_the_limit(void **state)
+{
+	Fixture *f = *state;
+	guint64 bits[1] = { 1 };
+
+	started(f);
+	fake_sync(0, 64, bits);
+	assert_true(passes(f, 1, NULL));
+	assert_true(kx_options_set(&f->o, "interval", "25ms", NULL));
+	fake.late = TRUE;
+	refused(f, KX_ERROR_NO_LIBVIRT, "does not answer");
+	restarts(f, 3);
+	assert_int_equal(fake.replaced, 1);
+	assert_int_equal(fake.interval_ms, 10);
+	fake_sync(0, 64, bits);
+	assert_true(passes(f, 2, NULL));
 }
 
 /* Readings with more pages make the tracker ask where the memory is; it tells that once. */
@@ -615,6 +638,7 @@ int main(void)
 		CASE(test_offered),
 		CASE(test_late_start),
 		CASE(test_somebody_ends_it),
+		CASE(test_start_at_the_limit),
 		CASE(test_qemu_ends),
 		CASE(test_memory_grows),
 		CASE(test_device_is_plugged_in),
