@@ -121,7 +121,8 @@ static gboolean take_lock(KxListener *l, GError **error)
 	if (flock(l->lock, LOCK_EX | LOCK_NB)) {
 		n = pread(l->lock, owner, sizeof(owner) - 1, 0);
 		g_set_error(error, KX_ERROR, KX_ERROR_BUSY,
-			    "another kvm-extd (pid %s) serves %s; stop it first, or use --socket",
+			    "another kvm-extd (pid %s) serves %s; stop it first, or use --socket; "
+			    "trackers in a guest can be used by one of them at a time",
 			    n > 0 ? g_strstrip(owner) : "unknown", l->path);
 		return FALSE;
 	}

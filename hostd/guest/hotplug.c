@@ -271,7 +271,7 @@ static KxPlug *plug_new(const KxPlugVm *vm)
 /*
  * Takes over the device that an earlier daemon left, or that came with a restored domain. A device whose memory cannot be
  * used is unplugged, because nobody can have listened to it. NULL: no device is plugged in any more, or (@error) the guest
- * does not release it. It is not known whether the earlier daemon has changed the profile; loading libvirt's profile again is
+ * does not release it, or another daemon uses it. It is not known whether the earlier daemon has changed the profile; loading libvirt's profile again is
  * correct in either case.
  */
 static KxPlug *take_over(const KxPlugVm *vm, const Target *t, const KxPlugXml *x,
@@ -284,6 +284,11 @@ static KxPlug *take_over(const KxPlugVm *vm, const Target *t, const KxPlugXml *x
 	if (kx_plug_file_take(&p->file, owner, &unfit)) {
 		p->allowed = g_strdup(x->apparmor);
 		return g_steal_pointer(&p);
+	}
+	/* The device is in use, so it may not be unplugged either. */
+	if (g_error_matches(unfit, KX_ERROR, KX_ERROR_BUSY)) {
+		g_propagate_error(error, g_steal_pointer(&unfit));
+		return NULL;
 	}
 	if (unplug(t, vm, KX_PATIENCE_AUTO, error))
 		take_rule_back(t, x->apparmor);
@@ -327,10 +332,14 @@ KxPlug *kx_plug_in(const KxPlugVm *vm, GError **error)
 }
 
 /* The file of a daemon that was killed between making the file and removing it. */
-static void remove_left_behind(const KxPlugVm *vm, const Target *t, const KxPlugXml *x)
+static void remove_left_behind(const KxPlugVm *vm, const Target *t, const KxPlugXml *x,
+			       const KxPlugOwner *owner)
 {
 	g_autoptr(KxPlug) p = plug_new(vm);
 
+	/* Another daemon plugs it in just now. */
+	if (kx_plug_file_is_held(&p->file, owner))
+		return;
 	if (kx_plug_left_behind(vm->dir, vm->uuid))
 		take_rule_back(t, x->apparmor);
 	kx_plug_file_remove(&p->file, NULL);
@@ -348,7 +357,7 @@ KxPlug *kx_plug_find(const KxPlugVm *vm)
 		return NULL;
 	owner.selinux = x.selinux;
 	if (!x.plugged) {
-		remove_left_behind(vm, &t, &x);
+		remove_left_behind(vm, &t, &x, &owner);
 		return NULL;
 	}
 	return take_over(vm, &t, &x, &owner, NULL);

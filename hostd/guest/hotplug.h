@@ -48,7 +48,8 @@ typedef struct _KxPlug KxPlug;
 
 /*
  * Blocks. Plugs a channel in, or takes over the channel that is plugged in. KX_ERROR_NO_LIBVIRT, KX_ERROR_NOT_SUPPORTED (no
- * domain of libvirt, no free address, domain paused, …), KX_ERROR_ACCESS_DENIED: the VM is then as it was before.
+ * domain of libvirt, no free address, domain paused, …), KX_ERROR_ACCESS_DENIED, KX_ERROR_BUSY (another daemon uses the channel, or
+ * the guest does not release a device that cannot be used): the VM is then as it was before.
  */
 KxPlug *kx_plug_in(const KxPlugVm *vm, GError **error);
 /*

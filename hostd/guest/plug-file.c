@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#define _GNU_SOURCE /* F_OFD_SETLK */
 #include "plug-file.h"
 
 #include <errno.h>
@@ -39,6 +40,35 @@ static void on_cut(gpointer channel)
 	kx_channel_break(channel);
 }
 
+static gboolean in_use(const KxPlugFile *f, GError **error)
+{
+	g_set_error(
+		error, KX_ERROR, KX_ERROR_BUSY,
+		"guest channel: another kvm-extd (with another --socket) uses %s; detach the VM "
+		"there first",
+		f->path);
+	return FALSE;
+}
+
+/*
+ * The file is locked for writing, which only those can do who may write to it. QEMU makes files that everybody may read, and locks for
+ * reading, with which any user could keep us from a file, are no reason to leave it alone.
+ */
+static gboolean is_locked(int fd)
+{
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	return fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type == F_WRLCK;
+}
+
+static gboolean lock_file(const KxPlugFile *f, int fd, GError **error)
+{
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	return fcntl(fd, F_OFD_SETLK, &l) == 0 || !is_locked(fd) || in_use(f, error);
+}
+
+/* Keeps @fd, which has the lock, if @f->map is set afterwards. */
 static gboolean map_file(KxPlugFile *f, int fd, GError **error)
 {
 	guint64 instance = 0;
@@ -47,6 +77,7 @@ static gboolean map_file(KxPlugFile *f, int fd, GError **error)
 	if (map == MAP_FAILED)
 		return failed(f, "cannot be mapped", error);
 	f->map = map;
+	f->fd = fd;
 	while (!instance) {
 		if (getrandom(&instance, sizeof(instance), 0) != sizeof(instance))
 			return failed(f, "has no instance number", error);
@@ -74,6 +105,27 @@ static gboolean give(const KxPlugFile *f, int fd, const KxPlugOwner *owner, GErr
 	return TRUE;
 }
 
+/* Others, who can make files of this name as well, have not made it and cannot write to it. */
+static gboolean is_owners(const struct stat *st, const KxPlugOwner *owner)
+{
+	return S_ISREG(st->st_mode) && !(st->st_mode & (S_IWGRP | S_IWOTH)) &&
+	       (st->st_uid == owner->uid || st->st_uid == geteuid());
+}
+
+gboolean kx_plug_file_is_held(const KxPlugFile *f, const KxPlugOwner *owner)
+{
+	/* It may be anything, also what waits for a peer when it is opened. */
+	int fd = open(f->path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	gboolean held;
+
+	if (fd < 0)
+		return FALSE;
+	held = fstat(fd, &st) == 0 && is_owners(&st, owner) && is_locked(fd);
+	close(fd);
+	return held;
+}
+
 /*
  * A file that no device uses is a leftover, or the trap of a user who wants us to use it. A directory, which any user can make as well, may
  * not be empty; it is moved out of the way, because what is in it is not ours to remove.
@@ -93,6 +145,8 @@ gboolean kx_plug_file_make(KxPlugFile *f, const KxPlugOwner *owner, GError **err
 	int fd, err;
 	gboolean ok;
 
+	if (kx_plug_file_is_held(f, owner))
+		return in_use(f, error);
 	if (!clear_way(f->path))
 		return failed(f, "is in the way and cannot be removed", error);
 	fd = open(f->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, OWNERS_ONLY);
@@ -104,9 +158,10 @@ gboolean kx_plug_file_make(KxPlugFile *f, const KxPlugOwner *owner, GError **err
 		errno = err;
 		ok = failed(f, "gets no memory", error);
 	} else {
-		ok = map_file(f, fd, error) && give(f, fd, owner, error);
+		ok = lock_file(f, fd, error) && map_file(f, fd, error) && give(f, fd, owner, error);
 	}
-	close(fd);
+	if (!f->map)
+		close(fd);
 	if (!ok)
 		unlink(f->path);
 	return ok;
@@ -119,9 +174,8 @@ gboolean kx_plug_file_make(KxPlugFile *f, const KxPlugOwner *owner, GError **err
  */
 static gboolean is_the_devices(const struct stat *st, const KxPlugOwner *owner)
 {
-	return S_ISREG(st->st_mode) && st->st_nlink == 1 &&
-	       st->st_size == (off_t)KVM_EXT_CHANNEL_SIZE && !(st->st_mode & (S_IWGRP | S_IWOTH)) &&
-	       (st->st_uid == owner->uid || st->st_uid == geteuid());
+	return is_owners(st, owner) && st->st_nlink == 1 &&
+	       st->st_size == (off_t)KVM_EXT_CHANNEL_SIZE;
 }
 
 gboolean kx_plug_file_take(KxPlugFile *f, const KxPlugOwner *owner, GError **error)
@@ -139,8 +193,9 @@ gboolean kx_plug_file_take(KxPlugFile *f, const KxPlugOwner *owner, GError **err
 			    "makes it like that (%u bytes, to be written by QEMU's user alone)",
 			    f->path, KVM_EXT_CHANNEL_SIZE);
 	else
-		ok = give(f, fd, owner, error) && map_file(f, fd, error);
-	close(fd);
+		ok = lock_file(f, fd, error) && give(f, fd, owner, error) && map_file(f, fd, error);
+	if (!f->map)
+		close(fd);
 	return ok;
 }
 
@@ -153,8 +208,10 @@ void kx_plug_file_clear(KxPlugFile *f)
 {
 	g_clear_pointer(&f->watch, kx_filewatch_free);
 	g_clear_pointer(&f->channel, kx_channel_free);
-	if (f->map)
+	if (f->map) {
 		munmap(f->map, KVM_EXT_CHANNEL_SIZE);
+		close(f->fd);
+	}
 	f->map = NULL;
 	g_clear_pointer(&f->path, g_free);
 }

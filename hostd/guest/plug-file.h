@@ -21,7 +21,8 @@ typedef struct {
 
 typedef struct {
 	char *path;
-	guint8 *map;	    /* NULL: neither made nor taken over */
+	guint8 *map; /* NULL: neither made nor taken over */
+	int fd; /* of @map's file, locked as long as it is mapped: no other daemon may use it */
 	KxChannel *channel; /* on @map */
 	KxFileWatch *watch; /* nullable */
 } KxPlugFile;
@@ -32,16 +33,20 @@ char *kx_plug_file_path(const char *dir, const char *uuid);
 /**
  * kx_plug_file_make - make the memory of a device that will be plugged in
  *
- * An existing file of that name is removed: no device uses it. KX_ERROR_ACCESS_DENIED, KX_ERROR_FAILED: there is no file.
+ * An existing file of that name is removed: no device uses it. KX_ERROR_BUSY: another daemon uses it; it stays. KX_ERROR_ACCESS_DENIED,
+ * KX_ERROR_FAILED: there is no file.
  */
 gboolean kx_plug_file_make(KxPlugFile *f, const KxPlugOwner *owner, GError **error);
 /**
  * kx_plug_file_take - take over the memory of a device that is plugged in
  *
  * An earlier daemon has made the file, or QEMU has when the domain was restored or migrated in; in the latter case the access
- * of other users is removed first. An error: the file is not the device's memory, or other users can write to it.
+ * of other users is removed first. KX_ERROR_BUSY: another daemon uses it. Another error: the file is not the device's memory, or other
+ * users can write to it.
  */
 gboolean kx_plug_file_take(KxPlugFile *f, const KxPlugOwner *owner, GError **error);
+/* Whether another daemon uses the file. A file that neither we nor QEMU's user own, whoever has locked it, is not meant. */
+gboolean kx_plug_file_is_held(const KxPlugFile *f, const KxPlugOwner *owner);
 gboolean kx_plug_file_remove(const KxPlugFile *f, GError **error);
 /* Frees @f; the file stays. */
 void kx_plug_file_clear(KxPlugFile *f);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#define _GNU_SOURCE /* F_OFD_SETLK */
 /* Plugging the channel in and out of a domain that a fake libvirt has, with files in a directory of the test's own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -557,14 +559,72 @@ static void cleans_up_after_a_vm_that_went(void **state)
 static void finds_what_was_left(void **state)
 {
 	Fixture *f = *state;
-	g_autoptr(KxPlug) p = kx_plug_in(&f->vm, NULL), found = kx_plug_find(&f->vm);
+	g_autoptr(KxPlug) p = kx_plug_in(&f->vm, NULL), found = NULL;
 
+	g_clear_pointer(&p, kx_plug_unref);
+	found = kx_plug_find(&f->vm);
 	assert_non_null(found);
 	assert_true(kx_plug_was_there(found));
+	g_clear_pointer(&found, kx_plug_unref);
 	f->d.plugged = FALSE;
 	assert_null(kx_plug_find(&f->vm));
 	assert_false(exists(f));
 	assert_int_equal(f->d.attaches, 1);
+}
+
+/* Two daemons, each with a socket of its own: the second leaves device and file of the first alone, whatever stage the first is at. */
+static void leaves_a_live_channel_alone(void **state)
+{
+	Fixture *f = *state;
+	g_autoptr(KxPlug) first = kx_plug_in(&f->vm, NULL), second = NULL;
+	g_autofree char *before = NULL, *after = NULL;
+	gsize len;
+
+	assert_true(g_file_get_contents(f->file, &before, &len, NULL));
+	for (guint i = 0; i < 2; i++) {
+		f->d.plugged = !i;
+		refused(f, KX_ERROR_BUSY, "another kvm-extd");
+		assert_null(kx_plug_find(&f->vm));
+	}
+	assert_int_equal(f->d.attaches, 1);
+	assert_int_equal(f->d.detaches, 0);
+	assert_true(g_file_get_contents(f->file, &after, &len, NULL));
+	assert_memory_equal(before, after, KVM_EXT_CHANNEL_SIZE);
+	f->d.plugged = TRUE;
+	g_clear_pointer(&first, kx_plug_unref);
+	second = kx_plug_in(&f->vm, NULL);
+	assert_non_null(second);
+	assert_true(kx_plug_was_there(second));
+}
+
+/* A lock that any user can take on a file that all may read, or on a file of the user's own, keeps nobody out. */
+static void strangers_locks_do_not_count(void **state)
+{
+	Fixture *f = *state;
+	struct flock l = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	g_autoptr(KxPlug) p = kx_plug_in(&f->vm, NULL);
+	int fd;
+
+	g_clear_pointer(&p, kx_plug_unref);
+	fd = open(f->file, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &l), 0);
+	p = kx_plug_in(&f->vm, NULL);
+	assert_non_null(p);
+	assert_true(kx_plug_was_there(p));
+	close(fd);
+	assert_true(kx_plug_out(p, &f->vm, 1000000000, NULL));
+	g_clear_pointer(&p, kx_plug_unref);
+
+	fake_write(f->root, NAME, "a trap");
+	fd = open(f->file, O_RDWR | O_CLOEXEC);
+	l.l_type = F_WRLCK;
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &l), 0);
+	if (fchmod(fd, 0666) || fchown(fd, 65534, (gid_t)-1))
+		assert_int_not_equal(geteuid(), 0); /* without root it counts as open to others */
+	p = kx_plug_in(&f->vm, NULL);
+	assert_non_null(p);
+	assert_false(kx_plug_was_there(p));
+	close(fd);
 }
 
 static void waits_for_the_module(void **state)
@@ -599,6 +659,8 @@ int main(void)
 		CASE(keeps_the_file_where_libvirt_is_mute),
 		CASE(cleans_up_after_a_vm_that_went),
 		CASE(finds_what_was_left),
+		CASE(leaves_a_live_channel_alone),
+		CASE(strangers_locks_do_not_count),
 		CASE(waits_for_the_module),
 	};
 

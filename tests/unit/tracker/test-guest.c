@@ -674,6 +674,10 @@ static void the_next_daemon_takes_over(void **state)
 	g_autoptr(KxReport) r = NULL;
 
 	assert_non_null(dead);
+	/* The other daemon lives: its channel is left alone. */
+	assert_int_equal(set(s, kx_manager_attach_async, "guest-abit", NULL, NULL),
+			 KX_ERROR_BUSY + 1);
+	g_clear_pointer(&dead, kx_plug_unref);
 	assert_int_equal(set(s, kx_manager_attach_async, "guest-abit", NULL, NULL), 0);
 	assert_int_equal(s->attaches, 1);
 	r = after_passes(s, 2);
