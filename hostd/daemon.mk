@@ -31,6 +31,7 @@ KX_LIB_SRCS += \
 	hostd/control/holds.c \
 	hostd/control/letalone.c \
 	hostd/base/log.c \
+	hostd/base/refusal.c \
 	hostd/control/manager.c \
 	hostd/control/manager-attach.c \
 	hostd/control/manager-call.c \

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/refusal.h"
 #include "base/textfmt.h"
 #include "record/format.h"
 
@@ -13,24 +14,30 @@ static GDBusConnection *connect_socket(const char *path, GError **error)
 {
 	g_autofree char *escaped = g_dbus_address_escape_value(path);
 	g_autofree char *address = g_strdup_printf("unix:path=%s", escaped);
+	g_autofree char *refusal = NULL;
 	GDBusConnection *c;
 
 	c = g_dbus_connection_new_for_address_sync(
 		address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, NULL, error);
 	if (c)
 		return c;
-	if (error && g_error_matches(*error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED))
+	refusal = error ? kx_refusal_in((*error)->message) : NULL;
+	if (refusal) {
+		g_clear_error(error);
+		g_set_error(error, KX_EXIT_ERROR, KX_EXIT_STATE, "%s", refusal);
+	} else if (error && g_error_matches(*error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED)) {
 		g_prefix_error(
 			error,
 			"the daemon's socket %s refuses this user; become root or a member of "
 			"the group kvm-ext: ",
 			path);
-	else
+	} else {
 		g_prefix_error(
 			error,
 			"the daemon kvm-extd is not reachable at %s; start it (systemctl start "
 			"kvm-extd): ",
 			path);
+	}
 	return NULL;
 }
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <gio/gunixsocketaddress.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -14,19 +15,28 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/names.h"
+#include "base/refusal.h"
 #include "socketfile.h"
 
+/* Beyond the bound, so many connections of a user are told why they are refused; further ones are closed at once. */
+#define TOLD   16u
+#define TOLD_S 2u /* the time that a refused peer has to read it */
+
 /*
- * Allocated with g_atomic_rc_box_new(), and each signal handler of the server has a reference: a peer that is being authorized when
- * the listener is freed is still announced later.
+ * Allocated with g_atomic_rc_box_new(). References: kx_listener_free()'s, one for each handler of a signal, and one for each
+ * connection, because a peer that is being authorized when the listener is freed is still announced later.
  */
 struct _KxListener {
-	char *path;
+	char *path, *guid;
 	int lock;
 	gid_t group; /* KX_NO_GROUP: the group does not exist, only root may call */
-	GDBusServer *server;
+	GSocketService *service;
+	GMainContext *context;	  /* of kx_listener_new()'s thread, which announces */
 	KxNewConnection callback; /* NULL after kx_listener_free() */
 	gpointer data;
+
+	GMutex counting;
+	GHashTable *users; /* uid: the number of its connections; under @counting */
 };
 
 static void listener_clear(gpointer data)
@@ -34,16 +44,25 @@ static void listener_clear(gpointer data)
 	KxListener *l = data;
 
 	g_free(l->path);
+	g_free(l->guid);
+	g_main_context_unref(l->context);
+	g_hash_table_unref(l->users);
+	g_mutex_clear(&l->counting);
 }
 
-static void listener_unref(gpointer data, GClosure *closure)
+static void listener_unref(KxListener *l)
 {
-	g_atomic_rc_box_release_full(data, listener_clear);
+	g_atomic_rc_box_release_full(l, listener_clear);
+}
+
+static void handler_gone(gpointer data, GClosure *closure)
+{
+	listener_unref(data);
 }
 
 static void connect_signal(gpointer instance, const char *signal, GCallback handler, KxListener *l)
 {
-	g_signal_connect_data(instance, signal, handler, g_atomic_rc_box_acquire(l), listener_unref,
+	g_signal_connect_data(instance, signal, handler, g_atomic_rc_box_acquire(l), handler_gone,
 			      0);
 }
 
@@ -95,13 +114,146 @@ static gboolean on_mechanism(GDBusAuthObserver *observer, const char *mechanism,
 	return !strcmp(mechanism, "EXTERNAL");
 }
 
-static gboolean on_connection(GDBusServer *server, GDBusConnection *connection, gpointer data)
+/* --- how many may call -------------------------------------------------------------------------------------------- */
+
+/* A connection in the count of its user, until its stream, hence its descriptor, is gone. */
+typedef struct {
+	KxListener *l;
+	uid_t uid;
+} Counted;
+
+static void counted_free(gpointer data)
+{
+	Counted *c = data;
+	gpointer key = GUINT_TO_POINTER(c->uid);
+	guint n;
+
+	g_mutex_lock(&c->l->counting);
+	n = GPOINTER_TO_UINT(g_hash_table_lookup(c->l->users, key)) - 1;
+	if (n)
+		g_hash_table_insert(c->l->users, key, GUINT_TO_POINTER(n));
+	else
+		g_hash_table_remove(c->l->users, key);
+	g_mutex_unlock(&c->l->counting);
+	listener_unref(c->l);
+	g_free(c);
+}
+
+/* The number of connections that @uid has, this one included. */
+static guint count(KxListener *l, GSocketConnection *stream, uid_t uid)
+{
+	Counted *c = g_new(Counted, 1);
+	guint n;
+
+	*c = (Counted){ g_atomic_rc_box_acquire(l), uid };
+	g_mutex_lock(&l->counting);
+	n = GPOINTER_TO_UINT(g_hash_table_lookup(l->users, GUINT_TO_POINTER(uid))) + 1;
+	g_hash_table_insert(l->users, GUINT_TO_POINTER(uid), GUINT_TO_POINTER(n));
+	g_mutex_unlock(&l->counting);
+	g_object_set_data_full(G_OBJECT(stream), "kx-counted", c, counted_free);
+	return n;
+}
+
+/* The peer reads the line in place of the answer to its authentication; so it must be there until the peer has read it. */
+static void tell_refusal(GSocket *socket, uid_t uid)
+{
+	g_autofree char *line = kx_refusal_line(
+		"user %u has %u connections to kvm-extd, and may have no more; end commands that "
+		"follow (top, events, stats --follow)",
+		uid, KX_CONNECTIONS_PER_USER);
+	char rest[256];
+
+	kx_log(G_LOG_LEVEL_WARNING, "refused", NULL, NULL,
+	       "user %u has %u connections, and may have no more", uid, KX_CONNECTIONS_PER_USER);
+	g_socket_set_timeout(socket, TOLD_S);
+	if (g_socket_send(socket, line, strlen(line), NULL, NULL) < 0 ||
+	    !g_socket_shutdown(socket, FALSE, TRUE, NULL))
+		return;
+	/* A peer says little before it has its answer. */
+	for (guint i = 0; i < 4 && g_socket_receive(socket, rest, sizeof(rest), NULL, NULL) > 0;
+	     i++)
+		;
+}
+
+/*
+ * Whether the peer's user may have this connection. What a peer costs (a descriptor, a thread until it is authorized) it costs from the
+ * beginning, so also who never says who it is counts, by the kernel's credentials.
+ */
+static gboolean may_connect(KxListener *l, GSocketConnection *stream)
+{
+	GSocket *socket = g_socket_connection_get_socket(stream);
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	guint n;
+
+	if (getsockopt(g_socket_get_fd(socket), SOL_SOCKET, SO_PEERCRED, &peer, &len))
+		return FALSE;
+	if (!peer.uid)
+		return TRUE;
+	n = count(l, stream, peer.uid);
+	if (n > KX_CONNECTIONS_PER_USER && n <= KX_CONNECTIONS_PER_USER + TOLD)
+		tell_refusal(socket, peer.uid);
+	return n <= KX_CONNECTIONS_PER_USER;
+}
+
+/* --- a new connection --------------------------------------------------------------------------------------------- */
+
+typedef struct {
+	KxListener *l;
+	GDBusConnection *connection;
+} Arrival;
+
+static void arrival_free(gpointer data)
+{
+	Arrival *a = data;
+
+	g_object_unref(a->connection);
+	listener_unref(a->l);
+	g_free(a);
+}
+
+static gboolean announce(gpointer data)
+{
+	const Arrival *a = data;
+
+	if (a->l->callback) {
+		a->l->callback(a->connection, a->l->data);
+		g_dbus_connection_start_message_processing(a->connection);
+	} else {
+		g_dbus_connection_close(a->connection, NULL, NULL, NULL);
+	}
+	return G_SOURCE_REMOVE;
+}
+
+static GDBusConnection *authenticate(KxListener *l, GSocketConnection *stream)
+{
+	g_autoptr(GDBusAuthObserver) observer = g_dbus_auth_observer_new();
+
+	connect_signal(observer, "authorize-authenticated-peer", G_CALLBACK(on_authorize), l);
+	connect_signal(observer, "allow-mechanism", G_CALLBACK(on_mechanism), l);
+	return g_dbus_connection_new_sync(G_IO_STREAM(stream), l->guid,
+					  G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_SERVER |
+						  G_DBUS_CONNECTION_FLAGS_DELAY_MESSAGE_PROCESSING,
+					  observer, NULL, NULL);
+}
+
+/* On a thread of the connection's own: a peer may take its time, or never say who it is. */
+static gboolean on_run(GThreadedSocketService *service, GSocketConnection *stream, GObject *source,
+		       gpointer data)
 {
 	KxListener *l = data;
+	GDBusConnection *connection = may_connect(l, stream) ? authenticate(l, stream) : NULL;
+	g_autoptr(GSource) idle = NULL;
+	Arrival *a;
 
-	if (!l->callback)
-		return FALSE; /* closes the connection */
-	l->callback(connection, l->data);
+	if (!connection)
+		return TRUE;
+	a = g_new(Arrival, 1);
+	*a = (Arrival){ g_atomic_rc_box_acquire(l), connection };
+	idle = g_idle_source_new();
+	g_source_set_priority(idle, G_PRIORITY_DEFAULT);
+	g_source_set_callback(idle, announce, a, arrival_free);
+	g_source_attach(idle, l->context);
 	return TRUE;
 }
 
@@ -133,28 +285,25 @@ static gboolean take_lock(KxListener *l, GError **error)
 	return TRUE;
 }
 
-static gboolean start_server(KxListener *l, GError **error)
+static gboolean start_service(KxListener *l, GError **error)
 {
-	g_autofree char *escaped = g_dbus_address_escape_value(l->path);
-	g_autofree char *address = g_strconcat("unix:path=", escaped, NULL);
-	g_autoptr(GDBusAuthObserver) observer = g_dbus_auth_observer_new();
-	g_autofree char *guid = g_dbus_generate_guid();
-	mode_t mask;
+	g_autoptr(GSocketAddress) address = g_unix_socket_address_new(l->path);
+	g_autoptr(GSocketService) service = g_threaded_socket_service_new(-1);
+	mode_t mask = umask(0177);
+	gboolean ok = g_socket_listener_add_address(G_SOCKET_LISTENER(service), address,
+						    G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_DEFAULT,
+						    NULL, NULL, error);
 
-	connect_signal(observer, "authorize-authenticated-peer", G_CALLBACK(on_authorize), l);
-	connect_signal(observer, "allow-mechanism", G_CALLBACK(on_mechanism), l);
-	mask = umask(0177);
-	l->server = g_dbus_server_new_sync(address, G_DBUS_SERVER_FLAGS_NONE, guid, observer, NULL,
-					   error);
 	umask(mask);
-	if (!l->server) {
+	if (!ok) {
 		g_prefix_error(error, "%s: ", l->path);
 		return FALSE;
 	}
+	l->service = g_steal_pointer(&service);
 	if (!kx_socketfile_open_to_group(l->path, l->group, error))
 		return FALSE;
-	connect_signal(l->server, "new-connection", G_CALLBACK(on_connection), l);
-	g_dbus_server_start(l->server);
+	connect_signal(l->service, "run", G_CALLBACK(on_run), l);
+	g_socket_service_start(l->service);
 	return TRUE;
 }
 
@@ -164,12 +313,16 @@ KxListener *kx_listener_new(const char *path, KxNewConnection callback, gpointer
 	g_autoptr(KxListener) l = g_atomic_rc_box_new0(KxListener);
 
 	l->path = g_strdup(path);
+	l->guid = g_dbus_generate_guid();
+	l->context = g_main_context_ref_thread_default();
+	g_mutex_init(&l->counting);
+	l->users = g_hash_table_new(NULL, NULL);
 	l->lock = -1;
 	l->group = kx_socketfile_group();
 	l->callback = callback;
 	l->data = data;
 	if (!kx_socketfile_make_directory(path, error) || !take_lock(l, error) ||
-	    !kx_socketfile_remove_stale(path, error) || !start_server(l, error))
+	    !kx_socketfile_remove_stale(path, error) || !start_service(l, error))
 		return NULL;
 	return g_steal_pointer(&l);
 }
@@ -178,14 +331,15 @@ void kx_listener_free(KxListener *l)
 {
 	if (!l)
 		return;
-	if (l->server) {
-		g_dbus_server_stop(l->server);
-		g_clear_object(&l->server);
+	if (l->service) {
+		g_socket_service_stop(l->service);
+		g_socket_listener_close(G_SOCKET_LISTENER(l->service));
+		g_clear_object(&l->service);
 		unlink(l->path); /* the lock is still held, so the socket is ours */
 	}
 	/* The lock file stays: if it were removed, two daemons could lock two files of the same name. */
 	if (l->lock >= 0)
 		close(l->lock);
 	l->callback = NULL;
-	listener_unref(l, NULL);
+	listener_unref(l);
 }

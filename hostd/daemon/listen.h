@@ -8,6 +8,9 @@
 
 #include <gio/gio.h>
 
+/* A user, except root, may have so many connections at a time, of which each costs a descriptor: they are few for the whole host. */
+#define KX_CONNECTIONS_PER_USER 256u
+
 /* Called on the main loop for each authorized caller. */
 typedef void (*KxNewConnection)(GDBusConnection *connection, gpointer data);
 

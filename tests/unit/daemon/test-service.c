@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#define _GNU_SOURCE /* setresuid */
 /*
  * The service over its own socket, with a module in memory (fake-module.h): the whole way from a method call to the ring
  * and back. Callers sit on a thread of their own, as other processes do.
@@ -10,8 +11,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <grp.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,10 +23,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gunixfdlist.h>
+#include <gio/gunixinputstream.h>
 #include <glib/gstdio.h>
 #include <kvm-ext/version.h>
 
 #include "base/error.h"
+#include "base/refusal.h"
 #include "cases.h"
 #include "fake-module.h"
 #include "fake-numa.h"
@@ -1440,6 +1446,40 @@ static void stale_socket_is_replaced(void **state)
 	assert_int_equal(stat(file, &st), 0);
 }
 
+/* One more than a user may have is refused, with the reason; root's are not counted, and those that were closed no longer. */
+static void a_user_has_so_many_connections(void **state)
+{
+	State *s = *state;
+	g_autofree char *dir = g_path_get_dirname(s->on.socket);
+	g_autoptr(GSubprocess) crowd = NULL;
+	g_autoptr(GDBusConnection) root = NULL;
+	GInputStream *told;
+	GPollFD ready = { .events = G_IO_IN };
+	char byte;
+
+	/* The crowd is of a user who is neither root nor in the group. */
+	assert_int_equal(g_chmod(s->on.root, 0755) | g_chmod(dir, 0755), 0);
+	assert_int_equal(g_chmod(s->on.socket, 0666), 0);
+	crowd = g_subprocess_new(G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE,
+				 NULL, "/proc/self/exe", "--crowd", s->on.socket, NULL);
+	assert_non_null(crowd);
+	told = g_subprocess_get_stdout_pipe(crowd);
+	ready.fd = g_unix_input_stream_get_fd(G_UNIX_INPUT_STREAM(told));
+	while (!g_poll(&ready, 1, 2))
+		g_main_context_iteration(NULL, FALSE);
+	assert_int_equal(read(ready.fd, &byte, 1), 1);
+	if (!geteuid())
+		root = fake_connect_to(s->on.socket);
+	expect(s, "List", g_variant_new("()"), NULL);
+	assert_true(g_output_stream_write_all(g_subprocess_get_stdin_pipe(crowd), "g", 1, NULL,
+					      NULL, NULL));
+	while (!g_poll(&ready, 1, 2))
+		g_main_context_iteration(NULL, FALSE);
+	assert_true(g_subprocess_wait(crowd, NULL, NULL));
+	assert_true(g_subprocess_get_if_exited(crowd));
+	assert_int_equal(g_subprocess_get_exit_status(crowd), 0);
+}
+
 /* NULL: the VM is held now; else the reason why not. */
 static char *hold(FakeService *f, const char *who)
 {
@@ -1542,6 +1582,50 @@ static int client(const char *address)
 	return answered ? 0 : 1;
 }
 
+/* Why another connection is refused for the user's number of connections; NULL: it is not refused for this reason. */
+static char *refusal(const char *path)
+{
+	g_autofree char *address = g_strconcat("unix:path=", path, NULL);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GDBusConnection) c = g_dbus_connection_new_for_address_sync(
+		address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, NULL, &error);
+
+	return error ? kx_refusal_in(error->message) : NULL;
+}
+
+/* Connections that never say who they are. */
+static int crowd(const char *path)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	gint64 late = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
+	g_autofree char *why = NULL;
+	int fds[KX_CONNECTIONS_PER_USER];
+	char byte;
+
+	if (!geteuid() && (setgroups(0, NULL) || setresgid(65534, 65534, 65534) ||
+			   setresuid(65534, 65534, 65534)))
+		return 2;
+	g_strlcpy(to.sun_path, path, sizeof(to.sun_path));
+	for (guint i = 0; i < G_N_ELEMENTS(fds); i++) {
+		fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (fds[i] < 0 || connect(fds[i], (struct sockaddr *)&to, sizeof(to)))
+			return 3;
+	}
+	/* The daemon may still be counting them. */
+	while (!why && g_get_monotonic_time() < late)
+		why = refusal(path);
+	if (!why || !strstr(why, "has 256 connections to kvm-extd, and may have no more"))
+		return 4;
+	if (write(STDOUT_FILENO, "r", 1) != 1 || read(STDIN_FILENO, &byte, 1) != 1)
+		return 5;
+	close(fds[0]);
+	while (why && g_get_monotonic_time() < late) {
+		g_clear_pointer(&why, g_free);
+		why = refusal(path);
+	}
+	return why ? 6 : 0;
+}
+
 /* A daemon that is killed: socket and lock file stay behind. */
 static int killed_listener(const char *path)
 {
@@ -1593,12 +1677,15 @@ int main(int argc, char **argv)
 		CASE(the_ring_goes_with_the_vm),
 		CASE(second_daemon_is_refused),
 		CASE(stale_socket_is_replaced),
+		CASE(a_user_has_so_many_connections),
 		CASE(other_user_is_refused),
 		CASE(one_measures_a_vm_at_a_time),
 	};
 
 	if (argc == 3 && !strcmp(argv[1], "--client"))
 		return client(argv[2]);
+	if (argc == 3 && !strcmp(argv[1], "--crowd"))
+		return crowd(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "--listen"))
 		return killed_listener(argv[2]);
 	g_log_set_writer_func(count_warnings, NULL, NULL);
