@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli.h"
 
+#include <signal.h>
+
 #include "base/textfmt.h"
 #include "csv-out.h"
 #include "doctor/doctor.h"
@@ -90,6 +92,8 @@ int cmd_doctor(Cli *cli, int argc, char **argv)
 
 	if (!cli_parse(entries, &argc, &argv))
 		return KX_EXIT_USAGE;
+	/* QEMU, which is asked by a pipe, may end without reading it. */
+	signal(SIGPIPE, SIG_IGN);
 	kx_doctor_probe(&facts);
 	version = cli_ask_property(cli, "Version", &error);
 	if (version && g_variant_is_of_type(version, G_VARIANT_TYPE_STRING)) {

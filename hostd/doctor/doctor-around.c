@@ -97,6 +97,30 @@ void kx_doctor_check_dirty_rate(KxDoctor *d)
 			      "whether the daemon is connected to libvirt is not known");
 }
 
+/* A VM's own QEMU is asked when the tracker is set: the command to its monitor taints the domain. */
+void kx_doctor_check_tap(KxDoctor *d)
+{
+	const KxDoctorFacts *f = d->facts;
+
+	if (!f->qemu)
+		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL, "no QEMU was found that could be asked");
+	else if (f->tap < 0)
+		kx_doctor_say(d, KX_CHECK_UNKNOWN, NULL,
+			      "%s does not say which monitor commands it has", f->qemu);
+	else if (f->tap)
+		kx_doctor_say(
+			d, KX_CHECK_YES, NULL,
+			"%s has a tap of its dirty log, for dirty-log --log-via qemu; a domain "
+			"may name another <emulator>",
+			f->qemu);
+	else
+		kx_doctor_say(d, KX_CHECK_INFO, NULL,
+			      "%s has no tap of its dirty log, as QEMU without kvm-ext's patches; "
+			      "only dirty-log --log-via qemu needs one, and a domain may name "
+			      "another <emulator>",
+			      f->qemu);
+}
+
 /* The host's part of the channel to a guest. Whether the guest has loaded its module is known only when a tracker is set. */
 void kx_doctor_check_guest_channel(KxDoctor *d)
 {

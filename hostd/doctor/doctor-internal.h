@@ -55,6 +55,7 @@ void kx_doctor_check_migration(KxDoctor *d);
 void kx_doctor_check_debugfs(KxDoctor *d);
 void kx_doctor_check_damon(KxDoctor *d);
 void kx_doctor_check_dirty_rate(KxDoctor *d);
+void kx_doctor_check_tap(KxDoctor *d);
 void kx_doctor_check_mglru(KxDoctor *d);
 void kx_doctor_check_idle_page(KxDoctor *d);
 void kx_doctor_check_rivals(KxDoctor *d);

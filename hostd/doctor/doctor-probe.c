@@ -74,18 +74,42 @@ static char *find_qemu(void)
 	return path;
 }
 
+/* Whether @word is in what @argv (its first element NULL: no QEMU) says to @input; -1: it says nothing. */
+static int is_told(const char *const *argv, const char *input, const char *word)
+{
+	g_autoptr(GSubprocess) p =
+		*argv ? g_subprocess_newv(argv,
+					  G_SUBPROCESS_FLAGS_STDIN_PIPE |
+						  G_SUBPROCESS_FLAGS_STDOUT_PIPE |
+						  G_SUBPROCESS_FLAGS_STDERR_SILENCE,
+					  NULL)
+		      : NULL;
+	g_autofree char *out = NULL;
+
+	if (!p || !g_subprocess_communicate_utf8(p, input, NULL, &out, NULL, NULL) ||
+	    !g_subprocess_get_successful(p))
+		return -1;
+	return strstr(out, word) != NULL;
+}
+
 static int ask_ivshmem(const char *qemu)
 {
-	const char *argv[] = { qemu, "-device", "help", NULL };
-	g_autofree char *out = NULL;
-	int status;
+	const char *const argv[] = { qemu, "-device", "help", NULL };
 
-	if (!qemu ||
-	    !g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, &out,
-			  NULL, &status, NULL) ||
-	    !g_spawn_check_wait_status(status, NULL))
-		return -1;
-	return strstr(out, "\"ivshmem-plain\"") != NULL;
+	return is_told(argv, "", "\"ivshmem-plain\"");
+}
+
+int kx_doctor_ask_tap(const char *qemu)
+{
+	static const char commands[] = "{\"execute\": \"qmp_capabilities\"}\n"
+				       "{\"execute\": \"query-commands\"}\n"
+				       "{\"execute\": \"quit\"}\n";
+	/* a machine without anything, which has the same commands as any */
+	const char *const argv[] = { qemu,  "-nodefaults", "-no-user-config", "-display", "none",
+				     "-M",  "none",	   "-accel",	      "kvm",	  "-accel",
+				     "tcg", "-qmp",	   "stdio",	      NULL };
+
+	return is_told(argv, commands, "\"x-dirty-tap-start\"");
 }
 
 static gint64 ask_shm(void)
@@ -105,6 +129,7 @@ void kx_doctor_probe(KxDoctorFacts *facts)
 	kx_pebs_probe(&facts->pebs);
 	facts->qemu = find_qemu();
 	facts->ivshmem = ask_ivshmem(facts->qemu);
+	facts->tap = kx_doctor_ask_tap(facts->qemu);
 	facts->shm_free_bytes = ask_shm();
 }
 

@@ -45,6 +45,7 @@ static const struct {
 	{ "migration", "migration safety", ASIDE, kx_doctor_check_migration },
 	{ "mglru", "ageing by MGLRU", ASIDE, kx_doctor_check_mglru },
 	{ "dirty-rate", "QEMU's dirty rate", ASIDE, kx_doctor_check_dirty_rate },
+	{ "qemu-tap", "QEMU's tap", ASIDE, kx_doctor_check_tap },
 	{ "debugfs", "debugfs", ASIDE, kx_doctor_check_debugfs },
 	{ "idle-page", "idle page tracking", ASIDE, kx_doctor_check_idle_page },
 	{ "damon", "DAMON", ASIDE, kx_doctor_check_damon },

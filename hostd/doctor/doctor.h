@@ -47,13 +47,16 @@ typedef struct {
 	int libvirt;	      /* whether the daemon is connected: 1, 0, -1 unknown */
 	KxSelftest *selftest; /* of the dirty log; NULL: it did not run */
 	KxPebsFacts pebs;
-	char *qemu;  /* the QEMU that was asked for its devices; NULL: none was found */
+	char *qemu;  /* the QEMU that was asked what it has; NULL: none was found */
 	int ivshmem; /* whether this QEMU has ivshmem-plain: 1, 0, -1 unknown: it did not answer */
+	int tap;     /* whether this QEMU has a tap of its dirty log (qemu-patches): likewise */
 	gint64 shm_free_bytes; /* of /dev/shm; -1: there is no /dev/shm */
 } KxDoctorFacts;
 
 /* Fills in all members except root and those of the daemon; runs the self-test, which can take some seconds. */
 void kx_doctor_probe(KxDoctorFacts *facts);
+/* KxDoctorFacts.tap of the QEMU with this path; NULL: there is none. */
+int kx_doctor_ask_tap(const char *qemu);
 void kx_doctor_facts_clear(KxDoctorFacts *facts);
 
 /* Runs all checks: an array of KxCheck, in the order of the table. */

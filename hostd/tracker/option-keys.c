@@ -237,8 +237,8 @@ const KxOptionKey kx_option_keys[] = {
 	  .text = kx_option_text_calc_time },
 	{ .key = "log-via",
 	  .value = "WAY",
-	  .help = "Who reads KVM's dirty log: module, qemu (if it has patches), or auto: QEMU if "
-		  "it can",
+	  .help = "Who reads KVM's dirty log: module, qemu (needs our patches, see doctor), or "
+		  "auto: QEMU if it can",
 	  TRACKERS_OF_TAPS,
 	  MEMBERS(log_via),
 	  .set = kx_option_set_log_via,

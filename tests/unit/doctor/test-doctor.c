@@ -2,6 +2,7 @@
 /* Host facts and the doctor on made-up hosts: trees of /proc and /sys in a temporary folder. */
 #define _GNU_SOURCE /* nftw */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
@@ -238,6 +239,55 @@ static void test_pebs(void **state)
 					 strstr(find(checks, "pebs")->remedy, "kvm-patches"));
 		assert_true(kx_doctor_ok(checks) || strcmp(cases[i].vendor, "GenuineIntel"));
 	}
+}
+
+static void test_tap(void **state)
+{
+	static const struct {
+		int tap;
+		KxCheckStatus status;
+		const char *found;
+	} cases[] = {
+		{ 1, KX_CHECK_YES, "qemu-system-x86_64 has a tap of its dirty log" },
+		{ 0, KX_CHECK_INFO, "qemu-system-x86_64 has no tap of its dirty log" },
+		{ -1, KX_CHECK_UNKNOWN, "does not say" },
+	};
+	KxDoctorFacts none = good_facts();
+	g_autoptr(GPtrArray) unknown = NULL;
+
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		KxDoctorFacts facts = good_facts();
+		g_autoptr(GPtrArray) checks = NULL;
+
+		facts.tap = cases[i].tap;
+		checks = kx_doctor_run(&facts);
+		expect(checks, "qemu-tap", cases[i].status, cases[i].found);
+	}
+	none.qemu = NULL;
+	unknown = kx_doctor_run(&none);
+	expect(unknown, "qemu-tap", KX_CHECK_UNKNOWN, "no QEMU was found");
+}
+
+/* A program in QEMU's place says on its monitor what it is asked. */
+static void test_tap_is_asked(void **state)
+{
+	static const char *const answers[] = { "x-dirty-tap-start", "query-status" };
+	g_autofree char *program = g_build_filename(root, "qemu", NULL);
+
+	for (guint i = 0; i < G_N_ELEMENTS(answers); i++) {
+		g_autofree char *script = g_strdup_printf(
+			"#!/bin/sh\ncat | grep query-commands >&2 && echo '{\"name\": \"%s\"}'\n",
+			answers[i]);
+
+		put("qemu", script);
+		assert_int_equal(chmod(program, 0755), 0);
+		assert_int_equal(kx_doctor_ask_tap(program), !i);
+	}
+	/* it may end before it has read what it is asked */
+	signal(SIGPIPE, SIG_IGN);
+	put("qemu", "#!/bin/sh\nexit 1\n");
+	assert_int_equal(kx_doctor_ask_tap(program), -1);
+	assert_int_equal(kx_doctor_ask_tap(NULL), -1);
 }
 
 static void test_channel_to_guests(void **state)
@@ -944,6 +994,8 @@ static void test_host_unknown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		CASE(test_tap),
+		CASE(test_tap_is_asked),
 		CASE(test_channel_to_guests),
 		CASE(test_kernel_series),
 		CASE(test_pebs),
