@@ -49,10 +49,10 @@ static GPtrArray *sorted(GVariant *vms)
 /* For other programs: --json and --csv. */
 static void print_list(const Cli *cli, const GPtrArray *vms)
 {
-	static const char *const keys[] = { "name",	 "uuid",     "id",	"pid",
-					    "state",	 "attached", "tracker", "options",
-					    "mechanism", "yielded",  "waiting", "progress",
-					    NULL };
+	static const char *const keys[] = { "name",	   "uuid",     "id",	  "pid",
+					    "state",	   "attached", "tracker", "options",
+					    "mechanism",   "yielded",  "waiting", "progress",
+					    "emulated_by", NULL };
 	g_autoptr(JsonBuilder) b = json_builder_new();
 
 	json_builder_begin_array(b);
@@ -101,6 +101,16 @@ static char *tracker_text(GVariant *vm)
 	return g_strconcat(tracker, *clean ? ", " : "", clean, NULL);
 }
 
+/* "running, emulated by QEMU TCG" */
+static char *state_text(GVariant *vm)
+{
+	const char *by = lookup(vm, "emulated_by");
+	g_autofree char *text =
+		g_strconcat(lookup(vm, "state"), *by ? ", emulated by " : "", by, NULL);
+
+	return kx_text_clean(text);
+}
+
 static void print_text(const GPtrArray *vms)
 {
 	static const char *const titles[] = { "NAME", "ID", "PID", "STATE", "TRACKER", "OPTIONS" };
@@ -117,7 +127,7 @@ static void print_text(const GPtrArray *vms)
 		kx_table_add_cell(table, 0, kx_text_clean(lookup(vm, "name")));
 		kx_table_add_cell(table, 1, id_text(vm));
 		kx_table_add_cell(table, 2, pid ? g_strdup_printf("%u", pid) : g_strdup("-"));
-		kx_table_add_cell(table, 3, kx_text_clean(lookup(vm, "state")));
+		kx_table_add_cell(table, 3, state_text(vm));
 		kx_table_add_cell(table, 4, tracker_text(vm));
 		kx_table_add_cell(table, 5,
 				  attached ? kx_text_clean(lookup(vm, "options")) : g_strdup(""));

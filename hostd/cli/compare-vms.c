@@ -119,11 +119,13 @@ static void note_rate(CompareVm *vm)
 static void identify(GVariant *list, const char *target, KxComparedVm *into)
 {
 	g_autoptr(GVariant) vm = cli_find_vm(list, target);
-	const char *name = "", *uuid = NULL;
+	const char *name = "", *uuid = NULL, *by = "";
 
 	if (!vm)
 		return;
 	g_variant_lookup(vm, "pid", "u", &into->pid);
+	g_variant_lookup(vm, "emulated_by", "&s", &by);
+	kx_set_text(&into->emulated_by, *by ? by : NULL);
 	if (g_variant_lookup(vm, "uuid", "&s", &uuid)) {
 		g_free(into->uuid);
 		into->uuid = g_strdup(uuid);
@@ -297,7 +299,7 @@ gboolean compare_begin_vms(CompareRun *r, int *code)
 			return FALSE;
 		kx_procstat_started("/proc", (pid_t)v->pid, &v->started, NULL);
 		g_ptr_array_unref(v->doubts);
-		v->doubts = kx_doubts_of_vm(NULL, (pid_t)v->pid);
+		v->doubts = kx_doubts_of_vm(NULL, (pid_t)v->pid, v->emulated_by);
 		if (!choose_progress(r, i, code))
 			return FALSE;
 		count_misses(r, r->vms->pdata[i], v->pid);

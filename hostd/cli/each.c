@@ -33,9 +33,9 @@ int cli_for_each(Cli *cli, char **targets, const char *what, CliEach each, gpoin
 
 void cli_add_vm(JsonObject *object, GVariant *vm)
 {
-	static const char *const strings[] = { "name",	  "uuid",    "state",
-					       "tracker", "options", "mechanism",
-					       "yielded", "waiting", "progress" };
+	static const char *const strings[] = { "name",	  "uuid",    "state",	  "emulated_by",
+					       "tracker", "options", "mechanism", "yielded",
+					       "waiting", "progress" };
 	gboolean attached = FALSE;
 	guint32 pid = 0;
 	gint32 id;

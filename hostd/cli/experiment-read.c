@@ -161,8 +161,9 @@ static void learn_size(KxComparedVm *v, const KxVmReport *from)
 {
 	v->vcpus = from->vcpus;
 	v->ram_pages = from->ram_pages;
+	kx_set_text(&v->emulated_by, from->emulated_by);
 	g_ptr_array_unref(v->doubts);
-	v->doubts = kx_doubts_of_vm(NULL, (pid_t)from->pid);
+	v->doubts = kx_doubts_of_vm(NULL, (pid_t)from->pid, from->emulated_by);
 }
 
 void experiment_learn_host(Experiment *x, KxComparison *into, GPtrArray *clones)

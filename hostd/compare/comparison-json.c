@@ -126,6 +126,7 @@ static void add_vms(JsonBuilder *b, const KxComparison *c, guint rounds)
 		kx_json_add_int(b, "started", v->started);
 		kx_json_add_int(b, "vcpus", v->vcpus);
 		kx_json_add_int(b, "ram_pages", v->ram_pages);
+		kx_json_add_text(b, "emulated_by", v->emulated_by);
 		kx_json_add_text(b, "ended", v->ended);
 		kx_json_add_texts(b, "doubts", v->doubts);
 		add_windows(b, c, i, 0, rounds);
@@ -368,6 +369,7 @@ static void read_vms(JsonObject *o, KxComparison *c)
 		v->started = count_of(vms->pdata[i], "started");
 		v->vcpus = (guint32)count_of(vms->pdata[i], "vcpus");
 		v->ram_pages = count_of(vms->pdata[i], "ram_pages");
+		v->emulated_by = text_of(vms->pdata[i], "emulated_by");
 		v->ended = text_of(vms->pdata[i], "ended");
 		read_texts(vms->pdata[i], "doubts", v->doubts);
 		read_windows(vms->pdata[i], c, i);

@@ -175,8 +175,9 @@ static char *vm_line(const KxComparedVm *v)
 	g_autofree char *name = kx_text_clean(v->name);
 	g_autofree char *size = kx_text_pages_bytes(v->ram_pages);
 
-	return g_strdup_printf("%s: %u vCPU%s, %s of memory", name, v->vcpus,
-			       v->vcpus == 1 ? "" : "s", size);
+	return g_strdup_printf(
+		"%s: %u vCPU%s, %s of memory%s%s", name, v->vcpus, v->vcpus == 1 ? "" : "s", size,
+		v->emulated_by ? ", emulated by " : "", v->emulated_by ? v->emulated_by : "");
 }
 
 char *kx_rounds_text(guint whole, guint begun)

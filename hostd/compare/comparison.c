@@ -20,6 +20,7 @@ static void vm_free(gpointer data)
 
 	g_free(v->name);
 	g_free(v->uuid);
+	g_free(v->emulated_by);
 	g_free(v->ended);
 	g_ptr_array_unref(v->doubts);
 	g_ptr_array_unref(v->stretches);

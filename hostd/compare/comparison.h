@@ -38,6 +38,7 @@ typedef struct {
 	guint32 pid, vcpus;
 	guint64 started; /* of the process @pid: kx_procstat_started(); 0: not known */
 	guint64 ram_pages;
+	char *emulated_by; /* who emulates the vCPUs, as in model/vm.h; NULL: KVM runs them, or an older version did not note it */
 	char *ended;	   /* why the VM ended before the comparison; NULL: it did not */
 	GPtrArray *doubts; /* char * */
 	/* KxStretch, [round * settings + setting]; NULL: not measured yet */

@@ -122,17 +122,7 @@ static char *vcpu_cpus(const char *tasks, const char *tid)
 	return status_value(text, "Cpus_allowed_list");
 }
 
-static void doubt_emulated(GPtrArray *doubts, const char *root, pid_t pid)
-{
-	g_autofree char *proc = path_in(root, "proc");
-
-	if (kx_procstat_is_emulated(proc, pid))
-		add(doubts,
-		    g_strdup("QEMU emulates it (TCG), without KVM: its times are the emulator's, "
-			     "good as ratios within this VM only"));
-}
-
-GPtrArray *kx_doubts_of_vm(const char *root, pid_t pid)
+GPtrArray *kx_doubts_of_vm(const char *root, pid_t pid, const char *emulated_by)
 {
 	GPtrArray *doubts = g_ptr_array_new_with_free_func(g_free);
 	g_autofree char *relative = g_strdup_printf("proc/%d/task", pid);
@@ -152,7 +142,10 @@ GPtrArray *kx_doubts_of_vm(const char *root, pid_t pid)
 		    g_strdup_printf("%u of %u vCPUs are not pinned to a CPU each: the scheduler's "
 				    "choices are part of the differences (virsh vcpupin)",
 				    loose, vcpus));
-	doubt_emulated(doubts, root, pid);
+	if (emulated_by)
+		add(doubts, g_strdup_printf("%s emulates it, without KVM: its times are the "
+					    "emulator's, good as ratios within this VM only",
+					    emulated_by));
 	return doubts;
 }
 

@@ -13,8 +13,8 @@
 
 /* Doubts (char *) about the host. @root: the directory with proc and sys; NULL: /. */
 GPtrArray *kx_doubts_of_host(const char *root);
-/* Doubts about the vCPU threads of the VM with process @pid. */
-GPtrArray *kx_doubts_of_vm(const char *root, pid_t pid);
+/* Doubts about the vCPU threads of the VM with process @pid. @emulated_by: who emulates them; NULL: KVM runs them. */
+GPtrArray *kx_doubts_of_vm(const char *root, pid_t pid, const char *emulated_by);
 /* Changes of the host during the measurement: the state is read before and after. */
 char *kx_doubts_state(const char *root);
 void kx_doubts_of_change(GPtrArray *doubts, const char *before, const char *after);

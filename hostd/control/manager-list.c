@@ -24,13 +24,14 @@ static void entry_free(gpointer data)
 }
 
 static KxVmEntry *add_entry(GPtrArray *entries, const char *name, const char *uuid, pid_t pid,
-			    const char *state)
+			    const char *state, const char *emulated_by)
 {
 	KxVmEntry *e = g_new0(KxVmEntry, 1);
 
 	e->ident = (KxVmIdent){ g_strdup(name), g_strdup(uuid), pid };
 	e->id = -1;
 	e->state = g_strdup(state);
+	e->emulated_by = emulated_by;
 	g_ptr_array_add(entries, e);
 	return e;
 }
@@ -51,7 +52,9 @@ gboolean kx_call_list_work(KxCall *c, GError **error)
 		pid_t pid = kx_vmfd_find_pid(c->proc_root, (const char *const *)c->state_dirs,
 					     d->name, d->uuid, NULL);
 
-		add_entry(c->list.entries, d->name, d->uuid, pid, d->state)->id = d->id;
+		add_entry(c->list.entries, d->name, d->uuid, pid, d->state,
+			  pid ? kx_vmfd_emulator(c->proc_root, pid) : NULL)
+			->id = d->id;
 	}
 	return TRUE;
 }
@@ -84,7 +87,7 @@ static void list_then(KxCall *c, GError *error)
 
 		if (!e)
 			e = add_entry(c->list.entries, ident->name, ident->uuid, ident->pid,
-				      "running");
+				      "running", kx_session_emulated_by(s));
 		e->attached = TRUE;
 		e->tracker = g_strdup(kx_session_options(s)->tracker->name);
 		e->options = kx_options_to_string(kx_session_options(s));

@@ -36,6 +36,7 @@ typedef struct {
 	KxVmIdent ident;
 	int id; /* libvirt's number of the domain; -1: libvirt does not know the VM */
 	char *state, *tracker, *options;
+	const char *emulated_by; /* who emulates the vCPUs; NULL: nobody */
 	char *mechanism; /* of the dirty log, or the event sampled in the guest; NULL: neither */
 	char *yielded;	 /* for what the tracker has yielded; NULL: it has not */
 	char *waiting;	 /* a call or a rule waits for the guest, and why; NULL: none */

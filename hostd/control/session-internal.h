@@ -63,9 +63,9 @@ struct _KxSession {
 		gboolean known,
 			offered; /* whether this QEMU has a tap: does not change as long as it runs */
 	} tap_offer;
-	int process;	     /* the VMM's pidfd, if attached without the module; else -1 */
-	gboolean emulated;   /* without KVM: QEMU emulates the vCPUs */
-	char *libvirt_uri;   /* of the libvirt that runs the VM; NULL: not known */
+	int process;		 /* the VMM's pidfd, if attached without the module; else -1 */
+	const char *emulated_by; /* who emulates the vCPUs, without KVM; NULL: nobody */
+	char *libvirt_uri;	 /* of the libvirt that runs the VM; NULL: not known */
 	KxLayout *layout;    /* of the VM's memory in the VMM; NULL: not requested, or not known */
 	KxTracker *tracker;  /* NULL once ended */
 	KxPlug *plug;	     /* NULL: no channel to the guest */

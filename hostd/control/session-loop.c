@@ -88,6 +88,11 @@ KxPlug *kx_session_take_plug(KxSession *s)
 	return g_steal_pointer(&s->plug);
 }
 
+const char *kx_session_emulated_by(const KxSession *s)
+{
+	return s->emulated_by;
+}
+
 const char *kx_session_mechanism(const KxSession *s)
 {
 	return s->shown.mechanism;

@@ -37,14 +37,15 @@ static void describe_vm(KxSession *s, KxVmReport *v)
 	v->paging = g_strdup(vm->paging < G_N_ELEMENTS(paging_names) ? paging_names[vm->paging]
 								     : "unknown");
 	v->ad_bits = g_strdup(ad_bits_name(vm));
-	v->emulated_by = s->emulated ? g_strdup("QEMU TCG") : NULL;
+	v->emulated_by = g_strdup(s->emulated_by);
 	v->ram_pages = vm->ram_pages;
 	v->ring_bytes = s->ring_bytes;
 	v->mapped_4k = vm->mapped_4k;
 	v->mapped_2m = vm->mapped_2m;
 	v->mapped_1g = vm->mapped_1g;
 	/* Without KVM there is no log of KVM. */
-	v->log_mechanism = s->emulated ? NULL : g_strdup(kx_log_mechanism_name(s->log.mechanism));
+	v->log_mechanism =
+		s->emulated_by ? NULL : g_strdup(kx_log_mechanism_name(s->log.mechanism));
 	v->log_mechanism_source =
 		g_strdup_printf(s->log.told ? "module (host: %s)" : "host: %s", s->log.host);
 	v->log_mode = g_strdup(kx_log_mode_name(vm->log_mode));

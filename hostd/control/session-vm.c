@@ -40,7 +40,10 @@ KxVmCounters *kx_session_counters(KxSession *s, const KxKvmStat *qmp)
 		kx_session_take_vm(s, &vm);
 	c = kx_vm_counters_read(have ? &vm : NULL, s->kvm_dir, qmp, s->host->proc_root,
 				s->ident.pid);
-	s->kvm_unread = !c->source || !g_strcmp0(c->source, "qmp");
+	/* KVM does not run it: no source, QEMU neither, can ever have counters of KVM. */
+	if (s->emulated_by)
+		kx_set_text(&c->kvm_na, "QEMU emulates this VM, KVM is not used");
+	s->kvm_unread = !s->emulated_by && (!c->source || !g_strcmp0(c->source, "qmp"));
 	return c;
 }
 
@@ -195,7 +198,7 @@ static gboolean attach_process(KxSession *s, GError **error)
 			    "process %d: %s", s->ident.pid, g_strerror(errno));
 		return FALSE;
 	}
-	if (!s->emulated) {
+	if (!s->emulated_by) {
 		if (!open_vm(s, &vm, error))
 			return FALSE;
 		close(vm.fd);
@@ -203,7 +206,7 @@ static gboolean attach_process(KxSession *s, GError **error)
 	vcpus = kx_procstat_vcpus(s->host->proc_root, s->ident.pid, s->kvm_dir, NULL);
 	s->vm.vcpus = vcpus ? vcpus->len : 0;
 	s->vm.log_mode = ~0u; /* not known: only the module asks KVM */
-	if (!s->emulated)
+	if (!s->emulated_by)
 		kx_log_mechanism(KVM_EXT_LOG_UNKNOWN, s->host->root, &s->log);
 	return TRUE;
 }
@@ -271,22 +274,18 @@ static gboolean check_emulated(const KxSession *s, const KxOptions *o, GError **
 	const guint in_guest = KX_CAN_GUEST;
 	g_autofree char *names = NULL;
 
-	if (!s->emulated || o->tracker->can & in_guest || g_str_equal(o->tracker->name, "off"))
+	if (!s->emulated_by || o->tracker->can & in_guest || g_str_equal(o->tracker->name, "off"))
 		return TRUE;
 	names = kx_trackers_that(in_guest);
 	g_set_error(error, KX_ERROR, KX_ERROR_NOT_SUPPORTED,
-		    "tracker %s: QEMU emulates this VM (TCG, <domain type='qemu'>), so it has no "
-		    "nested page table and no dirty log of KVM, and what the host sees of its "
-		    "memory are QEMU's own accesses; only these trackers work on it: %s",
-		    o->tracker->name, names);
+		    "tracker %s: QEMU emulates this VM (TCG, <domain type='qemu'>), so %s; only "
+		    "these trackers work on it: %s",
+		    o->tracker->name,
+		    o->tracker->can & KX_CAN_ALONE
+			    ? "what the host sees of its memory are QEMU's own accesses"
+			    : "it has no nested page table and no dirty log of KVM",
+		    names);
 	return FALSE;
-}
-
-/* A process with a VM of KVM is not taken for an emulator, whatever its threads are called. */
-static gboolean is_emulated(const KxSession *s)
-{
-	return kx_procstat_is_emulated(s->host->proc_root, s->ident.pid) &&
-	       kx_vmfd_find_number(s->host->proc_root, s->ident.pid, KX_VMFD_LINK, NULL) < 0;
 }
 
 /* One thread runs all vCPUs in turn if QEMU cannot emulate them side by side: QEMU knows how many there are. */
@@ -397,7 +396,7 @@ static gboolean attach_either_way(KxSession *s, const KxOptions *o, const KxMoni
 {
 	g_autoptr(GError) why = NULL;
 
-	if (s->emulated)
+	if (s->emulated_by)
 		return attach_emulated(s, o, monitor, error);
 	if (attach_module(s, &why))
 		return TRUE;
@@ -409,7 +408,7 @@ static gboolean attach_either_way(KxSession *s, const KxOptions *o, const KxMoni
 gboolean kx_session_attach_vm(KxSession *s, const KxOptions *o, const KxMonitor *monitor,
 			      GError **error)
 {
-	s->emulated = is_emulated(s);
+	s->emulated_by = kx_vmfd_emulator(s->host->proc_root, s->ident.pid);
 	if (!check_emulated(s, o, error) || !choose_tap(s, o, monitor, error) ||
 	    !attach_either_way(s, o, monitor, error))
 		return FALSE;
@@ -425,7 +424,7 @@ gboolean kx_session_prepare_vm(KxSession *s, const KxOptions *o, const KxMonitor
 
 	if (!check_emulated(s, o, error) || !choose_tap(s, o, monitor, error))
 		return FALSE;
-	if (!s->module && !s->emulated && !can_alone(s, o)) {
+	if (!s->module && !s->emulated_by && !can_alone(s, o)) {
 		if (!attach_module(s, &why))
 			return refused(o, why, error);
 		kx_session_take_vm(s, &s->vm);

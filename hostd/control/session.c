@@ -128,7 +128,7 @@ static KxTracker *open_tracker(KxSession *s, const KxOptions *o, GError **error)
 		.pick = kx_heat_pick,
 		.heat = s->heat,
 		.channel = s->plug ? kx_plug_channel(s->plug) : NULL,
-		.emulated = s->emulated,
+		.emulated = s->emulated_by != NULL,
 	};
 	const KxTrackerOps *ops = kx_tracker_ops(o->tracker, kx_session_backends(s));
 

@@ -116,6 +116,9 @@ void kx_session_expect_end(KxSession *s, const char *reason);
 void kx_session_does(KxSession *s, const char *what);
 const char *kx_session_doing(const KxSession *s);
 
+/* Who emulates the VM's vCPUs (kx_vmfd_emulator()); NULL: nobody. After the attach. */
+const char *kx_session_emulated_by(const KxSession *s);
+
 /* For what the tracker has yielded the log: "migration", …; NULL: it has not. The second function sets it once it is known. */
 const char *kx_session_yielded(const KxSession *s);
 void kx_session_yielded_to(KxSession *s, const char *what); /* by the caller that has entered */

@@ -85,6 +85,7 @@ static GVariant *entry_variant(const KxVmEntry *e)
 	if (e->id >= 0)
 		g_variant_dict_insert(&d, "id", "i", e->id);
 	g_variant_dict_insert(&d, "state", "s", e->state);
+	g_variant_dict_insert(&d, "emulated_by", "s", e->emulated_by ? e->emulated_by : "");
 	g_variant_dict_insert(&d, "attached", "b", e->attached);
 	g_variant_dict_insert(&d, "tracker", "s", e->tracker ? e->tracker : "");
 	g_variant_dict_insert(&d, "options", "s", e->options ? e->options : "");

@@ -60,11 +60,26 @@ static void add_host(KxPage *p, const KxReport *host)
 	fact_take(p, "hardware", kx_hardware_heading(kind, host->hardware_under));
 	if (times)
 		fact(p, "times", times);
+	if (kx_report_times_of_vms(host))
+		fact(p, "times of VMs", kx_report_times_of_vms(host));
 	if (host->log_selftest)
 		fact(p, "dirty log self-test", or_unknown(host->log_selftest_text));
 }
 
 /* --- a report --------------------------------------------------------------------------------------------------------- */
+
+static void add_paging(KxPage *p, const KxVmReport *v)
+{
+	fact_take(
+		p, "paging",
+		g_strdup_printf("%s, A/D bits %s", or_unknown(v->paging), or_unknown(v->ad_bits)));
+	fact_take(p, "page sizes in use",
+		  v->mapped_4k + v->mapped_2m + v->mapped_1g
+			  ? g_strdup_printf("%" G_GUINT64_FORMAT " x 4K, %" G_GUINT64_FORMAT
+					    " x 2M, %" G_GUINT64_FORMAT " x 1G",
+					    v->mapped_4k, v->mapped_2m, v->mapped_1g)
+			  : g_strdup("n/a: no mapping was seen"));
+}
 
 static void add_vm(KxPage *p, const KxPageVm *v)
 {
@@ -91,15 +106,9 @@ static void add_vm(KxPage *p, const KxPageVm *v)
 		  v->v->ram_pages ? g_strdup_printf("%s in %u memslot%s", size, v->v->memslots,
 						    v->v->memslots == 1 ? "" : "s")
 				  : g_strdup("unknown"));
-	fact_take(p, "paging",
-		  g_strdup_printf("%s, A/D bits %s", or_unknown(v->v->paging),
-				  or_unknown(v->v->ad_bits)));
-	fact_take(p, "page sizes in use",
-		  v->v->mapped_4k + v->v->mapped_2m + v->v->mapped_1g
-			  ? g_strdup_printf("%" G_GUINT64_FORMAT " x 4K, %" G_GUINT64_FORMAT
-					    " x 2M, %" G_GUINT64_FORMAT " x 1G",
-					    v->v->mapped_4k, v->v->mapped_2m, v->v->mapped_1g)
-			  : g_strdup("n/a: no mapping was seen"));
+	/* KVM has no page table for it. */
+	if (!v->v->emulated_by)
+		add_paging(p, v->v);
 	if (v->v->log_mechanism)
 		fact_take(p, "dirty log",
 			  g_strdup_printf("%s, from %s; mode %s", v->v->log_mechanism,

@@ -3,6 +3,7 @@
 #include "report.h"
 
 #include "fields.h"
+#include "hardware.h"
 
 KxVmReport *kx_vm_report_new(void)
 {
@@ -56,6 +57,19 @@ void kx_report_free(KxReport *r)
 	kx_free_strings(kx_report_fields, r);
 	g_ptr_array_unref(r->vms);
 	g_free(r);
+}
+
+const char *kx_report_times_of_vms(const KxReport *r)
+{
+	if (kx_hardware_by_name(r->hardware) == KX_HARDWARE_EMULATED)
+		return NULL;
+	for (guint i = 0; i < r->vms->len; i++) {
+		if (((const KxVmReport *)r->vms->pdata[i])->emulated_by)
+			return "The guest's times of a VM whose vCPUs are emulated are the "
+			       "emulator's, "
+			       "not hardware's; the VM's heading says so.";
+	}
+	return NULL;
 }
 
 const char *kx_schema_meaning(const char *schema)

@@ -29,6 +29,9 @@ KxReport *kx_report_new(void);
 void kx_report_free(KxReport *r);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KxReport, kx_report_free)
 
+/* What kx_hardware_times() of the host does not say: a VM's vCPUs are emulated. One sentence; NULL: it holds for all VMs. */
+const char *kx_report_times_of_vms(const KxReport *r);
+
 /*
  * What a file with this schema is, and which command reads it: "a report, which kvm-ext report --input reads"; NULL: the schema is not
  * one of kvm-ext.

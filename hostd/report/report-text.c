@@ -283,6 +283,8 @@ static void print_hardware(KxText *t, const KxReport *r)
 	g_string_append_printf(t->out, "  hardware  %s\n", heading);
 	if (kx_hardware_times(kind))
 		print_folded(t, kx_hardware_times(kind), 12);
+	if (kx_report_times_of_vms(r))
+		print_folded(t, kx_report_times_of_vms(r), 12);
 }
 
 static void print_header(KxText *t, const KxReport *r)

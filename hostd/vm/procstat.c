@@ -51,16 +51,17 @@ gboolean kx_procstat_is_emulated(const char *proc_root, pid_t pid)
 {
 	g_autofree char *task_dir = g_strdup_printf("%s/%d/task", proc_root, pid);
 	g_autoptr(GDir) dir = g_dir_open(task_dir, 0, NULL);
-	gboolean found = FALSE;
 	const char *tid;
 
-	while (dir && !found && (tid = g_dir_read_name(dir))) {
+	/* The first vCPU tells: all are of one kind, and the other threads of a large VM are many. */
+	while (dir && (tid = g_dir_read_name(dir))) {
 		g_autofree char *path = g_build_filename(task_dir, tid, "comm", NULL);
 		g_autofree char *comm = NULL;
 
-		found = g_file_get_contents(path, &comm, NULL, NULL) && is_tcg_comm(comm);
+		if (g_file_get_contents(path, &comm, NULL, NULL) && is_vcpu_comm(comm))
+			return is_tcg_comm(comm);
 	}
-	return found;
+	return FALSE;
 }
 
 static void add_tid(GArray *tids, const char *text)

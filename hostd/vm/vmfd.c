@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "procstat.h"
 
 void kx_qemu_ident_clear(KxQemuIdent *i)
 {
@@ -234,6 +235,14 @@ int kx_vmfd_find_number(const char *proc_root, pid_t pid, const char *link, GErr
 			    "(-name debug-threads=on)",
 			    pid, link);
 	return found;
+}
+
+const char *kx_vmfd_emulator(const char *proc_root, pid_t pid)
+{
+	return kx_procstat_is_emulated(proc_root, pid) &&
+			       kx_vmfd_find_number(proc_root, pid, KX_VMFD_LINK, NULL) < 0
+		       ? "QEMU TCG"
+		       : NULL;
 }
 
 static int open_pidfd(pid_t pid, GError **error)

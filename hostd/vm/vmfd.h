@@ -51,6 +51,12 @@ char **kx_vmfd_state_dirs(void);
 int kx_vmfd_find_number(const char *proc_root, pid_t pid, const char *link, GError **error);
 
 /*
+ * Who emulates the vCPUs of process @pid, as users read it: "QEMU TCG"; NULL: nobody. A process with a VM of KVM is not taken for an
+ * emulator, whatever its threads are called.
+ */
+const char *kx_vmfd_emulator(const char *proc_root, pid_t pid);
+
+/*
  * All steps for process @pid. @uuid: the UUID that the command line must have; NULL: not checked. @link: KX_VMFD_LINK (tests
  * use another link).
  */

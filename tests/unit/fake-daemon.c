@@ -36,17 +36,18 @@ static const struct {
 	const char *state;
 	gboolean attached;
 	const char *tracker, *options, *mechanism, *yielded, *waiting;
+	const char *emulated_by;
 } vms[] = {
 	{ "vm1", "6b7f3f2e-0000-4000-8000-000000000001", 1, 8004242, "running", TRUE, "abit-flush",
-	  "interval=100ms granularity=4K flush-scope=pass", "", "", "" },
+	  "interval=100ms granularity=4K flush-scope=pass", "", "", "", "" },
 	{ "vm2", "6b7f3f2e-0000-4000-8000-000000000002", 2, 8004301, "running", TRUE, "off", "", "",
-	  "", "" },
+	  "", "", "" },
 	{ "web server", "6b7f3f2e-0000-4000-8000-000000000003", 3, 8004302, "running", FALSE, "",
-	  "", "pml", "", "" },
+	  "", "pml", "", "", "" },
 	{ "Größe 数据库", "6b7f3f2e-0000-4000-8000-000000000004", 4, 8004303, "paused", FALSE, "",
-	  "", "", "", "waiting for the guest's module" },
+	  "", "", "", "waiting for the guest's module", "QEMU TCG" },
 	{ "logged", "6b7f3f2e-0000-4000-8000-000000000005", -1, 8004304, "running", TRUE,
-	  "dirty-log", "interval=10ms granularity=4K", "pml", "migration", "" },
+	  "dirty-log", "interval=10ms granularity=4K", "pml", "migration", "", "" },
 };
 
 static const struct {
@@ -117,6 +118,7 @@ static GVariant *list_vms(void)
 		if (vms[i].id >= 0)
 			g_variant_dict_insert(&d, "id", "i", vms[i].id);
 		g_variant_dict_insert(&d, "state", "s", vms[i].state);
+		g_variant_dict_insert(&d, "emulated_by", "s", vms[i].emulated_by);
 		g_variant_dict_insert(&d, "attached", "b", vms[i].attached);
 		g_variant_dict_insert(&d, "tracker", "s", vms[i].tracker);
 		g_variant_dict_insert(&d, "options", "s", vms[i].options);

@@ -188,6 +188,7 @@ static KxComparison *comparison(void)
 		v->pid = 100 + vm;
 		v->vcpus = 1;
 		v->ram_pages = 65536;
+		v->emulated_by = vm ? g_strdup("QEMU TCG") : NULL;
 		for (guint round = 0; round < ROUNDS; round++) {
 			for (guint k = 0; k < SETTINGS; k++)
 				kx_comparison_put(c, vm, round, k, stretch(vm, round, k));

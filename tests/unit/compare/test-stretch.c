@@ -189,12 +189,11 @@ static void test_doubts(void **state)
 	vcpu(root, "78", "CPU 0/KVM", "2");
 	vcpu(root, "79", "CPU 1/KVM", "0-3");
 	vcpu(root, "80", "CPU 2/KVM", "1,3");
-	vm = kx_doubts_of_vm(root, 77);
+	vm = kx_doubts_of_vm(root, 77, NULL);
 	assert_int_equal(vm->len, 1);
 	assert_says(vm, 0, "2 of 3 vCPUs are not pinned");
-	vcpu(root, "81", "CPU 3/TCG", "2");
-	emulated = kx_doubts_of_vm(root, 77);
-	assert_says(emulated, 1, "QEMU emulates it (TCG)");
+	emulated = kx_doubts_of_vm(root, 77, "QEMU TCG");
+	assert_says(emulated, 1, "QEMU TCG emulates it, without KVM");
 	fake_remove(root);
 	g_free(root);
 }

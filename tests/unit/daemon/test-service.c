@@ -384,6 +384,20 @@ static void session_without_the_module(void **state)
 	kill_vm(pid);
 }
 
+/* The value of @key of the only VM in @method's answer. */
+static char *told(State *s, const char *method, GVariant *params, const char *key)
+{
+	g_autoptr(GVariant) reply = call(s, method, params, NULL);
+	g_autoptr(GVariant) vms = g_variant_get_child_value(reply, 0);
+	g_autoptr(GVariant) vm = NULL;
+	char *text = NULL;
+
+	assert_int_equal(g_variant_n_children(vms), 1);
+	vm = g_variant_get_child_value(vms, 0);
+	g_variant_lookup(vm, key, "s", &text);
+	return text ? text : g_strdup("");
+}
+
 /* Plays a QEMU without KVM: a thread's name tells. */
 static pid_t start_emulated_vm(char **target)
 {
@@ -406,8 +420,9 @@ static pid_t start_emulated_vm(char **target)
 static void session_of_an_emulated_vm(void **state)
 {
 	State *s = *state;
-	g_autofree char *vm = NULL, *first = NULL, *later = NULL, *rate = NULL, *text = NULL;
-	g_autoptr(KxReport) told = NULL;
+	g_autofree char *vm = NULL, *first = NULL, *later = NULL, *rate = NULL, *text = NULL,
+			*listed = NULL;
+	g_autoptr(KxReport) r = NULL;
 	pid_t pid = start_emulated_vm(&vm);
 
 	first = why_not(s, "Attach", with_options(vm, "tracker", "abit"));
@@ -416,10 +431,13 @@ static void session_of_an_emulated_vm(void **state)
 	expect(s, "Attach", with_options(vm, "tracker", "abit"), "NotSupported");
 	expect(s, "Attach", with_options(vm), NULL);
 	assert_int_equal(fake.opens, 0);
-	told = report(s, vm);
-	assert_string_equal(((KxVmReport *)told->vms->pdata[0])->emulated_by, "QEMU TCG");
-	assert_null(((KxVmReport *)told->vms->pdata[0])->log_mechanism);
-	text = kx_report_to_text(told, 0);
+	r = report(s, vm);
+	assert_string_equal(((KxVmReport *)r->vms->pdata[0])->emulated_by, "QEMU TCG");
+	listed = told(s, "List", g_variant_new("()"), "emulated_by");
+	assert_string_equal(listed, "QEMU TCG");
+	assert_string_equal(window_of(r, 0, 0)->exits_na, "QEMU emulates this VM, KVM is not used");
+	assert_null(((KxVmReport *)r->vms->pdata[0])->log_mechanism);
+	text = kx_report_to_text(r, 0);
 	assert_non_null(strstr(text, "emulated by QEMU TCG, without KVM"));
 	later = why_not(s, "SetTracker", with_options(vm, "tracker", "dirty-log"));
 	assert_non_null(strstr(later, "tracker dirty-log: QEMU emulates this VM"));
@@ -1203,20 +1221,6 @@ static void selftest_stands_in_every_report(void **state)
 }
 
 /* --- what takes long ---------------------------------------------------------------------------------------------------- */
-
-/* The value of @key of the only VM in @method's answer. */
-static char *told(State *s, const char *method, GVariant *params, const char *key)
-{
-	g_autoptr(GVariant) reply = call(s, method, params, NULL);
-	g_autoptr(GVariant) vms = g_variant_get_child_value(reply, 0);
-	g_autoptr(GVariant) vm = NULL;
-	char *text = NULL;
-
-	assert_int_equal(g_variant_n_children(vms), 1);
-	vm = g_variant_get_child_value(vms, 0);
-	g_variant_lookup(vm, key, "s", &text);
-	return text ? text : g_strdup("");
-}
 
 static GVariant *all(void)
 {

@@ -420,6 +420,8 @@ static void test_emulated_vm(void **state)
 		page = parse(html);
 		assert_int_equal(count(&page, says), i);
 		assert_int_equal(count(&page, "//p[contains(., 'this host is emulated')]"), 0);
+		assert_int_equal(count(&page, "//*[text() = 'times of VMs']"), i);
+		assert_int_equal(count(&page, "//*[text() = 'paging']"), r->vms->len - i);
 		page_clear(&page);
 	}
 }

@@ -20,7 +20,7 @@
 static const char *const names[] = {
 	"two-vms", "no-truth-real", "nothing-sampled", "vm-gone",   "lost-samples", "one-pass",
 	"names",   "no-vms",	    "lab-amd",	       "dirty-log", "lab-amd-log",  "lab-intel-log",
-	"parts",   "heat",	    "paused-guest",    "truth",	    "placement"
+	"parts",   "heat",	    "paused-guest",    "truth",	    "placement",    "emulated-vm"
 };
 
 static char *golden_path(const char *name, const char *suffix)

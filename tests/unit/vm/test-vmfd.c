@@ -127,6 +127,19 @@ static void refuses_two_of_one_uuid(void **state)
 	assert_non_null(strstr(error->message, "--pid"));
 }
 
+/* A VM of KVM is none that QEMU emulates, whatever its threads are called. */
+static void knows_who_emulates(void **state)
+{
+	g_autofree char *proc = g_build_filename(*state, "proc", NULL);
+
+	assert_null(kx_vmfd_emulator(proc, 200));
+	fake_write(*state, "proc/200/task/201/comm", "CPU 0/TCG\n");
+	assert_string_equal(kx_vmfd_emulator(proc, 200), "QEMU TCG");
+	fake_write(*state, "proc/100/task/101/comm", "CPU 0/TCG\n");
+	assert_null(kx_vmfd_emulator(proc, 100));
+	assert_null(kx_vmfd_emulator(proc, 999));
+}
+
 static void finds_the_descriptor(void **state)
 {
 	g_autofree char *proc = g_build_filename(*state, "proc", NULL);
@@ -248,6 +261,7 @@ int main(void)
 		CASE(knows_all_uuids),
 		CASE(refuses_two_of_one_uuid),
 		CASE(finds_the_descriptor),
+		CASE(knows_who_emulates),
 		cmocka_unit_test(copies_a_descriptor),
 		cmocka_unit_test(refuses_the_wrong_process),
 		cmocka_unit_test(leaks_no_descriptor),
