@@ -61,6 +61,23 @@ wait_for() {
 	done
 }
 
+# jq 1.6 with -e succeeds if its input is empty, so a command that failed before the pipe would pass as well: nothing printed is no success.
+jq() {
+	local out
+	case " $*" in
+	*" -e"*) ;;
+	*)
+		command jq "$@"
+		return
+		;;
+	esac
+	out=$(command jq "$@"; echo "=$?")
+	[ "$out" != "=0" ] || return 4
+	printf '%s' "${out%=*}"
+	return "${out##*=}"
+}
+export -f jq
+
 # fails_with CODE COMMAND…: the command must exit with that code and print a message on stderr.
 fails_with() {
 	local want=$1 rc=0 err
