@@ -31,6 +31,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -81,14 +82,16 @@ static bool is_in(const struct span *span, uint64_t address)
 
 /*
  * Requests only the address, and no wake-up at each sample, so that perf lets the CPU fill a
- * buffer.
+ * buffer. The counter leads the group, and the sampler is in it: both begin when the leader is
+ * enabled and end when it is disabled, whenever this program runs.
  */
-static int open_event(int tid, int cpu, uint64_t period)
+static int open_event(int tid, int cpu, uint64_t period, int leader)
 {
 	struct perf_event_attr attr = {
 		.size = sizeof(attr),
 		.type = PERF_TYPE_RAW,
 		.config = ALL_STORES,
+		.disabled = leader < 0,
 		.exclude_kernel = 1,
 		.exclude_hv = 1,
 		.exclude_guest = 1,
@@ -103,7 +106,7 @@ static int open_event(int tid, int cpu, uint64_t period)
 		attr.watermark = 1;
 		attr.wakeup_watermark = RING_BYTES / 2;
 	}
-	fd = (int)syscall(SYS_perf_event_open, &attr, tid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	fd = (int)syscall(SYS_perf_event_open, &attr, tid, cpu, leader, PERF_FLAG_FD_CLOEXEC);
 	if (fd < 0)
 		fail("perf_event_open for thread %d, CPU %d, period %" PRIu64 ": %s", tid, cpu,
 		     period, strerror(errno));
@@ -116,12 +119,14 @@ static void watch(int tid, int cpu, uint64_t period)
 
 	if (n_all++ == EVENTS_MAX)
 		fail("more than %u threads or CPUs", EVENTS_MAX);
-	e->counter = open_event(tid, cpu, 0);
-	e->sampler = open_event(tid, cpu, period);
+	e->counter = open_event(tid, cpu, 0, -1);
+	e->sampler = open_event(tid, cpu, period, e->counter);
 	e->ring = mmap(NULL, RING_BYTES + PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
 		       e->sampler, 0);
 	if (e->ring == MAP_FAILED)
 		fail("perf's ring: %s", strerror(errno));
+	if (ioctl(e->counter, PERF_EVENT_IOC_ENABLE, 0))
+		fail("perf's counter cannot be enabled: %s", strerror(errno));
 }
 
 static void watch_cpus(uint64_t period)
@@ -147,7 +152,6 @@ static void watch_process(int pid, uint64_t period)
 	closedir(tasks);
 }
 
-/* When a sampler is read, perf empties the CPU's buffer of records. */
 static uint64_t read_event(int fd)
 {
 	struct {
@@ -218,7 +222,10 @@ static uint64_t end(void)
 {
 	uint64_t stores = 0;
 
+	/* As the sampler ends, perf empties the CPU's buffer of records. */
 	for (unsigned int i = 0; i < n_all; i++) {
+		if (ioctl(all[i].counter, PERF_EVENT_IOC_DISABLE, 0))
+			fail("perf's counter cannot be disabled: %s", strerror(errno));
 		stores += read_event(all[i].counter);
 		read_event(all[i].sampler);
 	}
