@@ -220,15 +220,23 @@ static void test_skipped(void **state)
 	assert_int_equal(f->found[0], 3);
 }
 
-static void test_changes_setting(void **state)
+/* The tap runs and has given a pass; the next start is to have another interval. */
+static void started_with_another_interval(Fixture *f)
 {
-	Fixture *f = *state;
 	guint64 bits[1] = { 1 };
 
 	started(f);
 	fake_sync(0, 64, bits);
 	assert_true(passes(f, 1, NULL));
 	assert_true(kx_options_set(&f->o, "interval", "25ms", NULL));
+}
+
+static void test_changes_setting(void **state)
+{
+	Fixture *f = *state;
+	guint64 bits[1] = { 1 };
+
+	started_with_another_interval(f);
 	started(f);
 	assert_int_equal(fake.starts, 2);
 	assert_int_equal(fake.replaced, 1);
@@ -343,10 +351,7 @@ static void test_late_start(void **state)
 	g_autoptr(GError) error = NULL;
 	GThread *other;
 
-	started(f);
-	fake_sync(0, 64, bits);
-	assert_true(passes(f, 1, NULL));
-	assert_true(kx_options_set(&f->o, "interval", "25ms", NULL));
+	started_with_another_interval(f);
 	fake.silent = TRUE;
 	other = g_thread_new("other", ask_meanwhile, NULL);
 	refused(f, KX_ERROR_NO_LIBVIRT, "does not answer");
@@ -401,10 +406,7 @@ static void test_start_at_the_limit(void **state)
 	Fixture *f = *state;
 	guint64 bits[1] = { 1 };
 
-	started(f);
-	fake_sync(0, 64, bits);
-	assert_true(passes(f, 1, NULL));
-	assert_true(kx_options_set(&f->o, "interval", "25ms", NULL));
+	started_with_another_interval(f);
 	fake.late = TRUE;
 	refused(f, KX_ERROR_NO_LIBVIRT, "does not answer");
 	restarts(f, 3);
